@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control - messages of the control socket (SOCK_SEQPACKET, one message per packet, <= 4 KiB).
+ *
+ * Fixed little-endian structs, some followed by strings in the order of their length members;
+ * strings have no terminating zero. Every message begins with the same head; an answer carries
+ * its request's `req`; events carry 0. Each type travels with exactly the number of descriptors
+ * in hulse_control_fds(); a receiver closes everything and the session on a mismatch (V5).
+ *
+ * Trust: the daemon believes no length: hulse_control_check() is its first reader.
+ * See:   docs/shm-abi.md, ipc B2.
+ */
+#ifndef HULSE_RING_CONTROL_H
+#define HULSE_RING_CONTROL_H
+
+#include "shmlib/ring/layout.h"
+
+#define HULSE_CONTROL_MESSAGE_MAX 4096U
+#define HULSE_CONTROL_FDS_MAX 2U
+#define HULSE_NAME_BYTES_MAX 255U
+#define HULSE_TOKEN_BYTES_MAX 3000U
+#define HULSE_TOPIC_BYTES_MAX 1024U
+#define HULSE_TEXT_BYTES_MAX 512U
+
+struct hulse_ctl_head {
+    uint16_t type; /* enum hulse_control_type */
+    uint16_t len;  /* whole message */
+    uint32_t req;
+};
+
+#define HULSE_HELLO_RESUME 1U
+
+struct hulse_ctl_hello {
+    struct hulse_ctl_head head;
+    uint16_t abi_min;
+    uint16_t abi_max;
+    uint32_t flags; /* HULSE_HELLO_… */
+    uint64_t features;
+    uint16_t name_len;    /* application name, UTF-8 */
+    uint16_t service_len; /* SERVICE_NAME, UTF-8 */
+    uint16_t token_len;
+    uint16_t reserved;
+    /* name, service, token */
+};
+
+/* + fds: bell (eventfd), wake (read end of group 0's pipe) */
+struct hulse_ctl_welcome {
+    struct hulse_ctl_head head;
+    uint16_t abi;
+    uint16_t worker;
+    uint32_t channels_max;
+    uint64_t session;
+    uint64_t generation; /* of the daemon: another value means another process */
+    uint64_t features;
+    uint32_t ring_max;     /* bytes */
+    uint32_t receipts_max; /* slots */
+    uint32_t groups_max;
+    uint32_t handles_max;
+    uint32_t publish_ring; /* defaults of a channel */
+    uint32_t receipts;
+    uint32_t deliver_ring;
+    uint32_t verdict_ring;
+    uint32_t unacked_max;
+    uint32_t message_max;
+};
+
+struct hulse_ctl_refused {
+    struct hulse_ctl_head head;
+    uint16_t abi_min;
+    uint16_t abi_max;
+    int32_t status;
+    uint16_t text_len;
+    uint16_t reserved0;
+    uint32_t reserved;
+    /* text */
+};
+
+/* GROUP asks, GROUP_OK answers (+ fd: wake pipe read end). */
+struct hulse_ctl_group {
+    struct hulse_ctl_head head;
+    uint32_t group;
+    uint32_t reserved;
+};
+
+struct hulse_ctl_open_channel {
+    struct hulse_ctl_head head;
+    uint8_t kind;    /* enum hulse_channel_kind */
+    uint8_t release; /* enum hulse_release_mode */
+    uint8_t receipts; /* enum hulse_receipt_mode */
+    uint8_t reserved0;
+    uint32_t up_bytes;   /* 0 = default */
+    uint32_t down_bytes; /* 0 = default; a producer's is receipt slots x 32 */
+    uint32_t group;
+};
+
+/* + fds: A, B. B is sealed already. */
+struct hulse_ctl_channel {
+    struct hulse_ctl_head head;
+    uint32_t channel;
+    uint32_t up_bytes;
+    uint32_t down_bytes;
+    uint32_t reserved;
+};
+
+/* CHANNEL_READY, CHANNEL_OK, CLOSE_CHANNEL. */
+struct hulse_ctl_channel_ref {
+    struct hulse_ctl_head head;
+    uint32_t channel;
+    uint32_t reserved;
+};
+
+struct hulse_ctl_open_producer {
+    struct hulse_ctl_head head;
+    uint32_t channel;
+    uint32_t send_timeout_ms; /* UINT32_MAX = the rule's */
+    uint32_t flags;           /* 0 */
+    uint16_t topic_len;
+    uint16_t reserved;
+    /* topic */
+};
+
+struct hulse_ctl_producer {
+    struct hulse_ctl_head head;
+    uint32_t handle;
+    uint32_t message_max;
+    uint8_t handle_id[16];
+    uint64_t last_seq; /* UINT64_MAX = none */
+    uint16_t name_len;
+    uint16_t reserved0;
+    uint32_t reserved;
+    /* producer name */
+};
+
+struct hulse_ctl_open_consumer {
+    struct hulse_ctl_head head;
+    uint32_t channel;
+    uint8_t type;  /* enum hulse_subscription */
+    uint8_t start; /* enum hulse_start */
+    uint16_t flags; /* 0 */
+    uint32_t reassembly_bytes;
+    uint32_t unacked_max; /* 0 = default */
+    uint16_t topic_len;
+    uint16_t subscription_len; /* 0 for a reader */
+    uint16_t name_len;
+    uint16_t reserved;
+    /* topic, subscription, consumer name */
+};
+
+/* Bit n of `verdicts` = enum hulse_verdict n may be used. Source 0 is the topic itself. */
+struct hulse_ctl_consumer {
+    struct hulse_ctl_head head;
+    uint32_t handle;
+    uint32_t verdicts;
+    uint8_t handle_id[16];
+    uint16_t topic_len;
+    uint16_t reserved0;
+    uint32_t reserved;
+    /* full topic name */
+};
+
+struct hulse_ctl_close_handle {
+    struct hulse_ctl_head head;
+    uint32_t handle;
+    uint32_t flags; /* 1 = unsubscribe */
+};
+
+struct hulse_ctl_ok {
+    struct hulse_ctl_head head;
+    uint64_t value;
+};
+
+struct hulse_ctl_err {
+    struct hulse_ctl_head head;
+    int32_t status;
+    uint16_t text_len;
+    uint16_t reserved;
+    /* text */
+};
+
+struct hulse_ctl_event {
+    struct hulse_ctl_head head;
+    uint16_t event; /* enum hulse_event */
+    uint16_t text_len;
+    uint32_t handle; /* 0 = the session */
+    int32_t status;
+    uint32_t arg;
+    /* text */
+};
+
+/* + fd: A. Answered by CHANNEL with A's peer B alone in its second descriptor (ipc B8). */
+struct hulse_ctl_attach {
+    struct hulse_ctl_head head;
+    uint8_t kind;
+    uint8_t release;
+    uint8_t receipts;
+    uint8_t reserved0;
+    uint32_t up_bytes;
+    uint32_t down_bytes;
+    uint32_t group;
+    uint64_t resume_from;
+    uint64_t up_tail;
+};
+
+static_assert(sizeof(struct hulse_ctl_head) == 8, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_hello) == 32, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_welcome) == 80, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_refused) == 24, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_group) == 16, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_open_channel) == 24, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_channel) == 24, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_channel_ref) == 16, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_open_producer) == 24, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_producer) == 48, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_open_consumer) == 32, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_consumer) == 40, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_close_handle) == 16, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_ok) == 16, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_err) == 16, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_event) == 24, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_attach) == 40, "ABI 1");
+
+/* Number of descriptors that a message of this type carries. */
+unsigned hulse_control_fds(unsigned type);
+/* Fixed bytes of a message of this type, 0 for an unknown one. */
+size_t hulse_control_bytes(unsigned type);
+/*
+ * Checks that `bytes` received bytes are one well-formed message: known type, len equal to
+ * bytes, fixed part present, reserved members 0, string lengths within their limits and adding
+ * up to len exactly. Pure. Returns 1, or 0 with *why set to a static string.
+ */
+int hulse_control_check(const void *message, size_t bytes, const char **why);
+
+/* One received packet with its descriptors. The caller owns the descriptors. */
+struct hulse_packet {
+    alignas(8) uint8_t bytes[HULSE_CONTROL_MESSAGE_MAX];
+    size_t len;
+    int fds[HULSE_CONTROL_FDS_MAX];
+    unsigned fd_count;
+};
+
+enum hulse_packet_rc {
+    HULSE_PACKET_OK = 0,
+    HULSE_PACKET_NONE,  /* nothing there now */
+    HULSE_PACKET_EOF,   /* the peer has gone */
+    HULSE_PACKET_BAD,   /* malformed, or descriptors missing or surplus; all were closed */
+    HULSE_PACKET_ERROR  /* errno says what */
+};
+
+/* Receives one packet without waiting and checks it (V5). *why is set for BAD. */
+enum hulse_packet_rc hulse_packet_receive(int sock, struct hulse_packet *p, const char **why);
+/*
+ * Sends one packet without waiting, with fd_count descriptors. Gives HULSE_OK, HULSE_AGAIN when
+ * the socket is full, HULSE_ORPHAN when the peer has gone, HULSE_IO otherwise.
+ */
+hulse_status hulse_packet_send(int sock, const void *message, const int *fds, unsigned fd_count);
+
+/*
+ * Builds a message: fixed part of `type` copied from `fixed` (its head is filled in), then
+ * strings appended. `p->len` is 0 when it would exceed the maximum.
+ */
+void hulse_packet_begin(struct hulse_packet *p, unsigned type, uint32_t req, const void *fixed);
+void hulse_packet_append(struct hulse_packet *p, const void *text, size_t bytes);
+
+#endif
