@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * deliver - the path of a message from its broker to a front end, and of its verdict back.
+ *
+ * The front end says how many bytes it can take; deliver turns that into message permits by an
+ * estimate of the size, so that messages in flight fit what was granted plus one of them.
+ *
+ * Threads: the worker that opened the subscriber.
+ */
+#ifndef HULSE_FLOW_DELIVER_H
+#define HULSE_FLOW_DELIVER_H
+
+#include "daemon/flow/flow.h"
+#include "daemon/flow/identity.h"
+
+struct subscriber;
+
+struct subscriber_events {
+    /* `verdicts`: bit n = enum hulse_verdict n is configured. */
+    void (*opened)(void *ctx, hulse_status status, const char *text, uint32_t verdicts);
+    /* Owned by the front end until it ends it by one of the calls below, or closes. */
+    void (*message)(void *ctx, struct broker_delivery *d);
+    void (*failed)(void *ctx, hulse_status status, const char *text);
+};
+
+struct subscriber_params {
+    const struct flow *flow;
+    struct worker *worker;
+    const struct identity *who;
+    const char *topic;        /* short or full name */
+    const char *subscription; /* empty for a reader */
+    const char *name;
+    enum broker_subscription type;
+    bool earliest;
+    const struct subscriber_events *events;
+    void *ctx;
+};
+
+/* As hulse_publisher_open(); BUSY comes by event. */
+hulse_status hulse_subscriber_open(struct subscriber **out, const struct subscriber_params *params,
+                                   struct error *err);
+/*
+ * The front end can take `bytes` and `messages` more than it has been handed: absolute room now, not
+ * an increment. Cheap; call it whenever room changed, at most once per turn.
+ */
+void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messages);
+void hulse_subscriber_ack(struct subscriber *s, struct broker_delivery *d);
+void hulse_subscriber_ack_cumulative(struct subscriber *s, struct broker_delivery *d,
+                                     void (*ended)(void *ctx, struct broker_delivery *d));
+void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms);
+/* Acknowledged and counted as dropped. */
+void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d);
+/* Never started by the app. */
+void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d);
+/* Gives back what has no verdict; *s becomes NULL. */
+void hulse_subscriber_close(struct subscriber **s, bool unsubscribe);
+/* Full topic name, valid while open. */
+const char *hulse_subscriber_topic(const struct subscriber *s);
+
+#endif

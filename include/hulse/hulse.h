@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hulse - publish and consume through the local hulsed over shared memory.
+ *
+ * A session is one connection to the daemon. A producer or consumer is one handle on one
+ * channel, a pair of rings that only this process and the daemon share. The library needs libc
+ * alone, starts no threads, allocates nothing after an open call has returned, never prints,
+ * never aborts, and makes no system call per message while the daemon is awake.
+ *
+ * Threads: an object is used by one thread at a time. Different producers and consumers of one
+ *          session may be used by different threads when each was opened with a wait group of
+ *          its own; opening and closing them may happen in any thread. hulse_mt_publish() is
+ *          the exception that takes a private mutex.
+ * Fork:    rings do not reach a child; in the child every call on an inherited object returns
+ *          HULSE_CLOSED and the parent's session goes on undisturbed.
+ * Errors:  calls return hulse_status; counts leave through out parameters; hulse_last_error()
+ *          has the text of the last failure of an object.
+ * Structs: those with fields begin with `size`; set it to sizeof the struct before a call that
+ *          fills it. Members are only added at the end.
+ */
+#ifndef HULSE_HULSE_H
+#define HULSE_HULSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <hulse/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hulse_session hulse_session;
+typedef struct hulse_producer hulse_producer;
+typedef struct hulse_consumer hulse_consumer;
+typedef struct hulse_options hulse_options;
+typedef struct hulse_producer_options hulse_producer_options;
+typedef struct hulse_consumer_options hulse_consumer_options;
+
+/* A wait of any length; a timeout of 0 never waits. */
+#define HULSE_FOREVER (-1)
+
+/* ---- value structs ------------------------------------------------------------------------ */
+
+/* One property of a message. Neither string needs a terminating zero. */
+struct hulse_property {
+    const char *name;
+    size_t name_bytes;
+    const char *value;
+    size_t value_bytes;
+};
+
+/* Metadata of a message to publish. Zero members mean "not set". Borrowed during the call. */
+struct hulse_meta {
+    size_t size;
+    const void *key; /* partition key, with key_bytes > 0 */
+    size_t key_bytes;
+    const void *ordering_key;
+    size_t ordering_key_bytes;
+    const struct hulse_property *properties;
+    size_t property_count;
+    uint64_t event_time_ms;    /* application's time, Unix epoch */
+    uint64_t deliver_after_ms; /* delay counted from the publish call */
+    uint64_t ttl_ms;           /* not delivered after this long */
+    int32_t partition;         /* explicit partition + 1; 0 = routed by key or round robin */
+    uint32_t flags;            /* HULSE_META_… */
+};
+#define HULSE_META_NO_BATCH 1U  /* send alone */
+#define HULSE_META_TOMBSTONE 2U /* no value: deletes the key in a compacted topic */
+
+/* The identity of a stored or delivered message. `ref` and `source` are the library's own. */
+struct hulse_id {
+    size_t size;
+    uint64_t ledger;
+    uint64_t entry;
+    int32_t batch;       /* index in a batch, -1 outside one */
+    uint16_t partition;
+    uint16_t batch_size; /* 0 outside a batch */
+    uint64_t ref;
+    uint32_t source;
+    uint32_t reserved;
+};
+
+/* The final verdict on one published message. */
+struct hulse_receipt {
+    size_t size;
+    uint64_t token;   /* as given to commit or publish */
+    uint32_t outcome; /* enum hulse_outcome */
+    uint32_t reserved;
+    struct hulse_id id; /* valid when outcome is HULSE_OUTCOME_STORED and the topic gives ids */
+};
+
+/* A delivered message; data and the meta strings stay valid until hulse_release(). */
+struct hulse_message {
+    size_t size;
+    const void *data;
+    size_t data_bytes;
+    struct hulse_id id;
+    uint64_t publish_time_ms; /* Unix epoch */
+    uint64_t event_time_ms;   /* 0 = not set */
+    uint32_t redelivery_count;
+    uint32_t flags; /* HULSE_MESSAGE_… */
+    const void *key;
+    size_t key_bytes;
+    const char *producer; /* not terminated */
+    size_t producer_bytes;
+    const char *topic; /* terminated; valid while the consumer is open */
+    const void *meta;  /* encoded metadata, for hulse_message_property() */
+    size_t meta_bytes;
+    uint64_t end; /* the library's own: ring position behind this message */
+};
+#define HULSE_MESSAGE_LAST_ATTEMPT 1U        /* a nack or reject now dead-letters it */
+#define HULSE_MESSAGE_PROPERTIES_LEFT_OUT 2U /* properties did not fit the record */
+#define HULSE_MESSAGE_TOMBSTONE 4U
+
+/* Counters of one channel, read from shared memory without asking the daemon. */
+struct hulse_stats {
+    size_t size;
+    uint64_t taken_records;    /* records (producer) or verdicts (consumer) the daemon took */
+    uint64_t taken_bytes;
+    uint64_t done;             /* publishes stored or spooled; verdicts applied */
+    uint64_t failed;           /* publishes with any other outcome; verdicts ignored */
+    uint64_t posted_records;   /* receipts or deliveries the daemon wrote */
+    uint64_t posted_bytes;
+    uint64_t stalls;           /* times the daemon waited for room in the down ring */
+    uint64_t missed_doorbells; /* must stay 0 */
+    uint64_t client_rechecks;  /* wake-ups the library found late; must stay 0 */
+    uint64_t bells;            /* doorbell system calls made by this channel */
+};
+
+/* ---- session ------------------------------------------------------------------------------ */
+
+/* Gives an options object with defaults, or NULL without memory. Free it any time after open. */
+HULSE_API hulse_options *hulse_options_new(void);
+HULSE_API void hulse_options_free(hulse_options **o);
+/* Setters copy; each returns HULSE_INVAL for an impossible value and changes nothing then. */
+HULSE_API hulse_status hulse_options_socket(hulse_options *o, const char *path); /* HULSE_SOCKET */
+HULSE_API hulse_status hulse_options_name(hulse_options *o, const char *name);   /* ≤ 255 bytes */
+HULSE_API hulse_status hulse_options_token(hulse_options *o, const char *token); /* ≤ 3000 bytes */
+HULSE_API hulse_status hulse_options_connect_timeout(hulse_options *o, int timeout_ms); /* 5000 */
+
+/*
+ * Connects to the daemon. Blocks: up to the connect timeout. Gives: *out, close it with
+ * hulse_close(). `o` may be NULL. Errors: NO_DAEMON, REFUSED, DENIED, LIMIT, TIMED_OUT, IO,
+ * NO_MEMORY; the text is in hulse_open_error().
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_open(hulse_session **out, const hulse_options *o);
+/* Text of the calling thread's last failed hulse_open(); never NULL. */
+HULSE_API const char *hulse_open_error(void);
+/*
+ * Closes every handle of the session and frees it; *s becomes NULL. Waits up to drain_ms until
+ * published messages have their verdict. Returns FAILED when some had a bad one, TIMED_OUT when
+ * some had none.
+ */
+HULSE_API hulse_status hulse_close(hulse_session **s, int drain_ms);
+/* Adds a wait group, so that another thread or loop can sleep on its own descriptor. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_group_open(hulse_session *s, unsigned *group);
+/*
+ * An epoll descriptor of the group, the same for the session's life: readable means call
+ * hulse_poll(). -1 for a group that does not exist.
+ */
+HULSE_API int hulse_fd(const hulse_session *s, unsigned group);
+/* Drains the descriptor, handles the daemon's events and, when orphaned, the socket's state. */
+HULSE_API hulse_status hulse_poll(hulse_session *s, unsigned group);
+/*
+ * Flushes every handle of the group and announces that the caller is about to sleep.
+ * HULSE_OK: sleep on hulse_fd(). HULSE_AGAIN: something has arrived, do not sleep.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_arm(hulse_session *s, unsigned group);
+/* Arms and sleeps until something arrives for the group; TIMED_OUT, ORPHAN or OK. */
+HULSE_API hulse_status hulse_wait(hulse_session *s, unsigned group, int timeout_ms);
+/* The daemon's session number, for logs and `hulse stats`. */
+HULSE_API uint64_t hulse_session_id(const hulse_session *s);
+/* Text of the object's last failure; never NULL; valid until its next call. */
+HULSE_API const char *hulse_last_error(const hulse_session *s);
+HULSE_API const char *hulse_producer_error(const hulse_producer *p);
+HULSE_API const char *hulse_consumer_error(const hulse_consumer *c);
+
+/* ---- producer ----------------------------------------------------------------------------- */
+
+/* Which verdicts reach the application (ipc B7). */
+enum hulse_receipts {
+    HULSE_RECEIPTS_NONE = 0,   /* failures are counted; the default */
+    HULSE_RECEIPTS_ERRORS = 1, /* only failures */
+    HULSE_RECEIPTS_FULL = 2    /* one for every message, with its id */
+};
+
+HULSE_API hulse_producer_options *hulse_producer_options_new(void);
+HULSE_API void hulse_producer_options_free(hulse_producer_options **o);
+HULSE_API hulse_status hulse_producer_options_receipts(hulse_producer_options *o,
+                                                       enum hulse_receipts mode);
+/* Ring bytes, a power of two, 64 KiB…64 MiB; 0 = the daemon's default. */
+HULSE_API hulse_status hulse_producer_options_ring(hulse_producer_options *o, uint32_t bytes);
+/* Receipt slots, a power of two, 16…65536; 0 = the daemon's default. */
+HULSE_API hulse_status hulse_producer_options_slots(hulse_producer_options *o, uint32_t count);
+HULSE_API hulse_status hulse_producer_options_group(hulse_producer_options *o, unsigned group);
+/* Ring space is given back when the daemon has read a record, not at its final verdict. */
+HULSE_API hulse_status hulse_producer_options_release_on_read(hulse_producer_options *o, int on);
+/* Flush by itself after this many uncommitted records or bytes; 0 = only hulse_flush(). */
+HULSE_API hulse_status hulse_producer_options_auto_flush(hulse_producer_options *o,
+                                                         uint32_t records,
+                                                         uint32_t bytes);
+HULSE_API hulse_status hulse_producer_options_send_timeout(hulse_producer_options *o,
+                                                           uint32_t timeout_ms);
+/* Uses the channel of another producer of the same thread; both must be closed by it. */
+HULSE_API hulse_status hulse_producer_options_share_with(hulse_producer_options *o,
+                                                         hulse_producer *other);
+
+/*
+ * Opens a producer on a topic. Blocks: for the daemon's answer, up to the connect timeout.
+ * Gives: *out. Errors: NO_TOPIC, DENIED, LIMIT, NO_MEMORY, INVAL, ORPHAN, TIMED_OUT.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_producer_open(hulse_session *s,
+                                                           hulse_producer **out,
+                                                           const char *topic,
+                                                           const hulse_producer_options *o);
+/* Flushes, waits up to drain_ms for verdicts, closes the handle; *p becomes NULL. */
+HULSE_API hulse_status hulse_producer_close(hulse_producer **p, int drain_ms);
+
+/*
+ * Reserves room for a payload of at most max_bytes and points *out into the ring. Nothing is
+ * visible to the daemon until commit and flush; claiming again replaces the claim. Makes no
+ * system call. Errors: AGAIN (full), RECEIPTS (full because receipts are unread), TOOBIG,
+ * CLOSED. Works while orphaned.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_claim(hulse_producer *p,
+                                                   uint32_t max_bytes,
+                                                   void **out);
+/*
+ * Turns the claim into a message of `bytes` ≤ max_bytes. `m` may be NULL. `token` returns in the
+ * receipt. INVAL without a claim; TOOBIG when the metadata exceed 65,528 bytes encoded or do
+ * not fit, AGAIN when the ring has no room for them; the claim stands then.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_commit(hulse_producer *p,
+                                                    uint32_t bytes,
+                                                    const struct hulse_meta *m,
+                                                    uint64_t token);
+HULSE_API void hulse_abort(hulse_producer *p);
+/* Makes everything committed visible to the daemon and rings it if it sleeps. Never waits. */
+HULSE_API hulse_status hulse_flush(hulse_producer *p);
+/* Claim, copy, commit and flush. Larger than a record: as fragments, all or nothing. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_publish(hulse_producer *p,
+                                                     const void *data,
+                                                     size_t bytes,
+                                                     const struct hulse_meta *m,
+                                                     uint64_t token);
+/* The same, waiting up to timeout_ms for room; also for messages larger than the ring. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_publish_wait(hulse_producer *p,
+                                                          const void *data,
+                                                          size_t bytes,
+                                                          const struct hulse_meta *m,
+                                                          uint64_t token,
+                                                          int timeout_ms);
+
+/* One element of hulse_publish_many(). */
+struct hulse_item {
+    size_t size;
+    const void *data;
+    size_t bytes;
+    const struct hulse_meta *meta;
+    uint64_t token;
+    hulse_status status; /* set by the call; AGAIN for those behind the first without room */
+};
+/*
+ * Publishes items in order with one flush; *accepted is the number that went in. An item with
+ * INVAL or TOOBIG is passed over; the first without room ends the call, so order is kept.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_publish_many(hulse_producer *p,
+                                                          struct hulse_item *items,
+                                                          size_t count,
+                                                          size_t *accepted);
+/* hulse_publish_wait() under the producer's private mutex, for threads that share a producer. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_mt_publish(hulse_producer *p,
+                                                        const void *data,
+                                                        size_t bytes,
+                                                        const struct hulse_meta *m,
+                                                        uint64_t token,
+                                                        int timeout_ms);
+/* Takes up to max receipts; *count may be 0. out[i].size is set by the call. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_receipts(hulse_producer *p,
+                                                      struct hulse_receipt *out,
+                                                      unsigned max,
+                                                      unsigned *count);
+/* Flushes and waits until a claim of max_bytes would succeed. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_wait_space(hulse_producer *p,
+                                                        uint32_t max_bytes,
+                                                        int timeout_ms);
+/*
+ * Flushes and waits until every message published so far has its verdict. OK, FAILED when some
+ * failed since the last sync (*failed says how many; may be NULL), TIMED_OUT, ORPHAN, or
+ * RECEIPTS when unread receipts hold it up.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_sync(hulse_producer *p,
+                                                  int timeout_ms,
+                                                  uint64_t *failed);
+HULSE_API hulse_status hulse_producer_stats(const hulse_producer *p, struct hulse_stats *out);
+/* Largest payload the topic takes, in bytes. */
+HULSE_API uint32_t hulse_message_max(const hulse_producer *p);
+
+/* ---- consumer ----------------------------------------------------------------------------- */
+
+enum hulse_subscription {
+    HULSE_EXCLUSIVE = 0,
+    HULSE_SHARED = 1,
+    HULSE_FAILOVER = 2,
+    HULSE_KEY_SHARED = 3,
+    HULSE_READER = 4 /* no subscription: nothing is acknowledged, nothing remembered */
+};
+enum hulse_start {
+    HULSE_LATEST = 0,
+    HULSE_EARLIEST = 1
+};
+
+HULSE_API hulse_consumer_options *hulse_consumer_options_new(void);
+HULSE_API void hulse_consumer_options_free(hulse_consumer_options **o);
+HULSE_API hulse_status hulse_consumer_options_type(hulse_consumer_options *o,
+                                                   enum hulse_subscription type);
+HULSE_API hulse_status hulse_consumer_options_start(hulse_consumer_options *o,
+                                                    enum hulse_start start);
+HULSE_API hulse_status hulse_consumer_options_name(hulse_consumer_options *o, const char *name);
+HULSE_API hulse_status hulse_consumer_options_ring(hulse_consumer_options *o, uint32_t bytes);
+HULSE_API hulse_status hulse_consumer_options_verdict_ring(hulse_consumer_options *o,
+                                                           uint32_t bytes);
+HULSE_API hulse_status hulse_consumer_options_group(hulse_consumer_options *o, unsigned group);
+/* Buffer for messages larger than a record, allocated at open; 0 (default) = refused. */
+HULSE_API hulse_status hulse_consumer_options_reassembly(hulse_consumer_options *o,
+                                                         uint32_t bytes);
+/* Messages without a verdict at one time; 0 = the daemon's default. */
+HULSE_API hulse_status hulse_consumer_options_unacked_max(hulse_consumer_options *o,
+                                                          uint32_t count);
+
+/*
+ * Opens a consumer. `subscription` is NULL for a reader. Errors as hulse_producer_open(), and
+ * BUSY when the subscription is exclusively taken or of another type.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_consumer_open(hulse_session *s,
+                                                           hulse_consumer **out,
+                                                           const char *topic,
+                                                           const char *subscription,
+                                                           const hulse_consumer_options *o);
+/* Sends pending verdicts, gives back what has none, closes; *c becomes NULL. */
+HULSE_API hulse_status hulse_consumer_close(hulse_consumer **c, int drain_ms);
+/* The next message in place. AGAIN: none. m->size must be set. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_next(hulse_consumer *c, struct hulse_message *m);
+/* The same, waiting up to timeout_ms; TIMED_OUT instead of AGAIN. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_next_wait(hulse_consumer *c,
+                                                       struct hulse_message *m,
+                                                       int timeout_ms);
+/* Up to max messages or max_bytes, waiting up to timeout_ms for the first. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_next_batch(hulse_consumer *c,
+                                                        struct hulse_message *out,
+                                                        unsigned max,
+                                                        size_t max_bytes,
+                                                        int timeout_ms,
+                                                        unsigned *count);
+/* Gives back the ring space of this message and of all before it. A verdict may follow. */
+HULSE_API void hulse_release(hulse_consumer *c, const struct hulse_message *last);
+
+/* Verdicts. AGAIN: the verdict ring is full. They travel with the next flush, arm or poll. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_ack(hulse_consumer *c, const struct hulse_id *id);
+HULSE_API HULSE_NODISCARD hulse_status hulse_ack_cumulative(hulse_consumer *c,
+                                                            const struct hulse_id *id);
+HULSE_API HULSE_NODISCARD hulse_status hulse_nack(hulse_consumer *c,
+                                                  const struct hulse_id *id,
+                                                  uint32_t delay_ms);
+/* Through the retry-letter topic; NOT_CONFIGURED when the topic has none. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_retry(hulse_consumer *c,
+                                                   const struct hulse_id *id,
+                                                   uint32_t delay_ms);
+/* To the dead-letter topic, with a reason of at most 256 bytes; NOT_CONFIGURED without one. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_reject(hulse_consumer *c,
+                                                    const struct hulse_id *id,
+                                                    uint16_t reason_code,
+                                                    const char *reason);
+/* Done with it, although not handled: acknowledged and counted as dropped. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_drop(hulse_consumer *c, const struct hulse_id *id);
+/* Publishes pending verdicts and released space at once. */
+HULSE_API hulse_status hulse_consumer_flush(hulse_consumer *c);
+/* Flushes and waits until the daemon has applied every verdict given so far. */
+HULSE_API HULSE_NODISCARD hulse_status hulse_consumer_sync(hulse_consumer *c, int timeout_ms);
+HULSE_API hulse_status hulse_consumer_stats(const hulse_consumer *c, struct hulse_stats *out);
+/*
+ * Property number `index` of a message, in its order. AGAIN: there is no such one. Borrows the
+ * message's bytes.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_message_property(const struct hulse_message *m,
+                                                              unsigned index,
+                                                              struct hulse_property *out);
+/* Library version, "major.minor.patch". */
+HULSE_API const char *hulse_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
