@@ -84,8 +84,8 @@ struct hulse_ctl_group {
 
 struct hulse_ctl_open_channel {
     struct hulse_ctl_head head;
-    uint8_t kind;    /* enum hulse_channel_kind */
-    uint8_t release; /* enum hulse_release_mode */
+    uint8_t kind;     /* enum hulse_channel_kind */
+    uint8_t release;  /* enum hulse_release_mode */
     uint8_t receipts; /* enum hulse_receipt_mode */
     uint8_t reserved0;
     uint32_t up_bytes;   /* 0 = default */
@@ -134,8 +134,8 @@ struct hulse_ctl_producer {
 struct hulse_ctl_open_consumer {
     struct hulse_ctl_head head;
     uint32_t channel;
-    uint8_t type;  /* enum hulse_subscription */
-    uint8_t start; /* enum hulse_start */
+    uint8_t type;   /* enum hulse_subscription */
+    uint8_t start;  /* enum hulse_start */
     uint16_t flags; /* 0 */
     uint32_t reassembly_bytes;
     uint32_t unacked_max; /* 0 = default */
@@ -240,10 +240,10 @@ struct hulse_packet {
 
 enum hulse_packet_rc {
     HULSE_PACKET_OK = 0,
-    HULSE_PACKET_NONE,  /* nothing there now */
-    HULSE_PACKET_EOF,   /* the peer has gone */
-    HULSE_PACKET_BAD,   /* malformed, or descriptors missing or surplus; all were closed */
-    HULSE_PACKET_ERROR  /* errno says what */
+    HULSE_PACKET_NONE, /* nothing there now */
+    HULSE_PACKET_EOF,  /* the peer has gone */
+    HULSE_PACKET_BAD,  /* malformed, or descriptors missing or surplus; all were closed */
+    HULSE_PACKET_ERROR /* errno says what */
 };
 
 /* Receives one packet without waiting and checks it (V5). *why is set for BAD. */

@@ -19,18 +19,28 @@
 #ifndef HULSE_RING_DOORBELL_H
 #define HULSE_RING_DOORBELL_H
 
+#include "shmlib/ring/layout.h"
+
 #include <stdbool.h>
 
-#include "shmlib/ring/layout.h"
+#if defined(__SANITIZE_THREAD__) || defined(HULSE_TSAN)
+#define HULSE_DOORBELL_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HULSE_DOORBELL_TSAN 1
+#endif
+#endif
 
 static inline void hulse_doorbell_fence(void)
 {
-#ifndef HULSE_DOORBELL_WITHOUT_FENCES
-#if defined(__SANITIZE_THREAD__) || defined(HULSE_TSAN)
-    /* TSan does not model fences; a locked access to a dummy gives the same order and is seen. */
+#if defined(HULSE_DOORBELL_WITHOUT_FENCES)
+    /* The negative control: the compiler keeps the order, the processor need not. */
+    atomic_signal_fence(memory_order_seq_cst);
+#elif defined(HULSE_DOORBELL_TSAN)
+    /* TSan knows no fences (gcc refuses them); a locked access to a dummy is seen and orders too. */
     static _Atomic(int) order;
-    atomic_fetch_add_explicit(&order, 0, memory_order_seq_cst);
-#endif
+    (void)atomic_fetch_add_explicit(&order, 1, memory_order_seq_cst);
+#else
     atomic_thread_fence(memory_order_seq_cst);
 #endif
 }
@@ -59,7 +69,10 @@ static inline bool hulse_doorbell_publisher(const _Atomic(uint64_t) *armed, uint
 static inline void hulse_doorbell_arm(_Atomic(uint64_t) *armed, uint64_t *epoch)
 {
     *epoch = (*epoch | 1) + ((*epoch & 1) != 0 ? 2 : 0);
-    /* Relaxed because the caller's fence follows. */
+    /*
+     * SYNC(doorbell.armed) fence: armed before up_tail; the fence is the caller's, one for all.
+     * Relaxed because that fence follows.
+     */
     atomic_store_explicit(armed, *epoch, memory_order_relaxed);
 }
 
@@ -87,11 +100,13 @@ static inline void hulse_doorbell_announce(_Atomic(uint64_t) *want, uint64_t pos
  * Waker, after its own fence (M12, M15): did the position just pass from `before` to `now` cross
  * the announced one? Crossing is tested, so a wish needs no clearing.
  */
-static inline bool hulse_doorbell_crossed(const _Atomic(uint64_t) *want,
-                                          uint64_t before,
-                                          uint64_t now)
+static inline bool
+hulse_doorbell_crossed(const _Atomic(uint64_t) *want, uint64_t before, uint64_t now)
 {
-    /* Relaxed because the caller fenced between its position store and this load. */
+    /*
+     * SYNC(doorbell.want) fence: the position before the wish; the fence is the caller's, one for
+     * all channels of a flush. Relaxed because that fence came between.
+     */
     const uint64_t at = atomic_load_explicit(want, memory_order_relaxed);
     return before < at && at <= now;
 }

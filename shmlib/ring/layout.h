@@ -22,13 +22,13 @@
 #ifndef HULSE_RING_LAYOUT_H
 #define HULSE_RING_LAYOUT_H
 
+#include "include/hulse/status.h"
+
 #include <assert.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "include/hulse/status.h"
 
 #define HULSE_ABI_MIN 1U
 #define HULSE_ABI_MAX 1U
@@ -67,37 +67,37 @@ struct hulse_region_ident {
 
 /* Region A. Written by: application. Read by: daemon. */
 struct hulse_region_a {
-    alignas(128) _Atomic(uint64_t) up_tail;      /* end of committed up records */
-    alignas(128) _Atomic(uint64_t) down_head;    /* down bytes the app has finished with */
-    _Atomic(uint64_t) down_started;              /* end of the last delivery handed out */
-    alignas(128) _Atomic(uint64_t) wake_at;      /* ring me when down_tail reaches this */
-    _Atomic(uint64_t) space_at;                  /* ring me when up_head reaches this */
-    alignas(128) _Atomic(uint32_t) state;        /* enum hulse_region_state: open or closing */
+    alignas(128) _Atomic(uint64_t) up_tail;   /* end of committed up records */
+    alignas(128) _Atomic(uint64_t) down_head; /* down bytes the app has finished with */
+    _Atomic(uint64_t) down_started;           /* end of the last delivery handed out */
+    alignas(128) _Atomic(uint64_t) wake_at;   /* ring me when down_tail reaches this */
+    _Atomic(uint64_t) space_at;               /* ring me when up_head reaches this */
+    alignas(128) _Atomic(uint32_t) state;     /* enum hulse_region_state: open or closing */
     alignas(128) struct hulse_region_ident ident;
 };
 
 /* Counters in region B, one single-writer word each (index of `stats`). */
 enum hulse_region_stat {
-    HULSE_STAT_TAKEN_RECORDS = 0,   /* up records taken */
+    HULSE_STAT_TAKEN_RECORDS = 0, /* up records taken */
     HULSE_STAT_TAKEN_BYTES = 1,
-    HULSE_STAT_DONE = 2,            /* stored or spooled; verdicts applied */
-    HULSE_STAT_FAILED = 3,          /* any other outcome; verdicts ignored (V13) */
-    HULSE_STAT_POSTED_RECORDS = 4,  /* receipts or deliveries written */
+    HULSE_STAT_DONE = 2,           /* stored or spooled; verdicts applied */
+    HULSE_STAT_FAILED = 3,         /* any other outcome; verdicts ignored (V13) */
+    HULSE_STAT_POSTED_RECORDS = 4, /* receipts or deliveries written */
     HULSE_STAT_POSTED_BYTES = 5,
-    HULSE_STAT_STALLS = 6,          /* times the channel became BLOCKED */
+    HULSE_STAT_STALLS = 6,           /* times the channel became BLOCKED */
     HULSE_STAT_MISSED_DOORBELLS = 7, /* found by the sweep; must stay 0 */
     HULSE_STAT_COUNT = 8
 };
 
 /* Region B. Written by: daemon. Read by: application. */
 struct hulse_region_b {
-    alignas(128) _Atomic(uint64_t) down_tail;    /* end of published down records */
-    alignas(128) _Atomic(uint64_t) up_head;      /* released: the final verdict is posted */
-    _Atomic(uint64_t) up_read;                   /* taken by the daemon; statistics */
-    alignas(128) _Atomic(uint64_t) armed;        /* epoch; odd = ring the bell after publishing */
-    _Atomic(uint64_t) down_want;                 /* ring the bell when down_head reaches this */
-    alignas(128) _Atomic(uint32_t) state;        /* enum hulse_region_state */
-    _Atomic(uint64_t) beat_ms;                   /* worker heartbeat, CLOCK_MONOTONIC, >= 1/s */
+    alignas(128) _Atomic(uint64_t) down_tail; /* end of published down records */
+    alignas(128) _Atomic(uint64_t) up_head;   /* released: the final verdict is posted */
+    _Atomic(uint64_t) up_read;                /* taken by the daemon; statistics */
+    alignas(128) _Atomic(uint64_t) armed;     /* epoch; odd = ring the bell after publishing */
+    _Atomic(uint64_t) down_want;              /* ring the bell when down_head reaches this */
+    alignas(128) _Atomic(uint32_t) state;     /* enum hulse_region_state */
+    _Atomic(uint64_t) beat_ms;                /* worker heartbeat, CLOCK_MONOTONIC, >= 1/s */
     alignas(128) _Atomic(uint64_t) stats[HULSE_STAT_COUNT];
 };
 
@@ -131,14 +131,8 @@ enum hulse_region_state {
 #define HULSE_REGION_STATE_MASK 0xffU
 #define HULSE_REGION_REASON_SHIFT 8
 
-enum hulse_channel_kind {
-    HULSE_CHANNEL_PRODUCER = 1,
-    HULSE_CHANNEL_CONSUMER = 2
-};
-enum hulse_release_mode {
-    HULSE_RELEASE_ON_VERDICT = 0,
-    HULSE_RELEASE_ON_READ = 1
-};
+enum hulse_channel_kind { HULSE_CHANNEL_PRODUCER = 1, HULSE_CHANNEL_CONSUMER = 2 };
+enum hulse_release_mode { HULSE_RELEASE_ON_VERDICT = 0, HULSE_RELEASE_ON_READ = 1 };
 enum hulse_receipt_mode {
     HULSE_RECEIPT_MODE_NONE = 0,
     HULSE_RECEIPT_MODE_ERRORS = 1,
@@ -152,12 +146,12 @@ enum hulse_record_type {
     HULSE_RECORD_VERDICT = 3
 };
 /* Flags of publish and delivery records; a bit that is not listed must be 0. */
-#define HULSE_RECORD_FIRST 0x01U      /* first fragment */
-#define HULSE_RECORD_LAST 0x02U       /* last fragment */
-#define HULSE_RECORD_HAS_META 0x04U   /* publish: metadata follows the payload */
-#define HULSE_RECORD_NO_BATCH 0x08U   /* publish: send alone */
+#define HULSE_RECORD_FIRST 0x01U        /* first fragment */
+#define HULSE_RECORD_LAST 0x02U         /* last fragment */
+#define HULSE_RECORD_HAS_META 0x04U     /* publish: metadata follows the payload */
+#define HULSE_RECORD_NO_BATCH 0x08U     /* publish: send alone */
 #define HULSE_RECORD_LAST_ATTEMPT 0x10U /* delivery */
-#define HULSE_RECORD_LEFT_OUT 0x20U   /* delivery: properties did not fit meta_len */
+#define HULSE_RECORD_LEFT_OUT 0x20U     /* delivery: properties did not fit meta_len */
 #define HULSE_PUBLISH_FLAGS 0x0fU
 
 /*
@@ -217,8 +211,8 @@ enum hulse_verdict {
 #define HULSE_HOW_FLAGS 0x03U
 
 struct hulse_verdict_record {
-    uint32_t len; /* 56 + reason TLV */
-    uint8_t type; /* HULSE_RECORD_VERDICT */
+    uint32_t len;  /* 56 + reason TLV */
+    uint8_t type;  /* HULSE_RECORD_VERDICT */
     uint8_t flags; /* 0 */
     uint16_t meta_len;
     uint64_t ref;
@@ -313,10 +307,10 @@ enum hulse_event {
     HULSE_EVENT_RECONNECTING = 2,
     HULSE_EVENT_FENCED = 3,
     HULSE_EVENT_QUOTA = 4,
-    HULSE_EVENT_DRAIN = 5,   /* the daemon is going to stop */
-    HULSE_EVENT_GOODBYE = 6, /* everything taken has its verdict; the daemon exits now */
+    HULSE_EVENT_DRAIN = 5,            /* the daemon is going to stop */
+    HULSE_EVENT_GOODBYE = 6,          /* everything taken has its verdict; the daemon exits now */
     HULSE_EVENT_CONSUMER_CHANGED = 7, /* arg = bits of the configured verdicts */
-    HULSE_EVENT_SOURCE = 8   /* arg = index, text = topic name */
+    HULSE_EVENT_SOURCE = 8            /* arg = index, text = topic name */
 };
 
 /* Feature bits of HELLO and WELCOME; WELCOME carries the common ones. */

@@ -43,21 +43,18 @@ static inline void hulse_foreign_copy(void *to, const void *from, size_t bytes)
  * Checks a private copy of a publish header against the bytes available. `avail` and
  * `max_record` are ours. Pure.
  */
-static inline enum hulse_rule hulse_publish_check(const struct hulse_publish_header *h,
-                                                  uint64_t avail,
-                                                  uint64_t max_record)
+static inline enum hulse_rule
+hulse_publish_check(const struct hulse_publish_header *h, uint64_t avail, uint64_t max_record)
 {
     const uint64_t len = h->len;
-    if (len < HULSE_PUBLISH_HEADER_BYTES || len > max_record ||
-        hulse_record_stride(len) > avail) {
+    if (len < HULSE_PUBLISH_HEADER_BYTES || len > max_record || hulse_record_stride(len) > avail) {
         return HULSE_RULE_V9;
     }
     if (h->type == HULSE_RECORD_SKIP) {
         return HULSE_RULE_NONE;
     }
     const bool fragment = h->type == HULSE_RECORD_FRAGMENT;
-    if ((!fragment && h->type != HULSE_RECORD_MESSAGE) ||
-        (h->flags & ~HULSE_PUBLISH_FLAGS) != 0 ||
+    if ((!fragment && h->type != HULSE_RECORD_MESSAGE) || (h->flags & ~HULSE_PUBLISH_FLAGS) != 0 ||
         (!fragment && (h->flags & (HULSE_RECORD_FIRST | HULSE_RECORD_LAST)) != 0)) {
         return HULSE_RULE_V9;
     }

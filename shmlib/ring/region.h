@@ -14,9 +14,9 @@
 #ifndef HULSE_RING_REGION_H
 #define HULSE_RING_REGION_H
 
-#include <stdbool.h>
-
 #include "shmlib/ring/layout.h"
+
+#include <stdbool.h>
 
 /* A mapped region. `control` and `ring` are one mapping: control page, ring, ring again. */
 struct hulse_region {
@@ -46,10 +46,8 @@ enum hulse_region_rc hulse_region_check(int fd, uint32_t ring_bytes, bool popula
  * Maps control page, ring and ring again, MADV_DONTFORK. Writable or read-only. On failure *r is
  * left unmapped.
  */
-enum hulse_region_rc hulse_region_map(struct hulse_region *r,
-                                      int fd,
-                                      uint32_t ring_bytes,
-                                      bool writable);
+enum hulse_region_rc
+hulse_region_map(struct hulse_region *r, int fd, uint32_t ring_bytes, bool writable);
 /* Instantiates every page: by writing (A) or by reading (B). */
 enum hulse_region_rc hulse_region_populate(const struct hulse_region *r, bool writable);
 /* Unmaps; harmless on an unmapped one. */

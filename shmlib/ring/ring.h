@@ -21,10 +21,10 @@
 #ifndef HULSE_RING_RING_H
 #define HULSE_RING_RING_H
 
+#include "shmlib/ring/layout.h"
+
 #include <stdbool.h>
 #include <string.h>
-
-#include "shmlib/ring/layout.h"
 
 enum hulse_ring_rc {
     HULSE_RING_OK = 0,
@@ -35,12 +35,12 @@ enum hulse_ring_rc {
 
 /* Writer's private end. Owner: the writing thread. Never in shared memory. */
 struct hulse_ring_tx {
-    uint8_t *ring;            /* borrowed: the double mapping, 2 x capacity bytes */
-    uint64_t mask;            /* capacity - 1 */
-    uint64_t tail;            /* end of what is committed */
-    uint64_t published;       /* what the peer may see */
-    uint64_t head_seen;       /* last accepted peer position */
-    _Atomic(uint64_t) *tail_word; /* ours */
+    uint8_t *ring;                      /* borrowed: the double mapping, 2 x capacity bytes */
+    uint64_t mask;                      /* capacity - 1 */
+    uint64_t tail;                      /* end of what is committed */
+    uint64_t published;                 /* what the peer may see */
+    uint64_t head_seen;                 /* last accepted peer position */
+    _Atomic(uint64_t) *tail_word;       /* ours */
     const _Atomic(uint64_t) *head_word; /* the peer's */
 };
 
@@ -48,11 +48,11 @@ struct hulse_ring_tx {
 struct hulse_ring_rx {
     const uint8_t *ring;
     uint64_t mask;
-    uint64_t read;      /* taken up to here */
-    uint64_t released;  /* given back up to here */
-    uint64_t tail_seen; /* last accepted peer position */
+    uint64_t read;                      /* taken up to here */
+    uint64_t released;                  /* given back up to here */
+    uint64_t tail_seen;                 /* last accepted peer position */
     const _Atomic(uint64_t) *tail_word; /* the peer's */
-    _Atomic(uint64_t) *head_word; /* ours */
+    _Atomic(uint64_t) *head_word;       /* ours */
 };
 
 static inline uint64_t hulse_ring_capacity(uint64_t mask)
@@ -120,7 +120,7 @@ static inline void hulse_ring_tx_publish(struct hulse_ring_tx *tx)
  */
 static inline enum hulse_ring_rc hulse_ring_rx_refresh(struct hulse_ring_rx *rx)
 {
-    /* SYNC(ring.tail) acquire (M2, M6). */
+    /* SYNC(ring.tail) acquire (M2, M6): what lies before the position is complete. */
     const uint64_t tail = atomic_load_explicit(rx->tail_word, memory_order_acquire);
     if (tail - rx->tail_seen > rx->released + rx->mask + 1 - rx->tail_seen ||
         (tail & (HULSE_RECORD_ALIGN - 1)) != 0) {
