@@ -121,7 +121,8 @@ static void test_every_length_but_the_right_one(void **state)
             put_u16(m + 2, len);
             assert_true(good(m, n) == (n == len)); /* packet shorter or longer than it says */
             put_u16(m + 2, n);
-            assert_true(good(m, n) == (n == len)); /* the head says so too */
+            assert_true(good(m, n) == (n == len));   /* the head says so too */
+            assert_true(good(m, len) == (n == len)); /* only the head is wrong */
         }
     }
 }

@@ -329,6 +329,10 @@ static void test_utf8_edges(void **state)
         assert_false(utf8(invalid[i]));
     }
     assert_true(hulse_utf8_valid((const uint8_t *)"\0", 1));
+    /* Cut inside a sequence whose rest lies behind the end. */
+    for (size_t n = 1; n <= 4; n++) {
+        assert_true(hulse_utf8_valid((const uint8_t *)"\xf0\x90\x80\x80", n) == (n == 4));
+    }
 }
 
 /* Every code point, encoded here by arithmetic, must pass; every surrogate must not. */
