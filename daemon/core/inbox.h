@@ -27,12 +27,14 @@ struct inbox_node {
 };
 
 struct inbox {
+    /* The owner's, and what nobody writes. */
     struct cds_wfcq_head head;
-    alignas(64) struct cds_wfcq_tail tail;
-    alignas(64) _Atomic(uint32_t) requests; /* posted and not yet run */
-    _Atomic(uint32_t) sleeping;             /* written by the owner and the first waker */
     uint32_t requests_max;
     int fd; /* eventfd, in the owner's epoll */
+    /* Written by posters. */
+    alignas(64) struct cds_wfcq_tail tail;
+    _Atomic(uint32_t) requests; /* posted and not yet run; the owner counts down */
+    _Atomic(uint32_t) sleeping; /* written by the owner and the first waker */
 };
 
 /* False: no descriptor to be had. */
