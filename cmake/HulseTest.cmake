@@ -51,6 +51,17 @@ function(hulse_test_properties test)
     endif()
 endfunction()
 
+# Notes what has to be built before a test can run, for tests/run PATTERN.
+function(hulse_test_builds test)
+    list(JOIN ARGN " " targets)
+    set_property(GLOBAL APPEND_STRING PROPERTY HULSE_TEST_BUILDS "${test} ${targets}\n")
+endfunction()
+
+function(hulse_test_write_builds)
+    get_property(text GLOBAL PROPERTY HULSE_TEST_BUILDS)
+    file(WRITE "${PROJECT_BINARY_DIR}/test_builds.txt" "${text}")
+endfunction()
+
 # Reads the marker of a file into serial, label, timeout, not, libs of the caller.
 function(hulse_test_marker file)
     set(serial OFF PARENT_SCOPE)
@@ -135,6 +146,7 @@ function(hulse_c_tests folder default_label)
         hulse_needs_programs(${target})
 
         add_test(NAME "${name}" COMMAND ${HULSE_TEST_LAUNCHER} $<TARGET_FILE:${target}>)
+        hulse_test_builds("${name}" ${target})
         set(options LABEL ${label} TIMEOUT ${timeout})
         if(serial)
             list(APPEND options SERIAL)
@@ -205,6 +217,7 @@ function(hulse_fuzz_tests)
             add_test(NAME "fuzz/${stem}"
                      COMMAND ${HULSE_TEST_LAUNCHER} $<TARGET_FILE:${stem}> "${corpus}")
         endif()
+        hulse_test_builds("fuzz/${stem}" ${stem})
         hulse_test_properties("fuzz/${stem}" LABEL unit TIMEOUT ${timeout})
     endforeach()
 endfunction()
@@ -228,6 +241,7 @@ function(hulse_micro_benchmarks)
         target_link_libraries(micro_${stem} PRIVATE hulse_daemon hulse_client ${libs} m)
         add_test(NAME "bench/micro/${stem}"
                  COMMAND ${HULSE_TEST_LAUNCHER} $<TARGET_FILE:micro_${stem}> --smoke)
+        hulse_test_builds("bench/micro/${stem}" micro_${stem})
         hulse_test_properties("bench/micro/${stem}" LABEL performance TIMEOUT ${timeout} SERIAL)
     endforeach()
 endfunction()

@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine of tests/run: configure, build and test every preset, then one summary."""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+LABELS = ["unit", "integration", "smoke", "failover", "performance"]
+JOBS = str(os.cpu_count() or 1)
+COVERAGE_MIN = 80
+OUTPUT_TAIL = 40
+
+# preset: what of it runs. Without `ctest` it is only built.
+#   without: labels, and without_names: a pattern, that make no sense there
+PRESETS = {
+    "release": {},
+    "asan-ubsan": {"without": ["performance"]},
+    # One thread feeds a parser: nothing there can race.
+    "tsan": {"without": ["performance"], "without_names": "^fuzz/"},
+    "fuzz": {},
+    "debug": {"build_only": True},
+    "coverage": {"without": ["performance", "smoke", "failover"]},
+}
+DEFAULT = ["release", "asan-ubsan", "tsan", "fuzz", "debug"]
+
+
+class Stop(Exception):
+    """The first failure under -x."""
+
+
+class Results:
+    def __init__(self, stop_first):
+        self.passed = 0
+        self.failed = []
+        self.skipped = []
+        self.times = []
+        self.stop_first = stop_first
+
+    def fail(self, name, why=""):
+        self.failed.append((name, why))
+        if self.stop_first:
+            raise Stop
+
+    def skip(self, name, why):
+        self.skipped.append((name, why))
+
+    def print(self):
+        print("\n==== summary")
+        for what, seconds in self.times:
+            print(f"{seconds:7.1f} s  {what}")
+        for name, why in self.skipped:
+            print(f"SKIPPED {name}: {why}")
+        for name, why in self.failed:
+            print(f"FAILED  {name}" + (f": {why}" if why else ""))
+        print(f"{self.passed} passed, {len(self.failed)} failed, {len(self.skipped)} skipped",
+              flush=True)
+
+
+class Runner:
+    def __init__(self, args):
+        self.args = args
+        self.results = Results(args.x)
+        self.limited = bool(args.pattern or args.label)
+
+    @contextlib.contextmanager
+    def timed(self, what):
+        print(f"==== {what}", flush=True)
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.results.times.append((what, time.monotonic() - start))
+
+    # ---- building ----------------------------------------------------------------------------
+
+    def command(self, *command, log=None, env=None):
+        """Runs quietly; the output is shown when it fails, or always with -v."""
+        done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              errors="replace", check=False)
+        if log:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(done.stdout)
+        if done.returncode != 0 or self.args.v:
+            lines = done.stdout.splitlines()
+            print("\n".join(lines if self.args.v else lines[-OUTPUT_TAIL:]), flush=True)
+        return done.returncode == 0
+
+    def configure(self, preset):
+        options = []
+        if shutil.which("ccache"):
+            options.append("-DCMAKE_C_COMPILER_LAUNCHER=ccache")
+        return self.command("cmake", "--preset", preset, *options,
+                            log=BUILD / preset / "configure.log")
+
+    def build(self, preset, targets):
+        arguments = ["--target", *targets] if targets else []
+        return self.command("cmake", "--build", str(BUILD / preset), "-j", JOBS, *arguments,
+                            log=BUILD / preset / "build.log")
+
+    @contextlib.contextmanager
+    def locked(self, preset):
+        """Two runs in one tree must not build one preset at the same time."""
+        BUILD.mkdir(exist_ok=True)
+        with open(BUILD / f".{preset}.lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    # ---- CTest -------------------------------------------------------------------------------
+
+    def selection(self, preset):
+        rules = PRESETS[preset]
+        chosen = []
+        if self.args.pattern:
+            chosen += ["-R", "|".join(f"({p})" for p in self.args.pattern)]
+        labels = [l for l in self.args.label or LABELS if l not in rules.get("without", [])]
+        chosen += ["-L", "^(" + "|".join(labels or ["none"]) + ")$"]
+        if rules.get("without_names"):
+            chosen += ["-E", rules["without_names"]]
+        return chosen
+
+    def wanted(self, preset):
+        """Names of the tests that will run, and the targets they need (empty: everything)."""
+        listed = subprocess.run(
+            ["ctest", "--test-dir", str(BUILD / preset), "--show-only=json-v1",
+             *self.selection(preset)], capture_output=True, text=True, check=True)
+        names = [t["name"] for t in json.loads(listed.stdout)["tests"]]
+        if not self.limited:
+            return names, []
+        targets = set()
+        for line in (BUILD / preset / "test_builds.txt").read_text().splitlines():
+            name, *needs = line.split()
+            if name in names:
+                targets |= set(needs)
+        return names, sorted(targets) or ["help"]
+
+    def ctest(self, preset):
+        report = BUILD / preset / "ctest.xml"
+        report.unlink(missing_ok=True)
+        command = ["ctest", "--test-dir", str(BUILD / preset), "-j", JOBS, "--no-tests=ignore",
+                   "--output-junit", str(report), "--test-output-size-passed", "65536",
+                   *self.selection(preset), "-V" if self.args.v else "--output-on-failure"]
+        if self.args.x:
+            command.append("--stop-on-failure")
+        stream = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  errors="replace")
+        for line in stream.stdout:
+            if self.args.v or not re.match(r"\s*(Start\s+\d+:|Internal ctest|Test project)", line):
+                print(line, end="", flush=True)
+        stream.wait()
+        if not report.exists():
+            self.results.fail(f"{preset}: ctest", f"ended with {stream.returncode}, no report")
+            return
+        self.read_junit(report, f"{preset}: ")
+
+    def read_junit(self, report, prefix):
+        for case in xml.parse(report).getroot().iter("testcase"):
+            name = prefix + self.name_of(case)
+            output = case.findtext("system-out") or ""
+            skipped, failure = case.find("skipped"), case.find("failure")
+            if failure is None:
+                failure = case.find("error")
+            if skipped is not None:
+                self.skipped_case(name, skipped, output)
+            elif failure is not None or case.get("status") == "fail":
+                why = failure.get("message", "") if failure is not None else ""
+                self.results.fail(name, why.splitlines()[0][:200] if why else "")
+            else:
+                self.results.passed += 1
+
+    @staticmethod
+    def name_of(case):
+        module = case.get("classname", "")
+        if module.startswith("tests.scenario."):
+            return module.removeprefix("tests.").replace(".", "/", 1) + "::" + case.get("name")
+        return case.get("name")
+
+    def skipped_case(self, name, skipped, output):
+        message = skipped.get("message", "")
+        reason = re.search(r"^SKIP: *(.+)$", output, re.M)
+        if reason:
+            self.results.skip(name, reason.group(1))
+        elif "SKIP_RETURN_CODE" in message:
+            self.results.skip(name, "gave no reason (print 'SKIP: why')")
+        elif message and "no test program" not in message.lower() \
+                and "unable to find" not in message.lower():
+            self.results.skip(name, message.splitlines()[0])
+        else:
+            self.results.fail(name, message or "did not run")
+
+    def run_preset(self, preset):
+        with self.timed(f"{preset}: build"), self.locked(preset):
+            if not self.configure(preset):
+                self.results.fail(f"{preset}: configure", f"see build/{preset}/configure.log")
+                return
+            if PRESETS[preset].get("build_only"):
+                if not self.build(preset, []):
+                    self.results.fail(f"{preset}: build", f"see build/{preset}/build.log")
+                return
+            names, targets = self.wanted(preset)
+            if not names:
+                return
+            if targets != ["help"] and not self.build(preset, targets):
+                self.results.fail(f"{preset}: build", f"see build/{preset}/build.log")
+                if targets:
+                    return
+                # What was built is tested all the same.
+                self.command("cmake", "--build", str(BUILD / preset), "-j", JOBS, "--", "-k", "0")
+        with self.timed(f"{preset}: {len(names)} tests"):
+            self.ctest(preset)
+
+    # ---- scenarios ---------------------------------------------------------------------------
+
+    def python(self):
+        """The interpreter of build/venv with the pinned packages, or None."""
+        wanted = ROOT / "tests" / "support" / "requirements.txt"
+        stamp = BUILD / "venv" / "stamp"
+        python = BUILD / "venv" / "bin" / "python"
+        version = hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()
+        with self.locked("venv"):
+            if stamp.exists() and stamp.read_text() == version:
+                return python
+            shutil.rmtree(BUILD / "venv", ignore_errors=True)
+            if self.command(sys.executable, "-m", "venv", str(BUILD / "venv")) and self.command(
+                    str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check",
+                    "-r", str(wanted)):
+                stamp.write_text(version)
+                return python
+        return None
+
+    def pytest(self, python, build, *options):
+        arguments = [str(python), "-m", "pytest", "-p", "pytest_house", "--rootdir", str(ROOT),
+                     "--timeout", "120", "--color", "no", "-r", "fE", *options]
+        for label in self.args.label or []:
+            arguments += ["--house-label", label]
+        for pattern in self.args.pattern:
+            arguments += ["--house-pattern", pattern]
+        prefix = build / "prefix"
+        env = dict(os.environ,
+                   HULSE_SOURCE_DIR=str(ROOT), HULSE_BUILD_DIR=str(build), HULSE_PREFIX=str(prefix),
+                   PATH=f"{prefix / 'bin'}:{os.environ['PATH']}",
+                   PYTHONPATH=f"{ROOT / 'tests' / 'support'}", PYTHONDONTWRITEBYTECODE="1")
+        return subprocess.run([*arguments, "tests/scenario"], cwd=ROOT, env=env,
+                              stdin=subprocess.DEVNULL, check=False,
+                              capture_output="--collect-only" in options, text=True).returncode
+
+    def scenarios(self, preset):
+        if not list((ROOT / "tests" / "scenario").glob("**/test_*.py")):
+            return
+        build = BUILD / preset
+        python = self.python()
+        if python is None:
+            self.results.fail("scenario", "pytest could not be installed into build/venv")
+            return
+        # Nothing is built for scenarios that no pattern or label chooses (5: none collected).
+        if self.limited and self.pytest(python, build, "--collect-only", "-q") == 5:
+            return
+        with self.timed(f"{preset}: install"), self.locked(preset):
+            shutil.rmtree(build / "prefix", ignore_errors=True)
+            if not (self.configure(preset) and self.build(preset, []) and self.command(
+                    "cmake", "--install", str(build), "--prefix", str(build / "prefix"))):
+                self.results.fail(f"{preset}: install")
+                return
+        with self.timed(f"{preset}: scenarios"):
+            report = build / "pytest.xml"
+            report.unlink(missing_ok=True)
+            status = self.pytest(python, build, "-o", "junit_family=xunit1", "--junitxml",
+                                 str(report), *(["-x"] if self.args.x else []),
+                                 *(["-v", "-s"] if self.args.v else ["-q"]))
+            if report.exists():
+                self.read_junit(report, f"{preset}: ")
+            if status not in (0, 1, 5):
+                self.results.fail(f"{preset}: scenario", f"pytest ended with {status}")
+
+    # ---- coverage ----------------------------------------------------------------------------
+
+    def coverage(self):
+        build = BUILD / "coverage"
+        for counts in build.rglob("*.gcda"):
+            counts.unlink()
+        self.run_preset("coverage")
+        self.scenarios("coverage")
+        with self.timed("coverage: report"):
+            html = build / "html"
+            shutil.rmtree(html, ignore_errors=True)
+            html.mkdir(parents=True)
+            done = subprocess.run(
+                ["gcovr", "--root", str(ROOT), "--object-directory", str(build),
+                 "--filter", "daemon/", "--filter", "shmlib/", "--exclude-unreachable-branches",
+                 "-j", JOBS, "--html-details", str(html / "index.html"),
+                 "--json-summary", str(build / "coverage.json"), "--txt", "-", "--print-summary",
+                 str(build)],
+                cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+            if done.returncode != 0:
+                self.results.fail("coverage", f"gcovr ended with {done.returncode}")
+                return
+            percent = json.loads((build / "coverage.json").read_text())["line_percent"]
+            print(f"coverage: {percent} % of the lines; build/coverage/html/index.html")
+            if percent < COVERAGE_MIN:
+                self.results.fail("coverage", f"{percent} % of the lines, {COVERAGE_MIN} % wanted")
+            else:
+                self.results.passed += 1
+
+    # ---- all ---------------------------------------------------------------------------------
+
+    def run(self):
+        if self.args.coverage:
+            self.coverage()
+            return
+        for preset in self.args.preset or DEFAULT:
+            if PRESETS[preset].get("build_only") and self.limited and not self.args.preset:
+                continue
+            self.run_preset(preset)
+            if preset == "release":
+                self.scenarios(preset)
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        prog="tests/run", description="Builds and tests Hulse. Without arguments: everything.")
+    parser.add_argument("pattern", nargs="*", metavar="PATTERN",
+                        help="regular expressions; a test runs when its name matches one")
+    parser.add_argument("--label", action="append", choices=LABELS, help="only these tests")
+    parser.add_argument("--preset", action="append", choices=list(PRESETS),
+                        help="only this build; may be repeated")
+    parser.add_argument("-x", action="store_true", help="stop at the first failure")
+    parser.add_argument("-v", action="store_true", help="show the tests' output")
+    parser.add_argument("--coverage", action="store_true",
+                        help="instrumented build, HTML in build/coverage/html, "
+                             f"fails below {COVERAGE_MIN} %% of the lines")
+    return parser.parse_args()
+
+
+def main():
+    runner = Runner(parse())
+    interrupted = False
+    try:
+        runner.run()
+    except Stop:
+        print("stopped at the first failure")
+    except KeyboardInterrupt:
+        interrupted = True
+    results = runner.results
+    if interrupted:
+        results.failed.append(("interrupted", ""))
+    elif not results.passed and not results.failed and not results.skipped:
+        results.failed.append(("no test matches", ""))
+    results.print()
+    sys.exit(1 if results.failed else 0)
+
+
+main()
