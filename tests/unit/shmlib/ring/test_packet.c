@@ -5,6 +5,7 @@
  *         empty packets; the number of open descriptors before and after.
  */
 #include "shmlib/ring/control.h"
+#include "tests/support/runtime.h"
 #include "tests/unit/shmlib/ring/check.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ struct fixture {
     int near;
     int far;
     int pipe[2];
-    unsigned open_before;
+    int open_before;
 };
 
 static int setup(void **state)
@@ -32,7 +33,7 @@ static int setup(void **state)
     }
     f.near = pair[0];
     f.far = pair[1];
-    f.open_before = open_descriptors();
+    f.open_before = hulse_test_count_descriptors();
     *state = &f;
     return 0;
 }
@@ -89,7 +90,7 @@ static const char *expect_refusal(const struct fixture *f)
     assert_non_null(why);
     assert_int_equal(p.fd_count, 0);
     assert_int_equal(p.len, 0);
-    assert_int_equal(open_descriptors(), f->open_before);
+    assert_int_equal(hulse_test_count_descriptors(), f->open_before);
     return why;
 }
 
@@ -124,7 +125,7 @@ static void test_exact_descriptors_arrive_close_on_exec(void **state)
     assert_int_equal(read(in.fds[0], &byte, 1), 1);
     (void)close(in.fds[0]);
     (void)close(in.fds[1]);
-    assert_int_equal(open_descriptors(), f->open_before);
+    assert_int_equal(hulse_test_count_descriptors(), f->open_before);
 }
 
 static void test_every_other_count_is_refused(void **state)

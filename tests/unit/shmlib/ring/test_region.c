@@ -5,6 +5,7 @@
  * Method: one descriptor of each wrong kind; each seal missing in turn; a hole in turn at the ends.
  */
 #include "shmlib/ring/region.h"
+#include "tests/support/runtime.h"
 #include "tests/unit/shmlib/ring/check.h"
 
 #include <errno.h>
@@ -281,7 +282,7 @@ static void test_a_child_has_no_map(void **state)
 
 static void test_no_descriptor_is_left(void **state)
 {
-    const unsigned before = open_descriptors();
+    const int before = hulse_test_count_descriptors();
     struct hulse_region r;
 
     (void)state;
@@ -290,7 +291,7 @@ static void test_no_descriptor_is_left(void **state)
         hulse_region_unmap(&r);
         (void)close(fd);
     }
-    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(hulse_test_count_descriptors(), before);
 }
 
 static void test_texts(void **state)
