@@ -17,15 +17,15 @@ struct admission {
     struct inbox_node node;
     struct plane_shared *shared;
     struct worker *worker;
-    int fd; /* owned; nonblocking */
+    int fd;           /* owned; nonblocking */
     uint64_t session; /* number, unique in this process, from 1 */
     struct identity who;
     struct hulse_packet hello;
 };
 
 /* Gives an admission for a connection, taking the descriptor; NULL over the memory cap. */
-struct admission *hulse_admit_create(struct plane_shared *shared, int fd,
-                                     const struct identity *who);
+struct admission *
+hulse_admit_create(struct plane_shared *shared, int fd, const struct identity *who);
 /*
  * Reads HELLO if it is there. OK: filled in and valid. AGAIN: not yet. REFUSED: a REFUSED was sent
  * where that makes sense (no common version, not a HELLO); destroy it. ORPHAN: the peer has gone.

@@ -12,11 +12,11 @@
 #ifndef HULSE_APP_PLANE_H
 #define HULSE_APP_PLANE_H
 
-#include <stdatomic.h>
-#include <stdint.h>
-
 #include "daemon/flow/flow.h"
 #include "daemon/worker/worker.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
 
 #define HULSE_PLANE_WORKERS_MAX 64U
 
@@ -29,14 +29,14 @@ struct plane_limits {
     uint32_t unacked_max;
     uint32_t ring_max;
     uint32_t receipts_max;
-    uint32_t channels_max;      /* per session */
-    uint32_t handles_max;       /* per session */
-    uint32_t groups_max;        /* per session */
-    uint64_t session_bytes_max; /* `memory_max`: regions and tables of one session */
-    uint32_t sessions_max;      /* over all workers */
+    uint32_t channels_max;           /* per session */
+    uint32_t handles_max;            /* per session */
+    uint32_t groups_max;             /* per session */
+    uint64_t session_bytes_max;      /* `memory_max`: regions and tables of one session */
+    uint32_t sessions_max;           /* over all workers */
     uint32_t deliver_overflow_bytes; /* waiting beyond the ring, per consumer */
-    uint32_t control_per_second; /* control messages of one session */
-    uint32_t bells_per_second;   /* empty bells of one session before a penalty */
+    uint32_t control_per_second;     /* control messages of one session */
+    uint32_t bells_per_second;       /* empty bells of one session before a penalty */
 };
 
 enum plane_phase {
@@ -46,13 +46,13 @@ enum plane_phase {
 
 struct plane_worker_state {
     alignas(64) _Atomic(uint32_t) sessions; /* control adds at placement, the worker subtracts */
-    _Atomic(uint32_t) drained; /* by the worker: nothing in flight and goodbye said */
+    _Atomic(uint32_t) drained;              /* by the worker: nothing in flight and goodbye said */
 };
 
 struct plane_shared {
     const struct flow *flow;
     struct plane_limits limits;
-    uint64_t generation; /* of this daemon process, never 0 */
+    uint64_t generation;     /* of this daemon process, never 0 */
     _Atomic(uint32_t) phase; /* enum plane_phase; control writes, then nudges the workers */
     struct plane_worker_state workers[HULSE_PLANE_WORKERS_MAX];
 };

@@ -191,7 +191,7 @@ HULSE_API hulse_status hulse_producer_options_receipts(hulse_producer_options *o
                                                        enum hulse_receipts mode);
 /* Ring bytes, a power of two, 64 KiB…64 MiB; 0 = the daemon's default. */
 HULSE_API hulse_status hulse_producer_options_ring(hulse_producer_options *o, uint32_t bytes);
-/* Receipt slots, a power of two, 16…65536; 0 = the daemon's default. */
+/* Receipt slots, a power of two, 2048…65536; 0 = the daemon's default. */
 HULSE_API hulse_status hulse_producer_options_slots(hulse_producer_options *o, uint32_t count);
 HULSE_API hulse_status hulse_producer_options_group(hulse_producer_options *o, unsigned group);
 /* Ring space is given back when the daemon has read a record, not at its final verdict. */

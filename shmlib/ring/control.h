@@ -187,7 +187,7 @@ struct hulse_ctl_event {
     /* text */
 };
 
-/* + fd: A. Answered by CHANNEL with A's peer B alone in its second descriptor (ipc B8). */
+/* + fd: A. Answered by CHANNEL, whose first descriptor is A again (ipc B8). */
 struct hulse_ctl_attach {
     struct hulse_ctl_head head;
     uint8_t kind;

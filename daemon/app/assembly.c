@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * assembly - fragments of one message, in order, into one buffer that the memory cap allows.
+ *
+ * The buffer's size is the announced total, but only after it was found to be within the largest
+ * message; a message that is too large or gets no memory is passed over to its last fragment and
+ * refused with one receipt, so nothing is lost behind it.
+ *
+ * Trust: every number of a fragment is foreign (V10, V16).
+ */
+#include "daemon/app/internal.h"
+#include "daemon/core/assert.h"
+#include "daemon/core/mem.h"
+
+void hulse_assembly_reset(struct assembly *as)
+{
+    hulse_mem_free(HULSE_MEM_REASSEMBLY, as->data, as->total);
+    *as = (struct assembly){0};
+}
+
+static bool consistent(const struct assembly *as,
+                       const struct hulse_publish_header *h,
+                       const struct hulse_fragment_header *f,
+                       uint64_t bytes)
+{
+    const bool last = f->index + 1 == f->count;
+    return f->index == as->next && f->count == as->count && f->total_len == as->total &&
+           h->handle == as->handle && bytes > 0 && bytes <= as->total - as->have &&
+           ((h->flags & HULSE_RECORD_FIRST) != 0) == (f->index == 0) &&
+           ((h->flags & HULSE_RECORD_LAST) != 0) == last &&
+           last == (as->have + bytes == as->total) && (last || h->meta_len == 0);
+}
+
+static void begin(struct assembly *as,
+                  const struct hulse_publish_header *h,
+                  const struct hulse_fragment_header *f,
+                  uint64_t message_bytes_max)
+{
+    *as = (struct assembly){.active = true,
+                            .total = f->total_len,
+                            .count = f->count,
+                            .handle = h->handle,
+                            .token = h->token};
+    if (f->total_len > message_bytes_max) {
+        as->refuse = HULSE_OUTCOME_TOO_LARGE;
+        return;
+    }
+    as->data = hulse_mem_alloc(HULSE_MEM_REASSEMBLY, f->total_len);
+    if (as->data == NULL) {
+        as->refuse = HULSE_OUTCOME_NO_MEMORY;
+    }
+}
+
+enum assembly_rc hulse_assembly_add(struct assembly *as,
+                                    const struct hulse_publish_header *h,
+                                    const uint8_t *payload,
+                                    uint64_t message_bytes_max)
+{
+    HULSE_ASSERT(h->payload_len >= HULSE_FRAGMENT_HEADER_BYTES);
+    struct hulse_fragment_header f;
+    hulse_foreign_copy(&f, payload, sizeof(f));
+    const uint64_t bytes = h->payload_len - sizeof(f);
+    if (!as->active) {
+        if (f.index != 0 || f.count < 2 || f.total_len < f.count) {
+            return ASSEMBLY_BAD;
+        }
+        begin(as, h, &f, message_bytes_max);
+    }
+    if (!consistent(as, h, &f, bytes)) {
+        return ASSEMBLY_BAD;
+    }
+    if (as->data != NULL) {
+        memcpy(as->data + as->have, payload + sizeof(f), bytes);
+    }
+    as->have += bytes;
+    as->next += 1;
+    if (as->next < as->count) {
+        return ASSEMBLY_MORE;
+    }
+    return as->refuse != 0 ? ASSEMBLY_OVER : ASSEMBLY_WHOLE;
+}

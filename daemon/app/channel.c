@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * channel - a pair of rings: made, handed over, checked, drained, freed.
+ *
+ * A and B are made here. B is mapped and sealed before it is sent (V3). A is mapped only after the
+ * app has populated it, it was sealed and every block was seen to exist (V1, V2). The daemon touches no
+ * page of either before that, so that the pages are the app's.
+ */
+#include "daemon/app/internal.h"
+#include "daemon/core/assert.h"
+#include "daemon/core/mem.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static bool is_power_of_two(uint32_t n)
+{
+    return n != 0 && (n & (n - 1)) == 0;
+}
+
+/* Sizes as asked, or the defaults; INVAL or LIMIT when they break a bound. */
+static hulse_status sizes(const struct session *s,
+                          const struct hulse_ctl_open_channel *ask,
+                          uint32_t *up,
+                          uint32_t *down,
+                          struct error *err)
+{
+    const struct plane_limits *l = &s->plane->shared->limits;
+    const bool producer = ask->kind == HULSE_CHANNEL_PRODUCER;
+    const uint32_t up_default = producer ? l->publish_ring : l->verdict_ring;
+    const uint32_t down_default = producer ? l->receipts * HULSE_RECEIPT_BYTES : l->deliver_ring;
+    *up = ask->up_bytes != 0 ? ask->up_bytes : up_default;
+    *down = ask->down_bytes != 0 ? ask->down_bytes : down_default;
+    if (!is_power_of_two(*up) || !is_power_of_two(*down) || *up < HULSE_RING_BYTES_MIN ||
+        *down < HULSE_RING_BYTES_MIN) {
+        return hulse_fail(err,
+                          HULSE_INVAL,
+                          "ring sizes must be powers of two of at least %u bytes",
+                          HULSE_RING_BYTES_MIN);
+    }
+    const uint32_t down_max = producer ? l->receipts_max * HULSE_RECEIPT_BYTES : l->ring_max;
+    if (*up > l->ring_max || *down > down_max) {
+        return hulse_fail(
+            err,
+            HULSE_LIMIT,
+            "ring of %u and %u bytes exceeds session.ring_max (%u) or receipts_max (%u)",
+            *up,
+            *down,
+            l->ring_max,
+            l->receipts_max);
+    }
+    return HULSE_OK;
+}
+
+static size_t tables_bytes(const struct session *s, enum hulse_channel_kind kind, uint32_t down)
+{
+    return kind == HULSE_CHANNEL_PRODUCER
+               ? down / HULSE_RECEIPT_BYTES * sizeof(struct inflight)
+               : s->plane->shared->limits.unacked_max * sizeof(struct slot);
+}
+
+static void slots_init(struct channel *ch, uint32_t count)
+{
+    ch->slot_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        ch->slot_table[i].next = i + 1 < count ? i + 1 : SLOT_NONE;
+    }
+    ch->slot_free = count > 0 ? 0 : SLOT_NONE;
+    ch->waiting_first = SLOT_NONE;
+    ch->waiting_last = SLOT_NONE;
+}
+
+/* Makes the two memfds; B mapped and sealed. */
+static hulse_status make_regions(struct channel *ch, int fd_a, struct error *err)
+{
+    const char *what = "A";
+    enum hulse_region_rc rc = HULSE_REGION_RC_OK;
+    ch->fd_a = fd_a;
+    if (fd_a < 0) {
+        rc = hulse_region_create(&ch->fd_a, "hulse-a", ch->up_bytes);
+    }
+    if (rc == HULSE_REGION_RC_OK) {
+        what = "B";
+        rc = hulse_region_create(&ch->fd_b, "hulse-b", ch->down_bytes);
+    }
+    if (rc == HULSE_REGION_RC_OK) {
+        rc = hulse_region_map(&ch->b, ch->fd_b, ch->down_bytes, true);
+    }
+    if (rc == HULSE_REGION_RC_OK) {
+        rc = hulse_region_seal(ch->fd_b);
+    }
+    if (rc == HULSE_REGION_RC_OK) {
+        return HULSE_OK;
+    }
+    const bool kernel = rc == HULSE_REGION_RC_KERNEL;
+    return hulse_fail(err,
+                      kernel ? HULSE_UNSUPPORTED : HULSE_NO_MEMORY,
+                      "region %s: %s",
+                      what,
+                      hulse_region_text(rc));
+}
+
+static void rings_init(struct channel *ch)
+{
+    struct hulse_region_b *b = hulse_region_b(&ch->b);
+    const bool producer = ch->kind == HULSE_CHANNEL_PRODUCER;
+    ch->rx = (struct hulse_ring_rx){.mask = ch->up_bytes - 1, .head_word = &b->up_head};
+    ch->tx = (struct hulse_ring_tx){
+        .ring = ch->b.ring, .mask = ch->down_bytes - 1, .tail_word = &b->down_tail};
+    ch->max_record = (producer ? ch->up_bytes : ch->down_bytes) / 2;
+    ch->slots = producer ? ch->down_bytes / HULSE_RECEIPT_BYTES : 0;
+}
+
+hulse_status hulse_channel_create(struct session *s,
+                                  const struct hulse_ctl_open_channel *ask,
+                                  int fd_a,
+                                  struct channel **out,
+                                  struct error *err)
+{
+    const struct plane_limits *l = &s->plane->shared->limits;
+    uint32_t up = 0;
+    uint32_t down = 0;
+    hulse_status st = sizes(s, ask, &up, &down, err);
+    if (st != HULSE_OK) {
+        return st;
+    }
+    const size_t tables = tables_bytes(s, ask->kind, down);
+    const uint64_t bytes = (uint64_t)up + down + 2 * HULSE_CONTROL_BYTES + tables;
+    if (s->channel_count >= l->channels_max || bytes > l->session_bytes_max - s->bytes) {
+        return hulse_fail(err,
+                          HULSE_LIMIT,
+                          "session.channels_max (%u) or session.memory_max is reached",
+                          l->channels_max);
+    }
+    struct channel *ch = hulse_mem_zalloc(HULSE_MEM_CHANNEL, sizeof(*ch));
+    void *table = hulse_mem_zalloc(HULSE_MEM_CHANNEL, tables);
+    if (ch == NULL || table == NULL) {
+        hulse_mem_free(HULSE_MEM_CHANNEL, ch, sizeof(*ch));
+        hulse_mem_free(HULSE_MEM_CHANNEL, table, tables);
+        return hulse_fail(err, HULSE_NO_MEMORY, "memory_max of the daemon is reached");
+    }
+    *ch = (struct channel){.magic = HULSE_CHANNEL_MAGIC,
+                           .state = CHANNEL_OPENING,
+                           .kind = ask->kind,
+                           .receipt_mode = ask->receipts,
+                           .release_on_read = ask->release == HULSE_RELEASE_ON_READ,
+                           .session = s,
+                           .id = ++s->next_channel,
+                           .group = ask->group,
+                           .fd_a = -1,
+                           .fd_b = -1,
+                           .up_bytes = up,
+                           .down_bytes = down,
+                           .table_bytes = tables};
+    if (ch->kind == HULSE_CHANNEL_PRODUCER) {
+        ch->inflight = table;
+    } else {
+        ch->slot_table = table;
+        slots_init(ch, l->unacked_max);
+    }
+    TAILQ_INSERT_TAIL(&s->channels, ch, session_link);
+    s->channel_count += 1;
+    s->bytes += bytes;
+    s->plane->channel_count += 1;
+    st = make_regions(ch, fd_a, err);
+    if (st != HULSE_OK) {
+        hulse_channel_destroy(ch);
+        return st;
+    }
+    rings_init(ch);
+    *out = ch;
+    return HULSE_OK;
+}
+
+void hulse_channel_start_at(struct channel *ch, uint64_t position)
+{
+    HULSE_ASSERT(ch->state == CHANNEL_OPENING);
+    ch->start = position;
+    ch->rx.read = position;
+    ch->rx.released = position;
+    ch->rx.tail_seen = position;
+    ch->flushed_head = position;
+}
+
+enum hulse_rule hulse_channel_ready(struct channel *ch, const char **why)
+{
+    HULSE_ASSERT(ch->state == CHANNEL_OPENING);
+    enum hulse_region_rc rc = hulse_region_seal(ch->fd_a);
+    if (rc == HULSE_REGION_RC_OK) {
+        rc = hulse_region_check(ch->fd_a, ch->up_bytes, true);
+    }
+    if (rc == HULSE_REGION_RC_OK) {
+        rc = hulse_region_check(ch->fd_b, ch->down_bytes, true);
+    }
+    if (rc == HULSE_REGION_RC_OK) {
+        rc = hulse_region_map(&ch->a, ch->fd_a, ch->up_bytes, false);
+    }
+    (void)close(ch->fd_a);
+    (void)close(ch->fd_b);
+    ch->fd_a = -1;
+    ch->fd_b = -1;
+    if (rc != HULSE_REGION_RC_OK) {
+        *why = hulse_region_text(rc);
+        return rc == HULSE_REGION_RC_HOLES ? HULSE_RULE_V2 : HULSE_RULE_V1;
+    }
+    struct hulse_region_a *a = hulse_region_a(&ch->a);
+    ch->rx.ring = ch->a.ring;
+    ch->rx.tail_word = &a->up_tail;
+    ch->tx.head_word = &a->down_head;
+    struct hulse_region_b *b = hulse_region_b(&ch->b);
+    /* Relaxed because the app hears of the channel by CHANNEL_OK on the socket. */
+    atomic_store_explicit(&b->up_head, ch->start, memory_order_relaxed);
+    atomic_store_explicit(&b->up_read, ch->start, memory_order_relaxed);
+    hulse_channel_state(ch, HULSE_REGION_OPEN, 0);
+    hulse_plane_heat(ch->session->plane, ch);
+    return HULSE_RULE_NONE;
+}
+
+void hulse_channel_state(struct channel *ch, enum hulse_region_state state, unsigned reason)
+{
+    /* Relaxed because it announces nothing but itself. */
+    atomic_store_explicit(&hulse_region_b(&ch->b)->state,
+                          (uint32_t)state | reason << HULSE_REGION_REASON_SHIFT,
+                          memory_order_relaxed);
+}
+
+void hulse_channel_drain(struct channel *ch)
+{
+    if (ch->state == CHANNEL_OPENING) {
+        hulse_channel_destroy(ch);
+        return;
+    }
+    hulse_plane_heat(ch->session->plane, ch);
+    ch->state = CHANNEL_DRAIN;
+    ch->blocked = false;
+    if (ch->kind == HULSE_CHANNEL_CONSUMER) {
+        /* Verdicts that were flushed still count; then everything else goes back. */
+        while (!ch->session->doomed && ch->consumer != NULL &&
+               hulse_deliver_visit(ch->session->plane, ch) > 0) {
+        }
+        if (ch->consumer != NULL && ch->consumer->subscriber != NULL) {
+            hulse_deliver_give_back_all(ch);
+        }
+    }
+}
+
+bool hulse_channel_drained(const struct channel *ch)
+{
+    return ch->kind == HULSE_CHANNEL_CONSUMER ||
+           (hulse_ring_rx_ready(&ch->rx) == 0 && ch->taken == ch->finished);
+}
+
+static void close_handles(struct channel *ch)
+{
+    struct session *s = ch->session;
+    const uint32_t max = s->plane->shared->limits.handles_max;
+    for (uint32_t i = 0; i < max && ch->handle_count > 0; i++) {
+        if (s->handles[i] != NULL && s->handles[i]->channel == ch) {
+            hulse_handle_destroy(&s->handles[i]);
+        }
+    }
+}
+
+void hulse_channel_destroy(struct channel *ch)
+{
+    struct session *s = ch->session;
+    struct plane *p = s->plane;
+    if (ch->consumer != NULL && ch->consumer->subscriber != NULL && ch->slots_used > 0) {
+        hulse_deliver_give_back_all(ch);
+    }
+    close_handles(ch);
+    hulse_assembly_reset(&ch->assembly);
+    hulse_plane_cool(p, ch);
+    ch->state = CHANNEL_CLOSED;
+    p->in_flight -= ch->taken - ch->finished;
+    hulse_region_unmap(&ch->a);
+    hulse_region_unmap(&ch->b);
+    if (ch->fd_a >= 0) {
+        (void)close(ch->fd_a);
+    }
+    if (ch->fd_b >= 0) {
+        (void)close(ch->fd_b);
+    }
+    TAILQ_REMOVE(&s->channels, ch, session_link);
+    s->channel_count -= 1;
+    s->bytes -= (uint64_t)ch->up_bytes + ch->down_bytes + 2 * HULSE_CONTROL_BYTES + ch->table_bytes;
+    p->channel_count -= 1;
+    hulse_mem_free(HULSE_MEM_CHANNEL,
+                   ch->kind == HULSE_CHANNEL_PRODUCER ? (void *)ch->inflight
+                                                      : (void *)ch->slot_table,
+                   ch->table_bytes);
+    ch->magic = 0;
+    hulse_mem_free(HULSE_MEM_CHANNEL, ch, sizeof(*ch));
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control_handler - what an app asks for over the control socket.
+ *
+ * Trust: hulse_packet_receive() has checked form and descriptors; every number is judged here
+ *        against the session's own tables. A message out of place closes the session (V5).
+ */
+#include "daemon/app/internal.h"
+#include "daemon/core/assert.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+/* Messages handled per readable event; the rest come with the next round. */
+#define CONTROL_BATCH 16U
+
+static struct channel *channel_by_id(const struct session *s, uint32_t id)
+{
+    struct channel *ch = NULL;
+    TAILQ_FOREACH(ch, &s->channels, session_link)
+    {
+        if (ch->id == id) {
+            return ch;
+        }
+    }
+    return NULL;
+}
+
+static const char *channel_refusal(const struct session *s, const struct hulse_ctl_open_channel *m)
+{
+    if (m->kind != HULSE_CHANNEL_PRODUCER && m->kind != HULSE_CHANNEL_CONSUMER) {
+        return "unknown channel kind";
+    }
+    if (m->release > HULSE_RELEASE_ON_READ || m->receipts > HULSE_RECEIPT_MODE_FULL) {
+        return "unknown release or receipt mode";
+    }
+    if (m->group >= s->group_count || s->groups[m->group].wake_fd < 0) {
+        return "no such wait group";
+    }
+    return NULL;
+}
+
+static void reply_channel(struct session *s, uint32_t request, const struct channel *ch)
+{
+    const struct hulse_ctl_channel m = {
+        .channel = ch->id, .up_bytes = ch->up_bytes, .down_bytes = ch->down_bytes};
+    struct hulse_packet p;
+    hulse_packet_begin(&p, HULSE_CTL_CHANNEL, request, &m);
+    /* Copies, because a queued reply closes its descriptors once it is sent. */
+    p.fds[0] = fcntl(ch->fd_a, F_DUPFD_CLOEXEC, 0);
+    p.fds[1] = fcntl(ch->fd_b, F_DUPFD_CLOEXEC, 0);
+    p.fd_count = 2;
+    if (p.fds[0] < 0 || p.fds[1] < 0) {
+        for (unsigned i = 0; i < 2; i++) {
+            if (p.fds[i] >= 0) {
+                (void)close(p.fds[i]);
+            }
+        }
+        hulse_session_reply_error(s, request, HULSE_LIMIT, "the daemon is out of descriptors");
+        return;
+    }
+    hulse_session_reply(s, &p);
+}
+
+static void open_channel(struct session *s, const struct hulse_packet *p)
+{
+    struct hulse_ctl_open_channel m;
+    memcpy(&m, p->bytes, sizeof(m));
+    const char *refusal = channel_refusal(s, &m);
+    if (refusal != NULL) {
+        hulse_session_reply_error(s, m.head.req, HULSE_INVAL, refusal);
+        return;
+    }
+    struct channel *ch = NULL;
+    struct error err = {0};
+    const hulse_status st = hulse_channel_create(s, &m, -1, &ch, &err);
+    if (st != HULSE_OK) {
+        hulse_session_reply_error(s, m.head.req, st, err.text);
+        return;
+    }
+    reply_channel(s, m.head.req, ch);
+}
+
+/* A comes from the app: judged by V1, V2 and V6 before anything is made of it. */
+static void attach(struct session *s, struct hulse_packet *p)
+{
+    struct hulse_ctl_attach m;
+    memcpy(&m, p->bytes, sizeof(m));
+    const int fd = p->fds[0];
+    p->fd_count = 0;
+    const struct hulse_ctl_open_channel ask = {.head = m.head,
+                                               .kind = m.kind,
+                                               .release = m.release,
+                                               .receipts = m.receipts,
+                                               .up_bytes = m.up_bytes,
+                                               .down_bytes = m.down_bytes,
+                                               .group = m.group};
+    const char *why = channel_refusal(s, &ask);
+    enum hulse_rule rule = why != NULL ? HULSE_RULE_V6 : HULSE_RULE_NONE;
+    const uint64_t granule = HULSE_RECORD_ALIGN - 1;
+    if (rule == HULSE_RULE_NONE &&
+        ((m.resume_from & granule) != 0 || (m.up_tail & granule) != 0 ||
+         m.up_tail < m.resume_from || m.up_tail - m.resume_from > m.up_bytes)) {
+        rule = HULSE_RULE_V6;
+        why = "resume_from and up_tail out of range";
+    }
+    if (rule == HULSE_RULE_NONE) {
+        const enum hulse_region_rc rc = hulse_region_check(fd, m.up_bytes, true);
+        if (rc != HULSE_REGION_RC_OK) {
+            rule = rc == HULSE_REGION_RC_HOLES ? HULSE_RULE_V2 : HULSE_RULE_V1;
+            why = hulse_region_text(rc);
+        }
+    }
+    if (rule != HULSE_RULE_NONE) {
+        (void)close(fd);
+        hulse_session_doom(s, rule, why);
+        return;
+    }
+    struct channel *ch = NULL;
+    struct error err = {0};
+    const hulse_status st = hulse_channel_create(s, &ask, fd, &ch, &err);
+    if (st != HULSE_OK) {
+        hulse_session_reply_error(s, m.head.req, st, err.text);
+        return;
+    }
+    hulse_channel_start_at(ch, m.resume_from);
+    reply_channel(s, m.head.req, ch);
+}
+
+static void channel_ready(struct session *s, const struct hulse_packet *p)
+{
+    struct hulse_ctl_channel_ref m;
+    memcpy(&m, p->bytes, sizeof(m));
+    struct channel *ch = channel_by_id(s, m.channel);
+    if (ch == NULL || ch->state != CHANNEL_OPENING) {
+        hulse_session_doom(s, HULSE_RULE_V5, "CHANNEL_READY for no opening channel");
+        return;
+    }
+    const char *why = "";
+    const enum hulse_rule rule = hulse_channel_ready(ch, &why);
+    if (rule != HULSE_RULE_NONE) {
+        hulse_session_doom(s, rule, why);
+        return;
+    }
+    const struct hulse_ctl_channel_ref ok = {.channel = ch->id};
+    struct hulse_packet reply;
+    hulse_packet_begin(&reply, HULSE_CTL_CHANNEL_OK, m.head.req, &ok);
+    hulse_session_reply(s, &reply);
+}
+
+static void close_channel(struct session *s, const struct hulse_packet *p)
+{
+    struct hulse_ctl_channel_ref m;
+    memcpy(&m, p->bytes, sizeof(m));
+    struct channel *ch = channel_by_id(s, m.channel);
+    if (ch == NULL || ch->handle_count > 0) {
+        hulse_session_reply_error(s,
+                                  m.head.req,
+                                  HULSE_INVAL,
+                                  ch == NULL ? "no such channel" : "the channel has open handles");
+        return;
+    }
+    hulse_channel_destroy(ch);
+    hulse_session_reply_ok(s, m.head.req, 0);
+}
+
+static void close_handle(struct session *s, const struct hulse_packet *p)
+{
+    struct hulse_ctl_close_handle m;
+    memcpy(&m, p->bytes, sizeof(m));
+    struct handle *h = hulse_handle_find(s, m.handle, s->plane->shared->limits.handles_max);
+    if (h == NULL || h->state != HANDLE_OPEN) {
+        hulse_session_reply_error(s, m.head.req, HULSE_INVAL, "no such open handle");
+        return;
+    }
+    struct channel *ch = h->channel;
+    if (hulse_ring_rx_refresh(&ch->rx) != HULSE_RING_OK) {
+        hulse_session_doom(s, HULSE_RULE_V7, "up_tail out of range");
+        return;
+    }
+    h->state = HANDLE_CLOSING;
+    h->request = m.head.req;
+    h->close_at = ch->rx.tail_seen;
+    h->unsubscribe = (m.flags & 1U) != 0;
+    ch->closing += 1;
+    hulse_plane_heat(s->plane, ch);
+    hulse_plane_touch(s->plane, ch);
+}
+
+static void open_group(struct session *s, const struct hulse_packet *p)
+{
+    struct hulse_ctl_group m;
+    memcpy(&m, p->bytes, sizeof(m));
+    unsigned index = 0;
+    int read_fd = -1;
+    const hulse_status st = hulse_session_group(s, &index, &read_fd);
+    if (st != HULSE_OK) {
+        hulse_session_reply_error(s, m.head.req, st, "no further wait group");
+        return;
+    }
+    const struct hulse_ctl_group ok = {.group = index};
+    struct hulse_packet reply;
+    hulse_packet_begin(&reply, HULSE_CTL_GROUP_OK, m.head.req, &ok);
+    reply.fds[0] = read_fd;
+    reply.fd_count = 1;
+    hulse_session_reply(s, &reply);
+}
+
+static void handle_message(struct session *s, struct hulse_packet *p)
+{
+    struct hulse_ctl_head head;
+    memcpy(&head, p->bytes, sizeof(head));
+    switch (head.type) {
+    case HULSE_CTL_GROUP:
+        open_group(s, p);
+        break;
+    case HULSE_CTL_OPEN_CHANNEL:
+        open_channel(s, p);
+        break;
+    case HULSE_CTL_CHANNEL_READY:
+        channel_ready(s, p);
+        break;
+    case HULSE_CTL_CLOSE_CHANNEL:
+        close_channel(s, p);
+        break;
+    case HULSE_CTL_OPEN_PRODUCER:
+        hulse_handle_open_producer(s, p);
+        break;
+    case HULSE_CTL_OPEN_CONSUMER:
+        hulse_handle_open_consumer(s, p);
+        break;
+    case HULSE_CTL_CLOSE_HANDLE:
+        close_handle(s, p);
+        break;
+    case HULSE_CTL_ATTACH:
+        attach(s, p);
+        break;
+    case HULSE_CTL_ATTACH_HANDLE:
+    case HULSE_CTL_ATTACH_SOURCES:
+    case HULSE_CTL_ATTACH_END:
+    case HULSE_CTL_FLUSH:
+    case HULSE_CTL_SEEK:
+    case HULSE_CTL_STATS:
+        hulse_session_reply_error(
+            s, head.req, HULSE_UNSUPPORTED, "this daemon did not announce that feature");
+        break;
+    default:
+        hulse_session_doom(s, HULSE_RULE_V5, "a message of the daemon's came from the app");
+        break;
+    }
+}
+
+/* V15: too many messages this second pause the socket; see hulse_session_penalty(). */
+static bool over_budget(struct session *s)
+{
+    hulse_session_new_second(s);
+    s->control_count += 1;
+    return s->control_count > s->plane->shared->limits.control_per_second;
+}
+
+void hulse_session_read_control(struct session *s)
+{
+    struct hulse_packet p;
+    for (unsigned i = 0; i < CONTROL_BATCH && !s->doomed && !s->gone; i++) {
+        const char *why = "";
+        switch (hulse_packet_receive(s->sock, &p, &why)) {
+        case HULSE_PACKET_NONE:
+            return;
+        case HULSE_PACKET_EOF:
+        case HULSE_PACKET_ERROR:
+            hulse_session_hang_up(s);
+            return;
+        case HULSE_PACKET_BAD:
+            hulse_session_doom(s, HULSE_RULE_V5, why);
+            return;
+        case HULSE_PACKET_OK:
+            break;
+        }
+        handle_message(s, &p);
+        for (unsigned f = 0; f < p.fd_count; f++) {
+            (void)close(p.fds[f]);
+        }
+        if (over_budget(s)) {
+            hulse_session_penalty(s, "control messages");
+            return;
+        }
+    }
+}

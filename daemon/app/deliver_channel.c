@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * deliver_channel - messages from flow into the app's down ring.
+ *
+ * Each delivery has a slot until its verdict. What the ring has no room for waits in a list of the
+ * channel's own, within the bytes that the subscriber was told (ipc B7), and is never dropped for
+ * redelivery. A message larger than a record goes as fragments while room comes up.
+ */
+#include "daemon/app/internal.h"
+#include "daemon/core/assert.h"
+
+static uint64_t slot_ref(const struct channel *ch, uint32_t index)
+{
+    return ((uint64_t)ch->slot_table[index].generation << 32) | index;
+}
+
+static uint64_t delivery_bytes(const struct broker_delivery *d)
+{
+    return HULSE_DELIVERY_HEADER_BYTES + hulse_record_stride(d->payload.bytes) +
+           hulse_record_stride(hulse_metadata_bytes(d));
+}
+
+/* Reserves ring bytes; false when there is no room or the app lied about its position. */
+static bool reserve(struct channel *ch, uint64_t bytes)
+{
+    const enum hulse_ring_rc rc = hulse_ring_tx_reserve(&ch->tx, bytes);
+    if (rc == HULSE_RING_CORRUPT) {
+        hulse_session_doom(ch->session, HULSE_RULE_V7, "down_head out of range");
+    }
+    return rc == HULSE_RING_OK;
+}
+
+static struct hulse_delivery_header header_of(const struct channel *ch, uint32_t index)
+{
+    const struct broker_delivery *d = ch->slot_table[index].delivery;
+    return (struct hulse_delivery_header){
+        .type = HULSE_RECORD_MESSAGE,
+        .ref = slot_ref(ch, index),
+        .ledger = d->id.ledger,
+        .entry = d->id.entry,
+        .batch = d->id.batch,
+        .partition = d->id.partition,
+        .batch_size = d->id.batch_size,
+        .handle = ch->consumer->number,
+        .redelivery = d->redelivery,
+        .publish_time = d->publish_time_ms,
+    };
+}
+
+/* Writes head, payload part and metadata at the tail, where the room is reserved. */
+static void write_record(struct channel *ch,
+                         struct hulse_delivery_header *hdr,
+                         const struct hulse_fragment_header *fragment,
+                         struct broker_span part,
+                         const struct broker_delivery *with_meta)
+{
+    uint8_t *record = hulse_ring_tx_at(&ch->tx, ch->tx.tail);
+    uint64_t at = HULSE_DELIVERY_HEADER_BYTES;
+    if (fragment != NULL) {
+        memcpy(record + at, fragment, sizeof(*fragment));
+        at += sizeof(*fragment);
+    }
+    if (part.bytes != 0) {
+        memcpy(record + at, part.data, part.bytes);
+    }
+    at += part.bytes;
+    hdr->payload_len = (uint32_t)(at - HULSE_DELIVERY_HEADER_BYTES);
+    if (with_meta != NULL && hulse_metadata_bytes(with_meta) != 0) {
+        bool left_out = false;
+        const uint64_t meta_at = hulse_record_stride(at);
+        hdr->meta_len = (uint16_t)hulse_metadata_out(with_meta, record + meta_at, &left_out);
+        hdr->flags |= left_out ? HULSE_RECORD_LEFT_OUT : 0;
+        at = hdr->meta_len != 0 ? meta_at + hdr->meta_len : at;
+    }
+    hdr->len = (uint32_t)at;
+    memcpy(record, hdr, sizeof(*hdr));
+    hulse_ring_tx_commit(&ch->tx, hulse_record_stride(at));
+    ch->stats[HULSE_STAT_POSTED_RECORDS] += 1;
+    ch->stats[HULSE_STAT_POSTED_BYTES] += at;
+}
+
+/* Writes as many fragments as there is room for; true when the last one is in the ring. */
+static bool write_fragments(struct channel *ch, uint32_t index)
+{
+    const struct broker_delivery *d = ch->slot_table[index].delivery;
+    const uint32_t piece_max =
+        (uint32_t)(ch->max_record / 2) - HULSE_DELIVERY_HEADER_BYTES - HULSE_FRAGMENT_HEADER_BYTES;
+    const uint32_t count = (d->payload.bytes + piece_max - 1) / piece_max;
+    while (ch->fragment_index < count) {
+        const bool last = ch->fragment_index + 1 == count;
+        const uint64_t left = d->payload.bytes - ch->fragment_at;
+        const uint32_t piece = last ? (uint32_t)left : piece_max;
+        const uint64_t meta = last ? hulse_record_stride(hulse_metadata_bytes(d)) : 0;
+        if (!reserve(ch, ch->max_record / 2 + hulse_record_stride(meta))) {
+            return false;
+        }
+        struct hulse_delivery_header hdr = header_of(ch, index);
+        hdr.type = HULSE_RECORD_FRAGMENT;
+        hdr.flags = (uint8_t)((ch->fragment_index == 0 ? HULSE_RECORD_FIRST : 0) |
+                              (last ? HULSE_RECORD_LAST : 0));
+        const struct hulse_fragment_header fragment = {
+            .index = ch->fragment_index, .count = count, .total_len = d->payload.bytes};
+        const struct broker_span part = {.data = d->payload.data + ch->fragment_at, .bytes = piece};
+        write_record(ch, &hdr, &fragment, part, last ? d : NULL);
+        ch->fragment_at += piece;
+        ch->fragment_index += 1;
+    }
+    ch->fragment_at = 0;
+    ch->fragment_index = 0;
+    return true;
+}
+
+/* Neither a record nor fragments could carry it to this app: it is dropped, told and counted. */
+static void drop_too_large(struct channel *ch, uint32_t index)
+{
+    struct broker_delivery *d = ch->slot_table[index].delivery;
+    hulse_slot_free(ch, index);
+    hulse_subscriber_drop(ch->consumer->subscriber, d);
+    ch->session->plane->verdicts_dropped += 1;
+    hulse_session_event(ch->session,
+                        HULSE_EVENT_QUOTA,
+                        ch->consumer,
+                        HULSE_TOOBIG,
+                        "a message exceeds the consumer's reassembly limit; it was dropped");
+}
+
+/* True when the delivery is in the ring, or will never be. */
+static bool try_write(struct channel *ch, uint32_t index)
+{
+    struct slot *slot = &ch->slot_table[index];
+    struct broker_delivery *d = slot->delivery;
+    const uint64_t bytes = delivery_bytes(d);
+    if (bytes <= ch->max_record) {
+        if (!reserve(ch, bytes)) {
+            return false;
+        }
+        struct hulse_delivery_header hdr = header_of(ch, index);
+        write_record(ch, &hdr, NULL, d->payload, d);
+    } else if (d->payload.bytes > ch->reassembly_bytes) {
+        drop_too_large(ch, index);
+        return true;
+    } else if (!write_fragments(ch, index)) {
+        return false;
+    }
+    slot->end = ch->tx.tail;
+    ch->session->plane->deliveries_posted += 1;
+    if (ch->reader) {
+        hulse_slot_free(ch, index);
+        hulse_subscriber_ack(ch->consumer->subscriber, d);
+    }
+    return true;
+}
+
+static uint32_t slot_take(struct channel *ch, struct broker_delivery *d)
+{
+    const uint32_t index = ch->slot_free;
+    HULSE_ASSERT(index != SLOT_NONE);
+    struct slot *slot = &ch->slot_table[index];
+    ch->slot_free = slot->next;
+    ch->slots_used += 1;
+    slot->delivery = d;
+    slot->generation += 1;
+    slot->end = 0;
+    slot->next = SLOT_NONE;
+    d->slot = index;
+    return index;
+}
+
+void hulse_slot_free(struct channel *ch, uint32_t index)
+{
+    struct slot *slot = &ch->slot_table[index];
+    HULSE_ASSERT(slot->delivery != NULL);
+    slot->delivery = NULL;
+    slot->next = ch->slot_free;
+    ch->slot_free = index;
+    ch->slots_used -= 1;
+    hulse_plane_touch(ch->session->plane, ch);
+}
+
+void hulse_deliver_message(void *ctx, struct broker_delivery *d)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    struct channel *ch = h->channel;
+    const uint32_t index = slot_take(ch, d);
+    hulse_plane_touch(ch->session->plane, ch);
+    if (ch->waiting_first == SLOT_NONE && try_write(ch, index)) {
+        return;
+    }
+    ch->waiting_bytes += delivery_bytes(d);
+    if (ch->waiting_first == SLOT_NONE) {
+        ch->waiting_first = index;
+        ch->stats[HULSE_STAT_STALLS] += 1;
+    } else {
+        ch->slot_table[ch->waiting_last].next = index;
+    }
+    ch->waiting_last = index;
+}
+
+static unsigned write_waiting(struct channel *ch)
+{
+    unsigned written = 0;
+    while (ch->waiting_first != SLOT_NONE && written < HULSE_VISIT_RECORDS) {
+        const uint32_t index = ch->waiting_first;
+        const uint32_t next = ch->slot_table[index].next;
+        const uint64_t bytes = delivery_bytes(ch->slot_table[index].delivery);
+        if (!try_write(ch, index)) {
+            break;
+        }
+        ch->waiting_first = next;
+        ch->waiting_bytes -= bytes;
+        written += 1;
+    }
+    return written;
+}
+
+static bool wants_room(const struct channel *ch)
+{
+    return ch->waiting_first != SLOT_NONE ||
+           hulse_ring_tx_room(&ch->tx) < hulse_ring_capacity(ch->tx.mask) / 2;
+}
+
+unsigned hulse_deliver_visit(struct plane *p, struct channel *ch)
+{
+    if (ch->consumer == NULL || ch->consumer->subscriber == NULL) {
+        return 0;
+    }
+    unsigned work = hulse_verdict_take(p, ch, HULSE_VISIT_RECORDS);
+    if (!ch->session->doomed && ch->state != CHANNEL_DRAIN && wants_room(ch)) {
+        const uint64_t before = ch->tx.head_seen;
+        if (hulse_ring_tx_refresh(&ch->tx) != HULSE_RING_OK) {
+            hulse_session_doom(ch->session, HULSE_RULE_V7, "down_head out of range");
+            return work;
+        }
+        if (ch->tx.head_seen != before) {
+            work += 1 + write_waiting(ch);
+            hulse_plane_touch(p, ch);
+        }
+    }
+    return work;
+}
+
+void hulse_deliver_room(struct channel *ch)
+{
+    if (ch->consumer == NULL || ch->consumer->state != HANDLE_OPEN || ch->state == CHANNEL_DRAIN ||
+        ch->session->doomed) {
+        return;
+    }
+    const uint64_t overflow = ch->session->plane->shared->limits.deliver_overflow_bytes;
+    const uint64_t room = hulse_ring_tx_room(&ch->tx) + overflow;
+    hulse_subscriber_room(ch->consumer->subscriber,
+                          room > ch->waiting_bytes ? room - ch->waiting_bytes : 0,
+                          ch->slot_count - ch->slots_used);
+}
+
+uint64_t hulse_deliver_want(const struct channel *ch)
+{
+    if (!wants_room(ch)) {
+        return 0;
+    }
+    /* Half a ring free takes any record. */
+    const uint64_t half = ch->tx.tail - hulse_ring_capacity(ch->tx.mask) / 2;
+    return half > ch->tx.head_seen && half <= ch->tx.tail ? half : ch->tx.head_seen + 1;
+}
+
+void hulse_deliver_give_back_all(struct channel *ch)
+{
+    /* A hint (V7): clamped to what was delivered and not yet released. Relaxed because the peer
+     * has gone and nothing is read through it. */
+    uint64_t started =
+        atomic_load_explicit(&hulse_region_a(&ch->a)->down_started, memory_order_relaxed);
+    if (started > ch->tx.published) {
+        started = ch->tx.published;
+    }
+    if (started < ch->tx.head_seen) {
+        started = ch->tx.head_seen;
+    }
+    for (uint32_t i = 0; i < ch->slot_count && ch->slots_used > 0; i++) {
+        struct slot *slot = &ch->slot_table[i];
+        struct broker_delivery *d = slot->delivery;
+        if (d == NULL) {
+            continue;
+        }
+        const bool was_started = slot->end != 0 && slot->end <= started;
+        hulse_slot_free(ch, i);
+        if (was_started) {
+            hulse_subscriber_nack(ch->consumer->subscriber, d, 0);
+        } else {
+            hulse_subscriber_give_back(ch->consumer->subscriber, d);
+        }
+    }
+    ch->waiting_first = SLOT_NONE;
+    ch->waiting_bytes = 0;
+    ch->fragment_at = 0;
+    ch->fragment_index = 0;
+}

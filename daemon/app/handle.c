@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handle - a producer or consumer of a session: opened through flow, numbered with a generation.
+ *
+ * A close is finished only when the ring was taken up to where it stood and every record has its
+ * answer, so that a close never overtakes what was published before it.
+ */
+#include "daemon/app/internal.h"
+#include "daemon/core/assert.h"
+#include "daemon/core/mem.h"
+
+#include <sys/random.h>
+
+struct handle *hulse_handle_create(struct session *s, struct channel *ch)
+{
+    const uint32_t max = s->plane->shared->limits.handles_max;
+    uint32_t index = 0;
+    while (index < max && s->handles[index] != NULL) {
+        index += 1;
+    }
+    struct handle *h =
+        index == max ? NULL : hulse_mem_zalloc(HULSE_MEM_SESSION, sizeof(struct handle));
+    if (h == NULL) {
+        return NULL;
+    }
+    /* 0 is never a generation, so 0 is never a handle. */
+    s->generations[index] = (uint16_t)(s->generations[index] + 1);
+    if (s->generations[index] == 0) {
+        s->generations[index] = 1;
+    }
+    h->magic = HULSE_HANDLE_MAGIC;
+    h->number = (uint32_t)s->generations[index] << 16 | index;
+    h->state = HANDLE_OPENING;
+    h->channel = ch;
+    s->handles[index] = h;
+    s->handle_count += 1;
+    ch->handle_count += 1;
+    return h;
+}
+
+void hulse_handle_destroy(struct handle **handle)
+{
+    struct handle *h = *handle;
+    struct channel *ch = h->channel;
+    struct session *s = ch->session;
+    if (h->publisher != NULL) {
+        hulse_publisher_close(&h->publisher);
+    }
+    if (h->subscriber != NULL) {
+        hulse_subscriber_close(&h->subscriber, h->unsubscribe);
+    }
+    if (h->state != HANDLE_OPENING) {
+        *(ch->kind == HULSE_CHANNEL_PRODUCER ? &s->plane->producer_count
+                                             : &s->plane->consumer_count) -= 1;
+    }
+    if (ch->consumer == h) {
+        ch->consumer = NULL;
+    }
+    if (h->state == HANDLE_CLOSING) {
+        ch->closing -= 1;
+    }
+    s->handles[h->number & 0xffffU] = NULL;
+    s->handle_count -= 1;
+    ch->handle_count -= 1;
+    h->magic = 0;
+    hulse_mem_free(HULSE_MEM_SESSION, h, sizeof(*h));
+}
+
+static void random_id(uint8_t id[16])
+{
+    /* Cannot fail for 16 bytes once the kernel is up; a short read would leave zeros. */
+    if (getrandom(id, 16, 0) != 16) {
+        memset(id, 0, 16);
+    }
+}
+
+/* The flow object is gone with a failed open; tells the app and forgets the handle. */
+static void open_failed(struct handle *h, hulse_status status, const char *text)
+{
+    struct session *s = h->channel->session;
+    h->publisher = NULL;
+    h->subscriber = NULL;
+    hulse_session_reply_error(s, h->request, status, text);
+    struct handle *gone = h;
+    hulse_handle_destroy(&gone);
+}
+
+static void producer_opened(void *ctx,
+                            hulse_status status,
+                            const char *text,
+                            const struct broker_limits *limits)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    if (status != HULSE_OK) {
+        open_failed(h, status, text);
+        return;
+    }
+    struct session *s = h->channel->session;
+    const uint32_t rule_max = s->plane->shared->flow->message_bytes_max;
+    h->state = HANDLE_OPEN;
+    s->plane->producer_count += 1;
+    struct hulse_ctl_producer m = {
+        .handle = h->number,
+        .message_max = limits->message_bytes_max < rule_max ? limits->message_bytes_max : rule_max,
+        .last_seq = UINT64_MAX};
+    random_id(m.handle_id);
+    struct hulse_packet reply;
+    hulse_packet_begin(&reply, HULSE_CTL_PRODUCER, h->request, &m);
+    hulse_session_reply(s, &reply);
+}
+
+static void handle_failed(void *ctx, hulse_status status, const char *text)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    h->failed = true;
+    hulse_session_event(h->channel->session, HULSE_EVENT_HANDLE_FAILED, h, status, text);
+}
+
+static void consumer_opened(void *ctx, hulse_status status, const char *text, uint32_t verdicts)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    if (status != HULSE_OK) {
+        open_failed(h, status, text);
+        return;
+    }
+    struct session *s = h->channel->session;
+    h->state = HANDLE_OPEN;
+    s->plane->consumer_count += 1;
+    const char *topic = hulse_subscriber_topic(h->subscriber);
+    struct hulse_ctl_consumer m = {
+        .handle = h->number, .verdicts = verdicts, .topic_len = (uint16_t)strlen(topic)};
+    random_id(m.handle_id);
+    struct hulse_packet reply;
+    hulse_packet_begin(&reply, HULSE_CTL_CONSUMER, h->request, &m);
+    hulse_packet_append(&reply, topic, m.topic_len);
+    hulse_session_reply(s, &reply);
+    hulse_plane_touch(s->plane, h->channel);
+}
+
+static const struct publisher_events producer_events = {
+    .opened = producer_opened, .answered = hulse_publish_answered, .failed = handle_failed};
+static const struct subscriber_events consumer_events = {
+    .opened = consumer_opened, .message = hulse_deliver_message, .failed = handle_failed};
+
+/* Copies a string member of a message to a terminated buffer; false with a zero byte inside. */
+static bool copy_text(char *to, size_t capacity, const uint8_t *from, size_t bytes)
+{
+    if (bytes >= capacity || memchr(from, 0, bytes) != NULL) {
+        return false;
+    }
+    memcpy(to, from, bytes);
+    to[bytes] = '\0';
+    return true;
+}
+
+static struct channel *
+find_channel(const struct session *s, uint32_t id, enum hulse_channel_kind kind)
+{
+    struct channel *ch = NULL;
+    TAILQ_FOREACH(ch, &s->channels, session_link)
+    {
+        if (ch->id == id) {
+            const bool live = ch->state == CHANNEL_HOT || ch->state == CHANNEL_ARMED;
+            return live && ch->kind == kind ? ch : NULL;
+        }
+    }
+    return NULL;
+}
+
+void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
+{
+    struct hulse_ctl_open_producer m;
+    memcpy(&m, p->bytes, sizeof(m));
+    char topic[HULSE_TOPIC_BYTES_MAX + 1];
+    struct channel *ch = find_channel(s, m.channel, HULSE_CHANNEL_PRODUCER);
+    if (ch == NULL || !copy_text(topic, sizeof(topic), p->bytes + sizeof(m), m.topic_len)) {
+        hulse_session_reply_error(s,
+                                  m.head.req,
+                                  HULSE_INVAL,
+                                  ch == NULL ? "no such open producer channel"
+                                             : "the topic contains a zero byte");
+        return;
+    }
+    struct handle *h = hulse_handle_create(s, ch);
+    if (h == NULL) {
+        hulse_session_reply_error(s, m.head.req, HULSE_LIMIT, "too many handles");
+        return;
+    }
+    h->request = m.head.req;
+    struct error err = {0};
+    const struct publisher_params params = {.flow = s->plane->shared->flow,
+                                            .worker = s->plane->worker,
+                                            .who = &s->who,
+                                            .topic = topic,
+                                            .name = s->name,
+                                            .events = &producer_events,
+                                            .ctx = h};
+    const hulse_status st = hulse_publisher_open(&h->publisher, &params, &err);
+    if (st != HULSE_OK) {
+        open_failed(h, st, err.text);
+    }
+}
+
+/* Strings of OPEN_CONSUMER, terminated. */
+struct consumer_texts {
+    char topic[HULSE_TOPIC_BYTES_MAX + 1];
+    char subscription[HULSE_NAME_BYTES_MAX + 1];
+    char name[HULSE_NAME_BYTES_MAX + 1];
+};
+
+static bool
+consumer_texts(struct consumer_texts *t, const struct hulse_ctl_open_consumer *m, const uint8_t *at)
+{
+    return copy_text(t->topic, sizeof(t->topic), at, m->topic_len) &&
+           copy_text(
+               t->subscription, sizeof(t->subscription), at + m->topic_len, m->subscription_len) &&
+           copy_text(
+               t->name, sizeof(t->name), at + m->topic_len + m->subscription_len, m->name_len);
+}
+
+/* What makes the request impossible, or NULL. */
+static const char *consumer_refusal(const struct channel *ch,
+                                    const struct hulse_ctl_open_consumer *m)
+{
+    if (ch == NULL) {
+        return "no such open consumer channel";
+    }
+    if (ch->consumer != NULL) {
+        return "the channel has a consumer";
+    }
+    if (m->type > BROKER_READER || m->start > 1 || m->flags != 0) {
+        return "unknown subscription type, start or flags";
+    }
+    if ((m->type == BROKER_READER) != (m->subscription_len == 0)) {
+        return "a reader has no subscription, every other consumer has one";
+    }
+    return NULL;
+}
+
+void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p)
+{
+    struct hulse_ctl_open_consumer m;
+    memcpy(&m, p->bytes, sizeof(m));
+    struct consumer_texts t;
+    struct channel *ch = find_channel(s, m.channel, HULSE_CHANNEL_CONSUMER);
+    const char *refusal = consumer_refusal(ch, &m);
+    if (refusal == NULL && !consumer_texts(&t, &m, p->bytes + sizeof(m))) {
+        refusal = "a name contains a zero byte";
+    }
+    if (refusal != NULL) {
+        hulse_session_reply_error(s, m.head.req, HULSE_INVAL, refusal);
+        return;
+    }
+    struct handle *h = hulse_handle_create(s, ch);
+    if (h == NULL) {
+        hulse_session_reply_error(s, m.head.req, HULSE_LIMIT, "too many handles");
+        return;
+    }
+    h->request = m.head.req;
+    ch->consumer = h;
+    ch->reader = m.type == BROKER_READER;
+    ch->reassembly_bytes = m.reassembly_bytes;
+    if (m.unacked_max != 0 && m.unacked_max < ch->slot_count) {
+        ch->slot_count = m.unacked_max;
+        ch->slot_table[m.unacked_max - 1].next = SLOT_NONE;
+    }
+    struct error err = {0};
+    const struct subscriber_params params = {.flow = s->plane->shared->flow,
+                                             .worker = s->plane->worker,
+                                             .who = &s->who,
+                                             .topic = t.topic,
+                                             .subscription = t.subscription,
+                                             .name = t.name,
+                                             .type = (enum broker_subscription)m.type,
+                                             .earliest = m.start == 1,
+                                             .events = &consumer_events,
+                                             .ctx = h};
+    const hulse_status st = hulse_subscriber_open(&h->subscriber, &params, &err);
+    if (st != HULSE_OK) {
+        open_failed(h, st, err.text);
+    }
+}
+
+static void finish_close(struct channel *ch, struct handle *h)
+{
+    if (ch->kind == HULSE_CHANNEL_CONSUMER && ch->slots_used > 0) {
+        hulse_deliver_give_back_all(ch);
+    }
+    struct session *s = ch->session;
+    const uint32_t request = h->request;
+    struct handle *gone = h;
+    hulse_handle_destroy(&gone);
+    hulse_session_reply_ok(s, request, 0);
+}
+
+void hulse_handle_finish_closing(struct channel *ch)
+{
+    struct session *s = ch->session;
+    const uint32_t max = s->plane->shared->limits.handles_max;
+    for (uint32_t i = 0; i < max && ch->closing > 0; i++) {
+        struct handle *h = s->handles[i];
+        if (h != NULL && h->channel == ch && h->state == HANDLE_CLOSING &&
+            ch->rx.read >= h->close_at && h->in_flight == 0) {
+            finish_close(ch, h);
+        }
+    }
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal - the plane's objects on one worker: plane, session, group, handle, channel.
+ *
+ *   plane ─┬─ session ─┬─ group     (wake pipe)
+ *          │           ├─ handle    (a producer or consumer: publisher or subscriber of flow)
+ *          │           └─ channel ──┬─ producer: in-flight table, assembly
+ *          │                        └─ consumer: delivery slots, waiting list
+ *          ├─ hot channels          (polled every turn)
+ *          └─ touched channels      (flushed at the end of the turn)
+ *
+ * Threads: the worker's. Everything here is private memory; shared words are reached through
+ *          channel.rx, channel.tx and the two regions.
+ * Trust:   what comes out of A or the socket is checked where it is copied (ipc C1).
+ */
+#ifndef HULSE_APP_INTERNAL_H
+#define HULSE_APP_INTERNAL_H
+
+#include "daemon/app/plane.h"
+#include "daemon/flow/deliver.h"
+#include "daemon/flow/identity.h"
+#include "daemon/flow/publish.h"
+#include "shmlib/ring/control.h"
+#include "shmlib/ring/record.h"
+#include "shmlib/ring/region.h"
+#include "shmlib/ring/ring.h"
+
+#include <sys/queue.h>
+
+#define HULSE_PLANE_MAGIC 0x706c616eU
+#define HULSE_SESSION_MAGIC 0x73657373U
+#define HULSE_CHANNEL_MAGIC 0x6368616eU
+#define HULSE_HANDLE_MAGIC 0x68616e64U
+
+/* Budgets of one visit (V15, ipc B6). */
+#define HULSE_VISIT_RECORDS 256U
+#define HULSE_VISIT_BYTES (256 * 1024)
+/* A hot channel without data for both of these is armed. */
+#define HULSE_IDLE_POLLS 64U
+#define HULSE_IDLE_NS 200000U
+#define HULSE_SWEEP_MS 100U
+#define HULSE_BEAT_MS 500U
+/* Control answers waiting for a peer that does not read. */
+#define HULSE_REPLIES_MAX 64U
+/* Penalties without a quiet second between them before the session is closed. */
+#define HULSE_PENALTIES_MAX 64U
+
+struct admission;
+struct session;
+struct channel;
+
+struct group {
+    int wake_fd; /* write end, O_NONBLOCK; -1 = unused */
+    bool wake;   /* this flush owes it a byte */
+};
+
+enum handle_state {
+    HANDLE_OPENING,
+    HANDLE_OPEN,
+    HANDLE_CLOSING /* until the ring is taken up to close_at and nothing is in flight */
+};
+
+struct handle {
+    uint32_t magic;
+    uint32_t number; /* generation << 16 | index */
+    enum handle_state state;
+    struct channel *channel;
+    struct publisher *publisher;   /* producer */
+    struct subscriber *subscriber; /* consumer */
+    uint32_t in_flight;            /* records without an answer */
+    uint32_t request;              /* to answer when opened or closed */
+    uint64_t close_at;             /* up position at CLOSE_HANDLE */
+    bool unsubscribe;
+    bool failed; /* the broker gave up on it; records are answered FENCED */
+};
+
+/* A taken record until its receipt is posted. */
+struct inflight {
+    uint64_t end; /* up position behind the record */
+    uint64_t token;
+    uint64_t ledger;
+    uint64_t entry;
+    uint32_t handle;
+    int32_t batch;
+    uint16_t partition;
+    uint8_t outcome; /* 0 = without an answer */
+    bool silent;     /* skip record or inner fragment: no receipt */
+    bool has_id;
+};
+
+/* Fragments of one message on their way in. */
+struct assembly {
+    uint8_t *data; /* NULL = no message is being assembled, or it is being discarded */
+    uint64_t total;
+    uint64_t have;
+    uint32_t next;
+    uint32_t count;
+    uint32_t handle;
+    uint64_t token;
+    bool active;
+    uint8_t refuse; /* outcome of a message that is passed over, 0 = none */
+};
+
+/* A delivery without a verdict. Index and generation make its `ref`. */
+struct slot {
+    struct broker_delivery *delivery; /* NULL = free */
+    uint64_t end;                     /* down position behind its record; 0 = still waiting */
+    uint32_t generation;
+    uint32_t next; /* free list or waiting list, SLOT_NONE ends it */
+};
+#define SLOT_NONE UINT32_MAX
+
+enum channel_state {
+    CHANNEL_OPENING, /* regions made, CHANNEL_READY awaited */
+    CHANNEL_HOT,     /* polled every turn */
+    CHANNEL_ARMED,   /* the app rings */
+    CHANNEL_DRAIN,   /* the peer has gone; polled until everything is taken and answered */
+    CHANNEL_CLOSED
+};
+
+struct channel {
+    /* Touched for every record. */
+    uint32_t magic;
+    enum channel_state state;
+    enum hulse_channel_kind kind;
+    uint8_t receipt_mode;
+    bool release_on_read;
+    bool blocked;  /* no receipt slot, no down room: nothing is taken */
+    bool touched;  /* in plane.touched */
+    bool doorless; /* penalty: the bell is not watched */
+    struct session *session;
+    struct hulse_ring_rx rx; /* up ring */
+    struct hulse_ring_tx tx; /* down ring */
+    uint64_t max_record;
+    int64_t deficit;
+    uint32_t slots;    /* receipt slots, a power of two */
+    uint64_t taken;    /* entries ever taken into `inflight` */
+    uint64_t finished; /* entries ever released */
+    struct inflight *inflight;
+    uint64_t stats[HULSE_STAT_COUNT];
+
+    /* Touched per visit. */
+    uint64_t epoch;        /* of B.armed */
+    uint64_t flushed_head; /* up_head and down_tail at the last flush */
+    uint64_t flushed_tail;
+    uint32_t idle_polls;
+    uint64_t idle_since_ns;
+    uint64_t want; /* announced down_want, for the bell */
+    bool swept;    /* the last sweep saw unrung data */
+    TAILQ_ENTRY(channel) hot_link;
+    TAILQ_ENTRY(channel) session_link;
+    struct channel *touched_next;
+    struct channel *flushed_next;
+    bool flushed;
+
+    /* Producer. */
+    struct assembly assembly;
+    /* Consumer. */
+    struct handle *consumer;
+    struct slot *slot_table;
+    uint32_t slot_count;
+    uint32_t slots_used;
+    uint32_t slot_free;
+    uint32_t waiting_first; /* deliveries the ring has no room for yet */
+    uint32_t waiting_last;
+    uint64_t waiting_bytes;
+    uint64_t fragment_at; /* payload bytes of the first waiting one already written */
+    uint32_t fragment_index;
+    uint32_t reassembly_bytes;
+    bool reader;
+
+    /* Rare. */
+    uint32_t id;
+    unsigned group;
+    uint32_t handle_count;
+    uint32_t closing; /* handles in HANDLE_CLOSING */
+    int fd_a;         /* until CHANNEL_READY */
+    int fd_b;
+    struct hulse_region a;
+    struct hulse_region b;
+    uint32_t up_bytes;
+    uint32_t down_bytes;
+    size_t table_bytes; /* of inflight or slot_table, for hulse_mem_free */
+    uint64_t start;     /* up position to begin at (ATTACH) */
+};
+
+TAILQ_HEAD(channel_list, channel);
+
+struct reply {
+    STAILQ_ENTRY(reply) link;
+    struct hulse_packet packet;
+};
+
+struct session {
+    uint32_t magic;
+    uint64_t number;
+    struct plane *plane;
+    struct identity who;
+    char name[64]; /* escaped on output, truncated */
+    uint64_t features;
+    int sock;
+    int bell;
+    struct watch sock_watch;
+    struct watch bell_watch;
+    bool sock_watched;
+    bool bell_watched;
+    bool want_write;
+    bool gone;   /* the socket is closed; channels drain */
+    bool doomed; /* closed at the end of this turn */
+    enum hulse_rule rule;
+    const char *why; /* static */
+    struct group *groups;
+    unsigned group_count;
+    struct handle **handles; /* handles_max entries */
+    uint16_t *generations;   /* of each handle index */
+    uint32_t handle_count;
+    struct channel_list channels;
+    uint32_t channel_count;
+    uint32_t next_channel;
+    uint64_t bytes; /* regions and tables */
+    STAILQ_HEAD(, reply) replies;
+    unsigned reply_count;
+    /* V15 */
+    uint64_t budget_second;
+    uint32_t control_count;
+    uint32_t empty_bells;
+    uint32_t penalties;
+    uint64_t last_penalty_second;
+    struct timer penalty;
+    TAILQ_ENTRY(session) link;
+    struct session *doomed_next;
+};
+
+TAILQ_HEAD(session_list, session);
+
+struct plane {
+    uint32_t magic;
+    struct worker *worker;
+    struct plane_shared *shared;
+    struct session_list sessions;
+    uint32_t session_count;
+    struct channel_list hot;
+    struct channel *touched;
+    struct session *doomed;
+    struct timer sweep;
+    struct timer beat;
+    bool draining;
+    bool goodbye;
+    uint64_t in_flight;  /* over all channels */
+    uint8_t *meta;       /* scratch: one record's metadata, HULSE_META_BYTES_MAX */
+    uint8_t *properties; /* scratch: its properties for the broker */
+    /* Figures for the report. */
+    uint64_t records_taken;
+    uint64_t bytes_taken;
+    uint64_t receipts_posted;
+    uint64_t deliveries_posted;
+    uint64_t verdicts_ignored;
+    uint64_t verdicts_dropped;
+    uint64_t missed_doorbells;
+    uint64_t bells;
+    uint64_t wakes;
+    uint64_t visits;
+    uint64_t penalties;
+    uint64_t rule_violations;
+    uint32_t channel_count;
+    uint32_t producer_count;
+    uint32_t consumer_count;
+};
+
+/* ---- plane.c ---- */
+
+/* Puts a channel on the list that the end of the turn flushes. */
+static inline void hulse_plane_touch(struct plane *p, struct channel *ch)
+{
+    if (!ch->touched) {
+        ch->touched = true;
+        ch->touched_next = p->touched;
+        p->touched = ch;
+    }
+}
+/* Polls the channel from now on. */
+void hulse_plane_heat(struct plane *p, struct channel *ch);
+/* Stops polling it; its state is the caller's to set. */
+void hulse_plane_cool(struct plane *p, struct channel *ch);
+/* After a fence: is there something to do for an armed channel? */
+bool hulse_plane_armed_work(const struct channel *ch);
+/* The plane of the calling worker, NULL elsewhere; for the SIGBUS handler. */
+struct plane *hulse_plane_self(void);
+
+/* ---- session.c ---- */
+
+/* Makes the session of an admission, whose descriptor and memory it takes. */
+void hulse_session_admit(struct plane *p, struct admission *a);
+/* Closes the session at the end of this turn because it broke a rule. */
+void hulse_session_doom(struct session *s, enum hulse_rule rule, const char *why);
+/* Ends doomed sessions; called at the end of a turn. */
+void hulse_session_reap(struct plane *p);
+/* The peer has gone: channels drain, and the session is freed with the last. */
+void hulse_session_hang_up(struct session *s);
+/* Budgets start anew with each second; a quiet one takes a penalty back. */
+void hulse_session_new_second(struct session *s);
+/* V15: neither socket nor bell is watched for 1..10 ms; too many in a row doom the session. */
+void hulse_session_penalty(struct session *s, const char *what);
+/* Frees everything at once, without draining. */
+void hulse_session_destroy(struct session *s);
+/* Looks at the bell's channels; returns how many became hot. */
+unsigned hulse_session_answer_bell(struct session *s);
+/* Makes one more wait group and hands out its read end. LIMIT or IO on failure. */
+hulse_status hulse_session_group(struct session *s, unsigned *index, int *read_fd);
+
+/* ---- reply.c ---- */
+
+/* Sends or queues a packet; its descriptors are closed once sent. */
+void hulse_session_reply(struct session *s, struct hulse_packet *p);
+void hulse_session_reply_ok(struct session *s, uint32_t request, uint64_t value);
+void hulse_session_reply_error(struct session *s,
+                               uint32_t request,
+                               hulse_status status,
+                               const char *text);
+void hulse_session_event(struct session *s,
+                         enum hulse_event event,
+                         const struct handle *h,
+                         hulse_status status,
+                         const char *text);
+/* Sends what is queued; called when the socket takes more. */
+void hulse_session_drain_replies(struct session *s);
+void hulse_session_drop_replies(struct session *s);
+
+/* ---- control_handler.c ---- */
+
+/* Reads and handles control messages within the budget. */
+void hulse_session_read_control(struct session *s);
+
+/* ---- handle.c ---- */
+
+/* NULL: handles_max reached or no memory. */
+struct handle *hulse_handle_create(struct session *s, struct channel *ch);
+void hulse_handle_destroy(struct handle **h);
+/* By the number an app used; NULL when there is none (V11). */
+static inline struct handle *
+hulse_handle_find(const struct session *s, uint32_t number, uint32_t handles_max)
+{
+    const uint32_t index = number & 0xffffU;
+    if (index >= handles_max) {
+        return NULL;
+    }
+    struct handle *h = s->handles[index];
+    return h != NULL && h->number == number ? h : NULL;
+}
+/* Opens the flow side; answers `request` now or by event. */
+void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p);
+void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p);
+/* Finishes handles in HANDLE_CLOSING whose records are all taken and answered. */
+void hulse_handle_finish_closing(struct channel *ch);
+
+/* ---- channel.c ---- */
+
+/* Makes regions and tables; gives the channel in CHANNEL_OPENING. `fd_a` < 0: make A as well. */
+hulse_status hulse_channel_create(struct session *s,
+                                  const struct hulse_ctl_open_channel *ask,
+                                  int fd_a,
+                                  struct channel **out,
+                                  struct error *err);
+/* Before CHANNEL_READY: begins at an up position (ATTACH). */
+void hulse_channel_start_at(struct channel *ch, uint64_t position);
+/* CHANNEL_READY: seals A, checks both, maps A. A rule on failure. */
+enum hulse_rule hulse_channel_ready(struct channel *ch, const char **why);
+/* The peer has gone: takes what was committed and ends what was delivered. */
+void hulse_channel_drain(struct channel *ch);
+/* Closes the flow side of all its handles, unmaps and frees. */
+void hulse_channel_destroy(struct channel *ch);
+/* True when a draining channel has nothing left to do. */
+bool hulse_channel_drained(const struct channel *ch);
+/* The state word of B. */
+void hulse_channel_state(struct channel *ch, enum hulse_region_state state, unsigned reason);
+
+/* ---- publish_channel.c ---- */
+
+/* One bounded visit; returns the records taken. */
+unsigned hulse_publish_visit(struct plane *p, struct channel *ch);
+/* Publisher's answer. */
+void hulse_publish_answered(void *ctx, uint64_t token, const struct broker_answer *answer);
+/* Posts receipts of the finished prefix and gives its ring space back. */
+void hulse_publish_release(struct plane *p, struct channel *ch);
+/* Bytes of receipts the app has not read, by the cached or a fresh look; for parking. */
+bool hulse_publish_has_room(struct channel *ch);
+
+/* ---- assembly.c ---- */
+
+/* Adds a fragment; see assembly.c for the results. */
+enum assembly_rc {
+    ASSEMBLY_MORE,  /* taken, not complete */
+    ASSEMBLY_WHOLE, /* complete: data and total are valid */
+    ASSEMBLY_OVER,  /* last fragment of a message that is refused with `refuse` */
+    ASSEMBLY_BAD    /* V10 */
+};
+enum assembly_rc hulse_assembly_add(struct assembly *as,
+                                    const struct hulse_publish_header *h,
+                                    const uint8_t *payload,
+                                    uint64_t message_bytes_max);
+void hulse_assembly_reset(struct assembly *as);
+
+/* ---- metadata.c ---- */
+
+/* Translates checked TLVs; `properties` is scratch of at least `bytes`. */
+void hulse_metadata_in(const uint8_t *tlvs,
+                       size_t bytes,
+                       uint8_t *properties,
+                       struct broker_meta *out);
+/*
+ * Writes a delivery's metadata as TLVs into at most HULSE_META_BYTES_MAX bytes of `out`; returns the
+ * bytes, and sets *left_out when properties did not fit.
+ */
+size_t hulse_metadata_out(const struct broker_delivery *d, uint8_t *out, bool *left_out);
+/* Upper bound of what hulse_metadata_out() writes. */
+size_t hulse_metadata_bytes(const struct broker_delivery *d);
+
+/* ---- deliver_channel.c ---- */
+
+/* Subscriber's message. */
+void hulse_deliver_message(void *ctx, struct broker_delivery *d);
+/* One bounded visit: verdicts, then waiting deliveries; returns the work done. */
+unsigned hulse_deliver_visit(struct plane *p, struct channel *ch);
+/* Tells the subscriber what room there is. */
+void hulse_deliver_room(struct channel *ch);
+/* Gives back what the app held; what it had started counts as an attempt. */
+void hulse_deliver_give_back_all(struct channel *ch);
+/* Position at which the app should ring once it has released, 0 = no wish. */
+uint64_t hulse_deliver_want(const struct channel *ch);
+
+/* ---- verdict.c ---- */
+
+/* Takes up to `budget` verdicts. */
+unsigned hulse_verdict_take(struct plane *p, struct channel *ch, unsigned budget);
+/* Frees a slot. */
+void hulse_slot_free(struct channel *ch, uint32_t index);
+
+#endif

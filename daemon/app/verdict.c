@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verdict - what an app says about its deliveries, from its up ring to flow.
+ *
+ * Trust: a verdict names a slot, its generation and the message; all must equal the private
+ *        record, else it is ignored and counted (V13). A malformed record closes the session.
+ */
+#include "daemon/app/internal.h"
+#include "daemon/core/assert.h"
+#include "shmlib/ring/tlv.h"
+
+/* Delay of a verdict that is not configured and came all the same. */
+#define UNCONFIGURED_DELAY_MS 1000U
+
+/* The slot a verdict speaks of, or SLOT_NONE. */
+static uint32_t match(const struct channel *ch, const struct hulse_verdict_record *v)
+{
+    const uint64_t index = v->ref & UINT32_MAX;
+    if (index >= ch->slot_count || (v->how & HULSE_HOW_BY_ID) != 0) {
+        return SLOT_NONE;
+    }
+    const struct slot *slot = &ch->slot_table[index];
+    if (slot->delivery == NULL || slot->end == 0 || slot->generation != v->ref >> 32) {
+        return SLOT_NONE;
+    }
+    const struct broker_id *id = &slot->delivery->id;
+    const bool same = v->source == 0 && v->partition == id->partition && v->ledger == id->ledger &&
+                      v->entry == id->entry && v->batch == id->batch;
+    return same ? (uint32_t)index : SLOT_NONE;
+}
+
+/* A delivery that a cumulative acknowledgement ended. */
+static void ended(void *ctx, struct broker_delivery *d)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    hulse_slot_free(h->channel, (uint32_t)d->slot);
+}
+
+static void
+apply(struct plane *p, struct channel *ch, const struct hulse_verdict_record *v, uint32_t index)
+{
+    struct subscriber *s = ch->consumer->subscriber;
+    struct broker_delivery *d = ch->slot_table[index].delivery;
+    if (v->verdict == HULSE_VERDICT_ACK && (v->how & HULSE_HOW_CUMULATIVE) != 0) {
+        hulse_subscriber_ack_cumulative(s, d, ended);
+        return;
+    }
+    hulse_slot_free(ch, index);
+    switch (v->verdict) {
+    case HULSE_VERDICT_ACK:
+        hulse_subscriber_ack(s, d);
+        break;
+    case HULSE_VERDICT_NACK:
+        hulse_subscriber_nack(s, d, v->delay_ms);
+        break;
+    case HULSE_VERDICT_DROP:
+        hulse_subscriber_drop(s, d);
+        p->verdicts_dropped += 1;
+        break;
+    default: /* retry and reject are not configured: handed out again, with a pause */
+        hulse_subscriber_nack(s, d, UNCONFIGURED_DELAY_MS);
+        p->verdicts_ignored += 1;
+        break;
+    }
+}
+
+/* Copies and judges the record at the read position. False: none, or the session is doomed. */
+static bool next_verdict(struct channel *ch, struct hulse_verdict_record *v)
+{
+    uint64_t avail = hulse_ring_rx_ready(&ch->rx);
+    if (avail == 0) {
+        if (hulse_ring_rx_refresh(&ch->rx) != HULSE_RING_OK) {
+            hulse_session_doom(ch->session, HULSE_RULE_V7, "up_tail out of range");
+            return false;
+        }
+        avail = hulse_ring_rx_ready(&ch->rx);
+        if (avail == 0) {
+            return false;
+        }
+    }
+    enum hulse_rule rule = HULSE_RULE_V9;
+    if (avail >= sizeof(*v)) {
+        hulse_foreign_copy(v, hulse_ring_rx_at(&ch->rx, ch->rx.read), sizeof(*v));
+        rule = hulse_verdict_check(v, avail);
+    }
+    if (rule != HULSE_RULE_NONE) {
+        hulse_session_doom(ch->session, rule, "verdict record malformed");
+        return false;
+    }
+    return true;
+}
+
+static bool reason_valid(struct channel *ch, const struct hulse_verdict_record *v)
+{
+    uint8_t copy[HULSE_TLV_HEADER_BYTES + HULSE_REASON_BYTES_MAX];
+    const char *why = "";
+    HULSE_ASSERT(v->meta_len <= sizeof(copy));
+    hulse_foreign_copy(
+        copy, hulse_ring_rx_at(&ch->rx, ch->rx.read + HULSE_VERDICT_HEADER_BYTES), v->meta_len);
+    if (!hulse_tlv_check(copy, v->meta_len, HULSE_TLV_VERDICT, &why)) {
+        hulse_session_doom(ch->session, HULSE_RULE_V12, why);
+        return false;
+    }
+    return true;
+}
+
+unsigned hulse_verdict_take(struct plane *p, struct channel *ch, unsigned budget)
+{
+    unsigned taken = 0;
+    uint64_t bytes = 0;
+    struct hulse_verdict_record v;
+    while (taken < budget && next_verdict(ch, &v)) {
+        if (v.meta_len != 0 && !reason_valid(ch, &v)) {
+            break;
+        }
+        const uint64_t stride = hulse_record_stride(v.len);
+        hulse_ring_rx_take(&ch->rx, stride);
+        bytes += stride;
+        taken += 1;
+        const uint32_t index = match(ch, &v);
+        if (index == SLOT_NONE) {
+            ch->stats[HULSE_STAT_FAILED] += 1;
+            p->verdicts_ignored += 1;
+            continue;
+        }
+        apply(p, ch, &v, index);
+        ch->stats[HULSE_STAT_DONE] += 1;
+    }
+    if (taken > 0) {
+        ch->stats[HULSE_STAT_TAKEN_RECORDS] += taken;
+        ch->stats[HULSE_STAT_TAKEN_BYTES] += bytes;
+        ch->rx.released = ch->rx.read;
+        hulse_plane_touch(p, ch);
+    }
+    return taken;
+}
