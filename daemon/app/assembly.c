@@ -2,7 +2,8 @@
 /*
  * assembly - fragments of one message, in order, into one buffer that the memory cap allows.
  *
- * The buffer's size is the announced total, but only after it was found to be within the largest
+ * The metadata travel with the first fragment and are kept behind the payload. The buffer's
+ * size is the announced total, but only after it was found to be within the largest
  * message; a message that is too large or gets no memory is passed over to its last fragment and
  * refused with one receipt, so nothing is lost behind it.
  *
@@ -14,7 +15,7 @@
 
 void hulse_assembly_reset(struct assembly *as)
 {
-    hulse_mem_free(HULSE_MEM_REASSEMBLY, as->data, as->total);
+    hulse_mem_free(HULSE_MEM_REASSEMBLY, as->data, as->total + as->meta_bytes);
     *as = (struct assembly){0};
 }
 
@@ -28,16 +29,18 @@ static bool consistent(const struct assembly *as,
            h->handle == as->handle && bytes > 0 && bytes <= as->total - as->have &&
            ((h->flags & HULSE_RECORD_FIRST) != 0) == (f->index == 0) &&
            ((h->flags & HULSE_RECORD_LAST) != 0) == last &&
-           last == (as->have + bytes == as->total) && (last || h->meta_len == 0);
+           last == (as->have + bytes == as->total) && (f->index == 0 || h->meta_len == 0);
 }
 
 static void begin(struct assembly *as,
                   const struct hulse_publish_header *h,
                   const struct hulse_fragment_header *f,
+                  const uint8_t *meta,
                   uint64_t message_bytes_max)
 {
     *as = (struct assembly){.active = true,
                             .total = f->total_len,
+                            .meta_bytes = h->meta_len,
                             .count = f->count,
                             .handle = h->handle,
                             .token = h->token};
@@ -45,15 +48,18 @@ static void begin(struct assembly *as,
         as->refuse = HULSE_OUTCOME_TOO_LARGE;
         return;
     }
-    as->data = hulse_mem_alloc(HULSE_MEM_REASSEMBLY, f->total_len);
+    as->data = hulse_mem_alloc(HULSE_MEM_REASSEMBLY, as->total + as->meta_bytes);
     if (as->data == NULL) {
         as->refuse = HULSE_OUTCOME_NO_MEMORY;
+    } else if (as->meta_bytes != 0) {
+        memcpy(as->data + as->total, meta, as->meta_bytes);
     }
 }
 
 enum assembly_rc hulse_assembly_add(struct assembly *as,
                                     const struct hulse_publish_header *h,
                                     const uint8_t *payload,
+                                    const uint8_t *meta,
                                     uint64_t message_bytes_max)
 {
     HULSE_ASSERT(h->payload_len >= HULSE_FRAGMENT_HEADER_BYTES);
@@ -61,10 +67,10 @@ enum assembly_rc hulse_assembly_add(struct assembly *as,
     hulse_foreign_copy(&f, payload, sizeof(f));
     const uint64_t bytes = h->payload_len - sizeof(f);
     if (!as->active) {
-        if (f.index != 0 || f.count < 2 || f.total_len < f.count) {
+        if (f.index != 0 || f.count == 0 || f.total_len < f.count) {
             return ASSEMBLY_BAD;
         }
-        begin(as, h, &f, message_bytes_max);
+        begin(as, h, &f, meta, message_bytes_max);
     }
     if (!consistent(as, h, &f, bytes)) {
         return ASSEMBLY_BAD;
@@ -77,5 +83,5 @@ enum assembly_rc hulse_assembly_add(struct assembly *as,
     if (as->next < as->count) {
         return ASSEMBLY_MORE;
     }
-    return as->refuse != 0 ? ASSEMBLY_OVER : ASSEMBLY_WHOLE;
+    return ASSEMBLY_WHOLE;
 }

@@ -108,6 +108,8 @@ static void rings_init(struct channel *ch)
     ch->tx = (struct hulse_ring_tx){
         .ring = ch->b.ring, .mask = ch->down_bytes - 1, .tail_word = &b->down_tail};
     ch->max_record = (producer ? ch->up_bytes : ch->down_bytes) / 2;
+    ch->meta_max =
+        ch->max_record / 4 < HULSE_META_BYTES_MAX ? ch->max_record / 4 : HULSE_META_BYTES_MAX;
     ch->slots = producer ? ch->down_bytes / HULSE_RECEIPT_BYTES : 0;
 }
 

@@ -14,10 +14,10 @@ static uint64_t slot_ref(const struct channel *ch, uint32_t index)
     return ((uint64_t)ch->slot_table[index].generation << 32) | index;
 }
 
-static uint64_t delivery_bytes(const struct broker_delivery *d)
+static uint64_t delivery_bytes(const struct channel *ch, const struct broker_delivery *d)
 {
     return HULSE_DELIVERY_HEADER_BYTES + hulse_record_stride(d->payload.bytes) +
-           hulse_record_stride(hulse_metadata_bytes(d));
+           hulse_record_stride(hulse_metadata_bytes(d, ch->meta_max));
 }
 
 /* Reserves ring bytes; false when there is no room or the app lied about its position. */
@@ -65,10 +65,11 @@ static void write_record(struct channel *ch,
     }
     at += part.bytes;
     hdr->payload_len = (uint32_t)(at - HULSE_DELIVERY_HEADER_BYTES);
-    if (with_meta != NULL && hulse_metadata_bytes(with_meta) != 0) {
+    if (with_meta != NULL && hulse_metadata_bytes(with_meta, ch->meta_max) != 0) {
         bool left_out = false;
         const uint64_t meta_at = hulse_record_stride(at);
-        hdr->meta_len = (uint16_t)hulse_metadata_out(with_meta, record + meta_at, &left_out);
+        hdr->meta_len =
+            (uint16_t)hulse_metadata_out(with_meta, record + meta_at, ch->meta_max, &left_out);
         hdr->flags |= left_out ? HULSE_RECORD_LEFT_OUT : 0;
         at = hdr->meta_len != 0 ? meta_at + hdr->meta_len : at;
     }
@@ -90,18 +91,19 @@ static bool write_fragments(struct channel *ch, uint32_t index)
         const bool last = ch->fragment_index + 1 == count;
         const uint64_t left = d->payload.bytes - ch->fragment_at;
         const uint32_t piece = last ? (uint32_t)left : piece_max;
-        const uint64_t meta = last ? hulse_record_stride(hulse_metadata_bytes(d)) : 0;
-        if (!reserve(ch, ch->max_record / 2 + hulse_record_stride(meta))) {
+        const bool first = ch->fragment_index == 0;
+        const uint64_t meta =
+            first ? hulse_record_stride(hulse_metadata_bytes(d, ch->meta_max)) : 0;
+        if (!reserve(ch, ch->max_record / 2 + meta)) {
             return false;
         }
         struct hulse_delivery_header hdr = header_of(ch, index);
         hdr.type = HULSE_RECORD_FRAGMENT;
-        hdr.flags = (uint8_t)((ch->fragment_index == 0 ? HULSE_RECORD_FIRST : 0) |
-                              (last ? HULSE_RECORD_LAST : 0));
+        hdr.flags = (uint8_t)((first ? HULSE_RECORD_FIRST : 0) | (last ? HULSE_RECORD_LAST : 0));
         const struct hulse_fragment_header fragment = {
             .index = ch->fragment_index, .count = count, .total_len = d->payload.bytes};
         const struct broker_span part = {.data = d->payload.data + ch->fragment_at, .bytes = piece};
-        write_record(ch, &hdr, &fragment, part, last ? d : NULL);
+        write_record(ch, &hdr, &fragment, part, first ? d : NULL);
         ch->fragment_at += piece;
         ch->fragment_index += 1;
     }
@@ -129,7 +131,7 @@ static bool try_write(struct channel *ch, uint32_t index)
 {
     struct slot *slot = &ch->slot_table[index];
     struct broker_delivery *d = slot->delivery;
-    const uint64_t bytes = delivery_bytes(d);
+    const uint64_t bytes = delivery_bytes(ch, d);
     if (bytes <= ch->max_record) {
         if (!reserve(ch, bytes)) {
             return false;
@@ -187,7 +189,7 @@ void hulse_deliver_message(void *ctx, struct broker_delivery *d)
     if (ch->waiting_first == SLOT_NONE && try_write(ch, index)) {
         return;
     }
-    ch->waiting_bytes += delivery_bytes(d);
+    ch->waiting_bytes += delivery_bytes(ch, d);
     if (ch->waiting_first == SLOT_NONE) {
         ch->waiting_first = index;
         ch->stats[HULSE_STAT_STALLS] += 1;
@@ -203,7 +205,7 @@ static unsigned write_waiting(struct channel *ch)
     while (ch->waiting_first != SLOT_NONE && written < HULSE_VISIT_RECORDS) {
         const uint32_t index = ch->waiting_first;
         const uint32_t next = ch->slot_table[index].next;
-        const uint64_t bytes = delivery_bytes(ch->slot_table[index].delivery);
+        const uint64_t bytes = delivery_bytes(ch, ch->slot_table[index].delivery);
         if (!try_write(ch, index)) {
             break;
         }

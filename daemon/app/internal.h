@@ -92,6 +92,7 @@ struct inflight {
 struct assembly {
     uint8_t *data; /* NULL = no message is being assembled, or it is being discarded */
     uint64_t total;
+    uint32_t meta_bytes; /* kept at data + total */
     uint64_t have;
     uint32_t next;
     uint32_t count;
@@ -132,6 +133,7 @@ struct channel {
     struct hulse_ring_rx rx; /* up ring */
     struct hulse_ring_tx tx; /* down ring */
     uint64_t max_record;
+    size_t meta_max; /* metadata of a delivery beyond it are left out */
     int64_t deficit;
     uint32_t slots;    /* receipt slots, a power of two */
     uint64_t taken;    /* entries ever taken into `inflight` */
@@ -387,16 +389,15 @@ bool hulse_publish_has_room(struct channel *ch);
 
 /* ---- assembly.c ---- */
 
-/* Adds a fragment; see assembly.c for the results. */
 enum assembly_rc {
     ASSEMBLY_MORE,  /* taken, not complete */
-    ASSEMBLY_WHOLE, /* complete: data and total are valid */
-    ASSEMBLY_OVER,  /* last fragment of a message that is refused with `refuse` */
+    ASSEMBLY_WHOLE, /* complete, or to be refused with `refuse` */
     ASSEMBLY_BAD    /* V10 */
 };
 enum assembly_rc hulse_assembly_add(struct assembly *as,
                                     const struct hulse_publish_header *h,
                                     const uint8_t *payload,
+                                    const uint8_t *meta,
                                     uint64_t message_bytes_max);
 void hulse_assembly_reset(struct assembly *as);
 
@@ -408,12 +409,13 @@ void hulse_metadata_in(const uint8_t *tlvs,
                        uint8_t *properties,
                        struct broker_meta *out);
 /*
- * Writes a delivery's metadata as TLVs into at most HULSE_META_BYTES_MAX bytes of `out`; returns the
+ * Writes a delivery's metadata as TLVs into at most `capacity` bytes of `out`; returns the
  * bytes, and sets *left_out when properties did not fit.
  */
-size_t hulse_metadata_out(const struct broker_delivery *d, uint8_t *out, bool *left_out);
+size_t
+hulse_metadata_out(const struct broker_delivery *d, uint8_t *out, size_t capacity, bool *left_out);
 /* Upper bound of what hulse_metadata_out() writes. */
-size_t hulse_metadata_bytes(const struct broker_delivery *d);
+size_t hulse_metadata_bytes(const struct broker_delivery *d, size_t capacity);
 
 /* ---- deliver_channel.c ---- */
 

@@ -71,14 +71,21 @@ void hulse_metadata_in(const uint8_t *tlvs,
     out->properties = (struct broker_span){.data = properties, .bytes = (uint32_t)used};
 }
 
-static bool put(uint8_t *out, size_t *at, uint8_t tag, const void *value, size_t bytes)
+/* Where a delivery's metadata go. */
+struct sink {
+    uint8_t *out;
+    size_t capacity;
+    size_t at;
+};
+
+static bool put(struct sink *k, uint8_t tag, const void *value, size_t bytes)
 {
     const struct hulse_tlv t = {.tag = tag, .bytes = (uint16_t)bytes, .value = value};
-    return bytes <= UINT16_MAX && hulse_tlv_put(out, HULSE_META_BYTES_MAX, at, &t);
+    return bytes <= UINT16_MAX && hulse_tlv_put(k->out, k->capacity, &k->at, &t);
 }
 
 /* Properties as TLVs, in their order; false when one did not fit. */
-static bool put_properties(uint8_t *out, size_t *at, struct broker_span in)
+static bool put_properties(struct sink *k, struct broker_span in)
 {
     size_t from = 0;
     while (from < in.bytes) {
@@ -86,21 +93,21 @@ static bool put_properties(uint8_t *out, size_t *at, struct broker_span in)
         memcpy(lengths, in.data + from, sizeof(lengths));
         const size_t body = (size_t)lengths[0] + lengths[1];
         const size_t total = HULSE_TLV_HEADER_BYTES + sizeof(uint16_t) + body;
-        if (body > UINT16_MAX - sizeof(uint16_t) || total > HULSE_META_BYTES_MAX - *at) {
+        if (body > UINT16_MAX - sizeof(uint16_t) || total > k->capacity - k->at) {
             return false;
         }
-        uint8_t *to = out + *at;
+        uint8_t *to = k->out + k->at;
         const uint16_t head[3] = {
             HULSE_TAG_PROPERTY, (uint16_t)(sizeof(uint16_t) + body), lengths[0]};
         memcpy(to, head, sizeof(head));
         memcpy(to + sizeof(head), in.data + from + sizeof(lengths), body);
-        *at += total;
+        k->at += total;
         from += sizeof(lengths) + body;
     }
     return true;
 }
 
-size_t hulse_metadata_bytes(const struct broker_delivery *d)
+size_t hulse_metadata_bytes(const struct broker_delivery *d, size_t capacity)
 {
     const struct broker_meta *m = &d->meta;
     size_t bytes = 0;
@@ -111,33 +118,34 @@ size_t hulse_metadata_bytes(const struct broker_delivery *d)
     bytes += d->producer.bytes != 0 ? HULSE_TLV_HEADER_BYTES + d->producer.bytes : 0;
     /* A property's own head grows from 4 bytes to 6. */
     bytes += m->properties.bytes + m->properties.bytes / 2;
-    return bytes < HULSE_META_BYTES_MAX ? bytes : HULSE_META_BYTES_MAX;
+    return bytes < capacity ? bytes : capacity;
 }
 
-size_t hulse_metadata_out(const struct broker_delivery *d, uint8_t *out, bool *left_out)
+size_t
+hulse_metadata_out(const struct broker_delivery *d, uint8_t *out, size_t capacity, bool *left_out)
 {
     const struct broker_meta *m = &d->meta;
-    size_t at = 0;
+    struct sink sink = {.out = out, .capacity = capacity};
     bool fits = true;
     if (m->has_key) {
-        fits = put(out, &at, HULSE_TAG_KEY, m->key.data, m->key.bytes) && fits;
+        fits = put(&sink, HULSE_TAG_KEY, m->key.data, m->key.bytes) && fits;
     }
     if (m->has_ordering_key) {
-        fits = put(out, &at, HULSE_TAG_ORDERING_KEY, m->ordering_key.data, m->ordering_key.bytes) &&
-               fits;
+        fits =
+            put(&sink, HULSE_TAG_ORDERING_KEY, m->ordering_key.data, m->ordering_key.bytes) && fits;
     }
     if (m->event_time_ms != 0) {
-        fits = put(out, &at, HULSE_TAG_EVENT_TIME, &m->event_time_ms, sizeof(uint64_t)) && fits;
+        fits = put(&sink, HULSE_TAG_EVENT_TIME, &m->event_time_ms, sizeof(uint64_t)) && fits;
     }
     if (m->tombstone) {
-        fits = put(out, &at, HULSE_TAG_TOMBSTONE, "", 0) && fits;
+        fits = put(&sink, HULSE_TAG_TOMBSTONE, "", 0) && fits;
     }
     if (d->producer.bytes != 0) {
-        fits = put(out, &at, HULSE_TAG_PRODUCER, d->producer.data, d->producer.bytes) && fits;
+        fits = put(&sink, HULSE_TAG_PRODUCER, d->producer.data, d->producer.bytes) && fits;
     }
     if (m->properties.bytes != 0) {
-        fits = put_properties(out, &at, m->properties) && fits;
+        fits = put_properties(&sink, m->properties) && fits;
     }
     *left_out = !fits;
-    return at;
+    return sink.at;
 }

@@ -168,12 +168,11 @@ static void send_message(struct channel *ch,
     hulse_publisher_publish(h->publisher, &r);
 }
 
-/* Copies and judges a record's metadata (V12). False: the session is doomed. */
-static bool read_meta(struct plane *p,
+/* Copies and judges a record's metadata (V12) into plane.meta. False: the session is doomed. */
+static bool copy_meta(struct plane *p,
                       struct channel *ch,
                       const struct hulse_publish_header *hdr,
-                      const uint8_t *record,
-                      struct broker_meta *out)
+                      const uint8_t *record)
 {
     const char *why = "";
     hulse_foreign_copy(p->meta, record + hdr->len - hdr->meta_len, hdr->meta_len);
@@ -181,11 +180,31 @@ static bool read_meta(struct plane *p,
         hulse_session_doom(ch->session, HULSE_RULE_V12, why);
         return false;
     }
-    hulse_metadata_in(p->meta, hdr->meta_len, p->properties, out);
     return true;
 }
 
-/* A fragment: assembled, and sent with the last one. False: the session is doomed. */
+/* The last fragment has come: the message is sent, or refused with one receipt. */
+static void finish_assembly(struct plane *p,
+                            struct channel *ch,
+                            struct handle *h,
+                            const struct hulse_publish_header *hdr)
+{
+    struct assembly *as = &ch->assembly;
+    if (as->refuse != 0) {
+        refuse(ch, hdr->token, hdr->handle, as->refuse);
+    } else {
+        struct broker_meta meta;
+        const bool has_meta = as->meta_bytes != 0;
+        if (has_meta) {
+            hulse_metadata_in(as->data + as->total, as->meta_bytes, p->properties, &meta);
+        }
+        const struct broker_span payload = {.data = as->data, .bytes = (uint32_t)as->total};
+        send_message(ch, h, hdr, payload, has_meta ? &meta : NULL);
+    }
+    hulse_assembly_reset(as);
+}
+
+/* False: the session is doomed. */
 static bool take_fragment(struct plane *p,
                           struct channel *ch,
                           struct handle *h,
@@ -193,32 +212,24 @@ static bool take_fragment(struct plane *p,
                           const uint8_t *record)
 {
     struct assembly *as = &ch->assembly;
+    if (hdr->meta_len != 0 && !copy_meta(p, ch, hdr, record)) {
+        return false;
+    }
     const uint64_t max = p->shared->flow->message_bytes_max;
-    switch (hulse_assembly_add(as, hdr, record + HULSE_PUBLISH_HEADER_BYTES, max)) {
-    case ASSEMBLY_MORE:
-        /* Inner fragments are released with the last, unless the message exceeds the ring. */
-        if (as->total + as->count * FRAGMENT_OVERHEAD > hulse_ring_capacity(ch->rx.mask)) {
-            silent(ch);
-        }
-        return true;
-    case ASSEMBLY_OVER:
-        refuse(ch, hdr->token, hdr->handle, as->refuse);
-        hulse_assembly_reset(as);
-        return true;
+    switch (hulse_assembly_add(as, hdr, record + HULSE_PUBLISH_HEADER_BYTES, p->meta, max)) {
     case ASSEMBLY_BAD:
         hulse_session_doom(ch->session, HULSE_RULE_V10, "fragments out of order or inconsistent");
         return false;
     case ASSEMBLY_WHOLE:
+        finish_assembly(p, ch, h, hdr);
+        return true;
+    case ASSEMBLY_MORE:
         break;
     }
-    struct broker_meta meta;
-    const bool has_meta = hdr->meta_len != 0;
-    if (has_meta && !read_meta(p, ch, hdr, record, &meta)) {
-        return false;
+    /* Inner fragments are released with the last, unless the message exceeds the ring. */
+    if (as->total + as->count * FRAGMENT_OVERHEAD > hulse_ring_capacity(ch->rx.mask)) {
+        silent(ch);
     }
-    const struct broker_span payload = {.data = as->data, .bytes = (uint32_t)as->total};
-    send_message(ch, h, hdr, payload, has_meta ? &meta : NULL);
-    hulse_assembly_reset(as);
     return true;
 }
 
@@ -249,8 +260,11 @@ static bool take_record(struct plane *p, struct channel *ch, const struct hulse_
     }
     struct broker_meta meta;
     const bool has_meta = hdr->meta_len != 0;
-    if (has_meta && !read_meta(p, ch, hdr, record, &meta)) {
-        return false;
+    if (has_meta) {
+        if (!copy_meta(p, ch, hdr, record)) {
+            return false;
+        }
+        hulse_metadata_in(p->meta, hdr->meta_len, p->properties, &meta);
     }
     const struct broker_span payload = {.data = record + HULSE_PUBLISH_HEADER_BYTES,
                                         .bytes = hdr->payload_len};
