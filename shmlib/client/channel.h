@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * channel - the application's end of one pair of rings.
+ *
+ * Everything that a claim, a commit and a flush touch is in the first two cache lines, private to
+ * the thread; shared words are loaded only when the private copy says full or empty.
+ *
+ * Threads: the thread that uses the handle. Several producers of one thread may share a channel.
+ * Trust:   positions from B are checked by the ring; a bad one ends the session.
+ */
+#ifndef HULSE_CLIENT_CHANNEL_H
+#define HULSE_CLIENT_CHANNEL_H
+
+#include "shmlib/client/clock.h"
+#include "shmlib/client/session.h"
+#include "shmlib/ring/doorbell.h"
+#include "shmlib/ring/region.h"
+#include "shmlib/ring/ring.h"
+
+#define HULSE_BATCH_RECORDS 16U
+#define HULSE_BATCH_BYTES (16U * 1024)
+
+struct hulse_channel {
+    /* Line 0: the up ring's writer. */
+    alignas(64) struct hulse_ring_tx tx;
+    struct hulse_session *session;
+    /* Line 1: the open claim and the flush batch. */
+    alignas(64) const struct hulse_producer *claimant; /* NULL = no claim */
+    uint32_t claim_bytes;
+    uint32_t pending;       /* records committed since the last flush */
+    uint32_t flush_records; /* flush at this many records or bytes */
+    uint32_t flush_bytes;
+    uint32_t record_max;
+    uint64_t enqueued_ns; /* of this batch; CLOCK_MONOTONIC_COARSE */
+    const _Atomic(uint64_t) *armed;
+    uint64_t last_rung;
+    /* The down ring's reader. */
+    alignas(64) struct hulse_ring_rx rx;
+    uint64_t give_to;     /* give back up to here with the next batch */
+    uint64_t room_wanted; /* a call met a full ring; 0 = none */
+    bool paused;          /* nothing can be handed out until a release */
+
+    uint64_t look_at_ns;  /* next look at the heartbeat */
+    uint64_t failed_seen; /* of B.stats, at the last sync */
+    uint64_t bells;
+    uint32_t number;
+    uint32_t users;
+    uint32_t receipts; /* enum hulse_receipt_mode; of a producer */
+    int fd_a;          /* kept for a re-attach */
+    struct hulse_group *group;
+    struct hulse_region a;
+    struct hulse_region b;
+    pthread_mutex_t mt; /* hulse_mt_publish() */
+};
+static_assert(sizeof(struct hulse_ring_tx) + sizeof(void *) <= 64, "line 0");
+static_assert(offsetof(struct hulse_channel, rx) == 128, "two lines for the publishing path");
+
+/*
+ * Opens a channel: sizes and modes in *ask (head, group filled in here). Requires: session lock.
+ * Gives: *out, return it with hulse_channel_close() or _free().
+ */
+hulse_status hulse_channel_open(struct hulse_session *s,
+                                struct hulse_channel **out,
+                                struct hulse_ctl_open_channel *ask,
+                                unsigned group);
+/* Tells the daemon, then frees. Requires: session lock. */
+void hulse_channel_close(struct hulse_channel **ch);
+/* Frees; in a forked child without touching the maps. */
+void hulse_channel_free(struct hulse_channel **ch);
+
+/* One write to the doorbell; never waits. */
+void hulse_channel_ring(struct hulse_channel *ch);
+/* Gives down bytes before `position` back and rings if the daemon waits for them (M7, M15). */
+void hulse_channel_give(struct hulse_channel *ch, uint64_t position);
+/* Ends the session because of nonsense in B; gives PROTOCOL. */
+hulse_status hulse_channel_broken(struct hulse_channel *ch, const char *why);
+/* Something is in the down ring. Nonsense counts as something: the next call will say so. */
+bool hulse_channel_unread(struct hulse_channel *ch);
+/* `bytes` can be written. Asks the peer's word only if needed. OK, AGAIN or PROTOCOL. */
+hulse_status hulse_channel_room(struct hulse_channel *ch, uint64_t bytes);
+/* Announces what a sleeper waits for: anything in the down ring, and room (M11). */
+void hulse_channel_announce(struct hulse_channel *ch, uint64_t room_bytes);
+/* Everything up to the tail has been released by the daemon. OK, AGAIN or PROTOCOL. */
+hulse_status hulse_channel_settled(struct hulse_channel *ch);
+/* Unread receipts occupy every slot, so the daemon takes nothing more. */
+bool hulse_channel_receipts_full(struct hulse_channel *ch);
+/* At most once a second: is the heartbeat old, and has the daemon hung up? */
+void hulse_channel_look(struct hulse_channel *ch, uint64_t now_ns);
+
+/* Publishes the tail and rings if armed (M9). */
+static inline void hulse_channel_publish(struct hulse_channel *ch)
+{
+    if (ch->tx.tail == ch->tx.published) {
+        return;
+    }
+    hulse_ring_tx_publish(&ch->tx);
+    ch->pending = 0;
+    if (hulse_doorbell_publisher(ch->armed, &ch->last_rung)) {
+        hulse_channel_ring(ch);
+    }
+}
+
+/* Both directions: what is committed, what is given back. */
+static inline void hulse_channel_flush(struct hulse_channel *ch)
+{
+    hulse_channel_publish(ch);
+    if (ch->give_to != ch->rx.released) {
+        hulse_channel_give(ch, ch->give_to);
+    }
+}
+
+#endif

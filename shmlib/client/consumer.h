@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * consumer - a receiving handle: what its files share.
+ *
+ * Threads: its owner. `verdicts` and `sources` are changed by whoever reads the socket.
+ */
+#ifndef HULSE_CLIENT_CONSUMER_H
+#define HULSE_CLIENT_CONSUMER_H
+
+#include "shmlib/client/channel.h"
+
+#define HULSE_SOURCES_MAX 256U
+#define HULSE_SOURCE_NAMES_BYTES (16U * 1024)
+
+/* Topic names that the daemon announced; append-only. Source 0 is the topic itself. */
+struct hulse_sources {
+    uint32_t used; /* bytes of `names`; under the session lock */
+    _Atomic(const char *) name[HULSE_SOURCES_MAX];
+    char names[HULSE_SOURCE_NAMES_BYTES];
+};
+
+/* A message that arrives in fragments: each is copied out, so that its ring space can go back. */
+struct hulse_assembly {
+    uint8_t *buffer; /* payload_max bytes, then HULSE_META_BYTES_MAX; NULL = refused */
+    uint32_t payload_max;
+    uint32_t next_index; /* 0 = none begun */
+    uint32_t count;
+    uint16_t meta_bytes;
+    uint64_t filled;
+    uint64_t total;
+    uint64_t ref;
+};
+
+struct hulse_consumer {
+    struct hulse_handle handle;
+    _Atomic(uint32_t) verdicts; /* bit n = enum hulse_verdict n is configured */
+    enum hulse_subscription type;
+    uint32_t unreleased; /* messages released by the application since the last batch */
+    uint64_t handed_to;  /* end of the last message handed out */
+    uint64_t freed_to;   /* the application has released up to here */
+    uint64_t held_to;    /* end of the reassembled message in use; 0 = none */
+    struct hulse_assembly assembly;
+    struct hulse_sources sources;
+};
+
+/*
+ * Takes one fragment whose record has been checked. OK: the message is whole; AGAIN: more are to
+ * come; PROTOCOL with *why.
+ */
+hulse_status hulse_assembly_take(struct hulse_assembly *a,
+                                 const struct hulse_delivery_header *h,
+                                 const uint8_t *payload,
+                                 const char **why);
+/* Points *m to the whole message and makes the assembly ready for the next one. */
+void hulse_assembly_finish(struct hulse_assembly *a, struct hulse_message *m);
+/* Adds a source's name; false when the table is full. Requires: session lock. */
+bool hulse_sources_add(struct hulse_sources *t, uint32_t index, const char *name, size_t bytes);
+/* Terminated name, or NULL when not announced yet. */
+const char *hulse_sources_get(const struct hulse_sources *t, uint32_t index);
+
+#endif

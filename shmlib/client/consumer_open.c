@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * consumer_open - opening and closing a consumer, and the names of its sources.
+ *
+ * Threads: any; under the session lock from the first request until the handle is linked.
+ */
+#include "shmlib/client/consumer.h"
+#include "shmlib/client/options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool hulse_sources_add(struct hulse_sources *t, uint32_t index, const char *name, size_t bytes)
+{
+    if (index >= HULSE_SOURCES_MAX || bytes >= sizeof(t->names) - t->used) {
+        return false;
+    }
+    char *at = t->names + t->used;
+    memcpy(at, name, bytes);
+    at[bytes] = '\0';
+    t->used += (uint32_t)bytes + 1;
+    /* SYNC(client.source) release: the name before its place in the table. */
+    atomic_store_explicit(&t->name[index], at, memory_order_release);
+    return true;
+}
+
+const char *hulse_sources_get(const struct hulse_sources *t, uint32_t index)
+{
+    if (index >= HULSE_SOURCES_MAX) {
+        return NULL;
+    }
+    /* SYNC(client.source) acquire. */
+    return atomic_load_explicit(&t->name[index], memory_order_acquire);
+}
+
+static hulse_status
+open_channel(struct hulse_session *s, hulse_consumer *c, const hulse_consumer_options *o)
+{
+    struct hulse_ctl_open_channel ask = {
+        .kind = HULSE_CHANNEL_CONSUMER,
+        .up_bytes = o->verdict_bytes,
+        .down_bytes = o->ring_bytes,
+    };
+    const hulse_status st = hulse_channel_open(s, &c->handle.channel, &ask, o->group);
+
+    if (st == HULSE_OK) {
+        c->handle.channel->flush_records = HULSE_BATCH_RECORDS;
+        c->handle.channel->flush_bytes = HULSE_BATCH_BYTES;
+    }
+    return st;
+}
+
+static hulse_status open_handle(struct hulse_session *s,
+                                hulse_consumer *c,
+                                const char *topic,
+                                const char *subscription,
+                                const hulse_consumer_options *o)
+{
+    const char *group = subscription != NULL ? subscription : "";
+    const struct hulse_ctl_open_consumer ask = {
+        .channel = c->handle.channel->number,
+        .type = (uint8_t)c->type,
+        .start = (uint8_t)o->start,
+        .reassembly_bytes = o->reassembly_bytes,
+        .unacked_max = o->unacked_max,
+        .topic_len = (uint16_t)strlen(topic),
+        .subscription_len = (uint16_t)strlen(group),
+        .name_len = (uint16_t)strlen(o->name),
+    };
+    struct hulse_ctl_consumer answer;
+
+    hulse_packet_begin(&s->io, HULSE_CTL_OPEN_CONSUMER, 0, &ask);
+    hulse_packet_append(&s->io, topic, ask.topic_len);
+    hulse_packet_append(&s->io, group, ask.subscription_len);
+    hulse_packet_append(&s->io, o->name, ask.name_len);
+    const hulse_status st = hulse_control_call(s, HULSE_CTL_CONSUMER);
+    if (st != HULSE_OK) {
+        return st;
+    }
+    hulse_control_answer(s, &answer, sizeof(answer));
+    (void)hulse_sources_add(
+        &c->sources, 0, (const char *)s->io.bytes + sizeof(answer), answer.topic_len);
+    c->handle.number = answer.handle;
+    /* Relaxed because the handle is not linked yet. */
+    atomic_store_explicit(&c->verdicts, answer.verdicts, memory_order_relaxed);
+    c->handle.channel->users = 1;
+    hulse_handle_link(c->handle.channel->group, &c->handle);
+    return HULSE_OK;
+}
+
+static hulse_status judge(struct hulse_session *s,
+                          const char *topic,
+                          const char *subscription,
+                          const hulse_consumer_options *o)
+{
+    const hulse_status st = hulse_session_ready(s, topic, o->group);
+
+    if (st != HULSE_OK) {
+        return st;
+    }
+    const size_t bytes = subscription == NULL ? 0 : strnlen(subscription, HULSE_NAME_BYTES_MAX + 1);
+    if (bytes > HULSE_NAME_BYTES_MAX) {
+        return hulse_session_fault(
+            s, HULSE_INVAL, "a subscription's name has at most %u bytes", HULSE_NAME_BYTES_MAX);
+    }
+    if (bytes == 0 && subscription != NULL) {
+        return hulse_session_fault(s, HULSE_INVAL, "a subscription needs a name");
+    }
+    if (bytes != 0 && o->type == HULSE_READER) {
+        return hulse_session_fault(s, HULSE_INVAL, "a reader has no subscription: pass NULL");
+    }
+    return HULSE_OK;
+}
+
+/* A consumer with its buffers, or NULL. */
+static hulse_consumer *create(const char *subscription, const hulse_consumer_options *o)
+{
+    hulse_consumer *c = calloc(1, sizeof(*c));
+
+    if (c == NULL) {
+        return NULL;
+    }
+    c->handle.kind = HULSE_CHANNEL_CONSUMER;
+    c->handle.error = "nothing has failed";
+    c->type = subscription == NULL ? HULSE_READER : o->type;
+    if (o->reassembly_bytes != 0) {
+        c->assembly.payload_max = o->reassembly_bytes;
+        c->assembly.buffer = malloc((size_t)o->reassembly_bytes + HULSE_META_BYTES_MAX);
+        if (c->assembly.buffer == NULL) {
+            free(c);
+            return NULL;
+        }
+    }
+    return c;
+}
+
+static void destroy(hulse_consumer *c)
+{
+    free(c->assembly.buffer);
+    free(c);
+}
+
+hulse_status hulse_consumer_open(hulse_session *s,
+                                 hulse_consumer **out,
+                                 const char *topic,
+                                 const char *subscription,
+                                 const hulse_consumer_options *o)
+{
+    if (s == NULL || out == NULL) {
+        return HULSE_INVAL;
+    }
+    *out = NULL;
+    o = o != NULL ? o : &hulse_consumer_options_default;
+    hulse_status st = judge(s, topic, subscription, o);
+    if (st != HULSE_OK) {
+        return st;
+    }
+    hulse_consumer *c = create(subscription, o);
+    if (c == NULL) {
+        return hulse_session_fault(s, HULSE_NO_MEMORY, "no memory for a consumer");
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    st = open_channel(s, c, o);
+    if (st == HULSE_OK) {
+        st = open_handle(s, c, topic, subscription, o);
+        if (st != HULSE_OK) {
+            hulse_channel_close(&c->handle.channel);
+        }
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    if (st != HULSE_OK) {
+        destroy(c);
+        return st;
+    }
+    *out = c;
+    return HULSE_OK;
+}
+
+hulse_status hulse_consumer_close(hulse_consumer **c, int drain_ms)
+{
+    if (c == NULL || *c == NULL) {
+        return HULSE_INVAL;
+    }
+    hulse_consumer *gone = *c;
+    const hulse_status st = hulse_consumer_sync(gone, drain_ms);
+
+    hulse_handle_retire(&gone->handle);
+    destroy(gone);
+    *c = NULL;
+    return st;
+}
+
+const char *hulse_consumer_error(const hulse_consumer *c)
+{
+    return c == NULL ? "no consumer" : c->handle.error;
+}

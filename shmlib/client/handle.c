@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handle - what opening and closing a producer and a consumer have in common.
+ *
+ * Threads: the handle's; the daemon is told under the session lock.
+ */
+#include "shmlib/client/consumer.h"
+#include "shmlib/client/producer.h"
+
+#include <string.h>
+
+hulse_status hulse_session_ready(struct hulse_session *s, const char *topic, unsigned group)
+{
+    const char *why = NULL;
+    const hulse_status st = hulse_session_status(s, &why);
+
+    if (st == HULSE_CLOSED) {
+        return st;
+    }
+    if (st != HULSE_OK) {
+        return hulse_session_fault(s, st, "%s", why);
+    }
+    /* Relaxed because the word stands alone. */
+    if (atomic_load_explicit(&s->draining, memory_order_relaxed)) {
+        return hulse_session_fault(
+            s, HULSE_ORPHAN, "hulsed is stopping: open when the next one runs");
+    }
+    if (topic == NULL || topic[0] == '\0' ||
+        strnlen(topic, HULSE_TOPIC_BYTES_MAX + 1) > HULSE_TOPIC_BYTES_MAX) {
+        return hulse_session_fault(
+            s, HULSE_INVAL, "a topic's name has 1 to %u bytes", HULSE_TOPIC_BYTES_MAX);
+    }
+    if (hulse_group_find(s, group) == NULL) {
+        return hulse_session_fault(s, HULSE_INVAL, "there is no wait group %u", group);
+    }
+    return HULSE_OK;
+}
+
+hulse_status hulse_handle_close(struct hulse_handle *h, int drain_ms)
+{
+    if (h->kind == HULSE_CHANNEL_PRODUCER) {
+        hulse_producer *p = (hulse_producer *)(void *)h;
+        return hulse_producer_close(&p, drain_ms);
+    }
+    hulse_consumer *c = (hulse_consumer *)(void *)h;
+    return hulse_consumer_close(&c, drain_ms);
+}
+
+/* In a child the lists never change again, and a lock may be held by a thread it does not have. */
+static void retire_in_child(struct hulse_handle *h)
+{
+    struct hulse_handle **at = &h->channel->group->handles;
+
+    while (*at != NULL && *at != h) {
+        at = &(*at)->next;
+    }
+    if (*at == h) {
+        *at = h->next;
+    }
+    h->channel->users -= 1;
+    if (h->channel->users == 0) {
+        hulse_channel_free(&h->channel);
+    }
+}
+
+void hulse_handle_retire(struct hulse_handle *h)
+{
+    struct hulse_session *s = h->channel->session;
+
+    if (hulse_session_state(s) == HULSE_SESSION_FORKED) {
+        retire_in_child(h);
+        return;
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    hulse_handle_unlink(h->channel->group, h);
+    if (hulse_session_state(s) == HULSE_SESSION_LIVE) {
+        const struct hulse_ctl_close_handle close = {.handle = h->number};
+        hulse_packet_begin(&s->io, HULSE_CTL_CLOSE_HANDLE, 0, &close);
+        (void)hulse_control_call(s, HULSE_CTL_OK);
+    }
+    h->channel->users -= 1;
+    if (h->channel->users == 0) {
+        hulse_channel_close(&h->channel);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * producer_open - opening and closing a producer.
+ *
+ * Threads: any; under the session lock from the first request until the handle is linked, so that
+ *          an event about it finds it.
+ */
+#include "shmlib/client/options.h"
+#include "shmlib/client/producer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A receipt ring is a ring like any other, so it has a smallest size. */
+static uint32_t receipt_ring_bytes(uint32_t slots)
+{
+    const uint32_t bytes = slots * HULSE_RECEIPT_BYTES;
+
+    return bytes != 0 && bytes < HULSE_RING_BYTES_MIN ? HULSE_RING_BYTES_MIN : bytes;
+}
+
+static uint32_t or_never(uint32_t limit)
+{
+    return limit == 0 ? UINT32_MAX : limit;
+}
+
+static hulse_status
+open_channel(struct hulse_session *s, hulse_producer *p, const hulse_producer_options *o)
+{
+    struct hulse_ctl_open_channel ask = {
+        .kind = HULSE_CHANNEL_PRODUCER,
+        .release = o->release_on_read ? HULSE_RELEASE_ON_READ : HULSE_RELEASE_ON_VERDICT,
+        .receipts = (uint8_t)o->receipts,
+        .up_bytes = o->ring_bytes,
+        .down_bytes = receipt_ring_bytes(o->slots),
+    };
+
+    if (o->share_with != NULL) {
+        p->handle.channel = o->share_with->handle.channel;
+        return HULSE_OK;
+    }
+    const hulse_status st = hulse_channel_open(s, &p->handle.channel, &ask, o->group);
+    if (st == HULSE_OK) {
+        p->handle.channel->flush_records = or_never(o->flush_records);
+        p->handle.channel->flush_bytes = or_never(o->flush_bytes);
+    }
+    return st;
+}
+
+static hulse_status open_handle(struct hulse_session *s,
+                                hulse_producer *p,
+                                const char *topic,
+                                const hulse_producer_options *o)
+{
+    const struct hulse_ctl_open_producer ask = {
+        .channel = p->handle.channel->number,
+        .send_timeout_ms = o->send_timeout_ms,
+        .topic_len = (uint16_t)strlen(topic),
+    };
+    struct hulse_ctl_producer answer;
+
+    hulse_packet_begin(&s->io, HULSE_CTL_OPEN_PRODUCER, 0, &ask);
+    hulse_packet_append(&s->io, topic, ask.topic_len);
+    const hulse_status st = hulse_control_call(s, HULSE_CTL_PRODUCER);
+    if (st == HULSE_OK) {
+        hulse_control_answer(s, &answer, sizeof(answer));
+        p->handle.number = answer.handle;
+        p->handle.bytes_max = answer.message_max;
+        p->handle.channel->users += 1;
+        hulse_handle_link(p->handle.channel->group, &p->handle);
+    }
+    return st;
+}
+
+/* Requires: lock. */
+static hulse_status open_both(struct hulse_session *s,
+                              hulse_producer *p,
+                              const char *topic,
+                              const hulse_producer_options *o)
+{
+    hulse_status st = open_channel(s, p, o);
+
+    if (st == HULSE_OK) {
+        st = open_handle(s, p, topic, o);
+        if (st != HULSE_OK && p->handle.channel->users == 0) {
+            hulse_channel_close(&p->handle.channel);
+        }
+    }
+    return st;
+}
+
+static hulse_status
+judge(struct hulse_session *s, const char *topic, const hulse_producer_options *o)
+{
+    const hulse_producer *other = o->share_with;
+    const hulse_status st = hulse_session_ready(s, topic, o->group);
+
+    if (st == HULSE_OK && other != NULL && other->handle.channel->session != s) {
+        return hulse_session_fault(
+            s, HULSE_INVAL, "share_with names a producer of another session");
+    }
+    return st;
+}
+
+hulse_status hulse_producer_open(hulse_session *s,
+                                 hulse_producer **out,
+                                 const char *topic,
+                                 const hulse_producer_options *o)
+{
+    if (s == NULL || out == NULL) {
+        return HULSE_INVAL;
+    }
+    *out = NULL;
+    o = o != NULL ? o : &hulse_producer_options_default;
+    hulse_status st = judge(s, topic, o);
+    if (st != HULSE_OK) {
+        return st;
+    }
+    hulse_producer *p = calloc(1, sizeof(*p));
+    if (p == NULL) {
+        return hulse_session_fault(s, HULSE_NO_MEMORY, "no memory for a producer");
+    }
+    p->handle.kind = HULSE_CHANNEL_PRODUCER;
+    p->handle.error = "nothing has failed";
+    (void)pthread_mutex_lock(&s->lock);
+    st = open_both(s, p, topic, o);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (st != HULSE_OK) {
+        free(p);
+        return st;
+    }
+    *out = p;
+    return HULSE_OK;
+}
+
+hulse_status hulse_producer_close(hulse_producer **p, int drain_ms)
+{
+    if (p == NULL || *p == NULL) {
+        return HULSE_INVAL;
+    }
+    hulse_producer *gone = *p;
+    struct hulse_channel *ch = gone->handle.channel;
+    const hulse_status st = hulse_producer_settle(gone, drain_ms);
+
+    if (ch->claimant == gone) {
+        ch->claimant = NULL;
+    }
+    hulse_handle_retire(&gone->handle);
+    free(gone);
+    *p = NULL;
+    return st;
+}
+
+const char *hulse_producer_error(const hulse_producer *p)
+{
+    return p == NULL ? "no producer" : p->handle.error;
+}
+
+uint32_t hulse_message_max(const hulse_producer *p)
+{
+    return p == NULL ? 0 : p->handle.bytes_max;
+}

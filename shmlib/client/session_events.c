@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session_events - what the daemon says unasked, and how its death is noticed.
+ *
+ * Threads: whoever gets the session lock reads the socket for all; the others go on.
+ * Trust:   packets are checked by shmlib/ring; handle numbers are looked up, never indexed.
+ */
+#include "shmlib/client/consumer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PACKETS_PER_TEND 64
+
+hulse_status hulse_session_status(const struct hulse_session *s, const char **why)
+{
+    static const hulse_status statuses[] = {HULSE_OK, HULSE_ORPHAN, HULSE_PROTOCOL, HULSE_CLOSED};
+    /* SYNC(client.state) acquire: the reason belongs to the state. */
+    const int state = atomic_load_explicit(&s->state, memory_order_acquire);
+
+    if (state != HULSE_SESSION_LIVE) {
+        /* Relaxed because the state's acquire ordered it. */
+        *why = atomic_load_explicit(&s->why, memory_order_relaxed);
+    }
+    return statuses[state];
+}
+
+void hulse_session_end(struct hulse_session *s, enum hulse_session_state to, const char *why)
+{
+    /* Relaxed because the exchange below decides. */
+    int now = atomic_load_explicit(&s->state, memory_order_relaxed);
+
+    if (now >= (int)to) {
+        return;
+    }
+    /* Relaxed because the state's release publishes it; the last writer of two is as good. */
+    atomic_store_explicit(&s->why, why, memory_order_relaxed);
+    /* SYNC(client.state) release: the reason before the state. */
+    while (now < (int)to &&
+           !atomic_compare_exchange_weak_explicit(
+               &s->state, &now, (int)to, memory_order_release, memory_order_relaxed)) {
+    }
+    if (to == HULSE_SESSION_BROKEN) {
+        /* Wakes this session's other threads and tells the daemon. */
+        (void)shutdown(s->sock, SHUT_RDWR);
+    }
+}
+
+/* A handle by the daemon's number. Requires: session lock, so that none comes or goes. */
+static struct hulse_handle *find_handle(struct hulse_session *s, uint32_t number)
+{
+    for (uint32_t i = 0; i < s->group_count; i++) {
+        struct hulse_group *g = hulse_group_find(s, i);
+        for (struct hulse_handle *h = g->handles; h != NULL; h = h->next) {
+            if (h->number == number) {
+                return h;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void fail_handle(struct hulse_handle *h, hulse_status status, const char *text, size_t bytes)
+{
+    /* Relaxed because only the holder of the session lock writes it. */
+    if (atomic_load_explicit(&h->failed, memory_order_relaxed) != 0) {
+        return;
+    }
+    if (bytes > sizeof(h->failed_text) - 1) {
+        bytes = sizeof(h->failed_text) - 1;
+    }
+    memcpy(h->failed_text, text, bytes);
+    h->failed_text[bytes] = '\0';
+    /* SYNC(client.failed) release: the text before the status. */
+    atomic_store_explicit(&h->failed, status < 0 ? status : HULSE_CLOSED, memory_order_release);
+}
+
+static void handle_event(struct hulse_handle *h, const struct hulse_ctl_event *e, const char *text)
+{
+    struct hulse_consumer *c =
+        h->kind == HULSE_CHANNEL_CONSUMER ? (struct hulse_consumer *)(void *)h : NULL;
+
+    switch (e->event) {
+    case HULSE_EVENT_HANDLE_FAILED:
+    case HULSE_EVENT_FENCED:
+        fail_handle(h, e->status, text, e->text_len);
+        break;
+    case HULSE_EVENT_CONSUMER_CHANGED:
+        if (c != NULL) {
+            /* Relaxed because the word stands alone. */
+            atomic_store_explicit(&c->verdicts, e->arg, memory_order_relaxed);
+        }
+        break;
+    case HULSE_EVENT_SOURCE:
+        if (c != NULL && !hulse_sources_add(&c->sources, e->arg, text, e->text_len)) {
+            static const char full[] = "the subscription has more topics than a consumer can name";
+            fail_handle(h, HULSE_LIMIT, full, sizeof(full) - 1);
+        }
+        break;
+    default:
+        break; /* news that need no action: reconnecting, quota, and those of a newer daemon */
+    }
+}
+
+static void event(struct hulse_session *s, const struct hulse_packet *p)
+{
+    struct hulse_ctl_event e;
+
+    memcpy(&e, p->bytes, sizeof(e));
+    if (e.handle != 0) {
+        struct hulse_handle *h = find_handle(s, e.handle);
+        if (h != NULL) { /* else it crossed our close */
+            handle_event(h, &e, (const char *)p->bytes + sizeof(e));
+        }
+    } else if (e.event == HULSE_EVENT_DRAIN) {
+        /* Relaxed because the word stands alone. */
+        atomic_store_explicit(&s->draining, true, memory_order_relaxed);
+    } else if (e.event == HULSE_EVENT_GOODBYE) {
+        hulse_session_end(s, HULSE_SESSION_ORPHAN, "the daemon has stopped");
+    }
+}
+
+/* Sends a request whose answer nobody waits for. */
+static void send_close(struct hulse_session *s, unsigned type, const void *fixed)
+{
+    struct hulse_packet p;
+
+    hulse_packet_begin(&p, type, ++s->req, fixed);
+    (void)hulse_packet_send(s->sock, p.bytes, NULL, 0);
+}
+
+/* An answer that came after its call had given up: what it opened is closed again. */
+static void late_answer(struct hulse_session *s, struct hulse_packet *p, unsigned type)
+{
+    uint32_t number = 0;
+
+    for (unsigned i = 0; i < p->fd_count; i++) {
+        (void)close(p->fds[i]);
+    }
+    p->fd_count = 0;
+    if (p->len < sizeof(struct hulse_ctl_head) + sizeof(number)) {
+        return;
+    }
+    memcpy(&number, p->bytes + sizeof(struct hulse_ctl_head), sizeof(number));
+    if (type == HULSE_CTL_CHANNEL) {
+        send_close(s, HULSE_CTL_CLOSE_CHANNEL, &(struct hulse_ctl_channel_ref){.channel = number});
+    } else if (type == HULSE_CTL_PRODUCER || type == HULSE_CTL_CONSUMER) {
+        send_close(s, HULSE_CTL_CLOSE_HANDLE, &(struct hulse_ctl_close_handle){.handle = number});
+    }
+}
+
+void hulse_session_event(struct hulse_session *s, struct hulse_packet *p)
+{
+    struct hulse_ctl_head head;
+
+    memcpy(&head, p->bytes, sizeof(head));
+    if (head.type == HULSE_CTL_EVENT) {
+        event(s, p);
+    } else {
+        late_answer(s, p, head.type);
+    }
+}
+
+static void read_socket(struct hulse_session *s)
+{
+    const char *why = NULL;
+
+    for (int i = 0; i < PACKETS_PER_TEND; i++) {
+        switch (hulse_packet_receive(s->sock, &s->io, &why)) {
+        case HULSE_PACKET_OK:
+            hulse_session_event(s, &s->io);
+            break;
+        case HULSE_PACKET_NONE:
+            return;
+        case HULSE_PACKET_BAD:
+            hulse_session_end(s, HULSE_SESSION_BROKEN, why);
+            return;
+        case HULSE_PACKET_EOF:
+        case HULSE_PACKET_ERROR:
+            hulse_session_end(s, HULSE_SESSION_ORPHAN, "the daemon has gone");
+            return;
+        }
+    }
+}
+
+hulse_status hulse_session_tend(struct hulse_session *s)
+{
+    if (hulse_session_state(s) != HULSE_SESSION_LIVE) {
+        return HULSE_OK;
+    }
+    if (pthread_mutex_trylock(&s->lock) != 0) {
+        return HULSE_AGAIN;
+    }
+    read_socket(s);
+    (void)pthread_mutex_unlock(&s->lock);
+    return HULSE_OK;
+}
+
+void hulse_session_look(struct hulse_session *s)
+{
+    struct pollfd at = {.fd = s->sock, .events = POLLRDHUP};
+
+    if (hulse_session_state(s) == HULSE_SESSION_LIVE && poll(&at, 1, 0) == 1 &&
+        (at.revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0) {
+        hulse_session_end(s, HULSE_SESSION_ORPHAN, "the daemon has gone");
+    }
+}
