@@ -10,12 +10,7 @@
 #define HULSE_CORE_ASSERT_H
 
 /* Which kind of thread this is; a function with a `Thread:` line asserts it. */
-enum role {
-    HULSE_ROLE_NONE = 0,
-    HULSE_ROLE_CONTROL,
-    HULSE_ROLE_WORKER,
-    HULSE_ROLE_LOG
-};
+enum role { HULSE_ROLE_NONE = 0, HULSE_ROLE_CONTROL, HULSE_ROLE_WORKER, HULSE_ROLE_LOG };
 
 /* Prints the place and the expression on stderr and aborts. */
 _Noreturn void hulse_assert_failed(const char *file, int line, const char *what);

@@ -24,12 +24,12 @@ struct watch {
 };
 
 struct loop {
-    int epoll_fd;
-    struct timer_wheel timers;
     struct inbox inbox;
+    uint64_t now_ns; /* refreshed every round */
     struct watch inbox_watch;
-    uint64_t now_ns;         /* refreshed every round */
     struct watch *fetched[HULSE_LOOP_EVENTS]; /* of the round being handled; NULL = removed */
+    struct timer_wheel timers;
+    int epoll_fd;
     unsigned fetched_count;
 };
 
@@ -41,7 +41,8 @@ bool hulse_loop_modify(struct loop *l, struct watch *w, uint32_t events);
 void hulse_loop_remove(struct loop *l, struct watch *w);
 /*
  * One round: waits for descriptors up to timeout_ms (0 polls, -1 for ever; shorter when a timer is
- * due), then handles descriptors, inbox and timers. Returns how much was handled.
+ * due or the inbox has something), then handles descriptors, inbox and timers. Returns how much was
+ * handled. Not from within a fire() or run().
  */
 unsigned hulse_loop_round(struct loop *l, int timeout_ms);
 static inline uint64_t hulse_loop_now_ms(const struct loop *l)

@@ -10,18 +10,11 @@
 #ifndef HULSE_WORKER_SPIN_H
 #define HULSE_WORKER_SPIN_H
 
+#include "daemon/worker/cpu.h"
+
 #include <stdint.h>
 
-/* CPUs by affinity mask and by cgroup quota (v2 cpu.max, v1 cfs), rounded up to at least 1. */
-struct cpu_limits {
-    uint32_t affinity;   /* CPUs in the mask */
-    uint32_t quota_milli; /* CPU quota x 1000; UINT32_MAX = none */
-};
-
-void hulse_cpu_limits(struct cpu_limits *out);
-/* max(1, min(8, usable CPUs / 2)). */
-uint32_t hulse_cpu_workers_auto(const struct cpu_limits *limits);
-/* Median nanoseconds of one park and unpark between two threads (50 rounds). */
+/* Median nanoseconds of one park and unpark between two threads (50 rounds); 0 if it failed. */
 uint64_t hulse_spin_measure_ns(void);
 /* The window: measured, clamped to [min, max]; 0 with fewer than 2 CPUs by quota or mask. */
 uint64_t hulse_spin_window_ns(const struct cpu_limits *limits, uint64_t min_ns, uint64_t max_ns);

@@ -3,7 +3,8 @@
  * timer - a hierarchical wheel of one thread; start, stop and expiry are O(1).
  *
  * Threads: the loop's. Times are CLOCK_MONOTONIC milliseconds.
- * Limits:  resolution 1 ms, never early; horizon 2^32 ms, a later time is re-queued.
+ * Limits:  resolution 1 ms, never early. The levels span the 2^36 ms around now; a later time waits
+ *          in a list of its own.
  */
 #ifndef HULSE_WORKER_TIMER_H
 #define HULSE_WORKER_TIMER_H
@@ -26,6 +27,8 @@ struct timer_wheel {
     uint64_t now_ms;
     uint64_t occupied[HULSE_TIMER_LEVELS]; /* bit per slot */
     struct timer *slots[HULSE_TIMER_LEVELS][HULSE_TIMER_SLOTS];
+    struct timer *beyond; /* due after the levels' span */
+    struct timer *due;    /* expired and about to fire, in the order of their times */
     uint64_t count;
 };
 
@@ -39,7 +42,7 @@ static inline bool hulse_timer_pending(const struct timer *t)
 {
     return t->link != (struct timer **)0;
 }
-/* Fires everything due; returns how many. */
+/* Fires everything due, earlier times first; returns how many. Not from within a fire(). */
 unsigned hulse_timer_advance(struct timer_wheel *w, uint64_t now_ms);
 /* A time not later than the next expiry, HULSE_TIMER_NEVER without timers. */
 uint64_t hulse_timer_next(const struct timer_wheel *w);

@@ -35,7 +35,10 @@ struct worker_module {
     unsigned (*turn)(void *state);
     /* Ends a turn that did work anywhere: publishes what the turn produced. */
     void (*flush)(void *state);
-    /* Before sleeping: arms everything; true = there is work after all (unpark follows). */
+    /*
+     * Before sleeping: arms everything; true = there is work after all. Each park is followed by an
+     * unpark; what ended the sleep (descriptors, inbox, timers) has been handled by then.
+     */
     bool (*park)(void *state);
     void (*unpark)(void *state);
     /* Adds the module's figures. */
@@ -49,7 +52,7 @@ struct worker_params {
     uint32_t worker_count;
     int cpu;              /* pin to it, or -1 */
     uint64_t spin_ns;     /* 0 = never spin */
-    bool spin_always;     /* `spin.mode: busy` */
+    bool spin_always;     /* `spin.mode: busy`: never sleeps, never parks */
     uint32_t cpu_count;   /* CPUs the process may use */
     const struct worker_module *modules[HULSE_WORKER_MODULES_MAX];
     void *shared[HULSE_WORKER_MODULES_MAX]; /* passed to start */
@@ -69,16 +72,22 @@ struct worker {
     _Atomic(uint64_t) beat_ms; /* heartbeat for the watchdog */
     uint64_t turns;
     uint64_t parks;
-    struct worker **peers; /* all workers by index; fixed before the first starts */
+    struct worker **peers; /* all workers by index; complete before the first message */
 };
 
-/* Creates the thread and waits until its modules have started. Gives: *out. */
+/*
+ * Creates the thread and waits until its modules have started. Gives: *out, also peers[index].
+ * *runnable_threads counts the worker and its app threads until it is stopped.
+ */
 hulse_status hulse_worker_start(struct worker **out,
                                 const struct worker_params *params,
                                 struct worker **peers,
                                 _Atomic(uint32_t) *runnable_threads,
                                 struct error *err);
-/* Ends the loop, joins, frees; *w becomes NULL. */
+/*
+ * Ends the loop, stops the modules in reverse order, joins, frees; *w becomes NULL. What was posted
+ * before has run. peers[] keeps the address: stop posters first. Not from a worker.
+ */
 void hulse_worker_stop(struct worker **w);
 /* Any thread. False: the inbox is full. */
 bool hulse_worker_post(struct worker *w, struct inbox_node *node);
