@@ -341,7 +341,7 @@ def parse():
     parser.add_argument("--coverage", action="store_true",
                         help="instrumented build, HTML in build/coverage/html, "
                              f"fails below {COVERAGE_MIN} %% of the lines")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def main():
