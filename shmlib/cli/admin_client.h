@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * admin_client - one question to the daemon's admin socket.
+ *
+ * Trust:  the answer is checked for form and size; its texts are printed, never run.
+ * Limits: HULSE_ADMIN_ANSWER_BYTES_MAX, --timeout (5s).
+ * See:    daemon/admin/protocol.h.
+ */
+#ifndef HULSE_CLI_ADMIN_CLIENT_H
+#define HULSE_CLI_ADMIN_CLIENT_H
+
+#include "shmlib/cli/cli.h"
+
+#include <jansson.h>
+
+/*
+ * Asks {"command":command, "namespace":ns}; ns may be NULL. Gives: *result, to json_decref().
+ * On failure says why and gives the exit code, else HULSE_CLI_OK.
+ */
+int hulse_cli_admin_ask(const struct hulse_cli *cli,
+                        const char *command,
+                        const char *ns,
+                        json_t **result);
+
+#endif

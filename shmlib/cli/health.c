@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* health - `hulse health`: is the daemon alive and well? */
+#include "daemon/admin/protocol.h"
+#include "shmlib/cli/admin_client.h"
+#include "shmlib/cli/args.h"
+#include "shmlib/cli/pretty.h"
+#include "shmlib/cli/say.h"
+
+#include <string.h>
+
+enum { OPT_DEEP = 1 };
+
+static const struct hulse_cli_option options[] = {{OPT_DEEP, 0, "deep", false},
+                                                  {0, 0, NULL, false}};
+
+static int run(struct hulse_cli *cli, int argc, char **argv)
+{
+    struct hulse_cli_args args;
+    json_t *result = NULL;
+
+    hulse_cli_args_init(&args, cli, options, argc, argv);
+    const int id = hulse_cli_args_next(&args);
+    if (id == OPT_DEEP) {
+        return hulse_cli_usage("health", "--deep: not in this version; there is no broker to ask");
+    }
+    if (id == HULSE_CLI_ARGS_BAD) {
+        return HULSE_CLI_USAGE;
+    }
+    if (cli->help) {
+        return HULSE_CLI_OK;
+    }
+    if (args.operand_count > 0) {
+        return hulse_cli_usage("health", "%s: no argument is expected", args.argv[0]);
+    }
+    const int rc = hulse_cli_admin_ask(cli, HULSE_ADMIN_HEALTH, NULL, &result);
+    if (rc != HULSE_CLI_OK) {
+        return rc;
+    }
+    const char *status = json_string_value(json_object_get(result, "status"));
+    const bool healthy = status != NULL && strcmp(status, "healthy") == 0;
+    if (cli->json) {
+        (void)hulse_cli_out_json(&cli->out, result, JSON_COMPACT);
+    } else {
+        hulse_cli_pretty(&cli->out, result);
+    }
+    json_decref(result);
+    return healthy ? HULSE_CLI_OK : HULSE_CLI_UNREACHABLE;
+}
+
+const struct hulse_cli_command hulse_cli_health = {
+    .name = "health",
+    .summary = "ask the daemon whether it is well",
+    .help =
+        "hulse health\n"
+        "\n"
+        "Prints what the daemon says about itself and ends with 0 if it is healthy. Fit for a\n"
+        "liveness probe and for waiting until a daemon that was just started is ready.\n"
+        "\n"
+        "      --deep   not in this version\n"
+        "\n"
+        "Exit: 0 healthy; 69 not healthy or no daemon; 75 no answer within --timeout (5s); 77 no\n"
+        "permission.\n",
+    .run = run,
+};

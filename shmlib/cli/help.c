@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* help - `hulse help` and `hulse version`, and the table of all commands. */
+#include "shmlib/cli/args.h"
+#include "shmlib/cli/cli.h"
+#include "shmlib/cli/say.h"
+#include "shmlib/ring/layout.h"
+
+#include <hulse/hulse.h>
+#include <string.h>
+
+const struct hulse_cli_command *const hulse_cli_commands[] = {
+    &hulse_cli_pub,
+    &hulse_cli_sub,
+    &hulse_cli_read,
+    &hulse_cli_topics,
+    &hulse_cli_stats,
+    &hulse_cli_health,
+    &hulse_cli_help,
+    &hulse_cli_version,
+    NULL,
+};
+
+static const struct hulse_cli_option no_options[] = {{0, 0, NULL, false}};
+
+const struct hulse_cli_command *hulse_cli_command_find(const char *name)
+{
+    for (unsigned i = 0; hulse_cli_commands[i] != NULL; i++) {
+        if (strcmp(hulse_cli_commands[i]->name, name) == 0) {
+            return hulse_cli_commands[i];
+        }
+    }
+    return NULL;
+}
+
+static void print_overview(struct hulse_cli_out *out)
+{
+    hulse_cli_out_text(out,
+                       "hulse [OPTION...] COMMAND [ARGUMENT...]\n"
+                       "\n"
+                       "Publishes and consumes through the local hulsed over shared memory.\n"
+                       "\n"
+                       "Commands:\n");
+    for (unsigned i = 0; hulse_cli_commands[i] != NULL; i++) {
+        hulse_cli_out_format(
+            out, "  %-9s %s\n", hulse_cli_commands[i]->name, hulse_cli_commands[i]->summary);
+    }
+    hulse_cli_out_text(
+        out,
+        "\n"
+        "Options, before or behind the command:\n"
+        "      --socket PATH        the daemon's socket (HULSE_SOCKET)\n"
+        "      --admin-socket PATH  its admin socket (HULSE_ADMIN_SOCKET)\n"
+        "      --timeout DURATION   how long to wait: 250ms, 30s, 5m, 2h, 7d, or milliseconds\n"
+        "      --json               results as JSON\n"
+        "      --quiet              no remarks on standard error; errors are still told\n"
+        "  -h, --help               the help of a command\n"
+        "\n"
+        "Results are written to standard output, everything else to standard error. Colour is "
+        "used\n"
+        "on a terminal only, and not when NO_COLOR is set. `--` ends the options.\n"
+        "\n"
+        "A topic is [persistent|non-persistent]://TENANT/NAMESPACE/NAME; NAME alone stands for\n"
+        "persistent://public/default/NAME. This version keeps topics in the daemon's memory:\n"
+        "name them non-persistent://TENANT/NAMESPACE/NAME.\n"
+        "\n"
+        "Exit codes: 0 fine; 1 some messages failed; 64 usage; 65 bad data or no such topic; 69 "
+        "the\n"
+        "daemon is not reachable, has gone away or refuses; 74 input or output; 75 timed out; 77\n"
+        "permission denied; 78 configuration.\n");
+}
+
+static int run_help(struct hulse_cli *cli, int argc, char **argv)
+{
+    struct hulse_cli_args args;
+
+    hulse_cli_args_init(&args, cli, no_options, argc, argv);
+    if (hulse_cli_args_next(&args) != HULSE_CLI_ARGS_END) {
+        return HULSE_CLI_USAGE;
+    }
+    if (args.operand_count == 0) {
+        print_overview(&cli->out);
+        return HULSE_CLI_OK;
+    }
+    const struct hulse_cli_command *c = hulse_cli_command_find(args.argv[0]);
+    if (c == NULL) {
+        return hulse_cli_usage(NULL, "%s: no such command", args.argv[0]);
+    }
+    cli->help = false; /* done here */
+    hulse_cli_out_text(&cli->out, c->help);
+    return HULSE_CLI_OK;
+}
+
+static int run_version(struct hulse_cli *cli, int argc, char **argv)
+{
+    struct hulse_cli_args args;
+
+    hulse_cli_args_init(&args, cli, no_options, argc, argv);
+    if (hulse_cli_args_next(&args) != HULSE_CLI_ARGS_END) {
+        return HULSE_CLI_USAGE;
+    }
+    if (cli->help) {
+        return HULSE_CLI_OK;
+    }
+    if (args.operand_count > 0) {
+        return hulse_cli_usage("version", "%s: no argument is expected", args.argv[0]);
+    }
+    hulse_cli_out_format(&cli->out,
+                         cli->json ? "{\"version\":\"%s\",\"abi_min\":%u,\"abi_max\":%u}\n"
+                                   : "hulse %s, shared-memory ABI %u to %u\n",
+                         hulse_version(),
+                         HULSE_ABI_MIN,
+                         HULSE_ABI_MAX);
+    return HULSE_CLI_OK;
+}
+
+const struct hulse_cli_command hulse_cli_help = {
+    .name = "help",
+    .summary = "explain a command",
+    .help = "hulse help [COMMAND]\n"
+            "\n"
+            "Lists the commands, or explains one.\n",
+    .run = run_help,
+};
+
+const struct hulse_cli_command hulse_cli_version = {
+    .name = "version",
+    .summary = "print the library's version and ABI",
+    .help =
+        "hulse version\n"
+        "\n"
+        "Prints the version of the library and the shared-memory ABIs that it speaks. A daemon\n"
+        "that speaks none of them refuses the session.\n",
+    .run = run_version,
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pretty - the daemon's JSON for people: members as `name  value`, lists of objects as tables.
+ *
+ * It knows no field by name, so a daemon that reports more is shown in full.
+ */
+#ifndef HULSE_CLI_PRETTY_H
+#define HULSE_CLI_PRETTY_H
+
+#include "shmlib/cli/out.h"
+
+#include <jansson.h>
+
+void hulse_cli_pretty(struct hulse_cli_out *out, json_t *value);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* read - `hulse read`: prints a topic without a subscription. */
+#include "shmlib/cli/args.h"
+#include "shmlib/cli/receiver.h"
+#include "shmlib/cli/say.h"
+#include "shmlib/cli/value.h"
+
+#include <string.h>
+
+enum { OPT_FROM = 1, OPT_FOLLOW, OPT_FORMAT };
+
+static const struct hulse_cli_option options[] = {
+    {OPT_FROM, 0, "from", true},
+    {'n', 'n', "count", true},
+    {OPT_FOLLOW, 0, "follow", false},
+    {OPT_FORMAT, 0, "format", true},
+    {0, 0, NULL, false},
+};
+
+static int set_option(struct hulse_cli_receiver *r, int id, const char *value)
+{
+    switch (id) {
+    case OPT_FROM:
+        return hulse_cli_receiver_from(r, value);
+    case 'n':
+        if (!hulse_cli_value_count(value, 1, UINT64_MAX, &r->count)) {
+            return hulse_cli_usage("read", "-n %s: not a number above 0", value);
+        }
+        return HULSE_CLI_OK;
+    case OPT_FOLLOW:
+        r->follow = true;
+        return HULSE_CLI_OK;
+    default:
+        return hulse_cli_receiver_format(r, value);
+    }
+}
+
+static int run(struct hulse_cli *cli, int argc, char **argv)
+{
+    struct hulse_cli_receiver r = {.cli = cli,
+                                   .command = "read",
+                                   .type = HULSE_READER,
+                                   .type_name = "reader",
+                                   .start = HULSE_EARLIEST};
+    struct hulse_cli_args args;
+    int id = 0;
+
+    hulse_cli_args_init(&args, cli, options, argc, argv);
+    while ((id = hulse_cli_args_next(&args)) > 0) {
+        const int rc = set_option(&r, id, args.value);
+        if (rc != HULSE_CLI_OK) {
+            return rc;
+        }
+    }
+    if (id == HULSE_CLI_ARGS_BAD) {
+        return HULSE_CLI_USAGE;
+    }
+    if (cli->help) {
+        return HULSE_CLI_OK;
+    }
+    if (args.operand_count != 1) {
+        return hulse_cli_usage("read", "exactly one topic is needed");
+    }
+    return hulse_cli_receiver_run(&r, 1, args.argv);
+}
+
+const struct hulse_cli_command hulse_cli_read = {
+    .name = "read",
+    .summary = "print a topic without a subscription",
+    .help =
+        "hulse read TOPIC\n"
+        "\n"
+        "Prints the messages of a topic as a reader: nothing is acknowledged and nothing\n"
+        "remembered. Without --follow it ends at the last message that was there when it began. A\n"
+        "non-persistent topic keeps no messages, so it ends at once there and says so.\n"
+        "\n"
+        "      --from WHERE      earliest (default) or latest\n"
+        "  -n, --count COUNT     end after COUNT messages\n"
+        "      --follow          go on with the messages that come\n"
+        "      --format FORMAT   raw (default) or json, as `hulse sub` prints them\n"
+        "\n"
+        "--timeout ends the command after that time: with 75 when --follow and -n were given and\n"
+        "the count not reached, else with 0. --json is --format json.\n",
+    .run = run,
+};

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* receiver - taking, printing and acknowledging messages (contract in receiver.h). */
+#include "shmlib/cli/receiver.h"
+
+#include "shmlib/cli/message.h"
+#include "shmlib/cli/say.h"
+#include "shmlib/cli/stop.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Messages above half the delivery ring come in fragments; this is the daemon's largest message. */
+#define REASSEMBLY_BYTES (16U * 1024 * 1024)
+#define CLOSE_TIMEOUT_MS 2000
+
+int hulse_cli_receiver_from(struct hulse_cli_receiver *r, const char *text)
+{
+    if (strcmp(text, "latest") == 0) {
+        r->start = HULSE_LATEST;
+        return HULSE_CLI_OK;
+    }
+    if (strcmp(text, "earliest") == 0) {
+        r->start = HULSE_EARLIEST;
+        return HULSE_CLI_OK;
+    }
+    return hulse_cli_usage(
+        r->command, "--from %s: earliest or latest; ids and times are not in this version", text);
+}
+
+int hulse_cli_receiver_format(struct hulse_cli_receiver *r, const char *text)
+{
+    r->json_format = strcmp(text, "json") == 0;
+    if (r->json_format || strcmp(text, "raw") == 0) {
+        return HULSE_CLI_OK;
+    }
+    return hulse_cli_usage(r->command, "--format %s: raw or json", text);
+}
+
+static bool failed(const struct hulse_cli_receiver *r)
+{
+    return r->exit_code != HULSE_CLI_OK;
+}
+
+/* Keeps the first failure. */
+static void
+fail(struct hulse_cli_receiver *r, hulse_status st, const char *what, const char *detail)
+{
+    if (!failed(r)) {
+        r->exit_code = hulse_cli_fail(st, what, detail);
+    }
+}
+
+static hulse_status set_options(const struct hulse_cli_receiver *r, hulse_consumer_options *o)
+{
+    hulse_status st = hulse_consumer_options_type(o, r->type);
+
+    if (st == HULSE_OK) {
+        st = hulse_consumer_options_start(o, r->start);
+    }
+    if (st == HULSE_OK) {
+        st = hulse_consumer_options_reassembly(o, REASSEMBLY_BYTES);
+    }
+    return st;
+}
+
+static void open_consumer(struct hulse_cli_receiver *r, const char *topic)
+{
+    hulse_consumer_options *o = hulse_consumer_options_new();
+    hulse_status st = o == NULL ? HULSE_NO_MEMORY : set_options(r, o);
+
+    if (st == HULSE_OK) {
+        st = hulse_consumer_open(
+            r->session, &r->consumers[r->consumer_count], topic, r->subscription, o);
+    }
+    hulse_consumer_options_free(&o);
+    if (st != HULSE_OK) {
+        fail(r, st, topic, hulse_last_error(r->session));
+        return;
+    }
+    r->consumer_count++;
+    if (r->subscription != NULL) {
+        hulse_cli_note(r->cli, "subscribed %s as %s (%s)", topic, r->subscription, r->type_name);
+    } else if (r->follow) {
+        hulse_cli_note(r->cli, "reading %s", topic);
+    }
+}
+
+static void print_message(struct hulse_cli_receiver *r, const struct hulse_message *m)
+{
+    struct hulse_cli_out *out = &r->cli->out;
+
+    if (!r->json_format) {
+        hulse_cli_out_bytes(out, m->data, m->data_bytes);
+        hulse_cli_out_text(out, "\n");
+        return;
+    }
+    json_t *object = hulse_cli_message_json(m);
+    if (object == NULL || !hulse_cli_out_json(out, object, JSON_COMPACT)) {
+        fail(r, HULSE_NO_MEMORY, "cannot print a message", NULL);
+    }
+    json_decref(object);
+}
+
+/* One verdict; waits while the verdict ring is full. */
+static void acknowledge(struct hulse_cli_receiver *r, const struct hulse_cli_printed *p)
+{
+    hulse_status st = hulse_ack(p->consumer, &p->id);
+
+    while (st == HULSE_AGAIN) {
+        struct hulse_cli_sleep what = {
+            .until = hulse_cli_deadline_in(-1), .input = -1, .output = -1};
+        st = hulse_cli_sleep(r->session, &what);
+        if (st != HULSE_OK && st != HULSE_AGAIN) {
+            break;
+        }
+        st = hulse_ack(p->consumer, &p->id);
+    }
+    if (st != HULSE_OK) {
+        fail(r, st, "cannot acknowledge", hulse_consumer_error(p->consumer));
+    }
+}
+
+/* Writes what is printed so far, then acknowledges it. */
+static void settle(struct hulse_cli_receiver *r)
+{
+    if (!hulse_cli_out_flush(&r->cli->out)) {
+        if (!failed(r)) {
+            r->exit_code = hulse_cli_output_failed(&r->cli->out);
+        }
+        return;
+    }
+    for (unsigned i = 0; i < r->printed_count && !failed(r); i++) {
+        acknowledge(r, &r->printed[i]);
+    }
+    r->printed_count = 0;
+    for (int i = 0; i < r->consumer_count; i++) {
+        (void)hulse_consumer_flush(r->consumers[i]);
+    }
+}
+
+static bool finished(const struct hulse_cli_receiver *r)
+{
+    return failed(r) || hulse_cli_stop_requested() || (r->count > 0 && r->received == r->count);
+}
+
+/* The next message of one consumer. False: there was none. */
+static bool receive_one(struct hulse_cli_receiver *r, hulse_consumer *c)
+{
+    struct hulse_message m = {.size = sizeof(m)};
+    const hulse_status st = hulse_next(c, &m);
+
+    if (st == HULSE_AGAIN) {
+        return false;
+    }
+    if (st != HULSE_OK) {
+        fail(r, st, "receiving has stopped", hulse_consumer_error(c));
+        return false;
+    }
+    print_message(r, &m);
+    r->received++;
+    hulse_release(c, &m);
+    if (r->acknowledge) {
+        r->printed[r->printed_count] = (struct hulse_cli_printed){.consumer = c, .id = m.id};
+        r->printed_count++;
+    }
+    if (r->printed_count == HULSE_CLI_UNWRITTEN_MAX) {
+        settle(r);
+    }
+    return true;
+}
+
+/* A turn over all consumers, so that a busy topic does not silence the others. */
+static bool receive_turn(struct hulse_cli_receiver *r)
+{
+    bool any = false;
+
+    for (int i = 0; i < r->consumer_count && !finished(r); i++) {
+        any = receive_one(r, r->consumers[i]) || any;
+    }
+    return any;
+}
+
+static void receive_all(struct hulse_cli_receiver *r, struct hulse_cli_deadline until)
+{
+    while (!finished(r) && !hulse_cli_deadline_passed(until)) {
+        if (receive_turn(r)) {
+            continue;
+        }
+        settle(r);
+        if (finished(r) || !r->follow) {
+            break;
+        }
+        struct hulse_cli_sleep what = {.until = until, .input = -1, .output = r->cli->out.fd};
+        const hulse_status st = hulse_cli_sleep(r->session, &what);
+        if (st != HULSE_OK && st != HULSE_AGAIN) {
+            /* What has been delivered is still readable. */
+            while (!finished(r) && receive_turn(r)) {
+            }
+            settle(r);
+            fail(r, st, "receiving has stopped", hulse_last_error(r->session));
+        } else if (what.output_gone && !failed(r)) {
+            r->exit_code = HULSE_CLI_IO;
+        }
+    }
+    settle(r);
+}
+
+static void close_all(struct hulse_cli_receiver *r)
+{
+    for (int i = 0; i < r->consumer_count; i++) {
+        (void)hulse_consumer_close(&r->consumers[i], CLOSE_TIMEOUT_MS);
+    }
+    if (r->session != NULL) {
+        (void)hulse_close(&r->session, CLOSE_TIMEOUT_MS);
+    }
+}
+
+int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char **topics)
+{
+    const struct hulse_cli_deadline until = hulse_cli_deadline_in(r->cli->timeout_ms);
+
+    if (topic_count > HULSE_CLI_TOPICS_MAX) {
+        return hulse_cli_usage(
+            r->command, "%d topics; at most %d at once", topic_count, HULSE_CLI_TOPICS_MAX);
+    }
+    r->json_format = r->json_format || r->cli->json;
+    r->exit_code = hulse_cli_connect(r->cli, &r->session);
+    for (int i = 0; i < topic_count && !failed(r); i++) {
+        open_consumer(r, topics[i]);
+    }
+    if (!failed(r)) {
+        if (!r->follow && strncmp(topics[0], "non-persistent://", 17) == 0) {
+            hulse_cli_note(r->cli,
+                           "%s keeps no messages; --follow prints those that come from now on",
+                           topics[0]);
+        }
+        receive_all(r, until);
+    }
+    close_all(r);
+    if (!failed(r) && r->count > 0 && r->follow && r->received < r->count &&
+        !hulse_cli_stop_requested()) {
+        hulse_cli_error(
+            "the time was over after %" PRIu64 " of %" PRIu64 " messages", r->received, r->count);
+        return HULSE_CLI_TIMED_OUT;
+    }
+    return r->exit_code;
+}

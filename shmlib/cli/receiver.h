@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * receiver - the loop that `hulse sub` and `hulse read` share: take, print, acknowledge.
+ *
+ * A message is acknowledged only after the write that carried it to standard output has succeeded,
+ * so a reader of the pipe that goes away loses nothing.
+ *
+ * Threads: one; all consumers are in wait group 0.
+ * Limits:  topics <= HULSE_CLI_TOPICS_MAX.
+ */
+#ifndef HULSE_CLI_RECEIVER_H
+#define HULSE_CLI_RECEIVER_H
+
+#include "shmlib/cli/cli.h"
+#include "shmlib/cli/connect.h"
+
+#define HULSE_CLI_TOPICS_MAX 64
+#define HULSE_CLI_UNWRITTEN_MAX 256U
+
+struct hulse_cli_printed {
+    hulse_consumer *consumer;
+    struct hulse_id id;
+};
+
+struct hulse_cli_receiver {
+    struct hulse_cli *cli;
+    const char *command;
+    const char *subscription; /* NULL = reader */
+    enum hulse_subscription type;
+    const char *type_name;
+    enum hulse_start start;
+    uint64_t count; /* 0 = no end */
+    bool acknowledge;
+    bool follow; /* wait for more */
+    bool json_format;
+
+    hulse_session *session;
+    hulse_consumer *consumers[HULSE_CLI_TOPICS_MAX];
+    int consumer_count;
+    uint64_t received;
+    struct hulse_cli_printed printed[HULSE_CLI_UNWRITTEN_MAX]; /* not yet acknowledged */
+    unsigned printed_count;
+    int exit_code; /* of the first failure */
+};
+
+/* Option values; HULSE_CLI_OK or the usage error's code. */
+int hulse_cli_receiver_from(struct hulse_cli_receiver *r, const char *text);
+int hulse_cli_receiver_format(struct hulse_cli_receiver *r, const char *text);
+/* Opens, receives, closes; gives the command's exit code. */
+int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char **topics);
+
+#endif

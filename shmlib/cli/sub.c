@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sub - `hulse sub`: consumes topics through a subscription and prints the messages. */
+#include "shmlib/cli/args.h"
+#include "shmlib/cli/receiver.h"
+#include "shmlib/cli/say.h"
+#include "shmlib/cli/value.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { OPT_FROM = 1, OPT_NO_ACK, OPT_FORMAT, OPT_REGEX, OPT_FILTER };
+
+static const struct hulse_cli_option options[] = {
+    {'s', 's', "subscription", true},
+    {'t', 't', "type", true},
+    {OPT_FROM, 0, "from", true},
+    {'n', 'n', "count", true},
+    {OPT_NO_ACK, 0, "no-ack", false},
+    {OPT_FORMAT, 0, "format", true},
+    {OPT_REGEX, 0, "regex", false},
+    {OPT_FILTER, 0, "filter", true},
+    {0, 0, NULL, false},
+};
+
+static int set_type(struct hulse_cli_receiver *r, const char *text)
+{
+    static const struct {
+        const char *name;
+        enum hulse_subscription type;
+    } types[] = {{"exclusive", HULSE_EXCLUSIVE},
+                 {"shared", HULSE_SHARED},
+                 {"failover", HULSE_FAILOVER},
+                 {"key_shared", HULSE_KEY_SHARED}};
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (strcmp(types[i].name, text) == 0) {
+            r->type = types[i].type;
+            r->type_name = types[i].name;
+            return HULSE_CLI_OK;
+        }
+    }
+    return hulse_cli_usage("sub", "-t %s: exclusive, shared, failover or key_shared", text);
+}
+
+static int set_option(struct hulse_cli_receiver *r, int id, const char *value)
+{
+    switch (id) {
+    case 's':
+        if (value[0] == '\0') {
+            return hulse_cli_usage("sub", "-s: a subscription's name is not empty");
+        }
+        r->subscription = value;
+        return HULSE_CLI_OK;
+    case 't':
+        return set_type(r, value);
+    case OPT_FROM:
+        return hulse_cli_receiver_from(r, value);
+    case 'n':
+        if (!hulse_cli_value_count(value, 1, UINT64_MAX, &r->count)) {
+            return hulse_cli_usage("sub", "-n %s: not a number above 0", value);
+        }
+        return HULSE_CLI_OK;
+    case OPT_NO_ACK:
+        r->acknowledge = false;
+        return HULSE_CLI_OK;
+    case OPT_FORMAT:
+        return hulse_cli_receiver_format(r, value);
+    case OPT_REGEX:
+        return hulse_cli_usage("sub", "--regex: not in this version; name the topics");
+    default:
+        return hulse_cli_usage("sub",
+                               "--filter: not in this version; filter the output of --format json");
+    }
+}
+
+static int run(struct hulse_cli *cli, int argc, char **argv)
+{
+    struct hulse_cli_receiver r = {.cli = cli,
+                                   .command = "sub",
+                                   .type = HULSE_SHARED,
+                                   .type_name = "shared",
+                                   .acknowledge = true,
+                                   .follow = true};
+    struct hulse_cli_args args;
+    int id = 0;
+
+    hulse_cli_args_init(&args, cli, options, argc, argv);
+    while ((id = hulse_cli_args_next(&args)) > 0) {
+        const int rc = set_option(&r, id, args.value);
+        if (rc != HULSE_CLI_OK) {
+            return rc;
+        }
+    }
+    if (id == HULSE_CLI_ARGS_BAD) {
+        return HULSE_CLI_USAGE;
+    }
+    if (cli->help) {
+        return HULSE_CLI_OK;
+    }
+    if (args.operand_count == 0) {
+        return hulse_cli_usage("sub", "a topic is needed");
+    }
+    if (r.subscription == NULL) {
+        return hulse_cli_usage(
+            "sub", "a subscription is needed: -s NAME (`hulse read` works without one)");
+    }
+    return hulse_cli_receiver_run(&r, args.operand_count, args.argv);
+}
+
+const struct hulse_cli_command hulse_cli_sub = {
+    .name = "sub",
+    .summary = "consume topics through a subscription and print the messages",
+    .help =
+        "hulse sub TOPIC... -s SUBSCRIPTION\n"
+        "\n"
+        "Prints the messages of the topics and acknowledges each one after it was written to\n"
+        "standard output. Says `subscribed TOPIC ...` on standard error as soon as messages can\n"
+        "arrive. Ends with 0 after -n messages or on SIGINT and SIGTERM; what was not printed "
+        "goes\n"
+        "back to the subscription.\n"
+        "\n"
+        "  -s, --subscription NAME   the subscription; needed\n"
+        "  -t, --type TYPE           exclusive, shared (default), failover or key_shared\n"
+        "      --from WHERE          where a new subscription begins: latest (default), earliest\n"
+        "  -n, --count COUNT         end after COUNT messages\n"
+        "      --no-ack              acknowledge nothing: every message goes back at the end\n"
+        "      --format FORMAT       raw (default): payload and a newline; json: one object a "
+        "line\n"
+        "                            with id topic key properties publish_time_ms event_time_ms\n"
+        "                            redelivery_count producer payload; bytes that are not UTF-8\n"
+        "                            are in payload_base64 (key_base64) instead\n"
+        "      --regex, --filter     not in this version\n"
+        "\n"
+        "--timeout ends the command after that time: with 75 when -n was given and not reached,\n"
+        "else with 0. --json is --format json.\n"
+        "\n"
+        "Exit: 0; 69 no daemon, it went away, or the subscription is taken; 74 standard output "
+        "was\n"
+        "closed; 75 the time was over; 77 no permission.\n",
+    .run = run,
+};
