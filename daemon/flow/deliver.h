@@ -15,6 +15,13 @@
 
 struct subscriber;
 
+struct subscriber_counters {
+    uint64_t permitted; /* messages asked of the broker; never less than delivered */
+    uint64_t delivered;
+    uint64_t bytes;   /* their payloads */
+    uint64_t dropped; /* by verdict */
+};
+
 struct subscriber_events {
     /* `verdicts`: bit n = enum hulse_verdict n is configured. */
     void (*opened)(void *ctx, hulse_status status, const char *text, uint32_t verdicts);
@@ -37,7 +44,8 @@ struct subscriber_params {
 };
 
 /* As hulse_publisher_open(); BUSY comes by event. */
-hulse_status hulse_subscriber_open(struct subscriber **out, const struct subscriber_params *params,
+hulse_status hulse_subscriber_open(struct subscriber **out,
+                                   const struct subscriber_params *params,
                                    struct error *err);
 /*
  * The front end can take `bytes` and `messages` more than it has been handed: absolute room now, not
@@ -45,7 +53,8 @@ hulse_status hulse_subscriber_open(struct subscriber **out, const struct subscri
  */
 void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messages);
 void hulse_subscriber_ack(struct subscriber *s, struct broker_delivery *d);
-void hulse_subscriber_ack_cumulative(struct subscriber *s, struct broker_delivery *d,
+void hulse_subscriber_ack_cumulative(struct subscriber *s,
+                                     struct broker_delivery *d,
                                      void (*ended)(void *ctx, struct broker_delivery *d));
 void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms);
 /* Acknowledged and counted as dropped. */
@@ -56,5 +65,7 @@ void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d)
 void hulse_subscriber_close(struct subscriber **s, bool unsubscribe);
 /* Full topic name, valid while open. */
 const char *hulse_subscriber_topic(const struct subscriber *s);
+/* Valid while open. */
+const struct subscriber_counters *hulse_subscriber_counters(const struct subscriber *s);
 
 #endif
