@@ -33,17 +33,20 @@ struct answer {
 /* --admin-socket, HULSE_ADMIN_SOCKET, else the daemon's own default. False: too long. */
 static bool socket_path(const struct hulse_cli *cli, char path[PATH_BYTES])
 {
-    const char *given =
-        cli->admin_socket != NULL ? cli->admin_socket : getenv("HULSE_ADMIN_SOCKET");
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    const char *env = secure_getenv("HULSE_ADMIN_SOCKET");
+    const char *run = secure_getenv("XDG_RUNTIME_DIR");
     int n = 0;
 
-    if (given != NULL && given[0] != '\0') {
-        n = snprintf(path, PATH_BYTES, "%s", given);
-    } else if (geteuid() != 0 && runtime != NULL && runtime[0] != '\0') {
-        n = snprintf(path, PATH_BYTES, "%s/hulse/admin.sock", runtime);
-    } else {
+    if (cli->admin_socket != NULL) {
+        n = snprintf(path, PATH_BYTES, "%s", cli->admin_socket);
+    } else if (env != NULL && env[0] != '\0') {
+        n = snprintf(path, PATH_BYTES, "%s", env);
+    } else if (geteuid() == 0) {
         n = snprintf(path, PATH_BYTES, "/run/hulse/admin.sock");
+    } else if (run != NULL && run[0] == '/') {
+        n = snprintf(path, PATH_BYTES, "%s/hulse/admin.sock", run);
+    } else {
+        n = snprintf(path, PATH_BYTES, "/run/user/%u/hulse/admin.sock", (unsigned)geteuid());
     }
     return n > 0 && (size_t)n < PATH_BYTES;
 }
@@ -68,7 +71,7 @@ static int open_socket(const struct hulse_cli *cli, int *fd)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     if (!socket_path(cli, address.sun_path)) {
-        return hulse_cli_usage(NULL, "--admin-socket: the path is too long");
+        return hulse_cli_usage(NULL, "--admin-socket: the path is empty or too long");
     }
     *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (*fd < 0) {
