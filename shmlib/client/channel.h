@@ -31,6 +31,7 @@ struct hulse_channel {
     uint32_t flush_records; /* flush at this many records or bytes */
     uint32_t flush_bytes;
     uint32_t record_max;
+    uint32_t cut_at;      /* next fragment of a half published message; 0 = none */
     uint64_t enqueued_ns; /* of this batch; CLOCK_MONOTONIC_COARSE */
     const _Atomic(uint64_t) *armed;
     uint64_t last_rung;
@@ -39,6 +40,11 @@ struct hulse_channel {
     uint64_t give_to;     /* give back up to here with the next batch */
     uint64_t room_wanted; /* a call met a full ring; 0 = none */
     bool paused;          /* nothing can be handed out until a release */
+
+    /* The half published message: nothing else may come between its fragments. */
+    const struct hulse_producer *cut_owner;
+    uint64_t cut_token;
+    uint64_t cut_bytes;
 
     uint64_t look_at_ns;  /* next look at the heartbeat */
     uint64_t failed_seen; /* of B.stats, at the last sync */

@@ -46,6 +46,14 @@ hulse_status hulse_producer_reserve(hulse_producer *p, uint64_t bytes)
     return st == HULSE_AGAIN ? explain_full(p, bytes) : st;
 }
 
+hulse_status hulse_producer_cut(hulse_producer *p)
+{
+    return hulse_handle_refuse(&p->handle,
+                               HULSE_BUSY,
+                               "a message larger than the ring is half published: finish it with "
+                               "hulse_publish_wait() and the same arguments");
+}
+
 /* First record of a flush batch: the batch's time, and once a second a look at the daemon. */
 static void begin_batch(struct hulse_channel *ch)
 {
@@ -95,6 +103,9 @@ hulse_status hulse_claim(hulse_producer *p, uint32_t max_bytes, void **out)
 
     if (st != HULSE_OK) {
         return st;
+    }
+    if (ch->cut_at != 0) {
+        return hulse_producer_cut(p);
     }
     if (max_bytes > p->handle.bytes_max || len > ch->record_max) {
         return hulse_handle_refuse(&p->handle,

@@ -30,6 +30,9 @@ static inline uint64_t hulse_record_bytes(uint64_t payload_bytes, uint64_t meta_
            (meta_bytes == 0 ? payload_bytes : hulse_record_stride(payload_bytes) + meta_bytes);
 }
 
+/* BUSY, with text: a message larger than the ring is half published. */
+hulse_status hulse_producer_cut(hulse_producer *p);
+
 /* OK also for an orphan, whose ring is still there. */
 static inline hulse_status hulse_producer_usable(hulse_producer *p)
 {

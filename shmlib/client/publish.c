@@ -21,7 +21,12 @@ struct plan {
     uint64_t chunk_bytes;            /* payload of each fragment but the last; 0 = one record */
     uint32_t count;
     uint64_t ring_bytes; /* all records with their padding */
+    bool exceeds_ring;   /* the daemon gives fragments back one by one */
 };
+
+/* What the daemon adds to each fragment when it judges whether a message exceeds the ring. */
+#define FRAGMENT_OVERHEAD                                                                          \
+    ((uint64_t)HULSE_PUBLISH_HEADER_BYTES + HULSE_FRAGMENT_HEADER_BYTES + HULSE_RECORD_ALIGN)
 
 static uint64_t fragment_stride(uint64_t part_bytes, uint64_t meta_bytes)
 {
@@ -50,7 +55,17 @@ static hulse_status plan_fragments(hulse_producer *p, struct plan *plan)
     plan->ring_bytes = count == 1 ? fragment_stride(last, meta)
                                   : fragment_stride(chunk, meta) + fragment_stride(last, 0) +
                                         ((count - 2) * fragment_stride(chunk, 0));
+    plan->exceeds_ring =
+        plan->bytes + (count * FRAGMENT_OVERHEAD) > hulse_ring_capacity(ch->tx.mask);
     return HULSE_OK;
+}
+
+/* Is this the message that is half published? */
+static bool goes_on(const hulse_producer *p, const struct hulse_item *item)
+{
+    const struct hulse_channel *ch = p->handle.channel;
+
+    return ch->cut_owner == p && ch->cut_token == item->token && ch->cut_bytes == item->bytes;
 }
 
 /* Judges the message; on OK *plan says what to write. `item` has data, bytes, meta and token. */
@@ -66,6 +81,9 @@ static hulse_status make_plan(hulse_producer *p, const struct hulse_item *item, 
     };
     if (st != HULSE_OK) {
         return st;
+    }
+    if (p->handle.channel->cut_at != 0 && !goes_on(p, item)) {
+        return hulse_producer_cut(p);
     }
     if (item->data == NULL && item->bytes != 0) {
         return hulse_handle_refuse(&p->handle, HULSE_INVAL, "the payload is missing");
@@ -135,9 +153,17 @@ static void put_all(hulse_producer *p, const struct plan *plan)
 /* Room for the whole plan, or why not. */
 static hulse_status reserve_plan(hulse_producer *p, const struct plan *plan)
 {
-    if (plan->ring_bytes > hulse_ring_capacity(p->handle.channel->tx.mask)) {
-        return hulse_handle_refuse(
-            &p->handle, HULSE_TOOBIG, "the message exceeds the ring: use hulse_publish_wait()");
+    struct hulse_channel *ch = p->handle.channel;
+
+    if (ch->cut_at != 0) {
+        return hulse_producer_cut(p);
+    }
+    if (plan->ring_bytes > hulse_ring_capacity(ch->tx.mask)) {
+        return hulse_handle_refuse(&p->handle,
+                                   HULSE_TOOBIG,
+                                   plan->exceeds_ring
+                                       ? "the message exceeds the ring: use hulse_publish_wait()"
+                                       : "payload and metadata exceed the ring: use a larger ring");
     }
     return hulse_producer_reserve(p, plan->ring_bytes);
 }
@@ -173,11 +199,19 @@ hulse_status hulse_publish(
     return st;
 }
 
-/* A message larger than the ring: each fragment as there is room. */
+/*
+ * A message larger than the ring: each fragment as there is room. What is in the ring cannot be
+ * taken back, so a message whose time ran out is remembered and the next call goes on with it.
+ */
 static hulse_status
 trickle(hulse_producer *p, const struct plan *plan, struct hulse_deadline deadline)
 {
-    for (uint32_t i = 0; i < plan->count; i++) {
+    struct hulse_channel *ch = p->handle.channel;
+
+    ch->cut_owner = p;
+    ch->cut_token = plan->shape.token;
+    ch->cut_bytes = plan->bytes;
+    for (uint32_t i = ch->cut_at; i < plan->count; i++) {
         const uint64_t bytes =
             fragment_stride(plan->chunk_bytes, i == 0 ? plan->shape.meta_bytes : 0);
         const hulse_status st =
@@ -186,7 +220,9 @@ trickle(hulse_producer *p, const struct plan *plan, struct hulse_deadline deadli
             return st;
         }
         put_fragment(p, plan, i);
+        ch->cut_at = i + 1;
     }
+    ch->cut_at = 0;
     return HULSE_OK;
 }
 
@@ -208,10 +244,10 @@ hulse_status hulse_publish_wait(hulse_producer *p,
     if (st != HULSE_OK) {
         return st;
     }
-    if (plan.ring_bytes > hulse_ring_capacity(p->handle.channel->tx.mask)) {
+    if (plan.exceeds_ring && plan.ring_bytes > hulse_ring_capacity(p->handle.channel->tx.mask)) {
         st = trickle(p, &plan, hulse_deadline_in(timeout_ms));
     } else {
-        st = hulse_producer_reserve(p, plan.ring_bytes);
+        st = reserve_plan(p, &plan);
         if (st == HULSE_AGAIN) {
             st = hulse_producer_await(p, plan.ring_bytes, timeout_ms);
         }
