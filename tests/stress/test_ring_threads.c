@@ -65,7 +65,10 @@ static void write_record(struct hulse_ring_tx *tx, uint64_t seq)
                                            .payload_len = bytes};
     uint8_t *at = hulse_ring_tx_at(tx, tx->tail);
 
-    memset(at + sizeof(h), (int)(seq & 0xFF), bytes);
+    /* By loops, here and in the reader: gcc expands memset and memcpy unseen by ThreadSanitizer. */
+    for (uint32_t i = 0; i < bytes; i++) {
+        at[sizeof(h) + i] = (uint8_t)(seq + i);
+    }
     memcpy(at, &h, sizeof(h));
     hulse_ring_tx_commit(tx, hulse_record_stride(h.len));
 }
@@ -76,7 +79,7 @@ static void read_receipts(struct hulse_ring_rx *rx, uint64_t *next)
     must(hulse_ring_rx_refresh(rx) == HULSE_RING_OK, "down_tail");
     while (hulse_ring_rx_ready(rx) != 0) {
         struct hulse_receipt_record r;
-        memcpy(&r, hulse_ring_rx_at(rx, rx->read), sizeof(r));
+        hulse_foreign_copy(&r, hulse_ring_rx_at(rx, rx->read), sizeof(r));
         must(r.token == ~*next && r.entry == *next, "receipt in order");
         (*next)++;
         hulse_ring_rx_take(rx, sizeof(r));
@@ -129,15 +132,13 @@ static void *run_writer(void *arg)
 static void
 read_record(const struct hulse_ring_rx *rx, uint64_t seq, struct hulse_publish_header *h)
 {
-    static uint8_t copy[PAYLOAD_MAX];
     const uint8_t *at = hulse_ring_rx_at(rx, rx->read);
 
     hulse_foreign_copy(h, at, sizeof(*h));
     must(hulse_publish_check(h, hulse_ring_rx_ready(rx), RING / 2) == HULSE_RULE_NONE, "header");
     must(h->seq == seq && h->payload_len == payload_bytes(seq), "record in order");
-    hulse_foreign_copy(copy, at + sizeof(*h), h->payload_len);
     for (uint32_t i = 0; i < h->payload_len; i++) {
-        must(copy[i] == (uint8_t)seq, "payload");
+        must(at[sizeof(*h) + i] == (uint8_t)(seq + i), "payload");
     }
 }
 
