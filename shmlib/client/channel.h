@@ -18,7 +18,7 @@
 #include "shmlib/ring/ring.h"
 
 #define HULSE_BATCH_RECORDS 16U
-#define HULSE_BATCH_BYTES (16U * 1024)
+#define HULSE_BATCH_BYTES UINT64_C(16384)
 
 struct hulse_channel {
     /* Line 0: the up ring's writer. */

@@ -46,7 +46,7 @@ static const char *judge(const struct hulse_delivery_header *h, uint64_t ready, 
 static hulse_status broken(hulse_consumer *c, const char *why)
 {
     (void)hulse_channel_broken(c->handle.channel, why);
-    return hulse_handle_status(&c->handle);
+    return hulse_handle_refuse(&c->handle, HULSE_PROTOCOL, why);
 }
 
 /* The next record's header. AGAIN: none is there. */
@@ -60,7 +60,8 @@ static hulse_status peek(hulse_consumer *c, struct hulse_delivery_header *h)
     }
     const uint64_t ready = hulse_ring_rx_ready(&ch->rx);
     if (hulse_session_state(ch->session) == HULSE_SESSION_BROKEN) {
-        return hulse_handle_status(&c->handle);
+        (void)hulse_handle_status(&c->handle);
+        return HULSE_PROTOCOL;
     }
     if (ready < HULSE_DELIVERY_HEADER_BYTES) {
         return broken(c, "a delivery without a header");

@@ -45,7 +45,7 @@ open_channel(struct hulse_session *s, hulse_consumer *c, const hulse_consumer_op
 
     if (st == HULSE_OK) {
         c->handle.channel->flush_records = HULSE_BATCH_RECORDS;
-        c->handle.channel->flush_bytes = HULSE_BATCH_BYTES;
+        c->handle.channel->flush_bytes = (uint32_t)HULSE_BATCH_BYTES;
     }
     return st;
 }
@@ -83,8 +83,7 @@ static hulse_status open_handle(struct hulse_session *s,
     c->handle.number = answer.handle;
     /* Relaxed because the handle is not linked yet. */
     atomic_store_explicit(&c->verdicts, answer.verdicts, memory_order_relaxed);
-    c->handle.channel->users = 1;
-    hulse_handle_link(c->handle.channel->group, &c->handle);
+    hulse_handle_join(&c->handle);
     return HULSE_OK;
 }
 

@@ -83,12 +83,11 @@ void hulse_fork_register(struct hulse_session *s)
 void hulse_fork_forget(struct hulse_session *s)
 {
     hulse_fork_lock();
-    struct hulse_session **at = &registry.live;
-    while (*at != NULL && *at != s) {
-        at = &(*at)->next_live;
-    }
-    if (*at == s) {
-        *at = s->next_live;
+    for (struct hulse_session **at = &registry.live; *at != NULL; at = &(*at)->next_live) {
+        if (*at == s) {
+            *at = s->next_live;
+            break;
+        }
     }
     hulse_fork_unlock();
 }

@@ -70,27 +70,18 @@ struct hulse_group *hulse_group_find(const struct hulse_session *s, unsigned num
 
 void hulse_handle_link(struct hulse_group *g, struct hulse_handle *h)
 {
-    hulse_fork_lock();
-    (void)pthread_mutex_lock(&g->lock);
     h->next = g->handles;
     g->handles = h;
-    (void)pthread_mutex_unlock(&g->lock);
-    hulse_fork_unlock();
 }
 
-void hulse_handle_unlink(struct hulse_group *g, struct hulse_handle *h)
+void hulse_handle_unlink(struct hulse_group *g, const struct hulse_handle *h)
 {
-    hulse_fork_lock();
-    (void)pthread_mutex_lock(&g->lock);
-    struct hulse_handle **at = &g->handles;
-    while (*at != NULL && *at != h) {
-        at = &(*at)->next;
+    for (struct hulse_handle **at = &g->handles; *at != NULL; at = &(*at)->next) {
+        if (*at == h) {
+            *at = h->next;
+            break;
+        }
     }
-    if (*at == h) {
-        *at = h->next;
-    }
-    (void)pthread_mutex_unlock(&g->lock);
-    hulse_fork_unlock();
 }
 
 hulse_status hulse_handle_status(struct hulse_handle *h)

@@ -46,17 +46,32 @@ hulse_status hulse_handle_close(struct hulse_handle *h, int drain_ms)
     return hulse_consumer_close(&c, drain_ms);
 }
 
+static void lock_lists(struct hulse_group *g)
+{
+    hulse_fork_lock();
+    (void)pthread_mutex_lock(&g->lock);
+}
+
+static void unlock_lists(struct hulse_group *g)
+{
+    (void)pthread_mutex_unlock(&g->lock);
+    hulse_fork_unlock();
+}
+
+void hulse_handle_join(struct hulse_handle *h)
+{
+    struct hulse_group *g = h->channel->group;
+
+    lock_lists(g);
+    hulse_handle_link(g, h);
+    unlock_lists(g);
+    h->channel->users += 1;
+}
+
 /* In a child the lists never change again, and a lock may be held by a thread it does not have. */
 static void retire_in_child(struct hulse_handle *h)
 {
-    struct hulse_handle **at = &h->channel->group->handles;
-
-    while (*at != NULL && *at != h) {
-        at = &(*at)->next;
-    }
-    if (*at == h) {
-        *at = h->next;
-    }
+    hulse_handle_unlink(h->channel->group, h);
     h->channel->users -= 1;
     if (h->channel->users == 0) {
         hulse_channel_free(&h->channel);
@@ -66,13 +81,16 @@ static void retire_in_child(struct hulse_handle *h)
 void hulse_handle_retire(struct hulse_handle *h)
 {
     struct hulse_session *s = h->channel->session;
+    struct hulse_group *g = h->channel->group;
 
     if (hulse_session_state(s) == HULSE_SESSION_FORKED) {
         retire_in_child(h);
         return;
     }
     (void)pthread_mutex_lock(&s->lock);
-    hulse_handle_unlink(h->channel->group, h);
+    lock_lists(g);
+    hulse_handle_unlink(g, h);
+    unlock_lists(g);
     if (hulse_session_state(s) == HULSE_SESSION_LIVE) {
         const struct hulse_ctl_close_handle close = {.handle = h->number};
         hulse_packet_begin(&s->io, HULSE_CTL_CLOSE_HANDLE, 0, &close);

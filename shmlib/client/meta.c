@@ -94,8 +94,9 @@ static void put_number(struct output *o, enum hulse_tag tag, uint64_t value, siz
 
 void hulse_meta_write(const struct hulse_meta *m, uint8_t *out, uint32_t bytes)
 {
-    struct output o = {.at = out, .capacity = bytes};
+    struct output o = {.capacity = bytes};
 
+    o.at = out;
     if (m->key_bytes != 0) {
         put(&o, HULSE_TAG_KEY, m->key, m->key_bytes);
     }

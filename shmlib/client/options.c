@@ -43,102 +43,63 @@ static hulse_status set_text(char *to, size_t room, const char *text, size_t lea
     return HULSE_OK;
 }
 
-hulse_options *hulse_options_new(void)
-{
-    return copy_of(&hulse_options_default, sizeof(hulse_options));
-}
-
-void hulse_options_free(hulse_options **o)
-{
-    if (o != NULL) {
-        free(*o);
-        *o = NULL;
+/* Everything that is judged by one condition, or by none. */
+#define SETTER(object, name, type, member, valid)                                                  \
+    hulse_status hulse_##object##_##name(hulse_##object *o, type value)                            \
+    {                                                                                              \
+        if (o == NULL || !(valid)) {                                                               \
+            return HULSE_INVAL;                                                                    \
+        }                                                                                          \
+        o->member = value;                                                                         \
+        return HULSE_OK;                                                                           \
     }
-}
-
-hulse_status hulse_options_socket(hulse_options *o, const char *path)
-{
-    return o == NULL ? HULSE_INVAL : set_text(o->socket, sizeof(o->socket), path, 1);
-}
-
-hulse_status hulse_options_name(hulse_options *o, const char *name)
-{
-    return o == NULL ? HULSE_INVAL : set_text(o->name, sizeof(o->name), name, 0);
-}
-
-hulse_status hulse_options_token(hulse_options *o, const char *token)
-{
-    return o == NULL ? HULSE_INVAL : set_text(o->token, sizeof(o->token), token, 0);
-}
-
-hulse_status hulse_options_connect_timeout(hulse_options *o, int timeout_ms)
-{
-    if (o == NULL || timeout_ms < HULSE_FOREVER) {
-        return HULSE_INVAL;
+#define TEXT_SETTER(object, name, member, least)                                                   \
+    hulse_status hulse_##object##_##name(hulse_##object *o, const char *text)                      \
+    {                                                                                              \
+        return o == NULL ? HULSE_INVAL : set_text(o->member, sizeof(o->member), text, least);      \
     }
-    o->timeout_ms = timeout_ms;
-    return HULSE_OK;
-}
-
-hulse_producer_options *hulse_producer_options_new(void)
-{
-    return copy_of(&hulse_producer_options_default, sizeof(hulse_producer_options));
-}
-
-void hulse_producer_options_free(hulse_producer_options **o)
-{
-    if (o != NULL) {
-        free(*o);
-        *o = NULL;
+#define LIFE(object)                                                                               \
+    hulse_##object *hulse_##object##_new(void)                                                     \
+    {                                                                                              \
+        return copy_of(&hulse_##object##_default, sizeof(hulse_##object));                         \
+    }                                                                                              \
+    void hulse_##object##_free(hulse_##object **o)                                                 \
+    {                                                                                              \
+        if (o != NULL) {                                                                           \
+            free(*o);                                                                              \
+            *o = NULL;                                                                             \
+        }                                                                                          \
     }
+
+static bool ring_valid(uint32_t bytes)
+{
+    return bytes == 0 || hulse_region_bytes_valid(bytes);
 }
 
-hulse_status hulse_producer_options_receipts(hulse_producer_options *o, enum hulse_receipts mode)
+static bool slots_valid(uint32_t count)
 {
-    if (o == NULL || (mode != HULSE_RECEIPTS_NONE && mode != HULSE_RECEIPTS_ERRORS &&
-                      mode != HULSE_RECEIPTS_FULL)) {
-        return HULSE_INVAL;
-    }
-    o->receipts = mode;
-    return HULSE_OK;
+    return count == 0 ||
+           (count >= HULSE_SLOTS_MIN && count <= HULSE_SLOTS_MAX && (count & (count - 1)) == 0);
 }
 
-hulse_status hulse_producer_options_ring(hulse_producer_options *o, uint32_t bytes)
-{
-    if (o == NULL || (bytes != 0 && !hulse_region_bytes_valid(bytes))) {
-        return HULSE_INVAL;
-    }
-    o->ring_bytes = bytes;
-    return HULSE_OK;
-}
+LIFE(options)
+TEXT_SETTER(options, socket, socket, 1)
+TEXT_SETTER(options, name, name, 0)
+TEXT_SETTER(options, token, token, 0)
+SETTER(options, connect_timeout, int, timeout_ms, value >= HULSE_FOREVER)
 
-hulse_status hulse_producer_options_slots(hulse_producer_options *o, uint32_t count)
-{
-    if (o == NULL || (count != 0 && (count < HULSE_SLOTS_MIN || count > HULSE_SLOTS_MAX ||
-                                     (count & (count - 1)) != 0))) {
-        return HULSE_INVAL;
-    }
-    o->slots = count;
-    return HULSE_OK;
-}
-
-hulse_status hulse_producer_options_group(hulse_producer_options *o, unsigned group)
-{
-    if (o == NULL) {
-        return HULSE_INVAL;
-    }
-    o->group = group;
-    return HULSE_OK;
-}
-
-hulse_status hulse_producer_options_release_on_read(hulse_producer_options *o, int on)
-{
-    if (o == NULL) {
-        return HULSE_INVAL;
-    }
-    o->release_on_read = on != 0;
-    return HULSE_OK;
-}
+LIFE(producer_options)
+SETTER(producer_options,
+       receipts,
+       enum hulse_receipts,
+       receipts,
+       (unsigned)value <= HULSE_RECEIPTS_FULL)
+SETTER(producer_options, ring, uint32_t, ring_bytes, ring_valid(value))
+SETTER(producer_options, slots, uint32_t, slots, slots_valid(value))
+SETTER(producer_options, group, unsigned, group, true)
+SETTER(producer_options, release_on_read, int, release_on_read, true)
+SETTER(producer_options, send_timeout, uint32_t, send_timeout_ms, true)
+SETTER(producer_options, share_with, hulse_producer *, share_with, true)
 
 hulse_status
 hulse_producer_options_auto_flush(hulse_producer_options *o, uint32_t records, uint32_t bytes)
@@ -151,101 +112,12 @@ hulse_producer_options_auto_flush(hulse_producer_options *o, uint32_t records, u
     return HULSE_OK;
 }
 
-hulse_status hulse_producer_options_send_timeout(hulse_producer_options *o, uint32_t timeout_ms)
-{
-    if (o == NULL) {
-        return HULSE_INVAL;
-    }
-    o->send_timeout_ms = timeout_ms;
-    return HULSE_OK;
-}
-
-hulse_status hulse_producer_options_share_with(hulse_producer_options *o, hulse_producer *other)
-{
-    if (o == NULL) {
-        return HULSE_INVAL;
-    }
-    o->share_with = other;
-    return HULSE_OK;
-}
-
-hulse_consumer_options *hulse_consumer_options_new(void)
-{
-    return copy_of(&hulse_consumer_options_default, sizeof(hulse_consumer_options));
-}
-
-void hulse_consumer_options_free(hulse_consumer_options **o)
-{
-    if (o != NULL) {
-        free(*o);
-        *o = NULL;
-    }
-}
-
-hulse_status hulse_consumer_options_type(hulse_consumer_options *o, enum hulse_subscription type)
-{
-    if (o == NULL || (unsigned)type > HULSE_READER) {
-        return HULSE_INVAL;
-    }
-    o->type = type;
-    return HULSE_OK;
-}
-
-hulse_status hulse_consumer_options_start(hulse_consumer_options *o, enum hulse_start start)
-{
-    if (o == NULL || (start != HULSE_LATEST && start != HULSE_EARLIEST)) {
-        return HULSE_INVAL;
-    }
-    o->start = start;
-    return HULSE_OK;
-}
-
-hulse_status hulse_consumer_options_name(hulse_consumer_options *o, const char *name)
-{
-    return o == NULL ? HULSE_INVAL : set_text(o->name, sizeof(o->name), name, 0);
-}
-
-hulse_status hulse_consumer_options_ring(hulse_consumer_options *o, uint32_t bytes)
-{
-    if (o == NULL || (bytes != 0 && !hulse_region_bytes_valid(bytes))) {
-        return HULSE_INVAL;
-    }
-    o->ring_bytes = bytes;
-    return HULSE_OK;
-}
-
-hulse_status hulse_consumer_options_verdict_ring(hulse_consumer_options *o, uint32_t bytes)
-{
-    if (o == NULL || (bytes != 0 && !hulse_region_bytes_valid(bytes))) {
-        return HULSE_INVAL;
-    }
-    o->verdict_bytes = bytes;
-    return HULSE_OK;
-}
-
-hulse_status hulse_consumer_options_group(hulse_consumer_options *o, unsigned group)
-{
-    if (o == NULL) {
-        return HULSE_INVAL;
-    }
-    o->group = group;
-    return HULSE_OK;
-}
-
-hulse_status hulse_consumer_options_reassembly(hulse_consumer_options *o, uint32_t bytes)
-{
-    if (o == NULL) {
-        return HULSE_INVAL;
-    }
-    o->reassembly_bytes = bytes;
-    return HULSE_OK;
-}
-
-hulse_status hulse_consumer_options_unacked_max(hulse_consumer_options *o, uint32_t count)
-{
-    if (o == NULL) {
-        return HULSE_INVAL;
-    }
-    o->unacked_max = count;
-    return HULSE_OK;
-}
+LIFE(consumer_options)
+SETTER(consumer_options, type, enum hulse_subscription, type, (unsigned)value <= HULSE_READER)
+SETTER(consumer_options, start, enum hulse_start, start, (unsigned)value <= HULSE_EARLIEST)
+SETTER(consumer_options, ring, uint32_t, ring_bytes, ring_valid(value))
+SETTER(consumer_options, verdict_ring, uint32_t, verdict_bytes, ring_valid(value))
+SETTER(consumer_options, group, unsigned, group, true)
+SETTER(consumer_options, reassembly, uint32_t, reassembly_bytes, true)
+SETTER(consumer_options, unacked_max, uint32_t, unacked_max, true)
+TEXT_SETTER(consumer_options, name, name, 0)

@@ -66,8 +66,7 @@ static hulse_status open_handle(struct hulse_session *s,
         hulse_control_answer(s, &answer, sizeof(answer));
         p->handle.number = answer.handle;
         p->handle.bytes_max = answer.message_max;
-        p->handle.channel->users += 1;
-        hulse_handle_link(p->handle.channel->group, &p->handle);
+        hulse_handle_join(&p->handle);
     }
     return st;
 }

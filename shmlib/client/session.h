@@ -127,8 +127,11 @@ struct hulse_group *hulse_group_find(const struct hulse_session *s, unsigned num
 void hulse_group_free(struct hulse_group *g);
 /* Empties the pipe; a pipe without a writer orphans the session. */
 void hulse_group_drain(struct hulse_group *g);
+/* Both require registry and group lock, unless in a child or unshared. */
 void hulse_handle_link(struct hulse_group *g, struct hulse_handle *h);
-void hulse_handle_unlink(struct hulse_group *g, struct hulse_handle *h);
+void hulse_handle_unlink(struct hulse_group *g, const struct hulse_handle *h);
+/* handle.c: links an open handle under its locks and counts it on its channel. */
+void hulse_handle_join(struct hulse_handle *h);
 
 /* Closes a handle of either kind as its close call does. */
 hulse_status hulse_handle_close(struct hulse_handle *h, int drain_ms);
