@@ -9,8 +9,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Messages above half the delivery ring come in fragments; this is the daemon's largest message. */
-#define REASSEMBLY_BYTES (16U * 1024 * 1024)
+/*
+ * Messages above half the delivery ring come in fragments. What the daemon may be configured to take
+ * fits; the memory is only reserved, and touched as far as messages are large. Where the system
+ * reserves nothing beyond what it has, less must do.
+ */
+#define REASSEMBLY_BYTES (256U * 1024 * 1024)
+#define REASSEMBLY_BYTES_POOR (16U * 1024 * 1024)
 #define CLOSE_TIMEOUT_MS 2000
 
 int hulse_cli_receiver_from(struct hulse_cli_receiver *r, const char *text)
@@ -50,29 +55,32 @@ fail(struct hulse_cli_receiver *r, hulse_status st, const char *what, const char
     }
 }
 
-static hulse_status set_options(const struct hulse_cli_receiver *r, hulse_consumer_options *o)
+static hulse_status open_with(struct hulse_cli_receiver *r, const char *topic, uint32_t reassembly)
 {
-    hulse_status st = hulse_consumer_options_type(o, r->type);
+    hulse_consumer_options *o = hulse_consumer_options_new();
+    hulse_status st = o == NULL ? HULSE_NO_MEMORY : hulse_consumer_options_type(o, r->type);
 
     if (st == HULSE_OK) {
         st = hulse_consumer_options_start(o, r->start);
     }
     if (st == HULSE_OK) {
-        st = hulse_consumer_options_reassembly(o, REASSEMBLY_BYTES);
+        st = hulse_consumer_options_reassembly(o, reassembly);
     }
-    return st;
-}
-
-static void open_consumer(struct hulse_cli_receiver *r, const char *topic)
-{
-    hulse_consumer_options *o = hulse_consumer_options_new();
-    hulse_status st = o == NULL ? HULSE_NO_MEMORY : set_options(r, o);
-
     if (st == HULSE_OK) {
         st = hulse_consumer_open(
             r->session, &r->consumers[r->consumer_count], topic, r->subscription, o);
     }
     hulse_consumer_options_free(&o);
+    return st;
+}
+
+static void open_consumer(struct hulse_cli_receiver *r, const char *topic)
+{
+    hulse_status st = open_with(r, topic, REASSEMBLY_BYTES);
+
+    if (st == HULSE_NO_MEMORY) {
+        st = open_with(r, topic, REASSEMBLY_BYTES_POOR);
+    }
     if (st != HULSE_OK) {
         fail(r, st, topic, hulse_last_error(r->session));
         return;
