@@ -25,6 +25,11 @@ uint64_t hulse_clock_coarse_ns(void)
     return read_ns(CLOCK_MONOTONIC_COARSE);
 }
 
+uint64_t hulse_clock_wall_ns(void)
+{
+    return read_ns(CLOCK_REALTIME);
+}
+
 uint64_t hulse_clock_wall_ms(void)
 {
     return read_ns(CLOCK_REALTIME) / 1000000U;

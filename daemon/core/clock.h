@@ -13,7 +13,8 @@
 uint64_t hulse_clock_ns(void);
 /* CLOCK_MONOTONIC_COARSE, nanoseconds, resolution about 4 ms; about 5 ns. */
 uint64_t hulse_clock_coarse_ns(void);
-/* CLOCK_REALTIME, milliseconds since the Unix epoch. */
+/* CLOCK_REALTIME, nanoseconds and milliseconds since the Unix epoch. */
+uint64_t hulse_clock_wall_ns(void);
 uint64_t hulse_clock_wall_ms(void);
 
 #endif

@@ -7,7 +7,7 @@
  * rate and says how many it suppressed. Never payloads, tokens or keys; peer strings are escaped.
  *
  * Threads: any thread that called hulse_log_thread_attach(); others write directly.
- * Limits:  LOG_FIELDS_MAX fields, strings cut at LOG_TEXT_BYTES.
+ * Limits:  HULSE_LOG_FIELDS_MAX fields, strings cut at HULSE_LOG_TEXT_BYTES.
  */
 #ifndef HULSE_CORE_LOG_H
 #define HULSE_CORE_LOG_H
@@ -58,7 +58,7 @@ bool hulse_log_start(enum log_level level, enum log_format format);
 /* Writes everything and ends the thread. */
 void hulse_log_stop(void);
 void hulse_log_level_set(enum log_level level);
-/* Gives the calling thread a ring, named in each line. */
+/* Gives the calling thread a ring, named in each line. False: too many threads, or no memory. */
 bool hulse_log_thread_attach(const char *name);
 void hulse_log_thread_detach(void);
 void hulse_log_write(struct log_site *site, const struct log_field *fields, size_t count);
@@ -84,6 +84,8 @@ struct log_field hulse_log_bytes(const char *key, const void *value, size_t byte
             static struct log_site site_ = {                                                       \
                 .event = (event_), .level = (level_), .per_second = (per_second_)};                \
             const struct log_field fields_[] = {__VA_ARGS__};                                      \
+            _Static_assert(sizeof(fields_) / sizeof(fields_[0]) <= HULSE_LOG_FIELDS_MAX,           \
+                           "too many fields");                                                     \
             hulse_log_write(&site_, fields_, sizeof(fields_) / sizeof(fields_[0]));                \
         }                                                                                          \
     } while (0)

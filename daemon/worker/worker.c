@@ -9,6 +9,7 @@
 
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/log.h"
 #include "daemon/core/thread.h"
 
 #include <sched.h>
@@ -258,7 +259,18 @@ static hulse_status pin(const struct worker *w, struct error *err)
     return HULSE_OK;
 }
 
-/* Between the two the creator sleeps in sem_wait and *starting lives. */
+static hulse_status attach_log(const struct worker *w, struct error *err)
+{
+    char name[24];
+
+    (void)snprintf(name, sizeof(name), "worker-%u", w->params.index);
+    return hulse_log_thread_attach(name)
+               ? HULSE_OK
+               : hulse_fail(
+                     err, HULSE_NO_MEMORY, "no memory for the log of worker %u", w->params.index);
+}
+
+/* The creator sleeps in sem_wait as long as *starting is used. */
 static bool begin(struct starting *starting)
 {
     struct worker *w = starting->worker;
@@ -266,6 +278,9 @@ static bool begin(struct starting *starting)
     hulse_role_set(HULSE_ROLE_WORKER);
     self = w;
     hulse_status status = pin(w, &starting->err);
+    if (status == HULSE_OK) {
+        status = attach_log(w, &starting->err);
+    }
     if (status == HULSE_OK) {
         status = start_modules(w, &starting->err);
     }
@@ -291,6 +306,7 @@ static void *worker_main(void *argument)
     }
     (void)atomic_fetch_sub_explicit(
         w->runnable_threads, 1 + w->local_threads, memory_order_relaxed);
+    hulse_log_thread_detach();
     self = NULL;
     return NULL;
 }

@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   every line that is logged comes out once, whole, in its thread's order and in its format,
+ *         or is counted where it was lost; foreign text cannot forge a line.
+ * Method: stderr is a pipe or a file of the test; lines are parsed with jansson and compared.
+ */
+#include "daemon/core/log.h"
+#include "daemon/core/log_format.h"
+#include "daemon/core/log_writer.h"
+#include "daemon/core/mem.h"
+#include "tests/unit/daemon/core/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- stderr as a file -------------------------------------------------------------------- */
+
+struct capture {
+    int saved;
+    int fd;
+};
+
+static struct capture capture_begin(void)
+{
+    char path[] = "/tmp/hulse-log-XXXXXX";
+    struct capture c = {.saved = dup(STDERR_FILENO), .fd = mkstemp(path)};
+
+    assert_true(c.saved >= 0 && c.fd >= 0);
+    assert_int_equal(unlink(path), 0);
+    assert_true(dup2(c.fd, STDERR_FILENO) >= 0);
+    return c;
+}
+
+/* Gives the text, to be freed. */
+static char *capture_end(const struct capture *c)
+{
+    const off_t bytes = lseek(c->fd, 0, SEEK_END);
+    char *text = malloc((size_t)bytes + 1);
+
+    assert_true(dup2(c->saved, STDERR_FILENO) >= 0);
+    assert_int_equal(close(c->saved), 0);
+    assert_non_null(text);
+    assert_int_equal(pread(c->fd, text, (size_t)bytes, 0), bytes);
+    assert_int_equal(close(c->fd), 0);
+    text[bytes] = '\0';
+    return text;
+}
+
+/* The next line of *text as JSON, NULL at the end. */
+static json_t *next_line(char **text)
+{
+    json_error_t error;
+
+    if (**text == '\0') {
+        return NULL;
+    }
+    char *end = strchr(*text, '\n');
+    assert_non_null(end);
+    *end = '\0';
+    json_t *line = json_loads(*text, JSON_REJECT_DUPLICATES, &error);
+    if (line == NULL) {
+        fail_msg("%s: %s", error.text, *text);
+    }
+    *text = end + 1;
+    return line;
+}
+
+static const char *string_of(const json_t *line, const char *key)
+{
+    const char *text = json_string_value(json_object_get(line, key));
+
+    assert_non_null(text);
+    return text;
+}
+
+static json_int_t number_of(const json_t *line, const char *key)
+{
+    const json_t *number = json_object_get(line, key);
+
+    assert_true(json_is_integer(number));
+    return json_integer_value(number);
+}
+
+/* ---- format ------------------------------------------------------------------------------ */
+
+static const struct log_style json_style = {.format = HULSE_LOG_JSON};
+static const struct log_style text_style = {.format = HULSE_LOG_TEXT};
+
+static size_t
+format(const struct log_field *fields, size_t count, const struct log_style *style, char *out)
+{
+    static const struct log_site site = {.event = "session.open", .level = HULSE_LOG_INFO};
+    union log_record_room room;
+
+    /* 2025-01-02T03:04:05.678901234Z */
+    hulse_log_record_build(&room, &site, fields, count, 1735787045678901234U);
+    const size_t bytes = hulse_log_format_line(&room.record, "worker-0", style, out);
+    assert_true(bytes <= HULSE_LOG_LINE_BYTES);
+    assert_int_equal(out[bytes - 1], '\n');
+    out[bytes - 1] = '\0';
+    return bytes - 1;
+}
+
+static void test_a_line_looks_as_documented(void **state)
+{
+    const struct log_field fields[] = {
+        hulse_log_u64("session", 7),
+        hulse_log_i64("change", INT64_MIN),
+        hulse_log_u64("most", UINT64_MAX),
+        hulse_log_str("app", "orders"),
+        hulse_log_str("why", "peer said \"no\""),
+        hulse_log_str("none", NULL),
+    };
+    char line[HULSE_LOG_LINE_BYTES];
+
+    (void)state;
+    (void)format(fields, COUNT_OF(fields), &json_style, line);
+    assert_string_equal(line,
+                        "{\"ts\":\"2025-01-02T03:04:05.678901Z\",\"level\":\"info\","
+                        "\"thread\":\"worker-0\",\"event\":\"session.open\",\"session\":7,"
+                        "\"change\":-9223372036854775808,\"most\":18446744073709551615,"
+                        "\"app\":\"orders\",\"why\":\"peer said \\\"no\\\"\",\"none\":\"\"}");
+    (void)format(fields, COUNT_OF(fields), &text_style, line);
+    assert_string_equal(line,
+                        "2025-01-02T03:04:05.678901Z info worker-0 session.open session=7 "
+                        "change=-9223372036854775808 most=18446744073709551615 app=orders "
+                        "why=\"peer said \\\"no\\\"\" none=\"\"");
+}
+
+static void test_the_journal_gets_a_priority(void **state)
+{
+    const struct log_style style = {.format = HULSE_LOG_TEXT, .priority = true};
+    const struct log_field field = hulse_log_u64("n", 1);
+    char line[HULSE_LOG_LINE_BYTES];
+
+    (void)state;
+    (void)format(&field, 1, &style, line);
+    assert_memory_equal(line, "<6>2025-", 8);
+}
+
+/* What a peer's bytes become, as JSON text between the quotes. */
+static void check_text(const void *bytes, size_t count, const char *expected)
+{
+    const struct log_field field = hulse_log_bytes("x", bytes, count);
+    char line[HULSE_LOG_LINE_BYTES];
+    json_error_t error;
+
+    (void)format(&field, 1, &json_style, line);
+    const char *begin = strstr(line, "\"x\":\"");
+    assert_non_null(begin);
+    begin += strlen("\"x\":\"");
+    assert_int_equal(strlen(begin), strlen(expected) + 2);
+    assert_memory_equal(begin, expected, strlen(expected));
+    json_t *parsed = json_loads(line, JSON_ALLOW_NUL, &error);
+    assert_non_null(parsed);
+    json_decref(parsed);
+}
+
+#define CHECK_TEXT(literal, expected) check_text(literal, sizeof(literal) - 1, expected)
+
+static void test_foreign_text_is_escaped_or_replaced(void **state)
+{
+    (void)state;
+    CHECK_TEXT("plain \xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80",
+               "plain \xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80");
+    CHECK_TEXT("a\"b\\c", "a\\\"b\\\\c");
+    CHECK_TEXT("a\nb\r\t\x1b[2J\x7f", "a\\nb\\u000d\\u0009\\u001b[2J\\u007f");
+    CHECK_TEXT("nul\0end", "nul\\u0000end");
+    CHECK_TEXT("\xC2\x9B", "\\u009b");     /* C1: an escape sequence in one character */
+    CHECK_TEXT("\xE2\x80\xA8", "\\u2028"); /* a line separator */
+    CHECK_TEXT("\xFF", "\xEF\xBF\xBD");    /* never a first byte */
+    CHECK_TEXT("\xC3", "\xEF\xBF\xBD");    /* cut short */
+    CHECK_TEXT("\xC3(", "\xEF\xBF\xBD(");  /* wrong second byte */
+    CHECK_TEXT("\xC0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD");                 /* a NUL in disguise */
+    CHECK_TEXT("\xE0\x82\xA9", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"); /* too long a form */
+    CHECK_TEXT("\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"); /* a surrogate */
+    CHECK_TEXT("\xF4\x90\x80\x80",
+               "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"); /* above U+10FFFF */
+}
+
+static void test_any_bytes_make_a_line_that_parses(void **state)
+{
+    uint64_t random = test_seed();
+    char line[HULSE_LOG_LINE_BYTES];
+
+    (void)state;
+    for (unsigned i = 0; i < 2000; i++) {
+        unsigned char bytes[2 * HULSE_LOG_TEXT_BYTES];
+        struct log_field fields[HULSE_LOG_FIELDS_MAX];
+        static const char *const keys[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+        json_error_t error;
+        for (size_t k = 0; k < sizeof(bytes); k++) {
+            bytes[k] = (unsigned char)(test_random(&random) >> 32);
+        }
+        for (size_t k = 0; k < COUNT_OF(fields); k++) {
+            fields[k] = hulse_log_bytes(keys[k], bytes, test_below(&random, sizeof(bytes)));
+        }
+        (void)format(fields, COUNT_OF(fields), &json_style, line);
+        assert_null(strchr(line, '\n'));
+        json_t *parsed = json_loads(line, JSON_ALLOW_NUL, &error);
+        if (parsed == NULL) {
+            fail_msg("%s: %s", error.text, line);
+        }
+        json_decref(parsed);
+        (void)format(fields, COUNT_OF(fields), &text_style, line);
+        for (const char *at = line; *at != '\0'; at++) {
+            assert_true((unsigned char)*at >= ' ');
+        }
+    }
+}
+
+static void test_a_long_text_is_cut_at_a_character(void **state)
+{
+    static const unsigned char euro[] = {0xE2, 0x82, 0xAC};
+    static const unsigned char ellipsis[] = {0xE2, 0x80, 0xA6};
+    char text[HULSE_LOG_TEXT_BYTES + 10];
+    char expected[2 * HULSE_LOG_TEXT_BYTES];
+
+    (void)state;
+    memset(text, 'a', sizeof(text));
+    memset(expected, 0, sizeof(expected));
+    memset(expected, 'a', HULSE_LOG_TEXT_BYTES);
+    check_text(text, HULSE_LOG_TEXT_BYTES, expected); /* the longest that is not cut */
+    for (size_t back = 0; back < 4; back++) {
+        /* U+20AC begins `back` bytes before the cut. */
+        memset(text, 'a', sizeof(text));
+        memcpy(text + HULSE_LOG_TEXT_BYTES - back, euro, sizeof(euro));
+        memset(expected, 0, sizeof(expected));
+        const size_t kept = back == 3 ? HULSE_LOG_TEXT_BYTES : HULSE_LOG_TEXT_BYTES - back;
+        memcpy(expected, text, kept);
+        memcpy(expected + kept, ellipsis, sizeof(ellipsis));
+        check_text(text, sizeof(text), expected);
+    }
+}
+
+static void test_a_full_record_of_escapes_fits_a_line(void **state)
+{
+    struct log_field fields[HULSE_LOG_FIELDS_MAX];
+    char text[HULSE_LOG_TEXT_BYTES + 1];
+    char line[HULSE_LOG_LINE_BYTES];
+
+    (void)state;
+    memset(text, 1, sizeof(text));
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        fields[i] = hulse_log_bytes("a_key_of_some_length_as_ours_are", text, sizeof(text));
+    }
+    const size_t bytes = format(fields, COUNT_OF(fields), &json_style, line);
+    assert_true(bytes > (size_t)6 * HULSE_LOG_FIELDS_MAX * HULSE_LOG_TEXT_BYTES);
+    assert_true(bytes > PIPE_BUF); /* so the writer's other way is needed */
+}
+
+/* ---- the ring ---------------------------------------------------------------------------- */
+
+static const struct log_record *numbered(union log_record_room *room, uint64_t n, size_t texts)
+{
+    static const struct log_site site = {.event = "n", .level = HULSE_LOG_INFO};
+    char text[HULSE_LOG_TEXT_BYTES];
+    struct log_field fields[HULSE_LOG_FIELDS_MAX] = {hulse_log_u64("n", n)};
+
+    memset(text, 't', sizeof(text));
+    for (size_t i = 1; i <= texts; i++) {
+        fields[i] = hulse_log_bytes("t", text, (n * 31 + i * 7) % sizeof(text));
+    }
+    hulse_log_record_build(room, &site, fields, 1 + texts, n);
+    return &room->record;
+}
+
+static void test_a_ring_keeps_order_and_drops_only_when_full(void **state)
+{
+    uint64_t random = test_seed();
+    struct log_ring *ring = hulse_log_ring_create("ring");
+    uint64_t put = 0;
+    uint64_t got = 0;
+    uint64_t dropped = 0;
+    uint64_t expected[1024] = {0}; /* numbers in the ring, oldest first */
+    size_t first = 0;
+
+    (void)state;
+    assert_non_null(ring);
+    for (unsigned step = 0; step < 200000; step++) {
+        if (test_below(&random, 100) < 52) {
+            union log_record_room room;
+            const struct log_record *r = numbered(&room, put, test_below(&random, 8));
+            const size_t used = hulse_log_ring_put(ring, r);
+            assert_true(used <= HULSE_LOG_RING_BYTES);
+            if (used == 0) {
+                dropped++;
+                /* Only when it may not fit, the skip to the start included. */
+                assert_true(atomic_load(&ring->tail) - atomic_load(&ring->head) +
+                                2 * HULSE_LOG_RECORD_BYTES >
+                            HULSE_LOG_RING_BYTES);
+            } else {
+                expected[(first + (put - dropped - got)) % COUNT_OF(expected)] = put;
+            }
+            put++;
+            continue;
+        }
+        const struct log_record *r = hulse_log_ring_peek(ring, hulse_log_ring_tail(ring));
+        assert_int_equal(r == NULL, put - dropped == got);
+        if (r != NULL) {
+            assert_int_equal(hulse_log_record_items(r)[0].number, expected[first]);
+            first = (first + 1) % COUNT_OF(expected);
+            got++;
+            hulse_log_ring_release(ring, r);
+        }
+    }
+    assert_true(dropped > 0);
+    assert_int_equal(dropped, atomic_load(&ring->dropped));
+    hulse_log_ring_destroy(&ring);
+    assert_null(ring);
+    assert_int_equal(hulse_mem_used(HULSE_MEM_LOG), 0);
+}
+
+/* ---- the logger -------------------------------------------------------------------------- */
+
+static void check_four_lines(char *text)
+{
+    static const char *const events[] = {"first", "second", "third", "fourth"};
+    static const char *const threads[] = {"-", "-", "main", "main"};
+
+    for (size_t i = 0; i < COUNT_OF(events); i++) {
+        json_t *line = next_line(&text);
+        assert_non_null(line);
+        assert_string_equal(string_of(line, "event"), events[i]);
+        assert_string_equal(string_of(line, "thread"), threads[i]);
+        assert_string_equal(string_of(line, "level"), "info");
+        assert_int_equal(number_of(line, "n"), i + 1);
+        json_decref(line);
+    }
+    assert_null(next_line(&text));
+}
+
+static void test_lines_before_start_and_after_stop_are_written(void **state)
+{
+    (void)state;
+    const struct capture c = capture_begin();
+    HULSE_LOG_STATE("first", hulse_log_u64("n", 1));
+    assert_true(hulse_log_start(HULSE_LOG_INFO, HULSE_LOG_JSON));
+    HULSE_LOG_STATE("second", hulse_log_u64("n", 2));
+    assert_true(hulse_log_thread_attach("main"));
+    HULSE_LOG_STATE("third", hulse_log_u64("n", 3));
+    HULSE_LOG_DEBUGF("never", hulse_log_u64("n", 0));
+    hulse_log_stop();
+    HULSE_LOG_STATE("fourth", hulse_log_u64("n", 4));
+    hulse_log_level_set(HULSE_LOG_ERROR);
+    HULSE_LOG_WARNF("never", hulse_log_u64("n", 0));
+    hulse_log_level_set(HULSE_LOG_INFO);
+    hulse_log_thread_detach();
+    char *text = capture_end(&c);
+    check_four_lines(text);
+    free(text);
+    assert_int_equal(hulse_mem_used(HULSE_MEM_LOG), 0);
+}
+
+static void test_a_site_is_limited_and_says_what_it_suppressed(void **state)
+{
+    static struct log_site site = {.event = "often", .level = HULSE_LOG_WARN, .per_second = 10};
+    enum { CALLS = 5000 };
+
+    (void)state;
+    const struct capture c = capture_begin();
+    assert_true(hulse_log_thread_attach("main"));
+    assert_true(hulse_log_start(HULSE_LOG_INFO, HULSE_LOG_JSON));
+    for (unsigned i = 0; i < CALLS; i++) {
+        const struct log_field field = hulse_log_u64("n", i);
+        hulse_log_write(&site, &field, 1);
+    }
+    /* The next second: a line passes and tells. Instead of waiting, the window is forgotten. */
+    atomic_store(&site.window, 0);
+    const struct log_field last = hulse_log_u64("n", CALLS);
+    hulse_log_write(&site, &last, 1);
+    hulse_log_thread_detach();
+    hulse_log_stop();
+    char *text = capture_end(&c);
+    char *at = text;
+
+    json_int_t accounted = 0;
+    unsigned lines = 0;
+    bool last_told = false;
+    for (json_t *line = next_line(&at); line != NULL; line = next_line(&at)) {
+        const json_int_t suppressed =
+            json_object_get(line, "suppressed") == NULL ? 0 : number_of(line, "suppressed");
+        accounted += 1 + suppressed;
+        last_told = suppressed > 0;
+        lines++;
+        json_decref(line);
+    }
+    assert_int_equal(accounted, CALLS + 1);
+    assert_true(last_told);
+    assert_true(lines >= 11 && lines < CALLS / 10);
+    assert_int_equal(atomic_load(&site.suppressed), 0);
+    free(text);
+}
+
+static void *stop_logging(void *argument)
+{
+    hulse_log_stop();
+    return argument;
+}
+
+/* A reader that stops: the ring fills, lines are dropped, and it is said how many. */
+static void test_a_full_ring_drops_and_counts(void **state)
+{
+    enum { CALLS = 20000 };
+    static struct log_site site = {.event = "flood", .level = HULSE_LOG_INFO};
+    int ends[2];
+    const int saved = dup(STDERR_FILENO);
+
+    (void)state;
+    assert_true(saved >= 0);
+    assert_int_equal(pipe(ends), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    assert_int_equal(close(ends[1]), 0);
+    assert_true(hulse_log_start(HULSE_LOG_INFO, HULSE_LOG_JSON));
+    assert_true(hulse_log_thread_attach("flooder"));
+    for (unsigned i = 0; i < CALLS; i++) {
+        const struct log_field field = hulse_log_u64("n", i);
+        hulse_log_write(&site, &field, 1);
+    }
+    hulse_log_thread_detach();
+    /* Now the reader reads, in a thread of its own as stop waits for it. */
+    pthread_t stopper;
+    assert_int_equal(pthread_create(&stopper, NULL, stop_logging, NULL), 0);
+    json_int_t accounted = 0;
+    json_int_t last = -1;
+    bool told = false;
+    FILE *in = fdopen(ends[0], "r");
+    char *line = NULL;
+    size_t room = 0;
+    while (accounted < CALLS && getline(&line, &room, in) > 0) {
+        json_t *parsed = json_loads(line, 0, NULL);
+        assert_non_null(parsed);
+        if (strcmp(string_of(parsed, "event"), "log.dropped") == 0) {
+            assert_string_equal(string_of(parsed, "thread"), "flooder");
+            accounted += number_of(parsed, "lines");
+            told = true;
+        } else {
+            assert_true(number_of(parsed, "n") > last);
+            last = number_of(parsed, "n");
+            accounted++;
+        }
+        json_decref(parsed);
+    }
+    assert_int_equal(pthread_join(stopper, NULL), 0);
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    assert_int_equal(close(saved), 0);
+    assert_int_equal(accounted, CALLS);
+    assert_true(told);
+    free(line);
+    (void)fclose(in);
+    assert_int_equal(hulse_mem_used(HULSE_MEM_LOG), 0);
+}
+
+enum { PER_THREAD = 3000, THREADS = 2 };
+
+static void *log_some(void *argument)
+{
+    static struct log_site site = {.event = "many", .level = HULSE_LOG_INFO};
+    const size_t *thread = argument;
+    char name[16];
+
+    (void)snprintf(name, sizeof(name), "t%zu", *thread);
+    if (!hulse_log_thread_attach(name)) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < PER_THREAD; i++) {
+        const struct log_field fields[] = {
+            hulse_log_u64("n", i),
+            hulse_log_str("pad", "some text of the length that log texts have"),
+        };
+        hulse_log_write(&site, fields, COUNT_OF(fields));
+        if (i % 100 == 0) {
+            const struct timespec pause = {.tv_nsec = 200000};
+            (void)nanosleep(&pause, NULL);
+        }
+    }
+    hulse_log_thread_detach();
+    return argument;
+}
+
+static void test_two_threads_keep_their_order_and_nothing_is_lost(void **state)
+{
+    pthread_t threads[THREADS];
+    size_t numbers[THREADS];
+
+    (void)state;
+    const struct capture c = capture_begin();
+    assert_true(hulse_log_start(HULSE_LOG_INFO, HULSE_LOG_JSON));
+    for (size_t i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        assert_int_equal(pthread_create(&threads[i], NULL, log_some, &numbers[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        void *result = NULL;
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_non_null(result);
+    }
+    hulse_log_stop();
+    char *text = capture_end(&c);
+    char *at = text;
+    json_int_t next[THREADS] = {0};
+
+    for (json_t *line = next_line(&at); line != NULL; line = next_line(&at)) {
+        const size_t thread = (size_t)(string_of(line, "thread")[1] - '0');
+        assert_true(thread < THREADS);
+        if (strcmp(string_of(line, "event"), "log.dropped") == 0) {
+            next[thread] += number_of(line, "lines");
+        } else {
+            assert_true(number_of(line, "n") < PER_THREAD);
+            next[thread]++;
+        }
+        json_decref(line);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(next[i], PER_THREAD);
+    }
+    free(text);
+    assert_int_equal(hulse_mem_used(HULSE_MEM_LOG), 0);
+}
+
+/* Lines of two threads that lie in the rings together come out in the order of their times. */
+static void test_a_round_is_in_the_order_of_time(void **state)
+{
+    struct log_ring *a = hulse_log_ring_create("a");
+    struct log_ring *b = hulse_log_ring_create("b");
+
+    (void)state;
+    const struct capture c = capture_begin();
+    assert_true(hulse_log_writer_add(a) && hulse_log_writer_add(b));
+    for (uint64_t n = 0; n < 100; n++) {
+        union log_record_room room;
+        assert_true(hulse_log_ring_put(n % 3 == 0 ? a : b, numbered(&room, n, 1)) != 0);
+    }
+    assert_true(hulse_log_start(HULSE_LOG_INFO, HULSE_LOG_JSON));
+    hulse_log_writer_close(a);
+    hulse_log_writer_close(b);
+    hulse_log_stop();
+    char *text = capture_end(&c);
+    char *at = text;
+
+    for (json_int_t n = 0; n < 100; n++) {
+        json_t *line = next_line(&at);
+        assert_non_null(line);
+        assert_int_equal(number_of(line, "n"), n);
+        assert_string_equal(string_of(line, "thread"), n % 3 == 0 ? "a" : "b");
+        json_decref(line);
+    }
+    assert_null(next_line(&at));
+    free(text);
+    assert_int_equal(hulse_mem_used(HULSE_MEM_LOG), 0);
+}
+
+/* A line that comes while the log thread sleeps without a timer wakes it. */
+static void test_a_sleeping_writer_is_woken(void **state)
+{
+    int ends[2];
+    const int saved = dup(STDERR_FILENO);
+
+    (void)state;
+    assert_true(saved >= 0);
+    assert_int_equal(pipe(ends), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    assert_int_equal(close(ends[1]), 0);
+    assert_true(hulse_log_start(HULSE_LOG_INFO, HULSE_LOG_JSON));
+    assert_true(hulse_log_thread_attach("main"));
+    for (unsigned i = 0; i < 20; i++) {
+        char line[1024];
+        HULSE_LOG_STATE("ping", hulse_log_u64("i", i));
+        /* Blocks for ever when the wake-up is lost; the watchdog ends the test then. */
+        assert_true(read(ends[0], line, sizeof(line)) > 0);
+        const struct timespec longer_than_a_nap = {.tv_nsec = 25000000};
+        (void)nanosleep(&longer_than_a_nap, NULL);
+    }
+    hulse_log_thread_detach();
+    hulse_log_stop();
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    assert_int_equal(close(saved), 0);
+    assert_int_equal(close(ends[0]), 0);
+}
+
+/* A stderr that is gone or full loses lines, and the daemon goes on. */
+static void test_a_broken_stderr_loses_lines_only(void **state)
+{
+    static struct log_site site = {.event = "unheard", .level = HULSE_LOG_INFO};
+    const int saved = dup(STDERR_FILENO);
+    const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+    (void)state;
+    assert_true(saved >= 0);
+    if (full < 0) {
+        assert_int_equal(close(saved), 0);
+        skip();
+    }
+    assert_true(dup2(full, STDERR_FILENO) >= 0);
+    assert_true(hulse_log_start(HULSE_LOG_INFO, HULSE_LOG_JSON));
+    assert_true(hulse_log_thread_attach("main"));
+    for (unsigned i = 0; i < 100; i++) {
+        const struct log_field field = hulse_log_u64("n", i);
+        hulse_log_write(&site, &field, 1);
+    }
+    hulse_log_stop();
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    const struct capture c = capture_begin();
+    assert_true(hulse_log_start(HULSE_LOG_INFO, HULSE_LOG_JSON));
+    hulse_log_thread_detach();
+    hulse_log_stop();
+    char *text = capture_end(&c);
+    char *at = text;
+    json_t *line = next_line(&at);
+    assert_non_null(line);
+    assert_string_equal(string_of(line, "event"), "log.dropped");
+    assert_int_equal(number_of(line, "lines"), 100);
+    json_decref(line);
+    assert_null(next_line(&at));
+    free(text);
+    assert_int_equal(close(saved), 0);
+    assert_int_equal(close(full), 0);
+}
+
+static void test_no_memory_for_a_ring_is_a_refusal(void **state)
+{
+    (void)state;
+    hulse_mem_init(1000);
+    assert_false(hulse_log_thread_attach("main"));
+    hulse_mem_init(SIZE_MAX);
+    assert_int_equal(hulse_mem_used(HULSE_MEM_LOG), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_line_looks_as_documented),
+        cmocka_unit_test(test_the_journal_gets_a_priority),
+        cmocka_unit_test(test_foreign_text_is_escaped_or_replaced),
+        cmocka_unit_test(test_any_bytes_make_a_line_that_parses),
+        cmocka_unit_test(test_a_long_text_is_cut_at_a_character),
+        cmocka_unit_test(test_a_full_record_of_escapes_fits_a_line),
+        cmocka_unit_test(test_a_ring_keeps_order_and_drops_only_when_full),
+        cmocka_unit_test(test_lines_before_start_and_after_stop_are_written),
+        cmocka_unit_test(test_a_site_is_limited_and_says_what_it_suppressed),
+        cmocka_unit_test(test_a_full_ring_drops_and_counts),
+        cmocka_unit_test(test_two_threads_keep_their_order_and_nothing_is_lost),
+        cmocka_unit_test(test_a_round_is_in_the_order_of_time),
+        cmocka_unit_test(test_a_sleeping_writer_is_woken),
+        cmocka_unit_test(test_a_broken_stderr_loses_lines_only),
+        cmocka_unit_test(test_no_memory_for_a_ring_is_a_refusal),
+    };
+
+    return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
