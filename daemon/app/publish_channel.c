@@ -129,6 +129,11 @@ void hulse_publish_release(struct plane *p, struct channel *ch)
         ch->finished += 1;
     }
     p->in_flight -= ch->finished - before;
+    if (ch->finished == ch->taken) {
+        /* Nothing refers to an entry: begin again at the first, which is still in the cache. */
+        ch->taken = 0;
+        ch->finished = 0;
+    }
     if (ch->release_on_read) {
         end = ch->rx.read;
     }
@@ -243,7 +248,7 @@ static bool take_record(struct plane *p, struct channel *ch, const struct hulse_
         return true;
     }
     struct handle *h = hulse_handle_find(ch->session, hdr->handle, p->shared->limits.handles_max);
-    if (h == NULL || h->channel != ch || h->publisher == NULL) {
+    if (h == NULL || h->channel != ch || h->state == HANDLE_OPENING) {
         hulse_session_doom(ch->session, HULSE_RULE_V11, "no such handle on this channel");
         return false;
     }
