@@ -5,7 +5,13 @@
  *   {"command":"stats"}              -> {"status":"ok","result":{...}}
  *   {"command":"health"}             -> {"status":"ok","result":{"status":"healthy",...}}
  *   {"command":"topics.list"[,"namespace":"public/default"]}
+ *                                    -> {"status":"ok","result":["NAME",...]}
  *   anything else                    -> {"status":"error","code":"HULSE_…","detail":"..."}
+ *
+ * The result of stats: version uptime_s workers sessions channels topics[] brokers[] memory{}
+ * missed_doorbells config_generation, then totals{} and per_worker[]. A worker that does not answer
+ * within 2 s has "state":"unresponsive" there, and its figures and topics are missing; topics.list
+ * is refused then (HULSE_TIMED_OUT). The status of health is "healthy", "degraded" or "draining".
  *
  * Unix stream socket, mode 0600; a connection may ask any number of times, one after another.
  * Limits: a request line <= 64 KiB, an answer <= 16 MiB, 16 connections, 10 s for a whole line.

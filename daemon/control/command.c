@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command - see command.h.
+ */
+#include "daemon/control/command.h"
+
+#include "daemon/control/figures.h"
+#include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
+#include "daemon/core/log.h"
+#include "daemon/core/mem.h"
+#include "daemon/observe/health.h"
+#include "daemon/observe/stats.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static uint64_t now_ms(void)
+{
+    return hulse_clock_ns() / 1000000U;
+}
+
+static uint64_t uptime_s(const struct command_scene *scene)
+{
+    return (now_ms() - scene->started_ms) / 1000U;
+}
+
+bool hulse_command_needs_reports(const struct admin_request *request)
+{
+    return request->command != ADMIN_HEALTH;
+}
+
+/* ---- stats ---- */
+
+static void add_worker(struct stats *s, const struct inquiry *q)
+{
+    struct figure figures[HULSE_FIGURES_MAX];
+
+    if (q->state != INQUIRY_ANSWERED) {
+        hulse_stats_worker_missing(s, q->worker);
+        return;
+    }
+    size_t count = hulse_figures_of_worker(&q->report, figures);
+    hulse_stats_worker(s, q->worker, figures, count);
+    for (size_t i = 0; i < q->report.topic_count; i++) {
+        count = hulse_figures_of_topic(&q->report.topics[i], figures);
+        hulse_stats_topic(s, q->report.topics[i].name, figures, count);
+    }
+}
+
+static json_t *stats(const struct command_scene *scene, const struct collection *reports)
+{
+    const struct stats_head head = {
+        .version = scene->version,
+        .uptime_s = uptime_s(scene),
+        .config_generation = scene->config_generation,
+    };
+    struct stats s;
+
+    hulse_stats_begin(&s);
+    for (uint32_t i = 0; i < reports->count; i++) {
+        add_worker(&s, &reports->inquiries[i]);
+    }
+    for (unsigned i = 0; i < scene->flow->broker_count; i++) {
+        const struct broker *b = scene->flow->brokers[i];
+        hulse_stats_broker(&s, b->name, b->ops->type, b->ops->healthy(b));
+    }
+    return hulse_stats_finish(&s, &head);
+}
+
+/* ---- topics.list ---- */
+
+/* `filter` is "tenant/namespace"; empty takes all. */
+static bool in_namespace(const char *topic, const char *filter)
+{
+    const char *behind = strstr(topic, "://");
+    const size_t bytes = strlen(filter);
+
+    if (bytes == 0) {
+        return true;
+    }
+    return behind != NULL && strncmp(behind + 3, filter, bytes) == 0 && behind[3 + bytes] == '/';
+}
+
+static bool answer_topics(const struct admin_request *request,
+                          const struct collection *reports,
+                          struct admin_line *out)
+{
+    struct stats s;
+
+    for (uint32_t i = 0; i < reports->count; i++) {
+        if (reports->inquiries[i].state != INQUIRY_ANSWERED) {
+            return hulse_admin_answer_error(out, HULSE_TIMED_OUT, "a worker does not answer");
+        }
+    }
+    hulse_stats_begin(&s);
+    for (uint32_t i = 0; i < reports->count; i++) {
+        const struct worker_report *r = &reports->inquiries[i].report;
+        for (size_t t = 0; t < r->topic_count; t++) {
+            if (in_namespace(r->topics[t].name, request->namespace_name)) {
+                hulse_stats_topic(&s, r->topics[t].name, NULL, 0);
+            }
+        }
+    }
+    return hulse_admin_answer(out, hulse_stats_finish_names(&s));
+}
+
+/* ---- health ---- */
+
+static json_t *health(const struct command_scene *scene)
+{
+    struct health_worker workers[HULSE_PLANE_WORKERS_MAX];
+    struct health_broker brokers[HULSE_FLOW_BROKERS_MAX];
+
+    for (uint32_t i = 0; i < scene->crew->count; i++) {
+        workers[i] = (struct health_worker){
+            .worker = i,
+            .sessions = hulse_crew_sessions_of(scene->crew, i),
+            /* Relaxed because only the number matters. */
+            .beat_ms =
+                atomic_load_explicit(&scene->crew->workers[i]->beat_ms, memory_order_relaxed),
+        };
+    }
+    for (unsigned i = 0; i < scene->flow->broker_count; i++) {
+        const struct broker *b = scene->flow->brokers[i];
+        brokers[i] = (struct health_broker){
+            .name = b->name, .type = b->ops->type, .healthy = b->ops->healthy(b)};
+    }
+    const struct health_input in = {
+        .version = scene->version,
+        .pid = (uint64_t)getpid(),
+        .uptime_s = uptime_s(scene),
+        .now_ms = now_ms(),
+        .draining = scene->draining,
+        .workers = workers,
+        .worker_count = scene->crew->count,
+        .brokers = brokers,
+        .broker_count = scene->flow->broker_count,
+    };
+    return hulse_health_compose(&in);
+}
+
+bool hulse_command_answer(const struct command_scene *scene,
+                          const struct admin_request *request,
+                          const struct collection *reports,
+                          struct admin_line *out)
+{
+    HULSE_ASSERT(hulse_command_needs_reports(request) == (reports != NULL));
+
+    switch (request->command) {
+    case ADMIN_STATS:
+        return hulse_admin_answer(out, stats(scene, reports));
+    case ADMIN_TOPICS_LIST:
+        return answer_topics(request, reports, out);
+    case ADMIN_HEALTH:
+        break;
+    }
+    return hulse_admin_answer(out, health(scene));
+}
+
+void hulse_command_log(const struct command_scene *scene, const struct collection *reports)
+{
+    HULSE_LOG_STATE("dump.daemon",
+                    hulse_log_u64("uptime_s", uptime_s(scene)),
+                    hulse_log_u64("workers", reports->count),
+                    hulse_log_u64("sessions", hulse_crew_sessions(scene->crew)),
+                    hulse_log_u64("memory_used", hulse_mem_total()),
+                    hulse_log_u64("memory_cap", hulse_mem_cap()),
+                    hulse_log_u64("memory_refused", hulse_mem_refused()));
+    for (uint32_t i = 0; i < reports->count; i++) {
+        const struct inquiry *q = &reports->inquiries[i];
+        const struct worker_report *r = &q->report;
+        if (q->state != INQUIRY_ANSWERED) {
+            HULSE_LOG_STATE(
+                "dump.worker", hulse_log_u64("worker", i), hulse_log_str("state", "unresponsive"));
+            continue;
+        }
+        HULSE_LOG_STATE("dump.worker",
+                        hulse_log_u64("worker", i),
+                        hulse_log_u64("sessions", r->sessions),
+                        hulse_log_u64("channels", r->channels),
+                        hulse_log_u64("records", r->records_taken),
+                        hulse_log_u64("deliveries", r->deliveries_posted),
+                        hulse_log_u64("violations", r->rule_violations),
+                        hulse_log_u64("missed_doorbells", r->missed_doorbells),
+                        hulse_log_u64("turns", r->turns));
+    }
+}

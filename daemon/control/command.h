@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command - what an admin request means: its answer, from the control thread's own knowledge or
+ * from the workers' reports.
+ *
+ * Threads: control.
+ */
+#ifndef HULSE_CONTROL_COMMAND_H
+#define HULSE_CONTROL_COMMAND_H
+
+#include "daemon/admin/answer.h"
+#include "daemon/admin/request.h"
+#include "daemon/control/collect.h"
+#include "daemon/control/crew.h"
+
+/* What the commands may look at. */
+struct command_scene {
+    const struct crew *crew;
+    const struct flow *flow;
+    const char *version;
+    uint64_t started_ms;        /* CLOCK_MONOTONIC */
+    uint64_t config_generation; /* 1, and one more with each reload */
+    bool draining;
+};
+
+/* True when the answer needs the workers' reports. */
+bool hulse_command_needs_reports(const struct admin_request *request);
+/*
+ * Fills the line. `reports` as said by hulse_command_needs_reports(), else NULL. False: memory was
+ * refused even for an error.
+ */
+bool hulse_command_answer(const struct command_scene *scene,
+                          const struct admin_request *request,
+                          const struct collection *reports,
+                          struct admin_line *out);
+/* The figures of every worker to the log (USR1). */
+void hulse_command_log(const struct command_scene *scene, const struct collection *reports);
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control - see control.h.
+ */
+#include "daemon/control/control.h"
+
+#include "daemon/admin/answer.h"
+#include "daemon/control/admin_server.h"
+#include "daemon/control/collect.h"
+#include "daemon/control/command.h"
+#include "daemon/control/crew.h"
+#include "daemon/control/door.h"
+#include "daemon/control/drain.h"
+#include "daemon/control/listen.h"
+#include "daemon/control/notify.h"
+#include "daemon/control/signals.h"
+#include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
+#include "daemon/core/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define INBOX_REQUESTS_MAX 1024U
+#define DRAIN_TICK_MS 5U
+
+struct control {
+    const struct control_params *params;
+    struct loop loop;
+    struct crew crew;
+    struct plane_shared plane;
+    struct door door;
+    struct listen_socket app_socket;
+    struct listen_socket admin_socket;
+    struct collector collector;
+    struct command_scene scene;
+    struct admin_server admin;
+    struct signals signals;
+    struct collection *dump; /* of USR1, while it is on its way */
+    struct drain drain;
+    struct timer drain_tick;
+};
+
+/* ---- drain ---- */
+
+/* Nobody new from here on; the paths are free for a successor. */
+static void close_doors(struct control *c)
+{
+    hulse_door_close(&c->door);
+    hulse_listen_close(&c->app_socket);
+}
+
+static void drain_on(struct timer *timer)
+{
+    struct control *c = HULSE_CONTAINER(timer, struct control, drain_tick);
+    const enum drain_step before = c->drain.step;
+    const uint64_t now_ms = hulse_loop_now_ms(&c->loop);
+    const uint32_t sessions = hulse_crew_sessions(&c->crew);
+    const enum drain_step step =
+        hulse_drain_advance(&c->drain, now_ms, sessions, hulse_crew_drained(&c->crew));
+
+    if (step == DRAIN_FINISHING && before != DRAIN_FINISHING) {
+        HULSE_LOG_STATE("daemon.draining", hulse_log_u64("sessions", sessions));
+        close_doors(c);
+        hulse_crew_drain(&c->crew);
+    }
+    if (step != DRAIN_DONE) {
+        hulse_timer_start(&c->loop.timers, timer, now_ms + DRAIN_TICK_MS);
+    }
+}
+
+static void request_stop(struct control *c)
+{
+    const uint64_t timeout_ms = c->params->config->drain_timeout_ns / 1000000U;
+
+    if (!hulse_drain_begin(&c->drain, hulse_loop_now_ms(&c->loop), timeout_ms)) {
+        HULSE_LOG_STATE("daemon.aborted", hulse_log_str("why", "second request to stop"));
+        hulse_listen_close(&c->app_socket);
+        hulse_listen_close(&c->admin_socket);
+        hulse_log_stop();
+        _exit(0);
+    }
+    c->scene.draining = true;
+    (void)hulse_notify(c->params->notify_socket, "STOPPING=1");
+    HULSE_LOG_STATE("daemon.stopping",
+                    hulse_log_u64("sessions", hulse_crew_sessions(&c->crew)),
+                    hulse_log_u64("timeout_ms", timeout_ms));
+    drain_on(&c->drain_tick);
+}
+
+/* ---- signals ---- */
+
+static void dump_done(void *ctx, struct collection *reports)
+{
+    struct control *c = ctx;
+
+    c->dump = NULL;
+    hulse_command_log(&c->scene, reports);
+}
+
+static void handle_signal(void *ctx, int number)
+{
+    struct control *c = ctx;
+
+    switch (number) {
+    case SIGHUP:
+        HULSE_LOG_WARNF("reload.unavailable",
+                        hulse_log_str("why", "this version has no configuration file"));
+        break;
+    case SIGUSR1:
+        if (c->dump == NULL) {
+            c->dump = hulse_collect_start(&c->collector, dump_done, c);
+        }
+        break;
+    default:
+        request_stop(c);
+        break;
+    }
+}
+
+/* ---- start and end ---- */
+
+void hulse_control_limits(const struct config *config, struct plane_limits *out)
+{
+    *out = (struct plane_limits){
+        .publish_ring = (uint32_t)config->session.publish_ring,
+        .deliver_ring = (uint32_t)config->session.deliver_ring,
+        .verdict_ring = (uint32_t)config->session.verdict_ring,
+        .receipts = config->session.receipts,
+        .unacked_max = config->session.unacked_max,
+        .ring_max = (uint32_t)config->session.ring_max,
+        .receipts_max = config->session.receipts_max,
+        .channels_max = config->session.channels_max,
+        .handles_max = 1024,
+        .groups_max = 64,
+        .session_bytes_max = config->session.memory_max,
+        .sessions_max = config->session.sessions_max,
+        /* One maximum message beside 1 MiB, so that the largest always fits (ipc B7). */
+        .deliver_overflow_bytes = (1U << 20) + (uint32_t)config->message_max,
+        .control_per_second = 1000,
+        .bells_per_second = 1000,
+    };
+}
+
+static hulse_status open_sockets(struct control *c, struct error *err)
+{
+    const struct config *config = c->params->config;
+    struct listen_params app = {
+        .path = config->listen.socket,
+        .type = SOCK_SEQPACKET,
+        .mode = config->listen.mode,
+        .group = HULSE_LISTEN_NO_GROUP,
+    };
+    const struct listen_params admin = {
+        .path = config->listen.admin_socket,
+        .type = SOCK_STREAM,
+        .mode = 0600,
+        .group = HULSE_LISTEN_NO_GROUP,
+    };
+    hulse_status st = HULSE_OK;
+
+    if (config->listen.group[0] != '\0') {
+        st = hulse_listen_group(config->listen.group, &app.group, err);
+    }
+    if (st == HULSE_OK) {
+        st = hulse_listen_open(&c->app_socket, &app, err);
+    }
+    if (st == HULSE_OK) {
+        st = hulse_listen_open(&c->admin_socket, &admin, err);
+    }
+    return st;
+}
+
+static hulse_status begin_accepting(struct control *c, struct error *err)
+{
+    if (!hulse_door_open(&c->door, c->app_socket.fd) ||
+        !hulse_admin_server_open(&c->admin, c->admin_socket.fd)) {
+        return hulse_fail(err, HULSE_IO, "epoll: %s", strerrordesc_np(errno));
+    }
+    return HULSE_OK;
+}
+
+static void announce(const struct control *c)
+{
+    const struct config *config = c->params->config;
+
+    HULSE_LOG_STATE("daemon.ready",
+                    hulse_log_u64("pid", (uint64_t)getpid()),
+                    hulse_log_str("version", c->params->version),
+                    hulse_log_str("socket", config->listen.socket),
+                    hulse_log_str("admin_socket", config->listen.admin_socket),
+                    hulse_log_u64("workers", c->crew.count),
+                    hulse_log_u64("spin_ns", c->crew.spin_ns),
+                    hulse_log_str("broker", c->params->flow->default_broker->name));
+    (void)hulse_notify(c->params->notify_socket, "READY=1");
+}
+
+/* Everything that has been initialised, in reverse; harmless on what has not been opened. */
+static void end(struct control *c)
+{
+    close_doors(c);
+    hulse_admin_server_close(&c->admin);
+    hulse_listen_close(&c->admin_socket);
+    hulse_timer_stop(&c->loop.timers, &c->drain_tick);
+    hulse_collect_forget(&c->dump);
+    hulse_crew_stop(&c->crew);
+    /* The workers' last answers. */
+    while (hulse_inbox_run(&c->loop.inbox, INBOX_REQUESTS_MAX) > 0) {
+    }
+    hulse_collector_fini(&c->collector);
+    hulse_signals_close(&c->signals);
+    hulse_door_fini(&c->door);
+}
+
+static hulse_status start(struct control *c, struct error *err)
+{
+    hulse_status st = open_sockets(c, err);
+
+    if (st == HULSE_OK) {
+        st = hulse_signals_open(&c->signals, &c->loop, handle_signal, c, err);
+    }
+    if (st == HULSE_OK) {
+        st = hulse_crew_start(&c->crew, &c->plane, err);
+    }
+    if (st == HULSE_OK) {
+        st = begin_accepting(c, err);
+    }
+    return st;
+}
+
+/* The parts know each other; none of them is open. */
+static hulse_status wire(struct control *c, struct error *err)
+{
+    const struct control_params *params = c->params;
+
+    c->app_socket = (struct listen_socket)HULSE_LISTEN_CLOSED;
+    c->admin_socket = (struct listen_socket)HULSE_LISTEN_CLOSED;
+    c->signals.watch.fd = -1;
+    c->drain_tick.fire = drain_on;
+    c->plane.flow = params->flow;
+    c->plane.generation = params->generation;
+    hulse_control_limits(params->config, &c->plane.limits);
+    hulse_collector_init(&c->collector, &c->loop, &c->crew);
+    hulse_admin_server_init(&c->admin, &c->loop, &c->collector, &c->scene);
+    c->scene = (struct command_scene){
+        .crew = &c->crew,
+        .flow = params->flow,
+        .version = params->version,
+        .started_ms = hulse_loop_now_ms(&c->loop),
+        .config_generation = 1,
+    };
+    if (!hulse_door_init(&c->door, &c->loop, &c->crew, &c->plane)) {
+        return hulse_fail(err, HULSE_IO, "/dev/null: %s", strerrordesc_np(errno));
+    }
+    return HULSE_OK;
+}
+
+static hulse_status run(struct control *c, struct error *err)
+{
+    hulse_status st = wire(c, err);
+
+    if (st == HULSE_OK) {
+        st = start(c, err);
+    }
+    if (st == HULSE_OK) {
+        announce(c);
+        while (c->drain.step != DRAIN_DONE) {
+            (void)hulse_loop_round(&c->loop, -1);
+        }
+    }
+    end(c);
+    return st;
+}
+
+hulse_status hulse_control_run(const struct control_params *params, struct error *err)
+{
+    /* Cache lines of the plane's words are kept apart, which takes more than malloc promises. */
+    struct control *c = aligned_alloc(_Alignof(struct control), sizeof(*c));
+
+    HULSE_ASSERT_ROLE(HULSE_ROLE_CONTROL);
+    if (c == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory");
+    }
+    memset(c, 0, sizeof(*c));
+    c->params = params;
+    hulse_status st = hulse_crew_plan(&c->crew, params->config, err);
+    if (st == HULSE_OK && !hulse_loop_init(&c->loop, INBOX_REQUESTS_MAX)) {
+        st = hulse_fail(err, HULSE_IO, "epoll: %s", strerrordesc_np(errno));
+    } else if (st == HULSE_OK) {
+        st = run(c, err);
+        if (st == HULSE_OK) {
+            HULSE_LOG_STATE("daemon.stopped", hulse_log_u64("pid", (uint64_t)getpid()));
+        }
+        hulse_loop_fini(&c->loop);
+    }
+    free(c);
+    return st;
+}

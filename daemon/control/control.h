@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control - the main thread of the daemon: starts the workers, lets applications in, answers the
+ * operator, and ends it all.
+ *
+ * Threads: main, which becomes the control thread.
+ * See:     daemon/control/README.md.
+ */
+#ifndef HULSE_CONTROL_CONTROL_H
+#define HULSE_CONTROL_CONTROL_H
+
+#include "daemon/app/plane.h"
+#include "daemon/config/config.h"
+#include "daemon/flow/flow.h"
+
+struct control_params {
+    const struct config *config;
+    const struct flow *flow;
+    const char *version;
+    const char *notify_socket; /* $NOTIFY_SOCKET, or NULL */
+    uint64_t generation;       /* of this process, never 0 */
+};
+
+/*
+ * Runs until told to stop. OK after a drain; anything else did not start, and *err says why: INVAL
+ * a setting that this host cannot follow, BUSY another daemon has the socket, IO the rest.
+ */
+hulse_status hulse_control_run(const struct control_params *params, struct error *err);
+
+/* The session limits of a configuration. */
+void hulse_control_limits(const struct config *config, struct plane_limits *out);
+
+#endif

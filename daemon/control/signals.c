@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * signals - see signals.h.
+ */
+#include "daemon/control/signals.h"
+
+#include "daemon/core/assert.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static void fill_set(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+    (void)sigaddset(set, SIGHUP);
+    (void)sigaddset(set, SIGUSR1);
+}
+
+void hulse_signals_block(void)
+{
+    sigset_t set;
+
+    fill_set(&set);
+    HULSE_ASSERT(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+}
+
+static void fired(struct watch *watch, uint32_t events)
+{
+    struct signals *s = HULSE_CONTAINER(watch, struct signals, watch);
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (s->watch.fd >= 0 && read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        s->handle(s->ctx, (int)info.ssi_signo);
+    }
+}
+
+hulse_status hulse_signals_open(struct signals *s,
+                                struct loop *loop,
+                                void (*handle)(void *ctx, int number),
+                                void *ctx,
+                                struct error *err)
+{
+    sigset_t set;
+
+    fill_set(&set);
+    *s = (struct signals){.loop = loop, .handle = handle, .ctx = ctx};
+    s->watch.fire = fired;
+    s->watch.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (s->watch.fd < 0 || !hulse_loop_add(loop, &s->watch, EPOLLIN)) {
+        const int error = errno;
+        hulse_signals_close(s);
+        return hulse_fail(err, HULSE_IO, "signalfd: %s", strerrordesc_np(error));
+    }
+    return HULSE_OK;
+}
+
+void hulse_signals_close(struct signals *s)
+{
+    if (s->watch.fd >= 0) {
+        hulse_loop_remove(s->loop, &s->watch);
+        (void)close(s->watch.fd);
+        s->watch.fd = -1;
+    }
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stats - see stats.h.
+ */
+#include "daemon/observe/stats.h"
+
+#include "daemon/core/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* JSON integers are signed. */
+static json_t *integer(uint64_t value)
+{
+    return json_integer(value > (uint64_t)INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+static void note(struct stats *s, int rc)
+{
+    s->failed = s->failed || rc != 0;
+}
+
+void hulse_stats_begin(struct stats *s)
+{
+    *s = (struct stats){
+        .totals = json_object(),
+        .per_worker = json_array(),
+        .topics = json_object(),
+        .brokers = json_array(),
+    };
+    s->failed =
+        s->totals == NULL || s->per_worker == NULL || s->topics == NULL || s->brokers == NULL;
+}
+
+/* Adds figures to what the object has of them; their sum leaves out what has none. */
+static void add_figures(struct stats *s, json_t *object, const struct figure *figures, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (figures[i].own && object == s->totals) {
+            continue;
+        }
+        const json_int_t before = json_integer_value(json_object_get(object, figures[i].name));
+        note(s,
+             json_object_set_new(
+                 object, figures[i].name, integer((uint64_t)before + figures[i].value)));
+    }
+}
+
+static json_t *worker_object(struct stats *s, uint32_t worker, const char *state)
+{
+    json_t *object = json_pack("{s:I, s:s}", "worker", (json_int_t)worker, "state", state);
+
+    s->workers++;
+    if (json_array_append(s->per_worker, object) != 0) {
+        s->failed = true;
+    }
+    return object;
+}
+
+void hulse_stats_worker(struct stats *s,
+                        uint32_t worker,
+                        const struct figure *figures,
+                        size_t count)
+{
+    json_t *object = worker_object(s, worker, "ok");
+
+    add_figures(s, object, figures, count);
+    add_figures(s, s->totals, figures, count);
+    json_decref(object);
+}
+
+void hulse_stats_worker_missing(struct stats *s, uint32_t worker)
+{
+    json_decref(worker_object(s, worker, "unresponsive"));
+}
+
+void hulse_stats_topic(struct stats *s,
+                       const char *name,
+                       const struct figure *figures,
+                       size_t count)
+{
+    json_t *object = json_object_get(s->topics, name);
+
+    if (object == NULL) {
+        object = json_pack("{s:s}", "name", name);
+        note(s, json_object_set_new(s->topics, name, object));
+        object = json_object_get(s->topics, name);
+    }
+    add_figures(s, object, figures, count);
+}
+
+void hulse_stats_broker(struct stats *s, const char *name, const char *type, bool healthy)
+{
+    note(s,
+         json_array_append_new(
+             s->brokers,
+             json_pack("{s:s, s:s, s:b}", "name", name, "type", type, "healthy", healthy ? 1 : 0)));
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The topics as an array sorted by name: whole objects, or the names alone. */
+static json_t *sorted_topics(struct stats *s, bool names_only)
+{
+    const size_t count = json_object_size(s->topics);
+    const size_t bytes = count * sizeof(char *);
+    json_t *array = json_array();
+    size_t used = 0;
+
+    if (count == 0) {
+        return array;
+    }
+    const char **names = hulse_mem_alloc(HULSE_MEM_ADMIN, bytes);
+    if (names == NULL) {
+        s->failed = true;
+        return array;
+    }
+    for (void *at = json_object_iter(s->topics); at != NULL && used < count;
+         at = json_object_iter_next(s->topics, at)) {
+        names[used++] = json_object_iter_key(at);
+    }
+    qsort(names, used, sizeof(names[0]), compare_names);
+    for (size_t i = 0; i < used; i++) {
+        note(s,
+             names_only ? json_array_append_new(array, json_string(names[i]))
+                        : json_array_append(array, json_object_get(s->topics, names[i])));
+    }
+    hulse_mem_free(HULSE_MEM_ADMIN, names, bytes);
+    return array;
+}
+
+static uint64_t total(const struct stats *s, const char *name)
+{
+    return (uint64_t)json_integer_value(json_object_get(s->totals, name));
+}
+
+static json_t *memory(struct stats *s)
+{
+    json_t *object = json_pack("{s:I, s:I, s:I}",
+                               "cap",
+                               (json_int_t)hulse_mem_cap(),
+                               "used",
+                               (json_int_t)hulse_mem_total(),
+                               "refused",
+                               (json_int_t)hulse_mem_refused());
+
+    for (int i = 0; i < HULSE_MEM_PURPOSES; i++) {
+        const enum mem_purpose purpose = (enum mem_purpose)i;
+        note(
+            s,
+            json_object_set_new(object, hulse_mem_name(purpose), integer(hulse_mem_used(purpose))));
+    }
+    return object;
+}
+
+static void release(struct stats *s)
+{
+    json_decref(s->totals);
+    json_decref(s->per_worker);
+    json_decref(s->topics);
+    json_decref(s->brokers);
+    *s = (struct stats){0};
+}
+
+/* Gives the object, or NULL when anything on the way to it failed. */
+static json_t *finish(struct stats *s, json_t *object)
+{
+    const bool failed = s->failed || object == NULL;
+
+    release(s);
+    if (failed) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+json_t *hulse_stats_finish(struct stats *s, const struct stats_head *head)
+{
+    json_t *object = json_object();
+
+    note(s, json_object_set_new(object, "version", json_string(head->version)));
+    note(s, json_object_set_new(object, "uptime_s", integer(head->uptime_s)));
+    note(s, json_object_set_new(object, "workers", integer(s->workers)));
+    note(s, json_object_set_new(object, "sessions", integer(total(s, "sessions"))));
+    note(s, json_object_set_new(object, "channels", integer(total(s, "channels"))));
+    note(s, json_object_set_new(object, "topics", sorted_topics(s, false)));
+    note(s, json_object_set(object, "brokers", s->brokers));
+    note(s, json_object_set_new(object, "memory", memory(s)));
+    note(s, json_object_set_new(object, "missed_doorbells", integer(total(s, "missed_doorbells"))));
+    note(s, json_object_set_new(object, "config_generation", integer(head->config_generation)));
+    note(s, json_object_set(object, "totals", s->totals));
+    note(s, json_object_set(object, "per_worker", s->per_worker));
+    return finish(s, object);
+}
+
+json_t *hulse_stats_finish_names(struct stats *s)
+{
+    return finish(s, sorted_topics(s, true));
+}
