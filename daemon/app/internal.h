@@ -136,8 +136,8 @@ struct channel {
     size_t meta_max; /* metadata of a delivery beyond it are left out */
     int64_t deficit;
     uint32_t slots;    /* receipt slots, a power of two */
-    uint64_t taken;    /* entries ever taken into `inflight` */
-    uint64_t finished; /* entries ever released */
+    uint64_t taken;    /* entries put into `inflight` since it was last empty */
+    uint64_t finished; /* entries released of these */
     struct inflight *inflight;
     uint64_t stats[HULSE_STAT_COUNT];
 

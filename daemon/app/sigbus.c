@@ -65,7 +65,7 @@ hulse_status hulse_plane_signals(struct error *err)
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     if (sigaction(SIGBUS, &bus, NULL) != 0 || sigaction(SIGPIPE, &ignore, NULL) != 0 ||
         sigaction(SIGIO, &ignore, NULL) != 0) {
-        return hulse_fail(err, HULSE_IO, "sigaction: %s", strerror(errno));
+        return hulse_fail(err, HULSE_IO, "sigaction: %s", strerrordesc_np(errno));
     }
     return HULSE_OK;
 }

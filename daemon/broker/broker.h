@@ -14,11 +14,11 @@
 #ifndef HULSE_BROKER_BROKER_H
 #define HULSE_BROKER_BROKER_H
 
+#include "daemon/core/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "daemon/core/error.h"
 
 struct broker;
 struct worker;
@@ -71,7 +71,7 @@ struct broker_record {
 struct broker_id {
     uint64_t ledger;
     uint64_t entry;
-    int32_t batch;       /* -1 = not in a batch */
+    int32_t batch; /* -1 = not in a batch */
     uint16_t partition;
     uint16_t batch_size; /* 0 = not in a batch */
 };
@@ -91,7 +91,9 @@ struct broker_limits {
 
 struct broker_producer_events {
     /* Once after open. On failure the object is gone when this returns. */
-    void (*opened)(void *ctx, hulse_status status, const char *text,
+    void (*opened)(void *ctx,
+                   hulse_status status,
+                   const char *text,
                    const struct broker_limits *limits);
     /* Once for each record sent, in any order. */
     void (*answered)(void *ctx, uint64_t token, const struct broker_answer *answer);
@@ -160,9 +162,6 @@ struct broker_consumer {
     void *ctx;
 };
 
-
-
-
 /* ---- the table ---- */
 
 struct broker_ops {
@@ -173,21 +172,26 @@ struct broker_ops {
      * Begin to open; *out is set before the first event. A status other than OK means that
      * nothing was begun and no event will come.
      */
-    hulse_status (*producer_open)(struct broker *b, struct worker *w,
+    hulse_status (*producer_open)(struct broker *b,
+                                  struct worker *w,
                                   const struct broker_producer_params *params,
-                                  struct broker_producer **out, struct error *err);
+                                  struct broker_producer **out,
+                                  struct error *err);
     void (*send)(struct broker_producer *p, const struct broker_record *r);
     /* No further event; records without an answer are finished by the implementation. */
     void (*producer_close)(struct broker_producer *p);
 
-    hulse_status (*consumer_open)(struct broker *b, struct worker *w,
+    hulse_status (*consumer_open)(struct broker *b,
+                                  struct worker *w,
                                   const struct broker_consumer_params *params,
-                                  struct broker_consumer **out, struct error *err);
+                                  struct broker_consumer **out,
+                                  struct error *err);
     /* `count` more messages may come. */
     void (*permit)(struct broker_consumer *c, uint32_t count);
     void (*ack)(struct broker_consumer *c, struct broker_delivery *d);
     /* Everything up to and with d; the deliveries it ends are told through `ended`. */
-    void (*ack_cumulative)(struct broker_consumer *c, struct broker_delivery *d,
+    void (*ack_cumulative)(struct broker_consumer *c,
+                           struct broker_delivery *d,
                            void (*ended)(void *ctx, struct broker_delivery *d));
     /* Handled and refused: again after delay_ms, its redelivery count one higher. */
     void (*nack)(struct broker_consumer *c, struct broker_delivery *d, uint32_t delay_ms);

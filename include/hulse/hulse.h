@@ -21,10 +21,9 @@
 #ifndef HULSE_HULSE_H
 #define HULSE_HULSE_H
 
+#include <hulse/status.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <hulse/status.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -73,7 +72,7 @@ struct hulse_id {
     size_t size;
     uint64_t ledger;
     uint64_t entry;
-    int32_t batch;       /* index in a batch, -1 outside one */
+    int32_t batch; /* index in a batch, -1 outside one */
     uint16_t partition;
     uint16_t batch_size; /* 0 outside a batch */
     uint64_t ref;
@@ -116,11 +115,11 @@ struct hulse_message {
 /* Counters of one channel, read from shared memory without asking the daemon. */
 struct hulse_stats {
     size_t size;
-    uint64_t taken_records;    /* records (producer) or verdicts (consumer) the daemon took */
+    uint64_t taken_records; /* records (producer) or verdicts (consumer) the daemon took */
     uint64_t taken_bytes;
-    uint64_t done;             /* publishes stored or spooled; verdicts applied */
-    uint64_t failed;           /* publishes with any other outcome; verdicts ignored */
-    uint64_t posted_records;   /* receipts or deliveries the daemon wrote */
+    uint64_t done;           /* publishes stored or spooled; verdicts applied */
+    uint64_t failed;         /* publishes with any other outcome; verdicts ignored */
+    uint64_t posted_records; /* receipts or deliveries the daemon wrote */
     uint64_t posted_bytes;
     uint64_t stalls;           /* times the daemon waited for room in the down ring */
     uint64_t missed_doorbells; /* must stay 0 */
@@ -239,11 +238,8 @@ HULSE_API void hulse_abort(hulse_producer *p);
 /* Makes everything committed visible to the daemon and rings it if it sleeps. Never waits. */
 HULSE_API hulse_status hulse_flush(hulse_producer *p);
 /* Claim, copy, commit and flush. Larger than a record: as fragments, all or nothing. */
-HULSE_API HULSE_NODISCARD hulse_status hulse_publish(hulse_producer *p,
-                                                     const void *data,
-                                                     size_t bytes,
-                                                     const struct hulse_meta *m,
-                                                     uint64_t token);
+HULSE_API HULSE_NODISCARD hulse_status hulse_publish(
+    hulse_producer *p, const void *data, size_t bytes, const struct hulse_meta *m, uint64_t token);
 /* The same, waiting up to timeout_ms for room; also for messages larger than the ring. */
 HULSE_API HULSE_NODISCARD hulse_status hulse_publish_wait(hulse_producer *p,
                                                           const void *data,
@@ -306,10 +302,7 @@ enum hulse_subscription {
     HULSE_KEY_SHARED = 3,
     HULSE_READER = 4 /* no subscription: nothing is acknowledged, nothing remembered */
 };
-enum hulse_start {
-    HULSE_LATEST = 0,
-    HULSE_EARLIEST = 1
-};
+enum hulse_start { HULSE_LATEST = 0, HULSE_EARLIEST = 1 };
 
 HULSE_API hulse_consumer_options *hulse_consumer_options_new(void);
 HULSE_API void hulse_consumer_options_free(hulse_consumer_options **o);
@@ -323,8 +316,7 @@ HULSE_API hulse_status hulse_consumer_options_verdict_ring(hulse_consumer_option
                                                            uint32_t bytes);
 HULSE_API hulse_status hulse_consumer_options_group(hulse_consumer_options *o, unsigned group);
 /* Buffer for messages larger than a record, allocated at open; 0 (default) = refused. */
-HULSE_API hulse_status hulse_consumer_options_reassembly(hulse_consumer_options *o,
-                                                         uint32_t bytes);
+HULSE_API hulse_status hulse_consumer_options_reassembly(hulse_consumer_options *o, uint32_t bytes);
 /* Messages without a verdict at one time; 0 = the daemon's default. */
 HULSE_API hulse_status hulse_consumer_options_unacked_max(hulse_consumer_options *o,
                                                           uint32_t count);

@@ -51,26 +51,26 @@ enum {
 
 /* Final verdict on one published record (ipc B3). A number not listed counts as FAILED_UNKNOWN. */
 enum hulse_outcome {
-    HULSE_OUTCOME_STORED = 1,           /* the broker's receipt, with a message id */
-    HULSE_OUTCOME_SPOOLED = 2,          /* fsynced in the spool; no second receipt follows */
-    HULSE_OUTCOME_FAILED_NOT_SENT = 3,  /* certainly not sent */
-    HULSE_OUTCOME_FAILED_UNKNOWN = 4,   /* sent, no answer */
-    HULSE_OUTCOME_EXPIRED = 5,          /* its time to live passed before it was sent */
-    HULSE_OUTCOME_DENIED = 6,       /* no permission to produce */
-    HULSE_OUTCOME_TOO_LARGE = 7,        /* larger than the broker or a rule allows */
-    HULSE_OUTCOME_DEAD_LETTERED = 8,    /* diverted to the dead-letter topic and stored there */
-    HULSE_OUTCOME_INTERRUPTED = 9,      /* larger than its ring and cut by a restart; outcome unknown */
-    HULSE_OUTCOME_RATE_LIMITED = 10,    /* over a configured rate */
-    HULSE_OUTCOME_BREAKER_OPEN = 11,    /* the circuit breaker is open */
-    HULSE_OUTCOME_INVALID_SCHEMA = 12,  /* payload does not match the topic's schema */
-    HULSE_OUTCOME_FENCED = 13,          /* another producer took exclusive access */
-    HULSE_OUTCOME_NO_TOPIC = 14,    /* the topic is gone and may not be created */
+    HULSE_OUTCOME_STORED = 1,          /* the broker's receipt, with a message id */
+    HULSE_OUTCOME_SPOOLED = 2,         /* fsynced in the spool; no second receipt follows */
+    HULSE_OUTCOME_FAILED_NOT_SENT = 3, /* certainly not sent */
+    HULSE_OUTCOME_FAILED_UNKNOWN = 4,  /* sent, no answer */
+    HULSE_OUTCOME_EXPIRED = 5,         /* its time to live passed before it was sent */
+    HULSE_OUTCOME_DENIED = 6,          /* no permission to produce */
+    HULSE_OUTCOME_TOO_LARGE = 7,       /* larger than the broker or a rule allows */
+    HULSE_OUTCOME_DEAD_LETTERED = 8,   /* diverted to the dead-letter topic and stored there */
+    HULSE_OUTCOME_INTERRUPTED = 9, /* larger than its ring and cut by a restart; outcome unknown */
+    HULSE_OUTCOME_RATE_LIMITED = 10,     /* over a configured rate */
+    HULSE_OUTCOME_BREAKER_OPEN = 11,     /* the circuit breaker is open */
+    HULSE_OUTCOME_INVALID_SCHEMA = 12,   /* payload does not match the topic's schema */
+    HULSE_OUTCOME_FENCED = 13,           /* another producer took exclusive access */
+    HULSE_OUTCOME_NO_TOPIC = 14,         /* the topic is gone and may not be created */
     HULSE_OUTCOME_TOPIC_TERMINATED = 15, /* the topic accepts no more messages */
-    HULSE_OUTCOME_QUOTA_EXCEEDED = 16,  /* the topic's backlog quota */
-    HULSE_OUTCOME_STORE_FULL = 17,      /* the embedded store or spool is full */
-    HULSE_OUTCOME_NO_MEMORY = 18,   /* the daemon's memory cap */
-    HULSE_OUTCOME_DROPPED = 19,         /* dropped by the drop-oldest policy */
-    HULSE_OUTCOME_BAD_RECORD = 20       /* the record's metadata is malformed */
+    HULSE_OUTCOME_QUOTA_EXCEEDED = 16,   /* the topic's backlog quota */
+    HULSE_OUTCOME_STORE_FULL = 17,       /* the embedded store or spool is full */
+    HULSE_OUTCOME_NO_MEMORY = 18,        /* the daemon's memory cap */
+    HULSE_OUTCOME_DROPPED = 19,          /* dropped by the drop-oldest policy */
+    HULSE_OUTCOME_BAD_RECORD = 20        /* the record's metadata is malformed */
 };
 
 /* English text of a status or an outcome; never NULL, static, ends without a full stop. */
