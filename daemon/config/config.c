@@ -86,7 +86,11 @@ note_origin(struct config *c, const struct key *key, enum config_origin origin, 
     const size_t index = (size_t)(key - hulse_key_at(0));
 
     c->origins[index].origin = origin;
-    (void)snprintf(c->origins[index].name, sizeof(c->origins[index].name), "%s", name);
+    (void)snprintf(c->origins[index].name,
+                   sizeof(c->origins[index].name),
+                   "%.*s",
+                   (int)sizeof(c->origins[index].name) - 1,
+                   name);
 }
 
 /* HULSE_SESSION__RING_MAX -> session.ring_max. False: not a name of this form. */
