@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# HULSE_TEST: timeout=300
+# M2: Spin models of the doorbells, a channel and a session. Each must verify; each seeded mutation
+# must be found.
+set -uo pipefail
+
+models=$(cd "$(dirname "$0")" && pwd)
+for tool in spin gcc; do
+    if ! command -v "$tool" >/dev/null; then
+        echo "skipped: $tool is not installed"
+        exit 77
+    fi
+done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+
+# Gives the number of errors, or "broken" when the model could not be built or searched in full.
+errors() { # model claim options...; claim "-" = assertions and end states only
+    local model=$1 claim=$2
+    shift 2
+    rm -f pan pan.* ./*.trail
+    spin -a "$@" "$models/$model.pml" >spin.out 2>&1 || { echo broken; return; }
+    local build=(-O2 -w -o pan pan.c) search=(-m1000000)
+    if [ "$claim" = - ]; then
+        build+=(-DSAFETY -DNOCLAIM)
+    else
+        search+=(-a -f -N "$claim")
+        # Fairness between processes needs a bit per process; the models have at most four.
+        build+=(-DNFAIR=3)
+    fi
+    gcc "${build[@]}" >>spin.out 2>&1 || { echo broken; return; }
+    timeout 120 ./pan "${search[@]}" >spin.out 2>&1
+    if grep -q "max search depth too small" spin.out; then
+        echo broken
+        return
+    fi
+    grep -oE "errors: [0-9]+" spin.out | grep -oE "[0-9]+" || echo broken
+}
+
+holds() {
+    local n
+    n=$(errors "$@")
+    if [ "$n" = 0 ]; then
+        echo "ok   $*: $(grep -oE '[0-9]+ states, stored' spin.out | head -n 1)"
+    else
+        echo "FAIL $*: errors: $n"
+        tail -n 15 spin.out
+        failed=1
+    fi
+}
+
+finds() {
+    local n
+    n=$(errors "$@")
+    if [ "$n" != 0 ] && [ "$n" != broken ]; then
+        echo "ok   $*: found"
+    else
+        echo "FAIL $*: the seeded fault was not found ($n)"
+        tail -n 15 spin.out
+        failed=1
+    fi
+}
+
+holds doorbell -
+holds doorbell - -DSHAPE_WANT
+for shape in "" -DSHAPE_WANT; do
+    for fault in NO_WAKER_FENCE NO_SLEEPER_FENCE NO_RECHECK; do
+        finds doorbell - $shape -D$fault
+    done
+done
+finds doorbell - -DSHAPE_WANT -DPAST
+
+holds channel -
+holds channel released
+holds channel bounds
+finds channel - -DNO_RESERVE
+finds channel - -DM3_BEFORE_M5
+finds channel - -DRELEASE_ANY
+finds channel released -DNO_DRAIN
+
+holds session -
+holds session live_is_sealed
+holds session maps_bounded
+holds session ends
+finds session live_is_sealed -DLIVE_BEFORE_READY
+finds session - -DNO_CLEANUP
+finds session maps_bounded -DDOUBLE_CLOSE
+finds session - -DNO_HELLO_CHECK
+exit $failed
