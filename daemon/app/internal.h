@@ -207,8 +207,9 @@ struct session {
     bool sock_watched;
     bool bell_watched;
     bool want_write;
-    bool gone;   /* the socket is closed; channels drain */
-    bool doomed; /* closed at the end of this turn */
+    bool gone;     /* the socket is closed; channels drain */
+    bool doomed;   /* closed at the end of this turn */
+    bool farewell; /* doomed, and the last event is being sent */
     enum hulse_rule rule;
     const char *why; /* static */
     struct group *groups;

@@ -42,7 +42,7 @@ static void queue(struct session *s, struct hulse_packet *p)
 
 void hulse_session_reply(struct session *s, struct hulse_packet *p)
 {
-    if (s->gone || s->doomed || p->len == 0) {
+    if (s->gone || (s->doomed && !s->farewell) || p->len == 0) {
         close_fds(p);
         return;
     }

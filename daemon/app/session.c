@@ -264,7 +264,7 @@ void hulse_session_reap(struct plane *p)
                             hulse_log_u64("rule", (uint64_t)s->rule),
                             hulse_log_str("why", s->why));
             (void)snprintf(text, sizeof(text), "rule V%d: %s", (int)s->rule, s->why);
-            s->doomed = false; /* so that the farewell is sent */
+            s->farewell = true;
             hulse_session_event(s, HULSE_EVENT_HANDLE_FAILED, NULL, HULSE_PROTOCOL, text);
         }
         hulse_session_destroy(s);
