@@ -6,7 +6,8 @@
 #include <string.h>
 
 #define CELL_BYTES 256
-#define COLUMNS_MAX 32U
+#define COLUMNS_MAX 64U
+#define COLUMNS_WIDE 12U /* a table with more is turned on its side */
 #define DEPTH_MAX 8
 
 struct column {
@@ -79,6 +80,13 @@ static void pad(struct hulse_cli_out *out, const char *text, int width)
     }
 }
 
+static void cell_of(const json_t *row, const char *name, char out[CELL_BYTES])
+{
+    const json_t *value = json_object_get(row, name);
+
+    cell_text(value == NULL ? json_null() : value, out);
+}
+
 static unsigned find_columns(json_t *rows, struct column columns[COLUMNS_MAX])
 {
     char cell[CELL_BYTES];
@@ -95,13 +103,40 @@ static unsigned find_columns(json_t *rows, struct column columns[COLUMNS_MAX])
     }
     for (size_t i = 0; i < json_array_size(rows); i++) {
         for (unsigned c = 0; c < count; c++) {
-            value = json_object_get(json_array_get(rows, i), columns[c].name);
-            cell_text(value == NULL ? json_null() : value, cell);
+            cell_of(json_array_get(rows, i), columns[c].name, cell);
             const int width = text_width(cell);
             columns[c].width = width > columns[c].width ? width : columns[c].width;
         }
     }
     return count;
+}
+
+/* A line for each member, a column for each entry. */
+static void
+print_turned(struct hulse_cli_out *out, json_t *rows, const struct column *columns, unsigned count)
+{
+    char cell[CELL_BYTES];
+    int name_width = 0;
+    int width = 0;
+
+    for (unsigned c = 0; c < count; c++) {
+        const int w = text_width(columns[c].name);
+        name_width = w > name_width ? w : name_width;
+        for (size_t i = 0; i < json_array_size(rows); i++) {
+            cell_of(json_array_get(rows, i), columns[c].name, cell);
+            const int wide = text_width(cell);
+            width = wide > width ? wide : width;
+        }
+    }
+    for (unsigned c = 0; c < count; c++) {
+        pad(out, "", 4);
+        pad(out, columns[c].name, name_width + 2);
+        for (size_t i = 0; i < json_array_size(rows); i++) {
+            cell_of(json_array_get(rows, i), columns[c].name, cell);
+            pad(out, cell, i + 1 < json_array_size(rows) ? width + 2 : 0);
+        }
+        hulse_cli_out_text(out, "\n");
+    }
 }
 
 static void print_table(struct hulse_cli_out *out, json_t *rows, int indent)
@@ -110,6 +145,10 @@ static void print_table(struct hulse_cli_out *out, json_t *rows, int indent)
     char cell[CELL_BYTES];
     const unsigned count = find_columns(rows, columns);
 
+    if (count > COLUMNS_WIDE) {
+        print_turned(out, rows, columns, count);
+        return;
+    }
     pad(out, "", indent);
     for (unsigned c = 0; c < count; c++) {
         pad(out, columns[c].name, c + 1 < count ? columns[c].width + 2 : 0);
@@ -118,8 +157,7 @@ static void print_table(struct hulse_cli_out *out, json_t *rows, int indent)
     for (size_t i = 0; i < json_array_size(rows); i++) {
         pad(out, "", indent);
         for (unsigned c = 0; c < count; c++) {
-            const json_t *value = json_object_get(json_array_get(rows, i), columns[c].name);
-            cell_text(value == NULL ? json_null() : value, cell);
+            cell_of(json_array_get(rows, i), columns[c].name, cell);
             pad(out, cell, c + 1 < count ? columns[c].width + 2 : 0);
         }
         hulse_cli_out_text(out, "\n");

@@ -40,7 +40,9 @@ static const struct answer answers[] = {
     {HULSE_DENIED,
      HULSE_CLI_NO_PERMISSION,
      "only the user the daemon runs as may use it; run the command as that user"},
-    {HULSE_NO_TOPIC, HULSE_CLI_BAD_DATA, "`hulse topics list` prints the topics there are"},
+    {HULSE_NO_TOPIC,
+     HULSE_CLI_BAD_DATA,
+     "this version has topics in memory only: non-persistent://TENANT/NAMESPACE/NAME"},
     {HULSE_LIMIT, HULSE_CLI_UNREACHABLE, "close other sessions or raise the daemon's limit"},
     {HULSE_NO_MEMORY, HULSE_CLI_UNREACHABLE, "raise memory_max, or use smaller rings"},
     {HULSE_IO, HULSE_CLI_IO, NULL},
@@ -48,9 +50,7 @@ static const struct answer answers[] = {
     {HULSE_BUSY,
      HULSE_CLI_UNREACHABLE,
      "take another subscription name, use -t shared on all of its consumers, or end the other one"},
-    {HULSE_UNSUPPORTED,
-     HULSE_CLI_UNREACHABLE,
-     "this version serves topics in memory: non-persistent://TENANT/NAMESPACE/NAME"},
+    {HULSE_UNSUPPORTED, HULSE_CLI_UNREACHABLE, NULL},
     {HULSE_PROTOCOL, HULSE_CLI_UNREACHABLE, "the daemon's log says more"},
 };
 

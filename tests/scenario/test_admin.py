@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   an operator sees what is there: health, statistics that add up, the list of topics; two
+        daemons do not disturb each other.
+Method: the command against daemons with known traffic."""
+
+import json
+
+import pytest
+
+from command import Background, Daemon, Subscriber, new_topic, ok, publish, run, stats
+
+KEYS = ["version", "uptime_s", "workers", "sessions", "channels", "topics", "brokers", "memory",
+        "missed_doorbells", "config_generation"]
+
+
+@pytest.mark.smoke
+def test_health(daemon):
+    text = ok(run(daemon, "health")).decode()
+    assert "healthy" in text.splitlines()[0]
+    answer = json.loads(ok(run(daemon, "health", "--json")))
+    assert answer["status"] == "healthy"
+    assert answer["pid"] == daemon.pid
+
+
+def test_stats_have_the_documented_members(daemon):
+    answer = stats(daemon)
+    assert list(answer)[:len(KEYS)] == KEYS
+    assert answer["missed_doorbells"] == 0
+    assert answer["memory"]["used"] <= answer["memory"]["cap"]
+    text = ok(run(daemon, "stats")).decode()
+    for key in KEYS:
+        assert any(line.split()[:1] == [key] for line in text.splitlines()), key
+
+
+def test_stats_count_sessions_and_messages(daemon):
+    topic = new_topic()
+    before = stats(daemon)["sessions"]
+    with Subscriber(daemon, topic, "-s", "s", "-n", "7") as sub:
+        ok(run(daemon, "pub", topic, "--repeat", "6", "x"))
+        assert stats(daemon)["sessions"] == before + 1
+        entry = next(t for t in stats(daemon)["topics"] if t["name"] == topic)
+        assert entry["published"] == 6
+        assert entry["consumers"] == 1
+        publish(daemon, topic, b"last")
+        assert sub.wait()[1] == 0
+
+
+def test_topics_list(daemon):
+    names = [f"non-persistent://acme/{word}/list" for word in ("orders", "billing")] + \
+        ["non-persistent://acme2/orders/list"]
+    readers = [Background(daemon, "read", name, "--follow") for name in names]
+    try:
+        for reader in readers:
+            reader.await_error_line("reading ")
+        everything = ok(run(daemon, "topics", "list")).decode().split()
+        assert set(names) <= set(everything)
+        assert everything == sorted(everything)
+        assert ok(run(daemon, "topics", "list", "acme")).decode().split() == sorted(names[:2])
+        assert ok(run(daemon, "topics", "list", "acme/orders")).decode().split() == names[:1]
+        assert json.loads(ok(run(daemon, "topics", "list", "acme2", "--json"))) == names[2:]
+        assert ok(run(daemon, "topics", "list", "nobody")) == b""
+    finally:
+        for reader in readers:
+            reader.__exit__()
+
+
+def test_two_daemons_are_two_worlds(tmp_path):
+    topic = new_topic()
+    with Daemon(tmp_path / "a") as a, Daemon(tmp_path / "b") as b:
+        with Subscriber(a, topic, "-s", "s", "-n", "1", "--timeout", "60s") as on_a, \
+                Subscriber(b, topic, "-s", "s", "-n", "1", "--timeout", "60s") as on_b:
+            publish(b, topic, b"for b")
+            publish(a, topic, b"for a")
+            assert on_a.wait() == (b"for a\n", 0)
+            assert on_b.wait() == (b"for b\n", 0)
+        assert stats(a)["topics"][0]["published"] == 1
+        # The options win over the environment.
+        ok(run(a, "--socket", b.socket, "pub", topic, "--admin-socket", b.admin_socket, "x"))
+        assert stats(a)["topics"][0]["published"] == 1
+        assert stats(b)["topics"][0]["published"] == 2
+
+
+def test_a_daemon_that_ends_is_69_for_those_who_are_there(tmp_path):
+    topic = new_topic()
+    with Daemon(tmp_path) as daemon:
+        with Subscriber(daemon, topic, "-s", "s") as sub:
+            publish(daemon, topic, b"before")
+            assert sub.line() == b"before"
+            daemon.kill()
+            assert sub.wait() == (b"", 69)
+            assert "hulse: " in sub.stderr()

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   whatever goes wrong has its exit code, a text that says what to do, and nothing on standard
+        output.
+Method: one wrong thing per test."""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+
+import pytest
+
+from command import Daemon, Subscriber, environment, new_topic, program, publish, run
+
+NOBODY = 65534
+
+SOME_TOPIC = "non-persistent://public/default/refusals"
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("args", [
+    ("pub", SOME_TOPIC, "x"),
+    ("sub", SOME_TOPIC, "-s", "s"),
+    ("read", SOME_TOPIC),
+    ("topics", "list"),
+    ("stats",),
+    ("health",),
+])
+def test_no_daemon_is_69(tmp_path, args):
+    class Nobody:
+        socket = tmp_path / "hulse.sock"
+        admin_socket = tmp_path / "admin.sock"
+
+    result = run(Nobody, *args)
+    assert result.returncode == 69
+    assert result.stdout == b""
+    assert b"start `hulsed`" in result.stderr
+
+
+@pytest.mark.parametrize("args", [
+    (),
+    ("nonsense",),
+    ("--nonsense", "pub"),
+    ("pub",),
+    ("pub", SOME_TOPIC, "--rate", "fast"),
+    ("pub", SOME_TOPIC, "--repeat", "0"),
+    ("pub", SOME_TOPIC, "-p", "novalue", "x"),
+    ("pub", SOME_TOPIC, "--wait", "never", "x"),
+    ("pub", SOME_TOPIC, "-v", "--wait", "accepted", "x"),
+    ("pub", SOME_TOPIC, "--partition", "-1", "x"),
+    ("pub", SOME_TOPIC, "--file", "/dev/null", "x"),
+    ("pub", SOME_TOPIC, "--timeout", "later", "x"),
+    ("pub", SOME_TOPIC, "--delay", "5s", "x"),
+    ("sub", SOME_TOPIC),
+    ("sub", "-s", "s"),
+    ("sub", SOME_TOPIC, "-s", "s", "-t", "private"),
+    ("sub", SOME_TOPIC, "-s", "s", "-n", "0"),
+    ("sub", SOME_TOPIC, "-s", "s", "--format", "xml"),
+    ("sub", SOME_TOPIC, "-s", "s", "--from", "1:2:3:4"),
+    ("sub", SOME_TOPIC, "-s", "s", "--regex"),
+    ("sub", SOME_TOPIC, "-s", "s", "--filter", "key == 'a'"),
+    ("read",),
+    ("read", SOME_TOPIC, SOME_TOPIC),
+    ("topics",),
+    ("topics", "create", SOME_TOPIC),
+    ("stats", "more"),
+    ("health", "--deep"),
+    ("help", "nonsense"),
+])
+def test_usage_is_64_with_a_hint(args):
+    result = run(None, *args)
+    assert result.returncode == 64
+    assert result.stdout == b""
+    assert result.stderr.startswith(b"hulse: ")
+    assert b"`hulse help" in result.stderr
+
+
+def test_what_this_version_cannot_do_is_said(daemon):
+    for args in (("sub", SOME_TOPIC, "-s", "s", "--regex"),
+                 ("sub", SOME_TOPIC, "-s", "s", "--filter", "size > 1")):
+        assert b"not in this version" in run(daemon, *args).stderr
+    result = run(daemon, "pub", SOME_TOPIC, "--delay", "5s", "x")
+    assert result.returncode == 64 and b"keeps no message" in result.stderr
+    line = run(daemon, "pub", SOME_TOPIC, "--json-lines",
+               input='{"payload":1,"deliver_after_ms":5}\n{"payload":2}\n')
+    assert line.returncode == 1 and b"line 1: deliver_after_ms" in line.stderr
+
+
+@pytest.mark.parametrize("topic", [
+    "non-persistent://public/default",
+    "non-persistent://public//name",
+    "strange://public/default/name",
+    "a/b",
+    "",
+])
+def test_a_bad_topic_name_is_64(daemon, topic):
+    for args in (("pub", topic, "x"), ("sub", topic, "-s", "s", "-n", "1")):
+        result = run(daemon, *args)
+        assert result.returncode == 64, result.stderr
+        assert result.stdout == b""
+
+
+def test_a_persistent_topic_is_refused_with_a_hint(daemon):
+    for args in (("pub", "orders", "x"), ("sub", "orders", "-s", "s", "-n", "1")):
+        result = run(daemon, *args)
+        assert result.returncode in (65, 69)
+        assert b"persistent://" in result.stderr
+
+
+def test_a_message_that_is_too_large_fails_and_the_others_go_on(daemon):
+    topic = new_topic()
+    large = b"x" * (5 * 1024 * 1024 + 1)
+    with Subscriber(daemon, topic, "-s", "s", "-n", "2", "--timeout", "60s") as sub:
+        result = run(daemon, "pub", topic, input=b"before\n" + large + b"\nbehind\n", timeout=60)
+        assert sub.wait() == (b"before\nbehind\n", 0)
+    assert result.returncode == 1
+    assert b"line 2: too large" in result.stderr
+    assert result.stderr.splitlines()[-1] == b"published 2, failed 1"
+
+
+def test_the_largest_message_goes_through(daemon):
+    topic = new_topic()
+    largest = b"x" * (5 * 1024 * 1024)
+    with Subscriber(daemon, topic, "-s", "s", "-n", "1", "--timeout", "60s") as sub:
+        publish(daemon, topic, largest)
+        assert sub.wait() == (largest + b"\n", 0)
+    alone = run(daemon, "pub", topic, "--file", "-", input=largest + b"x", timeout=60)
+    assert alone.returncode == 65 and b"too large" in alone.stderr
+
+
+def test_a_file_that_is_not_there_is_74(daemon):
+    result = run(daemon, "pub", SOME_TOPIC, "--file", "/nonexistent/file")
+    assert result.returncode == 74 and b"/nonexistent/file" in result.stderr
+    assert run(daemon, "pub", SOME_TOPIC, "--file", "/").returncode == 74
+
+
+def test_standard_output_that_cannot_be_written_is_74(daemon):
+    with open("/dev/full", "wb") as full:
+        for args in (("stats",), ("help",), ("pub", SOME_TOPIC, "-v", "x")):
+            result = subprocess.run([program(), *args], stdin=subprocess.DEVNULL, stdout=full,
+                                    stderr=subprocess.PIPE, check=False, timeout=30,
+                                    env=environment(daemon))
+            assert result.returncode == 74
+            assert b"No space left" in result.stderr
+
+
+def as_nobody(daemon, *args):
+    return run(daemon, *args, user=NOBODY, group=NOBODY, extra_groups=[], cwd="/")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a command as another user")
+def test_another_user_has_no_permission():
+    # pytest's own temporary folders are closed to others.
+    with tempfile.TemporaryDirectory(prefix="hulse-") as folder:
+        os.chmod(folder, 0o755)
+        try:
+            as_nobody(None, "version")
+        except PermissionError:
+            pytest.skip(f"another user cannot run {program()}")
+        with Daemon(pathlib.Path(folder) / "run", "listen.mode=0666", mode=0o755) as daemon:
+            for args in (("pub", SOME_TOPIC, "x"), ("sub", SOME_TOPIC, "-s", "s", "-n", "1"),
+                         ("stats",)):
+                result = as_nobody(daemon, *args)
+                assert (result.returncode, result.stdout) == (77, b""), result.stderr
+                assert b"run the command as that user" in result.stderr
+        with Daemon(pathlib.Path(folder) / "closed", mode=0o700) as daemon:
+            assert as_nobody(daemon, "pub", SOME_TOPIC, "x").returncode == 77
