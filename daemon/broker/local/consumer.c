@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * consumer - the subscriber's end. On the topic's worker it is a name for its seat; elsewhere it
+ * has deliveries of its own, whose verdicts travel back.
+ */
+#include "daemon/broker/local/internal.h"
+
+#include <stddef.h>
+
+static struct consumer *consumer_of(struct broker_consumer *base)
+{
+    struct consumer *c = (struct consumer *)(void *)base;
+    HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC && !c->closed);
+    return c;
+}
+
+static struct delivery *delivery_of(struct broker_delivery *d)
+{
+    return (struct delivery *)(void *)d;
+}
+
+static void destroy(struct consumer *c)
+{
+    HULSE_ASSERT(hulse_link_empty(&c->held) && !c->permit_under_way);
+    hulse_link_remove(&c->link);
+    c->magic = 0;
+    hulse_mem_free(HULSE_MEM_TOPIC, c, sizeof(*c));
+}
+
+static struct consumer *
+create(struct broker *b, struct local_worker *lw, const struct broker_consumer_params *params)
+{
+    struct consumer *c = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*c));
+    if (c == NULL) {
+        return NULL;
+    }
+    c->base = (struct broker_consumer){.ops = b->ops, .events = params->events, .ctx = params->ctx};
+    c->magic = LOCAL_CONSUMER_MAGIC;
+    c->state = END_OPENING;
+    c->worker = lw;
+    hulse_link_init(&c->link);
+    hulse_link_init(&c->held);
+    return c;
+}
+
+hulse_status hulse_local_consumer_open(struct broker *b,
+                                       struct worker *w,
+                                       const struct broker_consumer_params *params,
+                                       struct broker_consumer **out,
+                                       struct error *err)
+{
+    struct local_worker *lw = hulse_worker_state(w, &hulse_local_module);
+    uint64_t hash = 0;
+    const hulse_status st = hulse_open_check(params->topic, &hash, err);
+    if (st != HULSE_OK) {
+        return st;
+    }
+    struct consumer *c = create(b, lw, params);
+    if (c == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a consumer");
+    }
+    c->owner = (uint32_t)(hash % lw->worker_count);
+    c->remote = c->owner != lw->index;
+    struct open_request rq = {.consumer = c,
+                              .hash = hash,
+                              .topic = params->topic,
+                              .subscription = params->subscription,
+                              .type = params->type,
+                              .worker = lw->index};
+    if (!c->remote) {
+        hulse_topic_attach_consumer(lw, &rq);
+        *out = &c->base;
+        hulse_consumer_opened(&rq);
+        return HULSE_OK;
+    }
+    struct open_request *travelling = hulse_open_copy(&rq);
+    if (travelling == NULL) {
+        destroy(c);
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a consumer");
+    }
+    hulse_link_append(&lw->remote_consumers, &c->link);
+    *out = &c->base;
+    hulse_lane_add(lw, c->owner, &travelling->op, OP_OPEN_CONSUMER);
+    return HULSE_OK;
+}
+
+void hulse_consumer_opened(struct open_request *rq)
+{
+    struct consumer *c = rq->consumer;
+    HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC && c->state == END_OPENING);
+    if (rq->status != HULSE_OK) {
+        if (!c->closed) {
+            c->base.events->opened(c->base.ctx, rq->status, rq->text);
+        }
+        destroy(c);
+        return;
+    }
+    c->state = END_OPEN;
+    c->seat = rq->opened_seat;
+    if (c->closed) {
+        hulse_lane_add(c->worker, c->owner, &c->close_op, OP_CLOSE_CONSUMER);
+        return;
+    }
+    c->base.events->opened(c->base.ctx, HULSE_OK, rq->text);
+}
+
+void hulse_local_permit(struct broker_consumer *consumer, uint32_t count)
+{
+    struct consumer *c = consumer_of(consumer);
+    if (c->state != END_OPEN || count == 0) {
+        return;
+    }
+    if (!c->remote) {
+        hulse_seat_permit(c->seat, count);
+    } else if (!c->permit_under_way) {
+        c->permit_under_way = true;
+        c->permit_count = count;
+        hulse_lane_add(c->worker, c->owner, &c->permit_op, OP_PERMIT);
+    } else if (!c->permit_op.posted) {
+        c->permit_count += count;
+    } else {
+        c->permit_more += count;
+    }
+}
+
+void hulse_consumer_permitted(struct consumer *c)
+{
+    HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC && c->permit_under_way);
+    c->permit_under_way = false;
+    if (c->state == END_GONE) {
+        if (c->closed) {
+            destroy(c);
+        }
+    } else if (c->permit_more != 0 && !c->closed) {
+        const uint32_t more = c->permit_more;
+        c->permit_more = 0;
+        hulse_local_permit(&c->base, more);
+    }
+}
+
+void hulse_consumer_receive(struct local_worker *lw, struct delivery *origin)
+{
+    struct consumer *c = origin->consumer;
+    HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC);
+    struct delivery *dl = c->closed ? NULL : hulse_delivery_take(lw);
+    if (dl == NULL) {
+        return; /* origin->refused stays */
+    }
+    origin->refused = false;
+    dl->d = origin->d;
+    dl->message = origin->message;
+    dl->sub = NULL;
+    dl->seat = NULL;
+    dl->consumer = c;
+    dl->origin = origin;
+    if (dl->d.id.entry < c->last_entry) {
+        c->unordered = true;
+    }
+    c->last_entry = dl->d.id.entry;
+    hulse_link_append(&c->held, &dl->link);
+    lw->dispatching += 1;
+    c->base.events->message(c->base.ctx, &dl->d);
+    lw->dispatching -= 1;
+}
+
+/* The front end has done with a delivery of another worker's topic. */
+static void take_out(struct consumer *c, struct delivery *dl)
+{
+    HULSE_DASSERT(dl->consumer == c);
+    hulse_link_remove(&dl->link);
+    if (hulse_link_empty(&c->held)) {
+        c->unordered = false;
+        c->last_entry = 0;
+    }
+    hulse_message_let_go(dl->message);
+    dl->message = NULL;
+    dl->consumer = NULL;
+}
+
+static void
+verdict(struct consumer *c, struct delivery *dl, enum verdict verdict, uint32_t delay_ms)
+{
+    if (!c->remote) {
+        HULSE_DASSERT(dl->seat == c->seat);
+        hulse_seat_verdict(dl, verdict, delay_ms);
+        return;
+    }
+    take_out(c, dl);
+    if (c->state == END_GONE) {
+        hulse_delivery_free(c->worker, dl);
+        return;
+    }
+    dl->verdict = (uint8_t)verdict;
+    dl->delay_ms = delay_ms;
+    hulse_lane_add(c->worker, c->owner, &dl->op, OP_VERDICT);
+}
+
+void hulse_local_ack(struct broker_consumer *consumer, struct broker_delivery *d)
+{
+    verdict(consumer_of(consumer), delivery_of(d), VERDICT_ACK, 0);
+}
+
+void hulse_local_nack(struct broker_consumer *consumer,
+                      struct broker_delivery *d,
+                      uint32_t delay_ms)
+{
+    verdict(consumer_of(consumer), delivery_of(d), VERDICT_NACK, delay_ms);
+}
+
+void hulse_local_give_back(struct broker_consumer *consumer, struct broker_delivery *d)
+{
+    verdict(consumer_of(consumer), delivery_of(d), VERDICT_GIVE_BACK, 0);
+}
+
+void hulse_local_ack_cumulative(struct broker_consumer *consumer,
+                                struct broker_delivery *d,
+                                void (*ended)(void *ctx, struct broker_delivery *d))
+{
+    struct consumer *c = consumer_of(consumer);
+    struct delivery *dl = delivery_of(d);
+    if (!c->remote) {
+        hulse_seat_ack_cumulative(c->seat, dl, ended);
+        return;
+    }
+    const bool unordered = c->unordered;
+    struct link *next = NULL;
+    for (struct link *l = c->held.next; l != &c->held; l = next) {
+        struct delivery *each = HULSE_CONTAINER(l, struct delivery, link);
+        next = l->next;
+        if (each->d.id.entry > d->id.entry && !unordered) {
+            break;
+        }
+        if (each->d.id.entry <= d->id.entry && each != dl) {
+            ended(c->base.ctx, &each->d);
+            verdict(c, each, VERDICT_ACK, 0);
+        }
+    }
+    ended(c->base.ctx, d);
+    verdict(c, dl, VERDICT_ACK_CUMULATIVE, 0);
+}
+
+static void let_go_all(struct consumer *c)
+{
+    while (!hulse_link_empty(&c->held)) {
+        struct delivery *dl = HULSE_CONTAINER(c->held.next, struct delivery, link);
+        take_out(c, dl);
+        hulse_delivery_free(c->worker, dl);
+    }
+}
+
+void hulse_local_consumer_close(struct broker_consumer *consumer, bool unsubscribe)
+{
+    struct consumer *c = consumer_of(consumer);
+    HULSE_ASSERT(c->worker->dispatching == 0);
+    c->closed = true;
+    c->unsubscribe = unsubscribe;
+    if (c->state == END_OPENING) {
+        return; /* its request is under way; see opened */
+    }
+    if (!c->remote) {
+        hulse_seat_close(c->seat, unsubscribe);
+        destroy(c);
+        return;
+    }
+    let_go_all(c);
+    if (c->state == END_OPEN) {
+        hulse_lane_add(c->worker, c->owner, &c->close_op, OP_CLOSE_CONSUMER);
+    } else if (!c->permit_under_way) {
+        destroy(c);
+    }
+}
+
+void hulse_consumer_closed(struct consumer *c)
+{
+    HULSE_ASSERT(c->closed);
+    if (!c->permit_under_way) {
+        destroy(c);
+    } else {
+        c->state = END_GONE; /* the close never left: the return of the permit ends it */
+    }
+}
+
+void hulse_consumer_owner_gone(struct consumer *c)
+{
+    HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC);
+    if (c->state == END_OPEN && !c->closed) {
+        c->state = END_GONE;
+        c->seat = NULL;
+        c->base.events->failed(c->base.ctx, HULSE_CLOSED, "the topic's worker has stopped");
+    }
+}

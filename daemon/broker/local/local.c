@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * local - the broker, and its module on every worker.
+ */
+#include "daemon/broker/local/local.h"
+
+#include "daemon/broker/local/internal.h"
+#include "daemon/core/clock.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+/* Subscriptions served in one turn. */
+#define TURN_SUBSCRIPTIONS 64U
+#define POOL_SLAB 256U
+
+/* ---- the module ---- */
+
+static void retry_fire(struct timer *timer)
+{
+    hulse_lanes_flush(HULSE_CONTAINER(timer, struct local_worker, retry));
+}
+
+static void *start(struct worker *w, void *shared, struct error *err)
+{
+    const uint32_t count = w->params.worker_count;
+    if (count > LOCAL_WORKERS_MAX) {
+        (void)hulse_fail(err, HULSE_LIMIT, "at most %u workers", LOCAL_WORKERS_MAX);
+        return NULL;
+    }
+    struct local_worker *lw = calloc(1, sizeof(*lw) + count * sizeof(struct lane));
+    if (lw == NULL || !hulse_table_init(lw)) {
+        free(lw);
+        (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for the topics of a worker");
+        return NULL;
+    }
+    lw->broker = shared;
+    lw->worker = w;
+    lw->index = w->params.index;
+    lw->worker_count = count;
+    lw->retry.fire = retry_fire;
+    hulse_link_init(&lw->dirty);
+    hulse_link_init(&lw->remote_producers);
+    hulse_link_init(&lw->remote_consumers);
+    hulse_pool_init(
+        &lw->deliveries, HULSE_MEM_MESSAGE, sizeof(struct delivery), POOL_SLAB, LOCAL_POOL_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        hulse_lane_init(&lw->lanes[i], lw, i);
+    }
+    return lw;
+}
+
+/* Apps of other workers may still have it open; those of this one have closed. */
+static void end_topic(struct topic *topic)
+{
+    while (!hulse_link_empty(&topic->subscriptions)) {
+        struct subscription *sub =
+            HULSE_CONTAINER(topic->subscriptions.next, struct subscription, link);
+        if (hulse_link_empty(&sub->seats)) {
+            hulse_subscription_forget(sub);
+            continue;
+        }
+        struct seat *seat = HULSE_CONTAINER(sub->seats.next, struct seat, link);
+        HULSE_ASSERT(seat->remote && seat->in_transit == 0);
+        hulse_seat_close(seat, true);
+    }
+    topic->producers = 0;
+    hulse_topic_destroy(topic);
+}
+
+static void stop(void *state)
+{
+    struct local_worker *lw = state;
+    lw->stopping = true;
+    hulse_lanes_close(lw);
+    for (uint32_t i = 0; i < lw->bucket_count; i++) {
+        while (lw->buckets[i] != NULL) {
+            end_topic(lw->buckets[i]);
+        }
+    }
+    HULSE_ASSERT(hulse_link_empty(&lw->remote_producers));
+    HULSE_ASSERT(hulse_link_empty(&lw->remote_consumers));
+    HULSE_ASSERT(hulse_link_empty(&lw->dirty));
+    if (hulse_timer_pending(&lw->retry)) {
+        hulse_timer_stop(&lw->worker->loop.timers, &lw->retry);
+    }
+    hulse_pool_fini(&lw->deliveries);
+    hulse_table_fini(lw);
+    free(lw);
+}
+
+static unsigned turn(void *state)
+{
+    struct local_worker *lw = state;
+    unsigned done = 0;
+    for (unsigned i = 0; i < TURN_SUBSCRIPTIONS && !hulse_link_empty(&lw->dirty); i++) {
+        struct link *l = lw->dirty.next;
+        hulse_link_remove(l);
+        done += 1 + hulse_subscription_dispatch(HULSE_CONTAINER(l, struct subscription, dirty));
+    }
+    return done;
+}
+
+static void flush(void *state)
+{
+    hulse_lanes_flush(state);
+}
+
+static bool park(void *state)
+{
+    const struct local_worker *lw = state;
+    return !hulse_link_empty(&lw->dirty);
+}
+
+static void report(void *state, struct worker_report *out)
+{
+    const struct local_worker *lw = state;
+    for (uint32_t i = 0; i < lw->bucket_count; i++) {
+        for (const struct topic *topic = lw->buckets[i]; topic != NULL; topic = topic->next) {
+            hulse_topic_report(topic, out);
+        }
+    }
+}
+
+const struct worker_module hulse_local_module = {.name = "local",
+                                                 .start = start,
+                                                 .stop = stop,
+                                                 .turn = turn,
+                                                 .flush = flush,
+                                                 .park = park,
+                                                 .report = report};
+
+/* ---- the broker ---- */
+
+static bool healthy(const struct broker *b)
+{
+    (void)b;
+    return true;
+}
+
+static const struct broker_ops ops = {.type = "local",
+                                      .module = &hulse_local_module,
+                                      .producer_open = hulse_local_producer_open,
+                                      .send = hulse_local_send,
+                                      .producer_close = hulse_local_producer_close,
+                                      .consumer_open = hulse_local_consumer_open,
+                                      .permit = hulse_local_permit,
+                                      .ack = hulse_local_ack,
+                                      .ack_cumulative = hulse_local_ack_cumulative,
+                                      .nack = hulse_local_nack,
+                                      .give_back = hulse_local_give_back,
+                                      .consumer_close = hulse_local_consumer_close,
+                                      .healthy = healthy};
+
+void hulse_local_params_default(struct local_params *out)
+{
+    *out = (struct local_params){.message_bytes_max = 5U * 1024U * 1024U,
+                                 .subscription_bytes_max = 64U * 1024U * 1024U,
+                                 .subscription_messages_max = 1000000,
+                                 .topics_max = 100000,
+                                 .subscriptions_max = 1000,
+                                 .consumers_max = 1000,
+                                 .producer_pending_bytes_max = 64U * 1024U * 1024U,
+                                 .unused_ms = 60000};
+}
+
+struct broker *
+hulse_local_create(const char *name, const struct local_params *params, struct error *err)
+{
+    struct local_broker *b = malloc(sizeof(*b));
+    if (b == NULL) {
+        (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for the local broker");
+        return NULL;
+    }
+    b->base = (struct broker){.ops = &ops, .name = name};
+    b->params = *params;
+    b->epoch_s = hulse_clock_wall_ms() / 1000U;
+    atomic_init(&b->topic_count, 0);
+    return &b->base;
+}
+
+void hulse_local_destroy(struct broker **b)
+{
+    free(*b);
+    *b = NULL;
+}

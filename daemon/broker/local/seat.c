@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * seat - a consumer as its subscription sees it: permits, and what it holds without a verdict.
+ *
+ * A delivery that is on the way to another worker is left alone until its op is back: that worker
+ * reads it. When its seat was closed meanwhile, the subscription hands out nothing until then
+ * (`returning`), so that what comes back keeps its place.
+ */
+#include "daemon/broker/local/internal.h"
+
+#include <stddef.h>
+
+struct seat *hulse_seat_create(struct subscription *sub, struct consumer *c, uint32_t worker)
+{
+    struct seat *seat = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*seat));
+    if (seat == NULL) {
+        return NULL;
+    }
+    seat->magic = LOCAL_SEAT_MAGIC;
+    seat->sub = sub;
+    seat->consumer = c;
+    seat->worker = worker;
+    seat->remote = worker != sub->topic->worker->index;
+    hulse_link_init(&seat->ready);
+    hulse_link_init(&seat->outstanding);
+    hulse_link_append(&sub->seats, &seat->link);
+    sub->seat_count += 1;
+    sub->topic->seats += 1;
+    hulse_subscription_consider(sub);
+    return seat;
+}
+
+static void add_permits(struct seat *seat, uint32_t count)
+{
+    if (seat->permits == 0 && count != 0) {
+        hulse_link_append(&seat->sub->ready, &seat->ready);
+    }
+    seat->permits = count > UINT32_MAX - seat->permits ? UINT32_MAX : seat->permits + count;
+}
+
+void hulse_seat_permit(struct seat *seat, uint32_t count)
+{
+    HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC && !seat->closed);
+    add_permits(seat, count);
+    if (seat->sub->topic->worker->dispatching == 0) {
+        (void)hulse_subscription_dispatch(seat->sub);
+    } else {
+        /* From inside a message event: no recursion. */
+        hulse_subscription_wake(seat->sub);
+    }
+}
+
+static void to_local(struct local_worker *lw, struct consumer *c, struct delivery *dl)
+{
+    lw->dispatching += 1;
+    c->base.events->message(c->base.ctx, &dl->d);
+    lw->dispatching -= 1;
+}
+
+static void to_remote(struct local_worker *lw, struct seat *seat, struct delivery *dl)
+{
+    dl->consumer = seat->consumer;
+    dl->refused = true; /* unless it arrives */
+    seat->in_transit += 1;
+    /* Relaxed because this worker holds the message itself. */
+    (void)atomic_fetch_add_explicit(&dl->message->workers, 1, memory_order_relaxed);
+    hulse_lane_add(lw, seat->worker, &dl->op, OP_DELIVER);
+}
+
+void hulse_seat_hand_out(struct seat *seat, struct delivery *dl)
+{
+    struct subscription *sub = seat->sub;
+    struct topic *topic = sub->topic;
+    HULSE_DASSERT(seat->permits > 0);
+
+    if (dl->d.id.entry < seat->last_entry) {
+        seat->unordered = true;
+    }
+    seat->last_entry = dl->d.id.entry;
+    dl->seat = seat;
+    topic->counters.delivered += 1;
+    topic->counters.redelivered += dl->again;
+    dl->again = true;
+    hulse_link_append(&seat->outstanding, &dl->link);
+    seat->permits -= 1;
+    if (seat->permits == 0) {
+        hulse_link_remove(&seat->ready);
+    } else if (seat->ready.next != seat->ready.prev) {
+        hulse_link_remove(&seat->ready);
+        hulse_link_append(&sub->ready, &seat->ready);
+    }
+    if (seat->remote) {
+        to_remote(topic->worker, seat, dl);
+    } else {
+        to_local(topic->worker, seat->consumer, dl);
+    }
+}
+
+static void take_out(struct seat *seat, struct delivery *dl)
+{
+    hulse_link_remove(&dl->link);
+    if (hulse_link_empty(&seat->outstanding)) {
+        seat->unordered = false;
+        seat->last_entry = 0;
+    }
+}
+
+/* Somebody else is asked first. */
+static void step_back(struct seat *seat)
+{
+    if (seat->permits != 0) {
+        hulse_link_remove(&seat->ready);
+        hulse_link_append(&seat->sub->ready, &seat->ready);
+    }
+}
+
+void hulse_seat_verdict(struct delivery *dl, enum verdict verdict, uint32_t delay_ms)
+{
+    struct seat *seat = dl->seat;
+    HULSE_ASSERT(seat != NULL && seat->magic == LOCAL_SEAT_MAGIC);
+    struct subscription *sub = seat->sub;
+    take_out(seat, dl);
+    switch (verdict) {
+    case VERDICT_ACK:
+        hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
+        break;
+    case VERDICT_ACK_CUMULATIVE:
+        if (sub->type != BROKER_SHARED) {
+            hulse_subscription_end_below(sub, dl->d.id.entry + 1);
+        }
+        hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
+        break;
+    case VERDICT_NACK:
+        dl->d.redelivery += 1;
+        hulse_subscription_requeue(sub, dl, delay_ms);
+        break;
+    case VERDICT_GIVE_BACK:
+        step_back(seat);
+        hulse_subscription_requeue(sub, dl, 0);
+        break;
+    }
+}
+
+void hulse_seat_ack_cumulative(struct seat *seat,
+                               struct delivery *dl,
+                               void (*ended)(void *ctx, struct broker_delivery *d))
+{
+    HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC && dl->seat == seat);
+    const uint64_t entry = dl->d.id.entry;
+    const bool unordered = seat->unordered;
+    struct link *next = NULL;
+    for (struct link *l = seat->outstanding.next; l != &seat->outstanding; l = next) {
+        struct delivery *each = HULSE_CONTAINER(l, struct delivery, link);
+        next = l->next;
+        if (each->d.id.entry > entry && !unordered) {
+            break;
+        }
+        if (each->d.id.entry <= entry && each != dl) {
+            ended(seat->consumer->base.ctx, &each->d);
+            hulse_seat_verdict(each, VERDICT_ACK, 0);
+        }
+    }
+    ended(seat->consumer->base.ctx, &dl->d);
+    hulse_seat_verdict(dl, VERDICT_ACK_CUMULATIVE, 0);
+}
+
+static void free_closed(struct seat *seat)
+{
+    seat->magic = 0;
+    hulse_mem_free(HULSE_MEM_TOPIC, seat, sizeof(*seat));
+}
+
+/* It did not reach its consumer, and used no permit. */
+static void refused(struct seat *seat, struct delivery *dl)
+{
+    hulse_message_let_go(dl->message);
+    take_out(seat, dl);
+    hulse_subscription_requeue(seat->sub, dl, seat->closed ? 0 : LOCAL_REFUSED_MS);
+    if (!seat->closed) {
+        add_permits(seat, 1);
+    }
+}
+
+void hulse_seat_returned(struct delivery *dl)
+{
+    struct seat *seat = dl->seat;
+    HULSE_ASSERT(seat != NULL && seat->magic == LOCAL_SEAT_MAGIC && seat->in_transit > 0);
+    /* A consumer that has closed refuses: its close was on the way before this reached it. */
+    HULSE_ASSERT(dl->refused || !seat->closed);
+
+    struct subscription *sub = seat->sub;
+    const bool closed = seat->closed;
+    dl->consumer = NULL;
+    seat->in_transit -= 1;
+    if (dl->refused) {
+        refused(seat, dl);
+    }
+    if (!closed) {
+        return;
+    }
+    sub->returning -= 1;
+    if (seat->in_transit == 0) {
+        free_closed(seat);
+    }
+    if (sub->returning == 0) {
+        hulse_subscription_wake(sub);
+        hulse_subscription_consider(sub);
+    }
+}
+
+/* Gives back what its consumer has, and what never left this worker. */
+static void give_back_all(struct seat *seat)
+{
+    struct subscription *sub = seat->sub;
+    struct link *next = NULL;
+    for (struct link *l = seat->outstanding.next; l != &seat->outstanding; l = next) {
+        struct delivery *dl = HULSE_CONTAINER(l, struct delivery, link);
+        next = l->next;
+        if (seat->remote && dl->consumer != NULL) {
+            if (dl->op.posted) {
+                sub->returning += 1;
+                continue;
+            }
+            hulse_lane_recall(&dl->op);
+            dl->consumer = NULL;
+            hulse_message_let_go(dl->message);
+            seat->in_transit -= 1;
+        }
+        hulse_link_remove(&dl->link);
+        hulse_subscription_requeue(sub, dl, 0);
+    }
+}
+
+void hulse_seat_close(struct seat *seat, bool unsubscribe)
+{
+    struct subscription *sub = seat->sub;
+    struct topic *topic = sub->topic;
+    HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC && !seat->closed);
+
+    seat->closed = true;
+    seat->permits = 0;
+    hulse_link_remove(&seat->ready);
+    hulse_link_remove(&seat->link);
+    sub->seat_count -= 1;
+    topic->seats -= 1;
+    give_back_all(seat);
+    if (seat->in_transit == 0) {
+        free_closed(seat);
+    }
+    if (sub->seat_count == 0 && (unsubscribe || sub->type == BROKER_READER)) {
+        hulse_subscription_forget(sub);
+    } else {
+        hulse_subscription_consider(sub);
+    }
+    hulse_topic_consider(topic);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * topic - a topic on its worker: who has it open, its subscriptions, its positions.
+ */
+#include "daemon/broker/local/internal.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static void unused_fire(struct timer *timer)
+{
+    struct topic *topic = HULSE_CONTAINER(timer, struct topic, unused);
+    hulse_topic_destroy(topic);
+}
+
+/* One more of all workers' topics, within the bound. */
+static bool count_up(struct local_broker *b)
+{
+    /* Relaxed because the number bounds and orders nothing. */
+    uint32_t count = atomic_load_explicit(&b->topic_count, memory_order_relaxed);
+    do {
+        if (count >= b->params.topics_max) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(
+        &b->topic_count, &count, count + 1, memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+static void count_down(struct local_broker *b)
+{
+    (void)atomic_fetch_sub_explicit(&b->topic_count, 1, memory_order_relaxed);
+}
+
+static struct topic *create(struct local_worker *lw, const struct open_request *rq)
+{
+    const size_t name_bytes = strlen(rq->topic) + 1;
+    const size_t bytes = sizeof(struct topic) + name_bytes;
+    struct topic *topic = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
+    if (topic == NULL) {
+        return NULL;
+    }
+    topic->magic = LOCAL_TOPIC_MAGIC;
+    topic->worker = lw;
+    topic->hash = rq->hash;
+    topic->object_bytes = bytes;
+    topic->unused.fire = unused_fire;
+    hulse_link_init(&topic->subscriptions);
+    memcpy(topic->name, rq->topic, name_bytes);
+    hulse_table_add(lw, topic);
+    return topic;
+}
+
+static void answer(struct open_request *rq, hulse_status status, const char *text)
+{
+    rq->status = status;
+    rq->text = text;
+}
+
+/* The topic of a request, made if need be; NULL with the request refused. */
+static struct topic *find_or_create(struct local_worker *lw, struct open_request *rq)
+{
+    struct topic *topic = hulse_table_find(lw, rq->topic, rq->hash);
+    if (topic != NULL) {
+        return topic;
+    }
+    if (!count_up(lw->broker)) {
+        answer(rq, HULSE_LIMIT, "too many topics (topics_max)");
+        return NULL;
+    }
+    topic = create(lw, rq);
+    if (topic == NULL) {
+        count_down(lw->broker);
+        answer(rq, HULSE_NO_MEMORY, "no memory for a topic");
+    }
+    return topic;
+}
+
+void hulse_topic_attach_producer(struct local_worker *lw, struct open_request *rq)
+{
+    struct topic *topic = find_or_create(lw, rq);
+    if (topic == NULL) {
+        return;
+    }
+    topic->producers += 1;
+    hulse_topic_consider(topic);
+    rq->opened_topic = topic;
+    answer(rq, HULSE_OK, "");
+}
+
+void hulse_topic_detach_producer(struct topic *topic)
+{
+    HULSE_ASSERT(topic->magic == LOCAL_TOPIC_MAGIC);
+    HULSE_ASSERT(topic->producers > 0);
+    topic->producers -= 1;
+    hulse_topic_consider(topic);
+}
+
+static struct subscription *find_subscription(const struct topic *topic, const char *name)
+{
+    for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
+        struct subscription *sub = HULSE_CONTAINER(l, struct subscription, link);
+        if (sub->type != BROKER_READER && strcmp(sub->name, name) == 0) {
+            return sub;
+        }
+    }
+    return NULL;
+}
+
+/* The subscription of a request; NULL with the request refused. */
+static struct subscription *subscribe(struct topic *topic, struct open_request *rq)
+{
+    const struct local_params *params = &topic->worker->broker->params;
+    struct subscription *sub =
+        rq->type == BROKER_READER ? NULL : find_subscription(topic, rq->subscription);
+    if (sub == NULL) {
+        if (topic->subscription_count >= params->subscriptions_max) {
+            answer(rq, HULSE_LIMIT, "too many subscriptions of this topic (subscriptions_max)");
+            return NULL;
+        }
+        sub = hulse_subscription_create(topic, rq->subscription, rq->type);
+        if (sub == NULL) {
+            answer(rq, HULSE_NO_MEMORY, "no memory for a subscription");
+        }
+        return sub;
+    }
+    if (sub->seat_count == 0) {
+        sub->type = rq->type;
+        return sub;
+    }
+    if (sub->type != rq->type) {
+        answer(rq, HULSE_BUSY, "the subscription has consumers of another type");
+        return NULL;
+    }
+    if (sub->type == BROKER_EXCLUSIVE) {
+        answer(rq, HULSE_BUSY, "the exclusive subscription has a consumer already");
+        return NULL;
+    }
+    if (sub->seat_count >= params->consumers_max) {
+        answer(rq, HULSE_LIMIT, "too many consumers of this subscription (consumers_max)");
+        return NULL;
+    }
+    return sub;
+}
+
+void hulse_topic_attach_consumer(struct local_worker *lw, struct open_request *rq)
+{
+    if (rq->type != BROKER_EXCLUSIVE && rq->type != BROKER_SHARED && rq->type != BROKER_READER) {
+        answer(rq,
+               HULSE_UNSUPPORTED,
+               "non-persistent topics have exclusive and shared subscriptions and readers");
+        return;
+    }
+    struct topic *topic = find_or_create(lw, rq);
+    if (topic == NULL) {
+        return;
+    }
+    struct subscription *sub = subscribe(topic, rq);
+    struct seat *seat = sub == NULL ? NULL : hulse_seat_create(sub, rq->consumer, rq->worker);
+    if (seat != NULL) {
+        rq->opened_seat = seat;
+        answer(rq, HULSE_OK, "");
+    } else if (sub != NULL) {
+        answer(rq, HULSE_NO_MEMORY, "no memory for a consumer");
+        if (sub->type == BROKER_READER) {
+            hulse_subscription_forget(sub);
+        } else {
+            hulse_subscription_consider(sub);
+        }
+    }
+    hulse_topic_consider(topic);
+}
+
+void hulse_topic_publish(struct topic *topic, struct message *m)
+{
+    HULSE_ASSERT(topic->magic == LOCAL_TOPIC_MAGIC);
+    m->first.d.id.entry = topic->next_entry;
+    topic->next_entry += 1;
+    topic->counters.published += 1;
+    topic->counters.published_bytes += m->first.d.payload.bytes;
+    for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
+        hulse_subscription_offer(HULSE_CONTAINER(l, struct subscription, link), m);
+    }
+    hulse_message_drop(m);
+}
+
+void hulse_topic_consider(struct topic *topic)
+{
+    const bool used = topic->producers != 0 || topic->seats != 0 || topic->held != 0;
+    struct timer_wheel *wheel = &topic->worker->worker->loop.timers;
+    if (used) {
+        if (hulse_timer_pending(&topic->unused)) {
+            hulse_timer_stop(wheel, &topic->unused);
+        }
+    } else if (!hulse_timer_pending(&topic->unused)) {
+        hulse_timer_start(wheel,
+                          &topic->unused,
+                          hulse_local_now_ms(topic->worker) +
+                              topic->worker->broker->params.unused_ms);
+    }
+}
+
+void hulse_topic_destroy(struct topic *topic)
+{
+    struct local_worker *lw = topic->worker;
+    HULSE_ASSERT(topic->producers == 0 && topic->seats == 0);
+
+    while (!hulse_link_empty(&topic->subscriptions)) {
+        hulse_subscription_forget(
+            HULSE_CONTAINER(topic->subscriptions.next, struct subscription, link));
+    }
+    HULSE_ASSERT(topic->held == 0);
+    if (hulse_timer_pending(&topic->unused)) {
+        hulse_timer_stop(&lw->worker->loop.timers, &topic->unused);
+    }
+    hulse_table_remove(lw, topic);
+    count_down(lw->broker);
+    topic->magic = 0;
+    hulse_mem_free(HULSE_MEM_TOPIC, topic, topic->object_bytes);
+}
+
+void hulse_topic_report(const struct topic *topic, struct worker_report *out)
+{
+    struct topic_report *r = hulse_report_topic(out);
+    if (r == NULL) {
+        return;
+    }
+    const size_t bytes = strlen(topic->name) + 1;
+    HULSE_ASSERT(bytes <= sizeof(r->name));
+    memcpy(r->name, topic->name, bytes);
+    r->producers = topic->producers;
+    r->consumers = topic->seats;
+    r->subscriptions = topic->subscription_count;
+    r->published = topic->counters.published;
+    r->published_bytes = topic->counters.published_bytes;
+    r->delivered = topic->counters.delivered;
+    r->acknowledged = topic->counters.acknowledged;
+    r->redelivered = topic->counters.redelivered;
+    r->dropped = topic->counters.dropped;
+    r->backlog = topic->held;
+}
