@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define FDS_MAX 4U
-#define PACKET_MAX (2U * HULSE_CONTROL_MESSAGE_MAX)
+#define PACKET_MAX ((size_t)2 * HULSE_CONTROL_MESSAGE_MAX)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
