@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * own_daemon - see own_daemon.h.
+ *
+ * The daemon is pinned by its leader after it is ready: one that is born with a single CPU
+ * decides never to spin.
+ */
+#include "bench/own_daemon.h"
+
+#include "bench/machine.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <hulse/hulse.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READY_NS_MAX 10000000000ULL
+#define STOP_NS_MAX 35000000000ULL
+#define LOOK_NS 100000 /* between two attempts to connect */
+#define ARGUMENTS_MAX (2U * BENCH_SETS_MAX + 32U)
+
+static void nap(long ns)
+{
+    const struct timespec t = {.tv_nsec = ns};
+    (void)nanosleep(&t, NULL);
+}
+
+/* The program: --hulsed, else beside this one, else the name for PATH. */
+static void find_program(char *out, size_t bytes, const struct bench_options *o)
+{
+    char self[PATH_MAX];
+
+    if (o->hulsed != NULL) {
+        (void)snprintf(out, bytes, "%s", o->hulsed);
+        return;
+    }
+    const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n > 0) {
+        self[n] = '\0';
+        char *slash = strrchr(self, '/');
+        if (slash != NULL) {
+            *slash = '\0';
+            const int written = snprintf(out, bytes, "%s/hulsed", self);
+            if (written > 0 && (size_t)written < bytes && access(out, X_OK) == 0) {
+                return;
+            }
+        }
+    }
+    (void)snprintf(out, bytes, "hulsed");
+}
+
+/* Arguments of the daemon; texts live in `room`. */
+struct arguments {
+    char *list[ARGUMENTS_MAX];
+    unsigned count;
+    char room[4096];
+    size_t used;
+};
+
+static void push(struct arguments *a, const char *text)
+{
+    const size_t bytes = strlen(text) + 1;
+
+    if (a->count + 1 < ARGUMENTS_MAX && a->used + bytes <= sizeof a->room) {
+        memcpy(a->room + a->used, text, bytes);
+        a->list[a->count++] = a->room + a->used;
+        a->list[a->count] = NULL;
+        a->used += bytes;
+    }
+}
+
+static void push_set(struct arguments *a, const char *key, const char *value)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof text, "%s=%s", key, value);
+    push(a, "--set");
+    push(a, text);
+}
+
+static void push_number(struct arguments *a, const char *key, uint64_t value)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    push_set(a, key, text);
+}
+
+static uint64_t power_of_two_from(uint64_t least, uint64_t wish)
+{
+    uint64_t n = least;
+    while (n < wish) {
+        n *= 2;
+    }
+    return n;
+}
+
+/* The benchmark's own wishes first, so that --set of the user wins. */
+static void build(struct arguments *a, const struct own_daemon *d, const struct bench_options *o)
+{
+    const uint32_t ring = hulse_bench_ring_bytes(o);
+    char program[PATH_MAX];
+    char admin[128];
+
+    find_program(program, sizeof program, o);
+    push(a, program);
+    push_set(a, "listen.socket", d->socket);
+    (void)snprintf(admin, sizeof admin, "%s/admin.sock", d->directory);
+    push_set(a, "listen.admin_socket", admin);
+    push_set(a, "log.level", "warn");
+    push_set(a, "drain_timeout", "0");
+    if (o->mode != BENCH_LOCAL) {
+        push_set(a, "default_broker", "null");
+    }
+    push_number(a, "session.ring_max", power_of_two_from(32U * 1024 * 1024, ring));
+    uint64_t slots = o->receipts > o->window ? o->receipts : o->window;
+    push_number(a, "session.receipts_max", power_of_two_from(65536, slots));
+    if (ring > 16U * 1024 * 1024) {
+        push_number(a, "session.memory_max", 8ULL * ring);
+        push_number(a, "memory_max", 1ULL << 30);
+    }
+    if (o->size > 5U * 1024 * 1024) {
+        push_number(a, "message_max", o->size);
+    }
+    for (uint32_t i = 0; i < o->set_count; i++) {
+        push(a, "--set");
+        push(a, o->sets[i]);
+    }
+}
+
+static void become(struct arguments *a, const struct own_daemon *d, pid_t leader)
+{
+    char log[96];
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != leader) {
+        _exit(1);
+    }
+    /* Lets strace attach where only descendants may be traced. */
+    (void)prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+    (void)snprintf(log, sizeof log, "%s/log", d->directory);
+    const int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        (void)dup2(fd, STDOUT_FILENO);
+        (void)dup2(fd, STDERR_FILENO);
+    }
+    (void)execvp(a->list[0], a->list);
+    (void)dprintf(STDERR_FILENO, "%s: %s\n", a->list[0], strerror(errno));
+    _exit(127);
+}
+
+static void show_log(const struct own_daemon *d)
+{
+    char path[96];
+    char line[1024];
+
+    (void)snprintf(path, sizeof path, "%s/log", d->directory);
+    FILE *f = fopen(path, "re");
+    if (f == NULL) {
+        return;
+    }
+    while (fgets(line, sizeof line, f) != NULL) {
+        (void)fprintf(stderr, "hulsed: %s", line);
+    }
+    (void)fclose(f);
+}
+
+static hulse_status try_session(const char *path)
+{
+    hulse_options *options = hulse_options_new();
+    hulse_session *session = NULL;
+
+    if (options == NULL) {
+        return HULSE_NO_MEMORY;
+    }
+    hulse_status rc = hulse_options_socket(options, path);
+    if (rc == HULSE_OK) {
+        rc = hulse_open(&session, options);
+    }
+    hulse_options_free(&options);
+    if (rc == HULSE_OK) {
+        (void)hulse_close(&session, 0);
+    }
+    return rc;
+}
+
+static bool await_ready(struct own_daemon *d, uint64_t from_ns)
+{
+    for (;;) {
+        const hulse_status rc = try_session(d->socket);
+        const uint64_t now_ns = hulse_bench_machine_now_ns();
+        if (rc == HULSE_OK) {
+            d->ready_ms = (double)(now_ns - from_ns) / 1e6;
+            return true;
+        }
+        int status = 0;
+        const bool gone = d->pid != 0 && waitpid(d->pid, &status, WNOHANG) == d->pid;
+        if (gone || d->pid == 0 || now_ns - from_ns > READY_NS_MAX) {
+            (void)fprintf(stderr,
+                          "hulse-bench: no daemon on %s: %s\n",
+                          d->socket,
+                          gone ? "it ended at once" : hulse_open_error());
+            if (gone) {
+                d->pid = 0;
+            }
+            return false;
+        }
+        nap(LOOK_NS);
+    }
+}
+
+bool hulse_bench_own_daemon_start(struct own_daemon *d, const struct bench_options *o)
+{
+    static struct arguments arguments;
+
+    *d = (struct own_daemon){0};
+    if (o->socket != NULL) {
+        (void)snprintf(d->socket, sizeof d->socket, "%s", o->socket);
+        return await_ready(d, hulse_bench_machine_now_ns());
+    }
+    const char *tmp = getenv("TMPDIR");
+    (void)snprintf(d->directory,
+                   sizeof d->directory,
+                   "%.40s/hulse-bench.XXXXXX",
+                   tmp != NULL && strlen(tmp) <= 40 ? tmp : "/tmp");
+    if (mkdtemp(d->directory) == NULL) {
+        (void)fprintf(stderr, "hulse-bench: %s: %s\n", d->directory, strerror(errno));
+        d->directory[0] = '\0';
+        return false;
+    }
+    (void)snprintf(d->socket, sizeof d->socket, "%s/hulse.sock", d->directory);
+    arguments = (struct arguments){0};
+    build(&arguments, d, o);
+    (void)fflush(NULL);
+    const pid_t leader = getpid();
+    const uint64_t from_ns = hulse_bench_machine_now_ns();
+    const pid_t pid = fork();
+    if (pid == 0) {
+        become(&arguments, d, leader);
+    }
+    if (pid < 0) {
+        (void)fprintf(stderr, "hulse-bench: fork: %s\n", strerror(errno));
+        return false;
+    }
+    d->pid = pid;
+    if (!await_ready(d, from_ns)) {
+        show_log(d);
+        (void)hulse_bench_own_daemon_stop(d);
+        return false;
+    }
+    return true;
+}
+
+/* Waits with a bound; the daemon has been told to end. */
+static bool await_end(const struct own_daemon *d)
+{
+    const uint64_t until_ns = hulse_bench_machine_now_ns() + STOP_NS_MAX;
+    int status = 0;
+
+    while (waitpid(d->pid, &status, WNOHANG) == 0) {
+        if (hulse_bench_machine_now_ns() > until_ns) {
+            (void)fprintf(stderr, "hulse-bench: hulsed does not end; killed\n");
+            (void)kill(d->pid, SIGKILL);
+            (void)waitpid(d->pid, &status, 0);
+            return false;
+        }
+        nap(1000000);
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        (void)fprintf(stderr, "hulse-bench: hulsed ended with status 0x%x\n", (unsigned)status);
+        return false;
+    }
+    return true;
+}
+
+static void remove_directory(const char *path)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *e = NULL;
+
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        if (e->d_name[0] != '.') {
+            (void)unlinkat(dirfd(dir), e->d_name, 0);
+        }
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    (void)rmdir(path);
+}
+
+bool hulse_bench_own_daemon_stop(struct own_daemon *d)
+{
+    bool fine = true;
+
+    if (d->pid != 0) {
+        (void)kill(d->pid, SIGTERM);
+        fine = await_end(d);
+        d->pid = 0;
+        if (!fine) {
+            show_log(d);
+        }
+    }
+    if (d->directory[0] != '\0') {
+        remove_directory(d->directory);
+        d->directory[0] = '\0';
+    }
+    return fine;
+}
