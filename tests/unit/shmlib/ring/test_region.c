@@ -23,8 +23,7 @@
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
-#define RING HULSE_RING_BYTES_MIN
-#define WHOLE ((off_t)HULSE_CONTROL_BYTES + RING)
+enum { RING = HULSE_RING_BYTES_MIN, WHOLE = HULSE_CONTROL_BYTES + RING };
 
 static int create(void)
 {
@@ -210,9 +209,9 @@ static void test_the_ring_is_there_twice(void **state)
     assert_int_equal(r.ring_bytes, RING);
     assert_ptr_equal(hulse_region_a(&r), r.base);
     assert_ptr_equal(hulse_region_b(&r), r.base);
-    memcpy(r.ring + (size_t)RING - 4, "abcdefgh", 8); /* over the end: goes to the beginning */
+    memcpy(r.ring + RING - 4, "abcdefgh", 8); /* over the end: goes to the beginning */
     assert_memory_equal(r.ring, "efgh", 4);
-    assert_memory_equal(r.ring + (size_t)RING, "efgh", 4);
+    assert_memory_equal(r.ring + RING, "efgh", 4);
     assert_int_equal(r.base[0], 0); /* the control page is not part of it */
     r.ring[7] = 1;
     assert_int_equal(r.ring[RING + 7], 1);
@@ -246,7 +245,7 @@ static void test_a_sealed_region_cannot_lose_a_page(void **state)
 
     (void)state;
     assert_int_equal(ftruncate(fd, 0), -1);
-    assert_int_equal(ftruncate(fd, 2 * WHOLE), -1);
+    assert_int_equal(ftruncate(fd, (off_t)2 * WHOLE), -1);
     assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), -1);
     assert_int_equal(madvise(r.base, 4096, MADV_REMOVE), -1);
     assert_int_equal(pwrite(fd, "x", 1, 0), -1);
@@ -271,7 +270,7 @@ static void test_a_child_has_no_map(void **state)
         /* mincore() says ENOMEM for an address that is not mapped. */
         const int rc = mincore(r.base, 4096, &seen);
         const bool gone = rc != 0 && errno == ENOMEM;
-        const bool ring_gone = mincore(r.ring + (size_t)RING, 4096, &seen) != 0 && errno == ENOMEM;
+        const bool ring_gone = mincore(r.ring + RING, 4096, &seen) != 0 && errno == ENOMEM;
         _exit(gone && ring_gone ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
