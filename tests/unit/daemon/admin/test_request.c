@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a line is a known command with its own members, or it is refused with a reason.
+ * Method: directed lines; every prefix of a good one; the same bytes at the end of an allocation.
+ */
+#include "daemon/admin/protocol.h"
+#include "daemon/admin/request.h"
+#include "tests/support/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* From an allocation of exactly that size, so that a sanitizer sees a byte read too far. */
+static hulse_status
+parse(const char *line, size_t bytes, struct admin_request *out, struct error *err)
+{
+    char *copy = malloc(bytes == 0 ? 1 : bytes);
+
+    assert_non_null(copy);
+    memcpy(copy, line, bytes);
+    const hulse_status st = hulse_admin_parse(copy, bytes, out, err);
+    free(copy);
+    return st;
+}
+
+static void test_commands(void **state)
+{
+    static const struct {
+        const char *line;
+        enum admin_command command;
+        const char *namespace_name;
+    } cases[] = {
+        {"{\"command\":\"stats\"}", ADMIN_STATS, ""},
+        {" { \"command\" : \"health\" } \r", ADMIN_HEALTH, ""},
+        {"{\"command\":\"topics.list\"}", ADMIN_TOPICS_LIST, ""},
+        {"{\"namespace\":\"public/default\",\"command\":\"topics.list\"}",
+         ADMIN_TOPICS_LIST,
+         "public/default"},
+        {"{\"command\":\"topics.list\",\"namespace\":\"t\\u00e9/n\"}",
+         ADMIN_TOPICS_LIST,
+         "t\xc3\xa9/n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct admin_request out;
+        struct error err = {0};
+        assert_int_equal(parse(cases[i].line, strlen(cases[i].line), &out, &err), HULSE_OK);
+        assert_int_equal(out.command, cases[i].command);
+        assert_string_equal(out.namespace_name, cases[i].namespace_name);
+    }
+}
+
+static void test_refusals(void **state)
+{
+    static const struct {
+        const char *line;
+        hulse_status status;
+    } cases[] = {
+        {"", HULSE_INVAL},
+        {"stats", HULSE_INVAL},
+        {"[]", HULSE_INVAL},
+        {"\"stats\"", HULSE_INVAL},
+        {"{}", HULSE_INVAL},
+        {"{\"command\":null}", HULSE_INVAL},
+        {"{\"command\":1}", HULSE_INVAL},
+        {"{\"command\":\"\"}", HULSE_UNSUPPORTED},
+        {"{\"command\":\"Stats\"}", HULSE_UNSUPPORTED},
+        {"{\"command\":\"reload\"}", HULSE_UNSUPPORTED},
+        {"{\"command\":\"stats\\u0000\"}", HULSE_INVAL},
+        {"{\"command\":\"stats\",\"command\":\"stats\"}", HULSE_INVAL},
+        {"{\"command\":\"stats\",\"more\":1}", HULSE_INVAL},
+        {"{\"command\":\"stats\",\"namespace\":\"a/b\"}", HULSE_INVAL},
+        {"{\"command\":\"stats\"} {}", HULSE_INVAL},
+        {"{\"command\":\"stats\"", HULSE_INVAL},
+        {"{\"command\":\"\xff\"}", HULSE_INVAL},
+        {"{\"command\":\"topics.list\",\"namespace\":null}", HULSE_INVAL},
+        {"{\"command\":\"topics.list\",\"namespace\":\"a\"}", HULSE_INVAL},
+        {"{\"command\":\"topics.list\",\"namespace\":\"/b\"}", HULSE_INVAL},
+        {"{\"command\":\"topics.list\",\"namespace\":\"a/\"}", HULSE_INVAL},
+        {"{\"command\":\"topics.list\",\"namespace\":\"a/b/c\"}", HULSE_INVAL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct admin_request out;
+        struct error err = {0};
+        const hulse_status st = parse(cases[i].line, strlen(cases[i].line), &out, &err);
+        if (st != cases[i].status) {
+            fail_msg("%s: %d", cases[i].line, st);
+        }
+        assert_true(strlen(err.text) > 0);
+    }
+}
+
+static void test_prefixes_are_refused(void **state)
+{
+    static const char good[] = "{\"command\":\"topics.list\",\"namespace\":\"public/default\"}";
+    struct admin_request out;
+
+    (void)state;
+    for (size_t bytes = 0; bytes < strlen(good); bytes++) {
+        assert_int_equal(parse(good, bytes, &out, NULL), HULSE_INVAL);
+    }
+    assert_int_equal(parse(good, strlen(good), &out, NULL), HULSE_OK);
+}
+
+static void test_limits(void **state)
+{
+    static char line[HULSE_ADMIN_REQUEST_BYTES_MAX + 2];
+    struct admin_request out;
+    struct error err = {0};
+
+    (void)state;
+    /* A namespace of exactly the room, and one byte more. */
+    for (size_t more = 0; more < 2; more++) {
+        char namespace_name[HULSE_ADMIN_NAMESPACE_BYTES + 1];
+        const size_t bytes = sizeof(out.namespace_name) - 1 + more;
+        memset(namespace_name, 'n', bytes);
+        namespace_name[1] = '/';
+        namespace_name[bytes] = '\0';
+        const int n = snprintf(line,
+                               sizeof(line),
+                               "{\"command\":\"topics.list\",\"namespace\":\"%s\"}",
+                               namespace_name);
+        assert_int_equal(parse(line, (size_t)n, &out, &err), more == 0 ? HULSE_OK : HULSE_INVAL);
+    }
+    memset(line, ' ', sizeof(line));
+    memcpy(line, "{\"command\":\"stats\"}", 19);
+    assert_int_equal(parse(line, HULSE_ADMIN_REQUEST_BYTES_MAX, &out, &err), HULSE_OK);
+    assert_int_equal(parse(line, HULSE_ADMIN_REQUEST_BYTES_MAX + 1, &out, &err), HULSE_TOOBIG);
+    /* Deeper than anybody needs: an error, not the end of the stack. */
+    memset(line, '[', sizeof(line));
+    assert_int_equal(parse(line, HULSE_ADMIN_REQUEST_BYTES_MAX, &out, &err), HULSE_INVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_prefixes_are_refused),
+        cmocka_unit_test(test_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   the result of `stats` has the keys of the contract, sums over workers and topics, names
+ *         workers that did not answer, and is complete or fails.
+ * Method: compositions from invented figures; every single allocation refused once.
+ */
+#include "daemon/core/mem.h"
+#include "daemon/observe/stats.h"
+#include "tests/support/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* jansson's memory: live allocations, and how many more are granted. */
+static size_t live;
+static size_t granted = SIZE_MAX;
+
+static void *limited_alloc(size_t bytes)
+{
+    if (granted == 0) {
+        return NULL;
+    }
+    granted--;
+    live++;
+    return malloc(bytes);
+}
+
+static void limited_free(void *memory)
+{
+    if (memory != NULL) {
+        live--;
+        free(memory);
+    }
+}
+
+static json_int_t number(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+
+    if (!json_is_integer(value)) {
+        fail_msg("no number %s", key);
+    }
+    return json_integer_value(value);
+}
+
+static const char *string(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static const struct figure worker0[] = {{"sessions", 2, false},
+                                        {"channels", 3, false},
+                                        {"missed_doorbells", 1, false},
+                                        {"turns", 100, false},
+                                        {"spin_ns", 5000, true}};
+static const struct figure worker2[] = {{"sessions", 5, false},
+                                        {"channels", 7, false},
+                                        {"missed_doorbells", 0, false},
+                                        {"turns", 11, false},
+                                        {"spin_ns", 6000, true}};
+static const struct figure topic_here[] = {{"producers", 1, false}, {"published", 10, false}};
+static const struct figure topic_there[] = {{"producers", 2, false}, {"published", 5, false}};
+
+static json_t *compose(void)
+{
+    const struct stats_head head = {.version = "1.2.3", .uptime_s = 42, .config_generation = 1};
+    struct stats s;
+
+    hulse_stats_begin(&s);
+    hulse_stats_worker(&s, 0, worker0, COUNT_OF(worker0));
+    hulse_stats_worker_missing(&s, 1);
+    hulse_stats_worker(&s, 2, worker2, COUNT_OF(worker2));
+    hulse_stats_topic(&s, "persistent://public/default/zebra", topic_here, COUNT_OF(topic_here));
+    hulse_stats_topic(&s, "persistent://public/default/ant", topic_here, COUNT_OF(topic_here));
+    hulse_stats_topic(&s, "persistent://public/default/zebra", topic_there, COUNT_OF(topic_there));
+    hulse_stats_broker(&s, "local", "local", true);
+    hulse_stats_broker(&s, "null", "null", false);
+    return hulse_stats_finish(&s, &head);
+}
+
+static void test_keys_of_the_contract(void **state)
+{
+    static const char *const keys[] = {"version",
+                                       "uptime_s",
+                                       "workers",
+                                       "sessions",
+                                       "channels",
+                                       "topics",
+                                       "brokers",
+                                       "memory",
+                                       "missed_doorbells",
+                                       "config_generation"};
+    json_t *stats = compose();
+
+    (void)state;
+    assert_non_null(stats);
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        if (json_object_get(stats, keys[i]) == NULL) {
+            fail_msg("no %s", keys[i]);
+        }
+    }
+    assert_string_equal(string(stats, "version"), "1.2.3");
+    assert_int_equal(number(stats, "uptime_s"), 42);
+    assert_int_equal(number(stats, "config_generation"), 1);
+    assert_true(json_is_array(json_object_get(stats, "topics")));
+    assert_true(json_is_array(json_object_get(stats, "brokers")));
+    assert_true(json_is_object(json_object_get(stats, "memory")));
+    json_decref(stats);
+}
+
+static void test_sums(void **state)
+{
+    json_t *stats = compose();
+    const json_t *totals = json_object_get(stats, "totals");
+
+    (void)state;
+    assert_int_equal(number(stats, "workers"), 3);
+    assert_int_equal(number(stats, "sessions"), 7);
+    assert_int_equal(number(stats, "channels"), 10);
+    assert_int_equal(number(stats, "missed_doorbells"), 1);
+    assert_int_equal(number(totals, "turns"), 111);
+    assert_null(json_object_get(totals, "spin_ns"));
+    json_decref(stats);
+}
+
+static void test_workers_one_by_one(void **state)
+{
+    json_t *stats = compose();
+    const json_t *workers = json_object_get(stats, "per_worker");
+
+    (void)state;
+    assert_int_equal(json_array_size(workers), 3);
+    assert_int_equal(number(json_array_get(workers, 2), "worker"), 2);
+    assert_int_equal(number(json_array_get(workers, 2), "turns"), 11);
+    assert_int_equal(number(json_array_get(workers, 2), "spin_ns"), 6000);
+    assert_string_equal(string(json_array_get(workers, 0), "state"), "ok");
+    assert_string_equal(string(json_array_get(workers, 1), "state"), "unresponsive");
+    assert_null(json_object_get(json_array_get(workers, 1), "turns"));
+    json_decref(stats);
+}
+
+static void test_topics_and_brokers(void **state)
+{
+    json_t *stats = compose();
+    const json_t *topics = json_object_get(stats, "topics");
+    const json_t *brokers = json_object_get(stats, "brokers");
+
+    (void)state;
+    assert_int_equal(json_array_size(topics), 2);
+    assert_string_equal(string(json_array_get(topics, 0), "name"),
+                        "persistent://public/default/ant");
+    assert_string_equal(string(json_array_get(topics, 1), "name"),
+                        "persistent://public/default/zebra");
+    assert_int_equal(number(json_array_get(topics, 1), "producers"), 3);
+    assert_int_equal(number(json_array_get(topics, 1), "published"), 15);
+    assert_string_equal(string(json_array_get(brokers, 1), "name"), "null");
+    assert_true(json_is_false(json_object_get(json_array_get(brokers, 1), "healthy")));
+    assert_true(json_is_true(json_object_get(json_array_get(brokers, 0), "healthy")));
+    json_decref(stats);
+}
+
+static void test_memory(void **state)
+{
+    json_t *stats = NULL;
+
+    (void)state;
+    assert_true(hulse_mem_take(HULSE_MEM_MESSAGE, 1000));
+    assert_true(hulse_mem_take(HULSE_MEM_TOPIC, 24));
+    stats = compose();
+    const json_t *memory = json_object_get(stats, "memory");
+    assert_int_equal(number(memory, "cap"), 1 << 20);
+    assert_int_equal(number(memory, hulse_mem_name(HULSE_MEM_MESSAGE)), 1000);
+    assert_int_equal(number(memory, hulse_mem_name(HULSE_MEM_TOPIC)), 24);
+    assert_true(number(memory, "used") >= 1024);
+    assert_int_equal(number(memory, "refused"), 0);
+    hulse_mem_give(HULSE_MEM_MESSAGE, 1000);
+    hulse_mem_give(HULSE_MEM_TOPIC, 24);
+    json_decref(stats);
+}
+
+static void test_large_figures_stay_positive(void **state)
+{
+    static const struct figure big[] = {{"turns", UINT64_MAX, false}};
+    const struct stats_head head = {.version = "1"};
+    struct stats s;
+
+    (void)state;
+    hulse_stats_begin(&s);
+    hulse_stats_worker(&s, 0, big, 1);
+    json_t *stats = hulse_stats_finish(&s, &head);
+    assert_int_equal(number(json_object_get(stats, "totals"), "turns"), INT64_MAX);
+    json_decref(stats);
+}
+
+static void test_names_alone(void **state)
+{
+    struct stats s;
+
+    (void)state;
+    hulse_stats_begin(&s);
+    hulse_stats_topic(&s, "b", NULL, 0);
+    hulse_stats_topic(&s, "a", NULL, 0);
+    hulse_stats_topic(&s, "b", NULL, 0);
+    json_t *names = hulse_stats_finish_names(&s);
+    assert_int_equal(json_array_size(names), 2);
+    assert_string_equal(json_string_value(json_array_get(names, 0)), "a");
+    assert_string_equal(json_string_value(json_array_get(names, 1)), "b");
+    json_decref(names);
+    hulse_stats_begin(&s);
+    names = hulse_stats_finish_names(&s);
+    assert_true(json_is_array(names));
+    assert_int_equal(json_array_size(names), 0);
+    json_decref(names);
+}
+
+static void test_no_bytes_of_utf8_no_answer(void **state)
+{
+    struct stats s;
+
+    (void)state;
+    hulse_stats_begin(&s);
+    hulse_stats_topic(&s, "bad \xff name", topic_here, COUNT_OF(topic_here));
+    assert_null(hulse_stats_finish_names(&s));
+}
+
+static void test_every_allocation_refused_once(void **state)
+{
+    json_t *whole = compose();
+    json_t *stats = NULL;
+    size_t steps = 0;
+    const size_t before = live;
+
+    (void)state;
+    do {
+        granted = steps++;
+        stats = compose();
+        granted = SIZE_MAX;
+        assert_true(stats == NULL || json_equal(stats, whole) == 1);
+        if (stats == NULL) {
+            assert_int_equal(live, before);
+        }
+    } while (stats == NULL);
+    assert_true(steps > 50);
+    json_decref(stats);
+    json_decref(whole);
+    assert_int_equal(live, 0);
+}
+
+static void test_sorting_refused(void **state)
+{
+    (void)state;
+    hulse_mem_init(1);
+    assert_null(compose());
+    hulse_mem_init(1 << 20);
+    assert_int_equal(live, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keys_of_the_contract),
+        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_workers_one_by_one),
+        cmocka_unit_test(test_topics_and_brokers),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_large_figures_stay_positive),
+        cmocka_unit_test(test_names_alone),
+        cmocka_unit_test(test_no_bytes_of_utf8_no_answer),
+        cmocka_unit_test(test_every_allocation_refused_once),
+        cmocka_unit_test(test_sorting_refused),
+    };
+    json_set_alloc_funcs(limited_alloc, limited_free);
+    hulse_mem_init(1 << 20);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
