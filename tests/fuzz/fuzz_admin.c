@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   F1: any bytes as a line of the admin socket give a request within its bounds or a refusal
+ *         with a text, and the refusal is again a line of JSON.
+ * Method: the parser over the input; what it accepts is checked, what it refuses is answered.
+ */
+#include "daemon/admin/answer.h"
+#include "daemon/admin/protocol.h"
+#include "daemon/admin/request.h"
+#include "daemon/core/mem.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+static void must(bool holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+static void check_accepted(const struct admin_request *request)
+{
+    const char *name = request->namespace_name;
+    const char *end = memchr(name, '\0', sizeof(request->namespace_name));
+
+    must(request->command <= ADMIN_TOPICS_LIST);
+    must(end != NULL);
+    if (end != name) {
+        const char *slash = strchr(name, '/');
+        must(request->command == ADMIN_TOPICS_LIST);
+        must(slash != NULL && slash != name && slash + 1 != end && strchr(slash + 1, '/') == NULL);
+    }
+}
+
+static void check_refused(hulse_status status, const struct error *err)
+{
+    struct admin_line line = {0};
+
+    must(status == HULSE_INVAL || status == HULSE_UNSUPPORTED || status == HULSE_TOOBIG);
+    must(err->status == status && err->text[0] != '\0');
+    must(hulse_admin_answer_error(&line, status, err->text));
+    must(memchr(line.data, '\n', line.bytes) == line.data + line.bytes - 1);
+    json_t *object = json_loadb(line.data, line.bytes, 0, NULL);
+    must(json_is_object(object));
+    json_decref(object);
+    hulse_admin_line_fini(&line);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    hulse_mem_init(64U << 20);
+    hulse_admin_memory_init();
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    struct admin_request request;
+    struct error err = {0};
+    const hulse_status status = hulse_admin_parse((const char *)data, bytes, &request, &err);
+
+    if (status == HULSE_OK) {
+        check_accepted(&request);
+    } else {
+        check_refused(status, &err);
+    }
+    must(hulse_mem_used(HULSE_MEM_ADMIN) == 0);
+    return 0;
+}
