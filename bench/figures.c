@@ -4,8 +4,8 @@
  */
 #include "bench/figures.h"
 
-#include "bench/receiver.h"
 #include "bench/tally.h"
+#include "bench/workload.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -141,7 +141,7 @@ void hulse_bench_figures_count(struct figures *f,
             add_publisher(f, m);
             from_ns = m->from_ns < from_ns ? m->from_ns : from_ns;
             to_ns = m->to_ns > to_ns ? m->to_ns : to_ns;
-            if (o->mode == BENCH_LOCAL && hulse_bench_receiver_shared(o)) {
+            if (hulse_bench_shared(o)) {
                 judge_shared(f, crew, m);
             }
         } else if (m->role == CREW_CONSUMER) {
@@ -153,7 +153,7 @@ void hulse_bench_figures_count(struct figures *f,
     if (!receivers) {
         f->lost = f->sent - f->stored;
         f->received = -1;
-    } else if (!(o->mode == BENCH_LOCAL && hulse_bench_receiver_shared(o))) {
+    } else if (!(hulse_bench_shared(o))) {
         f->lost = f->sent - (f->received - f->duplicates);
     }
     if (o->mode == BENCH_RING || (receivers && o->wait == BENCH_WAIT_ACCEPTED)) {

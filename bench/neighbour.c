@@ -5,7 +5,7 @@
 #include "bench/neighbour.h"
 
 #include "bench/machine.h"
-#include "bench/publisher.h"
+#include "bench/workload.h"
 #include "shmlib/ring/control.h"
 #include "shmlib/ring/region.h"
 

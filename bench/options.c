@@ -5,6 +5,7 @@
 #include "bench/options.h"
 
 #include "bench/record.h"
+#include "bench/workload.h"
 #include "daemon/config/value.h"
 #include "shmlib/ring/layout.h"
 
@@ -16,7 +17,7 @@
 #define MS 1000000ULL
 #define DAEMON_MODES (BENCH_NULL | BENCH_LOCAL | BENCH_TUNE)
 #define ALL_MODES (BENCH_RING | DAEMON_MODES)
-#define DEFAULT_RING_BYTES (512U * 1024)
+#define DEFAULT_FLUSH 16U
 
 enum kind {
     KIND_COUNT,
@@ -64,7 +65,7 @@ static const struct option table[] = {
     {"wait", "stored|accepted", "a receipt for each message, or none (default: stored; local: accepted)", BENCH_NULL | BENCH_LOCAL, KIND_CHOICE, AT(wait), 0, 0, wait_names},
     {"transport", "shm", "shared memory is the only one of these modes", ALL_MODES, KIND_CHOICE, NOWHERE, 0, 0, transport_names},
     {"ring-size", "BYTES", "ring of a publisher and of a consumer; default 512KiB", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_BYTES, AT(ring_bytes), HULSE_RING_BYTES_MIN, HULSE_RING_BYTES_MAX, NULL},
-    {"receipts", "N", "receipt slots of a publisher; default 4096", BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(receipts), 2048, 65536, NULL},
+    {"receipts", "N", "receipt slots of a publisher; default 4096", BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(receipts), 2048, BENCH_RECEIPTS_MAX, NULL},
     {"flush", "N", "records between two flushes; default 16", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(flush), 1, 4096, NULL},
     {"repeat", "N", "runs; the figures are medians; default 1", ALL_MODES, KIND_COUNT, AT(repeat), 1, 101, NULL},
     {"beside", "WHO", "nobody|busy|bells|control|garbage: another session meanwhile", BENCH_NULL, KIND_CHOICE, AT(beside), 0, 0, beside_names},
@@ -96,20 +97,6 @@ const char *hulse_bench_mode_name(enum bench_mode mode)
 const char *hulse_bench_beside_name(enum bench_beside beside)
 {
     return beside_names[beside];
-}
-
-uint32_t hulse_bench_ring_bytes(const struct bench_options *o)
-{
-    if (o->ring_bytes != 0) {
-        return o->ring_bytes;
-    }
-    /* A record is at most half a ring; with eight of them the two sides still overlap. */
-    const uint64_t wish = 8 * ((uint64_t)o->size + HULSE_DELIVERY_HEADER_BYTES);
-    uint32_t bytes = DEFAULT_RING_BYTES;
-    while (bytes < wish && bytes < HULSE_RING_BYTES_MAX) {
-        bytes *= 2;
-    }
-    return bytes;
 }
 
 static void usage(FILE *to)
@@ -334,7 +321,6 @@ int hulse_bench_options(struct bench_options *o, int argc, char **argv)
                                 .publishers = 1,
                                 .consumers = 1,
                                 .topics = 1,
-                                .flush = 16,
                                 .repeat = 1,
                                 .pin = true,
                                 .syscalls = true};
@@ -370,6 +356,11 @@ int hulse_bench_options(struct bench_options *o, int argc, char **argv)
         if (rc >= 0) {
             return rc;
         }
+    }
+    if (o->flush == 0) {
+        const uint64_t fits =
+            hulse_bench_ring_bytes(o) / 2 / ((uint64_t)o->size + HULSE_DELIVERY_HEADER_BYTES);
+        o->flush = fits < DEFAULT_FLUSH && fits != 0 ? (uint32_t)fits : DEFAULT_FLUSH;
     }
     return check(o);
 }

@@ -52,7 +52,7 @@ struct bench_options {
     enum bench_wait wait;
     uint32_t ring_bytes; /* 0 = the default */
     uint32_t receipts;   /* slots; 0 = the default */
-    uint32_t flush;      /* records committed between two flushes */
+    uint32_t flush;      /* records committed between two flushes; set by hulse_bench_options() */
     uint32_t repeat;
     enum bench_beside beside;
     bool pin;
@@ -68,7 +68,5 @@ struct bench_options {
 int hulse_bench_options(struct bench_options *o, int argc, char **argv);
 const char *hulse_bench_mode_name(enum bench_mode mode);
 const char *hulse_bench_beside_name(enum bench_beside beside);
-/* Ring bytes that a publisher or consumer is to have, given the message size. */
-uint32_t hulse_bench_ring_bytes(const struct bench_options *o);
 
 #endif

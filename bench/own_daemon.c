@@ -8,6 +8,7 @@
 #include "bench/own_daemon.h"
 
 #include "bench/machine.h"
+#include "bench/workload.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -125,8 +126,7 @@ static void build(struct arguments *a, const struct own_daemon *d, const struct 
         push_set(a, "default_broker", "null");
     }
     push_number(a, "session.ring_max", power_of_two_from(32U * 1024 * 1024, ring));
-    uint64_t slots = o->receipts > o->window ? o->receipts : o->window;
-    push_number(a, "session.receipts_max", power_of_two_from(65536, slots));
+    push_number(a, "session.receipts_max", power_of_two_from(65536, hulse_bench_receipts(o)));
     if (ring > 16U * 1024 * 1024) {
         push_number(a, "session.memory_max", 8ULL * ring);
         push_number(a, "memory_max", 1ULL << 30);

@@ -6,6 +6,7 @@
 
 #include "bench/machine.h"
 #include "bench/record.h"
+#include "bench/workload.h"
 #include "shmlib/ring/layout.h"
 
 #include <hulse/hulse.h>
@@ -25,7 +26,6 @@
 #define SINGLES 20000U
 #define SINGLE_NS_MAX SECOND_NS
 #define META_ROOM_BYTES 96U /* of a delivery: producer name, key */
-#define WINDOW_MAX 4096U
 #define KEY_BYTES 16U
 
 struct publisher {
@@ -38,7 +38,8 @@ struct publisher {
     struct record_pattern pattern;
     char (*keys)[KEY_BYTES];
     uint64_t window;
-    uint64_t rate; /* own share */
+    uint64_t batch; /* messages between two flushes */
+    uint64_t rate;  /* own share */
     uint64_t sequence;
     uint64_t settled;
     uint64_t receipts; /* taken; the next one's token */
@@ -64,36 +65,6 @@ struct part {
     uint64_t now_ns;
 };
 
-void hulse_bench_publisher_topic(char *out, size_t bytes, const struct bench_options *o, uint32_t n)
-{
-    (void)snprintf(out,
-                   bytes,
-                   "%s://public/default/bench-%u",
-                   o->mode == BENCH_LOCAL ? "non-persistent" : "persistent",
-                   n % o->topics);
-}
-
-uint64_t hulse_bench_publisher_window(const struct bench_options *o)
-{
-    if (o->window != 0) {
-        return o->window;
-    }
-    if (o->mode != BENCH_LOCAL) {
-        return UINT64_MAX;
-    }
-    const uint64_t record =
-        hulse_record_stride(o->size) + HULSE_DELIVERY_HEADER_BYTES + META_ROOM_BYTES;
-    const uint64_t beside = (o->publishers + o->topics - 1) / o->topics;
-    uint64_t window = hulse_bench_ring_bytes(o) / 2 / record;
-    window = window > WINDOW_MAX ? WINDOW_MAX : window;
-    return window / beside > 0 ? window / beside : 1;
-}
-
-uint64_t hulse_bench_publisher_share(uint64_t total, uint32_t publishers, uint32_t index)
-{
-    return (total / publishers) + (index < total % publishers ? 1 : 0);
-}
-
 static int library_failed(struct publisher *p, const char *what, hulse_status rc)
 {
     return hulse_bench_crew_fail(p->me,
@@ -115,14 +86,14 @@ static hulse_status open_producer(struct publisher *p)
     if (options == NULL) {
         return HULSE_NO_MEMORY;
     }
-    hulse_bench_publisher_topic(topic, sizeof topic, o, p->me->index);
+    hulse_bench_topic(topic, sizeof topic, o, p->me->index);
     hulse_status rc = hulse_producer_options_receipts(
         options, p->receipts_wanted ? HULSE_RECEIPTS_FULL : HULSE_RECEIPTS_NONE);
     if (rc == HULSE_OK) {
         rc = hulse_producer_options_ring(options, hulse_bench_ring_bytes(o));
     }
     if (rc == HULSE_OK) {
-        rc = hulse_producer_options_slots(options, o->receipts);
+        rc = hulse_producer_options_slots(options, hulse_bench_receipts(o));
     }
     if (rc == HULSE_OK) {
         rc = hulse_producer_options_auto_flush(
@@ -322,7 +293,7 @@ static hulse_status idle(struct publisher *p)
 static uint64_t allowance(struct publisher *p, const struct part *part)
 {
     const uint64_t in_flight = p->sequence - p->settled;
-    uint64_t n = p->o->flush;
+    uint64_t n = p->batch;
 
     if (in_flight >= p->window) {
         return 0;
@@ -349,7 +320,7 @@ static hulse_status send_some(struct publisher *p, const struct part *part, uint
     if (n == 0) {
         return HULSE_OK;
     }
-    const bool timed = n == p->o->flush && p->batches++ % TIMED_BATCHES == 0 && p->measuring;
+    const bool timed = n == p->batch && p->batches++ % TIMED_BATCHES == 0 && p->measuring;
     const uint64_t from_ns = timed ? hulse_bench_machine_now_ns() : 0;
     hulse_status rc = send_batch(p, n, part, sent);
     if (rc != HULSE_OK && rc != HULSE_AGAIN) {
@@ -470,7 +441,7 @@ static hulse_status run_singles(struct publisher *p)
 static int work(struct publisher *p)
 {
     const struct bench_options *o = p->o;
-    const uint64_t count = hulse_bench_publisher_share(o->count, o->publishers, p->me->index);
+    const uint64_t count = hulse_bench_share(o->count, o->publishers, p->me->index);
     hulse_status rc = HULSE_OK;
 
     hulse_bench_crew_arrive(p->crew, p->me, CREW_HOLD);
@@ -517,9 +488,10 @@ int hulse_bench_publisher_work(struct crew *crew, struct crew_member *me, const 
                           .me = me,
                           .patience = job->patience,
                           .receipts_wanted = o->wait == BENCH_WAIT_STORED,
-                          .rate = hulse_bench_publisher_share(o->rate, o->publishers, me->index)};
+                          .rate = hulse_bench_share(o->rate, o->publishers, me->index)};
 
-    p.window = hulse_bench_publisher_window(o);
+    p.window = hulse_bench_window(o);
+    p.batch = o->flush < p.window ? o->flush : p.window;
     p.every = p.window <= SAMPLE_WINDOW_MAX || o->rate != 0 ? 1 : SAMPLE_LOADED;
     if (!allocate(&p)) {
         return hulse_bench_crew_fail(me, "no memory");

@@ -13,22 +13,7 @@
 
 #include "bench/crew.h"
 
-struct worker_job {
-    const struct bench_options *options;
-    const char *socket;
-    uint32_t patience; /* looks before a wait becomes a sleep */
-};
-
 /* crew_work; `arg` is a struct worker_job. */
 int hulse_bench_publisher_work(struct crew *crew, struct crew_member *me, const void *arg);
-/* Name of topic number `n`. */
-void hulse_bench_publisher_topic(char *out,
-                                 size_t bytes,
-                                 const struct bench_options *o,
-                                 uint32_t n);
-/* Messages in flight per publisher, by option or by what the consumers' rings hold. */
-uint64_t hulse_bench_publisher_window(const struct bench_options *o);
-/* Share of publisher `index` in `total`: the first ones take the rest. */
-uint64_t hulse_bench_publisher_share(uint64_t total, uint32_t publishers, uint32_t index);
 
 #endif

@@ -5,9 +5,9 @@
 #include "bench/receiver.h"
 
 #include "bench/machine.h"
-#include "bench/publisher.h"
 #include "bench/record.h"
 #include "bench/tally.h"
+#include "bench/workload.h"
 
 #include <hulse/hulse.h>
 #include <stdio.h>
@@ -27,11 +27,6 @@ struct receiver {
     struct tally *tallies; /* by publisher */
     bool shared;
 };
-
-bool hulse_bench_receiver_shared(const struct bench_options *o)
-{
-    return o->consumers > o->topics;
-}
 
 static int library_failed(struct receiver *r, const char *what, hulse_status rc)
 {
@@ -53,7 +48,7 @@ static hulse_status open_all(struct receiver *r, const char *socket)
     hulse_consumer_options *wishes = hulse_consumer_options_new();
     hulse_status rc = options == NULL || wishes == NULL ? HULSE_NO_MEMORY : HULSE_OK;
     (void)snprintf(name, sizeof name, "bench-con-%u", r->me->index);
-    hulse_bench_publisher_topic(topic, sizeof topic, r->o, r->me->index);
+    hulse_bench_topic(topic, sizeof topic, r->o, r->me->index);
     if (rc == HULSE_OK) {
         rc = hulse_options_socket(options, socket);
     }
@@ -177,10 +172,8 @@ static void add_up(struct receiver *r)
 int hulse_bench_receiver_work(struct crew *crew, struct crew_member *me, const void *arg)
 {
     const struct worker_job *job = arg;
-    struct receiver r = {.o = job->options,
-                         .crew = crew,
-                         .me = me,
-                         .shared = hulse_bench_receiver_shared(job->options)};
+    struct receiver r = {
+        .o = job->options, .crew = crew, .me = me, .shared = hulse_bench_shared(job->options)};
 
     r.tallies = calloc(job->options->publishers, sizeof *r.tallies);
     if (r.tallies == NULL || !hulse_bench_record_pattern_init(&r.pattern, job->options->size)) {

@@ -12,7 +12,5 @@
 
 /* crew_work; `arg` is a struct worker_job. */
 int hulse_bench_receiver_work(struct crew *crew, struct crew_member *me, const void *arg);
-/* Does any consumer share its topic with another one? */
-bool hulse_bench_receiver_shared(const struct bench_options *o);
 
 #endif

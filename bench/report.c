@@ -4,7 +4,7 @@
  */
 #include "bench/report.h"
 
-#include "bench/publisher.h"
+#include "bench/workload.h"
 
 #include <stdio.h>
 
@@ -82,7 +82,7 @@ static void head(const struct report *r)
     if (o->mode == BENCH_LOCAL) {
         (void)printf(", %u consumers", o->consumers);
     }
-    const uint64_t window = hulse_bench_publisher_window(o);
+    const uint64_t window = hulse_bench_window(o);
     if (window != UINT64_MAX && (o->mode == BENCH_LOCAL || o->window != 0)) {
         (void)printf(", window %llu", (unsigned long long)window);
     }
@@ -207,7 +207,7 @@ static bool put(json_t *object, const char *key, json_t *value)
 
 static bool put_setting(json_t *root, const struct bench_options *o)
 {
-    const uint64_t window = hulse_bench_publisher_window(o);
+    const uint64_t window = hulse_bench_window(o);
     const bool local = o->mode == BENCH_LOCAL;
 
     return put(root, "mode", json_string(hulse_bench_mode_name(o->mode))) &&

@@ -7,6 +7,7 @@
 #include "bench/machine.h"
 #include "bench/record.h"
 #include "bench/tally.h"
+#include "bench/workload.h"
 #include "shmlib/ring/doorbell.h"
 #include "shmlib/ring/record.h"
 #include "shmlib/ring/ring.h"

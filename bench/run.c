@@ -13,6 +13,7 @@
 #include "bench/ring_pair.h"
 #include "bench/syscalls.h"
 #include "bench/usage.h"
+#include "bench/workload.h"
 
 #include <stdio.h>
 #include <string.h>
