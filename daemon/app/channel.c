@@ -59,17 +59,6 @@ static size_t tables_bytes(const struct session *s, enum hulse_channel_kind kind
                : s->plane->shared->limits.unacked_max * sizeof(struct slot);
 }
 
-static void slots_init(struct channel *ch, uint32_t count)
-{
-    ch->slot_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        ch->slot_table[i].next = i + 1 < count ? i + 1 : SLOT_NONE;
-    }
-    ch->slot_free = count > 0 ? 0 : SLOT_NONE;
-    ch->waiting_first = SLOT_NONE;
-    ch->waiting_last = SLOT_NONE;
-}
-
 /* Makes the two memfds; B mapped and sealed. */
 static hulse_status make_regions(struct channel *ch, int fd_a, struct error *err)
 {
@@ -113,33 +102,32 @@ static void rings_init(struct channel *ch)
     ch->slots = producer ? ch->down_bytes / HULSE_RECEIPT_BYTES : 0;
 }
 
-hulse_status hulse_channel_create(struct session *s,
-                                  const struct hulse_ctl_open_channel *ask,
-                                  int fd_a,
-                                  struct channel **out,
-                                  struct error *err)
+/* The channel object with its table, not in any list; NULL with *err filled. */
+static struct channel *
+allocate(struct session *s, const struct hulse_ctl_open_channel *ask, struct error *err)
 {
     const struct plane_limits *l = &s->plane->shared->limits;
     uint32_t up = 0;
     uint32_t down = 0;
-    hulse_status st = sizes(s, ask, &up, &down, err);
-    if (st != HULSE_OK) {
-        return st;
+    if (sizes(s, ask, &up, &down, err) != HULSE_OK) {
+        return NULL;
     }
     const size_t tables = tables_bytes(s, ask->kind, down);
     const uint64_t bytes = (uint64_t)up + down + 2 * HULSE_CONTROL_BYTES + tables;
     if (s->channel_count >= l->channels_max || bytes > l->session_bytes_max - s->bytes) {
-        return hulse_fail(err,
-                          HULSE_LIMIT,
-                          "session.channels_max (%u) or session.memory_max is reached",
-                          l->channels_max);
+        (void)hulse_fail(err,
+                         HULSE_LIMIT,
+                         "session.channels_max (%u) or session.memory_max is reached",
+                         l->channels_max);
+        return NULL;
     }
     struct channel *ch = hulse_mem_zalloc(HULSE_MEM_CHANNEL, sizeof(*ch));
     void *table = hulse_mem_zalloc(HULSE_MEM_CHANNEL, tables);
     if (ch == NULL || table == NULL) {
         hulse_mem_free(HULSE_MEM_CHANNEL, ch, sizeof(*ch));
         hulse_mem_free(HULSE_MEM_CHANNEL, table, tables);
-        return hulse_fail(err, HULSE_NO_MEMORY, "memory_max of the daemon is reached");
+        (void)hulse_fail(err, HULSE_NO_MEMORY, "memory_max of the daemon is reached");
+        return NULL;
     }
     *ch = (struct channel){.magic = HULSE_CHANNEL_MAGIC,
                            .state = CHANNEL_OPENING,
@@ -158,13 +146,34 @@ hulse_status hulse_channel_create(struct session *s,
         ch->inflight = table;
     } else {
         ch->slot_table = table;
-        slots_init(ch, l->unacked_max);
+        hulse_slots_init(ch, 0);
+    }
+    return ch;
+}
+
+static uint64_t charged_bytes(const struct channel *ch)
+{
+    return (uint64_t)ch->up_bytes + ch->down_bytes + 2 * HULSE_CONTROL_BYTES + ch->table_bytes;
+}
+
+hulse_status hulse_channel_create(struct session *s,
+                                  const struct hulse_ctl_open_channel *ask,
+                                  int fd_a,
+                                  struct channel **out,
+                                  struct error *err)
+{
+    struct channel *ch = allocate(s, ask, err);
+    if (ch == NULL) {
+        if (fd_a >= 0) {
+            (void)close(fd_a);
+        }
+        return err->status;
     }
     TAILQ_INSERT_TAIL(&s->channels, ch, session_link);
     s->channel_count += 1;
-    s->bytes += bytes;
+    s->bytes += charged_bytes(ch);
     s->plane->channel_count += 1;
-    st = make_regions(ch, fd_a, err);
+    const hulse_status st = make_regions(ch, fd_a, err);
     if (st != HULSE_OK) {
         hulse_channel_destroy(ch);
         return st;
@@ -235,21 +244,15 @@ void hulse_channel_drain(struct channel *ch)
     hulse_plane_heat(ch->session->plane, ch);
     ch->state = CHANNEL_DRAIN;
     ch->blocked = false;
-    if (ch->kind == HULSE_CHANNEL_CONSUMER) {
-        /* Verdicts that were flushed still count; then everything else goes back. */
-        while (!ch->session->doomed && ch->consumer != NULL &&
-               hulse_deliver_visit(ch->session->plane, ch) > 0) {
-        }
-        if (ch->consumer != NULL && ch->consumer->subscriber != NULL) {
-            hulse_deliver_give_back_all(ch);
-        }
+    /* Once: who hung up may still hold the ring, and would be read for ever. */
+    if (hulse_ring_rx_refresh(&ch->rx) != HULSE_RING_OK) {
+        hulse_session_doom(ch->session, HULSE_RULE_V7, "up_tail out of range");
     }
 }
 
 bool hulse_channel_drained(const struct channel *ch)
 {
-    return ch->kind == HULSE_CHANNEL_CONSUMER ||
-           (hulse_ring_rx_ready(&ch->rx) == 0 && ch->taken == ch->finished);
+    return hulse_ring_rx_ready(&ch->rx) == 0 && ch->taken == ch->finished;
 }
 
 static void close_handles(struct channel *ch)
@@ -285,7 +288,7 @@ void hulse_channel_destroy(struct channel *ch)
     }
     TAILQ_REMOVE(&s->channels, ch, session_link);
     s->channel_count -= 1;
-    s->bytes -= (uint64_t)ch->up_bytes + ch->down_bytes + 2 * HULSE_CONTROL_BYTES + ch->table_bytes;
+    s->bytes -= charged_bytes(ch);
     p->channel_count -= 1;
     hulse_mem_free(HULSE_MEM_CHANNEL,
                    ch->kind == HULSE_CHANNEL_PRODUCER ? (void *)ch->inflight

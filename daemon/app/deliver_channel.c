@@ -9,6 +9,25 @@
 #include "daemon/app/internal.h"
 #include "daemon/core/assert.h"
 
+void hulse_slots_init(struct channel *ch, uint32_t count)
+{
+    const uint32_t all = (uint32_t)(ch->table_bytes / sizeof(struct slot));
+    ch->slot_count = count == 0 || count > all ? all : count;
+    for (uint32_t i = 0; i < all; i++) {
+        struct slot *slot = &ch->slot_table[i];
+        slot->delivery = NULL;
+        slot->end = 0;
+        slot->next = i + 1 < ch->slot_count ? i + 1 : SLOT_NONE;
+    }
+    ch->slots_used = 0;
+    ch->slot_free = 0;
+    ch->waiting_first = SLOT_NONE;
+    ch->waiting_last = SLOT_NONE;
+    ch->waiting_bytes = 0;
+    ch->fragment_at = 0;
+    ch->fragment_index = 0;
+}
+
 static uint64_t slot_ref(const struct channel *ch, uint32_t index)
 {
     return ((uint64_t)ch->slot_table[index].generation << 32) | index;
@@ -199,18 +218,43 @@ void hulse_deliver_message(void *ctx, struct broker_delivery *d)
     ch->waiting_last = index;
 }
 
+void hulse_waiting_remove(struct channel *ch, uint32_t index)
+{
+    uint32_t *at = &ch->waiting_first;
+    uint32_t before = SLOT_NONE;
+    while (*at != index) {
+        HULSE_ASSERT(*at != SLOT_NONE);
+        before = *at;
+        at = &ch->slot_table[*at].next;
+    }
+    *at = ch->slot_table[index].next;
+    if (ch->waiting_last == index) {
+        ch->waiting_last = before;
+    }
+    ch->waiting_bytes -= delivery_bytes(ch, ch->slot_table[index].delivery);
+    if (before == SLOT_NONE) {
+        /* Its fragments end here; the app drops them with the next message's first. */
+        ch->fragment_at = 0;
+        ch->fragment_index = 0;
+    }
+}
+
 static unsigned write_waiting(struct channel *ch)
 {
     unsigned written = 0;
     while (ch->waiting_first != SLOT_NONE && written < HULSE_VISIT_RECORDS) {
         const uint32_t index = ch->waiting_first;
-        const uint32_t next = ch->slot_table[index].next;
-        const uint64_t bytes = delivery_bytes(ch, ch->slot_table[index].delivery);
-        if (!try_write(ch, index)) {
-            break;
-        }
+        struct slot *slot = &ch->slot_table[index];
+        const uint32_t next = slot->next;
+        const uint64_t bytes = delivery_bytes(ch, slot->delivery);
+        /* Off the list first: writing may end the delivery, and its slot serve another one. */
         ch->waiting_first = next;
         ch->waiting_bytes -= bytes;
+        if (!try_write(ch, index)) {
+            ch->waiting_first = index;
+            ch->waiting_bytes += bytes;
+            break;
+        }
         written += 1;
     }
     return written;
@@ -224,9 +268,7 @@ static bool wants_room(const struct channel *ch)
 
 unsigned hulse_deliver_visit(struct plane *p, struct channel *ch)
 {
-    if (ch->consumer == NULL || ch->consumer->subscriber == NULL) {
-        return 0;
-    }
+    /* Without a consumer too: what is not taken would keep the worker awake. */
     unsigned work = hulse_verdict_take(p, ch, HULSE_VISIT_RECORDS);
     if (!ch->session->doomed && ch->state != CHANNEL_DRAIN && wants_room(ch)) {
         const uint64_t before = ch->tx.head_seen;

@@ -8,6 +8,7 @@
 #include "daemon/app/internal.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
+#include "shmlib/ring/tlv.h"
 
 #include <sys/random.h>
 
@@ -48,6 +49,8 @@ void hulse_handle_destroy(struct handle **handle)
     }
     if (h->subscriber != NULL) {
         hulse_subscriber_close(&h->subscriber, h->unsubscribe);
+        /* What was handed out again while it was being given back has gone with the broker's end. */
+        hulse_slots_init(ch, 0);
     }
     if (h->state != HANDLE_OPENING) {
         *(ch->kind == HULSE_CHANNEL_PRODUCER ? &s->plane->producer_count
@@ -55,6 +58,10 @@ void hulse_handle_destroy(struct handle **handle)
     }
     if (ch->consumer == h) {
         ch->consumer = NULL;
+    }
+    if (ch->assembly.active && ch->assembly.handle == h->number) {
+        /* Its last fragment will never come; other handles of the channel go on. */
+        hulse_assembly_reset(&ch->assembly);
     }
     if (h->state == HANDLE_CLOSING) {
         ch->closing -= 1;
@@ -145,10 +152,10 @@ static const struct publisher_events producer_events = {
 static const struct subscriber_events consumer_events = {
     .opened = consumer_opened, .message = hulse_deliver_message, .failed = handle_failed};
 
-/* Copies a string member of a message to a terminated buffer; false with a zero byte inside. */
+/* Copies a string member of a message to a terminated buffer; false unless it is UTF-8 text. */
 static bool copy_text(char *to, size_t capacity, const uint8_t *from, size_t bytes)
 {
-    if (bytes >= capacity || memchr(from, 0, bytes) != NULL) {
+    if (bytes >= capacity || memchr(from, 0, bytes) != NULL || !hulse_utf8_valid(from, bytes)) {
         return false;
     }
     memcpy(to, from, bytes);
@@ -181,7 +188,7 @@ void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
                                   m.head.req,
                                   HULSE_INVAL,
                                   ch == NULL ? "no such open producer channel"
-                                             : "the topic contains a zero byte");
+                                             : "the topic is not UTF-8 text");
         return;
     }
     struct handle *h = hulse_handle_create(s, ch);
@@ -248,7 +255,7 @@ void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p)
     struct channel *ch = find_channel(s, m.channel, HULSE_CHANNEL_CONSUMER);
     const char *refusal = consumer_refusal(ch, &m);
     if (refusal == NULL && !consumer_texts(&t, &m, p->bytes + sizeof(m))) {
-        refusal = "a name contains a zero byte";
+        refusal = "a name is not UTF-8 text";
     }
     if (refusal != NULL) {
         hulse_session_reply_error(s, m.head.req, HULSE_INVAL, refusal);
@@ -263,10 +270,8 @@ void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p)
     ch->consumer = h;
     ch->reader = m.type == BROKER_READER;
     ch->reassembly_bytes = m.reassembly_bytes;
-    if (m.unacked_max != 0 && m.unacked_max < ch->slot_count) {
-        ch->slot_count = m.unacked_max;
-        ch->slot_table[m.unacked_max - 1].next = SLOT_NONE;
-    }
+    /* Anew for each consumer: an earlier one has left the free list in any order. */
+    hulse_slots_init(ch, m.unacked_max);
     struct error err = {0};
     const struct subscriber_params params = {.flow = s->plane->shared->flow,
                                              .worker = s->plane->worker,

@@ -358,7 +358,10 @@ void hulse_handle_finish_closing(struct channel *ch);
 
 /* ---- channel.c ---- */
 
-/* Makes regions and tables; gives the channel in CHANNEL_OPENING. `fd_a` < 0: make A as well. */
+/*
+ * Makes regions and tables; gives the channel in CHANNEL_OPENING. `fd_a` < 0: make A as well; else
+ * it is taken, also on failure.
+ */
 hulse_status hulse_channel_create(struct session *s,
                                   const struct hulse_ctl_open_channel *ask,
                                   int fd_a,
@@ -368,7 +371,10 @@ hulse_status hulse_channel_create(struct session *s,
 void hulse_channel_start_at(struct channel *ch, uint64_t position);
 /* CHANNEL_READY: seals A, checks both, maps A. A rule on failure. */
 enum hulse_rule hulse_channel_ready(struct channel *ch, const char **why);
-/* The peer has gone: takes what was committed and ends what was delivered. */
+/*
+ * The peer has gone: what was committed or judged until now is taken in the visits that follow;
+ * then the channel ends, and gives back what has no verdict.
+ */
 void hulse_channel_drain(struct channel *ch);
 /* Closes the flow side of all its handles, unmaps and frees. */
 void hulse_channel_destroy(struct channel *ch);
@@ -430,6 +436,14 @@ void hulse_deliver_room(struct channel *ch);
 void hulse_deliver_give_back_all(struct channel *ch);
 /* Position at which the app should ring once it has released, 0 = no wish. */
 uint64_t hulse_deliver_want(const struct channel *ch);
+
+/*
+ * Forgets every delivery and offers `count` slots, 0 or more than there are = all. Generations go
+ * on, so that late verdicts match nothing.
+ */
+void hulse_slots_init(struct channel *ch, uint32_t count);
+/* Takes a delivery out of the waiting list. */
+void hulse_waiting_remove(struct channel *ch, uint32_t index);
 
 /* ---- verdict.c ---- */
 

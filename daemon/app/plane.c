@@ -189,7 +189,8 @@ static unsigned plane_turn(void *state)
             rest(p, ch);
         }
     }
-    return work + (p->doomed != NULL ? 1 : 0);
+    /* The end of the last flush may have ended sessions or touched channels: this turn flushes. */
+    return work + (p->doomed != NULL || p->touched != NULL ? 1 : 0);
 }
 
 /* Stores what a touched channel has produced: M5, then statistics, then M3. */

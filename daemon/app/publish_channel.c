@@ -36,7 +36,8 @@ bool hulse_publish_has_room(struct channel *ch)
     if (in_flight(ch) + unread_receipts(ch) < ch->slots) {
         return true;
     }
-    if (hulse_ring_tx_refresh(&ch->tx) != HULSE_RING_OK) {
+    if (hulse_ring_tx_refresh(&ch->tx) != HULSE_RING_OK ||
+        ch->tx.head_seen % HULSE_RECEIPT_BYTES != 0) {
         hulse_session_doom(ch->session, HULSE_RULE_V7, "down_head out of range");
         return false;
     }
@@ -197,6 +198,8 @@ static void finish_assembly(struct plane *p,
     struct assembly *as = &ch->assembly;
     if (as->refuse != 0) {
         refuse(ch, hdr->token, hdr->handle, as->refuse);
+    } else if (h->failed) {
+        refuse(ch, hdr->token, hdr->handle, HULSE_OUTCOME_FENCED);
     } else {
         struct broker_meta meta;
         const bool has_meta = as->meta_bytes != 0;
@@ -282,6 +285,9 @@ static bool next_header(struct channel *ch, struct hulse_publish_header *hdr)
 {
     uint64_t avail = hulse_ring_rx_ready(&ch->rx);
     if (avail == 0) {
+        if (ch->state == CHANNEL_DRAIN) {
+            return false; /* hulse_channel_drain() has seen the last position that counts */
+        }
         if (hulse_ring_rx_refresh(&ch->rx) != HULSE_RING_OK) {
             hulse_session_doom(ch->session, HULSE_RULE_V7, "up_tail out of range");
             return false;

@@ -33,10 +33,13 @@ static void queue(struct session *s, struct hulse_packet *p)
     r->packet = *p;
     STAILQ_INSERT_TAIL(&s->replies, r, link);
     s->reply_count += 1;
-    if (!s->want_write && s->sock_watched) {
+    if (!s->want_write) {
         s->want_write = true;
-        (void)hulse_loop_modify(
-            &s->plane->worker->loop, &s->sock_watch, EPOLLIN | EPOLLRDHUP | EPOLLOUT);
+        /* Under a penalty nothing is watched; its end asks for what is wanted. */
+        if (s->sock_watched) {
+            (void)hulse_loop_modify(
+                &s->plane->worker->loop, &s->sock_watch, EPOLLIN | EPOLLRDHUP | EPOLLOUT);
+        }
     }
 }
 

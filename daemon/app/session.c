@@ -13,6 +13,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
+#include "shmlib/ring/tlv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -305,14 +306,23 @@ static void welcome(struct session *s, uint32_t request, int wake_read)
     hulse_session_reply(s, &p);
 }
 
-/* Fills in what HELLO says; the name is cut, and escaped where it is written. */
+/* Fills in what HELLO says; the name is cut, and left empty unless it is UTF-8 text. */
 static void introduce(struct session *s, const struct admission *a)
 {
     struct hulse_ctl_hello m;
     memcpy(&m, a->hello.bytes, sizeof(m));
-    const size_t bytes = m.name_len < sizeof(s->name) ? m.name_len : sizeof(s->name) - 1;
-    memcpy(s->name, a->hello.bytes + sizeof(m), bytes);
-    s->name[bytes] = '\0';
+    const uint8_t *name = a->hello.bytes + sizeof(m);
+    size_t bytes = m.name_len;
+    if (bytes > sizeof(s->name) - 1) {
+        bytes = sizeof(s->name) - 1;
+        while (bytes > 0 && (name[bytes] & 0xc0U) == 0x80U) {
+            bytes -= 1; /* not inside a character */
+        }
+    }
+    if (memchr(name, 0, bytes) == NULL && hulse_utf8_valid(name, bytes)) {
+        memcpy(s->name, name, bytes);
+        s->name[bytes] = '\0';
+    }
     s->features = m.features & SUPPORTED_FEATURES;
 }
 

@@ -34,7 +34,12 @@ static void ended(void *ctx, struct broker_delivery *d)
 {
     struct handle *h = ctx;
     HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
-    hulse_slot_free(h->channel, (uint32_t)d->slot);
+    struct channel *ch = h->channel;
+    const uint32_t index = (uint32_t)d->slot;
+    if (ch->slot_table[index].end == 0) {
+        hulse_waiting_remove(ch, index);
+    }
+    hulse_slot_free(ch, index);
 }
 
 static void
@@ -70,6 +75,9 @@ static bool next_verdict(struct channel *ch, struct hulse_verdict_record *v)
 {
     uint64_t avail = hulse_ring_rx_ready(&ch->rx);
     if (avail == 0) {
+        if (ch->state == CHANNEL_DRAIN) {
+            return false; /* hulse_channel_drain() has seen the last position that counts */
+        }
         if (hulse_ring_rx_refresh(&ch->rx) != HULSE_RING_OK) {
             hulse_session_doom(ch->session, HULSE_RULE_V7, "up_tail out of range");
             return false;
