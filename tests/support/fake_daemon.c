@@ -83,7 +83,7 @@ static void on_hello(struct fake_daemon *d, const struct hulse_ctl_head *to)
 {
     if (d->refuse != 0) {
         const struct hulse_ctl_refused no = {
-            .abi_min = 7, .abi_max = 9, .status = d->refuse, .text_len = 6};
+            .abi_min = 7, .abi_max = 9, .status = -(int32_t)d->refuse, .text_len = 6};
         answer(d, to, HULSE_CTL_REFUSED, &no, "go off");
         return;
     }
@@ -295,7 +295,6 @@ static void forget_channels(struct fake_daemon *d)
 static void accept_one(struct fake_daemon *d)
 {
     forget_session(d);
-    forget_channels(d);
     d->sock = accept4(d->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
@@ -390,7 +389,23 @@ void hulse_fake_stop(struct fake_daemon **d)
 void hulse_fake_die(struct fake_daemon *d)
 {
     lock(d);
+    /* The serving thread may be in poll() with the descriptor, which keeps the socket open. */
+    (void)shutdown(d->sock, SHUT_RDWR);
     forget_session(d);
+    unlock(d);
+}
+
+void hulse_fake_set(struct fake_daemon *d, uint32_t *member, uint32_t value)
+{
+    lock(d);
+    *member = value;
+    unlock(d);
+}
+
+void hulse_fake_forget(struct fake_daemon *d)
+{
+    lock(d);
+    forget_channels(d);
     unlock(d);
 }
 

@@ -41,15 +41,15 @@ struct fake_channel {
 };
 
 struct fake_daemon {
-    /* For the test, before the application connects. */
+    /* The script. Set before the application connects, or with hulse_fake_set(). */
     uint32_t message_max;
     uint32_t verdicts;
     uint64_t features;
-    hulse_status refuse; /* REFUSED with this status */
-    unsigned silent_on;  /* a request type that gets no answer */
-    unsigned hang_up_on; /* a request type at which the socket is closed */
-    unsigned garbage_on; /* a request type answered by nonsense */
-    unsigned error_on;   /* a request type answered by ERR NO_TOPIC */
+    uint32_t refuse;     /* REFUSED with minus this status */
+    uint32_t silent_on;  /* a request type that gets no answer */
+    uint32_t hang_up_on; /* a request type at which the socket is closed */
+    uint32_t garbage_on; /* a request type answered by nonsense */
+    uint32_t error_on;   /* a request type answered by ERR NO_TOPIC */
 
     /* What came; read under lock or when nothing is under way. */
     unsigned seen[FAKE_TYPES];
@@ -75,6 +75,10 @@ struct fake_daemon *hulse_fake_start(void);
 void hulse_fake_stop(struct fake_daemon **d);
 /* Closes the application's socket and pipes, as a daemon that dies. */
 void hulse_fake_die(struct fake_daemon *d);
+/* Sets a 32-bit member of the script while the application is connected. */
+void hulse_fake_set(struct fake_daemon *d, uint32_t *member, uint32_t value);
+/* Forgets the channels of a session that has been closed. */
+void hulse_fake_forget(struct fake_daemon *d);
 unsigned hulse_fake_seen(struct fake_daemon *d, unsigned type);
 void hulse_fake_event(struct fake_daemon *d, const struct hulse_ctl_event *event, const char *text);
 /* Sends any bytes. */

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   the copying calls: one message, many with one flush, fragments all or nothing, messages
+ *         larger than the ring as room comes up, threads that share a producer.
+ * Method: the daemon's side reassembles and compares; a thread takes and releases where the
+ *         application must wait.
+ */
+#include "tests/unit/shmlib/client/check.h"
+
+#include <stdlib.h>
+
+static uint8_t pattern(size_t i)
+{
+    return (uint8_t)((i * 31) + (i >> 8));
+}
+
+static uint8_t *make_message(size_t bytes)
+{
+    uint8_t *data = malloc(bytes);
+
+    assert_non_null(data);
+    for (size_t i = 0; i < bytes; i++) {
+        data[i] = pattern(i);
+    }
+    return data;
+}
+
+/* What a daemon keeps while fragments arrive. */
+struct whole {
+    uint64_t bytes;
+    uint64_t total;
+    uint32_t fragments;
+    uint32_t count;
+    uint64_t seq;
+    uint64_t token;
+    uint16_t meta_len;
+    bool good;
+};
+
+static void add_fragment(struct whole *w, const struct hulse_publish_header *h)
+{
+    struct hulse_fragment_header f;
+    const uint8_t *part = (const uint8_t *)(h + 1) + sizeof(f);
+    const uint64_t bytes = h->payload_len - sizeof(f);
+
+    memcpy(&f, h + 1, sizeof(f));
+    if (w->fragments == 0) {
+        *w = (struct whole){.total = f.total_len,
+                            .count = f.count,
+                            .seq = h->seq,
+                            .token = h->token,
+                            .meta_len = h->meta_len,
+                            .good = true};
+    }
+    w->good = w->good && h->type == HULSE_RECORD_FRAGMENT && f.index == w->fragments &&
+              f.count == w->count && f.total_len == w->total && h->seq == w->seq &&
+              h->token == w->token && (f.index == 0 || h->meta_len == 0) &&
+              ((h->flags & HULSE_RECORD_FIRST) != 0) == (f.index == 0) &&
+              ((h->flags & HULSE_RECORD_LAST) != 0) == (f.index + 1 == f.count);
+    for (uint64_t i = 0; i < bytes; i++) {
+        w->good = w->good && part[i] == pattern(w->bytes + i);
+    }
+    w->bytes += bytes;
+    w->fragments += 1;
+}
+
+static void test_a_publish_is_flushed(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_producer *p = open_producer(pair, NULL, &ch);
+    uint64_t bytes = 0;
+
+    assert_int_equal(hulse_publish(p, "abc", 3, NULL, 5), HULSE_OK);
+    const struct hulse_publish_header *h = hulse_fake_channel_take(ch, &bytes);
+    assert_non_null(h);
+    assert_int_equal(h->token, 5);
+    assert_memory_equal(h + 1, "abc", 3);
+    assert_int_equal(hulse_publish(p, NULL, 0, NULL, 6), HULSE_OK);
+    assert_int_equal(hulse_publish(p, NULL, 1, NULL, 6), HULSE_INVAL);
+    assert_int_equal(hulse_publish(NULL, "x", 1, NULL, 6), HULSE_INVAL);
+    assert_int_equal(hulse_publish(p, "x", (size_t)pair->d->message_max + 1, NULL, 6),
+                     HULSE_TOOBIG);
+    assert_int_equal(hulse_fake_channel_take_all(ch), 1);
+}
+
+static void test_many_pass_over_bad_ones_and_stop_at_the_first_without_room(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_producer *p = open_producer(pair, NULL, &ch);
+    uint8_t *data = make_message(30000);
+    struct hulse_item items[6];
+    size_t accepted = 99;
+
+    for (unsigned i = 0; i < 6; i++) {
+        items[i] =
+            (struct hulse_item){.size = sizeof(items[i]), .data = data, .bytes = 30000, .token = i};
+    }
+    items[1].data = NULL;
+    items[2].bytes = (size_t)pair->d->message_max + 1;
+    items[3].size = 0;
+    assert_int_equal(hulse_publish_many(p, items, 6, &accepted), HULSE_AGAIN);
+    assert_int_equal(accepted, 2); /* 0 and 4 */
+    assert_int_equal(items[5].status, HULSE_AGAIN);
+    free(data);
+}
+
+static void test_many_keep_order_and_say_who_went_in(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_producer *p = open_producer(pair, NULL, &ch);
+    struct hulse_item items[40];
+    size_t accepted = 0;
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < 40; i++) {
+        items[i] = (struct hulse_item){
+            .size = sizeof(items[i]), .data = "x", .bytes = 1, .token = i, .status = 1};
+    }
+    hulse_fake_channel_arm(ch);
+    assert_int_equal(hulse_publish_many(p, items, 40, &accepted), HULSE_OK);
+    assert_int_equal(hulse_fake_bells(pair->d), 1);
+    assert_int_equal(accepted, 40);
+    for (unsigned i = 0; i < 40; i++) {
+        const struct hulse_publish_header *h = hulse_fake_channel_take(ch, &bytes);
+        assert_non_null(h);
+        assert_int_equal(h->token, i);
+        assert_int_equal(items[i].status, HULSE_OK);
+    }
+    assert_int_equal(hulse_publish_many(p, NULL, 0, &accepted), HULSE_OK);
+    assert_int_equal(hulse_publish_many(p, items, 1, NULL), HULSE_INVAL);
+}
+
+static void test_a_large_message_is_fragments_of_one_sequence_number(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_producer *p = open_producer(pair, NULL, &ch);
+    uint8_t *data = make_message(50000);
+    const struct hulse_meta m = {.size = sizeof(m), .key = "k", .key_bytes = 1};
+    struct whole w = {0};
+    uint64_t bytes = 0;
+    const struct hulse_publish_header *h = NULL;
+
+    assert_int_equal(hulse_publish(p, data, 50000, &m, 3), HULSE_OK);
+    while ((h = hulse_fake_channel_take(ch, &bytes)) != NULL) {
+        add_fragment(&w, h);
+    }
+    assert_true(w.good);
+    assert_int_equal(w.bytes, 50000);
+    assert_int_equal(w.fragments, w.count);
+    assert_int_equal(w.meta_len, 5);
+    assert_int_equal(w.token, 3);
+    assert_int_equal(w.seq, 0);
+    /* Without room for all of it nothing goes in, and the sequence goes on where it was. */
+    assert_int_equal(hulse_publish(p, data, 50000, &m, 4), HULSE_AGAIN);
+    assert_int_equal(hulse_publish(p, "x", 1, NULL, 5), HULSE_OK);
+    h = hulse_fake_channel_take(ch, &bytes);
+    assert_non_null(h);
+    assert_int_equal(h->seq, 1);
+    assert_int_equal(h->token, 5);
+    assert_int_equal(hulse_publish(p, data, 50000, &m, 4), HULSE_AGAIN);
+    assert_int_equal(hulse_fake_channel_take_all(ch), 0);
+    free(data);
+}
+
+static void test_larger_than_the_ring_needs_the_waiting_call(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_producer *p = open_producer(pair, NULL, &ch);
+    uint8_t *data = make_message(300000);
+
+    assert_int_equal(hulse_publish(p, data, 300000, NULL, 3), HULSE_TOOBIG);
+    assert_non_null(strstr(hulse_producer_error(p), "hulse_publish_wait"));
+    assert_int_equal(hulse_fake_channel_take_all(ch), 0);
+    free(data);
+}
+
+static void test_a_daemon_without_fragments_gets_none(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    static uint8_t data[40000];
+
+    assert_int_equal(hulse_close(&pair->s, 0), HULSE_OK);
+    pair->d->features = 0;
+    assert_int_equal(hulse_open(&pair->s, NULL), HULSE_OK);
+    hulse_producer *p = open_producer(pair, NULL, &ch);
+    assert_int_equal(hulse_publish(p, data, sizeof(data), NULL, 3), HULSE_TOOBIG);
+    unsigned group = 0;
+    assert_int_equal(hulse_group_open(pair->s, &group), HULSE_UNSUPPORTED);
+}
+
+/* A daemon that takes and releases until it has seen `until` bytes of payload or messages. */
+struct taker {
+    struct pair *pair;
+    struct fake_channel *ch;
+    uint64_t messages_until;
+    uint64_t bytes_until;
+    uint64_t messages;
+    struct whole whole;
+    bool one_by_one;
+};
+
+static void *take_until(void *arg)
+{
+    struct taker *t = arg;
+    uint64_t bytes = 0;
+    const struct timespec pause = {.tv_nsec = 100000};
+
+    while (t->messages < t->messages_until && t->whole.bytes < t->bytes_until) {
+        const struct hulse_publish_header *h = hulse_fake_channel_take(t->ch, &bytes);
+        if (h == NULL) {
+            (void)nanosleep(&pause, NULL);
+            continue;
+        }
+        if (h->type == HULSE_RECORD_FRAGMENT) {
+            add_fragment(&t->whole, h);
+        } else {
+            t->messages += 1;
+        }
+        hulse_fake_channel_release(t->pair->d, t->ch);
+    }
+    return NULL;
+}
+
+static void test_larger_than_the_ring_trickles_in(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_producer *p = open_producer(pair, NULL, &ch);
+    uint8_t *data = make_message(1000000);
+    struct taker t = {.pair = pair, .ch = ch, .messages_until = UINT64_MAX, .bytes_until = 1000000};
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, take_until, &t), 0);
+    assert_int_equal(hulse_publish_wait(p, data, 1000000, NULL, 3, WAIT_MS), HULSE_OK);
+    (void)pthread_join(thread, NULL);
+    assert_true(t.whole.good);
+    assert_int_equal(t.whole.fragments, t.whole.count);
+    assert_int_equal(hulse_publish(p, "next", 4, NULL, 4), HULSE_OK);
+    free(data);
+}
+
+/* Fragments in the ring cannot be taken back: the call goes on where it stopped. */
+static void test_a_message_cut_by_its_timeout_is_gone_on_with(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_producer *p = open_producer(pair, NULL, &ch);
+    uint8_t *data = make_message(200000);
+    struct taker t = {.pair = pair, .ch = ch, .messages_until = UINT64_MAX, .bytes_until = 200000};
+    pthread_t thread;
+    void *at = NULL;
+
+    assert_int_equal(hulse_publish_wait(p, data, 200000, NULL, 3, 20), HULSE_TIMED_OUT);
+    assert_int_equal(hulse_claim(p, 1, &at), HULSE_BUSY);
+    assert_int_equal(hulse_publish(p, "x", 1, NULL, 4), HULSE_BUSY);
+    assert_int_equal(hulse_publish_wait(p, data, 199999, NULL, 3, 0), HULSE_BUSY);
+    assert_int_equal(pthread_create(&thread, NULL, take_until, &t), 0);
+    assert_int_equal(hulse_publish_wait(p, data, 200000, NULL, 3, WAIT_MS), HULSE_OK);
+    (void)pthread_join(thread, NULL);
+    assert_true(t.whole.good);
+    assert_int_equal(t.whole.bytes, 200000);
+    assert_int_equal(hulse_claim(p, 1, &at), HULSE_OK);
+    free(data);
+}
+
+static void test_a_waiting_publish_gets_the_room_that_comes_up(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_producer *p = open_producer(pair, NULL, &ch);
+    static uint8_t data[20000];
+    struct taker t = {.pair = pair, .ch = ch, .messages_until = 4, .bytes_until = UINT64_MAX};
+    pthread_t thread;
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(hulse_publish_wait(p, data, sizeof(data), NULL, 0, 0), HULSE_OK);
+    }
+    assert_int_equal(hulse_publish_wait(p, data, sizeof(data), NULL, 0, 20), HULSE_TIMED_OUT);
+    assert_int_equal(pthread_create(&thread, NULL, take_until, &t), 0);
+    assert_int_equal(hulse_publish_wait(p, data, sizeof(data), NULL, 0, WAIT_MS), HULSE_OK);
+    (void)pthread_join(thread, NULL);
+    assert_int_equal(t.messages, 4);
+}
+
+struct sharer {
+    hulse_producer *p;
+    unsigned count;
+    hulse_status worst;
+};
+
+static void *publish_shared(void *arg)
+{
+    struct sharer *s = arg;
+
+    for (unsigned i = 0; i < s->count; i++) {
+        const hulse_status st = hulse_mt_publish(s->p, "0123456789", 10, NULL, i, WAIT_MS);
+        s->worst = st != HULSE_OK ? st : s->worst;
+    }
+    return NULL;
+}
+
+static void test_threads_share_a_producer_and_lose_nothing(void **state)
+{
+    enum { THREADS = 4, EACH = 2000 };
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_producer *p = open_producer(pair, NULL, &ch);
+    struct sharer sharers[THREADS];
+    pthread_t threads[THREADS];
+    pthread_t taking;
+    struct taker t = {.pair = pair,
+                      .ch = ch,
+                      .messages_until = (uint64_t)THREADS * EACH,
+                      .bytes_until = UINT64_MAX};
+
+    assert_int_equal(pthread_create(&taking, NULL, take_until, &t), 0);
+    for (int i = 0; i < THREADS; i++) {
+        sharers[i] = (struct sharer){.p = p, .count = EACH};
+        assert_int_equal(pthread_create(&threads[i], NULL, publish_shared, &sharers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        (void)pthread_join(threads[i], NULL);
+        assert_int_equal(sharers[i].worst, HULSE_OK);
+    }
+    (void)pthread_join(taking, NULL);
+    assert_int_equal(t.messages, THREADS * EACH);
+    assert_int_equal(hulse_sync(p, WAIT_MS, NULL), HULSE_OK);
+    assert_int_equal(hulse_mt_publish(NULL, "x", 1, NULL, 0, 0), HULSE_INVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PAIR_TEST(test_a_publish_is_flushed),
+        PAIR_TEST(test_many_pass_over_bad_ones_and_stop_at_the_first_without_room),
+        PAIR_TEST(test_many_keep_order_and_say_who_went_in),
+        PAIR_TEST(test_a_large_message_is_fragments_of_one_sequence_number),
+        PAIR_TEST(test_larger_than_the_ring_needs_the_waiting_call),
+        PAIR_TEST(test_a_daemon_without_fragments_gets_none),
+        PAIR_TEST(test_larger_than_the_ring_trickles_in),
+        PAIR_TEST(test_a_message_cut_by_its_timeout_is_gone_on_with),
+        PAIR_TEST(test_a_waiting_publish_gets_the_room_that_comes_up),
+        PAIR_TEST(test_threads_share_a_producer_and_lose_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
