@@ -6,6 +6,7 @@
  */
 #include "daemon/admin/answer.h"
 #include "daemon/app/plane.h"
+#include "daemon/broker/local/local.h"
 #include "daemon/broker/null/null.h"
 #include "daemon/config/config.h"
 #include "daemon/control/control.h"
@@ -129,30 +130,41 @@ static int read_options(int argc, char **argv, struct config *config, enum actio
 
 /* ---- wiring ---- */
 
+enum { BROKER_LOCAL_INDEX = 0, BROKER_NULL_INDEX, BROKER_COUNT };
+
+static void destroy_brokers(struct flow *flow)
+{
+    if (flow->brokers[BROKER_LOCAL_INDEX] != NULL) {
+        hulse_local_destroy(&flow->brokers[BROKER_LOCAL_INDEX]);
+    }
+    if (flow->brokers[BROKER_NULL_INDEX] != NULL) {
+        hulse_null_destroy(&flow->brokers[BROKER_NULL_INDEX]);
+    }
+}
+
+/* `local` and `null` always exist; the configuration says which one topics belong to. */
 static hulse_status make_brokers(const struct config *config, struct flow *flow, struct error *err)
 {
     const uint32_t message_max = (uint32_t)config->message_max;
+    struct local_params local;
 
     *flow = (struct flow){
         .default_namespace = config->default_namespace,
         .message_bytes_max = message_max,
     };
-    flow->brokers[0] = hulse_null_create("null", message_max, err);
-    if (flow->brokers[0] == NULL) {
+    hulse_local_params_default(&local);
+    local.message_bytes_max = message_max;
+    flow->brokers[BROKER_LOCAL_INDEX] = hulse_local_create("local", &local, err);
+    flow->brokers[BROKER_NULL_INDEX] = hulse_null_create("null", message_max, err);
+    if (flow->brokers[BROKER_LOCAL_INDEX] == NULL || flow->brokers[BROKER_NULL_INDEX] == NULL) {
+        destroy_brokers(flow);
         return err->status;
     }
-    flow->broker_count = 1;
-    flow->default_broker = flow->brokers[0];
-    if (config->default_broker != CONFIG_BROKER_NULL) {
-        hulse_null_destroy(&flow->brokers[0]);
-        return hulse_fail(err, HULSE_INVAL, "default_broker: this build has only 'null'");
-    }
+    flow->broker_count = BROKER_COUNT;
+    flow->default_broker =
+        flow->brokers[config->default_broker == CONFIG_BROKER_NULL ? BROKER_NULL_INDEX
+                                                                   : BROKER_LOCAL_INDEX];
     return HULSE_OK;
-}
-
-static void destroy_brokers(struct flow *flow)
-{
-    hulse_null_destroy(&flow->brokers[0]);
 }
 
 /* Another value in every process, never 0. */
