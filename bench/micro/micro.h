@@ -123,7 +123,8 @@ static inline void micro_run(struct micro *m,
         samples[i] = micro_now_ns() - begun_ns;
     }
     qsort(samples, m->runs, sizeof(samples[0]), micro_compare);
-    micro_add(m, name, ops, (double)samples[m->runs / 2] / (double)ops);
+    const uint64_t median_ns = samples[m->runs / 2];
+    micro_add(m, name, ops, (double)median_ns / (double)ops);
 }
 
 /* Prints the JSON line; gives what main() returns. */

@@ -10,6 +10,7 @@
 #include "daemon/core/inbox.h"
 
 #include "daemon/core/assert.h"
+#include "daemon/core/fence.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -59,7 +60,7 @@ static void enqueue(struct inbox *in, struct inbox_node *node)
     (void)cds_wfcq_enqueue(&in->head, &in->tail, &node->link);
 
     /* SYNC(inbox.sleeping) fence: the node before `sleeping`, against the owner's park. */
-    atomic_thread_fence(memory_order_seq_cst);
+    hulse_full_fence();
     /* Relaxed because the fence orders it and the exchange decides. */
     if (atomic_load_explicit(&in->sleeping, memory_order_relaxed) != 0 &&
         atomic_exchange_explicit(&in->sleeping, 0, memory_order_relaxed) != 0) {
@@ -134,7 +135,7 @@ bool hulse_inbox_park(struct inbox *in)
     /* Relaxed because the fence follows. */
     atomic_store_explicit(&in->sleeping, 1, memory_order_relaxed);
     /* SYNC(inbox.sleeping) fence: `sleeping` before the look for nodes, against the posters. */
-    atomic_thread_fence(memory_order_seq_cst);
+    hulse_full_fence();
     return !cds_wfcq_empty(cds_wfcq_head_cast(&in->head), &in->tail);
 }
 

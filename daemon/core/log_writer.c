@@ -12,6 +12,7 @@
 
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/fence.h"
 #include "daemon/core/log_format.h"
 #include "daemon/core/thread.h"
 
@@ -327,7 +328,7 @@ static void rest(enum state state)
 
     atomic_store_explicit(&writer.state, state, memory_order_relaxed);
     /* SYNC(log.state) fence: `state` before the tails and `stop`, against wake. */
-    atomic_thread_fence(memory_order_seq_cst);
+    hulse_full_fence();
     if (!stop_asked() && (state == NAPPING || !anything_waiting())) {
         futex_wait(state, state == NAPPING ? &nap : NULL);
     }
@@ -337,7 +338,7 @@ static void rest(enum state state)
 void hulse_log_writer_wake(size_t used_bytes)
 {
     /* SYNC(log.state) fence: the tail before `state`, against rest. */
-    atomic_thread_fence(memory_order_seq_cst);
+    hulse_full_fence();
     const uint32_t state = atomic_load_explicit(&writer.state, memory_order_relaxed);
     if (state == SLEEPING || (state == NAPPING && used_bytes >= WAKE_BYTES)) {
         wake();
@@ -391,7 +392,7 @@ void hulse_log_writer_stop(void)
     /* SYNC(log.stop) release: what was logged before is seen by the last round. */
     atomic_store_explicit(&writer.stop, 1, memory_order_release);
     /* SYNC(log.state) fence: `stop` before `state`, against rest. */
-    atomic_thread_fence(memory_order_seq_cst);
+    hulse_full_fence();
     wake();
     (void)pthread_join(writer.thread, NULL);
     (void)pthread_mutex_lock(&writer.rings_lock);
