@@ -200,7 +200,8 @@ deliver_fragments(struct pair *pair, struct fake_channel *ch, const uint8_t *dat
 
     for (uint32_t i = 0; i < count; i++) {
         const struct hulse_fragment_header f = {.index = i, .count = count, .total_len = bytes};
-        fragment(pair, ch, data + (i * part), &f, i + 1 == count ? bytes - (i * part) : part);
+        fragment(
+            pair, ch, data + ((size_t)i * part), &f, i + 1 == count ? bytes - (i * part) : part);
     }
 }
 
