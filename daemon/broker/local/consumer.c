@@ -142,11 +142,16 @@ void hulse_consumer_receive(struct local_worker *lw, struct delivery *origin)
 {
     struct consumer *c = origin->consumer;
     HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC);
-    struct delivery *dl = c->closed ? NULL : hulse_delivery_take(lw);
-    if (dl == NULL) {
-        return; /* origin->refused stays */
+    if (c->closed) {
+        origin->arrival = ARRIVAL_CLOSING;
+        return;
     }
-    origin->refused = false;
+    struct delivery *dl = hulse_delivery_take(lw);
+    if (dl == NULL) {
+        origin->arrival = ARRIVAL_NO_MEMORY;
+        return;
+    }
+    origin->arrival = ARRIVAL_TAKEN;
     dl->d = origin->d;
     dl->message = origin->message;
     dl->sub = NULL;

@@ -98,6 +98,13 @@ enum delivery_memory {
     DELIVERY_ALLOCATED
 };
 
+/* What became of an OP_DELIVER. */
+enum arrival {
+    ARRIVAL_TAKEN,
+    ARRIVAL_CLOSING, /* the consumer has closed, and its close is behind this */
+    ARRIVAL_NO_MEMORY
+};
+
 enum verdict { VERDICT_ACK, VERDICT_ACK_CUMULATIVE, VERDICT_NACK, VERDICT_GIVE_BACK };
 
 /* A message for one subscription; or, with an origin, for a consumer of another worker's topic. */
@@ -116,7 +123,7 @@ struct delivery {
     uint32_t delay_ms; /* OP_VERDICT */
     uint8_t verdict;   /* OP_VERDICT: enum verdict */
     uint8_t memory;    /* enum delivery_memory */
-    bool refused;      /* OP_DELIVER: the consumer is closing, or no memory */
+    uint8_t arrival;   /* OP_DELIVER: enum arrival */
     bool again;        /* was handed out before */
 };
 

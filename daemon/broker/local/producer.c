@@ -134,7 +134,7 @@ void hulse_local_send(struct broker_producer *producer, const struct broker_reco
         refuse(p, r->token, BROKER_FAIL, HULSE_OUTCOME_FAILED_NOT_SENT);
         return;
     }
-    if (p->remote && p->pending_bytes > p->worker->broker->params.producer_pending_bytes_max) {
+    if (p->remote && p->pending_bytes >= p->worker->broker->params.producer_pending_bytes_max) {
         refuse(p, r->token, BROKER_FAIL, HULSE_OUTCOME_QUOTA_EXCEEDED);
         return;
     }

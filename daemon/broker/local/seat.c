@@ -60,7 +60,7 @@ static void to_local(struct local_worker *lw, struct consumer *c, struct deliver
 static void to_remote(struct local_worker *lw, struct seat *seat, struct delivery *dl)
 {
     dl->consumer = seat->consumer;
-    dl->refused = true; /* unless it arrives */
+    dl->arrival = ARRIVAL_CLOSING;
     seat->in_transit += 1;
     /* Relaxed because this worker holds the message itself. */
     (void)atomic_fetch_add_explicit(&dl->message->workers, 1, memory_order_relaxed);
@@ -170,34 +170,30 @@ static void free_closed(struct seat *seat)
     hulse_mem_free(HULSE_MEM_TOPIC, seat, sizeof(*seat));
 }
 
-/* It did not reach its consumer, and used no permit. */
-static void refused(struct seat *seat, struct delivery *dl)
-{
-    hulse_message_let_go(dl->message);
-    take_out(seat, dl);
-    hulse_subscription_requeue(seat->sub, dl, seat->closed ? 0 : LOCAL_REFUSED_MS);
-    if (!seat->closed) {
-        add_permits(seat, 1);
-    }
-}
-
 void hulse_seat_returned(struct delivery *dl)
 {
     struct seat *seat = dl->seat;
     HULSE_ASSERT(seat != NULL && seat->magic == LOCAL_SEAT_MAGIC && seat->in_transit > 0);
-    /* A consumer that has closed refuses: its close was on the way before this reached it. */
-    HULSE_ASSERT(dl->refused || !seat->closed);
+    /* A consumer that has closed takes nothing: its close was on the way before this reached it. */
+    HULSE_ASSERT(dl->arrival != ARRIVAL_TAKEN || !seat->closed);
 
     struct subscription *sub = seat->sub;
-    const bool closed = seat->closed;
     dl->consumer = NULL;
     seat->in_transit -= 1;
-    if (dl->refused) {
-        refused(seat, dl);
+    if (dl->arrival != ARRIVAL_TAKEN) {
+        hulse_message_let_go(dl->message);
     }
-    if (!closed) {
+    if (!seat->closed) {
+        /* After CLOSING it stays outstanding: the close gives it back with the others. */
+        if (dl->arrival == ARRIVAL_NO_MEMORY) {
+            take_out(seat, dl);
+            hulse_subscription_requeue(sub, dl, LOCAL_REFUSED_MS);
+            add_permits(seat, 1);
+        }
         return;
     }
+    take_out(seat, dl);
+    hulse_subscription_requeue(sub, dl, 0);
     sub->returning -= 1;
     if (seat->in_transit == 0) {
         free_closed(seat);

@@ -129,6 +129,9 @@ bool hulse_bed_report(struct bed *bed, const char *topic, struct topic_report *o
     struct report_errand r = {.bed = bed,
                               .worker = (uint32_t)(hulse_topic_hash(topic) % bed->count)};
     bool found = false;
+    if (bed->workers[r.worker] == NULL) {
+        return false;
+    }
     hulse_bed_on(bed, r.worker, fill_report, &r);
     for (size_t i = 0; i < r.report.topic_count; i++) {
         if (strcmp(r.report.topics[i].name, topic) == 0) {
@@ -161,15 +164,15 @@ pub_opened(void *ctx, hulse_status status, const char *text, const struct broker
 static void pub_answered(void *ctx, uint64_t token, const struct broker_answer *answer)
 {
     struct bed_pub *pub = ctx;
-    pub->disordered |= token < pub->last_token;
-    pub->last_token = token;
     pub->answered += 1;
     pub->outcomes[answer->outcome] += 1;
     if (answer->outcome == HULSE_OUTCOME_STORED) {
         assert_true(answer->has_id);
         assert_int_equal(answer->class, BROKER_DONE);
         assert_int_equal(answer->id.batch, -1);
-        pub->disordered |= pub->stored > 0 && answer->id.entry <= pub->last_entry;
+        pub->disordered |=
+            pub->stored > 0 && (answer->id.entry <= pub->last_entry || token <= pub->last_token);
+        pub->last_token = token;
         pub->last_entry = answer->id.entry;
         pub->stored += 1;
     }
