@@ -71,7 +71,9 @@ def test_a_killed_consumer_gives_back_what_it_held(daemon):
 def test_a_consumer_that_leaves_gives_back_what_it_did_not_print(daemon):
     topic = new_topic()
     with Subscriber(daemon, topic, "-s", "s", "-n", "10") as first:
+        first.signal(signal.SIGSTOP)  # a message without a consumer would be dropped
         ok(run(daemon, "pub", topic, input="".join(f"{i}\n" for i in range(100))))
+        first.signal(signal.SIGCONT)
         out, code = first.wait()
     assert code == 0 and len(out.split()) == 10
     with Subscriber(daemon, topic, "-s", "s", "-n", "90", "--timeout", "60s") as second:
@@ -110,11 +112,37 @@ def test_a_closed_pipe_ends_the_consumer_and_loses_nothing(daemon):
         os.close(write_end)
         publish(daemon, topic, b"read")
         assert os.read(read_end, 100) == b"read\n"
+        # Closed behind its back, and with a message on the way: whatever it sees first.
+        sub.signal(signal.SIGSTOP)
         os.close(read_end)
+        publish(daemon, topic, b"unseen")
+        sub.signal(signal.SIGCONT)
         assert sub.process.wait(30) == 74
-    publish(daemon, topic, b"unseen")
+        assert "hulse:" not in sub.stderr(), "a reader that has seen enough is no news"
     with Subscriber(daemon, topic, "-s", "s", "-n", "1", "--timeout", "60s") as after:
         assert after.wait() == (b"unseen\n", 0)
+
+
+def test_a_closed_pipe_is_noticed_without_messages(daemon):
+    read_end, write_end = os.pipe()
+    with Subscriber(daemon, new_topic(), "-s", "s", stdout=write_end) as sub:
+        os.close(write_end)
+        os.close(read_end)
+        assert sub.process.wait(30) == 74
+
+
+def test_a_reader_that_is_slow_gets_everything(daemon):
+    """More than ring and overflow hold waits with the publisher or the daemon's bounds; no verdict
+    wakes the daemon here, only the room that the reader gives back."""
+    topic = new_topic()
+    lines = b"".join(b"%05d %s\n" % (i, b"z" * 1017) for i in range(1000))
+    with Background(daemon, "read", topic, "--follow", "-n", "1000", "--timeout",
+                    "60s") as reader:
+        reader.await_error_line("reading ")
+        reader.signal(signal.SIGSTOP)
+        ok(run(daemon, "pub", topic, input=lines))
+        reader.signal(signal.SIGCONT)
+        assert reader.wait() == (lines, 0)
 
 
 def test_a_timeout_before_the_count_is_75(daemon):
