@@ -48,7 +48,8 @@ struct crew_member {
     uint64_t from_ns;        /* the measured part */
     uint64_t to_ns;
     uint64_t stalls;             /* waits for more than the spinning allows */
-    uint64_t missed_wakes;       /* missed doorbells and client rechecks; must stay 0 */
+    uint64_t missed_doorbells;   /* found by the daemon's sweep; must stay 0 */
+    uint64_t client_rechecks;    /* found late by the library; must stay 0 */
     struct histogram publish_ns; /* one claim and commit, batches of `flush` with their flush */
     struct histogram single_ns;  /* one publish with a flush of its own */
     struct histogram receipt_ns;

@@ -133,10 +133,11 @@ void hulse_bench_figures_count(struct figures *f,
     uint64_t to_ns = 0;
 
     f->measured = f->sent = f->stored = f->failed = f->received = f->lost = f->duplicates = 0;
-    f->out_of_order = f->missed_wakes = 0;
+    f->out_of_order = f->missed_doorbells = f->client_rechecks = 0;
     for (uint32_t i = 0; i < crew->count; i++) {
         const struct crew_member *m = &crew->members[i];
-        f->missed_wakes += (double)m->missed_wakes;
+        f->missed_doorbells += (double)m->missed_doorbells;
+        f->client_rechecks += (double)m->client_rechecks;
         if (m->role == CREW_PUBLISHER) {
             add_publisher(f, m);
             from_ns = m->from_ns < from_ns ? m->from_ns : from_ns;

@@ -42,7 +42,8 @@ struct figures {
     double duplicates;
     double out_of_order;
     double failed;
-    double missed_wakes;
+    double missed_doorbells;
+    double client_rechecks;
     double neighbour;        /* what the session beside did */
     double neighbour_closed; /* times it was thrown out */
     /* Of a daemon of our own. */

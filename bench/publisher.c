@@ -468,7 +468,8 @@ static int work(struct publisher *p)
     }
     struct hulse_stats stats = {.size = sizeof stats};
     if (hulse_producer_stats(p->producer, &stats) == HULSE_OK) {
-        p->me->missed_wakes = stats.missed_doorbells + stats.client_rechecks;
+        p->me->missed_doorbells = stats.missed_doorbells;
+        p->me->client_rechecks = stats.client_rechecks;
     }
     if (rc == HULSE_TIMED_OUT) {
         return hulse_bench_crew_fail(p->me,

@@ -193,7 +193,8 @@ int hulse_bench_receiver_work(struct crew *crew, struct crew_member *me, const v
     if (r.consumer != NULL) {
         struct hulse_stats stats = {.size = sizeof stats};
         if (hulse_consumer_stats(r.consumer, &stats) == HULSE_OK) {
-            me->missed_wakes = stats.missed_doorbells + stats.client_rechecks;
+            me->missed_doorbells = stats.missed_doorbells;
+            me->client_rechecks = stats.client_rechecks;
         }
     }
     if (r.session != NULL) {

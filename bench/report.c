@@ -138,7 +138,8 @@ void hulse_bench_report_people(const struct report *r)
         row("", f->daemon_rss_mb, 2, "MB RSS");
         row("app system calls", f->app_syscalls, 6, "per message");
         row("daemon system calls", f->daemon_syscalls, 6, "per message");
-        row("missed wake-ups", f->missed_wakes, 0, "");
+        row("missed doorbells", f->missed_doorbells, 0, "(must be 0)");
+        row("wake-ups that came late", f->client_rechecks, 0, "(must be 0)");
         daemon_rows(f);
     }
     if (f->neighbour >= 0 && r->options->beside != BENCH_BESIDE_NOBODY) {
@@ -262,7 +263,8 @@ static bool put_costs(json_t *root, const struct figures *f)
            put(root, "pss_mb", both(f->app_pss_mb, f->daemon_pss_mb)) &&
            put(root, "rss_mb", both(f->app_rss_mb, f->daemon_rss_mb)) &&
            put(root, "syscalls_per_message", both(f->app_syscalls, f->daemon_syscalls)) &&
-           put(root, "missed_wakes", whole(f->missed_wakes)) &&
+           put(root, "missed_doorbells", whole(f->missed_doorbells)) &&
+           put(root, "client_rechecks", whole(f->client_rechecks)) &&
            put(root, "ready_ms", number(f->ready_ms));
 }
 

@@ -95,7 +95,7 @@ static void publish(struct writer *w)
     hulse_ring_tx_publish(&w->tx);
     if (hulse_doorbell_publisher(w->armed, &w->last_rung)) {
         /* This reader never sleeps, so nobody has armed the channel. */
-        w->me->missed_wakes++;
+        w->me->missed_doorbells++;
     }
 }
 
