@@ -110,11 +110,13 @@ class Daemon:
 class Background:
     """A `hulse` that runs until it ends by itself, is asked to, or the block is left."""
 
-    def __init__(self, daemon, *args, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL):
+    def __init__(self, daemon, *args, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                 path=None):
         self.errors = []
         self.changed = threading.Condition()
-        self.process = subprocess.Popen([program(), *map(str, args)], stdin=stdin, stdout=stdout,
-                                        stderr=subprocess.PIPE, env=environment(daemon))
+        self.process = subprocess.Popen([path or program(), *map(str, args)], stdin=stdin,
+                                        stdout=stdout, stderr=subprocess.PIPE,
+                                        env=environment(daemon))
         self.reader = threading.Thread(target=self.read_errors, daemon=True)
         self.reader.start()
 

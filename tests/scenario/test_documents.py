@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from command import Background, environment, new_topic, ok, run
+from command import Background, Subscriber, environment, new_topic, ok, run, stats
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = pathlib.Path(os.environ.get("HULSE_BUILD_DIR", ROOT / "build/release")) / "docs/examples"
@@ -77,31 +77,78 @@ def test_links_lead_somewhere():
     assert not broken
 
 
-def example(daemon, name, *args):
-    program = EXAMPLES / name
-    if not program.exists():
-        pytest.skip(f"{program} was not built")
-    return subprocess.run([program, *args], env=environment(daemon), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60)
+def example(name):
+    path = EXAMPLES / name
+    if not path.exists():
+        pytest.skip(f"{path} was not built")
+    return path
+
+
+def run_example(daemon, name, *args):
+    return subprocess.run([example(name), *args], env=environment(daemon), check=False, timeout=60,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+PUBLISHERS = {"readme": 1, "fire_and_forget": 1000, "wait_for_stored": 10, "event_loop": 20,
+              "threads": 4000}
+
+
+def test_every_example_is_run_by_a_test():
+    assert sorted(list(PUBLISHERS) + ["consume", "verdicts"]) == NAMES
 
 
 @pytest.mark.smoke
-def test_readme_publishes(daemon):
-    topic = new_topic()
-    with Background(daemon, "read", topic, "--follow", "-n", "1", "--timeout", "60s") as reader:
-        reader.await_error_line("reading ")
-        result = example(daemon, "readme", topic)
-        assert (result.returncode, result.stdout) == (0, b"ok\n"), result.stderr
-        assert reader.wait() == (b"hello\n", 0)
+@pytest.mark.parametrize("name", PUBLISHERS)
+def test_an_example_publishes(daemon, name):
+    topic, count = new_topic(name), PUBLISHERS[name]
+    with Subscriber(daemon, topic, "-s", "s", "-n", str(count), "--timeout", "60s") as sub:
+        result = run_example(daemon, name, topic)
+        assert result.returncode == 0, result.stderr
+        out, code = sub.wait()
+    assert code == 0 and len(out.splitlines()) == count
+    if name == "readme":
+        assert (out, result.stdout) == (b"hello\n", b"ok\n")
+    if name == "wait_for_stored":
+        assert result.stdout.count(b"stored, id ") == count
+
+
+@pytest.mark.smoke
+def test_the_example_that_consumes(daemon):
+    topic = new_topic("consume")
+    with Background(daemon, topic, "3", path=example("consume")) as consumer:
+        consumer.await_error_line("ready")
+        ok(run(daemon, "pub", topic, "a", "b", "c"))
+        out, code = consumer.wait()
+    assert code == 0
+    assert out.decode().splitlines() == [f"{topic}: {text}" for text in "abc"]
+
+
+def test_the_example_with_verdicts(daemon):
+    """A nacked message comes again, a dropped one does not, and nothing is left over."""
+    topic = new_topic("verdicts")
+    with Background(daemon, topic, "4", path=example("verdicts")) as consumer:
+        consumer.await_error_line("ready")
+        ok(run(daemon, "pub", topic, "one", "?two", "", "three"))
+        out, code = consumer.wait()
+    assert code == 0
+    lines = out.decode().splitlines()
+    assert lines.count("again later: ?two") == 1
+    assert sorted(line for line in lines if line.startswith("done")) == \
+        ["done: ?two", "done: one", "done: three"]
+    assert lines.index("again later: ?two") < lines.index("done: ?two")
+    entry = next(t for t in stats(daemon)["topics"] if t["name"] == topic)
+    assert (entry["redelivered"], entry["backlog"]) == (1, 0)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_examples_say_so_without_a_daemon(tmp_path, name):
+def test_an_example_fails_without_a_daemon(tmp_path, name):
     class Nobody:
         socket = tmp_path / "hulse.sock"
         admin_socket = tmp_path / "admin.sock"
 
-    assert example(Nobody, name).returncode not in (0, -6, -11)
+    result = run_example(Nobody, name, new_topic())
+    assert result.returncode == 1
+    assert result.stdout + result.stderr
 
 
 if __name__ == "__main__":
