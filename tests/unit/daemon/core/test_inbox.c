@@ -281,6 +281,77 @@ static void test_no_wake_up_is_lost_and_each_posters_order_is_kept(void **state)
     hulse_inbox_fini(&in);
 }
 
+/* ---- one letter at a time ------------------------------------------------------------------- */
+
+enum { LETTERS = 100000 };
+
+struct lockstep {
+    struct inbox in;
+    struct inbox_node node;
+    _Atomic(unsigned) received;
+    uint64_t random;
+};
+
+static void run_single(struct inbox_node *node)
+{
+    struct lockstep *l = HULSE_CONTAINER(node, struct lockstep, node);
+
+    (void)atomic_fetch_add(&l->received, 1);
+}
+
+static void spin_below(uint64_t *random, uint64_t most)
+{
+    for (uint64_t spin = test_below(random, most); spin > 0; spin--) {
+        atomic_signal_fence(memory_order_seq_cst);
+    }
+}
+
+/* Posts when the last one has been received and the owner is about to park. */
+static void *post_singly(void *argument)
+{
+    struct lockstep *l = argument;
+
+    for (unsigned i = 0; i < LETTERS; i++) {
+        while (atomic_load(&l->received) != i) {
+            /* The owner is awake, so this is short; it may need this CPU. */
+            if (test_below(&l->random, 1000) == 0) {
+                (void)sched_yield();
+            }
+        }
+        spin_below(&l->random, 200);
+        hulse_inbox_answer(&l->in, &l->node);
+    }
+    return NULL;
+}
+
+/* Nobody else posts: a letter that goes unnoticed is never followed by one that rings. */
+static void test_a_single_letter_always_wakes(void **state)
+{
+    static struct lockstep l;
+    uint64_t random = test_seed();
+    pthread_t thread;
+
+    (void)state;
+    l.random = random + 2;
+    l.node.run = run_single;
+    assert_true(hulse_inbox_init(&l.in, 1));
+    assert_int_equal(pthread_create(&thread, NULL, post_singly, &l), 0);
+    while (atomic_load(&l.received) < LETTERS) {
+        if (hulse_inbox_run(&l.in, 4) != 0) {
+            /* So that the poster, who learns of it late, meets the park from both sides. */
+            spin_below(&random, 400);
+            continue;
+        }
+        if (!hulse_inbox_park(&l.in)) {
+            struct pollfd p = {.fd = l.in.fd, .events = POLLIN};
+            assert_int_equal(poll(&p, 1, -1), 1);
+        }
+        hulse_inbox_unpark(&l.in);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    hulse_inbox_fini(&l.in);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_a_node_carries_its_answer_and_can_go_again),
         cmocka_unit_test(test_only_a_sleeper_is_rung_and_only_once),
         cmocka_unit_test(test_no_wake_up_is_lost_and_each_posters_order_is_kept),
+        cmocka_unit_test(test_a_single_letter_always_wakes),
     };
 
     return cmocka_run_group_tests_name("inbox", tests, NULL, NULL);

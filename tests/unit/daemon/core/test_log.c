@@ -365,23 +365,35 @@ static void test_a_sleeping_writer_is_woken(void **state)
     assert_int_equal(close(ends[0]), 0);
 }
 
-/* A stderr that is gone or full loses lines, and the daemon goes on. */
+/* The sum of all that the lines tell was dropped; there are no others. */
+static json_int_t told_dropped(char *text)
+{
+    json_int_t sum = 0;
+
+    for (json_t *line = next_line(&text); line != NULL; line = next_line(&text)) {
+        assert_string_equal(string_of(line, "event"), "log.dropped");
+        sum += number_of(line, "lines");
+        json_decref(line);
+    }
+    return sum;
+}
+
+/* A stderr that takes nothing loses lines, and the daemon goes on; later it is said how many. */
 static void test_a_broken_stderr_loses_lines_only(void **state)
 {
+    enum {
+        CALLS = 20000 /* enough for drops by the ring as well, whose reports are lost, too */
+    };
     static struct log_site site = {.event = "unheard", .level = HULSE_LOG_INFO};
     const int saved = dup(STDERR_FILENO);
     const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 
     (void)state;
-    assert_true(saved >= 0);
-    if (full < 0) {
-        assert_int_equal(close(saved), 0);
-        skip();
-    }
+    assert_true(saved >= 0 && full >= 0);
     assert_true(dup2(full, STDERR_FILENO) >= 0);
     assert_true(hulse_log_start(HULSE_LOG_INFO, HULSE_LOG_JSON));
     assert_true(hulse_log_thread_attach("main"));
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < CALLS; i++) {
         const struct log_field field = hulse_log_u64("n", i);
         hulse_log_write(&site, &field, 1);
     }
@@ -392,13 +404,7 @@ static void test_a_broken_stderr_loses_lines_only(void **state)
     hulse_log_thread_detach();
     hulse_log_stop();
     char *text = capture_end(&c);
-    char *at = text;
-    json_t *line = next_line(&at);
-    assert_non_null(line);
-    assert_string_equal(string_of(line, "event"), "log.dropped");
-    assert_int_equal(number_of(line, "lines"), 100);
-    json_decref(line);
-    assert_null(next_line(&at));
+    assert_int_equal(told_dropped(text), CALLS);
     free(text);
     assert_int_equal(close(saved), 0);
     assert_int_equal(close(full), 0);

@@ -116,6 +116,7 @@ static void test_a_path_that_does_not_exist_ends_at_the_mount(void **state)
     assert_int_equal(hulse_cpu_quota_milli(root), 3000);
     put("proc/self/cgroup", "0::/../../elsewhere\n");
     put("sys/fs/cgroup/cpu.max", "100000 100000\n");
+    put("sys/fs/cpu.max", "1 100000\n"); /* outside of the mount */
     assert_int_equal(hulse_cpu_quota_milli(root), 1000);
 }
 

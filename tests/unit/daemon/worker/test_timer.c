@@ -208,6 +208,7 @@ struct probe {
     struct probe *other;
     uint64_t again_ms; /* restarts itself for this time when not 0 */
     unsigned fired;
+    uint64_t next_ms; /* what the wheel said from within fire */
     bool stop_other;
     bool free_other;
 };
@@ -217,6 +218,7 @@ static void probe_fire(struct timer *timer)
     struct probe *p = HULSE_CONTAINER(timer, struct probe, timer);
 
     p->fired++;
+    p->next_ms = hulse_timer_next(p->wheel);
     if (p->again_ms != 0) {
         hulse_timer_start(p->wheel, timer, p->again_ms);
     }
@@ -346,6 +348,21 @@ static void test_stopping_or_freeing_another_due_timer_inside_fire(void **state)
     assert_null(first.other);
 }
 
+static void test_next_knows_from_within_fire_what_is_still_due(void **state)
+{
+    struct timer_wheel w;
+
+    (void)state;
+    hulse_timer_wheel_init(&w, 0);
+    struct probe first = probe_of(&w);
+    struct probe second = probe_of(&w);
+    hulse_timer_start(&w, &first.timer, 10);
+    hulse_timer_start(&w, &second.timer, 20);
+    assert_int_equal(hulse_timer_advance(&w, 30), 2);
+    assert_int_equal(first.next_ms, 30);
+    assert_true(second.next_ms == HULSE_TIMER_NEVER);
+}
+
 static void test_stopping_clears_what_next_reports(void **state)
 {
     static const uint64_t distances[] = {1, 70, 5000, 300000, 20000000, 1ULL << 31, 1ULL << 38};
@@ -376,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_a_clock_that_goes_back_does_nothing),
         cmocka_unit_test(test_restarting_inside_fire_waits_for_the_next_advance),
         cmocka_unit_test(test_stopping_or_freeing_another_due_timer_inside_fire),
+        cmocka_unit_test(test_next_knows_from_within_fire_what_is_still_due),
         cmocka_unit_test(test_stopping_clears_what_next_reports),
     };
 
