@@ -13,11 +13,11 @@
 #ifndef HULSE_CORE_INBOX_H
 #define HULSE_CORE_INBOX_H
 
+#include "daemon/core/rcu.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "daemon/core/rcu.h"
 
 struct inbox_node {
     struct cds_wfcq_node link;

@@ -26,15 +26,8 @@ enum log_level {
     HULSE_LOG_INFO,      /* state changes */
     HULSE_LOG_DEBUG      /* off in production */
 };
-enum log_format {
-    HULSE_LOG_JSON = 0,
-    HULSE_LOG_TEXT
-};
-enum log_kind {
-    HULSE_LOG_U64,
-    HULSE_LOG_I64,
-    HULSE_LOG_STRING
-};
+enum log_format { HULSE_LOG_JSON = 0, HULSE_LOG_TEXT };
+enum log_kind { HULSE_LOG_U64, HULSE_LOG_I64, HULSE_LOG_STRING };
 
 struct log_field {
     const char *key; /* static */
@@ -48,8 +41,8 @@ struct log_field {
 struct log_site {
     const char *event; /* static, e.g. "session.closed" */
     enum log_level level;
-    uint32_t per_second;           /* 0 = unlimited (state changes) */
-    _Atomic(uint64_t) window;      /* second counted in, and lines in it */
+    uint32_t per_second;      /* 0 = unlimited (state changes) */
+    _Atomic(uint64_t) window; /* second counted in, and lines in it */
     _Atomic(uint64_t) suppressed;
 };
 

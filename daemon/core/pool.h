@@ -7,10 +7,10 @@
 #ifndef HULSE_CORE_POOL_H
 #define HULSE_CORE_POOL_H
 
+#include "daemon/core/mem.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include "daemon/core/mem.h"
 
 struct pool_slab;
 struct pool_free;
@@ -21,7 +21,7 @@ struct pool {
     size_t object_bytes;
     size_t slab_objects;
     size_t count_max;
-    size_t count;    /* objects in slabs */
+    size_t count; /* objects in slabs */
     size_t in_use;
     enum mem_purpose purpose;
 };

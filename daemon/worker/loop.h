@@ -9,11 +9,11 @@
 #ifndef HULSE_WORKER_LOOP_H
 #define HULSE_WORKER_LOOP_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "daemon/core/inbox.h"
 #include "daemon/worker/timer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #define HULSE_LOOP_EVENTS 64U
 

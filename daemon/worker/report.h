@@ -16,13 +16,13 @@ struct topic_report {
     uint32_t producers;
     uint32_t consumers;
     uint32_t subscriptions;
-    uint64_t published;    /* messages taken in */
+    uint64_t published; /* messages taken in */
     uint64_t published_bytes;
     uint64_t delivered;
     uint64_t acknowledged;
     uint64_t redelivered;
-    uint64_t dropped;      /* not kept: no room in a subscription's bound */
-    uint64_t backlog;      /* messages waiting or without verdict, over all subscriptions */
+    uint64_t dropped; /* not kept: no room in a subscription's bound */
+    uint64_t backlog; /* messages waiting or without verdict, over all subscriptions */
 };
 
 struct worker_report {
@@ -35,18 +35,18 @@ struct worker_report {
     uint64_t bytes_taken;
     uint64_t receipts_posted;
     uint64_t deliveries_posted;
-    uint64_t verdicts_ignored;  /* V13 */
-    uint64_t verdicts_dropped;  /* verdict `drop` */
-    uint64_t missed_doorbells;  /* must stay 0 */
-    uint64_t bells;             /* bell edges seen */
-    uint64_t wakes;             /* wake pipe writes */
-    uint64_t visits;            /* channel visits that took something */
+    uint64_t verdicts_ignored; /* V13 */
+    uint64_t verdicts_dropped; /* verdict `drop` */
+    uint64_t missed_doorbells; /* must stay 0 */
+    uint64_t bells;            /* bell edges seen */
+    uint64_t wakes;            /* wake pipe writes */
+    uint64_t visits;           /* channel visits that took something */
     uint64_t penalties;
-    uint64_t rule_violations;   /* sessions closed by a rule of ipc C1 */
+    uint64_t rule_violations; /* sessions closed by a rule of ipc C1 */
     uint64_t lost_after_exit;
     uint64_t turns;
     uint64_t parks;
-    uint64_t spin_ns;           /* the window in force */
+    uint64_t spin_ns; /* the window in force */
     struct topic_report *topics;
     size_t topic_count;
     size_t topic_capacity;

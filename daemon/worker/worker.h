@@ -13,14 +13,14 @@
 #ifndef HULSE_WORKER_WORKER_H
 #define HULSE_WORKER_WORKER_H
 
+#include "daemon/core/error.h"
+#include "daemon/worker/loop.h"
+#include "daemon/worker/report.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "daemon/core/error.h"
-#include "daemon/worker/loop.h"
-#include "daemon/worker/report.h"
 
 struct worker;
 
@@ -50,10 +50,10 @@ struct worker_module {
 struct worker_params {
     uint32_t index;
     uint32_t worker_count;
-    int cpu;              /* pin to it, or -1 */
-    uint64_t spin_ns;     /* 0 = never spin */
-    bool spin_always;     /* `spin.mode: busy`: never sleeps, never parks */
-    uint32_t cpu_count;   /* CPUs the process may use */
+    int cpu;            /* pin to it, or -1 */
+    uint64_t spin_ns;   /* 0 = never spin */
+    bool spin_always;   /* `spin.mode: busy`: never sleeps, never parks */
+    uint32_t cpu_count; /* CPUs the process may use */
     const struct worker_module *modules[HULSE_WORKER_MODULES_MAX];
     void *shared[HULSE_WORKER_MODULES_MAX]; /* passed to start */
     uint32_t module_count;
