@@ -13,6 +13,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
+#include "shmlib/ring/doorbell.h"
 #include "shmlib/ring/tlv.h"
 
 #include <errno.h>
@@ -68,6 +69,18 @@ unsigned hulse_session_answer_bell(struct session *s)
 {
     unsigned woken = 0;
     struct channel *ch = NULL;
+    /*
+     * Which channel rang is not known, and its app will not ring again for this epoch, even when what
+     * it rang for was taken before: so every armed one gets a new epoch before it is looked at.
+     */
+    TAILQ_FOREACH(ch, &s->channels, session_link)
+    {
+        if (ch->state == CHANNEL_ARMED) {
+            hulse_doorbell_arm(&hulse_region_b(&ch->b)->armed, &ch->epoch);
+        }
+    }
+    /* SYNC(doorbell.armed) fence: the new epochs before the re-check of up_tail (M10). */
+    hulse_doorbell_fence();
     TAILQ_FOREACH(ch, &s->channels, session_link)
     {
         if (ch->state == CHANNEL_ARMED && hulse_plane_armed_work(ch)) {

@@ -504,6 +504,33 @@ static void test_v9_malformed_verdicts_close(void **state)
     }
 }
 
+/*
+ * A bell that finds nothing must still give a new epoch: an app that has rung for an epoch does not
+ * ring for it again, and what it rang for may have been taken before the channel was armed.
+ */
+static void test_an_empty_bell_is_answered_by_a_new_epoch(void **state)
+{
+    (void)state;
+    struct victim v;
+    open_producer(&v);
+    assert_int_equal(hulse_raw_publish(&v.app, &v.ch, "x", 1, 1), HULSE_OUTCOME_STORED);
+    _Atomic(uint64_t) *armed = &hulse_region_b(&v.ch.b)->armed;
+    for (int round = 0; round < 3; round++) {
+        uint64_t epoch = 0;
+        for (int i = 0; i < 10000 && ((epoch = atomic_load(armed)) & 1) == 0; i++) {
+            (void)usleep(1000);
+        }
+        assert_int_equal(epoch & 1, 1);
+        hulse_raw_ring(&v.app);
+        for (int i = 0; i < 10000 && atomic_load(armed) == epoch; i++) {
+            (void)usleep(1000);
+        }
+        assert_int_not_equal(atomic_load(armed), epoch);
+    }
+    close_victim(&v);
+    assert_witness();
+}
+
 static void test_v14_wake_words_are_hints(void **state)
 {
     (void)state;
@@ -543,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_v12_metadata),
         cmocka_unit_test(test_v13_forged_verdicts_are_ignored_and_counted),
         cmocka_unit_test(test_v9_malformed_verdicts_close),
+        cmocka_unit_test(test_an_empty_bell_is_answered_by_a_new_epoch),
         cmocka_unit_test(test_v14_wake_words_are_hints),
     };
     return cmocka_run_group_tests(tests, start, stop);
