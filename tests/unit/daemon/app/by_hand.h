@@ -1,0 +1,780 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * by_hand - the plane of one worker, turned by hand, between a scripted broker and scripted apps.
+ *
+ * The test runs on the worker's thread, from its inbox: no turn happens but those the test asks
+ * for, so every order of events can be had and repeats exactly. The broker keeps what it is sent
+ * until the test answers, and notes every verdict.
+ *
+ * Also used by tests/fuzz/fuzz_app_session.c, so nothing here knows of cmocka: what a test itself got
+ * wrong ends the process.
+ */
+#ifndef HULSE_TESTS_UNIT_APP_BY_HAND_H
+#define HULSE_TESTS_UNIT_APP_BY_HAND_H
+
+#include "daemon/app/admit.h"
+#include "daemon/app/internal.h"
+#include "daemon/app/plane.h"
+#include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
+#include "daemon/core/mem.h"
+#include "shmlib/ring/control.h"
+#include "shmlib/ring/doorbell.h"
+
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define HAND_MESSAGE_MAX (1024U * 1024)
+#define HAND_SENDS_MAX 70000U
+#define HAND_NOTES_MAX 4096U
+#define HAND_NEED(condition)                                                                       \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            (void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                  \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+/* What the broker was sent and has not answered. */
+struct hand_send {
+    struct broker_producer *producer;
+    uint64_t token;
+    uint64_t seq;
+    uint32_t bytes;
+    uint8_t first[64]; /* of the payload */
+    uint64_t sum;      /* of all of it */
+    bool has_meta;
+    bool answered;
+};
+
+enum hand_verdict { HAND_ACK, HAND_CUMULATIVE, HAND_NACK, HAND_GIVE_BACK };
+struct hand_note {
+    enum hand_verdict verdict;
+    uint64_t entry;
+    uint32_t delay_ms;
+};
+
+struct hand_delivery {
+    struct broker_delivery d;
+    bool out; /* handed over and not ended */
+};
+
+struct hand_broker {
+    struct broker base;
+    struct broker_ops ops;
+    hulse_status open_status;         /* what an open comes to */
+    bool open_later;                  /* the test calls hand_opened() */
+    bool answer_at_once;              /* STORED, from within send */
+    struct broker_producer *producer; /* the last opened */
+    struct broker_consumer *consumer;
+    uint64_t producers;
+    uint64_t consumers;
+    struct hand_send *sends;
+    size_t send_count;
+    uint64_t permits;
+    struct hand_delivery *deliveries[HAND_NOTES_MAX];
+    size_t delivery_count;
+    struct hand_note notes[HAND_NOTES_MAX];
+    size_t note_count;
+};
+
+struct hand {
+    struct worker *worker;
+    struct plane_shared *shared;
+    struct flow flow;
+    struct hand_broker broker;
+    struct plane *plane;
+};
+
+struct hand_app {
+    struct hand *hand;
+    struct session *session; /* the daemon's; gone once it is reaped */
+    uint64_t number;
+    int sock;
+    int bell;
+    int wake;
+    uint32_t request;
+    int32_t status; /* of the last ERR or EVENT */
+    char event[HULSE_TEXT_BYTES_MAX + 1];
+};
+
+struct hand_channel {
+    uint32_t id;
+    struct hulse_region a;
+    struct hulse_region b;
+    struct hulse_ring_tx up;
+    struct hulse_ring_rx down;
+    uint32_t handle;
+    int fd_a;
+    int fd_b;
+    struct channel *ch; /* the daemon's */
+};
+
+/* ---- the broker ---- */
+
+static inline struct hand_broker *hand_broker_of(struct broker *b)
+{
+    return (struct hand_broker *)(void *)b;
+}
+
+struct hand_producer {
+    struct broker_producer base;
+    struct hand_broker *broker;
+};
+struct hand_consumer {
+    struct broker_consumer base;
+    struct hand_broker *broker;
+};
+
+static inline hulse_status hand_producer_open(struct broker *b,
+                                              struct worker *w,
+                                              const struct broker_producer_params *params,
+                                              struct broker_producer **out,
+                                              struct error *err)
+{
+    struct hand_broker *hb = hand_broker_of(b);
+    (void)w;
+    if (hb->open_status != HULSE_OK) {
+        return hulse_fail(err, hb->open_status, "scripted");
+    }
+    struct hand_producer *p = calloc(1, sizeof(*p));
+    HAND_NEED(p != NULL);
+    p->base = (struct broker_producer){.ops = b->ops, .events = params->events, .ctx = params->ctx};
+    p->broker = hb;
+    hb->producer = &p->base;
+    hb->producers += 1;
+    *out = &p->base;
+    if (!hb->open_later) {
+        const struct broker_limits limits = {.message_bytes_max = HAND_MESSAGE_MAX};
+        params->events->opened(params->ctx, HULSE_OK, "", &limits);
+    }
+    return HULSE_OK;
+}
+
+static inline void hand_answer(struct hand *h, size_t index, uint8_t outcome)
+{
+    struct hand_send *s = &h->broker.sends[index];
+    HAND_NEED(index < h->broker.send_count && !s->answered);
+    s->answered = true;
+    const struct broker_answer a = {.class = BROKER_DONE,
+                                    .outcome = outcome,
+                                    .has_id = outcome == HULSE_OUTCOME_STORED,
+                                    .id = {.ledger = 7, .entry = index, .batch = -1}};
+    s->producer->events->answered(s->producer->ctx, s->token, &a);
+}
+
+static inline void hand_send(struct broker_producer *producer, const struct broker_record *r)
+{
+    struct hand_broker *hb = ((struct hand_producer *)(void *)producer)->broker;
+    if (hb->answer_at_once) {
+        const struct broker_answer a = {.class = BROKER_DONE,
+                                        .outcome = HULSE_OUTCOME_STORED,
+                                        .has_id = true,
+                                        .id = {.batch = -1}};
+        producer->events->answered(producer->ctx, r->token, &a);
+        return;
+    }
+    HAND_NEED(hb->send_count < HAND_SENDS_MAX);
+    struct hand_send *s = &hb->sends[hb->send_count++];
+    *s = (struct hand_send){.producer = producer,
+                            .token = r->token,
+                            .seq = r->seq,
+                            .bytes = r->payload.bytes,
+                            .has_meta = r->meta != NULL};
+    memcpy(s->first,
+           r->payload.data,
+           r->payload.bytes < sizeof(s->first) ? r->payload.bytes : sizeof(s->first));
+    for (uint32_t i = 0; i < r->payload.bytes; i++) {
+        s->sum = s->sum * 31 + r->payload.data[i];
+    }
+}
+
+static inline void hand_producer_close(struct broker_producer *producer)
+{
+    struct hand_broker *hb = ((struct hand_producer *)(void *)producer)->broker;
+    for (size_t i = 0; i < hb->send_count; i++) {
+        if (hb->sends[i].producer == producer) {
+            hb->sends[i].answered = true;
+        }
+    }
+    hb->producers -= 1;
+    if (hb->producer == producer) {
+        hb->producer = NULL;
+    }
+    free(producer);
+}
+
+static inline hulse_status hand_consumer_open(struct broker *b,
+                                              struct worker *w,
+                                              const struct broker_consumer_params *params,
+                                              struct broker_consumer **out,
+                                              struct error *err)
+{
+    struct hand_broker *hb = hand_broker_of(b);
+    (void)w;
+    if (hb->open_status != HULSE_OK) {
+        return hulse_fail(err, hb->open_status, "scripted");
+    }
+    struct hand_consumer *c = calloc(1, sizeof(*c));
+    HAND_NEED(c != NULL);
+    c->base = (struct broker_consumer){.ops = b->ops, .events = params->events, .ctx = params->ctx};
+    c->broker = hb;
+    hb->consumer = &c->base;
+    hb->consumers += 1;
+    hb->permits = 0;
+    *out = &c->base;
+    if (!hb->open_later) {
+        params->events->opened(params->ctx, HULSE_OK, "");
+    }
+    return HULSE_OK;
+}
+
+static inline void hand_permit(struct broker_consumer *c, uint32_t count)
+{
+    ((struct hand_consumer *)(void *)c)->broker->permits += count;
+}
+
+static inline void hand_note(struct broker_consumer *c,
+                             enum hand_verdict verdict,
+                             struct broker_delivery *d,
+                             uint32_t ms)
+{
+    struct hand_broker *hb = ((struct hand_consumer *)(void *)c)->broker;
+    struct hand_delivery *hd = (struct hand_delivery *)(void *)d;
+    HAND_NEED(hd->out);
+    hd->out = false;
+    if (hb->note_count < HAND_NOTES_MAX) {
+        hb->notes[hb->note_count++] =
+            (struct hand_note){.verdict = verdict, .entry = d->id.entry, .delay_ms = ms};
+    }
+}
+
+static inline void hand_ack(struct broker_consumer *c, struct broker_delivery *d)
+{
+    hand_note(c, HAND_ACK, d, 0);
+}
+static inline void hand_nack(struct broker_consumer *c, struct broker_delivery *d, uint32_t ms)
+{
+    hand_note(c, HAND_NACK, d, ms);
+}
+static inline void hand_give_back(struct broker_consumer *c, struct broker_delivery *d)
+{
+    hand_note(c, HAND_GIVE_BACK, d, 0);
+}
+
+/* As local does: everything up to the entry that this consumer has, in any order of the list. */
+static inline void hand_ack_cumulative(struct broker_consumer *c,
+                                       struct broker_delivery *d,
+                                       void (*ended)(void *ctx, struct broker_delivery *d))
+{
+    struct hand_broker *hb = ((struct hand_consumer *)(void *)c)->broker;
+    const uint64_t entry = d->id.entry;
+    for (size_t i = 0; i < hb->delivery_count; i++) {
+        struct hand_delivery *each = hb->deliveries[i];
+        if (each->out && each->d.id.entry <= entry) {
+            ended(c->ctx, &each->d);
+            hand_note(c, HAND_CUMULATIVE, &each->d, 0);
+        }
+    }
+}
+
+/* Frees what was delivered, as a broker does: a later look at it is a use after free. */
+static inline void hand_forget_deliveries(struct hand_broker *hb)
+{
+    for (size_t i = 0; i < hb->delivery_count; i++) {
+        free((void *)(uintptr_t)hb->deliveries[i]->d.payload.data);
+        free(hb->deliveries[i]);
+    }
+    hb->delivery_count = 0;
+}
+
+static inline void hand_consumer_close(struct broker_consumer *c, bool unsubscribe)
+{
+    struct hand_broker *hb = ((struct hand_consumer *)(void *)c)->broker;
+    (void)unsubscribe;
+    hand_forget_deliveries(hb);
+    hb->consumers -= 1;
+    if (hb->consumer == c) {
+        hb->consumer = NULL;
+    }
+    free(c);
+}
+
+static inline bool hand_healthy(const struct broker *b)
+{
+    (void)b;
+    return true;
+}
+
+/* A delivery of `bytes` payload bytes, each of value `entry`; needs a permit. */
+static inline struct broker_delivery *
+hand_deliver(struct hand *h, uint64_t entry, uint32_t bytes, const struct broker_meta *meta)
+{
+    struct hand_broker *hb = &h->broker;
+    struct hand_delivery *hd = calloc(1, sizeof(*hd));
+    uint8_t *data = malloc(bytes + 1);
+    HAND_NEED(hd != NULL && data != NULL && hb->permits > 0 && hb->consumer != NULL);
+    HAND_NEED(hb->delivery_count < HAND_NOTES_MAX);
+    hb->permits -= 1;
+    memset(data, (int)(entry & 0xff), bytes);
+    hd->d.id = (struct broker_id){.ledger = 7, .entry = entry, .batch = -1};
+    hd->d.payload = (struct broker_span){.data = data, .bytes = bytes};
+    if (meta != NULL) {
+        hd->d.meta = *meta;
+    }
+    hd->out = true;
+    hb->deliveries[hb->delivery_count++] = hd;
+    hb->consumer->events->message(hb->consumer->ctx, &hd->d);
+    return &hd->d;
+}
+
+/* ---- the plane ---- */
+
+static inline void hand_limits(struct plane_limits *l)
+{
+    *l = (struct plane_limits){.publish_ring = 64 * 1024,
+                               .deliver_ring = 64 * 1024,
+                               .verdict_ring = 64 * 1024,
+                               .receipts = 2048,
+                               .unacked_max = 256,
+                               .ring_max = 1024 * 1024,
+                               .receipts_max = 4096,
+                               .channels_max = 8,
+                               .handles_max = 8,
+                               .groups_max = 3,
+                               .session_bytes_max = 16 * 1024 * 1024,
+                               .sessions_max = 16,
+                               .deliver_overflow_bytes = 256 * 1024,
+                               .control_per_second = 100000,
+                               .bells_per_second = 100};
+}
+
+static inline void hand_begin(struct hand *h, struct worker *w)
+{
+    struct error err = {0};
+    *h = (struct hand){.worker = w};
+    h->shared = aligned_alloc(alignof(struct plane_shared), sizeof(*h->shared));
+    h->broker.sends = calloc(HAND_SENDS_MAX, sizeof(*h->broker.sends));
+    HAND_NEED(h->shared != NULL && h->broker.sends != NULL);
+    memset(h->shared, 0, sizeof(*h->shared));
+    h->broker.ops = (struct broker_ops){.type = "scripted",
+                                        .producer_open = hand_producer_open,
+                                        .send = hand_send,
+                                        .producer_close = hand_producer_close,
+                                        .consumer_open = hand_consumer_open,
+                                        .permit = hand_permit,
+                                        .ack = hand_ack,
+                                        .ack_cumulative = hand_ack_cumulative,
+                                        .nack = hand_nack,
+                                        .give_back = hand_give_back,
+                                        .consumer_close = hand_consumer_close,
+                                        .healthy = hand_healthy};
+    h->broker.base = (struct broker){.ops = &h->broker.ops, .name = "scripted"};
+    h->flow = (struct flow){.brokers = {&h->broker.base},
+                            .broker_count = 1,
+                            .default_broker = &h->broker.base,
+                            .default_namespace = "public/default",
+                            .message_bytes_max = HAND_MESSAGE_MAX};
+    h->shared->flow = &h->flow;
+    h->shared->generation = 1;
+    hand_limits(&h->shared->limits);
+    h->plane = hulse_plane_module.start(w, h->shared, &err);
+    HAND_NEED(h->plane != NULL);
+}
+
+static inline void hand_end(struct hand *h)
+{
+    hulse_plane_module.stop(h->plane);
+    hand_forget_deliveries(&h->broker);
+    HAND_NEED(h->broker.producers == 0 && h->broker.consumers == 0);
+    free(h->broker.sends);
+    free(h->shared);
+}
+
+/* One turn of the worker without descriptors and timers; the work it did. */
+static inline unsigned hand_turn(struct hand *h)
+{
+    h->worker->loop.now_ns = hulse_clock_ns();
+    const unsigned work = hulse_plane_module.turn(h->plane);
+    if (work != 0) {
+        hulse_plane_module.flush(h->plane);
+    }
+    return work;
+}
+
+/* What the worker does after a descriptor or timer fired. */
+static inline void hand_flush(struct hand *h)
+{
+    hulse_plane_module.flush(h->plane);
+}
+
+/* Turns until nothing is left to do. */
+static inline void hand_settle(struct hand *h)
+{
+    unsigned turns = 0;
+    hand_flush(h);
+    while (hand_turn(h) != 0) {
+        HAND_NEED(turns++ < 1000000);
+    }
+}
+
+static inline bool hand_session_alive(const struct hand_app *app)
+{
+    const struct session *s = NULL;
+    TAILQ_FOREACH(s, &app->hand->plane->sessions, link)
+    {
+        if (s == app->session && s->number == app->number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- an application ---- */
+
+/* The next answer, or false when there is none. Events are noted on the way. */
+static inline bool hand_receive(struct hand_app *app, struct hulse_packet *in)
+{
+    const char *why = "";
+    while (hulse_packet_receive(app->sock, in, &why) == HULSE_PACKET_OK) {
+        struct hulse_ctl_head head;
+        memcpy(&head, in->bytes, sizeof(head));
+        if (head.type == HULSE_CTL_ERR) {
+            struct hulse_ctl_err e;
+            memcpy(&e, in->bytes, sizeof(e));
+            app->status = e.status;
+        }
+        if (head.type != HULSE_CTL_EVENT) {
+            return true;
+        }
+        struct hulse_ctl_event e;
+        memcpy(&e, in->bytes, sizeof(e));
+        app->status = e.status;
+        memcpy(app->event, in->bytes + sizeof(e), e.text_len);
+        app->event[e.text_len] = '\0';
+    }
+    return false;
+}
+
+/* Sends, lets the session read, and gives the answer's type; 0 = none. */
+static inline unsigned
+hand_call(struct hand_app *app, struct hulse_packet *p, struct hulse_packet *in)
+{
+    struct hulse_ctl_head head;
+    memcpy(&head, p->bytes, sizeof(head));
+    head.req = ++app->request;
+    memcpy(p->bytes, &head, sizeof(head));
+    HAND_NEED(hulse_packet_send(app->sock, p->bytes, p->fds, p->fd_count) == HULSE_OK);
+    hulse_session_read_control(app->session);
+    if (!hand_receive(app, in)) {
+        return 0;
+    }
+    memcpy(&head, in->bytes, sizeof(head));
+    return head.type;
+}
+
+static inline void hand_app_open_named(struct hand *h, struct hand_app *app, const char *name)
+{
+    int ends[2];
+    struct error err = {0};
+    struct hulse_packet p;
+    const struct identity who = {.uid = geteuid(), .gid = getegid(), .pid = getpid()};
+    const struct hulse_ctl_hello hello = {
+        .abi_min = 1, .abi_max = 1, .features = UINT64_MAX, .name_len = (uint16_t)strlen(name)};
+    HAND_NEED(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+    *app = (struct hand_app){.hand = h, .sock = ends[0]};
+    struct admission *a = hulse_admit_create(h->shared, ends[1], &who);
+    HAND_NEED(a != NULL);
+    hulse_packet_begin(&p, HULSE_CTL_HELLO, 1, &hello);
+    hulse_packet_append(&p, name, strlen(name));
+    HAND_NEED(hulse_packet_send(app->sock, p.bytes, NULL, 0) == HULSE_OK);
+    HAND_NEED(hulse_admit_read(a, &err) == HULSE_OK);
+    atomic_fetch_add(&h->shared->workers[0].sessions, 1);
+    app->number = a->session;
+    hulse_session_admit(h->plane, a);
+    app->session = TAILQ_LAST(&h->plane->sessions, session_list);
+    HAND_NEED(app->session != NULL && app->session->number == app->number);
+    HAND_NEED(hand_receive(app, &p) && p.fd_count == 2);
+    app->bell = p.fds[0];
+    app->wake = p.fds[1];
+}
+
+static inline void hand_app_open(struct hand *h, struct hand_app *app)
+{
+    hand_app_open_named(h, app, "hand");
+}
+
+/* Closes the app's end, and lets the session notice if there is still one. */
+static inline void hand_app_close(struct hand_app *app)
+{
+    (void)close(app->sock);
+    (void)close(app->bell);
+    (void)close(app->wake);
+    if (hand_session_alive(app)) {
+        hulse_session_read_control(app->session);
+        hand_settle(app->hand);
+    }
+}
+
+static inline void hand_channel_map(struct hand_channel *hc, const struct hulse_packet *p)
+{
+    struct hulse_ctl_channel c;
+    memcpy(&c, p->bytes, sizeof(c));
+    *hc = (struct hand_channel){.id = c.channel, .fd_a = p->fds[0], .fd_b = p->fds[1]};
+    HAND_NEED(hulse_region_map(&hc->a, hc->fd_a, c.up_bytes, true) == HULSE_REGION_RC_OK);
+    HAND_NEED(hulse_region_map(&hc->b, hc->fd_b, c.down_bytes, false) == HULSE_REGION_RC_OK);
+    HAND_NEED(hulse_region_populate(&hc->a, true) == HULSE_REGION_RC_OK);
+    HAND_NEED(hulse_region_populate(&hc->b, false) == HULSE_REGION_RC_OK);
+    struct hulse_region_a *a = hulse_region_a(&hc->a);
+    struct hulse_region_b *b = hulse_region_b(&hc->b);
+    hc->up = (struct hulse_ring_tx){.ring = hc->a.ring,
+                                    .mask = c.up_bytes - 1,
+                                    .tail_word = &a->up_tail,
+                                    .head_word = &b->up_head};
+    hc->down = (struct hulse_ring_rx){.ring = hc->b.ring,
+                                      .mask = c.down_bytes - 1,
+                                      .tail_word = &b->down_tail,
+                                      .head_word = &a->down_head};
+}
+
+static inline void hand_channel_open(struct hand_app *app,
+                                     struct hand_channel *hc,
+                                     const struct hulse_ctl_open_channel *ask)
+{
+    struct hulse_packet p;
+    hulse_packet_begin(&p, HULSE_CTL_OPEN_CHANNEL, 0, ask);
+    p.fd_count = 0;
+    HAND_NEED(hand_call(app, &p, &p) == HULSE_CTL_CHANNEL);
+    hand_channel_map(hc, &p);
+    const struct hulse_ctl_channel_ref ready = {.channel = hc->id};
+    hulse_packet_begin(&p, HULSE_CTL_CHANNEL_READY, 0, &ready);
+    p.fd_count = 0;
+    HAND_NEED(hand_call(app, &p, &p) == HULSE_CTL_CHANNEL_OK);
+    hc->ch = TAILQ_LAST(&app->session->channels, channel_list);
+}
+
+static inline void hand_channel_close(struct hand_channel *hc)
+{
+    hulse_region_unmap(&hc->a);
+    hulse_region_unmap(&hc->b);
+    (void)close(hc->fd_a);
+    (void)close(hc->fd_b);
+}
+
+/* The status of the answer. */
+static inline int hand_producer(struct hand_app *app, struct hand_channel *hc)
+{
+    static const char topic[] = "non-persistent://public/default/hand";
+    const struct hulse_ctl_open_producer m = {
+        .channel = hc->id, .send_timeout_ms = UINT32_MAX, .topic_len = sizeof(topic) - 1};
+    struct hulse_packet p;
+    struct hulse_ctl_producer ok;
+    hulse_packet_begin(&p, HULSE_CTL_OPEN_PRODUCER, 0, &m);
+    hulse_packet_append(&p, topic, sizeof(topic) - 1);
+    p.fd_count = 0;
+    if (hand_call(app, &p, &p) != HULSE_CTL_PRODUCER) {
+        return app->status;
+    }
+    memcpy(&ok, p.bytes, sizeof(ok));
+    hc->handle = ok.handle;
+    return HULSE_OK;
+}
+
+/* `type` is an enum broker_subscription. */
+static inline int hand_consumer(struct hand_app *app,
+                                struct hand_channel *hc,
+                                unsigned type,
+                                uint32_t unacked_max,
+                                uint32_t reassembly_bytes)
+{
+    static const char topic[] = "non-persistent://public/default/hand";
+    const struct hulse_ctl_open_consumer m = {.channel = hc->id,
+                                              .type = (uint8_t)type,
+                                              .reassembly_bytes = reassembly_bytes,
+                                              .unacked_max = unacked_max,
+                                              .topic_len = sizeof(topic) - 1,
+                                              .subscription_len = type == BROKER_READER ? 0 : 1};
+    struct hulse_packet p;
+    struct hulse_ctl_consumer ok;
+    hulse_packet_begin(&p, HULSE_CTL_OPEN_CONSUMER, 0, &m);
+    hulse_packet_append(&p, topic, sizeof(topic) - 1);
+    hulse_packet_append(&p, "s", m.subscription_len);
+    p.fd_count = 0;
+    if (hand_call(app, &p, &p) != HULSE_CTL_CONSUMER) {
+        return app->status;
+    }
+    memcpy(&ok, p.bytes, sizeof(ok));
+    hc->handle = ok.handle;
+    hand_settle(app->hand);
+    return HULSE_OK;
+}
+
+/* True when the close was answered by OK. */
+static inline bool hand_close_handle(struct hand_app *app, const struct hand_channel *hc)
+{
+    const struct hulse_ctl_close_handle m = {.handle = hc->handle};
+    struct hulse_packet p;
+    struct hulse_ctl_head head;
+    hulse_packet_begin(&p, HULSE_CTL_CLOSE_HANDLE, 0, &m);
+    p.fd_count = 0;
+    if (hand_call(app, &p, &p) != 0) {
+        return false;
+    }
+    hand_settle(app->hand);
+    if (!hand_receive(app, &p)) {
+        return false;
+    }
+    memcpy(&head, p.bytes, sizeof(head));
+    return head.type == HULSE_CTL_OK;
+}
+
+static inline struct hulse_publish_header
+hand_header(const struct hand_channel *hc, uint32_t payload_bytes, uint64_t token)
+{
+    return (struct hulse_publish_header){.len = HULSE_PUBLISH_HEADER_BYTES + payload_bytes,
+                                         .type = HULSE_RECORD_MESSAGE,
+                                         .seq = token,
+                                         .token = token,
+                                         .handle = hc->handle,
+                                         .payload_len = payload_bytes};
+}
+
+/* Header and body at the tail, committed, not published. */
+static inline void hand_put(struct hand_channel *hc,
+                            const void *header,
+                            size_t header_bytes,
+                            const void *body,
+                            size_t body_bytes)
+{
+    uint8_t *at = hulse_ring_tx_at(&hc->up, hc->up.tail);
+    memcpy(at, header, header_bytes);
+    if (body_bytes != 0) {
+        memcpy(at + header_bytes, body, body_bytes);
+    }
+    hulse_ring_tx_commit(&hc->up, hulse_record_stride(header_bytes + body_bytes));
+}
+
+static inline void
+hand_put_message(struct hand_channel *hc, const void *data, uint32_t bytes, uint64_t token)
+{
+    const struct hulse_publish_header h = hand_header(hc, bytes, token);
+    hand_put(hc, &h, sizeof(h), data, bytes);
+}
+
+/* Publishes and rings, as an app does. */
+static inline void hand_publish(struct hand_app *app, struct hand_channel *hc)
+{
+    hulse_ring_tx_publish(&hc->up);
+    if (hand_session_alive(app)) {
+        (void)hulse_session_answer_bell(app->session);
+    }
+}
+
+/* The next receipt; false = none. */
+static inline bool hand_receipt(struct hand_channel *hc, struct hulse_receipt_record *out)
+{
+    HAND_NEED(hulse_ring_rx_refresh(&hc->down) == HULSE_RING_OK);
+    if (hulse_ring_rx_ready(&hc->down) < HULSE_RECEIPT_BYTES) {
+        return false;
+    }
+    memcpy(out, hulse_ring_rx_at(&hc->down, hc->down.read), sizeof(*out));
+    hulse_ring_rx_take(&hc->down, sizeof(*out));
+    hulse_ring_rx_release(&hc->down, hc->down.read);
+    return true;
+}
+
+/* The next delivery in place, not released; NULL = none. */
+static inline const uint8_t *hand_next(struct hand_channel *hc, struct hulse_delivery_header *out)
+{
+    HAND_NEED(hulse_ring_rx_refresh(&hc->down) == HULSE_RING_OK);
+    if (hulse_ring_rx_ready(&hc->down) == 0) {
+        return NULL;
+    }
+    const uint8_t *at = hulse_ring_rx_at(&hc->down, hc->down.read);
+    memcpy(out, at, sizeof(*out));
+    hulse_ring_rx_take(&hc->down, hulse_record_stride(out->len));
+    return at;
+}
+
+static inline void hand_release(struct hand_app *app, struct hand_channel *hc)
+{
+    hulse_ring_rx_release(&hc->down, hc->down.read);
+    if (hand_session_alive(app)) {
+        (void)hulse_session_answer_bell(app->session);
+    }
+}
+
+static inline void hand_verdict(struct hand_channel *hc,
+                                const struct hulse_delivery_header *d,
+                                unsigned verdict,
+                                unsigned how)
+{
+    const struct hulse_verdict_record r = {.len = HULSE_VERDICT_HEADER_BYTES,
+                                           .type = HULSE_RECORD_VERDICT,
+                                           .ref = d->ref,
+                                           .ledger = d->ledger,
+                                           .entry = d->entry,
+                                           .batch = d->batch,
+                                           .partition = d->partition,
+                                           .verdict = (uint8_t)verdict,
+                                           .how = (uint8_t)how};
+    hand_put(hc, &r, sizeof(r), NULL, 0);
+}
+
+/* ---- on the worker's thread ---- */
+
+struct hand_thread {
+    struct worker *worker;
+    struct worker *peers[1];
+    _Atomic(uint32_t) runnable;
+};
+
+struct hand_errand {
+    struct inbox_node node;
+    int (*body)(struct worker *w, void *ctx);
+    void *ctx;
+    struct worker *worker;
+    int result;
+    sem_t done;
+};
+
+static inline void hand_thread_start(struct hand_thread *t)
+{
+    struct error err = {0};
+    const struct worker_params params = {.worker_count = 1, .cpu = -1, .cpu_count = 1};
+    *t = (struct hand_thread){0};
+    HAND_NEED(hulse_worker_start(&t->worker, &params, t->peers, &t->runnable, &err) == HULSE_OK);
+}
+
+static inline void hand_run_node(struct inbox_node *node)
+{
+    struct hand_errand *c = HULSE_CONTAINER(node, struct hand_errand, node);
+    c->result = c->body(c->worker, c->ctx);
+    (void)sem_post(&c->done);
+}
+
+/* Runs `body` on the worker's thread, and waits. */
+static inline int
+hand_thread_run(struct hand_thread *t, int (*body)(struct worker *w, void *ctx), void *ctx)
+{
+    struct hand_errand c = {
+        .node = {.run = hand_run_node}, .body = body, .ctx = ctx, .worker = t->worker};
+    (void)sem_init(&c.done, 0, 0);
+    HAND_NEED(hulse_worker_post(t->worker, &c.node));
+    while (sem_wait(&c.done) != 0) {
+    }
+    (void)sem_destroy(&c.done);
+    return c.result;
+}
+
+static inline void hand_thread_stop(struct hand_thread *t)
+{
+    hulse_worker_stop(&t->worker);
+}
+
+#endif
