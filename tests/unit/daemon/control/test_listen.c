@@ -322,7 +322,7 @@ static void test_a_successor_keeps_its_file(void **state)
 }
 
 /* Ten processes at once, several times: exactly one wins each time. */
-static void race(int go, int result)
+static void race(int go, int end, int result)
 {
     struct listen_socket l = HULSE_LISTEN_CLOSED;
     char byte = 0;
@@ -332,7 +332,7 @@ static void race(int go, int result)
     byte = st == HULSE_OK ? 'w' : st == HULSE_BUSY ? 'b' : '?';
     (void)!write(result, &byte, 1);
     /* The winner keeps it until all have tried. */
-    (void)!read(go, &byte, 1);
+    (void)!read(end, &byte, 1);
     hulse_listen_close(&l);
     _exit(0);
 }
@@ -342,31 +342,35 @@ static void race_once(void)
     enum { RACERS = 10 };
     pid_t pids[RACERS];
     int go[2];
+    int end[2];
     int result[2];
     unsigned winners = 0;
     char byte = 0;
 
     assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(end, O_CLOEXEC), 0);
     assert_int_equal(pipe2(result, O_CLOEXEC), 0);
     for (unsigned i = 0; i < RACERS; i++) {
         pids[i] = fork();
         assert_true(pids[i] >= 0);
         if (pids[i] == 0) {
-            (void)close(go[1]);
-            race(go[0], result[1]);
+            (void)close(end[1]);
+            race(go[0], end[0], result[1]);
         }
     }
-    (void)close(go[0]);
     assert_int_equal(write(go[1], "gggggggggg", RACERS), RACERS);
     for (unsigned i = 0; i < RACERS; i++) {
         assert_int_equal(read(result[0], &byte, 1), 1);
         assert_true(byte == 'w' || byte == 'b');
         winners += byte == 'w';
     }
-    (void)close(go[1]);
+    (void)close(end[1]);
     for (unsigned i = 0; i < RACERS; i++) {
         assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
     }
+    (void)close(go[0]);
+    (void)close(go[1]);
+    (void)close(end[0]);
     (void)close(result[0]);
     (void)close(result[1]);
     assert_int_equal(winners, 1);
