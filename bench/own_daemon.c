@@ -30,6 +30,7 @@
 #define READY_NS_MAX 10000000000ULL
 #define STOP_NS_MAX 35000000000ULL
 #define LOOK_NS 100000 /* between two attempts to connect */
+#define LOG_LINES_MAX 10U
 #define ARGUMENTS_MAX (2U * BENCH_SETS_MAX + 32U)
 
 static void nap(long ns)
@@ -171,7 +172,7 @@ static void show_log(const struct own_daemon *d)
     if (f == NULL) {
         return;
     }
-    while (fgets(line, sizeof line, f) != NULL) {
+    for (unsigned i = 0; i < LOG_LINES_MAX && fgets(line, sizeof line, f) != NULL; i++) {
         (void)fprintf(stderr, "hulsed: %s", line);
     }
     (void)fclose(f);
@@ -256,7 +257,9 @@ bool hulse_bench_own_daemon_start(struct own_daemon *d, const struct bench_optio
     }
     d->pid = pid;
     if (!await_ready(d, from_ns)) {
-        show_log(d);
+        if (d->pid == 0) {
+            show_log(d);
+        }
         (void)hulse_bench_own_daemon_stop(d);
         return false;
     }
@@ -309,9 +312,8 @@ bool hulse_bench_own_daemon_stop(struct own_daemon *d)
         (void)kill(d->pid, SIGTERM);
         fine = await_end(d);
         d->pid = 0;
-        if (!fine) {
-            show_log(d);
-        }
+        /* Nothing but warnings is in it, and a benchmark deserves none. */
+        show_log(d);
     }
     if (d->directory[0] != '\0') {
         remove_directory(d->directory);
