@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   permits: never more messages than permits, what is permitted fits the room that was told
+ *         by the sizes seen lately, and with room something is always permitted.
+ * Method: a fake broker that delivers what the test says; a random run checks the invariants after
+ *         every step.
+ */
+#include "daemon/core/mem.h"
+#include "daemon/flow/deliver.h"
+#include "tests/support/check.h"
+#include "tests/support/fake_broker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct fake_broker fake;
+static struct flow flow;
+static struct identity me;
+
+struct front {
+    struct subscriber *subscriber;
+    uint32_t opened;
+    hulse_status status;
+    uint32_t verdicts;
+    uint32_t heard;
+    uint32_t failed;
+    struct broker_delivery *last;
+    struct broker_delivery *ended;
+    uint64_t room_in_event; /* asked for again, inside the event */
+};
+
+static void opened(void *ctx, hulse_status status, const char *text, uint32_t verdicts)
+{
+    struct front *front = ctx;
+    assert_non_null(front->subscriber);
+    assert_string_equal(text, "text of the fake");
+    front->opened += 1;
+    front->status = status;
+    front->verdicts = verdicts;
+}
+
+static void message(void *ctx, struct broker_delivery *d)
+{
+    struct front *front = ctx;
+    front->heard += 1;
+    front->last = d;
+    assert_true(fake.delivered <= fake.permits);
+    if (front->room_in_event != 0) {
+        const uint64_t bytes = front->room_in_event;
+        front->room_in_event = 0;
+        hulse_subscriber_room(front->subscriber, bytes, 100);
+    }
+}
+
+static void failed(void *ctx, hulse_status status, const char *text)
+{
+    struct front *front = ctx;
+    assert_string_equal(text, "why");
+    front->status = status;
+    front->failed += 1;
+}
+
+static const struct subscriber_events events = {
+    .opened = opened, .message = message, .failed = failed};
+
+static int setup(void **state)
+{
+    (void)state;
+    hulse_fake_init(&fake);
+    flow = (struct flow){.brokers = {&fake.base},
+                         .broker_count = 1,
+                         .default_broker = &fake.base,
+                         .default_namespace = "public/default",
+                         .message_bytes_max = 1000};
+    me = (struct identity){.uid = geteuid()};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    assert_int_equal(hulse_mem_used(HULSE_MEM_TOPIC), 0);
+    return 0;
+}
+
+static hulse_status
+open_as(struct front *front, const char *subscription, enum broker_subscription type)
+{
+    struct error err = {0};
+    *front = (struct front){0};
+    const struct subscriber_params params = {.flow = &flow,
+                                             .who = &me,
+                                             .topic = "orders",
+                                             .subscription = subscription,
+                                             .name = "c",
+                                             .type = type,
+                                             .events = &events,
+                                             .ctx = front};
+    return hulse_subscriber_open(&front->subscriber, &params, &err);
+}
+
+static void test_opens(void **state)
+{
+    struct front front;
+    (void)state;
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
+    assert_int_equal(front.opened, 1);
+    /* ack, nack and drop; retry and reject need configuration */
+    assert_int_equal(front.verdicts, (1U << 1U) | (1U << 2U) | (1U << 5U));
+    assert_string_equal(fake.topic, "persistent://public/default/orders");
+    assert_string_equal(fake.subscription, "s");
+    assert_int_equal(fake.type, BROKER_SHARED);
+    assert_string_equal(hulse_subscriber_topic(front.subscriber), fake.topic);
+    hulse_subscriber_close(&front.subscriber, true);
+    assert_null(front.subscriber);
+    assert_true(fake.unsubscribed);
+    assert_int_equal(open_as(&front, "", BROKER_READER), HULSE_OK);
+    hulse_subscriber_close(&front.subscriber, false);
+    assert_false(fake.unsubscribed);
+}
+
+static void test_refusals(void **state)
+{
+    struct front front;
+    (void)state;
+    assert_int_equal(open_as(&front, "", BROKER_SHARED), HULSE_INVAL);
+    assert_int_equal(open_as(&front, "s", BROKER_READER), HULSE_INVAL);
+    me.uid += 1;
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_DENIED);
+    me.uid -= 1;
+    flow.broker_count = 0;
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_NO_TOPIC);
+    flow.broker_count = 1;
+    fake.refuse_open = HULSE_UNSUPPORTED;
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_UNSUPPORTED);
+    assert_null(front.subscriber);
+    assert_int_equal(front.opened, 0);
+    fake.refuse_open = HULSE_OK;
+    fake.open_status = HULSE_BUSY;
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
+    assert_int_equal(front.status, HULSE_BUSY);
+    assert_int_equal(fake.consumer_closes, 0);
+    const size_t cap = hulse_mem_cap();
+    hulse_mem_init(hulse_mem_total());
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_NO_MEMORY);
+    hulse_mem_init(cap);
+}
+
+static void test_unknown_size_is_one_at_a_time(void **state)
+{
+    struct front front;
+    struct broker_delivery d;
+    (void)state;
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
+    hulse_subscriber_room(front.subscriber, 0, 100);
+    hulse_subscriber_room(front.subscriber, 1 << 20, 0);
+    assert_int_equal(fake.permits, 0); /* no room, no permit */
+    for (unsigned i = 0; i < 3; i++) {
+        hulse_subscriber_room(front.subscriber, 1 << 20, 100);
+        assert_int_equal(fake.permits, 1);
+    }
+    hulse_fake_deliver(&fake, &d, 936); /* with its header 1000 */
+    hulse_subscriber_room(front.subscriber, 10000, 100);
+    assert_int_equal(fake.permits, 1 + 10);
+    hulse_subscriber_room(front.subscriber, 12999, 100);
+    assert_int_equal(fake.permits, 1 + 12);
+    hulse_subscriber_room(front.subscriber, 5000, 100); /* nothing can be taken back */
+    assert_int_equal(fake.permits, 1 + 12);
+    hulse_subscriber_room(front.subscriber, 1 << 20, 15);
+    assert_int_equal(fake.permits, 1 + 15); /* bounded by messages as well */
+    hulse_subscriber_close(&front.subscriber, false);
+}
+
+static void test_a_message_larger_than_the_room(void **state)
+{
+    struct front front;
+    struct broker_delivery d;
+    (void)state;
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
+    hulse_subscriber_room(front.subscriber, 100, 10);
+    hulse_fake_deliver(&fake, &d, 5000);
+    hulse_subscriber_room(front.subscriber, 100, 10);
+    assert_int_equal(fake.permits, 2); /* alone, but it comes */
+    hulse_subscriber_room(front.subscriber, 100, 10);
+    assert_int_equal(fake.permits, 2);
+    hulse_subscriber_close(&front.subscriber, false);
+}
+
+/* Permits for 1 MiB after one message of `first` and `count` of `then` ring bytes. */
+static uint64_t permits_after(uint32_t first, uint32_t then, unsigned count)
+{
+    struct front front;
+    struct broker_delivery d;
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
+    for (unsigned i = 0; i <= count; i++) {
+        hulse_subscriber_room(front.subscriber, 1, 1);
+        hulse_fake_deliver(&fake, &d, (i == 0 ? first : then) - 64);
+    }
+    const uint64_t before = fake.permits;
+    hulse_subscriber_room(front.subscriber, 1 << 20, UINT32_MAX);
+    const uint64_t permits = fake.permits - before;
+    hulse_subscriber_close(&front.subscriber, false);
+    hulse_fake_init(&fake);
+    return permits;
+}
+
+/* A larger message counts at once, a smaller one slowly. */
+static void test_estimate(void **state)
+{
+    (void)state;
+    assert_int_equal(permits_after(100, 100, 0), (1 << 20) / 100);
+    assert_int_equal(permits_after(100, 100, 500), (1 << 20) / 100);
+    assert_int_equal(permits_after(100, 10000, 1), (1 << 20) / 10000);
+    assert_in_range(permits_after(10000, 100, 1), (1 << 20) / 10000, (1 << 20) / 9800);
+    /* A third of the peak after 64, all of it forgotten in the end. */
+    assert_in_range(permits_after(10000, 100, 64), (1 << 20) / 4000, (1 << 20) / 3300);
+    assert_int_equal(permits_after(10000, 100, 2000), (1 << 20) / 100);
+}
+
+static void test_delivery_inside_permit(void **state)
+{
+    struct front front;
+    (void)state;
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
+    fake.deliver_in_permit = 36;
+    hulse_subscriber_room(front.subscriber, 1000, 50);
+    assert_int_equal(front.heard, 1);
+    hulse_subscriber_room(front.subscriber, 1000, 50);
+    assert_int_equal(front.heard, 11);
+    front.room_in_event = 2000;
+    hulse_subscriber_room(front.subscriber, 1000, 50);
+    assert_int_equal(fake.permits, fake.delivered);
+    const struct subscriber_counters *c = hulse_subscriber_counters(front.subscriber);
+    assert_int_equal(c->permitted, fake.permits);
+    assert_int_equal(c->delivered, fake.delivered);
+    assert_int_equal(c->bytes, fake.delivered * 36);
+    hulse_subscriber_close(&front.subscriber, false);
+}
+
+static void ended(void *ctx, struct broker_delivery *d)
+{
+    struct front *front = ctx;
+    assert_null(front->ended);
+    front->ended = d;
+}
+
+static void test_verdicts(void **state)
+{
+    static const enum fake_verdict told[] = {
+        FAKE_ACK, FAKE_NACK, FAKE_ACK, FAKE_GIVE_BACK, FAKE_CUMULATIVE};
+    struct front front;
+    struct broker_delivery d[5];
+    (void)state;
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
+    for (unsigned i = 0; i < 5; i++) {
+        hulse_subscriber_room(front.subscriber, 1000, 1);
+        hulse_fake_deliver(&fake, &d[i], 10);
+    }
+    hulse_subscriber_ack(front.subscriber, &d[0]);
+    hulse_subscriber_nack(front.subscriber, &d[1], 77);
+    hulse_subscriber_drop(front.subscriber, &d[2]);
+    hulse_subscriber_give_back(front.subscriber, &d[3]);
+    hulse_subscriber_ack_cumulative(front.subscriber, &d[4], ended);
+    assert_int_equal(fake.call_count, 5);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(fake.calls[i].verdict, told[i]);
+        assert_ptr_equal(fake.calls[i].d, &d[i]);
+    }
+    assert_int_equal(fake.calls[1].delay_ms, 77);
+    assert_ptr_equal(front.ended, &d[4]); /* with the front end's own ctx */
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->dropped, 1);
+    hulse_fake_consumer_failed(&fake, HULSE_CLOSED, "why");
+    assert_int_equal(front.failed, 1);
+    hulse_subscriber_close(&front.subscriber, false);
+    assert_int_equal(fake.consumer_closes, 1);
+}
+
+/* Room is a ring of `capacity`; the front end reads now and then. */
+static void test_random_run(void **state)
+{
+    const unsigned seed = (unsigned)time(NULL);
+    struct front front;
+    struct broker_delivery d;
+    const uint64_t capacity = 65536;
+    uint64_t used = 0;
+    uint64_t largest = 0;
+    (void)state;
+    printf("seed %u\n", seed);
+    srand(seed);
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
+    for (unsigned i = 0; i < 200000; i++) {
+        const uint64_t outstanding = fake.permits - fake.delivered;
+        const int what = rand() % 4;
+        if (what == 0) {
+            used -= used == 0 ? 0 : (uint64_t)rand() % (used + 1);
+        } else if (what == 1) {
+            const uint64_t room = used < capacity ? capacity - used : 0;
+            const uint32_t messages = (uint32_t)rand() % 300;
+            hulse_subscriber_room(front.subscriber, room, messages);
+            const uint64_t now = fake.permits - fake.delivered;
+            assert_true(now >= outstanding);
+            if (now > outstanding) {
+                assert_true(room > 0 && now <= messages);
+                /* One, or what fits at the smallest size there can be. */
+                assert_true(now == 1 || now * 65 <= room);
+            } else {
+                assert_true(room == 0 || messages == 0 || now >= 1);
+            }
+        } else if (outstanding > 0) {
+            const uint32_t bytes = 1 + (uint32_t)rand() % 500;
+            largest = bytes + 64 > largest ? bytes + 64 : largest;
+            hulse_fake_deliver(&fake, &d, bytes);
+            used += bytes + 64;
+        }
+        assert_int_equal(front.heard, fake.delivered);
+    }
+    hulse_subscriber_close(&front.subscriber, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_opens, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unknown_size_is_one_at_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_message_larger_than_the_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_estimate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_delivery_inside_permit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_verdicts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_random_run, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
