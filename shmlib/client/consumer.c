@@ -157,6 +157,7 @@ take_message(hulse_consumer *c, const struct hulse_delivery_header *h, struct hu
     m->data_bytes = h->payload_len;
     m->meta = at + (h->len - h->meta_len);
     m->meta_bytes = h->meta_len;
+    c->assembly.next_index = 0; /* the daemon may give a fragmented message up */
     take(c, h);
     return hand_out(c, m);
 }

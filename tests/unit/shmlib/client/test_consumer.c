@@ -262,6 +262,35 @@ static void test_fragments_wait_for_messages_held_before_them(void **state)
     assert_int_equal(atomic_load(&fake_a(ch)->down_head), ch->down.published);
 }
 
+/* Its place was needed elsewhere: what came of it is forgotten, the next one begins anew. */
+static void test_a_fragmented_message_that_is_given_up_leaves_no_trace(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_consumer *c = open_reader(pair, 100000, &ch);
+    struct hulse_message m = {.size = sizeof(m)};
+    uint8_t *data = malloc(20000);
+    const struct hulse_fragment_header first = {.index = 0, .count = 3, .total_len = 30000};
+
+    memset(data, 'd', 20000);
+    fragment(pair, ch, data, &first, 10000);
+    assert_int_equal(hulse_next(c, &m), HULSE_AGAIN);
+    deliver_fragments(pair, ch, data, 20000); /* by the next one's first fragment */
+    assert_int_equal(hulse_next(c, &m), HULSE_OK);
+    assert_int_equal(m.data_bytes, 20000);
+    assert_memory_equal(m.data, data, 20000);
+    hulse_release(c, &m);
+    assert_int_equal(hulse_consumer_flush(c), HULSE_OK);
+    fragment(pair, ch, data, &first, 10000);
+    deliver(pair, ch, 1, "plain"); /* by a plain message */
+    assert_int_equal(hulse_next(c, &m), HULSE_OK);
+    assert_memory_equal(m.data, "plain", 5);
+    const struct hulse_fragment_header stale = {.index = 1, .count = 3, .total_len = 30000};
+    fragment(pair, ch, data, &stale, 10000);
+    assert_int_equal(hulse_next(c, &m), HULSE_PROTOCOL);
+    free(data);
+}
+
 static void test_a_batch_is_bounded_by_count_and_bytes(void **state)
 {
     struct pair *pair = *state;
@@ -394,6 +423,7 @@ int main(void)
         PAIR_TEST(test_skips_are_passed_over_and_given_back),
         PAIR_TEST(test_fragments_become_one_message_and_their_space_goes_back_at_once),
         PAIR_TEST(test_fragments_wait_for_messages_held_before_them),
+        PAIR_TEST(test_a_fragmented_message_that_is_given_up_leaves_no_trace),
         PAIR_TEST(test_a_batch_is_bounded_by_count_and_bytes),
         PAIR_TEST(test_a_wait_ends_with_the_message),
         PAIR_TEST(test_sources_have_the_names_that_were_announced),
