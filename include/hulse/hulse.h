@@ -148,8 +148,8 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_open(hulse_session **out, const hul
 HULSE_API const char *hulse_open_error(void);
 /*
  * Closes every handle of the session and frees it; *s becomes NULL. Waits up to drain_ms until
- * published messages have their verdict. Returns FAILED when some had a bad one, TIMED_OUT when
- * some had none.
+ * published messages have their verdict. Returns FAILED when some had a bad one since the last
+ * sync, TIMED_OUT when some had none, ORPHAN when none can come; it is closed in any case.
  */
 HULSE_API hulse_status hulse_close(hulse_session **s, int drain_ms);
 /* Adds a wait group, so that another thread or loop can sleep on its own descriptor. */
@@ -159,18 +159,25 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_group_open(hulse_session *s, unsign
  * hulse_poll(). -1 for a group that does not exist.
  */
 HULSE_API int hulse_fd(const hulse_session *s, unsigned group);
-/* Drains the descriptor, handles the daemon's events and, when orphaned, the socket's state. */
+/*
+ * Drains the descriptor, handles the daemon's events and flushes every handle of the group. OK,
+ * ORPHAN when the daemon has gone (the descriptor is quiet from then on), PROTOCOL, CLOSED.
+ */
 HULSE_API hulse_status hulse_poll(hulse_session *s, unsigned group);
 /*
  * Flushes every handle of the group and announces that the caller is about to sleep.
- * HULSE_OK: sleep on hulse_fd(). HULSE_AGAIN: something has arrived, do not sleep.
+ * HULSE_OK: sleep on hulse_fd(). HULSE_AGAIN: something has arrived, do not sleep; it says so
+ * until the receipts and messages that are there have been read. Otherwise as hulse_poll().
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_arm(hulse_session *s, unsigned group);
-/* Arms and sleeps until something arrives for the group; TIMED_OUT, ORPHAN or OK. */
+/* Arms and sleeps until something arrives for the group; OK, TIMED_OUT, or as hulse_poll(). */
 HULSE_API hulse_status hulse_wait(hulse_session *s, unsigned group, int timeout_ms);
 /* The daemon's session number, for logs and `hulse stats`. */
 HULSE_API uint64_t hulse_session_id(const hulse_session *s);
-/* Text of the object's last failure; never NULL; valid until its next call. */
+/*
+ * Text of the object's last failure; never NULL; valid until its next call. A session's is valid in
+ * the calling thread until it asks again.
+ */
 HULSE_API const char *hulse_last_error(const hulse_session *s);
 HULSE_API const char *hulse_producer_error(const hulse_producer *p);
 HULSE_API const char *hulse_consumer_error(const hulse_consumer *c);
@@ -201,7 +208,12 @@ HULSE_API hulse_status hulse_producer_options_auto_flush(hulse_producer_options 
                                                          uint32_t bytes);
 HULSE_API hulse_status hulse_producer_options_send_timeout(hulse_producer_options *o,
                                                            uint32_t timeout_ms);
-/* Uses the channel of another producer of the same thread; both must be closed by it. */
+/*
+ * Uses the channel of another producer of the same thread; both must be closed by it. What belongs
+ * to the channel is shared: ring, receipt mode, wait group and flush limits of the first producer,
+ * one claim at a time, and the receipts, which carry tokens only: any of the producers reads those
+ * of all, so give tokens that tell them apart. hulse_sync() waits and counts for all, too.
+ */
 HULSE_API hulse_status hulse_producer_options_share_with(hulse_producer_options *o,
                                                          hulse_producer *other);
 
@@ -235,12 +247,19 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_commit(hulse_producer *p,
                                                     const struct hulse_meta *m,
                                                     uint64_t token);
 HULSE_API void hulse_abort(hulse_producer *p);
-/* Makes everything committed visible to the daemon and rings it if it sleeps. Never waits. */
+/*
+ * Makes everything committed visible to the daemon and rings it if it sleeps. Never waits. OK also
+ * while orphaned: the records are in the ring.
+ */
 HULSE_API hulse_status hulse_flush(hulse_producer *p);
 /* Claim, copy, commit and flush. Larger than a record: as fragments, all or nothing. */
 HULSE_API HULSE_NODISCARD hulse_status hulse_publish(
     hulse_producer *p, const void *data, size_t bytes, const struct hulse_meta *m, uint64_t token);
-/* The same, waiting up to timeout_ms for room; also for messages larger than the ring. */
+/*
+ * The same, waiting up to timeout_ms for room; also for messages larger than the ring. When the
+ * time of such a one runs out, a part is published already: call again with the same arguments to
+ * go on; until then other publishes and claims on the channel give BUSY.
+ */
 HULSE_API HULSE_NODISCARD hulse_status hulse_publish_wait(hulse_producer *p,
                                                           const void *data,
                                                           size_t bytes,
@@ -332,7 +351,10 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_consumer_open(hulse_session *s,
                                                            const hulse_consumer_options *o);
 /* Sends pending verdicts, gives back what has none, closes; *c becomes NULL. */
 HULSE_API hulse_status hulse_consumer_close(hulse_consumer **c, int drain_ms);
-/* The next message in place. AGAIN: none. m->size must be set. */
+/*
+ * The next message in place. AGAIN: none. m->size must be set. A message larger than a record lies
+ * in the reassembly buffer; until it is released no second such one is handed out.
+ */
 HULSE_API HULSE_NODISCARD hulse_status hulse_next(hulse_consumer *c, struct hulse_message *m);
 /* The same, waiting up to timeout_ms; TIMED_OUT instead of AGAIN. */
 HULSE_API HULSE_NODISCARD hulse_status hulse_next_wait(hulse_consumer *c,

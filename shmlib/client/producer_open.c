@@ -11,14 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A receipt ring is a ring like any other, so it has a smallest size. */
-static uint32_t receipt_ring_bytes(uint32_t slots)
-{
-    const uint32_t bytes = slots * HULSE_RECEIPT_BYTES;
-
-    return bytes != 0 && bytes < HULSE_RING_BYTES_MIN ? HULSE_RING_BYTES_MIN : bytes;
-}
-
 static uint32_t or_never(uint32_t limit)
 {
     return limit == 0 ? UINT32_MAX : limit;
@@ -32,7 +24,7 @@ open_channel(struct hulse_session *s, hulse_producer *p, const hulse_producer_op
         .release = o->release_on_read ? HULSE_RELEASE_ON_READ : HULSE_RELEASE_ON_VERDICT,
         .receipts = (uint8_t)o->receipts,
         .up_bytes = o->ring_bytes,
-        .down_bytes = receipt_ring_bytes(o->slots),
+        .down_bytes = o->slots * HULSE_RECEIPT_BYTES,
     };
 
     if (o->share_with != NULL) {

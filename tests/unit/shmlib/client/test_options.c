@@ -49,9 +49,9 @@ static void test_producer_options_refuse_impossible_sizes(void **state)
     assert_int_equal(hulse_producer_options_ring(o, 32 * 1024), HULSE_INVAL);
     assert_int_equal(hulse_producer_options_ring(o, 128U * 1024 * 1024), HULSE_INVAL);
     assert_int_equal(o->ring_bytes, 64 * 1024);
-    assert_int_equal(hulse_producer_options_slots(o, 16), HULSE_OK);
-    assert_int_equal(hulse_producer_options_slots(o, 8), HULSE_INVAL);
-    assert_int_equal(hulse_producer_options_slots(o, 17), HULSE_INVAL);
+    assert_int_equal(hulse_producer_options_slots(o, 2048), HULSE_OK);
+    assert_int_equal(hulse_producer_options_slots(o, 1024), HULSE_INVAL);
+    assert_int_equal(hulse_producer_options_slots(o, 2049), HULSE_INVAL);
     assert_int_equal(hulse_producer_options_slots(o, 131072), HULSE_INVAL);
     assert_int_equal(hulse_producer_options_slots(o, 65536), HULSE_OK);
     assert_int_equal(hulse_producer_options_receipts(o, HULSE_RECEIPTS_FULL), HULSE_OK);

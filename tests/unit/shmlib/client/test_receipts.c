@@ -12,7 +12,7 @@ open_with(struct pair *pair, enum hulse_receipts mode, uint32_t ring, struct fak
     hulse_producer_options *o = hulse_producer_options_new();
 
     assert_int_equal(hulse_producer_options_receipts(o, mode), HULSE_OK);
-    assert_int_equal(hulse_producer_options_slots(o, 16), HULSE_OK);
+    assert_int_equal(hulse_producer_options_slots(o, 2048), HULSE_OK);
     assert_int_equal(hulse_producer_options_ring(o, ring), HULSE_OK);
     hulse_producer *p = open_producer(pair, o, ch);
     hulse_producer_options_free(&o);
