@@ -4,6 +4,8 @@
 Method: the command against daemons with known traffic."""
 
 import json
+import signal
+import subprocess
 
 import pytest
 
@@ -89,3 +91,22 @@ def test_a_daemon_that_ends_is_69_for_those_who_are_there(tmp_path):
             daemon.kill()
             assert sub.wait() == (b"", 69)
             assert "hulse: " in sub.stderr()
+
+
+def test_a_publisher_counts_what_a_dead_daemon_did_not_answer(tmp_path):
+    topic = new_topic()
+    with Daemon(tmp_path) as daemon:
+        with Background(daemon, "pub", topic, "-v", stdin=subprocess.PIPE) as pub:
+            pub.process.stdin.write(b"one\n")
+            pub.process.stdin.flush()
+            assert pub.line().count(b":") == 3
+            # Both happen while it sleeps, so it may see the death first and not read the line.
+            pub.signal(signal.SIGSTOP)
+            daemon.kill()
+            pub.process.stdin.write(b"two\n")
+            pub.process.stdin.flush()
+            pub.signal(signal.SIGCONT)
+            assert pub.wait() == (b"", 69)
+        assert pub.stderr().splitlines()[-1] in ("published 1, failed 0", "published 1, failed 1")
+        assert "publishing has stopped" in pub.stderr()
+        assert run(daemon, "pub", topic, "three").returncode == 69
