@@ -226,7 +226,7 @@ bool hulse_bench_own_daemon_start(struct own_daemon *d, const struct bench_optio
 {
     static struct arguments arguments;
 
-    *d = (struct own_daemon){0};
+    *d = (struct own_daemon){.quiet = o->beside >= BENCH_BESIDE_BELLS};
     if (o->socket != NULL) {
         (void)snprintf(d->socket, sizeof d->socket, "%s", o->socket);
         return await_ready(d, hulse_bench_machine_now_ns());
@@ -313,7 +313,9 @@ bool hulse_bench_own_daemon_stop(struct own_daemon *d)
         fine = await_end(d);
         d->pid = 0;
         /* Nothing but warnings is in it, and a benchmark deserves none. */
-        show_log(d);
+        if (!d->quiet || !fine) {
+            show_log(d);
+        }
     }
     if (d->directory[0] != '\0') {
         remove_directory(d->directory);

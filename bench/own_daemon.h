@@ -15,6 +15,7 @@ struct own_daemon {
     pid_t pid; /* 0 = not ours, or not started */
     char directory[64];
     char socket[96];
+    bool quiet;      /* its warnings are expected: a hostile session is beside */
     double ready_ms; /* from exec to the first session that opens */
 };
 

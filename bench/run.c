@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define PATIENCE_OWN_CPU 100000U /* looks, about 4 ms, when everybody has a CPU */
 #define PATIENCE_SHARED_CPU 100U
@@ -126,11 +125,10 @@ static bool measure_idle(struct stage *s, struct figures *f)
     if (fine) {
         /* Its start has settled after a moment. */
         nap_ns(200000000);
-        const uint64_t ticks = hulse_bench_usage_cpu_ticks(s->daemon.pid);
+        const uint64_t before_ns = hulse_bench_usage_cpu_ns(s->daemon.pid);
         nap_ns(s->o->idle_ns);
-        const double used = (double)(hulse_bench_usage_cpu_ticks(s->daemon.pid) - ticks);
-        const double seconds = (double)s->o->idle_ns / 1e9;
-        f->idle_cpu_percent = 100 * used / (double)sysconf(_SC_CLK_TCK) / seconds;
+        const uint64_t used_ns = hulse_bench_usage_cpu_ns(s->daemon.pid) - before_ns;
+        f->idle_cpu_percent = 100 * (double)used_ns / (double)s->o->idle_ns;
         if (hulse_bench_usage_memory(s->daemon.pid, &memory)) {
             f->idle_anon_shmem_mb = memory.anon_shmem_mb;
             f->idle_rss_mb = memory.rss_mb;

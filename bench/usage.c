@@ -60,28 +60,3 @@ uint64_t hulse_bench_usage_cpu_ns(pid_t pid)
     }
     return ((uint64_t)t.tv_sec * 1000000000ULL) + (uint64_t)t.tv_nsec;
 }
-
-uint64_t hulse_bench_usage_cpu_ticks(pid_t pid)
-{
-    char path[64];
-    char line[1024];
-    uint64_t ticks = 0;
-
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *f = fopen(path, "re");
-    if (f == NULL) {
-        return 0;
-    }
-    /* The name in parentheses may contain spaces; utime and stime are the 12th and 13th behind it. */
-    const char *at = fgets(line, sizeof line, f) != NULL ? strrchr(line, ')') : NULL;
-    for (unsigned i = 0; at != NULL && i < 12; i++) {
-        at = strchr(at + 1, ' ');
-    }
-    if (at != NULL) {
-        char *end = NULL;
-        ticks = strtoull(at, &end, 10);
-        ticks += strtoull(end, NULL, 10);
-    }
-    (void)fclose(f);
-    return ticks;
-}

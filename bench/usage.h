@@ -19,7 +19,5 @@ struct usage {
 bool hulse_bench_usage_memory(pid_t pid, struct usage *out);
 /* CPU time of all threads that ever ran in it, nanoseconds; 0 when it is gone. */
 uint64_t hulse_bench_usage_cpu_ns(pid_t pid);
-/* The same in clock ticks of /proc, user and system. */
-uint64_t hulse_bench_usage_cpu_ticks(pid_t pid);
 
 #endif
