@@ -84,10 +84,8 @@ struct lane {
     struct link ops; /* not yet posted */
     struct batch batches[LOCAL_LANE_BATCHES];
     uint32_t in_flight;
-    uint32_t next; /* batch to use: they come back in order */
-    /* Goodbye of `home` to the peer, and its way back. */
-    struct inbox_node goodbye;
-    bool goodbye_back;
+    uint32_t next;             /* batch to use: they come back in order */
+    struct inbox_node goodbye; /* of `home` to the peer */
 };
 
 /* ---- messages ---- */
@@ -285,6 +283,9 @@ struct local_broker {
     struct local_params params;
     uint64_t epoch_s;
     _Atomic(uint32_t) topic_count;
+    _Atomic(bool) started[LOCAL_WORKERS_MAX];
+    /* [from][to]: `from` never touches the inbox of `to` again, not even to ring it. */
+    _Atomic(bool) quiet[LOCAL_WORKERS_MAX][LOCAL_WORKERS_MAX];
 };
 
 struct local_worker {

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define CLOSE_NAP_NS 50000
+#define CLOSE_BUDGET 64U
 
 static struct local_worker *local_here(void)
 {
@@ -239,12 +240,6 @@ void hulse_lanes_flush(struct local_worker *lw)
 
 /* ---- the end ---- */
 
-/* At home: the peer has understood. */
-static void goodbye_back(struct inbox_node *node)
-{
-    HULSE_CONTAINER(node, struct lane, goodbye)->goodbye_back = true;
-}
-
 static void tell_producers(struct local_worker *lw, uint32_t gone)
 {
     struct link *next = NULL;
@@ -269,28 +264,41 @@ static void tell_consumers(struct local_worker *lw, uint32_t gone)
     }
 }
 
-/* On the peer: whoever says goodbye gets an answer, and nothing from here ever after. */
+/* The last thing this worker does to the other one: it may be gone right after. */
+static void be_quiet(struct local_worker *lw, uint32_t to)
+{
+    /* SYNC(local.quiet) release: every access to that worker's inbox comes before. */
+    atomic_store_explicit(&lw->broker->quiet[lw->index][to], true, memory_order_release);
+}
+
+static bool is_quiet(const struct local_worker *lw, uint32_t from)
+{
+    /* SYNC(local.quiet) acquire: what that worker did to this one's inbox is over. */
+    return atomic_load_explicit(&lw->broker->quiet[from][lw->index], memory_order_acquire);
+}
+
+/* On the peer. What the other one sent before has been served; nothing from here ever after. */
 static void goodbye_there(struct inbox_node *node)
 {
     const struct lane *theirs = HULSE_CONTAINER(node, struct lane, goodbye);
     struct local_worker *lw = local_here();
     const uint32_t gone = theirs->home->index;
-    struct worker *worker = theirs->home->worker;
     struct lane *mine = &lw->lanes[gone];
     mine->gone = true;
     complete_all(lw, &mine->ops);
     tell_producers(lw, gone);
     tell_consumers(lw, gone);
-    node->run = goodbye_back;
-    hulse_worker_answer(worker, node);
+    be_quiet(lw, gone);
 }
 
-static void run_inbox(struct local_worker *lw)
+static unsigned run_inbox(struct local_worker *lw)
 {
-    if (hulse_inbox_run(&lw->worker->loop.inbox, 64) == 0) {
+    const unsigned done = hulse_inbox_run(&lw->worker->loop.inbox, CLOSE_BUDGET);
+    if (done == 0) {
         const struct timespec nap = {.tv_nsec = CLOSE_NAP_NS};
         (void)nanosleep(&nap, NULL);
     }
+    return done;
 }
 
 static bool under_way(const struct local_worker *lw)
@@ -303,6 +311,13 @@ static bool under_way(const struct local_worker *lw)
     return false;
 }
 
+/* Another worker that runs or ran. */
+static bool is_peer(const struct local_worker *lw, uint32_t i)
+{
+    /* Relaxed because all workers start before anything is opened on one. */
+    return i != lw->index && atomic_load_explicit(&lw->broker->started[i], memory_order_relaxed);
+}
+
 void hulse_lanes_close(struct local_worker *lw)
 {
     HULSE_ASSERT_ROLE(HULSE_ROLE_WORKER);
@@ -310,21 +325,24 @@ void hulse_lanes_close(struct local_worker *lw)
 
     while (under_way(lw)) {
         hulse_lanes_flush(lw);
-        run_inbox(lw);
+        (void)run_inbox(lw);
     }
-    bool told[LOCAL_WORKERS_MAX] = {false};
     for (uint32_t i = 0; i < lw->worker_count; i++) {
         struct lane *lane = &lw->lanes[i];
-        struct worker *peer = lane->gone || i == lw->index ? NULL : peer_of(lane);
-        if (peer != NULL) {
-            told[i] = true;
+        if (is_peer(lw, i) && !lane->gone) {
             lane->goodbye.run = goodbye_there;
-            hulse_worker_answer(peer, &lane->goodbye);
+            hulse_worker_answer(peer_of(lane), &lane->goodbye);
         }
     }
     for (uint32_t i = 0; i < lw->worker_count; i++) {
-        while (told[i] && !lw->lanes[i].goodbye_back) {
-            run_inbox(lw);
+        while (is_peer(lw, i) && !is_quiet(lw, i)) {
+            (void)run_inbox(lw);
         }
+    }
+    /* What they sent before they fell quiet; they wait for the answers. */
+    while (run_inbox(lw) != 0) {
+    }
+    for (uint32_t i = 0; i < lw->worker_count; i++) {
+        be_quiet(lw, i);
     }
 }

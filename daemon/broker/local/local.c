@@ -47,6 +47,7 @@ static void *start(struct worker *w, void *shared, struct error *err)
     for (uint32_t i = 0; i < count; i++) {
         hulse_lane_init(&lw->lanes[i], lw, i);
     }
+    atomic_store_explicit(&lw->broker->started[lw->index], true, memory_order_relaxed);
     return lw;
 }
 
@@ -167,7 +168,7 @@ void hulse_local_params_default(struct local_params *out)
 struct broker *
 hulse_local_create(const char *name, const struct local_params *params, struct error *err)
 {
-    struct local_broker *b = malloc(sizeof(*b));
+    struct local_broker *b = calloc(1, sizeof(*b));
     if (b == NULL) {
         (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for the local broker");
         return NULL;
@@ -175,7 +176,6 @@ hulse_local_create(const char *name, const struct local_params *params, struct e
     b->base = (struct broker){.ops = &ops, .name = name};
     b->params = *params;
     b->epoch_s = hulse_clock_wall_ms() / 1000U;
-    atomic_init(&b->topic_count, 0);
     return &b->base;
 }
 
