@@ -4,25 +4,17 @@
 import itertools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import threading
-import time
+
+from conftest import program as installed
 
 NUMBERS = itertools.count(1)
 
 
-def program(name="hulse"):
-    """The installed program, else the one in the build folder."""
-    for folder in (os.path.join(os.environ.get("HULSE_PREFIX", ""), "bin"),
-                   os.environ.get("HULSE_BUILD_DIR", "")):
-        path = os.path.join(folder, name)
-        if folder and os.access(path, os.X_OK):
-            return path
-    found = shutil.which(name)
-    assert found, f"no {name} in HULSE_PREFIX/bin, HULSE_BUILD_DIR or PATH"
-    return found
+def program():
+    return installed("hulse")
 
 
 def environment(daemon):
@@ -63,48 +55,6 @@ def publish(daemon, topic, *messages):
 
 def stats(daemon):
     return json.loads(ok(run(daemon, "stats", "--json")))
-
-
-class Daemon:
-    """A hulsed of a test's own, for those that need other settings or its death."""
-
-    def __init__(self, folder, *sets, mode=0o700):
-        folder.mkdir(mode=mode, parents=True, exist_ok=True)
-        folder.chmod(mode)
-        self.socket = folder / "hulse.sock"
-        self.admin_socket = folder / "admin.sock"
-        self.log = folder / "hulsed.log"
-        arguments = [word for key in sets for word in ("--set", key)]
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([program("hulsed"), *arguments], stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, env=environment(self))
-        self.pid = self.process.pid
-        try:
-            self.await_ready()
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def await_ready(self):
-        end = time.monotonic() + 30
-        while run(self, "health").returncode != 0:
-            assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()
-            time.sleep(0.02)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait(10)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.kill()
 
 
 class Background:

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from command import Background, Daemon, Subscriber, new_topic, ok, publish, run, stats
+from command import Background, Subscriber, new_topic, ok, publish, run, stats
 
 KEYS = ["version", "uptime_s", "workers", "sessions", "channels", "topics", "brokers", "memory",
         "missed_doorbells", "config_generation"]
@@ -66,47 +66,49 @@ def test_topics_list(daemon):
             reader.__exit__()
 
 
-def test_two_daemons_are_two_worlds(tmp_path):
+def test_two_daemons_are_two_worlds(start, tmp_path):
     topic = new_topic()
-    with Daemon(tmp_path / "a") as a, Daemon(tmp_path / "b") as b:
-        with Subscriber(a, topic, "-s", "s", "-n", "1", "--timeout", "60s") as on_a, \
-                Subscriber(b, topic, "-s", "s", "-n", "1", "--timeout", "60s") as on_b:
-            publish(b, topic, b"for b")
-            publish(a, topic, b"for a")
-            assert on_a.wait() == (b"for a\n", 0)
-            assert on_b.wait() == (b"for b\n", 0)
-        assert stats(a)["topics"][0]["published"] == 1
-        # The options win over the environment.
-        ok(run(a, "--socket", b.socket, "pub", topic, "--admin-socket", b.admin_socket, "x"))
-        assert stats(a)["topics"][0]["published"] == 1
-        assert stats(b)["topics"][0]["published"] == 2
+    a, b = start(folder=tmp_path / "a"), start(folder=tmp_path / "b")
+    with Subscriber(a, topic, "-s", "s", "-n", "1", "--timeout", "60s") as on_a, \
+            Subscriber(b, topic, "-s", "s", "-n", "1", "--timeout", "60s") as on_b:
+        publish(b, topic, b"for b")
+        publish(a, topic, b"for a")
+        assert on_a.wait() == (b"for a\n", 0)
+        assert on_b.wait() == (b"for b\n", 0)
+    assert stats(a)["topics"][0]["published"] == 1
+    # The options win over the environment.
+    ok(run(a, "--socket", b.socket, "pub", topic, "x"))
+    assert stats(a)["topics"][0]["published"] == 1
+    assert stats(b)["topics"][0]["published"] == 2
+    answer = json.loads(ok(run(a, "health", "--admin-socket", b.admin_socket, "--json")))
+    assert answer["pid"] == b.pid
 
 
-def test_a_daemon_that_ends_is_69_for_those_who_are_there(tmp_path):
+def test_a_daemon_that_ends_is_69_for_those_who_are_there(start):
     topic = new_topic()
-    with Daemon(tmp_path) as daemon:
-        with Subscriber(daemon, topic, "-s", "s") as sub:
-            publish(daemon, topic, b"before")
-            assert sub.line() == b"before"
-            daemon.kill()
-            assert sub.wait() == (b"", 69)
-            assert "hulse: " in sub.stderr()
+    daemon = start()
+    with Subscriber(daemon, topic, "-s", "s") as sub:
+        publish(daemon, topic, b"before")
+        assert sub.line() == b"before"
+        daemon.kill()
+        assert sub.wait() == (b"", 69)
+        assert "hulse: " in sub.stderr()
 
 
-def test_a_publisher_counts_what_a_dead_daemon_did_not_answer(tmp_path):
+def test_a_publisher_counts_what_a_dead_daemon_did_not_answer(start):
     topic = new_topic()
-    with Daemon(tmp_path) as daemon:
-        with Background(daemon, "pub", topic, "-v", stdin=subprocess.PIPE) as pub:
-            pub.process.stdin.write(b"one\n")
-            pub.process.stdin.flush()
-            assert pub.line().count(b":") == 3
-            # Both happen while it sleeps, so it may see the death first and not read the line.
-            pub.signal(signal.SIGSTOP)
-            daemon.kill()
-            pub.process.stdin.write(b"two\n")
-            pub.process.stdin.flush()
-            pub.signal(signal.SIGCONT)
-            assert pub.wait() == (b"", 69)
-        assert pub.stderr().splitlines()[-1] in ("published 1, failed 0", "published 1, failed 1")
-        assert "publishing has stopped" in pub.stderr()
-        assert run(daemon, "pub", topic, "three").returncode == 69
+    daemon = start()
+    with Background(daemon, "pub", topic, "-v", stdin=subprocess.PIPE) as pub:
+        pub.process.stdin.write(b"one\n")
+        pub.process.stdin.flush()
+        assert pub.line().count(b":") == 3
+        # Both happen while it sleeps, so it may see the death first and not read the line.
+        pub.signal(signal.SIGSTOP)
+        daemon.kill()
+        pub.process.stdin.write(b"two\n")
+        pub.process.stdin.flush()
+        pub.signal(signal.SIGCONT)
+        assert pub.wait() == (b"", 69)
+    assert pub.stderr().splitlines()[-1] in ("published 1, failed 0", "published 1, failed 1")
+    assert "publishing has stopped" in pub.stderr()
+    assert run(daemon, "pub", topic, "three").returncode == 69

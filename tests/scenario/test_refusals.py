@@ -10,7 +10,7 @@ import tempfile
 
 import pytest
 
-from command import Daemon, Subscriber, environment, new_topic, program, publish, run
+from command import Subscriber, environment, new_topic, program, publish, run
 
 NOBODY = 65534
 
@@ -149,7 +149,7 @@ def as_nobody(daemon, *args):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a command as another user")
-def test_another_user_has_no_permission():
+def test_another_user_has_no_permission(start):
     # pytest's own temporary folders are closed to others.
     with tempfile.TemporaryDirectory(prefix="hulse-") as folder:
         os.chmod(folder, 0o755)
@@ -157,11 +157,12 @@ def test_another_user_has_no_permission():
             as_nobody(None, "version")
         except PermissionError:
             pytest.skip(f"another user cannot run {program()}")
-        with Daemon(pathlib.Path(folder) / "run", "listen.mode=0666", mode=0o755) as daemon:
-            for args in (("pub", SOME_TOPIC, "x"), ("sub", SOME_TOPIC, "-s", "s", "-n", "1"),
-                         ("stats",)):
-                result = as_nobody(daemon, *args)
-                assert (result.returncode, result.stdout) == (77, b""), result.stderr
-                assert b"run the command as that user" in result.stderr
-        with Daemon(pathlib.Path(folder) / "closed", mode=0o700) as daemon:
-            assert as_nobody(daemon, "pub", SOME_TOPIC, "x").returncode == 77
+        daemon = start("listen.mode=0666", folder=pathlib.Path(folder) / "open")
+        for args in (("pub", SOME_TOPIC, "x"), ("sub", SOME_TOPIC, "-s", "s", "-n", "1"),
+                     ("stats",)):
+            result = as_nobody(daemon, *args)
+            assert (result.returncode, result.stdout) == (77, b""), result.stderr
+            assert b"run the command as that user" in result.stderr
+        # The same with the default mode of the socket: the system refuses.
+        daemon = start(folder=pathlib.Path(folder) / "closed")
+        assert as_nobody(daemon, "pub", SOME_TOPIC, "x").returncode == 77

@@ -69,6 +69,10 @@ static void test_flaws(void **state)
     }
     size_t got = 0;
     assert_false(hulse_cli_base64_decode("Zm\0v", 4, out, &got));
+    /* A length within a longer text: what is behind it does not count. */
+    for (size_t length = 0; length <= 8; length++) {
+        assert_true(hulse_cli_base64_decode("Zm9vZm9v", length, out, &got) == (length % 4 == 0));
+    }
 }
 
 int main(void)
