@@ -464,6 +464,19 @@ void hulse_sub_wait(struct bed_sub *sub, uint32_t count)
     assert_false(sub->over);
 }
 
+static void read_count(void *arg)
+{
+    struct sub_count *c = arg;
+    c->count = c->sub->count;
+}
+
+uint32_t hulse_sub_count(struct bed_sub *sub)
+{
+    struct sub_count c = {.sub = sub};
+    hulse_bed_on(sub->bed, sub->worker, read_count, &c);
+    return c.count;
+}
+
 void hulse_sub_ack(struct bed_sub *sub, uint32_t index)
 {
     sub_do(sub, SUB_ACK, index, 0);

@@ -104,6 +104,8 @@ hulse_status hulse_sub_open(struct bed *bed, struct bed_sub *sub, const struct b
 void hulse_sub_permit(struct bed_sub *sub, uint32_t count);
 /* Waits until `count` messages have ever come. */
 void hulse_sub_wait(struct bed_sub *sub, uint32_t count);
+/* How many have come by now. */
+uint32_t hulse_sub_count(struct bed_sub *sub);
 /* By index in messages. */
 void hulse_sub_ack(struct bed_sub *sub, uint32_t index);
 void hulse_sub_ack_all(struct bed_sub *sub);

@@ -298,13 +298,11 @@ static void elsewhere(void)
     assert_int_equal(open_sub(&subs[1], at.other, "s", BROKER_SHARED), HULSE_OK);
     hulse_sub_permit(&subs[1], 5);
     hulse_sub_nack(&subs[0], 0, 1); /* and back to the first in line */
-    while (subs[0].count + subs[1].count < 2) {
-        hulse_sub_wait(&subs[0], 0);
-        hulse_sub_wait(&subs[1], 0);
+    while (hulse_sub_count(&subs[0]) + hulse_sub_count(&subs[1]) < 2) {
     }
-    struct bed_sub *has = subs[1].count == 1 ? &subs[1] : &subs[0];
+    struct bed_sub *has = hulse_sub_count(&subs[1]) == 1 ? &subs[1] : &subs[0];
     struct bed_sub *gets = has == &subs[1] ? &subs[0] : &subs[1];
-    const uint32_t before = gets->count;
+    const uint32_t before = hulse_sub_count(gets);
     hulse_sub_give_back(has, has->count - 1);
     hulse_sub_wait(gets, before + 1);
     assert_int_equal(gets->messages[before].redelivery, 1);
