@@ -141,6 +141,8 @@ static void test_space_goes_back_in_batches_and_up_to_the_released_message(void 
     struct hulse_message never = m[19];
     never.end += 4096;
     hulse_release(c, &never); /* not handed out: nothing */
+    assert_int_equal(hulse_consumer_flush(c), HULSE_OK);
+    assert_int_equal(atomic_load(&fake_a(ch)->down_head), m[18].end);
     hulse_release(c, &m[19]);
     struct hulse_message next = {.size = sizeof(next)};
     assert_int_equal(hulse_next(c, &next), HULSE_AGAIN); /* an empty look sends what waits */

@@ -4,6 +4,7 @@
  * Method: fork with open handles; the child makes every call and reports by its exit code; the
  *         parent's death is seen by the daemon while the child lives.
  */
+#include "shmlib/client/producer.h"
 #include "tests/support/runtime.h"
 #include "tests/unit/shmlib/client/check.h"
 
@@ -131,6 +132,25 @@ static void test_the_child_holds_none_of_the_descriptors(void **state)
     assert_int_equal(hulse_test_count_descriptors(), with);
 }
 
+static void test_a_lock_held_at_the_fork_does_not_hang_the_child(void **state)
+{
+    struct pair *pair = *state;
+    struct handles h = open_both(pair);
+
+    assert_int_equal(pthread_mutex_lock(&h.p->handle.channel->mt), 0);
+    assert_int_equal(pthread_mutex_lock(&pair->s->lock), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)alarm(WAIT_MS / 1000);
+        const hulse_status st = hulse_mt_publish(h.p, "x", 1, NULL, 0, HULSE_FOREVER);
+        _exit(st == HULSE_CLOSED && hulse_close(&pair->s, WAIT_MS) == HULSE_CLOSED ? 0 : 1);
+    }
+    assert_int_equal(pthread_mutex_unlock(&h.p->handle.channel->mt), 0);
+    assert_int_equal(pthread_mutex_unlock(&pair->s->lock), 0);
+    assert_int_equal(wait_for(child), 0);
+}
+
 /* A grandchild, and a session of the child's own. */
 static void test_a_child_may_open_a_session_of_its_own(void **state)
 {
@@ -163,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PAIR_TEST(test_every_call_in_the_child_says_closed_and_the_parent_goes_on),
         PAIR_TEST(test_the_child_holds_none_of_the_descriptors),
+        PAIR_TEST(test_a_lock_held_at_the_fork_does_not_hang_the_child),
         PAIR_TEST(test_a_child_may_open_a_session_of_its_own),
     };
 

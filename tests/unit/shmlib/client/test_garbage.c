@@ -161,6 +161,7 @@ static void test_fragments_that_do_not_continue_end_the_session(void **state)
     static const struct odd_fragment first = {{0, 3, 300}, 100, HULSE_RECORD_FIRST};
     static const struct odd_fragment seconds[] = {
         {{2, 3, 300}, 100, 0},                  /* one is missing */
+        {{0, 3, 300}, 100, 0},                  /* the same again */
         {{1, 4, 300}, 100, 0},                  /* another count */
         {{1, 3, 301}, 100, 0},                  /* another total */
         {{1, 3, 300}, 201, 0},                  /* more than the total */
@@ -181,13 +182,13 @@ static void test_fragments_that_do_not_continue_end_the_session(void **state)
 
     assert_int_equal(hulse_consumer_options_type(o, HULSE_READER), HULSE_OK);
     assert_int_equal(hulse_consumer_options_reassembly(o, 4000), HULSE_OK);
-    for (size_t i = 0; i < 11; i++) {
+    for (size_t i = 0; i < 12; i++) {
         hulse_consumer *c = open_consumer(pair, o, &ch);
-        if (i < 6) {
+        if (i < 7) {
             post_fragment(pair, ch, &first);
             assert_int_equal(hulse_next(c, &m), HULSE_AGAIN);
         }
-        post_fragment(pair, ch, i < 6 ? &seconds[i] : &firsts[i - 6]);
+        post_fragment(pair, ch, i < 7 ? &seconds[i] : &firsts[i - 7]);
         assert_int_equal(hulse_next(c, &m), HULSE_PROTOCOL);
         reopen(pair);
     }
@@ -217,6 +218,34 @@ static void test_a_malformed_packet_ends_the_session_for_everybody(void **state)
     assert_null(p);
 }
 
+static void *wait_on_group_1(void *arg)
+{
+    static hulse_status st;
+
+    st = hulse_wait(((const struct pair *)arg)->s, 1, HULSE_FOREVER);
+    return &st;
+}
+
+static void test_nonsense_in_one_channel_wakes_the_sleepers_of_all(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_consumer *c = open_consumer(pair, NULL, &ch);
+    struct hulse_message m = {.size = sizeof(m)};
+    unsigned group = 0;
+    pthread_t thread;
+    void *st = NULL;
+    const struct timespec pause = {.tv_nsec = 20000000};
+
+    assert_int_equal(hulse_group_open(pair->s, &group), HULSE_OK);
+    assert_int_equal(pthread_create(&thread, NULL, wait_on_group_1, pair), 0);
+    (void)nanosleep(&pause, NULL);
+    atomic_store(&fake_b(ch)->down_tail, 4);
+    assert_int_equal(hulse_next(c, &m), HULSE_PROTOCOL);
+    (void)pthread_join(thread, &st);
+    assert_int_equal(*(hulse_status *)st, HULSE_PROTOCOL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +254,7 @@ int main(void)
         PAIR_TEST(test_impossible_positions_end_the_session),
         PAIR_TEST(test_metadata_that_overrun_end_the_session),
         PAIR_TEST(test_fragments_that_do_not_continue_end_the_session),
+        PAIR_TEST(test_nonsense_in_one_channel_wakes_the_sleepers_of_all),
         PAIR_TEST(test_a_malformed_packet_ends_the_session_for_everybody),
     };
 

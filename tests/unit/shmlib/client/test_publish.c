@@ -90,7 +90,7 @@ static void test_many_pass_over_bad_ones_and_stop_at_the_first_without_room(void
     struct fake_channel *ch = NULL;
     hulse_producer *p = open_producer(pair, NULL, &ch);
     uint8_t *data = make_message(30000);
-    struct hulse_item items[6];
+    struct hulse_item items[7];
     size_t accepted = 99;
 
     for (unsigned i = 0; i < 6; i++) {
@@ -100,9 +100,15 @@ static void test_many_pass_over_bad_ones_and_stop_at_the_first_without_room(void
     items[1].data = NULL;
     items[2].bytes = (size_t)pair->d->message_max + 1;
     items[3].size = 0;
-    assert_int_equal(hulse_publish_many(p, items, 6, &accepted), HULSE_AGAIN);
+    items[6].bytes = 1;
+    assert_int_equal(hulse_publish_many(p, items, 7, &accepted), HULSE_AGAIN);
     assert_int_equal(accepted, 2); /* 0 and 4 */
+    assert_int_equal(items[1].status, HULSE_INVAL);
+    assert_int_equal(items[2].status, HULSE_TOOBIG);
+    assert_int_equal(items[3].status, HULSE_INVAL);
     assert_int_equal(items[5].status, HULSE_AGAIN);
+    assert_int_equal(items[6].status, HULSE_AGAIN); /* would fit, but order is kept */
+    assert_int_equal(hulse_fake_channel_take_all(ch), 2);
     free(data);
 }
 
