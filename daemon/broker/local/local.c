@@ -156,12 +156,12 @@ static const struct broker_ops ops = {.type = "local",
 void hulse_local_params_default(struct local_params *out)
 {
     *out = (struct local_params){.message_bytes_max = 5U * 1024U * 1024U,
-                                 .subscription_bytes_max = 64U * 1024U * 1024U,
+                                 .subscription_bytes_max = UINT64_C(64) << 20U,
                                  .subscription_messages_max = 1000000,
                                  .topics_max = 100000,
                                  .subscriptions_max = 1000,
                                  .consumers_max = 1000,
-                                 .producer_pending_bytes_max = 64U * 1024U * 1024U,
+                                 .producer_pending_bytes_max = UINT64_C(64) << 20U,
                                  .unused_ms = 60000};
 }
 

@@ -4,35 +4,30 @@
  * Method: against a counted set of keys, at random; a long run in rising and falling order.
  */
 #include "daemon/broker/local/heap.h"
-#include "tests/support/check.h"
+#include "tests/unit/daemon/core/check.h"
 
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 enum { NODES = 4096, KEYS = 512 };
 
 static struct heap_node nodes[NODES];
 
-static void test_random(void **state)
+static void test_against_counts(void **state)
 {
-    const unsigned seed = (unsigned)time(NULL);
+    uint64_t seed = test_seed();
     struct heap heap = {0};
     uint32_t counts[KEYS] = {0};
     struct heap_node *spare[NODES];
     uint32_t spares = NODES;
     (void)state;
-    printf("seed %u\n", seed);
-    srand(seed);
     for (uint32_t i = 0; i < NODES; i++) {
         spare[i] = &nodes[i];
     }
     for (unsigned step = 0; step < 300000; step++) {
         /* Grows and shrinks in waves. */
-        const bool push = rand() % 100 < (step / 10000 % 2 == 0 ? 60 : 40);
+        const bool push = test_below(&seed, 100) < (step / 10000 % 2 == 0 ? 60U : 40U);
         if (push && spares > 0) {
-            const uint64_t key = (uint64_t)rand() % KEYS;
+            const uint64_t key = test_below(&seed, KEYS);
             counts[key] += 1;
             hulse_heap_push(&heap, spare[--spares], key);
         } else if (!push) {
@@ -76,7 +71,7 @@ static void test_ordered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_against_counts),
         cmocka_unit_test(test_ordered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,27 +8,19 @@
  */
 #include "daemon/broker/local/internal.h"
 #include "tests/unit/daemon/broker/bed.h"
+#include "tests/unit/daemon/core/check.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static struct bed bed;
 static char topic[128];
 
-static unsigned start_seed(void)
-{
-    const char *given = getenv("HULSE_TEST_SEED");
-    const unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
-    printf("HULSE_TEST_SEED=%u\n", seed);
-    srand(seed);
-    return seed;
-}
+static uint64_t seed;
 
 static uint32_t below(uint32_t bound)
 {
-    return (uint32_t)rand() % bound;
+    return (uint32_t)test_below(&seed, bound);
 }
 
 static struct topic_report report(void)
@@ -81,11 +73,21 @@ static uint32_t expected_next(const struct model *m)
 
 struct one {
     struct model model;
+    uint32_t counts[CONSUMERS];
     struct bed_sub subs[CONSUMERS];
     bool open[CONSUMERS];
     uint32_t seen[CONSUMERS];
     struct bed_pub pub;
 };
+
+/* Of all at one moment, on the worker. */
+static void read_counts(void *arg)
+{
+    struct one *o = arg;
+    for (uint32_t c = 0; c < CONSUMERS; c++) {
+        o->counts[c] = o->open[c] ? o->subs[c].count : 0;
+    }
+}
 
 /*
  * Takes what consumers have heard since. Among themselves messages of one step may come to several
@@ -96,17 +98,14 @@ static void take_heard(struct one *o)
     struct model *m = &o->model;
     bool heard[MESSAGES_MAX] = {false};
     uint32_t count = 0;
+    hulse_bed_on(&bed, 0, read_counts, o);
     for (uint32_t c = 0; c < CONSUMERS; c++) {
-        uint64_t last = 0;
-        const uint32_t have = o->open[c] ? hulse_sub_count(&o->subs[c]) : 0;
-        for (; o->seen[c] < have; o->seen[c]++) {
+        for (; o->open[c] && o->seen[c] < o->counts[c]; o->seen[c]++) {
             const struct bed_message *got = &o->subs[c].messages[o->seen[c]];
             assert_true(got->number < m->published && !heard[got->number]);
             assert_int_equal(got->redelivery, m->redelivery[got->number]);
             assert_int_equal(got->entry, got->number);
             heard[got->number] = true;
-            (void)last;
-            last = got->entry;
             count += 1;
         }
     }
@@ -204,7 +203,7 @@ static void test_one_worker_is_the_model(void **state)
     (void)state;
     struct local_params params;
     struct one *o = calloc(1, sizeof(*o));
-    start_seed();
+    seed = test_seed();
     hulse_local_params_default(&params);
     params.subscription_messages_max = BOUND;
     hulse_bed_start(&bed, 1, &params);
@@ -300,7 +299,7 @@ static void test_three_workers_lose_nothing(void **state)
     bool open[ENDS] = {false};
     struct tally tally = {.acked = calloc(TOTAL, 1)};
     uint32_t sent = 0;
-    start_seed();
+    seed = test_seed();
     hulse_bed_start(&bed, 3, NULL);
     hulse_bed_topic(&bed, 0, "three", topic, sizeof(topic));
     const struct bed_where where = {.topic = topic, .subscription = "s", .type = BROKER_SHARED};

@@ -7,13 +7,9 @@
  */
 #include "daemon/core/mem.h"
 #include "daemon/flow/deliver.h"
-#include "tests/support/check.h"
 #include "tests/support/fake_broker.h"
+#include "tests/unit/daemon/core/check.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static struct fake_broker fake;
@@ -281,24 +277,21 @@ static void test_verdicts(void **state)
 /* Room is a ring of `capacity`; the front end reads now and then. */
 static void test_random_run(void **state)
 {
-    const unsigned seed = (unsigned)time(NULL);
+    uint64_t seed = test_seed();
     struct front front;
     struct broker_delivery d;
     const uint64_t capacity = 65536;
     uint64_t used = 0;
-    uint64_t largest = 0;
     (void)state;
-    printf("seed %u\n", seed);
-    srand(seed);
     assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
     for (unsigned i = 0; i < 200000; i++) {
         const uint64_t outstanding = fake.permits - fake.delivered;
-        const int what = rand() % 4;
+        const uint64_t what = test_below(&seed, 4);
         if (what == 0) {
-            used -= used == 0 ? 0 : (uint64_t)rand() % (used + 1);
+            used -= test_below(&seed, used + 1);
         } else if (what == 1) {
             const uint64_t room = used < capacity ? capacity - used : 0;
-            const uint32_t messages = (uint32_t)rand() % 300;
+            const uint32_t messages = (uint32_t)test_below(&seed, 300);
             hulse_subscriber_room(front.subscriber, room, messages);
             const uint64_t now = fake.permits - fake.delivered;
             assert_true(now >= outstanding);
@@ -310,8 +303,7 @@ static void test_random_run(void **state)
                 assert_true(room == 0 || messages == 0 || now >= 1);
             }
         } else if (outstanding > 0) {
-            const uint32_t bytes = 1 + (uint32_t)rand() % 500;
-            largest = bytes + 64 > largest ? bytes + 64 : largest;
+            const uint32_t bytes = 1 + (uint32_t)test_below(&seed, 500);
             hulse_fake_deliver(&fake, &d, bytes);
             used += bytes + 64;
         }
