@@ -176,6 +176,7 @@ void hulse_channel_give(struct hulse_channel *ch, uint64_t position)
     const uint64_t before = ch->rx.released;
 
     hulse_ring_rx_release(&ch->rx, position);
+    /* SYNC(doorbell.armed) fence: down_head before down_want, against the daemon's park (M15). */
     hulse_doorbell_fence();
     if (hulse_doorbell_crossed(&hulse_region_b(&ch->b)->down_want, before, position)) {
         hulse_channel_ring(ch);

@@ -395,6 +395,14 @@ void hulse_fake_die(struct fake_daemon *d)
     unlock(d);
 }
 
+bool hulse_fake_connected(struct fake_daemon *d)
+{
+    lock(d);
+    const bool connected = d->sock >= 0;
+    unlock(d);
+    return connected;
+}
+
 void hulse_fake_set(struct fake_daemon *d, uint32_t *member, uint32_t value)
 {
     lock(d);

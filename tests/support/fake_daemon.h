@@ -75,6 +75,8 @@ struct fake_daemon *hulse_fake_start(void);
 void hulse_fake_stop(struct fake_daemon **d);
 /* Closes the application's socket and pipes, as a daemon that dies. */
 void hulse_fake_die(struct fake_daemon *d);
+/* An application is connected, as far as the daemon has noticed. */
+bool hulse_fake_connected(struct fake_daemon *d);
 /* Sets a 32-bit member of the script while the application is connected. */
 void hulse_fake_set(struct fake_daemon *d, uint32_t *member, uint32_t value);
 /* Forgets the channels of a session that has been closed. */

@@ -244,6 +244,10 @@ static void test_nonsense_in_one_channel_wakes_the_sleepers_of_all(void **state)
     assert_int_equal(hulse_next(c, &m), HULSE_PROTOCOL);
     (void)pthread_join(thread, &st);
     assert_int_equal(*(hulse_status *)st, HULSE_PROTOCOL);
+    for (int ms = 0; ms < WAIT_MS && hulse_fake_connected(pair->d); ms++) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    assert_false(hulse_fake_connected(pair->d)); /* and the daemon is told */
 }
 
 int main(void)
