@@ -36,7 +36,8 @@ static hulse_status await(struct hulse_session *s, short events, struct hulse_de
 
 static hulse_status orphaned(struct hulse_session *s)
 {
-    hulse_session_end(s, HULSE_SESSION_ORPHAN, "the daemon has gone");
+    hulse_session_end(
+        s, HULSE_SESSION_ORPHAN, "the daemon has gone: close the session, open again");
     return hulse_session_fault(s, HULSE_ORPHAN, "the daemon has gone: close and open again");
 }
 

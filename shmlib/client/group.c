@@ -107,7 +107,8 @@ void hulse_group_drain(struct hulse_group *g)
         got = read(g->wake, bytes, sizeof(bytes));
     } while (got == (ssize_t)sizeof(bytes) || (got < 0 && errno == EINTR));
     if (got == 0) {
-        hulse_session_end(g->session, HULSE_SESSION_ORPHAN, "the daemon has gone");
+        hulse_session_end(
+            g->session, HULSE_SESSION_ORPHAN, "the daemon has gone: close the session, open again");
     }
 }
 

@@ -119,7 +119,8 @@ static void event(struct hulse_session *s, const struct hulse_packet *p)
         /* Relaxed because the word stands alone. */
         atomic_store_explicit(&s->draining, true, memory_order_relaxed);
     } else if (e.event == HULSE_EVENT_GOODBYE) {
-        hulse_session_end(s, HULSE_SESSION_ORPHAN, "the daemon has stopped");
+        hulse_session_end(
+            s, HULSE_SESSION_ORPHAN, "the daemon has stopped: close the session, open again");
     }
 }
 
@@ -180,7 +181,8 @@ static void read_socket(struct hulse_session *s)
             return;
         case HULSE_PACKET_EOF:
         case HULSE_PACKET_ERROR:
-            hulse_session_end(s, HULSE_SESSION_ORPHAN, "the daemon has gone");
+            hulse_session_end(
+                s, HULSE_SESSION_ORPHAN, "the daemon has gone: close the session, open again");
             return;
         }
     }
@@ -205,6 +207,7 @@ void hulse_session_look(struct hulse_session *s)
 
     if (hulse_session_state(s) == HULSE_SESSION_LIVE && poll(&at, 1, 0) == 1 &&
         (at.revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0) {
-        hulse_session_end(s, HULSE_SESSION_ORPHAN, "the daemon has gone");
+        hulse_session_end(
+            s, HULSE_SESSION_ORPHAN, "the daemon has gone: close the session, open again");
     }
 }
