@@ -70,9 +70,9 @@ void hulse_config_init(struct config *c, char *const *environment)
     memset(c, 0, sizeof(*c));
     for (size_t i = 0; i < hulse_key_count(); i++) {
         const struct key *key = hulse_key_at(i);
-        if (key->fallback != NULL) {
-            HULSE_ASSERT(hulse_key_store(key, c, key->fallback, NULL) == HULSE_OK);
-        }
+        const char *text = key->fallback;
+        const hulse_status st = text == NULL ? HULSE_OK : hulse_key_store(key, c, text, NULL);
+        HULSE_ASSERT(st == HULSE_OK);
     }
     default_name(c->name, sizeof(c->name));
     default_socket(environment, "hulse.sock", c->listen.socket, sizeof(c->listen.socket));

@@ -160,6 +160,27 @@ bool hulse_command_answer(const struct command_scene *scene,
     return hulse_admin_answer(out, health(scene));
 }
 
+static void log_worker(const struct inquiry *q)
+{
+    const struct worker_report *r = &q->report;
+
+    if (q->state != INQUIRY_ANSWERED) {
+        HULSE_LOG_STATE("dump.worker",
+                        hulse_log_u64("worker", q->worker),
+                        hulse_log_str("state", "unresponsive"));
+        return;
+    }
+    HULSE_LOG_STATE("dump.worker",
+                    hulse_log_u64("worker", q->worker),
+                    hulse_log_u64("sessions", r->sessions),
+                    hulse_log_u64("channels", r->channels),
+                    hulse_log_u64("records", r->records_taken),
+                    hulse_log_u64("deliveries", r->deliveries_posted),
+                    hulse_log_u64("violations", r->rule_violations),
+                    hulse_log_u64("missed_doorbells", r->missed_doorbells),
+                    hulse_log_u64("turns", r->turns));
+}
+
 void hulse_command_log(const struct command_scene *scene, const struct collection *reports)
 {
     HULSE_LOG_STATE("dump.daemon",
@@ -170,21 +191,6 @@ void hulse_command_log(const struct command_scene *scene, const struct collectio
                     hulse_log_u64("memory_cap", hulse_mem_cap()),
                     hulse_log_u64("memory_refused", hulse_mem_refused()));
     for (uint32_t i = 0; i < reports->count; i++) {
-        const struct inquiry *q = &reports->inquiries[i];
-        const struct worker_report *r = &q->report;
-        if (q->state != INQUIRY_ANSWERED) {
-            HULSE_LOG_STATE(
-                "dump.worker", hulse_log_u64("worker", i), hulse_log_str("state", "unresponsive"));
-            continue;
-        }
-        HULSE_LOG_STATE("dump.worker",
-                        hulse_log_u64("worker", i),
-                        hulse_log_u64("sessions", r->sessions),
-                        hulse_log_u64("channels", r->channels),
-                        hulse_log_u64("records", r->records_taken),
-                        hulse_log_u64("deliveries", r->deliveries_posted),
-                        hulse_log_u64("violations", r->rule_violations),
-                        hulse_log_u64("missed_doorbells", r->missed_doorbells),
-                        hulse_log_u64("turns", r->turns));
+        log_worker(&reports->inquiries[i]);
     }
 }

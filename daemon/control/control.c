@@ -274,6 +274,9 @@ static hulse_status run(struct control *c, struct error *err)
         }
     }
     end(c);
+    if (st == HULSE_OK) {
+        HULSE_LOG_STATE("daemon.stopped", hulse_log_u64("pid", (uint64_t)getpid()));
+    }
     return st;
 }
 
@@ -293,9 +296,6 @@ hulse_status hulse_control_run(const struct control_params *params, struct error
         st = hulse_fail(err, HULSE_IO, "epoll: %s", strerrordesc_np(errno));
     } else if (st == HULSE_OK) {
         st = run(c, err);
-        if (st == HULSE_OK) {
-            HULSE_LOG_STATE("daemon.stopped", hulse_log_u64("pid", (uint64_t)getpid()));
-        }
         hulse_loop_fini(&c->loop);
     }
     free(c);

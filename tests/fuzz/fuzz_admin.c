@@ -51,6 +51,7 @@ static void check_refused(hulse_status status, const struct error *err)
     hulse_admin_line_fini(&line);
 }
 
+/* libFuzzer says how it looks. NOLINTNEXTLINE(readability-non-const-parameter) */
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;

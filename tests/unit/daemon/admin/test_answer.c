@@ -125,10 +125,10 @@ static void test_memory_refused(void **state)
     bool answered = false;
 
     (void)state;
-    for (size_t room = 0; room < 64 * 1024; room += 256) {
+    for (size_t room = 0; room < 65536; room += 256) {
         struct admin_line line = {0};
         hulse_mem_init(CAP);
-        json_t *result = make_big(16 * 1024);
+        json_t *result = make_big(16384);
         hulse_mem_init(hulse_mem_total() + room);
         answered = hulse_admin_answer(&line, result);
         if (answered) {

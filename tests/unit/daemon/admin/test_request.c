@@ -128,8 +128,8 @@ static void test_limits(void **state)
                                namespace_name);
         assert_int_equal(parse(line, (size_t)n, &out, &err), more == 0 ? HULSE_OK : HULSE_INVAL);
     }
-    memset(line, ' ', sizeof(line));
-    memcpy(line, "{\"command\":\"stats\"}", 19);
+    const int used = snprintf(line, sizeof(line), "{\"command\":\"stats\"}");
+    memset(line + used, ' ', sizeof(line) - (size_t)used);
     assert_int_equal(parse(line, HULSE_ADMIN_REQUEST_BYTES_MAX, &out, &err), HULSE_OK);
     assert_int_equal(parse(line, HULSE_ADMIN_REQUEST_BYTES_MAX + 1, &out, &err), HULSE_TOOBIG);
     /* Deeper than anybody needs: an error, not the end of the stack. */

@@ -101,7 +101,7 @@ static void test_the_fewest_sessions(void **state)
     crew.count = 3;
     for (uint32_t i = 0; i < 3; i++) {
         /* Only compared, never followed. */
-        crew.workers[i] = (struct worker *)(void *)((char *)(void *)fake + (64 * i));
+        crew.workers[i] = (struct worker *)(void *)((char *)(void *)fake + ((size_t)64 * i));
     }
     load(&plane, 0, 2);
     load(&plane, 1, 1);

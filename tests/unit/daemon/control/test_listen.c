@@ -329,7 +329,7 @@ static void race(int go, int end, int result)
 
     (void)!read(go, &byte, 1);
     const hulse_status st = open_plain(&l, NULL);
-    byte = st == HULSE_OK ? 'w' : st == HULSE_BUSY ? 'b' : '?';
+    byte = (char)(st == HULSE_OK ? 'w' : st == HULSE_BUSY ? 'b' : '?');
     (void)!write(result, &byte, 1);
     /* The winner keeps it until all have tried. */
     (void)!read(end, &byte, 1);
