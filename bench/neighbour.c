@@ -5,6 +5,7 @@
 #include "bench/neighbour.h"
 
 #include "bench/machine.h"
+#include "bench/open.h"
 #include "bench/workload.h"
 #include "shmlib/ring/control.h"
 #include "shmlib/ring/region.h"
@@ -21,7 +22,6 @@
 #define ANSWER_MS 5000
 #define BELLS_PER_LOOK 256U
 #define BUSY_PAYLOAD_BYTES 64U
-#define BUSY_RING_BYTES (512U * 1024)
 
 struct noisy {
     struct crew *crew;
@@ -228,39 +228,16 @@ static int be_noisy(struct noisy *n, enum bench_beside kind)
     return 0;
 }
 
-static hulse_status open_busy(struct crew_member *me,
-                              const struct worker_job *job,
-                              hulse_session **session,
-                              hulse_producer **producer)
-{
-    hulse_options *options = hulse_options_new();
-    hulse_producer_options *wishes = hulse_producer_options_new();
-    hulse_status rc = options == NULL || wishes == NULL ? HULSE_NO_MEMORY : HULSE_OK;
-
-    (void)me;
-    if (rc == HULSE_OK) {
-        rc = hulse_options_socket(options, job->socket);
-    }
-    if (rc == HULSE_OK) {
-        rc = hulse_open(session, options);
-    }
-    if (rc == HULSE_OK) {
-        rc = hulse_producer_options_ring(wishes, BUSY_RING_BYTES);
-    }
-    if (rc == HULSE_OK) {
-        rc = hulse_producer_open(*session, producer, "persistent://public/default/busy", wishes);
-    }
-    hulse_options_free(&options);
-    hulse_producer_options_free(&wishes);
-    return rc;
-}
-
 static int be_busy(struct crew *crew, struct crew_member *me, const struct worker_job *job)
 {
     static const uint8_t payload[BUSY_PAYLOAD_BYTES];
     hulse_session *session = NULL;
     hulse_producer *producer = NULL;
-    hulse_status rc = open_busy(me, job, &session, &producer);
+    hulse_status rc = hulse_bench_open_session(&session, job->socket, "bench-busy");
+
+    if (rc == HULSE_OK) {
+        rc = hulse_producer_open(session, &producer, "persistent://public/default/busy", NULL);
+    }
 
     hulse_bench_crew_ready(crew, me);
     while (rc == HULSE_OK && !hulse_bench_crew_ended(crew)) {

@@ -18,6 +18,8 @@
 #define DAEMON_MODES (BENCH_NULL | BENCH_LOCAL | BENCH_TUNE)
 #define ALL_MODES (BENCH_RING | DAEMON_MODES)
 #define DEFAULT_FLUSH 16U
+#define RING_MIN ((uint64_t)(HULSE_RING_BYTES_MIN))
+#define RING_MAX ((uint64_t)(HULSE_RING_BYTES_MAX))
 
 enum kind {
     KIND_COUNT,
@@ -61,10 +63,10 @@ static const struct option table[] = {
     {"topics", "N", "publishers and consumers take turns; default 1", BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(topics), 1, BENCH_WORKERS_MAX, NULL},
     {"keys", "N", "messages carry one of N keys; default none", BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(keys), 0, 1000000, NULL},
     {"rate", "R", "messages per second in all; 0 = as fast as it goes", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(rate), 0, 1000000000, NULL},
-    {"window", "N", "in flight per publisher; default: what fits", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(window), 1, HULSE_RING_BYTES_MAX / 64, NULL},
+    {"window", "N", "in flight per publisher; default: what fits", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(window), 1, RING_MAX / 64, NULL},
     {"wait", "stored|accepted", "a receipt for each message, or none (default: stored; local: accepted)", BENCH_NULL | BENCH_LOCAL, KIND_CHOICE, AT(wait), 0, 0, wait_names},
     {"transport", "shm", "shared memory is the only one of these modes", ALL_MODES, KIND_CHOICE, NOWHERE, 0, 0, transport_names},
-    {"ring-size", "BYTES", "ring of a publisher and of a consumer; default 512KiB", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_BYTES, AT(ring_bytes), HULSE_RING_BYTES_MIN, HULSE_RING_BYTES_MAX, NULL},
+    {"ring-size", "BYTES", "ring of a publisher and of a consumer; default 512KiB", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_BYTES, AT(ring_bytes), RING_MIN, RING_MAX, NULL},
     {"receipts", "N", "receipt slots of a publisher; default 4096", BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(receipts), 2048, BENCH_RECEIPTS_MAX, NULL},
     {"flush", "N", "records between two flushes; default 16", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(flush), 1, 4096, NULL},
     {"repeat", "N", "runs; the figures are medians; default 1", ALL_MODES, KIND_COUNT, AT(repeat), 1, 101, NULL},
@@ -169,7 +171,7 @@ static_assert(sizeof(enum bench_wait) == sizeof(uint32_t), "choices are stored a
 
 static int take_choice(struct bench_options *o, const struct option *opt, const char *value)
 {
-    for (uint32_t i = 0; opt->choices[i] != NULL; i++) {
+    for (uint32_t i = 0; value != NULL && opt->choices[i] != NULL; i++) {
         if (strcmp(opt->choices[i], value) == 0) {
             store(o, opt, i);
             return -1;

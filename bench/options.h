@@ -12,7 +12,7 @@
 
 #define BENCH_SETS_MAX 32U
 #define BENCH_WORKERS_MAX 64U /* publishers or consumers */
-#define BENCH_SIZE_MAX (4U * 1024 * 1024)
+#define BENCH_SIZE_MAX (4ULL * 1024 * 1024)
 
 enum bench_exit {
     BENCH_OK = 0,

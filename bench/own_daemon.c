@@ -126,14 +126,11 @@ static void build(struct arguments *a, const struct own_daemon *d, const struct 
     if (o->mode != BENCH_LOCAL) {
         push_set(a, "default_broker", "null");
     }
-    push_number(a, "session.ring_max", power_of_two_from(32U * 1024 * 1024, ring));
+    push_number(a, "session.ring_max", power_of_two_from(32ULL * 1024 * 1024, ring));
     push_number(a, "session.receipts_max", power_of_two_from(65536, hulse_bench_receipts(o)));
-    if (ring > 16U * 1024 * 1024) {
+    if (ring > 16ULL * 1024 * 1024) {
         push_number(a, "session.memory_max", 8ULL * ring);
         push_number(a, "memory_max", 1ULL << 30);
-    }
-    if (o->size > 5U * 1024 * 1024) {
-        push_number(a, "message_max", o->size);
     }
     for (uint32_t i = 0; i < o->set_count; i++) {
         push(a, "--set");

@@ -5,6 +5,7 @@
 #include "bench/publisher.h"
 
 #include "bench/machine.h"
+#include "bench/open.h"
 #include "bench/record.h"
 #include "bench/workload.h"
 #include "shmlib/ring/layout.h"
@@ -74,56 +75,6 @@ static int library_failed(struct publisher *p, const char *what, hulse_status rc
                                  p->producer != NULL  ? hulse_producer_error(p->producer)
                                  : p->session != NULL ? hulse_last_error(p->session)
                                                       : hulse_open_error());
-}
-
-static hulse_status open_producer(struct publisher *p)
-{
-    const struct bench_options *o = p->o;
-    const uint64_t batch_bytes = (uint64_t)o->flush * (o->size + 64U);
-    char topic[128];
-
-    hulse_producer_options *options = hulse_producer_options_new();
-    if (options == NULL) {
-        return HULSE_NO_MEMORY;
-    }
-    hulse_bench_topic(topic, sizeof topic, o, p->me->index);
-    hulse_status rc = hulse_producer_options_receipts(
-        options, p->receipts_wanted ? HULSE_RECEIPTS_FULL : HULSE_RECEIPTS_NONE);
-    if (rc == HULSE_OK) {
-        rc = hulse_producer_options_ring(options, hulse_bench_ring_bytes(o));
-    }
-    if (rc == HULSE_OK) {
-        rc = hulse_producer_options_slots(options, hulse_bench_receipts(o));
-    }
-    if (rc == HULSE_OK) {
-        rc = hulse_producer_options_auto_flush(
-            options, o->flush, batch_bytes < 16384 ? 16384 : (uint32_t)batch_bytes);
-    }
-    if (rc == HULSE_OK) {
-        rc = hulse_producer_open(p->session, &p->producer, topic, options);
-    }
-    hulse_producer_options_free(&options);
-    return rc;
-}
-
-static hulse_status open_session(struct publisher *p, const char *socket)
-{
-    char name[32];
-
-    hulse_options *options = hulse_options_new();
-    if (options == NULL) {
-        return HULSE_NO_MEMORY;
-    }
-    (void)snprintf(name, sizeof name, "bench-pub-%u", p->me->index);
-    hulse_status rc = hulse_options_socket(options, socket);
-    if (rc == HULSE_OK) {
-        rc = hulse_options_name(options, name);
-    }
-    if (rc == HULSE_OK) {
-        rc = hulse_open(&p->session, options);
-    }
-    hulse_options_free(&options);
-    return rc;
 }
 
 static bool allocate(struct publisher *p)
@@ -494,16 +445,20 @@ int hulse_bench_publisher_work(struct crew *crew, struct crew_member *me, const 
     p.window = hulse_bench_window(o);
     p.batch = o->flush < p.window ? o->flush : p.window;
     p.every = p.window <= SAMPLE_WINDOW_MAX || o->rate != 0 ? 1 : SAMPLE_LOADED;
+    int code = 0;
     if (!allocate(&p)) {
-        return hulse_bench_crew_fail(me, "no memory");
+        code = hulse_bench_crew_fail(me, "no memory");
+    } else {
+        char name[32];
+        (void)snprintf(name, sizeof name, "bench-pub-%u", me->index);
+        hulse_status rc = hulse_bench_open_session(&p.session, job->socket, name);
+        if (rc == HULSE_OK) {
+            rc = hulse_bench_open_producer(p.session, &p.producer, o, me->index);
+        }
+        code = rc == HULSE_OK ? work(&p) : library_failed(&p, "open", rc);
     }
-    hulse_status rc = open_session(&p, job->socket);
-    if (rc == HULSE_OK) {
-        rc = open_producer(&p);
-    }
-    int code = rc == HULSE_OK ? work(&p) : library_failed(&p, "open", rc);
     if (p.session != NULL) {
-        rc = hulse_close(&p.session, DRAIN_MS);
+        const hulse_status rc = hulse_close(&p.session, DRAIN_MS);
         if (rc != HULSE_OK && code == 0) {
             code = library_failed(&p, "close", rc);
         }

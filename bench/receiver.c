@@ -5,6 +5,7 @@
 #include "bench/receiver.h"
 
 #include "bench/machine.h"
+#include "bench/open.h"
 #include "bench/record.h"
 #include "bench/tally.h"
 #include "bench/workload.h"
@@ -37,39 +38,6 @@ static int library_failed(struct receiver *r, const char *what, hulse_status rc)
                                  r->consumer != NULL  ? hulse_consumer_error(r->consumer)
                                  : r->session != NULL ? hulse_last_error(r->session)
                                                       : hulse_open_error());
-}
-
-static hulse_status open_all(struct receiver *r, const char *socket)
-{
-    char name[32];
-    char topic[128];
-
-    hulse_options *options = hulse_options_new();
-    hulse_consumer_options *wishes = hulse_consumer_options_new();
-    hulse_status rc = options == NULL || wishes == NULL ? HULSE_NO_MEMORY : HULSE_OK;
-    (void)snprintf(name, sizeof name, "bench-con-%u", r->me->index);
-    hulse_bench_topic(topic, sizeof topic, r->o, r->me->index);
-    if (rc == HULSE_OK) {
-        rc = hulse_options_socket(options, socket);
-    }
-    if (rc == HULSE_OK) {
-        rc = hulse_options_name(options, name);
-    }
-    if (rc == HULSE_OK) {
-        rc = hulse_open(&r->session, options);
-    }
-    if (rc == HULSE_OK) {
-        rc = hulse_consumer_options_type(wishes, r->shared ? HULSE_SHARED : HULSE_EXCLUSIVE);
-    }
-    if (rc == HULSE_OK) {
-        rc = hulse_consumer_options_ring(wishes, hulse_bench_ring_bytes(r->o));
-    }
-    if (rc == HULSE_OK) {
-        rc = hulse_consumer_open(r->session, &r->consumer, topic, "bench", wishes);
-    }
-    hulse_options_free(&options);
-    hulse_consumer_options_free(&wishes);
-    return rc;
 }
 
 static void take(struct receiver *r, const struct hulse_message *m)
@@ -172,6 +140,7 @@ static void add_up(struct receiver *r)
 int hulse_bench_receiver_work(struct crew *crew, struct crew_member *me, const void *arg)
 {
     const struct worker_job *job = arg;
+    char name[32];
     struct receiver r = {
         .o = job->options, .crew = crew, .me = me, .shared = hulse_bench_shared(job->options)};
 
@@ -181,7 +150,11 @@ int hulse_bench_receiver_work(struct crew *crew, struct crew_member *me, const v
         return hulse_bench_crew_fail(me, "no memory");
     }
     int code = 0;
-    hulse_status rc = open_all(&r, job->socket);
+    (void)snprintf(name, sizeof name, "bench-con-%u", me->index);
+    hulse_status rc = hulse_bench_open_session(&r.session, job->socket, name);
+    if (rc == HULSE_OK) {
+        rc = hulse_bench_open_consumer(r.session, &r.consumer, job->options, me->index);
+    }
     if (rc == HULSE_OK) {
         hulse_bench_crew_ready(crew, me);
         rc = receive(&r);

@@ -23,7 +23,7 @@
 #define TIMED_BATCHES 16U
 #define SINGLES 20000U
 #define VISIT_RECORDS 256U /* of the daemon's reader, ipc B6 */
-#define VISIT_BYTES (256U * 1024)
+#define VISIT_BYTES (256ULL * 1024)
 
 struct writer {
     const struct bench_options *o;
