@@ -216,6 +216,8 @@ void hulse_deliver_message(void *ctx, struct broker_delivery *d)
         ch->slot_table[ch->waiting_last].next = index;
     }
     ch->waiting_last = index;
+    /* An armed channel was armed without a wish for room; only a visit makes it one. */
+    hulse_plane_heat(ch->session->plane, ch);
 }
 
 void hulse_waiting_remove(struct channel *ch, uint32_t index)

@@ -235,7 +235,8 @@ static bool take_fragment(struct plane *p,
         break;
     }
     /* Inner fragments are released with the last, unless the message exceeds the ring. */
-    if (as->total + as->count * FRAGMENT_OVERHEAD > hulse_ring_capacity(ch->rx.mask)) {
+    if (as->total + as->meta_bytes + as->count * FRAGMENT_OVERHEAD >
+        hulse_ring_capacity(ch->rx.mask)) {
         silent(ch);
     }
     return true;
