@@ -6,7 +6,6 @@
 
 #include "daemon/broker/local/internal.h"
 
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +53,12 @@ void hulse_bed_stop(struct bed *bed)
     assert_int_equal(hulse_mem_used(HULSE_MEM_TOPIC), 0);
 }
 
+static void wait_for(sem_t *sem)
+{
+    while (sem_wait(sem) != 0) {
+    }
+}
+
 struct errand {
     struct inbox_node node;
     void (*call)(void *arg);
@@ -73,9 +78,33 @@ void hulse_bed_on(struct bed *bed, uint32_t worker, void (*call)(void *arg), voi
     struct errand e = {.node = {.run = run_errand}, .call = call, .arg = arg};
     sem_init(&e.done, 0, 0);
     hulse_worker_answer(bed->workers[worker], &e.node); /* cannot be refused */
-    while (sem_wait(&e.done) != 0) {
-    }
+    wait_for(&e.done);
     sem_destroy(&e.done);
+}
+
+static void run_blocker(struct inbox_node *node)
+{
+    struct bed_blocker *blocker = HULSE_CONTAINER(node, struct bed_blocker, node);
+    sem_post(&blocker->standing);
+    wait_for(&blocker->gate);
+    sem_post(&blocker->standing);
+}
+
+void hulse_bed_block(struct bed *bed, uint32_t worker, struct bed_blocker *blocker)
+{
+    *blocker = (struct bed_blocker){.node = {.run = run_blocker}};
+    sem_init(&blocker->standing, 0, 0);
+    sem_init(&blocker->gate, 0, 0);
+    hulse_worker_answer(bed->workers[worker], &blocker->node);
+    wait_for(&blocker->standing);
+}
+
+void hulse_bed_release(struct bed_blocker *blocker)
+{
+    sem_post(&blocker->gate);
+    wait_for(&blocker->standing);
+    sem_destroy(&blocker->standing);
+    sem_destroy(&blocker->gate);
 }
 
 struct question {

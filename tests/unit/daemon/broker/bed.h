@@ -14,6 +14,8 @@
 #include "daemon/worker/worker.h"
 #include "tests/support/check.h"
 
+#include <semaphore.h>
+
 #define BED_WORKERS_MAX 3U
 
 struct bed {
@@ -78,6 +80,14 @@ void hulse_bed_stop_one(struct bed *bed, uint32_t worker);
 void hulse_bed_on(struct bed *bed, uint32_t worker, void (*call)(void *arg), void *arg);
 /* Waits until `done` says so on the worker. The runner's watchdog is the limit. */
 void hulse_bed_until(struct bed *bed, uint32_t worker, bool (*done)(void *arg), void *arg);
+/* The worker stands still until released. */
+struct bed_blocker {
+    struct inbox_node node;
+    sem_t standing;
+    sem_t gate;
+};
+void hulse_bed_block(struct bed *bed, uint32_t worker, struct bed_blocker *blocker);
+void hulse_bed_release(struct bed_blocker *blocker);
 /* "non-persistent://public/default/…" of a topic that belongs to a worker. */
 void hulse_bed_topic(
     const struct bed *bed, uint32_t owner, const char *stem, char *out, size_t bytes);

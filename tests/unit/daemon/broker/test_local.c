@@ -291,24 +291,26 @@ static void elsewhere(void)
     struct bed_pub pub = {.id = 0};
     struct bed_sub subs[2];
     assert_int_equal(open_sub(&subs[0], at.sub, "s", BROKER_SHARED), HULSE_OK);
-    assert_int_equal(hulse_pub_open(&bed, &pub, at.pub, topic), HULSE_OK);
-    hulse_sub_permit(&subs[0], 5);
-    hulse_pub_send(&pub, 1, 8);
-    hulse_sub_wait(&subs[0], 1);
     assert_int_equal(open_sub(&subs[1], at.other, "s", BROKER_SHARED), HULSE_OK);
-    hulse_sub_permit(&subs[1], 5);
-    hulse_sub_nack(&subs[0], 0, 1); /* and back to the first in line */
-    while (hulse_sub_count(&subs[0]) + hulse_sub_count(&subs[1]) < 2) {
-    }
-    struct bed_sub *has = hulse_sub_count(&subs[1]) == 1 ? &subs[1] : &subs[0];
-    struct bed_sub *gets = has == &subs[1] ? &subs[0] : &subs[1];
-    const uint32_t before = hulse_sub_count(gets);
-    hulse_sub_give_back(has, has->count - 1);
-    hulse_sub_wait(gets, before + 1);
-    assert_int_equal(gets->messages[before].redelivery, 1);
+    assert_int_equal(hulse_pub_open(&bed, &pub, at.pub, topic), HULSE_OK);
+    hulse_pub_send(&pub, 1, 8);
+    hulse_pub_wait(&pub);
+    hulse_sub_permit(&subs[0], 9); /* first in line, for it alone has permits */
+    hulse_sub_wait(&subs[0], 1);
+    hulse_sub_permit(&subs[1], 9);
+    do {
+        hulse_pub_send(&pub, 1, 8);
+        hulse_pub_wait(&pub);
+    } while (hulse_sub_count(&subs[1]) == 0);
+    /* Whoever had the message before the last is next in line, and gives it back. */
+    hulse_sub_wait(&subs[0], pub.sent - 1);
+    const uint32_t before = hulse_sub_count(&subs[1]);
+    hulse_sub_give_back(&subs[0], hulse_sub_count(&subs[0]) - 1);
+    hulse_sub_wait(&subs[1], before + 1);
+    assert_int_equal(subs[1].messages[before].entry, pub.sent - 2);
+    assert_int_equal(subs[1].messages[before].redelivery, 0);
     hulse_sub_close(&subs[0], false);
     hulse_sub_close(&subs[1], false);
-    hulse_pub_wait(&pub);
     hulse_pub_close(&pub);
 }
 
@@ -349,6 +351,75 @@ static void cumulative(void)
 static void test_cumulative(void **state)
 {
     FOR_LAYOUTS(cumulative)
+}
+
+/* The position is passed while one below it waits for its delay, and others came out of order. */
+static void cumulative_again(void)
+{
+    struct bed_pub pub = {.id = 0};
+    struct bed_sub sub;
+    assert_int_equal(open_sub(&sub, at.sub, "s", BROKER_EXCLUSIVE), HULSE_OK);
+    assert_int_equal(hulse_pub_open(&bed, &pub, at.pub, topic), HULSE_OK);
+    hulse_sub_permit(&sub, 10);
+    hulse_pub_send(&pub, 10, 8);
+    hulse_sub_wait(&sub, 10);
+    hulse_sub_nack(&sub, 0, 50);
+    hulse_sub_nack(&sub, 6, 0);
+    hulse_sub_nack(&sub, 7, 0);
+    hulse_sub_permit(&sub, 10);
+    hulse_sub_wait(&sub, 12);
+    assert_int_equal(sub.messages[11].entry, 7);
+    for (uint32_t i = 1; i < 6; i++) {
+        hulse_sub_ack(&sub, i);
+    }
+    /* It holds 8, 9, 6, 7. */
+    hulse_sub_ack_cumulative(&sub, 11);
+    assert_int_equal(sub.ended, 2);
+    assert_int_equal(sub.held, 2);
+    expect(8, 0, 2);
+    assert_int_equal(hulse_sub_count(&sub), 12); /* 0 came due and was not delivered again */
+    hulse_sub_close(&sub, true);
+    hulse_pub_wait(&pub);
+    hulse_pub_close(&pub);
+}
+
+static void test_cumulative_out_of_order(void **state)
+{
+    FOR_LAYOUTS(cumulative_again)
+}
+
+/* More permits while the first are on their way to a topic's worker that stands still. */
+static void permits_under_way(void)
+{
+    struct bed_pub pub = {.id = 0};
+    struct bed_sub sub;
+    struct bed_blocker blocker;
+    assert_int_equal(open_sub(&sub, at.sub, "s", BROKER_EXCLUSIVE), HULSE_OK);
+    assert_int_equal(hulse_pub_open(&bed, &pub, at.pub, topic), HULSE_OK);
+    hulse_pub_send(&pub, 10, 8);
+    hulse_pub_wait(&pub);
+    const bool apart = at.sub != at.owner;
+    if (apart) {
+        hulse_bed_block(&bed, at.owner, &blocker);
+    }
+    for (uint32_t i = 1; i <= 3; i++) {
+        hulse_sub_permit(&sub, i);
+        (void)hulse_sub_count(&sub); /* the turn of the permit has ended */
+    }
+    if (apart) {
+        hulse_bed_release(&blocker);
+    }
+    hulse_sub_wait(&sub, 6);
+    hulse_sub_ack_all(&sub);
+    expect(6, 0, 4);
+    assert_int_equal(hulse_sub_count(&sub), 6);
+    hulse_sub_close(&sub, true);
+    hulse_pub_close(&pub);
+}
+
+static void test_permits_add_up(void **state)
+{
+    FOR_LAYOUTS(permits_under_way)
 }
 
 static void readers(void)
@@ -394,6 +465,8 @@ int main(void)
         cmocka_unit_test(test_nack_delay_and_give_back),
         cmocka_unit_test(test_given_back_goes_elsewhere),
         cmocka_unit_test(test_cumulative),
+        cmocka_unit_test(test_cumulative_out_of_order),
+        cmocka_unit_test(test_permits_add_up),
         cmocka_unit_test(test_readers_have_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,6 @@
 #include "daemon/broker/local/internal.h"
 #include "tests/unit/daemon/broker/bed.h"
 
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,17 +199,6 @@ static void test_no_memory_on_the_other_side(void **state)
     hulse_bed_stop(&bed);
 }
 
-struct blocker {
-    struct inbox_node node;
-    sem_t gate;
-};
-
-static void run_block(struct inbox_node *node)
-{
-    while (sem_wait(&HULSE_CONTAINER(node, struct blocker, node)->gate) != 0) {
-    }
-}
-
 static void run_nothing(struct inbox_node *node)
 {
     (void)node;
@@ -234,7 +222,7 @@ static void test_full_inbox(void **state)
     struct bed_pub pub = {.id = 0};
     struct bed_sub sub;
     struct local_params params;
-    struct blocker blocker = {.node = {.run = run_block}};
+    struct bed_blocker blocker;
     hulse_local_params_default(&params);
     params.producer_pending_bytes_max = 2000 * (sizeof(struct message) + 1000 + 2);
     hulse_bed_start(&bed, 2, &params);
@@ -242,8 +230,7 @@ static void test_full_inbox(void **state)
     assert_int_equal(open_sub(&sub, 0, "s", BROKER_EXCLUSIVE), HULSE_OK);
     assert_int_equal(hulse_pub_open(&bed, &pub, 1, topic), HULSE_OK);
     hulse_sub_permit(&sub, 10000);
-    sem_init(&blocker.gate, 0, 0);
-    assert_true(hulse_worker_post(bed.workers[0], &blocker.node));
+    hulse_bed_block(&bed, 0, &blocker);
     fill_inbox(bed.workers[0]);
     for (unsigned i = 0; i < 30; i++) {
         hulse_pub_send(&pub, 70, 1000);
@@ -251,7 +238,7 @@ static void test_full_inbox(void **state)
     /* Up to the bound they are held, beyond it refused with a reason. */
     assert_int_equal(pub.answered, 100);
     assert_int_equal(pub.outcomes[HULSE_OUTCOME_QUOTA_EXCEEDED], 100);
-    sem_post(&blocker.gate);
+    hulse_bed_release(&blocker);
     hulse_pub_wait(&pub);
     assert_int_equal(pub.stored, 2000);
     hulse_sub_wait(&sub, 2000);
@@ -264,7 +251,6 @@ static void test_full_inbox(void **state)
     assert_int_equal(pub.stored, 2001);
     hulse_sub_close(&sub, false);
     hulse_pub_close(&pub);
-    sem_destroy(&blocker.gate);
     hulse_bed_stop(&bed);
 }
 

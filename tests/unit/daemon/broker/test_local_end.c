@@ -8,8 +8,10 @@
 #include "daemon/broker/local/internal.h"
 #include "tests/unit/daemon/broker/bed.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static struct bed bed;
 static char topic[128];
@@ -121,6 +123,9 @@ static void test_unused_topics_are_removed(void **state)
         } while (r.subscriptions != 1);
         assert_int_equal(r.backlog, 3);
         hulse_pub_close(&pub);
+        const struct timespec longer = {.tv_nsec = 60000000};
+        nanosleep(&longer, NULL);
+        assert_int_equal(report().backlog, 3); /* kept by what waits in it */
         assert_int_equal(open_sub(&sub, workers - 1, "s", BROKER_SHARED), HULSE_OK);
         hulse_sub_permit(&sub, 3);
         hulse_sub_wait(&sub, 3);
@@ -136,6 +141,90 @@ static void test_unused_topics_are_removed(void **state)
         hulse_pub_close(&pub);
         hulse_bed_stop(&bed);
     }
+}
+
+struct crossing {
+    struct bed_sub *sub;
+    sem_t standing;
+    sem_t delivered; /* the topic's worker has posted what this one has not yet run */
+    sem_t closed;
+    sem_t reopened;
+};
+
+static void stand(sem_t *sem)
+{
+    while (sem_wait(sem) != 0) {
+    }
+}
+
+/* On the consumer's worker: all in one turn, with deliveries for it in the inbox. */
+static void close_over_delivery(void *arg)
+{
+    struct crossing *x = arg;
+    sem_post(&x->standing);
+    stand(&x->delivered);
+    bed.broker->ops->consumer_close(x->sub->consumer, false);
+    x->sub->consumer = NULL;
+    hulse_lanes_flush(hulse_worker_state(bed.workers[1], &hulse_local_module));
+    sem_post(&x->closed);
+    stand(&x->reopened);
+}
+
+static void *carry(void *arg)
+{
+    hulse_bed_on(&bed, 1, close_over_delivery, arg);
+    return NULL;
+}
+
+/* The close overtakes messages on their way; who comes next waits for them, to have them first. */
+static void test_reopened_over_a_delivery(void **state)
+{
+    (void)state;
+    struct bed_pub pub = {.id = 0};
+    struct bed_sub old;
+    struct bed_sub young;
+    struct crossing x = {.sub = &old};
+    sem_t *const sems[] = {&x.standing, &x.delivered, &x.closed, &x.reopened};
+    pthread_t thread;
+    hulse_bed_start(&bed, 3, NULL);
+    hulse_bed_topic(&bed, 0, "crossing", topic, sizeof(topic));
+    assert_int_equal(open_sub(&old, 1, "s", BROKER_EXCLUSIVE), HULSE_OK);
+    assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
+    hulse_sub_permit(&old, 100);
+    hulse_pub_send(&pub, 1, 8);
+    hulse_sub_wait(&old, 1); /* the permits have arrived */
+    for (size_t i = 0; i < 4; i++) {
+        sem_init(sems[i], 0, 0);
+    }
+    assert_int_equal(pthread_create(&thread, NULL, carry, &x), 0);
+    stand(&x.standing);
+    hulse_pub_send(&pub, 10, 8);
+    assert_int_equal(report().delivered, 11);
+    sem_post(&x.delivered);
+    stand(&x.closed);
+    while (report().consumers != 0) {
+    }
+    assert_int_equal(open_sub(&young, 2, "s", BROKER_EXCLUSIVE), HULSE_OK);
+    hulse_sub_permit(&young, 100);
+    hulse_sub_ack_all(&young); /* the turn of the permits has ended */
+    hulse_pub_send(&pub, 1, 8);
+    const struct timespec nap = {.tv_nsec = 10000000};
+    nanosleep(&nap, NULL);
+    assert_int_equal(hulse_sub_count(&young), 0);
+    sem_post(&x.reopened);
+    pthread_join(thread, NULL);
+    hulse_sub_wait(&young, 12);
+    for (uint32_t i = 0; i < 12; i++) {
+        assert_int_equal(young.messages[i].entry, i);
+        assert_int_equal(young.messages[i].redelivery, 0);
+    }
+    hulse_sub_close(&old, false);
+    hulse_sub_close(&young, true);
+    hulse_pub_close(&pub);
+    for (size_t i = 0; i < 4; i++) {
+        sem_destroy(sems[i]);
+    }
+    hulse_bed_stop(&bed);
 }
 
 /* Front ends that close right after they began to open, or with records under way. */
@@ -263,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_close_gives_back_in_order),
+        cmocka_unit_test(test_reopened_over_a_delivery),
         cmocka_unit_test(test_unused_topics_are_removed),
         cmocka_unit_test(test_close_before_the_answer),
         cmocka_unit_test(test_owner_stops_first),
