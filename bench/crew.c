@@ -175,12 +175,25 @@ void hulse_bench_crew_ready(struct crew *crew, struct crew_member *me)
     atomic_store_explicit(&me->reached, CREW_HOLD + 1, memory_order_release);
 }
 
-int hulse_bench_crew_fail(struct crew_member *me, const char *format, ...)
+int hulse_bench_crew_fail(struct crew_member *me, enum bench_exit code, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): started one line above. */
     (void)vsnprintf(me->error, sizeof me->error, format, args);
     va_end(args);
-    return 1;
+    return (int)code;
+}
+
+enum bench_exit hulse_bench_crew_code(const struct crew *crew)
+{
+    for (uint32_t i = 0; i < crew->count; i++) {
+        const int code = crew->members[i].code;
+        if (code != 0) {
+            return code == BENCH_LOST || code == BENCH_UNREACHABLE ? (enum bench_exit)code
+                                                                   : BENCH_IO;
+        }
+    }
+    return BENCH_OK;
 }

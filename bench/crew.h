@@ -104,8 +104,10 @@ static inline bool hulse_bench_crew_ended(struct crew *crew)
     /* Relaxed because nothing is read on its strength. */
     return atomic_load_explicit(&crew->phase, memory_order_relaxed) == CREW_END;
 }
-/* Sets me->error; gives 1. */
-int hulse_bench_crew_fail(struct crew_member *me, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Sets me->error; gives `code`. */
+int hulse_bench_crew_fail(struct crew_member *me, enum bench_exit code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Leader: the exit code of the first member that failed, or BENCH_OK. */
+enum bench_exit hulse_bench_crew_code(const struct crew *crew);
 
 #endif

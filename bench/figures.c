@@ -152,7 +152,8 @@ void hulse_bench_figures_count(struct figures *f,
         }
     }
     if (!receivers) {
-        f->lost = f->sent - f->stored;
+        f->lost = f->sent > f->stored ? f->sent - f->stored : 0;
+        f->duplicates = f->stored > f->sent ? f->stored - f->sent : 0;
         f->received = -1;
     } else if (!(hulse_bench_shared(o))) {
         f->lost = f->sent - (f->received - f->duplicates);

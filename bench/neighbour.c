@@ -233,6 +233,7 @@ static int be_busy(struct crew *crew, struct crew_member *me, const struct worke
     static const uint8_t payload[BUSY_PAYLOAD_BYTES];
     hulse_session *session = NULL;
     hulse_producer *producer = NULL;
+    int code = 0;
     hulse_status rc = hulse_bench_open_session(&session, job->socket, "bench-busy");
 
     if (rc == HULSE_OK) {
@@ -254,12 +255,13 @@ static int be_busy(struct crew *crew, struct crew_member *me, const struct worke
         }
     }
     if (rc != HULSE_OK) {
-        (void)hulse_bench_crew_fail(me, "busy neighbour: %s", hulse_status_text(rc));
+        code = hulse_bench_crew_fail(
+            me, BENCH_UNREACHABLE, "busy neighbour: %s", hulse_status_text(rc));
     }
     if (session != NULL) {
         (void)hulse_close(&session, ANSWER_MS);
     }
-    return rc == HULSE_OK ? 0 : 1;
+    return code;
 }
 
 int hulse_bench_neighbour_work(struct crew *crew, struct crew_member *me, const void *arg)

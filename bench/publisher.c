@@ -69,6 +69,7 @@ struct part {
 static int library_failed(struct publisher *p, const char *what, hulse_status rc)
 {
     return hulse_bench_crew_fail(p->me,
+                                 BENCH_UNREACHABLE,
                                  "%s: %s: %s",
                                  what,
                                  hulse_status_text(rc),
@@ -424,6 +425,7 @@ static int work(struct publisher *p)
     }
     if (rc == HULSE_TIMED_OUT) {
         return hulse_bench_crew_fail(p->me,
+                                     BENCH_LOST,
                                      "nothing moved for 10 s: %llu sent, %llu settled",
                                      (unsigned long long)p->sequence,
                                      (unsigned long long)p->settled);
@@ -447,7 +449,7 @@ int hulse_bench_publisher_work(struct crew *crew, struct crew_member *me, const 
     p.every = p.window <= SAMPLE_WINDOW_MAX || o->rate != 0 ? 1 : SAMPLE_LOADED;
     int code = 0;
     if (!allocate(&p)) {
-        code = hulse_bench_crew_fail(me, "no memory");
+        code = hulse_bench_crew_fail(me, BENCH_IO, "no memory");
     } else {
         char name[32];
         (void)snprintf(name, sizeof name, "bench-pub-%u", me->index);

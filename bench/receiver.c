@@ -32,6 +32,7 @@ struct receiver {
 static int library_failed(struct receiver *r, const char *what, hulse_status rc)
 {
     return hulse_bench_crew_fail(r->me,
+                                 BENCH_UNREACHABLE,
                                  "%s: %s: %s",
                                  what,
                                  hulse_status_text(rc),
@@ -147,7 +148,7 @@ int hulse_bench_receiver_work(struct crew *crew, struct crew_member *me, const v
     r.tallies = calloc(job->options->publishers, sizeof *r.tallies);
     if (r.tallies == NULL || !hulse_bench_record_pattern_init(&r.pattern, job->options->size)) {
         free(r.tallies);
-        return hulse_bench_crew_fail(me, "no memory");
+        return hulse_bench_crew_fail(me, BENCH_IO, "no memory");
     }
     int code = 0;
     (void)snprintf(name, sizeof name, "bench-con-%u", me->index);

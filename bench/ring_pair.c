@@ -259,7 +259,7 @@ int hulse_bench_ring_pair_writer(struct crew *crew, struct crew_member *me, cons
     struct writer w = {.o = o, .me = me, .patience = pair->patience};
 
     if (!hulse_bench_record_pattern_init(&w.pattern, o->size)) {
-        return hulse_bench_crew_fail(me, "no memory");
+        return hulse_bench_crew_fail(me, BENCH_IO, "no memory");
     }
     const enum hulse_region_rc rc = map_both(pair, true, &w.a, &w.b);
     bool fine = rc == HULSE_REGION_RC_OK;
@@ -283,7 +283,7 @@ int hulse_bench_ring_pair_writer(struct crew *crew, struct crew_member *me, cons
     hulse_region_unmap(&w.a);
     hulse_region_unmap(&w.b);
     hulse_bench_record_pattern_fini(&w.pattern);
-    return fine ? 0 : hulse_bench_crew_fail(me, "ring: %s", hulse_region_text(rc));
+    return fine ? 0 : hulse_bench_crew_fail(me, BENCH_IO, "ring: %s", hulse_region_text(rc));
 }
 
 struct reader {
@@ -375,7 +375,7 @@ int hulse_bench_ring_pair_reader(struct crew *crew, struct crew_member *me, cons
 
     r.me = me;
     if (!hulse_bench_record_pattern_init(&r.pattern, pair->options->size)) {
-        return hulse_bench_crew_fail(me, "no memory");
+        return hulse_bench_crew_fail(me, BENCH_IO, "no memory");
     }
     const enum hulse_region_rc rc = map_both(pair, false, &a, &b);
     bool fine = rc == HULSE_REGION_RC_OK;
@@ -395,5 +395,6 @@ int hulse_bench_ring_pair_reader(struct crew *crew, struct crew_member *me, cons
     hulse_region_unmap(&b);
     hulse_bench_record_pattern_fini(&r.pattern);
     return fine ? 0
-                : hulse_bench_crew_fail(me, "a record broke a rule, or %s", hulse_region_text(rc));
+                : hulse_bench_crew_fail(
+                      me, BENCH_IO, "a record broke a rule, or %s", hulse_region_text(rc));
 }

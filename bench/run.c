@@ -233,25 +233,37 @@ static void collect(struct stage *s, struct figures *f)
     hulse_bench_figures_count(f, s->crew, s->o);
 }
 
+/* Somebody failed; when messages are missing the figures say how many. */
+static int give_up(struct stage *s, struct figures *f)
+{
+    (void)hulse_bench_crew_finish(s->crew);
+    const enum bench_exit code = hulse_bench_crew_code(s->crew);
+    if (code == BENCH_LOST) {
+        collect(s, f);
+    }
+    return code == BENCH_OK ? (int)BENCH_IO : (int)code;
+}
+
 static int perform(struct stage *s, struct figures *f)
 {
-    if (!hire(s) || !hulse_bench_crew_await(s->crew, CREW_HOLD)) {
-        return BENCH_UNREACHABLE;
+    if (!hire(s)) {
+        return BENCH_IO;
     }
-    hulse_bench_crew_open(s->crew, CREW_WARM);
-    if (!hulse_bench_crew_await(s->crew, CREW_WARM)) {
-        return BENCH_LOST;
+    for (enum crew_phase phase = CREW_HOLD; phase < CREW_END; phase++) {
+        if (phase == CREW_MEASURE) {
+            begin_measure(s);
+        }
+        hulse_bench_crew_open(s->crew, phase);
+        const bool fine = hulse_bench_crew_await(s->crew, phase);
+        if (phase == CREW_MEASURE) {
+            end_measure(s, f);
+        }
+        if (!fine) {
+            return give_up(s, f);
+        }
     }
-    begin_measure(s);
-    hulse_bench_crew_open(s->crew, CREW_MEASURE);
-    const bool measured = hulse_bench_crew_await(s->crew, CREW_MEASURE);
-    end_measure(s, f);
-    if (!measured) {
-        return BENCH_LOST;
-    }
-    hulse_bench_crew_open(s->crew, CREW_SINGLE);
-    if (!hulse_bench_crew_await(s->crew, CREW_SINGLE) || !hulse_bench_crew_finish(s->crew)) {
-        return BENCH_LOST;
+    if (!hulse_bench_crew_finish(s->crew)) {
+        return give_up(s, f);
     }
     collect(s, f);
     return hulse_bench_figures_sound(f) ? BENCH_OK : BENCH_LOST;
