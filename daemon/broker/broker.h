@@ -141,7 +141,7 @@ enum broker_subscription {
 
 struct broker_consumer_events {
     void (*opened)(void *ctx, hulse_status status, const char *text);
-    /* Never more of them than permits given. */
+    /* Never more of them than permits given. The consumer is not closed inside this event. */
     void (*message)(void *ctx, struct broker_delivery *d);
     void (*failed)(void *ctx, hulse_status status, const char *text);
 };

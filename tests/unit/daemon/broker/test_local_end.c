@@ -145,6 +145,7 @@ static void test_unused_topics_are_removed(void **state)
 
 struct crossing {
     struct bed_sub *sub;
+    bool overtakes; /* the close is posted before the deliveries are run */
     sem_t standing;
     sem_t delivered; /* the topic's worker has posted what this one has not yet run */
     sem_t closed;
@@ -165,9 +166,13 @@ static void close_over_delivery(void *arg)
     stand(&x->delivered);
     bed.broker->ops->consumer_close(x->sub->consumer, false);
     x->sub->consumer = NULL;
-    hulse_lanes_flush(hulse_worker_state(bed.workers[1], &hulse_local_module));
-    sem_post(&x->closed);
-    stand(&x->reopened);
+    if (x->overtakes) {
+        hulse_lanes_flush(hulse_worker_state(bed.workers[1], &hulse_local_module));
+        sem_post(&x->closed);
+        stand(&x->reopened);
+    } else {
+        sem_post(&x->closed);
+    }
 }
 
 static void *carry(void *arg)
@@ -176,14 +181,13 @@ static void *carry(void *arg)
     return NULL;
 }
 
-/* The close overtakes messages on their way; who comes next waits for them, to have them first. */
-static void test_reopened_over_a_delivery(void **state)
+/* A close meets messages on their way; who comes next has them first, waiting for them if need be. */
+static void reopened_over_a_delivery(bool overtakes)
 {
-    (void)state;
     struct bed_pub pub = {.id = 0};
     struct bed_sub old;
     struct bed_sub young;
-    struct crossing x = {.sub = &old};
+    struct crossing x = {.sub = &old, .overtakes = overtakes};
     sem_t *const sems[] = {&x.standing, &x.delivered, &x.closed, &x.reopened};
     pthread_t thread;
     hulse_bed_start(&bed, 3, NULL);
@@ -210,7 +214,7 @@ static void test_reopened_over_a_delivery(void **state)
     hulse_pub_send(&pub, 1, 8);
     const struct timespec nap = {.tv_nsec = 10000000};
     nanosleep(&nap, NULL);
-    assert_int_equal(hulse_sub_count(&young), 0);
+    assert_true(!overtakes || hulse_sub_count(&young) == 0);
     sem_post(&x.reopened);
     pthread_join(thread, NULL);
     hulse_sub_wait(&young, 12);
@@ -225,6 +229,13 @@ static void test_reopened_over_a_delivery(void **state)
         sem_destroy(sems[i]);
     }
     hulse_bed_stop(&bed);
+}
+
+static void test_reopened_over_a_delivery(void **state)
+{
+    (void)state;
+    reopened_over_a_delivery(true);
+    reopened_over_a_delivery(false);
 }
 
 /* Front ends that close right after they began to open, or with records under way. */
