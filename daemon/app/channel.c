@@ -113,7 +113,7 @@ allocate(struct session *s, const struct hulse_ctl_open_channel *ask, struct err
         return NULL;
     }
     const size_t tables = tables_bytes(s, ask->kind, down);
-    const uint64_t bytes = (uint64_t)up + down + 2 * HULSE_CONTROL_BYTES + tables;
+    const uint64_t bytes = (uint64_t)up + down + 2ULL * HULSE_CONTROL_BYTES + tables;
     if (s->channel_count >= l->channels_max || bytes > l->session_bytes_max - s->bytes) {
         (void)hulse_fail(err,
                          HULSE_LIMIT,
@@ -153,7 +153,7 @@ allocate(struct session *s, const struct hulse_ctl_open_channel *ask, struct err
 
 static uint64_t charged_bytes(const struct channel *ch)
 {
-    return (uint64_t)ch->up_bytes + ch->down_bytes + 2 * HULSE_CONTROL_BYTES + ch->table_bytes;
+    return (uint64_t)ch->up_bytes + ch->down_bytes + 2ULL * HULSE_CONTROL_BYTES + ch->table_bytes;
 }
 
 hulse_status hulse_channel_create(struct session *s,

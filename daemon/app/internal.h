@@ -34,7 +34,7 @@
 
 /* Budgets of one visit (V15, ipc B6). */
 #define HULSE_VISIT_RECORDS 256U
-#define HULSE_VISIT_BYTES (256 * 1024)
+#define HULSE_VISIT_BYTES ((int64_t)256 * 1024)
 /* A hot channel without data for both of these is armed. */
 #define HULSE_IDLE_POLLS 64U
 #define HULSE_IDLE_NS 200000U

@@ -121,6 +121,7 @@ size_t hulse_metadata_bytes(const struct broker_delivery *d, size_t capacity)
     return bytes < capacity ? bytes : capacity;
 }
 
+/* It is written through the sink. NOLINTNEXTLINE(readability-non-const-parameter) */
 size_t
 hulse_metadata_out(const struct broker_delivery *d, uint8_t *out, size_t capacity, bool *left_out)
 {

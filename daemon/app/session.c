@@ -263,23 +263,30 @@ void hulse_session_destroy(struct session *s)
     hulse_mem_free(HULSE_MEM_SESSION, s, sizeof(*s));
 }
 
+/* Logs the broken rule and tells the app, if it still listens. */
+static void report_violation(struct session *s)
+{
+    char text[96];
+
+    s->plane->rule_violations += 1;
+    HULSE_LOG_WARNF("session.violation",
+                    hulse_log_u64("session", s->number),
+                    hulse_log_str("app", s->name),
+                    hulse_log_u64("pid", (uint64_t)s->who.pid),
+                    hulse_log_u64("rule", (uint64_t)s->rule),
+                    hulse_log_str("why", s->why));
+    (void)snprintf(text, sizeof(text), "rule V%d: %s", (int)s->rule, s->why);
+    s->farewell = true;
+    hulse_session_event(s, HULSE_EVENT_HANDLE_FAILED, NULL, HULSE_PROTOCOL, text);
+}
+
 void hulse_session_reap(struct plane *p)
 {
     while (p->doomed != NULL) {
         struct session *s = p->doomed;
         p->doomed = s->doomed_next;
         if (s->rule != HULSE_RULE_NONE) {
-            char text[96];
-            p->rule_violations += 1;
-            HULSE_LOG_WARNF("session.violation",
-                            hulse_log_u64("session", s->number),
-                            hulse_log_str("app", s->name),
-                            hulse_log_u64("pid", (uint64_t)s->who.pid),
-                            hulse_log_u64("rule", (uint64_t)s->rule),
-                            hulse_log_str("why", s->why));
-            (void)snprintf(text, sizeof(text), "rule V%d: %s", (int)s->rule, s->why);
-            s->farewell = true;
-            hulse_session_event(s, HULSE_EVENT_HANDLE_FAILED, NULL, HULSE_PROTOCOL, text);
+            report_violation(s);
         }
         hulse_session_destroy(s);
     }

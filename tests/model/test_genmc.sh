@@ -9,7 +9,7 @@ set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 genmc=${GENMC:-genmc}
 if ! command -v "$genmc" >/dev/null; then
-    echo "skipped: no genmc on PATH and GENMC is not set"
+    echo "SKIP: no genmc on PATH and GENMC is not set"
     exit 77
 fi
 out=$(mktemp)

@@ -8,7 +8,7 @@ set -uo pipefail
 models=$(cd "$(dirname "$0")" && pwd)
 for tool in spin gcc; do
     if ! command -v "$tool" >/dev/null; then
-        echo "skipped: $tool is not installed"
+        echo "SKIP: $tool is not installed"
         exit 77
     fi
 done
