@@ -141,6 +141,13 @@ static void test_every_key_by_flag(void **state)
         check_same_value(key, &c, rows[i].high);
         check_refused(&c, rows[i].path, rows[i].below);
         check_refused(&c, rows[i].path, rows[i].above);
+        /* A word of some keys is none of the others. */
+        if (key->type == KEY_COUNT || key->type == KEY_SIZE || key->type == KEY_DURATION) {
+            const bool has_auto = rows[i].fallback != NULL && strcmp(rows[i].fallback, "auto") == 0;
+            assert_int_equal(set(&c, rows[i].path, "auto", NULL),
+                             has_auto ? HULSE_OK : HULSE_INVAL);
+            check_refused(&c, rows[i].path, "null");
+        }
     }
 }
 

@@ -391,6 +391,52 @@ static void test_one_of_many_wins(void **state)
     }
 }
 
+/* Takes and gives back the path again and again. Gives 0 unless it lost what it held. */
+static int take_turns(void)
+{
+    unsigned had = 0;
+
+    for (unsigned i = 0; i < 4000 && had < 400; i++) {
+        struct listen_socket l = HULSE_LISTEN_CLOSED;
+        struct stat socket_info;
+        struct stat lock_info;
+        struct stat held;
+        if (open_plain(&l, NULL) != HULSE_OK) {
+            continue;
+        }
+        had++;
+        const bool mine = lstat(path, &socket_info) == 0 && socket_info.st_ino == l.inode &&
+                          lstat(lock_path, &lock_info) == 0 && fstat(l.lock_fd, &held) == 0 &&
+                          lock_info.st_ino == held.st_ino;
+        hulse_listen_close(&l);
+        if (!mine) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void test_what_one_holds_the_others_leave_alone(void **state)
+{
+    enum { TAKERS = 4 };
+    pid_t pids[TAKERS];
+    int status = 0;
+
+    (void)state;
+    make_run_directory();
+    for (unsigned i = 0; i < TAKERS; i++) {
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0) {
+            _exit(take_turns());
+        }
+    }
+    for (unsigned i = 0; i < TAKERS; i++) {
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_int_equal(status, 0);
+    }
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -408,6 +454,7 @@ int main(void)
         CASE(test_no_directory_to_be_had),
         CASE(test_a_successor_keeps_its_file),
         CASE(test_one_of_many_wins),
+        CASE(test_what_one_holds_the_others_leave_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
