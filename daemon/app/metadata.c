@@ -121,9 +121,10 @@ size_t hulse_metadata_bytes(const struct broker_delivery *d, size_t capacity)
     return bytes < capacity ? bytes : capacity;
 }
 
-/* It is written through the sink. NOLINTNEXTLINE(readability-non-const-parameter) */
+/* `out` is written through the sink. NOLINTBEGIN(readability-non-const-parameter) */
 size_t
 hulse_metadata_out(const struct broker_delivery *d, uint8_t *out, size_t capacity, bool *left_out)
+/* NOLINTEND(readability-non-const-parameter) */
 {
     const struct broker_meta *m = &d->meta;
     struct sink sink = {.out = out, .capacity = capacity};
