@@ -175,6 +175,14 @@ static void close_over_delivery(void *arg)
     }
 }
 
+/* On the topic's worker: the turn that handed out has ended, and posted. */
+static bool is_posted(void *arg)
+{
+    (void)arg;
+    const struct local_worker *lw = hulse_worker_state(bed.workers[0], &hulse_local_module);
+    return lw->lanes[1].in_flight == 1 && hulse_link_empty(&lw->lanes[1].ops);
+}
+
 static void *carry(void *arg)
 {
     hulse_bed_on(&bed, 1, close_over_delivery, arg);
@@ -204,6 +212,7 @@ static void reopened_over_a_delivery(bool overtakes)
     stand(&x.standing);
     hulse_pub_send(&pub, 10, 8);
     assert_int_equal(report().delivered, 11);
+    hulse_bed_until(&bed, 0, is_posted, NULL);
     sem_post(&x.delivered);
     stand(&x.closed);
     while (report().consumers != 0) {
