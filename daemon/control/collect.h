@@ -19,7 +19,7 @@
 
 #define HULSE_COLLECT_TIMEOUT_MS 2000U
 /* Open at once, those included that nobody waits for any more. */
-#define HULSE_COLLECT_OPEN_MAX 64U
+#define HULSE_COLLECT_OPEN_MAX 1024U
 
 struct collector;
 
