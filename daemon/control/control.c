@@ -28,6 +28,9 @@
 
 #define INBOX_REQUESTS_MAX 1024U
 #define DRAIN_TICK_MS 5U
+/* For workers to end once told to. */
+#define STOP_DEADLINE_S 5U
+#define EXIT_CODE_STUCK 74
 
 struct control {
     const struct control_params *params;
@@ -208,7 +211,9 @@ static void end(struct control *c)
     hulse_listen_close(&c->admin_socket);
     hulse_timer_stop(&c->loop.timers, &c->drain_tick);
     hulse_collect_forget(&c->dump);
+    hulse_signals_deadline(STOP_DEADLINE_S, EXIT_CODE_STUCK);
     hulse_crew_stop(&c->crew);
+    hulse_signals_deadline(0, EXIT_CODE_STUCK);
     /* The workers' last answers. */
     while (hulse_inbox_run(&c->loop.inbox, INBOX_REQUESTS_MAX) > 0) {
     }

@@ -71,3 +71,23 @@ void hulse_signals_close(struct signals *s)
         s->watch.fd = -1;
     }
 }
+
+static int deadline_code; /* constant once the alarm is set */
+
+static void deadline_passed(int number)
+{
+    static const char text[] = "hulsed: a worker does not end; giving up\n";
+
+    (void)number;
+    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    _exit(deadline_code);
+}
+
+void hulse_signals_deadline(unsigned seconds, int exit_code)
+{
+    const struct sigaction action = {.sa_handler = deadline_passed};
+
+    deadline_code = exit_code;
+    HULSE_ASSERT(sigaction(SIGALRM, &action, NULL) == 0);
+    (void)alarm(seconds);
+}

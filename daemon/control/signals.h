@@ -28,5 +28,10 @@ hulse_status hulse_signals_open(struct signals *s,
                                 void *ctx,
                                 struct error *err);
 void hulse_signals_close(struct signals *s);
+/*
+ * Ends the process with `exit_code` unless it has ended by itself after so many seconds: for the
+ * last steps, in which the control thread waits for others and hears no signal.
+ */
+void hulse_signals_deadline(unsigned seconds, int exit_code);
 
 #endif
