@@ -30,7 +30,10 @@
 #include <unistd.h>
 
 #define HAND_MESSAGE_MAX (1024U * 1024)
+/* Records that the broker keeps; beyond it answers at once. */
+#ifndef HAND_SENDS_MAX
 #define HAND_SENDS_MAX 70000U
+#endif
 #define HAND_NOTES_MAX 4096U
 #define HAND_NEED(condition)                                                                       \
     do {                                                                                           \
@@ -171,7 +174,7 @@ static inline void hand_answer(struct hand *h, size_t index, uint8_t outcome)
 static inline void hand_send(struct broker_producer *producer, const struct broker_record *r)
 {
     struct hand_broker *hb = ((struct hand_producer *)(void *)producer)->broker;
-    if (hb->answer_at_once) {
+    if (hb->answer_at_once || hb->send_count == HAND_SENDS_MAX) {
         const struct broker_answer a = {.class = BROKER_DONE,
                                         .outcome = HULSE_OUTCOME_STORED,
                                         .has_id = true,
@@ -179,7 +182,6 @@ static inline void hand_send(struct broker_producer *producer, const struct brok
         producer->events->answered(producer->ctx, r->token, &a);
         return;
     }
-    HAND_NEED(hb->send_count < HAND_SENDS_MAX);
     struct hand_send *s = &hb->sends[hb->send_count++];
     *s = (struct hand_send){.producer = producer,
                             .token = r->token,
