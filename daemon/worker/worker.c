@@ -22,11 +22,11 @@
 enum {
     INBOX_REQUESTS_MAX = 4096, /* posted to one worker and not yet run */
     INBOX_BUDGET = 64,         /* nodes per turn */
-    POLL_TURNS = 16,           /* descriptors are polled after so many turns with work … */
-    POLL_NS = 20000,           /* … or after this time */
-    CLOCK_CREDIT = 16,         /* the clock is read when this much is used up: */
-    CLOCK_TURN = 4,            /* one turn, and one for each piece of work in it */
-    IDLE_TURNS = 16,           /* before parking where spinning is not allowed: below 1 us */
+    POLL_NS = 20000,           /* between polls of the descriptors, … */
+    POLL_NS_MAX = 160000, /* … doubled up to this while there is work and polls find nothing */
+    CLOCK_CREDIT = 16,    /* the clock is read when this much is used up: */
+    CLOCK_TURN = 4,       /* one turn, and one for each piece of work in it */
+    IDLE_TURNS = 16,      /* before parking where spinning is not allowed: below 1 us */
     BEAT_MS = 500
 };
 
@@ -36,8 +36,8 @@ struct pace {
     struct timer beat;
     uint64_t polled_ns;
     uint64_t idle_since_ns;
+    uint64_t poll_ns; /* POLL_NS to POLL_NS_MAX */
     unsigned idle_turns;
-    unsigned busy_turns; /* since descriptors were polled */
     unsigned clock_used;
 };
 
@@ -95,13 +95,17 @@ static unsigned look_around(struct worker *w, struct pace *pace, unsigned done)
         pace->clock_used = 0;
         w->loop.now_ns = hulse_clock_ns();
     }
-    pace->busy_turns += done != 0;
-    if (pace->busy_turns < POLL_TURNS && w->loop.now_ns - pace->polled_ns < POLL_NS) {
+    const uint64_t poll_ns = done != 0 ? pace->poll_ns : POLL_NS;
+    if (w->loop.now_ns - pace->polled_ns < poll_ns) {
         return hulse_inbox_run(&w->loop.inbox, INBOX_BUDGET);
     }
-    pace->busy_turns = 0;
     const unsigned handled = hulse_loop_round(&w->loop, 0);
     pace->polled_ns = w->loop.now_ns;
+    if (handled != 0 || done == 0) {
+        pace->poll_ns = POLL_NS;
+    } else if (pace->poll_ns < POLL_NS_MAX) {
+        pace->poll_ns *= 2;
+    }
     return handled;
 }
 
@@ -187,7 +191,7 @@ static bool stopping(const struct worker *w)
 
 static void take_turns(struct worker *w)
 {
-    struct pace pace = {.worker = w, .beat = {.fire = beat}};
+    struct pace pace = {.worker = w, .beat = {.fire = beat}, .poll_ns = POLL_NS};
 
     beat(&pace.beat);
     while (!stopping(w)) {
