@@ -7,7 +7,7 @@
 #   serial        runs while no other test runs
 #   label=NAME    instead of the folder's label
 #   timeout=S     instead of 120 s (doubled under sanitizers)
-#   not=PRESET    is not built in builds with that sanitizer: not=tsan, not=asan; may be repeated
+#   not=KIND      is not built in such builds: not=tsan, not=asan, not=coverage; may be repeated
 #   libs=A,B      more targets or libraries to link
 
 set(HULSE_TEST_ENV
@@ -79,7 +79,7 @@ function(hulse_test_marker file)
                 set(serial ON PARENT_SCOPE)
             elseif(word MATCHES "^(label|timeout)=(.+)$")
                 set(${CMAKE_MATCH_1} "${CMAKE_MATCH_2}" PARENT_SCOPE)
-            elseif(word MATCHES "^not=(tsan|asan)$")
+            elseif(word MATCHES "^not=(tsan|asan|coverage)$")
                 list(APPEND not "${CMAKE_MATCH_1}")
             elseif(word MATCHES "^libs=(.+)$")
                 string(REPLACE "," ";" list "${CMAKE_MATCH_1}")
@@ -96,7 +96,8 @@ endfunction()
 function(hulse_test_skipped_here not out)
     set(${out} OFF PARENT_SCOPE)
     if(("tsan" IN_LIST not AND HULSE_SANITIZE MATCHES thread)
-       OR ("asan" IN_LIST not AND HULSE_SANITIZE MATCHES address))
+       OR ("asan" IN_LIST not AND HULSE_SANITIZE MATCHES address)
+       OR ("coverage" IN_LIST not AND HULSE_COVERAGE))
         set(${out} ON PARENT_SCOPE)
     endif()
 endfunction()

@@ -240,6 +240,14 @@ static size_t groups_bytes(const struct plane *p)
     return p->shared->limits.groups_max * sizeof(struct group);
 }
 
+static void free_memory(struct session *s)
+{
+    hulse_mem_free(HULSE_MEM_SESSION, s->handles, handles_bytes(s->plane));
+    hulse_mem_free(HULSE_MEM_SESSION, s->groups, groups_bytes(s->plane));
+    s->magic = 0;
+    hulse_mem_free(HULSE_MEM_SESSION, s, sizeof(*s));
+}
+
 void hulse_session_destroy(struct session *s)
 {
     struct plane *p = s->plane;
@@ -257,10 +265,7 @@ void hulse_session_destroy(struct session *s)
     atomic_fetch_sub_explicit(&p->shared->workers[p->worker->params.index].sessions,
                               1,
                               memory_order_relaxed); /* because it is a load figure */
-    hulse_mem_free(HULSE_MEM_SESSION, s->handles, handles_bytes(p));
-    hulse_mem_free(HULSE_MEM_SESSION, s->groups, groups_bytes(p));
-    s->magic = 0;
-    hulse_mem_free(HULSE_MEM_SESSION, s, sizeof(*s));
+    free_memory(s);
 }
 
 /* Logs the broken rule and tells the app, if it still listens. */
@@ -369,18 +374,45 @@ static struct session *allocate(struct plane *p)
     return s;
 }
 
+/* Tells the app why it gets no session and lets go of its place. */
+static void refuse(struct plane *p, struct admission *a, hulse_status status, const char *text)
+{
+    hulse_admit_refuse(a, status, text);
+    /* Relaxed because it is a load figure. */
+    atomic_fetch_sub_explicit(
+        &p->shared->workers[p->worker->params.index].sessions, 1, memory_order_relaxed);
+    hulse_admit_destroy(&a);
+}
+
+/* Bell and first wait group; false without descriptors, and nothing is kept then. */
+static bool make_descriptors(struct session *s, int *wake_read)
+{
+    unsigned group = 0;
+    s->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->bell >= 0 && hulse_session_group(s, &group, wake_read) == HULSE_OK) {
+        return true;
+    }
+    if (s->bell >= 0) {
+        (void)close(s->bell);
+    }
+    return false;
+}
+
 void hulse_session_admit(struct plane *p, struct admission *a)
 {
     const uint32_t request = ((const struct hulse_ctl_head *)(void *)a->hello.bytes)->req;
     struct session *s = p->goodbye ? NULL : allocate(p);
+    int wake_read = -1;
     if (s == NULL) {
-        hulse_admit_refuse(a,
-                           p->goodbye ? HULSE_REFUSED : HULSE_NO_MEMORY,
-                           p->goodbye ? "the daemon is stopping" : "memory_max is reached");
-        atomic_fetch_sub_explicit(&p->shared->workers[p->worker->params.index].sessions,
-                                  1,
-                                  memory_order_relaxed); /* because it is a load figure */
-        hulse_admit_destroy(&a);
+        refuse(p,
+               a,
+               p->goodbye ? HULSE_REFUSED : HULSE_NO_MEMORY,
+               p->goodbye ? "the daemon is stopping" : "memory_max is reached");
+        return;
+    }
+    if (!make_descriptors(s, &wake_read)) {
+        free_memory(s);
+        refuse(p, a, HULSE_LIMIT, "the daemon is out of descriptors");
         return;
     }
     s->number = a->session;
@@ -390,18 +422,13 @@ void hulse_session_admit(struct plane *p, struct admission *a)
     a->fd = -1;
     hulse_admit_destroy(&a);
     s->sock_watch = (struct watch){.fd = s->sock, .fire = sock_fired};
+    s->bell_watch = (struct watch){.fd = s->bell, .fire = bell_fired};
     s->penalty.fire = penalty_over;
     TAILQ_INSERT_TAIL(&p->sessions, s, link);
     p->session_count += 1;
     hulse_worker_threads(p->worker, 1);
-    unsigned group = 0;
-    int wake_read = -1;
-    s->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    s->bell_watch = (struct watch){.fd = s->bell, .fire = bell_fired};
-    if (s->bell < 0 || hulse_session_group(s, &group, &wake_read) != HULSE_OK || !watch(s)) {
-        if (wake_read >= 0) {
-            (void)close(wake_read);
-        }
+    if (!watch(s)) {
+        (void)close(wake_read);
         hulse_session_doom(s, HULSE_RULE_NONE, "");
         return;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HULSE_TEST: serial timeout=180 not=tsan not=asan */
+/* HULSE_TEST: serial timeout=180 not=tsan not=asan not=coverage */
 /*
  * Goal:   S5, the negative control of S4: without the fences a wake is lost, or S4 is blind.
  * Method: the same source with hulse_doorbell_fence() made a compiler fence, on two CPUs, until the
