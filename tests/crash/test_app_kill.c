@@ -140,17 +140,14 @@ static void pause_us(unsigned us)
     (void)nanosleep(&t, NULL);
 }
 
-static _Noreturn void child_failed(unsigned line)
+static void need(bool condition, unsigned line)
 {
-    atomic_store(&page->wrong, line);
-    _exit(1);
+    if (!condition) {
+        atomic_store(&page->wrong, line);
+        _exit(1);
+    }
 }
-#define NEED(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            child_failed(__LINE__);                                                                \
-        }                                                                                          \
-    } while (0)
+#define NEED(condition) need(condition, __LINE__)
 
 static pid_t start_child(void (*body)(uint64_t round), uint64_t round)
 {
@@ -205,23 +202,29 @@ static hulse_status put_one(hulse_producer *p, const struct message *m, uint32_t
     return st;
 }
 
-static void publish_until_killed(uint64_t round)
+/* One message, waiting for room. */
+static void publish_one(hulse_producer *p, uint64_t round, uint64_t number)
 {
     static struct message m;
+    const uint32_t bytes = make(&m, round, number);
+    hulse_status st = HULSE_AGAIN;
+    atomic_store(&page->flushing, number + 1);
+    while ((st = put_one(p, &m, bytes)) == HULSE_AGAIN) {
+        st = hulse_wait_space(p, bytes, PATIENCE_MS);
+        NEED(st == HULSE_OK);
+    }
+    NEED(st == HULSE_OK);
+}
+
+static void publish_until_killed(uint64_t round)
+{
     hulse_session *s = open_session();
     NEED(s != NULL);
     hulse_producer *p = open_producer(s, PUBLISH_TOPIC);
     NEED(p != NULL);
     atomic_store(&page->ready, 1);
     for (uint64_t number = 0;; number++) {
-        const uint32_t bytes = make(&m, round, number);
-        hulse_status st = HULSE_AGAIN;
-        atomic_store(&page->flushing, number + 1);
-        while ((st = put_one(p, &m, bytes)) == HULSE_AGAIN) {
-            st = hulse_wait_space(p, bytes, PATIENCE_MS);
-            NEED(st == HULSE_OK);
-        }
-        NEED(st == HULSE_OK);
+        publish_one(p, round, number);
         if (below(5) == 0) {
             NEED(hulse_flush(p) == HULSE_OK);
             atomic_store(&page->flushed, number + 1);

@@ -29,7 +29,7 @@
 
 static struct stage stage;
 
-#define assert_witness() assert_true(hulse_stage_witness(&stage))
+#define ASSERT_WITNESS() assert_true(hulse_stage_witness(&stage))
 
 static int start(void **state)
 {
@@ -56,7 +56,7 @@ static bool all_blocks(int fd, const struct hulse_region *r)
            (size_t)st.st_blocks * 512 >= file_bytes(r);
 }
 
-#define assert_refused(call)                                                                       \
+#define ASSERT_REFUSED(call)                                                                       \
     do {                                                                                           \
         errno = 0;                                                                                 \
         assert_int_equal((call), -1);                                                              \
@@ -66,14 +66,14 @@ static bool all_blocks(int fd, const struct hulse_region *r)
 /* Every way to take a page or bytes from under the daemon, on one descriptor. */
 static void attack_descriptor(int fd, const struct hulse_region *r)
 {
-    assert_refused(ftruncate(fd, 0));
-    assert_refused(ftruncate(fd, HULSE_CONTROL_BYTES));
-    assert_refused(ftruncate(fd, (off_t)file_bytes(r) * 2));
-    assert_refused(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096));
-    assert_refused(fallocate(fd, 0, (off_t)file_bytes(r), 4096));
+    ASSERT_REFUSED(ftruncate(fd, 0));
+    ASSERT_REFUSED(ftruncate(fd, HULSE_CONTROL_BYTES));
+    ASSERT_REFUSED(ftruncate(fd, (off_t)file_bytes(r) * 2));
+    ASSERT_REFUSED(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096));
+    ASSERT_REFUSED(fallocate(fd, 0, (off_t)file_bytes(r), 4096));
     assert_int_equal(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, 4096), -1);
     assert_int_equal(fallocate(fd, FALLOC_FL_ZERO_RANGE, 0, 4096), -1);
-    assert_refused(pwrite(fd, "x", 1, 0));
+    ASSERT_REFUSED(pwrite(fd, "x", 1, 0));
     assert_ptr_equal(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
     assert_int_equal(errno, EPERM);
     void *ro = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
@@ -81,7 +81,7 @@ static void attack_descriptor(int fd, const struct hulse_region *r)
     assert_int_equal(mprotect(ro, 4096, PROT_READ | PROT_WRITE), -1);
     assert_int_equal(madvise(ro, 4096, MADV_REMOVE), -1);
     assert_int_equal(munmap(ro, 4096), 0);
-    assert_refused(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+    ASSERT_REFUSED(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
     assert_true(all_blocks(fd, r));
 }
 
@@ -116,13 +116,13 @@ static void test_sealed_regions_refuse_everything(void **state)
     attack_reopened(a.ch.fd_b, &a.ch.b);
     /* Through the mappings it has: A is writable, and still no page leaves. */
     for (size_t at = 0; at < file_bytes(&a.ch.a); at += 4096) {
-        assert_refused(madvise(a.ch.a.base + at, 4096, MADV_REMOVE));
+        ASSERT_REFUSED(madvise(a.ch.a.base + at, 4096, MADV_REMOVE));
     }
     assert_int_equal(madvise(a.ch.b.base, 4096, MADV_REMOVE), -1);
     assert_int_equal(mprotect(a.ch.b.base, 4096, PROT_READ | PROT_WRITE), -1);
     assert_true(hulse_actor_publishes(&a, 1));
     hulse_actor_close(&a);
-    assert_witness();
+    ASSERT_WITNESS();
 }
 
 static void test_advice_that_only_touches_the_apps_own_view(void **state)
@@ -138,7 +138,7 @@ static void test_advice_that_only_touches_the_apps_own_view(void **state)
         assert_true(hulse_actor_publishes(&a, i));
     }
     hulse_actor_close(&a);
-    assert_witness();
+    ASSERT_WITNESS();
 }
 
 struct puncher {
@@ -184,7 +184,7 @@ static void test_punching_until_ready_is_closed_or_too_late(void **state)
         assert_int_equal(ok, used);
         refused += !ok;
         hulse_actor_close(&a);
-        assert_witness();
+        ASSERT_WITNESS();
     }
     print_message("  closed %u of 40\n", refused);
 }
@@ -203,7 +203,7 @@ static void test_v4_the_daemon_never_reads_the_bell(void **state)
     assert_int_equal(eventfd_read(a.app.bell, &count), 0);
     assert_int_equal(count, 25);
     hulse_actor_close(&a);
-    assert_witness();
+    ASSERT_WITNESS();
 }
 
 static void test_v4_a_bell_that_would_block_blocks_nobody(void **state)
@@ -213,16 +213,16 @@ static void test_v4_a_bell_that_would_block_blocks_nobody(void **state)
     hulse_actor_produce(&a, &stage, HULSE_RECEIPT_MODE_FULL);
     const int flags = fcntl(a.app.bell, F_GETFL);
     assert_int_equal(fcntl(a.app.bell, F_SETFL, flags & ~O_NONBLOCK), 0);
-    assert_witness();
+    ASSERT_WITNESS();
     assert_int_equal(eventfd_write(a.app.bell, UINT64_MAX - 1), 0);
-    assert_witness();
+    ASSERT_WITNESS();
     eventfd_t count = 0;
     assert_int_equal(eventfd_read(a.app.bell, &count), 0); /* empty: a read would block now */
-    assert_witness();
+    ASSERT_WITNESS();
     assert_int_equal(eventfd_write(a.app.bell, UINT64_MAX - 1), 0);
     hulse_actor_close(&a);
     assert_true(hulse_stage_sessions_fall_to(&stage, 1));
-    assert_witness();
+    ASSERT_WITNESS();
 }
 
 /* ---- the wake pipe ---- */
@@ -255,12 +255,12 @@ static void test_a_full_or_blocking_wake_pipe_blocks_nobody(void **state)
         (void)fcntl(writer, F_SETFL, 0);
     }
     publish_woken(&a, 200);
-    assert_witness();
+    ASSERT_WITNESS();
     if (writer >= 0) {
         (void)close(writer);
     }
     hulse_actor_close(&a);
-    assert_witness();
+    ASSERT_WITNESS();
 }
 
 static void test_v19_a_wake_pipe_without_reader(void **state)
@@ -271,7 +271,7 @@ static void test_v19_a_wake_pipe_without_reader(void **state)
     (void)close(a.app.wake);
     a.app.wake = -1;
     publish_woken(&a, 50); /* SIGPIPE would end the daemon here */
-    assert_witness();
+    ASSERT_WITNESS();
     hulse_actor_close(&a);
 }
 
@@ -287,9 +287,9 @@ static void test_v19_signals_of_shared_descriptions(void **state)
         (void)fcntl(fds[i], F_SETFL, fcntl(fds[i], F_GETFL) | O_ASYNC);
     }
     publish_woken(&a, 50);
-    assert_witness();
+    ASSERT_WITNESS();
     hulse_actor_close(&a);
-    assert_witness();
+    ASSERT_WITNESS();
 
     char line[256];
     char path[64];
@@ -324,14 +324,14 @@ static void test_v1_memory_of_huge_pages_is_refused(void **state)
         return;
     }
     struct raw_app app;
-    (void)ftruncate(fd, 2 * 1024 * 1024);
+    (void)ftruncate(fd, 2L * 1024 * 1024);
     (void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
     hulse_raw_open(&app, stage.daemon.socket);
     attach(&app, fd, 128U * 1024, 64U * 1024);
     (void)close(fd);
     assert_true(hulse_raw_hung_up(&app));
     hulse_raw_close(&app);
-    assert_witness();
+    ASSERT_WITNESS();
 }
 
 static void test_an_attach_that_is_refused_keeps_no_descriptor(void **state)
@@ -353,10 +353,10 @@ static void test_an_attach_that_is_refused_keeps_no_descriptor(void **state)
         attach(&app, fd, 128U * 1024, 3); /* no power of two: ERR, and the session goes on */
         assert_true(hulse_raw_answer(&app, &in));
     }
-    assert_int_equal(hulse_stage_descriptors(&stage), before);
+    assert_true(hulse_stage_descriptors(&stage) <= before);
     (void)close(fd);
     hulse_raw_close(&app);
-    assert_witness();
+    ASSERT_WITNESS();
 }
 
 static void test_channels_cost_the_daemon_no_descriptor(void **state)
@@ -370,12 +370,12 @@ static void test_channels_cost_the_daemon_no_descriptor(void **state)
     for (int i = 0; i < 10; i++) {
         hulse_raw_channel(&app, &ch[i], HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_NONE);
     }
-    assert_int_equal(hulse_stage_descriptors(&stage), before);
+    assert_true(hulse_stage_descriptors(&stage) <= before);
     for (int i = 0; i < 10; i++) {
         hulse_raw_channel_close(&ch[i]);
     }
     hulse_raw_close(&app);
-    assert_witness();
+    ASSERT_WITNESS();
 }
 
 static void test_a_flood_of_connections_without_a_word(void **state)
@@ -387,7 +387,7 @@ static void test_a_flood_of_connections_without_a_word(void **state)
     for (int i = 0; i < 600; i++) {
         fds[i] = hulse_raw_connect(stage.daemon.socket);
         if (i % 100 == 0) {
-            assert_witness();
+            ASSERT_WITNESS();
         }
     }
     /* Who says HELLO is still let in. */
@@ -403,7 +403,7 @@ static void test_a_flood_of_connections_without_a_word(void **state)
         (void)usleep(10000);
     }
     assert_true(hulse_stage_descriptors(&stage) <= before);
-    assert_witness();
+    ASSERT_WITNESS();
 }
 
 static void test_wait_groups_end_at_their_limit(void **state)
@@ -424,7 +424,7 @@ static void test_wait_groups_end_at_their_limit(void **state)
     assert_int_equal(got, app.welcome.groups_max);
     assert_int_equal(app.last_status, HULSE_LIMIT);
     hulse_raw_close(&app);
-    assert_witness();
+    ASSERT_WITNESS();
 }
 
 /* ---- ends ---- */
@@ -439,7 +439,7 @@ static void test_half_closed_sockets(void **state)
     const struct hulse_ctl_group m = {0};
     hulse_packet_begin(&p, HULSE_CTL_GROUP, 0, &m);
     hulse_raw_send(&a.app, &p, NULL, 0);
-    assert_witness();
+    ASSERT_WITNESS();
     assert_int_equal(shutdown(a.app.sock, SHUT_WR), 0);
     assert_true(hulse_stage_sessions_fall_to(&stage, 1));
     hulse_actor_close(&a);
@@ -448,7 +448,7 @@ static void test_half_closed_sockets(void **state)
     assert_int_equal(shutdown(early, SHUT_WR), 0);
     const int silent = hulse_raw_connect(stage.daemon.socket);
     assert_int_equal(shutdown(silent, SHUT_RDWR), 0);
-    assert_witness();
+    ASSERT_WITNESS();
     (void)close(early);
     (void)close(silent);
 }
@@ -477,7 +477,7 @@ static void test_who_hung_up_is_not_read_for_ever(void **state)
     }
     assert_true(hulse_stage_sessions_fall_to(&stage, 1));
     hulse_actor_close(&a);
-    assert_witness();
+    ASSERT_WITNESS();
 }
 
 static void test_a_stopped_app_harms_nobody(void **state)
@@ -502,7 +502,7 @@ static void test_a_stopped_app_harms_nobody(void **state)
     assert_int_equal(read(ready[0], &x, 1), 1);
     assert_int_equal(kill(child, SIGSTOP), 0);
     for (int i = 0; i < 200; i++) {
-        assert_witness();
+        ASSERT_WITNESS();
     }
     int status = 0;
     assert_int_equal(kill(child, SIGCONT), 0);
@@ -512,7 +512,7 @@ static void test_a_stopped_app_harms_nobody(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status));
     assert_true(hulse_stage_sessions_fall_to(&stage, 1));
-    assert_witness();
+    ASSERT_WITNESS();
     (void)close(ready[0]);
     (void)close(ready[1]);
 }

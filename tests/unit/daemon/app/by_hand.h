@@ -349,7 +349,7 @@ static inline void hand_limits(struct plane_limits *l)
                                .channels_max = 8,
                                .handles_max = 8,
                                .groups_max = 3,
-                               .session_bytes_max = 16 * 1024 * 1024,
+                               .session_bytes_max = 16UL * 1024 * 1024,
                                .sessions_max = 16,
                                .deliver_overflow_bytes = 256 * 1024,
                                .control_per_second = 100000,

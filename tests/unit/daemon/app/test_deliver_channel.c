@@ -62,7 +62,7 @@ static void test_a_message_arrives_with_its_metadata(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     const struct broker_meta meta = {
         .key = {.data = (const uint8_t *)"key", .bytes = 3}, .has_key = true, .partition = -1};
     open_consumer(h, &p, 0);
@@ -92,7 +92,7 @@ static void test_waiting_messages_keep_their_order_and_the_budget(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     open_consumer(h, &p, 0);
     /* Ring 64 KiB and 256 KiB behind it: 1 KiB each. */
     const uint64_t out = deliver_many(h, 0, 10000, 1000);
@@ -122,7 +122,7 @@ static void test_a_sleeping_daemon_is_rung_for_room(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     open_consumer(h, &p, 0);
     (void)deliver_many(h, 0, 200, 1000);
     assert_true(p.ch.ch->waiting_bytes > 0);
@@ -143,7 +143,7 @@ static void test_a_large_message_trickles_through_a_small_ring(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     enum { BYTES = 300000 };
     static uint8_t whole[BYTES];
     uint64_t have = 0;
@@ -187,7 +187,7 @@ static void test_beyond_the_apps_limit_is_dropped_and_told(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     struct hulse_packet in;
     open_consumer(h, &p, 1000);
     (void)hand_deliver(h, 1, 100000, NULL);
@@ -203,7 +203,7 @@ static void test_a_gone_app_gives_back_and_only_started_ones_count(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_delivery_header d[3];
+    struct hulse_delivery_header d[3] = {{0}};
     open_consumer(h, &p, 0);
     (void)deliver_many(h, 0, 6, 100);
     for (int i = 0; i < 3; i++) {
@@ -282,7 +282,7 @@ static void test_cumulative_ends_what_still_waits_for_room(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     struct hulse_delivery_header last = {0};
     open_consumer(h, &p, 0);
     /* 1000 first; then lower ones that come again behind it and find no room. */
@@ -314,7 +314,7 @@ static void test_cumulative_may_end_one_out_of_the_middle_of_the_list(void **sta
     struct hand *h = *state;
     struct pair p;
     struct hulse_delivery_header first = {0};
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     open_consumer(h, &p, 0);
     (void)deliver_many(h, 10, 1, 1000);
     (void)deliver_many(h, 100, 80, 1000);
@@ -343,7 +343,7 @@ static void test_a_second_consumer_of_a_channel_begins_anew(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_delivery_header d[8];
+    struct hulse_delivery_header d[8] = {{0}};
     open_consumer(h, &p, 0);
     (void)deliver_many(h, 0, 8, 100);
     for (int i = 0; i < 8; i++) {
@@ -384,7 +384,7 @@ static void test_what_returns_while_being_given_back_leaves_no_trace(void **stat
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     open_consumer(h, &p, 0);
     (void)deliver_many(h, 0, 2, 100);
     assert_non_null(hand_next(&p.ch, &d));
@@ -411,7 +411,7 @@ static void test_a_reader_has_nothing_to_say(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     open_pair(h, &p);
     assert_int_equal(hand_consumer(&p.app, &p.ch, BROKER_READER, 0, 0), HULSE_OK);
     const uint64_t out = deliver_many(h, 0, 600, 100); /* more than there are slots */
@@ -429,7 +429,7 @@ static void test_verdicts_reach_the_broker(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     static const struct {
         unsigned verdict;
         enum hand_verdict comes;
@@ -461,7 +461,7 @@ static void test_what_comes_during_a_flush_is_flushed(void **state)
     struct hand *h = *state;
     struct pair p;
     struct pair q;
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     open_consumer(h, &p, 0);
     struct broker_consumer *first = h->broker.consumer;
     open_pair(h, &q);

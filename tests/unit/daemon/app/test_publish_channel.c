@@ -59,7 +59,7 @@ static void test_receipts_leave_in_ring_order(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_receipt_record r;
+    struct hulse_receipt_record r = {0};
     static const uint8_t order[] = {3, 1, 4, 0, 2};
     open_pair(h, &p, &ask_full);
     for (uint64_t i = 0; i < 5; i++) {
@@ -104,7 +104,7 @@ static void test_modes_decide_what_is_posted(void **state)
         const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER,
                                                    .receipts = (uint8_t)mode};
         const struct hulse_publish_header skip = {.len = 48, .type = HULSE_RECORD_SKIP};
-        struct hulse_receipt_record r;
+        struct hulse_receipt_record r = {0};
         struct pair p;
         unsigned count = 0;
         h->broker.send_count = 0;
@@ -135,7 +135,7 @@ static void test_release_on_read_gives_space_back_before_the_answer(void **state
     const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER,
                                                .release = HULSE_RELEASE_ON_READ,
                                                .receipts = HULSE_RECEIPT_MODE_FULL};
-    struct hulse_receipt_record r;
+    struct hulse_receipt_record r = {0};
     struct pair p;
     open_pair(h, &p, &ask);
     hand_put_message(&p.ch, "x", 1, 1);
@@ -199,7 +199,7 @@ static void model_answer(struct hand *h, struct model *m, unsigned count)
 
 static void model_read(struct model *m, unsigned count)
 {
-    struct hulse_receipt_record r;
+    struct hulse_receipt_record r = {0};
     for (unsigned i = 0; i < count && hand_receipt(&m->p.ch, &r); i++) {
         assert_int_equal(r.token, m->received);
         m->received += 1;
@@ -224,7 +224,8 @@ static void test_model_receipts_never_overflow(void **state)
     struct hand *h = *state;
     const char *given = getenv("HULSE_TEST_SEED");
     static struct model m;
-    m = (struct model){.seed = given != NULL ? (unsigned)atoi(given) : (unsigned)time(NULL)};
+    m = (struct model){.seed = given != NULL ? (unsigned)strtoul(given, NULL, 10)
+                                             : (unsigned)time(NULL)};
     print_message("seed %u\n", m.seed);
     open_pair(h, &m.p, &ask_full);
     bool stalled = true;
@@ -302,7 +303,7 @@ static void test_fragments_become_one_message_with_one_receipt(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_receipt_record r;
+    struct hulse_receipt_record r = {0};
     open_pair(h, &p, &ask_full);
     put_fragment(&p.ch, 0, 3, 9);
     put_fragment(&p.ch, 1, 3, 9);
@@ -353,7 +354,7 @@ static void test_a_failed_producer_is_sent_nothing(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    struct hulse_receipt_record r;
+    struct hulse_receipt_record r = {0};
     open_pair(h, &p, &ask_full);
     put_fragment(&p.ch, 0, 2, 1);
     hand_publish(&p.app, &p.ch);

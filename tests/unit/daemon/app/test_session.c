@@ -64,7 +64,7 @@ static void test_v16_a_session_stays_within_its_quota(void **state)
     struct hand *h = *state;
     struct hand_app app;
     struct hulse_packet p;
-    h->shared->limits.session_bytes_max = 1024 * 1024;
+    h->shared->limits.session_bytes_max = 1024UL * 1024;
     hand_app_open(h, &app);
     const struct hulse_ctl_open_channel large = {.kind = HULSE_CHANNEL_PRODUCER,
                                                  .up_bytes = 512 * 1024};
@@ -154,7 +154,7 @@ static void test_v17_names_are_truncated(void **state)
     capture(h, name_too_long, text, sizeof(text));
     const char *name = strstr(text, "xyz");
     assert_non_null(name);
-    assert_true(strcspn(name, "\"") <= 64 * 6);
+    assert_true(strcspn(name, "\"") <= 64UL * 6);
 }
 
 /* ---- V20, V15 ---- */
