@@ -23,7 +23,7 @@ void hulse_test_daemon_start(struct daemon_process *d, const char *const *settin
 /* TERM; true when it exited with 0. Removes the directory. */
 bool hulse_test_daemon_stop(struct daemon_process *d);
 bool hulse_test_daemon_alive(const struct daemon_process *d);
-/* Sum of a number in the answer to `stats`, found by its key; 0 when absent. */
+/* A number in the answer to `stats`, the first with this key (totals come before workers); 0 when absent. */
 uint64_t hulse_test_daemon_stat(const struct daemon_process *d, const char *key);
 /* Waits (bounded) until the figure is at least `least`; false when it never is. */
 bool hulse_test_daemon_stat_reaches(const struct daemon_process *d,
