@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HULSE_TEST: libs=hulse_bench_judges */
+/* HULSE_TEST: libs=hulse_bench_judges not=asan not=tsan */
 /*
  * Goal:   the benchmark's judges see every loss, doubling, reordering and damaged payload.
  * Method: feed sequences with one fault each; flip every byte of a payload in turn.

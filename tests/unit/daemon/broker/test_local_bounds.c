@@ -185,7 +185,7 @@ static void test_no_memory_on_the_other_side(void **state)
     hulse_sub_permit(&sub, 20);
     while (hulse_mem_refused() < before + 30) {
     }
-    assert_int_equal(sub.count, 0);
+    assert_int_equal(hulse_sub_count(&sub), 0);
     hulse_mem_init(SIZE_MAX);
     hulse_sub_wait(&sub, 20); /* and none of the permits is lost */
     for (uint32_t i = 0; i < 20; i++) {
