@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { EXIT_FINE = 0, EXIT_USAGE = 64, EXIT_IO = 74, EXIT_CONFIG = 78 };
@@ -199,6 +200,17 @@ static hulse_status serve(const struct config *config, struct error *err)
     return st;
 }
 
+/* Each session holds three descriptors and more; the soft limit is made for other programs. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int run(const struct config *config)
 {
     struct error err = {0};
@@ -206,6 +218,7 @@ static int run(const struct config *config)
 
     /* Before the log thread, which inherits the mask. */
     hulse_signals_block();
+    raise_descriptor_limit();
     hulse_role_set(HULSE_ROLE_CONTROL);
     hulse_mem_init((size_t)hulse_config_memory_max(config));
     hulse_admin_memory_init();

@@ -81,9 +81,11 @@ static hulse_status make_regions(struct channel *ch, int fd_a, struct error *err
     if (rc == HULSE_REGION_RC_OK) {
         return HULSE_OK;
     }
-    const bool kernel = rc == HULSE_REGION_RC_KERNEL;
+    const bool descriptors = errno == EMFILE || errno == ENFILE;
     return hulse_fail(err,
-                      kernel ? HULSE_UNSUPPORTED : HULSE_NO_MEMORY,
+                      rc == HULSE_REGION_RC_KERNEL ? HULSE_UNSUPPORTED
+                      : descriptors                ? HULSE_LIMIT
+                                                   : HULSE_NO_MEMORY,
                       "region %s: %s",
                       what,
                       hulse_region_text(rc));
@@ -162,7 +164,12 @@ hulse_status hulse_channel_create(struct session *s,
                                   struct channel **out,
                                   struct error *err)
 {
-    struct channel *ch = allocate(s, ask, err);
+    struct channel *ch = NULL;
+    if (s->opening < HULSE_OPENING_MAX) {
+        ch = allocate(s, ask, err);
+    } else {
+        (void)hulse_fail(err, HULSE_LIMIT, "%u channels are opening already", s->opening);
+    }
     if (ch == NULL) {
         if (fd_a >= 0) {
             (void)close(fd_a);
@@ -171,6 +178,7 @@ hulse_status hulse_channel_create(struct session *s,
     }
     TAILQ_INSERT_TAIL(&s->channels, ch, session_link);
     s->channel_count += 1;
+    s->opening += 1;
     s->bytes += charged_bytes(ch);
     s->plane->channel_count += 1;
     const hulse_status st = make_regions(ch, fd_a, err);
@@ -193,16 +201,26 @@ void hulse_channel_start_at(struct channel *ch, uint64_t position)
     ch->flushed_head = position;
 }
 
-enum hulse_rule hulse_channel_ready(struct channel *ch, const char **why)
+/* Seals A and judges both; an app that has forbidden sealing is at fault itself. */
+static enum hulse_region_rc judge_regions(const struct channel *ch)
 {
-    HULSE_ASSERT(ch->state == CHANNEL_OPENING);
     enum hulse_region_rc rc = hulse_region_seal(ch->fd_a);
+    if (rc == HULSE_REGION_RC_SYSTEM && errno == EPERM) {
+        return HULSE_REGION_RC_KIND;
+    }
     if (rc == HULSE_REGION_RC_OK) {
         rc = hulse_region_check(ch->fd_a, ch->up_bytes, true);
     }
     if (rc == HULSE_REGION_RC_OK) {
         rc = hulse_region_check(ch->fd_b, ch->down_bytes, true);
     }
+    return rc;
+}
+
+enum hulse_region_rc hulse_channel_ready(struct channel *ch)
+{
+    HULSE_ASSERT(ch->state == CHANNEL_OPENING);
+    enum hulse_region_rc rc = judge_regions(ch);
     if (rc == HULSE_REGION_RC_OK) {
         rc = hulse_region_map(&ch->a, ch->fd_a, ch->up_bytes, false);
     }
@@ -211,9 +229,9 @@ enum hulse_rule hulse_channel_ready(struct channel *ch, const char **why)
     ch->fd_a = -1;
     ch->fd_b = -1;
     if (rc != HULSE_REGION_RC_OK) {
-        *why = hulse_region_text(rc);
-        return rc == HULSE_REGION_RC_HOLES ? HULSE_RULE_V2 : HULSE_RULE_V1;
+        return rc;
     }
+    ch->session->opening -= 1;
     struct hulse_region_a *a = hulse_region_a(&ch->a);
     ch->rx.ring = ch->a.ring;
     ch->rx.tail_word = &a->up_tail;
@@ -224,7 +242,7 @@ enum hulse_rule hulse_channel_ready(struct channel *ch, const char **why)
     atomic_store_explicit(&b->up_read, ch->start, memory_order_relaxed);
     hulse_channel_state(ch, HULSE_REGION_OPEN, 0);
     hulse_plane_heat(ch->session->plane, ch);
-    return HULSE_RULE_NONE;
+    return HULSE_REGION_RC_OK;
 }
 
 void hulse_channel_state(struct channel *ch, enum hulse_region_state state, unsigned reason)
@@ -276,6 +294,7 @@ void hulse_channel_destroy(struct channel *ch)
     close_handles(ch);
     hulse_assembly_reset(&ch->assembly);
     hulse_plane_cool(p, ch);
+    s->opening -= ch->state == CHANNEL_OPENING ? 1 : 0;
     ch->state = CHANNEL_CLOSED;
     p->in_flight -= ch->taken - ch->finished;
     hulse_region_unmap(&ch->a);

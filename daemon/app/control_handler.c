@@ -136,10 +136,16 @@ static void channel_ready(struct session *s, const struct hulse_packet *p)
         hulse_session_doom(s, HULSE_RULE_V5, "CHANNEL_READY for no opening channel");
         return;
     }
-    const char *why = "";
-    const enum hulse_rule rule = hulse_channel_ready(ch, &why);
-    if (rule != HULSE_RULE_NONE) {
-        hulse_session_doom(s, rule, why);
+    const enum hulse_region_rc rc = hulse_channel_ready(ch);
+    if (rc == HULSE_REGION_RC_SYSTEM || rc == HULSE_REGION_RC_KERNEL) {
+        /* Ours, not the app's: no memory or no room for the map. */
+        hulse_channel_destroy(ch);
+        hulse_session_reply_error(s, m.head.req, HULSE_NO_MEMORY, hulse_region_text(rc));
+        return;
+    }
+    if (rc != HULSE_REGION_RC_OK) {
+        hulse_session_doom(
+            s, rc == HULSE_REGION_RC_HOLES ? HULSE_RULE_V2 : HULSE_RULE_V1, hulse_region_text(rc));
         return;
     }
     const struct hulse_ctl_channel_ref ok = {.channel = ch->id};
@@ -183,6 +189,8 @@ static void close_handle(struct session *s, const struct hulse_packet *p)
     h->close_at = ch->rx.tail_seen;
     h->unsubscribe = (m.flags & 1U) != 0;
     ch->closing += 1;
+    /* Nobody reads its receipts any more, and unread ones must not hold up what is published. */
+    ch->mute = ch->mute || (ch->kind == HULSE_CHANNEL_PRODUCER && ch->closing == ch->handle_count);
     hulse_plane_heat(s->plane, ch);
     hulse_plane_touch(s->plane, ch);
 }

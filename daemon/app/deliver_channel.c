@@ -278,8 +278,10 @@ unsigned hulse_deliver_visit(struct plane *p, struct channel *ch)
             hulse_session_doom(ch->session, HULSE_RULE_V7, "down_head out of range");
             return work;
         }
-        if (ch->tx.head_seen != before) {
-            work += 1 + write_waiting(ch);
+        /* In every visit: the list may be longer than one visit writes. */
+        const unsigned written = write_waiting(ch);
+        if (written > 0 || ch->tx.head_seen != before) {
+            work += 1 + written;
             hulse_plane_touch(p, ch);
         }
     }

@@ -42,6 +42,8 @@
 #define HULSE_BEAT_MS 500U
 /* Control answers waiting for a peer that does not read. */
 #define HULSE_REPLIES_MAX 64U
+/* Channels of a session that may be opening at one time; the library opens one after another. */
+#define HULSE_OPENING_MAX 4U
 /* Penalties without a quiet second between them before the session is closed. */
 #define HULSE_PENALTIES_MAX 64U
 
@@ -128,6 +130,7 @@ struct channel {
     bool release_on_read;
     bool blocked;  /* no receipt slot, no down room: nothing is taken */
     bool touched;  /* in plane.touched */
+    bool mute;     /* its last producer is closing: no receipt is posted any more */
     bool doorless; /* penalty: the bell is not watched */
     struct session *session;
     struct hulse_ring_rx rx; /* up ring */
@@ -219,6 +222,7 @@ struct session {
     uint32_t handle_count;
     struct channel_list channels;
     uint32_t channel_count;
+    uint32_t opening; /* channels in CHANNEL_OPENING: two descriptors each */
     uint32_t next_channel;
     uint64_t bytes; /* regions and tables */
     STAILQ_HEAD(, reply) replies;
@@ -265,6 +269,7 @@ struct plane {
     uint64_t visits;
     uint64_t penalties;
     uint64_t rule_violations;
+    uint64_t lost_after_exit;
     uint32_t channel_count;
     uint32_t producer_count;
     uint32_t consumer_count;
@@ -369,8 +374,8 @@ hulse_status hulse_channel_create(struct session *s,
                                   struct error *err);
 /* Before CHANNEL_READY: begins at an up position (ATTACH). */
 void hulse_channel_start_at(struct channel *ch, uint64_t position);
-/* CHANNEL_READY: seals A, checks both, maps A. A rule on failure. */
-enum hulse_rule hulse_channel_ready(struct channel *ch, const char **why);
+/* CHANNEL_READY: seals A, checks both, maps A. KIND, SIZE, HOLES: the app broke V1 or V2. */
+enum hulse_region_rc hulse_channel_ready(struct channel *ch);
 /*
  * The peer has gone: what was committed or judged until now is taken in the visits that follow;
  * then the channel ends, and gives back what has no verdict.
@@ -385,6 +390,8 @@ void hulse_channel_state(struct channel *ch, enum hulse_region_state state, unsi
 
 /* ---- publish_channel.c ---- */
 
+/* Records behind the read position, as far as they are well formed. */
+uint64_t hulse_publish_unread(const struct channel *ch);
 /* One bounded visit; returns the records taken. */
 unsigned hulse_publish_visit(struct plane *p, struct channel *ch);
 /* Publisher's answer. */

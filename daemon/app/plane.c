@@ -62,7 +62,10 @@ static void arm(struct plane *p, struct channel *ch)
     TAILQ_REMOVE(&p->hot, ch, hot_link);
     ch->state = CHANNEL_ARMED;
     ch->swept = false;
-    hulse_doorbell_arm(&b->armed, &ch->epoch);
+    if (!ch->blocked) {
+        /* What a blocked one waits for is no publish: its bell would be empty (ipc B6). */
+        hulse_doorbell_arm(&b->armed, &ch->epoch);
+    }
     ch->want = 0;
     if (ch->kind == HULSE_CHANNEL_CONSUMER) {
         ch->want = hulse_deliver_want(ch);
@@ -121,9 +124,23 @@ static unsigned visit(struct plane *p, struct channel *ch)
     return work;
 }
 
+/* A stopping daemon takes nothing more from the living; who has gone cannot publish it again. */
 static bool takes(const struct plane *p, const struct channel *ch)
 {
-    return !ch->session->doomed && !(p->draining && ch->kind == HULSE_CHANNEL_PRODUCER);
+    return !ch->session->doomed &&
+           (!p->draining || ch->kind != HULSE_CHANNEL_PRODUCER || ch->state == CHANNEL_DRAIN);
+}
+
+static bool anyone_drains(const struct plane *p)
+{
+    const struct channel *ch = NULL;
+    TAILQ_FOREACH(ch, &p->hot, hot_link)
+    {
+        if (ch->state == CHANNEL_DRAIN) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Tells every session that the daemon is going to stop; nothing more is taken. */
@@ -151,7 +168,7 @@ static void check_phase(struct plane *p)
     if (phase == PLANE_DRAINING && !p->draining) {
         begin_drain(p);
     }
-    if (p->draining && !p->goodbye && p->in_flight == 0) {
+    if (p->draining && !p->goodbye && p->in_flight == 0 && !anyone_drains(p)) {
         struct session *s = NULL;
         TAILQ_FOREACH(s, &p->sessions, link)
         {
@@ -397,10 +414,30 @@ static void *plane_start(struct worker *w, void *shared, struct error *err)
     return p;
 }
 
+/* Records of apps that have gone and whose time was too short (ipc B8, item 8). */
+static void count_lost(struct plane *p)
+{
+    struct channel *ch = NULL;
+    TAILQ_FOREACH(ch, &p->hot, hot_link)
+    {
+        const uint64_t lost = ch->state == CHANNEL_DRAIN && ch->kind == HULSE_CHANNEL_PRODUCER
+                                  ? hulse_publish_unread(ch)
+                                  : 0;
+        if (lost > 0) {
+            p->lost_after_exit += lost;
+            HULSE_LOG_WARNF("session.lost_after_exit",
+                            hulse_log_u64("session", ch->session->number),
+                            hulse_log_str("app", ch->session->name),
+                            hulse_log_u64("records", lost));
+        }
+    }
+}
+
 static void plane_stop(void *state)
 {
     struct plane *p = state;
     HULSE_ASSERT(p->magic == HULSE_PLANE_MAGIC);
+    count_lost(p);
     while (!TAILQ_EMPTY(&p->sessions)) {
         hulse_session_destroy(TAILQ_FIRST(&p->sessions));
     }
@@ -431,6 +468,7 @@ static void plane_report(void *state, struct worker_report *out)
     out->visits += p->visits;
     out->penalties += p->penalties;
     out->rule_violations += p->rule_violations;
+    out->lost_after_exit += p->lost_after_exit;
 }
 
 const struct worker_module hulse_plane_module = {.name = "plane",

@@ -20,7 +20,7 @@ static uint64_t in_flight(const struct channel *ch)
 
 static bool posts_receipts(const struct channel *ch)
 {
-    return ch->receipt_mode != HULSE_RECEIPT_MODE_NONE && ch->state != CHANNEL_DRAIN;
+    return ch->receipt_mode != HULSE_RECEIPT_MODE_NONE && ch->state != CHANNEL_DRAIN && !ch->mute;
 }
 
 static uint64_t unread_receipts(const struct channel *ch)
@@ -308,6 +308,23 @@ static bool next_header(struct channel *ch, struct hulse_publish_header *hdr)
         return false;
     }
     return true;
+}
+
+uint64_t hulse_publish_unread(const struct channel *ch)
+{
+    struct hulse_ring_rx rx = ch->rx;
+    struct hulse_publish_header hdr;
+    uint64_t records = 0;
+    while (hulse_ring_rx_ready(&rx) >= HULSE_PUBLISH_HEADER_BYTES) {
+        hulse_foreign_copy(&hdr, hulse_ring_rx_at(&rx, rx.read), sizeof(hdr));
+        if (hulse_publish_check(&hdr, hulse_ring_rx_ready(&rx), ch->max_record) !=
+            HULSE_RULE_NONE) {
+            break;
+        }
+        hulse_ring_rx_take(&rx, hulse_record_stride(hdr.len));
+        records += 1;
+    }
+    return records;
 }
 
 unsigned hulse_publish_visit(struct plane *p, struct channel *ch)

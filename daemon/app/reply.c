@@ -5,6 +5,7 @@
  * A peer that does not read its replies is closed when HULSE_REPLIES_MAX wait.
  */
 #include "daemon/app/internal.h"
+#include "daemon/core/log.h"
 #include "daemon/core/mem.h"
 
 #include <string.h>
@@ -43,6 +44,17 @@ static void queue(struct session *s, struct hulse_packet *p)
     }
 }
 
+/* An answer that cannot be sent ends the session; who has gone is noticed by the hang-up. */
+static void lost(struct session *s, hulse_status st)
+{
+    if (st != HULSE_OK && st != HULSE_ORPHAN && !s->doomed) {
+        HULSE_LOG_WARNF("session.reply_failed",
+                        hulse_log_u64("session", s->number),
+                        hulse_log_str("why", hulse_status_text(st)));
+        hulse_session_doom(s, HULSE_RULE_NONE, "");
+    }
+}
+
 void hulse_session_reply(struct session *s, struct hulse_packet *p)
 {
     if (s->gone || (s->doomed && !s->farewell) || p->len == 0) {
@@ -58,18 +70,20 @@ void hulse_session_reply(struct session *s, struct hulse_packet *p)
         queue(s, p);
         return;
     }
-    /* A peer that has gone is noticed by its hang-up. */
     close_fds(p);
+    lost(s, st);
 }
 
 void hulse_session_drain_replies(struct session *s)
 {
     while (s->reply_count > 0) {
         struct reply *r = STAILQ_FIRST(&s->replies);
-        if (hulse_packet_send(s->sock, r->packet.bytes, r->packet.fds, r->packet.fd_count) ==
-            HULSE_AGAIN) {
+        const hulse_status st =
+            hulse_packet_send(s->sock, r->packet.bytes, r->packet.fds, r->packet.fd_count);
+        if (st == HULSE_AGAIN) {
             return;
         }
+        lost(s, st);
         close_fds(&r->packet);
         STAILQ_REMOVE_HEAD(&s->replies, link);
         s->reply_count -= 1;

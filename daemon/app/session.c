@@ -75,7 +75,7 @@ unsigned hulse_session_answer_bell(struct session *s)
      */
     TAILQ_FOREACH(ch, &s->channels, session_link)
     {
-        if (ch->state == CHANNEL_ARMED) {
+        if (ch->state == CHANNEL_ARMED && !ch->blocked) {
             hulse_doorbell_arm(&hulse_region_b(&ch->b)->armed, &ch->epoch);
         }
     }
@@ -253,7 +253,7 @@ void hulse_session_destroy(struct session *s)
     struct plane *p = s->plane;
     while (!TAILQ_EMPTY(&s->channels)) {
         struct channel *ch = TAILQ_FIRST(&s->channels);
-        if (ch->b.base != NULL) {
+        if (ch->state != CHANNEL_OPENING) { /* whose pages are not there yet */
             hulse_channel_state(ch, HULSE_REGION_CLOSED, (unsigned)s->rule);
         }
         hulse_channel_destroy(ch);

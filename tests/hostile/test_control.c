@@ -421,8 +421,19 @@ static void test_quotas_refuse_with_a_status(void **state)
     hulse_packet_begin(&p, HULSE_CTL_OPEN_CHANNEL, 0, &ask);
     assert_int_equal(hulse_raw_call(&app, &p, &p), HULSE_CTL_ERR);
     assert_int_equal(app.last_status, HULSE_INVAL);
-    ask.up_bytes = 0;
+    hulse_raw_close(&app);
+    assert_witness();
+}
+
+/* Descriptors of channels that are never READY must not use up the daemon's. */
+static void test_few_channels_may_be_opening(void **state)
+{
+    (void)state;
+    struct raw_app app;
+    struct hulse_packet p;
+    const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER};
     unsigned opened = 0;
+    hulse_raw_open(&app, daemon_process.socket);
     for (; opened < 1000; opened++) {
         hulse_packet_begin(&p, HULSE_CTL_OPEN_CHANNEL, 0, &ask);
         if (hulse_raw_call(&app, &p, &p) != HULSE_CTL_CHANNEL) {
@@ -431,8 +442,71 @@ static void test_quotas_refuse_with_a_status(void **state)
         (void)close(p.fds[0]);
         (void)close(p.fds[1]);
     }
-    assert_int_equal(opened, app.welcome.channels_max);
+    assert_int_equal(opened, 4);
     assert_int_equal(app.last_status, HULSE_LIMIT);
+    hulse_raw_close(&app);
+    assert_witness();
+}
+
+static void test_channels_end_at_their_limit(void **state)
+{
+    (void)state;
+    struct raw_app app;
+    struct hulse_packet p;
+    static struct raw_channel ch[1000];
+    const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER};
+    hulse_raw_open(&app, daemon_process.socket);
+    assert_true(app.welcome.channels_max < 1000);
+    for (unsigned i = 0; i < app.welcome.channels_max; i++) {
+        hulse_raw_channel(&app, &ch[i], HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_NONE);
+    }
+    hulse_packet_begin(&p, HULSE_CTL_OPEN_CHANNEL, 0, &ask);
+    assert_int_equal(hulse_raw_call(&app, &p, &p), HULSE_CTL_ERR);
+    assert_int_equal(app.last_status, HULSE_LIMIT);
+    for (unsigned i = 0; i < app.welcome.channels_max; i++) {
+        hulse_raw_channel_close(&ch[i]);
+    }
+    hulse_raw_close(&app);
+    assert_witness();
+}
+
+/* A publisher that stops for unread receipts rings in vain; that is no flood. */
+static void test_unread_receipts_are_no_flood_of_bells(void **state)
+{
+    (void)state;
+    struct raw_app app;
+    struct raw_channel ch;
+    const struct hulse_ctl_open_channel ask = {
+        .kind = HULSE_CHANNEL_PRODUCER, .receipts = HULSE_RECEIPT_MODE_FULL, .down_bytes = 65536};
+    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_channel_begin(&app, &ch, &ask);
+    assert_int_equal(hulse_region_populate(&ch.a, true), HULSE_REGION_RC_OK);
+    assert_int_equal(hulse_region_populate(&ch.b, false), HULSE_REGION_RC_OK);
+    assert_true(hulse_raw_channel_ready(&app, &ch));
+    assert_int_equal(hulse_raw_producer(&app, &ch, TOPIC), HULSE_OK);
+    const uint64_t slots = 65536 / HULSE_RECEIPT_BYTES;
+    struct hulse_publish_header h = hulse_raw_header(&ch, 8, 1);
+    _Atomic(uint64_t) *down_tail = &hulse_region_b(&ch.b)->down_tail;
+    for (uint64_t i = 0; i < slots; i++) {
+        hulse_raw_put(&ch, &h, sizeof(h), "12345678", 8);
+    }
+    hulse_raw_flush(&app, &ch);
+    for (int i = 0; i < 10000 && atomic_load(down_tail) < 65536; i++) {
+        (void)usleep(1000);
+    }
+    assert_int_equal(atomic_load(down_tail), 65536);
+    hulse_raw_put(&ch, &h, sizeof(h), "12345678", 8);
+    hulse_raw_flush(&app, &ch); /* nothing can be taken: the channel is blocked */
+    (void)usleep(20000);
+    assert_int_equal(atomic_load(&hulse_region_b(&ch.b)->armed) & 1, 0);
+    /* Reading makes room, and the daemon wants to hear of it. */
+    atomic_store(&hulse_region_a(&ch.a)->down_head, 65536);
+    hulse_raw_ring(&app);
+    for (int i = 0; i < 10000 && atomic_load(down_tail) == 65536; i++) {
+        (void)usleep(1000);
+    }
+    assert_int_equal(atomic_load(down_tail), 65536 + HULSE_RECEIPT_BYTES);
+    hulse_raw_channel_close(&ch);
     hulse_raw_close(&app);
     assert_witness();
 }
@@ -474,6 +548,9 @@ int main(void)
         cmocka_unit_test(test_v15_a_flood_of_control_messages_ends_in_a_close),
         cmocka_unit_test(test_v15_answers_that_are_never_read_end_in_a_close),
         cmocka_unit_test(test_quotas_refuse_with_a_status),
+        cmocka_unit_test(test_few_channels_may_be_opening),
+        cmocka_unit_test(test_channels_end_at_their_limit),
+        cmocka_unit_test(test_unread_receipts_are_no_flood_of_bells),
         cmocka_unit_test(test_opens_that_make_no_sense_are_answered),
     };
     return cmocka_run_group_tests(tests, start, stop);
