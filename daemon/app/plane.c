@@ -414,21 +414,26 @@ static void *plane_start(struct worker *w, void *shared, struct error *err)
     return p;
 }
 
+static void tell_lost(struct plane *p, const struct channel *ch, uint64_t records)
+{
+    p->lost_after_exit += records;
+    HULSE_LOG_WARNF("session.lost_after_exit",
+                    hulse_log_u64("session", ch->session->number),
+                    hulse_log_str("app", ch->session->name),
+                    hulse_log_u64("records", records));
+}
+
 /* Records of apps that have gone and whose time was too short (ipc B8, item 8). */
 static void count_lost(struct plane *p)
 {
     struct channel *ch = NULL;
     TAILQ_FOREACH(ch, &p->hot, hot_link)
     {
-        const uint64_t lost = ch->state == CHANNEL_DRAIN && ch->kind == HULSE_CHANNEL_PRODUCER
-                                  ? hulse_publish_unread(ch)
-                                  : 0;
-        if (lost > 0) {
-            p->lost_after_exit += lost;
-            HULSE_LOG_WARNF("session.lost_after_exit",
-                            hulse_log_u64("session", ch->session->number),
-                            hulse_log_str("app", ch->session->name),
-                            hulse_log_u64("records", lost));
+        const uint64_t records = ch->state == CHANNEL_DRAIN && ch->kind == HULSE_CHANNEL_PRODUCER
+                                     ? hulse_publish_unread(ch)
+                                     : 0;
+        if (records > 0) {
+            tell_lost(p, ch, records);
         }
     }
 }
