@@ -225,7 +225,10 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_producer_open(hulse_session *s,
                                                            hulse_producer **out,
                                                            const char *topic,
                                                            const hulse_producer_options *o);
-/* Flushes, waits up to drain_ms for verdicts, closes the handle; *p becomes NULL. */
+/*
+ * Flushes, waits up to drain_ms for verdicts, closes the handle; *p becomes NULL. FAILED when some
+ * had a bad one since the last sync, or a message was half published: that one is lost.
+ */
 HULSE_API hulse_status hulse_producer_close(hulse_producer **p, int drain_ms);
 
 /*

@@ -183,7 +183,7 @@ hulse_status hulse_consumer_close(hulse_consumer **c, int drain_ms)
     hulse_consumer *gone = *c;
     const hulse_status st = hulse_consumer_sync(gone, drain_ms);
 
-    hulse_handle_retire(&gone->handle);
+    (void)hulse_handle_retire(&gone->handle);
     destroy(gone);
     *c = NULL;
     return st;

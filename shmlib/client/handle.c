@@ -78,14 +78,15 @@ static void retire_in_child(struct hulse_handle *h)
     }
 }
 
-void hulse_handle_retire(struct hulse_handle *h)
+hulse_status hulse_handle_retire(struct hulse_handle *h)
 {
     struct hulse_session *s = h->channel->session;
     struct hulse_group *g = h->channel->group;
+    hulse_status st = HULSE_ORPHAN;
 
     if (hulse_session_state(s) == HULSE_SESSION_FORKED) {
         retire_in_child(h);
-        return;
+        return HULSE_CLOSED;
     }
     (void)pthread_mutex_lock(&s->lock);
     lock_lists(g);
@@ -94,11 +95,12 @@ void hulse_handle_retire(struct hulse_handle *h)
     if (hulse_session_state(s) == HULSE_SESSION_LIVE) {
         const struct hulse_ctl_close_handle close = {.handle = h->number};
         hulse_packet_begin(&s->io, HULSE_CTL_CLOSE_HANDLE, 0, &close);
-        (void)hulse_control_call(s, HULSE_CTL_OK);
+        st = hulse_control_call(s, HULSE_CTL_OK);
     }
     h->channel->users -= 1;
     if (h->channel->users == 0) {
         hulse_channel_close(&h->channel);
     }
     (void)pthread_mutex_unlock(&s->lock);
+    return st;
 }

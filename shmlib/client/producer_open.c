@@ -131,12 +131,24 @@ hulse_status hulse_producer_close(hulse_producer **p, int drain_ms)
     }
     hulse_producer *gone = *p;
     struct hulse_channel *ch = gone->handle.channel;
-    const hulse_status st = hulse_producer_settle(gone, drain_ms);
+    const bool cut = ch->cut_at != 0 && ch->cut_owner == gone;
+    const bool shared = ch->users > 1; /* else the channel goes with the handle */
+    hulse_status st = hulse_producer_settle(gone, drain_ms);
 
     if (ch->claimant == gone) {
         ch->claimant = NULL;
     }
-    hulse_handle_retire(&gone->handle);
+    if (ch->cut_owner == gone) {
+        ch->cut_owner = NULL;
+    }
+    const hulse_status told = hulse_handle_retire(&gone->handle);
+    if (cut && shared && told == HULSE_OK) {
+        /* Not before the answer: until then the daemon takes nothing else between fragments. */
+        ch->cut_at = 0;
+    }
+    if (cut && (st == HULSE_OK || st == HULSE_TIMED_OUT)) {
+        st = HULSE_FAILED; /* what is half published will never be whole */
+    }
     free(gone);
     *p = NULL;
     return st;

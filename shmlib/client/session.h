@@ -135,8 +135,11 @@ void hulse_handle_join(struct hulse_handle *h);
 
 /* Closes a handle of either kind as its close call does. */
 hulse_status hulse_handle_close(struct hulse_handle *h, int drain_ms);
-/* Unlinks it, tells the daemon, lets the channel go with its last user. Not for a forked child. */
-void hulse_handle_retire(struct hulse_handle *h);
+/*
+ * Unlinks it, tells the daemon, lets the channel go with its last user. OK: the daemon has closed
+ * the handle and forgotten what was half published by it; otherwise it may not have.
+ */
+hulse_status hulse_handle_retire(struct hulse_handle *h);
 /* The status of a handle: the session's, else its own failure; sets h->error. */
 hulse_status hulse_handle_status(struct hulse_handle *h);
 

@@ -275,6 +275,64 @@ static void test_a_message_cut_by_its_timeout_is_gone_on_with(void **state)
     free(data);
 }
 
+/* A session that gives up soon, with one producer and a second one on the same channel. */
+static void open_two_on_one_channel(struct pair *pair, hulse_producer *p[2])
+{
+    hulse_options *so = hulse_options_new();
+    hulse_producer_options *o = hulse_producer_options_new();
+    struct fake_channel *ch = NULL;
+
+    assert_int_equal(hulse_close(&pair->s, 0), HULSE_OK);
+    assert_int_equal(hulse_options_connect_timeout(so, 200), HULSE_OK);
+    assert_int_equal(hulse_open(&pair->s, so), HULSE_OK);
+    p[0] = open_producer(pair, NULL, &ch);
+    assert_int_equal(hulse_producer_options_share_with(o, p[0]), HULSE_OK);
+    p[1] = open_producer(pair, o, &ch);
+    hulse_producer_options_free(&o);
+    hulse_options_free(&so);
+}
+
+static void test_a_half_published_message_goes_with_its_producer(void **state)
+{
+    struct pair *pair = *state;
+    uint8_t *data = make_message(200000);
+    hulse_producer *p[2];
+    void *at = NULL;
+
+    open_two_on_one_channel(pair, p);
+    struct fake_channel *ch = &pair->d->channels[0];
+    assert_int_equal(hulse_publish_wait(p[0], data, 200000, NULL, 3, 20), HULSE_TIMED_OUT);
+    assert_int_equal(hulse_publish(p[1], "x", 1, NULL, 4), HULSE_BUSY);
+    assert_int_not_equal(hulse_fake_channel_take_all(ch), 0);
+    hulse_fake_channel_release(pair->d, ch);
+    assert_int_equal(hulse_producer_close(&p[0], 0), HULSE_FAILED);
+    assert_int_equal(hulse_claim(p[1], 1, &at), HULSE_OK);
+    assert_int_equal(hulse_publish(p[1], "x", 1, NULL, 4), HULSE_OK);
+    assert_int_equal(hulse_fake_channel_take_all(ch), 1);
+    free(data);
+}
+
+/* The daemon may be in the middle of it still: a message between fragments breaks the protocol. */
+static void test_a_half_published_message_stays_until_its_end_is_confirmed(void **state)
+{
+    struct pair *pair = *state;
+    uint8_t *data = make_message(200000);
+    hulse_producer *p[2];
+
+    open_two_on_one_channel(pair, p);
+    struct fake_channel *ch = &pair->d->channels[0];
+    assert_int_equal(hulse_publish_wait(p[0], data, 200000, NULL, 3, 20), HULSE_TIMED_OUT);
+    assert_int_not_equal(hulse_fake_channel_take_all(ch), 0);
+    hulse_fake_channel_release(pair->d, ch);
+    hulse_fake_set(pair->d, &pair->d->silent_on, HULSE_CTL_CLOSE_HANDLE);
+    assert_int_equal(hulse_producer_close(&p[0], 0), HULSE_FAILED);
+    hulse_fake_set(pair->d, &pair->d->silent_on, 0);
+    assert_int_equal(hulse_publish(p[1], "x", 1, NULL, 4), HULSE_BUSY);
+    assert_int_equal(hulse_publish_wait(p[1], data, 200000, NULL, 3, 0), HULSE_BUSY);
+    assert_int_equal(hulse_fake_channel_take_all(ch), 0);
+    free(data);
+}
+
 static void test_a_waiting_publish_gets_the_room_that_comes_up(void **state)
 {
     struct pair *pair = *state;
@@ -351,6 +409,8 @@ int main(void)
         PAIR_TEST(test_a_daemon_without_fragments_gets_none),
         PAIR_TEST(test_larger_than_the_ring_trickles_in),
         PAIR_TEST(test_a_message_cut_by_its_timeout_is_gone_on_with),
+        PAIR_TEST(test_a_half_published_message_goes_with_its_producer),
+        PAIR_TEST(test_a_half_published_message_stays_until_its_end_is_confirmed),
         PAIR_TEST(test_a_waiting_publish_gets_the_room_that_comes_up),
         PAIR_TEST(test_threads_share_a_producer_and_lose_nothing),
     };
