@@ -118,7 +118,7 @@ hulse_status hulse_channel_open(struct hulse_session *s,
     ch->group = hulse_group_find(s, group);
     ch->receipts = ask->receipts;
     (void)pthread_mutex_init(&ch->mt, NULL);
-    ask->group = group;
+    ask->group = ch->group->wire_number;
     const hulse_status st = negotiate(ch, ask);
     if (st != HULSE_OK) {
         hulse_channel_close(&ch);

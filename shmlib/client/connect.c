@@ -126,7 +126,7 @@ static hulse_status accept_welcome(struct hulse_session *s)
             s, HULSE_PROTOCOL, "the daemon chose ABI %u, not offered", (unsigned)s->limits.abi);
     }
     (void)fcntl(s->bell, F_SETFL, O_NONBLOCK);
-    return hulse_group_add(s, wake, &group);
+    return hulse_group_add(s, wake, 0, &group);
 }
 
 hulse_status hulse_session_connect(struct hulse_session *s, const struct hulse_options *o)

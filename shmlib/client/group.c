@@ -21,7 +21,8 @@ static int watch(int epoll, int fd)
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
 }
 
-hulse_status hulse_group_add(struct hulse_session *s, int wake, unsigned *number)
+hulse_status
+hulse_group_add(struct hulse_session *s, int wake, uint32_t wire_number, unsigned *number)
 {
     struct hulse_group *g = calloc(1, sizeof(*g));
 
@@ -29,8 +30,11 @@ hulse_status hulse_group_add(struct hulse_session *s, int wake, unsigned *number
         (void)close(wake);
         return hulse_session_fault(s, HULSE_NO_MEMORY, "no memory for a wait group");
     }
-    *g = (struct hulse_group){
-        .session = s, .wake = wake, .number = s->group_count, .attached = true};
+    *g = (struct hulse_group){.session = s,
+                              .number = s->group_count,
+                              .wire_number = wire_number,
+                              .wake = wake,
+                              .attached = true};
     (void)pthread_mutex_init(&g->lock, NULL);
     g->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (g->epoll < 0 || fcntl(wake, F_SETFL, O_NONBLOCK) != 0 || watch(g->epoll, wake) != 0 ||
@@ -264,7 +268,12 @@ static hulse_status group_open(hulse_session *s, unsigned *group)
     }
     hulse_packet_begin(&s->io, HULSE_CTL_GROUP, 0, &ask);
     const hulse_status st = hulse_control_call(s, HULSE_CTL_GROUP_OK);
-    return st == HULSE_OK ? hulse_group_add(s, s->io.fds[0], group) : st;
+    if (st != HULSE_OK) {
+        return st;
+    }
+    struct hulse_ctl_group answer;
+    hulse_control_answer(s, &answer, sizeof(answer));
+    return hulse_group_add(s, s->io.fds[0], answer.group, group);
 }
 
 hulse_status hulse_group_open(hulse_session *s, unsigned *group)

@@ -49,11 +49,12 @@ struct hulse_handle {
 
 struct hulse_group {
     struct hulse_session *session;
-    uint32_t number;
-    int wake;          /* read end of the daemon's pipe */
-    int epoll;         /* hulse_fd(): wake and the session's socket */
-    bool attached;     /* both are still in epoll; owner: the group's thread, as of the next */
-    uint64_t rechecks; /* finds that no wake-up had announced */
+    uint32_t number;      /* the application's: the index in the session */
+    uint32_t wire_number; /* the daemon's; another when an answer of its came too late */
+    int wake;             /* read end of the daemon's pipe */
+    int epoll;            /* hulse_fd(): wake and the session's socket */
+    bool attached;        /* both are still in epoll; owner: the group's thread, as of the next */
+    uint64_t rechecks;    /* finds that no wake-up had announced */
     pthread_mutex_t lock;
     struct hulse_handle *handles;
 };
@@ -122,7 +123,9 @@ hulse_status hulse_session_tend(struct hulse_session *s);
 void hulse_session_look(struct hulse_session *s);
 
 /* group.c */
-hulse_status hulse_group_add(struct hulse_session *s, int wake, unsigned *number);
+/* Adds the daemon's group `wire_number`; takes `wake`. *number becomes the application's. */
+hulse_status
+hulse_group_add(struct hulse_session *s, int wake, uint32_t wire_number, unsigned *number);
 struct hulse_group *hulse_group_find(const struct hulse_session *s, unsigned number);
 void hulse_group_free(struct hulse_group *g);
 /* Empties the pipe; a pipe without a writer orphans the session. */

@@ -105,6 +105,53 @@ static void test_a_group_wakes_for_its_own_channels_only(void **state)
     assert_int_equal(hulse_group_open(pair->s, NULL), HULSE_INVAL);
 }
 
+/* Counts the group that was asked for last, and sends the answer that is late. Gives its pipe. */
+static int answer_group_late(struct fake_daemon *d)
+{
+    struct hulse_ctl_head to;
+    struct hulse_packet p;
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    (void)pthread_mutex_lock(&d->lock);
+    memcpy(&to, d->last[HULSE_CTL_GROUP].bytes, sizeof(to));
+    const struct hulse_ctl_group ok = {.group = d->group_count};
+    d->group_count += 1;
+    hulse_packet_begin(&p, HULSE_CTL_GROUP_OK, to.req, &ok);
+    assert_int_equal(hulse_packet_send(d->sock, p.bytes, &ends[0], 1), HULSE_OK);
+    (void)pthread_mutex_unlock(&d->lock);
+    (void)close(ends[0]);
+    return ends[1];
+}
+
+static void test_a_group_answered_too_late_shifts_no_wake_up(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_daemon *d = pair->d;
+    hulse_options *so = hulse_options_new();
+    struct fake_channel *ch = NULL;
+    unsigned group = 0;
+
+    assert_int_equal(hulse_close(&pair->s, 0), HULSE_OK);
+    assert_int_equal(hulse_options_connect_timeout(so, 200), HULSE_OK);
+    assert_int_equal(hulse_open(&pair->s, so), HULSE_OK);
+    hulse_options_free(&so);
+    hulse_fake_set(d, &d->silent_on, HULSE_CTL_GROUP);
+    assert_int_equal(hulse_group_open(pair->s, &group), HULSE_TIMED_OUT);
+    struct pollfd late = {.fd = answer_group_late(d)};
+    hulse_fake_set(d, &d->silent_on, 0);
+    assert_int_equal(hulse_group_open(pair->s, &group), HULSE_OK);
+    assert_int_equal(group, 1); /* the application's numbers have no gap */
+    assert_int_equal(poll(&late, 1, WAIT_MS), 1);
+    assert_int_equal(late.revents, POLLERR); /* the late one has no reader */
+    (void)close(late.fd);
+    assert_non_null(open_full(pair, group, &ch));
+    assert_int_equal(ch->ask.group, 2);
+    assert_int_equal(hulse_arm(pair->s, group), HULSE_OK);
+    receipt(pair, ch);
+    assert_true(readable(pair->s, group, WAIT_MS));
+}
+
 /* One loop, two channels, wake-ups from a thread: as an application's event loop. */
 struct poster {
     struct pair *pair;
@@ -390,6 +437,7 @@ int main(void)
         PAIR_TEST(test_what_came_before_the_arm_is_not_slept_over),
         PAIR_TEST(test_arm_flushes_what_is_committed),
         PAIR_TEST(test_a_group_wakes_for_its_own_channels_only),
+        PAIR_TEST(test_a_group_answered_too_late_shifts_no_wake_up),
         PAIR_TEST(test_an_epoll_loop_sees_every_receipt),
         PAIR_TEST(test_threads_sleep_on_groups_of_their_own),
         PAIR_TEST(test_a_failed_handle_says_so_on_every_call),
