@@ -359,7 +359,10 @@ HULSE_API hulse_status hulse_consumer_close(hulse_consumer **c, int drain_ms);
  * in the reassembly buffer; until it is released no second such one is handed out.
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_next(hulse_consumer *c, struct hulse_message *m);
-/* The same, waiting up to timeout_ms; TIMED_OUT instead of AGAIN. */
+/*
+ * The same, waiting up to timeout_ms; TIMED_OUT when none came. AGAIN, at once, only when the next
+ * is a large one and another is held: no wait helps, release that first.
+ */
 HULSE_API HULSE_NODISCARD hulse_status hulse_next_wait(hulse_consumer *c,
                                                        struct hulse_message *m,
                                                        int timeout_ms);
