@@ -26,6 +26,9 @@
 /* Shorter than this a path cannot be mistyped for another one. */
 #define PATH_BYTES_MAX 64U
 
+/* Stands for workers.count. */
+#define SHORT_FORM "workers"
+
 /* A text that can appear in names, logs and YAML. */
 static bool valid_text(const char *text, const char **why)
 {
@@ -178,7 +181,7 @@ const struct key *hulse_key_at(size_t index)
 
 const struct key *hulse_key_find(const char *path)
 {
-    const char *full = strcmp(path, "workers") == 0 ? "workers.count" : path;
+    const char *full = strcmp(path, SHORT_FORM) == 0 ? "workers.count" : path;
 
     for (size_t i = 0; i < KEY_COUNT_OF_TABLE; i++) {
         if (strcmp(table[i].path, full) == 0) {
@@ -224,6 +227,11 @@ const char *hulse_key_nearest(const char *path)
 
     if (bytes >= PATH_BYTES_MAX) {
         return nearest;
+    }
+    const size_t short_form = edit_distance(path, SHORT_FORM);
+    if (short_form <= best) {
+        best = short_form;
+        nearest = SHORT_FORM;
     }
     for (size_t i = 0; i < KEY_COUNT_OF_TABLE; i++) {
         const char *dot = strrchr(table[i].path, '.');

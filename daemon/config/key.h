@@ -46,7 +46,7 @@ size_t hulse_key_count(void);
 const struct key *hulse_key_at(size_t index);
 /* By path, `workers` standing for workers.count; NULL when unknown. */
 const struct key *hulse_key_find(const char *path);
-/* The path with the smallest edit distance; "" when none is near enough to be meant. */
+/* The path (or `workers`) with the smallest edit distance; "" when none can be meant. */
 const char *hulse_key_nearest(const char *path);
 
 /* Parses and stores; *err names key and range on failure, and *c is unchanged. */

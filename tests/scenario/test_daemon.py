@@ -146,6 +146,7 @@ def test_usage_is_64(args):
 @pytest.mark.parametrize("assignment, words", [
     ("sesion.ring_max=1MiB", ["'sesion.ring_max'", "'session.ring_max'"]),
     ("session.ring_max=3MiB", ["session.ring_max", "64KiB to 64MiB", "power of two"]),
+    ("worker=1", ["'worker'", "'workers'"]),
     ("workers=0", ["workers.count", "auto or 1 to 64"]),
     ("spin.mode=quick", ["spin.mode", "auto, off or busy"]),
     ("spin.min=1ms", ["spin.min", "spin.max"]),

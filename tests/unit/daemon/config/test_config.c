@@ -248,6 +248,7 @@ static void test_unknown_keys_name_the_nearest(void **state)
         {"sesion.ring_max=1MiB", "'session.ring_max'"},
         {"session.reciepts=4096", "'session.receipts'"},
         {"worker.count=2", "'workers.count'"},
+        {"worker=1", "'workers'"},
         {"ring_max=1MiB", "'session.ring_max'"},
         {"log.lvl=info", "'log.level'"},
         {"drain-timeout=1s", "'drain_timeout'"},
