@@ -42,12 +42,16 @@ void hulse_cli_sender_refuse(struct hulse_cli_sender *s, const char *what, const
     tell(s, what, why);
 }
 
-/* The session has ended: said once. */
-static void broken(struct hulse_cli_sender *s, hulse_status status)
+/* No more can be published: said once. `why` is used unless the whole session has ended. */
+static void broken(struct hulse_cli_sender *s, hulse_status status, const char *why)
 {
     if (s->broken == HULSE_OK) {
         s->broken = status;
-        (void)hulse_cli_fail(status, "publishing has stopped", hulse_producer_error(s->producer));
+        /* The producer's text is that of its own last failure, which may be an older one. */
+        if (hulse_poll(s->session, 0) != HULSE_OK) {
+            why = hulse_last_error(s->session);
+        }
+        (void)hulse_cli_fail(status, "publishing has stopped", why);
     }
 }
 
@@ -93,7 +97,7 @@ static unsigned take_receipts(struct hulse_cli_sender *s)
     while (s->receipts && count == RECEIPTS_AT_ONCE) {
         const hulse_status st = hulse_receipts(s->producer, got, RECEIPTS_AT_ONCE, &count);
         if (st != HULSE_OK && st != HULSE_AGAIN) {
-            broken(s, st);
+            broken(s, st, hulse_producer_error(s->producer));
             return total;
         }
         for (unsigned i = 0; i < count; i++) {
@@ -112,7 +116,7 @@ void hulse_cli_sender_sleep(struct hulse_cli_sender *s, struct hulse_cli_sleep *
     const hulse_status st = hulse_cli_sleep(s->session, what);
     if (st != HULSE_OK && st != HULSE_AGAIN) {
         (void)take_receipts(s);
-        broken(s, st);
+        broken(s, st, NULL);
         return;
     }
     (void)take_receipts(s);
@@ -190,7 +194,7 @@ static void refuse(struct hulse_cli_sender *s, uint64_t number, size_t bytes, hu
         return;
     }
     s->refused++;
-    broken(s, st);
+    broken(s, st, why);
 }
 
 /* Until there is room. OK: try again; AGAIN: a signal came; else the message has failed. */
@@ -247,7 +251,7 @@ static void finish_receipts(struct hulse_cli_sender *s, struct hulse_cli_deadlin
 {
     while (s->answered < s->accepted && s->broken == HULSE_OK) {
         if (hulse_cli_deadline_passed(until)) {
-            broken(s, HULSE_TIMED_OUT);
+            broken(s, HULSE_TIMED_OUT, "the daemon was not done in time");
             return;
         }
         struct hulse_cli_sleep what = {.until = until, .input = -1, .output = -1};
@@ -271,8 +275,20 @@ static void finish_counted(struct hulse_cli_sender *s, struct hulse_cli_deadline
             return;
         }
         if (st != HULSE_TIMED_OUT || hulse_cli_deadline_passed(until)) {
-            broken(s, st);
+            broken(s, st, hulse_producer_error(s->producer));
         }
+    }
+}
+
+/* The counters of the channel outlive the daemon: what it had answered when it went. */
+static void take_counters(struct hulse_cli_sender *s)
+{
+    struct hulse_stats now = {.size = sizeof(now)};
+
+    if (hulse_producer_stats(s->producer, &now) == HULSE_OK) {
+        const uint64_t answered = now.done + now.failed;
+        s->answered = answered < s->accepted ? answered : s->accepted;
+        s->failed += now.failed < s->answered ? now.failed : s->answered;
     }
 }
 
@@ -281,14 +297,18 @@ void hulse_cli_sender_finish(struct hulse_cli_sender *s)
     const int timeout_ms = s->cli->timeout_ms < 0 ? VERDICT_TIMEOUT_MS : s->cli->timeout_ms;
     const struct hulse_cli_deadline until = hulse_cli_deadline_in(timeout_ms);
 
-    if (s->wait_for == HULSE_CLI_WAIT_ACCEPTED) {
+    if (s->wait_for == HULSE_CLI_WAIT_ACCEPTED && s->broken == HULSE_OK) {
         (void)hulse_flush(s->producer);
         return;
     }
     if (s->receipts) {
         finish_receipts(s, until);
+        (void)take_receipts(s);
     } else if (s->accepted > 0) {
         finish_counted(s, until);
+        if (s->broken != HULSE_OK) {
+            take_counters(s);
+        }
     }
     if (s->answered < s->accepted) {
         s->failed += s->accepted - s->answered;

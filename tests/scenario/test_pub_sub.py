@@ -5,11 +5,12 @@ Method: `hulse pub` and `hulse sub` as separate processes, whole outputs compare
 import base64
 import json
 import os
+import signal
 import time
 
 import pytest
 
-from command import Background, Subscriber, new_topic, ok, publish, run
+from command import Background, Subscriber, new_topic, ok, publish, run, stats
 
 
 @pytest.mark.smoke
@@ -187,6 +188,33 @@ def test_more_than_the_ring_holds(daemon):
         out, code = sub.wait(100)
     assert len(ok(publisher).splitlines()) == 8192
     assert code == 0 and out == lines
+
+
+def await_publishing(daemon, topic, publisher):
+    end = time.monotonic() + 60
+    while not any(t["name"] == topic and t["published"] > 1000 for t in stats(daemon)["topics"]):
+        assert time.monotonic() < end and publisher.process.poll() is None, publisher.stderr()
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("wait", [(), ("--wait", "stored"), ("--wait", "accepted")])
+def test_what_the_daemon_took_before_it_went_is_published(start, number, wait):
+    """Counted as failed is at most what fits into the ring: the rest had its verdict."""
+    daemon = start("drain_timeout=200ms")
+    topic = new_topic()
+    with Background(daemon, "pub", topic, *wait, "--json", "--repeat", "1000000000",
+                    "x" * 100) as publisher:
+        await_publishing(daemon, topic, publisher)
+        daemon.terminate(number)
+        out, code = publisher.wait(60)
+    assert code == 69
+    counts = json.loads(out.splitlines()[-1])
+    assert counts["published"] > 1000
+    assert counts["failed"] <= 512 * 1024 // 100
+    errors = publisher.stderr()
+    assert "publishing has stopped: the daemon has" in errors
+    assert "ring is full" not in errors
 
 
 def test_several_topics(daemon):
