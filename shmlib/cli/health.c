@@ -37,14 +37,16 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
         return rc;
     }
     const char *status = json_string_value(json_object_get(result, "status"));
-    const bool healthy = status != NULL && strcmp(status, "healthy") == 0;
+    /* One that is draining is alive: `ready` says whether newcomers are welcome. */
+    const bool alive =
+        status != NULL && (strcmp(status, "healthy") == 0 || strcmp(status, "draining") == 0);
     if (cli->json) {
         (void)hulse_cli_out_json(&cli->out, result, JSON_COMPACT);
     } else {
         hulse_cli_pretty(&cli->out, result);
     }
     json_decref(result);
-    return healthy ? HULSE_CLI_OK : HULSE_CLI_UNREACHABLE;
+    return alive ? HULSE_CLI_OK : HULSE_CLI_UNREACHABLE;
 }
 
 const struct hulse_cli_command hulse_cli_health = {
@@ -53,12 +55,13 @@ const struct hulse_cli_command hulse_cli_health = {
     .help =
         "hulse health\n"
         "\n"
-        "Prints what the daemon says about itself and ends with 0 if it is healthy. Fit for a\n"
-        "liveness probe and for waiting until a daemon that was just started is ready.\n"
+        "Prints what the daemon says about itself and ends with 0 if it is healthy or draining.\n"
+        "Fit for a liveness probe and for waiting until a daemon that was just started answers;\n"
+        "whether it is ready for newcomers is the member `ready`.\n"
         "\n"
         "      --deep   not in this version\n"
         "\n"
-        "Exit: 0 healthy; 69 not healthy or no daemon; 75 no answer within --timeout (5s); 77 no\n"
-        "permission.\n",
+        "Exit: 0 healthy or draining; 69 not healthy or no daemon; 75 no answer within --timeout\n"
+        "(5s); 77 no permission.\n",
     .run = run,
 };

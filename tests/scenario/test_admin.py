@@ -24,6 +24,18 @@ def test_health(daemon):
     assert answer["pid"] == daemon.pid
 
 
+def test_a_daemon_that_drains_is_alive(start):
+    daemon = start("drain_timeout=1h")
+    with Subscriber(daemon, new_topic(), "-s", "s"):
+        daemon.terminate()
+        assert daemon.next_state() == "STOPPING=1"
+        answer = json.loads(ok(run(daemon, "health", "--json")))
+        assert (answer["status"], answer["ready"]) == ("draining", False)
+        text = ok(run(daemon, "health")).decode()
+        assert ["ready", "no"] in [line.split() for line in text.splitlines()]
+    assert daemon.wait() == 0
+
+
 def test_stats_have_the_documented_members(daemon):
     answer = stats(daemon)
     assert list(answer)[:len(KEYS)] == KEYS
