@@ -30,7 +30,7 @@ static const struct answer answers[] = {
     {HULSE_CLOSED, HULSE_CLI_UNREACHABLE, "the daemon's log says why it closed the session"},
     {HULSE_INVAL,
      HULSE_CLI_USAGE,
-     "topics are [non-persistent://]TENANT/NAMESPACE/NAME or NAME; see `hulse help`"},
+     "topics are non-persistent://TENANT/NAMESPACE/NAME in this version; see `hulse help`"},
     {HULSE_FAILED, HULSE_CLI_SOME_FAILED, "run with -v to see which and why"},
     {HULSE_RECEIPTS, HULSE_CLI_TIMED_OUT, NULL},
     {HULSE_TIMED_OUT, HULSE_CLI_TIMED_OUT, "allow more with --timeout, or look at `hulse stats`"},

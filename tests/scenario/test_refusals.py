@@ -100,6 +100,14 @@ def test_a_bad_topic_name_is_64(daemon, topic):
         assert result.stdout == b""
 
 
+def test_the_hint_of_a_bad_name_is_a_name_that_works(daemon):
+    for topic in ("a/b", "strange://public/default/name", "orders"):
+        errors = run(daemon, "pub", topic, "x").stderr.decode()
+        hint = errors.splitlines()[1]
+        assert "non-persistent://TENANT/NAMESPACE/NAME" in hint
+        assert "[non-persistent" not in hint and "or NAME" not in hint
+
+
 def test_a_persistent_topic_is_refused_with_a_hint(daemon):
     for args in (("pub", "orders", "x"), ("sub", "orders", "-s", "s", "-n", "1")):
         result = run(daemon, *args)
