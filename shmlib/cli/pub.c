@@ -174,6 +174,11 @@ static int check_options(const struct pub *p, const struct hulse_cli_args *a)
         return hulse_cli_usage(
             "pub", "--delay: a non-persistent topic keeps no message, so it cannot delay one");
     }
+    if (p->meta.partition > 1 && keeps_nothing(p)) {
+        return hulse_cli_usage("pub",
+                               "--partition: a non-persistent topic has no partitions in this "
+                               "version; 0 is all of it");
+    }
     if (p->wait_for == HULSE_CLI_WAIT_ACCEPTED && p->verbose) {
         return hulse_cli_usage(
             "pub", "-v prints ids and only a stored message has one; leave --wait accepted out");
@@ -447,7 +452,8 @@ const struct hulse_cli_command hulse_cli_pub = {
         "                        properties take the place of all of these\n"
         "      --delay DURATION  deliver not before; refused for non-persistent topics\n"
         "      --ttl DURATION    do not deliver later than this\n"
-        "      --partition N     publish to this partition, from 0\n"
+        "      --partition N     publish to this partition, from 0; refused for non-persistent\n"
+        "                        topics unless N is 0\n"
         "      --wait WHAT       stored (default): end when the topic has every message, and say\n"
         "                        for each failure why; accepted: end when they are in the ring\n"
         "  -r, --rate RATE       at most so many: 100, 0.5, 30/m, 10/h; per second by default\n"

@@ -48,6 +48,7 @@ def test_no_daemon_is_69(tmp_path, args):
     ("pub", SOME_TOPIC, "--wait", "never", "x"),
     ("pub", SOME_TOPIC, "-v", "--wait", "accepted", "x"),
     ("pub", SOME_TOPIC, "--partition", "-1", "x"),
+    ("pub", SOME_TOPIC, "--partition", "1", "x"),
     ("pub", SOME_TOPIC, "--file", "/dev/null", "x"),
     ("pub", SOME_TOPIC, "--timeout", "later", "x"),
     ("pub", SOME_TOPIC, "--delay", "5s", "x"),
@@ -106,6 +107,13 @@ def test_the_hint_of_a_bad_name_is_a_name_that_works(daemon):
         hint = errors.splitlines()[1]
         assert "non-persistent://TENANT/NAMESPACE/NAME" in hint
         assert "[non-persistent" not in hint and "or NAME" not in hint
+
+
+def test_partition_0_of_a_topic_in_memory_is_all_of_it(daemon):
+    topic = new_topic()
+    with Subscriber(daemon, topic, "-s", "s", "-n", "1", "--timeout", "60s") as sub:
+        assert run(daemon, "pub", topic, "--partition", "0", "x").returncode == 0
+        assert sub.wait() == (b"x\n", 0)
 
 
 def test_a_persistent_topic_is_refused_with_a_hint(daemon):
