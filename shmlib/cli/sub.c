@@ -27,10 +27,7 @@ static int set_type(struct hulse_cli_receiver *r, const char *text)
     static const struct {
         const char *name;
         enum hulse_subscription type;
-    } types[] = {{"exclusive", HULSE_EXCLUSIVE},
-                 {"shared", HULSE_SHARED},
-                 {"failover", HULSE_FAILOVER},
-                 {"key_shared", HULSE_KEY_SHARED}};
+    } types[] = {{"exclusive", HULSE_EXCLUSIVE}, {"shared", HULSE_SHARED}};
 
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (strcmp(types[i].name, text) == 0) {
@@ -39,7 +36,10 @@ static int set_type(struct hulse_cli_receiver *r, const char *text)
             return HULSE_CLI_OK;
         }
     }
-    return hulse_cli_usage("sub", "-t %s: exclusive, shared, failover or key_shared", text);
+    if (strcmp(text, "failover") == 0 || strcmp(text, "key_shared") == 0) {
+        return hulse_cli_usage("sub", "-t %s: not in this version; exclusive or shared", text);
+    }
+    return hulse_cli_usage("sub", "-t %s: exclusive or shared", text);
 }
 
 static int set_option(struct hulse_cli_receiver *r, int id, const char *value)
@@ -120,7 +120,8 @@ const struct hulse_cli_command hulse_cli_sub = {
         "back to the subscription.\n"
         "\n"
         "  -s, --subscription NAME   the subscription; needed\n"
-        "  -t, --type TYPE           exclusive, shared (default), failover or key_shared\n"
+        "  -t, --type TYPE           exclusive or shared (default); failover and key_shared are\n"
+        "                            not in this version\n"
         "      --from WHERE          where a new subscription begins: latest (default), earliest\n"
         "  -n, --count COUNT         end after COUNT messages\n"
         "      --no-ack              acknowledge nothing: every message goes back at the end\n"
@@ -134,8 +135,8 @@ const struct hulse_cli_command hulse_cli_sub = {
         "--timeout ends the command after that time: with 75 when -n was given and not reached,\n"
         "else with 0. --json is --format json.\n"
         "\n"
-        "Exit: 0; 69 no daemon, it went away, or the subscription is taken; 74 standard output "
-        "was\n"
-        "closed; 75 the time was over; 77 no permission.\n",
+        "Exit: 0; 64 usage, also a type that is not in this version; 69 no daemon, it went away,\n"
+        "or the subscription is taken; 74 standard output was closed; 75 the time was over; 77 no\n"
+        "permission.\n",
     .run = run,
 };
