@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reads messages in place, prints and acknowledges them: consume TOPIC [COUNT]
- *
  * Ends with success when COUNT messages (default 10) were acknowledged.
  */
 #include <hulse/hulse.h>
@@ -20,6 +19,10 @@ static hulse_status consume(hulse_consumer *c, unsigned long count)
         if (st == HULSE_OK) {
             printf("%s: %.*s\n", m.topic, (int)m.data_bytes, (const char *)m.data);
             st = hulse_ack(c, &m.id);
+            if (st == HULSE_AGAIN) { /* no room: the daemon is behind with verdicts */
+                st = hulse_consumer_sync(c, SYNC_MS);
+                st = st == HULSE_OK ? hulse_ack(c, &m.id) : st;
+            }
             hulse_release(c, &m); /* m.data is the ring's again */
         }
     }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Not every message can be handled at once, or at all: verdicts TOPIC [COUNT]
- *
  * A message whose first byte is '?' is given back and comes again, an empty one is dropped, the
  * others are acknowledged. Ends when COUNT messages (default 10) have a final verdict.
  */
@@ -20,14 +19,12 @@ static int judge(hulse_consumer *c, const struct hulse_message *m, hulse_status 
         *st = hulse_drop(c, &m->id);
         return 1;
     }
-    if (text[0] == '?' && m->redelivery_count == 0) {
-        printf("again later: %.*s\n", (int)m->data_bytes, text);
-        *st = hulse_nack(c, &m->id, RETRY_MS);
-        return 0;
+    const int later = text[0] == '?' && m->redelivery_count == 0;
+    *st = later ? hulse_nack(c, &m->id, RETRY_MS) : hulse_ack(c, &m->id);
+    if (*st == HULSE_OK) {
+        printf("%s: %.*s\n", later ? "again later" : "done", (int)m->data_bytes, text);
     }
-    printf("done: %.*s\n", (int)m->data_bytes, text);
-    *st = hulse_ack(c, &m->id);
-    return 1;
+    return !later;
 }
 
 int main(int argc, char **argv)
@@ -47,7 +44,12 @@ int main(int argc, char **argv)
         st = hulse_next_batch(
             c, m, left < BATCH ? (unsigned)left : BATCH, 1U << 20, WAIT_MS, &count);
         for (unsigned i = 0; i < count && st == HULSE_OK; i++) {
-            left -= (unsigned long)judge(c, &m[i], &st);
+            int final = judge(c, &m[i], &st);
+            if (st == HULSE_AGAIN) { /* no room: the daemon is behind with verdicts */
+                st = hulse_consumer_sync(c, SYNC_MS);
+                final = st == HULSE_OK ? judge(c, &m[i], &st) : 0;
+            }
+            left -= (unsigned long) final;
         }
         if (count != 0) {
             hulse_release(c, &m[count - 1]); /* and all before it */

@@ -376,7 +376,11 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_next_batch(hulse_consumer *c,
 /* Gives back the ring space of this message and of all before it. A verdict may follow. */
 HULSE_API void hulse_release(hulse_consumer *c, const struct hulse_message *last);
 
-/* Verdicts. AGAIN: the verdict ring is full. They travel with the next flush, arm or poll. */
+/*
+ * Verdicts. They travel in sixteens by themselves, the rest with the next flush, arm or poll. AGAIN:
+ * the daemon is behind and the verdict ring is full; nothing was given. hulse_consumer_sync(), or
+ * hulse_arm() and a sleep until the group's descriptor is readable, then the same call again.
+ */
 HULSE_API HULSE_NODISCARD hulse_status hulse_ack(hulse_consumer *c, const struct hulse_id *id);
 HULSE_API HULSE_NODISCARD hulse_status hulse_ack_cumulative(hulse_consumer *c,
                                                             const struct hulse_id *id);

@@ -6,7 +6,9 @@ Method: texts compared; every docs/examples program started against a daemon."""
 import os
 import pathlib
 import re
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -121,6 +123,36 @@ def test_the_example_that_consumes(daemon):
         out, code = consumer.wait()
     assert code == 0
     assert out.decode().splitlines() == [f"{topic}: {text}" for text in "abc"]
+
+
+def await_asleep(process, file, lines):
+    """Until it has printed that much and either sleeps or has ended."""
+    end = time.monotonic() + 30
+    while process.poll() is None:
+        state = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "S" and file.read_bytes().count(b"\n") >= lines:
+            return
+        assert time.monotonic() < end, f"{state}, {file.read_bytes().count(bytes([10]))} lines"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("name", ["consume", "verdicts"])
+def test_an_example_gives_more_verdicts_than_their_ring_holds(start, tmp_path, name):
+    """The daemon stands still while the consumer goes through what is in its own ring."""
+    daemon, topic, file = start(), new_topic(name), tmp_path / "out"
+    lines = [f"{i}" for i in range(8000)]
+    with open(file, "wb") as out, Background(daemon, topic, "8000", path=example(name),
+                                             stdout=out) as consumer:
+        consumer.await_error_line("ready")
+        consumer.signal(signal.SIGSTOP)
+        ok(run(daemon, "pub", topic, input="\n".join(lines[:4000]) + "\n"))
+        daemon.terminate(signal.SIGSTOP)
+        consumer.signal(signal.SIGCONT)
+        await_asleep(consumer.process, file, 2000)
+        daemon.terminate(signal.SIGCONT)
+        ok(run(daemon, "pub", topic, input="\n".join(lines[4000:]) + "\n"))
+        assert consumer.wait(60)[1] == 0, consumer.stderr()
+    assert [line.rpartition(": ")[2] for line in file.read_text().splitlines()] == lines
 
 
 def test_the_example_with_verdicts(daemon):
