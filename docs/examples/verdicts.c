@@ -11,7 +11,7 @@
 enum { WAIT_MS = 20000, SYNC_MS = 5000, BATCH = 16, RETRY_MS = 50 };
 
 /* Gives 1 when the verdict is final. */
-static int judge(hulse_consumer *c, const struct hulse_message *m, hulse_status *st)
+static unsigned judge(hulse_consumer *c, const struct hulse_message *m, hulse_status *st)
 {
     const char *text = m->data;
 
@@ -24,16 +24,15 @@ static int judge(hulse_consumer *c, const struct hulse_message *m, hulse_status 
     if (*st == HULSE_OK) {
         printf("%s: %.*s\n", later ? "again later" : "done", (int)m->data_bytes, text);
     }
-    return !later;
+    return later ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
-    unsigned long left = argc == 3 ? strtoul(argv[2], NULL, 10) : 10;
+    unsigned left = argc == 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 10;
     hulse_session *s = NULL;
     hulse_consumer *c = NULL;
     hulse_consumer_options *o = hulse_consumer_options_new();
-
     hulse_status st = argc < 2 ? HULSE_INVAL : hulse_consumer_options_type(o, HULSE_SHARED);
     st = st == HULSE_OK ? hulse_open(&s, NULL) : st;
     st = st == HULSE_OK ? hulse_consumer_open(s, &c, argv[1], "example", o) : st;
@@ -41,15 +40,14 @@ int main(int argc, char **argv)
     while (left > 0 && st == HULSE_OK) {
         struct hulse_message m[BATCH];
         unsigned count = 0;
-        st = hulse_next_batch(
-            c, m, left < BATCH ? (unsigned)left : BATCH, 1U << 20, WAIT_MS, &count);
+        st = hulse_next_batch(c, m, left < BATCH ? left : BATCH, 1U << 20, WAIT_MS, &count);
         for (unsigned i = 0; i < count && st == HULSE_OK; i++) {
-            int final = judge(c, &m[i], &st);
+            unsigned judged = judge(c, &m[i], &st);
             if (st == HULSE_AGAIN) { /* no room: the daemon is behind with verdicts */
                 st = hulse_consumer_sync(c, SYNC_MS);
-                final = st == HULSE_OK ? judge(c, &m[i], &st) : 0;
+                judged = st == HULSE_OK ? judge(c, &m[i], &st) : 0;
             }
-            left -= (unsigned long) final;
+            left -= judged;
         }
         if (count != 0) {
             hulse_release(c, &m[count - 1]); /* and all before it */
