@@ -95,13 +95,15 @@ static unsigned look_around(struct worker *w, struct pace *pace, unsigned done)
         pace->clock_used = 0;
         w->loop.now_ns = hulse_clock_ns();
     }
-    const uint64_t poll_ns = done != 0 ? pace->poll_ns : POLL_NS;
-    if (w->loop.now_ns - pace->polled_ns < poll_ns) {
+    /* The gaps between an app's batches are no idleness yet. */
+    const bool idle =
+        done == 0 && pace->idle_turns != 0 && w->loop.now_ns - pace->idle_since_ns >= POLL_NS;
+    if (w->loop.now_ns - pace->polled_ns < (idle ? POLL_NS : pace->poll_ns)) {
         return hulse_inbox_run(&w->loop.inbox, INBOX_BUDGET);
     }
     const unsigned handled = hulse_loop_round(&w->loop, 0);
     pace->polled_ns = w->loop.now_ns;
-    if (handled != 0 || done == 0) {
+    if (handled != 0 || idle) {
         pace->poll_ns = POLL_NS;
     } else if (pace->poll_ns < POLL_NS_MAX) {
         pace->poll_ns *= 2;
