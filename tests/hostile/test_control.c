@@ -3,11 +3,9 @@
  * Goal:   the control socket and the descriptors it carries: V1..V6, V15, the handshake, quotas.
  * Method: the real daemon; each case is a fresh session; a witness publishes after each.
  */
+#include "tests/hostile/stage.h"
 #include "tests/support/check.h"
-#include "tests/support/daemon_process.h"
-#include "tests/support/raw_app.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,34 +18,24 @@
 #define TOPIC "non-persistent://public/default/hostile-control"
 #define RING (128U * 1024)
 
-static struct daemon_process daemon_process;
-static struct raw_app witness;
-static struct raw_channel witness_channel;
-static uint64_t witness_sent;
+static struct stage stage;
 
 static void assert_witness(void)
 {
-    witness_sent += 1;
-    assert_int_equal(hulse_raw_publish(&witness, &witness_channel, "witness", 7, witness_sent),
-                     HULSE_OUTCOME_STORED);
-    assert_true(hulse_test_daemon_alive(&daemon_process));
+    assert_true(hulse_stage_witness(&stage));
 }
 
 static int start(void **state)
 {
     (void)state;
-    hulse_test_daemon_start(&daemon_process, NULL);
-    hulse_raw_open(&witness, daemon_process.socket);
-    hulse_raw_channel(&witness, &witness_channel, HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_FULL);
-    return hulse_raw_producer(&witness, &witness_channel, TOPIC);
+    hulse_stage_open(&stage, NULL);
+    return 0;
 }
 
 static int stop(void **state)
 {
     (void)state;
-    hulse_raw_channel_close(&witness_channel);
-    hulse_raw_close(&witness);
-    return hulse_test_daemon_stop(&daemon_process) ? 0 : -1;
+    return hulse_stage_close(&stage) ? 0 : -1;
 }
 
 static void assert_closed(struct raw_app *app, const char *rule)
@@ -94,7 +82,7 @@ static int good_region(bool populated, bool sealed)
 static void assert_attach_closed(int fd, const char *rule)
 {
     struct raw_app app;
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     attach(&app, fd, 0, 0);
     (void)close(fd);
     assert_closed(&app, rule);
@@ -104,7 +92,7 @@ static void test_v1_attach_refuses_what_is_no_sealed_memfd(void **state)
 {
     (void)state;
     char path[96];
-    (void)snprintf(path, sizeof(path), "%s/file", daemon_process.dir);
+    (void)snprintf(path, sizeof(path), "%s/file", stage.daemon.dir);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     assert_int_equal(ftruncate(fd, HULSE_CONTROL_BYTES + RING), 0);
     assert_attach_closed(fd, "rule V1");
@@ -145,7 +133,7 @@ static void test_v2_ready_without_populating(void **state)
     struct raw_app app;
     struct raw_channel ch;
     const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER};
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     hulse_raw_channel_begin(&app, &ch, &ask);
     assert_false(hulse_raw_channel_ready(&app, &ch));
     hulse_raw_channel_close(&ch);
@@ -158,7 +146,7 @@ static void test_v1_region_sealed_against_sealing(void **state)
     struct raw_app app;
     struct raw_channel ch;
     const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER};
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     hulse_raw_channel_begin(&app, &ch, &ask);
     assert_int_equal(fcntl(ch.fd_a, F_ADD_SEALS, F_SEAL_SEAL), 0);
     assert_false(hulse_raw_channel_ready(&app, &ch));
@@ -173,7 +161,7 @@ static void test_v6_attach_positions(void **state)
         {4, 8}, {0, 12}, {16, 8}, {0, (uint64_t)RING + 8}, {UINT64_MAX - 7, 0}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct raw_app app;
-        hulse_raw_open(&app, daemon_process.socket);
+        hulse_raw_open(&app, stage.daemon.socket);
         const int fd = good_region(true, true);
         attach(&app, fd, cases[i][0], cases[i][1]);
         (void)close(fd);
@@ -187,7 +175,7 @@ static void test_attach_of_a_good_region_is_taken(void **state)
     struct raw_app app;
     struct hulse_packet p;
     struct hulse_ctl_head head;
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     const int fd = good_region(true, true);
     attach(&app, fd, 64, 64);
     (void)close(fd);
@@ -208,7 +196,7 @@ static void test_v3_regions_are_sealed_and_a_is_read_only_for_the_daemon(void **
     (void)state;
     struct raw_app app;
     struct raw_channel ch;
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     hulse_raw_channel(&app, &ch, HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_FULL);
     assert_ptr_equal(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ch.fd_b, 0), MAP_FAILED);
     assert_int_equal(mprotect(ch.b.base, 4096, PROT_READ | PROT_WRITE), -1);
@@ -219,7 +207,7 @@ static void test_v3_regions_are_sealed_and_a_is_read_only_for_the_daemon(void **
     char path[64];
     char line[512];
     int maps_of_a = 0;
-    (void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)daemon_process.pid);
+    (void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)stage.daemon.pid);
     FILE *maps = fopen(path, "re");
     assert_non_null(maps);
     while (fgets(line, sizeof(line), maps) != NULL) {
@@ -242,7 +230,7 @@ static void test_v5_surplus_and_missing_descriptors(void **state)
     (void)state;
     for (unsigned n = 1; n <= 3; n++) {
         struct raw_app app;
-        hulse_raw_open(&app, daemon_process.socket);
+        hulse_raw_open(&app, stage.daemon.socket);
         const struct hulse_ctl_group m = {0};
         struct hulse_packet p;
         hulse_packet_begin(&p, HULSE_CTL_GROUP, 0, &m);
@@ -263,7 +251,7 @@ static void test_v5_surplus_and_missing_descriptors(void **state)
         assert_closed(&app, "rule V5");
     }
     struct raw_app app;
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     const struct hulse_ctl_attach m = {.kind = 1, .up_bytes = RING, .down_bytes = RING};
     struct hulse_packet p;
     hulse_packet_begin(&p, HULSE_CTL_ATTACH, 0, &m);
@@ -271,29 +259,16 @@ static void test_v5_surplus_and_missing_descriptors(void **state)
     assert_closed(&app, "rule V5");
 }
 
-static int daemon_descriptors(void)
-{
-    char path[64];
-    int count = 0;
-    (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)daemon_process.pid);
-    DIR *directory = opendir(path);
-    assert_non_null(directory);
-    while (readdir(directory) != NULL) {
-        count += 1;
-    }
-    (void)closedir(directory);
-    return count;
-}
-
 static void test_v5_descriptors_do_not_leak(void **state)
 {
     (void)state;
     test_v5_surplus_and_missing_descriptors(NULL);
-    const int before = daemon_descriptors();
+    const int before = hulse_stage_descriptors(&stage);
+    assert_true(before > 0);
     for (int i = 0; i < 20; i++) {
         test_v5_surplus_and_missing_descriptors(NULL);
     }
-    assert_true(daemon_descriptors() <= before);
+    assert_true(hulse_stage_descriptors(&stage) <= before);
 }
 
 static void send_bytes(const char *path, const void *bytes, size_t len, bool after_hello)
@@ -324,12 +299,12 @@ static void test_v5_malformed_messages(void **state)
         {.type = HULSE_CTL_WELCOME, .len = 8},
     };
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
-        send_bytes(daemon_process.socket, &heads[i], sizeof(heads[i]), true);
-        send_bytes(daemon_process.socket, &heads[i], sizeof(heads[i]), false);
+        send_bytes(stage.daemon.socket, &heads[i], sizeof(heads[i]), true);
+        send_bytes(stage.daemon.socket, &heads[i], sizeof(heads[i]), false);
     }
-    send_bytes(daemon_process.socket, huge, sizeof(huge), true);
-    send_bytes(daemon_process.socket, huge, 3, true);
-    send_bytes(daemon_process.socket, huge, 3, false);
+    send_bytes(stage.daemon.socket, huge, sizeof(huge), true);
+    send_bytes(stage.daemon.socket, huge, 3, true);
+    send_bytes(stage.daemon.socket, huge, 3, false);
 }
 
 static void test_a_message_of_the_daemons_closes(void **state)
@@ -338,7 +313,7 @@ static void test_a_message_of_the_daemons_closes(void **state)
     struct raw_app app;
     struct hulse_packet p;
     const struct hulse_ctl_ok m = {0};
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     hulse_packet_begin(&p, HULSE_CTL_OK, 0, &m);
     hulse_raw_send(&app, &p, NULL, 0);
     assert_closed(&app, "rule V5");
@@ -350,7 +325,7 @@ static void test_versions_without_overlap_are_refused_with_the_range(void **stat
     static const uint16_t ranges[][2] = {{2, 9}, {0, 0}, {5, 2}};
     for (size_t i = 0; i < 3; i++) {
         struct raw_app app = {
-            .sock = hulse_raw_connect(daemon_process.socket), .bell = -1, .wake = -1};
+            .sock = hulse_raw_connect(stage.daemon.socket), .bell = -1, .wake = -1};
         const struct hulse_ctl_hello m = {.abi_min = ranges[i][0], .abi_max = ranges[i][1]};
         struct hulse_packet p;
         struct hulse_ctl_refused r;
@@ -373,7 +348,7 @@ static void test_v15_a_flood_of_control_messages_ends_in_a_close(void **state)
     struct raw_app app;
     struct hulse_packet p;
     const struct hulse_ctl_channel_ref m = {.channel = 12345};
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     hulse_packet_begin(&p, HULSE_CTL_CLOSE_CHANNEL, 1, &m);
     /* Answers are read now and then, so that only the rate can be what ends it. */
     for (long i = 0; i < 100L * 1000 * 1000; i++) {
@@ -396,7 +371,7 @@ static void test_v15_answers_that_are_never_read_end_in_a_close(void **state)
     struct raw_app app;
     struct hulse_packet p;
     const struct hulse_ctl_channel_ref m = {.channel = 12345};
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     hulse_packet_begin(&p, HULSE_CTL_CLOSE_CHANNEL, 1, &m);
     long sent = 0;
     while (send(app.sock, p.bytes, p.len, MSG_NOSIGNAL) > 0 && sent < 10L * 1000 * 1000) {
@@ -412,7 +387,7 @@ static void test_quotas_refuse_with_a_status(void **state)
     (void)state;
     struct raw_app app;
     struct hulse_packet p;
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER, .up_bytes = 1U << 31};
     hulse_packet_begin(&p, HULSE_CTL_OPEN_CHANNEL, 0, &ask);
     assert_int_equal(hulse_raw_call(&app, &p, &p), HULSE_CTL_ERR);
@@ -433,7 +408,7 @@ static void test_few_channels_may_be_opening(void **state)
     struct hulse_packet p;
     const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER};
     unsigned opened = 0;
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     for (; opened < 1000; opened++) {
         hulse_packet_begin(&p, HULSE_CTL_OPEN_CHANNEL, 0, &ask);
         if (hulse_raw_call(&app, &p, &p) != HULSE_CTL_CHANNEL) {
@@ -455,7 +430,7 @@ static void test_channels_end_at_their_limit(void **state)
     struct hulse_packet p;
     static struct raw_channel ch[1000];
     const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER};
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     assert_true(app.welcome.channels_max < 1000);
     for (unsigned i = 0; i < app.welcome.channels_max; i++) {
         hulse_raw_channel(&app, &ch[i], HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_NONE);
@@ -478,7 +453,7 @@ static void test_unread_receipts_are_no_flood_of_bells(void **state)
     struct raw_channel ch;
     const struct hulse_ctl_open_channel ask = {
         .kind = HULSE_CHANNEL_PRODUCER, .receipts = HULSE_RECEIPT_MODE_FULL, .down_bytes = 65536};
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     hulse_raw_channel_begin(&app, &ch, &ask);
     assert_int_equal(hulse_region_populate(&ch.a, true), HULSE_REGION_RC_OK);
     assert_int_equal(hulse_region_populate(&ch.b, false), HULSE_REGION_RC_OK);
@@ -516,7 +491,7 @@ static void test_opens_that_make_no_sense_are_answered(void **state)
     (void)state;
     struct raw_app app;
     struct raw_channel ch;
-    hulse_raw_open(&app, daemon_process.socket);
+    hulse_raw_open(&app, stage.daemon.socket);
     hulse_raw_channel(&app, &ch, HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_NONE);
     assert_int_equal(hulse_raw_producer(&app, &ch, ""), HULSE_INVAL);
     assert_int_equal(hulse_raw_producer(&app, &ch, "persistent://a/b/c"), HULSE_NO_TOPIC);

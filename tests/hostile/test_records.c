@@ -5,45 +5,33 @@
  * Method: the real daemon; each case is a fresh session that breaks one rule in one way, beside a
  *         witness that publishes before and after.
  */
+#include "tests/hostile/stage.h"
 #include "tests/support/check.h"
-#include "tests/support/daemon_process.h"
-#include "tests/support/raw_app.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define TOPIC "non-persistent://public/default/hostile"
-#define NULL_TOPIC TOPIC
 
-static struct daemon_process daemon_process;
-static struct raw_app witness;
-static struct raw_channel witness_channel;
-static uint64_t witness_sent;
+static struct stage stage;
 
 static void assert_witness(void)
 {
-    witness_sent += 1;
-    assert_int_equal(hulse_raw_publish(&witness, &witness_channel, "witness", 7, witness_sent),
-                     HULSE_OUTCOME_STORED);
-    assert_true(hulse_test_daemon_alive(&daemon_process));
+    assert_true(hulse_stage_witness(&stage));
 }
 
 static int start(void **state)
 {
     (void)state;
-    hulse_test_daemon_start(&daemon_process, NULL);
-    hulse_raw_open(&witness, daemon_process.socket);
-    hulse_raw_channel(&witness, &witness_channel, HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_FULL);
-    return hulse_raw_producer(&witness, &witness_channel, NULL_TOPIC);
+    hulse_stage_open(&stage, NULL);
+    return 0;
 }
 
 static int stop(void **state)
 {
     (void)state;
-    hulse_raw_channel_close(&witness_channel);
-    hulse_raw_close(&witness);
-    return hulse_test_daemon_stop(&daemon_process) ? 0 : -1;
+    return hulse_stage_close(&stage) ? 0 : -1;
 }
 
 struct victim {
@@ -53,9 +41,9 @@ struct victim {
 
 static void open_producer(struct victim *v)
 {
-    hulse_raw_open(&v->app, daemon_process.socket);
+    hulse_raw_open(&v->app, stage.daemon.socket);
     hulse_raw_channel(&v->app, &v->ch, HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_FULL);
-    assert_int_equal(hulse_raw_producer(&v->app, &v->ch, NULL_TOPIC), HULSE_OK);
+    assert_int_equal(hulse_raw_producer(&v->app, &v->ch, TOPIC), HULSE_OK);
 }
 
 static void close_victim(struct victim *v)
@@ -114,13 +102,13 @@ static void test_v7_down_head_ahead_of_what_was_posted(void **state)
 {
     (void)state;
     struct victim v;
-    hulse_raw_open(&v.app, daemon_process.socket);
+    hulse_raw_open(&v.app, stage.daemon.socket);
     hulse_raw_channel(&v.app, &v.ch, HULSE_CHANNEL_CONSUMER, HULSE_RECEIPT_MODE_NONE);
     assert_int_equal(hulse_raw_consumer(&v.app, &v.ch, TOPIC "-v7", "s"), HULSE_OK);
     atomic_store(&hulse_region_a(&v.ch.a)->down_head, v.ch.down.mask + 1);
     /* The daemon looks once it needs room: half a ring of messages makes it look. */
     struct victim feeder;
-    hulse_raw_open(&feeder.app, daemon_process.socket);
+    hulse_raw_open(&feeder.app, stage.daemon.socket);
     hulse_raw_channel(&feeder.app, &feeder.ch, HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_FULL);
     assert_int_equal(hulse_raw_producer(&feeder.app, &feeder.ch, TOPIC "-v7"), HULSE_OK);
     static uint8_t big[65536];
@@ -337,11 +325,11 @@ static void test_v16_a_total_beyond_the_limit_is_one_refused_message(void **stat
         struct hulse_fragment_header f;
         uint8_t piece[8];
     } body = {.f = {.index = 0, .count = 2, .total_len = 1ULL << 62}};
-    const uint64_t before = hulse_test_daemon_stat(&daemon_process, "reassembly");
+    const uint64_t before = hulse_test_daemon_stat(&stage.daemon, "reassembly");
     hulse_raw_put(&v.ch, &h, sizeof(h), &body, sizeof(body));
     hulse_raw_flush(&v.app, &v.ch);
     assert_witness();
-    assert_int_equal(hulse_test_daemon_stat(&daemon_process, "reassembly"), before);
+    assert_int_equal(hulse_test_daemon_stat(&stage.daemon, "reassembly"), before);
     close_victim(&v);
 }
 
@@ -385,10 +373,10 @@ static void
 open_with_delivery(struct victim *v, const char *topic, struct hulse_delivery_header *out)
 {
     struct victim feeder;
-    hulse_raw_open(&v->app, daemon_process.socket);
+    hulse_raw_open(&v->app, stage.daemon.socket);
     hulse_raw_channel(&v->app, &v->ch, HULSE_CHANNEL_CONSUMER, HULSE_RECEIPT_MODE_NONE);
     assert_int_equal(hulse_raw_consumer(&v->app, &v->ch, topic, "s"), HULSE_OK);
-    hulse_raw_open(&feeder.app, daemon_process.socket);
+    hulse_raw_open(&feeder.app, stage.daemon.socket);
     hulse_raw_channel(&feeder.app, &feeder.ch, HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_FULL);
     assert_int_equal(hulse_raw_producer(&feeder.app, &feeder.ch, topic), HULSE_OK);
     assert_int_equal(hulse_raw_publish(&feeder.app, &feeder.ch, "payload", 7, 1),
