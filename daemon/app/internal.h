@@ -128,10 +128,9 @@ struct channel {
     enum hulse_channel_kind kind;
     uint8_t receipt_mode;
     bool release_on_read;
-    bool blocked;  /* no receipt slot, no down room: nothing is taken */
-    bool touched;  /* in plane.touched */
-    bool mute;     /* its last producer is closing: no receipt is posted any more */
-    bool doorless; /* penalty: the bell is not watched */
+    bool blocked; /* no receipt slot, no down room: nothing is taken */
+    bool touched; /* in plane.touched */
+    bool mute;    /* its last producer is closing: no receipt is posted any more */
     struct session *session;
     struct hulse_ring_rx rx; /* up ring */
     struct hulse_ring_tx tx; /* down ring */
