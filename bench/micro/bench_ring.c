@@ -66,12 +66,12 @@ static unsigned put_batch(struct ends *e, uint64_t last)
     while (n < BATCH && e->sent < last &&
            hulse_ring_tx_reserve(&e->tx, e->stride) == HULSE_RING_OK) {
         uint8_t *at = hulse_ring_tx_at(&e->tx, e->tx.tail);
-        const struct hulse_publish_header h = {.len = HULSE_PUBLISH_HEADER_BYTES + e->payload_bytes,
-                                               .type = HULSE_RECORD_MESSAGE,
-                                               .seq = e->sent,
-                                               .payload_len = e->payload_bytes};
-        memcpy(at, &h, sizeof(h));
-        memset(at + sizeof(h), (int)(e->sent & 0xff), e->payload_bytes);
+        *(struct hulse_publish_header *)(void *)at =
+            (struct hulse_publish_header){.len = HULSE_PUBLISH_HEADER_BYTES + e->payload_bytes,
+                                          .type = HULSE_RECORD_MESSAGE,
+                                          .seq = e->sent,
+                                          .payload_len = e->payload_bytes};
+        memset(at + HULSE_PUBLISH_HEADER_BYTES, (int)(e->sent & 0xff), e->payload_bytes);
         hulse_ring_tx_commit(&e->tx, e->stride);
         e->sent++;
         n++;

@@ -49,10 +49,16 @@ static bool reserve(struct channel *ch, uint64_t bytes)
     return rc == HULSE_RING_OK;
 }
 
-static struct hulse_delivery_header header_of(const struct channel *ch, uint32_t index)
+/*
+ * The header at the tail, where the room is reserved, as far as it is known. Written in place: a
+ * copy of fields just stored would wait for each of them.
+ */
+static struct hulse_delivery_header *begin_record(const struct channel *ch, uint32_t index)
 {
     const struct broker_delivery *d = ch->slot_table[index].delivery;
-    return (struct hulse_delivery_header){
+    void *at = hulse_ring_tx_at(&ch->tx, ch->tx.tail);
+    struct hulse_delivery_header *hdr = at;
+    *hdr = (struct hulse_delivery_header){
         .type = HULSE_RECORD_MESSAGE,
         .ref = slot_ref(ch, index),
         .ledger = d->id.ledger,
@@ -64,16 +70,17 @@ static struct hulse_delivery_header header_of(const struct channel *ch, uint32_t
         .redelivery = d->redelivery,
         .publish_time = d->publish_time_ms,
     };
+    return hdr;
 }
 
-/* Writes head, payload part and metadata at the tail, where the room is reserved. */
+/* Completes the record that was begun with payload part and metadata. */
 static void write_record(struct channel *ch,
                          struct hulse_delivery_header *hdr,
                          const struct hulse_fragment_header *fragment,
                          struct broker_span part,
                          const struct broker_delivery *with_meta)
 {
-    uint8_t *record = hulse_ring_tx_at(&ch->tx, ch->tx.tail);
+    uint8_t *record = (uint8_t *)hdr;
     uint64_t at = HULSE_DELIVERY_HEADER_BYTES;
     if (fragment != NULL) {
         memcpy(record + at, fragment, sizeof(*fragment));
@@ -93,7 +100,6 @@ static void write_record(struct channel *ch,
         at = hdr->meta_len != 0 ? meta_at + hdr->meta_len : at;
     }
     hdr->len = (uint32_t)at;
-    memcpy(record, hdr, sizeof(*hdr));
     hulse_ring_tx_commit(&ch->tx, hulse_record_stride(at));
     ch->stats[HULSE_STAT_POSTED_RECORDS] += 1;
     ch->stats[HULSE_STAT_POSTED_BYTES] += at;
@@ -116,13 +122,13 @@ static bool write_fragments(struct channel *ch, uint32_t index)
         if (!reserve(ch, ch->max_record / 2 + meta)) {
             return false;
         }
-        struct hulse_delivery_header hdr = header_of(ch, index);
-        hdr.type = HULSE_RECORD_FRAGMENT;
-        hdr.flags = (uint8_t)((first ? HULSE_RECORD_FIRST : 0) | (last ? HULSE_RECORD_LAST : 0));
+        struct hulse_delivery_header *hdr = begin_record(ch, index);
+        hdr->type = HULSE_RECORD_FRAGMENT;
+        hdr->flags = (uint8_t)((first ? HULSE_RECORD_FIRST : 0) | (last ? HULSE_RECORD_LAST : 0));
         const struct hulse_fragment_header fragment = {
             .index = ch->fragment_index, .count = count, .total_len = d->payload.bytes};
         const struct broker_span part = {.data = d->payload.data + ch->fragment_at, .bytes = piece};
-        write_record(ch, &hdr, &fragment, part, first ? d : NULL);
+        write_record(ch, hdr, &fragment, part, first ? d : NULL);
         ch->fragment_at += piece;
         ch->fragment_index += 1;
     }
@@ -155,8 +161,7 @@ static bool try_write(struct channel *ch, uint32_t index)
         if (!reserve(ch, bytes)) {
             return false;
         }
-        struct hulse_delivery_header hdr = header_of(ch, index);
-        write_record(ch, &hdr, NULL, d->payload, d);
+        write_record(ch, begin_record(ch, index), NULL, d->payload, d);
     } else if (d->payload.bytes > ch->reassembly_bytes) {
         drop_too_large(ch, index);
         return true;
