@@ -12,6 +12,7 @@
 #ifndef HULSE_CONFIG_CONFIG_H
 #define HULSE_CONFIG_CONFIG_H
 
+#include "daemon/config/rules.h"
 #include "daemon/core/error.h"
 
 #include <stdbool.h>
@@ -39,8 +40,6 @@ enum config_level {
     CONFIG_LEVEL_DEBUG
 };
 enum config_format { CONFIG_FORMAT_JSON = 0, CONFIG_FORMAT_TEXT };
-
-enum config_broker { CONFIG_BROKER_LOCAL = 0, CONFIG_BROKER_NULL };
 
 enum config_origin { CONFIG_ORIGIN_DEFAULT = 0, CONFIG_ORIGIN_ENVIRONMENT, CONFIG_ORIGIN_FLAG };
 
@@ -82,8 +81,15 @@ struct config {
         char group[HULSE_CONFIG_TEXT_BYTES];
         uint32_t mode;
     } listen;
-    uint32_t default_broker; /* enum config_broker */
+    uint32_t default_broker; /* enum config_broker_type */
     char default_namespace[HULSE_CONFIG_TEXT_BYTES];
+    struct config_rate session_rate; /* of each application */
+    uint32_t topics_max;             /* entries of the topic table */
+
+    const struct config_topic_rule *topics;
+    size_t topic_count;
+    const struct config_role *roles;
+    size_t role_count;
 
     /* By the key's place in the table. */
     struct {

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules - the parts of a configuration of which there are many: brokers, topic rules and roles.
+ *
+ * All of it, strings and arrays included, belongs to the struct config that holds it and lives as
+ * long. A list has no NULL at its end; its count is beside it. "" or a count of 0 is a null.
+ *
+ * Threads: constant once the configuration has been read.
+ * See:     interfaces 3; the keys, their types and ranges are in key.c.
+ */
+#ifndef HULSE_CONFIG_RULES_H
+#define HULSE_CONFIG_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A token bucket that holds one second's worth; 0 = no limit. */
+struct config_rate {
+    uint64_t messages; /* per second */
+    uint64_t bytes;    /* of payload, per second */
+};
+
+enum config_broker_type { CONFIG_BROKER_LOCAL = 0, CONFIG_BROKER_NULL };
+
+/* `brokers.NAME`. `local` and `null` exist without being written down. */
+struct config_broker {
+    const char *name;
+    uint32_t type; /* enum config_broker_type */
+};
+
+/* One element of `topics`; the first whose pattern matches a full name counts. */
+struct config_topic_rule {
+    const char *match;  /* glob: * without slash, ** with, ? one character */
+    const char *broker; /* name; "" = default_broker */
+    struct {
+        struct config_rate rate;
+        uint64_t ttl_ms;        /* of messages without one of their own; 0 = none */
+        uint64_t pending_bytes; /* held for a producer that drops the oldest */
+        bool auto_create;       /* false: unknown topics are NO_TOPIC */
+    } publish;
+    struct {
+        uint64_t nack_delay_ms;
+        double nack_multiplier; /* of the delay, with each redelivery */
+        uint64_t nack_delay_max_ms;
+    } consume;
+    struct {
+        uint64_t ttl_ms; /* not delivered when older; 0 = none */
+    } policy;
+};
+
+/* `roles.NAME`. */
+struct config_role {
+    const char *name;
+    const uid_t *uids;
+    size_t uid_count;
+    const gid_t *gids;
+    size_t gid_count;
+    const char *tokens_file; /* one token a line, read at load; "" = none */
+    const char *const *tokens;
+    size_t token_count;
+    uint32_t sessions_max; /* 0 = no limit of its own */
+    uint64_t memory_max;   /* bytes of its sessions' rings and tables; 0 = no limit of its own */
+    struct config_rate rate;
+    const char *const *produce; /* globs on the full name */
+    size_t produce_count;
+    const char *const *consume;
+    size_t consume_count;
+    const char *const *admin;
+    size_t admin_count;
+    const char *topic_name; /* POSIX extended regular expression on the full name; "" = any */
+};
+
+#endif
