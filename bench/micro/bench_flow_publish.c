@@ -9,6 +9,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/flow/publish.h"
 #include "daemon/worker/worker.h"
+#include "tests/support/own_tables.h"
 
 #include <semaphore.h>
 
@@ -115,6 +116,9 @@ int main(int argc, char **argv)
                            .default_broker = null,
                            .default_namespace = "public/default",
                            .message_bytes_max = 1U << 20U};
+    static struct own_tables tables;
+    hulse_rcu_thread_begin();
+    hulse_own_tables_open(&tables, &b.flow);
     const struct worker_params params = {.worker_count = 1,
                                          .cpu = -1,
                                          .cpu_count = 1,
@@ -131,6 +135,8 @@ int main(int argc, char **argv)
     micro_run(&m, "null_1024", micro_ops(&m, 5000000, 10000), body, &b);
     on_worker(&b, close_publisher);
     hulse_worker_stop(&b.worker);
+    hulse_own_tables_close(&tables);
+    hulse_rcu_thread_end();
     hulse_null_destroy(&null);
     sem_destroy(&b.done);
     return micro_end(&m);

@@ -27,6 +27,7 @@ hulse_admit_create(struct plane_shared *shared, int fd, const struct identity *w
     a->fd = fd;
     a->session = ++last_session;
     a->who = *who;
+    a->role = NULL;
     a->hello.len = 0;
     a->hello.fd_count = 0;
     return a;
@@ -93,6 +94,33 @@ hulse_status hulse_admit_read(struct admission *a, struct error *err)
     return st;
 }
 
+/* The token is behind name and service; it is wiped, since the packet goes on to the worker. */
+static hulse_status take_token(struct admission *a, struct error *err)
+{
+    struct hulse_ctl_hello m;
+    memcpy(&m, a->hello.bytes, sizeof(m));
+    if (m.token_len == 0) {
+        return HULSE_OK;
+    }
+    uint8_t *token = a->hello.bytes + sizeof(m) + m.name_len + m.service_len;
+    const bool taken = hulse_identity_token(&a->who, token, m.token_len);
+    explicit_bzero(token, m.token_len);
+    return taken ? HULSE_OK : hulse_fail(err, HULSE_NO_MEMORY, "no digest of the token");
+}
+
+hulse_status hulse_admit_role(struct admission *a, struct error *err)
+{
+    hulse_status st = take_token(a, err);
+    if (st == HULSE_OK) {
+        st = hulse_tables_admit(a->shared->flow->tables, &a->who, &a->role, err);
+    }
+    if (st == HULSE_OK && a->role != NULL && !hulse_role_state_session_take(a->role)) {
+        st = hulse_fail(err, HULSE_LIMIT, "sessions_max of role %s is reached", a->role->name);
+        hulse_role_state_release(&a->role);
+    }
+    return st;
+}
+
 static void run(struct inbox_node *node)
 {
     struct admission *a = HULSE_CONTAINER(node, struct admission, node);
@@ -123,6 +151,10 @@ void hulse_admit_destroy(struct admission **admission)
     *admission = NULL;
     if (a->fd >= 0) {
         (void)close(a->fd);
+    }
+    if (a->role != NULL) {
+        hulse_role_state_session_give(a->role);
+        hulse_role_state_release(&a->role);
     }
     hulse_mem_free(HULSE_MEM_SESSION, a, sizeof(*a));
 }

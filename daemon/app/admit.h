@@ -10,7 +10,7 @@
 
 #include "daemon/app/plane.h"
 #include "daemon/core/inbox.h"
-#include "daemon/flow/identity.h"
+#include "daemon/table/identity.h"
 #include "shmlib/ring/control.h"
 
 struct admission {
@@ -20,6 +20,7 @@ struct admission {
     int fd;           /* owned; nonblocking */
     uint64_t session; /* number, unique in this process, from 1 */
     struct identity who;
+    struct role_state *role; /* held, with a session of it taken; NULL = none */
     struct hulse_packet hello;
 };
 
@@ -31,6 +32,11 @@ hulse_admit_create(struct plane_shared *shared, int fd, const struct identity *w
  * where that makes sense (no common version, not a HELLO); destroy it. ORPHAN: the peer has gone.
  */
 hulse_status hulse_admit_read(struct admission *a, struct error *err);
+/*
+ * Finds the role that uid, gid and the token of HELLO give. DENIED: a token of no role. LIMIT: the
+ * role's sessions_max is reached.
+ */
+hulse_status hulse_admit_role(struct admission *a, struct error *err);
 /* Sends REFUSED with a status and text, without waiting. */
 void hulse_admit_refuse(struct admission *a, hulse_status status, const char *text);
 /*

@@ -123,9 +123,16 @@ allocate(struct session *s, const struct hulse_ctl_open_channel *ask, struct err
                          l->channels_max);
         return NULL;
     }
+    if (s->role != NULL && !hulse_role_state_bytes_take(s->role, bytes)) {
+        (void)hulse_fail(err, HULSE_LIMIT, "memory_max of role %s is reached", s->role->name);
+        return NULL;
+    }
     struct channel *ch = hulse_mem_zalloc(HULSE_MEM_CHANNEL, sizeof(*ch));
     void *table = hulse_mem_zalloc(HULSE_MEM_CHANNEL, tables);
     if (ch == NULL || table == NULL) {
+        if (s->role != NULL) {
+            hulse_role_state_bytes_give(s->role, bytes);
+        }
         hulse_mem_free(HULSE_MEM_CHANNEL, ch, sizeof(*ch));
         hulse_mem_free(HULSE_MEM_CHANNEL, table, tables);
         (void)hulse_fail(err, HULSE_NO_MEMORY, "memory_max of the daemon is reached");
@@ -308,6 +315,9 @@ void hulse_channel_destroy(struct channel *ch)
     TAILQ_REMOVE(&s->channels, ch, session_link);
     s->channel_count -= 1;
     s->bytes -= charged_bytes(ch);
+    if (s->role != NULL) {
+        hulse_role_state_bytes_give(s->role, charged_bytes(ch));
+    }
     p->channel_count -= 1;
     hulse_mem_free(HULSE_MEM_CHANNEL,
                    ch->kind == HULSE_CHANNEL_PRODUCER ? (void *)ch->inflight

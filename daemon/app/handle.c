@@ -145,12 +145,24 @@ static void consumer_opened(void *ctx, hulse_status status, const char *text, ui
     hulse_packet_append(&reply, topic, m.topic_len);
     hulse_session_reply(s, &reply);
     hulse_plane_touch(s->plane, h->channel);
+    if (s->plane->recheck) {
+        hulse_plane_recheck(s->plane); /* the tables changed while it was opening */
+    }
+}
+
+static void ask_room(void *ctx)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    hulse_plane_touch(h->channel->session->plane, h->channel);
 }
 
 static const struct publisher_events producer_events = {
     .opened = producer_opened, .answered = hulse_publish_answered, .failed = handle_failed};
-static const struct subscriber_events consumer_events = {
-    .opened = consumer_opened, .message = hulse_deliver_message, .failed = handle_failed};
+static const struct subscriber_events consumer_events = {.opened = consumer_opened,
+                                                         .message = hulse_deliver_message,
+                                                         .failed = handle_failed,
+                                                         .ask_room = ask_room};
 
 /* Copies a string member of a message to a terminated buffer; false unless it is UTF-8 text. */
 static bool copy_text(char *to, size_t capacity, const uint8_t *from, size_t bytes)
@@ -175,6 +187,15 @@ find_channel(const struct session *s, uint32_t id, enum hulse_channel_kind kind)
         }
     }
     return NULL;
+}
+
+/*
+ * Release on read means drop oldest (ipc C6): half of the receipt slots for what waits, so that
+ * those and what the broker has never block the ring.
+ */
+static uint32_t hold_records(const struct channel *ch)
+{
+    return ch->release_on_read ? ch->slots / 2 : 0;
 }
 
 void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
@@ -203,6 +224,8 @@ void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
                                             .who = &s->who,
                                             .topic = topic,
                                             .name = s->name,
+                                            .app_rate = &s->rate,
+                                            .hold_records = hold_records(ch),
                                             .events = &producer_events,
                                             .ctx = h};
     const hulse_status st = hulse_publisher_open(&h->publisher, &params, &err);

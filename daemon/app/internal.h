@@ -18,8 +18,8 @@
 
 #include "daemon/app/plane.h"
 #include "daemon/flow/deliver.h"
-#include "daemon/flow/identity.h"
 #include "daemon/flow/publish.h"
+#include "daemon/table/identity.h"
 #include "shmlib/ring/control.h"
 #include "shmlib/ring/record.h"
 #include "shmlib/ring/region.h"
@@ -200,7 +200,9 @@ struct session {
     uint64_t number;
     struct plane *plane;
     struct identity who;
-    char name[64]; /* escaped on output, truncated */
+    struct role_state *role; /* held; NULL = none */
+    struct bucket_pair rate; /* of this application, over its producers */
+    char name[64];           /* escaped on output, truncated */
     uint64_t features;
     int sock;
     int bell;
@@ -252,6 +254,7 @@ struct plane {
     struct timer beat;
     bool draining;
     bool goodbye;
+    bool recheck;        /* the tables changed while a consumer was opening */
     uint64_t in_flight;  /* over all channels */
     uint8_t *meta;       /* scratch: one record's metadata, HULSE_META_BYTES_MAX */
     uint8_t *properties; /* scratch: its properties for the broker */
@@ -294,6 +297,11 @@ bool hulse_plane_armed_work(const struct channel *ch);
 /* The plane of the calling worker, NULL elsewhere; for the SIGBUS handler. */
 struct plane *hulse_plane_self(void);
 
+/* ---- recheck.c ---- */
+
+/* The tables have changed: closes consumers that may not go on, tells who has other verdicts. */
+void hulse_plane_recheck(struct plane *p);
+
 /* ---- session.c ---- */
 
 /* Makes the session of an admission, whose descriptor and memory it takes. */
@@ -329,6 +337,8 @@ void hulse_session_event(struct session *s,
                          const struct handle *h,
                          hulse_status status,
                          const char *text);
+/* CONSUMER_CHANGED: other verdicts are configured for an open consumer. */
+void hulse_session_verdicts(const struct handle *h, uint32_t verdicts);
 /* Sends what is queued; called when the socket takes more. */
 void hulse_session_drain_replies(struct session *s);
 void hulse_session_drop_replies(struct session *s);

@@ -47,6 +47,10 @@ enum plane_phase {
 struct plane_worker_state {
     alignas(64) _Atomic(uint32_t) sessions; /* control adds at placement, the worker subtracts */
     _Atomic(uint32_t) drained;              /* by the worker: nothing in flight and goodbye said */
+    /* That the tables have changed, on its way to the worker. */
+    struct inbox_node change;
+    _Atomic(bool) change_posted;
+    struct worker *worker; /* whom it goes to */
 };
 
 struct plane_shared {
@@ -56,6 +60,11 @@ struct plane_shared {
     _Atomic(uint32_t) phase; /* enum plane_phase; control writes, then nudges the workers */
     struct plane_worker_state workers[HULSE_PLANE_WORKERS_MAX];
 };
+
+/* Thread: control, after hulse_tables_apply(). Each worker looks at its handles soon. */
+void hulse_plane_tables_changed(struct plane_shared *shared,
+                                struct worker *const *workers,
+                                uint32_t count);
 
 /* The module; its shared pointer is a struct plane_shared. */
 extern const struct worker_module hulse_plane_module;

@@ -131,18 +131,29 @@ void hulse_session_reply_error(struct session *s,
     hulse_session_reply(s, &p);
 }
 
+static void send_event(struct session *s, struct hulse_ctl_event m, const char *text)
+{
+    struct hulse_packet p;
+    m.text_len = text_bytes(text);
+    hulse_packet_begin(&p, HULSE_CTL_EVENT, 0, &m);
+    hulse_packet_append(&p, text, m.text_len);
+    hulse_session_reply(s, &p);
+}
+
 void hulse_session_event(struct session *s,
                          enum hulse_event event,
                          const struct handle *h,
                          hulse_status status,
                          const char *text)
 {
-    const struct hulse_ctl_event m = {.event = (uint16_t)event,
-                                      .text_len = text_bytes(text),
-                                      .handle = h != NULL ? h->number : 0,
-                                      .status = status};
-    struct hulse_packet p;
-    hulse_packet_begin(&p, HULSE_CTL_EVENT, 0, &m);
-    hulse_packet_append(&p, text, m.text_len);
-    hulse_session_reply(s, &p);
+    const struct hulse_ctl_event m = {
+        .event = (uint16_t)event, .handle = h != NULL ? h->number : 0, .status = status};
+    send_event(s, m, text);
+}
+
+void hulse_session_verdicts(const struct handle *h, uint32_t verdicts)
+{
+    const struct hulse_ctl_event m = {
+        .event = HULSE_EVENT_CONSUMER_CHANGED, .handle = h->number, .arg = verdicts};
+    send_event(h->channel->session, m, "");
 }

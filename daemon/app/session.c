@@ -265,6 +265,10 @@ void hulse_session_destroy(struct session *s)
     atomic_fetch_sub_explicit(&p->shared->workers[p->worker->params.index].sessions,
                               1,
                               memory_order_relaxed); /* because it is a load figure */
+    if (s->role != NULL) {
+        hulse_role_state_session_give(s->role);
+        hulse_role_state_release(&s->role);
+    }
     free_memory(s);
 }
 
@@ -417,6 +421,8 @@ void hulse_session_admit(struct plane *p, struct admission *a)
     }
     s->number = a->session;
     s->who = a->who;
+    s->role = a->role;
+    a->role = NULL;
     introduce(s, a);
     s->sock = a->fd;
     a->fd = -1;
@@ -436,6 +442,7 @@ void hulse_session_admit(struct plane *p, struct admission *a)
                     hulse_log_u64("session", s->number),
                     hulse_log_str("app", s->name),
                     hulse_log_u64("pid", (uint64_t)s->who.pid),
-                    hulse_log_u64("uid", s->who.uid));
+                    hulse_log_u64("uid", s->who.uid),
+                    hulse_log_str("role", s->role == NULL ? "" : s->role->name));
     welcome(s, request, wake_read);
 }

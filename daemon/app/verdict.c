@@ -9,9 +9,6 @@
 #include "daemon/core/assert.h"
 #include "shmlib/ring/tlv.h"
 
-/* Delay of a verdict that is not configured and came all the same. */
-#define UNCONFIGURED_DELAY_MS 1000U
-
 /* The slot a verdict speaks of, or SLOT_NONE. */
 static uint32_t match(const struct channel *ch, const struct hulse_verdict_record *v)
 {
@@ -57,14 +54,15 @@ apply(struct plane *p, struct channel *ch, const struct hulse_verdict_record *v,
         hulse_subscriber_ack(s, d);
         break;
     case HULSE_VERDICT_NACK:
-        hulse_subscriber_nack(s, d, v->delay_ms);
+        hulse_subscriber_nack(
+            s, d, v->delay_ms != 0 ? v->delay_ms : hulse_subscriber_backoff_ms(s, d));
         break;
     case HULSE_VERDICT_DROP:
         hulse_subscriber_drop(s, d);
         p->verdicts_dropped += 1;
         break;
-    default: /* retry and reject are not configured: handed out again, with a pause */
-        hulse_subscriber_nack(s, d, UNCONFIGURED_DELAY_MS);
+    default: /* retry and reject */
+        hulse_subscriber_unconfigured(s, d);
         p->verdicts_ignored += 1;
         break;
     }

@@ -139,6 +139,8 @@ static const struct key table[] = {
     {"message_max", KEY_SIZE, KEY_RESTART, AT(message_max),
      .min = KIB, .max = 256 * MIB, .fallback = "5MiB",
      .help = "largest payload of one message"},
+    {"topics_max", KEY_COUNT, KEY_RESTART, AT(topics_max), .min = 1, .max = 10000000,
+     .fallback = "100000", .help = "topics that the daemon knows at one time"},
     {"drain_timeout", KEY_DURATION, KEY_RESTART, AT(drain_timeout_ns),
      .min = 0, .max = DAY, .fallback = "25s",
      .help = "time between TERM and exit while sessions are open"},

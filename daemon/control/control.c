@@ -17,6 +17,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
+#include "daemon/core/rcu.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -31,6 +32,7 @@
 /* For workers to end once told to. */
 #define STOP_DEADLINE_S 5U
 #define EXIT_CODE_STUCK 74
+#define SWEEP_MS 30000U
 
 struct control {
     const struct control_params *params;
@@ -47,6 +49,8 @@ struct control {
     struct collection *dump; /* of USR1, while it is on its way */
     struct drain drain;
     struct timer drain_tick;
+    struct timer sweep; /* of topics that nobody uses */
+    const char *broker_names[HULSE_FLOW_BROKERS_MAX];
 };
 
 /* ---- drain ---- */
@@ -203,6 +207,39 @@ static void announce(const struct control *c)
     (void)hulse_notify(c->params->notify_socket, "READY=1");
 }
 
+/* ---- tables ---- */
+
+static bool post_to_control(void *ctx, struct inbox_node *node)
+{
+    struct control *c = ctx;
+
+    return hulse_inbox_post(&c->loop.inbox, node);
+}
+
+static hulse_status make_tables(struct control *c, struct error *err)
+{
+    struct flow *flow = c->params->flow;
+    struct tables_params params = {.config = c->params->config, .post = post_to_control, .ctx = c};
+
+    for (unsigned i = 0; i < flow->broker_count; i++) {
+        c->broker_names[i] = flow->brokers[i]->name;
+        if (flow->brokers[i] == flow->default_broker) {
+            params.brokers.default_broker = i;
+        }
+    }
+    params.brokers.names = c->broker_names;
+    params.brokers.count = flow->broker_count;
+    return hulse_tables_create(&flow->tables, &params, err);
+}
+
+static void sweep_tables(struct timer *timer)
+{
+    struct control *c = HULSE_CONTAINER(timer, struct control, sweep);
+
+    hulse_tables_sweep(c->params->flow->tables);
+    hulse_timer_start(&c->loop.timers, timer, hulse_loop_now_ms(&c->loop) + SWEEP_MS);
+}
+
 /* Everything that has been initialised, in reverse; harmless on what has not been opened. */
 static void end(struct control *c)
 {
@@ -214,8 +251,15 @@ static void end(struct control *c)
     hulse_signals_deadline(STOP_DEADLINE_S, EXIT_CODE_STUCK);
     hulse_crew_stop(&c->crew);
     hulse_signals_deadline(0, EXIT_CODE_STUCK);
+    hulse_timer_stop(&c->loop.timers, &c->sweep);
+    if (c->params->flow->tables != NULL) {
+        hulse_tables_close(c->params->flow->tables);
+    }
     /* The workers' last answers. */
     while (hulse_inbox_run(&c->loop.inbox, INBOX_REQUESTS_MAX) > 0) {
+    }
+    if (c->params->flow->tables != NULL) {
+        hulse_tables_destroy(&c->params->flow->tables);
     }
     hulse_collector_fini(&c->collector);
     hulse_signals_close(&c->signals);
@@ -262,7 +306,12 @@ static hulse_status wire(struct control *c, struct error *err)
     if (!hulse_door_init(&c->door, &c->loop, &c->crew, &c->plane)) {
         return hulse_fail(err, HULSE_IO, "/dev/null: %s", strerrordesc_np(errno));
     }
-    return HULSE_OK;
+    const hulse_status st = make_tables(c, err);
+    if (st == HULSE_OK) {
+        c->sweep.fire = sweep_tables;
+        sweep_tables(&c->sweep);
+    }
+    return st;
 }
 
 static hulse_status run(struct control *c, struct error *err)
@@ -296,6 +345,7 @@ hulse_status hulse_control_run(const struct control_params *params, struct error
     }
     memset(c, 0, sizeof(*c));
     c->params = params;
+    hulse_rcu_thread_begin();
     hulse_status st = hulse_crew_plan(&c->crew, params->config, err);
     if (st == HULSE_OK && !hulse_loop_init(&c->loop, INBOX_REQUESTS_MAX)) {
         st = hulse_fail(err, HULSE_IO, "epoll: %s", strerrordesc_np(errno));
@@ -303,6 +353,7 @@ hulse_status hulse_control_run(const struct control_params *params, struct error
         st = run(c, err);
         hulse_loop_fini(&c->loop);
     }
+    hulse_rcu_thread_end();
     free(c);
     return st;
 }

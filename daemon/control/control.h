@@ -15,7 +15,7 @@
 
 struct control_params {
     const struct config *config;
-    const struct flow *flow;
+    struct flow *flow; /* its tables are made by control */
     const char *version;
     const char *notify_socket; /* $NOTIFY_SOCKET, or NULL */
     uint64_t generation;       /* of this process, never 0 */

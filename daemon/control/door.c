@@ -56,8 +56,11 @@ static void refuse(struct door *d, struct admission *a, hulse_status status, con
 static void place(struct door *d, struct admission *a)
 {
     char text[64];
+    struct error err = {0};
 
-    if (hulse_crew_sessions(d->crew) >= d->plane->limits.sessions_max) {
+    if (hulse_admit_role(a, &err) != HULSE_OK) {
+        refuse(d, a, err.status, err.text);
+    } else if (hulse_crew_sessions(d->crew) >= d->plane->limits.sessions_max) {
         (void)snprintf(
             text, sizeof(text), "session.sessions_max %u reached", d->plane->limits.sessions_max);
         refuse(d, a, HULSE_LIMIT, text);

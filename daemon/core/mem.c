@@ -26,6 +26,7 @@ static const char *const purpose_names[HULSE_MEM_PURPOSES] = {
     [HULSE_MEM_REASSEMBLY] = "reassembly",
     [HULSE_MEM_MESSAGE] = "message",
     [HULSE_MEM_TOPIC] = "topic",
+    [HULSE_MEM_TABLE] = "table",
     [HULSE_MEM_ADMIN] = "admin",
     [HULSE_MEM_LOG] = "log",
 };

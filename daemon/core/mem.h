@@ -21,6 +21,7 @@ enum mem_purpose {
     HULSE_MEM_REASSEMBLY,  /* messages larger than a record */
     HULSE_MEM_MESSAGE,     /* messages held in memory by topics and subscriptions */
     HULSE_MEM_TOPIC,       /* topics, subscriptions, producers, consumers */
+    HULSE_MEM_TABLE,       /* topic entries, rules, roles, and what they keep over reloads */
     HULSE_MEM_ADMIN,       /* admin requests and answers */
     HULSE_MEM_LOG,         /* log rings */
     HULSE_MEM_PURPOSES

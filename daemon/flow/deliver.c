@@ -9,8 +9,9 @@
 #include "daemon/flow/deliver.h"
 
 #include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
 #include "daemon/core/mem.h"
-#include "daemon/table/topic_name.h"
+#include "daemon/flow/opening.h"
 
 #include <string.h>
 
@@ -18,25 +19,33 @@
 #define RECORD_BYTES 64U
 #define ESTIMATE_SHIFT 6U
 
-/* enum hulse_verdict of the ABI: ack 1, nack 2, drop 5; retry 3 and reject 4 need a topic to go
- * to, which nothing configures yet. */
-#define VERDICTS ((1U << 1U) | (1U << 2U) | (1U << 5U))
-
 struct subscriber {
     struct broker_consumer *consumer; /* NULL until ops->consumer_open has set it */
     const struct subscriber_events *events;
     void *ctx;
     uint64_t estimate_bytes; /* 0 = no message seen yet */
     uint64_t outstanding;    /* permits given and not used */
+    uint64_t ttl_ms;         /* the rule's; 0 = none */
     bool opened;
     void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative */
     struct subscriber_counters counters;
+    struct grant grant;
+    struct identity who;
+    const struct flow *flow;
+    struct worker *worker;
+    struct opening *opening;
+    enum broker_subscription type;
+    bool earliest;
+    const char *subscription; /* behind the topic, as the name */
+    const char *name;
     size_t object_bytes;
     char topic[]; /* terminated */
 };
 
 static void destroy(struct subscriber *s)
 {
+    hulse_opening_cancel(&s->opening);
+    hulse_grant_release(&s->grant);
     hulse_mem_free(HULSE_MEM_TOPIC, s, s->object_bytes);
 }
 
@@ -49,7 +58,7 @@ static void broker_opened(void *ctx, hulse_status status, const char *text)
         return;
     }
     s->opened = true;
-    s->events->opened(s->ctx, HULSE_OK, text, VERDICTS);
+    s->events->opened(s->ctx, HULSE_OK, text, s->grant.topic.verdicts);
 }
 
 static uint64_t size_of(const struct broker_delivery *d)
@@ -67,11 +76,35 @@ static uint64_t next_estimate(uint64_t estimate, uint64_t size)
     return estimate - ((estimate - size + (1U << ESTIMATE_SHIFT) - 1) >> ESTIMATE_SHIFT);
 }
 
+/* Its own time to live, else the rule's. */
+static bool expired(const struct subscriber *s, const struct broker_delivery *d)
+{
+    const uint64_t ttl_ms = d->meta.ttl_ms != 0 ? d->meta.ttl_ms : s->ttl_ms;
+    if (__builtin_expect(ttl_ms == 0, 1)) {
+        return false;
+    }
+    const uint64_t now_ms = hulse_clock_wall_ms();
+    return now_ms > d->publish_time_ms && now_ms - d->publish_time_ms > ttl_ms;
+}
+
+/* Ended without having been seen. Its permit is used; that room is left has to be told again. */
+static void expire(struct subscriber *s, struct broker_delivery *d)
+{
+    s->counters.expired += 1;
+    hulse_topic_state_count(s->grant.topic_state, TOPIC_EXPIRED_ON_DELIVERY);
+    s->consumer->ops->ack(s->consumer, d);
+    s->events->ask_room(s->ctx);
+}
+
 static void broker_message(void *ctx, struct broker_delivery *d)
 {
     struct subscriber *s = ctx;
     HULSE_ASSERT(s->outstanding > 0);
     s->outstanding -= 1;
+    if (expired(s, d)) {
+        expire(s, d);
+        return;
+    }
     s->estimate_bytes = next_estimate(s->estimate_bytes, size_of(d));
     s->counters.delivered += 1;
     s->counters.bytes += d->payload.bytes;
@@ -87,18 +120,102 @@ static void broker_failed(void *ctx, hulse_status status, const char *text)
 static const struct broker_consumer_events consumer_events = {
     .opened = broker_opened, .message = broker_message, .failed = broker_failed};
 
+/* Copies a text to *at, which moves on behind it. */
+static const char *copy_text(char **at, const char *text)
+{
+    const size_t bytes = strlen(text) + 1;
+    const char *copy = memcpy(*at, text, bytes);
+    *at += bytes;
+    return copy;
+}
+
 static struct subscriber *create(const struct subscriber_params *params, const char *topic)
 {
-    const size_t topic_bytes = strlen(topic) + 1;
-    const size_t bytes = sizeof(struct subscriber) + topic_bytes;
+    const size_t bytes = sizeof(struct subscriber) + strlen(topic) + strlen(params->subscription) +
+                         strlen(params->name) + 3;
     struct subscriber *s = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
     if (s != NULL) {
+        char *at = s->topic;
         s->events = params->events;
         s->ctx = params->ctx;
+        s->flow = params->flow;
+        s->worker = params->worker;
+        s->who = *params->who;
+        s->type = params->type;
+        s->earliest = params->earliest;
         s->object_bytes = bytes;
-        memcpy(s->topic, topic, topic_bytes);
+        (void)copy_text(&at, topic);
+        s->subscription = copy_text(&at, params->subscription);
+        s->name = copy_text(&at, params->name);
     }
     return s;
+}
+
+static bool renew(struct subscriber *s)
+{
+    hulse_grant_refresh(&s->grant, s->flow->tables, &s->who, s->topic);
+    s->ttl_ms = s->grant.topic.deliver_ttl_ms;
+    return (s->grant.permissions & PERMISSION_CONSUME) != 0;
+}
+
+static hulse_status denied(const struct subscriber *s, struct error *err)
+{
+    return hulse_fail(err,
+                      HULSE_DENIED,
+                      "user %u%s%s may not consume",
+                      (unsigned)s->who.uid,
+                      s->grant.role_state == NULL ? "" : ", role ",
+                      s->grant.role_state == NULL ? "" : s->grant.role_state->name);
+}
+
+/* The topic has its entry: on to the broker. */
+static hulse_status open_broker(struct subscriber *s, struct error *err)
+{
+    HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
+
+    struct broker *b = s->flow->brokers[s->grant.topic.broker];
+    const struct broker_consumer_params below = {.topic = s->topic,
+                                                 .subscription = s->subscription,
+                                                 .name = s->name,
+                                                 .type = s->type,
+                                                 .earliest = s->earliest,
+                                                 .events = &consumer_events,
+                                                 .ctx = s};
+    return b->ops->consumer_open(b, s->worker, &below, &s->consumer, err);
+}
+
+static void go_on(void *owner, hulse_status st)
+{
+    struct subscriber *s = owner;
+    struct error err = {0};
+
+    if (st != HULSE_OK) {
+        (void)hulse_fail(&err, st, "%s", hulse_opening_text(st));
+    } else if (!renew(s)) {
+        st = denied(s, &err);
+    } else if (s->grant.topic_state == NULL) {
+        st = hulse_fail(&err, HULSE_LIMIT, "the topic's entry went again: try once more");
+    } else {
+        st = open_broker(s, &err);
+    }
+    if (st != HULSE_OK) {
+        s->events->opened(s->ctx, st, err.text, 0);
+        destroy(s);
+    }
+}
+
+/* With *s ready but for its broker; afterwards it may be gone. */
+static hulse_status begin(struct subscriber *s, struct error *err)
+{
+    if (!renew(s)) {
+        return denied(s, err); /* before anything is made for a name */
+    }
+    if (s->grant.topic_state != NULL) {
+        return open_broker(s, err);
+    }
+    const struct opening_params opening = {
+        .flow = s->flow, .worker = s->worker, .topic = s->topic, .owner = s, .go_on = go_on};
+    return hulse_opening_start(&s->opening, &opening, err);
 }
 
 hulse_status hulse_subscriber_open(struct subscriber **out,
@@ -113,31 +230,31 @@ hulse_status hulse_subscriber_open(struct subscriber **out,
     if ((params->type == BROKER_READER) != (params->subscription[0] == '\0')) {
         return hulse_fail(err, HULSE_INVAL, "a subscription needs a name and a reader has none");
     }
-    if (!hulse_identity_may_consume(params->who, name.full)) {
-        return hulse_fail(err, HULSE_DENIED, "user %u may not consume", (unsigned)params->who->uid);
-    }
-    struct broker *b = hulse_flow_route(params->flow, name.full, err);
-    if (b == NULL) {
-        return HULSE_NO_TOPIC;
-    }
     struct subscriber *s = create(params, name.full);
     if (s == NULL) {
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a subscriber");
     }
     *out = s;
-    const struct broker_consumer_params below = {.topic = s->topic,
-                                                 .subscription = params->subscription,
-                                                 .name = params->name,
-                                                 .type = params->type,
-                                                 .earliest = params->earliest,
-                                                 .events = &consumer_events,
-                                                 .ctx = s};
-    const hulse_status st = b->ops->consumer_open(b, params->worker, &below, &s->consumer, err);
+    const hulse_status st = begin(s, err);
     if (st != HULSE_OK) {
         *out = NULL;
         destroy(s);
     }
     return st;
+}
+
+enum subscriber_change hulse_subscriber_recheck(struct subscriber *s)
+{
+    const uint32_t before = s->grant.topic.verdicts;
+    if (!renew(s)) {
+        return SUBSCRIBER_DENIED;
+    }
+    return s->grant.topic.verdicts == before ? SUBSCRIBER_SAME : SUBSCRIBER_VERDICTS;
+}
+
+uint32_t hulse_subscriber_verdicts(const struct subscriber *s)
+{
+    return s->grant.topic.verdicts;
 }
 
 void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messages)
@@ -188,6 +305,27 @@ void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint
     s->consumer->ops->nack(s->consumer, d, delay_ms);
 }
 
+uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d)
+{
+    const struct topic_settings *topic = &s->grant.topic;
+    double delay_ms = (double)topic->nack_delay_ms;
+    const double max_ms = (double)topic->nack_delay_max_ms;
+
+    for (uint32_t i = 0; i < d->redelivery && delay_ms < max_ms && topic->nack_multiplier > 1;
+         i++) {
+        delay_ms *= topic->nack_multiplier;
+    }
+    delay_ms = delay_ms < max_ms ? delay_ms : max_ms;
+    return delay_ms < (double)UINT32_MAX ? (uint32_t)delay_ms : UINT32_MAX;
+}
+
+void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery *d)
+{
+    s->counters.unconfigured += 1;
+    hulse_topic_state_count(s->grant.topic_state, TOPIC_VERDICT_UNCONFIGURED);
+    s->consumer->ops->nack(s->consumer, d, hulse_subscriber_backoff_ms(s, d));
+}
+
 void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.dropped += 1;
@@ -203,7 +341,9 @@ void hulse_subscriber_close(struct subscriber **subscriber, bool unsubscribe)
 {
     struct subscriber *s = *subscriber;
     *subscriber = NULL;
-    s->consumer->ops->consumer_close(s->consumer, unsubscribe);
+    if (s->consumer != NULL) {
+        s->consumer->ops->consumer_close(s->consumer, unsubscribe);
+    }
     destroy(s);
 }
 

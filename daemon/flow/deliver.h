@@ -5,13 +5,15 @@
  * The front end says how many bytes it can take; deliver turns that into message permits by an
  * estimate of the size, so that messages in flight fit what was granted plus one of them.
  *
+ * Messages older than their time to live are ended here and not handed out. A subscriber whose
+ * permission is taken away by a change of the tables is told by hulse_subscriber_recheck().
+ *
  * Threads: the worker that opened the subscriber.
  */
 #ifndef HULSE_FLOW_DELIVER_H
 #define HULSE_FLOW_DELIVER_H
 
 #include "daemon/flow/flow.h"
-#include "daemon/flow/identity.h"
 
 struct subscriber;
 
@@ -20,6 +22,8 @@ struct subscriber_counters {
     uint64_t delivered;
     uint64_t bytes;   /* their payloads */
     uint64_t dropped; /* by verdict */
+    uint64_t expired;
+    uint64_t unconfigured; /* retry or reject without a topic to go to */
 };
 
 struct subscriber_events {
@@ -28,6 +32,14 @@ struct subscriber_events {
     /* Owned by the front end until it ends it by one of the calls below, or closes. */
     void (*message)(void *ctx, struct broker_delivery *d);
     void (*failed)(void *ctx, hulse_status status, const char *text);
+    /* Permits were used up by messages that are not handed out: tell the room again, soon. */
+    void (*ask_room)(void *ctx);
+};
+
+enum subscriber_change {
+    SUBSCRIBER_SAME = 0,
+    SUBSCRIBER_VERDICTS, /* other verdicts are configured: hulse_subscriber_verdicts() */
+    SUBSCRIBER_DENIED    /* it may not consume any more: give back and close */
 };
 
 struct subscriber_params {
@@ -57,10 +69,18 @@ void hulse_subscriber_ack_cumulative(struct subscriber *s,
                                      struct broker_delivery *d,
                                      void (*ended)(void *ctx, struct broker_delivery *d));
 void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms);
+/* The rule's delay for a message that is refused once more (consume.nack), in milliseconds. */
+uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d);
+/* A verdict that is not configured and came all the same: refused with the rule's delay, counted. */
+void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery *d);
 /* Acknowledged and counted as dropped. */
 void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d);
 /* Never started by the app. */
 void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d);
+/* The tables have changed. */
+enum subscriber_change hulse_subscriber_recheck(struct subscriber *s);
+/* Bit n: enum hulse_verdict n is configured. */
+uint32_t hulse_subscriber_verdicts(const struct subscriber *s);
 /* Gives back what has no verdict; *s becomes NULL. */
 void hulse_subscriber_close(struct subscriber **s, bool unsubscribe);
 /* Full topic name, valid while open. */

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * flow - what front ends see of brokers: the set of brokers and which of them a topic belongs to.
+ * flow - what front ends see of brokers: the set of them, and the tables that say which topic belongs
+ * to which and who may do what.
  *
- * Threads: made by main before the workers start, constant afterwards.
+ * Threads: made before the workers start, constant afterwards; what the tables hold changes.
  */
 #ifndef HULSE_FLOW_FLOW_H
 #define HULSE_FLOW_FLOW_H
 
 #include "daemon/broker/broker.h"
 #include "daemon/core/error.h"
+#include "daemon/table/tables.h"
 
 #define HULSE_FLOW_BROKERS_MAX 8U
 
 struct flow {
-    struct broker *brokers[HULSE_FLOW_BROKERS_MAX];
+    struct broker *brokers[HULSE_FLOW_BROKERS_MAX]; /* in the order of the tables' broker_names */
     unsigned broker_count;
     const struct broker *default_broker;
     const char *default_namespace; /* "public/default" */
     uint32_t message_bytes_max;    /* largest payload of one message */
+    struct tables *tables;
 };
-
-/* The broker of a topic, by its full name; NULL with *err filled when there is none. */
-struct broker *hulse_flow_route(const struct flow *f, const char *topic, struct error *err);
 
 #endif

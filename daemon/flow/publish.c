@@ -2,31 +2,81 @@
 /*
  * publish - see the header.
  *
- * publish is called for every message: no clock, no allocation, no lock. The publisher may be
- * closed by whoever hears an answer, so nothing of it is touched after an event.
+ * publish is called for every message: no clock, no allocation, no lock, but for what a rule asks
+ * for. The publisher may be closed by whoever hears an answer, so nothing of it is touched after an
+ * event, but where `closed` says that it was not.
  */
 #include "daemon/flow/publish.h"
 
 #include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
 #include "daemon/core/mem.h"
-#include "daemon/table/topic_name.h"
+#include "daemon/flow/hold.h"
+#include "daemon/flow/opening.h"
+#include "daemon/worker/worker.h"
 
 #include <string.h>
 
+#define NS_PER_MS 1000000U
+
+/* What a record has to be asked beside its size; none of them is the common case. */
+#define ASK_DENIED 1U
+#define ASK_TTL 2U
+#define ASK_RATE 4U
+#define ASK_HOLD 8U
+
+/* Records of a producer that drops the oldest which the broker may have without an answer. */
+#define HOLD_OUTSTANDING_MAX 1024U
+
 struct publisher {
+    /* Touched for every record. */
     struct broker_producer *producer; /* NULL until ops->producer_open has set it */
     void (*send)(struct broker_producer *producer, const struct broker_record *r);
     const struct publisher_events *events;
     void *ctx;
+    const struct tables *tables;
+    uint64_t generation; /* of the grant */
     uint32_t bytes_max;
-    bool opened;
+    unsigned asks; /* ASK_… */
     struct publisher_counters counters;
+    /* Touched when there is something to ask. */
+    const struct flow *flow;
+    struct worker *worker;
+    struct bucket_pair *app_rate;
+    struct grant grant;
+    struct identity who;
+    struct hold hold;
+    uint32_t hold_records;
+    uint32_t outstanding; /* held ones with the broker */
+    bool pumping;
+    bool *closed; /* of the pump that is running */
+    struct opening *opening;
+    bool opened;
+    const char *name; /* behind the topic */
     size_t object_bytes;
     char topic[]; /* terminated */
 };
 
+static const struct {
+    uint8_t outcome;
+    enum broker_class class;
+    enum topic_refusal counter;
+} refusals[PUBLISH_CHECKS] = {
+    [PUBLISH_DENIED] = {HULSE_OUTCOME_DENIED, BROKER_DENIED, TOPIC_REFUSED_DENIED},
+    [PUBLISH_TOO_LARGE] = {HULSE_OUTCOME_TOO_LARGE, BROKER_TOO_LARGE, TOPIC_REFUSED_TOO_LARGE},
+    [PUBLISH_EXPIRED] = {HULSE_OUTCOME_EXPIRED, BROKER_FAIL, TOPIC_REFUSED_EXPIRED},
+    [PUBLISH_APP_RATE] = {HULSE_OUTCOME_RATE_LIMITED, BROKER_FAIL, TOPIC_REFUSED_APP_RATE},
+    [PUBLISH_ROLE_RATE] = {HULSE_OUTCOME_RATE_LIMITED, BROKER_FAIL, TOPIC_REFUSED_ROLE_RATE},
+    [PUBLISH_TOPIC_RATE] = {HULSE_OUTCOME_RATE_LIMITED, BROKER_FAIL, TOPIC_REFUSED_TOPIC_RATE},
+    [PUBLISH_DROPPED] = {HULSE_OUTCOME_DROPPED, BROKER_FAIL, TOPIC_REFUSED_DROPPED},
+    [PUBLISH_NO_MEMORY] = {HULSE_OUTCOME_NO_MEMORY, BROKER_FAIL, TOPIC_REFUSED_DROPPED},
+};
+
 static void destroy(struct publisher *p)
 {
+    hulse_opening_cancel(&p->opening);
+    hulse_hold_fini(&p->hold);
+    hulse_grant_release(&p->grant);
     hulse_mem_free(HULSE_MEM_TOPIC, p, p->object_bytes);
 }
 
@@ -69,9 +119,23 @@ broker_opened(void *ctx, hulse_status status, const char *text, const struct bro
     p->events->opened(p->ctx, HULSE_OK, text, &both);
 }
 
+static bool pump(struct publisher *p);
+
+/* One of the broker's places is free again. False: whoever heard of it has closed the publisher. */
+static bool settle(struct publisher *p)
+{
+    if (p->outstanding > 0) {
+        p->outstanding -= 1;
+    }
+    return p->pumping || pump(p);
+}
+
 static void broker_answered(void *ctx, uint64_t token, const struct broker_answer *answer)
 {
     struct publisher *p = ctx;
+    if (__builtin_expect((p->asks & ASK_HOLD) != 0, 0) && !settle(p)) {
+        return;
+    }
     if (__builtin_expect(answer->outcome == HULSE_OUTCOME_STORED, 1)) {
         p->counters.stored += 1;
         p->events->answered(p->ctx, token, answer);
@@ -98,19 +162,111 @@ static void broker_failed(void *ctx, hulse_status status, const char *text)
 static const struct broker_producer_events producer_events = {
     .opened = broker_opened, .answered = broker_answered, .failed = broker_failed};
 
+/* ---- open ---- */
+
 static struct publisher *create(const struct publisher_params *params, const char *topic)
 {
     const size_t topic_bytes = strlen(topic) + 1;
-    const size_t bytes = sizeof(struct publisher) + topic_bytes;
+    const size_t name_bytes = strlen(params->name) + 1;
+    const size_t bytes = sizeof(struct publisher) + topic_bytes + name_bytes;
     struct publisher *p = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
     if (p != NULL) {
         p->events = params->events;
         p->ctx = params->ctx;
+        p->flow = params->flow;
+        p->tables = params->flow->tables;
+        p->worker = params->worker;
+        p->who = *params->who;
+        p->app_rate = params->app_rate;
+        p->hold_records = params->hold_records;
         p->bytes_max = params->flow->message_bytes_max;
         p->object_bytes = bytes;
         memcpy(p->topic, topic, topic_bytes);
+        memcpy(p->topic + topic_bytes, params->name, name_bytes);
+        p->name = p->topic + topic_bytes;
+        hulse_hold_init(&p->hold, 0, params->hold_records);
     }
     return p;
+}
+
+static bool limited(const struct bucket_rates *rates)
+{
+    return rates->message_ticks > 0 || rates->byte_ticks > 0;
+}
+
+/* From the tables: what may be done and what has to be asked from now on. */
+static void renew(struct publisher *p)
+{
+    struct grant *g = &p->grant;
+
+    hulse_grant_refresh(g, p->flow->tables, &p->who, p->topic);
+    p->generation = g->generation;
+    p->hold.bytes_max = g->topic.pending_bytes;
+    const bool rate = limited(&g->topic.rate) || limited(&g->role_rate) ||
+                      (p->app_rate != NULL && limited(&g->app_rate));
+    p->asks = ((g->permissions & PERMISSION_PRODUCE) == 0 ? ASK_DENIED : 0U) |
+              (g->topic.ttl_ms != 0 ? ASK_TTL : 0U) | (rate ? ASK_RATE : 0U) |
+              (p->hold_records != 0 ? ASK_HOLD : 0U);
+}
+
+static hulse_status denied(const struct publisher *p, struct error *err)
+{
+    return hulse_fail(err,
+                      HULSE_DENIED,
+                      "user %u%s%s may not produce",
+                      (unsigned)p->who.uid,
+                      p->grant.role_state == NULL ? "" : ", role ",
+                      p->grant.role_state == NULL ? "" : p->grant.role_state->name);
+}
+
+/* The topic has its entry: on to the broker. */
+static hulse_status open_broker(struct publisher *p, struct error *err)
+{
+    HULSE_ASSERT(p->grant.topic.broker < p->flow->broker_count);
+
+    struct broker *b = p->flow->brokers[p->grant.topic.broker];
+    const struct broker_producer_params below = {
+        .topic = p->topic, .name = p->name, .events = &producer_events, .ctx = p};
+    p->send = b->ops->send;
+    return b->ops->producer_open(b, p->worker, &below, &p->producer, err);
+}
+
+static void go_on(void *owner, hulse_status st)
+{
+    struct publisher *p = owner;
+    struct error err = {0};
+
+    if (st != HULSE_OK) {
+        (void)hulse_fail(&err, st, "%s", hulse_opening_text(st));
+    } else {
+        renew(p);
+        if ((p->asks & ASK_DENIED) != 0) {
+            st = denied(p, &err);
+        } else if (p->grant.topic_state == NULL) {
+            st = hulse_fail(&err, HULSE_LIMIT, "the topic's entry went again: try once more");
+        } else {
+            st = open_broker(p, &err);
+        }
+    }
+    if (st != HULSE_OK) {
+        p->events->opened(p->ctx, st, err.text, NULL);
+        destroy(p);
+    }
+}
+
+/* With *p ready but for its broker; afterwards it may be gone. */
+static hulse_status begin(struct publisher *p, struct error *err)
+{
+    renew(p);
+    if ((p->asks & ASK_DENIED) != 0) {
+        return denied(p, err); /* before anything is made for a name */
+    }
+    if (p->grant.topic_state != NULL) {
+        return open_broker(p, err);
+    }
+    const struct opening_params opening = {
+        .flow = p->flow, .worker = p->worker, .topic = p->topic, .owner = p, .go_on = go_on};
+    return hulse_opening_start(&p->opening, &opening, err);
 }
 
 hulse_status hulse_publisher_open(struct publisher **out,
@@ -122,22 +278,12 @@ hulse_status hulse_publisher_open(struct publisher **out,
     if (!hulse_topic_name_parse(&name, params->topic, params->flow->default_namespace, &why)) {
         return hulse_fail(err, HULSE_INVAL, "%s", why);
     }
-    if (!hulse_identity_may_produce(params->who, name.full)) {
-        return hulse_fail(err, HULSE_DENIED, "user %u may not produce", (unsigned)params->who->uid);
-    }
-    struct broker *b = hulse_flow_route(params->flow, name.full, err);
-    if (b == NULL) {
-        return HULSE_NO_TOPIC;
-    }
     struct publisher *p = create(params, name.full);
     if (p == NULL) {
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a publisher");
     }
-    p->send = b->ops->send;
     *out = p;
-    const struct broker_producer_params below = {
-        .topic = p->topic, .name = params->name, .events = &producer_events, .ctx = p};
-    const hulse_status st = b->ops->producer_open(b, params->worker, &below, &p->producer, err);
+    const hulse_status st = begin(p, err);
     if (st != HULSE_OK) {
         *out = NULL;
         destroy(p);
@@ -145,12 +291,161 @@ hulse_status hulse_publisher_open(struct publisher **out,
     return st;
 }
 
-static void refuse_too_large(struct publisher *p, const struct broker_record *r)
+bool hulse_publisher_recheck(struct publisher *p)
 {
-    static const struct broker_answer too_large = {.class = BROKER_TOO_LARGE,
-                                                   .outcome = HULSE_OUTCOME_TOO_LARGE};
-    p->counters.too_large += 1;
-    p->events->answered(p->ctx, r->token, &too_large);
+    renew(p);
+    return (p->asks & ASK_DENIED) == 0;
+}
+
+/* ---- publish ---- */
+
+static void refuse(struct publisher *p, uint64_t token, enum publish_check why)
+{
+    const struct broker_answer answer = {.class = refusals[why].class,
+                                         .outcome = refusals[why].outcome};
+    p->counters.refused[why] += 1;
+    hulse_topic_state_count(p->grant.topic_state, refusals[why].counter);
+    p->events->answered(p->ctx, token, &answer);
+}
+
+static uint64_t now_ns(const struct publisher *p)
+{
+    return p->worker != NULL ? p->worker->loop.now_ns : hulse_clock_ns();
+}
+
+/* Its own time to live, else the rule's, in milliseconds; 0 = for ever. */
+static uint64_t ttl_of(const struct publisher *p, const struct broker_record *r)
+{
+    return r->meta != NULL && r->meta->ttl_ms != 0 ? r->meta->ttl_ms : p->grant.topic.ttl_ms;
+}
+
+/* An application, its role, the topic: what one bucket gave goes back when a later one refuses. */
+static enum publish_check take_rates(struct publisher *p, uint32_t bytes)
+{
+    struct grant *g = &p->grant;
+    const uint64_t now = now_ns(p);
+
+    if (p->app_rate != NULL && !hulse_bucket_pair_take(p->app_rate, &g->app_rate, now, bytes)) {
+        return PUBLISH_APP_RATE;
+    }
+    enum publish_check why = PUBLISH_CHECKS;
+    if (g->role_state != NULL &&
+        !hulse_bucket_pair_take(&g->role_state->rate, &g->role_rate, now, bytes)) {
+        why = PUBLISH_ROLE_RATE;
+    } else if (!hulse_bucket_pair_take(&g->topic_state->rate, &g->topic.rate, now, bytes)) {
+        why = PUBLISH_TOPIC_RATE;
+        if (g->role_state != NULL) {
+            hulse_bucket_pair_give(&g->role_state->rate, &g->role_rate, bytes);
+        }
+    }
+    if (why != PUBLISH_CHECKS && p->app_rate != NULL) {
+        hulse_bucket_pair_give(p->app_rate, &g->app_rate, bytes);
+    }
+    return why;
+}
+
+/* PUBLISH_CHECKS: nothing is against it. */
+static enum publish_check judge(struct publisher *p, const struct broker_record *r)
+{
+    if ((p->asks & ASK_DENIED) != 0) {
+        return PUBLISH_DENIED;
+    }
+    if (r->payload.bytes > p->bytes_max) {
+        return PUBLISH_TOO_LARGE;
+    }
+    const uint64_t ttl_ms = ttl_of(p, r);
+    if (ttl_ms != 0) {
+        const uint64_t now = now_ns(p);
+        if (now > r->enqueued_ns && (now - r->enqueued_ns) / NS_PER_MS > ttl_ms) {
+            return PUBLISH_EXPIRED;
+        }
+    }
+    return (p->asks & ASK_RATE) != 0 ? take_rates(p, r->payload.bytes) : PUBLISH_CHECKS;
+}
+
+/* Sends what waits while the broker has room. False: the publisher was closed meanwhile. */
+static bool pump(struct publisher *p)
+{
+    bool closed = false;
+
+    p->pumping = true;
+    p->closed = &closed;
+    while (p->outstanding < HOLD_OUTSTANDING_MAX) {
+        struct held *first = hulse_hold_take(&p->hold);
+        if (first == NULL) {
+            break;
+        }
+        p->outstanding += 1;
+        p->send(p->producer, &first->record);
+        hulse_hold_free(first);
+        if (closed) {
+            return false;
+        }
+    }
+    p->pumping = false;
+    p->closed = NULL;
+    return true;
+}
+
+/* To the broker if it has room and nothing waits, else to the end of the queue. */
+static void hold(struct publisher *p, const struct broker_record *r)
+{
+    if (p->hold.records == 0 && p->outstanding < HOLD_OUTSTANDING_MAX) {
+        p->outstanding += 1;
+        p->send(p->producer, r);
+        return;
+    }
+    if (!hulse_hold_put(&p->hold, r)) {
+        refuse(p, r->token, PUBLISH_NO_MEMORY);
+        return;
+    }
+    bool closed = false;
+    bool *before = p->closed;
+    p->closed = &closed;
+    while (!closed && hulse_hold_over(&p->hold)) {
+        struct held *oldest = hulse_hold_take(&p->hold);
+        const uint64_t token = oldest->record.token;
+        hulse_hold_free(oldest);
+        refuse(p, token, PUBLISH_DROPPED);
+    }
+    if (!closed) {
+        p->closed = before;
+    } else if (before != NULL) {
+        *before = true;
+    }
+}
+
+static void pass(struct publisher *p, const struct broker_record *r)
+{
+    if ((p->asks & ASK_HOLD) != 0) {
+        hold(p, r);
+    } else {
+        p->send(p->producer, r);
+    }
+}
+
+/* Something has to be asked of this record. */
+static void publish_asked(struct publisher *p, const struct broker_record *r)
+{
+    const enum publish_check why = judge(p, r);
+
+    if (why != PUBLISH_CHECKS) {
+        refuse(p, r->token, why);
+        return;
+    }
+    if (p->grant.topic.ttl_ms == 0 || (r->meta != NULL && r->meta->ttl_ms != 0)) {
+        pass(p, r);
+        return;
+    }
+    /* The rule's time to live goes with it. */
+    struct broker_record with = *r;
+    struct broker_meta meta = {.partition = -1};
+    if (r->meta != NULL) {
+        meta = *r->meta;
+    }
+    meta.ttl_ms = p->grant.topic.ttl_ms;
+    with.meta = &meta;
+    pass(p, &with);
 }
 
 void hulse_publisher_publish(struct publisher *p, const struct broker_record *r)
@@ -159,8 +454,13 @@ void hulse_publisher_publish(struct publisher *p, const struct broker_record *r)
 
     p->counters.published += 1;
     p->counters.bytes += r->payload.bytes;
-    if (__builtin_expect(r->payload.bytes > p->bytes_max, 0)) {
-        refuse_too_large(p, r);
+    if (__builtin_expect(hulse_tables_generation(p->tables) != p->generation, 0)) {
+        renew(p);
+    }
+    if (__builtin_expect(p->asks != 0 || r->payload.bytes > p->bytes_max ||
+                             (r->meta != NULL && r->meta->ttl_ms != 0),
+                         0)) {
+        publish_asked(p, r);
         return;
     }
     p->send(p->producer, r);
@@ -170,7 +470,12 @@ void hulse_publisher_close(struct publisher **publisher)
 {
     struct publisher *p = *publisher;
     *publisher = NULL;
-    p->producer->ops->producer_close(p->producer);
+    if (p->closed != NULL) {
+        *p->closed = true;
+    }
+    if (p->producer != NULL) {
+        p->producer->ops->producer_close(p->producer);
+    }
     destroy(p);
 }
 

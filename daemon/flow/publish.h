@@ -2,8 +2,10 @@
 /*
  * publish - the path of a message from a front end to its broker.
  *
- * Checks in this order: size, then the broker. Each refusal has an outcome of its own and a counter;
- * a refused record is answered like any other, so the caller has one path for verdicts.
+ * Checks in the order of enum publish_check, then the broker. Each refusal has an outcome of its own
+ * and a counter; a refused record is answered like any other, so the caller has one path for
+ * verdicts. Who may and what the rules say is compared by one load per record and looked up again
+ * when the tables have changed.
  *
  * Threads: the worker that opened the publisher.
  */
@@ -11,17 +13,29 @@
 #define HULSE_FLOW_PUBLISH_H
 
 #include "daemon/flow/flow.h"
-#include "daemon/flow/identity.h"
 
 struct publisher;
 
-/* What became of the records of a publisher; answered = stored + too_large + failed. */
+/* Why a record is refused here, in the order in which it is asked (table in README.md). */
+enum publish_check {
+    PUBLISH_DENIED = 0,
+    PUBLISH_TOO_LARGE,
+    PUBLISH_EXPIRED,
+    PUBLISH_APP_RATE,
+    PUBLISH_ROLE_RATE,
+    PUBLISH_TOPIC_RATE,
+    PUBLISH_DROPPED,   /* drop_oldest: given up for newer ones */
+    PUBLISH_NO_MEMORY, /* drop_oldest: cannot be kept */
+    PUBLISH_CHECKS
+};
+
+/* What became of the records of a publisher; answered = stored + refused[] + failed. */
 struct publisher_counters {
     uint64_t published; /* records handed to publish */
     uint64_t bytes;     /* their payloads */
     uint64_t stored;
-    uint64_t too_large; /* refused here, the broker never saw them */
-    uint64_t failed;    /* any other outcome */
+    uint64_t refused[PUBLISH_CHECKS]; /* here; the broker never saw them */
+    uint64_t failed;                  /* any other outcome */
 };
 
 struct publisher_events {
@@ -41,18 +55,29 @@ struct publisher_params {
     const struct identity *who; /* borrowed until open returns, as the strings */
     const char *topic;          /* short or full name, terminated */
     const char *name;
+    struct bucket_pair *app_rate; /* of the application; outlives the publisher; NULL = none */
+    /*
+     * Records are copied when the broker is behind, and beyond the rule's pending_bytes, or this
+     * many records, the oldest is given up. 0 = they are the broker's at once.
+     */
+    uint32_t hold_records;
     const struct publisher_events *events;
     void *ctx;
 };
 
 /*
- * Begins to open. *out is set before the first event. Errors at once: DENIED, NO_TOPIC, INVAL (no
- * valid name), NO_MEMORY; then no event comes.
+ * Begins to open. *out is set before the first event. Errors at once: DENIED, INVAL (no valid name),
+ * LIMIT, NO_MEMORY, or the broker's; then no event comes.
  */
 hulse_status hulse_publisher_open(struct publisher **out,
                                   const struct publisher_params *params,
                                   struct error *err);
 void hulse_publisher_publish(struct publisher *p, const struct broker_record *r);
+/*
+ * The tables have changed. False: it may not produce any more, and every record is refused until a
+ * later change allows it again.
+ */
+bool hulse_publisher_recheck(struct publisher *p);
 /* No further event comes; *p becomes NULL. */
 void hulse_publisher_close(struct publisher **p);
 /* Full topic name, valid while open. */

@@ -10,6 +10,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
+#include "daemon/core/rcu.h"
 #include "daemon/core/thread.h"
 
 #include <sched.h>
@@ -302,6 +303,7 @@ static void *worker_main(void *argument)
 
     /* Relaxed because the number only steers spinning. */
     (void)atomic_fetch_add_explicit(w->runnable_threads, 1, memory_order_relaxed);
+    hulse_rcu_thread_begin();
     if (begin(starting)) {
         take_turns(w);
         /* What was posted beside the stop still finds its modules. */
@@ -310,6 +312,7 @@ static void *worker_main(void *argument)
         }
         stop_modules(w, w->params.module_count);
     }
+    hulse_rcu_thread_end();
     (void)atomic_fetch_sub_explicit(
         w->runnable_threads, 1 + w->local_threads, memory_order_relaxed);
     hulse_log_thread_detach();

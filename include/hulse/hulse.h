@@ -384,6 +384,7 @@ HULSE_API void hulse_release(hulse_consumer *c, const struct hulse_message *last
 HULSE_API HULSE_NODISCARD hulse_status hulse_ack(hulse_consumer *c, const struct hulse_id *id);
 HULSE_API HULSE_NODISCARD hulse_status hulse_ack_cumulative(hulse_consumer *c,
                                                             const struct hulse_id *id);
+/* Again after delay_ms; 0 = the topic rule's backoff (consume.nack), longer with each redelivery. */
 HULSE_API HULSE_NODISCARD hulse_status hulse_nack(hulse_consumer *c,
                                                   const struct hulse_id *id,
                                                   uint32_t delay_ms);

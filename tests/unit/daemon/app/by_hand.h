@@ -20,6 +20,7 @@
 #include "daemon/core/mem.h"
 #include "shmlib/ring/control.h"
 #include "shmlib/ring/doorbell.h"
+#include "tests/support/own_tables.h"
 
 #include <semaphore.h>
 #include <stdio.h>
@@ -91,6 +92,7 @@ struct hand {
     struct plane_shared *shared;
     struct flow flow;
     struct hand_broker broker;
+    struct own_tables tables;
     struct plane *plane;
 };
 
@@ -382,6 +384,7 @@ static inline void hand_begin(struct hand *h, struct worker *w)
                             .default_broker = &h->broker.base,
                             .default_namespace = "public/default",
                             .message_bytes_max = HAND_MESSAGE_MAX};
+    hulse_own_tables_open(&h->tables, &h->flow);
     h->shared->flow = &h->flow;
     h->shared->generation = 1;
     hand_limits(&h->shared->limits);
@@ -393,6 +396,7 @@ static inline void hand_end(struct hand *h)
 {
     hulse_plane_module.stop(h->plane);
     hand_forget_deliveries(&h->broker);
+    hulse_own_tables_close(&h->tables);
     HAND_NEED(h->broker.producers == 0 && h->broker.consumers == 0);
     free(h->broker.sends);
     free(h->shared);

@@ -435,7 +435,7 @@ static void test_verdicts_reach_the_broker(void **state)
         enum hand_verdict comes;
         uint32_t delay_ms;
     } cases[] = {{HULSE_VERDICT_ACK, HAND_ACK, 0},
-                 {HULSE_VERDICT_NACK, HAND_NACK, 0},
+                 {HULSE_VERDICT_NACK, HAND_NACK, 1000}, /* none of its own: the rule's */
                  {HULSE_VERDICT_DROP, HAND_ACK, 0},
                  {HULSE_VERDICT_RETRY, HAND_NACK, 1000}, /* not configured: a pause */
                  {HULSE_VERDICT_REJECT, HAND_NACK, 1000}};

@@ -48,6 +48,7 @@ static const struct row {
     {"session.sessions_max", "1024", "1", "65536", "0", "65537"},
     {"memory_max", "auto", "16MiB", "1024GiB", "16777215", "1025GiB"},
     {"message_max", "5MiB", "1KiB", "256MiB", "1023", "257MiB"},
+    {"topics_max", "100000", "1", "10000000", "0", "10000001"},
     {"drain_timeout", "25s", "0s", "1d", "-1s", "86400001ms"},
     {"log.level", "info", "error", "debug", "", "trace"},
     {"log.format", "json", "text", "json", "", "xml"},

@@ -7,18 +7,21 @@
 #include "daemon/flow/publish.h"
 #include "tests/support/check.h"
 #include "tests/support/fake_broker.h"
+#include "tests/support/own_tables.h"
 
 #include <string.h>
 #include <unistd.h>
 
 static struct fake_broker fake;
 static struct flow flow;
+static struct own_tables tables;
 static struct identity me;
 
 struct front {
     struct publisher *publisher;
     uint32_t opened;
     hulse_status status;
+    char text[120];
     uint32_t limit;
     uint32_t answered;
     uint64_t token;
@@ -32,7 +35,10 @@ opened(void *ctx, hulse_status status, const char *text, const struct broker_lim
 {
     struct front *front = ctx;
     assert_non_null(front->publisher); /* set before the first event */
-    assert_string_equal(text, "text of the fake");
+    (void)snprintf(front->text, sizeof(front->text), "%s", text);
+    if (status != HULSE_OK) {
+        front->publisher = NULL; /* gone when this returns */
+    }
     front->opened += 1;
     front->status = status;
     front->limit = limits != NULL ? limits->message_bytes_max : 0;
@@ -69,6 +75,8 @@ static int setup(void **state)
                          .default_broker = &fake.base,
                          .default_namespace = "public/default",
                          .message_bytes_max = 1000};
+    hulse_rcu_thread_begin();
+    hulse_own_tables_open(&tables, &flow);
     me = (struct identity){.uid = geteuid(), .gid = getegid(), .pid = getpid()};
     return 0;
 }
@@ -77,6 +85,9 @@ static int teardown(void **state)
 {
     (void)state;
     assert_int_equal(hulse_mem_used(HULSE_MEM_TOPIC), 0);
+    hulse_own_tables_close(&tables);
+    hulse_rcu_thread_end();
+    assert_int_equal(hulse_mem_used(HULSE_MEM_TABLE), 0);
     return 0;
 }
 
@@ -90,6 +101,21 @@ static hulse_status open_topic(struct front *front, const char *topic)
     assert_int_equal(err.status, st);
     assert_true((st == HULSE_OK) == (err.text[0] == '\0'));
     return st;
+}
+
+static uint32_t topics_known(void)
+{
+    struct tables_figures figures;
+    hulse_tables_figures(flow.tables, &figures);
+    return figures.topics;
+}
+
+/* The topic gets its entry. */
+static void know(const char *topic)
+{
+    struct front front;
+    assert_int_equal(open_topic(&front, topic), HULSE_OK);
+    hulse_publisher_close(&front.publisher);
 }
 
 static void publish(struct front *front, uint64_t token, uint32_t bytes)
@@ -135,7 +161,7 @@ static void test_the_smaller_limit_counts(void **state)
         const struct publisher_counters *c = hulse_publisher_counters(front.publisher);
         assert_int_equal(c->published, 2);
         assert_int_equal(c->bytes, 2 * limit + 1);
-        assert_int_equal(c->too_large, 1);
+        assert_int_equal(c->refused[PUBLISH_TOO_LARGE], 1);
         hulse_publisher_close(&front.publisher);
     }
 }
@@ -149,15 +175,13 @@ static void test_refusals_at_once(void **state)
     me.uid += 1;
     assert_int_equal(open_topic(&front, "orders"), HULSE_DENIED);
     me.uid -= 1;
+    assert_int_equal(topics_known(), 0); /* nothing is made for who may not */
+    know("orders");
     fake.refuse_open = HULSE_NO_TOPIC;
     assert_int_equal(open_topic(&front, "orders"), HULSE_NO_TOPIC);
     assert_null(front.publisher);
     assert_int_equal(front.opened, 0);
-    assert_int_equal(fake.opens, 1); /* only the last reached the broker */
-    flow.default_broker = NULL;
-    assert_int_equal(open_topic(&front, "orders"), HULSE_NO_TOPIC);
-    assert_int_equal(fake.opens, 1);
-    flow.default_broker = &fake.base;
+    assert_int_equal(fake.opens, 2); /* only the last two reached the broker */
     const size_t cap = hulse_mem_cap();
     hulse_mem_init(hulse_mem_total());
     assert_int_equal(open_topic(&front, "orders"), HULSE_NO_MEMORY);
@@ -172,6 +196,17 @@ static void test_refusal_by_event(void **state)
     assert_int_equal(open_topic(&front, "orders"), HULSE_OK);
     assert_int_equal(front.opened, 1);
     assert_int_equal(front.status, HULSE_BUSY);
+    assert_string_equal(front.text, "text of the fake");
+    /* What the broker says at once comes by event, too, when the topic had to be made known. */
+    fake.open_status = HULSE_OK;
+    fake.refuse_open = HULSE_NO_TOPIC;
+    assert_int_equal(open_topic(&front, "new"), HULSE_OK);
+    assert_int_equal(front.opened, 1);
+    assert_int_equal(front.status, HULSE_NO_TOPIC);
+    assert_string_equal(front.text, "refused by the fake");
+    assert_null(front.publisher);
+    fake.refuse_open = HULSE_OK;
+    fake.open_status = HULSE_BUSY;
     fake.open_later = true;
     assert_int_equal(open_topic(&front, "orders"), HULSE_OK);
     assert_int_equal(front.opened, 0);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * role_state - see role_state.h.
+ *
+ * What is counted is relaxed because the numbers guard nothing but themselves.
+ */
+#include "daemon/table/role_state.h"
+
+#include "daemon/core/assert.h"
+#include "daemon/core/mem.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct role_state *hulse_role_state_create(const char *name)
+{
+    if (!hulse_mem_take(HULSE_MEM_TABLE, sizeof(struct role_state))) {
+        return NULL;
+    }
+    /* Lines that threads write are kept apart, which takes more than malloc promises. */
+    struct role_state *s = aligned_alloc(alignof(struct role_state), sizeof(*s));
+    if (s == NULL) {
+        hulse_mem_give(HULSE_MEM_TABLE, sizeof(struct role_state));
+        return NULL;
+    }
+    memset(s, 0, sizeof(*s));
+    atomic_init(&s->holders, 1);
+    (void)snprintf(s->name, sizeof(s->name), "%s", name);
+    return s;
+}
+
+struct role_state *hulse_role_state_hold(struct role_state *s)
+{
+    const uint32_t before = atomic_fetch_add_explicit(&s->holders, 1, memory_order_relaxed);
+
+    HULSE_ASSERT(before > 0);
+    return s;
+}
+
+void hulse_role_state_release(struct role_state **state)
+{
+    struct role_state *s = *state;
+
+    *state = NULL;
+    if (s == NULL) {
+        return;
+    }
+    /* SYNC(role_state.holders) release: what this holder did is done. */
+    const uint32_t before = atomic_fetch_sub_explicit(&s->holders, 1, memory_order_release);
+    HULSE_ASSERT(before > 0);
+    if (before == 1) {
+        /* SYNC(role_state.holders) acquire: the last to leave sees what the others did. */
+        (void)atomic_load_explicit(&s->holders, memory_order_acquire);
+        free(s);
+        hulse_mem_give(HULSE_MEM_TABLE, sizeof(*s));
+    }
+}
+
+bool hulse_role_state_session_take(struct role_state *s)
+{
+    const uint32_t max = atomic_load_explicit(&s->sessions_max, memory_order_relaxed);
+    const uint32_t before = atomic_fetch_add_explicit(&s->sessions, 1, memory_order_relaxed);
+
+    if (max != 0 && before >= max) {
+        hulse_role_state_session_give(s);
+        return false;
+    }
+    return true;
+}
+
+void hulse_role_state_session_give(struct role_state *s)
+{
+    const uint32_t before = atomic_fetch_sub_explicit(&s->sessions, 1, memory_order_relaxed);
+
+    HULSE_ASSERT(before > 0);
+}
+
+bool hulse_role_state_bytes_take(struct role_state *s, uint64_t bytes)
+{
+    const uint64_t max = atomic_load_explicit(&s->memory_max, memory_order_relaxed);
+    const uint64_t before = atomic_fetch_add_explicit(&s->bytes, bytes, memory_order_relaxed);
+
+    if (max != 0 && (before > max || bytes > max - before)) {
+        hulse_role_state_bytes_give(s, bytes);
+        return false;
+    }
+    return true;
+}
+
+void hulse_role_state_bytes_give(struct role_state *s, uint64_t bytes)
+{
+    const uint64_t before = atomic_fetch_sub_explicit(&s->bytes, bytes, memory_order_relaxed);
+
+    HULSE_ASSERT(before >= bytes);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tables - topics, rules and roles as the data path sees them, read under RCU.
+ *
+ *   control (sole writer)                          workers (readers)
+ *   hulse_tables_apply: roles, rules ─▶ one swap   hulse_tables_generation: one load a message
+ *     then entries are made anew, and the          other than the handle's? hulse_grant_refresh
+ *     generation moves on                          no entry? hulse_tables_ask, answered by inbox
+ *
+ * A reading of the configuration (`policy`) is one immutable object behind one pointer. Topic entries
+ * are what was worked out from it, by name; one of another generation than the policy is not
+ * believed, and its rule looked up again. What must outlive a reading is in topic_state and
+ * role_state, which its successor inherits.
+ *
+ * Threads: create, apply, sweep, serve, destroy: control. The rest: workers registered with RCU.
+ * Limits:  topics_max entries; memory counts as HULSE_MEM_TABLE.
+ */
+#ifndef HULSE_TABLE_TABLES_H
+#define HULSE_TABLE_TABLES_H
+
+#include "daemon/config/config.h"
+#include "daemon/core/inbox.h"
+#include "daemon/table/identity.h"
+#include "daemon/table/roles.h"
+#include "daemon/table/topic_name.h"
+#include "daemon/table/topic_rules.h"
+#include "daemon/table/topic_state.h"
+
+/* The rest is in tables.c. */
+struct tables {
+    alignas(64) _Atomic(uint64_t) generation; /* of the reading in force; written by control */
+};
+
+struct tables_params {
+    const struct config *config; /* borrowed during create */
+    struct broker_names brokers; /* borrowed for the tables' life */
+    /* Brings a node to the control thread and runs it there; false: not now. */
+    bool (*post)(void *ctx, struct inbox_node *node);
+    void *ctx;
+};
+
+/* What a handle keeps of the tables, and is believed while the generations are the same. */
+struct grant {
+    uint64_t generation;
+    unsigned permissions; /* bits of enum permission */
+    struct topic_settings topic;
+    struct topic_state *topic_state; /* held; NULL = the topic has no entry yet */
+    struct role_state *role_state;   /* held; NULL = no role */
+    struct bucket_rates role_rate;
+    struct bucket_rates app_rate;
+};
+
+/* A wish for a topic's entry; the asker's until it is posted, and again from `answer` on. */
+struct topic_request {
+    struct inbox_node node; /* during the answer for the asker's use */
+    struct tables *tables;
+    /* On the control thread: brings the request back to where it came from. */
+    void (*answer)(struct topic_request *request);
+    /* The same, when the workers have gone and only its memory is left to be freed. */
+    void (*abandon)(struct topic_request *request);
+    hulse_status status; /* OK, LIMIT (topics_max), NO_MEMORY */
+    char name[HULSE_TOPIC_NAME_MAX];
+};
+
+struct tables_figures {
+    uint64_t generation;
+    uint32_t topics;
+    uint32_t topics_max;
+    uint32_t roles;
+};
+
+hulse_status
+hulse_tables_create(struct tables **out, const struct tables_params *params, struct error *err);
+/* No reader is left, and no request. *t becomes NULL. */
+void hulse_tables_destroy(struct tables **t);
+
+/* A new reading: all of it or, with *err filled, nothing. Then tell the workers. */
+hulse_status hulse_tables_apply(struct tables *t, const struct config *config, struct error *err);
+/* Ends entries that no handle has used for two sweeps. */
+void hulse_tables_sweep(struct tables *t);
+/* The workers have gone: requests are abandoned from now on. */
+void hulse_tables_close(struct tables *t);
+void hulse_tables_figures(const struct tables *t, struct tables_figures *out);
+
+static inline uint64_t hulse_tables_generation(const struct tables *t)
+{
+    /* SYNC(tables.generation) acquire: what was published before it is seen by the refresh. */
+    return atomic_load_explicit(&t->generation, memory_order_acquire);
+}
+
+/*
+ * The role of a newcomer, held, or NULL for none. DENIED: it shows a token that no role lists.
+ */
+hulse_status hulse_tables_admit(struct tables *t,
+                                const struct identity *who,
+                                struct role_state **role,
+                                struct error *err);
+/*
+ * Fills or renews a grant, which may be zeroed, from the reading in force. A grant that was in use
+ * keeps its topic_state; a fresh one has none while the topic has no entry.
+ */
+void hulse_grant_refresh(struct grant *g,
+                         struct tables *t,
+                         const struct identity *who,
+                         const char *topic);
+/* Gives up what it holds. */
+void hulse_grant_release(struct grant *g);
+/* Asks for an entry. False: the control thread's inbox is full; the request is still the asker's. */
+bool hulse_tables_ask(struct tables *t, struct topic_request *request);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * topic_rules - the `topics` of a configuration, found by name: the first that matches counts.
+ *
+ * Rules are indexed by what stands before their first star: one walk over a name hashes each of its
+ * beginnings and looks up those of the lengths that occur. Rules with the same beginning are a
+ * chain in the order of the file.
+ *
+ * Threads: constant once made.
+ * Limits:  HULSE_TOPIC_RULES_MAX rules.
+ */
+#ifndef HULSE_TABLE_TOPIC_RULES_H
+#define HULSE_TABLE_TOPIC_RULES_H
+
+#include "daemon/config/rules.h"
+#include "daemon/core/error.h"
+#include "daemon/table/bucket.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HULSE_TOPIC_RULES_MAX 100000U
+#define HULSE_TOPIC_RULE_NONE UINT32_MAX
+/* Bit n: enum hulse_verdict n is configured. ack 1, nack 2, drop 5 always are. */
+#define HULSE_VERDICTS_ALWAYS ((1U << 1U) | (1U << 2U) | (1U << 5U))
+
+/* What a rule says of a topic, by value: it outlives the rule. */
+struct topic_settings {
+    uint32_t rule;   /* place in the file, or HULSE_TOPIC_RULE_NONE */
+    uint32_t broker; /* place in the list of brokers */
+    bool auto_create;
+    uint32_t verdicts;
+    struct bucket_rates rate;
+    uint64_t ttl_ms; /* given to messages without one of their own; 0 = none */
+    uint64_t deliver_ttl_ms;
+    uint64_t pending_bytes;
+    uint64_t nack_delay_ms;
+    uint64_t nack_delay_max_ms;
+    double nack_multiplier;
+};
+
+/* The brokers of the daemon, in their order; borrowed during create. */
+struct broker_names {
+    const char *const *names;
+    uint32_t count;
+    uint32_t default_broker;
+};
+
+struct topic_rules;
+
+/* INVAL: a rule names a broker that does not exist, or there are too many. NO_MEMORY. */
+hulse_status hulse_topic_rules_create(struct topic_rules **out,
+                                      const struct config_topic_rule *rules,
+                                      size_t count,
+                                      const struct broker_names *brokers,
+                                      struct error *err);
+/* *r becomes NULL; harmless on NULL. */
+void hulse_topic_rules_destroy(struct topic_rules **r);
+/* Always finds something: without a rule the defaults. */
+const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r, const char *topic);
+
+#endif

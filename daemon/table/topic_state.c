@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * topic_state - see topic_state.h.
+ *
+ * `holders` counts, and its top bit says that the state was ended: a number that only falls.
+ */
+#include "daemon/table/topic_state.h"
+
+#include "daemon/core/assert.h"
+#include "daemon/core/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ENDED (1U << 31U)
+
+struct topic_state *hulse_topic_state_create(void)
+{
+    if (!hulse_mem_take(HULSE_MEM_TABLE, sizeof(struct topic_state))) {
+        return NULL;
+    }
+    /* Lines that threads write are kept apart, which takes more than malloc promises. */
+    struct topic_state *s = aligned_alloc(alignof(struct topic_state), sizeof(*s));
+    if (s == NULL) {
+        hulse_mem_give(HULSE_MEM_TABLE, sizeof(struct topic_state));
+        return NULL;
+    }
+    memset(s, 0, sizeof(*s));
+    atomic_init(&s->holders, 1);
+    return s;
+}
+
+bool hulse_topic_state_hold(struct topic_state *s)
+{
+    /* Relaxed because the holder found the state through its entry, which ordered its bytes. */
+    uint32_t holders = atomic_load_explicit(&s->holders, memory_order_relaxed);
+
+    do {
+        if ((holders & ENDED) != 0) {
+            return false;
+        }
+        HULSE_ASSERT(holders > 0 && holders < ENDED - 1);
+    } while (!atomic_compare_exchange_weak_explicit(
+        &s->holders, &holders, holders + 1, memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+void hulse_topic_state_release(struct topic_state **state)
+{
+    struct topic_state *s = *state;
+
+    *state = NULL;
+    /* SYNC(topic_state.holders) release: what this holder did is done. */
+    const uint32_t before = atomic_fetch_sub_explicit(&s->holders, 1, memory_order_release);
+    HULSE_ASSERT((before & ~ENDED) > 0);
+    if ((before & ~ENDED) == 1) {
+        /* SYNC(topic_state.holders) acquire: the last to leave sees what the others did. */
+        (void)atomic_load_explicit(&s->holders, memory_order_acquire);
+        free(s);
+        hulse_mem_give(HULSE_MEM_TABLE, sizeof(*s));
+    }
+}
+
+uint32_t hulse_topic_state_users(const struct topic_state *s)
+{
+    /* Relaxed because it is a figure. */
+    return (atomic_load_explicit(&s->holders, memory_order_relaxed) & ~ENDED) - 1;
+}
+
+bool hulse_topic_state_end(struct topic_state *s)
+{
+    uint32_t one = 1;
+
+    /* Relaxed because the entry goes through the table, which orders what follows. */
+    return atomic_compare_exchange_strong_explicit(
+        &s->holders, &one, 1 | ENDED, memory_order_relaxed, memory_order_relaxed);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * topic_state - what a topic keeps when its entry is replaced: buckets, counters, and who uses it.
+ *
+ * An entry of the topic table holds it, each open handle holds it, and the entry that follows after
+ * a reload holds the same one. The last to leave frees it. A topic that only its entry holds is
+ * unused; the writer may then end it, and nobody can take hold of it any more.
+ *
+ * Threads: any; counters are relaxed atomics. hulse_topic_state_end(): the writer of the table.
+ */
+#ifndef HULSE_TABLE_TOPIC_STATE_H
+#define HULSE_TABLE_TOPIC_STATE_H
+
+#include "daemon/table/bucket.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Why a message did not go on, one counter each; the table of daemon/flow/README.md. */
+enum topic_refusal {
+    TOPIC_REFUSED_DENIED = 0,
+    TOPIC_REFUSED_TOO_LARGE,
+    TOPIC_REFUSED_EXPIRED,
+    TOPIC_REFUSED_APP_RATE,
+    TOPIC_REFUSED_ROLE_RATE,
+    TOPIC_REFUSED_TOPIC_RATE,
+    TOPIC_REFUSED_DROPPED,      /* the oldest of a full queue */
+    TOPIC_EXPIRED_ON_DELIVERY,  /* not delivered: older than its time to live */
+    TOPIC_VERDICT_UNCONFIGURED, /* retry or reject without a topic to go to */
+    TOPIC_REFUSALS
+};
+
+struct topic_state {
+    _Atomic(uint32_t) holders;
+    uint32_t idle_sweeps; /* the writer's: sweeps that found it unused */
+    /* Written by every publisher of a limited topic. */
+    alignas(64) struct bucket_pair rate;
+    alignas(64) _Atomic(uint64_t) refused[TOPIC_REFUSALS];
+};
+
+/* With one holder; NULL over the memory cap. */
+struct topic_state *hulse_topic_state_create(void);
+/* False: it has been ended. */
+bool hulse_topic_state_hold(struct topic_state *s);
+/* *s becomes NULL. */
+void hulse_topic_state_release(struct topic_state **s);
+/* Handles that hold it, beside the entry. */
+uint32_t hulse_topic_state_users(const struct topic_state *s);
+/* If only the entry holds it: nobody can hold it from now on; the entry still releases it. */
+bool hulse_topic_state_end(struct topic_state *s);
+
+static inline void hulse_topic_state_count(struct topic_state *s, enum topic_refusal why)
+{
+    /* Relaxed because it is a figure. */
+    (void)atomic_fetch_add_explicit(&s->refused[why], 1, memory_order_relaxed);
+}
+
+#endif
