@@ -61,12 +61,14 @@ void hulse_role_state_release(struct role_state **state)
 bool hulse_role_state_session_take(struct role_state *s)
 {
     const uint32_t max = atomic_load_explicit(&s->sessions_max, memory_order_relaxed);
-    const uint32_t before = atomic_fetch_add_explicit(&s->sessions, 1, memory_order_relaxed);
+    uint32_t sessions = atomic_load_explicit(&s->sessions, memory_order_relaxed);
 
-    if (max != 0 && before >= max) {
-        hulse_role_state_session_give(s);
-        return false;
-    }
+    do {
+        if (max != 0 && sessions >= max) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(
+        &s->sessions, &sessions, sessions + 1, memory_order_relaxed, memory_order_relaxed));
     return true;
 }
 
@@ -79,13 +81,16 @@ void hulse_role_state_session_give(struct role_state *s)
 
 bool hulse_role_state_bytes_take(struct role_state *s, uint64_t bytes)
 {
-    const uint64_t max = atomic_load_explicit(&s->memory_max, memory_order_relaxed);
-    const uint64_t before = atomic_fetch_add_explicit(&s->bytes, bytes, memory_order_relaxed);
+    const uint64_t limit = atomic_load_explicit(&s->memory_max, memory_order_relaxed);
+    const uint64_t max = limit != 0 ? limit : UINT64_MAX;
+    uint64_t used = atomic_load_explicit(&s->bytes, memory_order_relaxed);
 
-    if (max != 0 && (before > max || bytes > max - before)) {
-        hulse_role_state_bytes_give(s, bytes);
-        return false;
-    }
+    do {
+        if (used > max || bytes > max - used) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(
+        &s->bytes, &used, used + bytes, memory_order_relaxed, memory_order_relaxed));
     return true;
 }
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   matching a glob never reads past its texts, always ends, and says what a matcher says that
+ *         tries everything, where that one can be afforded.
+ * Input:  glob, a newline, text.
+ */
+#include "daemon/table/pattern.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAIVE_BYTES_MAX 10U
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+/* NOLINTNEXTLINE(misc-no-recursion): that is what makes it naive. */
+static bool naive(const char *p, const char *t)
+{
+    if (p[0] == '*') {
+        const bool many = p[1] == '*';
+        const char *rest = p + (many ? 2 : 1);
+        for (;; t++) {
+            if (naive(rest, t)) {
+                return true;
+            }
+            if (*t == '\0' || (!many && *t == '/')) {
+                return false;
+            }
+        }
+    }
+    if (*p == '\0' || *t == '\0') {
+        return *p == *t;
+    }
+    return (*p == *t || (*p == '?' && *t != '/')) && naive(p + 1, t + 1);
+}
+
+/* On the heap and exact, so that AddressSanitizer sees every step too far. */
+static char *copy(const uint8_t *data, size_t bytes)
+{
+    char *text = malloc(bytes + 1);
+    if (text == NULL) {
+        abort();
+    }
+    memcpy(text, data, bytes);
+    text[bytes] = '\0';
+    return text;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    const uint8_t *newline = bytes == 0 ? NULL : memchr(data, '\n', bytes);
+    if (newline == NULL || memchr(data, 0, bytes) != NULL || bytes > 2048) {
+        return 0;
+    }
+    const size_t pattern_bytes = (size_t)(newline - data);
+    char *pattern = copy(data, pattern_bytes);
+    char *text = copy(newline + 1, bytes - pattern_bytes - 1);
+    const bool matches = hulse_pattern_match(pattern, text);
+    if (pattern_bytes <= NAIVE_BYTES_MAX && strlen(text) <= NAIVE_BYTES_MAX &&
+        matches != naive(pattern, text)) {
+        abort();
+    }
+    if (hulse_pattern_literal_bytes(pattern) > pattern_bytes) {
+        abort();
+    }
+    free(pattern);
+    free(text);
+    return 0;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   of the rules that match a name the first counts, whatever stands before its star.
+ * Method: cases by hand; random rules and names against a scan from the first rule on.
+ */
+#include "daemon/core/mem.h"
+#include "daemon/table/pattern.h"
+#include "daemon/table/topic_rules.h"
+#include "tests/unit/daemon/core/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const broker_list[] = {"local", "null"};
+static const struct broker_names brokers = {.names = broker_list, .count = 2, .default_broker = 1};
+
+static struct topic_rules *make(const struct config_topic_rule *rules, size_t count)
+{
+    struct topic_rules *r = NULL;
+    struct error err = {0};
+
+    assert_int_equal(hulse_topic_rules_create(&r, rules, count, &brokers, &err), HULSE_OK);
+    return r;
+}
+
+static int no_leak(void **state)
+{
+    (void)state;
+    assert_int_equal(hulse_mem_used(HULSE_MEM_TABLE), 0);
+    return 0;
+}
+
+static void test_the_first_counts(void **state)
+{
+    static const struct config_topic_rule rules[] = {
+        {.match = "persistent://a/b/exact", .broker = "local", .publish = {.ttl_ms = 1}},
+        {.match = "persistent://a/b/e*", .broker = "", .publish = {.ttl_ms = 2}},
+        {.match = "**/exact", .broker = "null", .publish = {.ttl_ms = 3, .auto_create = true}},
+        {.match = "persistent://a/b/exact", .publish = {.ttl_ms = 4}},
+    };
+    struct topic_rules *r = make(rules, 4);
+
+    (void)state;
+    assert_int_equal(hulse_topic_rules_find(r, "persistent://a/b/exact")->ttl_ms, 1);
+    assert_int_equal(hulse_topic_rules_find(r, "persistent://a/b/exact")->broker, 0);
+    assert_int_equal(hulse_topic_rules_find(r, "persistent://a/b/else")->ttl_ms, 2);
+    assert_int_equal(hulse_topic_rules_find(r, "persistent://a/b/else")->broker, 1);
+    assert_false(hulse_topic_rules_find(r, "persistent://a/b/else")->auto_create);
+    assert_int_equal(hulse_topic_rules_find(r, "persistent://x/y/exact")->rule, 2);
+    const struct topic_settings *none = hulse_topic_rules_find(r, "persistent://x/y/z");
+    assert_int_equal(none->rule, HULSE_TOPIC_RULE_NONE);
+    assert_int_equal(none->broker, 1);
+    assert_true(none->auto_create);
+    assert_int_equal(none->nack_delay_ms, 1000);
+    hulse_topic_rules_destroy(&r);
+    assert_null(r);
+}
+
+static void test_refusals(void **state)
+{
+    static const struct config_topic_rule unknown[] = {{.match = "**", .broker = "other"}};
+    struct topic_rules *r = NULL;
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(hulse_topic_rules_create(&r, unknown, 1, &brokers, &err), HULSE_INVAL);
+    assert_non_null(strstr(err.text, "topics.0.broker"));
+    assert_null(r);
+    assert_int_equal(
+        hulse_topic_rules_create(&r, unknown, (size_t)HULSE_TOPIC_RULES_MAX + 1, &brokers, &err),
+        HULSE_INVAL);
+    const size_t cap = hulse_mem_cap();
+    hulse_mem_init(hulse_mem_total() + 100);
+    assert_int_equal(hulse_topic_rules_create(&r, unknown, 1, &brokers, &err), HULSE_NO_MEMORY);
+    hulse_mem_init(cap);
+}
+
+static void random_text(uint64_t *random, const char *letters, char *out, size_t out_bytes)
+{
+    const size_t bytes = test_below(random, out_bytes);
+
+    for (size_t i = 0; i < bytes; i++) {
+        out[i] = letters[test_below(random, strlen(letters))];
+    }
+    out[bytes] = '\0';
+}
+
+static void test_against_a_scan(void **state)
+{
+    enum { RULES = 60, ROUNDS = 300, NAMES = 100 };
+    static char patterns[RULES][8];
+    struct config_topic_rule rules[RULES];
+    uint64_t random = test_seed();
+    unsigned found = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        const size_t count = test_below(&random, RULES + 1);
+        for (size_t i = 0; i < count; i++) {
+            random_text(&random, "ab/*?ab*", patterns[i], sizeof(patterns[i]));
+            rules[i] = (struct config_topic_rule){.match = patterns[i]};
+        }
+        struct topic_rules *r = make(rules, count);
+        for (unsigned n = 0; n < NAMES; n++) {
+            char name[8];
+            uint32_t expected = HULSE_TOPIC_RULE_NONE;
+            random_text(&random, "ab/", name, sizeof(name));
+            for (size_t i = count; i > 0; i--) {
+                expected =
+                    hulse_pattern_match(patterns[i - 1], name) ? (uint32_t)(i - 1) : expected;
+            }
+            found += expected != HULSE_TOPIC_RULE_NONE;
+            assert_int_equal(hulse_topic_rules_find(r, name)->rule, expected);
+        }
+        hulse_topic_rules_destroy(&r);
+    }
+    assert_true(found > ROUNDS * NAMES / 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_the_first_counts, no_leak),
+        cmocka_unit_test_teardown(test_refusals, no_leak),
+        cmocka_unit_test_teardown(test_against_a_scan, no_leak),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
