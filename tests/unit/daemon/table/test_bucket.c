@@ -45,7 +45,7 @@ static void test_one_seconds_worth(void **state)
     }
 }
 
-static void test_no_drift_over_span_s(void **state)
+static void test_no_drift_over_hours(void **state)
 {
     struct bucket b = {0};
     uint64_t taken = 0;
@@ -131,7 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_seconds_worth),
-        cmocka_unit_test(test_no_drift_over_span_s),
+        cmocka_unit_test(test_no_drift_over_hours),
         cmocka_unit_test(test_a_large_one_is_paid_for_afterwards),
         cmocka_unit_test(test_extreme_rates),
         cmocka_unit_test(test_a_pair_takes_both_or_neither),
