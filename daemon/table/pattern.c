@@ -59,7 +59,18 @@ bool hulse_pattern_match(const char *pattern, const char *text)
     }
 }
 
-size_t hulse_pattern_literal_bytes(const char *pattern)
+size_t hulse_pattern_prefix_bytes(const char *pattern)
 {
     return strcspn(pattern, "*?");
+}
+
+size_t hulse_pattern_suffix_bytes(const char *pattern)
+{
+    const size_t bytes = strlen(pattern);
+    size_t suffix = 0;
+
+    while (suffix < bytes && strchr("*?", pattern[bytes - suffix - 1]) == NULL) {
+        suffix++;
+    }
+    return suffix == bytes ? 0 : suffix;
 }

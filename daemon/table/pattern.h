@@ -18,7 +18,9 @@
 #include <stddef.h>
 
 bool hulse_pattern_match(const char *pattern, const char *text);
-/* Bytes before the first star or question mark. */
-size_t hulse_pattern_literal_bytes(const char *pattern);
+/* Bytes before the first star or question mark: what every match begins with. */
+size_t hulse_pattern_prefix_bytes(const char *pattern);
+/* Bytes behind the last one: what every match ends with. 0 when there is none. */
+size_t hulse_pattern_suffix_bytes(const char *pattern);
 
 #endif

@@ -14,14 +14,23 @@
 /* FNV-1a, 64 bit. */
 #define HASH_START UINT64_C(0xcbf29ce484222325)
 #define HASH_PRIME UINT64_C(0x100000001b3)
+#define HASH_JOIN UINT64_C(0x9e3779b97f4a7c15)
 #define NONE UINT32_MAX
+/* Rules of still other shapes share the shape without beginning and end. */
+#define SHAPES_MAX 256U
+
+/* Lengths of a beginning and an end. */
+struct shape {
+    uint16_t prefix;
+    uint16_t suffix;
+};
 
 struct rule {
     struct topic_settings settings;
-    uint64_t hash;          /* of the beginning */
-    uint32_t literal_bytes; /* its length */
-    uint32_t next;          /* behind it in its bucket, later in the file */
-    char *pattern;          /* in `text` */
+    uint64_t hash; /* of beginning and end */
+    struct shape shape;
+    uint32_t next; /* behind it in its bucket, later in the file */
+    char *pattern; /* in `text` */
 };
 
 struct topic_rules {
@@ -32,18 +41,42 @@ struct topic_rules {
     uint64_t mask;
     char *text; /* all patterns */
     size_t text_bytes;
-    uint64_t lengths[HULSE_TOPIC_NAME_MAX / 64]; /* bit n: beginnings of n bytes exist */
+    struct shape shapes[SHAPES_MAX];
+    uint32_t shape_count;
 };
-_Static_assert(HULSE_TOPIC_NAME_MAX % 64 == 0, "whole words");
 
 static uint64_t hash_on(uint64_t hash, char c)
 {
     return (hash ^ (unsigned char)c) * HASH_PRIME;
 }
 
-static bool has_length(const struct topic_rules *r, size_t bytes)
+/* Of the first `bytes`. */
+static uint64_t hash_prefix(const char *text, size_t bytes)
 {
-    return (r->lengths[bytes / 64] >> (bytes % 64) & 1) != 0;
+    uint64_t hash = HASH_START;
+
+    for (size_t i = 0; i < bytes; i++) {
+        hash = hash_on(hash, text[i]);
+    }
+    return hash;
+}
+
+/* Of the last `bytes`, from the end on. */
+static uint64_t hash_suffix(const char *text, size_t text_bytes, size_t bytes)
+{
+    uint64_t hash = HASH_START;
+
+    for (size_t i = 0; i < bytes; i++) {
+        hash = hash_on(hash, text[text_bytes - 1 - i]);
+    }
+    return hash;
+}
+
+static uint64_t join(uint64_t prefix, uint64_t suffix)
+{
+    const uint64_t both = prefix ^ (suffix * HASH_JOIN);
+
+    return both ^ (both >> 32U);
 }
 
 static struct topic_settings settings_of(const struct config_topic_rule *c, uint32_t broker)
@@ -90,6 +123,36 @@ static bool broker_of(const struct broker_names *brokers, const char *name, uint
     return false;
 }
 
+/* Notes the shape; false: there are too many. */
+static bool note_shape(struct topic_rules *r, struct shape shape)
+{
+    for (uint32_t i = 0; i < r->shape_count; i++) {
+        if (r->shapes[i].prefix == shape.prefix && r->shapes[i].suffix == shape.suffix) {
+            return true;
+        }
+    }
+    if (r->shape_count == SHAPES_MAX) {
+        return false;
+    }
+    r->shapes[r->shape_count++] = shape;
+    return true;
+}
+
+static void give_shape(struct topic_rules *r, struct rule *rule)
+{
+    const size_t bytes = strlen(rule->pattern);
+
+    rule->shape = (struct shape){
+        .prefix = (uint16_t)hulse_pattern_prefix_bytes(rule->pattern),
+        .suffix = (uint16_t)hulse_pattern_suffix_bytes(rule->pattern),
+    };
+    if (!note_shape(r, rule->shape)) {
+        rule->shape = (struct shape){0};
+    }
+    rule->hash = join(hash_prefix(rule->pattern, rule->shape.prefix),
+                      hash_suffix(rule->pattern, bytes, rule->shape.suffix));
+}
+
 /* In front of its chain; called from the last rule to the first, so chains are in file order. */
 static void enter(struct topic_rules *r, uint32_t index)
 {
@@ -98,7 +161,6 @@ static void enter(struct topic_rules *r, uint32_t index)
 
     rule->next = *bucket;
     *bucket = index;
-    r->lengths[rule->literal_bytes / 64] |= UINT64_C(1) << (rule->literal_bytes % 64);
 }
 
 static hulse_status fill(struct topic_rules *r,
@@ -108,6 +170,7 @@ static hulse_status fill(struct topic_rules *r,
 {
     char *text = r->text;
 
+    (void)note_shape(r, (struct shape){0}); /* for those that get no shape of their own */
     for (uint32_t i = 0; i < r->count; i++) {
         struct rule *rule = &r->rules[i];
         uint32_t broker = 0;
@@ -121,15 +184,10 @@ static hulse_status fill(struct topic_rules *r,
         memcpy(text, rules[i].match, bytes);
         rule->pattern = text;
         text += bytes;
-        const size_t literal = hulse_pattern_literal_bytes(rule->pattern);
-        if (literal >= HULSE_TOPIC_NAME_MAX) {
+        if (bytes > HULSE_TOPIC_NAME_MAX) {
             return hulse_fail(err, HULSE_INVAL, "topics.%u.match: longer than any topic name", i);
         }
-        rule->literal_bytes = (uint32_t)literal;
-        rule->hash = HASH_START;
-        for (size_t at = 0; at < literal; at++) {
-            rule->hash = hash_on(rule->hash, rule->pattern[at]);
-        }
+        give_shape(r, rule);
     }
     for (uint32_t i = r->count; i > 0; i--) {
         enter(r, i - 1);
@@ -202,14 +260,17 @@ void hulse_topic_rules_destroy(struct topic_rules **rules)
     }
 }
 
-/* The first rule before `best` whose beginning is the first `bytes` of the topic and that matches. */
-static uint32_t
-find_in(const struct topic_rules *r, const char *topic, size_t bytes, uint64_t hash, uint32_t best)
+/* The first rule before `best` of that shape and hash that matches. */
+static uint32_t find_in(const struct topic_rules *r,
+                        const char *topic,
+                        struct shape shape,
+                        uint64_t hash,
+                        uint32_t best)
 {
     for (uint32_t i = r->buckets[hash & r->mask]; i < best; i = r->rules[i].next) {
         const struct rule *rule = &r->rules[i];
-        if (rule->hash == hash && rule->literal_bytes == bytes &&
-            hulse_pattern_match(rule->pattern, topic)) {
+        if (rule->hash == hash && rule->shape.prefix == shape.prefix &&
+            rule->shape.suffix == shape.suffix && hulse_pattern_match(rule->pattern, topic)) {
             return i;
         }
     }
@@ -218,17 +279,27 @@ find_in(const struct topic_rules *r, const char *topic, size_t bytes, uint64_t h
 
 const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r, const char *topic)
 {
-    uint64_t hash = HASH_START;
+    uint64_t prefixes[HULSE_TOPIC_NAME_MAX]; /* [n]: of the first n bytes */
+    uint64_t suffixes[HULSE_TOPIC_NAME_MAX];
+    const size_t bytes = strlen(topic);
     uint32_t best = NONE;
 
-    for (size_t bytes = 0; bytes < HULSE_TOPIC_NAME_MAX; bytes++) {
-        if (has_length(r, bytes)) {
-            best = find_in(r, topic, bytes, hash, best);
+    HULSE_ASSERT(bytes < HULSE_TOPIC_NAME_MAX);
+    if (r->count == 0) {
+        return &r->defaults;
+    }
+    prefixes[0] = HASH_START;
+    suffixes[0] = HASH_START;
+    for (size_t i = 0; i < bytes; i++) {
+        prefixes[i + 1] = hash_on(prefixes[i], topic[i]);
+        suffixes[i + 1] = hash_on(suffixes[i], topic[bytes - 1 - i]);
+    }
+    for (uint32_t i = 0; i < r->shape_count; i++) {
+        const struct shape shape = r->shapes[i];
+        if ((size_t)shape.prefix + shape.suffix <= bytes) {
+            const uint64_t hash = join(prefixes[shape.prefix], suffixes[shape.suffix]);
+            best = find_in(r, topic, shape, hash, best);
         }
-        if (topic[bytes] == '\0') {
-            break;
-        }
-        hash = hash_on(hash, topic[bytes]);
     }
     return best == NONE ? &r->defaults : &r->rules[best].settings;
 }

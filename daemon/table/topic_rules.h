@@ -2,9 +2,9 @@
 /*
  * topic_rules - the `topics` of a configuration, found by name: the first that matches counts.
  *
- * Rules are indexed by what stands before their first star: one walk over a name hashes each of its
- * beginnings and looks up those of the lengths that occur. Rules with the same beginning are a
- * chain in the order of the file.
+ * Rules are indexed by what stands before their first star and behind their last: a name's
+ * beginnings and ends are hashed once, and each pair of lengths that occurs is looked up. Rules with
+ * the same beginning and end are a chain in the order of the file.
  *
  * Threads: constant once made.
  * Limits:  HULSE_TOPIC_RULES_MAX rules.

@@ -61,7 +61,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         matches != naive(pattern, text)) {
         abort();
     }
-    if (hulse_pattern_literal_bytes(pattern) > pattern_bytes) {
+    const size_t prefix = hulse_pattern_prefix_bytes(pattern);
+    const size_t suffix = hulse_pattern_suffix_bytes(pattern);
+    const size_t text_bytes = strlen(text);
+    if (prefix + suffix > pattern_bytes ||
+        (matches &&
+         (prefix > text_bytes || suffix > text_bytes || memcmp(pattern, text, prefix) != 0 ||
+          memcmp(pattern + pattern_bytes - suffix, text + text_bytes - suffix, suffix) != 0))) {
         abort();
     }
     free(pattern);

@@ -101,13 +101,18 @@ static void test_against_a_naive_matcher(void **state)
     assert_true(matched > 1000);
 }
 
-static void test_literal_beginning(void **state)
+static void test_literal_ends(void **state)
 {
     (void)state;
-    assert_int_equal(hulse_pattern_literal_bytes(""), 0);
-    assert_int_equal(hulse_pattern_literal_bytes("*a"), 0);
-    assert_int_equal(hulse_pattern_literal_bytes("ab?"), 2);
-    assert_int_equal(hulse_pattern_literal_bytes("abc"), 3);
+    assert_int_equal(hulse_pattern_prefix_bytes(""), 0);
+    assert_int_equal(hulse_pattern_prefix_bytes("*a"), 0);
+    assert_int_equal(hulse_pattern_prefix_bytes("ab?"), 2);
+    assert_int_equal(hulse_pattern_prefix_bytes("abc"), 3);
+    assert_int_equal(hulse_pattern_suffix_bytes(""), 0);
+    assert_int_equal(hulse_pattern_suffix_bytes("*"), 0);
+    assert_int_equal(hulse_pattern_suffix_bytes("*a"), 1);
+    assert_int_equal(hulse_pattern_suffix_bytes("a?bc"), 2);
+    assert_int_equal(hulse_pattern_suffix_bytes("abc"), 0);
 }
 
 int main(void)
@@ -115,7 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_edges),
         cmocka_unit_test(test_against_a_naive_matcher),
-        cmocka_unit_test(test_literal_beginning),
+        cmocka_unit_test(test_literal_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
