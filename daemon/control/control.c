@@ -113,7 +113,7 @@ static void handle_signal(void *ctx, int number)
     switch (number) {
     case SIGHUP:
         HULSE_LOG_WARNF("reload.unavailable",
-                        hulse_log_str("why", "this version has no configuration file"));
+                        hulse_log_str("why", "this version does not read it again"));
         break;
     case SIGUSR1:
         if (c->dump == NULL) {

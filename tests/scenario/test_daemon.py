@@ -170,12 +170,6 @@ def test_a_bad_variable_is_78():
     assert hulsed("--check", HULSE_SERVICE_HOST="10.0.0.1").returncode == 0
 
 
-def test_a_file_is_refused_with_a_reason(tmp_path):
-    result = hulsed("--config", tmp_path / "hulse.yaml")
-    assert result.returncode == 78
-    assert "--set" in result.stderr
-
-
 def test_check_starts_nothing(tmp_path):
     result = hulsed("--check", HULSE_SOCKET=tmp_path / "hulse.sock")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
