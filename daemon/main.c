@@ -235,7 +235,8 @@ static uint64_t make_generation(void)
     return generation == 0 ? 1 : generation;
 }
 
-static hulse_status serve(const struct config *config, struct error *err)
+static hulse_status
+serve(const struct config *config, const struct config_sources *sources, struct error *err)
 {
     struct flow flow;
     hulse_status st = make_brokers(config, &flow, err);
@@ -245,6 +246,7 @@ static hulse_status serve(const struct config *config, struct error *err)
     }
     const struct control_params params = {
         .config = config,
+        .sources = sources,
         .flow = &flow,
         .version = HULSE_VERSION,
         /* No other thread changes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe) */
@@ -267,7 +269,7 @@ static void raise_descriptor_limit(void)
     }
 }
 
-static int run(const struct config *config)
+static int run(const struct config *config, const struct config_sources *sources)
 {
     struct error err = {0};
     hulse_status st = HULSE_OK;
@@ -286,7 +288,7 @@ static int run(const struct config *config)
         return fail(EXIT_IO, "the log thread does not start");
     }
     (void)hulse_log_thread_attach("control");
-    st = serve(config, &err);
+    st = serve(config, sources, &err);
     hulse_log_thread_detach();
     hulse_log_stop();
     if (st != HULSE_OK) {
@@ -296,16 +298,16 @@ static int run(const struct config *config)
 }
 
 /* What stands before or instead of serving. */
-static int act(enum action action, const struct config *config)
+static int act(const struct arguments *a, const struct config *config)
 {
-    switch (action) {
+    switch (a->action) {
     case ACTION_CHECK:
         return EXIT_FINE;
     case ACTION_PRINT_CONFIG:
         hulse_config_print(config, stdout);
         return EXIT_FINE;
     default:
-        return run(config);
+        return run(config, &a->sources);
     }
 }
 
@@ -345,7 +347,7 @@ static int load_and_act(const struct arguments *a)
     if (config == NULL) {
         return EXIT_CONFIG;
     }
-    const int code = act(a->action, config);
+    const int code = act(a, config);
     hulse_config_destroy(&config);
     return code;
 }

@@ -132,6 +132,19 @@ const char *hulse_body_text(struct config *c, const char *text, size_t bytes)
     return body == NULL ? NULL : hulse_arena_text(&body->arena, text, bytes);
 }
 
+bool hulse_body_clear(struct config *c, enum key_scope scope)
+{
+    struct config_body *body = hulse_body_get(c);
+
+    if (body == NULL) {
+        return false;
+    }
+    /* New memory, because an element is expected to be zeroes. */
+    body->items[scope] = (struct config_items){0};
+    show(c, scope);
+    return true;
+}
+
 static hulse_status set_name(struct config *c, void *item, const char *name, struct error *err)
 {
     const char *copy = hulse_body_text(c, name, strlen(name));

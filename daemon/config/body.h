@@ -32,6 +32,8 @@ const char *hulse_body_text(struct config *c, const char *text, size_t bytes);
 /* Adds an element with the defaults of its scope, and that name if it has one. */
 hulse_status hulse_body_add(
     struct config *c, enum key_scope scope, const char *name, size_t *index, struct error *err);
+/* Takes all elements out; false = no memory. */
+bool hulse_body_clear(struct config *c, enum key_scope scope);
 /* The place of the element with that name, or the count. */
 size_t hulse_body_find(const struct config *c, enum key_scope scope, const char *name);
 size_t hulse_body_count(const struct config *c, enum key_scope scope);

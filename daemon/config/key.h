@@ -122,7 +122,7 @@ bool hulse_key_has_value(const struct key *key, const void *base);
 void hulse_key_print(const struct key *key, const void *base, char *out, size_t out_bytes);
 /* "1 to 64", "64KiB to 64MiB, a power of two", "auto, off or busy". */
 void hulse_key_range(const struct key *key, char *out, size_t out_bytes);
-/* Whether two structs of a scope have the same value; not for lists. */
+/* Whether two structs of a scope have the same value. */
 bool hulse_key_equal(const struct key *key, const void *a, const void *b);
 /* Takes the value over; only for keys without an arena and without a list. */
 void hulse_key_copy(const struct key *key, void *to, const void *from);

@@ -409,9 +409,35 @@ void hulse_key_print(const struct key *key, const void *base, char *out, size_t 
 
 /* ---- between two structs ---- */
 
+static bool equal_lists(const struct key *key, const void *a, const void *b)
+{
+    const void *array_a = NULL;
+    const void *array_b = NULL;
+    size_t count_a = 0;
+    size_t count_b = 0;
+
+    memcpy(&array_a, member_const(key, a), sizeof(array_a));
+    memcpy(&array_b, member_const(key, b), sizeof(array_b));
+    memcpy(&count_a, (const char *)a + key->count_offset, sizeof(count_a));
+    memcpy(&count_b, (const char *)b + key->count_offset, sizeof(count_b));
+    if (count_a != count_b) {
+        return false;
+    }
+    for (size_t i = 0; i < count_a; i++) {
+        if (key->type == KEY_IDS ? ((const uid_t *)array_a)[i] != ((const uid_t *)array_b)[i]
+                                 : strcmp(((const char *const *)array_a)[i],
+                                          ((const char *const *)array_b)[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool hulse_key_equal(const struct key *key, const void *a, const void *b)
 {
-    HULSE_ASSERT(key->type != KEY_TEXTS && key->type != KEY_IDS);
+    if (key->type == KEY_TEXTS || key->type == KEY_IDS) {
+        return equal_lists(key, a, b);
+    }
     if (key->type == KEY_TEXT || key->type == KEY_STRING) {
         return strcmp(stored_text(key, a), stored_text(key, b)) == 0;
     }

@@ -14,7 +14,8 @@
 #include "daemon/flow/flow.h"
 
 struct control_params {
-    const struct config *config;
+    const struct config *config;          /* at the start; stays valid */
+    const struct config_sources *sources; /* to read it again */
     const struct flow *flow;
     const char *version;
     const char *notify_socket; /* $NOTIFY_SOCKET, or NULL */
