@@ -188,3 +188,11 @@ def test_the_schema_has_every_key():
     rule = schema["properties"]["topics"]["items"]
     assert rule["required"] == ["match"] and rule["additionalProperties"] is False
     assert schema["properties"]["workers"]["anyOf"][1]["anyOf"][0]["maximum"] == 64
+
+
+@pytest.mark.smoke
+def test_the_sample_is_accepted():
+    result = hulsed("--check", "--config", ROOT / "deploy/hulse.yaml")
+    assert (result.returncode, result.stderr) == (0, "")
+    printed = hulsed("--print-config", "--config", ROOT / "deploy/hulse.yaml").stdout
+    assert 'name: "orders-pod"' in printed and "uids: [1000]" in printed
