@@ -17,6 +17,7 @@ struct binder {
     struct config_problems *problems;
     const char *file;                 /* its name, which lives as long as the configuration */
     char path[HULSE_SLOT_PATH_BYTES]; /* of the key at hand, in its scope */
+    size_t path_bytes;
 };
 
 /* Of what a mapping is: the configuration itself, or one element. */
@@ -36,14 +37,28 @@ static struct config_origin origin_of(const struct binder *b, const struct yaml_
         .kind = CONFIG_ORIGIN_FILE, .name = b->file, .line = node->line, .column = node->column};
 }
 
-/* Puts a word behind the path; gives the length to cut back to. */
+/* Puts a word behind the path; gives the length to cut back to. What is too long is no key. */
 static size_t enter(struct binder *b, const char *word)
 {
-    const size_t before = strlen(b->path);
+    const size_t before = b->path_bytes;
+    const size_t word_bytes = strlen(word);
+    size_t at = before;
 
-    (void)snprintf(
-        b->path + before, sizeof(b->path) - before, "%s%s", before == 0 ? "" : ".", word);
+    if (at > 0 && at + 1 < sizeof(b->path)) {
+        b->path[at++] = '.';
+    }
+    const size_t room = sizeof(b->path) - 1 - at;
+    const size_t bytes = word_bytes < room ? word_bytes : room;
+    memcpy(b->path + at, word, bytes);
+    b->path_bytes = at + bytes;
+    b->path[b->path_bytes] = '\0';
     return before;
+}
+
+static void leave(struct binder *b, size_t before)
+{
+    b->path_bytes = before;
+    b->path[before] = '\0';
 }
 
 /* ---- values ---- */
@@ -202,16 +217,17 @@ bind_mapping(struct binder *b, const struct target *target, const struct yaml_no
 /* NOLINTNEXTLINE(misc-no-recursion): groups are as deep as the table of keys */
 static void bind_key(struct binder *b, const struct target *target, const struct yaml_node *key)
 {
-    const struct key *known = hulse_key_find(target->scope, b->path);
-    const bool is_group = hulse_key_is_group(target->scope, b->path);
     struct error err = {0};
 
-    /* A dot inside a key would be a second way to write it, and duplicates would not be seen. */
-    if (is_group && key->value->kind == YAML_MAPPING) {
+    if (key->value->kind == YAML_MAPPING && hulse_key_is_group(target->scope, b->path)) {
         bind_mapping(b, target, key->value);
-    } else if (known != NULL && strchr(key->text, '.') == NULL) {
+        return;
+    }
+    const struct key *known = hulse_key_find(target->scope, b->path);
+    /* A dot inside a key would be a second way to write it, and duplicates would not be seen. */
+    if (known != NULL && strchr(key->text, '.') == NULL) {
         bind_value(b, target, known, key->value);
-    } else if (is_group) {
+    } else if (hulse_key_is_group(target->scope, b->path)) {
         refuse_kind(b, key->value, "a mapping");
     } else {
         (void)hulse_key_unknown(target->scope, "", b->path, &err);
@@ -226,7 +242,7 @@ static void bind_mapping(struct binder *b, const struct target *target, const st
     for (const struct yaml_node *key = map->first; key != NULL; key = key->next) {
         const size_t before = enter(b, key->text);
         bind_key(b, target, key);
-        b->path[before] = '\0';
+        leave(b, before);
     }
 }
 
@@ -255,7 +271,7 @@ static void bind_item(struct binder *b,
     struct target target = {.scope = scope};
     struct error err = {0};
 
-    b->path[0] = '\0';
+    leave(b, 0);
     if (name != NULL) {
         target.index = hulse_body_find(b->config, scope, name);
     } else {
@@ -331,7 +347,7 @@ static void bind_root(struct binder *b, const struct yaml_node *root)
     }
     for (const struct yaml_node *key = root->first; key != NULL; key = key->next) {
         const enum key_scope scope = hulse_key_list_find(key->text);
-        b->path[0] = '\0';
+        leave(b, 0);
         (void)enter(b, key->text);
         if (scope == KEY_GLOBAL) {
             bind_key(b, &whole, key);

@@ -70,25 +70,33 @@ static void set_default(const struct key *key, void *item)
     }
 }
 
-/* The arena gives zeroes, so lists are empty already. */
-static void set_defaults(enum key_scope scope, void *item)
+/* An element of defaults, from which all are copied: parsing them each time is what a long list
+ * would mostly do. The arena gives zeroes, so lists are empty already. */
+static char *make_blank(struct config_body *body, enum key_scope scope)
 {
-    for (size_t i = 0; i < hulse_key_count(scope); i++) {
+    char *blank = hulse_arena_alloc(&body->arena, hulse_key_list(scope)->item_bytes);
+
+    for (size_t i = 0; i < hulse_key_count(scope) && blank != NULL; i++) {
         const struct key *key = hulse_key_at(scope, i);
         if (key->type != KEY_TEXTS && key->type != KEY_IDS) {
-            set_default(key, item);
+            set_default(key, blank);
         }
     }
+    return blank;
 }
 
 static void *append(struct config_body *body, enum key_scope scope)
 {
     struct config_items *l = &body->items[scope];
+    const size_t item_bytes = hulse_key_list(scope)->item_bytes;
 
-    if (l->count == l->room && !grow(body, scope)) {
+    if (l->blank == NULL) {
+        l->blank = make_blank(body, scope);
+    }
+    if (l->blank == NULL || (l->count == l->room && !grow(body, scope))) {
         return NULL;
     }
-    return l->items + l->count++ * hulse_key_list(scope)->item_bytes;
+    return memcpy(l->items + l->count++ * item_bytes, l->blank, item_bytes);
 }
 
 static bool add_own_brokers(struct config *c)
@@ -139,8 +147,8 @@ bool hulse_body_clear(struct config *c, enum key_scope scope)
     if (body == NULL) {
         return false;
     }
-    /* New memory, because an element is expected to be zeroes. */
-    body->items[scope] = (struct config_items){0};
+    /* Those who look at the elements that were keep them; origins are expected to be zeroes. */
+    body->items[scope] = (struct config_items){.blank = body->items[scope].blank};
     show(c, scope);
     return true;
 }
@@ -174,7 +182,6 @@ hulse_status hulse_body_add(
     if (item == NULL) {
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory");
     }
-    set_defaults(scope, item);
     *index = body->items[scope].count - 1;
     if (list->named && set_name(c, item, name, err) != HULSE_OK) {
         body->items[scope].count--;

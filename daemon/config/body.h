@@ -14,6 +14,7 @@
 /* One of the lists; its elements are in the struct config, too, as constants. */
 struct config_items {
     char *items; /* key_list.item_bytes each */
+    char *blank; /* one with the defaults */
     /* A row for each element: one for each key of the scope, then the element's own. */
     struct config_origin *origins;
     size_t count;
