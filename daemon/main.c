@@ -297,7 +297,7 @@ static int run(const struct config *config, const struct config_sources *sources
     return EXIT_FINE;
 }
 
-/* What stands before or instead of serving. */
+/* What needs a configuration. */
 static int act(const struct arguments *a, const struct config *config)
 {
     switch (a->action) {
@@ -311,28 +311,7 @@ static int act(const struct arguments *a, const struct config *config)
     }
 }
 
-/* What needs no configuration. False: it is none of these. */
-static bool print_text(enum action action)
-{
-    switch (action) {
-    case ACTION_HELP:
-        print_help();
-        return true;
-    case ACTION_VERSION:
-        (void)printf("hulsed %s\n", HULSE_VERSION);
-        return true;
-    case ACTION_SCHEMA:
-        (void)hulse_config_print_schema(stdout);
-        return true;
-    case ACTION_REFERENCE:
-        hulse_config_print_reference(stdout);
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* Loads and acts. `problems` is large and stays out of the way afterwards. */
+/* `problems` is large and stays out of the way afterwards. */
 static int load_and_act(const struct arguments *a)
 {
     struct config_problems *problems = malloc(sizeof(*problems));
@@ -352,6 +331,26 @@ static int load_and_act(const struct arguments *a)
     return code;
 }
 
+/* Some actions need no configuration. */
+static int start(const struct arguments *a)
+{
+    switch (a->action) {
+    case ACTION_HELP:
+        print_help();
+        return EXIT_FINE;
+    case ACTION_VERSION:
+        (void)printf("hulsed %s\n", HULSE_VERSION);
+        return EXIT_FINE;
+    case ACTION_SCHEMA:
+        return hulse_config_print_schema(stdout) ? EXIT_FINE : EXIT_IO;
+    case ACTION_REFERENCE:
+        hulse_config_print_reference(stdout);
+        return EXIT_FINE;
+    default:
+        return load_and_act(a);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct arguments a = {
@@ -364,8 +363,8 @@ int main(int argc, char **argv)
     }
     a.sources.sets = a.sets;
     int code = read_options(argc, argv, &a);
-    if (code == EXIT_FINE && !print_text(a.action)) {
-        code = load_and_act(&a);
+    if (code == EXIT_FINE) {
+        code = start(&a);
     }
     free(a.sets);
     return code;

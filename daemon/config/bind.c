@@ -309,6 +309,23 @@ static void bind_named(struct binder *b, enum key_scope scope, const struct yaml
     }
 }
 
+static void bind_unnamed(struct binder *b, enum key_scope scope, const struct yaml_node *node)
+{
+    const size_t room = hulse_key_list(scope)->item_max - hulse_body_count(b->config, scope);
+
+    if (node->count > room) {
+        hulse_problem_add(b->problems, place_of(b, node), "%s: more than %zu", b->path, room);
+        return;
+    }
+    if (!hulse_body_reserve(b->config, scope, node->count)) {
+        hulse_problem_add(b->problems, place_of(b, node), "no memory");
+        return;
+    }
+    for (const struct yaml_node *item = node->first; item != NULL; item = item->next) {
+        bind_item(b, scope, item, NULL, item);
+    }
+}
+
 static void bind_many(struct binder *b, enum key_scope scope, const struct yaml_node *node)
 {
     const bool named = hulse_key_list(scope)->named;
@@ -318,19 +335,10 @@ static void bind_many(struct binder *b, enum key_scope scope, const struct yaml_
     }
     if (node->kind != (named ? YAML_MAPPING : YAML_SEQUENCE)) {
         refuse_kind(b, node, named ? "a mapping from names" : "a list");
-        return;
-    }
-    if (named) {
+    } else if (named) {
         bind_named(b, scope, node);
-        return;
-    }
-    const size_t room = hulse_key_list(scope)->item_max - hulse_body_count(b->config, scope);
-    if (node->count > room) {
-        hulse_problem_add(b->problems, place_of(b, node), "%s: more than %zu", b->path, room);
-        return;
-    }
-    for (const struct yaml_node *item = node->first; item != NULL; item = item->next) {
-        bind_item(b, scope, item, NULL, item);
+    } else {
+        bind_unnamed(b, scope, node);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * body - see body.h. Lists grow by doubling inside the arena; what they leave behind is small.
+ * body - see body.h. Lists grow by doubling inside the arena, which keeps what they leave behind;
+ * a file says how many elements there will be.
  */
 #include "daemon/config/body.h"
 
@@ -38,10 +39,9 @@ static void show(struct config *c, enum key_scope scope)
     memcpy((char *)c + list->count_offset, &items->count, sizeof(items->count));
 }
 
-static bool grow(struct config_body *body, enum key_scope scope)
+static bool make_room(struct config_body *body, enum key_scope scope, size_t room)
 {
     struct config_items *l = &body->items[scope];
-    const size_t room = l->room == 0 ? ROOM_MIN : l->room * 2;
     const size_t item_bytes = hulse_key_list(scope)->item_bytes;
     const size_t row_bytes = row_width(scope) * sizeof(*l->origins);
     char *items = hulse_arena_alloc(&body->arena, room * item_bytes);
@@ -93,7 +93,8 @@ static void *append(struct config_body *body, enum key_scope scope)
     if (l->blank == NULL) {
         l->blank = make_blank(body, scope);
     }
-    if (l->blank == NULL || (l->count == l->room && !grow(body, scope))) {
+    const size_t room = l->room == 0 ? ROOM_MIN : l->room * 2;
+    if (l->blank == NULL || (l->count == l->room && !make_room(body, scope, room))) {
         return NULL;
     }
     return memcpy(l->items + l->count++ * item_bytes, l->blank, item_bytes);
@@ -138,6 +139,17 @@ const char *hulse_body_text(struct config *c, const char *text, size_t bytes)
     struct config_body *body = hulse_body_get(c);
 
     return body == NULL ? NULL : hulse_arena_text(&body->arena, text, bytes);
+}
+
+bool hulse_body_reserve(struct config *c, enum key_scope scope, size_t more)
+{
+    struct config_body *body = hulse_body_get(c);
+    const struct config_items *l = body == NULL ? NULL : &body->items[scope];
+
+    if (l == NULL) {
+        return false;
+    }
+    return more <= l->room - l->count || make_room(body, scope, l->count + more);
 }
 
 bool hulse_body_clear(struct config *c, enum key_scope scope)

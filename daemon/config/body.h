@@ -33,6 +33,8 @@ const char *hulse_body_text(struct config *c, const char *text, size_t bytes);
 /* Adds an element with the defaults of its scope, and that name if it has one. */
 hulse_status hulse_body_add(
     struct config *c, enum key_scope scope, const char *name, size_t *index, struct error *err);
+/* Makes room for so many more elements at once; false = no memory. */
+bool hulse_body_reserve(struct config *c, enum key_scope scope, size_t more);
 /* Takes all elements out; false = no memory. */
 bool hulse_body_clear(struct config *c, enum key_scope scope);
 /* The place of the element with that name, or the count. */

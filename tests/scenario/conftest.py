@@ -33,7 +33,8 @@ def clean_environment(**more):
     """Without what would configure a daemon; sanitizer options stay."""
     env = {k: v for k, v in os.environ.items()
            if not k.startswith(("HULSE_SOCKET", "HULSE_ADMIN_SOCKET")) and "__" not in k
-           and k != "NOTIFY_SOCKET"}
+           and k not in ("NOTIFY_SOCKET", "LOG_LEVEL", "SERVICE_NAME", "APP_NAME",
+                         "XDG_CONFIG_HOME")}
     env.update({k: str(v) for k, v in more.items()})
     return env
 

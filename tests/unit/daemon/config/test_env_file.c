@@ -142,7 +142,7 @@ static void test_mistakes_have_places(void **state)
 
 static void test_variables_have_a_limit(void **state)
 {
-    char *text = malloc(1025U * sizeof("V1024=x\n123456"));
+    char *text = malloc((size_t)1026 * 16);
     size_t used = 0;
 
     (void)state;
