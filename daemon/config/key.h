@@ -88,8 +88,8 @@ bool hulse_key_is_group(enum key_scope scope, const char *path);
 /* True for a key of the documented configuration that this version does not have. */
 bool hulse_key_is_absent(enum key_scope scope, const char *path);
 /*
- * INVAL, saying that there is no such key and which one may be meant: the path, short form or list
- * with the smallest edit distance. `what` is put in front.
+ * INVAL, saying that there is no such key and which one may be meant: the path, group or list with
+ * the smallest edit distance. `what` is put in front.
  */
 hulse_status
 hulse_key_unknown(enum key_scope scope, const char *what, const char *path, struct error *err);

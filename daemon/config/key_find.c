@@ -161,25 +161,31 @@ static void offer(struct nearest *n, const char *text, size_t bytes, size_t dist
     }
 }
 
+/* What leads to a key: its groups, one of which may be a short form. */
+static void offer_groups(struct nearest *n, const struct key *key)
+{
+    for (const char *dot = strchr(key->path, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
+        char group[PATH_BYTES_MAX];
+        const size_t bytes = (size_t)(dot - key->path);
+        (void)snprintf(group, sizeof(group), "%.*s", (int)bytes, key->path);
+        const size_t distance = edit_distance(n->path, group);
+        /* None at all: a group was written where a key is due, which is no slip of the pen. */
+        if (distance > 0 && distance <= WORD_DISTANCE_MAX) {
+            offer(n, key->path, bytes, distance);
+        }
+    }
+}
+
 static void offer_key(struct nearest *n, const struct key *key)
 {
     const char *dot = strrchr(key->path, '.');
 
     offer(n, key->path, strlen(key->path), edit_distance(n->path, key->path));
-    if (dot == NULL) {
-        return;
-    }
-    if (strchr(n->path, '.') == NULL) {
+    if (dot != NULL && strchr(n->path, '.') == NULL) {
         /* Somebody may have left out the group. */
         offer(n, key->path, strlen(key->path), edit_distance(n->path, dot + 1) + 1);
     }
-    if ((key->flags & KEY_SHORT) != 0) {
-        char form[PATH_BYTES_MAX];
-        const size_t bytes = short_bytes(key);
-        memcpy(form, key->path, bytes);
-        form[bytes] = '\0';
-        offer(n, key->path, bytes, edit_distance(n->path, form));
-    }
+    offer_groups(n, key);
 }
 
 /* A list, by the first word; a mistake there leaves the rest of the path without a meaning. */

@@ -65,6 +65,19 @@ static struct config_place place_of_offset(const struct reader *r, size_t offset
     return place;
 }
 
+/* The mistake that YAML is known for. A place in an indentation counts bytes. */
+static bool is_tab(const struct reader *r, const yaml_mark_t *mark)
+{
+    const char *at = r->text;
+    const char *const end = r->text + r->bytes;
+
+    for (size_t line = 0; line < mark->line && at != NULL; line++) {
+        at = memchr(at, '\n', (size_t)(end - at));
+        at = at == NULL ? NULL : at + 1;
+    }
+    return at != NULL && (size_t)(end - at) > mark->column && at[mark->column] == '\t';
+}
+
 static void report_parser(const struct reader *r)
 {
     const yaml_parser_t *p = &r->parser;
@@ -77,6 +90,9 @@ static void report_parser(const struct reader *r)
                           problem);
     } else if (p->error == YAML_MEMORY_ERROR) {
         hulse_problem_add(r->problems, place_of(r, &p->mark), "no memory");
+    } else if (p->error == YAML_SCANNER_ERROR && is_tab(r, &p->problem_mark)) {
+        hulse_problem_add(
+            r->problems, place_of(r, &p->problem_mark), "a tab cannot indent; spaces are expected");
     } else if (p->context != NULL) {
         hulse_problem_add(r->problems,
                           place_of(r, &p->problem_mark),

@@ -108,7 +108,9 @@ static void test_what_is_no_configuration(void **state)
         const char *part;
     } cases[] = {
         {"a: [1,\nb: 2\n", 3, 1, "did not find expected ',' or ']'"},
-        {"a:\n\tb: 1\n", 2, 1, "cannot start any token"},
+        {"a:\n\tb: 1\n", 2, 1, "a tab cannot indent"},
+        {"a:\r\n\tb: 1\r\n", 2, 1, "a tab cannot indent"},
+        {"a: [1\n\t]\n", 2, 1, "a tab cannot indent"},
         {"a: \"x\n", 2, 1, "unexpected end of stream"},
         {"a: {b: 1\n", 2, 1, "did not find expected"},
         {"? [a]\n: 1\n", 1, 3, "a key is one word"},
