@@ -190,7 +190,7 @@ static const struct key role_keys[] = {
      .help = "groups whose processes have this role"},
     {"tokens_file", KEY_ROLE, KEY_TEXT, KEY_NULL, AT(tokens_file), .bytes = PATH_MAX,
      .valid = hulse_valid_path, .fallback = "null",
-     .help = "one token a line, each of which gives this role; # begins a comment"},
+     .help = "a file of tokens, one a line, each of which gives this role"},
     {"sessions_max", KEY_ROLE, KEY_COUNT, KEY_NULL, AT(sessions_max), .min = 1, .max = 65536,
      .fallback = "null", .help = "sessions of the role at a time"},
     {"memory_max", KEY_ROLE, KEY_SIZE, KEY_NULL, AT(memory_max), .min = MIB, .max = 64 * GIB,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens - the secrets of a role: one a line, # begins a comment, the rest is ignored if empty.
+ * tokens - the secrets of a role: one a line; empty lines and lines that begin with # are ignored.
  *
  * Trust:  the file is the operator's; its text is never printed.
  * Limits: HULSE_TOKENS_FILE_BYTES_MAX, HULSE_TOKENS_MAX, and what a token may be.
