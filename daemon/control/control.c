@@ -130,10 +130,12 @@ static void handle_signal(void *ctx, int number)
 /* ---- start and end ---- */
 
 /* What of a configuration can change while the daemon runs. */
-static void apply_config(void *ctx, const struct config *fresh)
+static hulse_status apply_config(void *ctx, const struct config *fresh, struct error *err)
 {
     (void)ctx;
+    (void)err;
     hulse_log_level_set((enum log_level)fresh->log.level);
+    return HULSE_OK;
 }
 
 void hulse_control_limits(const struct config *config, struct plane_limits *out)

@@ -120,15 +120,23 @@ static struct config *load(struct reload *r)
     return fresh;
 }
 
-static void apply(struct reload *r, struct config *fresh)
+/* Takes *fresh. False, and reported: it could not be applied. */
+static bool apply(struct reload *r, struct config **fresh)
 {
     struct config *before = r->own;
+    struct error err = {0};
 
-    r->params.apply(r->params.ctx, fresh);
-    r->running = fresh;
-    r->own = fresh;
+    if (r->params.apply(r->params.ctx, *fresh, &err) != HULSE_OK) {
+        hulse_problem_add(&r->problems, (struct config_place){0}, "%s", err.text);
+        hulse_config_destroy(fresh);
+        return false;
+    }
+    r->running = *fresh;
+    r->own = *fresh;
+    *fresh = NULL;
     r->generation++;
     hulse_config_destroy(&before);
+    return true;
 }
 
 static void announce_begin(const struct reload *r)
@@ -146,14 +154,13 @@ bool hulse_reload_run(struct reload *r, const char *trigger)
     /* Before the reading: a change in between is seen as one afterwards. */
     r->seen = hulse_config_stamp(r->path);
     struct config *fresh = load(r);
-    r->failed = fresh == NULL;
-    if (fresh != NULL) {
-        apply(r, fresh);
+    r->failed = fresh == NULL || !apply(r, &fresh);
+    if (!r->failed) {
         log_change(r, trigger);
     }
     log_problems(&r->problems);
     (void)hulse_notify(r->params.notify_socket, "READY=1");
-    return fresh != NULL;
+    return !r->failed;
 }
 
 /* ---- watching ---- */

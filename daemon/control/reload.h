@@ -27,8 +27,11 @@ struct reload_params {
     struct loop *loop;
     const struct config_sources *sources;
     const struct config *initial; /* outlives the reload */
-    /* Makes it what the daemon follows. The one before is valid until this has returned. */
-    void (*apply)(void *ctx, const struct config *fresh);
+    /*
+     * Makes it what the daemon follows. The one before is valid until this has returned. Not OK:
+     * nothing has changed, and *err says why.
+     */
+    hulse_status (*apply)(void *ctx, const struct config *fresh, struct error *err);
     void *ctx;
     const char *notify_socket; /* or NULL */
 };

@@ -26,6 +26,7 @@ static struct loop loop;
 static struct reload reload;
 static const struct config *applied;
 static unsigned applied_count;
+static bool refuse_next;
 
 static void put_at(const char *where, const char *text)
 {
@@ -41,14 +42,19 @@ static void put(const char *text)
     put_at(path, text);
 }
 
-static void apply(void *ctx, const struct config *fresh)
+static hulse_status apply(void *ctx, const struct config *fresh, struct error *err)
 {
     (void)ctx;
+    if (refuse_next) {
+        refuse_next = false;
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for its tables");
+    }
     /* The one before is still there to be looked at. */
     assert_true(strlen(reload.running->name) > 0);
     assert_ptr_not_equal(reload.running, fresh);
     applied = fresh;
     applied_count++;
+    return HULSE_OK;
 }
 
 static void begin(const char *text)
@@ -197,6 +203,24 @@ static void test_what_is_rejected_changes_nothing(void **state)
     assert_int_equal(applied_count, 1);
 }
 
+static void test_what_cannot_be_applied_is_rejected(void **state)
+{
+    (void)state;
+    begin("{session: {rate: 1}}\n");
+    put("{session: {rate: 2}}\n");
+    assert_true(hulse_reload_run(&reload, "test"));
+    put("{session: {rate: 3}}\n");
+    refuse_next = true;
+    assert_false(hulse_reload_run(&reload, "test"));
+    assert_true(reload.failed);
+    assert_ptr_equal(reload.running, applied);
+    assert_int_equal(reload.running->session_rate.messages, 2);
+    assert_int_equal(reload.generation, 2);
+    assert_string_equal(reload.problems.list[0].text, "no memory for its tables");
+    assert_true(hulse_reload_run(&reload, "test"));
+    assert_int_equal(reload.running->session_rate.messages, 3);
+}
+
 /* Rounds until the hook was called that often. */
 static void await_applied(unsigned count)
 {
@@ -312,6 +336,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_member_of_a_list_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_needs_a_restart_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_rejected_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_cannot_be_applied_is_rejected, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_watched_file_is_read_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_link_to_a_folder_is_swapped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_folder_may_be_replaced, set_up, tear_down),
