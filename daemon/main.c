@@ -17,6 +17,7 @@
 #include "daemon/core/mem.h"
 #include "daemon/flow/flow.h"
 
+#include <assert.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,23 +28,38 @@
 
 enum { EXIT_FINE = 0, EXIT_USAGE = 64, EXIT_IO = 74, EXIT_CONFIG = 78 };
 
-enum action { ACTION_RUN = 0, ACTION_CHECK, ACTION_PRINT_CONFIG, ACTION_VERSION, ACTION_HELP };
+enum action {
+    ACTION_RUN = 0,
+    ACTION_CHECK,
+    ACTION_PRINT_CONFIG,
+    ACTION_SCHEMA,
+    ACTION_REFERENCE,
+    ACTION_VERSION,
+    ACTION_HELP
+};
 
 /* What getopt_long() gives for an option without a letter. */
 enum option_code {
     OPTION_CONFIG = 256,
+    OPTION_ENV_FILE,
     OPTION_SET,
     OPTION_CHECK,
     OPTION_PRINT_CONFIG,
+    OPTION_SCHEMA,
+    OPTION_REFERENCE,
     OPTION_VERSION,
     OPTION_HELP
 };
 
 static const struct option options[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
+    {"env-file", required_argument, NULL, OPTION_ENV_FILE},
     {"set", required_argument, NULL, OPTION_SET},
     {"check", no_argument, NULL, OPTION_CHECK},
     {"print-config", no_argument, NULL, OPTION_PRINT_CONFIG},
+    {"schema", no_argument, NULL, OPTION_SCHEMA},
+    /* For docs/reference-config.md; not in the help. */
+    {"print-reference", no_argument, NULL, OPTION_REFERENCE},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -52,29 +68,36 @@ static const struct option options[] = {
 static void print_usage(FILE *out)
 {
     (void)fprintf(out,
-                  "usage: hulsed [--set PATH=VALUE]... [--check] [--print-config]\n"
-                  "              [--version] [--help]\n");
+                  "usage: hulsed [--config FILE] [--env-file FILE] [--set PATH=VALUE]...\n"
+                  "              [--check] [--print-config] [--schema] [--version] [--help]\n");
 }
 
 static void print_help(void)
 {
     print_usage(stdout);
-    (void)printf("\n"
-                 "  --set PATH=VALUE  sets one key; may be repeated, the last one counts\n"
-                 "  --check           validates the configuration and exits 0 or 78\n"
-                 "  --print-config    prints the effective configuration with origins\n"
-                 "  --version         prints the version\n"
-                 "  --help            prints this\n"
-                 "\n"
-                 "The environment ranks below --set: HULSE_SOCKET, HULSE_ADMIN_SOCKET, and for\n"
-                 "each key HULSE_ and its path, levels joined by __: HULSE_LOG__LEVEL=debug.\n"
-                 "\n"
-                 "Signals: TERM and INT drain and exit 0, a second one exits at once; USR1 writes\n"
-                 "the workers' figures to the log.\n"
-                 "\n"
-                 "Exit codes: 0 fine, 64 usage, 74 input/output, 78 configuration.\n"
-                 "\n"
-                 "Keys:\n");
+    (void)printf(
+        "\n"
+        "  --config FILE     the configuration; default: hulse/hulse.yaml in\n"
+        "                    $XDG_CONFIG_HOME, else /etc/hulse/hulse.yaml, if there is one\n"
+        "  --env-file FILE   variables, one NAME=VALUE a line\n"
+        "  --set PATH=VALUE  sets one key; may be repeated, the last one counts\n"
+        "  --check           validates the configuration and exits 0 or 78\n"
+        "  --print-config    prints the effective configuration with origins\n"
+        "  --schema          prints a JSON Schema of the configuration file\n"
+        "  --version         prints the version\n"
+        "  --help            prints this\n"
+        "\n"
+        "Rank: default, file, --env-file, environment, --set. Variables: HULSE_SOCKET,\n"
+        "HULSE_ADMIN_SOCKET, and for each key HULSE_ and its path, levels joined by __:\n"
+        "HULSE_LOG__LEVEL=debug, HULSE_ROLES__ORDERS__SESSIONS_MAX=4; also LOG_LEVEL,\n"
+        "SERVICE_NAME and APP_NAME. Lists come from the file alone.\n"
+        "\n"
+        "Signals: TERM and INT drain and exit 0, a second one exits at once; HUP reads the\n"
+        "configuration again; USR1 writes the workers' figures to the log.\n"
+        "\n"
+        "Exit codes: 0 fine, 64 usage, 74 input/output, 78 configuration.\n"
+        "\n"
+        "Keys:\n");
     hulse_config_print_keys(stdout);
 }
 
@@ -86,37 +109,57 @@ static int fail(int code, const char *text)
 
 /* ---- arguments ---- */
 
-/* Options in the order given. Gives EXIT_FINE or the code to exit with. */
-static int read_options(int argc, char **argv, struct config *config, enum action *action)
+/* argv with the sources in it; `sets` has room for all of argv. */
+struct arguments {
+    struct config_sources sources;
+    const char **sets;
+    enum action action;
+};
+
+/* One option. False: the usage was wrong. */
+static bool take_option(int code, struct arguments *a)
 {
-    struct error err = {0};
+    switch (code) {
+    case OPTION_CONFIG:
+        a->sources.file = optarg;
+        return true;
+    case OPTION_ENV_FILE:
+        a->sources.env_file = optarg;
+        return true;
+    case OPTION_SET:
+        a->sets[a->sources.set_count++] = optarg;
+        return true;
+    case OPTION_CHECK:
+        a->action = ACTION_CHECK;
+        return true;
+    case OPTION_PRINT_CONFIG:
+        a->action = ACTION_PRINT_CONFIG;
+        return true;
+    case OPTION_SCHEMA:
+        a->action = ACTION_SCHEMA;
+        return true;
+    case OPTION_REFERENCE:
+        a->action = ACTION_REFERENCE;
+        return true;
+    case OPTION_VERSION:
+        a->action = ACTION_VERSION;
+        return true;
+    case OPTION_HELP:
+        a->action = ACTION_HELP;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Options in the order given. Gives EXIT_FINE or the code to exit with. */
+static int read_options(int argc, char **argv, struct arguments *a)
+{
     int code = 0;
 
     /* Before any other thread. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (code) {
-        case OPTION_CONFIG:
-            return fail(EXIT_CONFIG,
-                        "--config: this version reads no configuration file; use "
-                        "--set PATH=VALUE or the environment");
-        case OPTION_SET:
-            if (hulse_config_set(config, optarg, &err) != HULSE_OK) {
-                return fail(EXIT_CONFIG, err.text);
-            }
-            break;
-        case OPTION_CHECK:
-            *action = ACTION_CHECK;
-            break;
-        case OPTION_PRINT_CONFIG:
-            *action = ACTION_PRINT_CONFIG;
-            break;
-        case OPTION_VERSION:
-            *action = ACTION_VERSION;
-            break;
-        case OPTION_HELP:
-            *action = ACTION_HELP;
-            break;
-        default:
+        if (!take_option(code, a)) {
             print_usage(stderr);
             return EXIT_USAGE;
         }
@@ -131,40 +174,53 @@ static int read_options(int argc, char **argv, struct config *config, enum actio
 
 /* ---- wiring ---- */
 
-enum { BROKER_LOCAL_INDEX = 0, BROKER_NULL_INDEX, BROKER_COUNT };
+static_assert(HULSE_CONFIG_BROKERS_MAX == HULSE_FLOW_BROKERS_MAX, "every broker has its place");
 
-static void destroy_brokers(struct flow *flow)
+static void destroy_brokers(const struct config *config, struct flow *flow)
 {
-    if (flow->brokers[BROKER_LOCAL_INDEX] != NULL) {
-        hulse_local_destroy(&flow->brokers[BROKER_LOCAL_INDEX]);
+    for (unsigned i = 0; i < flow->broker_count; i++) {
+        if (config->brokers[i].type == CONFIG_BROKER_LOCAL) {
+            hulse_local_destroy(&flow->brokers[i]);
+        } else {
+            hulse_null_destroy(&flow->brokers[i]);
+        }
     }
-    if (flow->brokers[BROKER_NULL_INDEX] != NULL) {
-        hulse_null_destroy(&flow->brokers[BROKER_NULL_INDEX]);
-    }
+    flow->broker_count = 0;
 }
 
-/* `local` and `null` always exist; the configuration says which one topics belong to. */
-static hulse_status make_brokers(const struct config *config, struct flow *flow, struct error *err)
+static struct broker *
+make_broker(const struct config *config, const struct config_broker *wanted, struct error *err)
 {
     const uint32_t message_max = (uint32_t)config->message_max;
     struct local_params local;
 
-    *flow = (struct flow){
-        .default_namespace = config->default_namespace,
-        .message_bytes_max = message_max,
-    };
+    if (wanted->type == CONFIG_BROKER_NULL) {
+        return hulse_null_create(wanted->name, message_max, err);
+    }
     hulse_local_params_default(&local);
     local.message_bytes_max = message_max;
-    flow->brokers[BROKER_LOCAL_INDEX] = hulse_local_create("local", &local, err);
-    flow->brokers[BROKER_NULL_INDEX] = hulse_null_create("null", message_max, err);
-    if (flow->brokers[BROKER_LOCAL_INDEX] == NULL || flow->brokers[BROKER_NULL_INDEX] == NULL) {
-        destroy_brokers(flow);
-        return err->status;
+    return hulse_local_create(wanted->name, &local, err);
+}
+
+/* In the order of the configuration, which has checked that the default one is among them. */
+static hulse_status make_brokers(const struct config *config, struct flow *flow, struct error *err)
+{
+    *flow = (struct flow){
+        .default_namespace = config->default_namespace,
+        .message_bytes_max = (uint32_t)config->message_max,
+    };
+    for (size_t i = 0; i < config->broker_count; i++) {
+        const struct config_broker *wanted = &config->brokers[i];
+        flow->brokers[i] = make_broker(config, wanted, err);
+        if (flow->brokers[i] == NULL) {
+            destroy_brokers(config, flow);
+            return err->status;
+        }
+        flow->broker_count++;
+        if (strcmp(wanted->name, config->default_broker) == 0) {
+            flow->default_broker = flow->brokers[i];
+        }
     }
-    flow->broker_count = BROKER_COUNT;
-    flow->default_broker =
-        flow->brokers[config->default_broker == CONFIG_BROKER_NULL ? BROKER_NULL_INDEX
-                                                                   : BROKER_LOCAL_INDEX];
     return HULSE_OK;
 }
 
@@ -179,7 +235,8 @@ static uint64_t make_generation(void)
     return generation == 0 ? 1 : generation;
 }
 
-static hulse_status serve(const struct config *config, struct error *err)
+static hulse_status
+serve(const struct config *config, const struct config_sources *sources, struct error *err)
 {
     struct flow flow;
     hulse_status st = make_brokers(config, &flow, err);
@@ -189,6 +246,7 @@ static hulse_status serve(const struct config *config, struct error *err)
     }
     const struct control_params params = {
         .config = config,
+        .sources = sources,
         .flow = &flow,
         .version = HULSE_VERSION,
         /* No other thread changes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe) */
@@ -196,7 +254,7 @@ static hulse_status serve(const struct config *config, struct error *err)
         .generation = make_generation(),
     };
     st = hulse_control_run(&params, err);
-    destroy_brokers(&flow);
+    destroy_brokers(config, &flow);
     return st;
 }
 
@@ -211,7 +269,7 @@ static void raise_descriptor_limit(void)
     }
 }
 
-static int run(const struct config *config)
+static int run(const struct config *config, const struct config_sources *sources)
 {
     struct error err = {0};
     hulse_status st = HULSE_OK;
@@ -230,7 +288,7 @@ static int run(const struct config *config)
         return fail(EXIT_IO, "the log thread does not start");
     }
     (void)hulse_log_thread_attach("control");
-    st = serve(config, &err);
+    st = serve(config, sources, &err);
     hulse_log_thread_detach();
     hulse_log_stop();
     if (st != HULSE_OK) {
@@ -239,33 +297,75 @@ static int run(const struct config *config)
     return EXIT_FINE;
 }
 
-int main(int argc, char **argv)
+/* What needs a configuration. */
+static int act(const struct arguments *a, const struct config *config)
 {
-    static struct config config;
-    enum action action = ACTION_RUN;
-    struct error err = {0};
+    switch (a->action) {
+    case ACTION_CHECK:
+        return EXIT_FINE;
+    case ACTION_PRINT_CONFIG:
+        hulse_config_print(config, stdout);
+        return EXIT_FINE;
+    default:
+        return run(config, &a->sources);
+    }
+}
 
-    hulse_config_init(&config, environ);
-    if (hulse_config_environment(&config, environ, &err) != HULSE_OK) {
-        return fail(EXIT_CONFIG, err.text);
+/* `problems` is large and stays out of the way afterwards. */
+static int load_and_act(const struct arguments *a)
+{
+    struct config_problems *problems = malloc(sizeof(*problems));
+    struct config *config = NULL;
+
+    if (problems == NULL) {
+        return fail(EXIT_IO, "no memory");
     }
-    const int code = read_options(argc, argv, &config, &action);
-    if (code != EXIT_FINE) {
-        return code;
+    config = hulse_config_load(&a->sources, problems);
+    hulse_problem_print(problems, "hulsed: ", stderr);
+    free(problems);
+    if (config == NULL) {
+        return EXIT_CONFIG;
     }
-    if (action == ACTION_HELP) {
+    const int code = act(a, config);
+    hulse_config_destroy(&config);
+    return code;
+}
+
+/* Some actions need no configuration. */
+static int start(const struct arguments *a)
+{
+    switch (a->action) {
+    case ACTION_HELP:
         print_help();
         return EXIT_FINE;
-    }
-    if (action == ACTION_VERSION) {
+    case ACTION_VERSION:
         (void)printf("hulsed %s\n", HULSE_VERSION);
         return EXIT_FINE;
+    case ACTION_SCHEMA:
+        return hulse_config_print_schema(stdout) ? EXIT_FINE : EXIT_IO;
+    case ACTION_REFERENCE:
+        hulse_config_print_reference(stdout);
+        return EXIT_FINE;
+    default:
+        return load_and_act(a);
     }
-    if (hulse_config_check(&config, &err) != HULSE_OK) {
-        return fail(EXIT_CONFIG, err.text);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a = {
+        .sources.environment = environ,
+        .sets = calloc((size_t)argc + 1, sizeof(char *)),
+    };
+
+    if (a.sets == NULL) {
+        return fail(EXIT_IO, "no memory");
     }
-    if (action == ACTION_PRINT_CONFIG) {
-        hulse_config_print(&config, stdout);
+    a.sources.sets = a.sets;
+    int code = read_options(argc, argv, &a);
+    if (code == EXIT_FINE) {
+        code = start(&a);
     }
-    return action == ACTION_RUN ? run(&config) : EXIT_FINE;
+    free(a.sets);
+    return code;
 }

@@ -6,12 +6,17 @@
  *   {"command":"health"}             -> {"status":"ok","result":{"status":"healthy",...}}
  *   {"command":"topics.list"[,"namespace":"public/default"]}
  *                                    -> {"status":"ok","result":["NAME",...]}
+ *   {"command":"config"}             -> {"status":"ok","result":{"yaml":"..."}}
+ *   {"command":"reload"}             -> {"status":"ok","result":{"accepted":true,...}}
  *   anything else                    -> {"status":"error","code":"HULSE_…","detail":"..."}
  *
  * The result of stats: version uptime_s workers sessions channels topics[] brokers[] memory{}
- * missed_doorbells config_generation, then totals{} and per_worker[]. A worker that does not answer
+ * missed_doorbells config_generation config_reload_failed, then totals{} and per_worker[]. A worker that does not answer
  * within 2 s has "state":"unresponsive" there, and its figures and topics are missing; topics.list
  * is refused then (HULSE_TIMED_OUT). The status of health is "healthy", "degraded" or "draining".
+ *
+ * The result of reload: accepted generation applied[] restart[] problems[], the last of which are
+ * {file line column warning text}. A configuration that is not accepted changes nothing.
  *
  * Unix stream socket, mode 0600; a connection may ask any number of times, one after another.
  * Limits: a request line <= 64 KiB, an answer <= 16 MiB, 16 connections, 10 s for a whole line.
@@ -26,5 +31,7 @@
 #define HULSE_ADMIN_STATS "stats"
 #define HULSE_ADMIN_HEALTH "health"
 #define HULSE_ADMIN_TOPICS_LIST "topics.list"
+#define HULSE_ADMIN_CONFIG "config"
+#define HULSE_ADMIN_RELOAD "reload"
 
 #endif

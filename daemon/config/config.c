@@ -5,6 +5,8 @@
 #include "daemon/config/config.h"
 
 #include "daemon/config/key.h"
+#include "daemon/config/slot.h"
+#include "daemon/config/variables.h"
 #include "daemon/core/assert.h"
 
 #include <ctype.h>
@@ -13,17 +15,25 @@
 
 #define PREFIX "HULSE_"
 #define PREFIX_BYTES (sizeof(PREFIX) - 1)
-#define PATH_BYTES_MAX 64U
+#define VARIABLE_BYTES (PREFIX_BYTES + HULSE_SLOT_PATH_BYTES)
 
-/* Variables that every program of ours knows. The path's own name wins over them. */
-static const struct {
+/*
+ * Variables with names of their own, the strongest of a path last: names of the deployments that
+ * Hulse comes into (interfaces 3), then those that every program of ours knows. The path's own name
+ * wins over them.
+ */
+static const struct alias {
     const char *variable;
     const char *path;
-} short_names[] = {
-    {"HULSE_SOCKET", "listen.socket"},
-    {"HULSE_ADMIN_SOCKET", "listen.admin_socket"},
+    bool any_case;
+} aliases[] = {
+    {"LOG_LEVEL", "log.level", true},
+    {"APP_NAME", "name", false},
+    {"SERVICE_NAME", "name", false},
+    {"HULSE_SOCKET", "listen.socket", false},
+    {"HULSE_ADMIN_SOCKET", "listen.admin_socket", false},
 };
-#define SHORT_NAMES (sizeof(short_names) / sizeof(short_names[0]))
+#define ALIASES (sizeof(aliases) / sizeof(aliases[0]))
 
 /* The value of a variable, NULL when it is missing or empty. */
 static const char *variable(char *const *environment, const char *name)
@@ -68,10 +78,11 @@ static void default_name(char *out, size_t out_bytes)
 void hulse_config_init(struct config *c, char *const *environment)
 {
     memset(c, 0, sizeof(*c));
-    for (size_t i = 0; i < hulse_key_count(); i++) {
-        const struct key *key = hulse_key_at(i);
+    hulse_config_fini(c); /* an empty one still has the brokers that always exist */
+    for (size_t i = 0; i < hulse_key_count(KEY_GLOBAL); i++) {
+        const struct key *key = hulse_key_at(KEY_GLOBAL, i);
         const char *text = key->fallback;
-        const hulse_status st = text == NULL ? HULSE_OK : hulse_key_store(key, c, text, NULL);
+        const hulse_status st = text == NULL ? HULSE_OK : hulse_key_store(key, c, NULL, text, NULL);
         HULSE_ASSERT(st == HULSE_OK);
     }
     default_name(c->name, sizeof(c->name));
@@ -80,25 +91,13 @@ void hulse_config_init(struct config *c, char *const *environment)
         environment, "admin.sock", c->listen.admin_socket, sizeof(c->listen.admin_socket));
 }
 
-static void
-note_origin(struct config *c, const struct key *key, enum config_origin origin, const char *name)
-{
-    const size_t index = (size_t)(key - hulse_key_at(0));
-
-    c->origins[index].origin = origin;
-    (void)snprintf(c->origins[index].name,
-                   sizeof(c->origins[index].name),
-                   "%.*s",
-                   (int)sizeof(c->origins[index].name) - 1,
-                   name);
-}
-
 /* HULSE_SESSION__RING_MAX -> session.ring_max. False: not a name of this form. */
 static bool path_of(const char *name, size_t name_bytes, char *path)
 {
     size_t used = 0;
 
-    if (name_bytes <= PREFIX_BYTES || name_bytes - PREFIX_BYTES >= PATH_BYTES_MAX) {
+    if (name_bytes <= PREFIX_BYTES || name_bytes - PREFIX_BYTES >= HULSE_SLOT_PATH_BYTES ||
+        strncmp(name, PREFIX, PREFIX_BYTES) != 0) {
         return false;
     }
     for (size_t i = PREFIX_BYTES; i < name_bytes; i++) {
@@ -116,137 +115,126 @@ static bool path_of(const char *name, size_t name_bytes, char *path)
     return true;
 }
 
-static hulse_status fail_unknown(struct error *err, const char *what, const char *path)
+/* A variable's value for the key of a path; `origin` has no name yet in an environment. */
+static hulse_status store_variable(struct config *c,
+                                   const char *name,
+                                   const char *path,
+                                   const char *value,
+                                   struct config_origin origin,
+                                   struct error *err)
 {
-    const char *nearest = hulse_key_nearest(path);
+    struct config_slot slot;
+    struct error inner = {0};
+    char what[VARIABLE_BYTES + sizeof(": ")];
 
-    if (*nearest == '\0') {
-        return hulse_fail(err, HULSE_INVAL, "%s: unknown key '%.48s'", what, path);
+    (void)snprintf(what, sizeof(what), "%s: ", name);
+    hulse_status st = hulse_slot_find(c, what, path, &slot, err);
+    if (st != HULSE_OK) {
+        return st;
     }
-    return hulse_fail(
-        err, HULSE_INVAL, "%s: unknown key '%.48s'; the nearest is '%s'", what, path, nearest);
+    if (origin.kind == CONFIG_ORIGIN_ENVIRONMENT) {
+        origin.name = hulse_body_text(c, name, strlen(name));
+    }
+    if (origin.name == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory");
+    }
+    st = hulse_slot_store(c, &slot, value, origin, &inner);
+    return st == HULSE_OK ? st : hulse_fail(err, st, "%s%s", what, inner.text);
 }
 
-static hulse_status take_variable(struct config *c, const char *entry, struct error *err)
+static hulse_status take_alias(struct config *c,
+                               const struct alias *alias,
+                               const char *value,
+                               struct config_origin origin,
+                               struct error *err)
+{
+    char lower[HULSE_CONFIG_TEXT_BYTES];
+
+    if (!alias->any_case) {
+        return store_variable(c, alias->variable, alias->path, value, origin, err);
+    }
+    (void)snprintf(lower, sizeof(lower), "%s", value);
+    for (char *at = lower; *at != '\0'; at++) {
+        *at = (char)tolower((unsigned char)*at);
+    }
+    return store_variable(c, alias->variable, alias->path, lower, origin, err);
+}
+
+/* NAME=VALUE, if it is the name of a key. */
+static hulse_status
+take_variable(struct config *c, const char *entry, struct config_origin origin, struct error *err)
 {
     const char *equals = strchr(entry, '=');
-    char path[PATH_BYTES_MAX];
-    char name[HULSE_CONFIG_ORIGIN_BYTES + PATH_BYTES_MAX];
-    struct error inner = {0};
+    char path[HULSE_SLOT_PATH_BYTES];
+    char name[VARIABLE_BYTES];
 
-    if (equals == NULL || equals[1] == '\0' || strncmp(entry, PREFIX, PREFIX_BYTES) != 0 ||
-        !path_of(entry, (size_t)(equals - entry), path)) {
+    if (equals == NULL || equals[1] == '\0' || !path_of(entry, (size_t)(equals - entry), path)) {
+        return HULSE_OK;
+    }
+    if (strchr(path, '.') == NULL && hulse_key_find(KEY_GLOBAL, path) == NULL) {
         return HULSE_OK;
     }
     (void)snprintf(name, sizeof(name), "%.*s", (int)(equals - entry), entry);
-    const struct key *key = hulse_key_find(path);
-    if (key == NULL) {
-        return strchr(path, '.') == NULL ? HULSE_OK : fail_unknown(err, name, path);
-    }
-    if (hulse_key_store(key, c, equals + 1, &inner) != HULSE_OK) {
-        return hulse_fail(err, HULSE_INVAL, "%s: %s", name, inner.text);
-    }
-    note_origin(c, key, CONFIG_ORIGIN_ENVIRONMENT, name);
-    return HULSE_OK;
+    return store_variable(c, name, path, equals + 1, origin, err);
 }
 
-hulse_status hulse_config_environment(struct config *c, char *const *environment, struct error *err)
+void hulse_config_variables(struct config *c,
+                            char *const *environment,
+                            const struct config_origin *origins,
+                            struct config_problems *problems)
 {
-    struct error inner = {0};
+    static const struct config_origin own = {.kind = CONFIG_ORIGIN_ENVIRONMENT};
 
-    for (size_t i = 0; i < SHORT_NAMES; i++) {
-        const char *value = variable(environment, short_names[i].variable);
-        const struct key *key = hulse_key_find(short_names[i].path);
-        HULSE_ASSERT(key != NULL);
-        if (value == NULL) {
-            continue;
-        }
-        if (hulse_key_store(key, c, value, &inner) != HULSE_OK) {
-            return hulse_fail(err, HULSE_INVAL, "%s: %s", short_names[i].variable, inner.text);
-        }
-        note_origin(c, key, CONFIG_ORIGIN_ENVIRONMENT, short_names[i].variable);
-    }
-    for (; *environment != NULL; environment++) {
-        const hulse_status st = take_variable(c, *environment, err);
-        if (st != HULSE_OK) {
-            return st;
+    for (size_t i = 0; i < ALIASES; i++) {
+        for (size_t n = 0; environment[n] != NULL; n++) {
+            const size_t bytes = strlen(aliases[i].variable);
+            const char *entry = environment[n];
+            const struct config_origin *origin = origins == NULL ? &own : &origins[n];
+            struct error err = {0};
+            if (strncmp(entry, aliases[i].variable, bytes) == 0 && entry[bytes] == '=' &&
+                entry[bytes + 1] != '\0' &&
+                take_alias(c, &aliases[i], entry + bytes + 1, *origin, &err) != HULSE_OK) {
+                hulse_problem_add(problems, hulse_body_place(origin), "%s", err.text);
+            }
         }
     }
-    return HULSE_OK;
+    for (size_t n = 0; environment[n] != NULL; n++) {
+        const struct config_origin *origin = origins == NULL ? &own : &origins[n];
+        struct error err = {0};
+        if (take_variable(c, environment[n], *origin, &err) != HULSE_OK) {
+            hulse_problem_add(problems, hulse_body_place(origin), "%s", err.text);
+        }
+    }
+}
+
+void hulse_config_environment(struct config *c,
+                              char *const *environment,
+                              struct config_problems *problems)
+{
+    hulse_config_variables(c, environment, NULL, problems);
 }
 
 hulse_status hulse_config_set(struct config *c, const char *assignment, struct error *err)
 {
+    static const struct config_origin origin = {.kind = CONFIG_ORIGIN_FLAG};
     const char *equals = strchr(assignment, '=');
-    char path[PATH_BYTES_MAX];
+    char path[HULSE_SLOT_PATH_BYTES];
+    struct config_slot slot;
     struct error inner = {0};
 
     if (equals == NULL || equals == assignment) {
         return hulse_fail(err, HULSE_INVAL, "--set %.64s: PATH=VALUE is expected", assignment);
     }
-    const int bytes = (int)(equals - assignment);
-    if ((size_t)bytes >= sizeof(path)) {
+    if ((size_t)(equals - assignment) >= sizeof(path)) {
         return hulse_fail(err, HULSE_INVAL, "--set: unknown key '%.48s...'", assignment);
     }
-    (void)snprintf(path, sizeof(path), "%.*s", bytes, assignment);
-    const struct key *key = hulse_key_find(path);
-    if (key == NULL) {
-        return fail_unknown(err, "--set", path);
-    }
-    if (hulse_key_store(key, c, equals + 1, &inner) != HULSE_OK) {
-        return hulse_fail(err, HULSE_INVAL, "--set %s", inner.text);
-    }
-    note_origin(c, key, CONFIG_ORIGIN_FLAG, "--set");
-    return HULSE_OK;
-}
-
-static hulse_status check_not_above(
-    const char *low_path, uint64_t low, const char *high_path, uint64_t high, struct error *err)
-{
-    if (low > high) {
-        return hulse_fail(err, HULSE_INVAL, "%s must not be above %s", low_path, high_path);
-    }
-    return HULSE_OK;
-}
-
-hulse_status hulse_config_check(const struct config *c, struct error *err)
-{
-    const struct {
-        const char *low_path;
-        uint64_t low;
-        const char *high_path;
-        uint64_t high;
-    } pairs[] = {
-        {"spin.min", c->spin.min_ns, "spin.max", c->spin.max_ns},
-        {"session.publish_ring", c->session.publish_ring, "session.ring_max", c->session.ring_max},
-        {"session.deliver_ring", c->session.deliver_ring, "session.ring_max", c->session.ring_max},
-        {"session.verdict_ring", c->session.verdict_ring, "session.ring_max", c->session.ring_max},
-        {"session.receipts", c->session.receipts, "session.receipts_max", c->session.receipts_max},
-        {"message_max", c->message_max, "memory_max", hulse_config_memory_max(c)},
-    };
-
-    if (c->listen.socket[0] == '\0' || c->listen.admin_socket[0] == '\0') {
-        return hulse_fail(err,
-                          HULSE_INVAL,
-                          "listen.socket, listen.admin_socket: XDG_RUNTIME_DIR is too long for a "
-                          "socket path (%u bytes)",
-                          HULSE_CONFIG_SOCKET_BYTES - 1);
-    }
-    if (strcmp(c->listen.socket, c->listen.admin_socket) == 0) {
-        return hulse_fail(
-            err, HULSE_INVAL, "listen.socket and listen.admin_socket must not be the same");
-    }
-    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        const hulse_status st = check_not_above(
-            pairs[i].low_path, pairs[i].low, pairs[i].high_path, pairs[i].high, err);
+    (void)snprintf(path, sizeof(path), "%.*s", (int)(equals - assignment), assignment);
+    hulse_status st = hulse_slot_find(c, "--set: ", path, &slot, err);
+    if (st == HULSE_OK) {
+        st = hulse_slot_store(c, &slot, equals + 1, origin, &inner);
         if (st != HULSE_OK) {
-            return st;
+            (void)hulse_fail(err, st, "--set %s", inner.text);
         }
     }
-    return HULSE_OK;
-}
-
-const char *hulse_config_broker_name(const struct config *c)
-{
-    return hulse_key_find("default_broker")->names[c->default_broker];
+    return st;
 }

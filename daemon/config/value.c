@@ -99,6 +99,55 @@ bool hulse_value_duration(const char *text, uint64_t *out, const char **why)
     return read_with_unit(text, duration_units, COUNT_OF(duration_units), out, why);
 }
 
+bool hulse_value_duration_ms(const char *text, uint64_t *out, const char **why)
+{
+    uint64_t duration_ns = 0;
+
+    if (!hulse_value_duration(text, &duration_ns, why)) {
+        return false;
+    }
+    *why = "whole milliseconds are expected";
+    if (duration_ns % 1000000U != 0) {
+        return false;
+    }
+    *out = duration_ns / 1000000U;
+    return true;
+}
+
+bool hulse_value_ratio(const char *text, uint64_t *out, const char **why)
+{
+    uint64_t whole = 0;
+    uint64_t fraction = 0;
+    const char *expected = "a number with at most three decimals is expected, such as 1.5";
+    const char *at = NULL;
+
+    *why = expected;
+    at = read_digits(text, &whole, why);
+    if (at == NULL) {
+        return false;
+    }
+    if (*at == '.') {
+        const char *decimals = at + 1;
+        at = read_digits(decimals, &fraction, why);
+        if (at == NULL || at - decimals > 3) {
+            *why = expected;
+            return false;
+        }
+        for (long i = at - decimals; i < 3; i++) {
+            fraction *= 10;
+        }
+    }
+    if (*at != '\0') {
+        return false;
+    }
+    *why = "the number is too large";
+    if (whole > (UINT64_MAX - fraction) / HULSE_VALUE_RATIO_ONE) {
+        return false;
+    }
+    *out = whole * HULSE_VALUE_RATIO_ONE + fraction;
+    return true;
+}
+
 bool hulse_value_bool(const char *text, bool *out, const char **why)
 {
     const bool yes = strcmp(text, "true") == 0;
@@ -160,4 +209,22 @@ void hulse_value_print_duration(char *out, size_t out_bytes, uint64_t duration_n
                    "%" PRIu64 "%s",
                    duration_ns / duration_units[i].factor,
                    duration_units[i].suffix);
+}
+
+void hulse_value_print_ratio(char *out, size_t out_bytes, uint64_t thousandths)
+{
+    unsigned fraction = (unsigned)(thousandths % HULSE_VALUE_RATIO_ONE);
+    int digits = 3;
+
+    HULSE_ASSERT(out_bytes > 0);
+    if (fraction == 0) {
+        (void)snprintf(out, out_bytes, "%" PRIu64, thousandths / HULSE_VALUE_RATIO_ONE);
+        return;
+    }
+    while (fraction % 10 == 0) {
+        fraction /= 10;
+        digits--;
+    }
+    (void)snprintf(
+        out, out_bytes, "%" PRIu64 ".%0*u", thousandths / HULSE_VALUE_RATIO_ONE, digits, fraction);
 }

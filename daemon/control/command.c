@@ -4,6 +4,7 @@
  */
 #include "daemon/control/command.h"
 
+#include "daemon/control/config_answer.h"
 #include "daemon/control/figures.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
@@ -29,7 +30,7 @@ static uint64_t uptime_s(const struct command_scene *scene)
 
 bool hulse_command_needs_reports(const struct admin_request *request)
 {
-    return request->command != ADMIN_HEALTH;
+    return request->command == ADMIN_STATS || request->command == ADMIN_TOPICS_LIST;
 }
 
 /* ---- stats ---- */
@@ -55,7 +56,8 @@ static json_t *stats(const struct command_scene *scene, const struct collection 
     const struct stats_head head = {
         .version = scene->version,
         .uptime_s = uptime_s(scene),
-        .config_generation = scene->config_generation,
+        .config_generation = scene->reload->generation,
+        .config_reload_failed = scene->reload->failed,
     };
     struct stats s;
 
@@ -154,6 +156,10 @@ bool hulse_command_answer(const struct command_scene *scene,
         return hulse_admin_answer(out, stats(scene, reports));
     case ADMIN_TOPICS_LIST:
         return answer_topics(request, reports, out);
+    case ADMIN_CONFIG:
+        return hulse_admin_answer(out, hulse_config_answer(scene->reload));
+    case ADMIN_RELOAD:
+        return hulse_admin_answer(out, hulse_reload_answer(scene->reload));
     case ADMIN_HEALTH:
         break;
     }

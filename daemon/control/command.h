@@ -12,14 +12,15 @@
 #include "daemon/admin/request.h"
 #include "daemon/control/collect.h"
 #include "daemon/control/crew.h"
+#include "daemon/control/reload.h"
 
 /* What the commands may look at. */
 struct command_scene {
     const struct crew *crew;
     const struct flow *flow;
     const char *version;
-    uint64_t started_ms;        /* CLOCK_MONOTONIC */
-    uint64_t config_generation; /* 1, and one more with each reload */
+    uint64_t started_ms; /* CLOCK_MONOTONIC */
+    struct reload *reload;
     bool draining;
 };
 

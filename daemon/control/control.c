@@ -13,6 +13,7 @@
 #include "daemon/control/drain.h"
 #include "daemon/control/listen.h"
 #include "daemon/control/notify.h"
+#include "daemon/control/reload.h"
 #include "daemon/control/signals.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
@@ -46,6 +47,7 @@ struct control {
     struct command_scene scene;
     struct admin_server admin;
     struct signals signals;
+    struct reload reload;
     struct collection *dump; /* of USR1, while it is on its way */
     struct drain drain;
     struct timer drain_tick;
@@ -116,8 +118,7 @@ static void handle_signal(void *ctx, int number)
 
     switch (number) {
     case SIGHUP:
-        HULSE_LOG_WARNF("reload.unavailable",
-                        hulse_log_str("why", "this version has no configuration file"));
+        (void)hulse_reload_run(&c->reload, "signal");
         break;
     case SIGUSR1:
         if (c->dump == NULL) {
@@ -131,6 +132,19 @@ static void handle_signal(void *ctx, int number)
 }
 
 /* ---- start and end ---- */
+
+/* What of a configuration can change while the daemon runs. */
+static hulse_status apply_config(void *ctx, const struct config *fresh, struct error *err)
+{
+    struct control *c = ctx;
+    const hulse_status st = hulse_tables_apply(c->params->flow->tables, fresh, err);
+
+    if (st == HULSE_OK) {
+        hulse_log_level_set((enum log_level)fresh->log.level);
+        hulse_plane_tables_changed(&c->plane, c->crew.workers, c->crew.count);
+    }
+    return st;
+}
 
 void hulse_control_limits(const struct config *config, struct plane_limits *out)
 {
@@ -263,6 +277,7 @@ static void end(struct control *c)
     }
     hulse_collector_fini(&c->collector);
     hulse_signals_close(&c->signals);
+    hulse_reload_close(&c->reload);
     hulse_door_fini(&c->door);
 }
 
@@ -275,6 +290,9 @@ static hulse_status start(struct control *c, struct error *err)
     }
     if (st == HULSE_OK) {
         st = hulse_crew_start(&c->crew, &c->plane, err);
+    }
+    if (st == HULSE_OK) {
+        st = hulse_reload_open(&c->reload, err);
     }
     if (st == HULSE_OK) {
         st = begin_accepting(c, err);
@@ -301,8 +319,17 @@ static hulse_status wire(struct control *c, struct error *err)
         .flow = params->flow,
         .version = params->version,
         .started_ms = hulse_loop_now_ms(&c->loop),
-        .config_generation = 1,
+        .reload = &c->reload,
     };
+    const struct reload_params reload = {
+        .loop = &c->loop,
+        .sources = params->sources,
+        .initial = params->config,
+        .apply = apply_config,
+        .ctx = c,
+        .notify_socket = params->notify_socket,
+    };
+    hulse_reload_init(&c->reload, &reload);
     if (!hulse_door_init(&c->door, &c->loop, &c->crew, &c->plane)) {
         return hulse_fail(err, HULSE_IO, "/dev/null: %s", strerrordesc_np(errno));
     }

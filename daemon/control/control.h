@@ -14,8 +14,9 @@
 #include "daemon/flow/flow.h"
 
 struct control_params {
-    const struct config *config;
-    struct flow *flow; /* its tables are made by control */
+    const struct config *config;          /* at the start; stays valid */
+    const struct config_sources *sources; /* to read it again */
+    struct flow *flow;                    /* its tables are made by control */
     const char *version;
     const char *notify_socket; /* $NOTIFY_SOCKET, or NULL */
     uint64_t generation;       /* of this process, never 0 */

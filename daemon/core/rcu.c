@@ -6,8 +6,6 @@
 
 #include "daemon/core/assert.h"
 
-#define TABLE_BUCKETS_MIN 64U
-
 char hulse_rcu_order;
 
 bool hulse_rcu_writer_start(void)
@@ -65,12 +63,16 @@ void hulse_rcu_retire(struct rcu_retired *retired, void (*reclaim_it)(struct rcu
 
 struct cds_lfht *hulse_rcu_table_new(void)
 {
-    return cds_lfht_new_flavor(TABLE_BUCKETS_MIN,
-                               TABLE_BUCKETS_MIN,
-                               0,
-                               CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING,
-                               &urcu_memb_flavor,
-                               NULL);
+    return cds_lfht_new_flavor(
+        HULSE_RCU_BUCKETS_MIN, HULSE_RCU_BUCKETS_MIN, 0, 0, &urcu_memb_flavor, NULL);
+}
+
+void hulse_rcu_table_resize(struct cds_lfht *table, unsigned long buckets)
+{
+    HULSE_ASSERT(!hulse_rcu_reading());
+    HULSE_ASSERT(buckets >= HULSE_RCU_BUCKETS_MIN && (buckets & (buckets - 1)) == 0);
+
+    cds_lfht_resize(table, buckets);
 }
 
 void hulse_rcu_table_destroy(struct cds_lfht **table)

@@ -79,8 +79,15 @@ static inline bool hulse_rcu_reading(void)
     return urcu_memb_read_ongoing() != 0;
 }
 
-/* A table that grows and shrinks by itself; NULL without memory. */
+#define HULSE_RCU_BUCKETS_MIN 64U
+
+/*
+ * A table of HULSE_RCU_BUCKETS_MIN buckets; NULL without memory. It does not resize itself: the
+ * thread that liburcu would start for that takes SIGUSR1, which is ours.
+ */
 struct cds_lfht *hulse_rcu_table_new(void);
+/* Writer, outside a read section. A power of two. */
+void hulse_rcu_table_resize(struct cds_lfht *table, unsigned long buckets);
 /* Empty, and no reader is left. */
 void hulse_rcu_table_destroy(struct cds_lfht **table);
 

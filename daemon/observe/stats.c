@@ -192,6 +192,8 @@ json_t *hulse_stats_finish(struct stats *s, const struct stats_head *head)
     note(s, json_object_set_new(object, "memory", memory(s)));
     note(s, json_object_set_new(object, "missed_doorbells", integer(total(s, "missed_doorbells"))));
     note(s, json_object_set_new(object, "config_generation", integer(head->config_generation)));
+    note(s,
+         json_object_set_new(object, "config_reload_failed", integer(head->config_reload_failed)));
     note(s, json_object_set(object, "totals", s->totals));
     note(s, json_object_set(object, "per_worker", s->per_worker));
     return finish(s, object);

@@ -31,6 +31,7 @@ struct stats_head {
     const char *version;
     uint64_t uptime_s;
     uint64_t config_generation;
+    bool config_reload_failed;
 };
 
 void hulse_stats_begin(struct stats *s);

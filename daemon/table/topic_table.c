@@ -66,7 +66,9 @@ static void reclaim(struct rcu_retired *retired)
 
 bool hulse_topic_table_init(struct topic_table *t, uint32_t entries_max)
 {
-    *t = (struct topic_table){.entries = hulse_rcu_table_new(), .entries_max = entries_max};
+    *t = (struct topic_table){.entries = hulse_rcu_table_new(),
+                              .buckets = HULSE_RCU_BUCKETS_MIN,
+                              .entries_max = entries_max};
     return t->entries != NULL;
 }
 
@@ -94,6 +96,23 @@ const struct topic_entry *hulse_topic_table_find(const struct topic_table *t, co
     return node == NULL ? NULL : entry_of(node);
 }
 
+/* About one entry a bucket; a quarter before it shrinks, so that nothing goes to and fro. */
+static void resize(struct topic_table *t)
+{
+    uint32_t buckets = t->buckets;
+
+    while (t->count > buckets) {
+        buckets *= 2;
+    }
+    while (buckets > HULSE_RCU_BUCKETS_MIN && t->count < buckets / 4) {
+        buckets /= 2;
+    }
+    if (buckets != t->buckets) {
+        hulse_rcu_table_resize(t->entries, buckets);
+        t->buckets = buckets;
+    }
+}
+
 hulse_status hulse_topic_table_ensure(struct topic_table *t,
                                       const char *name,
                                       const struct topic_rules *rules,
@@ -118,6 +137,7 @@ hulse_status hulse_topic_table_ensure(struct topic_table *t,
     }
     hulse_rcu_add(t->entries, e->hash, &e->node);
     t->count += 1;
+    resize(t);
     return HULSE_OK;
 }
 
@@ -190,4 +210,5 @@ void hulse_topic_table_sweep(struct topic_table *t, uint32_t sweeps)
         }
     }
     hulse_rcu_read_unlock();
+    resize(t);
 }

@@ -30,6 +30,7 @@ struct topic_entry {
 struct topic_table {
     struct cds_lfht *entries;
     uint32_t count;
+    uint32_t buckets;
     uint32_t entries_max;
 };
 

@@ -15,6 +15,8 @@ const struct hulse_cli_command *const hulse_cli_commands[] = {
     &hulse_cli_topics,
     &hulse_cli_stats,
     &hulse_cli_health,
+    &hulse_cli_config,
+    &hulse_cli_reload,
     &hulse_cli_help,
     &hulse_cli_version,
     NULL,

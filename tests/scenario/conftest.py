@@ -33,7 +33,8 @@ def clean_environment(**more):
     """Without what would configure a daemon; sanitizer options stay."""
     env = {k: v for k, v in os.environ.items()
            if not k.startswith(("HULSE_SOCKET", "HULSE_ADMIN_SOCKET")) and "__" not in k
-           and k != "NOTIFY_SOCKET"}
+           and k not in ("NOTIFY_SOCKET", "LOG_LEVEL", "SERVICE_NAME", "APP_NAME",
+                         "XDG_CONFIG_HOME")}
     env.update({k: str(v) for k, v in more.items()})
     return env
 
@@ -41,7 +42,7 @@ def clean_environment(**more):
 class Hulsed:
     """One daemon in a folder. Starting waits for READY=1; its end is the test's to check."""
 
-    def __init__(self, folder, *sets, descriptors=None, wait=True, **env):
+    def __init__(self, folder, *sets, args=(), descriptors=None, wait=True, **env):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.socket = self.folder / "hulse.sock"
@@ -52,7 +53,8 @@ class Hulsed:
         notify_path = self.folder / "notify.sock"
         notify_path.unlink(missing_ok=True)
         self.notify.bind(str(notify_path))
-        arguments = [word for key in sets for word in ("--set", key)]
+        arguments = [str(word) for word in args]
+        arguments += [word for key in sets for word in ("--set", key)]
         environment = clean_environment(HULSE_SOCKET=self.socket,
                                         HULSE_ADMIN_SOCKET=self.admin_socket,
                                         NOTIFY_SOCKET=notify_path, **env)

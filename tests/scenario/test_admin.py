@@ -12,7 +12,7 @@ import pytest
 from command import Background, Subscriber, new_topic, ok, publish, run, stats
 
 KEYS = ["version", "uptime_s", "workers", "sessions", "channels", "topics", "brokers", "memory",
-        "missed_doorbells", "config_generation"]
+        "missed_doorbells", "config_generation", "config_reload_failed"]
 
 
 @pytest.mark.smoke

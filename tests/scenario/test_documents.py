@@ -62,7 +62,8 @@ def test_the_snippet_of_the_readme_is_compiled():
 
 def test_links_lead_somewhere():
     broken = []
-    for name in ("README.md", "docs/README.md", "docs/user-guide.md", "docs/reference-cli.md"):
+    for name in ("README.md", "docs/README.md", "docs/user-guide.md", "docs/reference-cli.md",
+                 "docs/reference-config.md"):
         page = ROOT / name
         for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
             path, _, anchor = target.partition("#")

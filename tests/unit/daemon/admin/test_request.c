@@ -35,6 +35,8 @@ static void test_commands(void **state)
     } cases[] = {
         {"{\"command\":\"stats\"}", ADMIN_STATS, ""},
         {" { \"command\" : \"health\" } \r", ADMIN_HEALTH, ""},
+        {"{\"command\":\"config\"}", ADMIN_CONFIG, ""},
+        {"{\"command\":\"reload\"}", ADMIN_RELOAD, ""},
         {"{\"command\":\"topics.list\"}", ADMIN_TOPICS_LIST, ""},
         {"{\"namespace\":\"public/default\",\"command\":\"topics.list\"}",
          ADMIN_TOPICS_LIST,
@@ -69,7 +71,8 @@ static void test_refusals(void **state)
         {"{\"command\":1}", HULSE_INVAL},
         {"{\"command\":\"\"}", HULSE_UNSUPPORTED},
         {"{\"command\":\"Stats\"}", HULSE_UNSUPPORTED},
-        {"{\"command\":\"reload\"}", HULSE_UNSUPPORTED},
+        {"{\"command\":\"reboot\"}", HULSE_UNSUPPORTED},
+        {"{\"command\":\"reload\",\"file\":\"x\"}", HULSE_INVAL},
         {"{\"command\":\"stats\\u0000\"}", HULSE_INVAL},
         {"{\"command\":\"stats\",\"command\":\"stats\"}", HULSE_INVAL},
         {"{\"command\":\"stats\",\"more\":1}", HULSE_INVAL},

@@ -137,6 +137,45 @@ static void test_durations(void **state)
     check_bad(hulse_value_duration, bad, COUNT_OF(bad));
 }
 
+static void test_milliseconds(void **state)
+{
+    static const struct good good[] = {
+        {"0", 0}, {"7", 7}, {"2000us", 2}, {"30s", 30000}, {"7d", 7ULL * 86400000}};
+    static const char *const bad[] = {"", "1us", "1500us", "-1ms", "213504d"};
+
+    (void)state;
+    check_good(hulse_value_duration_ms, good, COUNT_OF(good));
+    check_bad(hulse_value_duration_ms, bad, COUNT_OF(bad));
+}
+
+static void test_ratios(void **state)
+{
+    static const struct good good[] = {{"0", 0},
+                                       {"2", 2000},
+                                       {"1.5", 1500},
+                                       {"1.25", 1250},
+                                       {"0.001", 1},
+                                       {"1.050", 1050},
+                                       {"18446744073709551.615", UINT64_MAX}};
+    static const char *const bad[] = {"",
+                                      ".",
+                                      "1.",
+                                      ".5",
+                                      "-1",
+                                      "1.2345",
+                                      "1,5",
+                                      "1.5x",
+                                      "1.5.5",
+                                      "1e3",
+                                      "18446744073709551.616",
+                                      "18446744073709552",
+                                      "1.99999999999999999999"};
+
+    (void)state;
+    check_good(hulse_value_ratio, good, COUNT_OF(good));
+    check_bad(hulse_value_ratio, bad, COUNT_OF(bad));
+}
+
 static void test_booleans(void **state)
 {
     static const char *const bad[] = {"", "True", "yes", "1", "on", "true ", "falsey"};
@@ -185,6 +224,9 @@ static void check_there_and_back(uint64_t value)
 
     hulse_value_print_size(text, sizeof(text), value);
     assert_true(hulse_value_size(text, &back, &why));
+    assert_int_equal(back, value);
+    hulse_value_print_ratio(text, sizeof(text), value);
+    assert_true(hulse_value_ratio(text, &back, &why));
     assert_int_equal(back, value);
     value -= value % 1000;
     hulse_value_print_duration(text, sizeof(text), value);
@@ -248,6 +290,8 @@ int main(void)
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_milliseconds),
+        cmocka_unit_test(test_ratios),
         cmocka_unit_test(test_booleans),
         cmocka_unit_test(test_modes),
         cmocka_unit_test(test_print_is_read_back),

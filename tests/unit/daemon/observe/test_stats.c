@@ -65,7 +65,8 @@ static const struct figure topic_there[] = {{"producers", 2, false}, {"published
 
 static json_t *compose(void)
 {
-    const struct stats_head head = {.version = "1.2.3", .uptime_s = 42, .config_generation = 1};
+    const struct stats_head head = {
+        .version = "1.2.3", .uptime_s = 42, .config_generation = 1, .config_reload_failed = true};
     struct stats s;
 
     hulse_stats_begin(&s);
@@ -91,7 +92,8 @@ static void test_keys_of_the_contract(void **state)
                                        "brokers",
                                        "memory",
                                        "missed_doorbells",
-                                       "config_generation"};
+                                       "config_generation",
+                                       "config_reload_failed"};
     json_t *stats = compose();
 
     (void)state;
@@ -104,6 +106,7 @@ static void test_keys_of_the_contract(void **state)
     assert_string_equal(string(stats, "version"), "1.2.3");
     assert_int_equal(number(stats, "uptime_s"), 42);
     assert_int_equal(number(stats, "config_generation"), 1);
+    assert_int_equal(number(stats, "config_reload_failed"), 1);
     assert_true(json_is_array(json_object_get(stats, "topics")));
     assert_true(json_is_array(json_object_get(stats, "brokers")));
     assert_true(json_is_object(json_object_get(stats, "memory")));

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * change - see change.h.
+ */
+#include "daemon/config/change.h"
+
+#include "daemon/config/body.h"
+#include "daemon/config/key.h"
+#include "daemon/core/assert.h"
+
+#include <assert.h>
+#include <string.h>
+
+static_assert(KEY_SCOPES <= HULSE_CONFIG_KEYS_MAX / 4, "lists have room beside the keys");
+
+static void note(struct config_change *out, const char *path, bool restart)
+{
+    if (restart) {
+        HULSE_ASSERT(out->restart_count < HULSE_CONFIG_KEYS_MAX);
+        out->restart[out->restart_count++] = path;
+    } else {
+        HULSE_ASSERT(out->applied_count < HULSE_CONFIG_KEYS_MAX);
+        out->applied[out->applied_count++] = path;
+    }
+}
+
+/* An origin whose name lives as long as *c. */
+static bool
+copy_origin(struct config *c, struct config_origin *to, const struct config_origin *from)
+{
+    *to = *from;
+    if (from->name != NULL) {
+        to->name = hulse_body_text(c, from->name, strlen(from->name));
+    }
+    return from->name == NULL || to->name != NULL;
+}
+
+static bool
+take_over_keys(struct config *fresh, const struct config *running, struct config_change *out)
+{
+    bool fine = true;
+
+    for (size_t i = 0; i < hulse_key_count(KEY_GLOBAL); i++) {
+        const struct key *key = hulse_key_at(KEY_GLOBAL, i);
+        const bool restart = (key->flags & KEY_RESTART) != 0;
+        if (hulse_key_equal(key, fresh, running)) {
+            continue;
+        }
+        note(out, key->path, restart);
+        if (restart) {
+            hulse_key_copy(key, fresh, running);
+            fine = copy_origin(fresh, &fresh->origins[i], &running->origins[i]) && fine;
+        }
+    }
+    return fine;
+}
+
+static bool equal_tokens(const struct config_role *a, const struct config_role *b)
+{
+    if (a->token_count != b->token_count) {
+        return false;
+    }
+    for (size_t i = 0; i < a->token_count; i++) {
+        if (strcmp(a->tokens[i], b->tokens[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool equal_items(enum key_scope scope, const void *a, const void *b)
+{
+    const char *name_a = NULL;
+    const char *name_b = NULL;
+
+    if (hulse_key_list(scope)->named) {
+        memcpy(&name_a, a, sizeof(name_a));
+        memcpy(&name_b, b, sizeof(name_b));
+        if (strcmp(name_a, name_b) != 0) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < hulse_key_count(scope); i++) {
+        if (!hulse_key_equal(hulse_key_at(scope, i), a, b)) {
+            return false;
+        }
+    }
+    return scope != KEY_ROLE || equal_tokens(a, b);
+}
+
+static bool equal_lists(enum key_scope scope, const struct config *a, const struct config *b)
+{
+    const size_t count = hulse_body_count(a, scope);
+
+    if (count != hulse_body_count(b, scope)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!equal_items(scope, hulse_body_item(a, scope, i), hulse_body_item(b, scope, i))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The running brokers in place of those that were read. */
+static bool take_over_brokers(struct config *fresh, const struct config *running)
+{
+    const struct key *type = hulse_key_find(KEY_BROKER, "type");
+
+    if (!hulse_body_clear(fresh, KEY_BROKER)) {
+        return false;
+    }
+    for (size_t i = 0; i < running->broker_count; i++) {
+        size_t at = 0;
+        if (hulse_body_add(fresh, KEY_BROKER, running->brokers[i].name, &at, NULL) != HULSE_OK) {
+            return false;
+        }
+        hulse_key_copy(type, hulse_body_item_mutable(fresh, KEY_BROKER, at), &running->brokers[i]);
+        if (!copy_origin(fresh,
+                         hulse_body_origin_mutable(fresh, KEY_BROKER, at, type),
+                         hulse_body_origin(running, KEY_BROKER, i, type))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool hulse_config_take_over(struct config *fresh,
+                            const struct config *running,
+                            struct config_change *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (!take_over_keys(fresh, running, out)) {
+        return false;
+    }
+    for (enum key_scope scope = KEY_GLOBAL + 1; scope < KEY_SCOPES; scope++) {
+        const struct key_list *list = hulse_key_list(scope);
+        if (!equal_lists(scope, fresh, running)) {
+            note(out, list->path, (list->flags & KEY_RESTART) != 0);
+            if (scope == KEY_BROKER && !take_over_brokers(fresh, running)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * valid - see valid.h.
+ */
+#include "daemon/config/valid.h"
+
+#include "daemon/config/cpu_list.h"
+
+#include <regex.h>
+#include <stdint.h>
+#include <string.h>
+
+#define NAME_BYTES_MAX 64U
+#define REPEATS_MAX 10000U
+
+/* Bytes of the well-formed sequence at `in` (Unicode 15, table 3-7); 0 when there is none. */
+static size_t sequence_bytes(const unsigned char *in, size_t bytes)
+{
+    unsigned char low = 0x80; /* bounds of the second byte */
+    unsigned char high = 0xbf;
+    size_t n = 0;
+
+    if (in[0] < 0x80) {
+        return 1;
+    }
+    if (in[0] >= 0xc2 && in[0] <= 0xdf) {
+        n = 2;
+    } else if ((in[0] & 0xf0U) == 0xe0) {
+        n = 3;
+        low = in[0] == 0xe0 ? 0xa0 : low;
+        high = in[0] == 0xed ? 0x9f : high;
+    } else if (in[0] >= 0xf0 && in[0] <= 0xf4) {
+        n = 4;
+        low = in[0] == 0xf0 ? 0x90 : low;
+        high = in[0] == 0xf4 ? 0x8f : high;
+    }
+    if (n == 0 || n > bytes || in[1] < low || in[1] > high) {
+        return 0;
+    }
+    for (size_t i = 2; i < n; i++) {
+        if ((in[i] & 0xc0U) != 0x80) {
+            return 0;
+        }
+    }
+    return n;
+}
+
+bool hulse_valid_utf8(const char *text, size_t bytes)
+{
+    for (size_t at = 0; at < bytes;) {
+        const size_t n = sequence_bytes((const unsigned char *)text + at, bytes - at);
+        if (n == 0) {
+            return false;
+        }
+        at += n;
+    }
+    return true;
+}
+
+bool hulse_valid_text(const char *text, const char **why)
+{
+    *why = "UTF-8 without control characters is expected";
+    for (const char *at = text; *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f) {
+            return false;
+        }
+    }
+    return hulse_valid_utf8(text, strlen(text));
+}
+
+bool hulse_valid_path(const char *text, const char **why)
+{
+    if (!hulse_valid_text(text, why)) {
+        return false;
+    }
+    *why = "an absolute path that does not end in a slash is expected";
+    return text[0] == '/' && text[strlen(text) - 1] != '/';
+}
+
+bool hulse_valid_cpus(const char *text, const char **why)
+{
+    cpu_set_t set;
+
+    return hulse_cpu_list_parse(text, &set, why);
+}
+
+bool hulse_valid_namespace(const char *text, const char **why)
+{
+    const char *slash = strchr(text, '/');
+
+    if (!hulse_valid_text(text, why)) {
+        return false;
+    }
+    *why = "TENANT/NAMESPACE is expected";
+    return slash != NULL && slash != text && slash[1] != '\0' && strchr(slash + 1, '/') == NULL &&
+           strchr(text, ' ') == NULL;
+}
+
+bool hulse_valid_name(const char *text, const char **why)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789_-";
+    const size_t bytes = strlen(text);
+
+    *why = "1 to 64 letters, digits, - and _ are expected";
+    return bytes >= 1 && bytes <= NAME_BYTES_MAX && strspn(text, allowed) == bytes;
+}
+
+/*
+ * libc writes x{2,9} out nine times, and (x{9}){9} eighty-one times: the product of all repeats is
+ * what the compiled expression takes.
+ */
+static bool repeats_fit(const char *text)
+{
+    uint64_t product = 1;
+
+    for (const char *at = strchr(text, '{'); at != NULL; at = strchr(at + 1, '{')) {
+        uint64_t largest = 1;
+        uint64_t number = 0;
+        for (const char *c = at + 1; (*c >= '0' && *c <= '9') || *c == ','; c++) {
+            number = *c == ',' ? 0 : number * 10 + (uint64_t)(*c - '0');
+            if (number > REPEATS_MAX) {
+                return false;
+            }
+            largest = number > largest ? number : largest;
+        }
+        product *= largest;
+        if (product > REPEATS_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool hulse_valid_regex(const char *text, const char **why)
+{
+    regex_t compiled;
+
+    if (!hulse_valid_text(text, why)) {
+        return false;
+    }
+    *why = "the repeats {n} of the expression multiply to more than 10000";
+    if (!repeats_fit(text)) {
+        return false;
+    }
+    *why = "a POSIX extended regular expression is expected";
+    if (regcomp(&compiled, text, REG_EXTENDED | REG_NOSUB) != 0) {
+        return false;
+    }
+    regfree(&compiled);
+    return true;
+}
