@@ -11,6 +11,7 @@
 #include "daemon/config/config.h"
 #include "daemon/control/control.h"
 #include "daemon/control/signals.h"
+#include "daemon/control/watchdog.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
@@ -235,6 +236,13 @@ static uint64_t make_generation(void)
     return generation == 0 ? 1 : generation;
 }
 
+/* No other thread changes the environment. NOLINTBEGIN(concurrency-mt-unsafe) */
+static uint64_t notify_interval_ms(void)
+{
+    return hulse_watchdog_notify_ms(getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"));
+}
+/* NOLINTEND(concurrency-mt-unsafe) */
+
 static hulse_status
 serve(const struct config *config, const struct config_sources *sources, struct error *err)
 {
@@ -251,6 +259,7 @@ serve(const struct config *config, const struct config_sources *sources, struct 
         .version = HULSE_VERSION,
         /* No other thread changes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe) */
         .notify_socket = getenv("NOTIFY_SOCKET"),
+        .notify_every_ms = notify_interval_ms(),
         .generation = make_generation(),
     };
     st = hulse_control_run(&params, err);

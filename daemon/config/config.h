@@ -98,6 +98,7 @@ struct config {
     uint64_t memory_max; /* bytes, 0 = auto */
     uint64_t message_max;
     uint64_t drain_timeout_ns;
+    uint64_t watchdog_timeout_ns; /* 0 = off */
     struct {
         uint32_t level;  /* enum config_level */
         uint32_t format; /* enum config_format */

@@ -111,6 +111,9 @@ static const struct key global_keys[] = {
     {"drain_timeout", KEY_GLOBAL, KEY_DURATION, KEY_RESTART, AT(drain_timeout_ns),
      .min = 0, .max = DAY, .fallback = "25s",
      .help = "time between TERM and exit while sessions are open"},
+    {"watchdog_timeout", KEY_GLOBAL, KEY_DURATION, KEY_RESTART, AT(watchdog_timeout_ns),
+     .min = 0, .max = DAY, .fallback = "30s",
+     .help = "a worker that does not turn for so long ends the daemon; 0s = never"},
 
     {"log.level", KEY_GLOBAL, KEY_ENUM, 0, AT(log.level), .names = level_names, .fallback = "info",
      .help = "least severe level that is written"},

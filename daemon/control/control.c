@@ -15,6 +15,7 @@
 #include "daemon/control/notify.h"
 #include "daemon/control/reload.h"
 #include "daemon/control/signals.h"
+#include "daemon/control/watchdog.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
@@ -51,6 +52,7 @@ struct control {
     struct collection *dump; /* of USR1, while it is on its way */
     struct drain drain;
     struct timer drain_tick;
+    struct watchdog watchdog;
     struct timer sweep; /* of topics that nobody uses */
     const char *broker_names[HULSE_FLOW_BROKERS_MAX];
 };
@@ -254,6 +256,34 @@ static void sweep_tables(struct timer *timer)
     hulse_timer_start(&c->loop.timers, timer, hulse_loop_now_ms(&c->loop) + SWEEP_MS);
 }
 
+/* Its sessions can go on with another process only; what a debugger needs is in the dump. */
+static void worker_stuck(void *ctx, uint32_t worker, uint64_t late_ms)
+{
+    (void)ctx;
+    HULSE_LOG_AT(HULSE_LOG_ERROR,
+                 0,
+                 "worker.stuck",
+                 hulse_log_u64("worker", worker),
+                 hulse_log_u64("late_ms", late_ms));
+    hulse_log_stop();
+    abort();
+}
+
+static void start_watchdog(struct control *c)
+{
+    const struct watchdog_params params = {
+        .loop = &c->loop,
+        .crew = &c->crew,
+        .timeout_ms = c->params->config->watchdog_timeout_ns / 1000000U,
+        .notify_socket = c->params->notify_socket,
+        .notify_every_ms = c->params->notify_every_ms,
+        .stuck = worker_stuck,
+        .ctx = c,
+    };
+
+    hulse_watchdog_start(&c->watchdog, &params);
+}
+
 /* Everything that has been initialised, in reverse; harmless on what has not been opened. */
 static void end(struct control *c)
 {
@@ -262,6 +292,7 @@ static void end(struct control *c)
     hulse_listen_close(&c->admin_socket);
     hulse_timer_stop(&c->loop.timers, &c->drain_tick);
     hulse_collect_forget(&c->dump);
+    hulse_watchdog_stop(&c->watchdog);
     hulse_signals_deadline(STOP_DEADLINE_S, EXIT_CODE_STUCK);
     hulse_crew_stop(&c->crew);
     hulse_signals_deadline(0, EXIT_CODE_STUCK);
@@ -349,6 +380,7 @@ static hulse_status run(struct control *c, struct error *err)
         st = start(c, err);
     }
     if (st == HULSE_OK) {
+        start_watchdog(c);
         announce(c);
         while (c->drain.step != DRAIN_DONE) {
             (void)hulse_loop_round(&c->loop, -1);

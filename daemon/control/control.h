@@ -19,6 +19,7 @@ struct control_params {
     struct flow *flow;                    /* its tables are made by control */
     const char *version;
     const char *notify_socket; /* $NOTIFY_SOCKET, or NULL */
+    uint64_t notify_every_ms;  /* WATCHDOG=1 to it; 0 = it does not watch */
     uint64_t generation;       /* of this process, never 0 */
 };
 

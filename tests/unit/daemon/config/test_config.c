@@ -52,6 +52,7 @@ static const struct row {
     {"message_max", "5MiB", "1KiB", "256MiB", "1023", "257MiB"},
     {"topics_max", "100000", "1", "10000000", "0", "10000001"},
     {"drain_timeout", "25s", "0s", "1d", "-1s", "86400001ms"},
+    {"watchdog_timeout", "30s", "0s", "1d", "-1s", "86400001ms"},
     {"log.level", "info", "error", "debug", "", "trace"},
     {"log.format", "json", "text", "json", "", "xml"},
     {"listen.socket", NULL, "/s", "/run/a b/x.sock", "relative.sock", "/run/hulse/"},
