@@ -102,6 +102,9 @@ static void rings_init(struct channel *ch)
     ch->meta_max =
         ch->max_record / 4 < HULSE_META_BYTES_MAX ? ch->max_record / 4 : HULSE_META_BYTES_MAX;
     ch->slots = producer ? ch->down_bytes / HULSE_RECEIPT_BYTES : 0;
+    if (producer && ch->release_on_read) {
+        hulse_publish_entries_init(ch);
+    }
 }
 
 /* The channel object with its table, not in any list; NULL with *err filled. */

@@ -190,12 +190,12 @@ find_channel(const struct session *s, uint32_t id, enum hulse_channel_kind kind)
 }
 
 /*
- * Release on read means drop oldest (ipc C6): half of the receipt slots for what waits, so that
- * those and what the broker has never block the ring.
+ * Release on read means drop oldest (ipc C6): a quarter of the receipt slots for what waits, so that
+ * those and the thousand that the broker may have never block the ring.
  */
 static uint32_t hold_records(const struct channel *ch)
 {
-    return ch->release_on_read ? ch->slots / 2 : 0;
+    return ch->release_on_read ? ch->slots / 4 : 0;
 }
 
 void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)

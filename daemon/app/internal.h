@@ -82,7 +82,7 @@ struct inflight {
     uint64_t token;
     uint64_t ledger;
     uint64_t entry;
-    uint32_t handle;
+    uint32_t handle; /* of a free entry of a channel that releases on read: the next free one */
     int32_t batch;
     uint16_t partition;
     uint8_t outcome; /* 0 = without an answer */
@@ -141,6 +141,7 @@ struct channel {
     uint64_t taken;    /* entries put into `inflight` since it was last empty */
     uint64_t finished; /* entries released of these */
     struct inflight *inflight;
+    uint32_t entry_free; /* release on read: the first free entry */
     uint64_t stats[HULSE_STAT_COUNT];
 
     /* Touched per visit. */
@@ -403,6 +404,8 @@ void hulse_channel_state(struct channel *ch, enum hulse_region_state state, unsi
 uint64_t hulse_publish_unread(const struct channel *ch);
 /* One bounded visit; returns the records taken. */
 unsigned hulse_publish_visit(struct plane *p, struct channel *ch);
+/* All entries are free. */
+void hulse_publish_entries_init(struct channel *ch);
 /* Publisher's answer. */
 void hulse_publish_answered(void *ctx, uint64_t token, const struct broker_answer *answer);
 /* Posts receipts of the finished prefix and gives its ring space back. */

@@ -3,7 +3,8 @@
  * publish_channel - records from an app's ring to flow, receipts back, ring space released.
  *
  * A record is taken only if a receipt slot is left for it, so receipts cannot overflow. Answers
- * may come in any order; receipts and ring space leave in ring order.
+ * may come in any order; receipts and ring space leave in ring order, but for channels that release
+ * on read: their ring space leaves when it is read, their receipts as the answers come.
  */
 #include "daemon/app/internal.h"
 #include "daemon/core/assert.h"
@@ -44,16 +45,32 @@ bool hulse_publish_has_room(struct channel *ch)
     return in_flight(ch) + unread_receipts(ch) < ch->slots;
 }
 
-static struct inflight *entry_at(const struct channel *ch, uint64_t position)
+/*
+ * Two ways to number entries. In ring order: by a position that rises, and what is finished waits
+ * for what came before it. A channel that releases on read owes no order, and one record that the
+ * broker keeps must not hold up the rest: by index, from a free list.
+ */
+static struct inflight *entry_at(const struct channel *ch, uint64_t token)
 {
-    return &ch->inflight[position & (ch->slots - 1)];
+    return &ch->inflight[token & (ch->slots - 1)];
 }
 
-/* Appends an entry that ends at the current read position; outcome 0 awaits an answer. */
-static struct inflight *entry_add(struct channel *ch, uint64_t token, uint32_t handle)
+void hulse_publish_entries_init(struct channel *ch)
+{
+    for (uint32_t i = 0; i < ch->slots; i++) {
+        ch->inflight[i].handle = i + 1;
+    }
+    ch->entry_free = 0;
+}
+
+/* Adds an entry for the record that ends at the read position; outcome 0 awaits an answer. */
+static struct inflight *
+entry_add(struct channel *ch, uint64_t token, uint32_t handle, uint64_t *number)
 {
     HULSE_ASSERT(in_flight(ch) < ch->slots);
-    struct inflight *e = entry_at(ch, ch->taken);
+    *number = ch->release_on_read ? ch->entry_free : ch->taken;
+    struct inflight *e = entry_at(ch, *number);
+    ch->entry_free = e->handle; /* means nothing in ring order */
     e->end = ch->rx.read;
     e->token = token;
     e->handle = handle;
@@ -63,28 +80,6 @@ static struct inflight *entry_add(struct channel *ch, uint64_t token, uint32_t h
     ch->taken += 1;
     ch->session->plane->in_flight += 1;
     return e;
-}
-
-void hulse_publish_answered(void *ctx, uint64_t token, const struct broker_answer *answer)
-{
-    struct handle *h = ctx;
-    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
-    struct channel *ch = h->channel;
-    HULSE_ASSERT(token - ch->finished < in_flight(ch));
-
-    struct inflight *e = entry_at(ch, token);
-    HULSE_ASSERT(e->outcome == 0);
-    HULSE_ASSERT(h->in_flight > 0);
-    h->in_flight -= 1;
-    e->outcome = answer->outcome != 0 ? answer->outcome : (uint8_t)HULSE_OUTCOME_FAILED_UNKNOWN;
-    e->has_id = answer->has_id;
-    if (answer->has_id) {
-        e->ledger = answer->id.ledger;
-        e->entry = answer->id.entry;
-        e->batch = answer->id.batch;
-        e->partition = answer->id.partition;
-    }
-    hulse_plane_touch(ch->session->plane, ch);
 }
 
 static void post_receipt(struct plane *p, struct channel *ch, const struct inflight *e)
@@ -110,23 +105,68 @@ static bool good(uint8_t outcome)
     return outcome == HULSE_OUTCOME_STORED || outcome == HULSE_OUTCOME_SPOOLED;
 }
 
-void hulse_publish_release(struct plane *p, struct channel *ch)
+/* The entry has its outcome: counted, and told if the app wants to hear of it. */
+static void settle(struct plane *p, struct channel *ch, const struct inflight *e, bool post)
+{
+    const bool ok = good(e->outcome);
+
+    if (e->silent) {
+        return;
+    }
+    ch->stats[ok ? HULSE_STAT_DONE : HULSE_STAT_FAILED] += 1;
+    if (post && (!ok || ch->receipt_mode == HULSE_RECEIPT_MODE_FULL)) {
+        post_receipt(p, ch, e);
+    }
+}
+
+/* Release on read: finished as soon as it is answered. */
+static void settle_at_once(struct channel *ch, struct inflight *e)
+{
+    settle(ch->session->plane, ch, e, posts_receipts(ch));
+    e->handle = ch->entry_free;
+    ch->entry_free = (uint32_t)(e - ch->inflight);
+    ch->finished += 1;
+    ch->session->plane->in_flight -= 1;
+}
+
+void hulse_publish_answered(void *ctx, uint64_t token, const struct broker_answer *answer)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    struct channel *ch = h->channel;
+    HULSE_ASSERT(ch->release_on_read ? token < ch->slots : token - ch->finished < in_flight(ch));
+
+    struct inflight *e = entry_at(ch, token);
+    HULSE_ASSERT(e->outcome == 0);
+    HULSE_ASSERT(h->in_flight > 0);
+    h->in_flight -= 1;
+    e->outcome = answer->outcome != 0 ? answer->outcome : (uint8_t)HULSE_OUTCOME_FAILED_UNKNOWN;
+    e->has_id = answer->has_id;
+    if (answer->has_id) {
+        e->ledger = answer->id.ledger;
+        e->entry = answer->id.entry;
+        e->batch = answer->id.batch;
+        e->partition = answer->id.partition;
+    }
+    if (ch->release_on_read) {
+        settle_at_once(ch, e);
+    }
+    hulse_plane_touch(ch->session->plane, ch);
+}
+
+/* What is finished from the oldest on; the ring position behind it. */
+static uint64_t release_prefix(struct plane *p, struct channel *ch)
 {
     const uint64_t before = ch->finished;
     const bool post = posts_receipts(ch);
     uint64_t end = ch->rx.released;
+
     while (ch->finished != ch->taken) {
         const struct inflight *e = entry_at(ch, ch->finished);
         if (e->outcome == 0) {
             break;
         }
-        if (!e->silent) {
-            const bool ok = good(e->outcome);
-            ch->stats[ok ? HULSE_STAT_DONE : HULSE_STAT_FAILED] += 1;
-            if (post && (!ok || ch->receipt_mode == HULSE_RECEIPT_MODE_FULL)) {
-                post_receipt(p, ch, e);
-            }
-        }
+        settle(p, ch, e, post);
         end = e->end;
         ch->finished += 1;
     }
@@ -136,33 +176,47 @@ void hulse_publish_release(struct plane *p, struct channel *ch)
         ch->taken = 0;
         ch->finished = 0;
     }
+    return end;
+}
+
+void hulse_publish_release(struct plane *p, struct channel *ch)
+{
+    /* Announced at the flush, behind the receipts (M5 before M3). */
+    ch->rx.released = ch->release_on_read ? ch->rx.read : release_prefix(p, ch);
+}
+
+/* An entry that has its outcome from the start. */
+static void
+finished_entry(struct channel *ch, uint64_t token, uint32_t handle, uint8_t outcome, bool silent)
+{
+    uint64_t number = 0;
+    struct inflight *e = entry_add(ch, token, handle, &number);
+    e->outcome = outcome;
+    e->silent = silent;
     if (ch->release_on_read) {
-        end = ch->rx.read;
+        settle_at_once(ch, e);
     }
-    ch->rx.released = end; /* announced at the flush, behind the receipts (M5 before M3) */
 }
 
 static void refuse(struct channel *ch, uint64_t token, uint32_t handle, uint8_t outcome)
 {
-    entry_add(ch, token, handle)->outcome = outcome;
+    finished_entry(ch, token, handle, outcome, false);
 }
 
 static void silent(struct channel *ch)
 {
-    struct inflight *e = entry_add(ch, 0, 0);
-    e->outcome = HULSE_OUTCOME_STORED;
-    e->silent = true;
+    finished_entry(ch, 0, 0, HULSE_OUTCOME_STORED, true);
 }
 
-/* Hands one whole message to flow; its entry is the next. */
+/* Hands one whole message to flow; its entry is made. */
 static void send_message(struct channel *ch,
                          struct handle *h,
                          const struct hulse_publish_header *hdr,
                          struct broker_span payload,
                          const struct broker_meta *meta)
 {
-    const uint64_t token = ch->taken;
-    entry_add(ch, hdr->token, hdr->handle);
+    uint64_t token = 0;
+    (void)entry_add(ch, hdr->token, hdr->handle, &token);
     h->in_flight += 1;
     const struct broker_record r = {
         .payload = payload,

@@ -56,9 +56,9 @@ static void reclaim(struct rcu_head *head)
     HULSE_TSAN_RELEASE(&hulse_rcu_order);
 }
 
-void hulse_rcu_retire(struct rcu_retired *retired, void (*how)(struct rcu_retired *retired))
+void hulse_rcu_retire(struct rcu_retired *retired, void (*reclaim_it)(struct rcu_retired *retired))
 {
-    retired->reclaim = how;
+    retired->reclaim = reclaim_it;
     HULSE_TSAN_RELEASE(retired);
     urcu_memb_call_rcu(&retired->head, reclaim);
 }

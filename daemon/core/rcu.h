@@ -60,8 +60,8 @@ void hulse_rcu_drain(void);
 /* Each thread that reads tables, around its whole life as a reader. */
 void hulse_rcu_thread_begin(void);
 void hulse_rcu_thread_end(void);
-/* Thread: the writer. `reclaim` runs on the reclaiming thread when no reader can hold it any more. */
-void hulse_rcu_retire(struct rcu_retired *retired, void (*reclaim)(struct rcu_retired *retired));
+/* Thread: the writer. `reclaim_it` runs on a thread of its own when no reader can hold it any more. */
+void hulse_rcu_retire(struct rcu_retired *retired, void (*reclaim_it)(struct rcu_retired *retired));
 
 static inline void hulse_rcu_read_lock(void)
 {

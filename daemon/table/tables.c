@@ -202,19 +202,19 @@ void hulse_tables_figures(const struct tables *t, struct tables_figures *out)
 
 hulse_status hulse_tables_admit(struct tables *t,
                                 const struct identity *who,
-                                struct role_state **out,
+                                struct role_state **role,
                                 struct error *err)
 {
     hulse_status st = HULSE_OK;
 
-    *out = NULL;
+    *role = NULL;
     hulse_rcu_read_lock();
     const struct policy *p = policy_now(whole_of(t));
     if (hulse_roles_token_unknown(p->roles, who)) {
         st = hulse_fail(err, HULSE_DENIED, "no role has this token");
     } else {
-        const struct app_role *role = hulse_roles_find(p->roles, who);
-        *out = role == NULL ? NULL : hulse_role_state_hold(role->state);
+        const struct app_role *found = hulse_roles_find(p->roles, who);
+        *role = found == NULL ? NULL : hulse_role_state_hold(found->state);
     }
     hulse_rcu_read_unlock();
     return st;
