@@ -6,6 +6,8 @@
  *   {"command":"health"}             -> {"status":"ok","result":{"status":"healthy",...}}
  *   {"command":"topics.list"[,"namespace":"public/default"]}
  *                                    -> {"status":"ok","result":["NAME",...]}
+ *   {"command":"drain"}              -> {"status":"ok","result":{"draining":true,"pid":N,
+ *                                       "sessions":N}}; again and again the same answer
  *   anything else                    -> {"status":"error","code":"HULSE_…","detail":"..."}
  *
  * The result of stats: version uptime_s workers sessions channels topics[] brokers[] memory{}
@@ -26,5 +28,6 @@
 #define HULSE_ADMIN_STATS "stats"
 #define HULSE_ADMIN_HEALTH "health"
 #define HULSE_ADMIN_TOPICS_LIST "topics.list"
+#define HULSE_ADMIN_DRAIN "drain"
 
 #endif

@@ -18,6 +18,7 @@ static const struct command {
     {HULSE_ADMIN_STATS, ADMIN_STATS, NULL},
     {HULSE_ADMIN_HEALTH, ADMIN_HEALTH, NULL},
     {HULSE_ADMIN_TOPICS_LIST, ADMIN_TOPICS_LIST, "namespace"},
+    {HULSE_ADMIN_DRAIN, ADMIN_DRAIN, NULL},
 };
 
 static const struct command *find_command(const char *name)

@@ -100,6 +100,12 @@ static void request_stop(struct control *c)
     drain_on(&c->drain_tick);
 }
 
+/* The operator's wish to drain, from the admin socket. */
+static void drain_asked(void *ctx)
+{
+    request_stop(ctx);
+}
+
 /* ---- signals ---- */
 
 static void dump_done(void *ctx, struct collection *reports)
@@ -302,6 +308,8 @@ static hulse_status wire(struct control *c, struct error *err)
         .version = params->version,
         .started_ms = hulse_loop_now_ms(&c->loop),
         .config_generation = 1,
+        .drain = drain_asked,
+        .ctx = c,
     };
     if (!hulse_door_init(&c->door, &c->loop, &c->crew, &c->plane)) {
         return hulse_fail(err, HULSE_IO, "/dev/null: %s", strerrordesc_np(errno));

@@ -15,6 +15,7 @@ const struct hulse_cli_command *const hulse_cli_commands[] = {
     &hulse_cli_topics,
     &hulse_cli_stats,
     &hulse_cli_health,
+    &hulse_cli_drain,
     &hulse_cli_help,
     &hulse_cli_version,
     NULL,

@@ -35,6 +35,7 @@ static void test_commands(void **state)
     } cases[] = {
         {"{\"command\":\"stats\"}", ADMIN_STATS, ""},
         {" { \"command\" : \"health\" } \r", ADMIN_HEALTH, ""},
+        {"{\"command\":\"drain\"}", ADMIN_DRAIN, ""},
         {"{\"command\":\"topics.list\"}", ADMIN_TOPICS_LIST, ""},
         {"{\"namespace\":\"public/default\",\"command\":\"topics.list\"}",
          ADMIN_TOPICS_LIST,
