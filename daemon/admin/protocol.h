@@ -8,6 +8,8 @@
  *                                    -> {"status":"ok","result":["NAME",...]}
  *   {"command":"config"}             -> {"status":"ok","result":{"yaml":"..."}}
  *   {"command":"reload"}             -> {"status":"ok","result":{"accepted":true,...}}
+ *   {"command":"drain"}              -> {"status":"ok","result":{"draining":true,"pid":N,
+ *                                       "sessions":N}}; again and again the same answer
  *   anything else                    -> {"status":"error","code":"HULSE_…","detail":"..."}
  *
  * The result of stats: version uptime_s workers sessions channels topics[] brokers[] memory{}
@@ -33,5 +35,6 @@
 #define HULSE_ADMIN_TOPICS_LIST "topics.list"
 #define HULSE_ADMIN_CONFIG "config"
 #define HULSE_ADMIN_RELOAD "reload"
+#define HULSE_ADMIN_DRAIN "drain"
 
 #endif

@@ -20,6 +20,7 @@ static const struct command {
     {HULSE_ADMIN_TOPICS_LIST, ADMIN_TOPICS_LIST, "namespace"},
     {HULSE_ADMIN_CONFIG, ADMIN_CONFIG, NULL},
     {HULSE_ADMIN_RELOAD, ADMIN_RELOAD, NULL},
+    {HULSE_ADMIN_DRAIN, ADMIN_DRAIN, NULL},
 };
 
 static const struct command *find_command(const char *name)

@@ -14,7 +14,14 @@
 
 #define HULSE_ADMIN_NAMESPACE_BYTES 512U
 
-enum admin_command { ADMIN_STATS = 0, ADMIN_HEALTH, ADMIN_TOPICS_LIST, ADMIN_CONFIG, ADMIN_RELOAD };
+enum admin_command {
+    ADMIN_STATS = 0,
+    ADMIN_HEALTH,
+    ADMIN_TOPICS_LIST,
+    ADMIN_CONFIG,
+    ADMIN_RELOAD,
+    ADMIN_DRAIN
+};
 
 struct admin_request {
     enum admin_command command;

@@ -144,6 +144,23 @@ static json_t *health(const struct command_scene *scene)
     return hulse_health_compose(&in);
 }
 
+/* ---- drain ---- */
+
+static json_t *drain(const struct command_scene *scene)
+{
+    /* A second request to stop ends the daemon at once; asking twice for a drain is not that. */
+    if (!scene->draining) {
+        scene->drain(scene->ctx);
+    }
+    return json_pack("{s:b, s:I, s:I}",
+                     "draining",
+                     1,
+                     "pid",
+                     (json_int_t)getpid(),
+                     "sessions",
+                     (json_int_t)hulse_crew_sessions(scene->crew));
+}
+
 bool hulse_command_answer(const struct command_scene *scene,
                           const struct admin_request *request,
                           const struct collection *reports,
@@ -160,6 +177,8 @@ bool hulse_command_answer(const struct command_scene *scene,
         return hulse_admin_answer(out, hulse_config_answer(scene->reload));
     case ADMIN_RELOAD:
         return hulse_admin_answer(out, hulse_reload_answer(scene->reload));
+    case ADMIN_DRAIN:
+        return hulse_admin_answer(out, drain(scene));
     case ADMIN_HEALTH:
         break;
     }

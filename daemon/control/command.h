@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * command - what an admin request means: its answer, from the control thread's own knowledge or
- * from the workers' reports.
+ * from the workers' reports, and for drain also its effect.
  *
  * Threads: control.
  */
@@ -22,6 +22,8 @@ struct command_scene {
     uint64_t started_ms; /* CLOCK_MONOTONIC */
     struct reload *reload;
     bool draining;
+    void (*drain)(void *ctx); /* begins the drain and sets `draining`; called once at most */
+    void *ctx;
 };
 
 /* True when the answer needs the workers' reports. */

@@ -104,6 +104,12 @@ static void request_stop(struct control *c)
     drain_on(&c->drain_tick);
 }
 
+/* The operator's wish to drain, from the admin socket. */
+static void drain_asked(void *ctx)
+{
+    request_stop(ctx);
+}
+
 /* ---- signals ---- */
 
 static void dump_done(void *ctx, struct collection *reports)
@@ -351,6 +357,8 @@ static hulse_status wire(struct control *c, struct error *err)
         .version = params->version,
         .started_ms = hulse_loop_now_ms(&c->loop),
         .reload = &c->reload,
+        .drain = drain_asked,
+        .ctx = c,
     };
     const struct reload_params reload = {
         .loop = &c->loop,

@@ -66,7 +66,7 @@ static int connect_failed(const char *path, int error)
     return HULSE_CLI_UNREACHABLE;
 }
 
-static int open_socket(const struct hulse_cli *cli, int *fd)
+int hulse_cli_admin_open(const struct hulse_cli *cli, int *fd)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -200,22 +200,15 @@ static int judge(const struct answer *a, json_t **result)
     return rc;
 }
 
-int hulse_cli_admin_ask(const struct hulse_cli *cli,
-                        const char *command,
-                        const char *ns,
-                        json_t **result)
+int hulse_cli_admin_ask_on(
+    int fd, const struct hulse_cli *cli, const char *command, const char *ns, json_t **result)
 {
     const struct hulse_cli_deadline until =
         hulse_cli_deadline_in(cli->timeout_ms < 0 ? ANSWER_TIMEOUT_MS : cli->timeout_ms);
     struct answer a = {0};
-    int fd = -1;
-    int rc = open_socket(cli, &fd);
+    int rc = send_request(fd, command, ns);
 
     *result = NULL;
-    if (rc != HULSE_CLI_OK) {
-        return rc;
-    }
-    rc = send_request(fd, command, ns);
     if (rc == HULSE_CLI_OK) {
         rc = read_answer(fd, &a, until);
     }
@@ -223,6 +216,21 @@ int hulse_cli_admin_ask(const struct hulse_cli *cli,
         rc = judge(&a, result);
     }
     free(a.data);
-    (void)close(fd);
+    return rc;
+}
+
+int hulse_cli_admin_ask(const struct hulse_cli *cli,
+                        const char *command,
+                        const char *ns,
+                        json_t **result)
+{
+    int fd = -1;
+    int rc = hulse_cli_admin_open(cli, &fd);
+
+    *result = NULL;
+    if (rc == HULSE_CLI_OK) {
+        rc = hulse_cli_admin_ask_on(fd, cli, command, ns, result);
+        (void)close(fd);
+    }
     return rc;
 }

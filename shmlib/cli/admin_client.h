@@ -13,6 +13,11 @@
 
 #include <jansson.h>
 
+/* Connects, for hulse_cli_admin_ask_on(). Gives: *fd, to close(). On failure as below. */
+int hulse_cli_admin_open(const struct hulse_cli *cli, int *fd);
+/* As hulse_cli_admin_ask(), on an open connection. */
+int hulse_cli_admin_ask_on(
+    int fd, const struct hulse_cli *cli, const char *command, const char *ns, json_t **result);
 /*
  * Asks {"command":command, "namespace":ns}; ns may be NULL. Gives: *result, to json_decref().
  * On failure says why and gives the exit code, else HULSE_CLI_OK.

@@ -28,7 +28,7 @@ static void check_accepted(const struct admin_request *request)
     const char *name = request->namespace_name;
     const char *end = memchr(name, '\0', sizeof(request->namespace_name));
 
-    must(request->command <= ADMIN_RELOAD);
+    must(request->command <= ADMIN_DRAIN);
     must(end != NULL);
     if (end != name) {
         const char *slash = strchr(name, '/');

@@ -36,6 +36,35 @@ def test_a_daemon_that_drains_is_alive(start):
     assert daemon.wait() == 0
 
 
+def test_drain_begins_once_and_waits_for_the_end(start):
+    daemon = start("drain_timeout=1h")
+    with Subscriber(daemon, new_topic(), "-s", "s") as sub:
+        for _ in range(2):  # The second is no second TERM.
+            answer = json.loads(ok(run(daemon, "drain", "--json")))
+            assert answer == {"draining": True, "pid": daemon.pid, "sessions": 1}
+        assert daemon.next_state() == "STOPPING=1"
+        late = run(daemon, "drain", "--wait", "1ms")
+        assert late.returncode == 75
+        assert b"has not ended yet" in late.stderr
+        with Background(daemon, "drain", "--wait", "60s") as waiting:
+            assert waiting.line().split() == [b"draining", b"yes"]
+            assert daemon.process.poll() is None
+            sub.signal(signal.SIGTERM)
+            # A pidfd is readable once the process is a zombie, so that wait() finds it at once.
+            assert waiting.wait()[1] == 0
+            assert daemon.process.poll() == 0
+    assert len(daemon.lines("daemon.stopping")) == 1
+    assert not daemon.lines("daemon.aborted")
+
+
+def test_drain_without_sessions_answers_and_ends(start):
+    daemon = start()
+    text = ok(run(daemon, "drain", "--wait", "60s")).decode()
+    assert ["sessions", "0"] in [line.split() for line in text.splitlines()]
+    assert daemon.process.poll() == 0
+    assert run(daemon, "drain").returncode == 69
+
+
 def test_stats_have_the_documented_members(daemon):
     answer = stats(daemon)
     assert list(answer)[:len(KEYS)] == KEYS

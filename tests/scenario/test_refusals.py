@@ -25,6 +25,7 @@ SOME_TOPIC = "non-persistent://public/default/refusals"
     ("topics", "list"),
     ("stats",),
     ("health",),
+    ("drain",),
 ])
 def test_no_daemon_is_69(tmp_path, args):
     class Nobody:
@@ -68,6 +69,9 @@ def test_no_daemon_is_69(tmp_path, args):
     ("topics", "create", SOME_TOPIC),
     ("stats", "more"),
     ("health", "--deep"),
+    ("drain", "now"),
+    ("drain", "--wait", "soon"),
+    ("drain", "--wait"),
     ("help", "nonsense"),
 ])
 def test_usage_is_64_with_a_hint(args):

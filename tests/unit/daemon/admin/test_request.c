@@ -37,6 +37,7 @@ static void test_commands(void **state)
         {" { \"command\" : \"health\" } \r", ADMIN_HEALTH, ""},
         {"{\"command\":\"config\"}", ADMIN_CONFIG, ""},
         {"{\"command\":\"reload\"}", ADMIN_RELOAD, ""},
+        {"{\"command\":\"drain\"}", ADMIN_DRAIN, ""},
         {"{\"command\":\"topics.list\"}", ADMIN_TOPICS_LIST, ""},
         {"{\"namespace\":\"public/default\",\"command\":\"topics.list\"}",
          ADMIN_TOPICS_LIST,
