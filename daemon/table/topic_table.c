@@ -27,6 +27,26 @@ static struct topic_entry *entry_of(struct cds_lfht_node *node)
     return caa_container_of(node, struct topic_entry, node);
 }
 
+static struct topic_entry *entry_at(struct cds_lfht_iter *it)
+{
+    struct cds_lfht_node *node = cds_lfht_iter_get_node(it);
+
+    return node == NULL ? NULL : entry_of(node);
+}
+
+/* In place of liburcu's loop, which computes with a null pointer at its end. */
+static struct topic_entry *first(const struct topic_table *t, struct cds_lfht_iter *it)
+{
+    cds_lfht_first(t->entries, it);
+    return entry_at(it);
+}
+
+static struct topic_entry *next(const struct topic_table *t, struct cds_lfht_iter *it)
+{
+    cds_lfht_next(t->entries, it);
+    return entry_at(it);
+}
+
 static int same_name(struct cds_lfht_node *node, const void *key)
 {
     HULSE_TSAN_ACQUIRE(node);
@@ -78,7 +98,7 @@ void hulse_topic_table_fini(struct topic_table *t)
     struct topic_entry *e = NULL;
 
     hulse_rcu_read_lock();
-    cds_lfht_for_each_entry (t->entries, &it, e, node) {
+    for (e = first(t, &it); e != NULL; e = next(t, &it)) {
         const int failed = cds_lfht_del(t->entries, &e->node);
         HULSE_ASSERT(failed == 0);
         hulse_rcu_retire(&e->retired, reclaim);
@@ -204,7 +224,7 @@ void hulse_topic_table_sweep(struct topic_table *t, uint32_t sweeps)
     struct topic_entry *e = NULL;
 
     hulse_rcu_read_lock();
-    cds_lfht_for_each_entry (t->entries, &it, e, node) {
+    for (e = first(t, &it); e != NULL; e = next(t, &it)) {
         if (ended(e, sweeps)) {
             take_out(t, e);
         }
