@@ -8,7 +8,6 @@
 #include "daemon/core/mem.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MASK = HULSE_LOG_RING_BYTES - 1 };
@@ -18,14 +17,10 @@ _Static_assert(HULSE_LOG_RING_BYTES >= 4 * HULSE_LOG_RECORD_BYTES, "a ring holds
 
 struct log_ring *hulse_log_ring_create(const char *name)
 {
-    struct log_ring *ring = NULL;
+    struct log_ring *ring =
+        hulse_mem_alloc_aligned(HULSE_MEM_LOG, alignof(struct log_ring), sizeof(*ring));
 
-    if (!hulse_mem_take(HULSE_MEM_LOG, sizeof(*ring))) {
-        return NULL;
-    }
-    ring = aligned_alloc(alignof(struct log_ring), sizeof(*ring));
     if (ring == NULL) {
-        hulse_mem_give(HULSE_MEM_LOG, sizeof(*ring));
         return NULL;
     }
     /* Not the bytes: their pages cost nothing until they are used. */
@@ -36,11 +31,8 @@ struct log_ring *hulse_log_ring_create(const char *name)
 
 void hulse_log_ring_destroy(struct log_ring **ring)
 {
-    if (*ring != NULL) {
-        free(*ring);
-        *ring = NULL;
-        hulse_mem_give(HULSE_MEM_LOG, sizeof(**ring));
-    }
+    hulse_mem_free(HULSE_MEM_LOG, *ring, sizeof(**ring));
+    *ring = NULL;
 }
 
 size_t hulse_log_ring_put(struct log_ring *ring, const struct log_record *record)

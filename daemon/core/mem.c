@@ -89,6 +89,17 @@ void *hulse_mem_zalloc(enum mem_purpose purpose, size_t bytes)
     return memory != NULL ? memory : refused_by_system(purpose, bytes);
 }
 
+void *hulse_mem_alloc_aligned(enum mem_purpose purpose, size_t alignment, size_t bytes)
+{
+    HULSE_ASSERT(bytes != 0 && bytes % alignment == 0);
+
+    if (!hulse_mem_take(purpose, bytes)) {
+        return NULL;
+    }
+    void *memory = aligned_alloc(alignment, bytes);
+    return memory != NULL ? memory : refused_by_system(purpose, bytes);
+}
+
 void hulse_mem_free(enum mem_purpose purpose, void *memory, size_t bytes)
 {
     if (memory != NULL) {

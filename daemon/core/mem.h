@@ -35,6 +35,11 @@ void hulse_mem_give(enum mem_purpose purpose, size_t bytes);
 /* Counts and allocates, uninitialised or zeroed; NULL when refused by the cap or the system. */
 void *hulse_mem_alloc(enum mem_purpose purpose, size_t bytes);
 void *hulse_mem_zalloc(enum mem_purpose purpose, size_t bytes);
+/*
+ * The same, uninitialised, for a type whose lines several threads write: at an alignment that
+ * divides `bytes`, which malloc does not promise.
+ */
+void *hulse_mem_alloc_aligned(enum mem_purpose purpose, size_t alignment, size_t bytes);
 /* Frees what alloc gave; `bytes` as then. NULL is harmless. */
 void hulse_mem_free(enum mem_purpose purpose, void *memory, size_t bytes);
 

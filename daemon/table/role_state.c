@@ -11,18 +11,14 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct role_state *hulse_role_state_create(const char *name)
 {
-    if (!hulse_mem_take(HULSE_MEM_TABLE, sizeof(struct role_state))) {
-        return NULL;
-    }
-    /* Lines that threads write are kept apart, which takes more than malloc promises. */
-    struct role_state *s = aligned_alloc(alignof(struct role_state), sizeof(*s));
+    struct role_state *s =
+        hulse_mem_alloc_aligned(HULSE_MEM_TABLE, alignof(struct role_state), sizeof(*s));
+
     if (s == NULL) {
-        hulse_mem_give(HULSE_MEM_TABLE, sizeof(struct role_state));
         return NULL;
     }
     memset(s, 0, sizeof(*s));
@@ -53,8 +49,7 @@ void hulse_role_state_release(struct role_state **state)
     if (before == 1) {
         /* SYNC(role_state.holders) acquire: the last to leave sees what the others did. */
         (void)atomic_load_explicit(&s->holders, memory_order_acquire);
-        free(s);
-        hulse_mem_give(HULSE_MEM_TABLE, sizeof(*s));
+        hulse_mem_free(HULSE_MEM_TABLE, s, sizeof(*s));
     }
 }
 

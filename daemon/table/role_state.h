@@ -22,7 +22,6 @@ struct role_state {
     _Atomic(uint64_t) memory_max;
     _Atomic(uint32_t) sessions;
     _Atomic(uint64_t) bytes; /* rings and tables of its sessions */
-    _Atomic(uint64_t) denied;
     alignas(64) struct bucket_pair rate;
     char name[HULSE_ROLE_NAME_BYTES]; /* cut to fit, for people */
 };

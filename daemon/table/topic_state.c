@@ -9,20 +9,16 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define ENDED (1U << 31U)
 
 struct topic_state *hulse_topic_state_create(void)
 {
-    if (!hulse_mem_take(HULSE_MEM_TABLE, sizeof(struct topic_state))) {
-        return NULL;
-    }
-    /* Lines that threads write are kept apart, which takes more than malloc promises. */
-    struct topic_state *s = aligned_alloc(alignof(struct topic_state), sizeof(*s));
+    struct topic_state *s =
+        hulse_mem_alloc_aligned(HULSE_MEM_TABLE, alignof(struct topic_state), sizeof(*s));
+
     if (s == NULL) {
-        hulse_mem_give(HULSE_MEM_TABLE, sizeof(struct topic_state));
         return NULL;
     }
     memset(s, 0, sizeof(*s));
@@ -56,8 +52,7 @@ void hulse_topic_state_release(struct topic_state **state)
     if ((before & ~ENDED) == 1) {
         /* SYNC(topic_state.holders) acquire: the last to leave sees what the others did. */
         (void)atomic_load_explicit(&s->holders, memory_order_acquire);
-        free(s);
-        hulse_mem_give(HULSE_MEM_TABLE, sizeof(*s));
+        hulse_mem_free(HULSE_MEM_TABLE, s, sizeof(*s));
     }
 }
 
