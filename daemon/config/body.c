@@ -70,17 +70,31 @@ static void set_default(const struct key *key, void *item)
     }
 }
 
+/* An element of zeroes, so that its lists are empty already. */
+static void set_defaults(enum key_scope scope, void *item)
+{
+    for (size_t i = 0; i < hulse_key_count(scope); i++) {
+        const struct key *key = hulse_key_at(scope, i);
+        if (key->type != KEY_TEXTS && key->type != KEY_IDS) {
+            set_default(key, item);
+        }
+    }
+}
+
+void hulse_config_topic_defaults(struct config_topic_rule *out)
+{
+    memset(out, 0, sizeof(*out));
+    set_defaults(KEY_TOPIC, out);
+}
+
 /* An element of defaults, from which all are copied: parsing them each time is what a long list
- * would mostly do. The arena gives zeroes, so lists are empty already. */
+ * would mostly do. The arena gives zeroes. */
 static char *make_blank(struct config_body *body, enum key_scope scope)
 {
     char *blank = hulse_arena_alloc(&body->arena, hulse_key_list(scope)->item_bytes);
 
-    for (size_t i = 0; i < hulse_key_count(scope) && blank != NULL; i++) {
-        const struct key *key = hulse_key_at(scope, i);
-        if (key->type != KEY_TEXTS && key->type != KEY_IDS) {
-            set_default(key, blank);
-        }
+    if (blank != NULL) {
+        set_defaults(scope, blank);
     }
     return blank;
 }

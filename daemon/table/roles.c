@@ -62,6 +62,19 @@ struct roles {
     uid_t own_uid;
 };
 
+static const char *const everything[] = {"**"};
+
+/* The daemon's own uid, as long as no role lists it. */
+static const struct config_role owner = {
+    .name = HULSE_ROLE_OWNER,
+    .produce = everything,
+    .produce_count = 1,
+    .consume = everything,
+    .consume_count = 1,
+    .admin = everything,
+    .admin_count = 1,
+};
+
 /* ---- sizes and memory ---- */
 
 static void *carve(struct block *b, size_t bytes)
@@ -80,23 +93,23 @@ static void measure_globs(struct roles *r, const char *const *patterns, size_t c
     }
 }
 
+static void measure_role(struct roles *r, const struct config_role *c)
+{
+    measure_globs(r, c->produce, c->produce_count);
+    measure_globs(r, c->consume, c->consume_count);
+    measure_globs(r, c->admin, c->admin_count);
+}
+
 static bool allocate(struct roles *r, const struct config_role *roles, size_t count)
 {
-    /* The owner's one pattern. */
-    static const char *const all[] = {"**"};
-
     for (size_t i = 0; i < count; i++) {
         const struct config_role *c = &roles[i];
         r->uid_count += c->uid_count;
         r->gid_count += c->gid_count;
         r->token_count += c->token_count;
-        measure_globs(r, c->produce, c->produce_count);
-        measure_globs(r, c->consume, c->consume_count);
-        measure_globs(r, c->admin, c->admin_count);
+        measure_role(r, c);
     }
-    for (unsigned i = 0; i < 3; i++) {
-        measure_globs(r, all, 1);
-    }
+    measure_role(r, &owner);
     r->list = hulse_mem_zalloc(HULSE_MEM_TABLE, (count + 1) * sizeof(*r->list));
     r->uids = hulse_mem_zalloc(HULSE_MEM_TABLE, r->uid_count * sizeof(*r->uids));
     r->gids = hulse_mem_zalloc(HULSE_MEM_TABLE, r->gid_count * sizeof(*r->gids));
@@ -214,16 +227,6 @@ static hulse_status fill(struct roles *r,
                          const struct roles *before,
                          struct error *err)
 {
-    static const char *const all[] = {"**"};
-    const struct config_role owner = {
-        .name = HULSE_ROLE_OWNER,
-        .produce = all,
-        .produce_count = 1,
-        .consume = all,
-        .consume_count = 1,
-        .admin = all,
-        .admin_count = 1,
-    };
     hulse_status st = HULSE_OK;
 
     for (uint32_t i = 0; i < count && st == HULSE_OK; i++) {

@@ -4,16 +4,15 @@
  */
 #include "daemon/table/topic_rules.h"
 
+#include "daemon/config/config.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/hash.h"
 #include "daemon/core/mem.h"
 #include "daemon/table/pattern.h"
 #include "daemon/table/topic_name.h"
 
 #include <string.h>
 
-/* FNV-1a, 64 bit. */
-#define HASH_START UINT64_C(0xcbf29ce484222325)
-#define HASH_PRIME UINT64_C(0x100000001b3)
 #define HASH_JOIN UINT64_C(0x9e3779b97f4a7c15)
 #define NONE UINT32_MAX
 /* Rules of still other shapes share the shape without beginning and end. */
@@ -45,18 +44,13 @@ struct topic_rules {
     uint32_t shape_count;
 };
 
-static uint64_t hash_on(uint64_t hash, char c)
-{
-    return (hash ^ (unsigned char)c) * HASH_PRIME;
-}
-
 /* Of the first `bytes`. */
 static uint64_t hash_prefix(const char *text, size_t bytes)
 {
-    uint64_t hash = HASH_START;
+    uint64_t hash = HULSE_HASH_START;
 
     for (size_t i = 0; i < bytes; i++) {
-        hash = hash_on(hash, text[i]);
+        hash = hulse_hash_byte(hash, text[i]);
     }
     return hash;
 }
@@ -64,10 +58,10 @@ static uint64_t hash_prefix(const char *text, size_t bytes)
 /* Of the last `bytes`, from the end on. */
 static uint64_t hash_suffix(const char *text, size_t text_bytes, size_t bytes)
 {
-    uint64_t hash = HASH_START;
+    uint64_t hash = HULSE_HASH_START;
 
     for (size_t i = 0; i < bytes; i++) {
-        hash = hash_on(hash, text[text_bytes - 1 - i]);
+        hash = hulse_hash_byte(hash, text[text_bytes - 1 - i]);
     }
     return hash;
 }
@@ -95,15 +89,13 @@ static struct topic_settings settings_of(const struct config_topic_rule *c, uint
     };
 }
 
-/* What every topic without a rule gets: the defaults of the key table (interfaces 3). */
+/* What every topic without a rule gets. */
 static struct topic_settings default_settings(uint32_t broker)
 {
-    const struct config_topic_rule c = {
-        .publish = {.pending_bytes = UINT64_C(8) << 20U, .auto_create = true},
-        .consume = {.nack_delay_ms = 1000, .nack_multiplier = 2, .nack_delay_max_ms = 60000},
-    };
-    struct topic_settings s = settings_of(&c, broker);
+    struct config_topic_rule c;
 
+    hulse_config_topic_defaults(&c);
+    struct topic_settings s = settings_of(&c, broker);
     s.rule = HULSE_TOPIC_RULE_NONE;
     return s;
 }
@@ -288,11 +280,11 @@ const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r,
     if (r->count == 0) {
         return &r->defaults;
     }
-    prefixes[0] = HASH_START;
-    suffixes[0] = HASH_START;
+    prefixes[0] = HULSE_HASH_START;
+    suffixes[0] = HULSE_HASH_START;
     for (size_t i = 0; i < bytes; i++) {
-        prefixes[i + 1] = hash_on(prefixes[i], topic[i]);
-        suffixes[i + 1] = hash_on(suffixes[i], topic[bytes - 1 - i]);
+        prefixes[i + 1] = hulse_hash_byte(prefixes[i], topic[i]);
+        suffixes[i + 1] = hulse_hash_byte(suffixes[i], topic[bytes - 1 - i]);
     }
     for (uint32_t i = 0; i < r->shape_count; i++) {
         const struct shape shape = r->shapes[i];

@@ -8,17 +8,15 @@
 #include "daemon/table/topic_table.h"
 
 #include "daemon/core/assert.h"
+#include "daemon/core/hash.h"
 #include "daemon/core/mem.h"
 
 #include <string.h>
 
 static uint64_t hash_of(const char *name)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    const uint64_t hash = hulse_hash_text(name);
 
-    for (; *name != '\0'; name++) {
-        hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-    }
     return hash ^ (hash >> 32U);
 }
 
@@ -84,6 +82,15 @@ static void reclaim(struct rcu_retired *retired)
     hulse_mem_free(HULSE_MEM_TABLE, e, e->bytes);
 }
 
+static void take_out(struct topic_table *t, struct topic_entry *e)
+{
+    const int failed = cds_lfht_del(t->entries, &e->node);
+
+    HULSE_ASSERT(failed == 0);
+    hulse_rcu_retire(&e->retired, reclaim);
+    t->count -= 1;
+}
+
 bool hulse_topic_table_init(struct topic_table *t, uint32_t entries_max)
 {
     *t = (struct topic_table){.entries = hulse_rcu_table_new(),
@@ -99,9 +106,7 @@ void hulse_topic_table_fini(struct topic_table *t)
 
     hulse_rcu_read_lock();
     for (e = first(t, &it); e != NULL; e = next(t, &it)) {
-        const int failed = cds_lfht_del(t->entries, &e->node);
-        HULSE_ASSERT(failed == 0);
-        hulse_rcu_retire(&e->retired, reclaim);
+        take_out(t, e);
     }
     hulse_rcu_read_unlock();
     hulse_rcu_drain();
@@ -166,7 +171,7 @@ static void replace(struct topic_table *t,
                     const struct topic_rules *rules,
                     uint64_t generation)
 {
-    struct topic_entry *old = entry_of(cds_lfht_iter_get_node(at));
+    struct topic_entry *old = entry_at(at);
     struct topic_entry *fresh = create(old->name, old->state, rules, generation);
 
     if (fresh == NULL) {
@@ -185,13 +190,14 @@ void hulse_topic_table_refresh(struct topic_table *t,
                                uint64_t generation)
 {
     struct cds_lfht_iter it;
+    struct topic_entry *e = NULL;
 
     hulse_rcu_read_lock();
-    cds_lfht_first(t->entries, &it);
-    while (cds_lfht_iter_get_node(&it) != NULL) {
+    for (e = first(t, &it); e != NULL;) {
         struct cds_lfht_iter at = it;
-        cds_lfht_next(t->entries, &it);
-        if (entry_of(cds_lfht_iter_get_node(&at))->generation != generation) {
+        const bool old = e->generation != generation;
+        e = next(t, &it);
+        if (old) {
             replace(t, &at, rules, generation);
         }
     }
@@ -207,15 +213,6 @@ static bool ended(struct topic_entry *e, uint32_t sweeps)
     }
     e->state->idle_sweeps += 1;
     return e->state->idle_sweeps >= sweeps && hulse_topic_state_end(e->state);
-}
-
-static void take_out(struct topic_table *t, struct topic_entry *e)
-{
-    const int failed = cds_lfht_del(t->entries, &e->node);
-
-    HULSE_ASSERT(failed == 0);
-    hulse_rcu_retire(&e->retired, reclaim);
-    t->count -= 1;
 }
 
 void hulse_topic_table_sweep(struct topic_table *t, uint32_t sweeps)

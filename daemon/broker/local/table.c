@@ -3,18 +3,16 @@
  * table - the topics of one worker by name; looked up when something is opened.
  */
 #include "daemon/broker/local/internal.h"
+#include "daemon/core/hash.h"
 
 #include <string.h>
 
 #define BUCKETS_MIN 64U
 
-/* FNV-1a, then a finaliser because the low bits choose the worker and the bucket. */
+/* With a finaliser, because the low bits choose the worker and the bucket. */
 uint64_t hulse_topic_hash(const char *name)
 {
-    uint64_t hash = 0xcbf29ce484222325U;
-    for (const char *c = name; *c != '\0'; c++) {
-        hash = (hash ^ (uint8_t)*c) * 0x100000001b3U;
-    }
+    uint64_t hash = hulse_hash_text(name);
     hash ^= hash >> 33U;
     hash *= 0xff51afd7ed558ccdU;
     return hash ^ (hash >> 33U);
