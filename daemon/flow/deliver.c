@@ -25,7 +25,6 @@ struct subscriber {
     void *ctx;
     uint64_t estimate_bytes; /* 0 = no message seen yet */
     uint64_t outstanding;    /* permits given and not used */
-    uint64_t ttl_ms;         /* the rule's; 0 = none */
     bool opened;
     void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative */
     struct subscriber_counters counters;
@@ -79,7 +78,7 @@ static uint64_t next_estimate(uint64_t estimate, uint64_t size)
 /* Its own time to live, else the rule's. */
 static bool expired(const struct subscriber *s, const struct broker_delivery *d)
 {
-    const uint64_t ttl_ms = d->meta.ttl_ms != 0 ? d->meta.ttl_ms : s->ttl_ms;
+    const uint64_t ttl_ms = d->meta.ttl_ms != 0 ? d->meta.ttl_ms : s->grant.topic.deliver_ttl_ms;
     if (__builtin_expect(ttl_ms == 0, 1)) {
         return false;
     }
@@ -151,21 +150,9 @@ static struct subscriber *create(const struct subscriber_params *params, const c
     return s;
 }
 
-static bool renew(struct subscriber *s)
+static void renew(struct subscriber *s)
 {
     hulse_grant_refresh(&s->grant, s->flow->tables, &s->who, s->topic);
-    s->ttl_ms = s->grant.topic.deliver_ttl_ms;
-    return (s->grant.permissions & PERMISSION_CONSUME) != 0;
-}
-
-static hulse_status denied(const struct subscriber *s, struct error *err)
-{
-    return hulse_fail(err,
-                      HULSE_DENIED,
-                      "user %u%s%s may not consume",
-                      (unsigned)s->who.uid,
-                      s->grant.role_state == NULL ? "" : ", role ",
-                      s->grant.role_state == NULL ? "" : s->grant.role_state->name);
 }
 
 /* The topic has its entry: on to the broker. */
@@ -189,13 +176,9 @@ static void go_on(void *owner, hulse_status st)
     struct subscriber *s = owner;
     struct error err = {0};
 
-    if (st != HULSE_OK) {
-        (void)hulse_fail(&err, st, "%s", hulse_opening_text(st));
-    } else if (!renew(s)) {
-        st = denied(s, &err);
-    } else if (s->grant.topic_state == NULL) {
-        st = hulse_fail(&err, HULSE_LIMIT, "the topic's entry went again: try once more");
-    } else {
+    renew(s);
+    st = hulse_opening_judge(st, &s->grant, &s->who, PERMISSION_CONSUME, &err);
+    if (st == HULSE_OK) {
         st = open_broker(s, &err);
     }
     if (st != HULSE_OK) {
@@ -207,8 +190,11 @@ static void go_on(void *owner, hulse_status st)
 /* With *s ready but for its broker; afterwards it may be gone. */
 static hulse_status begin(struct subscriber *s, struct error *err)
 {
-    if (!renew(s)) {
-        return denied(s, err); /* before anything is made for a name */
+    renew(s);
+    /* Before anything is made for a name. */
+    const hulse_status st = hulse_opening_allowed(&s->grant, &s->who, PERMISSION_CONSUME, err);
+    if (st != HULSE_OK) {
+        return st;
     }
     if (s->grant.topic_state != NULL) {
         return open_broker(s, err);
@@ -246,7 +232,8 @@ hulse_status hulse_subscriber_open(struct subscriber **out,
 enum subscriber_change hulse_subscriber_recheck(struct subscriber *s)
 {
     const uint32_t before = s->grant.topic.verdicts;
-    if (!renew(s)) {
+    renew(s);
+    if ((s->grant.permissions & PERMISSION_CONSUME) == 0) {
         return SUBSCRIBER_DENIED;
     }
     return s->grant.topic.verdicts == before ? SUBSCRIBER_SAME : SUBSCRIBER_VERDICTS;

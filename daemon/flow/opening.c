@@ -94,8 +94,38 @@ void hulse_opening_cancel(struct opening **o)
     }
 }
 
-const char *hulse_opening_text(hulse_status status)
+hulse_status hulse_opening_allowed(const struct grant *g,
+                                   const struct identity *who,
+                                   enum permission wanted,
+                                   struct error *err)
 {
-    return status == HULSE_LIMIT ? "topics_max of the daemon is reached"
-                                 : "memory_max of the daemon is reached";
+    if ((g->permissions & wanted) != 0) {
+        return HULSE_OK;
+    }
+    return hulse_fail(err,
+                      HULSE_DENIED,
+                      "user %u%s%s may not %s",
+                      (unsigned)who->uid,
+                      g->role_state == NULL ? "" : ", role ",
+                      g->role_state == NULL ? "" : g->role_state->name,
+                      wanted == PERMISSION_PRODUCE ? "produce" : "consume");
+}
+
+hulse_status hulse_opening_judge(hulse_status heard,
+                                 const struct grant *g,
+                                 const struct identity *who,
+                                 enum permission wanted,
+                                 struct error *err)
+{
+    if (heard != HULSE_OK) {
+        return hulse_fail(err,
+                          heard,
+                          "%s of the daemon is reached",
+                          heard == HULSE_LIMIT ? "topics_max" : "memory_max");
+    }
+    const hulse_status st = hulse_opening_allowed(g, who, wanted, err);
+    if (st == HULSE_OK && g->topic_state == NULL) {
+        return hulse_fail(err, HULSE_LIMIT, "the topic's entry went again: try once more");
+    }
+    return st;
 }

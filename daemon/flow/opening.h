@@ -32,7 +32,16 @@ hulse_status
 hulse_opening_start(struct opening **out, const struct opening_params *params, struct error *err);
 /* go_on will not come. *o becomes NULL; harmless on NULL. */
 void hulse_opening_cancel(struct opening **o);
-/* What went wrong, for people. */
-const char *hulse_opening_text(hulse_status status);
+/* DENIED unless the grant has that permission; *err says who may not do what. */
+hulse_status hulse_opening_allowed(const struct grant *g,
+                                   const struct identity *who,
+                                   enum permission wanted,
+                                   struct error *err);
+/* What go_on heard, and what the renewed grant says now: OK, or why it cannot open. */
+hulse_status hulse_opening_judge(hulse_status heard,
+                                 const struct grant *g,
+                                 const struct identity *who,
+                                 enum permission wanted,
+                                 struct error *err);
 
 #endif

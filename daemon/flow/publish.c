@@ -46,7 +46,6 @@ struct publisher {
     struct grant grant;
     struct identity who;
     struct hold hold;
-    uint32_t hold_records;
     uint32_t outstanding; /* held ones with the broker */
     bool pumping;
     bool *closed; /* of the pump that is running */
@@ -178,7 +177,6 @@ static struct publisher *create(const struct publisher_params *params, const cha
         p->worker = params->worker;
         p->who = *params->who;
         p->app_rate = params->app_rate;
-        p->hold_records = params->hold_records;
         p->bytes_max = params->flow->message_bytes_max;
         p->object_bytes = bytes;
         memcpy(p->topic, topic, topic_bytes);
@@ -206,17 +204,7 @@ static void renew(struct publisher *p)
                       (p->app_rate != NULL && limited(&g->app_rate));
     p->asks = ((g->permissions & PERMISSION_PRODUCE) == 0 ? ASK_DENIED : 0U) |
               (g->topic.ttl_ms != 0 ? ASK_TTL : 0U) | (rate ? ASK_RATE : 0U) |
-              (p->hold_records != 0 ? ASK_HOLD : 0U);
-}
-
-static hulse_status denied(const struct publisher *p, struct error *err)
-{
-    return hulse_fail(err,
-                      HULSE_DENIED,
-                      "user %u%s%s may not produce",
-                      (unsigned)p->who.uid,
-                      p->grant.role_state == NULL ? "" : ", role ",
-                      p->grant.role_state == NULL ? "" : p->grant.role_state->name);
+              (p->hold.records_max != 0 ? ASK_HOLD : 0U);
 }
 
 /* The topic has its entry: on to the broker. */
@@ -236,17 +224,10 @@ static void go_on(void *owner, hulse_status st)
     struct publisher *p = owner;
     struct error err = {0};
 
-    if (st != HULSE_OK) {
-        (void)hulse_fail(&err, st, "%s", hulse_opening_text(st));
-    } else {
-        renew(p);
-        if ((p->asks & ASK_DENIED) != 0) {
-            st = denied(p, &err);
-        } else if (p->grant.topic_state == NULL) {
-            st = hulse_fail(&err, HULSE_LIMIT, "the topic's entry went again: try once more");
-        } else {
-            st = open_broker(p, &err);
-        }
+    renew(p);
+    st = hulse_opening_judge(st, &p->grant, &p->who, PERMISSION_PRODUCE, &err);
+    if (st == HULSE_OK) {
+        st = open_broker(p, &err);
     }
     if (st != HULSE_OK) {
         p->events->opened(p->ctx, st, err.text, NULL);
@@ -258,8 +239,10 @@ static void go_on(void *owner, hulse_status st)
 static hulse_status begin(struct publisher *p, struct error *err)
 {
     renew(p);
-    if ((p->asks & ASK_DENIED) != 0) {
-        return denied(p, err); /* before anything is made for a name */
+    /* Before anything is made for a name. */
+    const hulse_status st = hulse_opening_allowed(&p->grant, &p->who, PERMISSION_PRODUCE, err);
+    if (st != HULSE_OK) {
+        return st;
     }
     if (p->grant.topic_state != NULL) {
         return open_broker(p, err);
@@ -289,12 +272,6 @@ hulse_status hulse_publisher_open(struct publisher **out,
         destroy(p);
     }
     return st;
-}
-
-bool hulse_publisher_recheck(struct publisher *p)
-{
-    renew(p);
-    return (p->asks & ASK_DENIED) == 0;
 }
 
 /* ---- publish ---- */

@@ -73,11 +73,6 @@ hulse_status hulse_publisher_open(struct publisher **out,
                                   const struct publisher_params *params,
                                   struct error *err);
 void hulse_publisher_publish(struct publisher *p, const struct broker_record *r);
-/*
- * The tables have changed. False: it may not produce any more, and every record is refused until a
- * later change allows it again.
- */
-bool hulse_publisher_recheck(struct publisher *p);
 /* No further event comes; *p becomes NULL. */
 void hulse_publisher_close(struct publisher **p);
 /* Full topic name, valid while open. */
