@@ -185,3 +185,20 @@ int hulse_cli_args_next(struct hulse_cli_args *a)
         }
     }
 }
+
+bool hulse_cli_args_alone(const struct hulse_cli_args *a, int last, int *rc)
+{
+    if (last != HULSE_CLI_ARGS_END) {
+        *rc = HULSE_CLI_USAGE;
+        return false;
+    }
+    if (a->cli->help) {
+        *rc = HULSE_CLI_OK;
+        return false;
+    }
+    if (a->operand_count > 0) {
+        *rc = hulse_cli_usage(a->command, "%s: no argument is expected", a->argv[0]);
+        return false;
+    }
+    return true;
+}

@@ -44,5 +44,10 @@ void hulse_cli_args_init(struct hulse_cli_args *a,
                          char **argv);
 /* The next option's id; END; or BAD after a usage error has been said. */
 int hulse_cli_args_next(struct hulse_cli_args *a);
+/*
+ * For a command without operands, with what next gave at the end of its options. True: go on.
+ * False: *rc is what the command ends with, as after a usage error or for --help.
+ */
+bool hulse_cli_args_alone(const struct hulse_cli_args *a, int last, int *rc);
 
 #endif

@@ -14,16 +14,7 @@ static json_t *ask(struct hulse_cli *cli, int argc, char **argv, const char *com
     json_t *result = NULL;
 
     hulse_cli_args_init(&args, cli, options, argc, argv);
-    if (hulse_cli_args_next(&args) != HULSE_CLI_ARGS_END) {
-        *rc = HULSE_CLI_USAGE;
-        return NULL;
-    }
-    if (cli->help) {
-        *rc = HULSE_CLI_OK;
-        return NULL;
-    }
-    if (args.operand_count > 0) {
-        *rc = hulse_cli_usage(command, "%s: no argument is expected", args.argv[0]);
+    if (!hulse_cli_args_alone(&args, hulse_cli_args_next(&args), rc)) {
         return NULL;
     }
     *rc = hulse_cli_admin_ask(cli, command, NULL, &result);

@@ -70,11 +70,7 @@ static int ask(struct hulse_cli *cli, int fd)
     if (rc != HULSE_CLI_OK) {
         return rc;
     }
-    if (cli->json) {
-        (void)hulse_cli_out_json(&cli->out, result, JSON_COMPACT);
-    } else {
-        hulse_cli_pretty(&cli->out, result);
-    }
+    hulse_cli_print(cli, result);
     json_decref(result);
     return hulse_cli_out_flush(&cli->out) ? HULSE_CLI_OK : hulse_cli_output_failed(&cli->out);
 }
@@ -109,6 +105,7 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
 {
     struct hulse_cli_args args;
     int wait_ms = -1;
+    int rc = HULSE_CLI_OK;
     int id = HULSE_CLI_ARGS_END;
 
     hulse_cli_args_init(&args, cli, options, argc, argv);
@@ -118,16 +115,7 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
                 "drain", "--wait %s: not a duration such as 250ms, 30s, 5m", args.value);
         }
     }
-    if (id == HULSE_CLI_ARGS_BAD) {
-        return HULSE_CLI_USAGE;
-    }
-    if (cli->help) {
-        return HULSE_CLI_OK;
-    }
-    if (args.operand_count > 0) {
-        return hulse_cli_usage("drain", "%s: no argument is expected", args.argv[0]);
-    }
-    return drain(cli, wait_ms);
+    return hulse_cli_args_alone(&args, id, &rc) ? drain(cli, wait_ms) : rc;
 }
 
 const struct hulse_cli_command hulse_cli_drain = {

@@ -17,22 +17,17 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
 {
     struct hulse_cli_args args;
     json_t *result = NULL;
+    int rc = HULSE_CLI_OK;
 
     hulse_cli_args_init(&args, cli, options, argc, argv);
     const int id = hulse_cli_args_next(&args);
     if (id == OPT_DEEP) {
         return hulse_cli_usage("health", "--deep: not in this version; there is no broker to ask");
     }
-    if (id == HULSE_CLI_ARGS_BAD) {
-        return HULSE_CLI_USAGE;
+    if (!hulse_cli_args_alone(&args, id, &rc)) {
+        return rc;
     }
-    if (cli->help) {
-        return HULSE_CLI_OK;
-    }
-    if (args.operand_count > 0) {
-        return hulse_cli_usage("health", "%s: no argument is expected", args.argv[0]);
-    }
-    const int rc = hulse_cli_admin_ask(cli, HULSE_ADMIN_HEALTH, NULL, &result);
+    rc = hulse_cli_admin_ask(cli, HULSE_ADMIN_HEALTH, NULL, &result);
     if (rc != HULSE_CLI_OK) {
         return rc;
     }
@@ -40,11 +35,7 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
     /* One that is draining is alive: `ready` says whether newcomers are welcome. */
     const bool alive =
         status != NULL && (strcmp(status, "healthy") == 0 || strcmp(status, "draining") == 0);
-    if (cli->json) {
-        (void)hulse_cli_out_json(&cli->out, result, JSON_COMPACT);
-    } else {
-        hulse_cli_pretty(&cli->out, result);
-    }
+    hulse_cli_print(cli, result);
     json_decref(result);
     return alive ? HULSE_CLI_OK : HULSE_CLI_UNREACHABLE;
 }

@@ -96,16 +96,11 @@ static int run_help(struct hulse_cli *cli, int argc, char **argv)
 static int run_version(struct hulse_cli *cli, int argc, char **argv)
 {
     struct hulse_cli_args args;
+    int rc = HULSE_CLI_OK;
 
     hulse_cli_args_init(&args, cli, no_options, argc, argv);
-    if (hulse_cli_args_next(&args) != HULSE_CLI_ARGS_END) {
-        return HULSE_CLI_USAGE;
-    }
-    if (cli->help) {
-        return HULSE_CLI_OK;
-    }
-    if (args.operand_count > 0) {
-        return hulse_cli_usage("version", "%s: no argument is expected", args.argv[0]);
+    if (!hulse_cli_args_alone(&args, hulse_cli_args_next(&args), &rc)) {
+        return rc;
     }
     hulse_cli_out_format(&cli->out,
                          cli->json ? "{\"version\":\"%s\",\"abi_min\":%u,\"abi_max\":%u}\n"

@@ -234,3 +234,12 @@ void hulse_cli_pretty(struct hulse_cli_out *out, json_t *value)
         hulse_cli_out_format(out, "%s\n", cell);
     }
 }
+
+void hulse_cli_print(struct hulse_cli *cli, json_t *value)
+{
+    if (cli->json) {
+        (void)hulse_cli_out_json(&cli->out, value, JSON_COMPACT);
+    } else {
+        hulse_cli_pretty(&cli->out, value);
+    }
+}

@@ -7,10 +7,12 @@
 #ifndef HULSE_CLI_PRETTY_H
 #define HULSE_CLI_PRETTY_H
 
-#include "shmlib/cli/out.h"
+#include "shmlib/cli/cli.h"
 
 #include <jansson.h>
 
 void hulse_cli_pretty(struct hulse_cli_out *out, json_t *value);
+/* What the daemon answered: for people, or as one line with --json. */
+void hulse_cli_print(struct hulse_cli *cli, json_t *value);
 
 #endif

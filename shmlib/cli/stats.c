@@ -4,7 +4,6 @@
 #include "shmlib/cli/admin_client.h"
 #include "shmlib/cli/args.h"
 #include "shmlib/cli/pretty.h"
-#include "shmlib/cli/say.h"
 
 static const struct hulse_cli_option options[] = {{0, 0, NULL, false}};
 
@@ -12,26 +11,17 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
 {
     struct hulse_cli_args args;
     json_t *result = NULL;
+    int rc = HULSE_CLI_OK;
 
     hulse_cli_args_init(&args, cli, options, argc, argv);
-    if (hulse_cli_args_next(&args) != HULSE_CLI_ARGS_END) {
-        return HULSE_CLI_USAGE;
+    if (!hulse_cli_args_alone(&args, hulse_cli_args_next(&args), &rc)) {
+        return rc;
     }
-    if (cli->help) {
-        return HULSE_CLI_OK;
-    }
-    if (args.operand_count > 0) {
-        return hulse_cli_usage("stats", "%s: no argument is expected", args.argv[0]);
-    }
-    const int rc = hulse_cli_admin_ask(cli, HULSE_ADMIN_STATS, NULL, &result);
+    rc = hulse_cli_admin_ask(cli, HULSE_ADMIN_STATS, NULL, &result);
     if (rc != HULSE_CLI_OK) {
         return rc;
     }
-    if (cli->json) {
-        (void)hulse_cli_out_json(&cli->out, result, JSON_COMPACT);
-    } else {
-        hulse_cli_pretty(&cli->out, result);
-    }
+    hulse_cli_print(cli, result);
     json_decref(result);
     return HULSE_CLI_OK;
 }
