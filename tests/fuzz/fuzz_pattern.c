@@ -5,6 +5,7 @@
  * Input:  glob, a newline, text.
  */
 #include "daemon/table/pattern.h"
+#include "tests/support/naive_pattern.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,27 +14,6 @@
 #define NAIVE_BYTES_MAX 10U
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
-
-/* NOLINTNEXTLINE(misc-no-recursion): that is what makes it naive. */
-static bool naive(const char *p, const char *t)
-{
-    if (p[0] == '*') {
-        const bool many = p[1] == '*';
-        const char *rest = p + (many ? 2 : 1);
-        for (;; t++) {
-            if (naive(rest, t)) {
-                return true;
-            }
-            if (*t == '\0' || (!many && *t == '/')) {
-                return false;
-            }
-        }
-    }
-    if (*p == '\0' || *t == '\0') {
-        return *p == *t;
-    }
-    return (*p == *t || (*p == '?' && *t != '/')) && naive(p + 1, t + 1);
-}
 
 /* On the heap and exact, so that AddressSanitizer sees every step too far. */
 static char *copy(const uint8_t *data, size_t bytes)
@@ -58,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     char *text = copy(newline + 1, bytes - pattern_bytes - 1);
     const bool matches = hulse_pattern_match(pattern, text);
     if (pattern_bytes <= NAIVE_BYTES_MAX && strlen(text) <= NAIVE_BYTES_MAX &&
-        matches != naive(pattern, text)) {
+        matches != naive_pattern_match(pattern, text)) {
         abort();
     }
     const size_t prefix = hulse_pattern_prefix_bytes(pattern);

@@ -5,7 +5,7 @@
  * Method: texts, well-formed and not.
  */
 #include "daemon/config/config.h"
-#include "tests/support/check.h"
+#include "tests/unit/daemon/config/check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,12 +95,7 @@ static void test_aliases(void **state)
 
 static void test_mistakes_have_places(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line;
-        unsigned column;
-        const char *part;
-    } cases[] = {
+    static const struct bad_text cases[] = {
         {"\nname\n", 2, 5, "NAME=VALUE"},
         {"=x\n", 1, 1, "NAME=VALUE"},
         {"  1A=x\n", 1, 3, "NAME=VALUE"},
@@ -124,16 +119,8 @@ static void test_mistakes_have_places(void **state)
         (void)tear_down(NULL);
         (void)set_up(NULL);
         read_text(cases[i].text);
-        if (problems.errors != 1 || problems.list[0].line != cases[i].line ||
-            problems.list[0].column != cases[i].column ||
-            strstr(problems.list[0].text, cases[i].part) == NULL) {
-            fail_msg("case %zu: %zu, %u:%u: %s",
-                     i,
-                     problems.errors,
-                     problems.list[0].line,
-                     problems.list[0].column,
-                     problems.list[0].text);
-        }
+        assert_int_equal(problems.errors, 1);
+        check_first_problem(&problems, "f.env", cases[i].line, cases[i].column, cases[i].part);
     }
     hulse_config_env_text(&config, "f.env", "A=\0\n", 4, &problems);
     assert_non_null(strstr(problems.list[1].text, "zero byte"));

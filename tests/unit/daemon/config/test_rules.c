@@ -7,7 +7,7 @@
 #include "daemon/config/body.h"
 #include "daemon/config/config.h"
 #include "daemon/config/key.h"
-#include "tests/support/check.h"
+#include "tests/unit/daemon/config/check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,17 +84,7 @@ static void check_refused(const char *text, unsigned line, unsigned column, cons
     if (load_with(text, NULL)) {
         fail_msg("'%s' was accepted", text);
     }
-    if (problems.list[0].line != line || problems.list[0].column != column ||
-        strstr(problems.list[0].text, part) == NULL) {
-        fail_msg("%u:%u: %s, expected %u:%u: %s",
-                 problems.list[0].line,
-                 problems.list[0].column,
-                 problems.list[0].text,
-                 line,
-                 column,
-                 part);
-    }
-    assert_string_equal(problems.list[0].file, file_path);
+    check_first_problem(&problems, file_path, line, column, part);
 }
 
 static void test_defaults(void **state)
@@ -174,12 +164,7 @@ static void test_values(void **state)
 
 static void test_mistakes(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line;
-        unsigned column;
-        const char *part;
-    } cases[] = {
+    static const struct bad_text cases[] = {
         {"log: 5\n", 1, 6, "log: a mapping is expected, not a value"},
         {"log: {level: [x]}\n", 1, 14, "log.level: a value is expected, not a list"},
         {"log: {levl: info}\n", 1, 7, "the nearest is 'log.level'"},

@@ -5,7 +5,7 @@
  * Method: small texts, and texts that are made to be at a limit and one beyond it.
  */
 #include "daemon/config/yaml.h"
-#include "tests/support/check.h"
+#include "tests/unit/daemon/config/check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,18 +45,7 @@ static const struct yaml_node *member(const struct yaml_node *map, const char *k
 
 static void check_problem(unsigned line, unsigned column, const char *part)
 {
-    assert_true(problems.errors > 0);
-    if (problems.list[0].line != line || problems.list[0].column != column ||
-        strstr(problems.list[0].text, part) == NULL) {
-        fail_msg("%u:%u: %s, expected %u:%u: %s",
-                 problems.list[0].line,
-                 problems.list[0].column,
-                 problems.list[0].text,
-                 line,
-                 column,
-                 part);
-    }
-    assert_string_equal(problems.list[0].file, "f.yaml");
+    check_first_problem(&problems, "f.yaml", line, column, part);
 }
 
 static void test_a_tree_with_places(void **state)
@@ -101,12 +90,7 @@ static void test_aliases_share(void **state)
 
 static void test_what_is_no_configuration(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line;
-        unsigned column;
-        const char *part;
-    } cases[] = {
+    static const struct bad_text cases[] = {
         {"a: [1,\nb: 2\n", 3, 1, "did not find expected ',' or ']'"},
         {"a:\n\tb: 1\n", 2, 1, "a tab cannot indent"},
         {"a:\r\n\tb: 1\r\n", 2, 1, "a tab cannot indent"},

@@ -5,6 +5,7 @@
  *         everything.
  */
 #include "daemon/table/pattern.h"
+#include "tests/support/naive_pattern.h"
 #include "tests/unit/daemon/core/check.h"
 
 #include <string.h>
@@ -52,27 +53,6 @@ static void test_edges(void **state)
     }
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): that is what makes it naive. */
-static bool naive(const char *p, const char *t)
-{
-    if (p[0] == '*') {
-        const bool many = p[1] == '*';
-        const char *rest = p + (many ? 2 : 1);
-        for (;; t++) {
-            if (naive(rest, t)) {
-                return true;
-            }
-            if (*t == '\0' || (!many && *t == '/')) {
-                return false;
-            }
-        }
-    }
-    if (*p == '\0' || *t == '\0') {
-        return *p == *t;
-    }
-    return (*p == *t || (*p == '?' && *t != '/')) && naive(p + 1, t + 1);
-}
-
 static void test_against_a_naive_matcher(void **state)
 {
     static const char pattern_letters[] = "ab/**?*";
@@ -92,7 +72,7 @@ static void test_against_a_naive_matcher(void **state)
         for (uint64_t i = 0; i < text_bytes; i++) {
             text[i] = text_letters[test_below(&random, sizeof(text_letters) - 1)];
         }
-        const bool expected = naive(pattern, text);
+        const bool expected = naive_pattern_match(pattern, text);
         matched += expected;
         if (hulse_pattern_match(pattern, text) != expected) {
             fail_msg("'%s' on '%s' should be %d", pattern, text, expected);
