@@ -99,7 +99,7 @@ static void open_all(struct bench *b)
 {
     struct error err = {0};
     const struct broker_producer_params pp = {
-        .topic = TOPIC, .name = "bench", .events = &producer_events, .ctx = b};
+        .topic = TOPIC, .name = "bench", .events = &producer_events, .ctx = b, .create = true};
     micro_require(b->broker->ops->producer_open(b->broker, b->worker, &pp, &b->producer, &err) ==
                       HULSE_OK,
                   err.text);
@@ -111,7 +111,8 @@ static void open_all(struct bench *b)
                                                   .name = "bench",
                                                   .type = BROKER_SHARED,
                                                   .events = &consumer_events,
-                                                  .ctx = r};
+                                                  .ctx = r,
+                                                  .create = true};
         micro_require(b->broker->ops->consumer_open(
                           b->broker, b->worker, &cp, &r->consumer, &err) == HULSE_OK,
                       err.text);

@@ -161,13 +161,15 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
     HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
-    const struct broker_consumer_params below = {.topic = s->topic,
-                                                 .subscription = s->subscription,
-                                                 .name = s->name,
-                                                 .type = s->type,
-                                                 .earliest = s->earliest,
-                                                 .events = &consumer_events,
-                                                 .ctx = s};
+    const struct broker_consumer_params below = {
+        .topic = s->topic,
+        .subscription = s->subscription,
+        .name = s->name,
+        .type = s->type,
+        .start = {.kind = s->earliest ? BROKER_EARLIEST : BROKER_LATEST},
+        .events = &consumer_events,
+        .ctx = s,
+        .create = s->grant.topic.auto_create};
     return b->ops->consumer_open(b, s->worker, &below, &s->consumer, err);
 }
 

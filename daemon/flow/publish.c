@@ -13,6 +13,7 @@
 #include "daemon/core/mem.h"
 #include "daemon/flow/hold.h"
 #include "daemon/flow/opening.h"
+#include "daemon/flow/outcome.h"
 #include "daemon/worker/worker.h"
 
 #include <string.h>
@@ -56,49 +57,12 @@ struct publisher {
     char topic[]; /* terminated */
 };
 
-static const struct {
-    uint8_t outcome;
-    enum broker_class class;
-    enum topic_refusal counter;
-} refusals[PUBLISH_CHECKS] = {
-    [PUBLISH_DENIED] = {HULSE_OUTCOME_DENIED, BROKER_DENIED, TOPIC_REFUSED_DENIED},
-    [PUBLISH_TOO_LARGE] = {HULSE_OUTCOME_TOO_LARGE, BROKER_TOO_LARGE, TOPIC_REFUSED_TOO_LARGE},
-    [PUBLISH_EXPIRED] = {HULSE_OUTCOME_EXPIRED, BROKER_FAIL, TOPIC_REFUSED_EXPIRED},
-    [PUBLISH_APP_RATE] = {HULSE_OUTCOME_RATE_LIMITED, BROKER_FAIL, TOPIC_REFUSED_APP_RATE},
-    [PUBLISH_ROLE_RATE] = {HULSE_OUTCOME_RATE_LIMITED, BROKER_FAIL, TOPIC_REFUSED_ROLE_RATE},
-    [PUBLISH_TOPIC_RATE] = {HULSE_OUTCOME_RATE_LIMITED, BROKER_FAIL, TOPIC_REFUSED_TOPIC_RATE},
-    [PUBLISH_DROPPED] = {HULSE_OUTCOME_DROPPED, BROKER_FAIL, TOPIC_REFUSED_DROPPED},
-    [PUBLISH_NO_MEMORY] = {HULSE_OUTCOME_NO_MEMORY, BROKER_FAIL, TOPIC_REFUSED_DROPPED},
-};
-
 static void destroy(struct publisher *p)
 {
     hulse_opening_cancel(&p->opening);
     hulse_hold_fini(&p->hold);
     hulse_grant_release(&p->grant);
     hulse_mem_free(HULSE_MEM_TOPIC, p, p->object_bytes);
-}
-
-/* What a class means to the publisher when the broker named no outcome itself. */
-static uint8_t outcome_of(enum broker_class class)
-{
-    switch (class) {
-    case BROKER_DONE:
-        return HULSE_OUTCOME_STORED;
-    case BROKER_DENIED:
-        return HULSE_OUTCOME_DENIED;
-    case BROKER_TOO_LARGE:
-        return HULSE_OUTCOME_TOO_LARGE;
-    case BROKER_FENCED:
-        return HULSE_OUTCOME_FENCED;
-    case BROKER_RELOOKUP:
-        return HULSE_OUTCOME_FAILED_NOT_SENT;
-    case BROKER_RETRY:
-    case BROKER_FAIL:
-    case BROKER_BREAK:
-        break;
-    }
-    return HULSE_OUTCOME_FAILED_UNKNOWN;
 }
 
 static void
@@ -142,7 +106,7 @@ static void broker_answered(void *ctx, uint64_t token, const struct broker_answe
     }
     struct broker_answer told = *answer;
     if (told.outcome == 0) {
-        told.outcome = outcome_of(told.class);
+        told.outcome = hulse_outcome_of(told.class);
     }
     if (told.outcome == HULSE_OUTCOME_STORED) {
         p->counters.stored += 1;
@@ -158,8 +122,40 @@ static void broker_failed(void *ctx, hulse_status status, const char *text)
     p->events->failed(p->ctx, status, text);
 }
 
-static const struct broker_producer_events producer_events = {
-    .opened = broker_opened, .answered = broker_answered, .failed = broker_failed};
+static void broker_fenced(void *ctx, const char *text)
+{
+    broker_failed(ctx, HULSE_BUSY, text);
+}
+
+/* What was given back is told to the front end, which has the record still. */
+static void broker_given_back(void *ctx, const struct broker_given_back *back)
+{
+    const struct broker_answer answer = {.class = BROKER_RETRY,
+                                         .outcome = back->unknown ? HULSE_OUTCOME_FAILED_UNKNOWN
+                                                                  : HULSE_OUTCOME_FAILED_NOT_SENT};
+    broker_answered(ctx, back->record->token, &answer);
+}
+
+/* Meanwhile the broker answers each record itself. */
+static void broker_suspended(void *ctx, enum broker_class class, const char *text)
+{
+    (void)ctx;
+    (void)class;
+    (void)text;
+}
+
+static void broker_resumed(void *ctx)
+{
+    (void)ctx;
+}
+
+static const struct broker_producer_events producer_events = {.opened = broker_opened,
+                                                              .answered = broker_answered,
+                                                              .failed = broker_failed,
+                                                              .fenced = broker_fenced,
+                                                              .suspended = broker_suspended,
+                                                              .given_back = broker_given_back,
+                                                              .resumed = broker_resumed};
 
 /* ---- open ---- */
 
@@ -213,8 +209,11 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
     HULSE_ASSERT(p->grant.topic.broker < p->flow->broker_count);
 
     struct broker *b = p->flow->brokers[p->grant.topic.broker];
-    const struct broker_producer_params below = {
-        .topic = p->topic, .name = p->name, .events = &producer_events, .ctx = p};
+    const struct broker_producer_params below = {.topic = p->topic,
+                                                 .name = p->name,
+                                                 .events = &producer_events,
+                                                 .ctx = p,
+                                                 .create = p->grant.topic.auto_create};
     p->send = b->ops->send;
     return b->ops->producer_open(b, p->worker, &below, &p->producer, err);
 }
@@ -278,10 +277,10 @@ hulse_status hulse_publisher_open(struct publisher **out,
 
 static void refuse(struct publisher *p, uint64_t token, enum publish_check why)
 {
-    const struct broker_answer answer = {.class = refusals[why].class,
-                                         .outcome = refusals[why].outcome};
+    const struct refusal *refusal = hulse_refusal_of(why);
+    const struct broker_answer answer = {.class = refusal->class, .outcome = refusal->outcome};
     p->counters.refused[why] += 1;
-    hulse_topic_state_count(p->grant.topic_state, refusals[why].counter);
+    hulse_topic_state_count(p->grant.topic_state, refusal->counter);
     p->events->answered(p->ctx, token, &answer);
 }
 

@@ -28,6 +28,7 @@ static hulse_status producer_open(struct broker *b,
     struct fake_broker *f = of_broker(b);
     (void)w;
     f->opens += 1;
+    f->create = params->create;
     (void)snprintf(f->topic, sizeof(f->topic), "%s", params->topic);
     if (f->refuse_open != HULSE_OK) {
         return hulse_fail(err, f->refuse_open, "refused by the fake");
@@ -73,6 +74,9 @@ static hulse_status consumer_open(struct broker *b,
     (void)w;
     f->opens += 1;
     f->type = params->type;
+    f->start = params->start;
+    f->create = params->create;
+    f->transient = params->transient;
     (void)snprintf(f->topic, sizeof(f->topic), "%s", params->topic);
     (void)snprintf(f->subscription, sizeof(f->subscription), "%s", params->subscription);
     if (f->refuse_open != HULSE_OK) {
@@ -135,6 +139,77 @@ static void give_back(struct broker_consumer *c, struct broker_delivery *d)
     call(c, FAKE_GIVE_BACK, d, 0);
 }
 
+static hulse_status answer_call(const struct fake_broker *f, struct error *err)
+{
+    return f->refuse_call == HULSE_OK ? HULSE_OK
+                                      : hulse_fail(err, f->refuse_call, "refused by the fake");
+}
+
+static hulse_status flush(struct broker_producer *p, struct error *err)
+{
+    struct fake_broker *f = HULSE_CONTAINER(p, struct fake_broker, producer);
+    f->flushes += 1;
+    return answer_call(f, err);
+}
+
+static void redeliver_all(struct broker_consumer *c,
+                          void (*ended)(void *ctx, struct broker_delivery *d))
+{
+    (void)ended; /* the test has the deliveries */
+    call(c, FAKE_REDELIVER_ALL, NULL, 0);
+}
+
+static hulse_status begin(struct broker_consumer *c, enum broker_errand errand, struct error *err)
+{
+    struct fake_broker *f = of_consumer(c);
+    f->errands[errand] += 1;
+    return answer_call(f, err);
+}
+
+static hulse_status seek(struct broker_consumer *c,
+                         const struct broker_position *to,
+                         void (*ended)(void *ctx, struct broker_delivery *d),
+                         struct error *err)
+{
+    (void)ended;
+    of_consumer(c)->sought = *to;
+    return begin(c, BROKER_SEEK, err);
+}
+
+static hulse_status last_message_id(struct broker_consumer *c, struct error *err)
+{
+    return begin(c, BROKER_LAST_MESSAGE_ID, err);
+}
+
+static hulse_status unsubscribe(struct broker_consumer *c, struct error *err)
+{
+    return begin(c, BROKER_UNSUBSCRIBE, err);
+}
+
+static hulse_status topic_lookup(struct broker *b, struct broker_lookup *q, struct error *err)
+{
+    of_broker(b)->lookup = q;
+    return answer_call(of_broker(b), err);
+}
+
+static hulse_status stats(struct broker *b, struct broker_stats *q, struct error *err)
+{
+    of_broker(b)->stats = q;
+    return answer_call(of_broker(b), err);
+}
+
+static hulse_status schema(struct broker *b, struct broker_schema_request *q, struct error *err)
+{
+    of_broker(b)->schema = q;
+    return answer_call(of_broker(b), err);
+}
+
+static hulse_status admin(struct broker *b, struct broker_admin *q, struct error *err)
+{
+    of_broker(b)->admin = q;
+    return answer_call(of_broker(b), err);
+}
+
 static void consumer_close(struct broker_consumer *c, bool unsubscribe)
 {
     struct fake_broker *f = of_consumer(c);
@@ -150,7 +225,9 @@ static bool healthy(const struct broker *b)
 
 static const struct broker_ops ops = {.type = "fake",
                                       .producer_open = producer_open,
+                                      .capabilities = UINT32_MAX,
                                       .send = producer_send,
+                                      .flush = flush,
                                       .producer_close = producer_close,
                                       .consumer_open = consumer_open,
                                       .permit = permit,
@@ -158,7 +235,16 @@ static const struct broker_ops ops = {.type = "fake",
                                       .ack_cumulative = ack_cumulative,
                                       .nack = nack,
                                       .give_back = give_back,
+                                      .redeliver_all = redeliver_all,
+                                      .seek = seek,
+                                      .last_message_id = last_message_id,
+                                      .unsubscribe = unsubscribe,
                                       .consumer_close = consumer_close,
+                                      .topic_lookup = topic_lookup,
+                                      .stats = stats,
+                                      .schema_get = schema,
+                                      .schema_put = schema,
+                                      .admin = admin,
                                       .healthy = healthy};
 
 void hulse_fake_init(struct fake_broker *f)
@@ -185,6 +271,71 @@ void hulse_fake_producer_failed(struct fake_broker *f, hulse_status status, cons
 void hulse_fake_consumer_failed(struct fake_broker *f, hulse_status status, const char *text)
 {
     f->consumer.events->failed(f->consumer.ctx, status, text);
+}
+
+void hulse_fake_fenced(struct fake_broker *f, const char *text)
+{
+    f->producer.events->fenced(f->producer.ctx, text);
+}
+
+void hulse_fake_suspended(struct fake_broker *f, enum broker_class class)
+{
+    f->producer.events->suspended(f->producer.ctx, class, "text of the fake");
+}
+
+void hulse_fake_given_back(struct fake_broker *f, uint64_t token, bool unknown)
+{
+    const struct broker_record record = {.token = token};
+    const struct broker_given_back back = {
+        .record = &record,
+        .unknown = unknown,
+        .wire = {.producer = unknown ? "fake" : "", .sequence = token}};
+    f->producer.events->given_back(f->producer.ctx, &back);
+}
+
+void hulse_fake_resumed(struct fake_broker *f)
+{
+    f->producer.events->resumed(f->producer.ctx);
+}
+
+void hulse_fake_flushed(struct fake_broker *f)
+{
+    f->producer.events->flushed(f->producer.ctx);
+}
+
+void hulse_fake_active(struct fake_broker *f, bool active)
+{
+    const struct broker_consumer_events *events = f->consumer.events;
+    void (*told)(void *ctx) = active ? events->active : events->inactive;
+    if (told != NULL) {
+        told(f->consumer.ctx);
+    }
+}
+
+void hulse_fake_end_of_topic(struct fake_broker *f)
+{
+    if (f->consumer.events->end_of_topic != NULL) {
+        f->consumer.events->end_of_topic(f->consumer.ctx);
+    }
+}
+
+void hulse_fake_done(struct fake_broker *f,
+                     enum broker_errand errand,
+                     hulse_status status,
+                     const struct broker_id *id)
+{
+    if (f->consumer.events->done != NULL) {
+        f->consumer.events->done(
+            f->consumer.ctx, errand, status, status == HULSE_OK ? "" : "text of the fake", id);
+    }
+}
+
+void hulse_fake_request_done(struct broker_request *request, hulse_status status)
+{
+    request->status = status;
+    (void)snprintf(
+        request->text, sizeof(request->text), "%s", status == HULSE_OK ? "" : "text of the fake");
+    request->done(request);
 }
 
 void hulse_fake_deliver(struct fake_broker *f, struct broker_delivery *d, uint32_t bytes)

@@ -2,8 +2,9 @@
 /*
  * fake_broker - a broker that does what the test says, when the test says it.
  *
- * One producer and one consumer. It records every call; answers, deliveries and failures are made
- * by the test, in any order, or at once where a knob says so.
+ * One producer and one consumer, and one request of each kind. It records every call; answers,
+ * deliveries, failures and every other event are made by the test, in any order, or at once where a
+ * knob says so. It judges nothing: what a broker must do is in the conformance suite.
  *
  * Threads: the test's.
  */
@@ -14,7 +15,7 @@
 
 #define FAKE_LOG_MAX 4096U
 
-enum fake_verdict { FAKE_ACK, FAKE_CUMULATIVE, FAKE_NACK, FAKE_GIVE_BACK };
+enum fake_verdict { FAKE_ACK, FAKE_CUMULATIVE, FAKE_NACK, FAKE_GIVE_BACK, FAKE_REDELIVER_ALL };
 
 struct fake_call {
     enum fake_verdict verdict;
@@ -26,6 +27,7 @@ struct fake_broker {
     struct broker base;
     /* Knobs. */
     hulse_status refuse_open; /* returned by open, with no event */
+    hulse_status refuse_call; /* returned by flush, errands and requests, with no event */
     bool open_later;          /* the event comes with hulse_fake_opened() */
     hulse_status open_status; /* in the event */
     struct broker_limits limits;
@@ -38,7 +40,13 @@ struct fake_broker {
     char topic[1088];
     char subscription[64];
     enum broker_subscription type;
+    struct broker_position start;
+    bool create;
+    bool transient;
     uint32_t opens;
+    uint32_t flushes;
+    uint32_t errands[BROKER_UNSUBSCRIBE + 1];
+    struct broker_position sought;
     uint32_t producer_closes;
     uint32_t consumer_closes;
     bool unsubscribed;
@@ -49,6 +57,11 @@ struct fake_broker {
     uint64_t delivered;
     struct fake_call calls[FAKE_LOG_MAX];
     uint32_t call_count;
+    /* Requests that wait for their `done`; NULL: none. */
+    struct broker_lookup *lookup;
+    struct broker_stats *stats;
+    struct broker_schema_request *schema;
+    struct broker_admin *admin;
 };
 
 void hulse_fake_init(struct fake_broker *f);
@@ -61,6 +74,19 @@ void hulse_fake_answer(struct fake_broker *f,
                        unsigned outcome);
 void hulse_fake_producer_failed(struct fake_broker *f, hulse_status status, const char *text);
 void hulse_fake_consumer_failed(struct fake_broker *f, hulse_status status, const char *text);
+void hulse_fake_fenced(struct fake_broker *f, const char *text);
+void hulse_fake_suspended(struct fake_broker *f, enum broker_class class);
+void hulse_fake_given_back(struct fake_broker *f, uint64_t token, bool unknown);
+void hulse_fake_resumed(struct fake_broker *f);
+void hulse_fake_flushed(struct fake_broker *f);
+void hulse_fake_active(struct fake_broker *f, bool active);
+void hulse_fake_end_of_topic(struct fake_broker *f);
+void hulse_fake_done(struct fake_broker *f,
+                     enum broker_errand errand,
+                     hulse_status status,
+                     const struct broker_id *id);
+/* Ends a request of the test's choice, in one of the four; its results are filled in before. */
+void hulse_fake_request_done(struct broker_request *request, hulse_status status);
 /* Delivers `d` with `bytes` of payload. */
 void hulse_fake_deliver(struct fake_broker *f, struct broker_delivery *d, uint32_t bytes);
 

@@ -21,7 +21,7 @@ static struct delivery *delivery_of(struct broker_delivery *d)
 
 static void destroy(struct consumer *c)
 {
-    HULSE_ASSERT(hulse_link_empty(&c->held) && !c->permit_under_way);
+    HULSE_ASSERT(hulse_link_empty(&c->held) && !c->permit_under_way && !c->errand.under_way);
     hulse_link_remove(&c->link);
     c->magic = 0;
     hulse_mem_free(HULSE_MEM_TOPIC, c, sizeof(*c));
@@ -55,6 +55,9 @@ hulse_status hulse_local_consumer_open(struct broker *b,
     if (st != HULSE_OK) {
         return st;
     }
+    if (params->start.kind != BROKER_LATEST && params->start.kind != BROKER_EARLIEST) {
+        return hulse_fail(err, HULSE_UNSUPPORTED, "non-persistent topics keep nothing to start at");
+    }
     struct consumer *c = create(b, lw, params);
     if (c == NULL) {
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a consumer");
@@ -66,8 +69,11 @@ hulse_status hulse_local_consumer_open(struct broker *b,
                               .topic = params->topic,
                               .subscription = params->subscription,
                               .type = params->type,
+                              .create = params->create,
+                              .transient = params->transient,
                               .worker = lw->index};
     if (!c->remote) {
+        hulse_link_append(&lw->consumers, &c->link);
         hulse_topic_attach_consumer(lw, &rq);
         *out = &c->base;
         hulse_consumer_opened(&rq);
@@ -78,7 +84,7 @@ hulse_status hulse_local_consumer_open(struct broker *b,
         destroy(c);
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a consumer");
     }
-    hulse_link_append(&lw->remote_consumers, &c->link);
+    hulse_link_append(&lw->consumers, &c->link);
     *out = &c->base;
     hulse_lane_add(lw, c->owner, &travelling->op, OP_OPEN_CONSUMER);
     return HULSE_OK;
@@ -97,6 +103,7 @@ void hulse_consumer_opened(struct open_request *rq)
     }
     c->state = END_OPEN;
     c->seat = rq->opened_seat;
+    c->topic = rq->opened_topic;
     if (c->closed) {
         hulse_lane_add(c->worker, c->owner, &c->close_op, OP_CLOSE_CONSUMER);
         return;
@@ -128,9 +135,7 @@ void hulse_consumer_permitted(struct consumer *c)
     HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC && c->permit_under_way);
     c->permit_under_way = false;
     if (c->state == END_GONE) {
-        if (c->closed) {
-            destroy(c);
-        }
+        hulse_consumer_release(c);
     } else if (c->permit_more != 0 && !c->closed) {
         const uint32_t more = c->permit_more;
         c->permit_more = 0;
@@ -244,6 +249,21 @@ void hulse_local_ack_cumulative(struct broker_consumer *consumer,
     verdict(c, dl, VERDICT_ACK_CUMULATIVE, 0);
 }
 
+void hulse_local_redeliver_all(struct broker_consumer *consumer,
+                               void (*ended)(void *ctx, struct broker_delivery *d))
+{
+    struct consumer *c = consumer_of(consumer);
+    if (!c->remote) {
+        hulse_seat_redeliver_all(c->seat, ended);
+        return;
+    }
+    while (!hulse_link_empty(&c->held)) {
+        struct delivery *dl = HULSE_CONTAINER(c->held.next, struct delivery, link);
+        ended(c->base.ctx, &dl->d);
+        verdict(c, dl, VERDICT_NACK, 0);
+    }
+}
+
 static void let_go_all(struct consumer *c)
 {
     while (!hulse_link_empty(&c->held)) {
@@ -270,7 +290,14 @@ void hulse_local_consumer_close(struct broker_consumer *consumer, bool unsubscri
     let_go_all(c);
     if (c->state == END_OPEN) {
         hulse_lane_add(c->worker, c->owner, &c->close_op, OP_CLOSE_CONSUMER);
-    } else if (!c->permit_under_way) {
+    } else {
+        hulse_consumer_release(c);
+    }
+}
+
+void hulse_consumer_release(struct consumer *c)
+{
+    if (c->closed && !c->permit_under_way && !c->errand.under_way) {
         destroy(c);
     }
 }
@@ -278,19 +305,14 @@ void hulse_local_consumer_close(struct broker_consumer *consumer, bool unsubscri
 void hulse_consumer_closed(struct consumer *c)
 {
     HULSE_ASSERT(c->closed);
-    if (!c->permit_under_way) {
-        destroy(c);
-    } else {
-        c->state = END_GONE; /* the close never left: the return of the permit ends it */
-    }
+    c->state = END_GONE; /* the close may never have left, what is under way comes back then */
+    hulse_consumer_release(c);
 }
 
-void hulse_consumer_owner_gone(struct consumer *c)
+void hulse_consumer_end_of_topic(struct consumer *c)
 {
     HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC);
-    if (c->state == END_OPEN && !c->closed) {
-        c->state = END_GONE;
-        c->seat = NULL;
-        c->base.events->failed(c->base.ctx, HULSE_CLOSED, "the topic's worker has stopped");
+    if (!c->closed && !c->failed && c->base.events->end_of_topic != NULL) {
+        c->base.events->end_of_topic(c->base.ctx);
     }
 }

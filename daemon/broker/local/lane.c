@@ -6,6 +6,7 @@
  * by the number of their carriers. A batch is a request in the peer's inbox and its answer in the
  * same node; when the peer's inbox is full or all batches are under way, ops stay in the lane.
  */
+#include "daemon/broker/local/ask.h"
 #include "daemon/broker/local/internal.h"
 
 #include <stddef.h>
@@ -25,6 +26,18 @@ static struct worker *peer_of(const struct lane *lane)
 }
 
 /* ---- what ops do ---- */
+
+static void serve_publish(struct message *m)
+{
+    if (m->topic->end != TOPIC_LIVE) {
+        m->outcome = hulse_topic_refusal(m->topic->end);
+        return;
+    }
+    /* Relaxed because its home holds the message itself. */
+    (void)atomic_fetch_add_explicit(&m->workers, 1, memory_order_relaxed);
+    m->outcome = HULSE_OUTCOME_STORED;
+    hulse_topic_publish(m->topic, m);
+}
 
 /* On the peer. A worker that stops takes nothing new in. */
 static void serve(struct local_worker *lw, struct op *op)
@@ -50,11 +63,7 @@ static void serve(struct local_worker *lw, struct op *op)
     }
     case OP_PUBLISH:
         if (!lw->stopping) {
-            struct message *m = HULSE_CONTAINER(op, struct message, op);
-            /* Relaxed because its home holds the message itself. */
-            (void)atomic_fetch_add_explicit(&m->workers, 1, memory_order_relaxed);
-            m->outcome = HULSE_OUTCOME_STORED;
-            hulse_topic_publish(m->topic, m);
+            serve_publish(HULSE_CONTAINER(op, struct message, op));
         }
         break;
     case OP_PERMIT:
@@ -70,6 +79,22 @@ static void serve(struct local_worker *lw, struct op *op)
     }
     case OP_DELIVER:
         hulse_consumer_receive(lw, HULSE_CONTAINER(op, struct delivery, op));
+        break;
+    case OP_ERRAND:
+        if (!lw->stopping) {
+            hulse_errand_serve(HULSE_CONTAINER(op, struct consumer, errand.op));
+        }
+        break;
+    case OP_ASK:
+        if (!lw->stopping) {
+            hulse_ask_serve(lw, HULSE_CONTAINER(op, struct ask, op));
+        }
+        break;
+    case OP_ENDED:
+        hulse_notice_arrived(lw, HULSE_CONTAINER(op, struct notice, op));
+        break;
+    case OP_END_OF_TOPIC:
+        hulse_consumer_end_of_topic(HULSE_CONTAINER(op, struct seat, end_op)->consumer);
         break;
     case OP_KINDS:
         HULSE_ASSERT(false);
@@ -108,6 +133,18 @@ static void complete(struct local_worker *lw, struct op *op)
         break;
     case OP_DELIVER:
         hulse_seat_returned(HULSE_CONTAINER(op, struct delivery, op));
+        break;
+    case OP_ERRAND:
+        hulse_errand_done(HULSE_CONTAINER(op, struct consumer, errand.op));
+        break;
+    case OP_ASK:
+        hulse_ask_done(HULSE_CONTAINER(op, struct ask, op));
+        break;
+    case OP_ENDED:
+        hulse_notice_returned(HULSE_CONTAINER(op, struct notice, op));
+        break;
+    case OP_END_OF_TOPIC:
+        hulse_seat_end_returned(HULSE_CONTAINER(op, struct seat, end_op));
         break;
     case OP_KINDS:
         HULSE_ASSERT(false);
@@ -240,30 +277,6 @@ void hulse_lanes_flush(struct local_worker *lw)
 
 /* ---- the end ---- */
 
-static void tell_producers(struct local_worker *lw, uint32_t gone)
-{
-    struct link *next = NULL;
-    for (struct link *l = lw->remote_producers.next; l != &lw->remote_producers; l = next) {
-        struct producer *p = HULSE_CONTAINER(l, struct producer, link);
-        next = l->next;
-        if (p->owner == gone) {
-            hulse_producer_owner_gone(p);
-        }
-    }
-}
-
-static void tell_consumers(struct local_worker *lw, uint32_t gone)
-{
-    struct link *next = NULL;
-    for (struct link *l = lw->remote_consumers.next; l != &lw->remote_consumers; l = next) {
-        struct consumer *c = HULSE_CONTAINER(l, struct consumer, link);
-        next = l->next;
-        if (c->owner == gone) {
-            hulse_consumer_owner_gone(c);
-        }
-    }
-}
-
 /* The last thing this worker does to the other one: it may be gone right after. */
 static void be_quiet(struct local_worker *lw, uint32_t to)
 {
@@ -286,8 +299,7 @@ static void goodbye_there(struct inbox_node *node)
     struct lane *mine = &lw->lanes[gone];
     mine->gone = true;
     complete_all(lw, &mine->ops);
-    tell_producers(lw, gone);
-    tell_consumers(lw, gone);
+    hulse_ending_worker_gone(lw, gone);
     be_quiet(lw, gone);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "daemon/broker/local/local.h"
 
+#include "daemon/broker/common/unsupported.h"
 #include "daemon/broker/local/internal.h"
 #include "daemon/core/clock.h"
 
@@ -40,23 +41,26 @@ static void *start(struct worker *w, void *shared, struct error *err)
     lw->worker_count = count;
     lw->retry.fire = retry_fire;
     hulse_link_init(&lw->dirty);
-    hulse_link_init(&lw->remote_producers);
-    hulse_link_init(&lw->remote_consumers);
+    hulse_link_init(&lw->deleted);
+    hulse_link_init(&lw->producers);
+    hulse_link_init(&lw->consumers);
     hulse_pool_init(
         &lw->deliveries, HULSE_MEM_MESSAGE, sizeof(struct delivery), POOL_SLAB, LOCAL_POOL_MAX);
     for (uint32_t i = 0; i < count; i++) {
         hulse_lane_init(&lw->lanes[i], lw, i);
     }
     atomic_store_explicit(&lw->broker->started[lw->index], true, memory_order_relaxed);
+    /* Relaxed because control, which reads them, waits for the start and for the end. */
+    atomic_store_explicit(&lw->broker->worker_count, count, memory_order_relaxed);
+    atomic_store_explicit(&lw->broker->workers[lw->index], w, memory_order_relaxed);
     return lw;
 }
 
 /* Apps of other workers may still have it open; those of this one have closed. */
-static void end_topic(struct topic *topic)
+static void end_subscriptions(struct link *subscriptions)
 {
-    while (!hulse_link_empty(&topic->subscriptions)) {
-        struct subscription *sub =
-            HULSE_CONTAINER(topic->subscriptions.next, struct subscription, link);
+    while (!hulse_link_empty(subscriptions)) {
+        struct subscription *sub = HULSE_CONTAINER(subscriptions->next, struct subscription, link);
         if (hulse_link_empty(&sub->seats)) {
             hulse_subscription_forget(sub);
             continue;
@@ -65,6 +69,12 @@ static void end_topic(struct topic *topic)
         HULSE_ASSERT(seat->remote && seat->in_transit == 0);
         hulse_seat_close(seat, true);
     }
+}
+
+static void end_topic(struct topic *topic)
+{
+    end_subscriptions(&topic->subscriptions);
+    end_subscriptions(&topic->leaving);
     topic->producers = 0;
     hulse_topic_destroy(topic);
 }
@@ -79,12 +89,16 @@ static void stop(void *state)
             end_topic(lw->buckets[i]);
         }
     }
-    HULSE_ASSERT(hulse_link_empty(&lw->remote_producers));
-    HULSE_ASSERT(hulse_link_empty(&lw->remote_consumers));
+    while (!hulse_link_empty(&lw->deleted)) {
+        end_topic(HULSE_CONTAINER(lw->deleted.next, struct topic, gone));
+    }
+    HULSE_ASSERT(hulse_link_empty(&lw->producers));
+    HULSE_ASSERT(hulse_link_empty(&lw->consumers));
     HULSE_ASSERT(hulse_link_empty(&lw->dirty));
     if (hulse_timer_pending(&lw->retry)) {
         hulse_timer_stop(&lw->worker->loop.timers, &lw->retry);
     }
+    atomic_store_explicit(&lw->broker->workers[lw->index], NULL, memory_order_relaxed);
     hulse_pool_fini(&lw->deliveries);
     hulse_table_fini(lw);
     free(lw);
@@ -96,8 +110,10 @@ static unsigned turn(void *state)
     unsigned done = 0;
     for (unsigned i = 0; i < TURN_SUBSCRIPTIONS && !hulse_link_empty(&lw->dirty); i++) {
         struct link *l = lw->dirty.next;
+        struct subscription *sub = HULSE_CONTAINER(l, struct subscription, dirty);
         hulse_link_remove(l);
-        done += 1 + hulse_subscription_dispatch(HULSE_CONTAINER(l, struct subscription, dirty));
+        done += 1 + hulse_subscription_dispatch(sub);
+        hulse_subscription_tell_end(sub);
     }
     return done;
 }
@@ -140,9 +156,12 @@ static bool healthy(const struct broker *b)
 }
 
 static const struct broker_ops ops = {.type = "local",
+                                      .capabilities =
+                                          BROKER_CAN_CONSUME | BROKER_CAN_STATS | BROKER_CAN_ADMIN,
                                       .module = &hulse_local_module,
                                       .producer_open = hulse_local_producer_open,
                                       .send = hulse_local_send,
+                                      .flush = hulse_local_flush,
                                       .producer_close = hulse_local_producer_close,
                                       .consumer_open = hulse_local_consumer_open,
                                       .permit = hulse_local_permit,
@@ -150,7 +169,16 @@ static const struct broker_ops ops = {.type = "local",
                                       .ack_cumulative = hulse_local_ack_cumulative,
                                       .nack = hulse_local_nack,
                                       .give_back = hulse_local_give_back,
+                                      .redeliver_all = hulse_local_redeliver_all,
+                                      .seek = hulse_local_seek,
+                                      .last_message_id = hulse_local_last_message_id,
+                                      .unsubscribe = hulse_local_unsubscribe,
                                       .consumer_close = hulse_local_consumer_close,
+                                      .topic_lookup = hulse_local_lookup,
+                                      .stats = hulse_local_stats,
+                                      .schema_get = hulse_unsupported_schema,
+                                      .schema_put = hulse_unsupported_schema,
+                                      .admin = hulse_local_admin,
                                       .healthy = healthy};
 
 void hulse_local_params_default(struct local_params *out)

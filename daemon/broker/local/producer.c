@@ -51,6 +51,11 @@ hulse_status hulse_local_producer_open(struct broker *b,
     if (st != HULSE_OK) {
         return st;
     }
+    if (params->own || params->access != BROKER_ACCESS_SHARED) {
+        return hulse_fail(err,
+                          HULSE_UNSUPPORTED,
+                          "non-persistent topics have shared producers without deduplication");
+    }
     if (strlen(params->name) > UINT16_MAX) {
         return hulse_fail(err, HULSE_INVAL, "the producer's name is too long");
     }
@@ -64,8 +69,10 @@ hulse_status hulse_local_producer_open(struct broker *b,
                               .hash = hash,
                               .topic = params->topic,
                               .subscription = "",
+                              .create = params->create,
                               .worker = lw->index};
     if (!p->remote) {
+        hulse_link_append(&lw->producers, &p->link);
         hulse_topic_attach_producer(lw, &rq);
         *out = &p->base;
         hulse_producer_opened(&rq);
@@ -76,7 +83,7 @@ hulse_status hulse_local_producer_open(struct broker *b,
         destroy(p);
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a producer");
     }
-    hulse_link_append(&lw->remote_producers, &p->link);
+    hulse_link_append(&lw->producers, &p->link);
     *out = &p->base;
     hulse_lane_add(lw, p->owner, &travelling->op, OP_OPEN_PRODUCER);
     return HULSE_OK;
@@ -131,7 +138,10 @@ void hulse_local_send(struct broker_producer *producer, const struct broker_reco
     struct producer *p = producer_of(producer);
     HULSE_DASSERT(!p->closed);
     if (__builtin_expect(p->state != END_OPEN, 0)) {
-        refuse(p, r->token, BROKER_FAIL, HULSE_OUTCOME_FAILED_NOT_SENT);
+        refuse(p,
+               r->token,
+               BROKER_FAIL,
+               p->state == END_ENDED ? p->refusal : HULSE_OUTCOME_FAILED_NOT_SENT);
         return;
     }
     if (p->remote && p->pending_bytes >= p->worker->broker->params.producer_pending_bytes_max) {
@@ -158,7 +168,6 @@ void hulse_producer_answered(struct message *m)
     const uint64_t token = m->token;
     const uint8_t outcome = m->outcome;
     const struct broker_id id = m->first.d.id;
-    p->pending -= 1;
     p->pending_bytes -= m->bytes;
     hulse_message_let_go(m);
     if (!p->closed) {
@@ -167,9 +176,33 @@ void hulse_producer_answered(struct message *m)
         } else {
             refuse(p, token, BROKER_FAIL, outcome);
         }
-    } else if (p->state == END_GONE && p->pending == 0) {
+    }
+    if (p->flush_left != 0) {
+        p->flush_left -= 1;
+        if (p->flush_left == 0 && !p->closed) {
+            p->base.events->flushed(p->base.ctx);
+        }
+    }
+    /* Until here it was pending, so that closing it in an event did not free it. */
+    p->pending -= 1;
+    if (p->closed && p->state == END_GONE && p->pending == 0) {
         destroy(p);
     }
+}
+
+hulse_status hulse_local_flush(struct broker_producer *producer, struct error *err)
+{
+    struct producer *p = producer_of(producer);
+    HULSE_DASSERT(!p->closed);
+    if (p->flush_left != 0) {
+        return hulse_fail(err, HULSE_BUSY, "a flush is under way");
+    }
+    /* Answers come in the order of sending. */
+    p->flush_left = p->pending;
+    if (p->flush_left == 0) {
+        p->base.events->flushed(p->base.ctx);
+    }
+    return HULSE_OK;
 }
 
 void hulse_local_producer_close(struct broker_producer *producer)
@@ -183,7 +216,7 @@ void hulse_local_producer_close(struct broker_producer *producer)
     if (!p->remote) {
         hulse_topic_detach_producer(p->topic);
         destroy(p);
-    } else if (p->state == END_OPEN) {
+    } else if (p->state != END_GONE) {
         hulse_lane_add(p->worker, p->owner, &p->close_op, OP_CLOSE_PRODUCER);
     } else if (p->pending == 0) {
         destroy(p);
@@ -197,15 +230,5 @@ void hulse_producer_closed(struct producer *p)
         destroy(p);
     } else {
         p->state = END_GONE; /* the close never left: the last answer ends it */
-    }
-}
-
-void hulse_producer_owner_gone(struct producer *p)
-{
-    HULSE_ASSERT(p->magic == LOCAL_PRODUCER_MAGIC);
-    if (p->state == END_OPEN && !p->closed) {
-        p->state = END_GONE;
-        p->topic = NULL;
-        p->base.events->failed(p->base.ctx, HULSE_CLOSED, "the topic's worker has stopped");
     }
 }

@@ -32,6 +32,9 @@ struct seat *hulse_seat_create(struct subscription *sub, struct consumer *c, uin
 
 static void add_permits(struct seat *seat, uint32_t count)
 {
+    if (seat->sub->over) {
+        return;
+    }
     if (seat->permits == 0 && count != 0) {
         hulse_link_append(&seat->sub->ready, &seat->ready);
     }
@@ -78,6 +81,8 @@ void hulse_seat_hand_out(struct seat *seat, struct delivery *dl)
     }
     seat->last_entry = dl->d.id.entry;
     dl->seat = seat;
+    sub->handed_out += 1;
+    sub->delivered += 1;
     topic->counters.delivered += 1;
     topic->counters.redelivered += dl->again;
     dl->again = true;
@@ -99,6 +104,7 @@ void hulse_seat_hand_out(struct seat *seat, struct delivery *dl)
 static void take_out(struct seat *seat, struct delivery *dl)
 {
     hulse_link_remove(&dl->link);
+    seat->sub->handed_out -= 1;
     if (hulse_link_empty(&seat->outstanding)) {
         seat->unordered = false;
         seat->last_entry = 0;
@@ -146,9 +152,12 @@ void hulse_seat_ack_cumulative(struct seat *seat,
                                void (*ended)(void *ctx, struct broker_delivery *d))
 {
     HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC && dl->seat == seat);
+    struct local_worker *lw = seat->sub->topic->worker;
     const uint64_t entry = dl->d.id.entry;
     const bool unordered = seat->unordered;
     struct link *next = NULL;
+    /* Permits given meanwhile hand out later: the list only loses what is ended here. */
+    lw->dispatching += 1;
     for (struct link *l = seat->outstanding.next; l != &seat->outstanding; l = next) {
         struct delivery *each = HULSE_CONTAINER(l, struct delivery, link);
         next = l->next;
@@ -162,6 +171,35 @@ void hulse_seat_ack_cumulative(struct seat *seat,
     }
     ended(seat->consumer->base.ctx, &dl->d);
     hulse_seat_verdict(dl, VERDICT_ACK_CUMULATIVE, 0);
+    lw->dispatching -= 1;
+}
+
+void hulse_seat_redeliver_all(struct seat *seat,
+                              void (*ended)(void *ctx, struct broker_delivery *d))
+{
+    struct local_worker *lw = seat->sub->topic->worker;
+    HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC && !seat->remote);
+    /* Permits given meanwhile hand out later: what is taken back here does not come again here. */
+    lw->dispatching += 1;
+    while (!hulse_link_empty(&seat->outstanding)) {
+        struct delivery *dl = HULSE_CONTAINER(seat->outstanding.next, struct delivery, link);
+        ended(seat->consumer->base.ctx, &dl->d);
+        hulse_seat_verdict(dl, VERDICT_NACK, 0);
+    }
+    lw->dispatching -= 1;
+}
+
+void hulse_seat_tell_end(struct seat *seat)
+{
+    struct consumer *c = seat->consumer;
+    seat->told_end = true;
+    if (!seat->remote) {
+        hulse_consumer_end_of_topic(c);
+        return;
+    }
+    seat->end_under_way = true;
+    seat->in_transit += 1;
+    hulse_lane_add(seat->sub->topic->worker, seat->worker, &seat->end_op, OP_END_OF_TOPIC);
 }
 
 static void free_closed(struct seat *seat)
@@ -204,6 +242,16 @@ void hulse_seat_returned(struct delivery *dl)
     }
 }
 
+void hulse_seat_end_returned(struct seat *seat)
+{
+    HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC && seat->end_under_way);
+    seat->end_under_way = false;
+    seat->in_transit -= 1;
+    if (seat->closed && seat->in_transit == 0) {
+        free_closed(seat);
+    }
+}
+
 /* Gives back what its consumer has, and what never left this worker. */
 static void give_back_all(struct seat *seat)
 {
@@ -223,7 +271,14 @@ static void give_back_all(struct seat *seat)
             seat->in_transit -= 1;
         }
         hulse_link_remove(&dl->link);
+        sub->handed_out -= 1;
         hulse_subscription_requeue(sub, dl, 0);
+    }
+    if (seat->end_under_way && !seat->end_op.posted) {
+        /* Its consumer will be gone. */
+        hulse_lane_recall(&seat->end_op);
+        seat->end_under_way = false;
+        seat->in_transit -= 1;
     }
 }
 
@@ -243,7 +298,7 @@ void hulse_seat_close(struct seat *seat, bool unsubscribe)
     if (seat->in_transit == 0) {
         free_closed(seat);
     }
-    if (sub->seat_count == 0 && (unsubscribe || sub->type == BROKER_READER)) {
+    if (sub->seat_count == 0 && (unsubscribe || sub->transient || sub->over)) {
         hulse_subscription_forget(sub);
     } else {
         hulse_subscription_consider(sub);

@@ -55,6 +55,7 @@ static void delay_fire(struct timer *timer)
         }
         struct heap_node *node = hulse_heap_pop(&sub->delayed);
         struct delivery *dl = HULSE_CONTAINER(node, struct delivery, node);
+        sub->delayed_count -= 1;
         hulse_heap_push(&sub->redelivery, node, dl->d.id.entry);
     }
     start_delay(sub);
@@ -74,6 +75,7 @@ hulse_subscription_create(struct topic *topic, const char *name, enum broker_sub
     }
     sub->topic = topic;
     sub->type = type;
+    sub->delivery_rate.since_ms = hulse_local_now_ms(topic->worker);
     sub->object_bytes = bytes;
     sub->delay.fire = delay_fire;
     sub->unused.fire = unused_fire;
@@ -102,24 +104,46 @@ static struct delivery *take_waiting(struct subscription *sub)
     return HULSE_CONTAINER(l, struct delivery, link);
 }
 
+void hulse_subscription_drop_waiting(struct subscription *sub)
+{
+    stop_timer(sub, &sub->delay);
+    struct heap_node *node = NULL;
+    while ((node = hulse_heap_pop(&sub->delayed)) != NULL) {
+        hulse_heap_push(&sub->redelivery, node, 0);
+    }
+    sub->delayed_count = 0;
+    struct delivery *dl = NULL;
+    while ((dl = take_waiting(sub)) != NULL) {
+        hulse_subscription_finish(sub, dl, &sub->topic->counters.dropped);
+    }
+}
+
+void hulse_subscription_cease(struct subscription *sub)
+{
+    HULSE_ASSERT(sub->seat_count != 0 && !sub->over && !sub->doomed);
+
+    sub->over = true;
+    hulse_link_remove(&sub->link);
+    hulse_link_append(&sub->topic->leaving, &sub->link);
+    sub->topic->subscription_count -= 1;
+    hulse_subscription_drop_waiting(sub);
+    while (!hulse_link_empty(&sub->ready)) {
+        struct seat *seat = HULSE_CONTAINER(sub->ready.next, struct seat, ready);
+        hulse_link_remove(&seat->ready);
+        seat->permits = 0;
+    }
+}
+
 void hulse_subscription_forget(struct subscription *sub)
 {
     HULSE_ASSERT(sub->seat_count == 0 && !sub->doomed);
 
     sub->doomed = true;
-    stop_timer(sub, &sub->delay);
     stop_timer(sub, &sub->unused);
     hulse_link_remove(&sub->dirty);
     hulse_link_remove(&sub->link);
-    sub->topic->subscription_count -= 1;
-    struct heap_node *node = NULL;
-    while ((node = hulse_heap_pop(&sub->delayed)) != NULL) {
-        hulse_heap_push(&sub->redelivery, node, 0);
-    }
-    struct delivery *dl = NULL;
-    while ((dl = take_waiting(sub)) != NULL) {
-        hulse_subscription_finish(sub, dl, &sub->topic->counters.dropped);
-    }
+    sub->topic->subscription_count -= sub->over ? 0 : 1;
+    hulse_subscription_drop_waiting(sub);
     if (sub->returning == 0) {
         release(sub);
     }
@@ -188,7 +212,7 @@ void hulse_subscription_offer(struct subscription *sub, struct message *m)
 void hulse_subscription_requeue(struct subscription *sub, struct delivery *dl, uint32_t delay_ms)
 {
     dl->seat = NULL;
-    if (sub->doomed) {
+    if (sub->doomed || sub->over) {
         hulse_subscription_finish(sub, dl, &sub->topic->counters.dropped);
         return;
     }
@@ -200,6 +224,7 @@ void hulse_subscription_requeue(struct subscription *sub, struct delivery *dl, u
     /* Rounded up past the millisecond that has begun: never early. */
     const uint64_t due_ms = hulse_local_now_ms(sub->topic->worker) + delay_ms + 1;
     hulse_heap_push(&sub->delayed, &dl->node, due_ms);
+    sub->delayed_count += 1;
     if (sub->delayed.root == &dl->node) {
         start_delay(sub);
     }
@@ -218,9 +243,14 @@ void hulse_subscription_finish(struct subscription *sub, struct delivery *dl, ui
     topic->held -= 1;
     hulse_delivery_free(topic->worker, dl);
     hulse_message_drop(m);
-    if (sub->held == 0 && sub->seat_count == 0 && !sub->doomed) {
+    if (sub->held != 0 || sub->doomed) {
+        return;
+    }
+    if (sub->seat_count == 0) {
         hulse_subscription_consider(sub);
         hulse_topic_consider(topic);
+    } else if (topic->end != TOPIC_LIVE) {
+        hulse_subscription_mark(sub);
     }
 }
 
@@ -255,10 +285,33 @@ unsigned hulse_subscription_dispatch(struct subscription *sub)
     return done;
 }
 
+void hulse_subscription_mark(struct subscription *sub)
+{
+    if (hulse_link_empty(&sub->dirty)) {
+        hulse_link_append(&sub->topic->worker->dirty, &sub->dirty);
+    }
+}
+
 void hulse_subscription_wake(struct subscription *sub)
 {
-    if (may_hand_out(sub) && anything_waits(sub) && hulse_link_empty(&sub->dirty)) {
-        hulse_link_append(&sub->topic->worker->dirty, &sub->dirty);
+    if (may_hand_out(sub) && anything_waits(sub)) {
+        hulse_subscription_mark(sub);
+    }
+}
+
+void hulse_subscription_tell_end(struct subscription *sub)
+{
+    if (sub->topic->end != TOPIC_TERMINATED || sub->held != 0 || sub->over) {
+        return;
+    }
+    struct link *l = sub->seats.next;
+    while (l != &sub->seats && HULSE_CONTAINER(l, struct seat, link)->told_end) {
+        l = l->next;
+    }
+    if (l != &sub->seats) {
+        hulse_subscription_mark(
+            sub); /* for the next one, because telling may end the subscription */
+        hulse_seat_tell_end(HULSE_CONTAINER(l, struct seat, link));
     }
 }
 

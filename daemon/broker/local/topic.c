@@ -32,9 +32,9 @@ static void count_down(struct local_broker *b)
     (void)atomic_fetch_sub_explicit(&b->topic_count, 1, memory_order_relaxed);
 }
 
-static struct topic *create(struct local_worker *lw, const struct open_request *rq)
+static struct topic *create(struct local_worker *lw, const struct topic_wish *wish)
 {
-    const size_t name_bytes = strlen(rq->topic) + 1;
+    const size_t name_bytes = strlen(wish->name) + 1;
     const size_t bytes = sizeof(struct topic) + name_bytes;
     struct topic *topic = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
     if (topic == NULL) {
@@ -42,11 +42,15 @@ static struct topic *create(struct local_worker *lw, const struct open_request *
     }
     topic->magic = LOCAL_TOPIC_MAGIC;
     topic->worker = lw;
-    topic->hash = rq->hash;
+    topic->hash = wish->hash;
     topic->object_bytes = bytes;
     topic->unused.fire = unused_fire;
+    topic->publish_rate.since_ms = hulse_local_now_ms(lw);
+    topic->delivery_rate.since_ms = topic->publish_rate.since_ms;
     hulse_link_init(&topic->subscriptions);
-    memcpy(topic->name, rq->topic, name_bytes);
+    hulse_link_init(&topic->leaving);
+    hulse_link_init(&topic->gone);
+    memcpy(topic->name, wish->name, name_bytes);
     hulse_table_add(lw, topic);
     return topic;
 }
@@ -57,29 +61,49 @@ static void answer(struct open_request *rq, hulse_status status, const char *tex
     rq->text = text;
 }
 
-/* The topic of a request, made if need be; NULL with the request refused. */
-static struct topic *find_or_create(struct local_worker *lw, struct open_request *rq)
+struct topic *hulse_topic_find(struct local_worker *lw,
+                               const struct topic_wish *wish,
+                               hulse_status *status,
+                               const char **text)
 {
-    struct topic *topic = hulse_table_find(lw, rq->topic, rq->hash);
+    struct topic *topic = hulse_table_find(lw, wish->name, wish->hash);
     if (topic != NULL) {
         return topic;
     }
-    if (!count_up(lw->broker)) {
-        answer(rq, HULSE_LIMIT, "too many topics (topics_max)");
+    if (!wish->create) {
+        *status = HULSE_NO_TOPIC;
+        *text = "the topic does not exist";
         return NULL;
     }
-    topic = create(lw, rq);
+    if (!count_up(lw->broker)) {
+        *status = HULSE_LIMIT;
+        *text = "too many topics (topics_max)";
+        return NULL;
+    }
+    topic = create(lw, wish);
     if (topic == NULL) {
         count_down(lw->broker);
-        answer(rq, HULSE_NO_MEMORY, "no memory for a topic");
+        *status = HULSE_NO_MEMORY;
+        *text = "no memory for a topic";
     }
     return topic;
 }
 
+/* The topic of a request; NULL with the request refused. */
+static struct topic *topic_of(struct local_worker *lw, struct open_request *rq)
+{
+    const struct topic_wish wish = {.name = rq->topic, .hash = rq->hash, .create = rq->create};
+    return hulse_topic_find(lw, &wish, &rq->status, &rq->text);
+}
+
 void hulse_topic_attach_producer(struct local_worker *lw, struct open_request *rq)
 {
-    struct topic *topic = find_or_create(lw, rq);
+    struct topic *topic = topic_of(lw, rq);
     if (topic == NULL) {
+        return;
+    }
+    if (topic->end != TOPIC_LIVE) {
+        answer(rq, HULSE_CLOSED, "the topic is terminated");
         return;
     }
     topic->producers += 1;
@@ -121,6 +145,8 @@ static struct subscription *subscribe(struct topic *topic, struct open_request *
         sub = hulse_subscription_create(topic, rq->subscription, rq->type);
         if (sub == NULL) {
             answer(rq, HULSE_NO_MEMORY, "no memory for a subscription");
+        } else {
+            sub->transient = rq->transient || rq->type == BROKER_READER;
         }
         return sub;
     }
@@ -151,7 +177,7 @@ void hulse_topic_attach_consumer(struct local_worker *lw, struct open_request *r
                "non-persistent topics have exclusive and shared subscriptions and readers");
         return;
     }
-    struct topic *topic = find_or_create(lw, rq);
+    struct topic *topic = topic_of(lw, rq);
     if (topic == NULL) {
         return;
     }
@@ -159,10 +185,12 @@ void hulse_topic_attach_consumer(struct local_worker *lw, struct open_request *r
     struct seat *seat = sub == NULL ? NULL : hulse_seat_create(sub, rq->consumer, rq->worker);
     if (seat != NULL) {
         rq->opened_seat = seat;
+        rq->opened_topic = topic;
+        hulse_subscription_mark(sub);
         answer(rq, HULSE_OK, "");
     } else if (sub != NULL) {
         answer(rq, HULSE_NO_MEMORY, "no memory for a consumer");
-        if (sub->type == BROKER_READER) {
+        if (sub->transient && sub->seat_count == 0) {
             hulse_subscription_forget(sub);
         } else {
             hulse_subscription_consider(sub);
@@ -184,9 +212,16 @@ void hulse_topic_publish(struct topic *topic, struct message *m)
     hulse_message_drop(m);
 }
 
+uint8_t hulse_topic_refusal(enum topic_end end)
+{
+    return end == TOPIC_TERMINATED ? HULSE_OUTCOME_TOPIC_TERMINATED : HULSE_OUTCOME_NO_TOPIC;
+}
+
 void hulse_topic_consider(struct topic *topic)
 {
-    const bool used = topic->producers != 0 || topic->seats != 0 || topic->held != 0;
+    const bool deleted = topic->end == TOPIC_DELETED;
+    const bool used = topic->producers != 0 || topic->seats != 0 || topic->held != 0 ||
+                      topic->notices != 0 || (topic->kept && !deleted);
     struct timer_wheel *wheel = &topic->worker->worker->loop.timers;
     if (used) {
         if (hulse_timer_pending(&topic->unused)) {
@@ -196,14 +231,15 @@ void hulse_topic_consider(struct topic *topic)
         hulse_timer_start(wheel,
                           &topic->unused,
                           hulse_local_now_ms(topic->worker) +
-                              topic->worker->broker->params.unused_ms);
+                              (deleted ? 0 : topic->worker->broker->params.unused_ms));
     }
 }
 
 void hulse_topic_destroy(struct topic *topic)
 {
     struct local_worker *lw = topic->worker;
-    HULSE_ASSERT(topic->producers == 0 && topic->seats == 0);
+    HULSE_ASSERT(topic->producers == 0 && topic->seats == 0 && topic->notices == 0);
+    HULSE_ASSERT(hulse_link_empty(&topic->leaving));
 
     while (!hulse_link_empty(&topic->subscriptions)) {
         hulse_subscription_forget(
@@ -213,7 +249,11 @@ void hulse_topic_destroy(struct topic *topic)
     if (hulse_timer_pending(&topic->unused)) {
         hulse_timer_stop(&lw->worker->loop.timers, &topic->unused);
     }
-    hulse_table_remove(lw, topic);
+    if (topic->end == TOPIC_DELETED) {
+        hulse_link_remove(&topic->gone);
+    } else {
+        hulse_table_remove(lw, topic);
+    }
     count_down(lw->broker);
     topic->magic = 0;
     hulse_mem_free(HULSE_MEM_TOPIC, topic, topic->object_bytes);

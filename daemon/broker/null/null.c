@@ -4,6 +4,7 @@
  */
 #include "daemon/broker/null/null.h"
 
+#include "daemon/broker/common/unsupported.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 #include "daemon/worker/worker.h"
@@ -58,6 +59,10 @@ static hulse_status producer_open(struct broker *b,
                                   struct error *err)
 {
     const struct null_broker *null = (const struct null_broker *)(const void *)b;
+    if (params->own || params->access != BROKER_ACCESS_SHARED) {
+        return hulse_fail(
+            err, HULSE_UNSUPPORTED, "the null broker knows one producer from no other");
+    }
     struct null_producer *p = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*p));
     if (p == NULL) {
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a producer");
@@ -98,6 +103,14 @@ static void producer_send(struct broker_producer *producer, const struct broker_
     producer->events->answered(producer->ctx, r->token, &answer);
 }
 
+/* Everything is answered when send returns. */
+static hulse_status flush(struct broker_producer *producer, struct error *err)
+{
+    (void)err;
+    producer->events->flushed(producer->ctx);
+    return HULSE_OK;
+}
+
 static void producer_close(struct broker_producer *producer)
 {
     struct null_producer *p = (struct null_producer *)(void *)producer;
@@ -117,6 +130,18 @@ static hulse_status consumer_open(struct broker *b,
     return hulse_fail(err, HULSE_UNSUPPORTED, "the null broker has nothing to deliver");
 }
 
+/* Every topic exists, and none is kept. */
+static hulse_status topic_lookup(struct broker *b, struct broker_lookup *q, struct error *err)
+{
+    (void)err;
+    const struct null_broker *null = (const struct null_broker *)(const void *)b;
+    q->info = (struct broker_topic_info){.limits = {.message_bytes_max = null->message_bytes_max}};
+    q->request.status = HULSE_OK;
+    q->request.text[0] = '\0';
+    q->request.done(&q->request);
+    return HULSE_OK;
+}
+
 static bool healthy(const struct broker *b)
 {
     (void)b;
@@ -128,8 +153,14 @@ static const struct broker_ops ops = {.type = "null",
                                       .module = &module,
                                       .producer_open = producer_open,
                                       .send = producer_send,
+                                      .flush = flush,
                                       .producer_close = producer_close,
                                       .consumer_open = consumer_open,
+                                      .topic_lookup = topic_lookup,
+                                      .stats = hulse_unsupported_stats,
+                                      .schema_get = hulse_unsupported_schema,
+                                      .schema_put = hulse_unsupported_schema,
+                                      .admin = hulse_unsupported_admin,
                                       .healthy = healthy};
 
 struct broker *hulse_null_create(const char *name, uint32_t message_bytes_max, struct error *err)

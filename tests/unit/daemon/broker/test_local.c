@@ -5,6 +5,8 @@
  *         three; publisher and consumer together, away from the topic.
  */
 #include "tests/unit/daemon/broker/bed.h"
+#include "tests/unit/daemon/broker/bed_pub.h"
+#include "tests/unit/daemon/broker/bed_sub.h"
 
 #include <string.h>
 

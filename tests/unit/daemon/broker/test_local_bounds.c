@@ -5,6 +5,8 @@
  */
 #include "daemon/broker/local/internal.h"
 #include "tests/unit/daemon/broker/bed.h"
+#include "tests/unit/daemon/broker/bed_pub.h"
+#include "tests/unit/daemon/broker/bed_sub.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -297,8 +299,9 @@ static void open_there(void *arg)
     struct open_errand *e = arg;
     struct broker_producer *p = NULL;
     struct broker_consumer *c = NULL;
-    const struct broker_producer_params pp = {.topic = e->topic, .name = e->name};
-    const struct broker_consumer_params cp = {.topic = e->topic, .subscription = "s"};
+    const struct broker_producer_params pp = {.topic = e->topic, .name = e->name, .create = true};
+    const struct broker_consumer_params cp = {
+        .topic = e->topic, .subscription = "s", .create = true};
     const struct broker_ops *ops = bed.broker->ops;
     e->status = ops->producer_open(bed.broker, bed.workers[0], &pp, &p, &e->err);
     if (e->name[0] == '\0') {

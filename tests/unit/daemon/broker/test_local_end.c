@@ -7,6 +7,9 @@
  */
 #include "daemon/broker/local/internal.h"
 #include "tests/unit/daemon/broker/bed.h"
+#include "tests/unit/daemon/broker/bed_ask.h"
+#include "tests/unit/daemon/broker/bed_pub.h"
+#include "tests/unit/daemon/broker/bed_sub.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -255,12 +258,14 @@ static void close_early(void *arg)
     static const struct broker_producer_events silent = {0};
     static const struct broker_consumer_events mute = {0};
     const struct broker_ops *ops = bed.broker->ops;
-    const struct broker_producer_params pp = {.topic = topic, .name = "", .events = &silent};
+    const struct broker_producer_params pp = {
+        .topic = topic, .name = "", .events = &silent, .create = true};
     const struct broker_consumer_params cp = {.topic = topic,
                                               .subscription = "early",
                                               .name = "",
                                               .type = BROKER_EXCLUSIVE,
-                                              .events = &mute};
+                                              .events = &mute,
+                                              .create = true};
     struct broker_producer *p = NULL;
     struct broker_consumer *c = NULL;
     assert_int_equal(ops->producer_open(bed.broker, bed.workers[1], &pp, &p, &err), HULSE_OK);
@@ -292,16 +297,6 @@ static void test_close_before_the_answer(void **state)
     hulse_bed_stop(&bed);
 }
 
-static bool sub_failed(void *arg)
-{
-    return ((const struct bed_sub *)arg)->failed;
-}
-
-static bool pub_failed(void *arg)
-{
-    return ((const struct bed_pub *)arg)->failed;
-}
-
 /* The topic's worker stops while others hold messages of it. */
 static void test_owner_stops_first(void **state)
 {
@@ -318,8 +313,8 @@ static void test_owner_stops_first(void **state)
     hulse_sub_wait(&sub, 50);
     hulse_pub_send(&pub, 1000, 64); /* some of it under way */
     hulse_bed_stop_one(&bed, 0);
-    hulse_bed_until(&bed, 1, pub_failed, &pub);
-    hulse_bed_until(&bed, 2, sub_failed, &sub);
+    hulse_pub_wait_failed(&pub);
+    hulse_sub_wait_failed(&sub);
     hulse_pub_wait(&pub);
     assert_int_equal(pub.stored + pub.outcomes[HULSE_OUTCOME_FAILED_NOT_SENT], 1100);
     hulse_pub_send(&pub, 1, 64);
@@ -368,6 +363,59 @@ static void test_close_races_stop(void **state)
     }
 }
 
+/* Who asks is answered whatever becomes of the worker that would know. */
+static void test_requests_at_the_end(void **state)
+{
+    struct broker_topic_info info;
+    struct bed_stats stats;
+    struct bed_names names;
+    struct bed_sub sub;
+    struct broker_admin all = {.command = BROKER_ADMIN_TOPICS, .namespace_name = ""};
+    (void)state;
+    hulse_bed_start(&bed, 2, NULL);
+    hulse_bed_topic(&bed, 0, "asked", topic, sizeof(topic));
+    assert_int_equal(hulse_bed_create(&bed, topic), HULSE_OK);
+    assert_int_equal(open_sub(&sub, 1, "s", BROKER_SHARED), HULSE_OK);
+    hulse_bed_stop_one(&bed, 0);
+    assert_int_equal(hulse_bed_lookup(&bed, 1, topic, false, &info), HULSE_CLOSED);
+    assert_int_equal(hulse_bed_lookup(&bed, BED_CONTROL, topic, false, &info), HULSE_CLOSED);
+    assert_int_equal(hulse_bed_stats(&bed, BED_CONTROL, topic, &stats), HULSE_CLOSED);
+    assert_int_equal(hulse_bed_delete(&bed, topic, true), HULSE_CLOSED);
+    assert_int_equal(hulse_bed_admin(&bed, &all, &names), HULSE_CLOSED);
+    hulse_sub_wait_failed(&sub);
+    assert_int_equal(hulse_sub_last_message_id(&sub), HULSE_CLOSED);
+    assert_int_equal(hulse_sub_unsubscribe(&sub), HULSE_CLOSED);
+    hulse_sub_close(&sub, false);
+    hulse_bed_stop(&bed);
+}
+
+/* A deleted topic, somebody still has it open, when the daemon ends. */
+static void test_deleted_at_the_end(void **state)
+{
+    (void)state;
+    for (uint32_t first = 0; first < 2; first++) {
+        struct bed_pub pub = {.id = 0};
+        struct bed_sub sub;
+        hulse_bed_start(&bed, 2, NULL);
+        hulse_bed_topic(&bed, 0, "deleted", topic, sizeof(topic));
+        assert_int_equal(hulse_pub_open(&bed, &pub, 1, topic), HULSE_OK);
+        assert_int_equal(open_sub(&sub, 1, "s", BROKER_SHARED), HULSE_OK);
+        hulse_sub_permit(&sub, 2);
+        hulse_pub_send(&pub, 5, 64);
+        hulse_sub_wait(&sub, 2);
+        assert_int_equal(hulse_bed_delete(&bed, topic, true), HULSE_OK);
+        hulse_pub_wait_failed(&pub);
+        hulse_sub_wait_failed(&sub);
+        if (first == 0) {
+            hulse_bed_stop_one(&bed, 0); /* heard once is enough */
+        }
+        hulse_sub_ack(&sub, 0);
+        hulse_sub_close(&sub, false);
+        hulse_pub_close(&pub);
+        hulse_bed_stop(&bed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +425,8 @@ int main(void)
         cmocka_unit_test(test_close_before_the_answer),
         cmocka_unit_test(test_owner_stops_first),
         cmocka_unit_test(test_close_races_stop),
+        cmocka_unit_test(test_requests_at_the_end),
+        cmocka_unit_test(test_deleted_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

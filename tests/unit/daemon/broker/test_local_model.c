@@ -8,6 +8,8 @@
  */
 #include "daemon/broker/local/internal.h"
 #include "tests/unit/daemon/broker/bed.h"
+#include "tests/unit/daemon/broker/bed_pub.h"
+#include "tests/unit/daemon/broker/bed_sub.h"
 #include "tests/unit/daemon/core/check.h"
 
 #include <stdlib.h>

@@ -100,7 +100,7 @@ static void check_all(void)
     hulse_mem_init(cap);
 }
 
-struct errand {
+struct null_errand {
     struct inbox_node node;
     sem_t done;
 };
@@ -108,7 +108,7 @@ struct errand {
 static void run(struct inbox_node *node)
 {
     check_all();
-    sem_post(&HULSE_CONTAINER(node, struct errand, node)->done);
+    sem_post(&HULSE_CONTAINER(node, struct null_errand, node)->done);
 }
 
 static void test_answers_at_once(void **state)
@@ -116,7 +116,7 @@ static void test_answers_at_once(void **state)
     struct error err = {0};
     struct worker *peers[1] = {NULL};
     _Atomic(uint32_t) runnable = 0;
-    struct errand errand = {.node = {.run = run}};
+    struct null_errand errand = {.node = {.run = run}};
     (void)state;
     broker = hulse_null_create("null", 300000, &err);
     assert_non_null(broker);

@@ -293,6 +293,43 @@ static void test_failure_is_passed_on(void **state)
     assert_int_equal(fake.producer_closes, 1);
 }
 
+/* Until flow can send again, who published is told what became of each record. */
+static void test_given_back(void **state)
+{
+    struct front front;
+    (void)state;
+    assert_int_equal(open_topic(&front, "orders"), HULSE_OK);
+    publish(&front, 1, 1);
+    publish(&front, 2, 1);
+    hulse_fake_suspended(&fake, BROKER_RETRY);
+    assert_int_equal(front.answered, 0);
+    hulse_fake_given_back(&fake, 1, true);
+    assert_int_equal(front.token, 1);
+    assert_int_equal(front.answer.outcome, HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_int_equal(front.answer.class, BROKER_RETRY);
+    hulse_fake_given_back(&fake, 2, false);
+    assert_int_equal(front.token, 2);
+    assert_int_equal(front.answer.outcome, HULSE_OUTCOME_FAILED_NOT_SENT);
+    hulse_fake_resumed(&fake);
+    publish(&front, 3, 1);
+    hulse_fake_answer(&fake, 3, BROKER_DONE, HULSE_OUTCOME_STORED);
+    assert_int_equal(front.answered, 3);
+    assert_int_equal(front.failed, 0);
+    assert_int_equal(hulse_publisher_counters(front.publisher)->failed, 2);
+    hulse_publisher_close(&front.publisher);
+}
+
+static void test_fenced(void **state)
+{
+    struct front front;
+    (void)state;
+    assert_int_equal(open_topic(&front, "orders"), HULSE_OK);
+    hulse_fake_fenced(&fake, "why");
+    assert_int_equal(front.failed, 1);
+    assert_int_equal(front.status, HULSE_BUSY);
+    hulse_publisher_close(&front.publisher);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +341,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_inside_an_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failure_is_passed_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_given_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fenced, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

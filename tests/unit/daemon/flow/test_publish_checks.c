@@ -308,11 +308,25 @@ static void test_closed_by_who_hears_of_a_drop(void **state)
     assert_int_equal(front.answered, 1);
 }
 
+/* The broker is told whether an unknown topic may be made. */
+static void test_the_rule_says_who_creates(void **state)
+{
+    (void)state;
+    for (int create = 0; create < 2; create++) {
+        rule.publish.auto_create = create != 0;
+        apply();
+        open_publisher(&clock_only, 0);
+        assert_int_equal(fake.create, create);
+        hulse_publisher_close(&front.publisher);
+    }
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_the_order_of_checks),
+        CASE(test_the_rule_says_who_creates),
         CASE(test_what_was_taken_goes_back),
         CASE(test_two_applications_share_a_topics_rate),
         CASE(test_the_oldest_goes_first),

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * broker_consumer - one end that takes from one topic: a consumer of a subscription, or a reader.
+ *
+ * A delivery is the front end's from `message` until one verdict: ack, nack, give_back, or being
+ * named by `ended` of a call that ends many. Closing gives back what has none.
+ *
+ * Threads: the worker that opened it, calls and events.
+ * Owns:    the implementation owns the object from consumer_open until an `opened` that failed, or
+ *          until consumer_close is called. After either no event comes.
+ * Order:   any event may come before the call that causes it returns. It may be closed in every
+ *          event but `message`, and nothing of it is touched afterwards. A close reaches the
+ *          others of a subscription a little later; on its own worker it keeps its place.
+ */
+#ifndef HULSE_BROKER_BROKER_CONSUMER_H
+#define HULSE_BROKER_BROKER_CONSUMER_H
+
+#include "daemon/broker/broker_message.h"
+
+enum broker_subscription {
+    BROKER_EXCLUSIVE = 0,
+    BROKER_SHARED = 1,
+    BROKER_FAILOVER = 2,   /* BROKER_CAN_FAILOVER */
+    BROKER_KEY_SHARED = 3, /* BROKER_CAN_KEY_SHARED */
+    BROKER_READER = 4      /* no subscription: as exclusive, and gone with the reader */
+};
+
+enum broker_position_kind {
+    BROKER_LATEST = 0,  /* what is published from now on */
+    BROKER_EARLIEST,    /* the first that is still there */
+    BROKER_AT_ID,       /* this message, or the first after it; BROKER_CAN_SEEK */
+    BROKER_AFTER_ID,    /* the first after it; BROKER_CAN_SEEK */
+    BROKER_AT_PUBLISHED /* the first published at time_ms or later; BROKER_CAN_SEEK */
+};
+
+struct broker_position {
+    enum broker_position_kind kind;
+    struct broker_id id;
+    uint64_t time_ms; /* Unix epoch */
+};
+
+/* What a consumer can be asked for; one at a time. */
+enum broker_errand {
+    BROKER_SEEK,            /* a reader's or a subscription's position is another one */
+    BROKER_LAST_MESSAGE_ID, /* of the topic: `id`, NULL when it never had one */
+    BROKER_UNSUBSCRIBE      /* the subscription is forgotten: only close is useful from here on */
+};
+
+/* `opened`, `message` and `failed` are set; NULL elsewhere: nobody wants to know. */
+struct broker_consumer_events {
+    /* Once, after an open that returned OK. On failure the object is gone when this returns. */
+    void (*opened)(void *ctx, hulse_status status, const char *text);
+    /* Never more of them than permits given. */
+    void (*message)(void *ctx, struct broker_delivery *d);
+    /*
+     * No message will come any more (topic deleted, worker gone). What the front end holds stays
+     * valid; verdicts are taken and have no effect. Close is still owed.
+     */
+    void (*failed)(void *ctx, hulse_status status, const char *text);
+    /* Failover: this consumer is the one that gets messages, or no longer. Inactive at first. */
+    void (*active)(void *ctx);
+    void (*inactive)(void *ctx);
+    /* The topic is terminated and the subscription has acknowledged all of it. At most once. */
+    void (*end_of_topic)(void *ctx);
+    /* The end of an errand that returned OK. */
+    void (*done)(void *ctx,
+                 enum broker_errand errand,
+                 hulse_status status,
+                 const char *text,
+                 const struct broker_id *id);
+};
+
+struct broker_consumer_params {
+    const char *topic;        /* full name; these are borrowed until open returns */
+    const char *subscription; /* empty for a reader */
+    const char *name;
+    enum broker_subscription type;
+    struct broker_position start; /* of a subscription that does not exist yet, or a reader */
+    const struct broker_consumer_events *events;
+    void *ctx;
+    bool create;    /* the topic, if need be; else NO_TOPIC */
+    bool transient; /* the subscription goes with its last consumer */
+};
+
+struct broker_consumer {
+    const struct broker_ops *ops;
+    const struct broker_consumer_events *events;
+    void *ctx;
+};
+
+#endif

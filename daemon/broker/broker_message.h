@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * broker_message - messages, their ids, and what becomes of them, as every broker sees them.
+ *
+ * Threads: values; who owns what is said where they are passed.
+ * Trust:   records handed to send were checked by the caller; what an implementation hears from
+ *          its network is its own to check.
+ */
+#ifndef HULSE_BROKER_BROKER_MESSAGE_H
+#define HULSE_BROKER_BROKER_MESSAGE_H
+
+#include "daemon/core/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the flow layer does about a failure (features row G2). */
+enum broker_class {
+    BROKER_DONE = 0, /* no failure */
+    BROKER_RETRY,    /* passes; the implementation suspends and gives everything back */
+    BROKER_RELOOKUP, /* the topic has moved */
+    BROKER_FAIL,     /* this record will never succeed */
+    BROKER_BREAK,    /* counts for the circuit breaker */
+    BROKER_DENIED,
+    BROKER_TOO_LARGE,
+    BROKER_FENCED
+};
+
+struct broker_span {
+    const uint8_t *data;
+    uint32_t bytes;
+};
+
+/*
+ * Metadata of a message. `properties` is encoded as {u16 name bytes, u16 value bytes, name, value}
+ * repeated, little endian, both UTF-8.
+ */
+struct broker_meta {
+    struct broker_span key;
+    struct broker_span ordering_key;
+    struct broker_span properties;
+    uint64_t event_time_ms;    /* 0 = none */
+    uint64_t deliver_after_ms; /* 0 = at once */
+    uint64_t ttl_ms;           /* 0 = none */
+    int32_t partition;         /* explicit one, else -1 */
+    bool has_key;              /* an empty key is a key */
+    bool has_ordering_key;
+    bool tombstone;
+};
+
+/* A message on its way in; everything is borrowed until send returns. */
+struct broker_record {
+    struct broker_span payload;
+    const struct broker_meta *meta; /* NULL = none */
+    uint64_t seq;                   /* per producer, rising */
+    uint64_t enqueued_ns;           /* CLOCK_MONOTONIC_COARSE when it entered the ring */
+    uint64_t token;                 /* returned in the answer */
+    bool alone;                     /* not batched */
+};
+
+struct broker_id {
+    uint64_t ledger;
+    uint64_t entry;
+    int32_t batch; /* -1 = not in a batch */
+    uint16_t partition;
+    uint16_t batch_size; /* 0 = not in a batch */
+};
+
+struct broker_answer {
+    enum broker_class class;
+    uint8_t outcome; /* enum hulse_outcome, HULSE_OUTCOME_STORED when done */
+    bool has_id;
+    struct broker_id id;
+};
+
+struct broker_limits {
+    uint32_t message_bytes_max; /* payload, whole message */
+};
+
+/*
+ * A message on its way out. It stays valid, with its bytes, until the consumer ends it by ack, nack
+ * or give_back, or closes. `slot` is the consumer's owner's.
+ */
+struct broker_delivery {
+    struct broker_id id;
+    struct broker_span payload;
+    struct broker_meta meta;
+    struct broker_span producer;
+    uint64_t publish_time_ms; /* Unix epoch */
+    uint32_t redelivery;
+    uint64_t slot;
+};
+
+#endif

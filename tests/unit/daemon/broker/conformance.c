@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conformance - see the header.
+ */
+#include "tests/unit/daemon/broker/conformance.h"
+
+static const struct conformance_case *const groups[] = {hulse_conformance_produce,
+                                                        hulse_conformance_consume,
+                                                        hulse_conformance_share,
+                                                        hulse_conformance_ask,
+                                                        hulse_conformance_admin};
+
+static bool applies(const struct conformance_case *c, uint32_t capabilities)
+{
+    return (capabilities & c->needs) == c->needs && (capabilities & c->without) == 0;
+}
+
+static void run_case(const struct bed_house *house,
+                     const struct conformance_case *c,
+                     const struct conformance_place *place)
+{
+    struct bed bed;
+    hulse_bed_start_house(&bed, house);
+    if (applies(c, bed.broker->ops->capabilities)) {
+        print_message("%s, %u workers, publisher %u, consumer %u, topic %u: %s\n",
+                      house->label,
+                      house->workers,
+                      place->pub,
+                      place->sub,
+                      place->owner,
+                      c->name);
+        c->run(&bed, place);
+    }
+    hulse_bed_stop(&bed);
+}
+
+static void run_at(const struct bed_house *house, const struct conformance_place *place)
+{
+    for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
+        for (const struct conformance_case *c = groups[g]; c->name != NULL; c++) {
+            run_case(house, c, place);
+        }
+    }
+}
+
+void hulse_conformance_run(const struct bed_house *house)
+{
+    const uint32_t owners = house->owner == NULL ? 1 : house->workers;
+    for (uint32_t owner = 0; owner < owners; owner++) {
+        for (uint32_t pub = 0; pub < house->workers; pub++) {
+            const struct conformance_place place = {
+                .pub = pub, .sub = (pub + owner) % house->workers, .owner = owner};
+            run_at(house, &place);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   the conformance suite notices every broken promise, and none where there is none.
+ * Method: the local broker behind one that breaks a promise; the suite runs in a process of its
+ *         own, which must fail: by an assertion, or because what it waits for never comes.
+ */
+#include "daemon/broker/local/internal.h"
+#include "tests/unit/daemon/broker/conformance.h"
+#include "tests/unit/daemon/broker/faulty_broker.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* For what never comes: the suite itself takes a fraction of it. */
+#define PATIENCE_S "3"
+#define PATIENCE_ALONE_S "60"
+#define CHILDREN_MAX 8U
+
+static enum fault planted;
+
+static struct broker *create(struct error *err)
+{
+    struct local_params params;
+    hulse_local_params_default(&params);
+    params.message_bytes_max = 300000;
+    struct broker *inner = hulse_local_create("local", &params, err);
+    assert_non_null(inner);
+    return hulse_faulty_create(inner, planted);
+}
+
+static void destroy(struct broker **b)
+{
+    struct broker *inner = hulse_faulty_inner(*b);
+    hulse_faulty_destroy(b);
+    hulse_local_destroy(&inner);
+}
+
+static void *shared(struct broker *b)
+{
+    return hulse_faulty_inner(b);
+}
+
+static uint32_t owner(const char *topic, uint32_t workers)
+{
+    return (uint32_t)(hulse_topic_hash(topic) % workers);
+}
+
+/* In a process of its own, without cmocka around it: an assertion ends it. */
+static int run_suite(enum fault fault)
+{
+    const struct bed_house house = {.label = hulse_fault_name(fault),
+                                    .workers = 2,
+                                    .create = create,
+                                    .destroy = destroy,
+                                    .shared = shared,
+                                    .owner = owner};
+    planted = fault;
+    hulse_conformance_run(&house);
+    return EXIT_SUCCESS;
+}
+
+static pid_t start(enum fault fault, const char *patience_s)
+{
+    char number[16];
+    (void)snprintf(number, sizeof(number), "%d", (int)fault);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        (void)dup2(null, STDOUT_FILENO);
+        (void)dup2(null, STDERR_FILENO);
+        (void)setenv("HULSE_TEST_WATCHDOG_S", patience_s, 1);
+        (void)execl("/proc/self/exe", "test_conformance_faults", number, (char *)NULL);
+        _exit(EXIT_SUCCESS);
+    }
+    return child;
+}
+
+/* True: the suite has passed. */
+static bool passes(pid_t child)
+{
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+}
+
+static void test_passes_without_a_fault(void **state)
+{
+    (void)state;
+    assert_true(passes(start(FAULT_NONE, PATIENCE_ALONE_S)));
+}
+
+/* Several at once, because most that are not wrong wait for something. */
+static void test_notices_every_fault(void **state)
+{
+    uint32_t missed = 0;
+    (void)state;
+    for (unsigned first = FAULT_NONE + 1; first < FAULTS; first += CHILDREN_MAX) {
+        pid_t children[CHILDREN_MAX];
+        unsigned count = 0;
+        for (; count < CHILDREN_MAX && first + count < FAULTS; count++) {
+            children[count] = start((enum fault)(first + count), PATIENCE_S);
+        }
+        for (unsigned i = 0; i < count; i++) {
+            if (passes(children[i])) {
+                print_error("not noticed: %s\n", hulse_fault_name((enum fault)(first + i)));
+                missed += 1;
+            }
+        }
+    }
+    assert_int_equal(missed, 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_passes_without_a_fault),
+        cmocka_unit_test(test_notices_every_fault),
+    };
+    if (argc == 2) {
+        return run_suite((enum fault)strtol(argv[1], NULL, 10));
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
