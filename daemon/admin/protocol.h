@@ -6,6 +6,11 @@
  *   {"command":"health"}             -> {"status":"ok","result":{"status":"healthy",...}}
  *   {"command":"topics.list"[,"namespace":"public/default"]}
  *                                    -> {"status":"ok","result":["NAME",...]}
+ *   {"command":"topics.create","topic":"NAME"[,"partitions":N]}
+ *                                    -> {"status":"ok","result":{"topic":"NAME","broker":"…"}}
+ *   {"command":"topics.delete","topic":"NAME"[,"force":true]}     -> the same
+ *   {"command":"topics.stats","topic":"NAME"}
+ *                                    -> {"status":"ok","result":{"topic":"NAME","broker":"…",…}}
  *   {"command":"config"}             -> {"status":"ok","result":{"yaml":"..."}}
  *   {"command":"reload"}             -> {"status":"ok","result":{"accepted":true,...}}
  *   {"command":"drain"}              -> {"status":"ok","result":{"draining":true,"pid":N,
@@ -16,6 +21,11 @@
  * missed_doorbells config_generation config_reload_failed, then totals{} and per_worker[]. A worker that does not answer
  * within 2 s has "state":"unresponsive" there, and its figures and topics are missing; topics.list
  * is refused then (HULSE_TIMED_OUT). The status of health is "healthy", "degraded" or "draining".
+ *
+ * The three about one topic complete a short name as applications' names are, and answer with the
+ * full one. Their broker has 4 s; without its answer they are refused (HULSE_TIMED_OUT), and what
+ * was asked for may still happen. The result of topics.stats: the broker's figures, as far as it
+ * counts, then subscriptions[] and, of a topic that applications have used, refused{}.
  *
  * The result of reload: accepted generation applied[] restart[] problems[], the last of which are
  * {file line column warning text}. A configuration that is not accepted changes nothing.
@@ -33,6 +43,9 @@
 #define HULSE_ADMIN_STATS "stats"
 #define HULSE_ADMIN_HEALTH "health"
 #define HULSE_ADMIN_TOPICS_LIST "topics.list"
+#define HULSE_ADMIN_TOPICS_CREATE "topics.create"
+#define HULSE_ADMIN_TOPICS_DELETE "topics.delete"
+#define HULSE_ADMIN_TOPICS_STATS "topics.stats"
 #define HULSE_ADMIN_CONFIG "config"
 #define HULSE_ADMIN_RELOAD "reload"
 #define HULSE_ADMIN_DRAIN "drain"

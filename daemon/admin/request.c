@@ -10,28 +10,19 @@
 #include <jansson.h>
 #include <string.h>
 
-static const struct command {
-    const char *name;
-    enum admin_command command;
-    const char *argument; /* the one optional member, or NULL */
-} commands[] = {
-    {HULSE_ADMIN_STATS, ADMIN_STATS, NULL},
-    {HULSE_ADMIN_HEALTH, ADMIN_HEALTH, NULL},
-    {HULSE_ADMIN_TOPICS_LIST, ADMIN_TOPICS_LIST, "namespace"},
-    {HULSE_ADMIN_CONFIG, ADMIN_CONFIG, NULL},
-    {HULSE_ADMIN_RELOAD, ADMIN_RELOAD, NULL},
-    {HULSE_ADMIN_DRAIN, ADMIN_DRAIN, NULL},
+static const char *const names[ADMIN_COMMANDS] = {
+    [ADMIN_STATS] = HULSE_ADMIN_STATS,
+    [ADMIN_HEALTH] = HULSE_ADMIN_HEALTH,
+    [ADMIN_TOPICS_LIST] = HULSE_ADMIN_TOPICS_LIST,
+    [ADMIN_TOPICS_CREATE] = HULSE_ADMIN_TOPICS_CREATE,
+    [ADMIN_TOPICS_DELETE] = HULSE_ADMIN_TOPICS_DELETE,
+    [ADMIN_TOPICS_STATS] = HULSE_ADMIN_TOPICS_STATS,
+    [ADMIN_CONFIG] = HULSE_ADMIN_CONFIG,
+    [ADMIN_RELOAD] = HULSE_ADMIN_RELOAD,
+    [ADMIN_DRAIN] = HULSE_ADMIN_DRAIN,
 };
 
-static const struct command *find_command(const char *name)
-{
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (strcmp(commands[i].name, name) == 0) {
-            return &commands[i];
-        }
-    }
-    return NULL;
-}
+/* ---- members ---- */
 
 static hulse_status
 take_namespace(const json_t *value, struct admin_request *out, struct error *err)
@@ -51,32 +42,123 @@ take_namespace(const json_t *value, struct admin_request *out, struct error *err
     return HULSE_OK;
 }
 
-static hulse_status take_members(json_t *object, struct admin_request *out, struct error *err)
+static hulse_status take_topic(const json_t *value, struct admin_request *out, struct error *err)
 {
-    const json_t *name = json_object_get(object, "command");
-    const struct command *command = NULL;
-    const char *key = NULL;
-    json_t *value = NULL;
+    const char *text = json_string_value(value);
+    const size_t bytes = json_string_length(value);
 
+    if (text == NULL || bytes == 0) {
+        return hulse_fail(err, HULSE_INVAL, "topic: a name is expected");
+    }
+    if (bytes >= sizeof(out->topic)) {
+        return hulse_fail(err, HULSE_INVAL, "topic: at most %u bytes", HULSE_ADMIN_TOPIC_BYTES - 1);
+    }
+    memcpy(out->topic, text, bytes + 1);
+    return HULSE_OK;
+}
+
+static hulse_status
+take_partitions(const json_t *value, struct admin_request *out, struct error *err)
+{
+    const json_int_t count = json_integer_value(value);
+
+    if (!json_is_integer(value) || count < 0 || count > (json_int_t)HULSE_ADMIN_PARTITIONS_MAX) {
+        return hulse_fail(err,
+                          HULSE_INVAL,
+                          "partitions: a number from 0 to %u is expected",
+                          HULSE_ADMIN_PARTITIONS_MAX);
+    }
+    out->partitions = (uint32_t)count;
+    return HULSE_OK;
+}
+
+static hulse_status take_force(const json_t *value, struct admin_request *out, struct error *err)
+{
+    if (!json_is_boolean(value)) {
+        return hulse_fail(err, HULSE_INVAL, "force: true or false is expected");
+    }
+    out->force = json_is_true(value);
+    return HULSE_OK;
+}
+
+#define OF(command) (1U << (unsigned)(command))
+
+static const struct member {
+    const char *name;
+    unsigned commands; /* that take it */
+    bool required;
+    hulse_status (*take)(const json_t *value, struct admin_request *out, struct error *err);
+} members[] = {
+    {"namespace", OF(ADMIN_TOPICS_LIST), false, take_namespace},
+    {"topic",
+     OF(ADMIN_TOPICS_CREATE) | OF(ADMIN_TOPICS_DELETE) | OF(ADMIN_TOPICS_STATS),
+     true,
+     take_topic},
+    {"partitions", OF(ADMIN_TOPICS_CREATE), false, take_partitions},
+    {"force", OF(ADMIN_TOPICS_DELETE), false, take_force},
+};
+
+#define MEMBERS (sizeof(members) / sizeof(members[0]))
+
+static const struct member *find_member(const char *name, enum admin_command command)
+{
+    for (size_t i = 0; i < MEMBERS; i++) {
+        if (strcmp(members[i].name, name) == 0 && (members[i].commands & OF(command)) != 0) {
+            return &members[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- the line ---- */
+
+static hulse_status take_command(const json_t *name, struct admin_request *out, struct error *err)
+{
     if (!json_is_string(name)) {
         return hulse_fail(err, HULSE_INVAL, "the member \"command\" is expected, a string");
     }
-    command = find_command(json_string_value(name));
-    if (command == NULL) {
-        return hulse_fail(err, HULSE_UNSUPPORTED, "unknown command");
+    for (unsigned i = 0; i < ADMIN_COMMANDS; i++) {
+        if (strcmp(names[i], json_string_value(name)) == 0) {
+            out->command = (enum admin_command)i;
+            return HULSE_OK;
+        }
     }
-    out->command = command->command;
+    return hulse_fail(err, HULSE_UNSUPPORTED, "unknown command");
+}
+
+static hulse_status take_members(json_t *object, struct admin_request *out, struct error *err)
+{
+    const json_t *name = json_object_get(object, "command");
+    const char *key = NULL;
+    json_t *value = NULL;
+    hulse_status st = take_command(name, out, err);
+
+    if (st != HULSE_OK) {
+        return st;
+    }
     json_object_foreach(object, key, value)
     {
         if (value == name) {
             continue;
         }
-        if (command->argument == NULL || strcmp(key, command->argument) != 0) {
-            return hulse_fail(err, HULSE_INVAL, "%s: unknown member '%.64s'", command->name, key);
+        const struct member *member = find_member(key, out->command);
+        if (member == NULL) {
+            return hulse_fail(
+                err, HULSE_INVAL, "%s: unknown member '%.64s'", names[out->command], key);
         }
-        const hulse_status st = take_namespace(value, out, err);
+        st = member->take(value, out, err);
         if (st != HULSE_OK) {
             return st;
+        }
+    }
+    for (size_t i = 0; i < MEMBERS; i++) {
+        if (members[i].required && (members[i].commands & OF(out->command)) != 0 &&
+            json_object_get(object, members[i].name) == NULL) {
+            return hulse_fail(err,
+                              HULSE_INVAL,
+                              "%s: the member \"%s\" is expected",
+                              names[out->command],
+                              members[i].name);
         }
     }
     return HULSE_OK;

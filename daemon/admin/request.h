@@ -10,22 +10,33 @@
 
 #include "daemon/core/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define HULSE_ADMIN_NAMESPACE_BYTES 512U
+#define HULSE_ADMIN_TOPIC_BYTES 1088U
+#define HULSE_ADMIN_PARTITIONS_MAX 10000U
 
 enum admin_command {
     ADMIN_STATS = 0,
     ADMIN_HEALTH,
     ADMIN_TOPICS_LIST,
+    ADMIN_TOPICS_CREATE,
+    ADMIN_TOPICS_DELETE,
+    ADMIN_TOPICS_STATS,
     ADMIN_CONFIG,
     ADMIN_RELOAD,
-    ADMIN_DRAIN
+    ADMIN_DRAIN,
+    ADMIN_COMMANDS
 };
 
 struct admin_request {
     enum admin_command command;
     char namespace_name[HULSE_ADMIN_NAMESPACE_BYTES]; /* topics.list; empty = all */
+    char topic[HULSE_ADMIN_TOPIC_BYTES]; /* the other topics.…; as it came, not empty */
+    uint32_t partitions;                 /* topics.create; 0 = not partitioned */
+    bool force;                          /* topics.delete */
 };
 
 /*

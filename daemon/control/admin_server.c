@@ -25,6 +25,7 @@ static void close_conn(struct admin_conn *c)
     hulse_loop_remove(loop, &c->watch);
     hulse_timer_stop(&loop->timers, &c->timer);
     hulse_collect_forget(&c->reports);
+    hulse_topic_order_forget(&c->order);
     hulse_admin_line_fini(&c->out);
     hulse_mem_free(HULSE_MEM_ADMIN, c->in, IN_BYTES);
     (void)close(c->watch.fd);
@@ -97,6 +98,29 @@ static void reports_done(void *ctx, struct collection *reports)
     }
 }
 
+static void order_done(void *ctx, const struct admin_line *line)
+{
+    struct admin_conn *c = ctx;
+
+    HULSE_ASSERT(c->state == ADMIN_WAITING);
+    c->order = NULL;
+    c->out = *line;
+    if (begin_writing(c, line->data != NULL) && c->state == ADMIN_READING) {
+        (void)take_lines(c);
+    }
+}
+
+/* False: the connection was closed. */
+static bool begin_order(struct admin_conn *c)
+{
+    c->order = hulse_topic_order_start(c->server->orders, &c->request, order_done, c, &c->out);
+    if (c->order == NULL) {
+        return begin_writing(c, c->out.data != NULL);
+    }
+    enter(c, ADMIN_WAITING);
+    return true;
+}
+
 /* One request. False: the connection was closed. */
 static bool handle_line(struct admin_conn *c, const char *line, size_t bytes)
 {
@@ -105,6 +129,9 @@ static bool handle_line(struct admin_conn *c, const char *line, size_t bytes)
 
     if (st != HULSE_OK) {
         return begin_writing(c, hulse_admin_answer_error(&c->out, st, err.text));
+    }
+    if (hulse_topic_order_is(&c->request)) {
+        return begin_order(c);
     }
     if (!hulse_command_needs_reports(&c->request)) {
         return begin_writing(c, hulse_command_answer(c->server->scene, &c->request, NULL, &c->out));
@@ -284,11 +311,13 @@ static void pause_over(struct timer *timer)
 void hulse_admin_server_init(struct admin_server *s,
                              struct loop *loop,
                              struct collector *collector,
+                             struct topic_orders *orders,
                              const struct command_scene *scene)
 {
     memset(s, 0, sizeof(*s));
     s->loop = loop;
     s->collector = collector;
+    s->orders = orders;
     s->scene = scene;
 }
 

@@ -17,6 +17,7 @@
 #include "daemon/admin/request.h"
 #include "daemon/control/collect.h"
 #include "daemon/control/command.h"
+#include "daemon/control/topic_order.h"
 #include "daemon/worker/loop.h"
 
 #define HULSE_ADMIN_PROGRESS_MS 10000U
@@ -27,7 +28,7 @@ struct admin_server;
 enum admin_state {
     ADMIN_FREE = 0,
     ADMIN_READING,
-    ADMIN_WAITING, /* for reports */
+    ADMIN_WAITING, /* for reports, or for what becomes of an order */
     ADMIN_WRITING
 };
 
@@ -41,7 +42,9 @@ struct admin_conn {
     bool ended; /* the peer sends no more; what it asked is answered */
     bool last;  /* close after the answer that is being written */
     struct admin_request request;
-    struct collection *reports; /* asked for, while WAITING */
+    /* One of them while WAITING. */
+    struct collection *reports;
+    struct topic_order *order;
     struct admin_line out;
     size_t out_written;
 };
@@ -49,6 +52,7 @@ struct admin_conn {
 struct admin_server {
     struct loop *loop;
     struct collector *collector;
+    struct topic_orders *orders;
     const struct command_scene *scene;
     struct watch watch; /* of the listening socket */
     struct timer pause; /* while descriptors are used up */
@@ -59,6 +63,7 @@ struct admin_server {
 void hulse_admin_server_init(struct admin_server *s,
                              struct loop *loop,
                              struct collector *collector,
+                             struct topic_orders *orders,
                              const struct command_scene *scene);
 /* Begins to accept; the socket stays the caller's. */
 bool hulse_admin_server_open(struct admin_server *s, int listen_fd);

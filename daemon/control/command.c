@@ -180,9 +180,14 @@ bool hulse_command_answer(const struct command_scene *scene,
     case ADMIN_DRAIN:
         return hulse_admin_answer(out, drain(scene));
     case ADMIN_HEALTH:
+        return hulse_admin_answer(out, health(scene));
+    case ADMIN_TOPICS_CREATE:
+    case ADMIN_TOPICS_DELETE:
+    case ADMIN_TOPICS_STATS:
+    case ADMIN_COMMANDS:
         break;
     }
-    return hulse_admin_answer(out, health(scene));
+    HULSE_ASSERT(false);
 }
 
 static void log_worker(const struct inquiry *q)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * command - what an admin request means: its answer, from the control thread's own knowledge or
- * from the workers' reports, and for drain also its effect.
+ * from the workers' reports, and for drain also its effect. What is asked of one topic is
+ * topic_order's.
  *
  * Threads: control.
  */

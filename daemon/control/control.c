@@ -45,6 +45,7 @@ struct control {
     struct listen_socket app_socket;
     struct listen_socket admin_socket;
     struct collector collector;
+    struct topic_orders orders;
     struct command_scene scene;
     struct admin_server admin;
     struct signals signals;
@@ -313,6 +314,7 @@ static void end(struct control *c)
         hulse_tables_destroy(&c->params->flow->tables);
     }
     hulse_collector_fini(&c->collector);
+    hulse_topic_orders_fini(&c->orders);
     hulse_signals_close(&c->signals);
     hulse_reload_close(&c->reload);
     hulse_door_fini(&c->door);
@@ -350,7 +352,8 @@ static hulse_status wire(struct control *c, struct error *err)
     c->plane.generation = params->generation;
     hulse_control_limits(params->config, &c->plane.limits);
     hulse_collector_init(&c->collector, &c->loop, &c->crew);
-    hulse_admin_server_init(&c->admin, &c->loop, &c->collector, &c->scene);
+    hulse_topic_orders_init(&c->orders, &c->loop, params->flow);
+    hulse_admin_server_init(&c->admin, &c->loop, &c->collector, &c->orders, &c->scene);
     c->scene = (struct command_scene){
         .crew = &c->crew,
         .flow = params->flow,

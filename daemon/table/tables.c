@@ -198,6 +198,25 @@ void hulse_tables_figures(const struct tables *t, struct tables_figures *out)
     };
 }
 
+bool hulse_tables_inspect(const struct tables *t,
+                          const char *topic,
+                          struct topic_settings *settings,
+                          uint64_t refused[TOPIC_REFUSALS])
+{
+    const struct whole *w = (const struct whole *)t;
+
+    hulse_rcu_read_lock();
+    const struct topic_entry *e = hulse_topic_table_find(&w->topics, topic);
+    *settings = *hulse_topic_rules_find(policy_now(w)->rules, topic);
+    for (unsigned i = 0; i < TOPIC_REFUSALS; i++) {
+        /* Relaxed because it is a figure. */
+        refused[i] =
+            e == NULL ? 0 : atomic_load_explicit(&e->state->refused[i], memory_order_relaxed);
+    }
+    hulse_rcu_read_unlock();
+    return e != NULL;
+}
+
 /* ---- readers ---- */
 
 hulse_status hulse_tables_admit(struct tables *t,

@@ -81,6 +81,14 @@ void hulse_tables_sweep(struct tables *t);
 /* The workers have gone: requests are abandoned from now on. */
 void hulse_tables_close(struct tables *t);
 void hulse_tables_figures(const struct tables *t, struct tables_figures *out);
+/*
+ * Control. What the reading in force says of a topic, and what of it was refused. False: it has no
+ * entry, so nobody has counted anything.
+ */
+bool hulse_tables_inspect(const struct tables *t,
+                          const char *topic,
+                          struct topic_settings *settings,
+                          uint64_t refused[TOPIC_REFUSALS]);
 
 static inline uint64_t hulse_tables_generation(const struct tables *t)
 {

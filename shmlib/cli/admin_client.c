@@ -86,14 +86,13 @@ int hulse_cli_admin_open(const struct hulse_cli *cli, int *fd)
     return HULSE_CLI_OK;
 }
 
-static int send_request(int fd, const char *command, const char *ns)
+static int send_request(int fd, const char *command, json_t *members)
 {
-    json_t *request = json_object();
+    json_t *request = members == NULL ? json_object() : members;
     char *text = NULL;
     int rc = HULSE_CLI_IO;
 
-    if (json_object_set_new(request, "command", json_string(command)) == 0 &&
-        (ns == NULL || json_object_set_new(request, "namespace", json_string(ns)) == 0)) {
+    if (json_object_set_new(request, "command", json_string(command)) == 0) {
         text = json_dumps(request, JSON_COMPACT);
     }
     json_decref(request);
@@ -167,6 +166,8 @@ static hulse_status status_of(const char *code)
     } codes[] = {{"HULSE_INVAL", HULSE_INVAL},
                  {"HULSE_DENIED", HULSE_DENIED},
                  {"HULSE_NO_TOPIC", HULSE_NO_TOPIC},
+                 {"HULSE_BUSY", HULSE_BUSY},
+                 {"HULSE_CLOSED", HULSE_CLOSED},
                  {"HULSE_LIMIT", HULSE_LIMIT},
                  {"HULSE_NO_MEMORY", HULSE_NO_MEMORY},
                  {"HULSE_TIMED_OUT", HULSE_TIMED_OUT},
@@ -180,6 +181,17 @@ static hulse_status status_of(const char *code)
     return HULSE_PROTOCOL;
 }
 
+static int refused(hulse_status status, const char *detail)
+{
+    /* What the table of statuses advises then is meant for publishing and consuming. */
+    if (detail != NULL && (status == HULSE_BUSY || status == HULSE_NO_TOPIC)) {
+        hulse_cli_error("%s", detail);
+        return hulse_cli_exit_code(status);
+    }
+    return hulse_cli_fail(
+        status, "the daemon", detail == NULL ? "an answer that makes no sense" : detail);
+}
+
 static int judge(const struct answer *a, json_t **result)
 {
     json_error_t error;
@@ -191,22 +203,20 @@ static int judge(const struct answer *a, json_t **result)
         *result = json_incref(json_object_get(object, "result"));
     }
     if (*result == NULL) {
-        const char *detail = json_string_value(json_object_get(object, "detail"));
-        rc = hulse_cli_fail(status_of(json_string_value(json_object_get(object, "code"))),
-                            "the daemon",
-                            detail == NULL ? "an answer that makes no sense" : detail);
+        rc = refused(status_of(json_string_value(json_object_get(object, "code"))),
+                     json_string_value(json_object_get(object, "detail")));
     }
     json_decref(object);
     return rc;
 }
 
 int hulse_cli_admin_ask_on(
-    int fd, const struct hulse_cli *cli, const char *command, const char *ns, json_t **result)
+    int fd, const struct hulse_cli *cli, const char *command, json_t *members, json_t **result)
 {
     const struct hulse_cli_deadline until =
         hulse_cli_deadline_in(cli->timeout_ms < 0 ? ANSWER_TIMEOUT_MS : cli->timeout_ms);
     struct answer a = {0};
-    int rc = send_request(fd, command, ns);
+    int rc = send_request(fd, command, members);
 
     *result = NULL;
     if (rc == HULSE_CLI_OK) {
@@ -221,16 +231,18 @@ int hulse_cli_admin_ask_on(
 
 int hulse_cli_admin_ask(const struct hulse_cli *cli,
                         const char *command,
-                        const char *ns,
+                        json_t *members,
                         json_t **result)
 {
     int fd = -1;
     int rc = hulse_cli_admin_open(cli, &fd);
 
     *result = NULL;
-    if (rc == HULSE_CLI_OK) {
-        rc = hulse_cli_admin_ask_on(fd, cli, command, ns, result);
-        (void)close(fd);
+    if (rc != HULSE_CLI_OK) {
+        json_decref(members);
+        return rc;
     }
+    rc = hulse_cli_admin_ask_on(fd, cli, command, members, result);
+    (void)close(fd);
     return rc;
 }

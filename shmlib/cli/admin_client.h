@@ -17,14 +17,14 @@
 int hulse_cli_admin_open(const struct hulse_cli *cli, int *fd);
 /* As hulse_cli_admin_ask(), on an open connection. */
 int hulse_cli_admin_ask_on(
-    int fd, const struct hulse_cli *cli, const char *command, const char *ns, json_t **result);
+    int fd, const struct hulse_cli *cli, const char *command, json_t *members, json_t **result);
 /*
- * Asks {"command":command, "namespace":ns}; ns may be NULL. Gives: *result, to json_decref().
- * On failure says why and gives the exit code, else HULSE_CLI_OK.
+ * Asks {"command":command} with more members, an object that is taken over; NULL = none. Gives:
+ * *result, to json_decref(). On failure says why and gives the exit code, else HULSE_CLI_OK.
  */
 int hulse_cli_admin_ask(const struct hulse_cli *cli,
                         const char *command,
-                        const char *ns,
+                        json_t *members,
                         json_t **result);
 
 #endif

@@ -1,13 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* topics - `hulse topics list`: the topics that the daemon serves. */
+/* topics - `hulse topics`: which there are, and to make, delete and look at one. */
 #include "daemon/admin/protocol.h"
 #include "shmlib/cli/admin_client.h"
 #include "shmlib/cli/args.h"
+#include "shmlib/cli/pretty.h"
 #include "shmlib/cli/say.h"
+#include "shmlib/cli/value.h"
 
 #include <string.h>
 
-static const struct hulse_cli_option options[] = {{0, 0, NULL, false}};
+#define PARTITIONS_MAX 10000U
+
+enum { OPT_PARTITIONS = 1, OPT_FORCE };
+
+static const struct hulse_cli_option options[] = {
+    {OPT_PARTITIONS, 0, "partitions", true}, {OPT_FORCE, 0, "force", false}, {0, 0, NULL, false}};
+
+/* What was said behind `hulse topics`. */
+struct words {
+    const char *what; /* the first operand */
+    const char *name; /* the second, or NULL */
+    const char *partitions;
+    bool force;
+};
 
 /* Behind "persistent://" or "non-persistent://", is it this tenant's? */
 static bool of_tenant(const char *topic, const char *tenant)
@@ -18,15 +33,32 @@ static bool of_tenant(const char *topic, const char *tenant)
     return behind != NULL && strncmp(behind + 3, tenant, bytes) == 0 && behind[3 + bytes] == '/';
 }
 
-static int list(struct hulse_cli *cli, const char *where)
+/* Takes the object and the value; NULL, and a usage error said, when one of them could not be made. */
+static json_t *with(json_t *members, const char *name, json_t *value)
 {
-    const bool tenant_only = where != NULL && strchr(where, '/') == NULL;
+    if (json_object_set_new(members, name, value) != 0) {
+        json_decref(members);
+        (void)hulse_cli_usage("topics", "the argument is not UTF-8");
+        return NULL;
+    }
+    return members;
+}
+
+static int list(struct hulse_cli *cli, const struct words *w)
+{
+    const bool tenant_only = w->name != NULL && strchr(w->name, '/') == NULL;
+    json_t *members = NULL;
     json_t *result = NULL;
     size_t i = 0;
     json_t *entry = NULL;
-    const int rc =
-        hulse_cli_admin_ask(cli, HULSE_ADMIN_TOPICS_LIST, tenant_only ? NULL : where, &result);
 
+    if (w->name != NULL && !tenant_only) {
+        members = with(json_object(), "namespace", json_string(w->name));
+        if (members == NULL) {
+            return HULSE_CLI_USAGE;
+        }
+    }
+    const int rc = hulse_cli_admin_ask(cli, HULSE_ADMIN_TOPICS_LIST, members, &result);
     if (rc != HULSE_CLI_OK) {
         return rc;
     }
@@ -34,7 +66,7 @@ static int list(struct hulse_cli *cli, const char *where)
     json_array_foreach(result, i, entry)
     {
         const char *name = json_string_value(entry);
-        if (name != NULL && (!tenant_only || of_tenant(name, where))) {
+        if (name != NULL && (!tenant_only || of_tenant(name, w->name))) {
             (void)json_array_append(names, entry);
         }
     }
@@ -52,12 +84,113 @@ static int list(struct hulse_cli *cli, const char *where)
     return HULSE_CLI_OK;
 }
 
+/* The question of a command about one topic; takes `members`, which may be NULL after an error. */
+static int ask(struct hulse_cli *cli, const char *command, json_t *members)
+{
+    json_t *result = NULL;
+
+    if (members == NULL) {
+        return HULSE_CLI_USAGE;
+    }
+    const int rc = hulse_cli_admin_ask(cli, command, members, &result);
+    if (rc == HULSE_CLI_OK) {
+        hulse_cli_print(cli, result);
+        json_decref(result);
+    }
+    return rc;
+}
+
+static json_t *of_topic(const struct words *w)
+{
+    return with(json_object(), "topic", json_string(w->name));
+}
+
+static int create(struct hulse_cli *cli, const struct words *w)
+{
+    uint64_t partitions = 0;
+
+    if (w->partitions != NULL &&
+        !hulse_cli_value_count(w->partitions, 0, PARTITIONS_MAX, &partitions)) {
+        return hulse_cli_usage(
+            "topics", "--partitions %s: not a number from 0 to %u", w->partitions, PARTITIONS_MAX);
+    }
+    json_t *members = of_topic(w);
+    if (members != NULL && partitions != 0) {
+        members = with(members, "partitions", json_integer((json_int_t)partitions));
+    }
+    return ask(cli, HULSE_ADMIN_TOPICS_CREATE, members);
+}
+
+static int delete_one(struct hulse_cli *cli, const struct words *w)
+{
+    json_t *members = of_topic(w);
+
+    if (members != NULL && w->force) {
+        members = with(members, "force", json_true());
+    }
+    return ask(cli, HULSE_ADMIN_TOPICS_DELETE, members);
+}
+
+static int stats(struct hulse_cli *cli, const struct words *w)
+{
+    return ask(cli, HULSE_ADMIN_TOPICS_STATS, of_topic(w));
+}
+
+static const struct action {
+    const char *what;
+    bool names_one; /* a topic, and has to */
+    bool partitions;
+    bool force;
+    int (*run)(struct hulse_cli *cli, const struct words *w);
+} actions[] = {
+    {"list", false, false, false, list},
+    {"create", true, true, false, create},
+    {"delete", true, false, true, delete_one},
+    {"stats", true, false, false, stats},
+};
+
+static const struct action *find(const char *what)
+{
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+        if (strcmp(actions[i].what, what) == 0) {
+            return &actions[i];
+        }
+    }
+    return NULL;
+}
+
+static int act(struct hulse_cli *cli, const struct words *w)
+{
+    const struct action *a = find(w->what);
+
+    if (a == NULL) {
+        return hulse_cli_usage("topics", "%s: list, create, delete or stats is expected", w->what);
+    }
+    if (a->names_one && w->name == NULL) {
+        return hulse_cli_usage("topics", "%s: which topic?", w->what);
+    }
+    if ((w->partitions != NULL && !a->partitions) || (w->force && !a->force)) {
+        return hulse_cli_usage(
+            "topics", "%s: --%s is not for it", w->what, w->force ? "force" : "partitions");
+    }
+    return a->run(cli, w);
+}
+
 static int run(struct hulse_cli *cli, int argc, char **argv)
 {
     struct hulse_cli_args args;
+    struct words w = {0};
+    int id = HULSE_CLI_ARGS_END;
 
     hulse_cli_args_init(&args, cli, options, argc, argv);
-    if (hulse_cli_args_next(&args) != HULSE_CLI_ARGS_END) {
+    while ((id = hulse_cli_args_next(&args)) > HULSE_CLI_ARGS_END) {
+        if (id == OPT_FORCE) {
+            w.force = true;
+        } else {
+            w.partitions = args.value;
+        }
+    }
+    if (id != HULSE_CLI_ARGS_END) {
         return HULSE_CLI_USAGE;
     }
     if (cli->help) {
@@ -66,24 +199,41 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
     if (args.operand_count == 0) {
         return hulse_cli_usage("topics", "what about them? `hulse topics list`");
     }
-    if (strcmp(args.argv[0], "list") != 0) {
-        return hulse_cli_usage("topics", "%s: this version has only `list`", args.argv[0]);
-    }
     if (args.operand_count > 2) {
-        return hulse_cli_usage("topics", "at most one tenant or namespace");
+        return hulse_cli_usage("topics", "one name at a time");
     }
-    return list(cli, args.operand_count == 2 ? args.argv[1] : NULL);
+    w.what = args.argv[0];
+    w.name = args.operand_count == 2 ? args.argv[1] : NULL;
+    return act(cli, &w);
 }
 
 const struct hulse_cli_command hulse_cli_topics = {
     .name = "topics",
-    .summary = "list the topics that the daemon serves",
+    .summary = "list, create, delete or look at topics",
     .help =
         "hulse topics list [TENANT or TENANT/NAMESPACE]\n"
+        "hulse topics create TOPIC [--partitions N]\n"
+        "hulse topics delete TOPIC [--force]\n"
+        "hulse topics stats TOPIC\n"
         "\n"
-        "Prints the full names of the topics in the daemon's memory, one per line; --json prints\n"
-        "an array. A topic appears with its first producer or consumer.\n"
+        "list prints the full names of the topics in the daemon's memory, one per line; --json\n"
+        "prints an array. A topic appears when it is created, or with its first producer or\n"
+        "consumer.\n"
         "\n"
-        "Exit: 0; 69 no daemon; 75 no answer within --timeout (5s); 77 no permission.\n",
+        "create makes a topic that stays when nobody uses it; one that exists is an error. Topics\n"
+        "in memory have no partitions, and are gone with the daemon.\n"
+        "\n"
+        "delete ends a topic with its subscriptions and messages. One that producers or consumers\n"
+        "have open is deleted with --force only; they are told.\n"
+        "\n"
+        "stats prints what the topic's broker counts, its subscriptions, and how many messages "
+        "the\n"
+        "daemon did not let through, by reason.\n"
+        "\n"
+        "      --partitions N  create: how many, 0 (the default) for a topic without\n"
+        "      --force         delete: although it is in use\n"
+        "\n"
+        "Exit: 0; 64 no topic's name; 65 no such topic; 69 no daemon, the topic exists or is in\n"
+        "use, or its broker cannot do it; 75 no answer within --timeout (5s); 77 no permission.\n",
     .run = run,
 };

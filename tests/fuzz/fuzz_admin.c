@@ -28,7 +28,15 @@ static void check_accepted(const struct admin_request *request)
     const char *name = request->namespace_name;
     const char *end = memchr(name, '\0', sizeof(request->namespace_name));
 
-    must(request->command <= ADMIN_DRAIN);
+    must(request->command < ADMIN_COMMANDS);
+    const bool about_one = request->command == ADMIN_TOPICS_CREATE ||
+                           request->command == ADMIN_TOPICS_DELETE ||
+                           request->command == ADMIN_TOPICS_STATS;
+    must(memchr(request->topic, '\0', sizeof(request->topic)) != NULL);
+    must((request->topic[0] != '\0') == about_one);
+    must(request->partitions <= HULSE_ADMIN_PARTITIONS_MAX);
+    must(request->partitions == 0 || request->command == ADMIN_TOPICS_CREATE);
+    must(!request->force || request->command == ADMIN_TOPICS_DELETE);
     must(end != NULL);
     if (end != name) {
         const char *slash = strchr(name, '/');

@@ -140,3 +140,23 @@ def start(tmp_path):
     yield start_one
     for hulsed in running:
         hulsed.kill()
+
+
+class Configured:
+    """A daemon and its file."""
+
+    def __init__(self, start, tmp_path, text, *sets, **env):
+        self.path = tmp_path / "hulse.yaml"
+        self.write(text)
+        self.daemon = start(*sets, args=["--config", self.path], **env)
+
+    def write(self, text):
+        """As an editor does: another file in its place."""
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.rename(self.path)
+
+
+@pytest.fixture
+def configured(start, tmp_path):
+    return lambda text, *sets, **env: Configured(start, tmp_path, text, *sets, **env)

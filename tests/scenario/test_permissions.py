@@ -13,12 +13,6 @@ import time
 import pytest
 
 from command import Subscriber, environment, new_topic, ok, program, run
-from test_reload import Configured
-
-
-@pytest.fixture
-def configured(start, tmp_path):
-    return lambda text, *sets, **env: Configured(start, tmp_path, text, *sets, **env)
 
 
 def roles(produce, consume, **more):

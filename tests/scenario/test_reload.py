@@ -17,35 +17,12 @@ from command import Subscriber, environment, new_topic, ok, program, run, stats
 WAIT_S = 30
 
 
-class Configured:
-    """A daemon and its file."""
-
-    def __init__(self, start, tmp_path, text, *sets, **env):
-        self.path = tmp_path / "hulse.yaml"
-        self.write(text)
-        self.daemon = start(*sets, args=["--config", self.path], **env)
-
-    def write(self, text):
-        """As an editor does: another file in its place."""
-        fresh = self.path.with_suffix(".new")
-        fresh.write_text(text)
-        fresh.rename(self.path)
-
-    def reload(self, *args):
-        return run(self.daemon, "reload", *args)
-
-
 def await_lines(daemon, event, count=1):
     for _ in range(WAIT_S * 100):
         if len(daemon.lines(event)) >= count:
             return daemon.lines(event)
         time.sleep(0.01)
     raise AssertionError(daemon.log.read_text())
-
-
-@pytest.fixture
-def configured(start, tmp_path):
-    return lambda text, *sets, **env: Configured(start, tmp_path, text, *sets, **env)
 
 
 @pytest.mark.smoke
@@ -68,10 +45,10 @@ def test_hup_reloads_and_tells_the_service_manager(configured):
 def test_the_command_says_what_came_of_it(configured):
     c = configured("name: one\nroles: {a: {uids: [1]}}\n")
     c.write("name: two\nroles: {a: {uids: [2]}}\n")
-    result = c.reload()
+    result = run(c.daemon, "reload")
     assert ok(result).decode().splitlines() == \
         ["generation 2", "applied roles", "needs a restart name"]
-    answer = json.loads(ok(c.reload("--json")))
+    answer = json.loads(ok(run(c.daemon, "reload", "--json")))
     assert answer == {"accepted": True, "generation": 3, "applied": [], "restart": ["name"],
                       "problems": []}
     yaml = ok(run(c.daemon, "config")).decode().splitlines()
@@ -88,7 +65,7 @@ def test_what_is_rejected_changes_nothing(configured):
     c = configured("log: {level: info}\nroles: {a: {uids: [1]}}\n")
     before = ok(run(c.daemon, "config"))
     c.write("log: {level: debug}\nroles: {a: {uids: [x]}}\ngateway: {}\n")
-    result = c.reload()
+    result = run(c.daemon, "reload")
     assert (result.returncode, result.stdout) == (78, b"")
     lines = result.stderr.decode().splitlines()
     assert f"{c.path}:2:20: uids: 'x'" in lines[0]
@@ -101,21 +78,21 @@ def test_what_is_rejected_changes_nothing(configured):
     assert "'x'" in line["why"] and line["level"] == "error"
     # It is as healthy as before, and the next good one counts.
     assert run(c.daemon, "health").returncode == 0
-    answer = json.loads(c.reload("--json").stdout)
+    answer = json.loads(run(c.daemon, "reload", "--json").stdout)
     assert answer["accepted"] is False and answer["generation"] == 1
     assert [(p["line"], p["column"]) for p in answer["problems"]] == [(2, 20), (3, 1)]
     c.write("log: {level: warn}\n")
-    ok(c.reload())
+    ok(run(c.daemon, "reload"))
     assert stats(c.daemon)["config_reload_failed"] == 0
     assert c.daemon.stop() == 0
 
 
 def test_the_log_level_follows(configured):
     c = configured("log: {level: error}\n")
-    ok(c.reload())
+    ok(run(c.daemon, "reload"))
     assert not c.daemon.lines("config.reloaded")
     c.write("log: {level: info}\n")
-    ok(c.reload())
+    ok(run(c.daemon, "reload"))
     await_lines(c.daemon, "config.reloaded")
     assert c.daemon.stop() == 0
 
@@ -123,7 +100,7 @@ def test_the_log_level_follows(configured):
 def test_flags_and_environment_still_win(configured):
     c = configured("log: {level: info}\n", "log.level=warn", HULSE_SESSION__RATE="7")
     c.write("log: {level: debug}\nsession: {rate: 9}\n")
-    ok(c.reload())
+    ok(run(c.daemon, "reload"))
     yaml = ok(run(c.daemon, "config")).decode()
     assert "  level: warn  # flag --set\n" in yaml
     assert "messages: 7  # environment HULSE_SESSION__RATE\n" in yaml
@@ -171,9 +148,9 @@ def test_tokens_are_in_no_answer_and_no_log(configured, tmp_path):
     tokens.chmod(0o600)
     c = configured(f"log: {{level: debug}}\nroles: {{a: {{tokens_file: {tokens}}}}}\n")
     tokens.write_text("very-secret-token\nvery-secret-other\nvery secret\n")
-    assert c.reload().returncode == 78
+    assert run(c.daemon, "reload").returncode == 78
     tokens.write_text("very-secret-other\n")
-    assert b"applied roles" in ok(c.reload())
+    assert b"applied roles" in ok(run(c.daemon, "reload"))
     assert b"<redacted>" in ok(run(c.daemon, "config"))
     assert b"very" not in ok(run(c.daemon, "config"))
     assert c.daemon.stop() == 0
@@ -192,7 +169,7 @@ def test_a_publisher_loses_nothing(configured):
             if i % 2000 == 0:
                 publisher.stdin.flush()
                 c.write(f"log: {{level: {next(levels)}}}\ntopics: [{{match: t{i}}}]\n")
-                ok(c.reload())
+                ok(run(c.daemon, "reload"))
         publisher.stdin.close()
         assert publisher.wait(60) == 0
         publisher.stderr.close()

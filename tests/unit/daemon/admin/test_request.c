@@ -57,6 +57,67 @@ static void test_commands(void **state)
     }
 }
 
+static void test_about_one_topic(void **state)
+{
+    static const struct {
+        const char *line;
+        enum admin_command command;
+        const char *topic;
+        uint32_t partitions;
+        bool force;
+    } cases[] = {
+        {"{\"command\":\"topics.create\",\"topic\":\"a\"}", ADMIN_TOPICS_CREATE, "a", 0, false},
+        {"{\"partitions\":10000,\"topic\":\"t\\u00e9\",\"command\":\"topics.create\"}",
+         ADMIN_TOPICS_CREATE,
+         "t\xc3\xa9",
+         10000,
+         false},
+        {"{\"command\":\"topics.delete\",\"topic\":\"a/b/c\"}",
+         ADMIN_TOPICS_DELETE,
+         "a/b/c",
+         0,
+         false},
+        {"{\"command\":\"topics.delete\",\"topic\":\"a\",\"force\":true}",
+         ADMIN_TOPICS_DELETE,
+         "a",
+         0,
+         true},
+        {"{\"command\":\"topics.delete\",\"topic\":\"a\",\"force\":false}",
+         ADMIN_TOPICS_DELETE,
+         "a",
+         0,
+         false},
+        {"{\"command\":\"topics.stats\",\"topic\":\"a\"}", ADMIN_TOPICS_STATS, "a", 0, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct admin_request out;
+        struct error err = {0};
+        assert_int_equal(parse(cases[i].line, strlen(cases[i].line), &out, &err), HULSE_OK);
+        assert_int_equal(out.command, cases[i].command);
+        assert_string_equal(out.topic, cases[i].topic);
+        assert_int_equal(out.partitions, cases[i].partitions);
+        assert_int_equal(out.force, cases[i].force);
+    }
+}
+
+static void test_topic_length(void **state)
+{
+    char line[HULSE_ADMIN_TOPIC_BYTES + 100];
+    char name[HULSE_ADMIN_TOPIC_BYTES + 1];
+    struct admin_request out;
+
+    (void)state;
+    for (size_t bytes = HULSE_ADMIN_TOPIC_BYTES - 1; bytes <= HULSE_ADMIN_TOPIC_BYTES; bytes++) {
+        memset(name, 'n', bytes);
+        name[bytes] = '\0';
+        (void)snprintf(line, sizeof(line), "{\"command\":\"topics.stats\",\"topic\":\"%s\"}", name);
+        assert_int_equal(parse(line, strlen(line), &out, NULL),
+                         bytes < HULSE_ADMIN_TOPIC_BYTES ? HULSE_OK : HULSE_INVAL);
+    }
+}
+
 static void test_refusals(void **state)
 {
     static const struct {
@@ -86,6 +147,20 @@ static void test_refusals(void **state)
         {"{\"command\":\"topics.list\",\"namespace\":\"/b\"}", HULSE_INVAL},
         {"{\"command\":\"topics.list\",\"namespace\":\"a/\"}", HULSE_INVAL},
         {"{\"command\":\"topics.list\",\"namespace\":\"a/b/c\"}", HULSE_INVAL},
+        {"{\"command\":\"topics.list\",\"topic\":\"a\"}", HULSE_INVAL},
+        {"{\"command\":\"topics.create\"}", HULSE_INVAL},
+        {"{\"command\":\"topics.create\",\"topic\":\"\"}", HULSE_INVAL},
+        {"{\"command\":\"topics.create\",\"topic\":7}", HULSE_INVAL},
+        {"{\"command\":\"topics.create\",\"topic\":\"a\",\"namespace\":\"a/b\"}", HULSE_INVAL},
+        {"{\"command\":\"topics.create\",\"topic\":\"a\",\"partitions\":-1}", HULSE_INVAL},
+        {"{\"command\":\"topics.create\",\"topic\":\"a\",\"partitions\":10001}", HULSE_INVAL},
+        {"{\"command\":\"topics.create\",\"topic\":\"a\",\"partitions\":1.0}", HULSE_INVAL},
+        {"{\"command\":\"topics.create\",\"topic\":\"a\",\"partitions\":\"1\"}", HULSE_INVAL},
+        {"{\"command\":\"topics.create\",\"topic\":\"a\",\"force\":true}", HULSE_INVAL},
+        {"{\"command\":\"topics.delete\",\"force\":true}", HULSE_INVAL},
+        {"{\"command\":\"topics.delete\",\"topic\":\"a\",\"force\":1}", HULSE_INVAL},
+        {"{\"command\":\"topics.delete\",\"topic\":\"a\",\"partitions\":1}", HULSE_INVAL},
+        {"{\"command\":\"topics.stats\",\"topic\":null}", HULSE_INVAL},
     };
 
     (void)state;
@@ -148,6 +223,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_about_one_topic),
+        cmocka_unit_test(test_topic_length),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_prefixes_are_refused),
         cmocka_unit_test(test_limits),

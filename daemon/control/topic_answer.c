@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * topic_answer - see topic_answer.h.
+ */
+#include "daemon/control/topic_answer.h"
+
+#include "daemon/core/assert.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* As in the table of daemon/flow/README.md. */
+static const char *const refusals[TOPIC_REFUSALS] = {
+    [TOPIC_REFUSED_DENIED] = "denied",
+    [TOPIC_REFUSED_TOO_LARGE] = "too_large",
+    [TOPIC_REFUSED_EXPIRED] = "expired",
+    [TOPIC_REFUSED_APP_RATE] = "app_rate",
+    [TOPIC_REFUSED_ROLE_RATE] = "role_rate",
+    [TOPIC_REFUSED_TOPIC_RATE] = "topic_rate",
+    [TOPIC_REFUSED_DROPPED] = "dropped",
+    [TOPIC_EXPIRED_ON_DELIVERY] = "expired_on_delivery",
+    [TOPIC_VERDICT_UNCONFIGURED] = "verdict_unconfigured",
+};
+
+static const char *const types[] = {
+    [BROKER_EXCLUSIVE] = "exclusive",
+    [BROKER_SHARED] = "shared",
+    [BROKER_FAILOVER] = "failover",
+    [BROKER_KEY_SHARED] = "key_shared",
+    [BROKER_READER] = "reader",
+};
+
+/* JSON integers are signed. */
+static json_int_t integer(uint64_t value)
+{
+    return value > (uint64_t)INT64_MAX ? INT64_MAX : (json_int_t)value;
+}
+
+static bool set(json_t *object, const char *name, uint64_t value)
+{
+    return json_object_set_new(object, name, json_integer(integer(value))) == 0;
+}
+
+static bool set_rate(json_t *object, const char *name, double value)
+{
+    return json_object_set_new(object, name, json_real(value)) == 0;
+}
+
+static bool add_total(json_t *object, const struct broker_topic_stats *t)
+{
+    return set(object, "producers", t->producers) && set(object, "consumers", t->consumers) &&
+           json_object_set_new(object, "terminated", json_boolean(t->terminated)) == 0 &&
+           set(object, "published", t->published) &&
+           set(object, "published_bytes", t->published_bytes) &&
+           set(object, "delivered", t->delivered) && set(object, "redelivered", t->redelivered) &&
+           set(object, "acknowledged", t->acknowledged) && set(object, "dropped", t->dropped) &&
+           set(object, "backlog", t->backlog) &&
+           set_rate(object, "publish_rate", t->publish_rate) &&
+           set_rate(object, "delivery_rate", t->delivery_rate);
+}
+
+static json_t *subscription(const struct broker_subscription_stats *s)
+{
+    HULSE_ASSERT(s->type <= BROKER_READER);
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f}",
+                     "name",
+                     s->name,
+                     "type",
+                     types[s->type],
+                     "consumers",
+                     (json_int_t)s->consumers,
+                     "backlog",
+                     integer(s->backlog),
+                     "unacked",
+                     integer(s->unacked),
+                     "delayed",
+                     integer(s->delayed),
+                     "delivery_rate",
+                     s->delivery_rate);
+}
+
+static bool add_subscriptions(json_t *object, const struct broker_stats *stats)
+{
+    json_t *list = json_array();
+    bool whole = json_object_set_new(object, "subscriptions", list) == 0;
+
+    for (uint32_t i = 0; whole && i < stats->subscription_count; i++) {
+        whole = json_array_append_new(list, subscription(&stats->subscriptions[i])) == 0;
+    }
+    return whole;
+}
+
+static bool add_refused(json_t *object, const struct tables *tables, const char *topic)
+{
+    struct topic_settings settings;
+    uint64_t counts[TOPIC_REFUSALS];
+
+    if (!hulse_tables_inspect(tables, topic, &settings, counts)) {
+        return true;
+    }
+    json_t *refused = json_object();
+    bool whole = json_object_set_new(object, "refused", refused) == 0;
+    for (unsigned i = 0; whole && i < TOPIC_REFUSALS; i++) {
+        whole = set(refused, refusals[i], counts[i]);
+    }
+    return whole;
+}
+
+json_t *hulse_topic_answer(const char *topic, const struct broker *broker)
+{
+    return json_pack("{s:s, s:s}", "topic", topic, "broker", broker->name);
+}
+
+json_t *hulse_topic_figures(const struct tables *tables,
+                            const char *topic,
+                            const struct broker *broker,
+                            const struct broker_stats *stats)
+{
+    json_t *object = hulse_topic_answer(topic, broker);
+    const bool whole =
+        object != NULL &&
+        (stats == NULL || (add_total(object, &stats->total) && add_subscriptions(object, stats))) &&
+        add_refused(object, tables, topic);
+
+    if (!whole) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * topic_answer - one topic as the admin socket tells it.
+ *
+ * Threads: control; jansson's allocations count as HULSE_MEM_ADMIN.
+ */
+#ifndef HULSE_CONTROL_TOPIC_ANSWER_H
+#define HULSE_CONTROL_TOPIC_ANSWER_H
+
+#include "daemon/broker/broker.h"
+#include "daemon/table/tables.h"
+
+#include <jansson.h>
+
+/* {topic broker}. NULL: memory was refused. */
+json_t *hulse_topic_answer(const char *topic, const struct broker *broker);
+/*
+ * The same with what the broker counts, `stats`, if it counts, and what the daemon refused, if it
+ * knows the topic.
+ */
+json_t *hulse_topic_figures(const struct tables *tables,
+                            const char *topic,
+                            const struct broker *broker,
+                            const struct broker_stats *stats);
+
+#endif

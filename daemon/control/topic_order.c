@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * topic_order - see topic_order.h.
+ */
+#include "daemon/control/topic_order.h"
+
+#include "daemon/control/topic_answer.h"
+#include "daemon/core/assert.h"
+#include "daemon/core/log.h"
+#include "daemon/core/mem.h"
+
+#include <stddef.h>
+#include <string.h>
+
+struct topic_order {
+    LIST_ENTRY(topic_order) link;
+    struct topic_orders *all;
+    struct timer timer;
+    /* NULL once it was called, or when nobody waits any more. */
+    void (*done)(void *ctx, const struct admin_line *line);
+    void *ctx;
+    enum admin_command command;
+    union {
+        struct broker_admin admin;
+        struct broker_stats stats;
+    };
+    struct broker *broker;
+    bool starting; /* within start */
+    bool answered;
+    struct admin_line line; /* while starting */
+    struct topic_name name;
+};
+
+void hulse_topic_orders_init(struct topic_orders *all, struct loop *loop, const struct flow *flow)
+{
+    *all = (struct topic_orders){.loop = loop, .flow = flow};
+    LIST_INIT(&all->open);
+}
+
+void hulse_topic_orders_fini(struct topic_orders *all)
+{
+    HULSE_ASSERT(LIST_EMPTY(&all->open) && all->open_count == 0);
+}
+
+bool hulse_topic_order_is(const struct admin_request *request)
+{
+    return request->command == ADMIN_TOPICS_CREATE || request->command == ADMIN_TOPICS_DELETE ||
+           request->command == ADMIN_TOPICS_STATS;
+}
+
+static void destroy(struct topic_order *o)
+{
+    hulse_timer_stop(&o->all->loop->timers, &o->timer);
+    LIST_REMOVE(o, link);
+    o->all->open_count -= 1;
+    hulse_mem_free(HULSE_MEM_ADMIN, o, sizeof(*o));
+}
+
+/* ---- the broker's answer ---- */
+
+static void log_change(const struct topic_order *o)
+{
+    if (o->command == ADMIN_TOPICS_CREATE) {
+        HULSE_LOG_STATE("topic.created",
+                        hulse_log_str("topic", o->name.full),
+                        hulse_log_str("broker", o->broker->name));
+    } else if (o->command == ADMIN_TOPICS_DELETE) {
+        HULSE_LOG_STATE("topic.deleted",
+                        hulse_log_str("topic", o->name.full),
+                        hulse_log_str("broker", o->broker->name));
+    }
+}
+
+static void
+compose(const struct topic_order *o, const struct broker_request *r, struct admin_line *line)
+{
+    const char *topic = o->name.full;
+
+    if (r->status != HULSE_OK) {
+        (void)hulse_admin_answer_error(line, r->status, r->text);
+    } else if (o->command == ADMIN_TOPICS_STATS) {
+        (void)hulse_admin_answer(
+            line, hulse_topic_figures(o->all->flow->tables, topic, o->broker, &o->stats));
+    } else {
+        (void)hulse_admin_answer(line, hulse_topic_answer(topic, o->broker));
+    }
+}
+
+static void answer(struct topic_order *o, const struct broker_request *r)
+{
+    if (r->status == HULSE_OK) {
+        log_change(o);
+    }
+    if (o->starting) {
+        compose(o, r, &o->line);
+        o->answered = true;
+        return;
+    }
+    if (o->done != NULL) {
+        struct admin_line line = {0};
+        void (*done)(void *ctx, const struct admin_line *line) = o->done;
+        void *ctx = o->ctx;
+        compose(o, r, &line);
+        destroy(o);
+        done(ctx, &line);
+        return;
+    }
+    destroy(o);
+}
+
+static void admin_done(struct broker_request *r)
+{
+    answer(HULSE_CONTAINER(r, struct topic_order, admin.request), r);
+}
+
+static void stats_done(struct broker_request *r)
+{
+    answer(HULSE_CONTAINER(r, struct topic_order, stats.request), r);
+}
+
+static void timed_out(struct timer *timer)
+{
+    struct topic_order *o = HULSE_CONTAINER(timer, struct topic_order, timer);
+    void (*done)(void *ctx, const struct admin_line *line) = o->done;
+    struct admin_line line = {0};
+
+    o->done = NULL;
+    if (done != NULL) {
+        (void)hulse_admin_answer_error(&line,
+                                       HULSE_TIMED_OUT,
+                                       "the broker has not answered yet; it may still do what was "
+                                       "asked for");
+        done(o->ctx, &line);
+    }
+}
+
+/* ---- begin ---- */
+
+static hulse_status
+ask(struct topic_order *o, const struct admin_request *request, struct error *err)
+{
+    struct broker *b = o->broker;
+
+    if (request->command == ADMIN_TOPICS_STATS) {
+        o->stats = (struct broker_stats){
+            .request = {.home = &o->all->loop->inbox, .done = stats_done}, .topic = o->name.full};
+        return b->ops->stats(b, &o->stats, err);
+    }
+    o->admin = (struct broker_admin){
+        .request = {.home = &o->all->loop->inbox, .done = admin_done},
+        .command =
+            request->command == ADMIN_TOPICS_CREATE ? BROKER_ADMIN_CREATE : BROKER_ADMIN_DELETE,
+        .topic = o->name.full,
+        .partitions = request->partitions,
+        .force = request->force,
+    };
+    return b->ops->admin(b, &o->admin, err);
+}
+
+/* A broker that keeps no figures: what the daemon itself has counted is told, if anything. */
+static bool answer_without_broker(const struct topic_order *o, struct admin_line *out)
+{
+    struct topic_settings settings;
+    uint64_t refused[TOPIC_REFUSALS];
+
+    if (o->command != ADMIN_TOPICS_STATS ||
+        !hulse_tables_inspect(o->all->flow->tables, o->name.full, &settings, refused)) {
+        return false;
+    }
+    (void)hulse_admin_answer(
+        out, hulse_topic_figures(o->all->flow->tables, o->name.full, o->broker, NULL));
+    return true;
+}
+
+/* NULL with the answer in *out. */
+static struct topic_order *
+create(struct topic_orders *all, const struct admin_request *request, struct admin_line *out)
+{
+    struct topic_name name;
+    const char *why = NULL;
+
+    if (!hulse_topic_name_parse(&name, request->topic, all->flow->default_namespace, &why)) {
+        (void)hulse_admin_answer_error(out, HULSE_INVAL, why);
+        return NULL;
+    }
+    struct topic_order *o = all->open_count >= HULSE_TOPIC_ORDERS_MAX
+                                ? NULL
+                                : hulse_mem_zalloc(HULSE_MEM_ADMIN, sizeof(*o));
+    if (o == NULL) {
+        (void)hulse_admin_answer_error(
+            out, HULSE_NO_MEMORY, "memory_max is reached, or too many requests are waiting");
+        return NULL;
+    }
+    struct topic_settings settings;
+    uint64_t refused[TOPIC_REFUSALS];
+    (void)hulse_tables_inspect(all->flow->tables, name.full, &settings, refused);
+    o->all = all;
+    o->command = request->command;
+    o->broker = all->flow->brokers[settings.broker];
+    o->name = name;
+    o->timer.fire = timed_out;
+    LIST_INSERT_HEAD(&all->open, o, link);
+    all->open_count += 1;
+    return o;
+}
+
+struct topic_order *hulse_topic_order_start(struct topic_orders *all,
+                                            const struct admin_request *request,
+                                            void (*done)(void *ctx, const struct admin_line *line),
+                                            void *ctx,
+                                            struct admin_line *out)
+{
+    struct error err = {0};
+    struct topic_order *o = create(all, request, out);
+
+    if (o == NULL) {
+        return NULL;
+    }
+    o->starting = true;
+    const hulse_status st = ask(o, request, &err);
+    o->starting = false;
+    if (st == HULSE_OK && !o->answered) {
+        o->done = done;
+        o->ctx = ctx;
+        hulse_timer_start(&all->loop->timers,
+                          &o->timer,
+                          hulse_loop_now_ms(all->loop) + HULSE_TOPIC_ORDER_TIMEOUT_MS);
+        return o;
+    }
+    if (st == HULSE_OK) {
+        *out = o->line;
+    } else if (st != HULSE_UNSUPPORTED || !answer_without_broker(o, out)) {
+        (void)hulse_admin_answer_error(out, st, err.text);
+    }
+    destroy(o);
+    return NULL;
+}
+
+void hulse_topic_order_forget(struct topic_order **order)
+{
+    if (*order != NULL) {
+        (*order)->done = NULL;
+    }
+    *order = NULL;
+}
