@@ -13,6 +13,7 @@
 #include "daemon/core/mem.h"
 #include "daemon/flow/opening.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Ring bytes of a delivery beside payload and metadata: its header. */
@@ -297,12 +298,11 @@ void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint
 uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d)
 {
     const struct topic_settings *topic = &s->grant.topic;
-    double delay_ms = (double)topic->nack_delay_ms;
     const double max_ms = (double)topic->nack_delay_max_ms;
+    double delay_ms = (double)topic->nack_delay_ms;
 
-    for (uint32_t i = 0; i < d->redelivery && delay_ms < max_ms && topic->nack_multiplier > 1;
-         i++) {
-        delay_ms *= topic->nack_multiplier;
+    if (delay_ms > 0 && topic->nack_multiplier > 1) {
+        delay_ms *= pow(topic->nack_multiplier, (double)d->redelivery); /* infinite at most */
     }
     delay_ms = delay_ms < max_ms ? delay_ms : max_ms;
     return delay_ms < (double)UINT32_MAX ? (uint32_t)delay_ms : UINT32_MAX;

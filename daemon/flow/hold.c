@@ -35,12 +35,20 @@ static struct broker_span copy(struct broker_span from, uint8_t **at)
     return to;
 }
 
+size_t hulse_hold_bytes(const struct broker_record *r)
+{
+    const struct broker_meta *m = r->meta;
+    const size_t meta_bytes =
+        m == NULL ? 0 : (size_t)m->key.bytes + m->ordering_key.bytes + m->properties.bytes;
+
+    return sizeof(struct held) + r->payload.bytes + meta_bytes;
+}
+
 bool hulse_hold_put(struct hold *h, const struct broker_record *r)
 {
     const struct broker_meta none = {.partition = -1};
     const struct broker_meta *m = r->meta == NULL ? &none : r->meta;
-    const size_t bytes = sizeof(struct held) + r->payload.bytes + m->key.bytes +
-                         m->ordering_key.bytes + m->properties.bytes;
+    const size_t bytes = hulse_hold_bytes(r);
     struct held *held = hulse_mem_alloc(HULSE_MEM_MESSAGE, bytes);
 
     if (held == NULL) {

@@ -34,6 +34,8 @@ struct hold {
 void hulse_hold_init(struct hold *h, uint64_t bytes_max, uint32_t records_max);
 /* Throws away what is left; nobody hears of it. */
 void hulse_hold_fini(struct hold *h);
+/* What the record takes of bytes_max. */
+size_t hulse_hold_bytes(const struct broker_record *r);
 /* Copies the record to the end. False: over the memory cap. */
 bool hulse_hold_put(struct hold *h, const struct broker_record *r);
 /* Over its bounds: the first is to be given up. */

@@ -183,17 +183,44 @@ static struct publisher *create(const struct publisher_params *params, const cha
     return p;
 }
 
+static uint64_t now_ns(const struct publisher *p)
+{
+    return p->worker != NULL ? p->worker->loop.now_ns : hulse_clock_ns();
+}
+
 static bool limited(const struct bucket_rates *rates)
 {
     return rates->message_ticks > 0 || rates->byte_ticks > 0;
+}
+
+/* Debts made at a rate that is not in force any more. */
+static void forgive(struct publisher *p, const struct grant *before)
+{
+    struct grant *g = &p->grant;
+    const uint64_t now = now_ns(p);
+
+    if (before->generation == 0) {
+        return; /* it has just been opened */
+    }
+    if (p->app_rate != NULL && !hulse_bucket_rates_same(&before->app_rate, &g->app_rate)) {
+        hulse_bucket_pair_forgive(p->app_rate, now);
+    }
+    if (g->role_state != NULL && !hulse_bucket_rates_same(&before->role_rate, &g->role_rate)) {
+        hulse_bucket_pair_forgive(&g->role_state->rate, now);
+    }
+    if (g->topic_state != NULL && !hulse_bucket_rates_same(&before->topic.rate, &g->topic.rate)) {
+        hulse_bucket_pair_forgive(&g->topic_state->rate, now);
+    }
 }
 
 /* From the tables: what may be done and what has to be asked from now on. */
 static void renew(struct publisher *p)
 {
     struct grant *g = &p->grant;
+    const struct grant before = *g; /* its rates; what it holds may be given up */
 
     hulse_grant_refresh(g, p->flow->tables, &p->who, p->topic);
+    forgive(p, &before);
     p->generation = g->generation;
     p->hold.bytes_max = g->topic.pending_bytes;
     const bool rate = limited(&g->topic.rate) || limited(&g->role_rate) ||
@@ -284,11 +311,6 @@ static void refuse(struct publisher *p, uint64_t token, enum publish_check why)
     p->events->answered(p->ctx, token, &answer);
 }
 
-static uint64_t now_ns(const struct publisher *p)
-{
-    return p->worker != NULL ? p->worker->loop.now_ns : hulse_clock_ns();
-}
-
 /* Its own time to live, else the rule's, in milliseconds; 0 = for ever. */
 static uint64_t ttl_of(const struct publisher *p, const struct broker_record *r)
 {
@@ -343,6 +365,7 @@ static enum publish_check judge(struct publisher *p, const struct broker_record 
 static bool pump(struct publisher *p)
 {
     bool closed = false;
+    bool *before = p->closed;
 
     p->pumping = true;
     p->closed = &closed;
@@ -355,11 +378,14 @@ static bool pump(struct publisher *p)
         p->send(p->producer, &first->record);
         hulse_hold_free(first);
         if (closed) {
+            if (before != NULL) {
+                *before = true;
+            }
             return false;
         }
     }
     p->pumping = false;
-    p->closed = NULL;
+    p->closed = before;
     return true;
 }
 
@@ -369,6 +395,10 @@ static void hold(struct publisher *p, const struct broker_record *r)
     if (p->hold.records == 0 && p->outstanding < HOLD_OUTSTANDING_MAX) {
         p->outstanding += 1;
         p->send(p->producer, r);
+        return;
+    }
+    if (hulse_hold_bytes(r) > p->hold.bytes_max) {
+        refuse(p, r->token, PUBLISH_DROPPED); /* room made for it would not be enough */
         return;
     }
     if (!hulse_hold_put(&p->hold, r)) {

@@ -248,6 +248,11 @@ static void test_backoff(void **state)
     assert_int_equal(fake.calls[0].verdict, FAKE_NACK);
     assert_int_equal(fake.calls[0].delay_ms, 250);
     assert_int_equal(hulse_subscriber_counters(front.subscriber)->unconfigured, 1);
+    rule.consume.nack_delay_ms = 0; /* at once, however often */
+    apply();
+    (void)hulse_subscriber_recheck(front.subscriber);
+    d.redelivery = UINT32_MAX;
+    assert_int_equal(hulse_subscriber_backoff_ms(front.subscriber, &d), 0);
     rule.consume.nack_multiplier = 1;
     rule.consume.nack_delay_ms = 5000; /* above the most: that counts */
     apply();

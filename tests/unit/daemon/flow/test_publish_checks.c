@@ -160,8 +160,7 @@ static void test_the_order_of_checks(void **state)
     tables.config.session_rate = (struct config_rate){.messages = 1};
     apply();
     open_publisher(&clock_only, 0);
-    assert_int_equal(publish(token++, 10, 0, 0), HULSE_OUTCOME_STORED);
-    assert_int_equal(publish(token++, 10, 0, 0), HULSE_OUTCOME_STORED); /* on credit: now empty */
+    assert_int_equal(publish(token++, 10, 0, 0), HULSE_OUTCOME_STORED); /* now empty */
     role.produce_count = 0;
     apply();
     assert_int_equal(publish(token++, 2000, 500, 0), HULSE_OUTCOME_DENIED);
@@ -187,9 +186,9 @@ static void test_the_order_of_checks(void **state)
     assert_int_equal(c->refused[PUBLISH_TOO_LARGE], 1);
     assert_int_equal(c->refused[PUBLISH_EXPIRED], 1);
     assert_int_equal(c->published, token);
-    assert_int_equal(c->stored, 3);
+    assert_int_equal(c->stored, 2);
     assert_int_equal(c->failed, 0);
-    assert_int_equal(fake.sent, 3);
+    assert_int_equal(fake.sent, 2);
     /* And for the topic. */
     struct grant g = {0};
     hulse_grant_refresh(&g, flow.tables, &me, TOPIC);
@@ -219,7 +218,7 @@ static void test_what_was_taken_goes_back(void **state)
     assert_int_equal(atomic_load(&app_rate.bytes.paid_until), bytes);
     assert_int_equal(atomic_load(&g.role_state->rate.messages.paid_until), of_role);
     hulse_grant_release(&g);
-    clock_only.loop.now_ns += SECOND;
+    clock_only.loop.now_ns += 2 * SECOND;
     assert_int_equal(publish(2, 1, 0, 0), HULSE_OUTCOME_STORED);
 }
 
@@ -233,10 +232,9 @@ static void test_two_applications_share_a_topics_rate(void **state)
     hulse_publisher_close(&front.publisher);
     open_publisher(&clock_only, 0);
     assert_int_equal(publish(1, 1, 0, 0), HULSE_OUTCOME_STORED);
-    assert_int_equal(publish(2, 1, 0, 0), HULSE_OUTCOME_STORED);
-    assert_int_equal(publish(3, 1, 0, 0), HULSE_OUTCOME_RATE_LIMITED);
+    assert_int_equal(publish(2, 1, 0, 0), HULSE_OUTCOME_RATE_LIMITED);
     apply(); /* a reload fills no bucket */
-    assert_int_equal(publish(4, 1, 0, 0), HULSE_OUTCOME_RATE_LIMITED);
+    assert_int_equal(publish(3, 1, 0, 0), HULSE_OUTCOME_RATE_LIMITED);
 }
 
 enum { WITH_BROKER = 1024 };
@@ -285,6 +283,47 @@ static void test_the_queue_is_bounded_in_bytes(void **state)
     assert_int_equal(refused(PUBLISH_NO_MEMORY), 1);
 }
 
+/* One that the queue can never hold pushes nothing out. */
+static void test_a_record_larger_than_the_queue(void **state)
+{
+    (void)state;
+    fake.answer_at_once = false;
+    rule.publish.pending_bytes = 900;
+    apply();
+    open_publisher(&clock_only, 1000000);
+    for (uint64_t token = 0; token < WITH_BROKER + 2; token++) {
+        (void)publish(token, 1, 0, 0);
+    }
+    assert_int_equal(publish(WITH_BROKER + 2, 1000, 0, 0), HULSE_OUTCOME_DROPPED);
+    assert_int_equal(front.answered, 1);
+    assert_int_equal(refused(PUBLISH_DROPPED), 1);
+}
+
+/* A debt made at a rate that a reload has raised is not paid for days. */
+static void test_a_raised_rate_counts_at_once(void **state)
+{
+    (void)state;
+    rule.publish.rate = (struct config_rate){.bytes = 1};
+    role.rate = (struct config_rate){.bytes = 1};
+    tables.config.session_rate = (struct config_rate){.bytes = 1};
+    apply();
+    open_publisher(&clock_only, 0);
+    assert_int_equal(publish(0, 1000, 0, 0), HULSE_OUTCOME_STORED);
+    clock_only.loop.now_ns += 10 * SECOND;
+    assert_int_equal(publish(1, 1, 0, 0), HULSE_OUTCOME_RATE_LIMITED);
+    /* Opening once more gets round nothing. */
+    hulse_publisher_close(&front.publisher);
+    open_publisher(&clock_only, 0);
+    clock_only.loop.now_ns += 2 * SECOND;
+    assert_int_equal(publish(2, 1, 0, 0), HULSE_OUTCOME_RATE_LIMITED);
+    rule.publish.rate.bytes = role.rate.bytes = 1000000;
+    tables.config.session_rate.bytes = 1000000;
+    apply();
+    assert_int_equal(publish(3, 1, 0, 0), HULSE_OUTCOME_RATE_LIMITED);
+    clock_only.loop.now_ns += 2 * SECOND;
+    assert_int_equal(publish(4, 1, 0, 0), HULSE_OUTCOME_STORED);
+}
+
 static void test_closed_by_who_hears_of_a_drop(void **state)
 {
     (void)state;
@@ -331,6 +370,8 @@ int main(void)
         CASE(test_two_applications_share_a_topics_rate),
         CASE(test_the_oldest_goes_first),
         CASE(test_the_queue_is_bounded_in_bytes),
+        CASE(test_a_record_larger_than_the_queue),
+        CASE(test_a_raised_rate_counts_at_once),
         CASE(test_closed_by_who_hears_of_a_drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
