@@ -4,7 +4,9 @@
  *
  * Two places to go back to, one for the last * and one for the last **: a later star of a kind makes
  * an earlier one of the same kind final, because any text the earlier could still swallow the later
- * can swallow as well. A * ends at a slash, then only the ** before it can give way.
+ * can swallow as well. A * ends at a slash, then only the ** before it can give way; and when that
+ * leads to the same * before the same slash again, all of what it could try has been tried. One that
+ * came to the end of the text has tried everything that anybody could.
  */
 #include "daemon/table/pattern.h"
 
@@ -15,45 +17,70 @@ struct restart {
     const char *text;    /* what it has not swallowed yet */
 };
 
+struct match {
+    struct restart one;  /* of the last * since the last ** */
+    struct restart many; /* of the last ** */
+    struct restart vain; /* a *, and the slash up to which it was tried */
+};
+
 /* Lets the last star swallow one byte more. False: no star can. */
-static bool
-go_back(struct restart *one, struct restart *many, const char **pattern, const char **text)
+static bool go_back(struct match *m, const char **pattern, const char **text)
 {
-    if (one->pattern != NULL && *one->text != '\0' && *one->text != '/') {
-        one->text += 1;
-        *pattern = one->pattern;
-        *text = one->text;
-        return true;
+    struct restart *give = &m->many;
+
+    if (m->one.pattern != NULL) {
+        if (*m->one.text == '\0') {
+            return false;
+        }
+        if (*m->one.text != '/') {
+            give = &m->one;
+        } else {
+            m->vain = m->one;
+        }
     }
-    one->pattern = NULL;
-    if (many->pattern != NULL && *many->text != '\0') {
-        many->text += 1;
-        *pattern = many->pattern;
-        *text = many->text;
-        return true;
+    if (give->pattern == NULL || *give->text == '\0') {
+        return false;
     }
-    return false;
+    if (give == &m->many) {
+        m->one.pattern = NULL;
+    }
+    give->text += 1;
+    *pattern = give->pattern;
+    *text = give->text;
+    return true;
+}
+
+/* A * begins here. False: it was tried in vain from an earlier place already. */
+static bool begin_one(struct match *m, const char *pattern, const char *text)
+{
+    if (m->vain.pattern == pattern && text <= m->vain.text) {
+        m->one.pattern = NULL;
+        return false;
+    }
+    m->one = (struct restart){pattern, text};
+    return true;
 }
 
 bool hulse_pattern_match(const char *pattern, const char *text)
 {
-    struct restart one = {NULL, NULL};
-    struct restart many = {NULL, NULL};
+    struct match m = {.one = {NULL, NULL}};
 
     for (;;) {
         if (pattern[0] == '*' && pattern[1] == '*') {
             pattern += 2;
-            many = (struct restart){pattern, text};
-            one.pattern = NULL;
+            m.many = (struct restart){pattern, text};
+            m.one.pattern = NULL;
         } else if (pattern[0] == '*') {
             pattern += 1;
-            one = (struct restart){pattern, text};
+            if (!begin_one(&m, pattern, text) && !go_back(&m, &pattern, &text)) {
+                return false;
+            }
         } else if (*pattern == '\0' && *text == '\0') {
             return true;
         } else if (*text != '\0' && (*pattern == *text || (*pattern == '?' && *text != '/'))) {
             pattern += 1;
             text += 1;
-        } else if (!go_back(&one, &many, &pattern, &text)) {
+        } else if (!go_back(&m, &pattern, &text)) {
             return false;
         }
     }

@@ -6,8 +6,9 @@
  *   two:      any run of bytes
  *   ?         one byte that is no slash
  *
- * Everything else stands for itself. Matching goes back at most once for each star and byte: the
- * operator who writes a pattern decides what it costs, not the application that names a topic.
+ * Everything else stands for itself. With up to one * behind each ** the time is bounded by the
+ * product of both lengths: the operator who writes a pattern decides what it costs, not the
+ * application that names a topic. Each further * may cost the name's length once more.
  *
  * Threads: pure functions.
  */

@@ -50,6 +50,7 @@ struct block {
 
 struct roles {
     struct full_role *list; /* the owner last */
+    struct role_state **by_name;
     uint32_t count;
     struct id_key *uids;
     size_t uid_count;
@@ -111,14 +112,15 @@ static bool allocate(struct roles *r, const struct config_role *roles, size_t co
     }
     measure_role(r, &owner);
     r->list = hulse_mem_zalloc(HULSE_MEM_TABLE, (count + 1) * sizeof(*r->list));
+    r->by_name = hulse_mem_zalloc(HULSE_MEM_TABLE, (count + 1) * sizeof(*r->by_name));
     r->uids = hulse_mem_zalloc(HULSE_MEM_TABLE, r->uid_count * sizeof(*r->uids));
     r->gids = hulse_mem_zalloc(HULSE_MEM_TABLE, r->gid_count * sizeof(*r->gids));
     r->tokens = hulse_mem_zalloc(HULSE_MEM_TABLE, r->token_count * sizeof(*r->tokens));
     r->patterns.bytes = hulse_mem_zalloc(HULSE_MEM_TABLE, r->patterns.size);
     r->text.bytes = hulse_mem_zalloc(HULSE_MEM_TABLE, r->text.size);
     r->count = (uint32_t)count + 1;
-    return r->list != NULL && r->uids != NULL && r->gids != NULL && r->tokens != NULL &&
-           r->patterns.bytes != NULL && r->text.bytes != NULL;
+    return r->list != NULL && r->by_name != NULL && r->uids != NULL && r->gids != NULL &&
+           r->tokens != NULL && r->patterns.bytes != NULL && r->text.bytes != NULL;
 }
 
 /* ---- filling ---- */
@@ -136,19 +138,26 @@ static struct globs copy_globs(struct roles *r, const char *const *patterns, siz
     return g;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp((*(struct role_state *const *)a)->name, (*(struct role_state *const *)b)->name);
+}
+
+static int compare_name(const void *name, const void *state)
+{
+    return strcmp(name, (*(struct role_state *const *)state)->name);
+}
+
 /* The state of the role of that name, held once more, or a new one. */
 static struct role_state *inherit(const struct roles *before, const char *name)
 {
-    char cut[HULSE_ROLE_NAME_BYTES];
+    struct role_state **found = NULL;
 
-    (void)snprintf(cut, sizeof(cut), "%s", name);
-    for (uint32_t i = 0; before != NULL && i < before->count; i++) {
-        struct role_state *state = before->list[i].role.state;
-        if (strcmp(state->name, cut) == 0) {
-            return hulse_role_state_hold(state);
-        }
+    if (before != NULL) {
+        found =
+            bsearch(name, before->by_name, before->count, sizeof(*before->by_name), compare_name);
     }
-    return hulse_role_state_create(name);
+    return found != NULL ? hulse_role_state_hold(*found) : hulse_role_state_create(name);
 }
 
 static hulse_status fill_role(struct roles *r,
@@ -235,6 +244,12 @@ static hulse_status fill(struct roles *r,
     if (st == HULSE_OK) {
         st = fill_role(r, count, &owner, before, err);
     }
+    for (uint32_t i = 0; i <= count && st == HULSE_OK; i++) {
+        r->by_name[i] = r->list[i].role.state;
+    }
+    if (st == HULSE_OK) {
+        qsort(r->by_name, r->count, sizeof(*r->by_name), compare_names);
+    }
     if (st == HULSE_OK && !fill_keys(r, roles, count)) {
         st = hulse_fail(err, HULSE_NO_MEMORY, "no digest of a token can be made");
     }
@@ -287,6 +302,7 @@ void hulse_roles_destroy(struct roles **roles)
         hulse_role_state_release(&r->list[i].role.state);
     }
     hulse_mem_free(HULSE_MEM_TABLE, r->list, r->count * sizeof(*r->list));
+    hulse_mem_free(HULSE_MEM_TABLE, r->by_name, r->count * sizeof(*r->by_name));
     hulse_mem_free(HULSE_MEM_TABLE, r->uids, r->uid_count * sizeof(*r->uids));
     hulse_mem_free(HULSE_MEM_TABLE, r->gids, r->gid_count * sizeof(*r->gids));
     hulse_mem_free(HULSE_MEM_TABLE, r->tokens, r->token_count * sizeof(*r->tokens));

@@ -38,6 +38,8 @@ bool hulse_topic_state_hold(struct topic_state *s)
         HULSE_ASSERT(holders > 0 && holders < ENDED - 1);
     } while (!atomic_compare_exchange_weak_explicit(
         &s->holders, &holders, holders + 1, memory_order_relaxed, memory_order_relaxed));
+    /* Relaxed because a sweep that misses it sees the holder. */
+    atomic_store_explicit(&s->touched, true, memory_order_relaxed);
     return true;
 }
 
@@ -56,10 +58,13 @@ void hulse_topic_state_release(struct topic_state **state)
     }
 }
 
-uint32_t hulse_topic_state_users(const struct topic_state *s)
+bool hulse_topic_state_in_use(struct topic_state *s)
 {
-    /* Relaxed because it is a figure. */
-    return (atomic_load_explicit(&s->holders, memory_order_relaxed) & ~ENDED) - 1;
+    /* Relaxed because a wrong answer only delays what hulse_topic_state_end() decides. */
+    const bool touched = atomic_exchange_explicit(&s->touched, false, memory_order_relaxed);
+    const uint32_t holders = atomic_load_explicit(&s->holders, memory_order_relaxed) & ~ENDED;
+
+    return touched || holders > 1;
 }
 
 bool hulse_topic_state_end(struct topic_state *s)

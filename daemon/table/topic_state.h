@@ -34,7 +34,8 @@ enum topic_refusal {
 
 struct topic_state {
     _Atomic(uint32_t) holders;
-    uint32_t idle_sweeps; /* the writer's: sweeps that found it unused */
+    uint32_t idle_sweeps;  /* the writer's: sweeps that found it unused */
+    _Atomic(bool) touched; /* held by somebody since the last sweep */
     /* Written by every publisher of a limited topic. */
     alignas(64) struct bucket_pair rate;
     alignas(64) _Atomic(uint64_t) refused[TOPIC_REFUSALS];
@@ -46,8 +47,8 @@ struct topic_state *hulse_topic_state_create(void);
 bool hulse_topic_state_hold(struct topic_state *s);
 /* *s becomes NULL. */
 void hulse_topic_state_release(struct topic_state **s);
-/* Handles that hold it, beside the entry. */
-uint32_t hulse_topic_state_users(const struct topic_state *s);
+/* The writer: somebody has it, or had it since the last question. */
+bool hulse_topic_state_in_use(struct topic_state *s);
 /* If only the entry holds it: nobody can hold it from now on; the entry still releases it. */
 bool hulse_topic_state_end(struct topic_state *s);
 

@@ -207,7 +207,7 @@ void hulse_topic_table_refresh(struct topic_table *t,
 /* True: unused long enough, and from now on nobody can take hold of it. */
 static bool ended(struct topic_entry *e, uint32_t sweeps)
 {
-    if (hulse_topic_state_users(e->state) != 0) {
+    if (hulse_topic_state_in_use(e->state)) {
         e->state->idle_sweeps = 0;
         return false;
     }

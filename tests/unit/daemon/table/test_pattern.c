@@ -62,8 +62,8 @@ static void test_against_a_naive_matcher(void **state)
 
     (void)state;
     for (unsigned round = 0; round < 200000; round++) {
-        char pattern[9] = "";
-        char text[9] = "";
+        char pattern[11] = "";
+        char text[15] = "";
         const uint64_t pattern_bytes = test_below(&random, sizeof(pattern));
         const uint64_t text_bytes = test_below(&random, sizeof(text));
         for (uint64_t i = 0; i < pattern_bytes; i++) {
@@ -79,6 +79,27 @@ static void test_against_a_naive_matcher(void **state)
         }
     }
     assert_true(matched > 1000);
+}
+
+/* It comes to an end: tried place by place, each of these would take days. */
+static void test_a_name_cannot_make_it_slow(void **state)
+{
+    static const char *const patterns[] = {"**a*b", "**aa*ab/", "**?*b", "**a*b/c"};
+    enum { BYTES = 1 << 21 };
+    char *text = malloc(BYTES + 1);
+
+    (void)state;
+    assert_non_null(text);
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+        memset(text, 'a', BYTES);
+        text[BYTES] = '\0';
+        assert_false(hulse_pattern_match(patterns[i], text));
+        text[BYTES - 1] = '/';
+        assert_false(hulse_pattern_match(patterns[i], text));
+        text[BYTES / 2] = '/';
+        assert_false(hulse_pattern_match(patterns[i], text));
+    }
+    free(text);
 }
 
 static void test_literal_ends(void **state)
@@ -100,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_edges),
         cmocka_unit_test(test_against_a_naive_matcher),
+        cmocka_unit_test(test_a_name_cannot_make_it_slow),
         cmocka_unit_test(test_literal_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

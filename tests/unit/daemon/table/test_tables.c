@@ -231,13 +231,13 @@ static void test_topics_come_and_go(void **state)
     assert_int_equal(figures().topics, 1); /* the one in use */
     assert_int_equal(know("persistent://a/b/4"), HULSE_OK);
     hulse_grant_release(&g);
-    hulse_tables_sweep(tables);
-    hulse_grant_refresh(&g, tables, &me, "persistent://a/b/2"); /* used again in between */
+    hulse_tables_sweep(tables);                                 /* unused once */
+    hulse_grant_refresh(&g, tables, &me, "persistent://a/b/2"); /* used in between */
     assert_ptr_equal(g.topic_state, kept);
-    hulse_tables_sweep(tables);
-    assert_int_equal(figures().topics, 1);
     hulse_grant_release(&g);
     hulse_tables_sweep(tables);
+    hulse_tables_sweep(tables);
+    assert_int_equal(figures().topics, 1);
     hulse_tables_sweep(tables);
     assert_int_equal(figures().topics, 0);
     hulse_grant_refresh(&g, tables, &me, "persistent://a/b/2");
@@ -255,10 +255,17 @@ static void test_an_ended_state_cannot_be_held(void **state)
 
     (void)state;
     assert_true(hulse_topic_state_hold(s));
-    assert_int_equal(hulse_topic_state_users(s), 1);
+    assert_true(hulse_topic_state_in_use(s));
+    assert_true(hulse_topic_state_in_use(s));
     assert_false(hulse_topic_state_end(s));
     struct topic_state *same = s;
     hulse_topic_state_release(&same);
+    assert_false(hulse_topic_state_in_use(s));
+    assert_true(hulse_topic_state_hold(s));
+    same = s;
+    hulse_topic_state_release(&same);
+    assert_true(hulse_topic_state_in_use(s)); /* in between */
+    assert_false(hulse_topic_state_in_use(s));
     assert_true(hulse_topic_state_end(s));
     assert_false(hulse_topic_state_hold(s));
     hulse_topic_state_release(&s);
