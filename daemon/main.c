@@ -2,7 +2,8 @@
 /*
  * main - arguments of hulsed, and the wiring of its parts.
  *
- * Exit codes (interfaces 2): 0 stopped as asked, 64 usage, 74 input/output, 78 configuration.
+ * Exit codes (interfaces 2): 0 stopped as asked, 64 usage, 71 privileges that cannot be dropped,
+ * 74 input/output, 78 configuration.
  */
 #include "daemon/admin/answer.h"
 #include "daemon/app/plane.h"
@@ -16,6 +17,7 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
+#include "daemon/core/privileges.h"
 #include "daemon/flow/flow.h"
 
 #include <assert.h>
@@ -96,7 +98,8 @@ static void print_help(void)
         "Signals: TERM and INT drain and exit 0, a second one exits at once; HUP reads the\n"
         "configuration again; USR1 writes the workers' figures to the log.\n"
         "\n"
-        "Exit codes: 0 fine, 64 usage, 74 input/output, 78 configuration.\n"
+        "Exit codes: 0 fine, 64 usage, 71 capabilities that cannot be dropped,\n"
+        "74 input/output, 78 configuration.\n"
         "\n"
         "Keys:\n");
     hulse_config_print_keys(stdout);
@@ -278,6 +281,18 @@ static void raise_descriptor_limit(void)
     }
 }
 
+static int exit_code(hulse_status st)
+{
+    switch (st) {
+    case HULSE_INVAL:
+        return EXIT_CONFIG;
+    case HULSE_DENIED:
+        return HULSE_PRIVILEGES_EXIT;
+    default:
+        return EXIT_IO;
+    }
+}
+
 static int run(const struct config *config, const struct config_sources *sources)
 {
     struct error err = {0};
@@ -301,7 +316,7 @@ static int run(const struct config *config, const struct config_sources *sources
     hulse_log_thread_detach();
     hulse_log_stop();
     if (st != HULSE_OK) {
-        return fail(st == HULSE_INVAL ? EXIT_CONFIG : EXIT_IO, err.text);
+        return fail(exit_code(st), err.text);
     }
     return EXIT_FINE;
 }

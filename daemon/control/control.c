@@ -19,6 +19,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
+#include "daemon/core/privileges.h"
 #include "daemon/core/rcu.h"
 
 #include <errno.h>
@@ -206,6 +207,17 @@ static hulse_status open_sockets(struct control *c, struct error *err)
     return st;
 }
 
+/* What needed more rights than the user's has been done: the sockets are open. */
+static hulse_status drop_privileges(struct error *err)
+{
+    const int failed = hulse_privileges_drop();
+
+    return failed == 0
+               ? HULSE_OK
+               : hulse_fail(
+                     err, HULSE_DENIED, "cannot drop capabilities: %s", strerrordesc_np(failed));
+}
+
 static hulse_status begin_accepting(struct control *c, struct error *err)
 {
     if (!hulse_door_open(&c->door, c->app_socket.fd) ||
@@ -239,6 +251,14 @@ static bool post_to_control(void *ctx, struct inbox_node *node)
     return hulse_inbox_post(&c->loop.inbox, node);
 }
 
+static void sweep_tables(struct timer *timer)
+{
+    struct control *c = HULSE_CONTAINER(timer, struct control, sweep);
+
+    hulse_tables_sweep(c->params->flow->tables);
+    hulse_timer_start(&c->loop.timers, timer, hulse_loop_now_ms(&c->loop) + SWEEP_MS);
+}
+
 static hulse_status make_tables(struct control *c, struct error *err)
 {
     struct flow *flow = c->params->flow;
@@ -252,15 +272,12 @@ static hulse_status make_tables(struct control *c, struct error *err)
     }
     params.brokers.names = c->broker_names;
     params.brokers.count = flow->broker_count;
-    return hulse_tables_create(&flow->tables, &params, err);
-}
-
-static void sweep_tables(struct timer *timer)
-{
-    struct control *c = HULSE_CONTAINER(timer, struct control, sweep);
-
-    hulse_tables_sweep(c->params->flow->tables);
-    hulse_timer_start(&c->loop.timers, timer, hulse_loop_now_ms(&c->loop) + SWEEP_MS);
+    const hulse_status st = hulse_tables_create(&flow->tables, &params, err);
+    if (st == HULSE_OK) {
+        c->sweep.fire = sweep_tables;
+        sweep_tables(&c->sweep);
+    }
+    return st;
 }
 
 /* Its sessions can go on with another process only; what a debugger needs is in the dump. */
@@ -320,10 +337,21 @@ static void end(struct control *c)
     hulse_door_fini(&c->door);
 }
 
+/*
+ * The order is that of rights: what needs the operator's first, then whatever runs without them,
+ * and at last the world. Threads that a library makes inherit what control has, so the first of
+ * them (of make_tables) comes after the drop.
+ */
 static hulse_status start(struct control *c, struct error *err)
 {
     hulse_status st = open_sockets(c, err);
 
+    if (st == HULSE_OK) {
+        st = drop_privileges(err);
+    }
+    if (st == HULSE_OK) {
+        st = make_tables(c, err);
+    }
     if (st == HULSE_OK) {
         st = hulse_signals_open(&c->signals, &c->loop, handle_signal, c, err);
     }
@@ -375,12 +403,7 @@ static hulse_status wire(struct control *c, struct error *err)
     if (!hulse_door_init(&c->door, &c->loop, &c->crew, &c->plane)) {
         return hulse_fail(err, HULSE_IO, "/dev/null: %s", strerrordesc_np(errno));
     }
-    const hulse_status st = make_tables(c, err);
-    if (st == HULSE_OK) {
-        c->sweep.fire = sweep_tables;
-        sweep_tables(&c->sweep);
-    }
-    return st;
+    return HULSE_OK;
 }
 
 static hulse_status run(struct control *c, struct error *err)

@@ -25,7 +25,8 @@ struct control_params {
 
 /*
  * Runs until told to stop. OK after a drain; anything else did not start, and *err says why: INVAL
- * a setting that this host cannot follow, BUSY another daemon has the socket, IO the rest.
+ * a setting that this host cannot follow, BUSY another daemon has the socket, DENIED capabilities
+ * that cannot be dropped, IO the rest.
  */
 hulse_status hulse_control_run(const struct control_params *params, struct error *err);
 
