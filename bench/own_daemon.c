@@ -123,6 +123,8 @@ static void build(struct arguments *a, const struct own_daemon *d, const struct 
     push_set(a, "listen.admin_socket", admin);
     push_set(a, "log.level", "warn");
     push_set(a, "drain_timeout", "0");
+    /* strace and /proc/PID/smaps_rollup, without being root. */
+    push_set(a, "sandbox.dumpable", "true");
     if (o->mode != BENCH_LOCAL) {
         push_set(a, "default_broker", "null");
     }

@@ -100,6 +100,10 @@ struct config {
     uint64_t drain_timeout_ns;
     uint64_t watchdog_timeout_ns; /* 0 = off */
     struct {
+        bool filter; /* of system calls */
+        bool dumpable;
+    } sandbox;
+    struct {
         uint32_t level;  /* enum config_level */
         uint32_t format; /* enum config_format */
     } log;

@@ -115,6 +115,11 @@ static const struct key global_keys[] = {
      .min = 0, .max = DAY, .fallback = "30s",
      .help = "a worker that does not turn for so long ends the daemon; 0s = never"},
 
+    {"sandbox.filter", KEY_GLOBAL, KEY_BOOL, KEY_RESTART, AT(sandbox.filter), .fallback = "true",
+     .help = "refuse system calls that the daemon does not need"},
+    {"sandbox.dumpable", KEY_GLOBAL, KEY_BOOL, KEY_RESTART, AT(sandbox.dumpable), .fallback = "false",
+     .help = "let its user trace it, read its memory and get its core"},
+
     {"log.level", KEY_GLOBAL, KEY_ENUM, 0, AT(log.level), .names = level_names, .fallback = "info",
      .help = "least severe level that is written"},
     {"log.format", KEY_GLOBAL, KEY_ENUM, KEY_RESTART, AT(log.format), .names = format_names,

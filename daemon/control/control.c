@@ -14,6 +14,7 @@
 #include "daemon/control/listen.h"
 #include "daemon/control/notify.h"
 #include "daemon/control/reload.h"
+#include "daemon/control/sandbox.h"
 #include "daemon/control/signals.h"
 #include "daemon/control/watchdog.h"
 #include "daemon/core/assert.h"
@@ -56,6 +57,7 @@ struct control {
     struct timer drain_tick;
     struct watchdog watchdog;
     struct timer sweep; /* of topics that nobody uses */
+    enum sandbox_filter filter;
     const char *broker_names[HULSE_FLOW_BROKERS_MAX];
 };
 
@@ -238,6 +240,7 @@ static void announce(const struct control *c)
                     hulse_log_str("admin_socket", config->listen.admin_socket),
                     hulse_log_u64("workers", c->crew.count),
                     hulse_log_u64("spin_ns", c->crew.spin_ns),
+                    hulse_log_str("sandbox", hulse_sandbox_filter_name(c->filter)),
                     hulse_log_str("broker", c->params->flow->default_broker->name));
     (void)hulse_notify(c->params->notify_socket, "READY=1");
 }
@@ -362,6 +365,8 @@ static hulse_status start(struct control *c, struct error *err)
         st = hulse_reload_open(&c->reload, err);
     }
     if (st == HULSE_OK) {
+        const struct config *config = c->params->config;
+        c->filter = hulse_sandbox_enter(config->sandbox.filter, config->sandbox.dumpable);
         st = begin_accepting(c, err);
     }
     return st;

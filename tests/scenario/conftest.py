@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 import pytest
 
@@ -94,6 +95,14 @@ class Hulsed:
             except ValueError:
                 objects.append({"event": "", "text": line})
         return [o for o in objects if event is None or o["event"] == event]
+
+    def await_lines(self, event, count=1):
+        """As lines(), once there are so many: another thread writes them."""
+        for _ in range(READY_S * 100):
+            if len(self.lines(event)) >= count:
+                return self.lines(event)
+            time.sleep(0.01)
+        raise AssertionError(self.log.read_text())
 
     def terminate(self, number=signal.SIGTERM):
         self.process.send_signal(number)

@@ -14,16 +14,6 @@ import pytest
 
 from command import Subscriber, environment, new_topic, ok, program, run, stats
 
-WAIT_S = 30
-
-
-def await_lines(daemon, event, count=1):
-    for _ in range(WAIT_S * 100):
-        if len(daemon.lines(event)) >= count:
-            return daemon.lines(event)
-        time.sleep(0.01)
-    raise AssertionError(daemon.log.read_text())
-
 
 @pytest.mark.smoke
 def test_hup_reloads_and_tells_the_service_manager(configured):
@@ -34,9 +24,9 @@ def test_hup_reloads_and_tells_the_service_manager(configured):
     assert state.startswith("RELOADING=1\nMONOTONIC_USEC=")
     assert 0 < int(state.partition("USEC=")[2]) <= time.monotonic_ns() // 1000
     assert c.daemon.next_state() == "READY=1"
-    line = await_lines(c.daemon, "config.reloaded")[0]
+    line = c.daemon.await_lines("config.reloaded")[0]
     assert (line["generation"], line["applied"], line["trigger"]) == (2, "log.level", "signal")
-    assert await_lines(c.daemon, "config.needs_restart")[0]["key"] == "workers.count"
+    assert c.daemon.await_lines("config.needs_restart")[0]["key"] == "workers.count"
     assert (stats(c.daemon)["config_generation"], stats(c.daemon)["config_reload_failed"]) == (2, 0)
     assert c.daemon.stop() == 0
 
@@ -73,7 +63,7 @@ def test_what_is_rejected_changes_nothing(configured):
     assert "nothing has changed" in lines[2]
     assert ok(run(c.daemon, "config")) == before
     assert (stats(c.daemon)["config_generation"], stats(c.daemon)["config_reload_failed"]) == (1, 1)
-    line = await_lines(c.daemon, "config.rejected")[0]
+    line = c.daemon.await_lines("config.rejected")[0]
     assert (line["file"], line["line"], line["column"]) == (str(c.path), 2, 20)
     assert "'x'" in line["why"] and line["level"] == "error"
     # It is as healthy as before, and the next good one counts.
@@ -93,7 +83,7 @@ def test_the_log_level_follows(configured):
     assert not c.daemon.lines("config.reloaded")
     c.write("log: {level: info}\n")
     ok(run(c.daemon, "reload"))
-    await_lines(c.daemon, "config.reloaded")
+    c.daemon.await_lines("config.reloaded")
     assert c.daemon.stop() == 0
 
 
@@ -110,12 +100,12 @@ def test_flags_and_environment_still_win(configured):
 def test_a_watched_file_is_read_again(configured):
     c = configured("watch: true\nsession: {rate: 1}\n")
     c.write("watch: true\nsession: {rate: 2}\n")
-    line = await_lines(c.daemon, "config.reloaded")[0]
+    line = c.daemon.await_lines("config.reloaded")[0]
     assert (line["trigger"], line["applied"]) == ("watch", "session.rate.messages")
     c.path.write_text("watch: true\nsession: {rate: [}\n")
-    await_lines(c.daemon, "config.rejected")
+    c.daemon.await_lines("config.rejected")
     c.path.write_text("watch: true\nsession: {rate: 3}\n")
-    await_lines(c.daemon, "config.reloaded", 2)
+    c.daemon.await_lines("config.reloaded", 2)
     assert "messages: 3" in ok(run(c.daemon, "config")).decode()
     assert c.daemon.stop() == 0
 
@@ -130,14 +120,14 @@ def test_a_configuration_map_is_swapped(start, tmp_path):
     daemon = start(args=["--config", tmp_path / "hulse.yaml"])
     (tmp_path / "..data_tmp").symlink_to("v2")
     os.rename(tmp_path / "..data_tmp", tmp_path / "..data")
-    assert await_lines(daemon, "config.reloaded")[0]["trigger"] == "watch"
+    assert daemon.await_lines("config.reloaded")[0]["trigger"] == "watch"
     assert "messages: 2" in ok(run(daemon, "config")).decode()
     assert daemon.stop() == 0
 
 
 def test_without_a_file_there_is_nothing_to_watch(start, tmp_path):
     daemon = start("watch=true", XDG_CONFIG_HOME=tmp_path)
-    await_lines(daemon, "config.unwatched")
+    daemon.await_lines("config.unwatched")
     ok(run(daemon, "reload"))
     assert daemon.stop() == 0
 

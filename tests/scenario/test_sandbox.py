@@ -6,12 +6,17 @@ Method: a daemon of its own, looked at through the kernel's files, then used."""
 import ctypes
 import ctypes.util
 import errno
+import json
 import os
 import pathlib
+import shutil
+import signal
 import subprocess
+import tempfile
 
 import pytest
 
+from command import Subscriber, new_topic, ok, publish, run, stats
 from conftest import clean_environment, program
 
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
@@ -65,3 +70,94 @@ def test_a_daemon_that_cannot_drop_them_does_not_start(tmp_path):
                                                 HULSE_ADMIN_SOCKET=tmp_path / "a"))
     assert done.returncode == 71, done.stderr
     assert b"cannot drop capabilities" in done.stderr
+
+# ---- what it can still ask of the kernel ----
+
+def sanitized(daemon):
+    """Such a build needs more than the filter would let it do, and does not try to load it."""
+    return (daemon.await_lines("daemon.ready")[0]["sandbox"] == "unavailable" and
+            not daemon.lines("sandbox.unavailable"))
+
+
+@pytest.mark.smoke
+def test_every_thread_is_filtered_and_the_daemon_goes_on(start, tmp_path):
+    config = tmp_path / "hulse.yaml"
+    config.write_text("watch: true\nlog: {level: info}\n")
+    daemon = start("workers=2", args=["--config", config])
+    if sanitized(daemon):
+        pytest.skip("a build with sanitizers has no filter")
+    assert daemon.lines("daemon.ready")[0]["sandbox"] == "on"
+    for status in threads(daemon):
+        assert status["Seccomp"] == "2", status["Name"]
+    use(daemon, config)
+    for status in threads(daemon):
+        assert status["Seccomp"] == "2", status["Name"]
+    assert ok(run(daemon, "drain")) is not None
+    assert daemon.wait() == 0
+    assert [line for line in daemon.lines() if line.get("level") in ("warn", "error", None)] == []
+
+
+def use(daemon, config):
+    """A message there and back, the operator's commands, a reload by command and by the watch."""
+    topic = new_topic()
+    with Subscriber(daemon, topic, "-s", "readers", "-n", "1") as subscriber:
+        publish(daemon, topic, "still here")
+        assert subscriber.line() == b"still here"
+    assert json.loads(ok(run(daemon, "health", "--json")))["ready"]
+    assert stats(daemon)["workers"]
+    config.write_text("watch: true\nlog: {level: debug}\n")
+    daemon.await_lines("config.reloaded")
+    ok(run(daemon, "reload"))
+    reloads = daemon.await_lines("config.reloaded", 2)
+    assert [line["trigger"] for line in reloads] == ["watch", "request"]
+    daemon.terminate(signal.SIGUSR1)
+    daemon.await_lines("dump.daemon")
+
+
+# ---- who can look into it ----
+
+@pytest.fixture
+def unprivileged():
+    """unprivileged(*sets) gives a process of hulsed that is ready and is not root's."""
+    running = []
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="hulse-scenario-"))
+    user = 65534 if os.getuid() == 0 else os.getuid()
+    os.chown(folder, user, -1)
+
+    def start_one(*sets):
+        arguments = [word for key in sets for word in ("--set", key)]
+        try:
+            process = subprocess.Popen([program("hulsed"), *arguments], user=user, text=True,
+                                       stderr=subprocess.PIPE,
+                                       env=clean_environment(HULSE_SOCKET=folder / "s",
+                                                             HULSE_ADMIN_SOCKET=folder / "a"))
+        except PermissionError:
+            pytest.skip("the program is where another user cannot read it")
+        running.append(process)
+        for line in process.stderr:
+            if '"daemon.ready"' in line:
+                return process, user
+        raise AssertionError("it ended before it was ready")
+
+    yield start_one
+    for process in running:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_its_user_cannot_look_into_it_unless_allowed(start, unprivileged, wanted):
+    if sanitized(start()):
+        pytest.skip("a build with sanitizers can be traced")
+    process, user = unprivileged(*(["sandbox.dumpable=true"] if wanted else []))
+    # The kernel gives the files of a process that must not be dumped to root.
+    assert os.stat(f"/proc/{process.pid}/maps").st_uid == (user if wanted else 0)
+
+
+def test_the_filter_can_be_left_out(start):
+    daemon = start("sandbox.filter=false")
+    assert daemon.await_lines("daemon.ready")[0]["sandbox"] == "off"
+    assert {status["Seccomp"] for status in threads(daemon)} == {"0"}
+    assert daemon.stop() == 0

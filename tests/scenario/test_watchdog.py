@@ -36,7 +36,7 @@ def thread_named(pid, name):
 
 
 def test_a_stuck_worker_ends_the_daemon(start):
-    daemon = start("watchdog_timeout=2s", "workers=2")
+    daemon = start("watchdog_timeout=2s", "workers=2", "sandbox.dumpable=true")
     thread = thread_named(daemon.pid, "hulse-worker1")
     hold(thread)
     reap(thread)

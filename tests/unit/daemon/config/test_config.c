@@ -53,6 +53,8 @@ static const struct row {
     {"topics_max", "100000", "1", "10000000", "0", "10000001"},
     {"drain_timeout", "25s", "0s", "1d", "-1s", "86400001ms"},
     {"watchdog_timeout", "30s", "0s", "1d", "-1s", "86400001ms"},
+    {"sandbox.filter", "true", "false", "true", "", "on"},
+    {"sandbox.dumpable", "false", "true", "false", "", "no"},
     {"log.level", "info", "error", "debug", "", "trace"},
     {"log.format", "json", "text", "json", "", "xml"},
     {"listen.socket", NULL, "/s", "/run/a b/x.sock", "relative.sock", "/run/hulse/"},
