@@ -29,6 +29,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#ifdef HULSE_JEMALLOC
+/*
+ * Read by jemalloc before main(). Workers have arenas of their own; the few others share two, not
+ * four for each CPU of the host, of which a container may use one.
+ */
+__attribute__((visibility("default"))) const char *malloc_conf =
+    "narenas:2,max_background_threads:1";
+#endif
+
 enum { EXIT_FINE = 0, EXIT_USAGE = 64, EXIT_IO = 74, EXIT_CONFIG = 78 };
 
 enum action {

@@ -17,6 +17,7 @@
 #include "daemon/control/sandbox.h"
 #include "daemon/control/signals.h"
 #include "daemon/control/watchdog.h"
+#include "daemon/core/allocator.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
@@ -343,7 +344,7 @@ static void end(struct control *c)
 /*
  * The order is that of rights: what needs the operator's first, then whatever runs without them,
  * and at last the world. Threads that a library makes inherit what control has, so the first of
- * them (of make_tables) comes after the drop.
+ * them comes after the drop.
  */
 static hulse_status start(struct control *c, struct error *err)
 {
@@ -351,6 +352,9 @@ static hulse_status start(struct control *c, struct error *err)
 
     if (st == HULSE_OK) {
         st = drop_privileges(err);
+    }
+    if (st == HULSE_OK && !hulse_allocator_background()) {
+        HULSE_LOG_WARNF("allocator.foreground", hulse_log_str("why", "no thread gives pages back"));
     }
     if (st == HULSE_OK) {
         st = make_tables(c, err);

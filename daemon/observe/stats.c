@@ -4,6 +4,7 @@
  */
 #include "daemon/observe/stats.h"
 
+#include "daemon/core/allocator.h"
 #include "daemon/core/mem.h"
 
 #include <stdlib.h>
@@ -156,6 +157,25 @@ static json_t *memory(struct stats *s)
     return object;
 }
 
+/* Absent in a program that has not got the allocator that knows. */
+static void add_allocator(struct stats *s, json_t *object)
+{
+    struct allocator_figures f;
+
+    if (!hulse_allocator_figures(&f)) {
+        return;
+    }
+    json_t *figures = json_object();
+    note(s, json_object_set_new(figures, "allocated", integer(f.allocated)));
+    note(s, json_object_set_new(figures, "active", integer(f.active)));
+    note(s, json_object_set_new(figures, "metadata", integer(f.metadata)));
+    note(s, json_object_set_new(figures, "resident", integer(f.resident)));
+    note(s, json_object_set_new(figures, "mapped", integer(f.mapped)));
+    note(s, json_object_set_new(figures, "retained", integer(f.retained)));
+    note(s, json_object_set_new(figures, "arenas", integer(f.arenas)));
+    note(s, json_object_set_new(object, "allocator", figures));
+}
+
 static void release(struct stats *s)
 {
     json_decref(s->totals);
@@ -194,6 +214,7 @@ json_t *hulse_stats_finish(struct stats *s, const struct stats_head *head)
     note(s, json_object_set_new(object, "config_generation", integer(head->config_generation)));
     note(s,
          json_object_set_new(object, "config_reload_failed", integer(head->config_reload_failed)));
+    add_allocator(s, object);
     note(s, json_object_set(object, "totals", s->totals));
     note(s, json_object_set(object, "per_worker", s->per_worker));
     return finish(s, object);

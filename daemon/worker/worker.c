@@ -7,6 +7,7 @@
  */
 #include "daemon/worker/worker.h"
 
+#include "daemon/core/allocator.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
@@ -284,9 +285,14 @@ static bool begin(struct starting *starting)
 
     hulse_role_set(HULSE_ROLE_WORKER);
     self = w;
+    /* Before it allocates; on one that it shares it is slower, and no less right. */
+    const bool own_arena = hulse_allocator_own_arena();
     hulse_status status = pin(w, &starting->err);
     if (status == HULSE_OK) {
         status = attach_log(w, &starting->err);
+    }
+    if (!own_arena) {
+        HULSE_LOG_WARNF("allocator.shared", hulse_log_u64("worker", w->params.index));
     }
     if (status == HULSE_OK) {
         status = start_modules(w, &starting->err);

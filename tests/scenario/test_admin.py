@@ -4,6 +4,7 @@
 Method: the command against daemons with known traffic."""
 
 import json
+import pathlib
 import signal
 import subprocess
 
@@ -73,6 +74,29 @@ def test_stats_have_the_documented_members(daemon):
     text = ok(run(daemon, "stats")).decode()
     for key in KEYS:
         assert any(line.split()[:1] == [key] for line in text.splitlines()), key
+
+
+ALLOCATOR = ["allocated", "active", "metadata", "resident", "mapped", "retained", "arenas"]
+
+
+def test_stats_say_what_the_allocator_holds(start):
+    daemon = start("workers=3", "sandbox.dumpable=true")
+    linked = "libjemalloc" in pathlib.Path(f"/proc/{daemon.pid}/maps").read_text()
+    answer = stats(daemon)
+    text = ok(run(daemon, "stats")).decode()
+    assert ("allocator" in answer) == linked
+    assert ("allocator" in text) == linked
+    if not linked:
+        pytest.skip("this daemon has another allocator")
+    figures = answer["allocator"]
+    assert list(figures) == ALLOCATOR
+    assert 0 < figures["allocated"] <= figures["active"] <= figures["resident"]
+    assert figures["arenas"] == answer["workers"] == 3
+    for key in ALLOCATOR:
+        assert any(line.split()[:1] == [key] for line in text.splitlines()), key
+    names = [(task / "comm").read_text().strip()
+             for task in pathlib.Path(f"/proc/{daemon.pid}/task").iterdir()]
+    assert names.count("jemalloc_bg_thd") == 1
 
 
 def test_stats_count_sessions_and_messages(daemon):
