@@ -9,14 +9,19 @@
 
 enum { ID_SOCKET = 1000, ID_ADMIN_SOCKET, ID_TIMEOUT, ID_JSON, ID_QUIET, ID_HELP };
 
-static const struct hulse_cli_option global_options[] = {
-    {ID_SOCKET, 0, "socket", true},
-    {ID_ADMIN_SOCKET, 0, "admin-socket", true},
-    {ID_TIMEOUT, 0, "timeout", true},
-    {ID_JSON, 0, "json", false},
-    {ID_QUIET, 0, "quiet", false},
-    {ID_HELP, 'h', "help", false},
-    {0, 0, NULL, false},
+const struct hulse_cli_option hulse_cli_global_options[] = {
+    {ID_SOCKET, 0, "socket", HULSE_CLI_FILE},
+    {ID_ADMIN_SOCKET, 0, "admin-socket", HULSE_CLI_FILE},
+    {ID_TIMEOUT, 0, "timeout", HULSE_CLI_TEXT},
+    {ID_JSON, 0, "json", HULSE_CLI_NOTHING},
+    {ID_QUIET, 0, "quiet", HULSE_CLI_NOTHING},
+    {ID_HELP, 'h', "help", HULSE_CLI_NOTHING},
+    {0, 0, NULL, HULSE_CLI_NOTHING},
+};
+
+const struct hulse_cli_option hulse_cli_first_options[] = {
+    {HULSE_CLI_OPTION_VERSION, 'V', "version", HULSE_CLI_NOTHING},
+    {0, 0, NULL, HULSE_CLI_NOTHING},
 };
 
 void hulse_cli_args_init(struct hulse_cli_args *a,
@@ -66,7 +71,7 @@ static int
 take(struct hulse_cli_args *a, const struct hulse_cli_option *o, const char *word, const char *rest)
 {
     a->value = NULL;
-    if (!o->takes_value) {
+    if (o->value == HULSE_CLI_NOTHING) {
         return rest == NULL ? o->id : bad(a, "takes no value", word);
     }
     if (rest == NULL) {
@@ -88,7 +93,7 @@ static int take_long(struct hulse_cli_args *a, const char *word)
     const struct hulse_cli_option *o = find_long(a->known, name, bytes);
 
     if (o == NULL) {
-        o = find_long(global_options, name, bytes);
+        o = find_long(hulse_cli_global_options, name, bytes);
     }
     if (o == NULL) {
         return bad(a, "no such option", word);
@@ -102,13 +107,13 @@ static int take_letter(struct hulse_cli_args *a, const char *letters)
     const struct hulse_cli_option *o = find_letter(a->known, letters[0]);
 
     if (o == NULL) {
-        o = find_letter(global_options, letters[0]);
+        o = find_letter(hulse_cli_global_options, letters[0]);
     }
     if (o == NULL) {
         a->bundled = NULL;
         return bad(a, "no such option", shown);
     }
-    if (o->takes_value) {
+    if (o->value != HULSE_CLI_NOTHING) {
         a->bundled = NULL;
         return take(a, o, shown, letters[1] == '\0' ? NULL : letters + 1);
     }

@@ -10,6 +10,7 @@
 #define HULSE_CLI_ARGS_H
 
 #include "shmlib/cli/cli.h"
+#include "shmlib/cli/kind.h"
 
 #include <stdbool.h>
 
@@ -17,7 +18,7 @@ struct hulse_cli_option {
     int id;           /* > 0, given back by next; by custom the letter if there is one */
     char letter;      /* 0 = none */
     const char *name; /* NULL = none */
-    bool takes_value;
+    enum hulse_cli_kind value;
 };
 
 struct hulse_cli_args {
@@ -34,7 +35,13 @@ struct hulse_cli_args {
     int operand_count; /* operands are moved to the front: argv[0 .. operand_count) */
 };
 
+enum { HULSE_CLI_OPTION_VERSION = 1 }; /* of hulse_cli_first_options */
+
 enum { HULSE_CLI_ARGS_END = 0, HULSE_CLI_ARGS_BAD = -1 };
+
+/* Those that every command takes, and those of `hulse` alone; end with id 0. */
+extern const struct hulse_cli_option hulse_cli_global_options[];
+extern const struct hulse_cli_option hulse_cli_first_options[];
 
 /* Arguments behind argv[0]; argv is reordered. */
 void hulse_cli_args_init(struct hulse_cli_args *a,

@@ -10,6 +10,7 @@
 #ifndef HULSE_CLI_CLI_H
 #define HULSE_CLI_CLI_H
 
+#include "shmlib/cli/kind.h"
 #include "shmlib/cli/out.h"
 
 #include <stdbool.h>
@@ -37,10 +38,15 @@ struct hulse_cli {
     struct hulse_cli_out out; /* standard output */
 };
 
+struct hulse_cli_option; /* args.h */
+
 struct hulse_cli_command {
     const char *name;
-    const char *summary; /* one line */
-    const char *help;    /* the whole text of `hulse help NAME` */
+    const char *summary;                    /* one line */
+    const char *help;                       /* the whole text of `hulse help NAME` */
+    const struct hulse_cli_option *options; /* beside the global ones; ends with id 0 */
+    enum hulse_cli_kind first;              /* operand */
+    enum hulse_cli_kind rest;               /* operands behind it */
     /* argv[0] is the command's name. */
     int (*run)(struct hulse_cli *cli, int argc, char **argv);
 };
@@ -54,6 +60,7 @@ extern const struct hulse_cli_command hulse_cli_health;
 extern const struct hulse_cli_command hulse_cli_config;
 extern const struct hulse_cli_command hulse_cli_reload;
 extern const struct hulse_cli_command hulse_cli_drain;
+extern const struct hulse_cli_command hulse_cli_completion;
 extern const struct hulse_cli_command hulse_cli_help;
 extern const struct hulse_cli_command hulse_cli_version;
 
@@ -62,5 +69,8 @@ extern const struct hulse_cli_command *const hulse_cli_commands[];
 
 /* The command of that name, or NULL. */
 const struct hulse_cli_command *hulse_cli_command_find(const char *name);
+
+/* What `hulse help NAME` prints, as text or JSON. */
+void hulse_cli_help_print(struct hulse_cli *cli, const struct hulse_cli_command *command);
 
 #endif

@@ -5,7 +5,7 @@
 #include "shmlib/cli/args.h"
 #include "shmlib/cli/say.h"
 
-static const struct hulse_cli_option options[] = {{0, 0, NULL, false}};
+static const struct hulse_cli_option options[] = {{0, 0, NULL, HULSE_CLI_NOTHING}};
 
 /* The question of a command without arguments. Gives the result, or NULL when *rc says all. */
 static json_t *ask(struct hulse_cli *cli, int argc, char **argv, const char *command, int *rc)
@@ -122,6 +122,7 @@ const struct hulse_cli_command hulse_cli_config = {
             "--json prints an object with the members generation and yaml.\n"
             "\n"
             "Exit: 0; 69 no daemon; 75 no answer within --timeout (5s); 77 no permission.\n",
+    .options = options,
     .run = run_config,
 };
 
@@ -138,5 +139,6 @@ const struct hulse_cli_command hulse_cli_reload = {
         "\n"
         "Exit: 0; 69 no daemon; 75 no answer within --timeout (5s); 77 no permission; 78 not\n"
         "accepted.\n",
+    .options = options,
     .run = run_reload,
 };

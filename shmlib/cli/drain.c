@@ -18,7 +18,8 @@
 
 enum { OPT_WAIT = 1 };
 
-static const struct hulse_cli_option options[] = {{OPT_WAIT, 0, "wait", true}, {0, 0, NULL, false}};
+static const struct hulse_cli_option options[] = {{OPT_WAIT, 0, "wait", HULSE_CLI_TEXT},
+                                                  {0, 0, NULL, HULSE_CLI_NOTHING}};
 
 /*
  * A descriptor of the process behind the connection. Opened before the drain is asked for: later
@@ -133,5 +134,6 @@ const struct hulse_cli_command hulse_cli_drain = {
         "Exit: 0 the drain has begun, with --wait the process has ended; 69 no daemon, or with\n"
         "--wait one whose process cannot be seen from here; 75 no answer within --timeout (5s),\n"
         "or it has not ended within --wait; 77 no permission.\n",
+    .options = options,
     .run = run,
 };

@@ -10,8 +10,8 @@
 
 enum { OPT_DEEP = 1 };
 
-static const struct hulse_cli_option options[] = {{OPT_DEEP, 0, "deep", false},
-                                                  {0, 0, NULL, false}};
+static const struct hulse_cli_option options[] = {{OPT_DEEP, 0, "deep", HULSE_CLI_NOTHING},
+                                                  {0, 0, NULL, HULSE_CLI_NOTHING}};
 
 static int run(struct hulse_cli *cli, int argc, char **argv)
 {
@@ -54,5 +54,6 @@ const struct hulse_cli_command hulse_cli_health = {
         "\n"
         "Exit: 0 healthy or draining; 69 not healthy or no daemon; 75 no answer within --timeout\n"
         "(5s); 77 no permission.\n",
+    .options = options,
     .run = run,
 };

@@ -18,12 +18,13 @@ const struct hulse_cli_command *const hulse_cli_commands[] = {
     &hulse_cli_config,
     &hulse_cli_reload,
     &hulse_cli_drain,
+    &hulse_cli_completion,
     &hulse_cli_help,
     &hulse_cli_version,
     NULL,
 };
 
-static const struct hulse_cli_option no_options[] = {{0, 0, NULL, false}};
+static const struct hulse_cli_option no_options[] = {{0, 0, NULL, HULSE_CLI_NOTHING}};
 
 const struct hulse_cli_command *hulse_cli_command_find(const char *name)
 {
@@ -45,7 +46,7 @@ static void print_overview(struct hulse_cli_out *out)
                        "Commands:\n");
     for (unsigned i = 0; hulse_cli_commands[i] != NULL; i++) {
         hulse_cli_out_format(
-            out, "  %-9s %s\n", hulse_cli_commands[i]->name, hulse_cli_commands[i]->summary);
+            out, "  %-11s %s\n", hulse_cli_commands[i]->name, hulse_cli_commands[i]->summary);
     }
     hulse_cli_out_text(
         out,
@@ -72,6 +73,80 @@ static void print_overview(struct hulse_cli_out *out)
         "permission denied; 78 configuration.\n");
 }
 
+/* ---- as JSON ---- */
+
+static json_t *describe_kind(enum hulse_cli_kind kind)
+{
+    const char *const *words = hulse_cli_words(kind);
+    json_t *array = NULL;
+
+    if (kind == HULSE_CLI_NOTHING) {
+        return json_null();
+    }
+    if (words == NULL) {
+        return json_string(hulse_cli_kind_name(kind));
+    }
+    array = json_array();
+    for (; *words != NULL; words++) {
+        (void)json_array_append_new(array, json_string(*words));
+    }
+    return array;
+}
+
+static json_t *describe_options(const struct hulse_cli_option *o)
+{
+    json_t *array = json_array();
+
+    for (; o->id != 0; o++) {
+        const char letter[2] = {o->letter, '\0'};
+        json_t *option = json_object();
+        (void)json_object_set_new(option, "name", json_string(o->name));
+        (void)json_object_set_new(
+            option, "letter", o->letter == 0 ? json_null() : json_string(letter));
+        (void)json_object_set_new(option, "value", describe_kind(o->value));
+        (void)json_array_append_new(array, option);
+    }
+    return array;
+}
+
+static json_t *describe(const struct hulse_cli_command *c)
+{
+    json_t *object = json_object();
+
+    (void)json_object_set_new(object, "name", json_string(c->name));
+    (void)json_object_set_new(object, "summary", json_string(c->summary));
+    (void)json_object_set_new(object, "help", json_string(c->help));
+    (void)json_object_set_new(object, "first", describe_kind(c->first));
+    (void)json_object_set_new(object, "rest", describe_kind(c->rest));
+    (void)json_object_set_new(object, "options", describe_options(c->options));
+    return object;
+}
+
+static void print_overview_json(struct hulse_cli_out *out)
+{
+    json_t *object = json_object();
+    json_t *commands = json_array();
+
+    for (unsigned i = 0; hulse_cli_commands[i] != NULL; i++) {
+        (void)json_array_append_new(commands, describe(hulse_cli_commands[i]));
+    }
+    (void)json_object_set_new(object, "options", describe_options(hulse_cli_global_options));
+    (void)json_object_set_new(object, "commands", commands);
+    (void)hulse_cli_out_json(out, object, JSON_COMPACT);
+    json_decref(object);
+}
+
+void hulse_cli_help_print(struct hulse_cli *cli, const struct hulse_cli_command *command)
+{
+    if (!cli->json) {
+        hulse_cli_out_text(&cli->out, command->help);
+        return;
+    }
+    json_t *object = describe(command);
+    (void)hulse_cli_out_json(&cli->out, object, JSON_COMPACT);
+    json_decref(object);
+}
+
 static int run_help(struct hulse_cli *cli, int argc, char **argv)
 {
     struct hulse_cli_args args;
@@ -81,7 +156,14 @@ static int run_help(struct hulse_cli *cli, int argc, char **argv)
         return HULSE_CLI_USAGE;
     }
     if (args.operand_count == 0) {
-        print_overview(&cli->out);
+        if (cli->help) {
+            return HULSE_CLI_OK; /* the caller explains this command */
+        }
+        if (cli->json) {
+            print_overview_json(&cli->out);
+        } else {
+            print_overview(&cli->out);
+        }
         return HULSE_CLI_OK;
     }
     const struct hulse_cli_command *c = hulse_cli_command_find(args.argv[0]);
@@ -89,7 +171,7 @@ static int run_help(struct hulse_cli *cli, int argc, char **argv)
         return hulse_cli_usage(NULL, "%s: no such command", args.argv[0]);
     }
     cli->help = false; /* done here */
-    hulse_cli_out_text(&cli->out, c->help);
+    hulse_cli_help_print(cli, c);
     return HULSE_CLI_OK;
 }
 
@@ -114,9 +196,13 @@ static int run_version(struct hulse_cli *cli, int argc, char **argv)
 const struct hulse_cli_command hulse_cli_help = {
     .name = "help",
     .summary = "explain a command",
-    .help = "hulse help [COMMAND]\n"
-            "\n"
-            "Lists the commands, or explains one.\n",
+    .help =
+        "hulse help [COMMAND]\n"
+        "\n"
+        "Lists the commands, or explains one. --json prints what the command table says: names,\n"
+        "texts, options, and what may stand as an operand or as an option's value.\n",
+    .options = no_options,
+    .first = HULSE_CLI_COMMAND,
     .run = run_help,
 };
 
@@ -128,5 +214,6 @@ const struct hulse_cli_command hulse_cli_version = {
         "\n"
         "Prints the version of the library and the shared-memory ABIs that it speaks. A daemon\n"
         "that speaks none of them refuses the session.\n",
+    .options = no_options,
     .run = run_version,
 };

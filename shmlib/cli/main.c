@@ -8,11 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_VERSION = 1 };
-
-static const struct hulse_cli_option options[] = {{OPT_VERSION, 'V', "version", false},
-                                                  {0, 0, NULL, false}};
-
 static int run_command(struct hulse_cli *cli, int argc, char **argv)
 {
     const struct hulse_cli_command *c = hulse_cli_command_find(argv[0]);
@@ -22,7 +17,7 @@ static int run_command(struct hulse_cli *cli, int argc, char **argv)
     }
     const int rc = c->run(cli, argc, argv);
     if (rc == HULSE_CLI_OK && cli->help) {
-        hulse_cli_out_text(&cli->out, c->help);
+        hulse_cli_help_print(cli, c);
     }
     return rc;
 }
@@ -34,14 +29,14 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
     char *word[] = {help, NULL};
     struct hulse_cli_args args;
 
-    hulse_cli_args_init(&args, cli, options, argc, argv);
+    hulse_cli_args_init(&args, cli, hulse_cli_first_options, argc, argv);
     args.command = NULL;
     args.stop_at_operand = true;
     const int id = hulse_cli_args_next(&args);
     if (id == HULSE_CLI_ARGS_BAD) {
         return HULSE_CLI_USAGE;
     }
-    if (id == OPT_VERSION) {
+    if (id == HULSE_CLI_OPTION_VERSION) {
         word[0] = version;
         return run_command(cli, 1, word);
     }

@@ -41,18 +41,18 @@ struct pub {
 enum { OPT_FILE = 1, OPT_JSON_LINES, OPT_DELAY, OPT_TTL, OPT_PARTITION, OPT_WAIT, OPT_REPEAT };
 
 static const struct hulse_cli_option options[] = {
-    {OPT_FILE, 0, "file", true},
-    {OPT_JSON_LINES, 0, "json-lines", false},
-    {'k', 'k', "key", true},
-    {'p', 'p', "property", true},
-    {OPT_DELAY, 0, "delay", true},
-    {OPT_TTL, 0, "ttl", true},
-    {OPT_PARTITION, 0, "partition", true},
-    {OPT_WAIT, 0, "wait", true},
-    {'r', 'r', "rate", true},
-    {OPT_REPEAT, 0, "repeat", true},
-    {'v', 'v', "verbose", false},
-    {0, 0, NULL, false},
+    {OPT_FILE, 0, "file", HULSE_CLI_FILE},
+    {OPT_JSON_LINES, 0, "json-lines", HULSE_CLI_NOTHING},
+    {'k', 'k', "key", HULSE_CLI_TEXT},
+    {'p', 'p', "property", HULSE_CLI_TEXT},
+    {OPT_DELAY, 0, "delay", HULSE_CLI_TEXT},
+    {OPT_TTL, 0, "ttl", HULSE_CLI_TEXT},
+    {OPT_PARTITION, 0, "partition", HULSE_CLI_TEXT},
+    {OPT_WAIT, 0, "wait", HULSE_CLI_WAIT},
+    {'r', 'r', "rate", HULSE_CLI_TEXT},
+    {OPT_REPEAT, 0, "repeat", HULSE_CLI_TEXT},
+    {'v', 'v', "verbose", HULSE_CLI_NOTHING},
+    {0, 0, NULL, HULSE_CLI_NOTHING},
 };
 
 static int add_property(struct pub *p, const char *text)
@@ -89,13 +89,11 @@ static int set_duration(uint64_t *out, const char *option, const char *text)
 
 static int set_wait(struct pub *p, const char *text)
 {
-    p->wait_stored = strcmp(text, "stored") == 0;
-    if (p->wait_stored) {
-        p->wait_for = HULSE_CLI_WAIT_STORED;
-        return HULSE_CLI_OK;
-    }
-    if (strcmp(text, "accepted") == 0) {
-        p->wait_for = HULSE_CLI_WAIT_ACCEPTED;
+    const int index = hulse_cli_word_index(HULSE_CLI_WAIT, text);
+
+    p->wait_stored = index == HULSE_CLI_WORD_STORED;
+    if (index >= 0) {
+        p->wait_for = p->wait_stored ? HULSE_CLI_WAIT_STORED : HULSE_CLI_WAIT_ACCEPTED;
         return HULSE_CLI_OK;
     }
     return hulse_cli_usage("pub", "--wait %s: stored or accepted", text);
@@ -469,5 +467,8 @@ const struct hulse_cli_command hulse_cli_pub = {
         "\n"
         "Exit: 0 all published; 1 some failed; 65 nothing was usable; 69, 74, 75, 77 see `hulse "
         "help`.\n",
+    .options = options,
+    .first = HULSE_CLI_TOPIC,
+    .rest = HULSE_CLI_TEXT,
     .run = run,
 };

@@ -10,11 +10,11 @@
 enum { OPT_FROM = 1, OPT_FOLLOW, OPT_FORMAT };
 
 static const struct hulse_cli_option options[] = {
-    {OPT_FROM, 0, "from", true},
-    {'n', 'n', "count", true},
-    {OPT_FOLLOW, 0, "follow", false},
-    {OPT_FORMAT, 0, "format", true},
-    {0, 0, NULL, false},
+    {OPT_FROM, 0, "from", HULSE_CLI_FROM},
+    {'n', 'n', "count", HULSE_CLI_TEXT},
+    {OPT_FOLLOW, 0, "follow", HULSE_CLI_NOTHING},
+    {OPT_FORMAT, 0, "format", HULSE_CLI_FORMAT},
+    {0, 0, NULL, HULSE_CLI_NOTHING},
 };
 
 static int set_option(struct hulse_cli_receiver *r, int id, const char *value)
@@ -81,5 +81,8 @@ const struct hulse_cli_command hulse_cli_read = {
         "\n"
         "--timeout ends the command after that time: with 75 when --follow and -n were given and\n"
         "the count not reached, else with 0. --json is --format json.\n",
+    .options = options,
+    .first = HULSE_CLI_TOPIC,
+    .rest = HULSE_CLI_NOTHING,
     .run = run,
 };

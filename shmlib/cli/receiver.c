@@ -20,12 +20,10 @@
 
 int hulse_cli_receiver_from(struct hulse_cli_receiver *r, const char *text)
 {
-    if (strcmp(text, "latest") == 0) {
-        r->start = HULSE_LATEST;
-        return HULSE_CLI_OK;
-    }
-    if (strcmp(text, "earliest") == 0) {
-        r->start = HULSE_EARLIEST;
+    const int index = hulse_cli_word_index(HULSE_CLI_FROM, text);
+
+    if (index >= 0) {
+        r->start = index == HULSE_CLI_WORD_LATEST ? HULSE_LATEST : HULSE_EARLIEST;
         return HULSE_CLI_OK;
     }
     return hulse_cli_usage(
@@ -34,8 +32,10 @@ int hulse_cli_receiver_from(struct hulse_cli_receiver *r, const char *text)
 
 int hulse_cli_receiver_format(struct hulse_cli_receiver *r, const char *text)
 {
-    r->json_format = strcmp(text, "json") == 0;
-    if (r->json_format || strcmp(text, "raw") == 0) {
+    const int index = hulse_cli_word_index(HULSE_CLI_FORMAT, text);
+
+    r->json_format = index == HULSE_CLI_WORD_JSON;
+    if (index >= 0) {
         return HULSE_CLI_OK;
     }
     return hulse_cli_usage(r->command, "--format %s: raw or json", text);

@@ -5,7 +5,7 @@
 #include "shmlib/cli/args.h"
 #include "shmlib/cli/pretty.h"
 
-static const struct hulse_cli_option options[] = {{0, 0, NULL, false}};
+static const struct hulse_cli_option options[] = {{0, 0, NULL, HULSE_CLI_NOTHING}};
 
 static int run(struct hulse_cli *cli, int argc, char **argv)
 {
@@ -37,5 +37,6 @@ const struct hulse_cli_command hulse_cli_stats = {
         "--json prints the object as one line. The admin socket admits the daemon's own user.\n"
         "\n"
         "Exit: 0; 69 no daemon; 75 no answer within --timeout (5s); 77 no permission.\n",
+    .options = options,
     .run = run,
 };

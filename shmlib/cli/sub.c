@@ -11,30 +11,29 @@
 enum { OPT_FROM = 1, OPT_NO_ACK, OPT_FORMAT, OPT_REGEX, OPT_FILTER };
 
 static const struct hulse_cli_option options[] = {
-    {'s', 's', "subscription", true},
-    {'t', 't', "type", true},
-    {OPT_FROM, 0, "from", true},
-    {'n', 'n', "count", true},
-    {OPT_NO_ACK, 0, "no-ack", false},
-    {OPT_FORMAT, 0, "format", true},
-    {OPT_REGEX, 0, "regex", false},
-    {OPT_FILTER, 0, "filter", true},
-    {0, 0, NULL, false},
+    {'s', 's', "subscription", HULSE_CLI_TEXT},
+    {'t', 't', "type", HULSE_CLI_TYPE},
+    {OPT_FROM, 0, "from", HULSE_CLI_FROM},
+    {'n', 'n', "count", HULSE_CLI_TEXT},
+    {OPT_NO_ACK, 0, "no-ack", HULSE_CLI_NOTHING},
+    {OPT_FORMAT, 0, "format", HULSE_CLI_FORMAT},
+    {OPT_REGEX, 0, "regex", HULSE_CLI_NOTHING},
+    {OPT_FILTER, 0, "filter", HULSE_CLI_TEXT},
+    {0, 0, NULL, HULSE_CLI_NOTHING},
 };
 
 static int set_type(struct hulse_cli_receiver *r, const char *text)
 {
-    static const struct {
-        const char *name;
-        enum hulse_subscription type;
-    } types[] = {{"exclusive", HULSE_EXCLUSIVE}, {"shared", HULSE_SHARED}};
+    static const enum hulse_subscription types[] = {
+        [HULSE_CLI_WORD_EXCLUSIVE] = HULSE_EXCLUSIVE,
+        [HULSE_CLI_WORD_SHARED] = HULSE_SHARED,
+    };
+    const int index = hulse_cli_word_index(HULSE_CLI_TYPE, text);
 
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if (strcmp(types[i].name, text) == 0) {
-            r->type = types[i].type;
-            r->type_name = types[i].name;
-            return HULSE_CLI_OK;
-        }
+    if (index >= 0) {
+        r->type = types[index];
+        r->type_name = hulse_cli_words(HULSE_CLI_TYPE)[index];
+        return HULSE_CLI_OK;
     }
     if (strcmp(text, "failover") == 0 || strcmp(text, "key_shared") == 0) {
         return hulse_cli_usage("sub", "-t %s: not in this version; exclusive or shared", text);
@@ -138,5 +137,8 @@ const struct hulse_cli_command hulse_cli_sub = {
         "Exit: 0; 64 usage, also a type that is not in this version; 69 no daemon, it went away,\n"
         "or the subscription is taken; 74 standard output was closed; 75 the time was over; 77 no\n"
         "permission.\n",
+    .options = options,
+    .first = HULSE_CLI_TOPIC,
+    .rest = HULSE_CLI_TOPIC,
     .run = run,
 };

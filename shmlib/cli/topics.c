@@ -13,8 +13,9 @@
 
 enum { OPT_PARTITIONS = 1, OPT_FORCE };
 
-static const struct hulse_cli_option options[] = {
-    {OPT_PARTITIONS, 0, "partitions", true}, {OPT_FORCE, 0, "force", false}, {0, 0, NULL, false}};
+static const struct hulse_cli_option options[] = {{OPT_PARTITIONS, 0, "partitions", HULSE_CLI_TEXT},
+                                                  {OPT_FORCE, 0, "force", HULSE_CLI_NOTHING},
+                                                  {0, 0, NULL, HULSE_CLI_NOTHING}};
 
 /* What was said behind `hulse topics`. */
 struct words {
@@ -137,35 +138,25 @@ static int stats(struct hulse_cli *cli, const struct words *w)
 }
 
 static const struct action {
-    const char *what;
     bool names_one; /* a topic, and has to */
     bool partitions;
     bool force;
     int (*run)(struct hulse_cli *cli, const struct words *w);
 } actions[] = {
-    {"list", false, false, false, list},
-    {"create", true, true, false, create},
-    {"delete", true, false, true, delete_one},
-    {"stats", true, false, false, stats},
+    [HULSE_CLI_WORD_LIST] = {false, false, false, list},
+    [HULSE_CLI_WORD_CREATE] = {true, true, false, create},
+    [HULSE_CLI_WORD_DELETE] = {true, false, true, delete_one},
+    [HULSE_CLI_WORD_STATS] = {true, false, false, stats},
 };
-
-static const struct action *find(const char *what)
-{
-    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-        if (strcmp(actions[i].what, what) == 0) {
-            return &actions[i];
-        }
-    }
-    return NULL;
-}
 
 static int act(struct hulse_cli *cli, const struct words *w)
 {
-    const struct action *a = find(w->what);
+    const int place = hulse_cli_word_index(HULSE_CLI_TOPICS_VERB, w->what);
 
-    if (a == NULL) {
+    if (place < 0) {
         return hulse_cli_usage("topics", "%s: list, create, delete or stats is expected", w->what);
     }
+    const struct action *a = &actions[place];
     if (a->names_one && w->name == NULL) {
         return hulse_cli_usage("topics", "%s: which topic?", w->what);
     }
@@ -235,5 +226,8 @@ const struct hulse_cli_command hulse_cli_topics = {
         "\n"
         "Exit: 0; 64 no topic's name; 65 no such topic; 69 no daemon, the topic exists or is in\n"
         "use, or its broker cannot do it; 75 no answer within --timeout (5s); 77 no permission.\n",
+    .options = options,
+    .first = HULSE_CLI_TOPICS_VERB,
+    .rest = HULSE_CLI_TOPIC,
     .run = run,
 };

@@ -15,10 +15,10 @@
 #define WORDS_MAX 16
 
 static const struct hulse_cli_option options[] = {
-    {'v', 'v', "verbose", false},
-    {'q', 'q', "quick", false},
-    {'k', 'k', "key", true},
-    {0, 0, NULL, false},
+    {'v', 'v', "verbose", HULSE_CLI_NOTHING},
+    {'q', 'q', "quick", HULSE_CLI_NOTHING},
+    {'k', 'k', "key", HULSE_CLI_TEXT},
+    {0, 0, NULL, HULSE_CLI_NOTHING},
 };
 
 /* Parses the words of a line; the options found are written to `found` as "v k=x q ". */
