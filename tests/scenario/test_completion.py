@@ -64,7 +64,7 @@ def test_bash_completes_values():
     assert bash(None, "hulse sub t -t s") == ["shared"]
     assert bash(None, "hulse sub --type=s") == ["shared"]
     assert bash(None, "hulse sub --type=s", breaks=" ") == ["--type=shared"]
-    assert bash(None, "hulse topics ") == ["list"]
+    assert bash(None, "hulse topics ") == ["list", "create", "delete", "stats"]
     assert bash(None, "hulse topics list ") == []
     assert bash(None, "hulse help st") == ["stats"]
     assert bash(None, "hulse completion ") == ["bash", "zsh"]
@@ -176,7 +176,7 @@ def test_zsh_completes_commands_options_and_values(zsh, tmp_path):
     assert zsh.offers("hulse sub t --type ") == ["exclusive", "shared"]
     assert zsh.offers("hulse sub --type=s") == ["shared"]
     assert zsh.offers("hulse sub -t s") == ["shared"]
-    assert zsh.offers("hulse --json topics ") == ["list"]
+    assert zsh.offers("hulse --json topics ") == ["create", "delete", "list", "stats"]
     assert zsh.offers("hulse completion ") == ["bash", "zsh"]
     (tmp_path / "message").touch()
     assert "message" in zsh.offers("hulse pub t --file mes")

@@ -66,7 +66,7 @@ def test_no_daemon_is_69(tmp_path, args):
     ("read",),
     ("read", SOME_TOPIC, SOME_TOPIC),
     ("topics",),
-    ("topics", "create", SOME_TOPIC),
+    ("topics", "burn", SOME_TOPIC),
     ("stats", "more"),
     ("health", "--deep"),
     ("drain", "now"),
