@@ -41,6 +41,11 @@ struct token_key {
     uint32_t role;
 };
 
+/* Sorted by its state's name. */
+struct named_state {
+    struct role_state *state;
+};
+
 /* One block for everything of one kind; filled from its beginning. */
 struct block {
     void *bytes;
@@ -50,7 +55,7 @@ struct block {
 
 struct roles {
     struct full_role *list; /* the owner last */
-    struct role_state **by_name;
+    struct named_state *by_name;
     uint32_t count;
     struct id_key *uids;
     size_t uid_count;
@@ -140,24 +145,27 @@ static struct globs copy_globs(struct roles *r, const char *const *patterns, siz
 
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp((*(struct role_state *const *)a)->name, (*(struct role_state *const *)b)->name);
+    const struct named_state *left = a;
+    const struct named_state *right = b;
+
+    return strcmp(left->state->name, right->state->name);
 }
 
-static int compare_name(const void *name, const void *state)
+static int compare_name(const void *name, const void *named)
 {
-    return strcmp(name, (*(struct role_state *const *)state)->name);
+    return strcmp(name, ((const struct named_state *)named)->state->name);
 }
 
 /* The state of the role of that name, held once more, or a new one. */
 static struct role_state *inherit(const struct roles *before, const char *name)
 {
-    struct role_state **found = NULL;
+    const struct named_state *found = NULL;
 
     if (before != NULL) {
         found =
             bsearch(name, before->by_name, before->count, sizeof(*before->by_name), compare_name);
     }
-    return found != NULL ? hulse_role_state_hold(*found) : hulse_role_state_create(name);
+    return found != NULL ? hulse_role_state_hold(found->state) : hulse_role_state_create(name);
 }
 
 static hulse_status fill_role(struct roles *r,
@@ -245,7 +253,7 @@ static hulse_status fill(struct roles *r,
         st = fill_role(r, count, &owner, before, err);
     }
     for (uint32_t i = 0; i <= count && st == HULSE_OK; i++) {
-        r->by_name[i] = r->list[i].role.state;
+        r->by_name[i].state = r->list[i].role.state;
     }
     if (st == HULSE_OK) {
         qsort(r->by_name, r->count, sizeof(*r->by_name), compare_names);
