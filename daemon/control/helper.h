@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * helper - commands of the operator (`token_command`), run by a process of its own.
+ *
+ * The process is forked before the first thread, so that the daemon itself need never start
+ * programs and its sandbox may forbid it. It runs each command with `/bin/sh -c`, the daemon's
+ * environment, no input, and in a process group that is killed with it. It ends with the daemon.
+ * It is not restarted: after the start nobody could.
+ *
+ * Threads: fork by main before any other thread; the rest control.
+ * Trust:   output may be anything; it is bounded, handed on as bytes, never logged, and wiped.
+ * Limits:  16 commands at once, 4095 bytes of command, 64 KiB of output.
+ */
+#ifndef HULSE_CONTROL_HELPER_H
+#define HULSE_CONTROL_HELPER_H
+
+#include "daemon/control/helper_wire.h"
+#include "daemon/core/error.h"
+#include "daemon/worker/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+struct helper_result {
+    /* OK: it exited with 0. FAILED: it did not, or did not start. TIMED_OUT, TOOBIG; CLOSED. */
+    hulse_status status;
+    const char *output; /* standard output, with OK; borrowed during done() */
+    size_t output_bytes;
+    const char *why; /* unless OK: how it ended, and the last line of its standard error */
+};
+
+/* One command on its way. The caller's memory, until done() or cancel. */
+struct helper_call {
+    LIST_ENTRY(helper_call) link;
+    uint32_t id; /* 0 = not running */
+    /* Comes once, never from within hulse_helper_run(). It may run and cancel calls. */
+    void (*done)(struct helper_call *call, const struct helper_result *result);
+};
+
+struct helper {
+    struct watch watch; /* fd -1: the process is gone */
+    struct loop *loop;  /* NULL before attach */
+    pid_t pid;
+    uint32_t last_id;
+    uint32_t running;
+    LIST_HEAD(, helper_call) calls;
+    struct helper_answer answer; /* the one being read */
+};
+
+/* Forks the process. Nothing else is open afterwards, and nothing to undo on failure. */
+hulse_status hulse_helper_fork(struct helper *h, struct error *err);
+/* From here on answers arrive on the loop. */
+hulse_status hulse_helper_attach(struct helper *h, struct loop *loop, struct error *err);
+/*
+ * Ends the process and what it runs, within 2 s and the time of a kill. Calls that are still on
+ * their way get no done(). Before the loop is gone; harmless a second time.
+ */
+void hulse_helper_close(struct helper *h);
+
+/*
+ * Runs `command` and kills it after timeout_ms. CLOSED: there is no process any more; LIMIT: too
+ * many at once; TOOBIG: the command is too long; IO.
+ */
+hulse_status hulse_helper_run(struct helper *h,
+                              struct helper_call *call,
+                              const char *command,
+                              uint32_t timeout_ms,
+                              struct error *err);
+/* Kills the command; done() will not come. Harmless on a call that is not running. */
+void hulse_helper_cancel(struct helper *h, struct helper_call *call);
+
+#endif

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * helper_process - the other side of helper.h: a process with one thread and one poll loop.
+ *
+ * A command's answer is due when its shell has ended, whoever still holds its output open. Then,
+ * or when its time is up, its whole process group is killed.
+ *
+ * Threads: one, in a process of its own.
+ * Trust:   what commands write is bounded while it is read.
+ * See:     helper_wire.h.
+ */
+#include "daemon/control/helper_wire.h"
+#include "daemon/core/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    NS_PER_MS = 1000000,
+    CHUNK_BYTES = 4096,
+    TAIL_BYTES = 512, /* of standard error */
+    /* Descriptors in poll(): socket and signals, then three of each job. */
+    FIRST_JOB = 2,
+    PER_JOB = 3
+};
+
+/* What the kernel sends when the daemon ends: not TERM, which a whole service gets at its stop. */
+#define DAEMON_ENDED SIGUSR2
+
+struct job {
+    pid_t pid; /* 0 = free */
+    int pidfd;
+    int output_fd; /* -1 once it is closed */
+    int error_fd;
+    uint64_t deadline_ns;
+    size_t tail_bytes;
+    char tail[TAIL_BYTES]; /* end of standard error */
+    struct helper_answer answer;
+};
+
+/* Untouched, and so without memory, until a command runs. */
+static struct job jobs[HULSE_HELPER_CALLS_MAX];
+
+/* ---- ends ---- */
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0) {
+        (void)close(*fd);
+        *fd = -1;
+    }
+}
+
+/* The leader is not waited for before its group is killed, so the number is still its own. */
+static void kill_group(const struct job *job)
+{
+    (void)kill(-job->pid, SIGKILL);
+}
+
+/* Ends a command early. Its answer follows when it is gone. */
+static void stop_job(struct job *job, enum helper_end end)
+{
+    if (job->answer.end == HELPER_RUNNING) {
+        job->answer.end = end;
+    }
+    explicit_bzero(job->answer.output, job->answer.output_bytes);
+    job->answer.output_bytes = 0;
+    close_fd(&job->output_fd);
+    close_fd(&job->error_fd);
+    kill_group(job);
+}
+
+/* The last line that is not empty, in plain characters: it goes into texts for people. */
+static void complain(struct job *job)
+{
+    size_t end = job->tail_bytes;
+    size_t used = 0;
+
+    while (end > 0 && (unsigned char)job->tail[end - 1] <= ' ') {
+        end--;
+    }
+    size_t begin = end;
+    while (begin > 0 && job->tail[begin - 1] != '\n' &&
+           end - begin < HULSE_HELPER_COMPLAINT_BYTES - 1) {
+        begin--;
+    }
+    while (begin < end) {
+        const char c = job->tail[begin++];
+        job->answer.complaint[used++] = (char)(c >= ' ' && c <= '~' ? c : '?');
+    }
+    job->answer.complaint[used] = '\0';
+}
+
+static void send_answer(int socket_fd, const struct helper_answer *answer)
+{
+    const size_t bytes = offsetof(struct helper_answer, output) + answer->output_bytes;
+
+    /* It may wait for control; a control that is gone is seen by the loop. */
+    while (send(socket_fd, answer, bytes, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    }
+}
+
+static void release(struct job *job)
+{
+    close_fd(&job->pidfd);
+    close_fd(&job->output_fd);
+    close_fd(&job->error_fd);
+    explicit_bzero(job->answer.output, job->answer.output_bytes);
+    explicit_bzero(job->tail, sizeof(job->tail));
+    job->pid = 0;
+}
+
+/* ---- output ---- */
+
+/* False: nothing more comes now. */
+static bool read_output(struct job *job)
+{
+    struct helper_answer *a = &job->answer;
+    char surplus = 0;
+    const size_t room = sizeof(a->output) - a->output_bytes;
+    const ssize_t n = room > 0 ? read(job->output_fd, a->output + a->output_bytes, room)
+                               : read(job->output_fd, &surplus, 1);
+
+    if (n < 0) {
+        return errno == EINTR;
+    }
+    if (n == 0) {
+        close_fd(&job->output_fd);
+        return false;
+    }
+    if (room == 0) {
+        stop_job(job, HELPER_VERBOSE);
+        return false;
+    }
+    a->output_bytes += (uint32_t)n;
+    return true;
+}
+
+static bool read_errors(struct job *job)
+{
+    char chunk[CHUNK_BYTES];
+    const ssize_t n = read(job->error_fd, chunk, sizeof(chunk));
+
+    if (n < 0) {
+        return errno == EINTR;
+    }
+    if (n == 0) {
+        close_fd(&job->error_fd);
+        return false;
+    }
+    const size_t fresh = (size_t)n < TAIL_BYTES ? (size_t)n : TAIL_BYTES;
+    const size_t kept = job->tail_bytes < TAIL_BYTES - fresh ? job->tail_bytes : TAIL_BYTES - fresh;
+    memmove(job->tail, job->tail + job->tail_bytes - kept, kept);
+    memcpy(job->tail + kept, chunk + n - fresh, fresh);
+    job->tail_bytes = kept + fresh;
+    explicit_bzero(chunk, sizeof(chunk));
+    return true;
+}
+
+/* Its shell has ended: what it wrote is in the pipes. */
+static void finish(struct job *job, int socket_fd)
+{
+    int status = 0;
+
+    while (job->output_fd >= 0 && read_output(job)) {
+    }
+    /* Bounded: somebody else may still be writing. */
+    for (int i = 0; i < 2 * TAIL_BYTES && job->error_fd >= 0 && read_errors(job); i++) {
+    }
+    kill_group(job);
+    while (waitpid(job->pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (job->answer.end == HELPER_RUNNING) {
+        job->answer.end = WIFSIGNALED(status) ? HELPER_KILLED : HELPER_EXITED;
+        job->answer.code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    }
+    complain(job);
+    send_answer(socket_fd, &job->answer);
+    release(job);
+}
+
+/* ---- starting ---- */
+
+_Noreturn static void become_command(const char *command, const int *output, const int *errors)
+{
+    static const int defaults[] = {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+    sigset_t none;
+
+    (void)setpgid(0, 0);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+        (void)signal(defaults[i], SIG_DFL);
+    }
+    (void)sigemptyset(&none);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
+    if (dup2(output[1], STDOUT_FILENO) >= 0 && dup2(errors[1], STDERR_FILENO) >= 0) {
+        (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    }
+    _exit(127);
+}
+
+/* False: errno says why. Nothing is left behind then. */
+static bool launch(struct job *job, const char *command)
+{
+    int output[2] = {-1, -1};
+    int errors[2] = {-1, -1};
+
+    if (pipe2(output, O_CLOEXEC) == 0 && pipe2(errors, O_CLOEXEC) == 0) {
+        job->pid = fork();
+    } else {
+        job->pid = -1;
+    }
+    if (job->pid == 0) {
+        become_command(command, output, errors);
+    }
+    if (job->pid > 0) {
+        /* By both, so that neither can come too late. */
+        (void)setpgid(job->pid, job->pid);
+        job->pidfd = (int)syscall(SYS_pidfd_open, job->pid, 0);
+    }
+    const int error = errno;
+    close_fd(&output[1]);
+    close_fd(&errors[1]);
+    job->output_fd = output[0];
+    job->error_fd = errors[0];
+    if (job->pid > 0 && job->pidfd >= 0) {
+        (void)fcntl(job->output_fd, F_SETFL, O_NONBLOCK);
+        (void)fcntl(job->error_fd, F_SETFL, O_NONBLOCK);
+        return true;
+    }
+    if (job->pid > 0) {
+        kill_group(job);
+        (void)waitpid(job->pid, NULL, 0);
+    }
+    errno = error;
+    return false;
+}
+
+static struct job *free_job(void)
+{
+    for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
+        if (jobs[i].pid == 0) {
+            return &jobs[i];
+        }
+    }
+    return NULL;
+}
+
+/* A cancelled command holds its place until it is gone, so there may be none for a moment. */
+static void start_job(const struct helper_order *order, int socket_fd)
+{
+    struct job *job = free_job();
+
+    if (job == NULL) {
+        const struct helper_answer busy = {.id = order->id, .end = HELPER_UNABLE, .code = EAGAIN};
+        send_answer(socket_fd, &busy);
+        return;
+    }
+    job->pidfd = -1;
+    job->tail_bytes = 0;
+    job->answer.id = order->id;
+    job->answer.end = HELPER_RUNNING;
+    job->answer.code = 0;
+    job->answer.output_bytes = 0;
+    job->answer.complaint[0] = '\0';
+    job->deadline_ns = hulse_clock_ns() + (uint64_t)order->timeout_ms * NS_PER_MS;
+    if (!launch(job, order->command)) {
+        job->answer.end = HELPER_UNABLE;
+        job->answer.code = errno;
+        send_answer(socket_fd, &job->answer);
+        release(job);
+    }
+}
+
+/* Its answer goes out as any other; nobody there waits for it. */
+static void cancel_job(uint32_t id)
+{
+    for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
+        if (jobs[i].pid != 0 && jobs[i].answer.id == id) {
+            stop_job(&jobs[i], HELPER_LATE);
+        }
+    }
+}
+
+/* ---- the loop ---- */
+
+_Noreturn static void end_all(void)
+{
+    for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
+        if (jobs[i].pid != 0) {
+            stop_job(&jobs[i], HELPER_LATE);
+        }
+    }
+    _exit(0);
+}
+
+static void take_order(int socket_fd)
+{
+    static struct helper_order order;
+    const ssize_t n = recv(socket_fd, &order, sizeof(order), MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (n < (ssize_t)offsetof(struct helper_order, command)) {
+        end_all(); /* the daemon is gone */
+    }
+    if (order.kind == HELPER_RUN) {
+        start_job(&order, socket_fd);
+    } else {
+        cancel_job(order.id);
+    }
+}
+
+static void fill(struct pollfd *set)
+{
+    for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
+        const bool busy = jobs[i].pid != 0;
+        struct pollfd *own = &set[FIRST_JOB + (i * PER_JOB)];
+        own[0] = (struct pollfd){.fd = busy ? jobs[i].pidfd : -1, .events = POLLIN};
+        own[1] = (struct pollfd){.fd = busy ? jobs[i].output_fd : -1, .events = POLLIN};
+        own[2] = (struct pollfd){.fd = busy ? jobs[i].error_fd : -1, .events = POLLIN};
+    }
+}
+
+/* Milliseconds to the first deadline, rounded up; -1 without one. */
+static int wait_ms(void)
+{
+    const uint64_t now_ns = hulse_clock_ns();
+    uint64_t least_ms = UINT64_MAX;
+
+    for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
+        if (jobs[i].pid != 0 && jobs[i].answer.end == HELPER_RUNNING) {
+            const uint64_t left_ns =
+                jobs[i].deadline_ns > now_ns ? jobs[i].deadline_ns - now_ns : 0;
+            const uint64_t left_ms = (left_ns + NS_PER_MS - 1) / NS_PER_MS;
+            least_ms = left_ms < least_ms ? left_ms : least_ms;
+        }
+    }
+    if (least_ms == UINT64_MAX) {
+        return -1;
+    }
+    return least_ms > INT_MAX ? INT_MAX : (int)least_ms;
+}
+
+static void handle_jobs(const struct pollfd *set, int socket_fd)
+{
+    const uint64_t now_ns = hulse_clock_ns();
+
+    for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
+        const struct pollfd *own = &set[FIRST_JOB + (i * PER_JOB)];
+        struct job *job = &jobs[i];
+        if (own[0].fd < 0) {
+            continue;
+        }
+        if (own[1].revents != 0 && job->output_fd >= 0) {
+            (void)read_output(job);
+        }
+        if (own[2].revents != 0 && job->error_fd >= 0) {
+            (void)read_errors(job);
+        }
+        if (own[0].revents != 0) {
+            finish(job, socket_fd);
+        } else if (job->answer.end == HELPER_RUNNING && now_ns >= job->deadline_ns) {
+            stop_job(job, HELPER_LATE);
+        }
+    }
+}
+
+/* A process that keeps nothing of the daemon but its socket, its environment and stderr. */
+static int settle(int *socket_fd, int parent_pid)
+{
+    sigset_t all;
+    sigset_t ended;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+    (void)sigemptyset(&ended);
+    (void)sigaddset(&ended, DAEMON_ENDED);
+    /* Ignored, it would reap the commands behind our back. */
+    (void)signal(SIGCHLD, SIG_DFL);
+    (void)prctl(PR_SET_NAME, "hulse-helper");
+    (void)prctl(PR_SET_PDEATHSIG, DAEMON_ENDED);
+    if (*socket_fd <= STDERR_FILENO) {
+        *socket_fd = fcntl(*socket_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    }
+    const int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (*socket_fd < 0 || null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
+        dup2(null_fd, STDOUT_FILENO) < 0) {
+        _exit(1);
+    }
+    (void)close_range(STDERR_FILENO + 1, (unsigned)*socket_fd - 1, 0);
+    (void)close_range((unsigned)*socket_fd + 1, UINT_MAX, 0);
+    const int signals = signalfd(-1, &ended, SFD_CLOEXEC);
+    /* It may have ended before the kernel was told whom to tell. */
+    if (signals < 0 || getppid() != parent_pid) {
+        _exit(1);
+    }
+    return signals;
+}
+
+_Noreturn void hulse_helper_serve(int socket_fd, int parent_pid)
+{
+    struct pollfd set[FIRST_JOB + (PER_JOB * HULSE_HELPER_CALLS_MAX)];
+    const int signals = settle(&socket_fd, parent_pid);
+
+    for (;;) {
+        set[0] = (struct pollfd){.fd = socket_fd, .events = POLLIN};
+        set[1] = (struct pollfd){.fd = signals, .events = POLLIN};
+        fill(set);
+        if (poll(set, sizeof(set) / sizeof(set[0]), wait_ms()) < 0) {
+            continue;
+        }
+        if (set[1].revents != 0) {
+            end_all();
+        }
+        handle_jobs(set, socket_fd);
+        if (set[0].revents != 0) {
+            take_order(socket_fd);
+        }
+    }
+}
