@@ -11,6 +11,7 @@
 #include "daemon/broker/null/null.h"
 #include "daemon/config/config.h"
 #include "daemon/control/control.h"
+#include "daemon/control/helper.h"
 #include "daemon/control/signals.h"
 #include "daemon/control/watchdog.h"
 #include "daemon/core/assert.h"
@@ -255,8 +256,10 @@ static uint64_t notify_interval_ms(void)
 }
 /* NOLINTEND(concurrency-mt-unsafe) */
 
-static hulse_status
-serve(const struct config *config, const struct config_sources *sources, struct error *err)
+static hulse_status serve(const struct config *config,
+                          const struct config_sources *sources,
+                          struct helper *helper,
+                          struct error *err)
 {
     struct flow flow;
     hulse_status st = make_brokers(config, &flow, err);
@@ -268,6 +271,7 @@ serve(const struct config *config, const struct config_sources *sources, struct 
         .config = config,
         .sources = sources,
         .flow = &flow,
+        .helper = helper,
         .version = HULSE_VERSION,
         /* No other thread changes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe) */
         .notify_socket = getenv("NOTIFY_SOCKET"),
@@ -302,7 +306,8 @@ static int exit_code(hulse_status st)
     }
 }
 
-static int run(const struct config *config, const struct config_sources *sources)
+static int
+run_with(const struct config *config, const struct config_sources *sources, struct helper *helper)
 {
     struct error err = {0};
     hulse_status st = HULSE_OK;
@@ -321,13 +326,28 @@ static int run(const struct config *config, const struct config_sources *sources
         return fail(EXIT_IO, "the log thread does not start");
     }
     (void)hulse_log_thread_attach("control");
-    st = serve(config, sources, &err);
+    st = serve(config, sources, helper, &err);
     hulse_log_thread_detach();
     hulse_log_stop();
     if (st != HULSE_OK) {
         return fail(exit_code(st), err.text);
     }
     return EXIT_FINE;
+}
+
+static int run(const struct config *config, const struct config_sources *sources)
+{
+    static struct helper helper;
+    struct error err = {0};
+
+    /* Before any thread, and before limits that are made for the daemon only. */
+    if (hulse_helper_fork(&helper, &err) != HULSE_OK) {
+        return fail(EXIT_IO, err.text);
+    }
+    const int code = run_with(config, sources, &helper);
+    /* Unless control has done so already. */
+    hulse_helper_close(&helper);
+    return code;
 }
 
 /* What needs a configuration. */

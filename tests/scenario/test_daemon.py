@@ -443,6 +443,63 @@ def test_sessions_use_up_descriptors(start):
     assert daemon.stop() == 0
 
 
+# ---- the helper process ------------------------------------------------------------------------
+
+def children(pid):
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in found.stdout.split()]
+
+
+def has_ended(pid):
+    """Nobody may wait for orphans here, so a zombie is an end as well."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        status = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        return status.rpartition(")")[2].split()[0] == "Z"
+    return True
+
+
+def helper_of(daemon):
+    pid, = children(daemon.pid)
+    assert pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="utf-8") == "hulse-helper\n"
+    return pid
+
+
+def test_the_helper_ends_with_the_daemon(start):
+    daemon = start()
+    helper = helper_of(daemon)
+    # What a service manager sends to all of a service is no reason for it to go first.
+    os.kill(helper, signal.SIGTERM)
+    assert daemon.stop() == 0
+    assert has_ended(helper)
+    assert not daemon.lines("helper.ended")
+    daemon = start()
+    helper = helper_of(daemon)
+    daemon.terminate(signal.SIGKILL)
+    daemon.wait()
+    eventually(lambda: has_ended(helper))
+
+
+def test_the_helper_keeps_none_of_the_daemon(start):
+    daemon = start(descriptors=1000)
+    folder = pathlib.Path(f"/proc/{helper_of(daemon)}")
+    names = [os.readlink(entry) for entry in (folder / "fd").iterdir()]
+    assert sorted(name.partition(":")[0] for name in names) == sorted(
+        ["/dev/null", "/dev/null", str(daemon.log), "anon_inode", "socket"])
+    assert len(list((folder / "task").iterdir())) == 1
+    assert daemon.stop() == 0
+
+
+def test_a_lost_helper_is_told_and_the_daemon_goes_on(start):
+    daemon = start()
+    os.kill(helper_of(daemon), signal.SIGKILL)
+    eventually(lambda: daemon.lines("helper.ended"))
+    line, = daemon.lines("helper.ended")
+    assert (line["level"], line["signal"]) == ("error", signal.SIGKILL)
+    open_session(daemon).close()
+    assert not children(daemon.pid)
+    assert daemon.stop() == 0
+
+
 # ---- the admin socket --------------------------------------------------------------------------
 
 STATS_KEYS = ["version", "uptime_s", "workers", "sessions", "channels", "topics", "brokers",
