@@ -28,6 +28,7 @@ static const char *const purpose_names[HULSE_MEM_PURPOSES] = {
     [HULSE_MEM_TOPIC] = "topic",
     [HULSE_MEM_TABLE] = "table",
     [HULSE_MEM_ADMIN] = "admin",
+    [HULSE_MEM_HTTP] = "http",
     [HULSE_MEM_LOG] = "log",
 };
 

@@ -23,6 +23,7 @@ enum mem_purpose {
     HULSE_MEM_TOPIC,       /* topics, subscriptions, producers, consumers */
     HULSE_MEM_TABLE,       /* topic entries, rules, roles, and what they keep over reloads */
     HULSE_MEM_ADMIN,       /* admin requests and answers */
+    HULSE_MEM_HTTP,        /* answers to requests of the daemon's own */
     HULSE_MEM_LOG,         /* log rings */
     HULSE_MEM_PURPOSES
 };

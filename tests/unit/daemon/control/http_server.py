@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""An HTTP server for tests: http_server.py ADDRESS [FOLDER].
+
+Prints its port, serves until its standard input ends. With a FOLDER it speaks TLS and makes there:
+ca.pem and other.pem, two authorities; server.pem, signed by the first for localhost, one.test and
+127.0.0.1; client.pem, also signed by the first.
+
+  /hello         "hello"
+  /echo          method, path, the headers that were sent and the body, or its size if it is large
+  /size/N        N bytes, announced
+  /stream/N      N bytes, not announced
+  /status/N      answers with that code and the text "status"
+  /redirect      to /hello
+  /head/N        N headers of 1000 bytes
+  /slow          no answer
+  /drip          a byte every 50 ms, without an end
+  /cut           100 bytes announced, 10 sent
+  /noise         bytes that are not HTTP
+  /peer          common name of the client's certificate
+"""
+
+import http.server
+import pathlib
+import ssl
+import subprocess
+import sys
+import threading
+
+ENDED = threading.Event()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *unused):
+        pass
+
+    def answer(self, body, code=200, **headers):
+        self.send_response(code)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_hello(self, _):
+        self.answer(b"hello")
+
+    def do_echo(self, _):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if len(body) > 1000:
+            body = str(len(body)).encode()
+        lines = [self.command, self.path, *sorted(f"{k}: {v}" for k, v in self.headers.items())]
+        self.answer("\n".join(lines).encode() + b"\n\n" + body)
+
+    def do_size(self, size):
+        self.answer(b"x" * size)
+
+    def do_stream(self, size):
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(b"x" * size)
+        self.close_connection = True
+
+    def do_status(self, code):
+        self.answer(b"status", code)
+
+    def do_redirect(self, _):
+        self.answer(b"", 302, Location="/hello")
+
+    def do_head(self, count):
+        self.answer(b"hello", **{f"X-{i}": "x" * 1000 for i in range(count)})
+
+    def do_slow(self, _):
+        ENDED.wait()
+
+    def do_drip(self, _):
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        while not ENDED.wait(0.05):
+            self.wfile.write(b"x")
+
+    def do_cut(self, _):
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+        self.wfile.write(b"x" * 10)
+        self.close_connection = True
+
+    def do_noise(self, _):
+        self.wfile.write(b"\x00\xff noise\r\n\r\n" * 20)
+        self.close_connection = True
+
+    def do_peer(self, _):
+        subject = dict(pair[0] for pair in (self.connection.getpeercert() or {}).get("subject", ()))
+        self.answer(subject.get("commonName", "nobody").encode())
+
+    def do_any(self):
+        _, name, *rest = self.path.partition("?")[0].split("/")
+        getattr(self, "do_" + name)(int(rest[0]) if rest else 0)
+
+    do_GET = do_POST = do_any
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *unused):
+        pass
+
+
+def openssl(*arguments, **options):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, **options)
+
+
+def make_authority(folder, name):
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-days", 2, "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key",
+            "-out", folder / f"{name}.pem")
+
+
+def make_certificate(folder, name, extensions):
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key", "-out",
+            folder / f"{name}.csr")
+    (folder / f"{name}.ext").write_text(extensions)
+    openssl("x509", "-req", "-days", 2, "-in", folder / f"{name}.csr", "-CA", folder / "ca.pem",
+            "-CAkey", folder / "ca.key", "-CAcreateserial", "-extfile", folder / f"{name}.ext",
+            "-out", folder / f"{name}.pem")
+
+
+def make_tls(folder):
+    make_authority(folder, "ca")
+    make_authority(folder, "other")
+    make_certificate(folder, "server", "subjectAltName=DNS:localhost,DNS:one.test,IP:127.0.0.1\n")
+    make_certificate(folder, "client", "extendedKeyUsage=clientAuth\n")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    context.load_verify_locations(folder / "ca.pem")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def main():
+    server = Server((sys.argv[1], 0), Handler)
+    if len(sys.argv) > 2:
+        context = make_tls(pathlib.Path(sys.argv[2]))
+        server.socket = context.wrap_socket(server.socket, server_side=True,
+                                            do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_address[1], flush=True)
+    sys.stdin.read()
+    ENDED.set()
+
+
+main()
