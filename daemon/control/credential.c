@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * credential - see credential.h.
+ *
+ * One timer serves all that is due: an attempt, by the loop's clock or by the wall clock that `exp`
+ * is told in, and the end of the token in force. The wall clock may be set meanwhile, so it is
+ * looked at once a minute as long as something depends on it.
+ */
+#include "daemon/control/credential.h"
+
+#include "daemon/control/token.h"
+#include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
+#include "daemon/core/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BACKOFF_FIRST_MS = 1000, BACKOFF_MAX_MS = 60000, LOOK_AGAIN_MS = 60000, LEAST_MS = 1000 };
+
+/* A life that is left is used up to 4/5, so that several attempts fit into the rest. */
+enum { LIFE_PART = 4, LIFE_PARTS = 5 };
+
+static const char expired[] = "the token has expired";
+
+static uint64_t now_ms(const struct credential *c)
+{
+    return hulse_loop_now_ms(c->around->loop);
+}
+
+/* ---- what is due when ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* To a time of the wall clock; bounded, because that clock may be set. */
+static uint64_t wall_wait_ms(uint64_t wall_ms)
+{
+    const uint64_t now = hulse_clock_wall_ms();
+
+    return wall_ms <= now ? 0 : earlier(wall_ms - now, LOOK_AGAIN_MS);
+}
+
+static void plan(struct credential *c)
+{
+    uint64_t due_ms = UINT64_MAX;
+
+    if (c->refresh_ms != 0) {
+        due_ms = c->refresh_ms;
+    }
+    if (c->refresh_wall_ms != 0) {
+        due_ms = earlier(due_ms, now_ms(c) + wall_wait_ms(c->refresh_wall_ms));
+    }
+    if (c->current != NULL && c->current->expires_wall_ms != 0) {
+        due_ms = earlier(due_ms, now_ms(c) + wall_wait_ms(c->current->expires_wall_ms));
+    }
+    hulse_timer_stop(&c->around->loop->timers, &c->timer);
+    if (due_ms != UINT64_MAX) {
+        hulse_timer_start(&c->around->loop->timers, &c->timer, due_ms);
+    }
+}
+
+static void plan_after_success(struct credential *c)
+{
+    const uint64_t wall_ms = hulse_clock_wall_ms();
+    const uint64_t end_ms = c->current->expires_wall_ms;
+
+    if (c->kind == CREDENTIAL_COMMAND && end_ms != 0) {
+        const uint64_t left_ms = end_ms > wall_ms ? end_ms - wall_ms : 0;
+        const uint64_t wait_ms = left_ms / LIFE_PARTS * LIFE_PART;
+        c->refresh_wall_ms = wall_ms + (wait_ms < LEAST_MS ? LEAST_MS : wait_ms);
+    } else if (c->kind != CREDENTIAL_TOKEN) {
+        c->refresh_ms = now_ms(c) + c->period_ms;
+    }
+    plan(c);
+}
+
+static uint64_t backoff_ms(const struct credential *c)
+{
+    uint64_t ms = c->around->backoff_ms != 0 ? c->around->backoff_ms : BACKOFF_FIRST_MS;
+
+    for (uint32_t i = 0; i < c->failures && ms < BACKOFF_MAX_MS; i++) {
+        ms *= 2;
+    }
+    return earlier(ms, BACKOFF_MAX_MS);
+}
+
+/* ---- ends of an attempt ---- */
+
+static uint64_t generation_of(const struct credential *c)
+{
+    return c->current != NULL ? c->current->generation : 0;
+}
+
+static void put(struct credential *c, struct secret *fresh)
+{
+    c->current = fresh;
+    hulse_secret_slot_set(&c->slot, fresh);
+    c->around->changed(c->around->ctx, c->name);
+}
+
+static void note_failure(struct credential *c, const char *why, uint64_t retry_ms)
+{
+    const bool news = c->failures == 0 || strncmp(c->why, why, sizeof(c->why) - 1) != 0;
+
+    c->failures += c->failures < UINT32_MAX ? 1 : 0;
+    (void)snprintf(c->why, sizeof(c->why), "%s", why);
+    /* The same again is told ever more rarely. */
+    if (news || (c->failures & (c->failures - 1)) == 0) {
+        HULSE_LOG_WARNF("credential.failed",
+                        hulse_log_str("broker", c->name),
+                        hulse_log_str("why", c->why),
+                        hulse_log_u64("failures", c->failures),
+                        hulse_log_u64("retry_ms", retry_ms),
+                        hulse_log_u64("generation", generation_of(c)));
+    }
+}
+
+static void fail(struct credential *c, const char *why)
+{
+    uint64_t wait_ms = 0;
+
+    if (c->kind != CREDENTIAL_TOKEN) {
+        wait_ms = c->kind == CREDENTIAL_FILE ? c->period_ms : backoff_ms(c);
+        c->refresh_ms = now_ms(c) + wait_ms;
+    }
+    note_failure(c, why, wait_ms);
+    plan(c);
+}
+
+static bool is_current(const struct credential *c, const struct token *token)
+{
+    return c->current != NULL && c->current->bytes == token->bytes &&
+           memcmp(c->current->data, token->data, token->bytes) == 0;
+}
+
+static void take(struct credential *c, const char *text, size_t bytes)
+{
+    struct token token;
+    struct error err;
+
+    if (hulse_token_parse(&token, text, bytes, &err) != HULSE_OK) {
+        fail(c, err.text);
+        return;
+    }
+    if (token.expires_wall_ms != 0 && token.expires_wall_ms <= hulse_clock_wall_ms()) {
+        fail(c, expired);
+        return;
+    }
+    struct secret *fresh = NULL;
+    if (!is_current(c, &token)) {
+        fresh = hulse_secret_create(token.data, token.bytes);
+        if (fresh == NULL) {
+            fail(c, "no memory");
+            return;
+        }
+        fresh->generation = ++c->generation;
+        fresh->expires_wall_ms = token.expires_wall_ms;
+    }
+    c->failures = 0;
+    if (fresh != NULL) {
+        HULSE_LOG_INFOF("credential.changed",
+                        hulse_log_str("broker", c->name),
+                        hulse_log_u64("generation", fresh->generation),
+                        hulse_log_u64("expires_ms", fresh->expires_wall_ms));
+        put(c, fresh);
+    }
+    /* changed() may have set or removed what this came from. */
+    if (c->text != NULL && c->refresh_ms == 0 && c->refresh_wall_ms == 0) {
+        plan_after_success(c);
+    }
+}
+
+static void command_done(struct helper_call *call, const struct helper_result *result)
+{
+    struct credential *c = HULSE_CONTAINER(call, struct credential, command);
+
+    if (result->status == HULSE_OK) {
+        take(c, result->output, result->output_bytes);
+    } else {
+        fail(c, result->why);
+    }
+}
+
+/* ---- attempts ---- */
+
+static void run_command(struct credential *c)
+{
+    struct error err;
+
+    c->command.done = command_done;
+    if (hulse_helper_run(c->around->helper, &c->command, c->text, c->timeout_ms, &err) !=
+        HULSE_OK) {
+        fail(c, err.text);
+    }
+}
+
+static void read_file(struct credential *c)
+{
+    /* A line end and some white space may surround the longest token. */
+    char text[HULSE_TOKEN_BYTES_MAX + 64];
+    size_t bytes = 0;
+    struct error err;
+
+    if (hulse_token_read(c->text, text, sizeof(text), &bytes, &err) == HULSE_OK) {
+        take(c, text, bytes);
+    } else {
+        fail(c, err.text);
+    }
+    explicit_bzero(text, bytes);
+}
+
+static void attempt(struct credential *c)
+{
+    c->refresh_ms = 0;
+    c->refresh_wall_ms = 0;
+    switch (c->kind) {
+    case CREDENTIAL_TOKEN:
+        take(c, c->text, strlen(c->text));
+        break;
+    case CREDENTIAL_FILE:
+        read_file(c);
+        break;
+    case CREDENTIAL_COMMAND:
+        run_command(c);
+        break;
+    }
+}
+
+static void came_due(struct timer *timer)
+{
+    struct credential *c = HULSE_CONTAINER(timer, struct credential, timer);
+    const uint64_t wall_ms = hulse_clock_wall_ms();
+
+    if (c->current != NULL && c->current->expires_wall_ms != 0 &&
+        c->current->expires_wall_ms <= wall_ms) {
+        HULSE_LOG_ERRORF("credential.expired",
+                         hulse_log_str("broker", c->name),
+                         hulse_log_u64("generation", generation_of(c)));
+        if (c->failures == 0) {
+            c->failures = 1;
+            (void)snprintf(c->why, sizeof(c->why), "%s", expired);
+        }
+        put(c, NULL);
+    }
+    if ((c->refresh_ms != 0 && c->refresh_ms <= now_ms(c)) ||
+        (c->refresh_wall_ms != 0 && c->refresh_wall_ms <= wall_ms)) {
+        attempt(c);
+    }
+    plan(c);
+}
+
+/* ---- calls ---- */
+
+struct credential *hulse_credential_create(const char *name,
+                                           const struct credential_surroundings *around)
+{
+    struct credential *c = calloc(1, sizeof(*c));
+
+    if (c != NULL) {
+        (void)snprintf(c->name, sizeof(c->name), "%s", name);
+        c->around = around;
+        c->timer.fire = came_due;
+        atomic_init(&c->slot.current, NULL);
+    }
+    return c;
+}
+
+/* Nothing is under way afterwards; the token in force stays. */
+static void stop(struct credential *c)
+{
+    hulse_helper_cancel(c->around->helper, &c->command);
+    hulse_timer_stop(&c->around->loop->timers, &c->timer);
+    c->refresh_ms = 0;
+    c->refresh_wall_ms = 0;
+    c->failures = 0;
+    if (c->text != NULL) {
+        explicit_bzero(c->text, strlen(c->text));
+        free(c->text);
+        c->text = NULL;
+    }
+}
+
+void hulse_credential_destroy(struct credential **credential)
+{
+    struct credential *c = *credential;
+
+    *credential = NULL;
+    stop(c);
+    hulse_secret_slot_set(&c->slot, NULL);
+    free(c);
+}
+
+static hulse_status check(const struct credential_params *params, struct error *err)
+{
+    const bool command = params->kind == CREDENTIAL_COMMAND;
+
+    if (params->text[0] == '\0') {
+        return hulse_fail(err, HULSE_INVAL, "a credential needs a token, a file or a command");
+    }
+    if (command && strlen(params->text) >= HULSE_HELPER_COMMAND_BYTES) {
+        return hulse_fail(
+            err, HULSE_INVAL, "token_command: at most %u bytes", HULSE_HELPER_COMMAND_BYTES - 1);
+    }
+    HULSE_ASSERT(params->kind == CREDENTIAL_TOKEN || params->period_ms > 0);
+    HULSE_ASSERT(!command || params->timeout_ms > 0);
+    return HULSE_OK;
+}
+
+hulse_status hulse_credential_set(struct credential *c,
+                                  const struct credential_params *params,
+                                  struct error *err)
+{
+    const hulse_status st = check(params, err);
+
+    HULSE_ASSERT_ROLE(HULSE_ROLE_CONTROL);
+    if (st != HULSE_OK) {
+        return st;
+    }
+    char *text = strdup(params->text);
+    if (text == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory");
+    }
+    stop(c);
+    c->kind = params->kind;
+    c->text = text;
+    c->period_ms = params->period_ms;
+    c->timeout_ms = params->timeout_ms;
+    c->refresh_ms = now_ms(c);
+    plan(c);
+    return HULSE_OK;
+}
+
+void hulse_credential_remove(struct credential *c)
+{
+    HULSE_ASSERT_ROLE(HULSE_ROLE_CONTROL);
+    stop(c);
+    c->current = NULL;
+    hulse_secret_slot_set(&c->slot, NULL);
+}
+
+void hulse_credential_refused(struct credential *c, uint64_t generation)
+{
+    const uint64_t soon_ms = now_ms(c) + LEAST_MS;
+
+    /* While an attempt is under way, or due after a failure, it is as good as another one. */
+    if (c->text == NULL || c->current == NULL || c->current->generation != generation ||
+        c->command.id != 0 || c->failures > 0 || c->kind == CREDENTIAL_TOKEN) {
+        return;
+    }
+    if (c->refresh_ms == 0 || c->refresh_ms > soon_ms) {
+        c->refresh_ms = soon_ms;
+        plan(c);
+    }
+}
+
+void hulse_credential_status(const struct credential *c, struct credential_status *out)
+{
+    *out = (struct credential_status){
+        .generation = generation_of(c),
+        .expires_wall_ms = c->current != NULL ? c->current->expires_wall_ms : 0,
+        .failures = c->failures,
+        .why = c->failures > 0 ? c->why : "",
+    };
+}
