@@ -18,14 +18,20 @@ ca.pem and other.pem, two authorities; server.pem, signed by the first for local
   /cut           100 bytes announced, 10 sent
   /noise         bytes that are not HTTP
   /peer          common name of the client's certificate
+  /oidc/N/...    discovery document of an issuer; 1: none, 2: no endpoint, 3: one without TLS
+  /token/N       a token: what was posted, for an hour; 4: another one each time, for 3 s;
+                 5: refused; 6: no token; 7: not JSON; 8: of another type; 9: no life; 10: slow;
+                 11: refused with what was posted
 """
 
 import http.server
+import json
 import pathlib
 import ssl
 import subprocess
 import sys
 import threading
+import time
 
 ENDED = threading.Event()
 
@@ -97,6 +103,45 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_peer(self, _):
         subject = dict(pair[0] for pair in (self.connection.getpeercert() or {}).get("subject", ()))
         self.answer(subject.get("commonName", "nobody").encode())
+
+    def json(self, content, code=200):
+        self.answer(json.dumps(content).encode(), code, **{"Content-Type": "application/json"})
+
+    def do_oidc(self, kind):
+        scheme = "https" if isinstance(self.connection, ssl.SSLSocket) else "http"
+        host = self.headers["Host"]
+        if not self.path.endswith(f"/{kind}/.well-known/openid-configuration") or kind == 1:
+            self.json({}, 404)
+        elif kind == 2:
+            self.json({"issuer": "somebody"})
+        elif kind == 3:
+            self.json({"token_endpoint": "http://one.test:1/"})
+        else:
+            self.json({"token_endpoint": f"{scheme}://{host}/token/{kind}"})
+
+    def do_token(self, kind):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        answer = {"access_token": body, "token_type": "Bearer", "expires_in": 3600}
+        if self.headers["Content-Type"] != "application/x-www-form-urlencoded":
+            self.json({"error": "invalid_request"}, 400)
+        elif kind == 4:
+            self.json(answer | {"access_token": f"token-{time.monotonic_ns()}", "expires_in": 3})
+        elif kind == 5:
+            self.json({"error": "invalid_client", "error_description": body}, 401)
+        elif kind == 6:
+            self.json({"token_type": "Bearer"})
+        elif kind == 7:
+            self.answer(body.encode())
+        elif kind == 8:
+            self.json(answer | {"token_type": "mac"})
+        elif kind == 9:
+            self.json({"access_token": "for-ever"})
+        elif kind == 10:
+            ENDED.wait()
+        elif kind == 11:
+            self.json({"error": body}, 400)
+        else:
+            self.json(answer)
 
     def do_any(self):
         _, name, *rest = self.path.partition("?")[0].split("/")
