@@ -63,12 +63,18 @@ static void plan(struct credential *c)
     }
 }
 
+/* Fetched by us for a time, and not there to be looked at. */
+static bool is_fetched(const struct credential *c)
+{
+    return c->kind == CREDENTIAL_COMMAND || c->kind == CREDENTIAL_OAUTH2;
+}
+
 static void plan_after_success(struct credential *c)
 {
     const uint64_t wall_ms = hulse_clock_wall_ms();
     const uint64_t end_ms = c->current->expires_wall_ms;
 
-    if (c->kind == CREDENTIAL_COMMAND && end_ms != 0) {
+    if (is_fetched(c) && end_ms != 0) {
         const uint64_t left_ms = end_ms > wall_ms ? end_ms - wall_ms : 0;
         const uint64_t wait_ms = left_ms / LIFE_PARTS * LIFE_PART;
         c->refresh_wall_ms = wall_ms + (wait_ms < LEAST_MS ? LEAST_MS : wait_ms);
@@ -137,7 +143,18 @@ static bool is_current(const struct credential *c, const struct token *token)
            memcmp(c->current->data, token->data, token->bytes) == 0;
 }
 
-static void take(struct credential *c, const char *text, size_t bytes)
+/* Whoever issues a token knows how long it lives, even where the token does not say. */
+static void limit_life(struct token *token, uint64_t life_ms)
+{
+    const uint64_t end_ms = hulse_clock_wall_ms() + life_ms;
+
+    if (life_ms != 0 && (token->expires_wall_ms == 0 || end_ms < token->expires_wall_ms)) {
+        token->expires_wall_ms = end_ms;
+    }
+}
+
+/* life_ms: from now on, 0 = only the token itself may say. */
+static void take(struct credential *c, const char *text, size_t bytes, uint64_t life_ms)
 {
     struct token token;
     struct error err;
@@ -146,6 +163,7 @@ static void take(struct credential *c, const char *text, size_t bytes)
         fail(c, err.text);
         return;
     }
+    limit_life(&token, life_ms);
     if (token.expires_wall_ms != 0 && token.expires_wall_ms <= hulse_clock_wall_ms()) {
         fail(c, expired);
         return;
@@ -169,7 +187,7 @@ static void take(struct credential *c, const char *text, size_t bytes)
         put(c, fresh);
     }
     /* changed() may have set or removed what this came from. */
-    if (c->text != NULL && c->refresh_ms == 0 && c->refresh_wall_ms == 0) {
+    if (c->kind != CREDENTIAL_NONE && c->refresh_ms == 0 && c->refresh_wall_ms == 0) {
         plan_after_success(c);
     }
 }
@@ -179,13 +197,35 @@ static void command_done(struct helper_call *call, const struct helper_result *r
     struct credential *c = HULSE_CONTAINER(call, struct credential, command);
 
     if (result->status == HULSE_OK) {
-        take(c, result->output, result->output_bytes);
+        take(c, result->output, result->output_bytes, 0);
+    } else {
+        fail(c, result->why);
+    }
+}
+
+static void fetch_done(struct oauth2_fetch *fetch, const struct oauth2_result *result)
+{
+    struct credential *c = HULSE_CONTAINER(fetch, struct credential, fetch);
+
+    if (result->status == HULSE_OK) {
+        take(c, result->token, result->token_bytes, result->life_ms);
     } else {
         fail(c, result->why);
     }
 }
 
 /* ---- attempts ---- */
+
+static void begin_fetch(struct credential *c)
+{
+    struct error err;
+
+    c->fetch.done = fetch_done;
+    if (hulse_oauth2_start(&c->fetch, c->around->http, c->oauth2, c->timeout_ms, &err) !=
+        HULSE_OK) {
+        fail(c, err.text);
+    }
+}
 
 static void run_command(struct credential *c)
 {
@@ -206,7 +246,7 @@ static void read_file(struct credential *c)
     struct error err;
 
     if (hulse_token_read(c->text, text, sizeof(text), &bytes, &err) == HULSE_OK) {
-        take(c, text, bytes);
+        take(c, text, bytes, 0);
     } else {
         fail(c, err.text);
     }
@@ -219,13 +259,18 @@ static void attempt(struct credential *c)
     c->refresh_wall_ms = 0;
     switch (c->kind) {
     case CREDENTIAL_TOKEN:
-        take(c, c->text, strlen(c->text));
+        take(c, c->text, strlen(c->text), 0);
         break;
     case CREDENTIAL_FILE:
         read_file(c);
         break;
     case CREDENTIAL_COMMAND:
         run_command(c);
+        break;
+    case CREDENTIAL_OAUTH2:
+        begin_fetch(c);
+        break;
+    case CREDENTIAL_NONE:
         break;
     }
 }
@@ -273,10 +318,13 @@ struct credential *hulse_credential_create(const char *name,
 static void stop(struct credential *c)
 {
     hulse_helper_cancel(c->around->helper, &c->command);
+    hulse_oauth2_cancel(&c->fetch);
+    hulse_oauth2_source_destroy(&c->oauth2);
     hulse_timer_stop(&c->around->loop->timers, &c->timer);
     c->refresh_ms = 0;
     c->refresh_wall_ms = 0;
     c->failures = 0;
+    c->kind = CREDENTIAL_NONE;
     if (c->text != NULL) {
         explicit_bzero(c->text, strlen(c->text));
         free(c->text);
@@ -298,6 +346,12 @@ static hulse_status check(const struct credential_params *params, struct error *
 {
     const bool command = params->kind == CREDENTIAL_COMMAND;
 
+    HULSE_ASSERT(params->kind != CREDENTIAL_NONE);
+    HULSE_ASSERT(params->kind == CREDENTIAL_TOKEN || params->period_ms > 0);
+
+    if (params->kind == CREDENTIAL_OAUTH2) {
+        return HULSE_OK; /* its source is checked where it is made */
+    }
     if (params->text[0] == '\0') {
         return hulse_fail(err, HULSE_INVAL, "a credential needs a token, a file or a command");
     }
@@ -305,8 +359,6 @@ static hulse_status check(const struct credential_params *params, struct error *
         return hulse_fail(
             err, HULSE_INVAL, "token_command: at most %u bytes", HULSE_HELPER_COMMAND_BYTES - 1);
     }
-    HULSE_ASSERT(params->kind == CREDENTIAL_TOKEN || params->period_ms > 0);
-    HULSE_ASSERT(!command || params->timeout_ms > 0);
     return HULSE_OK;
 }
 
@@ -314,19 +366,24 @@ hulse_status hulse_credential_set(struct credential *c,
                                   const struct credential_params *params,
                                   struct error *err)
 {
-    const hulse_status st = check(params, err);
+    struct oauth2_source *oauth2 = NULL;
+    char *text = NULL;
+    hulse_status st = check(params, err);
 
     HULSE_ASSERT_ROLE(HULSE_ROLE_CONTROL);
+    if (st == HULSE_OK && params->kind == CREDENTIAL_OAUTH2) {
+        st = hulse_oauth2_source_create(&oauth2, params->oauth2, err);
+    } else if (st == HULSE_OK) {
+        text = strdup(params->text);
+        st = text != NULL ? HULSE_OK : hulse_fail(err, HULSE_NO_MEMORY, "no memory");
+    }
     if (st != HULSE_OK) {
         return st;
-    }
-    char *text = strdup(params->text);
-    if (text == NULL) {
-        return hulse_fail(err, HULSE_NO_MEMORY, "no memory");
     }
     stop(c);
     c->kind = params->kind;
     c->text = text;
+    c->oauth2 = oauth2;
     c->period_ms = params->period_ms;
     c->timeout_ms = params->timeout_ms;
     c->refresh_ms = now_ms(c);
@@ -347,8 +404,9 @@ void hulse_credential_refused(struct credential *c, uint64_t generation)
     const uint64_t soon_ms = now_ms(c) + LEAST_MS;
 
     /* While an attempt is under way, or due after a failure, it is as good as another one. */
-    if (c->text == NULL || c->current == NULL || c->current->generation != generation ||
-        c->command.id != 0 || c->failures > 0 || c->kind == CREDENTIAL_TOKEN) {
+    if (c->kind == CREDENTIAL_NONE || c->kind == CREDENTIAL_TOKEN || c->failures > 0 ||
+        generation == 0 || generation_of(c) != generation || c->command.id != 0 ||
+        c->fetch.source != NULL) {
         return;
     }
     if (c->refresh_ms == 0 || c->refresh_ms > soon_ms) {

@@ -6,9 +6,10 @@
  *   FILE     read at every period; a change is found by its content
  *   COMMAND  run by the helper; again when 4/5 of its JWT's remaining life have passed, else at
  *            every period
+ *   OAUTH2   fetched from an issuer; again as a command is, or by the life that the issuer tells
  *
- * What fails is tried again (a command after 1 s, then twice as long each time, up to 60 s); until
- * then the token before stays in force, unless it is a JWT and its time is over.
+ * What fails is tried again (a file at its period, all else after 1 s, then twice as long each time,
+ * up to 60 s); until then the token before stays in force, unless its time is over.
  *
  * Threads: control, as the writer that retires (rcu.h). `slot` may be read by any thread (secret.h) until the credential is destroyed.
  * Trust:   token.h. Texts of errors hold nothing of a token.
@@ -17,6 +18,7 @@
 #define HULSE_CONTROL_CREDENTIAL_H
 
 #include "daemon/control/helper.h"
+#include "daemon/control/oauth2.h"
 #include "daemon/core/error.h"
 #include "daemon/core/secret.h"
 #include "daemon/worker/loop.h"
@@ -27,14 +29,21 @@
 /* Of a broker, with the terminating zero. */
 #define HULSE_CREDENTIAL_NAME_BYTES 128U
 
-enum credential_kind { CREDENTIAL_TOKEN = 1, CREDENTIAL_FILE, CREDENTIAL_COMMAND };
+enum credential_kind {
+    CREDENTIAL_NONE = 0, /* not yet set, or removed */
+    CREDENTIAL_TOKEN,
+    CREDENTIAL_FILE,
+    CREDENTIAL_COMMAND,
+    CREDENTIAL_OAUTH2
+};
 
 /* Read by set and not kept. */
 struct credential_params {
     enum credential_kind kind;
-    const char *text;    /* the token, the path of its file, or the command */
-    uint32_t period_ms;  /* of FILE and COMMAND, not 0 */
-    uint32_t timeout_ms; /* of COMMAND, not 0 */
+    const char *text; /* the token, the path of its file, or the command */
+    const struct oauth2_params *oauth2;
+    uint32_t period_ms;  /* of all but TOKEN, not 0 */
+    uint32_t timeout_ms; /* of COMMAND and OAUTH2, not 0 */
 };
 
 /* What may be told about it. */
@@ -48,6 +57,7 @@ struct credential_status {
 struct credential_surroundings {
     struct loop *loop;
     struct helper *helper;
+    struct http_client *http;
     uint32_t backoff_ms; /* the first one; 0 = 1 s */
     /* Another token is in force, or none any more. From the loop, never from within a call. */
     void (*changed)(void *ctx, const char *name);
@@ -59,13 +69,15 @@ struct credential {
     struct secret_slot slot;
     struct secret *current; /* the slot's; NULL = none */
     enum credential_kind kind;
-    char *text; /* NULL: removed */
+    char *text;                   /* NULL: OAUTH2, or nothing */
+    struct oauth2_source *oauth2; /* NULL: not OAUTH2 */
     uint32_t period_ms;
     uint32_t timeout_ms;
     struct timer timer;
     uint64_t refresh_ms;      /* on the loop's clock; 0 = by the wall clock or never */
     uint64_t refresh_wall_ms; /* 0 = not by the wall clock */
     struct helper_call command;
+    struct oauth2_fetch fetch;
     uint64_t generation; /* of the newest there ever was */
     uint32_t failures;
     char name[HULSE_CREDENTIAL_NAME_BYTES];

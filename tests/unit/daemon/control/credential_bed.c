@@ -26,6 +26,7 @@ int hulse_creds_set_up(void **state)
     const struct credential_surroundings around = {
         .loop = &hulse_creds.loop,
         .helper = &hulse_creds.helper,
+        .http = &hulse_creds.client,
         .backoff_ms = BACKOFF_MS,
         .changed = note,
         .ctx = &hulse_creds.changes,
@@ -44,6 +45,10 @@ int hulse_creds_set_up(void **state)
     assert_true(hulse_rcu_writer_start());
     assert_true(hulse_loop_init(&hulse_creds.loop, 16));
     assert_int_equal(hulse_helper_attach(&hulse_creds.helper, &hulse_creds.loop, NULL), HULSE_OK);
+    hulse_resolver_init(&hulse_creds.resolver,
+                        &hulse_creds.loop,
+                        &(const struct resolver_params){.timeout_ms = 1000});
+    hulse_http_client_init(&hulse_creds.client, &hulse_creds.loop, &hulse_creds.resolver);
     hulse_credentials_init(&hulse_creds.credentials, &around);
     return 0;
 }
@@ -54,6 +59,8 @@ int hulse_creds_tear_down(void **state)
 
     (void)state;
     hulse_credentials_fini(&hulse_creds.credentials);
+    hulse_http_client_fini(&hulse_creds.client);
+    hulse_resolver_fini(&hulse_creds.resolver);
     const uint64_t next_ms = hulse_timer_next(&hulse_creds.loop.timers);
     hulse_helper_close(&hulse_creds.helper);
     hulse_loop_fini(&hulse_creds.loop);

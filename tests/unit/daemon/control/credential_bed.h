@@ -15,6 +15,8 @@ enum { LONG_MS = 60000, SHORT_MS = 20, BACKOFF_MS = 40 };
 struct credential_bed {
     struct loop loop;
     struct helper helper;
+    struct resolver resolver;
+    struct http_client client;
     struct credentials credentials;
     unsigned changes; /* as told by changed() */
     char changed_name[HULSE_CREDENTIAL_NAME_BYTES];

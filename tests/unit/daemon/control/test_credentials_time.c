@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   a token that is fetched is replaced in time, and outlives failures as long as it is valid.
- * Method: real commands, JWTs with seconds to live; times are checked
+ * Method: real commands and an issuer of the test's own, JWTs with seconds to live; times are checked
  *         from below only.
  */
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "tests/unit/daemon/control/credential_bed.h"
+#include "tests/unit/daemon/control/http_server.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -133,6 +134,59 @@ static void test_a_lost_helper(void **state)
     hulse_creds_check_has(hulse_creds_status_of("main").why, "helper process has ended");
 }
 
+/* ---- OAuth2 ---- */
+
+static void set_oauth2(const struct http_server *server, unsigned kind)
+{
+    char issuer[64];
+    const struct oauth2_params oauth2 = {
+        .issuer = issuer, .client_id = "hulse", .client_secret_file = hulse_creds.token_path};
+    const struct credential_params params = {
+        .kind = CREDENTIAL_OAUTH2, .oauth2 = &oauth2, .period_ms = LONG_MS, .timeout_ms = LONG_MS};
+
+    (void)snprintf(issuer, sizeof(issuer), "http://127.0.0.1:%u/oidc/%u", server->port, kind);
+    assert_int_equal(hulse_credentials_set(&hulse_creds.credentials, "main", &params, NULL),
+                     HULSE_OK);
+}
+
+static void test_tokens_of_an_issuer(void **state)
+{
+    struct http_server server;
+
+    (void)state;
+    hulse_test_http_start(&server, "127.0.0.1", NULL);
+    hulse_creds_write_token("secret");
+    /* Each for three seconds, as the issuer says. */
+    const uint64_t begin_ms = hulse_clock_wall_ms();
+    set_oauth2(&server, 4);
+    hulse_creds_await_generation("main", 1);
+    const uint64_t end_ms = hulse_creds_status_of("main").expires_wall_ms;
+    assert_true(end_ms >= begin_ms + 3000);
+    struct secret *first = hulse_secret_slot_hold(&hulse_creds_find("main")->slot);
+    hulse_creds_check_has(first->data, "token-");
+    hulse_creds_await_generation("main", 2);
+    assert_true(hulse_clock_wall_ms() < end_ms);
+    assert_true(hulse_clock_wall_ms() - begin_ms >= 2000);
+    struct secret *second = hulse_secret_slot_hold(&hulse_creds_find("main")->slot);
+    assert_string_not_equal(first->data, second->data);
+    set_oauth2(&server, 5);
+    hulse_creds_await_failures("main", 2);
+    hulse_creds_check_has(hulse_creds_status_of("main").why, "invalid_client");
+    hulse_creds_check_token("main", second->data);
+    hulse_secret_release(&first);
+    hulse_secret_release(&second);
+    /* In the middle of a fetch. */
+    set_oauth2(&server, 10);
+    while (hulse_creds_find("main")->fetch.source == NULL) {
+        hulse_creds_turn();
+    }
+    set_oauth2(&server, 9);
+    assert_int_equal(hulse_creds.client.calls, 0);
+    hulse_creds_await_generation("main", 3);
+    hulse_creds_check_token("main", "for-ever");
+    hulse_test_http_stop(&server);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, hulse_creds_set_up, hulse_creds_tear_down)
@@ -143,8 +197,10 @@ int main(void)
         CASE(test_a_jwt_outlives_failures_until_its_end),
         CASE(test_the_end_of_a_token_as_it_stands),
         CASE(test_a_lost_helper),
+        CASE(test_tokens_of_an_issuer),
     };
 
     hulse_role_set(HULSE_ROLE_CONTROL);
+    (void)signal(SIGPIPE, SIG_IGN); /* as in the daemon */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
