@@ -32,6 +32,13 @@ static void must(bool holds)
     }
 }
 
+static void end(void)
+{
+    (void)close(spare_fd);
+    hulse_own_tables_close(&tables);
+    hulse_rcu_thread_end();
+}
+
 /* libFuzzer says how it looks. NOLINTNEXTLINE(readability-non-const-parameter) */
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -53,6 +60,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     must(hulse_own_tables_apply(&tables) == HULSE_OK);
     spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     must(spare_fd >= 0);
+    must(atexit(end) == 0);
     return 0;
 }
 

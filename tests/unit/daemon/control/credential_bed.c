@@ -55,8 +55,6 @@ int hulse_creds_set_up(void **state)
 
 int hulse_creds_tear_down(void **state)
 {
-    char command[64];
-
     (void)state;
     hulse_credentials_fini(&hulse_creds.credentials);
     hulse_http_client_fini(&hulse_creds.client);
@@ -66,9 +64,9 @@ int hulse_creds_tear_down(void **state)
     hulse_loop_fini(&hulse_creds.loop);
     hulse_rcu_writer_stop();
     hulse_rcu_thread_end();
-    (void)snprintf(command, sizeof(command), "rm -r %s", hulse_creds.dir);
-    /* A folder of the test's own. NOLINTNEXTLINE(cert-env33-c,concurrency-mt-unsafe) */
-    assert_int_equal(system(command), 0);
+    (void)unlink(hulse_creds.token_path);
+    (void)unlink(hulse_creds.count_path);
+    assert_int_equal(rmdir(hulse_creds.dir), 0);
     assert_int_equal(next_ms, HULSE_TIMER_NEVER);
     return 0;
 }
