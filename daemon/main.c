@@ -328,9 +328,9 @@ run_with(const struct config *config, const struct config_sources *sources, stru
     (void)hulse_log_thread_attach("control");
     st = serve(config, sources, helper, &err);
     hulse_log_thread_detach();
-    hulse_log_stop();
+    const bool written = hulse_log_stop();
     if (st != HULSE_OK) {
-        return fail(exit_code(st), err.text);
+        return written ? fail(exit_code(st), err.text) : exit_code(st);
     }
     return EXIT_FINE;
 }

@@ -98,7 +98,7 @@ static void request_stop(struct control *c)
         HULSE_LOG_STATE("daemon.aborted", hulse_log_str("why", "second request to stop"));
         hulse_listen_close(&c->app_socket);
         hulse_listen_close(&c->admin_socket);
-        hulse_log_stop();
+        (void)hulse_log_stop();
         _exit(0);
     }
     c->scene.draining = true;
@@ -293,7 +293,7 @@ static void worker_stuck(void *ctx, uint32_t worker, uint64_t late_ms)
                  "worker.stuck",
                  hulse_log_u64("worker", worker),
                  hulse_log_u64("late_ms", late_ms));
-    hulse_log_stop();
+    (void)hulse_log_stop();
     abort();
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/core/assert.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -77,9 +78,13 @@ static int deadline_code; /* constant once the alarm is set */
 static void deadline_passed(int number)
 {
     static const char text[] = "hulsed: a worker does not end; giving up\n";
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
 
     (void)number;
-    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    /* Not when nobody reads it: this is the last way out. */
+    if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0) {
+        (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    }
     _exit(deadline_code);
 }
 
@@ -87,7 +92,12 @@ void hulse_signals_deadline(unsigned seconds, int exit_code)
 {
     const struct sigaction action = {.sa_handler = deadline_passed};
 
+    sigset_t alarm_only;
+
     deadline_code = exit_code;
+    /* Whoever started the daemon may have blocked it. */
+    HULSE_ASSERT(sigemptyset(&alarm_only) == 0 && sigaddset(&alarm_only, SIGALRM) == 0);
+    HULSE_ASSERT(pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL) == 0);
     HULSE_ASSERT(sigaction(SIGALRM, &action, NULL) == 0);
     (void)alarm(seconds);
 }

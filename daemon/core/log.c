@@ -19,9 +19,9 @@ bool hulse_log_start(enum log_level level, enum log_format format)
     return hulse_log_writer_start(format);
 }
 
-void hulse_log_stop(void)
+bool hulse_log_stop(void)
 {
-    hulse_log_writer_stop();
+    return hulse_log_writer_stop(HULSE_LOG_STOP_MS);
 }
 
 void hulse_log_level_set(enum log_level level)

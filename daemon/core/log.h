@@ -19,6 +19,7 @@
 
 #define HULSE_LOG_FIELDS_MAX 8U
 #define HULSE_LOG_TEXT_BYTES 120U
+#define HULSE_LOG_STOP_MS 1000U
 
 enum log_level {
     HULSE_LOG_ERROR = 0, /* a person must act */
@@ -48,8 +49,11 @@ struct log_site {
 
 /* Starts the log thread; before it lines go straight to stderr. */
 bool hulse_log_start(enum log_level level, enum log_format format);
-/* Writes everything and ends the thread. */
-void hulse_log_stop(void);
+/*
+ * Writes everything and ends the thread. False: whoever reads stderr has taken nothing for
+ * HULSE_LOG_STOP_MS; the thread is left with what it holds, and another stop may find it ended.
+ */
+bool hulse_log_stop(void);
 void hulse_log_level_set(enum log_level level);
 /* Gives the calling thread a ring, named in each line. False: too many threads, or no memory. */
 bool hulse_log_thread_attach(const char *name);

@@ -384,22 +384,40 @@ bool hulse_log_writer_start(enum log_format format)
     return true;
 }
 
-void hulse_log_writer_stop(void)
+/* It may be inside a write that nobody takes. */
+static bool join_within(pthread_t thread, uint32_t timeout_ms)
+{
+    struct timespec until;
+
+    HULSE_ASSERT(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
+    until.tv_sec += timeout_ms / 1000U;
+    until.tv_nsec += (long)(timeout_ms % 1000U) * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec += 1;
+        until.tv_nsec -= 1000000000L;
+    }
+    return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+}
+
+bool hulse_log_writer_stop(uint32_t timeout_ms)
 {
     if (!hulse_log_writer_running()) {
-        return;
+        return true;
     }
     /* SYNC(log.stop) release: what was logged before is seen by the last round. */
     atomic_store_explicit(&writer.stop, 1, memory_order_release);
     /* SYNC(log.state) fence: `stop` before `state`, against rest. */
     hulse_full_fence();
     wake();
-    (void)pthread_join(writer.thread, NULL);
+    if (!join_within(writer.thread, timeout_ms)) {
+        return false;
+    }
     (void)pthread_mutex_lock(&writer.rings_lock);
     atomic_store_explicit(&writer.running, 0, memory_order_relaxed);
     (void)pthread_mutex_unlock(&writer.rings_lock);
     /* Threads that have not ended may have logged meanwhile. */
     (void)round_once();
+    return true;
 }
 
 bool hulse_log_writer_add(struct log_ring *ring)

@@ -17,7 +17,7 @@
 
 bool hulse_log_writer_start(enum log_format format);
 /* Writes what the rings hold and ends the thread; waits as long as stderr takes. */
-void hulse_log_writer_stop(void);
+bool hulse_log_writer_stop(uint32_t timeout_ms);
 bool hulse_log_writer_running(void);
 
 /* Takes the ring; false: too many. */

@@ -43,7 +43,7 @@ def clean_environment(**more):
 class Hulsed:
     """One daemon in a folder. Starting waits for READY=1; its end is the test's to check."""
 
-    def __init__(self, folder, *sets, args=(), descriptors=None, wait=True, **env):
+    def __init__(self, folder, *sets, args=(), descriptors=None, wait=True, stderr=None, **env):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.socket = self.folder / "hulse.sock"
@@ -66,8 +66,8 @@ class Hulsed:
 
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([program("hulsed"), *arguments], env=environment,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            preexec_fn=limit)
+                                            stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=stderr or log, preexec_fn=limit)
         self.pid = self.process.pid
         if wait:
             try:

@@ -4,10 +4,13 @@
 Method: one thread of a real daemon is held by ptrace, the rest goes on."""
 
 import ctypes
+import fcntl
 import os
 import pathlib
 import signal
 import time
+
+from command import Subscriber, new_topic
 
 PTRACE_SEIZE, PTRACE_INTERRUPT = 0x4206, 0x4207
 WALL = 0x40000000  # __WALL: threads, too
@@ -62,3 +65,54 @@ def test_a_daemon_that_was_stopped_goes_on(start):
     time.sleep(1.5)
     assert daemon.lines("worker.stuck") == []
     assert daemon.stop() == 0
+
+
+def full_pipe():
+    """What nobody reads: its write end takes not one byte more."""
+    reader, writer = os.pipe()
+    size = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, b"." * size)
+    return reader, writer
+
+
+def test_a_stuck_worker_ends_the_daemon_though_nobody_reads_its_log(start):
+    reader, writer = full_pipe()
+    daemon = start("watchdog_timeout=2s", "workers=2", "sandbox.dumpable=true", stderr=writer)
+    thread = thread_named(daemon.pid, "hulse-worker1")
+    hold(thread)
+    reap(thread)
+    assert daemon.wait(60) == -signal.SIGABRT
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_daemon_ends_though_nobody_reads_its_log(start):
+    reader, writer = full_pipe()
+    daemon = start(stderr=writer)
+    daemon.terminate()
+    assert daemon.wait(60) == 0
+    daemon = start("drain_timeout=1h", stderr=writer)
+    with Subscriber(daemon, new_topic(), "-s", "s"):
+        daemon.terminate()
+        assert daemon.next_state() == "STOPPING=1"
+        daemon.terminate()
+        assert daemon.wait(60) == 0
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_worker_that_never_ends_does_not_keep_the_daemon(start):
+    """The alarm is blocked by whoever started it, and nobody reads its last word."""
+    reader, writer = full_pipe()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    try:
+        daemon = start("watchdog_timeout=0", "workers=2", "sandbox.dumpable=true", stderr=writer)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+    thread = thread_named(daemon.pid, "hulse-worker1")
+    hold(thread)
+    daemon.terminate()
+    reap(thread)
+    assert daemon.wait(60) == 74
+    os.close(reader)
+    os.close(writer)

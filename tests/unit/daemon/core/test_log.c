@@ -127,7 +127,7 @@ static void test_lines_before_start_and_after_stop_are_written(void **state)
     assert_true(hulse_log_thread_attach("main"));
     HULSE_LOG_STATE("third", hulse_log_u64("n", 3));
     HULSE_LOG_DEBUGF("never", hulse_log_u64("n", 0));
-    hulse_log_stop();
+    assert_true(hulse_log_stop());
     HULSE_LOG_STATE("fourth", hulse_log_u64("n", 4));
     hulse_log_level_set(HULSE_LOG_ERROR);
     HULSE_LOG_WARNF("never", hulse_log_u64("n", 0));
@@ -137,6 +137,41 @@ static void test_lines_before_start_and_after_stop_are_written(void **state)
     check_four_lines(text);
     free(text);
     assert_int_equal(hulse_mem_used(HULSE_MEM_LOG), 0);
+}
+
+/* It comes back, and what was logged is there for who reads later. */
+static void test_stop_does_not_wait_for_a_reader(void **state)
+{
+    char filler[4096];
+    char text[16384];
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(fcntl(ends[1], F_SETPIPE_SZ, sizeof(filler)), sizeof(filler));
+    memset(filler, '.', sizeof(filler));
+    assert_int_equal(write(ends[1], filler, sizeof(filler)), sizeof(filler));
+    const int saved = dup(STDERR_FILENO);
+    assert_true(dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
+    assert_true(hulse_log_start(HULSE_LOG_INFO, HULSE_LOG_JSON));
+    assert_true(hulse_log_thread_attach("main"));
+    HULSE_LOG_STATE("late", hulse_log_u64("n", 1));
+    const bool first = hulse_log_stop();
+    assert_int_equal(read(ends[0], filler, sizeof(filler)), sizeof(filler));
+    bool second = false;
+    while (!second) { /* now it can */
+        second = hulse_log_stop();
+    }
+    hulse_log_thread_detach();
+    assert_true(dup2(saved, STDERR_FILENO) == STDERR_FILENO);
+    assert_false(first);
+    const ssize_t bytes = read(ends[0], text, sizeof(text) - 1);
+    assert_true(bytes > 0);
+    text[bytes] = '\0';
+    assert_non_null(strstr(text, "late"));
+    (void)close(saved);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
 }
 
 static void test_a_site_is_limited_and_says_what_it_suppressed(void **state)
@@ -157,7 +192,7 @@ static void test_a_site_is_limited_and_says_what_it_suppressed(void **state)
     const struct log_field last = hulse_log_u64("n", CALLS);
     hulse_log_write(&site, &last, 1);
     hulse_log_thread_detach();
-    hulse_log_stop();
+    assert_true(hulse_log_stop());
     char *text = capture_end(&c);
     char *at = text;
 
@@ -181,7 +216,7 @@ static void test_a_site_is_limited_and_says_what_it_suppressed(void **state)
 
 static void *stop_logging(void *argument)
 {
-    hulse_log_stop();
+    assert_true(hulse_log_stop());
     return argument;
 }
 
@@ -282,7 +317,7 @@ static void test_two_threads_keep_their_order_and_nothing_is_lost(void **state)
         assert_int_equal(pthread_join(threads[i], &result), 0);
         assert_non_null(result);
     }
-    hulse_log_stop();
+    assert_true(hulse_log_stop());
     char *text = capture_end(&c);
     char *at = text;
     json_int_t next[THREADS] = {0};
@@ -321,7 +356,7 @@ static void test_a_round_is_in_the_order_of_time(void **state)
     assert_true(hulse_log_start(HULSE_LOG_INFO, HULSE_LOG_JSON));
     hulse_log_writer_close(a);
     hulse_log_writer_close(b);
-    hulse_log_stop();
+    assert_true(hulse_log_stop());
     char *text = capture_end(&c);
     char *at = text;
 
@@ -359,7 +394,7 @@ static void test_a_sleeping_writer_is_woken(void **state)
         (void)nanosleep(&longer_than_a_nap, NULL);
     }
     hulse_log_thread_detach();
-    hulse_log_stop();
+    assert_true(hulse_log_stop());
     assert_true(dup2(saved, STDERR_FILENO) >= 0);
     assert_int_equal(close(saved), 0);
     assert_int_equal(close(ends[0]), 0);
@@ -397,12 +432,12 @@ static void test_a_broken_stderr_loses_lines_only(void **state)
         const struct log_field field = hulse_log_u64("n", i);
         hulse_log_write(&site, &field, 1);
     }
-    hulse_log_stop();
+    assert_true(hulse_log_stop());
     assert_true(dup2(saved, STDERR_FILENO) >= 0);
     const struct capture c = capture_begin();
     assert_true(hulse_log_start(HULSE_LOG_INFO, HULSE_LOG_JSON));
     hulse_log_thread_detach();
-    hulse_log_stop();
+    assert_true(hulse_log_stop());
     char *text = capture_end(&c);
     assert_int_equal(told_dropped(text), CALLS);
     free(text);
@@ -423,6 +458,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_before_start_and_after_stop_are_written),
+        cmocka_unit_test(test_stop_does_not_wait_for_a_reader),
         cmocka_unit_test(test_a_site_is_limited_and_says_what_it_suppressed),
         cmocka_unit_test(test_a_full_ring_drops_and_counts),
         cmocka_unit_test(test_two_threads_keep_their_order_and_nothing_is_lost),
