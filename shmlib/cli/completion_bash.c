@@ -66,6 +66,8 @@ static const char engine[] =
     "    kept=${typed%\"$tail\"}\n"
     "    COMPREPLY=()\n"
     "    while read -r word; do\n"
+    "        # Applications name topics: what a shell would act on stays text.\n"
+    "        [[ $kind == @topic ]] && printf -v word %q \"$word\"\n"
     "        [[ $word == \"$cur\"* ]] || continue\n"
     "        word=${typed%\"$cur\"}$word\n"
     "        COMPREPLY+=(\"${word#\"$kept\"}\")\n"

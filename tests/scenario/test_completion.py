@@ -33,7 +33,7 @@ def table():
     return json.loads(ok(run(None, "help", "--json")))
 
 
-def bash(daemon, line, breaks=None, folder=None):
+def bash(daemon, line, breaks=None, folder=None, lines=False):
     """What bash offers at the end of the line."""
     script = BASH if breaks is None else f"COMP_WORDBREAKS='{breaks}'\n{BASH}"
     env = environment(daemon)
@@ -41,7 +41,7 @@ def bash(daemon, line, breaks=None, folder=None):
     done = subprocess.run(["bash", "--norc", "-c", script, "bash", program(), line], env=env,
                           capture_output=True, text=True, timeout=30, cwd=folder, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.split()
+    return done.stdout.splitlines() if lines else done.stdout.split()
 
 
 def option_names(options):
@@ -76,6 +76,25 @@ def test_bash_completes_files(tmp_path):
     (tmp_path / "config").touch()
     assert bash(None, "hulse pub t --file co", folder=tmp_path) == ["config"]
     assert bash(None, "hulse pub t --file=co", folder=tmp_path) == ["config"]
+
+
+@pytest.mark.parametrize("name", ["$(touch made)", "`touch made`", "a;touch made", "a b", "it's",
+                                  'say "x"', "back\\slash", "a&b", "*", "~", "!x", "#x"])
+def test_what_a_topic_is_called_stays_text(daemon, tmp_path, name):
+    """An application chose the name; an operator completes it and presses enter."""
+    topic = f"{new_topic('hostile')}-{name}"
+    ok(run(daemon, "topics", "create", topic))
+    try:
+        prefix = topic[:topic.index("hostile")]
+        words = [w for w in bash(daemon, f"hulse read {prefix}", breaks=" ", lines=True)
+                 if "hostile" in w]
+        assert len(words) == 1, words
+        done = subprocess.run(["bash", "--norc", "-c", f"printf '%s' {words[0]}"], cwd=tmp_path,
+                              capture_output=True, text=True, timeout=30, check=True)
+        assert done.stdout == topic
+        assert not list(tmp_path.iterdir())
+    finally:
+        ok(run(daemon, "topics", "delete", topic))
 
 
 def test_bash_completes_topics_of_a_daemon(daemon, start, tmp_path):
