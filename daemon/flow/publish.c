@@ -49,7 +49,8 @@ struct publisher {
     struct hold hold;
     uint32_t outstanding; /* held ones with the broker */
     bool pumping;
-    bool *closed; /* of the pump that is running */
+    bool suspended; /* by the broker */
+    bool *closed;   /* of the pump that is running */
     struct opening *opening;
     bool opened;
     const char *name; /* behind the topic */
@@ -136,17 +137,22 @@ static void broker_given_back(void *ctx, const struct broker_given_back *back)
     broker_answered(ctx, back->record->token, &answer);
 }
 
-/* Meanwhile the broker answers each record itself. */
+/* Meanwhile what waits goes on waiting; anything else the broker answers at once itself. */
 static void broker_suspended(void *ctx, enum broker_class class, const char *text)
 {
-    (void)ctx;
+    struct publisher *p = ctx;
+    p->suspended = true;
     (void)class;
     (void)text;
 }
 
 static void broker_resumed(void *ctx)
 {
-    (void)ctx;
+    struct publisher *p = ctx;
+    p->suspended = false;
+    if ((p->asks & ASK_HOLD) != 0 && !p->pumping) {
+        (void)pump(p);
+    }
 }
 
 static const struct broker_producer_events producer_events = {.opened = broker_opened,
@@ -361,6 +367,12 @@ static enum publish_check judge(struct publisher *p, const struct broker_record 
     return (p->asks & ASK_RATE) != 0 ? take_rates(p, r->payload.bytes) : PUBLISH_CHECKS;
 }
 
+/* The broker takes one more of a producer that drops the oldest. */
+static bool has_room(const struct publisher *p)
+{
+    return !p->suspended && p->outstanding < HOLD_OUTSTANDING_MAX;
+}
+
 /* Sends what waits while the broker has room. False: the publisher was closed meanwhile. */
 static bool pump(struct publisher *p)
 {
@@ -369,7 +381,7 @@ static bool pump(struct publisher *p)
 
     p->pumping = true;
     p->closed = &closed;
-    while (p->outstanding < HOLD_OUTSTANDING_MAX) {
+    while (has_room(p)) {
         struct held *first = hulse_hold_take(&p->hold);
         if (first == NULL) {
             break;
@@ -392,7 +404,7 @@ static bool pump(struct publisher *p)
 /* To the broker if it has room and nothing waits, else to the end of the queue. */
 static void hold(struct publisher *p, const struct broker_record *r)
 {
-    if (p->hold.records == 0 && p->outstanding < HOLD_OUTSTANDING_MAX) {
+    if (p->hold.records == 0 && has_room(p)) {
         p->outstanding += 1;
         p->send(p->producer, r);
         return;

@@ -283,6 +283,31 @@ static void test_the_queue_is_bounded_in_bytes(void **state)
     assert_int_equal(refused(PUBLISH_NO_MEMORY), 1);
 }
 
+/* What waits is not thrown into a broker that takes nothing. */
+static void test_the_queue_outlives_a_suspension(void **state)
+{
+    (void)state;
+    fake.answer_at_once = false;
+    open_publisher(&clock_only, 100);
+    for (uint64_t token = 0; token < WITH_BROKER + 3; token++) {
+        (void)publish(token, 1, 0, 0);
+    }
+    hulse_fake_suspended(&fake, BROKER_RETRY);
+    for (uint64_t token = 0; token < WITH_BROKER; token++) {
+        hulse_fake_given_back(&fake, token, token < 5);
+    }
+    assert_int_equal(fake.sent, WITH_BROKER);
+    assert_int_equal(front.outcomes[4], HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_int_equal(front.outcomes[5], HULSE_OUTCOME_FAILED_NOT_SENT);
+    (void)publish(WITH_BROKER + 3, 1, 0, 0); /* room, but nobody to send to */
+    assert_int_equal(fake.sent, WITH_BROKER);
+    assert_int_equal(front.answered, WITH_BROKER);
+    hulse_fake_resumed(&fake);
+    assert_int_equal(fake.sent, WITH_BROKER + 4);
+    assert_int_equal(fake.tokens[WITH_BROKER], WITH_BROKER);
+    assert_int_equal(fake.tokens[WITH_BROKER + 3], WITH_BROKER + 3);
+}
+
 /* One that the queue can never hold pushes nothing out. */
 static void test_a_record_larger_than_the_queue(void **state)
 {
@@ -370,6 +395,7 @@ int main(void)
         CASE(test_two_applications_share_a_topics_rate),
         CASE(test_the_oldest_goes_first),
         CASE(test_the_queue_is_bounded_in_bytes),
+        CASE(test_the_queue_outlives_a_suspension),
         CASE(test_a_record_larger_than_the_queue),
         CASE(test_a_raised_rate_counts_at_once),
         CASE(test_closed_by_who_hears_of_a_drop),
