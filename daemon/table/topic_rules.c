@@ -11,12 +11,15 @@
 #include "daemon/table/pattern.h"
 #include "daemon/table/topic_name.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define HASH_JOIN UINT64_C(0x9e3779b97f4a7c15)
 #define NONE UINT32_MAX
-/* Rules of still other shapes share the shape without beginning and end. */
+/* Each is tried for every name. With beginnings in steps there are never more. */
 #define SHAPES_MAX 256U
+#define PREFIX_STEP 8U
+static_assert(HULSE_TOPIC_NAME_MAX / PREFIX_STEP < SHAPES_MAX, "steps are few enough");
 
 /* Lengths of a beginning and an end. */
 struct shape {
@@ -130,19 +133,36 @@ static bool note_shape(struct topic_rules *r, struct shape shape)
     return true;
 }
 
-static void give_shape(struct topic_rules *r, struct rule *rule)
-{
-    const size_t bytes = strlen(rule->pattern);
+/* The whole of both ends; beginnings alone; beginnings in steps, of which there are few enough. */
+enum { EXACT, PREFIXES, STEPS, PRECISIONS };
 
-    rule->shape = (struct shape){
-        .prefix = (uint16_t)hulse_pattern_prefix_bytes(rule->pattern),
-        .suffix = (uint16_t)hulse_pattern_suffix_bytes(rule->pattern),
+static struct shape shape_of(const char *pattern, int precision)
+{
+    const size_t prefix = hulse_pattern_prefix_bytes(pattern);
+
+    return (struct shape){
+        .prefix = (uint16_t)(precision == STEPS ? prefix - prefix % PREFIX_STEP : prefix),
+        .suffix = precision == EXACT ? (uint16_t)hulse_pattern_suffix_bytes(pattern) : 0,
     };
-    if (!note_shape(r, rule->shape)) {
-        rule->shape = (struct shape){0};
+}
+
+/* False: there are too many. */
+static bool give_shapes(struct topic_rules *r, int precision)
+{
+    r->shape_count = 0;
+    for (uint32_t i = 0; i < r->count; i++) {
+        r->rules[i].shape = shape_of(r->rules[i].pattern, precision);
+        if (!note_shape(r, r->rules[i].shape)) {
+            return false;
+        }
     }
+    return true;
+}
+
+static void give_hash(struct rule *rule)
+{
     rule->hash = join(hash_prefix(rule->pattern, rule->shape.prefix),
-                      hash_suffix(rule->pattern, bytes, rule->shape.suffix));
+                      hash_suffix(rule->pattern, strlen(rule->pattern), rule->shape.suffix));
 }
 
 /* In front of its chain; called from the last rule to the first, so chains are in file order. */
@@ -155,6 +175,21 @@ static void enter(struct topic_rules *r, uint32_t index)
     *bucket = index;
 }
 
+/* The most precise shapes that are few enough to try each for every name. */
+static void index_rules(struct topic_rules *r)
+{
+    int precision = EXACT;
+
+    while (!give_shapes(r, precision)) {
+        precision += 1;
+        HULSE_ASSERT(precision < PRECISIONS);
+    }
+    for (uint32_t i = r->count; i > 0; i--) {
+        give_hash(&r->rules[i - 1]);
+        enter(r, i - 1);
+    }
+}
+
 static hulse_status fill(struct topic_rules *r,
                          const struct config_topic_rule *rules,
                          const struct broker_names *brokers,
@@ -162,7 +197,6 @@ static hulse_status fill(struct topic_rules *r,
 {
     char *text = r->text;
 
-    (void)note_shape(r, (struct shape){0}); /* for those that get no shape of their own */
     for (uint32_t i = 0; i < r->count; i++) {
         struct rule *rule = &r->rules[i];
         uint32_t broker = 0;
@@ -179,11 +213,8 @@ static hulse_status fill(struct topic_rules *r,
         if (bytes > HULSE_TOPIC_NAME_MAX) {
             return hulse_fail(err, HULSE_INVAL, "topics.%u.match: longer than any topic name", i);
         }
-        give_shape(r, rule);
     }
-    for (uint32_t i = r->count; i > 0; i--) {
-        enter(r, i - 1);
-    }
+    index_rules(r);
     return HULSE_OK;
 }
 

@@ -3,8 +3,9 @@
  * topic_rules - the `topics` of a configuration, found by name: the first that matches counts.
  *
  * Rules are indexed by what stands before their first star and behind their last: a name's
- * beginnings and ends are hashed once, and each pair of lengths that occurs is looked up. Rules with
- * the same beginning and end are a chain in the order of the file.
+ * beginnings and ends are hashed once, and each pair of lengths that occurs is looked up. Where more
+ * than 256 pairs occur, beginnings alone count. Rules with the same are a chain in the order of the
+ * file.
  *
  * Threads: constant once made.
  * Limits:  HULSE_TOPIC_RULES_MAX rules.

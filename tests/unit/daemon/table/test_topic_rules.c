@@ -117,12 +117,56 @@ static void test_against_a_scan(void **state)
     assert_true(found > ROUNDS * NAMES / 10);
 }
 
+enum { SIDE = 40, LONG = 400 };
+
+static void check_all(const struct config_topic_rule *rules, size_t count)
+{
+    struct topic_rules *r = make(rules, count);
+    for (size_t i = 0; i < count; i += 7) {
+        char name[LONG + 8];
+        uint32_t expected = HULSE_TOPIC_RULE_NONE;
+        (void)snprintf(name, sizeof(name), "%s", rules[i].match);
+        *strchr(name, '*') = 'c';
+        for (size_t k = count; k > 0; k--) {
+            expected = hulse_pattern_match(rules[k - 1].match, name) ? (uint32_t)(k - 1) : expected;
+        }
+        assert_int_equal(hulse_topic_rules_find(r, name)->rule, expected);
+    }
+    hulse_topic_rules_destroy(&r);
+}
+
+/* More pairs of lengths, then more lengths of beginnings, than are looked up one by one. */
+static void test_many_shapes(void **state)
+{
+    static char pairs[SIDE * SIDE][2 * SIDE + 2];
+    static char lengths[LONG][LONG + 4];
+    static struct config_topic_rule rules[SIDE * SIDE];
+
+    (void)state;
+    for (size_t i = 0; i < SIDE * SIDE; i++) {
+        const size_t a = i / SIDE;
+        const size_t b = i % SIDE;
+        memset(pairs[i], 'a', a);
+        pairs[i][a] = '*';
+        memset(pairs[i] + a + 1, 'b', b);
+        rules[i] = (struct config_topic_rule){.match = pairs[i]};
+    }
+    check_all(rules, (size_t)SIDE * SIDE);
+    for (size_t i = 0; i < LONG; i++) {
+        memset(lengths[i], 'a', LONG - i);
+        (void)snprintf(lengths[i] + LONG - i, 4, "*%c", (char)('a' + i % 20));
+        rules[i] = (struct config_topic_rule){.match = lengths[i]};
+    }
+    check_all(rules, LONG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_the_first_counts, no_leak),
         cmocka_unit_test_teardown(test_refusals, no_leak),
         cmocka_unit_test_teardown(test_against_a_scan, no_leak),
+        cmocka_unit_test_teardown(test_many_shapes, no_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
