@@ -35,6 +35,7 @@ struct worker_module;
 #define BROKER_CAN_STATS (1U << 9U)
 #define BROKER_CAN_ADMIN (1U << 10U)
 #define BROKER_CAN_POLICY (1U << 11U)
+#define BROKER_CAN_DELAY (1U << 12U) /* deliver_after_ms; without it a message goes out at once */
 
 struct broker_ops {
     const char *type;      /* "null", "local", … */

@@ -20,7 +20,8 @@ static uint32_t local_owner(const char *topic, uint32_t workers)
     return (uint32_t)(hulse_topic_hash(topic) % workers);
 }
 
-static const struct bed_house local_house = {.destroy = hulse_local_destroy, .owner = local_owner};
+static const struct bed_house local_house = {
+    .destroy = hulse_local_destroy, .owner = local_owner, .ordered = true};
 
 static void start_workers(struct bed *bed, uint32_t workers)
 {
@@ -162,9 +163,10 @@ void hulse_bed_until(struct bed *bed, uint32_t worker, bool (*done)(void *arg), 
 void hulse_bed_topic(
     const struct bed *bed, uint32_t owner, const char *stem, char *out, size_t bytes)
 {
+    const char *scheme = bed->house->scheme == NULL ? "non-persistent" : bed->house->scheme;
     unsigned i = 0;
     do {
-        (void)snprintf(out, bytes, "non-persistent://public/default/%s-%u", stem, i++);
+        (void)snprintf(out, bytes, "%s://public/default/%s-%u", scheme, stem, i++);
     } while (bed->house->owner != NULL && bed->house->owner(out, bed->count) != owner);
 }
 

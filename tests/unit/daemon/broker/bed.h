@@ -28,7 +28,9 @@ struct bed_house {
     void *(*shared)(struct broker *b); /* of its module; NULL: the broker */
     /* The worker that a topic belongs to; NULL: to none. */
     uint32_t (*owner)(const char *topic, uint32_t workers);
-    bool every_topic; /* exists */
+    bool every_topic;   /* exists */
+    bool ordered;       /* answers come in the order of sending, which nobody promises */
+    const char *scheme; /* of topics that it has; NULL: non-persistent */
 };
 
 struct bed {
@@ -59,7 +61,7 @@ struct bed_blocker {
 };
 void hulse_bed_block(struct bed *bed, uint32_t worker, struct bed_blocker *blocker);
 void hulse_bed_release(struct bed_blocker *blocker);
-/* "non-persistent://public/default/…" of a topic that belongs to a worker, where topics do. */
+/* SCHEME "://public/default/…" of a topic that belongs to a worker, where topics do. */
 void hulse_bed_topic(
     const struct bed *bed, uint32_t owner, const char *stem, char *out, size_t bytes);
 /* The figures of a topic; false when it does not exist. */

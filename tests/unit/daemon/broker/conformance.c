@@ -10,6 +10,8 @@ static const struct conformance_case *const groups[] = {hulse_conformance_produc
                                                         hulse_conformance_ask,
                                                         hulse_conformance_admin};
 
+#define TRIED (BROKER_CAN_CONSUME | BROKER_CAN_STATS | BROKER_CAN_ADMIN)
+
 static bool applies(const struct conformance_case *c, uint32_t capabilities)
 {
     return (capabilities & c->needs) == c->needs && (capabilities & c->without) == 0;
@@ -21,6 +23,7 @@ static void run_case(const struct bed_house *house,
 {
     struct bed bed;
     hulse_bed_start_house(&bed, house);
+    assert_int_equal(bed.broker->ops->capabilities & ~TRIED, 0);
     if (applies(c, bed.broker->ops->capabilities)) {
         print_message("%s, %u workers, publisher %u, consumer %u, topic %u: %s\n",
                       house->label,

@@ -5,7 +5,8 @@
  * Each case starts the broker anew on its workers and is run for every place that the front ends
  * and the topic may have. A case that needs a capability the broker lacks is left out; that the
  * calls beyond the capabilities are refused is a case of its own. A broken promise fails the
- * process: events come on the workers' threads.
+ * process: events come on the workers' threads. So does a capability that no case here has tried:
+ * whoever builds it writes the cases.
  *
  * Threads: the test's main thread.
  * See:     test_conformance_faults.c, which proves that each promise is looked at.

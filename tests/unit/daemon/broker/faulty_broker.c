@@ -40,7 +40,7 @@ struct broker *hulse_faulty_create(struct broker *inner, enum fault fault)
     struct faulty *f = calloc(1, sizeof(*f));
     HULSE_ASSERT(f != NULL);
     f->ops = ops;
-    f->ops.capabilities = inner->ops->capabilities;
+    f->ops.capabilities = fault == FAULT_CLAIMS_ALL ? UINT32_MAX : inner->ops->capabilities;
     f->ops.module = inner->ops->module;
     f->base = (struct broker){.ops = &f->ops, .name = "faulty"};
     f->inner = inner;
@@ -114,7 +114,8 @@ static const char *const names[FAULTS] = {NAME(FAULT_NONE),
                                           NAME(FAULT_LIST_ALL),
                                           NAME(FAULT_LAST_OF_TERMINATED),
                                           NAME(FAULT_PARTITIONS_IGNORED),
-                                          NAME(FAULT_UNHEALTHY)};
+                                          NAME(FAULT_UNHEALTHY),
+                                          NAME(FAULT_CLAIMS_ALL)};
 
 const char *hulse_fault_name(enum fault fault)
 {

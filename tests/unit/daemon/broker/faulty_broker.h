@@ -70,6 +70,7 @@ enum fault {
     FAULT_LAST_OF_TERMINATED,
     FAULT_PARTITIONS_IGNORED,
     FAULT_UNHEALTHY,
+    FAULT_CLAIMS_ALL, /* capabilities that it lacks */
     FAULTS
 };
 

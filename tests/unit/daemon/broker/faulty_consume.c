@@ -10,6 +10,7 @@ struct faulty_consumer {
     struct broker_consumer base;
     struct broker_consumer *inner;
     enum fault fault;
+    enum broker_subscription type;
     bool told_end;
     uint32_t messages;
     struct broker_delivery *kept; /* FAULT_ORDER: comes after the next one */
@@ -158,6 +159,7 @@ hulse_status hulse_faulty_consumer_open(struct broker *b,
     HULSE_ASSERT(c != NULL);
     c->base = (struct broker_consumer){.ops = b->ops, .events = params->events, .ctx = params->ctx};
     c->fault = f->fault;
+    c->type = params->type;
     below.events = &events;
     below.ctx = c;
     spoil(f->fault, &below);
@@ -261,7 +263,7 @@ hulse_status hulse_faulty_last_message_id(struct broker_consumer *consumer, stru
 hulse_status hulse_faulty_unsubscribe(struct broker_consumer *consumer, struct error *err)
 {
     struct faulty_consumer *c = of(consumer);
-    if (c->fault == FAULT_UNSUBSCRIBE_NOTHING) {
+    if (c->fault == FAULT_UNSUBSCRIBE_NOTHING && c->type != BROKER_READER) {
         c->base.events->done(c->base.ctx, BROKER_UNSUBSCRIBE, HULSE_OK, "", NULL);
         return HULSE_OK;
     }

@@ -41,7 +41,8 @@ static void run_local(uint32_t workers)
                                     .workers = workers,
                                     .create = create_local,
                                     .destroy = hulse_local_destroy,
-                                    .owner = local_owner};
+                                    .owner = local_owner,
+                                    .ordered = true};
     hulse_conformance_run(&house);
 }
 
