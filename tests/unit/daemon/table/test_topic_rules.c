@@ -117,7 +117,7 @@ static void test_against_a_scan(void **state)
     assert_true(found > ROUNDS * NAMES / 10);
 }
 
-enum { SIDE = 40, LONG = 400 };
+enum { SIDE = 40, PAIRS = SIDE * SIDE, LONG = 400 };
 
 static void check_all(const struct config_topic_rule *rules, size_t count)
 {
@@ -138,12 +138,12 @@ static void check_all(const struct config_topic_rule *rules, size_t count)
 /* More pairs of lengths, then more lengths of beginnings, than are looked up one by one. */
 static void test_many_shapes(void **state)
 {
-    static char pairs[SIDE * SIDE][2 * SIDE + 2];
+    static char pairs[PAIRS][2 * SIDE + 2];
     static char lengths[LONG][LONG + 4];
-    static struct config_topic_rule rules[SIDE * SIDE];
+    static struct config_topic_rule rules[PAIRS];
 
     (void)state;
-    for (size_t i = 0; i < SIDE * SIDE; i++) {
+    for (size_t i = 0; i < PAIRS; i++) {
         const size_t a = i / SIDE;
         const size_t b = i % SIDE;
         memset(pairs[i], 'a', a);
@@ -151,7 +151,7 @@ static void test_many_shapes(void **state)
         memset(pairs[i] + a + 1, 'b', b);
         rules[i] = (struct config_topic_rule){.match = pairs[i]};
     }
-    check_all(rules, (size_t)SIDE * SIDE);
+    check_all(rules, PAIRS);
     for (size_t i = 0; i < LONG; i++) {
         memset(lengths[i], 'a', LONG - i);
         (void)snprintf(lengths[i] + LONG - i, 4, "*%c", (char)('a' + i % 20));
