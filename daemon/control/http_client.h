@@ -3,8 +3,10 @@
  * http_client - HTTP requests to the outside, by libcurl on the control loop.
  *
  * HTTP/1.1 over TCP or TLS (1.2 and later). Addresses come from the resolver, so that libcurl never
- * starts a thread; redirects are not followed; no proxy, no .netrc, no cookies, whatever the
- * environment says. Connections are kept for some seconds; then the client holds nothing.
+ * starts a thread; where there are several, one that does not answer has 4 s at most, and less when
+ * the request's time is shorter. Redirects are not followed; no proxy, no .netrc, no cookies,
+ * whatever the environment says. Connections are kept for some seconds; then the client holds
+ * nothing.
  *
  * Threads: control, with SIGPIPE ignored.
  * Trust:   servers are foreign: time, head and body of an answer are bounded. Requests and answers
@@ -76,6 +78,7 @@ struct http_client {
     struct resolver *resolver;
     void *multi; /* of libcurl; NULL while there is nothing to do */
     uint32_t calls;
+    bool socket_gone; /* while libcurl ran */
     LIST_HEAD(, http_exchange) exchanges;
     LIST_HEAD(, http_watch) watches;
     struct timer timer; /* libcurl wants to be called */
