@@ -10,6 +10,7 @@
 
 #include "daemon/control/http_exchange.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,8 +237,25 @@ static void kept_long_enough(struct timer *timer)
     close_multi(c);
 }
 
+/*
+ * libcurl, and OpenSSL as some build it, write the keys of every connection where this says: with
+ * them a capture shows the secrets.
+ */
+static void forget_key_log(void)
+{
+    static const char name[] = "SSLKEYLOGFILE";
+
+    /* Before there are others who read the environment. NOLINTBEGIN(concurrency-mt-unsafe) */
+    if (getenv(name) != NULL) {
+        HULSE_LOG_WARNF("http.key_log", hulse_log_str("ignored", name));
+        (void)unsetenv(name);
+    }
+    /* NOLINTEND(concurrency-mt-unsafe) */
+}
+
 void hulse_http_client_init(struct http_client *c, struct loop *loop, struct resolver *resolver)
 {
+    forget_key_log();
     *c = (struct http_client){
         .loop = loop,
         .resolver = resolver,

@@ -85,7 +85,10 @@ struct http_client {
     struct timer idle;  /* connections are no longer kept */
 };
 
-/* Opens nothing. The resolver is borrowed until fini. */
+/*
+ * Opens nothing. The resolver is borrowed until fini. Takes SSLKEYLOGFILE out of the environment, so
+ * no other thread may read that meanwhile.
+ */
 void hulse_http_client_init(struct http_client *c, struct loop *loop, struct resolver *resolver);
 /* Calls that are on their way get no done(). Not from within a done(). */
 void hulse_http_client_fini(struct http_client *c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal:   a host whose first address swallows packets is reached by its next one in
- *         time.
+ * Goal:   a host whose first address swallows packets is reached by its next one in time, and the
+ *         environment cannot have the keys of TLS written down.
  * Method: a socket whose full backlog makes the kernel drop what comes; real servers on the loopback
  *         interface, found through a name server of the test's own.
  */
@@ -17,7 +17,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -169,12 +171,59 @@ static void test_no_address_has_all_of_the_time(void **state)
     stop_swallowing(&second);
 }
 
+/* ---- the environment ---- */
+
+/* Nobody else reads the environment here. */
+/* NOLINTBEGIN(concurrency-mt-unsafe) */
+static void test_keys_of_tls_are_not_written_down(void **state)
+{
+    static char text[4096];
+    char folder[] = "/tmp/hulse-keys-XXXXXX";
+    char keys[64];
+    char ca[64];
+    char url[64];
+    char command[64];
+    struct http_server tls;
+    const struct http_request request = {
+        .url = url, .timeout_ms = 60000, .answer_bytes_max = 1000, .tls = {.ca_file = ca}};
+    const int real = dup(STDERR_FILENO);
+    const int own = memfd_create("stderr", MFD_CLOEXEC);
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(keys, sizeof(keys), "%s/keys", folder);
+    (void)snprintf(ca, sizeof(ca), "%s/ca.pem", folder);
+    hulse_test_http_start(&tls, "127.0.0.1", folder);
+    (void)snprintf(url, sizeof(url), "https://one.test:%u/hello", tls.port);
+    (void)setenv("SSLKEYLOGFILE", keys, 1);
+    hulse_http_client_fini(&client);
+    assert_true(real >= 0 && own >= 0 && dup2(own, STDERR_FILENO) >= 0);
+    hulse_http_client_init(&client, &loop, &resolver);
+    assert_true(dup2(real, STDERR_FILENO) >= 0);
+    const struct probe p = ask(&request);
+    assert_string_equal(p.why, "");
+    assert_int_equal(p.code, 200);
+    assert_int_equal(access(keys, F_OK), -1);
+    assert_null(getenv("SSLKEYLOGFILE"));
+    assert_true(pread(own, text, sizeof(text) - 1, 0) > 0);
+    assert_non_null(strstr(text, "SSLKEYLOGFILE"));
+    assert_null(strstr(text, folder));
+    (void)close(real);
+    (void)close(own);
+    hulse_test_http_stop(&tls);
+    (void)snprintf(command, sizeof(command), "rm -r %s", folder);
+    /* A folder of the test's own. NOLINTNEXTLINE(cert-env33-c) */
+    assert_int_equal(system(command), 0);
+}
+/* NOLINTEND(concurrency-mt-unsafe) */
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_an_address_that_swallows_packets),
         CASE(test_no_address_has_all_of_the_time),
+        CASE(test_keys_of_tls_are_not_written_down),
     };
 
     hulse_role_set(HULSE_ROLE_CONTROL);
