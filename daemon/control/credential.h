@@ -9,9 +9,11 @@
  *   OAUTH2   fetched from an issuer; again as a command is, or by the life that the issuer tells
  *
  * What fails is tried again (a file at its period, all else after 1 s, then twice as long each time,
- * up to 60 s); until then the token before stays in force, unless its time is over.
+ * up to 60 s); until then the token before stays in force, unless its time is over. The same token
+ * again is no change, but its end is what was said last.
  *
- * Threads: control, as the writer that retires (rcu.h). `slot` may be read by any thread (secret.h) until the credential is destroyed.
+ * Threads: control, as the writer that retires (rcu.h). `slot` may be read by any thread (secret.h)
+ *          until the credential is destroyed.
  * Trust:   token.h. Texts of errors hold nothing of a token.
  */
 #ifndef HULSE_CONTROL_CREDENTIAL_H
