@@ -370,6 +370,19 @@ static hulse_status check(const struct credential_params *params, struct error *
     return HULSE_OK;
 }
 
+/* `oauth2`: what params->oauth2 became, or NULL. */
+static bool is_same(const struct credential *c,
+                    const struct credential_params *params,
+                    const struct oauth2_source *oauth2)
+{
+    if (c->kind != params->kind || c->period_ms != params->period_ms ||
+        c->timeout_ms != params->timeout_ms) {
+        return false;
+    }
+    return oauth2 != NULL ? hulse_oauth2_source_equal(c->oauth2, oauth2)
+                          : strcmp(c->text, params->text) == 0;
+}
+
 hulse_status hulse_credential_set(struct credential *c,
                                   const struct credential_params *params,
                                   struct error *err)
@@ -381,7 +394,12 @@ hulse_status hulse_credential_set(struct credential *c,
     HULSE_ASSERT_ROLE(HULSE_ROLE_CONTROL);
     if (st == HULSE_OK && params->kind == CREDENTIAL_OAUTH2) {
         st = hulse_oauth2_source_create(&oauth2, params->oauth2, err);
-    } else if (st == HULSE_OK) {
+    }
+    if (st == HULSE_OK && is_same(c, params, oauth2)) {
+        hulse_oauth2_source_destroy(&oauth2);
+        return HULSE_OK;
+    }
+    if (st == HULSE_OK && params->kind != CREDENTIAL_OAUTH2) {
         text = strdup(params->text);
         st = text != NULL ? HULSE_OK : hulse_fail(err, HULSE_NO_MEMORY, "no memory");
     }

@@ -93,7 +93,8 @@ struct credential *hulse_credential_create(const char *name,
 void hulse_credential_destroy(struct credential **c);
 /*
  * Where the token comes from now. The first attempt is the loop's next round; until it has
- * succeeded the token before, if any, stays in force. INVAL: nothing of this kind; NO_MEMORY.
+ * succeeded the token before, if any, stays in force. Nothing happens where it comes from there
+ * already, so that a reload disturbs nobody. INVAL: nothing of this kind; NO_MEMORY.
  */
 hulse_status hulse_credential_set(struct credential *c,
                                   const struct credential_params *params,
