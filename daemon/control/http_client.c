@@ -9,6 +9,7 @@
 #include "daemon/control/http_client.h"
 
 #include "daemon/control/http_exchange.h"
+#include "daemon/control/http_memory.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
 
@@ -212,7 +213,7 @@ static bool open_multi(struct http_client *c)
     if (c->multi != NULL) {
         return true;
     }
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (!hulse_http_memory_start_curl()) {
         return false;
     }
     CURLM *multi = curl_multi_init();

@@ -10,7 +10,8 @@
  *
  * Threads: control, with SIGPIPE ignored.
  * Trust:   servers are foreign: time, head and body of an answer are bounded. Requests and answers
- *          carry secrets: they are never logged, and wiped where they are ours.
+ *          carry secrets: they are never logged, and wiped where they are ours or libcurl's. Of
+ *          TLS, OpenSSL's buffers may keep a copy when they are freed.
  * Limits:  32 requests at once, 64 KiB of head in an answer; time and body as each request says.
  *          Bodies of answers count as HULSE_MEM_HTTP.
  */

@@ -193,12 +193,8 @@ static void token_came(struct http_call *call, const struct http_result *r)
         return;
     }
     json_t *root = json_loadb(r->body, r->body_bytes, 0, NULL);
-    json_t *token = json_object_get(root, "access_token");
     take_token(fetch, root);
-    if (json_is_string(token)) {
-        /* The library's copy, which nobody else has. */
-        explicit_bzero((char *)(uintptr_t)json_string_value(token), json_string_length(token));
-    }
+    /* jansson wipes its copies of the token (answer.h). */
     json_decref(root);
 }
 
