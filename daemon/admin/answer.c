@@ -34,10 +34,12 @@ static void *counted_alloc(size_t bytes)
     return h + 1;
 }
 
+/* Wiped, because all JSON of the process is here, tokens of an issuer too. */
 static void counted_free(void *memory)
 {
     if (memory != NULL) {
         union header *h = (union header *)memory - 1;
+        explicit_bzero(memory, h->bytes - sizeof(*h));
         hulse_mem_free(HULSE_MEM_ADMIN, h, h->bytes);
     }
 }

@@ -22,7 +22,8 @@ struct admin_line {
 };
 
 /*
- * Makes jansson take its memory under the cap. Once, before its first use by the process.
+ * Makes jansson take its memory under the cap, and wipe what it gives back: tokens are read by it
+ * too. Once, before its first use by the process.
  */
 void hulse_admin_memory_init(void);
 

@@ -44,6 +44,12 @@ static uint64_t wall_wait_ms(uint64_t wall_ms)
     return wall_ms <= now ? 0 : earlier(wall_ms - now, LOOK_AGAIN_MS);
 }
 
+/* Of the token in force; 0 = not known, or there is none. */
+static uint64_t end_of(const struct credential *c)
+{
+    return c->current != NULL ? hulse_secret_expires_wall_ms(c->current) : 0;
+}
+
 static void plan(struct credential *c)
 {
     uint64_t due_ms = UINT64_MAX;
@@ -54,8 +60,8 @@ static void plan(struct credential *c)
     if (c->refresh_wall_ms != 0) {
         due_ms = earlier(due_ms, now_ms(c) + wall_wait_ms(c->refresh_wall_ms));
     }
-    if (c->current != NULL && c->current->expires_wall_ms != 0) {
-        due_ms = earlier(due_ms, now_ms(c) + wall_wait_ms(c->current->expires_wall_ms));
+    if (end_of(c) != 0) {
+        due_ms = earlier(due_ms, now_ms(c) + wall_wait_ms(end_of(c)));
     }
     hulse_timer_stop(&c->around->loop->timers, &c->timer);
     if (due_ms != UINT64_MAX) {
@@ -72,7 +78,7 @@ static bool is_fetched(const struct credential *c)
 static void plan_after_success(struct credential *c)
 {
     const uint64_t wall_ms = hulse_clock_wall_ms();
-    const uint64_t end_ms = c->current->expires_wall_ms;
+    const uint64_t end_ms = end_of(c);
 
     if (is_fetched(c) && end_ms != 0) {
         const uint64_t left_ms = end_ms > wall_ms ? end_ms - wall_ms : 0;
@@ -169,21 +175,24 @@ static void take(struct credential *c, const char *text, size_t bytes, uint64_t 
         return;
     }
     struct secret *fresh = NULL;
-    if (!is_current(c, &token)) {
+    if (is_current(c, &token)) {
+        /* Not a new one: who was refused with it would try again, and in vain. */
+        hulse_secret_set_expires_wall_ms(c->current, token.expires_wall_ms);
+    } else {
         fresh = hulse_secret_create(token.data, token.bytes);
         if (fresh == NULL) {
             fail(c, "no memory");
             return;
         }
         fresh->generation = ++c->generation;
-        fresh->expires_wall_ms = token.expires_wall_ms;
+        hulse_secret_set_expires_wall_ms(fresh, token.expires_wall_ms);
     }
     c->failures = 0;
     if (fresh != NULL) {
         HULSE_LOG_INFOF("credential.changed",
                         hulse_log_str("broker", c->name),
                         hulse_log_u64("generation", fresh->generation),
-                        hulse_log_u64("expires_ms", fresh->expires_wall_ms));
+                        hulse_log_u64("expires_ms", token.expires_wall_ms));
         put(c, fresh);
     }
     /* changed() may have set or removed what this came from. */
@@ -280,8 +289,7 @@ static void came_due(struct timer *timer)
     struct credential *c = HULSE_CONTAINER(timer, struct credential, timer);
     const uint64_t wall_ms = hulse_clock_wall_ms();
 
-    if (c->current != NULL && c->current->expires_wall_ms != 0 &&
-        c->current->expires_wall_ms <= wall_ms) {
+    if (end_of(c) != 0 && end_of(c) <= wall_ms) {
         HULSE_LOG_ERRORF("credential.expired",
                          hulse_log_str("broker", c->name),
                          hulse_log_u64("generation", generation_of(c)));
@@ -362,6 +370,19 @@ static hulse_status check(const struct credential_params *params, struct error *
     return HULSE_OK;
 }
 
+/* `oauth2`: what params->oauth2 became, or NULL. */
+static bool is_same(const struct credential *c,
+                    const struct credential_params *params,
+                    const struct oauth2_source *oauth2)
+{
+    if (c->kind != params->kind || c->period_ms != params->period_ms ||
+        c->timeout_ms != params->timeout_ms) {
+        return false;
+    }
+    return oauth2 != NULL ? hulse_oauth2_source_equal(c->oauth2, oauth2)
+                          : strcmp(c->text, params->text) == 0;
+}
+
 hulse_status hulse_credential_set(struct credential *c,
                                   const struct credential_params *params,
                                   struct error *err)
@@ -373,7 +394,12 @@ hulse_status hulse_credential_set(struct credential *c,
     HULSE_ASSERT_ROLE(HULSE_ROLE_CONTROL);
     if (st == HULSE_OK && params->kind == CREDENTIAL_OAUTH2) {
         st = hulse_oauth2_source_create(&oauth2, params->oauth2, err);
-    } else if (st == HULSE_OK) {
+    }
+    if (st == HULSE_OK && is_same(c, params, oauth2)) {
+        hulse_oauth2_source_destroy(&oauth2);
+        return HULSE_OK;
+    }
+    if (st == HULSE_OK && params->kind != CREDENTIAL_OAUTH2) {
         text = strdup(params->text);
         st = text != NULL ? HULSE_OK : hulse_fail(err, HULSE_NO_MEMORY, "no memory");
     }
@@ -419,7 +445,7 @@ void hulse_credential_status(const struct credential *c, struct credential_statu
 {
     *out = (struct credential_status){
         .generation = generation_of(c),
-        .expires_wall_ms = c->current != NULL ? c->current->expires_wall_ms : 0,
+        .expires_wall_ms = end_of(c),
         .failures = c->failures,
         .why = c->failures > 0 ? c->why : "",
     };

@@ -9,9 +9,11 @@
  *   OAUTH2   fetched from an issuer; again as a command is, or by the life that the issuer tells
  *
  * What fails is tried again (a file at its period, all else after 1 s, then twice as long each time,
- * up to 60 s); until then the token before stays in force, unless its time is over.
+ * up to 60 s); until then the token before stays in force, unless its time is over. The same token
+ * again is no change, but its end is what was said last.
  *
- * Threads: control, as the writer that retires (rcu.h). `slot` may be read by any thread (secret.h) until the credential is destroyed.
+ * Threads: control, as the writer that retires (rcu.h). `slot` may be read by any thread (secret.h)
+ *          until the credential is destroyed.
  * Trust:   token.h. Texts of errors hold nothing of a token.
  */
 #ifndef HULSE_CONTROL_CREDENTIAL_H
@@ -91,7 +93,8 @@ struct credential *hulse_credential_create(const char *name,
 void hulse_credential_destroy(struct credential **c);
 /*
  * Where the token comes from now. The first attempt is the loop's next round; until it has
- * succeeded the token before, if any, stays in force. INVAL: nothing of this kind; NO_MEMORY.
+ * succeeded the token before, if any, stays in force. Nothing happens where it comes from there
+ * already, so that a reload disturbs nobody. INVAL: nothing of this kind; NO_MEMORY.
  */
 hulse_status hulse_credential_set(struct credential *c,
                                   const struct credential_params *params,

@@ -9,7 +9,9 @@
 #include "daemon/control/http_client.h"
 
 #include "daemon/control/http_exchange.h"
+#include "daemon/control/http_memory.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,11 +85,31 @@ static void deadline_passed(struct timer *timer)
 
 /* ---- sockets and time ---- */
 
+/* Deprecated for what it costs with thousands of requests. */
+static void run_all(struct http_client *c)
+{
+    int running = 0;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    (void)curl_multi_socket_all(c->multi, &running);
+#pragma GCC diagnostic pop
+}
+
+/*
+ * libcurl before 8.5 closes the socket of an address that did not answer, and asks for nothing: it
+ * would turn to the next address only when something else has it called.
+ */
 static void act(struct http_client *c, curl_socket_t fd, int events)
 {
     int running = 0;
 
+    c->socket_gone = false;
     (void)curl_multi_socket_action(c->multi, fd, events, &running);
+    while (c->socket_gone) {
+        c->socket_gone = false;
+        run_all(c);
+    }
     fetch_results(c);
 }
 
@@ -136,6 +158,7 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
 
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
+        c->socket_gone = true;
         if (w != NULL) {
             drop_watch(w);
         }
@@ -190,7 +213,7 @@ static bool open_multi(struct http_client *c)
     if (c->multi != NULL) {
         return true;
     }
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (!hulse_http_memory_start_curl()) {
         return false;
     }
     CURLM *multi = curl_multi_init();
@@ -215,8 +238,25 @@ static void kept_long_enough(struct timer *timer)
     close_multi(c);
 }
 
+/*
+ * libcurl, and OpenSSL as some build it, write the keys of every connection where this says: with
+ * them a capture shows the secrets.
+ */
+static void forget_key_log(void)
+{
+    static const char name[] = "SSLKEYLOGFILE";
+
+    /* Before there are others who read the environment. NOLINTBEGIN(concurrency-mt-unsafe) */
+    if (getenv(name) != NULL) {
+        HULSE_LOG_WARNF("http.key_log", hulse_log_str("ignored", name));
+        (void)unsetenv(name);
+    }
+    /* NOLINTEND(concurrency-mt-unsafe) */
+}
+
 void hulse_http_client_init(struct http_client *c, struct loop *loop, struct resolver *resolver)
 {
+    forget_key_log();
     *c = (struct http_client){
         .loop = loop,
         .resolver = resolver,
@@ -244,10 +284,13 @@ void hulse_http_client_fini(struct http_client *c)
 static void located(struct resolver_lookup *lookup, const struct resolver_result *where)
 {
     struct http_exchange *x = HULSE_CONTAINER(lookup, struct http_exchange, lookup);
+    const uint64_t now_ms = hulse_loop_now_ms(x->client->loop);
+    const uint64_t end_ms = x->deadline.due_ms;
+    const uint32_t left_ms = end_ms > now_ms ? (uint32_t)(end_ms - now_ms) : 1;
 
     if (where->status != HULSE_OK) {
         finish(x, hulse_http_exchange_fail(x, where->status, where->why));
-    } else if (!hulse_http_exchange_locate(x, where) ||
+    } else if (!hulse_http_exchange_locate(x, where, left_ms) ||
                curl_multi_add_handle(x->client->multi, x->easy) != CURLM_OK) {
         finish(x, hulse_http_exchange_fail(x, HULSE_NO_MEMORY, "no memory"));
     } else {

@@ -3,12 +3,15 @@
  * http_client - HTTP requests to the outside, by libcurl on the control loop.
  *
  * HTTP/1.1 over TCP or TLS (1.2 and later). Addresses come from the resolver, so that libcurl never
- * starts a thread; redirects are not followed; no proxy, no .netrc, no cookies, whatever the
- * environment says. Connections are kept for some seconds; then the client holds nothing.
+ * starts a thread; where there are several, one that does not answer has 4 s at most, and less when
+ * the request's time is shorter. Redirects are not followed; no proxy, no .netrc, no cookies,
+ * whatever the environment says. Connections are kept for some seconds; then the client holds
+ * nothing.
  *
  * Threads: control, with SIGPIPE ignored.
  * Trust:   servers are foreign: time, head and body of an answer are bounded. Requests and answers
- *          carry secrets: they are never logged, and wiped where they are ours.
+ *          carry secrets: they are never logged, and wiped where they are ours or libcurl's. Of
+ *          TLS, OpenSSL's buffers may keep a copy when they are freed.
  * Limits:  32 requests at once, 64 KiB of head in an answer; time and body as each request says.
  *          Bodies of answers count as HULSE_MEM_HTTP.
  */
@@ -76,13 +79,17 @@ struct http_client {
     struct resolver *resolver;
     void *multi; /* of libcurl; NULL while there is nothing to do */
     uint32_t calls;
+    bool socket_gone; /* while libcurl ran */
     LIST_HEAD(, http_exchange) exchanges;
     LIST_HEAD(, http_watch) watches;
     struct timer timer; /* libcurl wants to be called */
     struct timer idle;  /* connections are no longer kept */
 };
 
-/* Opens nothing. The resolver is borrowed until fini. */
+/*
+ * Opens nothing. The resolver is borrowed until fini. Takes SSLKEYLOGFILE out of the environment, so
+ * no other thread may read that meanwhile.
+ */
 void hulse_http_client_init(struct http_client *c, struct loop *loop, struct resolver *resolver);
 /* Calls that are on their way get no done(). Not from within a done(). */
 void hulse_http_client_fini(struct http_client *c);

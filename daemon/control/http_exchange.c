@@ -14,6 +14,12 @@
 
 enum { HEAD_BYTES_MAX = 65536, ANSWER_BYTES_FIRST = 4096 };
 
+/*
+ * For connecting to one of several addresses, TLS included. Each has half of what the one before
+ * left, so that the first, which may swallow packets, has half of this and not all of the time.
+ */
+#define CONNECT_MS 8000U
+
 /* ---- the answer ---- */
 
 static void drop_answer(struct http_exchange *x)
@@ -358,15 +364,25 @@ static bool is_literal(const char *host)
     return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
 }
 
-bool hulse_http_exchange_locate(struct http_exchange *x, const struct resolver_result *where)
+static bool set_times(struct http_exchange *x, uint32_t address_count, uint32_t left_ms)
+{
+    if (address_count > 1 && left_ms > CONNECT_MS) {
+        x->connect_ms = CONNECT_MS;
+    }
+    /* libcurl's own limit is 5 minutes, and an address's share of them longer than most requests. */
+    const long connect_ms = (long)(x->connect_ms != 0 ? x->connect_ms : left_ms);
+
+    return curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK &&
+           curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) == CURLE_OK;
+}
+
+/* libcurl is told the addresses of a name. */
+static bool set_addresses(struct http_exchange *x, const struct resolver_result *where)
 {
     char text[HULSE_RESOLVER_NAME_BYTES + 8 +
               (HULSE_RESOLVER_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3))];
     char address[INET6_ADDRSTRLEN];
 
-    if (is_literal(x->host)) {
-        return true;
-    }
     size_t used = (size_t)snprintf(text, sizeof(text), "%s:%u:", x->host, x->port);
     for (uint32_t i = 0; i < where->address_count; i++) {
         const union resolver_address *a = &where->addresses[i];
@@ -384,6 +400,14 @@ bool hulse_http_exchange_locate(struct http_exchange *x, const struct resolver_r
     return append(&x->addresses, text) &&
            curl_easy_setopt(x->easy, CURLOPT_RESOLVE, x->addresses) == CURLE_OK &&
            curl_easy_setopt(x->easy, CURLOPT_RESOLVER_START_FUNCTION, refuse_lookup) == CURLE_OK;
+}
+
+bool hulse_http_exchange_locate(struct http_exchange *x,
+                                const struct resolver_result *where,
+                                uint32_t left_ms)
+{
+    return set_times(x, where->address_count, left_ms) &&
+           (is_literal(x->host) || set_addresses(x, where));
 }
 
 /* ---- ends ---- */
@@ -425,6 +449,21 @@ hulse_http_exchange_fail(struct http_exchange *x, hulse_status status, const cha
     return (struct http_result){.status = status, .body = "", .why = x->why};
 }
 
+/* libcurl's clock and ours end a request alike. */
+static struct http_result time_over(struct http_exchange *x)
+{
+    char why[64];
+    curl_off_t connected_us = 0;
+
+    (void)curl_easy_getinfo(x->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+    if (connected_us == 0 && x->connect_ms != 0) {
+        (void)snprintf(why, sizeof(why), "no connection within %u ms", x->connect_ms);
+    } else {
+        (void)snprintf(why, sizeof(why), "no answer within %u ms", x->timeout_ms);
+    }
+    return hulse_http_exchange_fail(x, HULSE_TIMED_OUT, why);
+}
+
 struct http_result hulse_http_exchange_end(struct http_exchange *x, CURLcode code)
 {
     const hulse_status status = status_of(x, code);
@@ -435,6 +474,9 @@ struct http_result hulse_http_exchange_end(struct http_exchange *x, CURLcode cod
     }
     if (status == HULSE_NO_MEMORY) {
         return hulse_http_exchange_fail(x, status, "no memory for the answer");
+    }
+    if (status == HULSE_TIMED_OUT) {
+        return time_over(x);
     }
     if (status != HULSE_OK) {
         return hulse_http_exchange_fail(

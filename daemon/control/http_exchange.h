@@ -23,6 +23,8 @@ struct http_exchange {
     struct resolver_lookup lookup;
     struct timer deadline;
     uint32_t timeout_ms;
+    uint32_t
+        connect_ms; /* for connecting, where that is less than all of the rest; 0 = all of it */
     CURL *easy;
     bool added; /* to the client's multi handle */
     bool too_large;
@@ -49,8 +51,10 @@ hulse_status hulse_http_exchange_create(struct http_exchange **out,
                                         struct error *err);
 /* Removed from the multi handle, its lookup and timer stopped. */
 void hulse_http_exchange_destroy(struct http_exchange **exchange);
-/* Where the host is. False: no memory. */
-bool hulse_http_exchange_locate(struct http_exchange *x, const struct resolver_result *where);
+/* Where the host is, and how long all that follows may take, not 0. False: no memory. */
+bool hulse_http_exchange_locate(struct http_exchange *x,
+                                const struct resolver_result *where,
+                                uint32_t left_ms);
 /* What the end of the transfer means. The result borrows from the exchange. */
 struct http_result hulse_http_exchange_end(struct http_exchange *x, CURLcode code);
 /* An end of our own making. */

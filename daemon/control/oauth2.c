@@ -95,6 +95,20 @@ void hulse_oauth2_source_destroy(struct oauth2_source **source)
     }
 }
 
+static bool same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool hulse_oauth2_source_equal(const struct oauth2_source *a, const struct oauth2_source *b)
+{
+    return same(a->issuer, b->issuer) && same(a->client_id, b->client_id) &&
+           same(a->client_secret_file, b->client_secret_file) && same(a->audience, b->audience) &&
+           same(a->scope, b->scope) && same(a->ca_file, b->ca_file) &&
+           same(a->cert_file, b->cert_file) && same(a->key_file, b->key_file) &&
+           a->any_host == b->any_host;
+}
+
 /* ---- ends ---- */
 
 static void finish(struct oauth2_fetch *fetch, const struct oauth2_result *result)
@@ -179,12 +193,8 @@ static void token_came(struct http_call *call, const struct http_result *r)
         return;
     }
     json_t *root = json_loadb(r->body, r->body_bytes, 0, NULL);
-    json_t *token = json_object_get(root, "access_token");
     take_token(fetch, root);
-    if (json_is_string(token)) {
-        /* The library's copy, which nobody else has. */
-        explicit_bzero((char *)(uintptr_t)json_string_value(token), json_string_length(token));
-    }
+    /* jansson wipes its copies of the token (answer.h). */
     json_decref(root);
 }
 

@@ -17,6 +17,7 @@
 #include "daemon/control/http_client.h"
 #include "daemon/core/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +57,8 @@ hulse_status hulse_oauth2_source_create(struct oauth2_source **out,
                                         struct error *err);
 /* No fetch uses it any more. NULL is harmless. */
 void hulse_oauth2_source_destroy(struct oauth2_source **source);
+/* Made from the same parameters; what is in their files does not count. */
+bool hulse_oauth2_source_equal(const struct oauth2_source *a, const struct oauth2_source *b);
 
 /* Within timeout_ms, all in all. As hulse_http_client_start(). */
 hulse_status hulse_oauth2_start(struct oauth2_fetch *fetch,

@@ -274,6 +274,11 @@ static hulse_status open_channel(struct resolver *r, struct error *err)
     ares_channel channel = NULL;
     int mask = ARES_OPT_SOCK_STATE_CB;
 
+#ifdef ARES_OPT_QUERY_CACHE
+    /* From 1.31 on it caches for up to an hour unless told not to: whoever asks knows the time. */
+    options.qcache_max_ttl = 0;
+    mask |= ARES_OPT_QUERY_CACHE;
+#endif
     mask |= r->params.timeout_ms != 0 ? ARES_OPT_TIMEOUTMS : 0;
     mask |= r->params.tries != 0 ? ARES_OPT_TRIES : 0;
     int rc = ares_init_options(&channel, &options, mask);

@@ -4,7 +4,8 @@
  *
  * IPv4 and IPv6, literal addresses, the hosts file, the name servers and search domains of
  * resolv.conf. That file is read when lookups begin after a time without any, in which the
- * resolver holds no descriptor. Nothing is cached: an answer carries the time it may be kept.
+ * resolver holds no descriptor. Nothing is cached, by c-ares neither: an answer carries the time it
+ * may be kept.
  *
  * Threads: control.
  * Trust:   answers come from a network; c-ares parses them, and what it gives is bounded here.

@@ -21,6 +21,7 @@ struct secret *hulse_secret_create(const void *data, size_t bytes)
     }
     memset(s, 0, sizeof(*s));
     atomic_init(&s->holders, 1);
+    atomic_init(&s->expires_wall_ms, 0);
     s->bytes = bytes;
     if (bytes > 0) {
         memcpy(s->data, data, bytes);
@@ -51,6 +52,17 @@ void hulse_secret_release(struct secret **secret)
         explicit_bzero(s->data, s->bytes);
         free(s);
     }
+}
+
+/* Relaxed: nothing else is told by it. */
+uint64_t hulse_secret_expires_wall_ms(const struct secret *s)
+{
+    return atomic_load_explicit(&s->expires_wall_ms, memory_order_relaxed);
+}
+
+void hulse_secret_set_expires_wall_ms(struct secret *s, uint64_t expires_wall_ms)
+{
+    atomic_store_explicit(&s->expires_wall_ms, expires_wall_ms, memory_order_relaxed);
 }
 
 static void no_reader_is_left(struct rcu_retired *retired)

@@ -131,7 +131,7 @@ void hulse_creds_check_token(const char *name, const char *expected)
     assert_non_null(s);
     assert_string_equal(s->data, expected);
     assert_int_equal(s->generation, hulse_creds_status_of(name).generation);
-    assert_int_equal(s->expires_wall_ms, hulse_creds_status_of(name).expires_wall_ms);
+    assert_int_equal(hulse_secret_expires_wall_ms(s), hulse_creds_status_of(name).expires_wall_ms);
     hulse_secret_release(&s);
 }
 

@@ -62,6 +62,17 @@ static void put_both(struct message *m, unsigned name_at, unsigned type)
     }
 }
 
+static void put_lame(struct message *m, unsigned type)
+{
+    static const uint8_t first[] = {127, 0, 0, 3};
+    static const uint8_t second[] = {127, 0, 0, 2};
+
+    if (type == TYPE_A) {
+        put_record(m, HEADER_BYTES, TYPE_A, 300, first, sizeof(first));
+        put_record(m, HEADER_BYTES, TYPE_A, 300, second, sizeof(second));
+    }
+}
+
 static void put_many(struct message *m, unsigned type, uint8_t count)
 {
     uint8_t v4[] = {127, 0, 0, 1};
@@ -84,6 +95,8 @@ static bool answer(struct message *m, const char *name, unsigned type)
         }
     } else if (strcmp(name, "\4both\4test") == 0) {
         put_both(m, HEADER_BYTES, type);
+    } else if (strcmp(name, "\4lame\4test") == 0) {
+        put_lame(m, type);
     } else if (strcmp(name, "\5alias\4test") == 0) {
         put_record(m, HEADER_BYTES, TYPE_CNAME, 20, target, sizeof(target));
         put_both(m, (unsigned)(m->used - sizeof(target)), type);

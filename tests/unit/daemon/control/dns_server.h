@@ -4,6 +4,7 @@
  *
  *   one.test     A 127.0.0.1, TTL 300; no AAAA
  *   both.test    A 127.0.0.2 and AAAA ::1, TTL 300 and 60
+ *   lame.test    A 127.0.0.3 and then 127.0.0.2, TTL 300
  *   alias.test   CNAME both.test, TTL 20
  *   many.test    25 A
  *   large.test   40 A, more than UDP may carry, and carried nevertheless

@@ -21,7 +21,7 @@ ca.pem and other.pem, two authorities; server.pem, signed by the first for local
   /oidc/N/...    discovery document of an issuer; 1: none, 2: no endpoint, 3: one without TLS
   /token/N       a token: what was posted, for an hour; 4: another one each time, for 3 s;
                  5: refused; 6: no token; 7: not JSON; 8: of another type; 9: no life; 10: slow;
-                 11: refused with what was posted
+                 11: refused with what was posted; 12: the same one each time, for 3 s
 """
 
 import http.server
@@ -140,6 +140,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             ENDED.wait()
         elif kind == 11:
             self.json({"error": body}, 400)
+        elif kind == 12:
+            self.json({"access_token": "the-same", "expires_in": 3})
         else:
             self.json(answer)
 

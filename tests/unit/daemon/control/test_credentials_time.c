@@ -187,6 +187,84 @@ static void test_tokens_of_an_issuer(void **state)
     hulse_test_http_stop(&server);
 }
 
+/* The same token each time, which lives longer than was said at first. */
+static void test_a_token_whose_end_moves(void **state)
+{
+    struct http_server server;
+
+    (void)state;
+    hulse_test_http_start(&server, "127.0.0.1", NULL);
+    hulse_creds_write_token("secret");
+    set_oauth2(&server, 12);
+    hulse_creds_await_generation("main", 1);
+    const uint64_t end_ms = hulse_creds_status_of("main").expires_wall_ms;
+    struct secret *held = hulse_secret_slot_hold(&hulse_creds_find("main")->slot);
+    while (hulse_clock_wall_ms() < end_ms + 1000) {
+        hulse_creds_turn();
+        assert_int_equal(hulse_creds_status_of("main").generation, 1);
+        assert_int_equal(hulse_creds_status_of("main").failures, 0);
+    }
+    hulse_creds_check_token("main", "the-same");
+    assert_true(hulse_creds_status_of("main").expires_wall_ms > end_ms + 1000);
+    /* Nothing is new for those who have it. */
+    assert_int_equal(hulse_creds.changes, 1);
+    assert_true(hulse_secret_expires_wall_ms(held) > end_ms + 1000);
+    hulse_secret_release(&held);
+    hulse_test_http_stop(&server);
+}
+
+/* ---- the same source again ---- */
+
+static void test_the_same_source_again(void **state)
+{
+    const char *command = hulse_creds_counting_command();
+
+    (void)state;
+    hulse_creds_set("main", CREDENTIAL_COMMAND, command, SHORT_MS);
+    hulse_creds_await_failures("main", 3);
+    const uint64_t next_ms = hulse_timer_next(&hulse_creds.loop.timers);
+    hulse_creds_set("main", CREDENTIAL_COMMAND, command, SHORT_MS);
+    assert_int_equal(hulse_creds_status_of("main").failures, 3);
+    assert_int_equal(hulse_timer_next(&hulse_creds.loop.timers), next_ms);
+    hulse_creds_set("main", CREDENTIAL_COMMAND, "sleep 1000", SHORT_MS);
+    while (hulse_creds_find("main")->command.id == 0) {
+        hulse_creds_turn();
+    }
+    const uint64_t id = hulse_creds_find("main")->command.id;
+    hulse_creds_set("main", CREDENTIAL_COMMAND, "sleep 1000", SHORT_MS);
+    assert_int_equal(hulse_creds_find("main")->command.id, id);
+    /* Another period is another source, and so is what comes after its removal. */
+    hulse_creds_set("main", CREDENTIAL_COMMAND, "sleep 1000", LONG_MS);
+    assert_int_equal(hulse_creds_find("main")->command.id, 0);
+    hulse_credentials_remove(&hulse_creds.credentials, "main");
+    hulse_creds_set("main", CREDENTIAL_TOKEN, "static", 0);
+    hulse_creds_await_generation("main", 1);
+    hulse_creds_set("main", CREDENTIAL_TOKEN, "static", 0);
+    assert_int_equal(hulse_timer_next(&hulse_creds.loop.timers), HULSE_TIMER_NEVER);
+    hulse_credentials_remove(&hulse_creds.credentials, "main");
+    hulse_creds_set("main", CREDENTIAL_TOKEN, "static", 0);
+    hulse_creds_await_generation("main", 2);
+}
+
+static void test_the_same_issuer_again(void **state)
+{
+    struct http_server server;
+
+    (void)state;
+    hulse_test_http_start(&server, "127.0.0.1", NULL);
+    hulse_creds_write_token("secret");
+    set_oauth2(&server, 10);
+    while (hulse_creds_find("main")->fetch.source == NULL) {
+        hulse_creds_turn();
+    }
+    set_oauth2(&server, 10);
+    assert_int_equal(hulse_creds.client.calls, 1);
+    assert_non_null(hulse_creds_find("main")->fetch.source);
+    set_oauth2(&server, 9);
+    assert_int_equal(hulse_creds.client.calls, 0);
+    hulse_test_http_stop(&server);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, hulse_creds_set_up, hulse_creds_tear_down)
@@ -198,6 +276,9 @@ int main(void)
         CASE(test_the_end_of_a_token_as_it_stands),
         CASE(test_a_lost_helper),
         CASE(test_tokens_of_an_issuer),
+        CASE(test_a_token_whose_end_moves),
+        CASE(test_the_same_source_again),
+        CASE(test_the_same_issuer_again),
     };
 
     hulse_role_set(HULSE_ROLE_CONTROL);

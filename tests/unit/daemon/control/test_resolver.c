@@ -198,6 +198,19 @@ static void test_names_have_bounds(void **state)
     assert_int_not_equal(look_up(name)->status, HULSE_OK);
 }
 
+/* Not even while the channel is open: c-ares from 1.31 on would. */
+static void test_nothing_is_cached(void **state)
+{
+    (void)state;
+    assert_int_equal(begin(&probes[1], "silent.test"), HULSE_OK);
+    assert_int_equal(look_up("one.test")->status, HULSE_OK);
+    assert_non_null(resolver.channel);
+    const unsigned asked = atomic_load(&dns.queries);
+    assert_int_equal(look_up("one.test")->status, HULSE_OK);
+    assert_true(atomic_load(&dns.queries) > asked);
+    hulse_resolver_cancel(&probes[1].lookup);
+}
+
 /* ---- several, cancelled ones, the end ---- */
 
 static void test_as_many_as_allowed(void **state)
@@ -316,6 +329,7 @@ int main(void)
         CASE(test_failures_say_what_they_are),
         CASE(test_nobody_serves),
         CASE(test_names_have_bounds),
+        CASE(test_nothing_is_cached),
         CASE(test_as_many_as_allowed),
         CASE(test_cancel),
         CASE(test_cancelled_queries_count_until_they_end),
