@@ -3,10 +3,13 @@
  * helper - commands of the operator (`token_command`), run by a process of its own.
  *
  * The process is forked before the first thread, so that the daemon itself need never start
- * programs and its sandbox may forbid it. It runs each command with `/bin/sh -c`, the daemon's
- * environment, no input, and in a process group that is killed with it. It ends with the daemon.
+ * programs and its sandbox may forbid it, and before the configuration is read, so that it holds
+ * none of its secrets. It runs each command with `/bin/sh -c`, the daemon's environment, no input,
+ * and in a process group that is killed with it. It ends with the daemon.
  * It is not restarted: after the start nobody could.
  *
+ * Rights:  those of the daemon's user, without capabilities, and none by setuid programs (it sets
+ *          PR_SET_NO_NEW_PRIVS); so have the commands. Nobody but root can look into it.
  * Threads: fork by main before any other thread; the rest control.
  * Trust:   output may be anything; it is bounded, handed on as bytes, never logged, and wiped.
  * Limits:  16 commands at once, 4095 bytes of command, 64 KiB of output.

@@ -11,6 +11,7 @@
  */
 #include "daemon/control/helper_wire.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/privileges.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -379,12 +380,27 @@ static void handle_jobs(const struct pollfd *set, int socket_fd)
     }
 }
 
+/*
+ * Commands get what it has, so it has nothing to give: no capability, and no program that would
+ * lend one (a command may not be setuid). The daemon, which asks for commands when it has dropped
+ * all that itself, would otherwise get it back from here.
+ */
+static void give_up_rights(void)
+{
+    if (hulse_privileges_drop() != 0) {
+        _exit(HULSE_PRIVILEGES_EXIT);
+    }
+    /* Its memory has outputs of commands in it. exec() lifts it again for the commands. */
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 /* A process that keeps nothing of the daemon but its socket, its environment and stderr. */
 static int settle(int *socket_fd, int parent_pid)
 {
     sigset_t all;
     sigset_t ended;
 
+    give_up_rights();
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
     (void)sigemptyset(&ended);
