@@ -4,9 +4,9 @@
  *
  * The process is forked before the first thread, so that the daemon itself need never start
  * programs and its sandbox may forbid it, and before the configuration is read, so that it holds
- * none of its secrets. It runs each command with `/bin/sh -c`, the daemon's environment, no input,
- * and in a process group that is killed with it. It ends with the daemon.
- * It is not restarted: after the start nobody could.
+ * none of its secrets. It runs each command with `/bin/sh -c`, the daemon's environment and no
+ * input. With the command ends all that it has started, detached or not (helper_command.h). The
+ * process ends with the daemon. It is not restarted: after the start nobody could.
  *
  * Rights:  those of the daemon's user, without capabilities, and none by setuid programs (it sets
  *          PR_SET_NO_NEW_PRIVS); so have the commands. Nobody but root can look into it.

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,6 +101,43 @@ static void check_output(const char *command, const char *expected)
     assert_string_equal(probes[0].output, expected);
 }
 
+/* The number in the file, which a command writes. */
+static pid_t pid_in(const char *name)
+{
+    char path[64];
+    char line[32] = "";
+    const uint64_t end_ms = now_ms() + SOON_MS;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    while (strchr(line, '\n') == NULL && now_ms() < end_ms) {
+        FILE *f = fopen(path, "re");
+        if (f != NULL) {
+            (void)fgets(line, sizeof(line), f);
+            (void)fclose(f);
+        }
+        (void)usleep(1000);
+    }
+    const pid_t pid = (pid_t)strtol(line, NULL, 10);
+    assert_true(pid > 1);
+    return pid;
+}
+
+/* A zombie is still there: somebody has to wait for it. */
+static void check_vanishes(const char *name)
+{
+    const pid_t pid = pid_in(name);
+    const uint64_t end_ms = now_ms() + SOON_MS;
+
+    while (kill(pid, 0) == 0 && now_ms() < end_ms) {
+        (void)usleep(1000);
+    }
+    const bool there = kill(pid, 0) == 0;
+    if (there) {
+        (void)kill(pid, SIGKILL);
+    }
+    assert_false(there);
+}
+
 /* ---- rights ---- */
 
 static void test_it_has_no_rights_to_lend(void **state)
@@ -131,13 +170,123 @@ static void test_it_has_no_rights_to_lend(void **state)
     check_output("stat -c %u /proc/self/maps", line);
 }
 
+/* ---- what commands leave behind ---- */
+
+static void test_what_detaches_itself_ends_with_its_command(void **state)
+{
+    char command[160];
+
+    (void)state;
+    (void)snprintf(command, sizeof(command), "setsid sleep 77 & echo $! > %s/pid; echo done", dir);
+    check_output(command, "done\n");
+    check_vanishes("pid");
+    /* Twice detached, its parent gone while the command still runs. */
+    (void)snprintf(command,
+                   sizeof(command),
+                   "setsid sh -c 'setsid sleep 77 & echo $! > %s/second'; echo done",
+                   dir);
+    check_output(command, "done\n");
+    check_vanishes("second");
+}
+
+static void test_one_command_does_not_end_what_another_detached(void **state)
+{
+    char command[160];
+    char later[96];
+
+    (void)state;
+    (void)snprintf(command,
+                   sizeof(command),
+                   "(setsid sleep 77 & echo $! > %s/pid); read x < %s/fifo; echo done",
+                   dir,
+                   dir);
+    (void)snprintf(later, sizeof(later), "%s/fifo", dir);
+    assert_int_equal(mkfifo(later, 0600), 0);
+    begin(&probes[1], command, LONG_MS);
+    const pid_t detached = pid_in("pid");
+    check_output("setsid sleep 77 & echo short", "short\n");
+    assert_int_equal(kill(detached, 0), 0);
+    assert_int_equal(probes[1].answers, 0);
+    (void)snprintf(later, sizeof(later), "echo go > %s/fifo", dir);
+    check_output(later, "");
+    await(&probes[1]);
+    check_vanishes("pid");
+}
+
+static void test_time_is_up_for_what_is_detached(void **state)
+{
+    char command[160];
+
+    (void)state;
+    (void)snprintf(command, sizeof(command), "setsid sleep 77 & echo $! > %s/pid; wait", dir);
+    begin(&probes[0], command, 300);
+    await(&probes[0]);
+    assert_int_equal(probes[0].status, HULSE_TIMED_OUT);
+    check_vanishes("pid");
+}
+
+static void test_a_killed_helper_takes_its_commands_along(void **state)
+{
+    char command[160];
+
+    (void)state;
+    (void)snprintf(command, sizeof(command), "setsid sleep 77 & echo $! > %s/pid; wait", dir);
+    begin(&probes[0], command, LONG_MS);
+    const pid_t pid = pid_in("pid");
+    assert_int_equal(kill(helper.pid, SIGKILL), 0);
+    await(&probes[0]);
+    assert_int_equal(probes[0].status, HULSE_CLOSED);
+    /* They come to the test, which adopts orphans. */
+    const uint64_t end_ms = now_ms() + SOON_MS;
+    while (kill(pid, 0) == 0 && now_ms() < end_ms) {
+        (void)waitpid(-1, NULL, WNOHANG);
+        (void)usleep(1000);
+    }
+    const bool there = kill(pid, 0) == 0;
+    if (there) {
+        (void)kill(pid, SIGKILL);
+    }
+    while (waitpid(-1, NULL, 0) > 0) {
+    }
+    assert_false(there);
+}
+
+/* Whatever a command does to the process that watches over it. */
+static void test_commands_that_turn_against_their_keeper(void **state)
+{
+    char command[160];
+
+    (void)state;
+    (void)snprintf(
+        command, sizeof(command), "setsid sleep 77 & echo $! > %s/pid; kill -9 $PPID; wait", dir);
+    begin(&probes[0], command, LONG_MS);
+    await(&probes[0]);
+    assert_int_equal(probes[0].status, HULSE_FAILED);
+    check_vanishes("pid");
+    (void)snprintf(command,
+                   sizeof(command),
+                   "setsid sleep 77 & echo $! > %s/second; kill -STOP $PPID; wait",
+                   dir);
+    begin(&probes[0], command, 300);
+    await(&probes[0]);
+    assert_int_equal(probes[0].status, HULSE_TIMED_OUT);
+    check_vanishes("second");
+    check_output("echo next", "next\n");
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_it_has_no_rights_to_lend),
+        CASE(test_what_detaches_itself_ends_with_its_command),
+        CASE(test_one_command_does_not_end_what_another_detached),
+        CASE(test_time_is_up_for_what_is_detached),
+        CASE(test_a_killed_helper_takes_its_commands_along),
+        CASE(test_commands_that_turn_against_their_keeper),
     };
 
     hulse_role_set(HULSE_ROLE_CONTROL);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
