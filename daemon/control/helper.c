@@ -33,6 +33,8 @@ hulse_status hulse_helper_fork(struct helper *h, struct error *err)
         return hulse_fail(err, HULSE_IO, "socketpair: %s", strerrordesc_np(errno));
     }
     const pid_t parent = getpid();
+    /* Inherited as ignored, the kernel would wait for our child and give its number away. */
+    (void)signal(SIGCHLD, SIG_DFL);
     h->pid = fork();
     if (h->pid == 0) {
         (void)close(ends[0]);
@@ -48,14 +50,18 @@ hulse_status hulse_helper_fork(struct helper *h, struct error *err)
     return HULSE_OK;
 }
 
-/* A process that somebody has stopped must not keep the daemon from ending. */
+/*
+ * A process that somebody has stopped must not keep the daemon from ending. One that is no child of
+ * ours any more (ECHILD) has ended, and its number may be another's.
+ */
 static int await_end(pid_t pid)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
     int status = 0;
 
     for (unsigned ms = 0; ms < END_DEADLINE_MS; ms++) {
-        if (waitpid(pid, &status, WNOHANG) == pid) {
+        const pid_t ended = waitpid(pid, &status, WNOHANG);
+        if (ended == pid || (ended < 0 && errno == ECHILD)) {
             return status;
         }
         (void)nanosleep(&pause, NULL);
@@ -106,8 +112,12 @@ static void lose(struct helper *h)
 {
     const struct helper_result result = {.status = HULSE_CLOSED, .why = gone};
     struct helper_call *call = NULL;
+    siginfo_t seen = {0};
 
-    (void)kill(h->pid, SIGKILL);
+    /* Not even its number is known to be its own, if somebody else has waited for it. */
+    if (waitid(P_PID, (id_t)h->pid, &seen, WEXITED | WNOHANG | WNOWAIT) == 0 && seen.si_pid == 0) {
+        (void)kill(h->pid, SIGKILL);
+    }
     const int status = end_process(h);
     HULSE_LOG_ERRORF("helper.ended",
                      hulse_log_u64("signal", WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status) : 0),

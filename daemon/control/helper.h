@@ -53,7 +53,7 @@ struct helper {
     struct helper_answer answer; /* the one being read */
 };
 
-/* Forks the process. Nothing else is open afterwards, and nothing to undo on failure. */
+/* Forks the process, and resets SIGCHLD to its default. Nothing else is open afterwards, and nothing to undo on failure. */
 hulse_status hulse_helper_fork(struct helper *h, struct error *err);
 /* From here on answers arrive on the loop. */
 hulse_status hulse_helper_attach(struct helper *h, struct loop *loop, struct error *err);

@@ -10,6 +10,7 @@
 #include "daemon/core/clock.h"
 #include "tests/support/check.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -274,6 +275,54 @@ static void test_commands_that_turn_against_their_keeper(void **state)
     check_output("echo next", "next\n");
 }
 
+/* ---- SIGCHLD as it was inherited, numbers that are not ours ---- */
+
+static void test_ignored_sigchld_is_not_inherited(void **state)
+{
+    struct helper own;
+    struct sigaction action;
+
+    (void)state;
+    (void)signal(SIGCHLD, SIG_IGN);
+    assert_int_equal(hulse_helper_fork(&own, NULL), HULSE_OK);
+    assert_int_equal(sigaction(SIGCHLD, NULL, &action), 0);
+    (void)signal(SIGCHLD, SIG_DFL);
+    hulse_helper_close(&own);
+    assert_true(action.sa_handler == SIG_DFL);
+}
+
+static unsigned kills;
+
+/* In place of libc's. NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
+int kill(pid_t pid, int number)
+{
+    static int (*real)(pid_t, int);
+
+    if (real == NULL) {
+        *(void **)&real = dlsym(RTLD_NEXT, "kill");
+    }
+    kills++;
+    return real(pid, number);
+}
+
+static void test_a_number_that_is_no_longer_its_own_is_left_alone(void **state)
+{
+    const uint64_t begin_ms = now_ms();
+
+    (void)state;
+    /* Somebody else has waited for it. */
+    begin(&probes[0], "sleep 77", LONG_MS);
+    assert_int_equal(kill(helper.pid, SIGKILL), 0);
+    assert_int_equal(waitpid(helper.pid, NULL, 0), helper.pid);
+    kills = 0;
+    await(&probes[0]);
+    assert_int_equal(probes[0].status, HULSE_CLOSED);
+    assert_int_equal(kills, 0);
+    assert_true(now_ms() - begin_ms < 1500);
+    while (waitpid(-1, NULL, 0) > 0) {
+    }
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -284,6 +333,8 @@ int main(void)
         CASE(test_time_is_up_for_what_is_detached),
         CASE(test_a_killed_helper_takes_its_commands_along),
         CASE(test_commands_that_turn_against_their_keeper),
+        CASE(test_ignored_sigchld_is_not_inherited),
+        CASE(test_a_number_that_is_no_longer_its_own_is_left_alone),
     };
 
     hulse_role_set(HULSE_ROLE_CONTROL);
