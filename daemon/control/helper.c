@@ -5,6 +5,7 @@
 #include "daemon/control/helper.h"
 
 #include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 
 #include <errno.h>
@@ -19,8 +20,10 @@
 
 /* For the process to end what it runs, once told that nobody needs it. */
 #define END_DEADLINE_MS 2000U
+#define NS_PER_MS 1000000U
 
 static const char gone[] = "the helper process has ended";
+static const char silent[] = "the helper process does not answer";
 
 hulse_status hulse_helper_fork(struct helper *h, struct error *err)
 {
@@ -79,6 +82,7 @@ static int end_process(struct helper *h)
 {
     if (h->loop != NULL) {
         hulse_loop_remove(h->loop, &h->watch);
+        hulse_timer_stop(&h->loop->timers, &h->timer);
     }
     (void)close(h->watch.fd);
     h->watch.fd = -1;
@@ -101,11 +105,28 @@ void hulse_helper_close(struct helper *h)
 
 /* ---- answers ---- */
 
+/* One timer for all of them: there are few. */
+static void plan(struct helper *h)
+{
+    const struct helper_call *call = NULL;
+    uint64_t due_ms = UINT64_MAX;
+
+    LIST_FOREACH(call, &h->calls, link)
+    {
+        due_ms = call->due_ms < due_ms ? call->due_ms : due_ms;
+    }
+    hulse_timer_stop(&h->loop->timers, &h->timer);
+    if (due_ms != UINT64_MAX) {
+        hulse_timer_start(&h->loop->timers, &h->timer, due_ms);
+    }
+}
+
 static void forget(struct helper *h, struct helper_call *call)
 {
     LIST_REMOVE(call, link);
     call->id = 0;
     h->running--;
+    plan(h);
 }
 
 static void lose(struct helper *h)
@@ -147,7 +168,7 @@ static hulse_status explain(const struct helper_answer *a, char *why, size_t why
         (void)snprintf(why, why_bytes, "more than %u bytes of output", HULSE_HELPER_OUTPUT_BYTES);
         return HULSE_TOOBIG;
     default:
-        (void)snprintf(why, why_bytes, "it cannot be started: %s", strerrordesc_np(a->code));
+        (void)snprintf(why, why_bytes, "it cannot be run: %s", strerrordesc_np(a->code));
         return HULSE_FAILED;
     }
 }
@@ -203,12 +224,39 @@ static void fired(struct watch *watch, uint32_t events)
     }
 }
 
+static struct helper_call *find_overdue(struct helper *h, uint64_t now_ms)
+{
+    struct helper_call *call = LIST_FIRST(&h->calls);
+
+    while (call != NULL && call->due_ms > now_ms) {
+        call = LIST_NEXT(call, link);
+    }
+    return call;
+}
+
+/* It should have answered by itself. It is not given up: whoever has stopped it may let it go on. */
+static void came_due(struct timer *timer)
+{
+    struct helper *h = HULSE_CONTAINER(timer, struct helper, timer);
+    const struct helper_result result = {.status = HULSE_TIMED_OUT, .why = silent};
+    const uint64_t now_ms = hulse_loop_now_ms(h->loop);
+    struct helper_call *call = NULL;
+
+    while ((call = find_overdue(h, now_ms)) != NULL) {
+        HULSE_LOG_ERRORF("helper.silent", hulse_log_u64("commands", h->running));
+        hulse_helper_cancel(h, call);
+        call->done(call, &result);
+    }
+    plan(h);
+}
+
 hulse_status hulse_helper_attach(struct helper *h, struct loop *loop, struct error *err)
 {
     HULSE_ASSERT(h->loop == NULL);
     HULSE_ASSERT(h->watch.fd >= 0);
 
     h->watch.fire = fired;
+    h->timer.fire = came_due;
     if (!hulse_loop_add(loop, &h->watch, EPOLLIN)) {
         return hulse_fail(err, HULSE_IO, "epoll: %s", strerrordesc_np(errno));
     }
@@ -255,8 +303,10 @@ hulse_status hulse_helper_run(struct helper *h,
         return hulse_fail(err, HULSE_IO, "helper process: %s", strerrordesc_np(errno));
     }
     call->id = order.id;
+    call->due_ms = hulse_clock_ns() / NS_PER_MS + timeout_ms + HULSE_HELPER_GRACE_MS;
     LIST_INSERT_HEAD(&h->calls, call, link);
     h->running++;
+    plan(h);
     return HULSE_OK;
 }
 

@@ -12,7 +12,9 @@
  *          PR_SET_NO_NEW_PRIVS); so have the commands. Nobody but root can look into it.
  * Threads: fork by main before any other thread; the rest control.
  * Trust:   output may be anything; it is bounded, handed on as bytes, never logged, and wiped.
- * Limits:  16 commands at once, 4095 bytes of command, 64 KiB of output.
+ * Limits:  16 commands at once, 4095 bytes of command, 64 KiB of output. A helper that does not
+ *          answer (somebody has stopped it) is waited for HULSE_HELPER_GRACE_MS beyond the time of
+ *          the command.
  */
 #ifndef HULSE_CONTROL_HELPER_H
 #define HULSE_CONTROL_HELPER_H
@@ -27,6 +29,8 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#define HULSE_HELPER_GRACE_MS 4000U /* more than it takes to end a command whose time is up */
+
 struct helper_result {
     /* OK: it exited with 0. FAILED: it did not, or did not start. TIMED_OUT, TOOBIG; CLOSED. */
     hulse_status status;
@@ -38,7 +42,8 @@ struct helper_result {
 /* One command on its way. The caller's memory, until done() or cancel. */
 struct helper_call {
     LIST_ENTRY(helper_call) link;
-    uint32_t id; /* 0 = not running */
+    uint32_t id;     /* 0 = not running */
+    uint64_t due_ms; /* CLOCK_MONOTONIC: until then the helper answers, or nobody does */
     /* Comes once, never from within hulse_helper_run(). It may run and cancel calls. */
     void (*done)(struct helper_call *call, const struct helper_result *result);
 };
@@ -46,6 +51,7 @@ struct helper_call {
 struct helper {
     struct watch watch; /* fd -1: the process is gone */
     struct loop *loop;  /* NULL before attach */
+    struct timer timer; /* of the first call that is due; stopped while nothing runs */
     pid_t pid;
     uint32_t last_id;
     uint32_t running;
@@ -64,7 +70,8 @@ hulse_status hulse_helper_attach(struct helper *h, struct loop *loop, struct err
 void hulse_helper_close(struct helper *h);
 
 /*
- * Runs `command` and kills it after timeout_ms. CLOSED: there is no process any more; LIMIT: too
+ * Runs `command` and kills it after timeout_ms; done() comes at most HULSE_HELPER_GRACE_MS later,
+ * whatever the process does. CLOSED: there is no process any more; LIMIT: too
  * many at once; TOOBIG: the command is too long; IO.
  */
 hulse_status hulse_helper_run(struct helper *h,

@@ -125,12 +125,27 @@ static void complain(struct job *job)
     job->answer.complaint[used] = '\0';
 }
 
+/* 0, or the error number. It may wait for control; a control that is gone is seen by the loop. */
+static int send_bytes(int socket_fd, const struct helper_answer *answer, size_t bytes)
+{
+    while (send(socket_fd, answer, bytes, MSG_NOSIGNAL) < 0) {
+        if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+/* One that the socket does not take goes without its output, so that its caller hears at once. */
 static void send_answer(int socket_fd, const struct helper_answer *answer)
 {
-    const size_t bytes = offsetof(struct helper_answer, output) + answer->output_bytes;
+    static struct helper_answer brief;
+    const size_t head = offsetof(struct helper_answer, output);
+    const int failed = send_bytes(socket_fd, answer, head + answer->output_bytes);
 
-    /* It may wait for control; a control that is gone is seen by the loop. */
-    while (send(socket_fd, answer, bytes, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    if (failed != 0) {
+        brief = (struct helper_answer){.id = answer->id, .end = HELPER_UNABLE, .code = failed};
+        (void)send_bytes(socket_fd, &brief, head);
     }
 }
 
@@ -428,6 +443,14 @@ static void give_up_rights(void)
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/* The largest answer has to fit, and systems are configured with less. */
+static void make_room(int socket_fd)
+{
+    const int bytes = (int)sizeof(struct helper_answer);
+
+    (void)setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 /* A process that keeps nothing of the daemon but its socket, its environment and stderr. */
 static int settle(int *socket_fd, int parent_pid)
 {
@@ -469,6 +492,7 @@ _Noreturn void hulse_helper_serve(int socket_fd, int parent_pid)
     struct pollfd set[FIRST_JOB + (PER_JOB * HULSE_HELPER_CALLS_MAX)];
     const int signals = settle(&socket_fd, parent_pid);
 
+    make_room(socket_fd);
     for (;;) {
         set[0] = (struct pollfd){.fd = socket_fd, .events = POLLIN};
         set[1] = (struct pollfd){.fd = signals, .events = POLLIN};

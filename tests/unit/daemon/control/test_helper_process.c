@@ -17,7 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -275,6 +277,96 @@ static void test_commands_that_turn_against_their_keeper(void **state)
     check_output("echo next", "next\n");
 }
 
+/* ---- control does not wait for ever ---- */
+
+static void test_a_stopped_helper_blocks_nobody(void **state)
+{
+    const uint64_t begin_ms = now_ms();
+
+    (void)state;
+    assert_int_equal(kill(helper.pid, SIGSTOP), 0);
+    begin(&probes[1], "echo late", 1000);
+    begin(&probes[0], "echo late", 200);
+    await(&probes[0]);
+    assert_int_equal(probes[0].status, HULSE_TIMED_OUT);
+    assert_int_equal(probes[1].answers, 0);
+    assert_non_null(strstr(probes[0].why, "helper"));
+    /* The helper is given the time to do it itself. */
+    assert_true(now_ms() - begin_ms >= 200 + 3000);
+    await(&probes[1]);
+    assert_int_equal(probes[1].status, HULSE_TIMED_OUT);
+    assert_int_equal(hulse_timer_next(&loop.timers), HULSE_TIMER_NEVER);
+    /* What it answers when it goes on is nobody's any more. */
+    assert_int_equal(kill(helper.pid, SIGCONT), 0);
+    check_output("echo again", "again\n");
+    assert_int_equal(probes[1].answers, 1);
+    assert_int_equal(hulse_timer_next(&loop.timers), HULSE_TIMER_NEVER);
+}
+
+static bool buffers_stay; /* setsockopt() does nothing, as where the system's limits are low */
+
+/* In place of libc's. NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
+int setsockopt(int fd, int level, int name, const void *value, socklen_t bytes)
+{
+    static int (*real)(int, int, int, const void *, socklen_t);
+
+    if (real == NULL) {
+        *(void **)&real = dlsym(RTLD_NEXT, "setsockopt");
+    }
+    return buffers_stay ? 0 : real(fd, level, name, value, bytes);
+}
+
+/* The largest answer of a helper whose socket has the smallest buffer there is. */
+static ssize_t largest_answer(struct helper_answer *answer, bool stays)
+{
+    static const struct helper_order order = {
+        .kind = HELPER_RUN, .id = 7, .timeout_ms = LONG_MS, .command = "head -c 65536 /dev/zero"};
+    const struct timeval patience = {.tv_sec = SOON_MS / 1000};
+    const pid_t parent = getpid();
+    const int least = 1;
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), 0);
+    assert_int_equal(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)close(ends[0]);
+        buffers_stay = stays;
+        hulse_helper_serve(ends[1], parent);
+    }
+    (void)close(ends[1]);
+    const ssize_t sent = send(ends[0], &order, sizeof(order), 0);
+    const ssize_t bytes = recv(ends[0], answer, sizeof(*answer), 0);
+    (void)close(ends[0]);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(sent, sizeof(order));
+    return bytes;
+}
+
+static void test_answers_fit_into_the_socket(void **state)
+{
+    static struct helper_answer answer;
+
+    (void)state;
+    assert_int_equal(largest_answer(&answer, false), sizeof(answer));
+    assert_int_equal(answer.end, HELPER_EXITED);
+    assert_int_equal(answer.output_bytes, HULSE_HELPER_OUTPUT_BYTES);
+}
+
+static void test_an_answer_that_does_not_fit_comes_without_output(void **state)
+{
+    static struct helper_answer answer;
+
+    (void)state;
+    assert_int_equal(largest_answer(&answer, true), offsetof(struct helper_answer, output));
+    assert_int_equal(answer.id, 7);
+    assert_int_equal(answer.end, HELPER_UNABLE);
+    assert_int_equal(answer.code, EMSGSIZE);
+    assert_int_equal(answer.output_bytes, 0);
+}
+
 /* ---- SIGCHLD as it was inherited, numbers that are not ours ---- */
 
 static void test_ignored_sigchld_is_not_inherited(void **state)
@@ -333,6 +425,9 @@ int main(void)
         CASE(test_time_is_up_for_what_is_detached),
         CASE(test_a_killed_helper_takes_its_commands_along),
         CASE(test_commands_that_turn_against_their_keeper),
+        CASE(test_a_stopped_helper_blocks_nobody),
+        CASE(test_answers_fit_into_the_socket),
+        CASE(test_an_answer_that_does_not_fit_comes_without_output),
         CASE(test_ignored_sigchld_is_not_inherited),
         CASE(test_a_number_that_is_no_longer_its_own_is_left_alone),
     };
