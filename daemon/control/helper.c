@@ -131,7 +131,7 @@ static void forget(struct helper *h, struct helper_call *call)
 
 static void lose(struct helper *h)
 {
-    const struct helper_result result = {.status = HULSE_CLOSED, .why = gone};
+    const struct helper_result result = {.status = HULSE_CLOSED, .why = gone, .complaint = ""};
     struct helper_call *call = NULL;
     siginfo_t seen = {0};
 
@@ -152,17 +152,15 @@ static void lose(struct helper *h)
 
 static hulse_status explain(const struct helper_answer *a, char *why, size_t why_bytes)
 {
-    const char *colon = a->complaint[0] == '\0' ? "" : ": ";
-
     switch (a->end) {
     case HELPER_EXITED:
-        (void)snprintf(why, why_bytes, "exit status %d%s%s", a->code, colon, a->complaint);
+        (void)snprintf(why, why_bytes, "exit status %d", a->code);
         return a->code == 0 ? HULSE_OK : HULSE_FAILED;
     case HELPER_KILLED:
-        (void)snprintf(why, why_bytes, "signal %d%s%s", a->code, colon, a->complaint);
+        (void)snprintf(why, why_bytes, "signal %d", a->code);
         return HULSE_FAILED;
     case HELPER_LATE:
-        (void)snprintf(why, why_bytes, "it took too long%s%s", colon, a->complaint);
+        (void)snprintf(why, why_bytes, "it took too long");
         return HULSE_TIMED_OUT;
     case HELPER_VERBOSE:
         (void)snprintf(why, why_bytes, "more than %u bytes of output", HULSE_HELPER_OUTPUT_BYTES);
@@ -175,7 +173,7 @@ static hulse_status explain(const struct helper_answer *a, char *why, size_t why
 
 static void hand_over(struct helper *h, const struct helper_answer *a)
 {
-    char why[HULSE_HELPER_COMPLAINT_BYTES + 64];
+    char why[128];
     struct helper_call *call = LIST_FIRST(&h->calls);
 
     while (call != NULL && call->id != a->id) {
@@ -184,11 +182,13 @@ static void hand_over(struct helper *h, const struct helper_answer *a)
     if (call == NULL) {
         return; /* cancelled while the answer was under way */
     }
-    struct helper_result result = {.status = explain(a, why, sizeof(why)), .why = why};
+    struct helper_result result = {
+        .status = explain(a, why, sizeof(why)), .why = why, .complaint = a->complaint};
     if (result.status == HULSE_OK) {
         result.output = a->output;
         result.output_bytes = a->output_bytes;
         result.why = "";
+        result.complaint = "";
     }
     forget(h, call);
     call->done(call, &result);
@@ -238,7 +238,7 @@ static struct helper_call *find_overdue(struct helper *h, uint64_t now_ms)
 static void came_due(struct timer *timer)
 {
     struct helper *h = HULSE_CONTAINER(timer, struct helper, timer);
-    const struct helper_result result = {.status = HULSE_TIMED_OUT, .why = silent};
+    const struct helper_result result = {.status = HULSE_TIMED_OUT, .why = silent, .complaint = ""};
     const uint64_t now_ms = hulse_loop_now_ms(h->loop);
     struct helper_call *call = NULL;
 

@@ -11,7 +11,8 @@
  * Rights:  those of the daemon's user, without capabilities, and none by setuid programs (it sets
  *          PR_SET_NO_NEW_PRIVS); so have the commands. Nobody but root can look into it.
  * Threads: fork by main before any other thread; the rest control.
- * Trust:   output may be anything; it is bounded, handed on as bytes, never logged, and wiped.
+ * Trust:   output, on both descriptors, may be anything; it is bounded, handed on as bytes, never
+ *          logged, and wiped.
  * Limits:  16 commands at once, 4095 bytes of command, 64 KiB of output. A helper that does not
  *          answer (somebody has stopped it) is waited for HULSE_HELPER_GRACE_MS beyond the time of
  *          the command.
@@ -36,7 +37,10 @@ struct helper_result {
     hulse_status status;
     const char *output; /* standard output, with OK; borrowed during done() */
     size_t output_bytes;
-    const char *why; /* unless OK: how it ended, and the last line of its standard error */
+    const char *why; /* unless OK: how it ended, in our words */
+    /* Unless OK: the last line of its standard error, in plain characters; "" without one. It may
+       hold anything that the command knows, so it is for the operator who asks, never for the log. */
+    const char *complaint;
 };
 
 /* One command on its way. The caller's memory, until done() or cancel. */

@@ -155,6 +155,7 @@ static void release(struct job *job)
     close_fd(&job->output_fd);
     close_fd(&job->error_fd);
     explicit_bzero(job->answer.output, job->answer.output_bytes);
+    explicit_bzero(job->answer.complaint, sizeof(job->answer.complaint));
     explicit_bzero(job->tail, sizeof(job->tail));
     job->pid = 0;
 }
