@@ -335,23 +335,8 @@ run_with(const struct config *config, const struct config_sources *sources, stru
     return EXIT_FINE;
 }
 
-static int run(const struct config *config, const struct config_sources *sources)
-{
-    static struct helper helper;
-    struct error err = {0};
-
-    /* Before any thread, and before limits that are made for the daemon only. */
-    if (hulse_helper_fork(&helper, &err) != HULSE_OK) {
-        return fail(EXIT_IO, err.text);
-    }
-    const int code = run_with(config, sources, &helper);
-    /* Unless control has done so already. */
-    hulse_helper_close(&helper);
-    return code;
-}
-
-/* What needs a configuration. */
-static int act(const struct arguments *a, const struct config *config)
+/* What needs a configuration; `helper` only to run. */
+static int act(const struct arguments *a, const struct config *config, struct helper *helper)
 {
     switch (a->action) {
     case ACTION_CHECK:
@@ -360,12 +345,12 @@ static int act(const struct arguments *a, const struct config *config)
         hulse_config_print(config, stdout);
         return EXIT_FINE;
     default:
-        return run(config, &a->sources);
+        return run_with(config, &a->sources, helper);
     }
 }
 
 /* `problems` is large and stays out of the way afterwards. */
-static int load_and_act(const struct arguments *a)
+static int load_and_act(const struct arguments *a, struct helper *helper)
 {
     struct config_problems *problems = malloc(sizeof(*problems));
     struct config *config = NULL;
@@ -379,8 +364,24 @@ static int load_and_act(const struct arguments *a)
     if (config == NULL) {
         return EXIT_CONFIG;
     }
-    const int code = act(a, config);
+    const int code = act(a, config, helper);
     hulse_config_destroy(&config);
+    return code;
+}
+
+static int run(const struct arguments *a)
+{
+    static struct helper helper;
+    struct error err = {0};
+
+    /* Before any thread, before limits that are made for the daemon only, and before there is a
+       configuration: of its secrets the helper must not have a copy. */
+    if (hulse_helper_fork(&helper, &err) != HULSE_OK) {
+        return fail(EXIT_IO, err.text);
+    }
+    const int code = load_and_act(a, &helper);
+    /* Unless control has done so already. */
+    hulse_helper_close(&helper);
     return code;
 }
 
@@ -399,8 +400,10 @@ static int start(const struct arguments *a)
     case ACTION_REFERENCE:
         hulse_config_print_reference(stdout);
         return EXIT_FINE;
+    case ACTION_RUN:
+        return run(a);
     default:
-        return load_and_act(a);
+        return load_and_act(a, NULL);
     }
 }
 

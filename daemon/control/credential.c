@@ -118,6 +118,7 @@ static void note_failure(struct credential *c, const char *why, uint64_t retry_m
 {
     const bool news = c->failures == 0 || strncmp(c->why, why, sizeof(c->why) - 1) != 0;
 
+    explicit_bzero(c->complaint, sizeof(c->complaint));
     c->failures += c->failures < UINT32_MAX ? 1 : 0;
     (void)snprintf(c->why, sizeof(c->why), "%s", why);
     /* The same again is told ever more rarely. */
@@ -188,6 +189,7 @@ static void take(struct credential *c, const char *text, size_t bytes, uint64_t 
         hulse_secret_set_expires_wall_ms(fresh, token.expires_wall_ms);
     }
     c->failures = 0;
+    explicit_bzero(c->complaint, sizeof(c->complaint));
     if (fresh != NULL) {
         HULSE_LOG_INFOF("credential.changed",
                         hulse_log_str("broker", c->name),
@@ -209,6 +211,7 @@ static void command_done(struct helper_call *call, const struct helper_result *r
         take(c, result->output, result->output_bytes, 0);
     } else {
         fail(c, result->why);
+        (void)snprintf(c->complaint, sizeof(c->complaint), "%s", result->complaint);
     }
 }
 
@@ -332,6 +335,7 @@ static void stop(struct credential *c)
     c->refresh_ms = 0;
     c->refresh_wall_ms = 0;
     c->failures = 0;
+    explicit_bzero(c->complaint, sizeof(c->complaint));
     c->kind = CREDENTIAL_NONE;
     if (c->text != NULL) {
         explicit_bzero(c->text, strlen(c->text));
@@ -448,5 +452,6 @@ void hulse_credential_status(const struct credential *c, struct credential_statu
         .expires_wall_ms = end_of(c),
         .failures = c->failures,
         .why = c->failures > 0 ? c->why : "",
+        .complaint = c->complaint,
     };
 }

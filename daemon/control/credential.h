@@ -14,7 +14,8 @@
  *
  * Threads: control, as the writer that retires (rcu.h). `slot` may be read by any thread (secret.h)
  *          until the credential is destroyed.
- * Trust:   token.h. Texts of errors hold nothing of a token.
+ * Trust:   token.h. Texts of errors, and so the log, hold nothing of a token. What a command has
+ *          said on its standard error may; it is kept apart for the operator who asks.
  */
 #ifndef HULSE_CONTROL_CREDENTIAL_H
 #define HULSE_CONTROL_CREDENTIAL_H
@@ -54,6 +55,9 @@ struct credential_status {
     uint64_t expires_wall_ms; /* of the token in force; 0 = not known */
     uint32_t failures;        /* one after another, up to now */
     const char *why;          /* of the last failure; empty without one; the credential's */
+    /* With it: the last line of the command's standard error, printable, or empty; the
+       credential's. It may hold a secret: never for the log, nor for others than the operator. */
+    const char *complaint;
 };
 
 struct credential_surroundings {
@@ -84,6 +88,7 @@ struct credential {
     uint32_t failures;
     char name[HULSE_CREDENTIAL_NAME_BYTES];
     char why[256];
+    char complaint[HULSE_HELPER_COMPLAINT_BYTES]; /* wiped with the failure it belongs to */
 };
 
 /* Without a token, and with nothing to get one from. NULL without memory. */

@@ -5,6 +5,7 @@
 #include "daemon/control/helper.h"
 
 #include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 
 #include <errno.h>
@@ -19,8 +20,10 @@
 
 /* For the process to end what it runs, once told that nobody needs it. */
 #define END_DEADLINE_MS 2000U
+#define NS_PER_MS 1000000U
 
 static const char gone[] = "the helper process has ended";
+static const char silent[] = "the helper process does not answer";
 
 hulse_status hulse_helper_fork(struct helper *h, struct error *err)
 {
@@ -33,6 +36,8 @@ hulse_status hulse_helper_fork(struct helper *h, struct error *err)
         return hulse_fail(err, HULSE_IO, "socketpair: %s", strerrordesc_np(errno));
     }
     const pid_t parent = getpid();
+    /* Inherited as ignored, the kernel would wait for our child and give its number away. */
+    (void)signal(SIGCHLD, SIG_DFL);
     h->pid = fork();
     if (h->pid == 0) {
         (void)close(ends[0]);
@@ -48,14 +53,18 @@ hulse_status hulse_helper_fork(struct helper *h, struct error *err)
     return HULSE_OK;
 }
 
-/* A process that somebody has stopped must not keep the daemon from ending. */
+/*
+ * A process that somebody has stopped must not keep the daemon from ending. One that is no child of
+ * ours any more (ECHILD) has ended, and its number may be another's.
+ */
 static int await_end(pid_t pid)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
     int status = 0;
 
     for (unsigned ms = 0; ms < END_DEADLINE_MS; ms++) {
-        if (waitpid(pid, &status, WNOHANG) == pid) {
+        const pid_t ended = waitpid(pid, &status, WNOHANG);
+        if (ended == pid || (ended < 0 && errno == ECHILD)) {
             return status;
         }
         (void)nanosleep(&pause, NULL);
@@ -73,6 +82,7 @@ static int end_process(struct helper *h)
 {
     if (h->loop != NULL) {
         hulse_loop_remove(h->loop, &h->watch);
+        hulse_timer_stop(&h->loop->timers, &h->timer);
     }
     (void)close(h->watch.fd);
     h->watch.fd = -1;
@@ -95,19 +105,40 @@ void hulse_helper_close(struct helper *h)
 
 /* ---- answers ---- */
 
+/* One timer for all of them: there are few. */
+static void plan(struct helper *h)
+{
+    const struct helper_call *call = NULL;
+    uint64_t due_ms = UINT64_MAX;
+
+    LIST_FOREACH(call, &h->calls, link)
+    {
+        due_ms = call->due_ms < due_ms ? call->due_ms : due_ms;
+    }
+    hulse_timer_stop(&h->loop->timers, &h->timer);
+    if (due_ms != UINT64_MAX) {
+        hulse_timer_start(&h->loop->timers, &h->timer, due_ms);
+    }
+}
+
 static void forget(struct helper *h, struct helper_call *call)
 {
     LIST_REMOVE(call, link);
     call->id = 0;
     h->running--;
+    plan(h);
 }
 
 static void lose(struct helper *h)
 {
-    const struct helper_result result = {.status = HULSE_CLOSED, .why = gone};
+    const struct helper_result result = {.status = HULSE_CLOSED, .why = gone, .complaint = ""};
     struct helper_call *call = NULL;
+    siginfo_t seen = {0};
 
-    (void)kill(h->pid, SIGKILL);
+    /* Not even its number is known to be its own, if somebody else has waited for it. */
+    if (waitid(P_PID, (id_t)h->pid, &seen, WEXITED | WNOHANG | WNOWAIT) == 0 && seen.si_pid == 0) {
+        (void)kill(h->pid, SIGKILL);
+    }
     const int status = end_process(h);
     HULSE_LOG_ERRORF("helper.ended",
                      hulse_log_u64("signal", WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status) : 0),
@@ -121,30 +152,28 @@ static void lose(struct helper *h)
 
 static hulse_status explain(const struct helper_answer *a, char *why, size_t why_bytes)
 {
-    const char *colon = a->complaint[0] == '\0' ? "" : ": ";
-
     switch (a->end) {
     case HELPER_EXITED:
-        (void)snprintf(why, why_bytes, "exit status %d%s%s", a->code, colon, a->complaint);
+        (void)snprintf(why, why_bytes, "exit status %d", a->code);
         return a->code == 0 ? HULSE_OK : HULSE_FAILED;
     case HELPER_KILLED:
-        (void)snprintf(why, why_bytes, "signal %d%s%s", a->code, colon, a->complaint);
+        (void)snprintf(why, why_bytes, "signal %d", a->code);
         return HULSE_FAILED;
     case HELPER_LATE:
-        (void)snprintf(why, why_bytes, "it took too long%s%s", colon, a->complaint);
+        (void)snprintf(why, why_bytes, "it took too long");
         return HULSE_TIMED_OUT;
     case HELPER_VERBOSE:
         (void)snprintf(why, why_bytes, "more than %u bytes of output", HULSE_HELPER_OUTPUT_BYTES);
         return HULSE_TOOBIG;
     default:
-        (void)snprintf(why, why_bytes, "it cannot be started: %s", strerrordesc_np(a->code));
+        (void)snprintf(why, why_bytes, "it cannot be run: %s", strerrordesc_np(a->code));
         return HULSE_FAILED;
     }
 }
 
 static void hand_over(struct helper *h, const struct helper_answer *a)
 {
-    char why[HULSE_HELPER_COMPLAINT_BYTES + 64];
+    char why[128];
     struct helper_call *call = LIST_FIRST(&h->calls);
 
     while (call != NULL && call->id != a->id) {
@@ -153,11 +182,13 @@ static void hand_over(struct helper *h, const struct helper_answer *a)
     if (call == NULL) {
         return; /* cancelled while the answer was under way */
     }
-    struct helper_result result = {.status = explain(a, why, sizeof(why)), .why = why};
+    struct helper_result result = {
+        .status = explain(a, why, sizeof(why)), .why = why, .complaint = a->complaint};
     if (result.status == HULSE_OK) {
         result.output = a->output;
         result.output_bytes = a->output_bytes;
         result.why = "";
+        result.complaint = "";
     }
     forget(h, call);
     call->done(call, &result);
@@ -193,12 +224,39 @@ static void fired(struct watch *watch, uint32_t events)
     }
 }
 
+static struct helper_call *find_overdue(struct helper *h, uint64_t now_ms)
+{
+    struct helper_call *call = LIST_FIRST(&h->calls);
+
+    while (call != NULL && call->due_ms > now_ms) {
+        call = LIST_NEXT(call, link);
+    }
+    return call;
+}
+
+/* It should have answered by itself. It is not given up: whoever has stopped it may let it go on. */
+static void came_due(struct timer *timer)
+{
+    struct helper *h = HULSE_CONTAINER(timer, struct helper, timer);
+    const struct helper_result result = {.status = HULSE_TIMED_OUT, .why = silent, .complaint = ""};
+    const uint64_t now_ms = hulse_loop_now_ms(h->loop);
+    struct helper_call *call = NULL;
+
+    while ((call = find_overdue(h, now_ms)) != NULL) {
+        HULSE_LOG_ERRORF("helper.silent", hulse_log_u64("commands", h->running));
+        hulse_helper_cancel(h, call);
+        call->done(call, &result);
+    }
+    plan(h);
+}
+
 hulse_status hulse_helper_attach(struct helper *h, struct loop *loop, struct error *err)
 {
     HULSE_ASSERT(h->loop == NULL);
     HULSE_ASSERT(h->watch.fd >= 0);
 
     h->watch.fire = fired;
+    h->timer.fire = came_due;
     if (!hulse_loop_add(loop, &h->watch, EPOLLIN)) {
         return hulse_fail(err, HULSE_IO, "epoll: %s", strerrordesc_np(errno));
     }
@@ -245,8 +303,10 @@ hulse_status hulse_helper_run(struct helper *h,
         return hulse_fail(err, HULSE_IO, "helper process: %s", strerrordesc_np(errno));
     }
     call->id = order.id;
+    call->due_ms = hulse_clock_ns() / NS_PER_MS + timeout_ms + HULSE_HELPER_GRACE_MS;
     LIST_INSERT_HEAD(&h->calls, call, link);
     h->running++;
+    plan(h);
     return HULSE_OK;
 }
 

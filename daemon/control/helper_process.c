@@ -3,14 +3,17 @@
  * helper_process - the other side of helper.h: a process with one thread and one poll loop.
  *
  * A command's answer is due when its shell has ended, whoever still holds its output open. Then,
- * or when its time is up, its whole process group is killed.
+ * or when its time is up, its keeper ends all that came of it (helper_command.h). What a keeper
+ * leaves, because somebody killed it, comes here and is killed.
  *
  * Threads: one, in a process of its own.
  * Trust:   what commands write is bounded while it is read.
  * See:     helper_wire.h.
  */
+#include "daemon/control/helper_command.h"
 #include "daemon/control/helper_wire.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/privileges.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,26 +28,28 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     NS_PER_MS = 1000000,
     CHUNK_BYTES = 4096,
     TAIL_BYTES = 512, /* of standard error */
+    STOP_MS = 2000,   /* for a keeper to end; more than it takes unless somebody stops it */
+    /* For all of them when the daemon ends, and for what is left then; together less than it waits. */
+    END_MS = 1000,
+    END_KILL_MS = 500,
     /* Descriptors in poll(): socket and signals, then three of each job. */
     FIRST_JOB = 2,
     PER_JOB = 3
 };
 
-/* What the kernel sends when the daemon ends: not TERM, which a whole service gets at its stop. */
-#define DAEMON_ENDED SIGUSR2
-
 struct job {
-    pid_t pid; /* 0 = free */
+    pid_t pid; /* of its keeper; not waited for before it is free. 0 = free */
     int pidfd;
     int output_fd; /* -1 once it is closed */
     int error_fd;
-    uint64_t deadline_ns;
+    uint64_t deadline_ns; /* running: of the command; else: of its keeper */
     size_t tail_bytes;
     char tail[TAIL_BYTES]; /* end of standard error */
     struct helper_answer answer;
@@ -63,23 +68,40 @@ static void close_fd(int *fd)
     }
 }
 
-/* The leader is not waited for before its group is killed, so the number is still its own. */
-static void kill_group(const struct job *job)
-{
-    (void)kill(-job->pid, SIGKILL);
-}
-
 /* Ends a command early. Its answer follows when it is gone. */
 static void stop_job(struct job *job, enum helper_end end)
 {
     if (job->answer.end == HELPER_RUNNING) {
         job->answer.end = end;
+        job->deadline_ns = hulse_clock_ns() + (uint64_t)STOP_MS * NS_PER_MS;
     }
     explicit_bzero(job->answer.output, job->answer.output_bytes);
     job->answer.output_bytes = 0;
     close_fd(&job->output_fd);
     close_fd(&job->error_fd);
-    kill_group(job);
+    (void)kill(job->pid, HULSE_HELPER_STOP);
+}
+
+static bool is_keeper(pid_t pid)
+{
+    for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
+        if (jobs[i].pid == pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those who have ended and are no keepers. A keeper that has is handled first, then it goes on. */
+static void reap_strays(void)
+{
+    siginfo_t ended = {0};
+
+    while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0 &&
+           !is_keeper(ended.si_pid)) {
+        (void)waitpid(ended.si_pid, NULL, WNOHANG);
+        ended.si_pid = 0;
+    }
 }
 
 /* The last line that is not empty, in plain characters: it goes into texts for people. */
@@ -103,12 +125,27 @@ static void complain(struct job *job)
     job->answer.complaint[used] = '\0';
 }
 
+/* 0, or the error number. It may wait for control; a control that is gone is seen by the loop. */
+static int send_bytes(int socket_fd, const struct helper_answer *answer, size_t bytes)
+{
+    while (send(socket_fd, answer, bytes, MSG_NOSIGNAL) < 0) {
+        if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+/* One that the socket does not take goes without its output, so that its caller hears at once. */
 static void send_answer(int socket_fd, const struct helper_answer *answer)
 {
-    const size_t bytes = offsetof(struct helper_answer, output) + answer->output_bytes;
+    static struct helper_answer brief;
+    const size_t head = offsetof(struct helper_answer, output);
+    const int failed = send_bytes(socket_fd, answer, head + answer->output_bytes);
 
-    /* It may wait for control; a control that is gone is seen by the loop. */
-    while (send(socket_fd, answer, bytes, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    if (failed != 0) {
+        brief = (struct helper_answer){.id = answer->id, .end = HELPER_UNABLE, .code = failed};
+        (void)send_bytes(socket_fd, &brief, head);
     }
 }
 
@@ -118,6 +155,7 @@ static void release(struct job *job)
     close_fd(&job->output_fd);
     close_fd(&job->error_fd);
     explicit_bzero(job->answer.output, job->answer.output_bytes);
+    explicit_bzero(job->answer.complaint, sizeof(job->answer.complaint));
     explicit_bzero(job->tail, sizeof(job->tail));
     job->pid = 0;
 }
@@ -169,7 +207,7 @@ static bool read_errors(struct job *job)
     return true;
 }
 
-/* Its shell has ended: what it wrote is in the pipes. */
+/* All of it has ended: what it wrote is in the pipes. */
 static void finish(struct job *job, int socket_fd)
 {
     int status = 0;
@@ -179,7 +217,6 @@ static void finish(struct job *job, int socket_fd)
     /* Bounded: somebody else may still be writing. */
     for (int i = 0; i < 2 * TAIL_BYTES && job->error_fd >= 0 && read_errors(job); i++) {
     }
-    kill_group(job);
     while (waitpid(job->pid, &status, 0) < 0 && errno == EINTR) {
     }
     if (job->answer.end == HELPER_RUNNING) {
@@ -193,29 +230,12 @@ static void finish(struct job *job, int socket_fd)
 
 /* ---- starting ---- */
 
-_Noreturn static void become_command(const char *command, const int *output, const int *errors)
-{
-    static const int defaults[] = {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-    sigset_t none;
-
-    (void)setpgid(0, 0);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
-        (void)signal(defaults[i], SIG_DFL);
-    }
-    (void)sigemptyset(&none);
-    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
-    if (dup2(output[1], STDOUT_FILENO) >= 0 && dup2(errors[1], STDERR_FILENO) >= 0) {
-        (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-    }
-    _exit(127);
-}
-
 /* False: errno says why. Nothing is left behind then. */
 static bool launch(struct job *job, const char *command)
 {
     int output[2] = {-1, -1};
     int errors[2] = {-1, -1};
+    const pid_t helper = getpid();
 
     if (pipe2(output, O_CLOEXEC) == 0 && pipe2(errors, O_CLOEXEC) == 0) {
         job->pid = fork();
@@ -223,11 +243,9 @@ static bool launch(struct job *job, const char *command)
         job->pid = -1;
     }
     if (job->pid == 0) {
-        become_command(command, output, errors);
+        hulse_helper_keep(command, output[1], errors[1], helper);
     }
     if (job->pid > 0) {
-        /* By both, so that neither can come too late. */
-        (void)setpgid(job->pid, job->pid);
         job->pidfd = (int)syscall(SYS_pidfd_open, job->pid, 0);
     }
     const int error = errno;
@@ -241,7 +259,7 @@ static bool launch(struct job *job, const char *command)
         return true;
     }
     if (job->pid > 0) {
-        kill_group(job);
+        (void)kill(job->pid, HULSE_HELPER_STOP);
         (void)waitpid(job->pid, NULL, 0);
     }
     errno = error;
@@ -298,12 +316,34 @@ static void cancel_job(uint32_t id)
 
 _Noreturn static void end_all(void)
 {
+    const struct timespec pause = {.tv_nsec = NS_PER_MS};
+    const uint64_t end_ns = hulse_clock_ns() + (uint64_t)END_MS * NS_PER_MS;
+
     for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
         if (jobs[i].pid != 0) {
             stop_job(&jobs[i], HELPER_LATE);
         }
     }
+    /* Its keepers know better than we what to end. */
+    while (waitpid(-1, NULL, WNOHANG) >= 0 && hulse_clock_ns() < end_ns) {
+        (void)nanosleep(&pause, NULL);
+    }
+    (void)hulse_helper_clear_children(0, END_KILL_MS);
     _exit(0);
+}
+
+/* Of children and of the daemon's end. */
+static void take_signals(int signals)
+{
+    struct signalfd_siginfo info;
+
+    while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == HULSE_HELPER_STOP) {
+            end_all();
+        }
+    }
+    /* One that has come here may have brought others. */
+    (void)hulse_helper_kill_children(is_keeper);
 }
 
 static void take_order(int socket_fd)
@@ -342,7 +382,7 @@ static int wait_ms(void)
     uint64_t least_ms = UINT64_MAX;
 
     for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
-        if (jobs[i].pid != 0 && jobs[i].answer.end == HELPER_RUNNING) {
+        if (jobs[i].pid != 0) {
             const uint64_t left_ns =
                 jobs[i].deadline_ns > now_ns ? jobs[i].deadline_ns - now_ns : 0;
             const uint64_t left_ms = (left_ns + NS_PER_MS - 1) / NS_PER_MS;
@@ -353,6 +393,17 @@ static int wait_ms(void)
         return -1;
     }
     return least_ms > INT_MAX ? INT_MAX : (int)least_ms;
+}
+
+static void run_out(struct job *job)
+{
+    if (job->answer.end == HELPER_RUNNING) {
+        stop_job(job, HELPER_LATE);
+        return;
+    }
+    /* Somebody has stopped the keeper. Those whom it keeps come here. */
+    job->deadline_ns = hulse_clock_ns() + (uint64_t)STOP_MS * NS_PER_MS;
+    (void)kill(job->pid, SIGKILL);
 }
 
 static void handle_jobs(const struct pollfd *set, int socket_fd)
@@ -373,26 +424,52 @@ static void handle_jobs(const struct pollfd *set, int socket_fd)
         }
         if (own[0].revents != 0) {
             finish(job, socket_fd);
-        } else if (job->answer.end == HELPER_RUNNING && now_ns >= job->deadline_ns) {
-            stop_job(job, HELPER_LATE);
+        } else if (now_ns >= job->deadline_ns) {
+            run_out(job);
         }
     }
+}
+
+/*
+ * Commands get what it has, so it has nothing to give: no capability, and no program that would
+ * lend one (a command may not be setuid). The daemon, which asks for commands when it has dropped
+ * all that itself, would otherwise get it back from here.
+ */
+static void give_up_rights(void)
+{
+    if (hulse_privileges_drop() != 0) {
+        _exit(HULSE_PRIVILEGES_EXIT);
+    }
+    /* Its memory has outputs of commands in it. exec() lifts it again for the commands. */
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* The largest answer has to fit, and systems are configured with less. */
+static void make_room(int socket_fd)
+{
+    const int bytes = (int)sizeof(struct helper_answer);
+
+    (void)setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
 /* A process that keeps nothing of the daemon but its socket, its environment and stderr. */
 static int settle(int *socket_fd, int parent_pid)
 {
     sigset_t all;
-    sigset_t ended;
+    sigset_t awaited;
 
+    give_up_rights();
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
-    (void)sigemptyset(&ended);
-    (void)sigaddset(&ended, DAEMON_ENDED);
+    (void)sigemptyset(&awaited);
+    (void)sigaddset(&awaited, HULSE_HELPER_STOP);
+    (void)sigaddset(&awaited, SIGCHLD);
     /* Ignored, it would reap the commands behind our back. */
     (void)signal(SIGCHLD, SIG_DFL);
     (void)prctl(PR_SET_NAME, "hulse-helper");
-    (void)prctl(PR_SET_PDEATHSIG, DAEMON_ENDED);
+    (void)prctl(PR_SET_PDEATHSIG, HULSE_HELPER_STOP);
+    /* A daemon that is the first process of a container would get them, and waits for none. */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (*socket_fd <= STDERR_FILENO) {
         *socket_fd = fcntl(*socket_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     }
@@ -403,7 +480,7 @@ static int settle(int *socket_fd, int parent_pid)
     }
     (void)close_range(STDERR_FILENO + 1, (unsigned)*socket_fd - 1, 0);
     (void)close_range((unsigned)*socket_fd + 1, UINT_MAX, 0);
-    const int signals = signalfd(-1, &ended, SFD_CLOEXEC);
+    const int signals = signalfd(-1, &awaited, SFD_CLOEXEC | SFD_NONBLOCK);
     /* It may have ended before the kernel was told whom to tell. */
     if (signals < 0 || getppid() != parent_pid) {
         _exit(1);
@@ -416,6 +493,7 @@ _Noreturn void hulse_helper_serve(int socket_fd, int parent_pid)
     struct pollfd set[FIRST_JOB + (PER_JOB * HULSE_HELPER_CALLS_MAX)];
     const int signals = settle(&socket_fd, parent_pid);
 
+    make_room(socket_fd);
     for (;;) {
         set[0] = (struct pollfd){.fd = socket_fd, .events = POLLIN};
         set[1] = (struct pollfd){.fd = signals, .events = POLLIN};
@@ -424,9 +502,10 @@ _Noreturn void hulse_helper_serve(int socket_fd, int parent_pid)
             continue;
         }
         if (set[1].revents != 0) {
-            end_all();
+            take_signals(signals);
         }
         handle_jobs(set, socket_fd);
+        reap_strays();
         if (set[0].revents != 0) {
             take_order(socket_fd);
         }

@@ -30,7 +30,7 @@ enum helper_end {
     HELPER_KILLED,  /* code: signal */
     HELPER_LATE,    /* killed by us: the time was up */
     HELPER_VERBOSE, /* killed by us: too much output */
-    HELPER_UNABLE   /* code: errno of what kept it from being started */
+    HELPER_UNABLE   /* code: errno of what kept it from being started, or its output from control */
 };
 
 /* Process to control. Of `output` only output_bytes travel. */

@@ -3,9 +3,13 @@
  * sandbox - what remains possible to a daemon that somebody else has taken over.
  *
  * The filter of system calls holds for every thread there is and will be; it cannot be lifted, and
- * the process can start neither a program nor another process. What an attacker could still do is
- * what the daemon does anyhow, with the rights of its user. Capabilities are dropped before, thread
- * by thread (daemon/core/privileges.h).
+ * the process itself can start neither a program nor another process. What an attacker could still
+ * do is what the daemon does anyhow, with the rights of its user. Capabilities are dropped before,
+ * thread by thread (daemon/core/privileges.h).
+ *
+ * That is no wall around the helper (helper.h): it runs whatever the daemon asks for, outside the
+ * filter. Whoever takes over the daemon may have any program run as its user, without capabilities
+ * and without a way to any. The filter keeps the kernel's rarer parts from the daemon's own threads.
  *
  * Threads: control, once all others run and everything that needs more has been done.
  */

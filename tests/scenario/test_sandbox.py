@@ -156,6 +156,61 @@ def test_its_user_cannot_look_into_it_unless_allowed(start, unprivileged, wanted
     assert os.stat(f"/proc/{process.pid}/maps").st_uid == (user if wanted else 0)
 
 
+# ---- the helper process ----
+
+def helper_of(pid):
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=True)
+    helper, = found.stdout.split()
+    return pathlib.Path("/proc") / helper
+
+
+def test_the_helper_has_no_rights_to_lend(start):
+    daemon = start()
+    status = status_of(helper_of(daemon.pid))
+    assert status["Name"] == "hulse-helper"
+    for which in CAPABILITIES + (("CapBnd",) if privileged() else ()):
+        assert int(status[which], 16) == 0, which
+    assert status["NoNewPrivs"] == "1"
+    assert daemon.stop() == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can look as somebody else")
+@pytest.mark.parametrize("wanted", [False, True])
+def test_its_user_cannot_look_into_the_helper(unprivileged, wanted):
+    process, user = unprivileged(*(["sandbox.dumpable=true"] if wanted else []))
+    helper = helper_of(process.pid)
+    for name in ("environ", "maps"):
+        assert os.stat(helper / name).st_uid == 0, name
+    seen = subprocess.run(["cat", helper / "environ"], user=user, capture_output=True, check=False)
+    assert seen.returncode != 0 and not seen.stdout
+
+
+def memory_of(process):
+    """What it may write to, as one piece."""
+    pieces = []
+    with open(process / "mem", "rb", buffering=0) as memory:
+        for line in (process / "maps").read_text().splitlines():
+            place, rights = line.split()[:2]
+            first, last = (int(word, 16) for word in place.split("-"))
+            if not rights.startswith("rw"):
+                continue
+            for page in range(first, last, 1 << 20):
+                memory.seek(page)
+                pieces.append(memory.read(min(1 << 20, last - page)))
+    return b"".join(pieces)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can look into it")
+def test_the_helper_has_never_read_the_configuration(configured):
+    mark = "a-mark-of-the-file"
+    daemon = configured(f"roles: {{{mark}: {{uids: [4711]}}}}\n").daemon
+    if sanitized(daemon):
+        pytest.skip("a build with sanitizers maps more than can be read")
+    assert mark.encode() in memory_of(pathlib.Path(f"/proc/{daemon.pid}"))
+    assert mark.encode() not in memory_of(helper_of(daemon.pid))
+    assert daemon.stop() == 0
+
+
 def test_the_filter_can_be_left_out(start):
     daemon = start("sandbox.filter=false")
     assert daemon.await_lines("daemon.ready")[0]["sandbox"] == "off"

@@ -253,7 +253,12 @@ static void test_nothing_of_it_is_logged(void **state)
     hulse_creds_await_generation("main", 1);
     hulse_creds_set("main", CREDENTIAL_COMMAND, "echo tell-nobody; exit 3", LONG_MS);
     hulse_creds_await_failures("main", 2);
+    hulse_creds_set("main", CREDENTIAL_COMMAND, "echo tell-nobody >&2; exit 4", LONG_MS);
+    hulse_creds_await_failures("main", 1);
+    /* But the operator may see it, until it is over. */
+    assert_string_equal(hulse_creds_status_of("main").complaint, "tell-nobody");
     hulse_creds_set("main", CREDENTIAL_TOKEN, "tell-nobody else", 0);
+    assert_string_equal(hulse_creds_status_of("main").complaint, "");
     hulse_creds_await_failures("main", 1);
     assert_true(dup2(real, STDERR_FILENO) >= 0);
     const ssize_t bytes = pread(own, text, sizeof(text) - 1, 0);
@@ -263,6 +268,7 @@ static void test_nothing_of_it_is_logged(void **state)
     hulse_creds_check_has(text, "credential.changed");
     hulse_creds_check_has(text, "credential.failed");
     hulse_creds_check_has(text, "exit status 3");
+    hulse_creds_check_has(text, "exit status 4");
     assert_null(strstr(text, "tell-nobody"));
 }
 

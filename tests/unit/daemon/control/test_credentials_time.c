@@ -42,8 +42,8 @@ static void test_a_command_that_fails(void **state)
     hulse_creds_await_generation("main", 1);
     assert_int_equal(unlink(hulse_creds.token_path), 0);
     hulse_creds_await_failures("main", 1);
-    hulse_creds_check_has(hulse_creds_status_of("main").why, "exit status 1: ");
-    hulse_creds_check_has(hulse_creds_status_of("main").why, "No such file");
+    assert_string_equal(hulse_creds_status_of("main").why, "exit status 1");
+    hulse_creds_check_has(hulse_creds_status_of("main").complaint, "No such file");
     const unsigned first = hulse_creds_runs(NULL, 0) - 1;
     assert_true(first >= 1);
     /* Ever more rarely, the token before still in force. */
@@ -62,6 +62,7 @@ static void test_a_command_that_fails(void **state)
     hulse_creds_await_generation("main", 2);
     hulse_creds_check_token("main", "second");
     assert_int_equal(hulse_creds_status_of("main").failures, 0);
+    assert_string_equal(hulse_creds_status_of("main").complaint, "");
 }
 
 static void test_a_jwt_is_replaced_before_its_end(void **state)
