@@ -2,7 +2,7 @@
 /*
  * main - arguments of hulsed, and the wiring of its parts.
  *
- * Exit codes (interfaces 2): 0 stopped as asked, 64 usage, 71 privileges that cannot be dropped,
+ * Exit codes (interfaces 2): 0 stopped as asked, 64 usage, 77 privileges that cannot be dropped,
  * 74 input/output, 78 configuration.
  */
 #include "daemon/admin/answer.h"
@@ -22,6 +22,7 @@
 #include "daemon/flow/flow.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,7 +109,7 @@ static void print_help(void)
         "Signals: TERM and INT drain and exit 0, a second one exits at once; HUP reads the\n"
         "configuration again; USR1 writes the workers' figures to the log.\n"
         "\n"
-        "Exit codes: 0 fine, 64 usage, 71 capabilities that cannot be dropped,\n"
+        "Exit codes: 0 fine, 64 usage, 77 capabilities that cannot be dropped,\n"
         "74 input/output, 78 configuration.\n"
         "\n"
         "Keys:\n");
@@ -423,5 +424,8 @@ int main(int argc, char **argv)
         code = start(&a);
     }
     free(a.sets);
+    if (code == EXIT_FINE && (fflush(stdout) != 0 || ferror(stdout) != 0)) {
+        code = fail(EXIT_IO, strerrordesc_np(errno));
+    }
     return code;
 }

@@ -215,10 +215,16 @@ static hulse_status drop_privileges(struct error *err)
 {
     const int failed = hulse_privileges_drop();
 
-    return failed == 0
-               ? HULSE_OK
-               : hulse_fail(
-                     err, HULSE_DENIED, "cannot drop capabilities: %s", strerrordesc_np(failed));
+    if (failed != 0) {
+        return hulse_fail(
+            err, HULSE_DENIED, "cannot drop capabilities: %s", strerrordesc_np(failed));
+    }
+    if (geteuid() == 0) {
+        HULSE_LOG_WARNF("daemon.root",
+                        hulse_log_str("why", "without capabilities it still owns what root owns"),
+                        hulse_log_str("advice", "give it a user of its own"));
+    }
+    return HULSE_OK;
 }
 
 static hulse_status begin_accepting(struct control *c, struct error *err)

@@ -10,8 +10,8 @@
 #ifndef HULSE_CORE_PRIVILEGES_H
 #define HULSE_CORE_PRIVILEGES_H
 
-/* EX_OSERR: what a process that cannot give up its privileges exits with. */
-#define HULSE_PRIVILEGES_EXIT 71
+/* Permission denied: what a process that cannot give up its privileges exits with. */
+#define HULSE_PRIVILEGES_EXIT 77
 
 /*
  * Drops ambient, bounding, effective, permitted and inheritable capabilities, and forbids to gain
