@@ -21,6 +21,7 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,7 @@ static struct {
     _Atomic(uint64_t) lost; /* lines that stderr did not take */
     _Atomic(uint32_t) format;
     pthread_t thread;
+    sem_t ended; /* by the thread, when it is about to end */
     pthread_mutex_t rings_lock;
     struct log_ring *rings[HULSE_LOG_THREADS_MAX];
     size_t ring_count;
@@ -354,6 +356,7 @@ static void *writer_main(void *argument)
         const bool last = stop_asked();
         const unsigned lines = round_once();
         if (last) {
+            (void)sem_post(&writer.ended);
             return NULL;
         }
         rest(lines != 0 ? NAPPING : SLEEPING);
@@ -375,6 +378,7 @@ bool hulse_log_writer_start(enum log_format format)
     atomic_store_explicit(&writer.format, (uint32_t)format, memory_order_relaxed);
     atomic_store_explicit(&writer.stop, 0, memory_order_relaxed);
     atomic_store_explicit(&writer.state, WORKING, memory_order_relaxed);
+    HULSE_ASSERT(sem_init(&writer.ended, 0, 0) == 0);
     if (hulse_thread_start(&writer.thread, "hulse-log", writer_main, NULL) != 0) {
         return false;
     }
@@ -384,10 +388,11 @@ bool hulse_log_writer_start(enum log_format format)
     return true;
 }
 
-/* It may be inside a write that nobody takes. */
-static bool join_within(pthread_t thread, uint32_t timeout_ms)
+/* False: it has not ended, as inside a write that nobody takes. */
+static bool ends_within(uint32_t timeout_ms)
 {
     struct timespec until;
+    int rc = 0;
 
     HULSE_ASSERT(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
     until.tv_sec += timeout_ms / 1000U;
@@ -396,7 +401,10 @@ static bool join_within(pthread_t thread, uint32_t timeout_ms)
         until.tv_sec += 1;
         until.tv_nsec -= 1000000000L;
     }
-    return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+    do {
+        rc = sem_clockwait(&writer.ended, CLOCK_MONOTONIC, &until);
+    } while (rc != 0 && errno == EINTR);
+    return rc == 0;
 }
 
 bool hulse_log_writer_stop(uint32_t timeout_ms)
@@ -409,9 +417,10 @@ bool hulse_log_writer_stop(uint32_t timeout_ms)
     /* SYNC(log.state) fence: `stop` before `state`, against rest. */
     hulse_full_fence();
     wake();
-    if (!join_within(writer.thread, timeout_ms)) {
+    if (!ends_within(timeout_ms)) {
         return false;
     }
+    (void)pthread_join(writer.thread, NULL);
     (void)pthread_mutex_lock(&writer.rings_lock);
     atomic_store_explicit(&writer.running, 0, memory_order_relaxed);
     (void)pthread_mutex_unlock(&writer.rings_lock);
