@@ -68,7 +68,7 @@ static void list_subscriptions(const struct topic *topic, struct ask *a)
 {
     for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
         const struct subscription *sub = HULSE_CONTAINER(l, struct subscription, link);
-        if (sub->type != BROKER_READER && !add_name(a, sub->name)) {
+        if (!sub->over && sub->type != BROKER_READER && !add_name(a, sub->name)) {
             return;
         }
     }

@@ -78,11 +78,15 @@ hulse_subscription_create(struct topic *topic, const char *name, enum broker_sub
 void hulse_subscription_drop_waiting(struct subscription *sub);
 /* Hands out nothing more and goes with its last consumer. */
 void hulse_subscription_cease(struct subscription *sub);
-/* Drops what waits; freed now, or when the last delivery has come back. No seats. */
+/* Drops what waits; freed in a turn, when the last delivery has come back. No seats. */
 void hulse_subscription_forget(struct subscription *sub);
+/* Not inside an event. Frees one that was forgotten, unless deliveries of it are under way. */
+void hulse_subscription_bury(struct subscription *sub);
 void hulse_subscription_consider(struct subscription *sub);
-/* Takes the message, hands it out, or drops and counts it. */
+/* Takes the message, or drops and counts it. */
 void hulse_subscription_offer(struct subscription *sub, struct message *m);
+/* Hands out what was just taken, if it is the next and somebody waits for it. */
+void hulse_subscription_push(struct subscription *sub);
 /* Hands out up to LOCAL_DISPATCH_MAX; the rest in later turns. Returns how many. */
 unsigned hulse_subscription_dispatch(struct subscription *sub);
 /* Something may be handed out: in the next turn. */

@@ -62,7 +62,11 @@ static void end_subscriptions(struct link *subscriptions)
     while (!hulse_link_empty(subscriptions)) {
         struct subscription *sub = HULSE_CONTAINER(subscriptions->next, struct subscription, link);
         if (hulse_link_empty(&sub->seats)) {
-            hulse_subscription_forget(sub);
+            if (!sub->doomed) {
+                hulse_subscription_forget(sub);
+            }
+            HULSE_ASSERT(sub->returning == 0);
+            hulse_subscription_bury(sub);
             continue;
         }
         struct seat *seat = HULSE_CONTAINER(sub->seats.next, struct seat, link);
@@ -74,7 +78,6 @@ static void end_subscriptions(struct link *subscriptions)
 static void end_topic(struct topic *topic)
 {
     end_subscriptions(&topic->subscriptions);
-    end_subscriptions(&topic->leaving);
     topic->producers = 0;
     hulse_topic_destroy(topic);
 }
@@ -112,7 +115,12 @@ static unsigned turn(void *state)
         struct link *l = lw->dirty.next;
         struct subscription *sub = HULSE_CONTAINER(l, struct subscription, dirty);
         hulse_link_remove(l);
-        done += 1 + hulse_subscription_dispatch(sub);
+        done += 1;
+        if (sub->doomed) {
+            hulse_subscription_bury(sub);
+            continue;
+        }
+        done += hulse_subscription_dispatch(sub);
         hulse_subscription_tell_end(sub);
     }
     return done;

@@ -238,7 +238,7 @@ void hulse_seat_returned(struct delivery *dl)
     }
     if (sub->returning == 0) {
         hulse_subscription_wake(sub);
-        hulse_subscription_consider(sub);
+        hulse_subscription_consider(sub); /* buries it when it was forgotten */
     }
 }
 

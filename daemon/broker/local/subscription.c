@@ -18,6 +18,8 @@ static void release(struct subscription *sub)
 {
     struct topic *topic = sub->topic;
     HULSE_ASSERT(sub->held == 0 && sub->held_bytes == 0);
+    hulse_link_remove(&sub->dirty);
+    hulse_link_remove(&sub->link);
     hulse_mem_free(HULSE_MEM_TOPIC, sub, sub->object_bytes);
     hulse_topic_consider(topic);
 }
@@ -120,11 +122,9 @@ void hulse_subscription_drop_waiting(struct subscription *sub)
 
 void hulse_subscription_cease(struct subscription *sub)
 {
-    HULSE_ASSERT(sub->seat_count != 0 && !sub->over && !sub->doomed);
+    HULSE_ASSERT(sub->seat_count != 0 && !sub->over);
 
     sub->over = true;
-    hulse_link_remove(&sub->link);
-    hulse_link_append(&sub->topic->leaving, &sub->link);
     sub->topic->subscription_count -= 1;
     hulse_subscription_drop_waiting(sub);
     while (!hulse_link_empty(&sub->ready)) {
@@ -138,12 +138,18 @@ void hulse_subscription_forget(struct subscription *sub)
 {
     HULSE_ASSERT(sub->seat_count == 0 && !sub->doomed);
 
+    sub->topic->subscription_count -= sub->over ? 0 : 1;
+    sub->over = true;
     sub->doomed = true;
     stop_timer(sub, &sub->unused);
-    hulse_link_remove(&sub->dirty);
-    hulse_link_remove(&sub->link);
-    sub->topic->subscription_count -= sub->over ? 0 : 1;
     hulse_subscription_drop_waiting(sub);
+    /* Freed in a turn, because whoever calls out to a consumer may still hold it. */
+    hulse_subscription_mark(sub);
+}
+
+void hulse_subscription_bury(struct subscription *sub)
+{
+    HULSE_ASSERT(sub->doomed && sub->topic->worker->dispatching == 0);
     if (sub->returning == 0) {
         release(sub);
     }
@@ -152,9 +158,7 @@ void hulse_subscription_forget(struct subscription *sub)
 void hulse_subscription_consider(struct subscription *sub)
 {
     if (sub->doomed) {
-        if (sub->returning == 0) {
-            release(sub);
-        }
+        hulse_subscription_mark(sub);
         return;
     }
     if (sub->seat_count != 0 || sub->held != 0) {
@@ -189,6 +193,9 @@ void hulse_subscription_offer(struct subscription *sub, struct message *m)
 {
     struct topic *topic = sub->topic;
     const struct local_params *params = &topic->worker->broker->params;
+    if (sub->over) {
+        return;
+    }
     const bool kept = sub->seat_count != 0 && sub->held < params->subscription_messages_max &&
                       sub->held_bytes + m->bytes <= params->subscription_bytes_max;
     struct delivery *dl = kept ? hulse_delivery_create(topic->worker, m) : NULL;
@@ -200,13 +207,7 @@ void hulse_subscription_offer(struct subscription *sub, struct message *m)
     sub->held += 1;
     sub->held_bytes += m->bytes;
     topic->held += 1;
-    if (anything_waits(sub) || !may_hand_out(sub)) {
-        hulse_link_append(&sub->queue, &dl->link);
-    } else if (is_over(sub, dl)) {
-        hulse_subscription_finish(sub, dl, &topic->counters.dropped);
-    } else {
-        hulse_seat_hand_out(HULSE_CONTAINER(sub->ready.next, struct seat, ready), dl);
-    }
+    hulse_link_append(&sub->queue, &dl->link);
 }
 
 void hulse_subscription_requeue(struct subscription *sub, struct delivery *dl, uint32_t delay_ms)
@@ -268,6 +269,19 @@ static struct delivery *take_good(struct subscription *sub)
         }
     }
     return dl;
+}
+
+void hulse_subscription_push(struct subscription *sub)
+{
+    if (!may_hand_out(sub) || !anything_waits(sub)) {
+        return;
+    }
+    const bool next = sub->redelivery.root == NULL && sub->queue.next == sub->queue.prev;
+    if (next && sub->topic->worker->dispatching == 0) {
+        (void)hulse_subscription_dispatch(sub);
+    } else {
+        hulse_subscription_mark(sub); /* not before the others, not from inside an event */
+    }
 }
 
 unsigned hulse_subscription_dispatch(struct subscription *sub)
