@@ -117,7 +117,9 @@ static void with_topic(struct topic *topic, struct ask *a)
         break;
     case BROKER_ADMIN_TERMINATE:
         status = hulse_topic_terminate(topic, &text);
-        tell_last(topic, a->admin);
+        if (status == HULSE_OK) {
+            tell_last(topic, a->admin);
+        }
         break;
     case BROKER_ADMIN_TRUNCATE:
         truncate_topic(topic);

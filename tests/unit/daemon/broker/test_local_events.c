@@ -146,8 +146,8 @@ static void c_end(void *ctx)
     c_hear(ctx, C_END);
 }
 
-static void
-c_done(void *ctx, enum broker_errand e, hulse_status st, const char *text, const struct broker_id *id)
+static void c_done(
+    void *ctx, enum broker_errand e, hulse_status st, const char *text, const struct broker_id *id)
 {
     (void)e;
     (void)text;
@@ -192,12 +192,10 @@ static void open_consumer(void *arg)
                                                   .events = &c_events,
                                                   .ctx = &front.takers[o->index],
                                                   .create = true};
-    assert_int_equal(bed.broker->ops->consumer_open(bed.broker,
-                                                    bed.workers[front.worker],
-                                                    &params,
-                                                    &front.takers[o->index].consumer,
-                                                    &err),
-                     HULSE_OK);
+    assert_int_equal(
+        bed.broker->ops->consumer_open(
+            bed.broker, bed.workers[front.worker], &params, &front.takers[o->index].consumer, &err),
+        HULSE_OK);
 }
 
 static void close_producer(void)
@@ -393,9 +391,10 @@ static void test_closing_others_in_a_message(void **state)
     static const struct {
         void (*act)(void);
         uint32_t counts[SUBS_MAX];
-    } cases[] = {
-        {close_first, {1, 2, 2}}, {close_next, {2, 0, 2}}, {close_last, {2, 2, 0}},
-        {unsubscribe_all, {1, 0, 0}}};
+    } cases[] = {{close_first, {1, 2, 2}},
+                 {close_next, {2, 0, 2}},
+                 {close_last, {2, 2, 0}},
+                 {unsubscribe_all, {1, 0, 0}}};
     uint32_t one = 1;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         start(0, C_MESSAGE, cases[i].act);
