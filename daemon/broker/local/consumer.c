@@ -124,9 +124,9 @@ void hulse_local_permit(struct broker_consumer *consumer, uint32_t count)
         c->permit_count = count;
         hulse_lane_add(c->worker, c->owner, &c->permit_op, OP_PERMIT);
     } else if (!c->permit_op.posted) {
-        c->permit_count += count;
+        c->permit_count = hulse_local_add_permits(c->permit_count, count);
     } else {
-        c->permit_more += count;
+        c->permit_more = hulse_local_add_permits(c->permit_more, count);
     }
 }
 

@@ -14,6 +14,8 @@
 /* Subscriptions served in one turn. */
 #define TURN_SUBSCRIPTIONS 64U
 #define POOL_SLAB 256U
+/* Messages freed in one turn, beside those that consumers end. */
+#define WASTE_MAX 1024U
 
 /* ---- the module ---- */
 
@@ -41,6 +43,7 @@ static void *start(struct worker *w, void *shared, struct error *err)
     lw->worker_count = count;
     lw->retry.fire = retry_fire;
     hulse_link_init(&lw->dirty);
+    hulse_link_init(&lw->waste);
     hulse_link_init(&lw->deleted);
     hulse_link_init(&lw->producers);
     hulse_link_init(&lw->consumers);
@@ -95,6 +98,8 @@ static void stop(void *state)
     while (!hulse_link_empty(&lw->deleted)) {
         end_topic(HULSE_CONTAINER(lw->deleted.next, struct topic, gone));
     }
+    while (hulse_waste_free(lw, WASTE_MAX) != 0) {
+    }
     HULSE_ASSERT(hulse_link_empty(&lw->producers));
     HULSE_ASSERT(hulse_link_empty(&lw->consumers));
     HULSE_ASSERT(hulse_link_empty(&lw->dirty));
@@ -123,7 +128,7 @@ static unsigned turn(void *state)
         done += hulse_subscription_dispatch(sub);
         hulse_subscription_tell_end(sub);
     }
-    return done;
+    return done + hulse_waste_free(lw, WASTE_MAX);
 }
 
 static void flush(void *state)
@@ -134,7 +139,7 @@ static void flush(void *state)
 static bool park(void *state)
 {
     const struct local_worker *lw = state;
-    return !hulse_link_empty(&lw->dirty);
+    return !hulse_link_empty(&lw->dirty) || hulse_waste_left(lw);
 }
 
 static void report(void *state, struct worker_report *out)

@@ -126,7 +126,7 @@ struct delivery {
     uint8_t verdict;   /* OP_VERDICT: enum verdict */
     uint8_t memory;    /* enum delivery_memory */
     uint8_t arrival;   /* OP_DELIVER: enum arrival */
-    bool again;        /* was handed out before */
+    bool again;        /* an app has had it before */
 };
 
 /*
@@ -160,7 +160,7 @@ struct topic_counters {
     uint64_t dropped;
 };
 
-/* Messages per second of late, measured when somebody asks. */
+/* Messages per second since somebody asked before; see hulse_rate_read. */
 struct rate {
     uint64_t since_ms;
     uint64_t count;
@@ -213,12 +213,15 @@ struct subscription {
     uint32_t held;          /* waiting or without verdict */
     uint32_t handed_out;    /* without verdict */
     uint32_t delayed_count; /* in `delayed` */
+    uint64_t delayed_low;   /* no entry in `delayed` is lower */
     uint32_t returning;     /* of closed seats, still on the way to another worker */
     uint64_t held_bytes;
+    uint64_t handed_bytes;
     uint64_t ended_below; /* entries below are acknowledged (cumulative) */
-    uint64_t delivered;
+    uint64_t delivered; /* to an app: what comes back from another worker untaken does not count */
     struct rate delivery_rate;
     struct timer delay;
+    struct timer expiry;
     struct timer unused;
     size_t object_bytes;
     char name[];
@@ -267,7 +270,7 @@ struct producer {
     uint32_t pending;       /* records without an answer */
     uint32_t in_events;     /* depth: not freed meanwhile */
     uint32_t flush_left;    /* of those that were pending at the flush */
-    uint8_t refusal;     /* END_ENDED: enum hulse_outcome */
+    uint8_t refusal;        /* END_ENDED: enum hulse_outcome */
     struct op close_op;
     uint32_t name_bytes;
     char name[];
@@ -359,6 +362,8 @@ struct local_worker {
     bool stopping;
     uint32_t dispatching; /* depth of message events and `ended` */
     struct link dirty;    /* subscriptions */
+    struct link waste;    /* deliveries that are over, to be freed in portions */
+    struct heap waste_heap;
     struct pool deliveries;
     uint64_t wall_offset_ms; /* wall clock - loop clock */
     uint64_t wall_checked_ms;
