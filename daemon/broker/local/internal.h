@@ -97,12 +97,14 @@ void hulse_subscription_cease(struct subscription *sub);
 void hulse_subscription_forget(struct subscription *sub);
 /* Not inside an event. Frees one that was forgotten, unless deliveries of it are under way. */
 void hulse_subscription_bury(struct subscription *sub);
+/* Both at once, when its topic ends: nothing of it is under way. */
+void hulse_subscription_remove(struct subscription *sub);
 void hulse_subscription_consider(struct subscription *sub);
 /* Takes the message, or drops and counts it. */
 void hulse_subscription_offer(struct subscription *sub, struct message *m);
 /* Hands out what was just taken, if it is the next and somebody waits for it. */
 void hulse_subscription_push(struct subscription *sub);
-/* Hands out, or drops as expired, up to LOCAL_DISPATCH_MAX; the rest in later turns. Returns how many. */
+/* Hands out or drops as expired up to LOCAL_DISPATCH_MAX, the rest in later turns; how many. */
 unsigned hulse_subscription_dispatch(struct subscription *sub);
 /* Something may be handed out: in the next turn. */
 void hulse_subscription_wake(struct subscription *sub);

@@ -65,11 +65,7 @@ static void end_subscriptions(struct link *subscriptions)
     while (!hulse_link_empty(subscriptions)) {
         struct subscription *sub = HULSE_CONTAINER(subscriptions->next, struct subscription, link);
         if (hulse_link_empty(&sub->seats)) {
-            if (!sub->doomed) {
-                hulse_subscription_forget(sub);
-            }
-            HULSE_ASSERT(sub->returning == 0);
-            hulse_subscription_bury(sub);
+            hulse_subscription_remove(sub);
             continue;
         }
         struct seat *seat = HULSE_CONTAINER(sub->seats.next, struct seat, link);

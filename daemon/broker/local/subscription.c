@@ -285,6 +285,15 @@ void hulse_subscription_bury(struct subscription *sub)
     }
 }
 
+void hulse_subscription_remove(struct subscription *sub)
+{
+    HULSE_ASSERT(sub->returning == 0);
+    if (!sub->doomed) {
+        hulse_subscription_forget(sub);
+    }
+    hulse_subscription_bury(sub);
+}
+
 void hulse_subscription_consider(struct subscription *sub)
 {
     if (sub->doomed) {

@@ -244,13 +244,8 @@ void hulse_topic_destroy(struct topic *topic)
     HULSE_ASSERT(topic->producers == 0 && topic->seats == 0 && topic->notices == 0);
 
     while (!hulse_link_empty(&topic->subscriptions)) {
-        struct subscription *sub =
-            HULSE_CONTAINER(topic->subscriptions.next, struct subscription, link);
-        if (!sub->doomed) {
-            hulse_subscription_forget(sub);
-        }
-        HULSE_ASSERT(sub->returning == 0);
-        hulse_subscription_bury(sub);
+        hulse_subscription_remove(
+            HULSE_CONTAINER(topic->subscriptions.next, struct subscription, link));
     }
     HULSE_ASSERT(topic->held == 0);
     if (hulse_timer_pending(&topic->unused)) {
