@@ -9,8 +9,10 @@
  * Owns:    the implementation owns the object from consumer_open until an `opened` that failed, or
  *          until consumer_close is called. After either no event comes.
  * Order:   any event may come before the call that causes it returns. It may be closed in every
- *          event but `message`, and nothing of it is touched afterwards. A close reaches the
- *          others of a subscription a little later; on its own worker it keeps its place.
+ *          event, of its own or of another object, and nothing of it is touched afterwards; in its
+ *          own `message` that gives the delivery back. Inside `ended` only permit is called of it.
+ *          A close reaches the others of a subscription a little later; on its own worker it keeps
+ *          its place.
  */
 #ifndef HULSE_BROKER_BROKER_CONSUMER_H
 #define HULSE_BROKER_BROKER_CONSUMER_H

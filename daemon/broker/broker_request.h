@@ -77,7 +77,7 @@ struct broker_subscription_stats {
     uint64_t backlog;     /* not acknowledged, `unacked` included */
     uint64_t unacked;     /* handed out, without a verdict */
     uint64_t delayed;     /* not handed out before their time */
-    double delivery_rate; /* messages per second of late */
+    double delivery_rate; /* as of a topic */
 };
 
 struct broker_topic_stats {
@@ -92,7 +92,11 @@ struct broker_topic_stats {
     uint64_t published_bytes;
     uint64_t delivered; /* redeliveries included */
     uint64_t redelivered;
-    double publish_rate; /* messages per second of late */
+    /*
+     * Messages per second since somebody last asked and at least 1 s: who asks sooner hears the
+     * same again, and who has not asked for an hour hears the mean of that hour.
+     */
+    double publish_rate;
     double delivery_rate;
 };
 
@@ -132,7 +136,7 @@ struct broker_admin {
     uint32_t partitions;        /* 0 = not partitioned */
     bool force;
     struct broker_policy policy;
-    /* Results. */
+    /* Results: none with a status other than OK, nor after a call that has begun nothing. */
     bool has_last;
     struct broker_id last;
     const char *names; /* terminated, one behind the other */

@@ -68,7 +68,7 @@ static void list_subscriptions(const struct topic *topic, struct ask *a)
 {
     for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
         const struct subscription *sub = HULSE_CONTAINER(l, struct subscription, link);
-        if (sub->type != BROKER_READER && !add_name(a, sub->name)) {
+        if (!sub->over && sub->type != BROKER_READER && !add_name(a, sub->name)) {
             return;
         }
     }
@@ -117,7 +117,9 @@ static void with_topic(struct topic *topic, struct ask *a)
         break;
     case BROKER_ADMIN_TERMINATE:
         status = hulse_topic_terminate(topic, &text);
-        tell_last(topic, a->admin);
+        if (status == HULSE_OK) {
+            tell_last(topic, a->admin);
+        }
         break;
     case BROKER_ADMIN_TRUNCATE:
         truncate_topic(topic);

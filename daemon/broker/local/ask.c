@@ -15,10 +15,20 @@ void hulse_ask_refuse(struct ask *a, hulse_status status, const char *text)
     (void)snprintf(a->request->text, sizeof(a->request->text), "%s", text);
 }
 
+static void clear_results(struct broker_admin *q)
+{
+    q->has_last = false;
+    q->last = (struct broker_id){.batch = -1};
+    q->names = NULL;
+    q->name_count = 0;
+}
+
 void hulse_ask_done(struct ask *a)
 {
     if (a->kind == ASK_ADMIN && a->request->status == HULSE_OK) {
         a->admin->names = a->names;
+    } else if (a->kind == ASK_ADMIN) {
+        clear_results(a->admin); /* of the workers that were asked before the one that failed */
     }
     a->request->done(a->request);
     hulse_mem_free(HULSE_MEM_TOPIC, a->names, a->names_room);
@@ -193,14 +203,13 @@ static hulse_status admin_supported(const struct broker_admin *q, struct error *
 hulse_status hulse_local_admin(struct broker *b, struct broker_admin *q, struct error *err)
 {
     HULSE_ASSERT(hulse_worker_self() == NULL);
+    clear_results(q);
     const hulse_status st = admin_supported(q, err);
     struct ask *a = st == HULSE_OK ? create(b, &q->request, ASK_ADMIN, err) : NULL;
     if (a == NULL) {
         return st == HULSE_OK ? HULSE_NO_MEMORY : st;
     }
     a->admin = q;
-    q->names = NULL;
-    q->name_count = 0;
     if (q->command != BROKER_ADMIN_TOPICS) {
         return begin_at(a, q->topic, err);
     }

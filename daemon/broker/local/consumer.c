@@ -124,9 +124,9 @@ void hulse_local_permit(struct broker_consumer *consumer, uint32_t count)
         c->permit_count = count;
         hulse_lane_add(c->worker, c->owner, &c->permit_op, OP_PERMIT);
     } else if (!c->permit_op.posted) {
-        c->permit_count += count;
+        c->permit_count = hulse_local_add_permits(c->permit_count, count);
     } else {
-        c->permit_more += count;
+        c->permit_more = hulse_local_add_permits(c->permit_more, count);
     }
 }
 
@@ -222,46 +222,55 @@ void hulse_local_give_back(struct broker_consumer *consumer, struct broker_deliv
     verdict(consumer_of(consumer), delivery_of(d), VERDICT_GIVE_BACK, 0);
 }
 
-void hulse_local_ack_cumulative(struct broker_consumer *consumer,
-                                struct broker_delivery *d,
-                                void (*ended)(void *ctx, struct broker_delivery *d))
+static void end_up_to(struct consumer *c,
+                      struct delivery *dl,
+                      void (*ended)(void *ctx, struct broker_delivery *d))
 {
-    struct consumer *c = consumer_of(consumer);
-    struct delivery *dl = delivery_of(d);
-    if (!c->remote) {
-        hulse_seat_ack_cumulative(c->seat, dl, ended);
-        return;
-    }
     const bool unordered = c->unordered;
     struct link *next = NULL;
     for (struct link *l = c->held.next; l != &c->held; l = next) {
         struct delivery *each = HULSE_CONTAINER(l, struct delivery, link);
         next = l->next;
-        if (each->d.id.entry > d->id.entry && !unordered) {
+        if (each->d.id.entry > dl->d.id.entry && !unordered) {
             break;
         }
-        if (each->d.id.entry <= d->id.entry && each != dl) {
+        if (each->d.id.entry <= dl->d.id.entry && each != dl) {
             ended(c->base.ctx, &each->d);
             verdict(c, each, VERDICT_ACK, 0);
         }
     }
-    ended(c->base.ctx, d);
+    ended(c->base.ctx, &dl->d);
     verdict(c, dl, VERDICT_ACK_CUMULATIVE, 0);
+}
+
+void hulse_local_ack_cumulative(struct broker_consumer *consumer,
+                                struct broker_delivery *d,
+                                void (*ended)(void *ctx, struct broker_delivery *d))
+{
+    struct consumer *c = consumer_of(consumer);
+    c->in_ended = true;
+    if (c->remote) {
+        end_up_to(c, delivery_of(d), ended);
+    } else {
+        hulse_seat_ack_cumulative(c->seat, delivery_of(d), ended);
+    }
+    c->in_ended = false;
 }
 
 void hulse_local_redeliver_all(struct broker_consumer *consumer,
                                void (*ended)(void *ctx, struct broker_delivery *d))
 {
     struct consumer *c = consumer_of(consumer);
+    c->in_ended = true;
     if (!c->remote) {
         hulse_seat_redeliver_all(c->seat, ended);
-        return;
     }
     while (!hulse_link_empty(&c->held)) {
         struct delivery *dl = HULSE_CONTAINER(c->held.next, struct delivery, link);
         ended(c->base.ctx, &dl->d);
         verdict(c, dl, VERDICT_NACK, 0);
     }
+    c->in_ended = false;
 }
 
 static void let_go_all(struct consumer *c)
@@ -276,7 +285,7 @@ static void let_go_all(struct consumer *c)
 void hulse_local_consumer_close(struct broker_consumer *consumer, bool unsubscribe)
 {
     struct consumer *c = consumer_of(consumer);
-    HULSE_ASSERT(c->worker->dispatching == 0);
+    HULSE_ASSERT(!c->in_ended);
     c->closed = true;
     c->unsubscribe = unsubscribe;
     if (c->state == END_OPENING) {

@@ -211,9 +211,11 @@ hulse_status hulse_topic_delete(struct topic *topic, bool force, const char **te
     hulse_table_remove(topic->worker, topic);
     hulse_link_append(&topic->worker->deleted, &topic->gone);
     topic->end = TOPIC_DELETED;
-    while (!hulse_link_empty(&topic->subscriptions)) {
-        struct subscription *sub =
-            HULSE_CONTAINER(topic->subscriptions.next, struct subscription, link);
+    for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
+        struct subscription *sub = HULSE_CONTAINER(l, struct subscription, link);
+        if (sub->over) {
+            continue;
+        }
         if (sub->seat_count == 0) {
             hulse_subscription_forget(sub);
         } else {

@@ -67,7 +67,8 @@ static size_t block_bytes(const struct topic *topic)
 {
     size_t bytes = topic->subscription_count * sizeof(struct broker_subscription_stats);
     for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
-        bytes += strlen(HULSE_CONTAINER(l, struct subscription, link)->name) + 1;
+        const struct subscription *sub = HULSE_CONTAINER(l, struct subscription, link);
+        bytes += sub->over ? 0 : strlen(sub->name) + 1;
     }
     return bytes;
 }
@@ -96,7 +97,10 @@ void hulse_ask_stats(struct local_worker *lw, struct ask *a)
     }
     char *name = (char *)(out + topic->subscription_count);
     for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
-        fill_subscription(HULSE_CONTAINER(l, struct subscription, link), out, &name);
-        out += 1;
+        struct subscription *sub = HULSE_CONTAINER(l, struct subscription, link);
+        if (!sub->over) {
+            fill_subscription(sub, out, &name);
+            out += 1;
+        }
     }
 }

@@ -57,3 +57,31 @@ struct heap_node *hulse_heap_pop(struct heap *h)
     }
     return root;
 }
+
+/* From here on the root's siblings are roots too. */
+struct heap_node *hulse_heap_shed(struct heap *h)
+{
+    struct heap_node *node = h->root;
+    if (node == NULL) {
+        return NULL;
+    }
+    struct heap_node *child = node->child;
+    if (child != NULL) {
+        node->child = child->next;
+        child->next = node;
+        h->root = child;
+        return NULL;
+    }
+    h->root = node->next;
+    node->next = NULL;
+    return node;
+}
+
+void hulse_heap_shed_too(struct heap *h, struct heap *from)
+{
+    if (from->root != NULL) {
+        from->root->next = h->root;
+        h->root = from->root;
+        from->root = NULL;
+    }
+}

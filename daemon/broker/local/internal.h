@@ -9,6 +9,12 @@
 
 #include "daemon/broker/local/objects.h"
 
+/* At most UINT32_MAX. */
+static inline uint32_t hulse_local_add_permits(uint32_t a, uint32_t b)
+{
+    return b > UINT32_MAX - a ? UINT32_MAX : a + b;
+}
+
 /* ---- local.c ---- */
 
 extern const struct worker_module hulse_local_module;
@@ -34,6 +40,15 @@ struct delivery *hulse_delivery_create(struct local_worker *lw, struct message *
 struct delivery *hulse_delivery_take(struct local_worker *lw);
 /* Gives memory back only. */
 void hulse_delivery_free(struct local_worker *lw, struct delivery *dl);
+
+/* ---- waste.c: deliveries that no subscription counts any more ---- */
+
+/* Take all of a queue, of a heap: O(1). */
+void hulse_waste_add_list(struct local_worker *lw, struct link *deliveries);
+void hulse_waste_add_heap(struct local_worker *lw, struct heap *deliveries);
+/* Frees some of them; returns how much it did, 0 when none are left. */
+unsigned hulse_waste_free(struct local_worker *lw, unsigned budget);
+bool hulse_waste_left(const struct local_worker *lw);
 
 /* ---- table.c ---- */
 
@@ -74,16 +89,22 @@ void hulse_topic_report(const struct topic *topic, struct worker_report *out);
 
 struct subscription *
 hulse_subscription_create(struct topic *topic, const char *name, enum broker_subscription type);
-/* Drops what waits. */
+/* Drops what waits: counted at once, freed in portions. */
 void hulse_subscription_drop_waiting(struct subscription *sub);
 /* Hands out nothing more and goes with its last consumer. */
 void hulse_subscription_cease(struct subscription *sub);
-/* Drops what waits; freed now, or when the last delivery has come back. No seats. */
+/* Drops what waits; freed in a turn, when the last delivery has come back. No seats. */
 void hulse_subscription_forget(struct subscription *sub);
+/* Not inside an event. Frees one that was forgotten, unless deliveries of it are under way. */
+void hulse_subscription_bury(struct subscription *sub);
+/* Both at once, when its topic ends: nothing of it is under way. */
+void hulse_subscription_remove(struct subscription *sub);
 void hulse_subscription_consider(struct subscription *sub);
-/* Takes the message, hands it out, or drops and counts it. */
+/* Takes the message, or drops and counts it. */
 void hulse_subscription_offer(struct subscription *sub, struct message *m);
-/* Hands out up to LOCAL_DISPATCH_MAX; the rest in later turns. Returns how many. */
+/* Hands out what was just taken, if it is the next and somebody waits for it. */
+void hulse_subscription_push(struct subscription *sub);
+/* Hands out or drops as expired up to LOCAL_DISPATCH_MAX, the rest in later turns; how many. */
 unsigned hulse_subscription_dispatch(struct subscription *sub);
 /* Something may be handed out: in the next turn. */
 void hulse_subscription_wake(struct subscription *sub);
@@ -95,7 +116,7 @@ void hulse_subscription_tell_end(struct subscription *sub);
 void hulse_subscription_requeue(struct subscription *sub, struct delivery *dl, uint32_t delay_ms);
 /* The message is done with, for this subscription. The delivery is in no list. */
 void hulse_subscription_finish(struct subscription *sub, struct delivery *dl, uint64_t *counter);
-/* Everything below `entry` is acknowledged. */
+/* Everything below `entry` is acknowledged, delayed or not. */
 void hulse_subscription_end_below(struct subscription *sub, uint64_t entry);
 
 /* ---- seat.c: on the topic's worker ---- */

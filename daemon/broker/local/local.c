@@ -14,6 +14,8 @@
 /* Subscriptions served in one turn. */
 #define TURN_SUBSCRIPTIONS 64U
 #define POOL_SLAB 256U
+/* Messages freed in one turn, beside those that consumers end. */
+#define WASTE_MAX 1024U
 
 /* ---- the module ---- */
 
@@ -41,6 +43,7 @@ static void *start(struct worker *w, void *shared, struct error *err)
     lw->worker_count = count;
     lw->retry.fire = retry_fire;
     hulse_link_init(&lw->dirty);
+    hulse_link_init(&lw->waste);
     hulse_link_init(&lw->deleted);
     hulse_link_init(&lw->producers);
     hulse_link_init(&lw->consumers);
@@ -62,7 +65,7 @@ static void end_subscriptions(struct link *subscriptions)
     while (!hulse_link_empty(subscriptions)) {
         struct subscription *sub = HULSE_CONTAINER(subscriptions->next, struct subscription, link);
         if (hulse_link_empty(&sub->seats)) {
-            hulse_subscription_forget(sub);
+            hulse_subscription_remove(sub);
             continue;
         }
         struct seat *seat = HULSE_CONTAINER(sub->seats.next, struct seat, link);
@@ -74,7 +77,6 @@ static void end_subscriptions(struct link *subscriptions)
 static void end_topic(struct topic *topic)
 {
     end_subscriptions(&topic->subscriptions);
-    end_subscriptions(&topic->leaving);
     topic->producers = 0;
     hulse_topic_destroy(topic);
 }
@@ -91,6 +93,8 @@ static void stop(void *state)
     }
     while (!hulse_link_empty(&lw->deleted)) {
         end_topic(HULSE_CONTAINER(lw->deleted.next, struct topic, gone));
+    }
+    while (hulse_waste_free(lw, WASTE_MAX) != 0) {
     }
     HULSE_ASSERT(hulse_link_empty(&lw->producers));
     HULSE_ASSERT(hulse_link_empty(&lw->consumers));
@@ -112,10 +116,15 @@ static unsigned turn(void *state)
         struct link *l = lw->dirty.next;
         struct subscription *sub = HULSE_CONTAINER(l, struct subscription, dirty);
         hulse_link_remove(l);
-        done += 1 + hulse_subscription_dispatch(sub);
+        done += 1;
+        if (sub->doomed) {
+            hulse_subscription_bury(sub);
+            continue;
+        }
+        done += hulse_subscription_dispatch(sub);
         hulse_subscription_tell_end(sub);
     }
-    return done;
+    return done + hulse_waste_free(lw, WASTE_MAX);
 }
 
 static void flush(void *state)
@@ -126,7 +135,7 @@ static void flush(void *state)
 static bool park(void *state)
 {
     const struct local_worker *lw = state;
-    return !hulse_link_empty(&lw->dirty);
+    return !hulse_link_empty(&lw->dirty) || hulse_waste_left(lw);
 }
 
 static void report(void *state, struct worker_report *out)

@@ -126,7 +126,7 @@ struct delivery {
     uint8_t verdict;   /* OP_VERDICT: enum verdict */
     uint8_t memory;    /* enum delivery_memory */
     uint8_t arrival;   /* OP_DELIVER: enum arrival */
-    bool again;        /* was handed out before */
+    bool again;        /* an app has had it before */
 };
 
 /*
@@ -160,7 +160,7 @@ struct topic_counters {
     uint64_t dropped;
 };
 
-/* Messages per second of late, measured when somebody asks. */
+/* Messages per second since somebody asked before; see hulse_rate_read. */
 struct rate {
     uint64_t since_ms;
     uint64_t count;
@@ -177,10 +177,9 @@ struct topic {
     uint32_t magic;
     uint32_t producers;
     uint32_t seats;
-    uint32_t subscription_count;
+    uint32_t subscription_count; /* without those that are over */
     struct local_worker *worker;
-    struct link subscriptions;
-    struct link leaving; /* subscriptions that take nothing more and go with their consumers */
+    struct link subscriptions; /* nothing leaves it inside an event */
     enum topic_end end;
     bool kept;        /* made by an order: stays when unused */
     uint32_t notices; /* of its end, not yet back */
@@ -199,12 +198,12 @@ struct topic {
 
 struct subscription {
     struct link link;  /* topic.subscriptions */
-    struct link dirty; /* local_worker.dirty while something can be handed out */
+    struct link dirty; /* local_worker.dirty while it has to be looked at */
     struct topic *topic;
     enum broker_subscription type;
     bool transient; /* goes with its last consumer */
-    bool over;      /* in topic.leaving: hands out nothing more */
-    bool doomed;    /* forgotten; freed when `returning` is 0 */
+    bool over;      /* takes and hands out nothing more; its name is free */
+    bool doomed;    /* over, without seats; freed in a turn when `returning` is 0 */
     uint32_t seat_count;
     struct link seats;
     struct link ready;      /* seats with permits, next one first */
@@ -214,12 +213,15 @@ struct subscription {
     uint32_t held;          /* waiting or without verdict */
     uint32_t handed_out;    /* without verdict */
     uint32_t delayed_count; /* in `delayed` */
+    uint64_t delayed_low;   /* no entry in `delayed` is lower */
     uint32_t returning;     /* of closed seats, still on the way to another worker */
     uint64_t held_bytes;
+    uint64_t handed_bytes;
     uint64_t ended_below; /* entries below are acknowledged (cumulative) */
-    uint64_t delivered;
+    uint64_t delivered; /* to an app: what comes back from another worker untaken does not count */
     struct rate delivery_rate;
     struct timer delay;
+    struct timer expiry;
     struct timer unused;
     size_t object_bytes;
     char name[];
@@ -265,9 +267,10 @@ struct producer {
     struct topic *topic;
     struct link link;       /* local_worker.producers */
     uint64_t pending_bytes; /* OP_PUBLISH not yet back */
-    uint32_t pending;
-    uint32_t flush_left; /* of those that were pending at the flush */
-    uint8_t refusal;     /* END_ENDED: enum hulse_outcome */
+    uint32_t pending;       /* records without an answer */
+    uint32_t in_events;     /* depth: not freed meanwhile */
+    uint32_t flush_left;    /* of those that were pending at the flush */
+    uint8_t refusal;        /* END_ENDED: enum hulse_outcome */
     struct op close_op;
     uint32_t name_bytes;
     char name[];
@@ -294,6 +297,7 @@ struct consumer {
     uint32_t owner;
     struct local_worker *worker;
     bool failed;
+    bool in_ended; /* a call of it that ends many */
     struct seat *seat;
     const struct topic *topic; /* remote: only an address */
     struct link link;          /* local_worker.consumers */
@@ -356,8 +360,10 @@ struct local_worker {
     uint32_t index;
     uint32_t worker_count;
     bool stopping;
-    uint32_t dispatching; /* depth of message events */
+    uint32_t dispatching; /* depth of message events and `ended` */
     struct link dirty;    /* subscriptions */
+    struct link waste;    /* deliveries that are over, to be freed in portions */
+    struct heap waste_heap;
     struct pool deliveries;
     uint64_t wall_offset_ms; /* wall clock - loop clock */
     uint64_t wall_checked_ms;

@@ -15,7 +15,7 @@ static struct producer *producer_of(struct broker_producer *base)
 
 static void destroy(struct producer *p)
 {
-    HULSE_ASSERT(p->pending == 0);
+    HULSE_ASSERT(p->pending == 0 && p->in_events == 0);
     hulse_link_remove(&p->link);
     p->magic = 0;
     hulse_mem_free(HULSE_MEM_TOPIC, p, sizeof(*p) + p->name_bytes);
@@ -124,8 +124,87 @@ static void answer_stored(struct producer *p, uint64_t token, const struct broke
     p->base.events->answered(p->base.ctx, token, &answer);
 }
 
-static void send_by_lane(struct producer *p, struct message *m)
+/*
+ * One that was pending at the flush has its answer. Publishes come back from another worker in the
+ * order of sending. On the topic's own worker a later one may be answered inside an event of an
+ * earlier one, so that those which were pending are the last to end.
+ */
+static bool ends_flush(struct producer *p, bool counts)
 {
+    if (p->flush_left == 0) {
+        return false;
+    }
+    if (p->remote) {
+        p->flush_left -= counts;
+        return counts && p->flush_left == 0;
+    }
+    if (p->pending < p->flush_left) {
+        p->flush_left = p->pending;
+    }
+    return p->flush_left == 0;
+}
+
+/* Closed, and nothing is under way or stands in an event above us. */
+static void release(struct producer *p)
+{
+    if (p->closed && p->state == END_GONE && p->pending == 0 && p->in_events == 0) {
+        destroy(p);
+    }
+}
+
+/* The answer of a pending record. */
+static void finish(struct producer *p, uint64_t token, uint8_t outcome, const struct broker_id *id)
+{
+    /* A flush that begins in `answered` is not for this one. */
+    const bool counts = p->flush_left != 0;
+    HULSE_ASSERT(p->pending > 0);
+    p->pending -= 1;
+    p->in_events += 1;
+    if (p->closed) {
+        /* Nobody wants to know. */
+    } else if (outcome == HULSE_OUTCOME_STORED) {
+        answer_stored(p, token, id);
+    } else {
+        refuse(p, token, BROKER_FAIL, outcome);
+    }
+    if (ends_flush(p, counts) && !p->closed) {
+        p->base.events->flushed(p->base.ctx);
+    }
+    p->in_events -= 1;
+    release(p);
+}
+
+static void publish_here(struct producer *p, const struct broker_record *r)
+{
+    struct message *m = hulse_message_create(p->worker, p, r);
+    if (m == NULL) {
+        refuse(p, r->token, BROKER_FAIL, HULSE_OUTCOME_NO_MEMORY);
+        return;
+    }
+    const uint64_t token = r->token;
+    const struct broker_id id = {
+        .ledger = p->worker->broker->epoch_s, .entry = p->topic->next_entry, .batch = -1};
+    p->pending += 1; /* a consumer's event may close or flush the producer */
+    hulse_topic_publish(p->topic, m);
+    finish(p, token, HULSE_OUTCOME_STORED, &id);
+}
+
+static void send_by_lane(struct producer *p, const struct broker_record *r)
+{
+    if (p->worker->lanes[p->owner].gone) {
+        /* Before the producer hears of it. The lane would answer it before those that are due. */
+        refuse(p, r->token, BROKER_FAIL, HULSE_OUTCOME_FAILED_NOT_SENT);
+        return;
+    }
+    if (p->pending_bytes >= p->worker->broker->params.producer_pending_bytes_max) {
+        refuse(p, r->token, BROKER_FAIL, HULSE_OUTCOME_QUOTA_EXCEEDED);
+        return;
+    }
+    struct message *m = hulse_message_create(p->worker, p, r);
+    if (m == NULL) {
+        refuse(p, r->token, BROKER_FAIL, HULSE_OUTCOME_NO_MEMORY);
+        return;
+    }
     m->producer = p;
     m->topic = p->topic;
     p->pending += 1;
@@ -142,52 +221,23 @@ void hulse_local_send(struct broker_producer *producer, const struct broker_reco
                r->token,
                BROKER_FAIL,
                p->state == END_ENDED ? p->refusal : HULSE_OUTCOME_FAILED_NOT_SENT);
-        return;
-    }
-    if (p->remote && p->pending_bytes >= p->worker->broker->params.producer_pending_bytes_max) {
-        refuse(p, r->token, BROKER_FAIL, HULSE_OUTCOME_QUOTA_EXCEEDED);
-        return;
-    }
-    struct message *m = hulse_message_create(p->worker, p, r);
-    if (m == NULL) {
-        refuse(p, r->token, BROKER_FAIL, HULSE_OUTCOME_NO_MEMORY);
     } else if (p->remote) {
-        send_by_lane(p, m);
+        send_by_lane(p, r);
     } else {
-        const struct broker_id id = {
-            .ledger = p->worker->broker->epoch_s, .entry = p->topic->next_entry, .batch = -1};
-        hulse_topic_publish(p->topic, m);
-        answer_stored(p, r->token, &id);
+        publish_here(p, r);
     }
 }
 
 void hulse_producer_answered(struct message *m)
 {
     struct producer *p = m->producer;
-    HULSE_ASSERT(p->magic == LOCAL_PRODUCER_MAGIC && p->pending > 0);
+    HULSE_ASSERT(p->magic == LOCAL_PRODUCER_MAGIC);
     const uint64_t token = m->token;
     const uint8_t outcome = m->outcome;
     const struct broker_id id = m->first.d.id;
     p->pending_bytes -= m->bytes;
     hulse_message_let_go(m);
-    if (!p->closed) {
-        if (outcome == HULSE_OUTCOME_STORED) {
-            answer_stored(p, token, &id);
-        } else {
-            refuse(p, token, BROKER_FAIL, outcome);
-        }
-    }
-    if (p->flush_left != 0) {
-        p->flush_left -= 1;
-        if (p->flush_left == 0 && !p->closed) {
-            p->base.events->flushed(p->base.ctx);
-        }
-    }
-    /* Until here it was pending, so that closing it in an event did not free it. */
-    p->pending -= 1;
-    if (p->closed && p->state == END_GONE && p->pending == 0) {
-        destroy(p);
-    }
+    finish(p, token, outcome, &id);
 }
 
 hulse_status hulse_local_flush(struct broker_producer *producer, struct error *err)
@@ -197,7 +247,6 @@ hulse_status hulse_local_flush(struct broker_producer *producer, struct error *e
     if (p->flush_left != 0) {
         return hulse_fail(err, HULSE_BUSY, "a flush is under way");
     }
-    /* Answers come in the order of sending. */
     p->flush_left = p->pending;
     if (p->flush_left == 0) {
         p->base.events->flushed(p->base.ctx);
@@ -215,20 +264,18 @@ void hulse_local_producer_close(struct broker_producer *producer)
     }
     if (!p->remote) {
         hulse_topic_detach_producer(p->topic);
-        destroy(p);
+        p->state = END_GONE;
+        release(p);
     } else if (p->state != END_GONE) {
         hulse_lane_add(p->worker, p->owner, &p->close_op, OP_CLOSE_PRODUCER);
-    } else if (p->pending == 0) {
-        destroy(p);
+    } else {
+        release(p);
     }
 }
 
 void hulse_producer_closed(struct producer *p)
 {
     HULSE_ASSERT(p->closed);
-    if (p->pending == 0) {
-        destroy(p);
-    } else {
-        p->state = END_GONE; /* the close never left: the last answer ends it */
-    }
+    p->state = END_GONE; /* with the close never having left, the last answer ends it */
+    release(p);
 }

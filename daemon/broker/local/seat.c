@@ -38,7 +38,7 @@ static void add_permits(struct seat *seat, uint32_t count)
     if (seat->permits == 0 && count != 0) {
         hulse_link_append(&seat->sub->ready, &seat->ready);
     }
-    seat->permits = count > UINT32_MAX - seat->permits ? UINT32_MAX : seat->permits + count;
+    seat->permits = hulse_local_add_permits(seat->permits, count);
 }
 
 void hulse_seat_permit(struct seat *seat, uint32_t count)
@@ -53,8 +53,19 @@ void hulse_seat_permit(struct seat *seat, uint32_t count)
     }
 }
 
+/* An app has it, or is about to. */
+static void count_delivered(struct subscription *sub, struct delivery *dl)
+{
+    struct topic_counters *counters = &sub->topic->counters;
+    sub->delivered += 1;
+    counters->delivered += 1;
+    counters->redelivered += dl->again;
+    dl->again = true;
+}
+
 static void to_local(struct local_worker *lw, struct consumer *c, struct delivery *dl)
 {
+    count_delivered(dl->sub, dl);
     lw->dispatching += 1;
     c->base.events->message(c->base.ctx, &dl->d);
     lw->dispatching -= 1;
@@ -82,10 +93,7 @@ void hulse_seat_hand_out(struct seat *seat, struct delivery *dl)
     seat->last_entry = dl->d.id.entry;
     dl->seat = seat;
     sub->handed_out += 1;
-    sub->delivered += 1;
-    topic->counters.delivered += 1;
-    topic->counters.redelivered += dl->again;
-    dl->again = true;
+    sub->handed_bytes += dl->message->bytes;
     hulse_link_append(&seat->outstanding, &dl->link);
     seat->permits -= 1;
     if (seat->permits == 0) {
@@ -105,6 +113,7 @@ static void take_out(struct seat *seat, struct delivery *dl)
 {
     hulse_link_remove(&dl->link);
     seat->sub->handed_out -= 1;
+    seat->sub->handed_bytes -= dl->message->bytes;
     if (hulse_link_empty(&seat->outstanding)) {
         seat->unordered = false;
         seat->last_entry = 0;
@@ -218,7 +227,9 @@ void hulse_seat_returned(struct delivery *dl)
     struct subscription *sub = seat->sub;
     dl->consumer = NULL;
     seat->in_transit -= 1;
-    if (dl->arrival != ARRIVAL_TAKEN) {
+    if (dl->arrival == ARRIVAL_TAKEN) {
+        count_delivered(sub, dl);
+    } else {
         hulse_message_let_go(dl->message);
     }
     if (!seat->closed) {
@@ -238,7 +249,7 @@ void hulse_seat_returned(struct delivery *dl)
     }
     if (sub->returning == 0) {
         hulse_subscription_wake(sub);
-        hulse_subscription_consider(sub);
+        hulse_subscription_consider(sub); /* buries it when it was forgotten */
     }
 }
 
@@ -270,8 +281,7 @@ static void give_back_all(struct seat *seat)
             hulse_message_let_go(dl->message);
             seat->in_transit -= 1;
         }
-        hulse_link_remove(&dl->link);
-        sub->handed_out -= 1;
+        take_out(seat, dl);
         hulse_subscription_requeue(sub, dl, 0);
     }
     if (seat->end_under_way && !seat->end_op.posted) {

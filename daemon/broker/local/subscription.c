@@ -11,13 +11,19 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Of the delayed heap in one timer event. */
+/* In one timer event. */
 #define DELAYED_MAX 1024U
+#define EXPIRED_MAX 1024U
+/* How often the heads are looked at, and how soon again after a full portion. */
+#define EXPIRY_MS 1000U
+#define EXPIRY_MORE_MS 1U
 
 static void release(struct subscription *sub)
 {
     struct topic *topic = sub->topic;
     HULSE_ASSERT(sub->held == 0 && sub->held_bytes == 0);
+    hulse_link_remove(&sub->dirty);
+    hulse_link_remove(&sub->link);
     hulse_mem_free(HULSE_MEM_TOPIC, sub, sub->object_bytes);
     hulse_topic_consider(topic);
 }
@@ -45,6 +51,12 @@ static void start_delay(struct subscription *sub)
     }
 }
 
+static bool is_over(const struct subscription *sub, const struct delivery *dl)
+{
+    return dl->message->expires_ms != 0 &&
+           hulse_local_now_ms(sub->topic->worker) >= dl->message->expires_ms;
+}
+
 static void delay_fire(struct timer *timer)
 {
     struct subscription *sub = HULSE_CONTAINER(timer, struct subscription, delay);
@@ -56,10 +68,107 @@ static void delay_fire(struct timer *timer)
         struct heap_node *node = hulse_heap_pop(&sub->delayed);
         struct delivery *dl = HULSE_CONTAINER(node, struct delivery, node);
         sub->delayed_count -= 1;
-        hulse_heap_push(&sub->redelivery, node, dl->d.id.entry);
+        if (is_over(sub, dl)) {
+            hulse_subscription_finish(sub, dl, &sub->topic->counters.dropped);
+        } else {
+            hulse_heap_push(&sub->redelivery, node, dl->d.id.entry);
+        }
     }
     start_delay(sub);
     hulse_subscription_wake(sub);
+}
+
+static void delay(struct subscription *sub, struct delivery *dl, uint32_t delay_ms)
+{
+    /* Rounded up past the millisecond that has begun: never early. */
+    uint64_t due_ms = hulse_local_now_ms(sub->topic->worker) + delay_ms + 1;
+    if (dl->message->expires_ms != 0 && dl->message->expires_ms < due_ms) {
+        due_ms = dl->message->expires_ms; /* to be dropped */
+    }
+    if (sub->delayed.root == NULL || dl->d.id.entry < sub->delayed_low) {
+        sub->delayed_low = dl->d.id.entry;
+    }
+    hulse_heap_push(&sub->delayed, &dl->node, due_ms);
+    sub->delayed_count += 1;
+    if (sub->delayed.root == &dl->node) {
+        start_delay(sub);
+    }
+}
+
+/*
+ * Acknowledges what is delayed below an entry. The heap is by time, so all of it is walked: up to
+ * subscription_messages_max, and only when there may be one.
+ */
+static void end_delayed_below(struct subscription *sub, uint64_t entry)
+{
+    struct heap rest = {NULL};
+    if (sub->delayed.root == NULL || sub->delayed_low >= entry) {
+        return;
+    }
+    sub->delayed_low = UINT64_MAX;
+    while (sub->delayed.root != NULL) {
+        struct heap_node *node = hulse_heap_shed(&sub->delayed);
+        if (node == NULL) {
+            continue;
+        }
+        struct delivery *dl = HULSE_CONTAINER(node, struct delivery, node);
+        if (dl->d.id.entry < entry) {
+            sub->delayed_count -= 1;
+            hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
+            continue;
+        }
+        hulse_heap_push(&rest, node, node->key);
+        if (dl->d.id.entry < sub->delayed_low) {
+            sub->delayed_low = dl->d.id.entry;
+        }
+    }
+    sub->delayed = rest;
+    stop_timer(sub, &sub->delay);
+    start_delay(sub);
+}
+
+/* ---- time to live ---- */
+
+/* Drops the expired that are next to be handed out, up to `max`; returns how many. */
+static unsigned drop_expired(struct subscription *sub, unsigned max)
+{
+    uint64_t *dropped = &sub->topic->counters.dropped;
+    unsigned done = 0;
+    while (done < max && sub->redelivery.root != NULL) {
+        struct delivery *dl = HULSE_CONTAINER(sub->redelivery.root, struct delivery, node);
+        if (!is_over(sub, dl)) {
+            break;
+        }
+        (void)hulse_heap_pop(&sub->redelivery);
+        hulse_subscription_finish(sub, dl, dropped);
+        done += 1;
+    }
+    while (done < max && !hulse_link_empty(&sub->queue)) {
+        struct delivery *dl = HULSE_CONTAINER(sub->queue.next, struct delivery, link);
+        if (!is_over(sub, dl)) {
+            break;
+        }
+        hulse_link_remove(&dl->link);
+        hulse_subscription_finish(sub, dl, dropped);
+        done += 1;
+    }
+    return done;
+}
+
+/* Runs as long as anything is held, once a message could expire. */
+static void start_expiry(struct subscription *sub, uint32_t after_ms)
+{
+    struct local_worker *lw = sub->topic->worker;
+    hulse_timer_start(&lw->worker->loop.timers, &sub->expiry, hulse_local_now_ms(lw) + after_ms);
+}
+
+static void expiry_fire(struct timer *timer)
+{
+    struct subscription *sub = HULSE_CONTAINER(timer, struct subscription, expiry);
+    const bool more = drop_expired(sub, EXPIRED_MAX) == EXPIRED_MAX;
+    if (sub->held != 0) {
+        start_expiry(sub, more ? EXPIRY_MORE_MS : EXPIRY_MS);
+    }
 }
 
 /* ---- life ---- */
@@ -79,6 +188,7 @@ hulse_subscription_create(struct topic *topic, const char *name, enum broker_sub
     sub->object_bytes = bytes;
     sub->delay.fire = delay_fire;
     sub->unused.fire = unused_fire;
+    sub->expiry.fire = expiry_fire;
     hulse_link_init(&sub->dirty);
     hulse_link_init(&sub->seats);
     hulse_link_init(&sub->ready);
@@ -89,7 +199,7 @@ hulse_subscription_create(struct topic *topic, const char *name, enum broker_sub
     return sub;
 }
 
-/* The next one in the order of handing out, whether still good or not; NULL when none waits. */
+/* The next one in the order of handing out, whether expired or not; NULL when none waits. */
 static struct delivery *take_waiting(struct subscription *sub)
 {
     struct heap_node *node = hulse_heap_pop(&sub->redelivery);
@@ -104,28 +214,47 @@ static struct delivery *take_waiting(struct subscription *sub)
     return HULSE_CONTAINER(l, struct delivery, link);
 }
 
+/* Something is no longer held. */
+static void settle(struct subscription *sub)
+{
+    struct topic *topic = sub->topic;
+    if (sub->held != 0 || sub->doomed) {
+        return;
+    }
+    if (sub->seat_count == 0) {
+        hulse_subscription_consider(sub);
+        hulse_topic_consider(topic);
+    } else if (topic->end != TOPIC_LIVE) {
+        hulse_subscription_mark(sub);
+    }
+}
+
 void hulse_subscription_drop_waiting(struct subscription *sub)
 {
+    struct topic *topic = sub->topic;
+    const uint32_t waiting = sub->held - sub->handed_out;
+    if (waiting == 0) {
+        return;
+    }
     stop_timer(sub, &sub->delay);
-    struct heap_node *node = NULL;
-    while ((node = hulse_heap_pop(&sub->delayed)) != NULL) {
-        hulse_heap_push(&sub->redelivery, node, 0);
-    }
+    hulse_waste_add_list(topic->worker, &sub->queue);
+    hulse_waste_add_heap(topic->worker, &sub->redelivery);
+    hulse_waste_add_heap(topic->worker, &sub->delayed);
     sub->delayed_count = 0;
-    struct delivery *dl = NULL;
-    while ((dl = take_waiting(sub)) != NULL) {
-        hulse_subscription_finish(sub, dl, &sub->topic->counters.dropped);
-    }
+    sub->held = sub->handed_out;
+    sub->held_bytes = sub->handed_bytes;
+    topic->held -= waiting;
+    topic->counters.dropped += waiting;
+    settle(sub);
 }
 
 void hulse_subscription_cease(struct subscription *sub)
 {
-    HULSE_ASSERT(sub->seat_count != 0 && !sub->over && !sub->doomed);
+    HULSE_ASSERT(sub->seat_count != 0 && !sub->over);
 
     sub->over = true;
-    hulse_link_remove(&sub->link);
-    hulse_link_append(&sub->topic->leaving, &sub->link);
     sub->topic->subscription_count -= 1;
+    stop_timer(sub, &sub->expiry);
     hulse_subscription_drop_waiting(sub);
     while (!hulse_link_empty(&sub->ready)) {
         struct seat *seat = HULSE_CONTAINER(sub->ready.next, struct seat, ready);
@@ -138,23 +267,37 @@ void hulse_subscription_forget(struct subscription *sub)
 {
     HULSE_ASSERT(sub->seat_count == 0 && !sub->doomed);
 
+    sub->topic->subscription_count -= sub->over ? 0 : 1;
+    sub->over = true;
     sub->doomed = true;
     stop_timer(sub, &sub->unused);
-    hulse_link_remove(&sub->dirty);
-    hulse_link_remove(&sub->link);
-    sub->topic->subscription_count -= sub->over ? 0 : 1;
+    stop_timer(sub, &sub->expiry);
     hulse_subscription_drop_waiting(sub);
+    /* Freed in a turn, because whoever calls out to a consumer may still hold it. */
+    hulse_subscription_mark(sub);
+}
+
+void hulse_subscription_bury(struct subscription *sub)
+{
+    HULSE_ASSERT(sub->doomed && sub->topic->worker->dispatching == 0);
     if (sub->returning == 0) {
         release(sub);
     }
 }
 
+void hulse_subscription_remove(struct subscription *sub)
+{
+    HULSE_ASSERT(sub->returning == 0);
+    if (!sub->doomed) {
+        hulse_subscription_forget(sub);
+    }
+    hulse_subscription_bury(sub);
+}
+
 void hulse_subscription_consider(struct subscription *sub)
 {
     if (sub->doomed) {
-        if (sub->returning == 0) {
-            release(sub);
-        }
+        hulse_subscription_mark(sub);
         return;
     }
     if (sub->seat_count != 0 || sub->held != 0) {
@@ -179,18 +322,26 @@ static inline bool may_hand_out(const struct subscription *sub)
     return sub->returning == 0 && !hulse_link_empty(&sub->ready);
 }
 
-static bool is_over(const struct subscription *sub, const struct delivery *dl)
+static bool fits(const struct subscription *sub, const struct message *m)
 {
-    return dl->message->expires_ms != 0 &&
-           hulse_local_now_ms(sub->topic->worker) >= dl->message->expires_ms;
+    const struct local_params *params = &sub->topic->worker->broker->params;
+    return sub->held < params->subscription_messages_max &&
+           sub->held_bytes + m->bytes <= params->subscription_bytes_max;
+}
+
+/* Within the bounds, perhaps instead of what has expired. */
+static bool has_room(struct subscription *sub, const struct message *m)
+{
+    return fits(sub, m) || (drop_expired(sub, LOCAL_DISPATCH_MAX) != 0 && fits(sub, m));
 }
 
 void hulse_subscription_offer(struct subscription *sub, struct message *m)
 {
     struct topic *topic = sub->topic;
-    const struct local_params *params = &topic->worker->broker->params;
-    const bool kept = sub->seat_count != 0 && sub->held < params->subscription_messages_max &&
-                      sub->held_bytes + m->bytes <= params->subscription_bytes_max;
+    if (sub->over) {
+        return;
+    }
+    const bool kept = sub->seat_count != 0 && has_room(sub, m);
     struct delivery *dl = kept ? hulse_delivery_create(topic->worker, m) : NULL;
     if (dl == NULL) {
         topic->counters.dropped += 1;
@@ -200,12 +351,9 @@ void hulse_subscription_offer(struct subscription *sub, struct message *m)
     sub->held += 1;
     sub->held_bytes += m->bytes;
     topic->held += 1;
-    if (anything_waits(sub) || !may_hand_out(sub)) {
-        hulse_link_append(&sub->queue, &dl->link);
-    } else if (is_over(sub, dl)) {
-        hulse_subscription_finish(sub, dl, &topic->counters.dropped);
-    } else {
-        hulse_seat_hand_out(HULSE_CONTAINER(sub->ready.next, struct seat, ready), dl);
+    hulse_link_append(&sub->queue, &dl->link);
+    if (m->expires_ms != 0 && !hulse_timer_pending(&sub->expiry)) {
+        start_expiry(sub, EXPIRY_MS);
     }
 }
 
@@ -216,17 +364,14 @@ void hulse_subscription_requeue(struct subscription *sub, struct delivery *dl, u
         hulse_subscription_finish(sub, dl, &sub->topic->counters.dropped);
         return;
     }
-    if (delay_ms == 0) {
+    if (dl->d.id.entry < sub->ended_below) {
+        /* It was on the way to the consumer whose cumulative ack has ended it. */
+        hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
+    } else if (delay_ms == 0) {
         hulse_heap_push(&sub->redelivery, &dl->node, dl->d.id.entry);
         hulse_subscription_wake(sub);
-        return;
-    }
-    /* Rounded up past the millisecond that has begun: never early. */
-    const uint64_t due_ms = hulse_local_now_ms(sub->topic->worker) + delay_ms + 1;
-    hulse_heap_push(&sub->delayed, &dl->node, due_ms);
-    sub->delayed_count += 1;
-    if (sub->delayed.root == &dl->node) {
-        start_delay(sub);
+    } else {
+        delay(sub, dl, delay_ms);
     }
 }
 
@@ -243,42 +388,35 @@ void hulse_subscription_finish(struct subscription *sub, struct delivery *dl, ui
     topic->held -= 1;
     hulse_delivery_free(topic->worker, dl);
     hulse_message_drop(m);
-    if (sub->held != 0 || sub->doomed) {
-        return;
-    }
-    if (sub->seat_count == 0) {
-        hulse_subscription_consider(sub);
-        hulse_topic_consider(topic);
-    } else if (topic->end != TOPIC_LIVE) {
-        hulse_subscription_mark(sub);
-    }
+    settle(sub);
 }
 
-/* The next one that is still to be handed out. */
-static struct delivery *take_good(struct subscription *sub)
+void hulse_subscription_push(struct subscription *sub)
 {
-    struct delivery *dl = NULL;
-    while ((dl = take_waiting(sub)) != NULL) {
-        if (dl->d.id.entry < sub->ended_below) {
-            hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
-        } else if (is_over(sub, dl)) {
-            hulse_subscription_finish(sub, dl, &sub->topic->counters.dropped);
-        } else {
-            break;
-        }
+    if (!may_hand_out(sub) || !anything_waits(sub)) {
+        return;
     }
-    return dl;
+    const bool next = sub->redelivery.root == NULL && sub->queue.next == sub->queue.prev;
+    if (next && sub->topic->worker->dispatching == 0) {
+        (void)hulse_subscription_dispatch(sub);
+    } else {
+        hulse_subscription_mark(sub); /* not before the others, not from inside an event */
+    }
 }
 
 unsigned hulse_subscription_dispatch(struct subscription *sub)
 {
     unsigned done = 0;
     while (done < LOCAL_DISPATCH_MAX && may_hand_out(sub)) {
-        struct delivery *dl = take_good(sub);
+        struct delivery *dl = take_waiting(sub);
         if (dl == NULL) {
             break;
         }
-        hulse_seat_hand_out(HULSE_CONTAINER(sub->ready.next, struct seat, ready), dl);
+        if (is_over(sub, dl)) {
+            hulse_subscription_finish(sub, dl, &sub->topic->counters.dropped);
+        } else {
+            hulse_seat_hand_out(HULSE_CONTAINER(sub->ready.next, struct seat, ready), dl);
+        }
         done += 1;
     }
     hulse_subscription_wake(sub);
@@ -320,6 +458,7 @@ void hulse_subscription_end_below(struct subscription *sub, uint64_t entry)
     if (entry > sub->ended_below) {
         sub->ended_below = entry;
     }
+    end_delayed_below(sub, sub->ended_below);
     while (sub->redelivery.root != NULL && sub->redelivery.root->key < sub->ended_below) {
         struct delivery *dl =
             HULSE_CONTAINER(hulse_heap_pop(&sub->redelivery), struct delivery, node);

@@ -48,7 +48,6 @@ static struct topic *create(struct local_worker *lw, const struct topic_wish *wi
     topic->publish_rate.since_ms = hulse_local_now_ms(lw);
     topic->delivery_rate.since_ms = topic->publish_rate.since_ms;
     hulse_link_init(&topic->subscriptions);
-    hulse_link_init(&topic->leaving);
     hulse_link_init(&topic->gone);
     memcpy(topic->name, wish->name, name_bytes);
     hulse_table_add(lw, topic);
@@ -124,7 +123,7 @@ static struct subscription *find_subscription(const struct topic *topic, const c
 {
     for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
         struct subscription *sub = HULSE_CONTAINER(l, struct subscription, link);
-        if (sub->type != BROKER_READER && strcmp(sub->name, name) == 0) {
+        if (!sub->over && sub->type != BROKER_READER && strcmp(sub->name, name) == 0) {
             return sub;
         }
     }
@@ -206,10 +205,14 @@ void hulse_topic_publish(struct topic *topic, struct message *m)
     topic->next_entry += 1;
     topic->counters.published += 1;
     topic->counters.published_bytes += m->first.d.payload.bytes;
+    /* To all before it is handed to one: what an event publishes comes behind it for everybody. */
     for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
         hulse_subscription_offer(HULSE_CONTAINER(l, struct subscription, link), m);
     }
     hulse_message_drop(m);
+    for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
+        hulse_subscription_push(HULSE_CONTAINER(l, struct subscription, link));
+    }
 }
 
 uint8_t hulse_topic_refusal(enum topic_end end)
@@ -239,10 +242,9 @@ void hulse_topic_destroy(struct topic *topic)
 {
     struct local_worker *lw = topic->worker;
     HULSE_ASSERT(topic->producers == 0 && topic->seats == 0 && topic->notices == 0);
-    HULSE_ASSERT(hulse_link_empty(&topic->leaving));
 
     while (!hulse_link_empty(&topic->subscriptions)) {
-        hulse_subscription_forget(
+        hulse_subscription_remove(
             HULSE_CONTAINER(topic->subscriptions.next, struct subscription, link));
     }
     HULSE_ASSERT(topic->held == 0);

@@ -68,11 +68,51 @@ static void test_ordered(void **state)
     }
 }
 
+/* Two heaps of any shape: every node once, in less than two calls each. */
+static void test_shedding(void **state)
+{
+    uint64_t seed = test_seed();
+    static bool seen[NODES];
+    (void)state;
+    for (unsigned shape = 0; shape < 3; shape++) {
+        struct heap heaps[2] = {{0}};
+        struct heap pile = {0};
+        unsigned calls = 0;
+        unsigned found = 0;
+        for (uint64_t i = 0; i < NODES; i++) {
+            const uint64_t key = shape == 0 ? i : shape == 1 ? NODES - i : test_below(&seed, KEYS);
+            hulse_heap_push(&heaps[i % 2], &nodes[i], key);
+            seen[i] = false;
+        }
+        struct heap_node *popped = hulse_heap_pop(&heaps[0]);
+        seen[popped - nodes] = true;
+        hulse_heap_shed_too(&pile, &heaps[0]);
+        while (pile.root != NULL) {
+            struct heap_node *node = hulse_heap_shed(&pile);
+            calls += 1;
+            if (node != NULL) {
+                assert_false(seen[node - nodes]);
+                seen[node - nodes] = true;
+                found += 1;
+            }
+            if (calls == NODES / 4) {
+                hulse_heap_shed_too(&pile, &heaps[1]);
+            }
+        }
+        assert_null(heaps[0].root);
+        assert_null(heaps[1].root);
+        assert_null(hulse_heap_shed(&pile));
+        assert_int_equal(found, NODES - 1);
+        assert_true(calls < 2 * NODES);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_counts),
         cmocka_unit_test(test_ordered),
+        cmocka_unit_test(test_shedding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
