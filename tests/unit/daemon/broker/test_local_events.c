@@ -298,6 +298,11 @@ static void start(uint32_t worker, enum event when, void (*act)(void))
     hulse_bed_topic(&bed, 0, "events", topic, sizeof(topic));
 }
 
+static bool have_opened(void *arg)
+{
+    return front.heard[C_OPENED] >= *(const uint32_t *)arg;
+}
+
 /* Consumers of subscriptions of their own, "0", "1", …, with permits; then the producer. */
 static void open_all(uint32_t consumers)
 {
@@ -306,7 +311,7 @@ static void open_all(uint32_t consumers)
         struct opening o = {.index = i, .subscription = names[i], .type = BROKER_EXCLUSIVE};
         hulse_bed_on(&bed, front.worker, open_consumer, &o);
     }
-    wait_for(C_OPENED);
+    hulse_bed_until(&bed, front.worker, have_opened, &consumers); /* permits are for open ones */
     hulse_bed_on(&bed, front.worker, permit_there, NULL);
     hulse_bed_on(&bed, front.worker, open_producer, NULL);
     wait_for(P_OPENED);
