@@ -11,7 +11,7 @@
 #include "daemon/core/mem.h"
 #include "tests/support/check.h"
 #include "tests/support/runtime.h"
-#include "tests/unit/daemon/control/dns_server.h"
+#include "tests/unit/daemon/control/http_bed.h"
 #include "tests/unit/daemon/control/http_server.h"
 
 #include <signal.h>
@@ -33,10 +33,7 @@ struct probe {
     char why[768];
 };
 
-static struct loop loop;
-static struct resolver resolver;
-static struct http_client client;
-static struct dns_server dns;
+static struct http_bed bed;
 static struct http_server plain;
 static struct http_server tls;
 static char folder[32];
@@ -80,27 +77,16 @@ static int tear_down_all(void **state)
 
 static int set_up(void **state)
 {
-    struct resolver_params params = {.timeout_ms = 10000, .tries = 1};
-
     (void)state;
     memset(probes, 0, sizeof(probes));
-    assert_true(hulse_loop_init(&loop, 16));
-    hulse_test_dns_start(&dns);
-    params.servers = dns.address;
-    hulse_resolver_init(&resolver, &loop, &params);
-    hulse_http_client_init(&client, &loop, &resolver);
+    hulse_http_bed_start(&bed);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    hulse_http_client_fini(&client);
-    hulse_resolver_fini(&resolver);
-    hulse_test_dns_stop(&dns);
-    const uint64_t next_ms = hulse_timer_next(&loop.timers);
-    hulse_loop_fini(&loop);
-    assert_int_equal(next_ms, HULSE_TIMER_NEVER);
+    assert_int_equal(hulse_http_bed_stop(&bed), HULSE_TIMER_NEVER);
     assert_int_equal(hulse_mem_used(HULSE_MEM_HTTP), 0);
     return 0;
 }
@@ -120,7 +106,7 @@ static hulse_status begin(struct probe *p, const struct http_request *request)
 {
     memset(p, 0, sizeof(*p));
     p->call.done = note;
-    const hulse_status st = hulse_http_client_start(&client, &p->call, request, NULL);
+    const hulse_status st = hulse_http_client_start(&bed.client, &p->call, request, NULL);
     assert_int_equal(p->answers, 0);
     return st;
 }
@@ -133,7 +119,7 @@ static struct http_request get(const char *url)
 static void await(const struct probe *p)
 {
     while (p->answers == 0) {
-        (void)hulse_loop_round(&loop, 1000);
+        (void)hulse_loop_round(&bed.loop, 1000);
     }
     assert_int_equal(p->answers, 1);
     assert_null(p->call.exchange);
@@ -226,7 +212,7 @@ static void test_hosts_without_a_lookup(void **state)
     check_body(ask(&request), "hello");
     request.url = url_of("localhost", plain.port, "/hello");
     check_body(ask(&request), "hello");
-    assert_int_equal(atomic_load(&dns.queries), 0);
+    assert_int_equal(atomic_load(&bed.dns.queries), 0);
     request.url = url_of("[::1]", 1, "/");
     const struct probe *p = ask(&request);
     assert_int_equal(p->status, HULSE_IO);
@@ -256,11 +242,12 @@ static void test_many_at_once(void **state)
         assert_int_equal(begin(&probes[i], &request), HULSE_OK);
     }
     struct probe *last = &probes[HULSE_HTTP_CALLS_MAX];
-    assert_int_equal(hulse_http_client_start(&client, &last->call, &request, &err), HULSE_LIMIT);
+    assert_int_equal(hulse_http_client_start(&bed.client, &last->call, &request, &err),
+                     HULSE_LIMIT);
     check_has(err.text, "32");
     for (unsigned i = 0; i < HULSE_HTTP_CALLS_MAX; i++) {
         while (probes[i].answers == 0) {
-            (void)hulse_loop_round(&loop, 1000);
+            (void)hulse_loop_round(&bed.loop, 1000);
             assert_int_equal(hulse_test_count_threads(), threads);
         }
         await(&probes[i]);
@@ -324,7 +311,7 @@ static void test_only_urls_of_ours(void **state)
     }
     struct http_request request = get(url_of("one.test", plain.port, "/hello"));
     request.headers = forged;
-    assert_int_equal(hulse_http_client_start(&client, &probes[0].call, &request, &err),
+    assert_int_equal(hulse_http_client_start(&bed.client, &probes[0].call, &request, &err),
                      HULSE_INVAL);
     check_has(err.text, "control character");
 }
@@ -473,7 +460,7 @@ static void test_cancel(void **state)
     hulse_http_client_cancel(&probes[2].call);
     check_body(fetch("/hello"), "hello");
     assert_int_equal(probes[1].answers + probes[2].answers, 0);
-    assert_int_equal(client.calls, 0);
+    assert_int_equal(bed.client.calls, 0);
 }
 
 static void start_and_cancel(struct http_call *call, const struct http_result *result)
@@ -484,7 +471,7 @@ static void start_and_cancel(struct http_call *call, const struct http_result *r
     hulse_http_client_cancel(&probes[1].call);
     call->done = note;
     HULSE_CONTAINER(call, struct probe, call)->answers = 0;
-    assert_int_equal(hulse_http_client_start(&client, call, &request, NULL), HULSE_OK);
+    assert_int_equal(hulse_http_client_start(&bed.client, call, &request, NULL), HULSE_OK);
 }
 
 static void test_done_may_do_anything(void **state)
@@ -497,7 +484,7 @@ static void test_done_may_do_anything(void **state)
     assert_int_equal(begin(&probes[1], &request), HULSE_OK);
     probes[0].call.done = start_and_cancel;
     while (probes[0].code != 200) {
-        (void)hulse_loop_round(&loop, 1000);
+        (void)hulse_loop_round(&bed.loop, 1000);
     }
     check_body(&probes[0], "hello");
     assert_int_equal(probes[1].answers, 0);
@@ -508,17 +495,17 @@ static void test_connections_are_kept_and_then_closed(void **state)
     const int before = hulse_test_count_descriptors();
 
     (void)state;
-    assert_null(client.multi);
+    assert_null(bed.client.multi);
     check_body(fetch("/hello"), "hello");
     const int kept = hulse_test_count_descriptors();
     assert_true(kept > before);
     check_body(fetch("/hello"), "hello");
     assert_int_equal(hulse_test_count_descriptors(), kept);
-    while (client.multi != NULL) {
-        (void)hulse_loop_round(&loop, 1000);
+    while (bed.client.multi != NULL) {
+        (void)hulse_loop_round(&bed.loop, 1000);
     }
     assert_int_equal(hulse_test_count_descriptors(), before);
-    assert_int_equal(hulse_timer_next(&loop.timers), HULSE_TIMER_NEVER);
+    assert_int_equal(hulse_timer_next(&bed.loop.timers), HULSE_TIMER_NEVER);
     check_body(fetch("/hello"), "hello");
 }
 
@@ -532,9 +519,9 @@ static void test_fini_while_busy(void **state)
     check_body(fetch("/hello"), "hello");
     request.url = url_of("silent.test", plain.port, "/hello");
     assert_int_equal(begin(&probes[2], &request), HULSE_OK);
-    hulse_http_client_fini(&client);
-    hulse_resolver_fini(&resolver);
-    (void)hulse_loop_round(&loop, 0);
+    hulse_http_client_fini(&bed.client);
+    hulse_resolver_fini(&bed.resolver);
+    (void)hulse_loop_round(&bed.loop, 0);
     assert_int_equal(hulse_test_count_descriptors(), before);
     assert_int_equal(probes[1].answers + probes[2].answers, 0);
 }

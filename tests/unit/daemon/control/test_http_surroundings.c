@@ -8,7 +8,7 @@
 #include "daemon/control/http_client.h"
 #include "daemon/core/assert.h"
 #include "tests/support/check.h"
-#include "tests/unit/daemon/control/dns_server.h"
+#include "tests/unit/daemon/control/http_bed.h"
 #include "tests/unit/daemon/control/http_server.h"
 
 #include <arpa/inet.h>
@@ -31,10 +31,7 @@ struct probe {
     char why[768];
 };
 
-static struct loop loop;
-static struct resolver resolver;
-static struct http_client client;
-static struct dns_server dns;
+static struct http_bed bed;
 
 static void note(struct http_call *call, const struct http_result *result)
 {
@@ -48,24 +45,15 @@ static void note(struct http_call *call, const struct http_result *result)
 
 static int set_up(void **state)
 {
-    struct resolver_params params = {.timeout_ms = 10000, .tries = 1};
-
     (void)state;
-    assert_true(hulse_loop_init(&loop, 16));
-    hulse_test_dns_start(&dns);
-    params.servers = dns.address;
-    hulse_resolver_init(&resolver, &loop, &params);
-    hulse_http_client_init(&client, &loop, &resolver);
+    hulse_http_bed_start(&bed);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    hulse_http_client_fini(&client);
-    hulse_resolver_fini(&resolver);
-    hulse_test_dns_stop(&dns);
-    hulse_loop_fini(&loop);
+    (void)hulse_http_bed_stop(&bed);
     return 0;
 }
 
@@ -73,9 +61,9 @@ static struct probe ask(const struct http_request *request)
 {
     struct probe p = {.call.done = note};
 
-    assert_int_equal(hulse_http_client_start(&client, &p.call, request, NULL), HULSE_OK);
+    assert_int_equal(hulse_http_client_start(&bed.client, &p.call, request, NULL), HULSE_OK);
     while (!p.done) {
-        (void)hulse_loop_round(&loop, 1000);
+        (void)hulse_loop_round(&bed.loop, 1000);
     }
     return p;
 }
@@ -139,13 +127,13 @@ static void test_an_address_that_swallows_packets(void **state)
     hulse_test_http_start(&healthy, "127.0.0.2", NULL);
     start_swallowing(&lame, "127.0.0.3", healthy.port);
     (void)snprintf(url, sizeof(url), "http://lame.test:%u/hello", healthy.port);
-    const uint64_t begin_ms = hulse_loop_now_ms(&loop);
+    const uint64_t begin_ms = hulse_loop_now_ms(&bed.loop);
     const struct probe p = ask(&request);
     assert_string_equal(p.why, "");
     assert_int_equal(p.status, HULSE_OK);
     assert_int_equal(p.code, 200);
     /* The first one was tried, and for a while. */
-    assert_true(hulse_loop_now_ms(&loop) - begin_ms >= 500);
+    assert_true(hulse_loop_now_ms(&bed.loop) - begin_ms >= 500);
     stop_swallowing(&lame);
     hulse_test_http_stop(&healthy);
 }
@@ -162,11 +150,11 @@ static void test_no_address_has_all_of_the_time(void **state)
     start_swallowing(&first, "127.0.0.3", 0);
     start_swallowing(&second, "127.0.0.2", ntohs(first.address.sin_port));
     (void)snprintf(url, sizeof(url), "http://lame.test:%u/", ntohs(first.address.sin_port));
-    const uint64_t begin_ms = hulse_loop_now_ms(&loop);
+    const uint64_t begin_ms = hulse_loop_now_ms(&bed.loop);
     const struct probe p = ask(&request);
     assert_int_equal(p.status, HULSE_TIMED_OUT);
     assert_non_null(strstr(p.why, "no connection within "));
-    assert_true(hulse_loop_now_ms(&loop) - begin_ms < 30000);
+    assert_true(hulse_loop_now_ms(&bed.loop) - begin_ms < 30000);
     stop_swallowing(&first);
     stop_swallowing(&second);
 }
@@ -196,9 +184,9 @@ static void test_keys_of_tls_are_not_written_down(void **state)
     hulse_test_http_start(&tls, "127.0.0.1", folder);
     (void)snprintf(url, sizeof(url), "https://one.test:%u/hello", tls.port);
     (void)setenv("SSLKEYLOGFILE", keys, 1);
-    hulse_http_client_fini(&client);
+    hulse_http_client_fini(&bed.client);
     assert_true(real >= 0 && own >= 0 && dup2(own, STDERR_FILENO) >= 0);
-    hulse_http_client_init(&client, &loop, &resolver);
+    hulse_http_client_init(&bed.client, &bed.loop, &bed.resolver);
     assert_true(dup2(real, STDERR_FILENO) >= 0);
     const struct probe p = ask(&request);
     assert_string_equal(p.why, "");

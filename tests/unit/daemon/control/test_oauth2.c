@@ -7,7 +7,7 @@
 #include "daemon/control/oauth2.h"
 #include "daemon/core/assert.h"
 #include "tests/support/check.h"
-#include "tests/unit/daemon/control/dns_server.h"
+#include "tests/unit/daemon/control/http_bed.h"
 #include "tests/unit/daemon/control/http_server.h"
 
 #include <signal.h>
@@ -27,10 +27,7 @@ struct probe {
     char why[768];
 };
 
-static struct loop loop;
-static struct resolver resolver;
-static struct http_client client;
-static struct dns_server dns;
+static struct http_bed bed;
 static struct http_server plain;
 static struct http_server tls;
 static char folder[32];
@@ -83,26 +80,17 @@ static void write_secret(const char *text)
 
 static int set_up(void **state)
 {
-    struct resolver_params params = {.timeout_ms = 10000, .tries = 1};
-
     (void)state;
     memset(&probe, 0, sizeof(probe));
     write_secret("s3cr+t&=\n");
-    assert_true(hulse_loop_init(&loop, 16));
-    hulse_test_dns_start(&dns);
-    params.servers = dns.address;
-    hulse_resolver_init(&resolver, &loop, &params);
-    hulse_http_client_init(&client, &loop, &resolver);
+    hulse_http_bed_start(&bed);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    hulse_http_client_fini(&client);
-    hulse_resolver_fini(&resolver);
-    hulse_test_dns_stop(&dns);
-    hulse_loop_fini(&loop);
+    (void)hulse_http_bed_stop(&bed);
     return 0;
 }
 
@@ -135,10 +123,11 @@ static const struct probe *fetch_within(const struct oauth2_params *params, uint
     memset(&probe, 0, sizeof(probe));
     probe.fetch.done = note;
     assert_int_equal(hulse_oauth2_source_create(&source, params, NULL), HULSE_OK);
-    assert_int_equal(hulse_oauth2_start(&probe.fetch, &client, source, timeout_ms, NULL), HULSE_OK);
+    assert_int_equal(hulse_oauth2_start(&probe.fetch, &bed.client, source, timeout_ms, NULL),
+                     HULSE_OK);
     assert_int_equal(probe.answers, 0);
     while (probe.answers == 0) {
-        (void)hulse_loop_round(&loop, 1000);
+        (void)hulse_loop_round(&bed.loop, 1000);
     }
     assert_int_equal(probe.answers, 1);
     assert_null(probe.fetch.source);
@@ -267,18 +256,20 @@ static void test_cancel(void **state)
     (void)state;
     probe.fetch.done = note;
     assert_int_equal(hulse_oauth2_source_create(&source, &params, NULL), HULSE_OK);
-    assert_int_equal(hulse_oauth2_start(&probe.fetch, &client, source, LONG_MS, NULL), HULSE_OK);
+    assert_int_equal(hulse_oauth2_start(&probe.fetch, &bed.client, source, LONG_MS, NULL),
+                     HULSE_OK);
     hulse_oauth2_cancel(&probe.fetch);
     hulse_oauth2_cancel(&probe.fetch);
-    assert_int_equal(client.calls, 0);
+    assert_int_equal(bed.client.calls, 0);
     /* When the token is under way. */
-    assert_int_equal(hulse_oauth2_start(&probe.fetch, &client, source, LONG_MS, NULL), HULSE_OK);
+    assert_int_equal(hulse_oauth2_start(&probe.fetch, &bed.client, source, LONG_MS, NULL),
+                     HULSE_OK);
     const struct http_exchange *first = probe.fetch.call.exchange;
     while (probe.fetch.call.exchange == first) {
-        (void)hulse_loop_round(&loop, 1000);
+        (void)hulse_loop_round(&bed.loop, 1000);
     }
     hulse_oauth2_cancel(&probe.fetch);
-    assert_int_equal(client.calls, 0);
+    assert_int_equal(bed.client.calls, 0);
     assert_int_equal(probe.answers, 0);
     hulse_oauth2_source_destroy(&source);
 }
@@ -301,7 +292,8 @@ static void test_what_a_source_needs(void **state)
     assert_null(source);
     params = params_for("ftp://one.test");
     assert_int_equal(hulse_oauth2_source_create(&source, &params, &err), HULSE_OK);
-    assert_int_equal(hulse_oauth2_start(&probe.fetch, &client, source, LONG_MS, &err), HULSE_INVAL);
+    assert_int_equal(hulse_oauth2_start(&probe.fetch, &bed.client, source, LONG_MS, &err),
+                     HULSE_INVAL);
     assert_null(probe.fetch.source);
     hulse_oauth2_source_destroy(&source);
     hulse_oauth2_source_destroy(&source);
