@@ -10,11 +10,6 @@
 
 #include <stddef.h>
 
-static const char *text_of(enum topic_end end)
-{
-    return end == TOPIC_TERMINATED ? "the topic was terminated" : "the topic was deleted";
-}
-
 /* ---- telling: the list is emptied, and those that were told are back among the others ---- */
 
 static void
@@ -45,101 +40,91 @@ static void move(struct link *l, struct link *to)
     hulse_link_append(to, l);
 }
 
-/* ---- a topic ---- */
+/* ---- whom it concerns ---- */
 
-static void end_producers(struct local_worker *lw, const struct topic *topic, enum topic_end end)
+/* The end of one topic, or of all that belong to a worker which has stopped. */
+struct ending {
+    const struct topic *topic; /* NULL: all of `worker` */
+    uint32_t worker;
+    enum topic_end end; /* of the topic */
+    hulse_status status;
+    const char *text;
+};
+
+static void end_producers(struct local_worker *lw, const struct ending *e)
 {
     struct link told;
     struct link *next = NULL;
     hulse_link_init(&told);
     for (struct link *l = lw->producers.next; l != &lw->producers; l = next) {
         struct producer *p = HULSE_CONTAINER(l, struct producer, link);
+        const bool concerned = e->topic != NULL ? p->topic == e->topic : p->owner == e->worker;
         next = l->next;
-        if (p->topic != topic || p->closed || (p->state != END_OPEN && p->state != END_ENDED)) {
+        if (!concerned || p->closed || (p->state != END_OPEN && p->state != END_ENDED)) {
             continue;
         }
         if (p->state == END_OPEN) {
             move(l, &told);
         }
-        p->state = END_ENDED;
-        p->refusal = hulse_topic_refusal(end);
+        if (e->topic != NULL) {
+            p->state = END_ENDED;
+            p->refusal = hulse_topic_refusal(e->end);
+        } else {
+            p->state = END_GONE;
+            p->topic = NULL;
+        }
     }
-    tell_producers(
-        lw, &told, end == TOPIC_TERMINATED ? HULSE_CLOSED : HULSE_NO_TOPIC, text_of(end));
+    tell_producers(lw, &told, e->status, e->text);
 }
 
-static void end_consumers(struct local_worker *lw, const struct topic *topic)
+static void end_consumers(struct local_worker *lw, const struct ending *e)
 {
     struct link told;
     struct link *next = NULL;
     hulse_link_init(&told);
     for (struct link *l = lw->consumers.next; l != &lw->consumers; l = next) {
         struct consumer *c = HULSE_CONTAINER(l, struct consumer, link);
+        const bool concerned = e->topic != NULL ? c->topic == e->topic : c->owner == e->worker;
         next = l->next;
-        if (c->topic == topic && c->state == END_OPEN && !c->closed && !c->failed) {
-            move(l, &told);
-            c->failed = true;
-        }
-    }
-    tell_consumers(lw, &told, HULSE_NO_TOPIC, text_of(TOPIC_DELETED));
-}
-
-static void tell(struct local_worker *lw, const struct topic *topic, enum topic_end end)
-{
-    end_producers(lw, topic, end);
-    if (end == TOPIC_DELETED) {
-        end_consumers(lw, topic);
-    }
-}
-
-/* ---- a worker ---- */
-
-static void lose_producers(struct local_worker *lw, uint32_t gone, const char *text)
-{
-    struct link told;
-    struct link *next = NULL;
-    hulse_link_init(&told);
-    for (struct link *l = lw->producers.next; l != &lw->producers; l = next) {
-        struct producer *p = HULSE_CONTAINER(l, struct producer, link);
-        next = l->next;
-        if (p->owner != gone || p->closed || (p->state != END_OPEN && p->state != END_ENDED)) {
-            continue;
-        }
-        if (p->state == END_OPEN) {
-            move(l, &told);
-        }
-        p->state = END_GONE;
-        p->topic = NULL;
-    }
-    tell_producers(lw, &told, HULSE_CLOSED, text);
-}
-
-static void lose_consumers(struct local_worker *lw, uint32_t gone, const char *text)
-{
-    struct link told;
-    struct link *next = NULL;
-    hulse_link_init(&told);
-    for (struct link *l = lw->consumers.next; l != &lw->consumers; l = next) {
-        struct consumer *c = HULSE_CONTAINER(l, struct consumer, link);
-        next = l->next;
-        if (c->owner != gone || c->closed || c->state != END_OPEN) {
+        if (!concerned || c->closed || c->state != END_OPEN) {
             continue;
         }
         if (!c->failed) {
             move(l, &told);
             c->failed = true;
         }
-        c->state = END_GONE;
-        c->seat = NULL;
+        if (e->topic == NULL) {
+            c->state = END_GONE;
+            c->seat = NULL;
+        }
     }
-    tell_consumers(lw, &told, HULSE_CLOSED, text);
+    tell_consumers(lw, &told, e->status, e->text);
+}
+
+/* A terminated topic is still read. */
+static void tell(struct local_worker *lw, const struct topic *topic, enum topic_end end)
+{
+    const bool terminated = end == TOPIC_TERMINATED;
+    const struct ending e = {
+        .topic = topic,
+        .end = end,
+        .status = terminated ? HULSE_CLOSED : HULSE_NO_TOPIC,
+        .text = terminated ? "the topic was terminated" : "the topic was deleted",
+    };
+
+    end_producers(lw, &e);
+    if (!terminated) {
+        end_consumers(lw, &e);
+    }
 }
 
 void hulse_ending_worker_gone(struct local_worker *lw, uint32_t gone)
 {
-    static const char text[] = "the topic's worker has stopped";
-    lose_producers(lw, gone, text);
-    lose_consumers(lw, gone, text);
+    const struct ending e = {
+        .worker = gone, .status = HULSE_CLOSED, .text = "the topic's worker has stopped"};
+
+    end_producers(lw, &e);
+    end_consumers(lw, &e);
 }
 
 /* ---- notices ---- */
