@@ -28,21 +28,23 @@ struct store;
 #define STORE_HANDLE_BYTES 16U
 #define STORE_SPANS_MAX 6U
 #define STORE_BODY_MAX (128U * 1024U * 1024U)
+#define STORE_POSITION_MAX                                                                         \
+    (UINT64_C(1) << 62)      /* every position is below, the end of a range at most this */
 #define STORE_NAME_MAX 1024U /* of a topic, of a subscription */
 
 enum store_kind {
-    STORE_MESSAGE = 1, /* topic, position, handle, seq, time_ms, body */
-    STORE_ACK,         /* topic, subscription, ranges: acknowledged, whatever was before */
-    STORE_REDELIVERED, /* topic, subscription, counts */
+    STORE_MESSAGE = 1,     /* topic, position, handle, seq, time_ms, body */
+    STORE_ACK,             /* topic, subscription, ranges: acknowledged, whatever was before */
+    STORE_REDELIVERED,     /* topic, subscription, counts */
     STORE_TOPIC_CREATE,    /* name, flag kept; gives topic */
     STORE_TOPIC_DELETE,    /* topic */
     STORE_TOPIC_TERMINATE, /* topic */
     STORE_TOPIC_TRIM,      /* topic, position: nothing below is needed any more */
     STORE_SUBSCRIPTION_CREATE, /* topic, name, position: all below counts as acknowledged; gives subscription */
     STORE_SUBSCRIPTION_DELETE, /* topic, subscription */
-    STORE_SUBSCRIPTION_SEEK,   /* topic, subscription, position: all below is acknowledged, nothing else */
-    STORE_HANDLE_CLOSE,        /* topic, handle: will not come back */
-    STORE_BARRIER              /* all submitted before by this client is stored or refused */
+    STORE_SUBSCRIPTION_SEEK, /* topic, subscription, position: all below is acknowledged, nothing else */
+    STORE_HANDLE_CLOSE,      /* topic, handle: will not come back */
+    STORE_BARRIER            /* all submitted before by this client is stored or refused */
 };
 
 struct store_span {
@@ -74,14 +76,15 @@ struct store_request {
     struct store_client *client; /* set by submit */
     void (*done)(struct store_request *rq);
     enum store_kind kind;
-    bool lazy;      /* may wait a little for others (acknowledgements) */
-    bool transient; /* SUBSCRIPTION_CREATE, and all for such a one: known, holds its messages, written nowhere */
-    bool kept;      /* TOPIC_CREATE */
+    bool lazy; /* may wait a little for others (acknowledgements) */
+    bool
+        transient; /* SUBSCRIPTION_CREATE, and all for such a one: known, holds its messages, written nowhere */
+    bool kept; /* TOPIC_CREATE */
     uint64_t topic;
     uint64_t subscription;
     uint64_t position;
     uint64_t seq;
-    uint64_t time_ms; /* Unix epoch */
+    uint64_t time_ms;                   /* Unix epoch */
     uint8_t handle[STORE_HANDLE_BYTES]; /* zeros = none */
     union {
         struct store_span body[STORE_SPANS_MAX]; /* MESSAGE; unused ones are empty */
