@@ -7,8 +7,8 @@
  *
  * Threads: open, start, stop and close by main; each_topic by any between open and start; the rest
  *          by any.
- * Errors:  open fails with PERMISSION, BUSY (a live daemon has it), IO, INCOMPATIBLE (made by a newer version),
- *          each with a text that says what to do. Damage is no error: it is reported.
+ * Errors:  open fails with DENIED, BUSY (a live daemon has it), IO, INVAL, UNSUPPORTED (made by a newer
+ *          version), each with a text that says what to do. Damage is no error: it is reported.
  * Limits:  size_max for the files of the log; the state's memory grows with topics, subscriptions,
  *          handles, and 1/64 Ki of the log.
  * See:     README.md beside this file, design section 8.
@@ -18,6 +18,7 @@
 
 #include "daemon/core/error.h"
 #include "daemon/core/ranges.h"
+#include "daemon/store/file_io.h"
 #include "daemon/store/store_request.h"
 
 #include <stdbool.h>
@@ -31,6 +32,7 @@ struct store_params {
     uint32_t segment_bytes; /* of a new directory; a power of two, 1 MiB to 1 GiB */
     uint32_t handle_ttl_ms; /* a handle that is not seen for so long is forgotten: 24 h */
     uint32_t lazy_ms;       /* how long a lazy request may wait for company: 2 */
+    const struct file_io *io; /* NULL: the system's */
 };
 
 void hulse_store_params_default(struct store_params *out);
@@ -39,13 +41,13 @@ void hulse_store_params_default(struct store_params *out);
 struct store_report {
     uint32_t topics;
     uint32_t subscriptions;
-    uint64_t records;          /* applied from the log behind the checkpoint */
-    uint64_t log_bytes;        /* in segments that are needed */
-    bool clean;                /* the last one ended as asked */
-    bool state_lost;           /* the checkpoint was unusable: set aside, its copy or the log were used */
-    bool copy_lost;            /* so was the last good copy */
-    uint64_t cut_bytes;        /* of a torn tail */
-    uint64_t damaged_records;  /* skipped; those of a damaged header count as one per gap */
+    uint64_t records;   /* applied from the log behind the checkpoint */
+    uint64_t log_bytes; /* in segments that are needed */
+    bool clean;         /* the last one ended as asked */
+    bool state_lost;    /* the checkpoint was unusable: set aside, its copy or the log were used */
+    bool copy_lost;     /* so was the last good copy */
+    uint64_t cut_bytes; /* of a torn tail */
+    uint64_t damaged_records; /* skipped; those of a damaged header count as one per gap */
     uint64_t damaged_bytes;
     uint32_t missing_segments; /* that the checkpoint names and that are not there */
     uint64_t lost_messages;    /* positions known to have been there, not acknowledged, not found */
@@ -54,9 +56,8 @@ struct store_report {
 };
 
 /* NULL with *err. *report is filled when it is not NULL. Each finding is logged as well. */
-struct store *hulse_store_open(const struct store_params *params,
-                               struct store_report *report,
-                               struct error *err);
+struct store *
+hulse_store_open(const struct store_params *params, struct store_report *report, struct error *err);
 /* Of this start: the ledger of what is stored from now on. Grows by one with each open. */
 uint64_t hulse_store_epoch(const struct store *s);
 
@@ -70,14 +71,14 @@ struct store_cursor_count {
 struct store_subscription_info {
     uint64_t id;
     const char *name;
-    const struct ranges *acknowledged; /* borrowed */
+    const struct ranges *acknowledged;            /* borrowed */
     const struct store_cursor_count *redelivered; /* by position, rising; not acknowledged */
     uint32_t redelivered_count;
 };
 
 struct store_handle_info {
     uint8_t handle[STORE_HANDLE_BYTES];
-    uint64_t seq; /* highest stored */
+    uint64_t seq;     /* highest stored */
     uint64_t seen_ms; /* Unix epoch: when it last stored something */
 };
 
@@ -114,12 +115,12 @@ void hulse_store_close(struct store **s);
 bool hulse_store_healthy(const struct store *s);
 
 struct store_figures {
-    uint64_t log_bytes;  /* of segment files in use */
+    uint64_t log_bytes; /* of segment files in use */
     uint64_t size_max;
-    uint64_t groups;     /* synced */
+    uint64_t groups; /* synced */
     uint64_t records;
-    uint64_t bytes;      /* written */
-    uint64_t parked;     /* messages that wait for space now */
+    uint64_t bytes;  /* written */
+    uint64_t parked; /* messages that wait for space now */
     uint64_t checkpoints;
     uint64_t reads;
     bool full;
