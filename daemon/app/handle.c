@@ -322,6 +322,9 @@ static void finish_close(struct channel *ch, struct handle *h)
     if (ch->kind == HULSE_CHANNEL_CONSUMER && ch->slots_used > 0) {
         hulse_deliver_give_back_all(ch);
     }
+    if (h->publisher != NULL) {
+        hulse_publisher_forget(h->publisher); /* closed by the app, which keeps nothing of it */
+    }
     struct session *s = ch->session;
     const uint32_t request = h->request;
     struct handle *gone = h;

@@ -58,8 +58,11 @@ struct broker_ops {
     void (*send)(struct broker_producer *p, const struct broker_record *r);
     /* After `opened`. One at a time: BUSY before the last one's `flushed`. */
     hulse_status (*flush)(struct broker_producer *p, struct error *err);
-    /* No further event; records without an answer are finished by the implementation. */
-    void (*producer_close)(struct broker_producer *p);
+    /*
+     * No further event; records without an answer are finished by the implementation. `forget`: its
+     * handle id will not come back, so nothing has to be remembered of it.
+     */
+    void (*producer_close)(struct broker_producer *p, bool forget);
 
     /* ---- consumers: all but close after `opened` ---- */
 

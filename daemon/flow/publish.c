@@ -53,6 +53,7 @@ struct publisher {
     bool *closed;   /* of the pump that is running */
     struct opening *opening;
     bool opened;
+    bool forget;
     const char *name; /* behind the topic */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     size_t object_bytes;
@@ -489,6 +490,11 @@ void hulse_publisher_publish(struct publisher *p, const struct broker_record *r)
     p->send(p->producer, r);
 }
 
+void hulse_publisher_forget(struct publisher *p)
+{
+    p->forget = true;
+}
+
 void hulse_publisher_close(struct publisher **publisher)
 {
     struct publisher *p = *publisher;
@@ -497,7 +503,7 @@ void hulse_publisher_close(struct publisher **publisher)
         *p->closed = true;
     }
     if (p->producer != NULL) {
-        p->producer->ops->producer_close(p->producer);
+        p->producer->ops->producer_close(p->producer, p->forget);
     }
     destroy(p);
 }

@@ -74,6 +74,8 @@ hulse_status hulse_publisher_open(struct publisher **out,
                                   const struct publisher_params *params,
                                   struct error *err);
 void hulse_publisher_publish(struct publisher *p, const struct broker_record *r);
+/* Its handle id will not come back: told to the broker when it closes. */
+void hulse_publisher_forget(struct publisher *p);
 /* No further event comes; *p becomes NULL. */
 void hulse_publisher_close(struct publisher **p);
 /* Full topic name, valid while open. */

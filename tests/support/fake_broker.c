@@ -60,9 +60,11 @@ static void producer_send(struct broker_producer *p, const struct broker_record 
     }
 }
 
-static void producer_close(struct broker_producer *p)
+static void producer_close(struct broker_producer *p, bool forget)
 {
-    HULSE_CONTAINER(p, struct fake_broker, producer)->producer_closes += 1;
+    struct fake_broker *f = HULSE_CONTAINER(p, struct fake_broker, producer);
+    f->producer_closes += 1;
+    f->producer_forgets += forget;
 }
 
 static hulse_status consumer_open(struct broker *b,

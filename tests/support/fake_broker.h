@@ -59,6 +59,7 @@ struct fake_broker {
     uint32_t errands[BROKER_UNSUBSCRIBE + 1];
     struct broker_position sought;
     uint32_t producer_closes;
+    uint32_t producer_forgets; /* of them */
     uint32_t consumer_closes;
     bool unsubscribed;
     uint64_t tokens[FAKE_LOG_MAX];

@@ -9,6 +9,7 @@
  *
  * Limits:  IDS_MAX between two walks.
  */
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 
 #include <stddef.h>
@@ -147,6 +148,12 @@ void hulse_ack_id_serve(const struct ack_id *a)
     HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC);
     struct subscription *sub = seat->sub;
     const struct topic *topic = sub->topic;
+    if (sub->cursor != NULL) {
+        if (!sub->over) {
+            hulse_cursor_ack_id(sub, a->id.entry, a->cumulative);
+        }
+        return;
+    }
     if (sub->over || sub->held == 0 || a->id.ledger != topic->worker->broker->epoch_s ||
         a->id.entry >= topic->next_entry) {
         return;

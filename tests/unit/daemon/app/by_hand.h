@@ -202,8 +202,9 @@ static inline void hand_send(struct broker_producer *producer, const struct brok
     }
 }
 
-static inline void hand_producer_close(struct broker_producer *producer)
+static inline void hand_producer_close(struct broker_producer *producer, bool forget)
 {
+    (void)forget;
     struct hand_broker *hb = ((struct hand_producer *)(void *)producer)->broker;
     for (size_t i = 0; i < hb->send_count; i++) {
         if (hb->sends[i].producer == producer) {

@@ -11,7 +11,9 @@ static const struct conformance_case *const groups[] = {hulse_conformance_produc
                                                         hulse_conformance_ask,
                                                         hulse_conformance_admin};
 
-#define TRIED (BROKER_CAN_CONSUME | BROKER_CAN_STATS | BROKER_CAN_ADMIN)
+#define TRIED                                                                                      \
+    (BROKER_CAN_CONSUME | BROKER_CAN_STATS | BROKER_CAN_ADMIN | BROKER_CAN_DURABLE |               \
+     BROKER_CAN_DEDUP)
 
 static bool applies(const struct conformance_case *c, uint32_t capabilities)
 {

@@ -32,7 +32,7 @@ hulse_status hulse_faulty_producer_open(struct broker *b,
                                         struct error *err);
 void hulse_faulty_send(struct broker_producer *p, const struct broker_record *r);
 hulse_status hulse_faulty_flush(struct broker_producer *p, struct error *err);
-void hulse_faulty_producer_close(struct broker_producer *p);
+void hulse_faulty_producer_close(struct broker_producer *p, bool forget);
 
 /* faulty_consume.c */
 hulse_status hulse_faulty_consumer_open(struct broker *b,
