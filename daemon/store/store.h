@@ -7,8 +7,8 @@
  *
  * Threads: open, start, stop and close by main; each_topic by any between open and start; the rest
  *          by any.
- * Errors:  open fails with PERMISSION, BUSY (a live daemon has it), IO, INCOMPATIBLE (made by a newer version),
- *          each with a text that says what to do. Damage is no error: it is reported.
+ * Errors:  open fails with DENIED, BUSY (a live daemon has it), IO, INVAL, UNSUPPORTED (made by a newer
+ *          version), each with a text that says what to do. Damage is no error: it is reported.
  * Limits:  size_max for the files of the log; the state's memory grows with topics, subscriptions,
  *          handles, and 1/64 Ki of the log.
  * See:     README.md beside this file, design section 8.
@@ -18,6 +18,7 @@
 
 #include "daemon/core/error.h"
 #include "daemon/core/ranges.h"
+#include "daemon/store/file_io.h"
 #include "daemon/store/store_request.h"
 
 #include <stdbool.h>
@@ -26,11 +27,12 @@
 struct store;
 
 struct store_params {
-    const char *directory;  /* made if its parent exists */
-    uint64_t size_max;      /* bytes of segment files; at least 8 segments */
-    uint32_t segment_bytes; /* of a new directory; a power of two, 1 MiB to 1 GiB */
-    uint32_t handle_ttl_ms; /* a handle that is not seen for so long is forgotten: 24 h */
-    uint32_t lazy_ms;       /* how long a lazy request may wait for company: 2 */
+    const char *directory;    /* made if its parent exists */
+    uint64_t size_max;        /* bytes of segment files; at least 8 segments */
+    uint32_t segment_bytes;   /* of a new directory; a power of two, 1 MiB to 1 GiB */
+    uint32_t handle_ttl_ms;   /* a handle that is not seen for so long is forgotten: 24 h */
+    uint32_t lazy_ms;         /* how long a lazy request may wait for company: 2 */
+    const struct file_io *io; /* NULL: the system's */
 };
 
 void hulse_store_params_default(struct store_params *out);

@@ -5,11 +5,12 @@
  * A thread that asks has a `store_client`: it collects requests and hands them over together. A request is
  * embedded in what it carries and belongs to the store from submit until `done`, which comes exactly
  * once, on the client's thread, out of its inbox (never within a call). Requests of one client are
- * stored in the order submitted, those refused left out; reads have no order with them.
+ * stored in the order submitted, those refused left out; reads have no order with them. When the store is full
+ * messages wait for space, in their order; control records overtake them, but for a BARRIER.
  *
  * Threads: a client and its requests belong to one thread; hulse_store_flush() wakes the store.
  * Owns:    everything a request points to is borrowed until `done`.
- * Limits:  a body of STORE_BODY_MAX bytes; more is refused with TOO_LARGE.
+ * Limits:  a body of hulse_store_body_max() bytes; more is refused with TOOBIG.
  */
 #ifndef HULSE_STORE_STORE_REQUEST_H
 #define HULSE_STORE_STORE_REQUEST_H
@@ -18,6 +19,7 @@
 #include "daemon/core/ranges.h"
 #include "include/hulse/status.h"
 
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,16 +61,24 @@ struct store_count {
 
 /* Answers of one thread. */
 struct store_client {
+    /* The owner's. */
     struct store *store;
     struct inbox *home;
-    struct inbox_node node;
-    _Atomic(uint32_t) posted;
-    struct cds_wfcq_head done_head; /* the owner's */
-    struct cds_wfcq_tail done_tail;
     struct cds_wfcq_head head; /* not yet handed over */
     struct cds_wfcq_tail tail;
     uint32_t collected;
-    uint32_t under_way; /* submitted and not done; the owner's */
+    bool eager;         /* one of them may not wait */
+    uint32_t under_way; /* submitted and not done, reads too */
+    struct cds_wfcq_head done_head;
+    struct cds_wfcq_head read_head;
+    /* Written by the store. */
+    alignas(64) struct cds_wfcq_tail done_tail;
+    struct cds_wfcq_tail read_tail;
+    struct inbox_node node;
+    _Atomic(uint64_t)
+        answered; /* requests, and reads << 32, that are in the queues and not announced */
+    struct store_client *next_answered; /* the writer's */
+    uint32_t answers;
 };
 
 struct store_request {
@@ -95,7 +105,7 @@ struct store_request {
             uint32_t count;
         };
     };
-    /* Set by the store. OK; NO_TOPIC, LIMIT (control records); TOO_LARGE; IO (the store has failed); CLOSED. */
+    /* Set by the store. OK; NO_TOPIC; INVAL (control records); TOOBIG; IO (the store has failed); CLOSED. */
     hulse_status status;
 };
 
@@ -104,6 +114,8 @@ void hulse_store_client_init(struct store_client *c, struct store *s, struct inb
 void hulse_store_client_fini(struct store_client *c);
 /* Collects; no system call, no lock. */
 void hulse_store_submit(struct store_client *c, struct store_request *rq);
+/* The largest body that fits: STORE_BODY_MAX, or less when segments are smaller. */
+uint32_t hulse_store_body_max(const struct store *s);
 /* Hands over what was collected; wakes the writer if it sleeps. Cheap when there is nothing. */
 void hulse_store_flush(struct store_client *c);
 
@@ -138,6 +150,7 @@ struct store_read {
     hulse_status status;
     uint8_t *buffer;
     size_t buffer_bytes;
+    size_t filled;    /* of it */
     uint32_t count;   /* messages in the buffer */
     uint64_t next;    /* where to go on: nothing else is in [from, next) */
     uint64_t damaged; /* records met that were there and are not readable */
