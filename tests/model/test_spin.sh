@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # HULSE_TEST: timeout=300
-# M2: Spin models of the doorbells, a channel and a session. Each must verify; each seeded mutation
+# M2: Spin models of the doorbells, a channel, a session and its resume. Each must verify; each seeded mutation
 # must be found.
 set -uo pipefail
 
@@ -23,7 +23,8 @@ errors() { # model claim options...; claim "-" = assertions and end states only
     shift 2
     rm -f pan pan.* ./*.trail
     spin -a "$@" "$models/$model.pml" >spin.out 2>&1 || { echo broken; return; }
-    local build=(-O2 -w -o pan pan.c) search=(-m1000000)
+    # Compiling takes longer than searching.
+    local build=(-O0 -w -o pan pan.c) search=(-m1000000)
     if [ "$claim" = - ]; then
         build+=(-DSAFETY -DNOCLAIM)
     else
@@ -89,4 +90,23 @@ finds session live_is_sealed -DLIVE_BEFORE_READY
 finds session - -DNO_CLEANUP
 finds session maps_bounded -DDOUBLE_CLOSE
 finds session - -DNO_HELLO_CHECK
+
+for options in "" -DSHARED -DREFUSING; do
+    holds resume - $options
+    holds resume copies_bounded $options
+done
+holds resume released
+holds resume released -DSHARED
+for fault in RESUME_HIGH RESUME_LOW M3_BEFORE_M5 STALE_DOWN_HEAD VERDICT_BEFORE_SYNC UNDRAINED \
+    DRAINED_TWICE STALE_SPACE; do
+    finds resume - -D$fault
+done
+finds resume released -DRESUME_HIGH
+finds resume copies_bounded -DDEDUP_FORGOTTEN
+
+holds resume_consumer -
+holds resume_consumer settled
+for fault in RESUME_HIGH NOT_BY_ID LATE_NOT_BY_ID NO_TABLE LEAVES_EARLY M3_BEFORE_M5 KEPT_LISTED; do
+    finds resume_consumer - -D$fault
+done
 exit $failed

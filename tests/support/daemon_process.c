@@ -16,8 +16,16 @@
 #include <unistd.h>
 
 #define SETTINGS_MAX 16
+#define SET_BYTES 256
 #define ANSWER_BYTES (1024 * 1024)
 #define TRIES 1000
+
+static void find_program(char *out, size_t out_bytes)
+{
+    /* No thread changes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+    const char *build = getenv("HULSE_BUILD_DIR");
+    (void)snprintf(out, out_bytes, "%s/hulsed", build == NULL ? "build/debug" : build);
+}
 
 static void pause_ms(long ms)
 {
@@ -35,15 +43,29 @@ static bool connects(const char *path, int type)
     return ok;
 }
 
-static _Noreturn void
-run_daemon(const struct daemon_process *d, const char *program, const char *const *settings)
+/* `value` with the directory in the place of {dir}. */
+static void expand(const struct daemon_process *d, const char *value, char *out, size_t out_bytes)
 {
+    const char *at = strstr(value, "{dir}");
+    if (at == NULL) {
+        (void)snprintf(out, out_bytes, "%s", value);
+    } else {
+        (void)snprintf(out, out_bytes, "%.*s%s%s", (int)(at - value), value, d->dir, at + 5);
+    }
+}
+
+static _Noreturn void run_daemon(const struct daemon_process *d)
+{
+    static char sets[SETTINGS_MAX][SET_BYTES];
+    static char variables[SETTINGS_MAX][SET_BYTES];
     char socket_set[128];
     char admin_set[128];
+    char program[512];
     const char *argv[2 * SETTINGS_MAX + 10];
     int n = 0;
     /* A test that aborts leaves no daemon behind. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    find_program(program, sizeof(program));
     (void)snprintf(socket_set, sizeof(socket_set), "listen.socket=%s", d->socket);
     (void)snprintf(admin_set, sizeof(admin_set), "listen.admin_socket=%s", d->admin);
     argv[n++] = program;
@@ -54,21 +76,26 @@ run_daemon(const struct daemon_process *d, const char *program, const char *cons
     /* Tests read its files in /proc, and need not be root. */
     argv[n++] = "--set";
     argv[n++] = "sandbox.dumpable=true";
-    for (int i = 0; settings != NULL && settings[i] != NULL && i < SETTINGS_MAX; i++) {
+    for (int i = 0; d->settings != NULL && d->settings[i] != NULL && i < SETTINGS_MAX; i++) {
+        expand(d, d->settings[i], sets[i], sizeof(sets[i]));
         argv[n++] = "--set";
-        argv[n++] = settings[i];
+        argv[n++] = sets[i];
     }
     argv[n] = NULL;
+    for (int i = 0; d->environment != NULL && d->environment[i] != NULL && i < SETTINGS_MAX; i++) {
+        expand(d, d->environment[i], variables[i], sizeof(variables[i]));
+        (void)putenv(variables[i]); /* NOLINT(concurrency-mt-unsafe): a child, before exec */
+    }
     (void)execv(program, (char *const *)(void *)argv);
     perror(program);
     _exit(127);
 }
 
-void hulse_test_daemon_start(struct daemon_process *d, const char *const *settings)
+void hulse_test_daemon_prepare(struct daemon_process *d, const char *const *settings)
 {
     char program[512];
-    const char *build = getenv("HULSE_BUILD_DIR");
-    (void)snprintf(program, sizeof(program), "%s/hulsed", build == NULL ? "build/debug" : build);
+    *d = (struct daemon_process){.settings = settings};
+    find_program(program, sizeof(program));
     HULSE_TEST_SKIP_UNLESS(access(program, X_OK) == 0, "hulsed is not built");
     (void)snprintf(d->dir, sizeof(d->dir), "/tmp/hulse-test-XXXXXX");
     if (mkdtemp(d->dir) == NULL) {
@@ -77,21 +104,46 @@ void hulse_test_daemon_start(struct daemon_process *d, const char *const *settin
     }
     (void)snprintf(d->socket, sizeof(d->socket), "%s/hulse.sock", d->dir);
     (void)snprintf(d->admin, sizeof(d->admin), "%s/admin.sock", d->dir);
+}
+
+void hulse_test_daemon_launch(struct daemon_process *d)
+{
     d->pid = fork();
     if (d->pid == 0) {
-        run_daemon(d, program, settings);
+        run_daemon(d);
     }
+}
+
+bool hulse_test_daemon_ready(const struct daemon_process *d)
+{
     for (int i = 0; i < TRIES; i++) {
         if (connects(d->socket, SOCK_SEQPACKET) && connects(d->admin, SOCK_STREAM)) {
-            return;
+            return true;
         }
         if (!hulse_test_daemon_alive(d)) {
             break;
         }
         pause_ms(10);
     }
-    (void)fprintf(stderr, "hulsed did not become ready\n");
-    abort();
+    return false;
+}
+
+void hulse_test_daemon_start(struct daemon_process *d, const char *const *settings)
+{
+    hulse_test_daemon_prepare(d, settings);
+    hulse_test_daemon_launch(d);
+    if (!hulse_test_daemon_ready(d)) {
+        (void)fprintf(stderr, "hulsed did not become ready\n");
+        abort();
+    }
+}
+
+void hulse_test_daemon_kill(struct daemon_process *d)
+{
+    (void)kill(d->pid, SIGKILL);
+    while (waitpid(d->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    d->pid = 0;
 }
 
 bool hulse_test_daemon_alive(const struct daemon_process *d)
@@ -104,8 +156,10 @@ bool hulse_test_daemon_stop(struct daemon_process *d)
 {
     int status = 0;
     char command[160];
-    (void)kill(d->pid, SIGTERM);
-    while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR) {
+    if (d->pid != 0) {
+        (void)kill(d->pid, SIGTERM);
+        while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR) {
+        }
     }
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", d->dir);
     const int removed = system(command); /* NOLINT(cert-env33-c): a path of our own making */

@@ -12,14 +12,27 @@
 #include <sys/types.h>
 
 struct daemon_process {
-    pid_t pid;
+    pid_t pid; /* 0: killed and not started again */
+    const char *const *settings;
+    const char *const *environment; /* NAME=VALUE beside the test's own; may be NULL */
     char dir[64];
     char socket[96];
     char admin[96];
 };
 
-/* Starts it with further `--set` values (NULL-terminated, may be NULL); ready on return. */
+/*
+ * Starts it with further `--set` values (NULL-terminated, may be NULL, borrowed); ready on return.
+ * `{dir}` in a value is the daemon's directory.
+ */
 void hulse_test_daemon_start(struct daemon_process *d, const char *const *settings);
+/* The same in two steps: the directory, in which a test may prepare things and set environment. */
+void hulse_test_daemon_prepare(struct daemon_process *d, const char *const *settings);
+/* Starts it, for the first time or after a kill, and returns at once. */
+void hulse_test_daemon_launch(struct daemon_process *d);
+/* Waits (bounded) until both sockets answer; false when it has ended instead. */
+bool hulse_test_daemon_ready(const struct daemon_process *d);
+/* kill -9, and waits for the end; what it leaves in its directory stays. */
+void hulse_test_daemon_kill(struct daemon_process *d);
 /* TERM; true when it exited with 0. Removes the directory. */
 bool hulse_test_daemon_stop(struct daemon_process *d);
 bool hulse_test_daemon_alive(const struct daemon_process *d);
