@@ -297,7 +297,8 @@ unsigned hulse_deliver_visit(struct plane *p, struct channel *ch)
 void hulse_deliver_room(struct channel *ch)
 {
     if (ch->consumer == NULL || ch->consumer->state != HANDLE_OPEN ||
-        ch->consumer->subscriber == NULL || ch->state == CHANNEL_DRAIN || ch->session->doomed) {
+        ch->consumer->subscriber == NULL || ch->state == CHANNEL_DRAIN || ch->session->doomed ||
+        ch->rx.read < ch->offered_end) {
         return;
     }
     const uint64_t overflow = ch->session->plane->shared->limits.deliver_overflow_bytes;

@@ -128,14 +128,20 @@ bool hulse_test_daemon_ready(const struct daemon_process *d)
     return false;
 }
 
-void hulse_test_daemon_start(struct daemon_process *d, const char *const *settings)
+void hulse_test_daemon_again(struct daemon_process *d, const char *const *settings)
 {
-    hulse_test_daemon_prepare(d, settings);
+    d->settings = settings;
     hulse_test_daemon_launch(d);
     if (!hulse_test_daemon_ready(d)) {
         (void)fprintf(stderr, "hulsed did not become ready\n");
         abort();
     }
+}
+
+void hulse_test_daemon_start(struct daemon_process *d, const char *const *settings)
+{
+    hulse_test_daemon_prepare(d, settings);
+    hulse_test_daemon_again(d, settings);
 }
 
 void hulse_test_daemon_kill(struct daemon_process *d)

@@ -33,6 +33,8 @@ void hulse_test_daemon_launch(struct daemon_process *d);
 bool hulse_test_daemon_ready(const struct daemon_process *d);
 /* kill -9, and waits for the end; what it leaves in its directory stays. */
 void hulse_test_daemon_kill(struct daemon_process *d);
+/* Another process in the same directory; ready on return. */
+void hulse_test_daemon_again(struct daemon_process *d, const char *const *settings);
 /* TERM; true when it exited with 0. Removes the directory. */
 bool hulse_test_daemon_stop(struct daemon_process *d);
 bool hulse_test_daemon_alive(const struct daemon_process *d);
