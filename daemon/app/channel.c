@@ -301,6 +301,7 @@ void hulse_channel_destroy(struct channel *ch)
     if (ch->consumer != NULL && ch->consumer->subscriber != NULL && ch->slots_used > 0) {
         hulse_deliver_give_back_all(ch);
     }
+    hulse_lost_rest(ch);
     close_handles(ch);
     hulse_assembly_reset(&ch->assembly);
     hulse_plane_cool(p, ch);

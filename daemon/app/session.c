@@ -258,6 +258,7 @@ void hulse_session_destroy(struct session *s)
         }
         hulse_channel_destroy(ch);
     }
+    hulse_lost_tell(s);
     close_descriptors(s);
     TAILQ_REMOVE(&p->sessions, s, link);
     p->session_count -= 1;
