@@ -288,6 +288,25 @@ static void test_the_living_lose_nothing_when_the_daemon_ends(void **state)
     hand_channel_close(&p.ch);
 }
 
+/* What it has not been told it offers to the successor: taken here as well it would be there twice. */
+static void test_who_hangs_up_after_the_goodbye_has_not_gone(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    const struct capture log = capture_begin();
+    open_pair(h, &p);
+    put(&p, 3);
+    atomic_store(&h->shared->phase, PLANE_DRAINING);
+    hand_settle(h);
+    assert_true(h->plane->goodbye);
+    hand_app_close(&p.app);
+    assert_false(hand_session_alive(&p.app));
+    assert_int_equal(h->broker.send_count, 0);
+    stop_plane(h);
+    hand_channel_close(&p.ch);
+    assert_int_equal(capture_end(&log, "lost_after_exit"), 0);
+}
+
 static int group(struct worker *w, void *ctx)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +320,7 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_release_on_read_loses_what_has_no_answer),
         HAND_TEST(test_an_end_that_nobody_has_seen_counts),
         HAND_TEST(test_the_living_lose_nothing_when_the_daemon_ends),
+        HAND_TEST(test_who_hangs_up_after_the_goodbye_has_not_gone),
     };
     (void)w;
     (void)ctx;
