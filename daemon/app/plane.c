@@ -128,7 +128,7 @@ static unsigned visit(struct plane *p, struct channel *ch)
 /* A stopping daemon takes nothing more from the living; who has gone cannot publish it again. */
 static bool takes(const struct plane *p, const struct channel *ch)
 {
-    return !ch->session->doomed &&
+    return !ch->session->doomed && ch->reopening == 0 &&
            (!p->draining || ch->kind != HULSE_CHANNEL_PRODUCER || ch->state == CHANNEL_DRAIN);
 }
 

@@ -55,6 +55,7 @@ struct publisher_params {
     const struct identity *who; /* borrowed until open returns, as the strings */
     const char *topic;          /* short or full name, terminated */
     const char *name;
+    const uint8_t *handle_id;     /* BROKER_HANDLE_ID_BYTES; NULL = none */
     struct bucket_pair *app_rate; /* of the application; outlives the publisher; NULL = none */
     /*
      * Records are copied when the broker is behind, and beyond the rule's pending_bytes, or this

@@ -9,7 +9,6 @@
 
 #include "shmlib/client/channel.h"
 
-#define HULSE_SOURCES_MAX 256U
 #define HULSE_SOURCE_NAMES_BYTES (16U * 1024)
 
 /* Topic names that the daemon announced; append-only. Source 0 is the topic itself. */
@@ -36,9 +35,11 @@ struct hulse_consumer {
     _Atomic(uint32_t) verdicts; /* bit n = enum hulse_verdict n is configured */
     enum hulse_subscription type;
     uint32_t unreleased; /* messages released by the application since the last batch */
-    uint64_t handed_to;  /* end of the last message handed out */
-    uint64_t freed_to;   /* the application has released up to here */
-    uint64_t held_to;    /* end of the reassembled message in use; 0 = none */
+    /* Ends of messages count on over daemons; a ring's positions begin at `base`. */
+    uint64_t base;
+    uint64_t handed_to; /* end of the last message handed out */
+    uint64_t freed_to;  /* the application has released up to here */
+    uint64_t held_to;   /* end of the reassembled message in use; 0 = none */
     struct hulse_assembly assembly;
     struct hulse_sources sources;
 };
@@ -55,6 +56,8 @@ hulse_status hulse_assembly_take(struct hulse_assembly *a,
 void hulse_assembly_finish(struct hulse_assembly *a, struct hulse_message *m);
 /* Adds a source's name; false when the table is full. Requires: session lock. */
 bool hulse_sources_add(struct hulse_sources *t, uint32_t index, const char *name, size_t bytes);
+/* Sends the names after the consumer's ATTACH_HANDLE. Requires: session lock. */
+bool hulse_sources_offer(struct hulse_session *s, struct hulse_consumer *c);
 /* Terminated name, or NULL when not announced yet. */
 const char *hulse_sources_get(const struct hulse_sources *t, uint32_t index);
 

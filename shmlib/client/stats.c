@@ -23,7 +23,7 @@ static hulse_status read_stats(const struct hulse_handle *h, struct hulse_stats 
     if (hulse_session_state(ch->session) == HULSE_SESSION_FORKED) {
         return HULSE_CLOSED;
     }
-    const struct hulse_region_b *b = hulse_region_b(&ch->b);
+    const struct hulse_region_b *b = ch->bw;
     *out = (struct hulse_stats){
         .size = sizeof(*out),
         .taken_records = stat_of(b, HULSE_STAT_TAKEN_RECORDS),

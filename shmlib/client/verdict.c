@@ -24,7 +24,7 @@ static hulse_status judge(hulse_consumer *c, const struct hulse_id *id, const st
     struct hulse_handle *h = &c->handle;
     const hulse_status st = hulse_handle_status(h);
 
-    if (st != HULSE_OK && st != HULSE_ORPHAN) {
+    if (st != HULSE_OK && st != HULSE_ORPHAN && st != HULSE_REFUSED) {
         return st;
     }
     if (id == NULL || id->size < sizeof(*id)) {
@@ -97,10 +97,12 @@ static hulse_status give(hulse_consumer *c, const struct hulse_id *id, const str
     if (st == HULSE_AGAIN) {
         hulse_channel_flush(ch);
         ch->room_wanted = bytes;
+        hulse_channel_look(ch, hulse_clock_ns(CLOCK_MONOTONIC_COARSE));
         const hulse_status gone = hulse_handle_status(&c->handle);
-        return gone != HULSE_OK ? gone
-                                : hulse_handle_refuse(
-                                      &c->handle, st, "the verdict ring is full: try after a poll");
+        return gone != HULSE_OK && gone != HULSE_ORPHAN
+                   ? gone
+                   : hulse_handle_refuse(
+                         &c->handle, st, "the verdict ring is full: try after a poll");
     }
     if (st != HULSE_OK) {
         return hulse_handle_status(&c->handle);

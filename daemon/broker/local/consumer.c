@@ -205,16 +205,52 @@ verdict(struct consumer *c, struct delivery *dl, enum verdict verdict, uint32_t 
     hulse_lane_add(c->worker, c->owner, &dl->op, OP_VERDICT);
 }
 
+/* Nothing of these topics survives the daemon, so every verdict is final at once. Last touch. */
+static void settled(const struct consumer *c)
+{
+    if (c->base.events->settled != NULL) {
+        c->base.events->settled(c->base.ctx, 1);
+    }
+}
+
 void hulse_local_ack(struct broker_consumer *consumer, struct broker_delivery *d)
 {
-    verdict(consumer_of(consumer), delivery_of(d), VERDICT_ACK, 0);
+    struct consumer *c = consumer_of(consumer);
+    verdict(c, delivery_of(d), VERDICT_ACK, 0);
+    settled(c);
 }
 
 void hulse_local_nack(struct broker_consumer *consumer,
                       struct broker_delivery *d,
                       uint32_t delay_ms)
 {
-    verdict(consumer_of(consumer), delivery_of(d), VERDICT_NACK, delay_ms);
+    struct consumer *c = consumer_of(consumer);
+    verdict(c, delivery_of(d), VERDICT_NACK, delay_ms);
+    settled(c);
+}
+
+static void send_ack_id(struct consumer *c, const struct broker_id *id, bool cumulative)
+{
+    struct ack_id *a = hulse_mem_alloc(HULSE_MEM_TOPIC, sizeof(*a));
+    if (a == NULL) {
+        return; /* the message comes again */
+    }
+    *a = (struct ack_id){.seat = c->seat, .id = *id, .cumulative = cumulative};
+    hulse_lane_add(c->worker, c->owner, &a->op, OP_ACK_ID);
+}
+
+void hulse_local_ack_id(struct broker_consumer *consumer,
+                        const struct broker_id *id,
+                        bool cumulative)
+{
+    struct consumer *c = consumer_of(consumer);
+    if (c->state == END_OPEN && c->remote) {
+        send_ack_id(c, id, cumulative);
+    } else if (c->state == END_OPEN) {
+        const struct ack_id a = {.seat = c->seat, .id = *id, .cumulative = cumulative};
+        hulse_ack_id_serve(&a);
+    }
+    settled(c);
 }
 
 void hulse_local_give_back(struct broker_consumer *consumer, struct broker_delivery *d)
@@ -255,6 +291,7 @@ void hulse_local_ack_cumulative(struct broker_consumer *consumer,
         hulse_seat_ack_cumulative(c->seat, delivery_of(d), ended);
     }
     c->in_ended = false;
+    settled(c);
 }
 
 void hulse_local_redeliver_all(struct broker_consumer *consumer,

@@ -116,8 +116,18 @@ void hulse_subscription_tell_end(struct subscription *sub);
 void hulse_subscription_requeue(struct subscription *sub, struct delivery *dl, uint32_t delay_ms);
 /* The message is done with, for this subscription. The delivery is in no list. */
 void hulse_subscription_finish(struct subscription *sub, struct delivery *dl, uint64_t *counter);
-/* Everything below `entry` is acknowledged, delayed or not. */
+/* Everything below `entry` is acknowledged, wherever it waits. */
 void hulse_subscription_end_below(struct subscription *sub, uint64_t entry);
+
+/* ---- ack_id.c: on the topic's worker ---- */
+
+/* Acknowledged by its id: whoever takes it out of a waiting place finishes it. */
+bool hulse_ended_ids_has(const struct ended_ids *ids, uint64_t entry);
+/* Counts and frees what waits among the ended, if it is time for that walk. */
+void hulse_subscription_purge(struct subscription *sub);
+/* OP_ACK_ID */
+void hulse_ack_id_serve(const struct ack_id *a);
+void hulse_ended_ids_free(struct ended_ids **ids);
 
 /* ---- seat.c: on the topic's worker ---- */
 
@@ -174,6 +184,9 @@ void hulse_local_nack(struct broker_consumer *consumer,
                       struct broker_delivery *d,
                       uint32_t delay_ms);
 void hulse_local_give_back(struct broker_consumer *consumer, struct broker_delivery *d);
+void hulse_local_ack_id(struct broker_consumer *consumer,
+                        const struct broker_id *id,
+                        bool cumulative);
 void hulse_local_redeliver_all(struct broker_consumer *consumer,
                                void (*ended)(void *ctx, struct broker_delivery *d));
 void hulse_local_consumer_close(struct broker_consumer *consumer, bool unsubscribe);

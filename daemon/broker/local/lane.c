@@ -77,6 +77,9 @@ static void serve(struct local_worker *lw, struct op *op)
         hulse_seat_verdict(dl->origin, (enum verdict)dl->verdict, dl->delay_ms);
         break;
     }
+    case OP_ACK_ID:
+        hulse_ack_id_serve(HULSE_CONTAINER(op, struct ack_id, op));
+        break;
     case OP_DELIVER:
         hulse_consumer_receive(lw, HULSE_CONTAINER(op, struct delivery, op));
         break;
@@ -130,6 +133,10 @@ static void complete(struct local_worker *lw, struct op *op)
         break;
     case OP_VERDICT:
         hulse_delivery_free(lw, HULSE_CONTAINER(op, struct delivery, op));
+        break;
+    case OP_ACK_ID:
+        hulse_mem_free(
+            HULSE_MEM_TOPIC, HULSE_CONTAINER(op, struct ack_id, op), sizeof(struct ack_id));
         break;
     case OP_DELIVER:
         hulse_seat_returned(HULSE_CONTAINER(op, struct delivery, op));

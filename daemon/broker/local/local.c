@@ -121,6 +121,7 @@ static unsigned turn(void *state)
             hulse_subscription_bury(sub);
             continue;
         }
+        hulse_subscription_purge(sub);
         done += hulse_subscription_dispatch(sub);
         hulse_subscription_tell_end(sub);
     }
@@ -178,6 +179,7 @@ static const struct broker_ops ops = {.type = "local",
                                       .ack_cumulative = hulse_local_ack_cumulative,
                                       .nack = hulse_local_nack,
                                       .give_back = hulse_local_give_back,
+                                      .ack_id = hulse_local_ack_id,
                                       .redeliver_all = hulse_local_redeliver_all,
                                       .seek = hulse_local_seek,
                                       .last_message_id = hulse_local_last_message_id,

@@ -146,6 +146,7 @@ struct delivery *hulse_delivery_create(struct local_worker *lw, struct message *
     dl->consumer = NULL;
     dl->origin = NULL;
     dl->again = false;
+    dl->ended = false;
     m->refs += 1;
     return dl;
 }

@@ -53,6 +53,7 @@ enum op_kind {
     OP_CLOSE_CONSUMER, /* struct consumer */
     OP_PERMIT,         /* struct consumer */
     OP_VERDICT,        /* struct delivery, of the consumer's side */
+    OP_ACK_ID,         /* struct ack_id */
     OP_DELIVER,        /* struct delivery, of the topic's side */
     OP_ERRAND,         /* struct consumer */
     OP_ASK,            /* struct ask */
@@ -127,6 +128,7 @@ struct delivery {
     uint8_t memory;    /* enum delivery_memory */
     uint8_t arrival;   /* OP_DELIVER: enum arrival */
     bool again;        /* an app has had it before */
+    bool ended;        /* acknowledged by its id: finished when its seat lets it go */
 };
 
 /*
@@ -196,6 +198,16 @@ struct topic {
     char name[];
 };
 
+/* An acknowledgement by id on its way to another worker. */
+struct ack_id {
+    struct op op;
+    struct seat *seat; /* outlives it: a close is behind it */
+    struct broker_id id;
+    bool cumulative;
+};
+
+struct ended_ids;
+
 struct subscription {
     struct link link;  /* topic.subscriptions */
     struct link dirty; /* local_worker.dirty while it has to be looked at */
@@ -217,7 +229,8 @@ struct subscription {
     uint32_t returning;     /* of closed seats, still on the way to another worker */
     uint64_t held_bytes;
     uint64_t handed_bytes;
-    uint64_t ended_below; /* entries below are acknowledged (cumulative) */
+    uint64_t ended_below;        /* entries below are acknowledged (cumulative) */
+    struct ended_ids *ended_ids; /* ack_id.c; NULL until the first */
     uint64_t delivered; /* to an app: what comes back from another worker untaken does not count */
     struct rate delivery_rate;
     struct timer delay;

@@ -24,6 +24,7 @@ static void release(struct subscription *sub)
     HULSE_ASSERT(sub->held == 0 && sub->held_bytes == 0);
     hulse_link_remove(&sub->dirty);
     hulse_link_remove(&sub->link);
+    hulse_ended_ids_free(&sub->ended_ids);
     hulse_mem_free(HULSE_MEM_TOPIC, sub, sub->object_bytes);
     hulse_topic_consider(topic);
 }
@@ -55,6 +56,13 @@ static bool is_over(const struct subscription *sub, const struct delivery *dl)
 {
     return dl->message->expires_ms != 0 &&
            hulse_local_now_ms(sub->topic->worker) >= dl->message->expires_ms;
+}
+
+/* Acknowledged by its id. */
+static bool is_ended(const struct subscription *sub, const struct delivery *dl)
+{
+    return dl->ended ||
+           (sub->ended_ids != NULL && hulse_ended_ids_has(sub->ended_ids, dl->d.id.entry));
 }
 
 static void delay_fire(struct timer *timer)
@@ -364,8 +372,8 @@ void hulse_subscription_requeue(struct subscription *sub, struct delivery *dl, u
         hulse_subscription_finish(sub, dl, &sub->topic->counters.dropped);
         return;
     }
-    if (dl->d.id.entry < sub->ended_below) {
-        /* It was on the way to the consumer whose cumulative ack has ended it. */
+    if (dl->d.id.entry < sub->ended_below || is_ended(sub, dl)) {
+        /* It was with another consumer, or on the way to one, when it was acknowledged. */
         hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
     } else if (delay_ms == 0) {
         hulse_heap_push(&sub->redelivery, &dl->node, dl->d.id.entry);
@@ -412,7 +420,9 @@ unsigned hulse_subscription_dispatch(struct subscription *sub)
         if (dl == NULL) {
             break;
         }
-        if (is_over(sub, dl)) {
+        if (is_ended(sub, dl)) {
+            hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
+        } else if (is_over(sub, dl)) {
             hulse_subscription_finish(sub, dl, &sub->topic->counters.dropped);
         } else {
             hulse_seat_hand_out(HULSE_CONTAINER(sub->ready.next, struct seat, ready), dl);
@@ -462,6 +472,15 @@ void hulse_subscription_end_below(struct subscription *sub, uint64_t entry)
     while (sub->redelivery.root != NULL && sub->redelivery.root->key < sub->ended_below) {
         struct delivery *dl =
             HULSE_CONTAINER(hulse_heap_pop(&sub->redelivery), struct delivery, node);
+        hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
+    }
+    /* Never handed out: only an acknowledgement by id reaches so far. */
+    while (!hulse_link_empty(&sub->queue)) {
+        struct delivery *dl = HULSE_CONTAINER(sub->queue.next, struct delivery, link);
+        if (dl->d.id.entry >= sub->ended_below) {
+            break;
+        }
+        hulse_link_remove(&dl->link);
         hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
     }
 }

@@ -6,6 +6,7 @@
 
 static const struct conformance_case *const groups[] = {hulse_conformance_produce,
                                                         hulse_conformance_consume,
+                                                        hulse_conformance_settle,
                                                         hulse_conformance_share,
                                                         hulse_conformance_ask,
                                                         hulse_conformance_admin};
