@@ -2,8 +2,8 @@
 /*
  * main - arguments of hulsed, and the wiring of its parts.
  *
- * Exit codes (interfaces 2): 0 stopped as asked, 64 usage, 77 privileges that cannot be dropped,
- * 74 input/output, 78 configuration.
+ * Exit codes (interfaces 2): 0 stopped as asked, 64 usage, 74 input/output, 75 the daemon to replace
+ * does not go, 77 it does not listen to us or privileges that cannot be dropped, 78 configuration.
  */
 #include "daemon/admin/answer.h"
 #include "daemon/app/plane.h"
@@ -12,6 +12,8 @@
 #include "daemon/config/config.h"
 #include "daemon/control/control.h"
 #include "daemon/control/helper.h"
+#include "daemon/control/listen.h"
+#include "daemon/control/replace.h"
 #include "daemon/control/signals.h"
 #include "daemon/control/watchdog.h"
 #include "daemon/core/assert.h"
@@ -40,7 +42,7 @@ __attribute__((visibility("default"))) const char *malloc_conf =
     "narenas:2,max_background_threads:1";
 #endif
 
-enum { EXIT_FINE = 0, EXIT_USAGE = 64, EXIT_IO = 74, EXIT_CONFIG = 78 };
+enum { EXIT_FINE = 0, EXIT_USAGE = 64, EXIT_IO = 74, EXIT_TIME = 75, EXIT_CONFIG = 78 };
 
 enum action {
     ACTION_RUN = 0,
@@ -57,6 +59,7 @@ enum option_code {
     OPTION_CONFIG = 256,
     OPTION_ENV_FILE,
     OPTION_SET,
+    OPTION_REPLACE,
     OPTION_CHECK,
     OPTION_PRINT_CONFIG,
     OPTION_SCHEMA,
@@ -69,6 +72,7 @@ static const struct option options[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"env-file", required_argument, NULL, OPTION_ENV_FILE},
     {"set", required_argument, NULL, OPTION_SET},
+    {"replace", no_argument, NULL, OPTION_REPLACE},
     {"check", no_argument, NULL, OPTION_CHECK},
     {"print-config", no_argument, NULL, OPTION_PRINT_CONFIG},
     {"schema", no_argument, NULL, OPTION_SCHEMA},
@@ -83,7 +87,8 @@ static void print_usage(FILE *out)
 {
     (void)fprintf(out,
                   "usage: hulsed [--config FILE] [--env-file FILE] [--set PATH=VALUE]...\n"
-                  "              [--check] [--print-config] [--schema] [--version] [--help]\n");
+                  "              [--replace] [--check] [--print-config] [--schema] [--version]\n"
+                  "              [--help]\n");
 }
 
 static void print_help(void)
@@ -95,6 +100,8 @@ static void print_help(void)
         "                    $XDG_CONFIG_HOME, else /etc/hulse/hulse.yaml, if there is one\n"
         "  --env-file FILE   variables, one NAME=VALUE a line\n"
         "  --set PATH=VALUE  sets one key; may be repeated, the last one counts\n"
+        "  --replace         takes over from the daemon that has these sockets, if there is one:\n"
+        "                    it drains at once, and this one goes on with its sessions\n"
         "  --check           validates the configuration and exits 0 or 78\n"
         "  --print-config    prints the effective configuration with origins\n"
         "  --schema          prints a JSON Schema of the configuration file\n"
@@ -109,8 +116,8 @@ static void print_help(void)
         "Signals: TERM and INT drain and exit 0, a second one exits at once; HUP reads the\n"
         "configuration again; USR1 writes the workers' figures to the log.\n"
         "\n"
-        "Exit codes: 0 fine, 64 usage, 77 capabilities that cannot be dropped,\n"
-        "74 input/output, 78 configuration.\n"
+        "Exit codes: 0 fine, 64 usage, 74 input/output, 75 the daemon to replace does not go,\n"
+        "77 it is another user's or capabilities cannot be dropped, 78 configuration.\n"
         "\n"
         "Keys:\n");
     hulse_config_print_keys(stdout);
@@ -129,6 +136,7 @@ struct arguments {
     struct config_sources sources;
     const char **sets;
     enum action action;
+    bool replace;
 };
 
 /* One option. False: the usage was wrong. */
@@ -143,6 +151,9 @@ static bool take_option(int code, struct arguments *a)
         return true;
     case OPTION_SET:
         a->sets[a->sources.set_count++] = optarg;
+        return true;
+    case OPTION_REPLACE:
+        a->replace = true;
         return true;
     case OPTION_CHECK:
         a->action = ACTION_CHECK;
@@ -257,20 +268,45 @@ static uint64_t notify_interval_ms(void)
 }
 /* NOLINTEND(concurrency-mt-unsafe) */
 
+/*
+ * Makes the daemon that has our sockets go. Before the brokers are made, so that the locks of their
+ * data directories, once daemon/store has some, belong into `locks` with those of the sockets.
+ */
+static hulse_status take_over(const struct config *config, struct error *err)
+{
+    char app[HULSE_LISTEN_LOCK_PATH_BYTES];
+    char admin[HULSE_LISTEN_LOCK_PATH_BYTES];
+    const char *const locks[] = {app, admin};
+    const struct replace_params params = {
+        .admin_socket = config->listen.admin_socket,
+        .locks = locks,
+        .lock_count = sizeof(locks) / sizeof(locks[0]),
+        .wait_ms = HULSE_REPLACE_WAIT_MS,
+    };
+    const hulse_status st = hulse_control_able(config, err);
+
+    hulse_listen_lock_path(config->listen.socket, app);
+    hulse_listen_lock_path(config->listen.admin_socket, admin);
+    return st == HULSE_OK ? hulse_replace_run(&params, err) : st;
+}
+
 static hulse_status serve(const struct config *config,
-                          const struct config_sources *sources,
+                          const struct arguments *a,
                           struct helper *helper,
                           struct error *err)
 {
     struct flow flow;
-    hulse_status st = make_brokers(config, &flow, err);
+    hulse_status st = a->replace ? take_over(config, err) : HULSE_OK;
 
+    if (st == HULSE_OK) {
+        st = make_brokers(config, &flow, err);
+    }
     if (st != HULSE_OK) {
         return st;
     }
     const struct control_params params = {
         .config = config,
-        .sources = sources,
+        .sources = &a->sources,
         .flow = &flow,
         .helper = helper,
         .version = HULSE_VERSION,
@@ -302,13 +338,14 @@ static int exit_code(hulse_status st)
         return EXIT_CONFIG;
     case HULSE_DENIED:
         return HULSE_PRIVILEGES_EXIT;
+    case HULSE_TIMED_OUT:
+        return EXIT_TIME;
     default:
         return EXIT_IO;
     }
 }
 
-static int
-run_with(const struct config *config, const struct config_sources *sources, struct helper *helper)
+static int run_with(const struct config *config, const struct arguments *a, struct helper *helper)
 {
     struct error err = {0};
     hulse_status st = HULSE_OK;
@@ -327,10 +364,11 @@ run_with(const struct config *config, const struct config_sources *sources, stru
         return fail(EXIT_IO, "the log thread does not start");
     }
     (void)hulse_log_thread_attach("control");
-    st = serve(config, sources, helper, &err);
+    st = serve(config, a, helper, &err);
     hulse_log_thread_detach();
     const bool written = hulse_log_stop();
-    if (st != HULSE_OK) {
+    /* CLOSED: told to stop before there was anything to stop. */
+    if (st != HULSE_OK && st != HULSE_CLOSED) {
         return written ? fail(exit_code(st), err.text) : exit_code(st);
     }
     return EXIT_FINE;
@@ -346,7 +384,7 @@ static int act(const struct arguments *a, const struct config *config, struct he
         hulse_config_print(config, stdout);
         return EXIT_FINE;
     default:
-        return run_with(config, &a->sources, helper);
+        return run_with(config, a, helper);
     }
 }
 

@@ -13,7 +13,7 @@
  *                                    -> {"status":"ok","result":{"topic":"NAME","broker":"…",…}}
  *   {"command":"config"}             -> {"status":"ok","result":{"yaml":"..."}}
  *   {"command":"reload"}             -> {"status":"ok","result":{"accepted":true,...}}
- *   {"command":"drain"}              -> {"status":"ok","result":{"draining":true,"pid":N,
+ *   {"command":"drain"[,"now":true]} -> {"status":"ok","result":{"draining":true,"pid":N,
  *                                       "sessions":N}}; again and again the same answer
  *   anything else                    -> {"status":"error","code":"HULSE_…","detail":"..."}
  *
@@ -29,6 +29,9 @@
  *
  * The result of reload: accepted generation applied[] restart[] problems[], the last of which are
  * {file line column warning text}. A configuration that is not accepted changes nothing.
+ *
+ * A drain serves until the last session has closed, or drain_timeout is nearly over; with "now", also
+ * of a drain that has begun without it, it tells the sessions at once (hulsed --replace).
  *
  * Unix stream socket, mode 0600; a connection may ask any number of times, one after another.
  * Limits: a request line <= 64 KiB, an answer <= 16 MiB, 16 connections, 10 s for a whole line.

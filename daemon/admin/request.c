@@ -72,13 +72,24 @@ take_partitions(const json_t *value, struct admin_request *out, struct error *er
     return HULSE_OK;
 }
 
-static hulse_status take_force(const json_t *value, struct admin_request *out, struct error *err)
+static hulse_status
+take_boolean(const json_t *value, const char *name, bool *out, struct error *err)
 {
     if (!json_is_boolean(value)) {
-        return hulse_fail(err, HULSE_INVAL, "force: true or false is expected");
+        return hulse_fail(err, HULSE_INVAL, "%s: true or false is expected", name);
     }
-    out->force = json_is_true(value);
+    *out = json_is_true(value);
     return HULSE_OK;
+}
+
+static hulse_status take_force(const json_t *value, struct admin_request *out, struct error *err)
+{
+    return take_boolean(value, "force", &out->force, err);
+}
+
+static hulse_status take_now(const json_t *value, struct admin_request *out, struct error *err)
+{
+    return take_boolean(value, "now", &out->now, err);
 }
 
 #define OF(command) (1U << (unsigned)(command))
@@ -96,6 +107,7 @@ static const struct member {
      take_topic},
     {"partitions", OF(ADMIN_TOPICS_CREATE), false, take_partitions},
     {"force", OF(ADMIN_TOPICS_DELETE), false, take_force},
+    {"now", OF(ADMIN_DRAIN), false, take_now},
 };
 
 #define MEMBERS (sizeof(members) / sizeof(members[0]))

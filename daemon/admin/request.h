@@ -37,6 +37,7 @@ struct admin_request {
     char topic[HULSE_ADMIN_TOPIC_BYTES]; /* the other topics.…; as it came, not empty */
     uint32_t partitions;                 /* topics.create; 0 = not partitioned */
     bool force;                          /* topics.delete */
+    bool now;                            /* drain; sessions are not waited for */
 };
 
 /*

@@ -309,6 +309,7 @@ void hulse_channel_destroy(struct channel *ch)
     if (ch->consumer != NULL && ch->consumer->subscriber != NULL && ch->slots_used > 0) {
         hulse_deliver_give_back_all(ch);
     }
+    hulse_lost_rest(ch);
     if (s->attaching == ch) {
         s->attaching = NULL;
     }

@@ -77,6 +77,7 @@ struct handle {
     bool failed;           /* the broker gave up on it; records are answered `refusal` */
     uint8_t refusal;       /* enum hulse_outcome */
     struct attach *attach; /* attach.c: offered again, not open yet */
+    bool lost;             /* is counted in session.lost.producers */
     uint32_t sources;      /* names that were announced or offered; indices below may be used */
 };
 
@@ -220,6 +221,13 @@ struct reply {
     struct hulse_packet packet;
 };
 
+/* What was not stored of the records of an app that has gone. */
+struct lost {
+    uint64_t records;
+    uint32_t producers; /* that have some */
+    char topic[192];    /* of the first of them, truncated */
+};
+
 struct session {
     uint32_t magic;
     uint64_t number;
@@ -257,6 +265,7 @@ struct session {
     uint64_t bytes; /* regions and tables */
     STAILQ_HEAD(, reply) replies;
     unsigned reply_count;
+    struct lost lost;
     /* V15 */
     uint64_t budget_second;
     uint32_t control_count;
@@ -469,8 +478,8 @@ void hulse_channel_state(struct channel *ch, enum hulse_region_state state, unsi
 
 /* ---- publish_channel.c ---- */
 
-/* Records behind the read position, as far as they are well formed. */
-uint64_t hulse_publish_unread(const struct channel *ch);
+/* Counts as lost what has a bad outcome and was not told. The channel ends. */
+void hulse_publish_lost(struct channel *ch);
 /* One bounded visit; returns the records taken. */
 unsigned hulse_publish_visit(struct plane *p, struct channel *ch);
 /* All entries are free. */
@@ -481,6 +490,15 @@ void hulse_publish_answered(void *ctx, uint64_t token, const struct broker_answe
 void hulse_publish_release(struct plane *p, struct channel *ch);
 /* Bytes of receipts the app has not read, by the cached or a fresh look; for parking. */
 bool hulse_publish_has_room(struct channel *ch);
+
+/* ---- lost.c ---- */
+
+/* Records of a producer, by its handle's number, whose app has gone were not stored. */
+void hulse_lost_add(struct channel *ch, uint32_t number, uint64_t records);
+/* The channel ends: everything that is left of an app that has gone. Its handles are there still. */
+void hulse_lost_rest(struct channel *ch);
+/* The session ends: one line, if anything was lost. */
+void hulse_lost_tell(const struct session *s);
 
 /* ---- assembly.c ---- */
 

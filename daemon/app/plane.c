@@ -16,6 +16,7 @@
 #include "shmlib/ring/doorbell.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 static _Thread_local struct plane *self;
@@ -415,26 +416,15 @@ static void *plane_start(struct worker *w, void *shared, struct error *err)
     return p;
 }
 
-static void tell_lost(struct plane *p, const struct channel *ch, uint64_t records)
+/* Apps whose end nobody has seen yet: what they left is lost like that of the others. */
+static void see_hang_ups(struct plane *p)
 {
-    p->lost_after_exit += records;
-    HULSE_LOG_WARNF("session.lost_after_exit",
-                    hulse_log_u64("session", ch->session->number),
-                    hulse_log_str("app", ch->session->name),
-                    hulse_log_u64("records", records));
-}
-
-/* Records of apps that have gone and whose time was too short (ipc B8, item 8). */
-static void count_lost(struct plane *p)
-{
-    struct channel *ch = NULL;
-    TAILQ_FOREACH(ch, &p->hot, hot_link)
+    struct session *s = NULL;
+    TAILQ_FOREACH(s, &p->sessions, link)
     {
-        const uint64_t records = ch->state == CHANNEL_DRAIN && ch->kind == HULSE_CHANNEL_PRODUCER
-                                     ? hulse_publish_unread(ch)
-                                     : 0;
-        if (records > 0) {
-            tell_lost(p, ch, records);
+        struct pollfd sock = {.fd = s->sock, .events = POLLRDHUP};
+        if (!s->gone && poll(&sock, 1, 0) > 0) {
+            hulse_session_hang_up(s);
         }
     }
 }
@@ -443,7 +433,7 @@ static void plane_stop(void *state)
 {
     struct plane *p = state;
     HULSE_ASSERT(p->magic == HULSE_PLANE_MAGIC);
-    count_lost(p);
+    see_hang_ups(p);
     while (!TAILQ_EMPTY(&p->sessions)) {
         hulse_session_destroy(TAILQ_FIRST(&p->sessions));
     }

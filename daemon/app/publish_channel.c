@@ -114,6 +114,9 @@ static void settle(struct plane *p, struct channel *ch, const struct inflight *e
         return;
     }
     ch->stats[ok ? HULSE_STAT_DONE : HULSE_STAT_FAILED] += 1;
+    if (!ok && ch->state == CHANNEL_DRAIN) {
+        hulse_lost_add(ch, e->handle, 1);
+    }
     if (post && (!ok || ch->receipt_mode == HULSE_RECEIPT_MODE_FULL)) {
         post_receipt(p, ch, e);
     }
@@ -380,21 +383,17 @@ static bool next_header(struct channel *ch, struct hulse_publish_header *hdr)
     return true;
 }
 
-uint64_t hulse_publish_unread(const struct channel *ch)
+void hulse_publish_lost(struct channel *ch)
 {
-    struct hulse_ring_rx rx = ch->rx;
-    struct hulse_publish_header hdr;
-    uint64_t records = 0;
-    while (hulse_ring_rx_ready(&rx) >= HULSE_PUBLISH_HEADER_BYTES) {
-        hulse_foreign_copy(&hdr, hulse_ring_rx_at(&rx, rx.read), sizeof(hdr));
-        if (hulse_publish_check(&hdr, hulse_ring_rx_ready(&rx), ch->max_record) !=
-            HULSE_RULE_NONE) {
-            break;
-        }
-        hulse_ring_rx_take(&rx, hulse_record_stride(hdr.len));
-        records += 1;
+    if (ch->release_on_read) {
+        return; /* whatever has an outcome has been settled */
     }
-    return records;
+    for (uint64_t i = ch->finished; i != ch->taken; i++) {
+        const struct inflight *e = entry_at(ch, i);
+        if (e->outcome != 0 && !e->silent && !good(e->outcome)) {
+            hulse_lost_add(ch, e->handle, 1);
+        }
+    }
 }
 
 unsigned hulse_publish_visit(struct plane *p, struct channel *ch)

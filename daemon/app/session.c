@@ -220,6 +220,11 @@ void hulse_session_hang_up(struct session *s)
     s->gone = true;
     log_closed(s, "hang-up");
     close_descriptors(s);
+    if (s->plane->goodbye) {
+        /* It was told to go on elsewhere, and offers there whatever was not taken here. */
+        hulse_session_doom(s, HULSE_RULE_NONE, "");
+        return;
+    }
     struct channel *next = NULL;
     for (struct channel *ch = TAILQ_FIRST(&s->channels); ch != NULL; ch = next) {
         next = TAILQ_NEXT(ch, session_link);
@@ -258,6 +263,7 @@ void hulse_session_destroy(struct session *s)
         }
         hulse_channel_destroy(ch);
     }
+    hulse_lost_tell(s);
     close_descriptors(s);
     TAILQ_REMOVE(&p->sessions, s, link);
     p->session_count -= 1;

@@ -146,11 +146,11 @@ static json_t *health(const struct command_scene *scene)
 
 /* ---- drain ---- */
 
-static json_t *drain(const struct command_scene *scene)
+static json_t *drain(const struct command_scene *scene, bool now)
 {
     /* A second request to stop ends the daemon at once; asking twice for a drain is not that. */
-    if (!scene->draining) {
-        scene->drain(scene->ctx);
+    if (!scene->draining || now) {
+        scene->drain(scene->ctx, now);
     }
     return json_pack("{s:b, s:I, s:I}",
                      "draining",
@@ -178,7 +178,7 @@ bool hulse_command_answer(const struct command_scene *scene,
     case ADMIN_RELOAD:
         return hulse_admin_answer(out, hulse_reload_answer(scene->reload));
     case ADMIN_DRAIN:
-        return hulse_admin_answer(out, drain(scene));
+        return hulse_admin_answer(out, drain(scene, request->now));
     case ADMIN_HEALTH:
         return hulse_admin_answer(out, health(scene));
     case ADMIN_TOPICS_CREATE:

@@ -23,7 +23,8 @@ struct command_scene {
     uint64_t started_ms; /* CLOCK_MONOTONIC */
     struct reload *reload;
     bool draining;
-    void (*drain)(void *ctx); /* begins the drain and sets `draining`; called once at most */
+    /* Begins the drain and sets `draining`; `now`: or hastens one that has begun. */
+    void (*drain)(void *ctx, bool now);
     void *ctx;
 };
 

@@ -90,10 +90,8 @@ static void drain_on(struct timer *timer)
     }
 }
 
-static void request_stop(struct control *c)
+static void request_stop(struct control *c, uint64_t timeout_ms)
 {
-    const uint64_t timeout_ms = c->params->config->drain_timeout_ns / 1000000U;
-
     if (!hulse_drain_begin(&c->drain, hulse_loop_now_ms(&c->loop), timeout_ms)) {
         HULSE_LOG_STATE("daemon.aborted", hulse_log_str("why", "second request to stop"));
         hulse_listen_close(&c->app_socket);
@@ -109,10 +107,21 @@ static void request_stop(struct control *c)
     drain_on(&c->drain_tick);
 }
 
-/* The operator's wish to drain, from the admin socket. */
-static void drain_asked(void *ctx)
+static uint64_t drain_timeout_ms(const struct control *c)
 {
-    request_stop(ctx);
+    return c->params->config->drain_timeout_ns / 1000000U;
+}
+
+/* The operator's wish to drain, or a successor's, from the admin socket. */
+static void drain_asked(void *ctx, bool now)
+{
+    struct control *c = ctx;
+
+    if (!c->scene.draining) {
+        request_stop(c, now ? 0 : drain_timeout_ms(c));
+    } else if (now) {
+        hulse_drain_hasten(&c->drain, hulse_loop_now_ms(&c->loop));
+    }
 }
 
 /* ---- signals ---- */
@@ -139,7 +148,7 @@ static void handle_signal(void *ctx, int number)
         }
         break;
     default:
-        request_stop(c);
+        request_stop(c, drain_timeout_ms(c));
         break;
     }
 }
@@ -181,6 +190,22 @@ void hulse_control_limits(const struct config *config, struct plane_limits *out)
     };
 }
 
+static hulse_status find_group(const struct config *config, gid_t *out, struct error *err)
+{
+    *out = HULSE_LISTEN_NO_GROUP;
+    return config->listen.group[0] == '\0' ? HULSE_OK
+                                           : hulse_listen_group(config->listen.group, out, err);
+}
+
+hulse_status hulse_control_able(const struct config *config, struct error *err)
+{
+    struct crew crew = {0};
+    gid_t group = HULSE_LISTEN_NO_GROUP;
+    const hulse_status st = hulse_crew_restrict(&crew, config, err);
+
+    return st == HULSE_OK ? find_group(config, &group, err) : st;
+}
+
 static hulse_status open_sockets(struct control *c, struct error *err)
 {
     const struct config *config = c->params->config;
@@ -188,7 +213,6 @@ static hulse_status open_sockets(struct control *c, struct error *err)
         .path = config->listen.socket,
         .type = SOCK_SEQPACKET,
         .mode = config->listen.mode,
-        .group = HULSE_LISTEN_NO_GROUP,
     };
     const struct listen_params admin = {
         .path = config->listen.admin_socket,
@@ -196,11 +220,8 @@ static hulse_status open_sockets(struct control *c, struct error *err)
         .mode = 0600,
         .group = HULSE_LISTEN_NO_GROUP,
     };
-    hulse_status st = HULSE_OK;
+    hulse_status st = find_group(config, &app.group, err);
 
-    if (config->listen.group[0] != '\0') {
-        st = hulse_listen_group(config->listen.group, &app.group, err);
-    }
     if (st == HULSE_OK) {
         st = hulse_listen_open(&c->app_socket, &app, err);
     }
@@ -323,13 +344,14 @@ static void end(struct control *c)
 {
     close_doors(c);
     hulse_admin_server_close(&c->admin);
-    hulse_listen_close(&c->admin_socket);
     hulse_timer_stop(&c->loop.timers, &c->drain_tick);
     hulse_collect_forget(&c->dump);
     hulse_watchdog_stop(&c->watchdog);
     hulse_signals_deadline(STOP_DEADLINE_S, EXIT_CODE_STUCK);
     hulse_crew_stop(&c->crew);
     hulse_signals_deadline(0, EXIT_CODE_STUCK);
+    /* A successor waits for this lock: by now nobody but it looks at a ring. */
+    hulse_listen_close(&c->admin_socket);
     hulse_timer_stop(&c->loop.timers, &c->sweep);
     if (c->params->flow->tables != NULL) {
         hulse_tables_close(c->params->flow->tables);

@@ -32,6 +32,12 @@ struct control_params {
  */
 hulse_status hulse_control_run(const struct control_params *params, struct error *err);
 
+/*
+ * What of that can be known without starting: INVAL. Whoever could not start anyway must not make
+ * another daemon go.
+ */
+hulse_status hulse_control_able(const struct config *config, struct error *err);
+
 /* The session limits of a configuration. */
 void hulse_control_limits(const struct config *config, struct plane_limits *out);
 

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-static hulse_status restrict_cpus(struct crew *crew, const struct config *config, struct error *err)
+hulse_status hulse_crew_restrict(struct crew *crew, const struct config *config, struct error *err)
 {
     const char *why = "";
 
@@ -51,7 +51,7 @@ hulse_status hulse_crew_plan(struct crew *crew, const struct config *config, str
 
     memset(crew, 0, sizeof(*crew));
     atomic_init(&crew->runnable_threads, 0);
-    const hulse_status st = restrict_cpus(crew, config, err);
+    const hulse_status st = hulse_crew_restrict(crew, config, err);
     if (st != HULSE_OK) {
         return st;
     }

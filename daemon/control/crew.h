@@ -30,7 +30,9 @@ struct crew {
     _Atomic(uint32_t) runnable_threads;
 };
 
-/* Restricts the process to workers.cpus and decides the numbers; spinning is measured here. */
+/* Restricts the process to workers.cpus; INVAL: this host has none of them. */
+hulse_status hulse_crew_restrict(struct crew *crew, const struct config *config, struct error *err);
+/* hulse_crew_restrict(), and decides the numbers; spinning is measured here. */
 hulse_status hulse_crew_plan(struct crew *crew, const struct config *config, struct error *err);
 /* Starts all; stops those that did start when one does not. */
 hulse_status hulse_crew_start(struct crew *crew, struct plane_shared *plane, struct error *err);

@@ -15,6 +15,13 @@ bool hulse_drain_begin(struct drain *d, uint64_t now_ms, uint64_t timeout_ms)
     return true;
 }
 
+void hulse_drain_hasten(struct drain *d, uint64_t now_ms)
+{
+    if (d->step == DRAIN_WAITING && now_ms < d->wait_until_ms) {
+        d->wait_until_ms = now_ms;
+    }
+}
+
 enum drain_step
 hulse_drain_advance(struct drain *d, uint64_t now_ms, uint32_t sessions, bool all_drained)
 {

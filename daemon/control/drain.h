@@ -2,8 +2,8 @@
 /*
  * drain - the steps from TERM to the end of the process (ipc B8, item 7).
  *
- *   SERVING ── TERM ──▶ WAITING ── no session, or timeout − 3 s ──▶ FINISHING ── all workers
- *   drained, or 2 s ──▶ DONE
+ *   SERVING ── TERM ──▶ WAITING ── no session, timeout − 3 s, or hastened ──▶ FINISHING ── all
+ *   workers drained, or 2 s ──▶ DONE
  *
  * Threads: control. Pure: it only decides; control acts on the step it is told.
  */
@@ -32,6 +32,8 @@ struct drain {
 
 /* A request to stop. False: it is not the first; end at once. */
 bool hulse_drain_begin(struct drain *d, uint64_t now_ms, uint64_t timeout_ms);
+/* Sessions are waited for no longer; changes nothing unless they are. */
+void hulse_drain_hasten(struct drain *d, uint64_t now_ms);
 /* Gives the step in force; moves by at most one step. */
 enum drain_step
 hulse_drain_advance(struct drain *d, uint64_t now_ms, uint32_t sessions, bool all_drained);

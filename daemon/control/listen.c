@@ -19,16 +19,15 @@
 
 #define BACKLOG 256
 #define LOCK_ATTEMPTS 16
-#define LOCK_PATH_BYTES (HULSE_LISTEN_PATH_BYTES + sizeof(".lock"))
 
 static hulse_status fail_call(struct error *err, const char *call, const char *path)
 {
     return hulse_fail(err, HULSE_IO, "%s: %s: %s", path, call, strerrordesc_np(errno));
 }
 
-static void lock_path_of(const char *path, char *out, size_t out_bytes)
+void hulse_listen_lock_path(const char *path, char out[HULSE_LISTEN_LOCK_PATH_BYTES])
 {
-    (void)snprintf(out, out_bytes, "%s.lock", path);
+    (void)snprintf(out, HULSE_LISTEN_LOCK_PATH_BYTES, "%s.lock", path);
 }
 
 static bool fill_address(struct sockaddr_un *address, const char *path)
@@ -110,9 +109,9 @@ static bool is_current(int lock_fd, const char *lock_path)
 
 static hulse_status take_lock(struct listen_socket *out, int type, struct error *err)
 {
-    char lock_path[LOCK_PATH_BYTES];
+    char lock_path[HULSE_LISTEN_LOCK_PATH_BYTES];
 
-    lock_path_of(out->path, lock_path, sizeof(lock_path));
+    hulse_listen_lock_path(out->path, lock_path);
     for (unsigned attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
         const int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0) {
@@ -236,7 +235,7 @@ hulse_listen_open(struct listen_socket *out, const struct listen_params *params,
 
 void hulse_listen_close(struct listen_socket *l)
 {
-    char lock_path[LOCK_PATH_BYTES];
+    char lock_path[HULSE_LISTEN_LOCK_PATH_BYTES];
     struct stat info;
 
     if (l->inode != 0 && lstat(l->path, &info) == 0 && info.st_dev == l->device &&
@@ -248,7 +247,7 @@ void hulse_listen_close(struct listen_socket *l)
     }
     if (l->lock_fd >= 0) {
         /* While the lock is held; who opened the old file meanwhile sees that it has gone. */
-        lock_path_of(l->path, lock_path, sizeof(lock_path));
+        hulse_listen_lock_path(l->path, lock_path);
         (void)unlink(lock_path);
         (void)close(l->lock_fd);
     }

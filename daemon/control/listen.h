@@ -19,6 +19,7 @@
 #include <sys/un.h>
 
 #define HULSE_LISTEN_PATH_BYTES sizeof(((struct sockaddr_un *)NULL)->sun_path)
+#define HULSE_LISTEN_LOCK_PATH_BYTES (HULSE_LISTEN_PATH_BYTES + sizeof(".lock"))
 #define HULSE_LISTEN_NO_GROUP ((gid_t)-1)
 
 struct listen_params {
@@ -49,6 +50,8 @@ hulse_status
 hulse_listen_open(struct listen_socket *out, const struct listen_params *params, struct error *err);
 /* Removes the file if it is still ours, closes and unlocks. Harmless when closed. */
 void hulse_listen_close(struct listen_socket *l);
+/* Where the lock of a socket's path is. */
+void hulse_listen_lock_path(const char *path, char out[HULSE_LISTEN_LOCK_PATH_BYTES]);
 /* A group's number from its name or digits. */
 hulse_status hulse_listen_group(const char *text, gid_t *out, struct error *err);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   what waits on either side of a channel moves on: deliveries behind held messages,
- *         records behind unread receipts, records of an application that has exited.
+ *         records behind unread receipts, records of an application that has exited; what cannot move on
+ *         any more is counted.
  * Method: the real daemon and the real library; figures of `stats`, bounded waits, the log.
  */
 #include "include/hulse/hulse.h"
@@ -171,11 +172,15 @@ static _Noreturn void run_app(int go, int told)
         _exit(1);
     }
     const uint64_t count = publish_until_full(p);
-    _exit(write(told, &count, sizeof(count)) == (ssize_t)sizeof(count) ? 0 : 1);
+    if (write(told, &count, sizeof(count)) != (ssize_t)sizeof(count)) {
+        _exit(1);
+    }
+    (void)!read(go, &byte, 1); /* until it may end, or is killed */
+    _exit(0);
 }
 
-/* While the daemon stands still an application fills its ring and exits; then TERM is waiting. */
-static uint64_t commit_exit_and_term(void)
+/* While the daemon stands still an application fills its ring and ends; gives its records. */
+static uint64_t commit_and_end(bool killed)
 {
     int go[2];
     int told[2];
@@ -199,13 +204,23 @@ static uint64_t commit_exit_and_term(void)
     assert_int_equal(waitid(P_PID, (id_t)daemon_process.pid, &info, WSTOPPED), 0);
     assert_int_equal(write(go[1], &byte, 1), 1);
     assert_int_equal(read(told[0], &count, sizeof(count)), sizeof(count));
-    assert_int_equal(waitpid(app, &status, 0), app);
-    assert_int_equal(status, 0);
+    if (killed) {
+        assert_int_equal(kill(app, SIGKILL), 0);
+    }
     (void)close(go[1]);
+    assert_int_equal(waitpid(app, &status, 0), app);
+    assert_int_equal(status, killed ? SIGKILL : 0);
     (void)close(told[0]);
+    assert_true(count > 0);
+    return count;
+}
+
+/* Then TERM is waiting. */
+static uint64_t commit_exit_and_term(void)
+{
+    const uint64_t count = commit_and_end(false);
     assert_int_equal(kill(daemon_process.pid, SIGTERM), 0);
     assert_int_equal(kill(daemon_process.pid, SIGCONT), 0);
-    assert_true(count > 0);
     return count;
 }
 
@@ -272,6 +287,24 @@ static void test_a_daemon_left_alone_stops_without_losing_what_was_committed(voi
     }
 }
 
+/* The topic takes one message a second: the rest is refused, and nobody is left to be told. */
+static void test_what_a_topic_refuses_of_a_killed_app_is_counted(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "topics.0.match=" TOPIC, "topics.0.publish.rate=1", NULL};
+    hulse_test_daemon_start(&daemon_process, settings);
+    const uint64_t count = commit_and_end(true);
+    assert_int_equal(kill(daemon_process.pid, SIGCONT), 0);
+    assert_stat_becomes("records_taken", count);
+    assert_stat_becomes("sessions", 0);
+    const uint64_t lost = hulse_test_daemon_stat(&daemon_process, "lost_after_exit");
+    const uint64_t published = hulse_test_daemon_stat(&daemon_process, "published");
+    assert_true(lost > 0);
+    assert_int_equal(lost + published, count);
+    assert_true(hulse_test_daemon_stop(&daemon_process));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_closing_with_unread_receipts_strands_no_record),
         cmocka_unit_test(test_a_stopping_daemon_takes_all_that_an_exited_app_committed),
         cmocka_unit_test(test_a_daemon_left_alone_stops_without_losing_what_was_committed),
+        cmocka_unit_test(test_what_a_topic_refuses_of_a_killed_app_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,26 @@ static void test_about_one_topic(void **state)
     }
 }
 
+static void test_a_drain_may_be_for_now(void **state)
+{
+    static const struct {
+        const char *line;
+        bool now;
+    } cases[] = {
+        {"{\"command\":\"drain\"}", false},
+        {"{\"command\":\"drain\",\"now\":false}", false},
+        {"{\"now\":true,\"command\":\"drain\"}", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct admin_request out;
+        assert_int_equal(parse(cases[i].line, strlen(cases[i].line), &out, NULL), HULSE_OK);
+        assert_int_equal(out.command, ADMIN_DRAIN);
+        assert_int_equal(out.now, cases[i].now);
+    }
+}
+
 static void test_topic_length(void **state)
 {
     char line[HULSE_ADMIN_TOPIC_BYTES + 100];
@@ -135,6 +155,9 @@ static void test_refusals(void **state)
         {"{\"command\":\"Stats\"}", HULSE_UNSUPPORTED},
         {"{\"command\":\"reboot\"}", HULSE_UNSUPPORTED},
         {"{\"command\":\"reload\",\"file\":\"x\"}", HULSE_INVAL},
+        {"{\"command\":\"reload\",\"now\":true}", HULSE_INVAL},
+        {"{\"command\":\"drain\",\"now\":1}", HULSE_INVAL},
+        {"{\"command\":\"drain\",\"force\":true}", HULSE_INVAL},
         {"{\"command\":\"stats\\u0000\"}", HULSE_INVAL},
         {"{\"command\":\"stats\",\"command\":\"stats\"}", HULSE_INVAL},
         {"{\"command\":\"stats\",\"more\":1}", HULSE_INVAL},
@@ -224,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_about_one_topic),
+        cmocka_unit_test(test_a_drain_may_be_for_now),
         cmocka_unit_test(test_topic_length),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_prefixes_are_refused),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   TERM serves until the last session closes or the time is nearly up, then finishes for at
- *         most 2 s; a second TERM is told apart from the first.
+ *         most 2 s; the wait can be cut short; a second TERM is told apart from the first.
  * Method: the state machine with invented clocks, sessions and workers.
  */
 #include "daemon/control/drain.h"
@@ -76,6 +76,23 @@ static void test_finishing_is_bounded(void **state)
     assert_int_equal(hulse_drain_advance(&d, T0 + 10 + 2000, 5, false), DRAIN_DONE);
 }
 
+static void test_a_wait_can_be_cut_short(void **state)
+{
+    struct drain d = {0};
+
+    (void)state;
+    hulse_drain_hasten(&d, T0);
+    assert_int_equal(hulse_drain_advance(&d, T0, 1, false), DRAIN_SERVING);
+    assert_true(hulse_drain_begin(&d, T0, 25000));
+    assert_int_equal(hulse_drain_advance(&d, T0 + 10, 1, false), DRAIN_WAITING);
+    hulse_drain_hasten(&d, T0 + 10);
+    assert_int_equal(hulse_drain_advance(&d, T0 + 10, 1, false), DRAIN_FINISHING);
+    /* Answers have their whole time, and are not asked to hurry. */
+    hulse_drain_hasten(&d, T0 + 20);
+    assert_int_equal(hulse_drain_advance(&d, T0 + 10 + 1999, 1, false), DRAIN_FINISHING);
+    assert_int_equal(hulse_drain_advance(&d, T0 + 10 + 2000, 1, false), DRAIN_DONE);
+}
+
 static void test_a_second_request_is_told_apart(void **state)
 {
     struct drain d = {0};
@@ -97,6 +114,7 @@ int main(void)
         cmocka_unit_test(test_the_wait_ends_three_seconds_early),
         cmocka_unit_test(test_a_short_timeout_does_not_wait),
         cmocka_unit_test(test_finishing_is_bounded),
+        cmocka_unit_test(test_a_wait_can_be_cut_short),
         cmocka_unit_test(test_a_second_request_is_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

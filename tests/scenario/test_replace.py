@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   `hulsed --replace` takes over: the daemon that runs says goodbye to its sessions at once and
+        ends, the new one has its sockets; what cannot be taken over is told, and nothing is lost on the
+        way there.
+Method: two installed daemons with the same sockets; applications are raw control messages."""
+
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+import tempfile
+
+import pytest
+
+from conftest import clean_environment, program
+from test_daemon import (EVENT, EVENT_DRAIN, EVENT_GOODBYE, Admin, eventually, hulsed, open_session,
+                         receive)
+
+
+@pytest.fixture
+def replace(start, tmp_path):
+    """replace(old, *sets) gives a daemon with the old one's sockets and a log of its own."""
+    def replace_one(old, *sets, folder=tmp_path / "fresh", **more):
+        fresh = start(f"listen.socket={old.socket}", f"listen.admin_socket={old.admin_socket}", *sets,
+                      folder=folder, args=["--replace"], **more)
+        fresh.socket, fresh.admin_socket = old.socket, old.admin_socket
+        return fresh
+
+    return replace_one
+
+
+def refused(old, *sets, **more):
+    """A replacement that ends by itself."""
+    return hulsed("--replace", *[word for key in sets for word in ("--set", key)],
+                  HULSE_SOCKET=old.socket, HULSE_ADMIN_SOCKET=old.admin_socket, **more)
+
+
+def events_to_the_end(sock):
+    events = []
+    while (message := receive(sock))[0] is not None:
+        if message[0] == EVENT:
+            events.append(struct.unpack_from("<H", message[1], 8)[0])
+    return events
+
+
+def assert_serves(daemon):
+    open_session(daemon).close()
+    with Admin(daemon) as admin:
+        health = admin.ask("health")["result"]
+    assert (health["pid"], health["status"]) == (daemon.pid, "healthy")
+
+
+@pytest.mark.smoke
+def test_sessions_are_told_at_once_and_the_new_daemon_has_the_sockets(start, replace):
+    old = start("drain_timeout=1h")
+    socks = [open_session(old) for _ in range(2)]
+    fresh = replace(old)
+    assert old.wait() == 0
+    for sock in socks:
+        assert events_to_the_end(sock) == [EVENT_DRAIN, EVENT_GOODBYE]
+    assert_serves(fresh)
+    assert not old.lines("daemon.aborted") and old.lines("daemon.stopped")
+    assert fresh.lines("daemon.replacing")[0]["pid"] == old.pid
+    assert fresh.lines("daemon.replaced")[0]["pid"] == old.pid
+    assert fresh.stop() == 0
+    assert {p.name for p in old.folder.iterdir()} == {"hulsed.log", "notify.sock"}
+
+
+def test_a_daemon_that_waits_for_its_sessions_waits_no_longer(start, replace):
+    old = start("drain_timeout=1h")
+    sock = open_session(old)
+    old.terminate()
+    assert old.next_state() == "STOPPING=1"
+    fresh = replace(old)
+    assert old.wait() == 0
+    assert events_to_the_end(sock) == [EVENT_DRAIN, EVENT_GOODBYE]
+    assert len(old.lines("daemon.stopping")) == 1 and not old.lines("daemon.aborted")
+    assert_serves(fresh)
+    assert fresh.stop() == 0
+
+
+def test_one_after_another(start, replace, tmp_path):
+    daemons = [start()]
+    for i in range(5):
+        daemons.append(replace(daemons[-1], folder=tmp_path / f"fresh{i}"))
+        assert daemons[-2].wait() == 0
+        assert_serves(daemons[-1])
+    assert daemons[-1].stop() == 0
+
+
+def test_without_a_daemon_it_starts_and_says_so(start):
+    daemon = start(args=["--replace"])
+    eventually(lambda: daemon.lines("daemon.nothing_to_replace"))
+    assert_serves(daemon)
+    assert daemon.stop() == 0
+
+
+def test_what_a_killed_daemon_left_is_no_daemon(start):
+    first = start()
+    first.kill()
+    assert first.socket.exists() and first.admin_socket.exists()
+    second = start(args=["--replace"])
+    eventually(lambda: second.lines("daemon.nothing_to_replace"))
+    assert_serves(second)
+    assert second.stop() == 0
+
+
+@pytest.mark.parametrize("setting, word", [
+    ("listen.group=no-such-group", "no-such-group"), ("workers.cpus=1023", "workers.cpus"),
+    ("session.ring_max=3MiB", "power of two")])
+def test_who_could_not_start_replaces_nobody(start, setting, word):
+    old = start()
+    result = refused(old, setting)
+    assert result.returncode == 78
+    assert word in result.stderr
+    assert_serves(old)
+    assert not old.lines("daemon.stopping")
+    assert old.stop() == 0
+
+
+def test_a_daemon_that_stands_still_is_named(start):
+    old = start()
+    old.terminate(signal.SIGSTOP)
+    result = refused(old)
+    assert result.returncode == 75
+    assert f"pid {old.pid}, does not answer" in result.stderr
+    old.terminate(signal.SIGCONT)
+    # What it was told it does when it can.
+    assert old.wait() == 0
+
+
+def test_a_stop_ends_the_wait(start):
+    old = start()
+    old.terminate(signal.SIGSTOP)
+    environment = clean_environment(HULSE_SOCKET=old.socket, HULSE_ADMIN_SOCKET=old.admin_socket)
+    with subprocess.Popen([program("hulsed"), "--replace"], env=environment, text=True,
+                          stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as waiting:
+        assert "daemon.replacing" in waiting.stderr.readline()
+        waiting.terminate()
+        assert waiting.wait(20) == 0
+    old.terminate(signal.SIGCONT)
+    assert old.wait() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_users_daemon_is_left_alone(start):
+    with tempfile.TemporaryDirectory(prefix="hulse-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o777)
+        old = start(folder=folder)
+        for mode in (0o600, 0o666):
+            old.admin_socket.chmod(mode)
+            result = subprocess.run(
+                [program("hulsed"), "--replace"], stdin=subprocess.DEVNULL, capture_output=True,
+                text=True, timeout=30, check=False, user=65534, group=65534, extra_groups=[],
+                env=clean_environment(HULSE_SOCKET=old.socket, HULSE_ADMIN_SOCKET=old.admin_socket))
+            assert result.returncode == 77, result.stderr
+            assert str(old.admin_socket) in result.stderr
+        assert not old.lines("daemon.stopping")
+        assert_serves(old)
+        assert old.stop() == 0
