@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * directory - see the header.
+ */
+#include "daemon/store/directory.h"
+
+#include "daemon/store/file_io.h"
+#include "daemon/store/segment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { VERSION = 1, TEXT_BYTES = 256 };
+
+/* What a failed call means to somebody who reads the message. */
+static hulse_status refuse(struct error *err, int number, const char *path, const char *what)
+{
+    const hulse_status status =
+        number == EACCES || number == EPERM || number == EROFS ? HULSE_DENIED : HULSE_IO;
+
+    return hulse_fail(err, status, "store %s: %s: %s", path, what, strerrordesc_np(number));
+}
+
+/* Up to TEXT_BYTES - 1 bytes, terminated. 0, or the error number. */
+static int read_text(int directory, const char *name, char out[TEXT_BYTES])
+{
+    size_t got = 0;
+    const int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    out[0] = '\0';
+    if (fd < 0) {
+        return errno;
+    }
+    const int failed = hulse_file_read(fd, out, TEXT_BYTES - 1, 0, &got);
+    (void)close(fd);
+    out[failed == 0 ? got : 0] = '\0';
+    return failed;
+}
+
+/* The whole file at once: nobody sees half of it, also after a power cut. */
+static int replace_text(int directory, const char *name, const char *text)
+{
+    char draft[32];
+    int failed = 0;
+
+    (void)snprintf(draft, sizeof(draft), "%s.new", name);
+    const int fd =
+        openat(directory, draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return errno;
+    }
+    failed = hulse_file_io.write(fd, text, strlen(text), 0);
+    if (failed == 0 && fsync(fd) != 0) {
+        failed = errno;
+    }
+    (void)close(fd);
+    if (failed == 0 && renameat(directory, draft, directory, name) != 0) {
+        failed = errno;
+    }
+    if (failed == 0 && fsync(directory) != 0) {
+        failed = errno;
+    }
+    return failed;
+}
+
+/* ---- lock -------------------------------------------------------------------------------- */
+
+/* The number behind `word` in a text; 0 when there is none. */
+static uint64_t number_behind(const char *text, const char *word)
+{
+    const char *at = strstr(text, word);
+
+    return at == NULL ? 0 : strtoull(at + strlen(word), NULL, 10);
+}
+
+static hulse_status take_lock(struct directory *d, const char *path, struct error *err)
+{
+    char text[TEXT_BYTES];
+
+    d->lock_fd = openat(d->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (d->lock_fd < 0) {
+        return refuse(err, errno, path, "lock");
+    }
+    const bool taken = flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0;
+    const int number = errno;
+    if (read_text(d->fd, "lock", text) != 0) {
+        text[0] = '\0';
+    }
+    if (!taken && number == EWOULDBLOCK) {
+        return hulse_fail(err,
+                          HULSE_BUSY,
+                          "store %s: process %llu has it; a directory belongs to one daemon",
+                          path,
+                          (unsigned long long)number_behind(text, "process "));
+    }
+    if (!taken) {
+        return refuse(err, number, path, "lock");
+    }
+    d->epoch = (uint32_t)number_behind(text, "epoch ");
+    return HULSE_OK;
+}
+
+/* ---- format ------------------------------------------------------------------------------ */
+
+static bool segment_bytes_ok(uint64_t bytes)
+{
+    return bytes >= SEGMENT_BYTES_MIN && bytes <= SEGMENT_BYTES_MAX && (bytes & (bytes - 1)) == 0;
+}
+
+/* What the segments themselves say, when the file that should say it is lost. 0: there are none. */
+static uint32_t ask_segments(const struct directory *d, const uint64_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        _Alignas(8) uint8_t block[BLOCK_BYTES] = {0};
+        char name[SEGMENT_NAME_BYTES];
+        struct segment seg = {0};
+        uint32_t segment_bytes = 0;
+        size_t got = 0;
+
+        hulse_segment_name(numbers[i], name);
+        const int fd = openat(d->log_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0) {
+            continue;
+        }
+        const int failed = hulse_file_read(fd, block, sizeof(block), 0, &got);
+        (void)close(fd);
+        if (failed == 0 && hulse_segment_header_get(block, &segment_bytes, &seg) &&
+            segment_bytes_ok(segment_bytes)) {
+            return segment_bytes;
+        }
+    }
+    return 0;
+}
+
+static hulse_status
+make_format(struct directory *d, const char *path, uint32_t segment_bytes, struct error *err)
+{
+    char text[TEXT_BYTES];
+    uint64_t *numbers = NULL;
+    size_t count = 0;
+    const hulse_status status = hulse_directory_segments(d, &numbers, &count, err);
+
+    if (status != HULSE_OK) {
+        return status;
+    }
+    d->fresh = count == 0;
+    d->restored = count != 0;
+    d->segment_bytes = count == 0 ? segment_bytes : ask_segments(d, numbers, count);
+    free(numbers);
+    if (d->segment_bytes == 0) {
+        return hulse_fail(err,
+                          HULSE_IO,
+                          "store %s: its format file and all segments are unreadable; "
+                          "restore a backup, or move it away to begin anew",
+                          path);
+    }
+    (void)snprintf(text,
+                   sizeof(text),
+                   "hulse store\nversion %d\nsegment_bytes %u\nshards 1\n",
+                   VERSION,
+                   d->segment_bytes);
+    const int failed = replace_text(d->fd, "format", text);
+    return failed == 0 ? HULSE_OK : refuse(err, failed, path, "format");
+}
+
+static hulse_status
+read_format(struct directory *d, const char *path, uint32_t segment_bytes, struct error *err)
+{
+    char text[TEXT_BYTES];
+    const int failed = read_text(d->fd, "format", text);
+
+    if (failed != 0 && failed != ENOENT) {
+        return refuse(err, failed, path, "format");
+    }
+    const uint64_t version = number_behind(text, "version ");
+    if (version > VERSION) {
+        return hulse_fail(err,
+                          HULSE_UNSUPPORTED,
+                          "store %s: made by a newer version (format %llu, this one knows %d)",
+                          path,
+                          (unsigned long long)version,
+                          VERSION);
+    }
+    const uint64_t bytes = number_behind(text, "segment_bytes ");
+    if (version != VERSION || !segment_bytes_ok(bytes)) {
+        return make_format(d, path, segment_bytes, err);
+    }
+    d->segment_bytes = (uint32_t)bytes;
+    return HULSE_OK;
+}
+
+/* ---- open -------------------------------------------------------------------------------- */
+
+static hulse_status open_folder(struct directory *d, const char *path, struct error *err)
+{
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        return errno == ENOENT
+                   ? hulse_fail(
+                         err, HULSE_IO, "store %s: its parent directory does not exist", path)
+                   : refuse(err, errno, path, "cannot make it");
+    }
+    d->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return d->fd >= 0 ? HULSE_OK : refuse(err, errno, path, "cannot open it");
+}
+
+static hulse_status open_log(struct directory *d, const char *path, struct error *err)
+{
+    if (mkdirat(d->fd, "log", 0700) == 0) {
+        if (fsync(d->fd) != 0) {
+            return refuse(err, errno, path, "log");
+        }
+    } else if (errno != EEXIST) {
+        return refuse(err, errno, path, "log");
+    }
+    d->log_fd = openat(d->fd, "log", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return d->log_fd >= 0 ? HULSE_OK : refuse(err, errno, path, "log");
+}
+
+hulse_status hulse_directory_open(struct directory *d,
+                                  const char *path,
+                                  uint32_t segment_bytes,
+                                  struct error *err)
+{
+    *d = (struct directory){.fd = -1, .log_fd = -1, .lock_fd = -1};
+    if (!segment_bytes_ok(segment_bytes)) {
+        return hulse_fail(err, HULSE_INVAL, "store %s: no such segment size", path);
+    }
+    hulse_status status = open_folder(d, path, err);
+    if (status == HULSE_OK) {
+        status = take_lock(d, path, err);
+    }
+    if (status == HULSE_OK) {
+        status = open_log(d, path, err);
+    }
+    if (status == HULSE_OK) {
+        status = read_format(d, path, segment_bytes, err);
+    }
+    if (status != HULSE_OK) {
+        hulse_directory_close(d);
+        return status;
+    }
+    d->clean = faccessat(d->fd, "clean", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    return HULSE_OK;
+}
+
+static void shut(int *fd)
+{
+    if (*fd >= 0) {
+        (void)close(*fd);
+        *fd = -1;
+    }
+}
+
+void hulse_directory_close(struct directory *d)
+{
+    shut(&d->log_fd);
+    shut(&d->fd);
+    shut(&d->lock_fd);
+}
+
+hulse_status hulse_directory_begin(struct directory *d, uint32_t epoch, struct error *err)
+{
+    char text[TEXT_BYTES];
+
+    (void)snprintf(text, sizeof(text), "process %d epoch %u\n", (int)getpid(), epoch);
+    if (unlinkat(d->fd, "clean", 0) != 0 && errno != ENOENT) {
+        return refuse(err, errno, "directory", "clean");
+    }
+    int failed = ftruncate(d->lock_fd, 0) == 0 ? 0 : errno;
+    if (failed == 0) {
+        failed = hulse_file_io.write(d->lock_fd, text, strlen(text), 0);
+    }
+    if (failed == 0 && (fsync(d->lock_fd) != 0 || fsync(d->fd) != 0)) {
+        failed = errno;
+    }
+    return failed == 0 ? HULSE_OK : refuse(err, failed, "directory", "lock");
+}
+
+bool hulse_directory_end(struct directory *d)
+{
+    return replace_text(d->fd, "clean", "") == 0;
+}
+
+/* ---- segments ---------------------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a;
+    const uint64_t y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static bool collect(DIR *dir, uint64_t **list, size_t *count)
+{
+    size_t room = 0;
+
+    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        uint64_t number = 0;
+        if (!hulse_segment_number(entry->d_name, &number)) {
+            continue;
+        }
+        if (*count == room) {
+            room = room == 0 ? 64 : 2 * room;
+            uint64_t *grown = realloc(*list, room * sizeof(**list));
+            if (grown == NULL) {
+                return false;
+            }
+            *list = grown;
+        }
+        (*list)[(*count)++] = number;
+    }
+    return true;
+}
+
+hulse_status hulse_directory_segments(const struct directory *d,
+                                      uint64_t **out,
+                                      size_t *count,
+                                      struct error *err)
+{
+    *out = NULL;
+    *count = 0;
+    /* A descriptor of its own: reading moves its position. */
+    const int fd = openat(d->log_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return refuse(err, errno, "directory", "log");
+    }
+    DIR *dir = fdopendir(fd);
+    if (dir == NULL) {
+        (void)close(fd);
+        return refuse(err, ENOMEM, "directory", "log");
+    }
+    const bool all = collect(dir, out, count);
+    (void)closedir(dir);
+    if (!all) {
+        free(*out);
+        *out = NULL;
+        return hulse_fail(err, HULSE_NO_MEMORY, "store: no memory for its list of segments");
+    }
+    if (*count > 1) {
+        qsort(*out, *count, sizeof(**out), compare);
+    }
+    return HULSE_OK;
+}

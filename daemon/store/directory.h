@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * directory - where a store lives: who has it, in which format it is, how the last one left it.
+ *
+ *   format   text: version, segment size, shards
+ *   lock     locked while somebody has it open; says who, and the epoch
+ *   clean    there while nobody has it open and the last one ended as asked
+ *   log/     segments
+ *
+ * Threads: one owner.
+ * Trust:   every file may hold anything, or be gone.
+ * Errors:  DENIED, BUSY, IO, INVAL, UNSUPPORTED, with a text.
+ */
+#ifndef HULSE_STORE_DIRECTORY_H
+#define HULSE_STORE_DIRECTORY_H
+
+#include "daemon/core/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct directory {
+    int fd;
+    int log_fd;
+    int lock_fd;
+    uint32_t segment_bytes;
+    uint32_t epoch; /* the last one's, as far as the lock file knows */
+    bool fresh;     /* made now */
+    bool clean;     /* it was when it was opened */
+    bool restored;  /* its format file was lost and made again */
+};
+
+/* Makes it if its parent exists; `segment_bytes` is that of a new one. Until close nobody else can have it. */
+hulse_status hulse_directory_open(struct directory *d,
+                                  const char *path,
+                                  uint32_t segment_bytes,
+                                  struct error *err);
+void hulse_directory_close(struct directory *d);
+
+/* From now on it is not clean, and it is known who has it in which epoch; synced. */
+hulse_status hulse_directory_begin(struct directory *d, uint32_t epoch, struct error *err);
+/* It is clean; synced. False: it is not, which costs the next start some time. */
+bool hulse_directory_end(struct directory *d);
+
+/* Numbers of all files in log/ that are named like segments, rising. Gives *out, free() it. */
+hulse_status hulse_directory_segments(const struct directory *d,
+                                      uint64_t **out,
+                                      size_t *count,
+                                      struct error *err);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * group - see the header.
+ */
+#include "daemon/store/group.h"
+
+#include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
+#include "daemon/store/record.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CREATED_MAX = 256 }; /* in one group: each is compared with all before */
+
+static bool has_failed(const struct store *s)
+{
+    return atomic_load_explicit(&s->failed, memory_order_relaxed) != 0;
+}
+
+/* ---- one request ------------------------------------------------------------------------- */
+
+static hulse_status judge_control(struct store *s, const struct store_request *rq, size_t *bytes)
+{
+    if (rq->kind == STORE_TOPIC_CREATE) {
+        return hulse_record_bytes(rq, bytes) ? HULSE_OK : HULSE_TOOBIG;
+    }
+    if (!hulse_state_has_topic(s->state, rq->topic)) {
+        return HULSE_NO_TOPIC;
+    }
+    return hulse_record_bytes(rq, bytes) ? HULSE_OK : HULSE_TOOBIG;
+}
+
+static hulse_status judge_message(struct store *s, const struct store_request *rq, size_t *bytes)
+{
+    const uint32_t max = hulse_store_body_max(s);
+
+    *bytes = 0;
+    for (uint32_t i = 0; i < STORE_SPANS_MAX; i++) {
+        if (rq->body[i].bytes > max - *bytes) {
+            return HULSE_TOOBIG;
+        }
+        *bytes += rq->body[i].bytes;
+    }
+    return hulse_state_has_topic(s->state, rq->topic) ? HULSE_OK : HULSE_NO_TOPIC;
+}
+
+hulse_status hulse_group_judge(struct store *s, const struct store_request *rq, uint32_t *length)
+{
+    size_t bytes = 0;
+
+    *length = 0;
+    if (rq->kind == STORE_BARRIER) {
+        return HULSE_OK;
+    }
+    const hulse_status status =
+        rq->kind == STORE_MESSAGE ? judge_message(s, rq, &bytes) : judge_control(s, rq, &bytes);
+    if (status != HULSE_OK) {
+        return status;
+    }
+    if (bytes > hulse_store_body_max(s)) {
+        return HULSE_TOOBIG;
+    }
+    *length = rq->transient ? 0 : FRAME_HEADER_BYTES + (uint32_t)bytes;
+    return HULSE_OK;
+}
+
+/* Is something of this name created in the group already? It has no id before the group ends. */
+static bool created_twice(const struct writer *w, const struct store_request *rq)
+{
+    if (rq->kind != STORE_TOPIC_CREATE && rq->kind != STORE_SUBSCRIPTION_CREATE) {
+        return false;
+    }
+    for (uint32_t i = 0; i < w->entry_count && w->created != 0; i++) {
+        const struct store_request *other = w->entries[i].rq;
+        if (other->kind == rq->kind && strcmp(other->name, rq->name) == 0) {
+            return true;
+        }
+    }
+    return w->created >= CREATED_MAX;
+}
+
+/* What is created gets its id; one that is there already keeps it. */
+static void give_id(struct store *s, struct store_request *rq)
+{
+    if (rq->kind == STORE_TOPIC_CREATE) {
+        const uint64_t id = hulse_state_topic_named(s->state, rq->name);
+        rq->topic = id != 0 ? id : hulse_state_new_topic_id(s->state);
+        s->writer.created++;
+    } else if (rq->kind == STORE_SUBSCRIPTION_CREATE) {
+        const uint64_t id = hulse_state_subscription_named(s->state, rq->topic, rq->name);
+        rq->subscription = id != 0 ? id : hulse_state_new_subscription_id(s->state);
+        s->writer.created++;
+    }
+}
+
+static struct frame frame_of(const struct store *s, const struct store_request *rq, uint32_t length)
+{
+    struct frame f = {.length = length,
+                      .epoch = s->epoch,
+                      .topic = rq->topic,
+                      .position = rq->position,
+                      .seq = rq->seq,
+                      .time_ms = rq->time_ms,
+                      .kind = (uint16_t)rq->kind};
+
+    memcpy(f.handle, rq->handle, sizeof(f.handle));
+    return f;
+}
+
+/* The body of a control record into the writer's buffer. False: no memory. */
+static bool encode_body(struct writer *w, const struct store_request *rq, size_t *bytes)
+{
+    if (!hulse_record_bytes(rq, bytes)) {
+        return false;
+    }
+    if (*bytes > w->body_room) {
+        uint8_t *grown = realloc(w->body, *bytes);
+        if (grown == NULL) {
+            return false;
+        }
+        w->body = grown;
+        w->body_room = *bytes;
+    }
+    if (*bytes > 0) {
+        hulse_record_encode(rq, w->body);
+    }
+    return true;
+}
+
+/* ---- room -------------------------------------------------------------------------------- */
+
+/* Goes to the next segment. GROUP_NO_ROOM: there is none. */
+static enum group_rc grow(struct store *s, bool message)
+{
+    struct writer *w = &s->writer;
+    struct segment seg = {.fd = -1};
+
+    (void)pthread_mutex_lock(&s->lock);
+    const bool may = hulse_space_may_grow(&s->space, message);
+    const bool entered = may && hulse_space_enter_next(&s->space, &seg);
+    const uint64_t used = s->space.used_count;
+    (void)pthread_mutex_unlock(&s->lock);
+    /* Relaxed because they are figures, and a wish. */
+    atomic_store_explicit(&s->counts.full, may ? 0 : 1, memory_order_relaxed);
+    atomic_store_explicit(&s->hurry, may && !entered ? 1 : 0, memory_order_relaxed);
+    if (!entered) {
+        return GROUP_NO_ROOM;
+    }
+    atomic_store_explicit(&s->counts.used, used, memory_order_relaxed);
+    w->look_for_space = true;
+    const int failed = hulse_appender_enter(&w->end, &seg, BLOCK_BYTES);
+    HULSE_ASSERT(failed == 0); /* nothing is read at the beginning of a segment */
+    hulse_sleeper_wake(&s->reader_sleep, true);
+    return GROUP_TAKEN;
+}
+
+static enum group_rc make_room(struct store *s, uint32_t length, bool message)
+{
+    struct appender *end = &s->writer.end;
+
+    if (hulse_appender_group_full(end, length)) {
+        return GROUP_CLOSED;
+    }
+    if (end->seg.fd >= 0 && hulse_appender_fits(end, length)) {
+        if (!message || s->space.used_count + SPACE_RESERVE <= s->space.files_max) {
+            return GROUP_TAKEN;
+        }
+        return end->begun ? GROUP_CLOSED : GROUP_NO_ROOM;
+    }
+    return end->begun ? GROUP_CLOSED : grow(s, message);
+}
+
+enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
+{
+    struct writer *w = &s->writer;
+    struct group_entry *entry = &w->entries[w->entry_count];
+    uint32_t length = 0;
+
+    if (has_failed(s)) {
+        return GROUP_CLOSED;
+    }
+    const hulse_status status = hulse_group_judge(s, rq, &length);
+    if (status != HULSE_OK) {
+        hulse_store_answer(&w->answered, rq, status);
+        return GROUP_TAKEN;
+    }
+    if (w->entry_count == STORE_GROUP_MAX || created_twice(w, rq)) {
+        return GROUP_CLOSED;
+    }
+    if (length != 0) {
+        const enum group_rc rc = make_room(s, length, rq->kind == STORE_MESSAGE);
+        if (rc != GROUP_TAKEN) {
+            return rc;
+        }
+    }
+    give_id(s, rq);
+    *entry = (struct group_entry){.rq = rq, .length = length};
+    int failed = 0;
+    if (length != 0) {
+        struct frame f = frame_of(s, rq, length);
+        struct store_span body = {.data = w->body};
+        if (rq->kind == STORE_MESSAGE) {
+            failed = hulse_appender_put(&w->end, &f, rq->body, STORE_SPANS_MAX, &entry->lsn);
+        } else if (encode_body(w, rq, &body.bytes)) {
+            body.data = w->body;
+            failed = hulse_appender_put(&w->end, &f, &body, 1, &entry->lsn);
+        } else {
+            hulse_store_answer(&w->answered, rq, HULSE_NO_MEMORY);
+            return GROUP_TAKEN;
+        }
+    }
+    w->entry_count++;
+    if (failed != 0) {
+        hulse_store_fail(s, "write", failed);
+    }
+    return GROUP_TAKEN;
+}
+
+/* ---- the end of a group ------------------------------------------------------------------ */
+
+/* One entry into the state, as recovery would do it. False: no memory. */
+static bool apply(struct store *s, const struct group_entry *entry)
+{
+    struct writer *w = &s->writer;
+    struct frame f = frame_of(s, entry->rq, entry->length);
+
+    if (entry->rq->kind == STORE_BARRIER) {
+        return true;
+    }
+    if (entry->rq->kind != STORE_MESSAGE) {
+        size_t bytes = 0;
+        if (!encode_body(w, entry->rq, &bytes)) {
+            return false;
+        }
+        f.body = w->body;
+        f.length = FRAME_HEADER_BYTES + (uint32_t)bytes;
+        w->changed = true;
+    }
+    return entry->length == 0 ? hulse_state_apply_transient(s->state, &f)
+                              : hulse_state_apply(s->state, &f, entry->lsn);
+}
+
+static void count(struct store *s, uint64_t records)
+{
+    /* Relaxed because they are figures, and this thread alone writes them. */
+    atomic_fetch_add_explicit(&s->counts.records, records, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->counts.groups, 1, memory_order_relaxed);
+    atomic_store_explicit(&s->counts.bytes, s->writer.end.written, memory_order_relaxed);
+}
+
+void hulse_group_end(struct store *s)
+{
+    struct writer *w = &s->writer;
+    const bool written = w->end.begun;
+    uint32_t applied = 0;
+
+    if (!has_failed(s)) {
+        const int failed = hulse_appender_sync(&w->end);
+        if (failed != 0) {
+            hulse_store_fail(s, "sync", failed);
+        }
+    }
+    if (!has_failed(s)) {
+        (void)pthread_mutex_lock(&s->lock);
+        s->synced = hulse_appender_lsn(&w->end);
+        while (applied < w->entry_count && apply(s, &w->entries[applied])) {
+            applied++;
+        }
+        (void)pthread_mutex_unlock(&s->lock);
+        if (applied < w->entry_count) {
+            hulse_store_fail(s, "state", ENOMEM);
+        }
+        if (written) {
+            count(s, applied);
+        }
+    }
+    for (uint32_t i = 0; i < w->entry_count; i++) {
+        hulse_store_answer(&w->answered, w->entries[i].rq, i < applied ? HULSE_OK : HULSE_IO);
+    }
+    w->entry_count = 0;
+    w->created = 0;
+    hulse_store_announce(&w->answered);
+}
+
+int hulse_group_own_record(struct store *s, enum frame_kind kind, const uint8_t *body, size_t bytes)
+{
+    struct writer *w = &s->writer;
+    const struct store_span span = {.data = body, .bytes = bytes};
+    struct frame f = {.length = FRAME_HEADER_BYTES + (uint32_t)bytes,
+                      .epoch = s->epoch,
+                      .time_ms = hulse_clock_wall_ms(),
+                      .kind = (uint16_t)kind,
+                      .body = body};
+    uint64_t lsn = 0;
+
+    HULSE_ASSERT(!w->end.begun);
+    int failed = hulse_appender_put(&w->end, &f, &span, 1, &lsn);
+    if (failed == 0) {
+        failed = hulse_appender_sync(&w->end);
+    }
+    if (failed == 0 && !hulse_state_apply(s->state, &f, lsn)) {
+        failed = ENOMEM;
+    }
+    return failed;
+}

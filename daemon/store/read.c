@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * read - see the header.
+ *
+ * The index says where to begin; from there on frames are read one behind the other. Every LOOK_AGAIN bytes without
+ * one of this topic, and at the end of a segment, the index is asked again.
+ */
+#include "daemon/store/read.h"
+
+#include "daemon/core/assert.h"
+#include "daemon/core/mem.h"
+
+#include <string.h>
+
+enum { LOOK_AGAIN = 128 * 1024, BUFFER_FIRST = 16 * 1024 };
+
+/* One message in the buffer; its body follows, padded to 8. */
+struct stored {
+    uint64_t epoch;
+    uint64_t position;
+    uint64_t seq;
+    uint64_t time_ms;
+    uint8_t handle[STORE_HANDLE_BYTES];
+    uint32_t body_bytes;
+    uint32_t unused;
+};
+static_assert(sizeof(struct stored) % 8 == 0, "bodies are aligned");
+
+/* A read under way. */
+struct course {
+    struct store *s;
+    struct store_read *rd;
+    uint64_t position; /* the next one wanted */
+    uint64_t lsn;      /* where to look */
+    uint32_t end;      /* of the current segment, what is stored of it */
+    size_t used;       /* of the buffer */
+    bool gap;          /* something unreadable was passed */
+    bool done;
+    hulse_status status;
+};
+
+static uint64_t padded(uint64_t bytes)
+{
+    return (bytes + 7) / 8 * 8;
+}
+
+/* ---- the buffer -------------------------------------------------------------------------- */
+
+/* Room for `bytes` more. False: no memory. */
+static bool reserve(struct course *c, uint64_t bytes)
+{
+    struct store_read *rd = c->rd;
+    uint64_t room = rd->buffer_bytes;
+
+    if (c->used + bytes <= room) {
+        return true;
+    }
+    while (room < c->used + bytes) {
+        room = room == 0 ? BUFFER_FIRST : 2 * room;
+    }
+    uint8_t *grown = hulse_mem_alloc(HULSE_MEM_MESSAGE, room);
+    if (grown == NULL) {
+        return false;
+    }
+    if (c->used > 0) {
+        memcpy(grown, rd->buffer, c->used);
+    }
+    hulse_mem_free(HULSE_MEM_MESSAGE, rd->buffer, rd->buffer_bytes);
+    rd->buffer = grown;
+    rd->buffer_bytes = room;
+    return true;
+}
+
+/* Copies a message; sets done when it does not go in any more. */
+static void keep(struct course *c, const struct scan_item *item)
+{
+    struct store_read *rd = c->rd;
+    const struct frame *f = &item->frame;
+    const uint32_t body_bytes = f->length - FRAME_HEADER_BYTES;
+    const uint64_t bytes = sizeof(struct stored) + padded(body_bytes);
+
+    if (rd->count > 0 && (rd->count >= rd->messages_max || c->used + bytes > rd->bytes_max)) {
+        c->done = true;
+        return;
+    }
+    if (!reserve(c, bytes)) {
+        c->done = true;
+        c->status = rd->count == 0 ? HULSE_NO_MEMORY : HULSE_OK;
+        return;
+    }
+    struct stored head = {.epoch = f->epoch,
+                          .position = f->position,
+                          .seq = f->seq,
+                          .time_ms = f->time_ms,
+                          .body_bytes = body_bytes};
+    memcpy(head.handle, f->handle, sizeof(head.handle));
+    memcpy(rd->buffer + c->used, &head, sizeof(head));
+    hulse_scan_body(&c->s->reader.image.scan, item, rd->buffer + c->used + sizeof(head));
+    c->used += bytes;
+    rd->count++;
+    c->position = f->position + 1;
+}
+
+bool hulse_store_read_next(const struct store_read *rd, size_t *at, struct store_message *out)
+{
+    struct stored head;
+
+    /* The buffer is as full as `count` messages make it. */
+    if (rd->count == 0 || *at >= rd->filled) {
+        return false;
+    }
+    memcpy(&head, rd->buffer + *at, sizeof(head));
+    *out = (struct store_message){
+        .epoch = head.epoch,
+        .position = head.position,
+        .seq = head.seq,
+        .time_ms = head.time_ms,
+        .handle = rd->buffer + *at + offsetof(struct stored, handle),
+        .body = rd->buffer + *at + sizeof(head),
+        .body_bytes = head.body_bytes,
+    };
+    *at += sizeof(head) + padded(head.body_bytes);
+    return true;
+}
+
+void hulse_store_read_free(struct store_read *rd)
+{
+    hulse_mem_free(HULSE_MEM_MESSAGE, rd->buffer, rd->buffer_bytes);
+    rd->buffer = NULL;
+    rd->buffer_bytes = 0;
+    rd->filled = 0;
+    rd->count = 0;
+}
+
+/* ---- the log ----------------------------------------------------------------------------- */
+
+/* The beginning of the first segment behind this one that is in use. Locked. */
+static bool segment_behind(const struct space *sp, uint64_t number, uint64_t *lsn)
+{
+    for (size_t i = 0; i < sp->used_count; i++) {
+        if (sp->used[i] > number) {
+            *lsn = sp->used[i] * sp->segment_bytes + BLOCK_BYTES;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where to look for c->position, behind what was looked at (0: nothing yet). False: it is nowhere. */
+static bool look_up(struct course *c, uint64_t looked)
+{
+    struct store *s = c->s;
+    const uint64_t sb = s->place.segment_bytes;
+    uint64_t lsn = 0;
+
+    (void)pthread_mutex_lock(&s->lock);
+    bool found = hulse_state_find(s->state, c->rd->topic, c->position, &lsn);
+    if (found && looked != 0 && lsn < looked) {
+        /* What the index means was unreadable, or is not reached yet. */
+        found = looked % sb != 0 || segment_behind(&s->space, looked / sb - 1, &lsn);
+        lsn = looked % sb != 0 ? looked : lsn;
+    }
+    found = found && lsn < s->synced;
+    if (found) {
+        const uint64_t stored = s->synced - lsn / sb * sb;
+        c->end = stored > sb ? (uint32_t)sb : (uint32_t)stored;
+    }
+    s->space.reading = found ? lsn / sb : 0;
+    (void)pthread_mutex_unlock(&s->lock);
+    c->lsn = lsn;
+    return found;
+}
+
+/* Something of this topic was met: whole or not. */
+static void meet(struct course *c, enum scan_rc rc, const struct scan_item *item)
+{
+    const struct frame *f = &item->frame;
+
+    if (f->position >= c->rd->end) {
+        c->done = true;
+        c->position = c->rd->end;
+        return;
+    }
+    if (f->position < c->position) {
+        return; /* not asked for, or a second copy */
+    }
+    if (c->gap) {
+        c->rd->damaged += f->position - c->position;
+        c->gap = false;
+        c->position = f->position;
+    }
+    if (rc == SCAN_DAMAGED) {
+        c->rd->damaged++;
+        c->position = f->position + 1;
+    } else {
+        keep(c, item);
+    }
+}
+
+/* Reads on in one segment. Returns up to where it was looked at: a whole segment gives its end. */
+static uint64_t read_segment(struct course *c)
+{
+    struct image *im = &c->s->reader.image;
+    const uint64_t sb = c->s->place.segment_bytes;
+    const uint64_t number = c->lsn / sb;
+    const uint32_t from = (uint32_t)(c->lsn % sb);
+    struct scan_item item = {0};
+    enum scan_rc rc = SCAN_END;
+
+    if (im->seg.fd < 0 || im->seg.number != number) {
+        if (hulse_image_open(im, &c->s->place, number) != 0) {
+            c->gap = true;
+            return (number + 1) * sb;
+        }
+    }
+    hulse_image_begin(im, from, (c->end + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES);
+    uint32_t idle_from = from;
+    while (!c->done && (rc = hulse_image_next(im, &item)) != SCAN_END && item.from < c->end) {
+        if (rc == SCAN_GAP) {
+            c->gap = true;
+        } else if (item.frame.kind == STORE_MESSAGE && item.frame.topic == c->rd->topic) {
+            meet(c, rc, &item);
+            idle_from = item.to;
+        } else if (item.to - idle_from > LOOK_AGAIN) {
+            return number * sb + item.to;
+        }
+    }
+    return (number + 1) * sb;
+}
+
+hulse_status hulse_store_serve_read(struct store *s, struct store_read *rd)
+{
+    struct course c = {.s = s, .rd = rd, .position = rd->from, .status = HULSE_OK};
+    uint64_t looked = 0;
+
+    while (!c.done && c.position < rd->end && look_up(&c, looked)) {
+        looked = read_segment(&c);
+    }
+    if (!c.done) {
+        /* Nothing more is there. What could not be read may have been some of it. */
+        if (c.gap && c.position < rd->end) {
+            rd->damaged += rd->end - c.position;
+        }
+        c.position = c.position > rd->end ? c.position : rd->end;
+    }
+    rd->next = c.position;
+    rd->filled = c.used;
+    (void)pthread_mutex_lock(&s->lock);
+    s->space.reading = 0;
+    (void)pthread_mutex_unlock(&s->lock);
+    /* Relaxed because it is a figure. */
+    atomic_fetch_add_explicit(&s->reads, 1, memory_order_relaxed);
+    return c.status;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reader - the thread beside the writer: serves reads, prepares the next segment, commits checkpoints.
+ */
+#include "daemon/core/clock.h"
+#include "daemon/core/log.h"
+#include "daemon/store/read.h"
+
+#include <string.h>
+
+#define RETRY_NS UINT64_C(200000000) /* after the disk refused a segment */
+
+/* The writer may go on with what it waited for. */
+static void tell(struct store *s)
+{
+    /* SYNC(store.news) release: what was done before its news. */
+    atomic_fetch_add_explicit(&s->news, 1, memory_order_release);
+    hulse_sleeper_wake(&s->writer_sleep, true);
+}
+
+static bool serve_reads(struct store *s)
+{
+    bool any = false;
+
+    for (struct store_read *rd = hulse_store_take_read(s); rd != NULL;
+         rd = hulse_store_take_read(s)) {
+        hulse_store_answer_read(rd, hulse_store_serve_read(s, rd));
+        any = true;
+    }
+    return any;
+}
+
+/* ---- the next segment -------------------------------------------------------------------- */
+
+static bool may_try(const struct store *s)
+{
+    return s->reader.failed_ns == 0 || hulse_clock_ns() - s->reader.failed_ns >= RETRY_NS;
+}
+
+static void note_failure(struct store *s, int failed)
+{
+    if (failed != 0) {
+        HULSE_LOG_WARNF("store.no_segment",
+                        hulse_log_str("directory", s->path),
+                        hulse_log_str("error", strerrordesc_np(failed)));
+    }
+    s->reader.failed_ns = failed == 0 ? 0 : hulse_clock_ns();
+}
+
+static bool prepare_next(struct store *s)
+{
+    struct segment seg = {.fd = -1, .epoch = s->epoch};
+    uint64_t old = 0;
+    int failed = 0;
+
+    if (!may_try(s)) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    const enum space_task task = hulse_space_begin_next(&s->space, &seg.number, &old);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (task == SPACE_NOTHING) {
+        return false;
+    }
+    failed = task == SPACE_REUSE ? hulse_segment_reuse(&s->place, old, &seg)
+                                 : hulse_segment_create(&s->place, &seg, &s->hurry);
+    (void)pthread_mutex_lock(&s->lock);
+    hulse_space_end_next(&s->space, &seg, old);
+    (void)pthread_mutex_unlock(&s->lock);
+    note_failure(s, failed);
+    tell(s);
+    return true;
+}
+
+/* ---- the thread -------------------------------------------------------------------------- */
+
+static bool stop_asked(const struct store *s)
+{
+    /* SYNC(store.stop_reader) acquire: what was submitted before. */
+    return atomic_load_explicit(&s->stop_reader, memory_order_acquire) != 0;
+}
+
+static void rest(struct store *s)
+{
+    const uint64_t for_ns = s->reader.failed_ns != 0 ? RETRY_NS : 0;
+
+    hulse_sleeper_prepare(&s->reader_sleep, SLEEPER_SLEEPING);
+    if (!cds_wfcq_empty(cds_wfcq_head_cast(&s->reads_head), &s->reads_tail) || stop_asked(s)) {
+        hulse_sleeper_call_off(&s->reader_sleep);
+        return;
+    }
+    hulse_sleeper_sleep(&s->reader_sleep, SLEEPER_SLEEPING, for_ns);
+}
+
+void *hulse_store_reader_run(void *store)
+{
+    struct store *s = store;
+
+    (void)hulse_log_thread_attach("store reader");
+    for (;;) {
+        const bool stopping = stop_asked(s);
+        bool any = serve_reads(s);
+        any = (!stopping && prepare_next(s)) || any;
+        if (any) {
+            continue;
+        }
+        if (stopping) {
+            break;
+        }
+        rest(s);
+    }
+    hulse_log_thread_detach();
+    return NULL;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * segment - see the header.
+ *
+ *   0 8 magic   8 u32 version   12 u32 segment_bytes   16 u64 number   24 u32 salt
+ *   28 u32 epoch   32 u32 group   36 u32 CRC32C over 0..35
+ */
+#include "daemon/store/segment.h"
+
+#include "daemon/store/bytes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum {
+    OFF_VERSION = 8,
+    OFF_BYTES = 12,
+    OFF_NUMBER = 16,
+    OFF_SALT = 24,
+    OFF_EPOCH = 28,
+    OFF_GROUP = 32,
+    OFF_CRC = 36,
+    VERSION = 1,
+    COPY_BYTES = 512,
+    FILL_BYTES = 1 << 20
+};
+static const char magic[8] = {'h', 'u', 'l', 's', 'e', 'l', 'o', 'g'};
+static const char suffix[] = ".segment";
+
+void hulse_segment_name(uint64_t number, char out[SEGMENT_NAME_BYTES])
+{
+    (void)snprintf(out, SEGMENT_NAME_BYTES, "%010llu%s", (unsigned long long)number, suffix);
+}
+
+bool hulse_segment_number(const char *name, uint64_t *number)
+{
+    char again[SEGMENT_NAME_BYTES];
+    char *end = NULL;
+
+    if (name[0] < '0' || name[0] > '9') {
+        return false;
+    }
+    *number = strtoull(name, &end, 10);
+    hulse_segment_name(*number, again);
+    return *number > 0 && *number <= SEGMENT_NUMBER_MAX && strcmp(name, again) == 0;
+}
+
+void hulse_segment_header_put(const struct segment *seg,
+                              uint32_t segment_bytes,
+                              uint8_t block[BLOCK_BYTES])
+{
+    memset(block, 0, BLOCK_BYTES);
+    for (uint32_t at = 0; at < BLOCK_BYTES; at += COPY_BYTES) {
+        uint8_t *out = block + at;
+        memcpy(out, magic, sizeof(magic));
+        hulse_put32(out + OFF_VERSION, VERSION);
+        hulse_put32(out + OFF_BYTES, segment_bytes);
+        hulse_put64(out + OFF_NUMBER, seg->number);
+        hulse_put32(out + OFF_SALT, seg->salt);
+        hulse_put32(out + OFF_EPOCH, seg->epoch);
+        hulse_put32(out + OFF_GROUP, seg->group);
+        hulse_put32(out + OFF_CRC, hulse_crc32c(VERSION, out, OFF_CRC));
+    }
+}
+
+bool hulse_segment_header_get(const uint8_t block[BLOCK_BYTES],
+                              uint32_t *segment_bytes,
+                              struct segment *seg)
+{
+    for (uint32_t at = 0; at < BLOCK_BYTES; at += COPY_BYTES) {
+        const uint8_t *in = block + at;
+        if (memcmp(in, magic, sizeof(magic)) == 0 && hulse_get32(in + OFF_VERSION) == VERSION &&
+            hulse_get32(in + OFF_CRC) == hulse_crc32c(VERSION, in, OFF_CRC)) {
+            *segment_bytes = hulse_get32(in + OFF_BYTES);
+            seg->number = hulse_get64(in + OFF_NUMBER);
+            seg->salt = hulse_get32(in + OFF_SALT);
+            seg->epoch = hulse_get32(in + OFF_EPOCH);
+            seg->group = hulse_get32(in + OFF_GROUP);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Gives the file its salt and its header; synced. */
+static int put_header(const struct segment_place *at, struct segment *seg)
+{
+    _Alignas(8) uint8_t block[BLOCK_BYTES];
+
+    if (getrandom(&seg->salt, sizeof(seg->salt), 0) != (ssize_t)sizeof(seg->salt)) {
+        return errno;
+    }
+    hulse_segment_header_put(seg, at->segment_bytes, block);
+    const int failed = at->io->write(seg->fd, block, sizeof(block), 0);
+    return failed != 0 ? failed : at->io->sync(seg->fd);
+}
+
+/* Writes zeros behind the header; seg->raw tells whether it got to the end. */
+static int fill(const struct segment_place *at, struct segment *seg, const _Atomic(uint32_t) *hurry)
+{
+    uint8_t *zeros = hurry == NULL ? NULL : calloc(1, FILL_BYTES);
+    int failed = 0;
+
+    seg->raw = true;
+    for (uint32_t offset = 0; zeros != NULL && failed == 0; offset += FILL_BYTES) {
+        if (offset == at->segment_bytes) {
+            seg->raw = false;
+            break;
+        }
+        /* Relaxed because it only makes the file less good. */
+        if (atomic_load_explicit(hurry, memory_order_relaxed) != 0) {
+            break;
+        }
+        failed = at->io->write(seg->fd, zeros, FILL_BYTES, offset);
+    }
+    free(zeros);
+    return failed;
+}
+
+static int sync_directory(const struct segment_place *at)
+{
+    return fsync(at->directory) == 0 ? 0 : errno;
+}
+
+int hulse_segment_create(const struct segment_place *at,
+                         struct segment *seg,
+                         const _Atomic(uint32_t) *hurry)
+{
+    char name[SEGMENT_NAME_BYTES];
+
+    hulse_segment_name(seg->number, name);
+    seg->fd =
+        openat(at->directory, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (seg->fd < 0) {
+        return errno;
+    }
+    int failed = at->io->allocate(seg->fd, at->segment_bytes);
+    if (failed == 0) {
+        failed = fill(at, seg, hurry);
+    }
+    if (failed == 0) {
+        failed = put_header(at, seg);
+    }
+    if (failed == 0) {
+        failed = sync_directory(at);
+    }
+    if (failed != 0) {
+        /* What it holds of the disk is given back; the file may be in the way of nobody. */
+        (void)hulse_segment_remove(at, seg->number);
+        hulse_segment_close(seg);
+    }
+    return failed;
+}
+
+int hulse_segment_reuse(const struct segment_place *at, uint64_t old, struct segment *seg)
+{
+    char from[SEGMENT_NAME_BYTES];
+    char to[SEGMENT_NAME_BYTES];
+
+    hulse_segment_name(old, from);
+    hulse_segment_name(seg->number, to);
+    seg->raw = false;
+    seg->fd = openat(at->directory, from, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (seg->fd < 0) {
+        return errno;
+    }
+    /* Header first: under its old name the file then counts as empty. It may have been cut short. */
+    int failed = at->io->allocate(seg->fd, at->segment_bytes);
+    if (failed == 0) {
+        failed = put_header(at, seg);
+    }
+    if (failed == 0 && renameat(at->directory, from, at->directory, to) != 0) {
+        failed = errno;
+    }
+    if (failed == 0) {
+        failed = sync_directory(at);
+    }
+    if (failed != 0) {
+        hulse_segment_close(seg);
+    }
+    return failed;
+}
+
+/* Is this the header of seg->number? Sets what it says. */
+static int judge_header(const struct segment_place *at, const uint8_t *block, struct segment *seg)
+{
+    static const uint8_t zeros[BLOCK_BYTES];
+    struct segment found = {0};
+    uint32_t segment_bytes = 0;
+
+    if (!hulse_segment_header_get(block, &segment_bytes, &found)) {
+        return memcmp(block, zeros, sizeof(zeros)) == 0 ? ENODATA : EBADMSG;
+    }
+    if (found.number != seg->number || segment_bytes != at->segment_bytes) {
+        return ENODATA;
+    }
+    seg->salt = found.salt;
+    seg->epoch = found.epoch;
+    seg->group = found.group;
+    return 0;
+}
+
+int hulse_segment_open(const struct segment_place *at, struct segment *seg, bool writable)
+{
+    _Alignas(8) uint8_t block[BLOCK_BYTES] = {0};
+    char name[SEGMENT_NAME_BYTES];
+    size_t got = 0;
+
+    hulse_segment_name(seg->number, name);
+    seg->raw = false;
+    seg->fd = openat(at->directory, name, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
+    if (seg->fd < 0) {
+        return errno;
+    }
+    int failed = hulse_file_read(seg->fd, block, sizeof(block), 0, &got);
+    if (failed == 0) {
+        failed = judge_header(at, block, seg);
+    }
+    if (failed != 0) {
+        hulse_segment_close(seg);
+    }
+    return failed;
+}
+
+void hulse_segment_close(struct segment *seg)
+{
+    if (seg->fd >= 0) {
+        (void)close(seg->fd);
+        seg->fd = -1;
+    }
+}
+
+int hulse_segment_remove(const struct segment_place *at, uint64_t number)
+{
+    char name[SEGMENT_NAME_BYTES];
+
+    hulse_segment_name(number, name);
+    return unlinkat(at->directory, name, 0) == 0 ? 0 : errno;
+}

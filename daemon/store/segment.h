@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * segment - one file of the log: made, filled with zeros, given a number, used again under another.
+ *
+ * Block 0 holds the segment's header eight times, in sectors of their own, so that no flipped byte
+ * takes the salt away and with it all records. A file's name is its number; a file whose header
+ * says another one was about to be used again and holds nothing.
+ *
+ * Threads: any; files belong to their caller.
+ * Trust:   hulse_segment_open() judges a file that may hold anything.
+ * Errors:  0, or the error number. ENODATA: prepared for another use and not yet begun, holds nothing; EBADMSG: all
+ *          copies of its header are damaged.
+ */
+#ifndef HULSE_STORE_SEGMENT_H
+#define HULSE_STORE_SEGMENT_H
+
+#include "daemon/store/block.h"
+#include "daemon/store/file_io.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SEGMENT_BYTES_MIN (UINT32_C(1) << 20)
+#define SEGMENT_BYTES_MAX (UINT32_C(1) << 30)
+#define SEGMENT_NAME_BYTES 32U
+#define SEGMENT_NUMBER_MAX UINT32_MAX /* the generation in frames: 256 PiB of 64 MiB each */
+
+struct segment {
+    uint64_t number;
+    uint32_t salt;
+    uint32_t epoch; /* when it was prepared */
+    uint32_t group;
+    int fd;   /* -1: none */
+    bool raw; /* parts were never written: a sync has metadata to write */
+};
+
+/* Where it is, for what makes files. */
+struct segment_place {
+    int directory; /* descriptor of log/ */
+    uint32_t segment_bytes;
+    const struct file_io *io;
+};
+
+void hulse_segment_name(uint64_t number, char out[SEGMENT_NAME_BYTES]);
+/* False: not the name of a segment. */
+bool hulse_segment_number(const char *name, uint64_t *number);
+
+/*
+ * Makes the file of seg->number, with seg->epoch and seg->group; gives seg->salt, fd and raw. It is filled with zeros until
+ * *hurry (NULL: not at all): a later sync is then cheaper. All is synced when it returns.
+ */
+int hulse_segment_create(const struct segment_place *at,
+                         struct segment *seg,
+                         const _Atomic(uint32_t) *hurry);
+/* The file of `old` becomes that of seg->number; otherwise like create. */
+int hulse_segment_reuse(const struct segment_place *at, uint64_t old, struct segment *seg);
+/* Opens the file of seg->number; sets salt, epoch and group. */
+int hulse_segment_open(const struct segment_place *at, struct segment *seg, bool writable);
+void hulse_segment_close(struct segment *seg);
+int hulse_segment_remove(const struct segment_place *at, uint64_t number);
+
+/* Of a header block in memory; for tests and fuzzing too. */
+void hulse_segment_header_put(const struct segment *seg,
+                              uint32_t segment_bytes,
+                              uint8_t block[BLOCK_BYTES]);
+/* Sets all but fd and raw; false when no copy is whole. */
+bool hulse_segment_header_get(const uint8_t block[BLOCK_BYTES],
+                              uint32_t *segment_bytes,
+                              struct segment *seg);
+
+#endif

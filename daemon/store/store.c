@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store - see the header: open, start, stop, close, and what can be asked at any time.
+ */
+#include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
+#include "daemon/core/log.h"
+#include "daemon/core/thread.h"
+#include "daemon/store/group.h"
+#include "daemon/store/record.h"
+#include "daemon/store/recovery.h"
+#include "daemon/store/store_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { READ_AHEAD = 256 * 1024, NS_PER_US = 1000 };
+
+void hulse_store_params_default(struct store_params *out)
+{
+    *out = (struct store_params){.size_max = UINT64_C(16) << 30,
+                                 .segment_bytes = UINT32_C(64) << 20,
+                                 .handle_ttl_ms = 24U * 3600U * 1000U,
+                                 .lazy_ms = 2};
+}
+
+/* ---- open -------------------------------------------------------------------------------- */
+
+static struct store *create(const struct store_params *params, struct error *err)
+{
+    struct store *s = aligned_alloc(alignof(struct store), sizeof(*s));
+
+    if (s == NULL) {
+        (void)hulse_fail(err, HULSE_NO_MEMORY, "store %s: no memory", params->directory);
+        return NULL;
+    }
+    *s = (struct store){.params = *params,
+                        .directory = {.fd = -1, .log_fd = -1, .lock_fd = -1},
+                        .writer.end.seg.fd = -1,
+                        .reader.image.seg.fd = -1,
+                        .space.next.fd = -1};
+    (void)pthread_mutex_init(&s->lock, NULL);
+    cds_wfcq_init(&s->submitted_head, &s->submitted_tail);
+    cds_wfcq_init(&s->reads_head, &s->reads_tail);
+    s->path = strdup(params->directory);
+    s->params.directory = s->path;
+    s->writer.entries = calloc(STORE_GROUP_MAX, sizeof(*s->writer.entries));
+    if (s->path == NULL || s->writer.entries == NULL) {
+        (void)hulse_fail(err, HULSE_NO_MEMORY, "store %s: no memory", params->directory);
+        hulse_store_close(&s);
+    }
+    return s;
+}
+
+static hulse_status no_memory(struct error *err, const struct store *s)
+{
+    return hulse_fail(err, HULSE_NO_MEMORY, "store %s: no memory", s->path);
+}
+
+static hulse_status prepare(struct store *s, struct error *err)
+{
+    const hulse_status status =
+        hulse_directory_open(&s->directory, s->path, s->params.segment_bytes, err);
+
+    if (status != HULSE_OK) {
+        return status;
+    }
+    s->place = (struct segment_place){.directory = s->directory.log_fd,
+                                      .segment_bytes = s->directory.segment_bytes,
+                                      .io = s->params.io != NULL ? s->params.io : &hulse_file_io};
+    s->state = hulse_state_create(s->place.segment_bytes, s->params.handle_ttl_ms);
+    if (s->state == NULL || !hulse_appender_init(&s->writer.end, &s->place) ||
+        hulse_image_init(&s->reader.image, s->place.segment_bytes, READ_AHEAD) != 0) {
+        return no_memory(err, s);
+    }
+    return HULSE_OK;
+}
+
+/* The segment that the log goes on in is opened or made. */
+static int enter(struct store *s, const struct recovery *r)
+{
+    struct segment seg = {.number = r->end_number, .fd = -1, .epoch = s->epoch, .group = r->group};
+    uint32_t offset = r->end_offset;
+    int failed = 0;
+
+    if (r->end_number != 0) {
+        failed = hulse_segment_open(&s->place, &seg, true);
+    } else {
+        seg.number = r->last_number + 1;
+        offset = BLOCK_BYTES;
+        failed = hulse_segment_create(&s->place, &seg, NULL);
+    }
+    if (failed == 0) {
+        failed = hulse_appender_enter(&s->writer.end, &seg, offset);
+    }
+    hulse_segment_close(&seg);
+    return failed;
+}
+
+/* Who is what among the files. Those behind the end of the log hold nothing. */
+static hulse_status
+sort_files(struct store *s, const struct recovery *r, uint64_t end, struct error *err)
+{
+    struct space *sp = &s->space;
+
+    if (!hulse_space_init(sp, s->params.size_max, s->place.segment_bytes, r->count + 1)) {
+        return no_memory(err, s);
+    }
+    s->size_max = sp->files_max * (uint64_t)s->place.segment_bytes;
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->numbers[i] < end) {
+            hulse_space_add_used(sp, r->numbers[i]);
+        } else if (r->numbers[i] > end) {
+            (void)hulse_segment_remove(&s->place, r->numbers[i]);
+        }
+    }
+    hulse_space_add_used(sp, end);
+    (void)hulse_space_free(sp, s->state);
+    while (sp->spare_count > 0 && sp->used_count + sp->spare_count > sp->files_max) {
+        (void)hulse_segment_remove(&s->place, sp->spare[--sp->spare_count]);
+    }
+    atomic_store_explicit(&s->counts.used, sp->used_count, memory_order_relaxed);
+    return HULSE_OK;
+}
+
+/* A new epoch begins: it is known to the directory and to the log before anything is stored in it. */
+static hulse_status begin_epoch(struct store *s, const struct recovery *r, struct error *err)
+{
+    uint8_t body[RECORD_EPOCH_BYTES];
+    const uint32_t last = r->epoch > s->directory.epoch ? r->epoch : s->directory.epoch;
+
+    s->epoch = last + 1;
+    const hulse_status status = hulse_directory_begin(&s->directory, s->epoch, err);
+    if (status != HULSE_OK) {
+        return status;
+    }
+    int failed = enter(s, r);
+    if (failed == 0) {
+        struct appender *end = &s->writer.end;
+        end->epoch = s->epoch;
+        end->group = r->group;
+        hulse_record_encode_epoch(
+            hulse_state_next_topic_id(s->state), hulse_state_next_subscription_id(s->state), body);
+        if (!hulse_appender_fits(end, FRAME_HEADER_BYTES + RECORD_EPOCH_BYTES)) {
+            struct segment seg = {.number = end->seg.number + 1, .fd = -1, .epoch = s->epoch};
+            (void)hulse_segment_remove(&s->place, seg.number);
+            failed = hulse_segment_create(&s->place, &seg, NULL);
+            if (failed == 0) {
+                failed = hulse_appender_enter(end, &seg, BLOCK_BYTES);
+            }
+        }
+    }
+    if (failed == 0) {
+        failed = hulse_group_own_record(s, FRAME_EPOCH, body, sizeof(body));
+    }
+    s->synced = hulse_appender_lsn(&s->writer.end);
+    return failed == 0
+               ? HULSE_OK
+               : hulse_fail(
+                     err, HULSE_IO, "store %s: cannot write: %s", s->path, strerrordesc_np(failed));
+}
+
+static hulse_status load(struct store *s, struct store_report *report, struct error *err)
+{
+    struct recovery r = {.report = report};
+    uint64_t *numbers = NULL;
+
+    hulse_status status = prepare(s, err);
+    if (status == HULSE_OK) {
+        status = hulse_directory_segments(&s->directory, &numbers, &r.count, err);
+    }
+    if (status == HULSE_OK) {
+        r.at = s->place;
+        r.numbers = numbers;
+        r.state = s->state;
+        status = hulse_recover(&r, err);
+    }
+    if (status == HULSE_OK) {
+        report->clean = s->directory.fresh || (s->directory.clean && r.ended);
+        status = begin_epoch(s, &r, err);
+    }
+    if (status == HULSE_OK) {
+        status = sort_files(s, &r, s->writer.end.seg.number, err);
+    }
+    free(numbers);
+    return status;
+}
+
+static void finish_report(struct store *s, struct store_report *report, uint64_t begun_ns)
+{
+    struct state_figures figures;
+
+    hulse_state_figures(s->state, &figures);
+    report->topics = figures.topics;
+    report->subscriptions = figures.subscriptions;
+    report->homeless_records = figures.homeless_records;
+    report->damaged_records += figures.damaged_records;
+    report->lost_messages = figures.lost_messages;
+    report->log_bytes = s->space.used_count * (uint64_t)s->place.segment_bytes;
+    report->ready_us = (hulse_clock_ns() - begun_ns) / NS_PER_US;
+    HULSE_LOG_STATE("store.open",
+                    hulse_log_str("directory", s->path),
+                    hulse_log_u64("epoch", s->epoch),
+                    hulse_log_u64("topics", report->topics),
+                    hulse_log_u64("records", report->records),
+                    hulse_log_str("clean", report->clean ? "yes" : "no"),
+                    hulse_log_u64("ready_us", report->ready_us));
+    if (report->cut_bytes != 0) {
+        HULSE_LOG_WARNF("store.cut",
+                        hulse_log_str("directory", s->path),
+                        hulse_log_u64("bytes", report->cut_bytes),
+                        hulse_log_str("meaning", "unfinished when the last one ended"));
+    }
+    if (report->damaged_bytes != 0 || report->damaged_records != 0 ||
+        report->missing_segments != 0 || report->lost_messages != 0 ||
+        report->homeless_records != 0) {
+        HULSE_LOG_ERRORF("store.damaged",
+                         hulse_log_str("directory", s->path),
+                         hulse_log_u64("records", report->damaged_records),
+                         hulse_log_u64("bytes", report->damaged_bytes),
+                         hulse_log_u64("missing_segments", report->missing_segments),
+                         hulse_log_u64("lost_messages", report->lost_messages),
+                         hulse_log_u64("homeless_records", report->homeless_records));
+    }
+}
+
+struct store *
+hulse_store_open(const struct store_params *params, struct store_report *report, struct error *err)
+{
+    const uint64_t begun_ns = hulse_clock_ns();
+    struct store_report own = {0};
+    struct store *s = create(params, err);
+
+    if (s == NULL) {
+        return NULL;
+    }
+    if (load(s, &own, err) != HULSE_OK) {
+        hulse_store_close(&s);
+        return NULL;
+    }
+    finish_report(s, &own, begun_ns);
+    if (report != NULL) {
+        *report = own;
+    }
+    return s;
+}
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+hulse_status hulse_store_start(struct store *s, struct error *err)
+{
+    HULSE_ASSERT(!s->running);
+    int failed = hulse_thread_start(&s->reader.thread, "store reader", hulse_store_reader_run, s);
+    if (failed == 0) {
+        failed = hulse_thread_start(&s->writer.thread, "store writer", hulse_store_writer_run, s);
+        if (failed != 0) {
+            /* SYNC(store.stop_reader) release. */
+            atomic_store_explicit(&s->stop_reader, 1, memory_order_release);
+            hulse_sleeper_wake(&s->reader_sleep, true);
+            (void)pthread_join(s->reader.thread, NULL);
+            atomic_store_explicit(&s->stop_reader, 0, memory_order_relaxed);
+        }
+    }
+    if (failed != 0) {
+        return hulse_fail(
+            err, HULSE_IO, "store %s: no thread: %s", s->path, strerrordesc_np(failed));
+    }
+    s->running = true;
+    return HULSE_OK;
+}
+
+/* Says in the log and in the directory that it ended as asked. */
+static void end_cleanly(struct store *s)
+{
+    if (!hulse_store_healthy(s)) {
+        return;
+    }
+    if (hulse_appender_fits(&s->writer.end, FRAME_HEADER_BYTES) &&
+        hulse_group_own_record(s, FRAME_CLEAN, NULL, 0) == 0) {
+        (void)hulse_directory_end(&s->directory);
+    }
+}
+
+void hulse_store_stop(struct store *s)
+{
+    if (!s->running) {
+        return;
+    }
+    /* SYNC(store.stop_writer) release: what was submitted before. */
+    atomic_store_explicit(&s->stop_writer, 1, memory_order_release);
+    hulse_sleeper_wake(&s->writer_sleep, true);
+    (void)pthread_join(s->writer.thread, NULL);
+    /* SYNC(store.stop_reader) release: what was submitted before. */
+    atomic_store_explicit(&s->stop_reader, 1, memory_order_release);
+    hulse_sleeper_wake(&s->reader_sleep, true);
+    (void)pthread_join(s->reader.thread, NULL);
+    s->running = false;
+
+    (void)pthread_mutex_lock(&s->lock);
+    atomic_store_explicit(&s->closed, 1, memory_order_relaxed);
+    /* Against who submits now: one of both sees the other (the sleepers' fence). */
+    hulse_sleeper_prepare(&s->writer_sleep, SLEEPER_SLEEPING);
+    hulse_sleeper_call_off(&s->writer_sleep);
+    hulse_store_refuse_all(s);
+    (void)pthread_mutex_unlock(&s->lock);
+    end_cleanly(s);
+}
+
+void hulse_store_close(struct store **sp)
+{
+    struct store *s = *sp;
+
+    *sp = NULL;
+    if (s == NULL) {
+        return;
+    }
+    HULSE_ASSERT(!s->running);
+    hulse_appender_fini(&s->writer.end);
+    hulse_image_fini(&s->reader.image);
+    hulse_space_fini(&s->space);
+    hulse_state_destroy(&s->state);
+    hulse_directory_close(&s->directory);
+    cds_wfcq_destroy(&s->submitted_head, &s->submitted_tail);
+    cds_wfcq_destroy(&s->reads_head, &s->reads_tail);
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s->writer.body);
+    free(s->writer.entries);
+    free(s->path);
+    free(s);
+}
+
+/* ---- questions --------------------------------------------------------------------------- */
+
+uint64_t hulse_store_epoch(const struct store *s)
+{
+    return s->epoch;
+}
+
+void hulse_store_each_topic(const struct store *s,
+                            bool (*each)(void *ctx, const struct store_topic_info *topic),
+                            void *ctx)
+{
+    (void)hulse_state_each_topic(s->state, each, ctx);
+}
+
+uint32_t hulse_store_body_max(const struct store *s)
+{
+    /* What a segment holds: without its own header, in blocks without theirs. */
+    const uint32_t blocks = s->place.segment_bytes / BLOCK_BYTES - 1;
+    const uint32_t room = blocks * (BLOCK_BYTES - BLOCK_HEADER_BYTES) - FRAME_HEADER_BYTES;
+
+    return room < STORE_BODY_MAX ? room : STORE_BODY_MAX;
+}
+
+bool hulse_store_healthy(const struct store *s)
+{
+    return atomic_load_explicit(&s->failed, memory_order_relaxed) == 0;
+}
+
+void hulse_store_figures(const struct store *s, struct store_figures *out)
+{
+    const struct store_counts *c = &s->counts;
+
+    *out = (struct store_figures){
+        .log_bytes = atomic_load_explicit(&c->used, memory_order_relaxed) * s->place.segment_bytes,
+        .size_max = s->size_max,
+        .groups = atomic_load_explicit(&c->groups, memory_order_relaxed),
+        .records = atomic_load_explicit(&c->records, memory_order_relaxed),
+        .bytes = atomic_load_explicit(&c->bytes, memory_order_relaxed),
+        .parked = atomic_load_explicit(&c->parked, memory_order_relaxed),
+        .checkpoints = atomic_load_explicit(&c->checkpoints, memory_order_relaxed),
+        .reads = atomic_load_explicit(&s->reads, memory_order_relaxed),
+        .full = atomic_load_explicit(&c->full, memory_order_relaxed) != 0,
+    };
+}

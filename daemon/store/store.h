@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store - a directory with a log of records, and the two threads that work on it.
+ *
+ *   open (main: recovery) -> each_topic (workers, while they start) -> start -> requests -> stop
+ *   -> close
+ *
+ * Threads: open, start, stop and close by main; each_topic by any between open and start; the rest
+ *          by any.
+ * Errors:  open fails with DENIED, BUSY (a live daemon has it), IO, INVAL, UNSUPPORTED (made by a newer
+ *          version), each with a text that says what to do. Damage is no error: it is reported.
+ * Limits:  size_max for the files of the log; the state's memory grows with topics, subscriptions,
+ *          handles, and 1/64 Ki of the log.
+ * See:     README.md beside this file, design section 8.
+ */
+#ifndef HULSE_STORE_STORE_H
+#define HULSE_STORE_STORE_H
+
+#include "daemon/core/error.h"
+#include "daemon/core/ranges.h"
+#include "daemon/store/file_io.h"
+#include "daemon/store/store_request.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store;
+
+struct store_params {
+    const char *directory;  /* made if its parent exists */
+    uint64_t size_max;      /* bytes of segment files; at least 8 segments */
+    uint32_t segment_bytes; /* of a new directory; a power of two, 1 MiB to 1 GiB */
+    uint32_t handle_ttl_ms; /* a handle that is not seen for so long is forgotten: 24 h */
+    uint32_t lazy_ms;       /* how long a lazy request may wait for company: 2 */
+    const struct file_io *io; /* NULL: the system's */
+};
+
+void hulse_store_params_default(struct store_params *out);
+
+/* What a start found, for the log and for `hulse store check`. */
+struct store_report {
+    uint32_t topics;
+    uint32_t subscriptions;
+    uint64_t records;   /* applied from the log behind the checkpoint */
+    uint64_t log_bytes; /* in segments that are needed */
+    bool clean;         /* the last one ended as asked */
+    bool state_lost;    /* the checkpoint was unusable: set aside, its copy or the log were used */
+    bool copy_lost;     /* so was the last good copy */
+    uint64_t cut_bytes; /* of a torn tail */
+    uint64_t damaged_records; /* skipped; those of a damaged header count as one per gap */
+    uint64_t damaged_bytes;
+    uint32_t missing_segments; /* that the checkpoint names and that are not there */
+    uint64_t lost_messages;    /* positions known to have been there, not acknowledged, not found */
+    uint64_t homeless_records; /* of topics whose name was lost */
+    uint64_t ready_us;         /* how long open took */
+};
+
+/* NULL with *err. *report is filled when it is not NULL. Each finding is logged as well. */
+struct store *
+hulse_store_open(const struct store_params *params, struct store_report *report, struct error *err);
+/* Of this start: the ledger of what is stored from now on. Grows by one with each open. */
+uint64_t hulse_store_epoch(const struct store *s);
+
+/* ---- what there is, before the start ---- */
+
+struct store_cursor_count {
+    uint64_t position;
+    uint32_t count; /* redeliveries so far */
+};
+
+struct store_subscription_info {
+    uint64_t id;
+    const char *name;
+    const struct ranges *acknowledged;            /* borrowed */
+    const struct store_cursor_count *redelivered; /* by position, rising; not acknowledged */
+    uint32_t redelivered_count;
+};
+
+struct store_handle_info {
+    uint8_t handle[STORE_HANDLE_BYTES];
+    uint64_t seq;     /* highest stored */
+    uint64_t seen_ms; /* Unix epoch: when it last stored something */
+};
+
+struct store_topic_info {
+    uint64_t id;
+    const char *name;
+    uint64_t first_position; /* nothing below is there any more */
+    uint64_t next_position;  /* above all that was ever given */
+    bool terminated;
+    bool kept; /* made by an order */
+    const struct store_subscription_info *subscriptions;
+    uint32_t subscription_count;
+    const struct store_handle_info *handles;
+    uint32_t handle_count;
+};
+
+/* Everything is valid during `each`. False from `each` ends the walk. */
+void hulse_store_each_topic(const struct store *s,
+                            bool (*each)(void *ctx, const struct store_topic_info *topic),
+                            void *ctx);
+
+/* ---- life ---- */
+
+/* Starts the threads. What was submitted before is served. */
+hulse_status hulse_store_start(struct store *s, struct error *err);
+/* Serves what was submitted, makes a last checkpoint, ends the threads; later requests are answered CLOSED. */
+void hulse_store_stop(struct store *s);
+/* *s becomes NULL. No request is under way. */
+void hulse_store_close(struct store **s);
+
+/* ---- now: any thread, relaxed ---- */
+
+/* False after a failed write or sync: nothing is stored any more until a restart. */
+bool hulse_store_healthy(const struct store *s);
+
+struct store_figures {
+    uint64_t log_bytes; /* of segment files in use */
+    uint64_t size_max;
+    uint64_t groups; /* synced */
+    uint64_t records;
+    uint64_t bytes;  /* written */
+    uint64_t parked; /* messages that wait for space now */
+    uint64_t checkpoints;
+    uint64_t reads;
+    bool full;
+};
+
+void hulse_store_figures(const struct store *s, struct store_figures *out);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_internal - what the parts of a store share.
+ *
+ * Threads: a group of fields names its thread. `lock` guards the space, and the state while the threads run: the
+ *          writer changes it under the lock and looks at it without, the reader looks under the lock.
+ */
+#ifndef HULSE_STORE_STORE_INTERNAL_H
+#define HULSE_STORE_STORE_INTERNAL_H
+
+#include "daemon/core/rcu.h"
+#include "daemon/store/appender.h"
+#include "daemon/store/directory.h"
+#include "daemon/store/image.h"
+#include "daemon/store/sleeper.h"
+#include "daemon/store/space.h"
+#include "daemon/store/state.h"
+#include "daemon/store/store.h"
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define STORE_GROUP_MAX 16384U                      /* requests in one group */
+#define STORE_CHECKPOINT_BYTES (UINT64_C(32) << 20) /* of log between two */
+
+/* Requests one behind the other by their links; the owner's alone. */
+struct request_list {
+    struct store_request *first;
+    struct store_request *last;
+};
+
+struct group_entry {
+    struct store_request *rq;
+    uint64_t lsn;
+    uint32_t length; /* of its frame; 0: it has none */
+};
+
+struct writer {
+    pthread_t thread;
+    struct appender end;
+    struct request_list pending;
+    struct request_list parked; /* messages without room, and barriers behind them */
+    bool eager;                 /* one of `pending` may not wait */
+    uint64_t lazy_until_ns;
+    struct group_entry *entries;
+    uint32_t entry_count;
+    uint32_t created; /* topics and subscriptions in the group */
+    uint8_t *body;    /* of one control record */
+    size_t body_room;
+    struct store_client *answered; /* have answers that are not announced */
+    uint64_t checkpoint_lsn;       /* of the last one asked for */
+    bool look_for_space;           /* after a rotation, and news of the reader */
+    bool changed;                  /* something was acknowledged, trimmed, deleted */
+    uint32_t news;                 /* seen of store.news */
+};
+
+struct reader {
+    pthread_t thread;
+    struct image image;
+    uint64_t failed_ns; /* the next segment could not be prepared then; 0: it could */
+};
+
+struct store_counts {
+    _Atomic(uint64_t) groups;
+    _Atomic(uint64_t) records;
+    _Atomic(uint64_t) bytes;
+    _Atomic(uint64_t) parked;
+    _Atomic(uint64_t) checkpoints;
+    _Atomic(uint64_t) used; /* segments */
+    _Atomic(uint32_t) full;
+};
+
+struct store {
+    /* Nobody writes these while the threads run. */
+    struct store_params params;
+    char *path;
+    struct directory directory;
+    struct segment_place place;
+    uint32_t epoch;
+    uint64_t size_max;
+    bool running;
+
+    struct writer writer; /* the writer's, before and after by main */
+    struct reader reader; /* the reader's, likewise */
+
+    pthread_mutex_t lock;
+    struct state *state;
+    struct space space;
+    uint64_t synced; /* the log is stored up to here */
+
+    alignas(64) struct cds_wfcq_tail submitted_tail;
+    alignas(64) struct cds_wfcq_tail reads_tail;
+    alignas(64) struct cds_wfcq_head submitted_head; /* the writer's */
+    alignas(64) struct cds_wfcq_head reads_head;     /* the reader's */
+    struct sleeper writer_sleep;
+    struct sleeper reader_sleep;
+
+    /* Written by one, read by the other. */
+    alignas(64) _Atomic(uint32_t)
+        news;                /* counts what the reader has done that the writer may wait for */
+    _Atomic(uint32_t) hurry; /* the writer waits for the next segment */
+    _Atomic(uint32_t) stop_writer;
+    _Atomic(uint32_t) stop_reader;
+    _Atomic(uint32_t) closed;   /* nobody serves requests any more */
+    _Atomic(uint32_t) failed;   /* nothing is stored any more */
+    struct store_counts counts; /* written by the writer */
+    _Atomic(uint64_t) reads;    /* written by the reader */
+};
+
+/* ---- writer.c ---- */
+void *hulse_store_writer_run(void *store);
+/* Stops storing: what the disk holds is not known any more. */
+void hulse_store_fail(struct store *s, const char *what, int number);
+
+/* ---- reader.c ---- */
+void *hulse_store_reader_run(void *store);
+
+/* ---- client.c: from the writer, the reader, or under the lock when both are gone ---- */
+/* Its place in memory may be gone when it returns; `answered` collects the clients to be told. */
+void hulse_store_answer(struct store_client **answered,
+                        struct store_request *rq,
+                        hulse_status status);
+void hulse_store_announce(struct store_client **answered);
+void hulse_store_answer_read(struct store_read *rd, hulse_status status);
+/* Takes the next one; NULL: none. */
+struct store_request *hulse_store_take(struct store *s);
+struct store_read *hulse_store_take_read(struct store *s);
+/* Answers all that is queued with CLOSED. Locked. */
+void hulse_store_refuse_all(struct store *s);
+
+#endif
