@@ -122,7 +122,7 @@ static void open_all(struct bench *b)
 
 static void close_all(struct bench *b)
 {
-    b->broker->ops->producer_close(b->producer);
+    b->broker->ops->producer_close(b->producer, false);
     for (uint32_t i = 0; i < b->subscriptions; i++) {
         b->broker->ops->consumer_close(b->receivers[i].consumer, true);
     }

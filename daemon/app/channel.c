@@ -52,11 +52,16 @@ static hulse_status sizes(const struct session *s,
     return HULSE_OK;
 }
 
-static size_t tables_bytes(const struct session *s, enum hulse_channel_kind kind, uint32_t down)
+static size_t table_bytes(const struct session *s, enum hulse_channel_kind kind, uint32_t down)
 {
     return kind == HULSE_CHANNEL_PRODUCER
                ? down / HULSE_RECEIPT_BYTES * sizeof(struct inflight)
                : s->plane->shared->limits.unacked_max * sizeof(struct slot);
+}
+
+static size_t settle_bytes(enum hulse_channel_kind kind, uint32_t up)
+{
+    return kind == HULSE_CHANNEL_PRODUCER ? 0 : hulse_settle_bytes(up);
 }
 
 /* Makes the two memfds; B mapped and sealed. */
@@ -117,7 +122,8 @@ allocate(struct session *s, const struct hulse_ctl_open_channel *ask, struct err
     if (sizes(s, ask, &up, &down, err) != HULSE_OK) {
         return NULL;
     }
-    const size_t tables = tables_bytes(s, ask->kind, down);
+    const size_t slots = table_bytes(s, ask->kind, down);
+    const size_t tables = slots + settle_bytes(ask->kind, up);
     const uint64_t bytes = (uint64_t)up + down + 2ULL * HULSE_CONTROL_BYTES + tables;
     if (s->channel_count >= l->channels_max || bytes > l->session_bytes_max - s->bytes) {
         (void)hulse_fail(err,
@@ -153,11 +159,13 @@ allocate(struct session *s, const struct hulse_ctl_open_channel *ask, struct err
                            .fd_b = -1,
                            .up_bytes = up,
                            .down_bytes = down,
-                           .table_bytes = tables};
+                           .table_bytes = tables,
+                           .slot_bytes = slots};
     if (ch->kind == HULSE_CHANNEL_PRODUCER) {
         ch->inflight = table;
     } else {
         ch->slot_table = table;
+        ch->settlings = (struct settling *)(void *)((uint8_t *)table + slots);
         hulse_slots_init(ch, 0);
     }
     return ch;

@@ -11,7 +11,7 @@
 
 void hulse_slots_init(struct channel *ch, uint32_t count)
 {
-    const uint32_t all = (uint32_t)(ch->table_bytes / sizeof(struct slot));
+    const uint32_t all = (uint32_t)(ch->slot_bytes / sizeof(struct slot));
     ch->slot_count = count == 0 || count > all ? all : count;
     for (uint32_t i = 0; i < all; i++) {
         struct slot *slot = &ch->slot_table[i];
@@ -26,6 +26,7 @@ void hulse_slots_init(struct channel *ch, uint32_t count)
     ch->waiting_bytes = 0;
     ch->fragment_at = 0;
     ch->fragment_index = 0;
+    hulse_settle_reset(ch);
 }
 
 static uint64_t slot_ref(const struct channel *ch, uint32_t index)

@@ -73,11 +73,11 @@ void hulse_handle_destroy(struct handle **handle)
     hulse_mem_free(HULSE_MEM_SESSION, h, sizeof(*h));
 }
 
-static void random_id(uint8_t id[16])
+static void random_id(uint8_t id[BROKER_HANDLE_ID_BYTES])
 {
-    /* Cannot fail for 16 bytes once the kernel is up; a short read would leave zeros. */
-    if (getrandom(id, 16, 0) != 16) {
-        memset(id, 0, 16);
+    /* Cannot fail for 16 bytes once the kernel is up; zeros are no id, and brokers know that. */
+    if (getrandom(id, BROKER_HANDLE_ID_BYTES, 0) != (ssize_t)BROKER_HANDLE_ID_BYTES) {
+        memset(id, 0, BROKER_HANDLE_ID_BYTES);
     }
 }
 
@@ -111,7 +111,7 @@ static void producer_opened(void *ctx,
         .handle = h->number,
         .message_max = limits->message_bytes_max < rule_max ? limits->message_bytes_max : rule_max,
         .last_seq = UINT64_MAX};
-    random_id(m.handle_id);
+    memcpy(m.handle_id, h->id, sizeof(m.handle_id));
     struct hulse_packet reply;
     hulse_packet_begin(&reply, HULSE_CTL_PRODUCER, h->request, &m);
     hulse_session_reply(s, &reply);
@@ -139,7 +139,7 @@ static void consumer_opened(void *ctx, hulse_status status, const char *text, ui
     const char *topic = hulse_subscriber_topic(h->subscriber);
     struct hulse_ctl_consumer m = {
         .handle = h->number, .verdicts = verdicts, .topic_len = (uint16_t)strlen(topic)};
-    random_id(m.handle_id);
+    memcpy(m.handle_id, h->id, sizeof(m.handle_id));
     struct hulse_packet reply;
     hulse_packet_begin(&reply, HULSE_CTL_CONSUMER, h->request, &m);
     hulse_packet_append(&reply, topic, m.topic_len);
@@ -162,6 +162,7 @@ static const struct publisher_events producer_events = {
 static const struct subscriber_events consumer_events = {.opened = consumer_opened,
                                                          .message = hulse_deliver_message,
                                                          .failed = handle_failed,
+                                                         .settled = hulse_settle_settled,
                                                          .ask_room = ask_room};
 
 /* Copies a string member of a message to a terminated buffer; false unless it is UTF-8 text. */
@@ -218,12 +219,14 @@ void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
         return;
     }
     h->request = m.head.req;
+    random_id(h->id);
     struct error err = {0};
     const struct publisher_params params = {.flow = s->plane->shared->flow,
                                             .worker = s->plane->worker,
                                             .who = &s->who,
                                             .topic = topic,
                                             .name = s->name,
+                                            .handle_id = h->id,
                                             .app_rate = &s->rate,
                                             .hold_records = hold_records(ch),
                                             .events = &producer_events,
@@ -290,6 +293,7 @@ void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p)
         return;
     }
     h->request = m.head.req;
+    random_id(h->id);
     ch->consumer = h;
     ch->reader = m.type == BROKER_READER;
     ch->reassembly_bytes = m.reassembly_bytes;
@@ -302,6 +306,7 @@ void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p)
                                              .topic = t.topic,
                                              .subscription = t.subscription,
                                              .name = t.name,
+                                             .handle_id = h->id,
                                              .type = (enum broker_subscription)m.type,
                                              .earliest = m.start == 1,
                                              .events = &consumer_events,
@@ -317,6 +322,9 @@ static void finish_close(struct channel *ch, struct handle *h)
     if (ch->kind == HULSE_CHANNEL_CONSUMER && ch->slots_used > 0) {
         hulse_deliver_give_back_all(ch);
     }
+    if (h->publisher != NULL) {
+        hulse_publisher_forget(h->publisher); /* closed by the app, which keeps nothing of it */
+    }
     struct session *s = ch->session;
     const uint32_t request = h->request;
     struct handle *gone = h;
@@ -331,7 +339,7 @@ void hulse_handle_finish_closing(struct channel *ch)
     for (uint32_t i = 0; i < max && ch->closing > 0; i++) {
         struct handle *h = s->handles[i];
         if (h != NULL && h->channel == ch && h->state == HANDLE_CLOSING &&
-            ch->rx.read >= h->close_at && h->in_flight == 0) {
+            ch->rx.read >= h->close_at && h->in_flight == 0 && hulse_settle_done(ch)) {
             finish_close(ch, h);
         }
     }

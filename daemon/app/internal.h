@@ -67,11 +67,12 @@ struct handle {
     uint32_t number; /* generation << 16 | index */
     enum handle_state state;
     struct channel *channel;
-    struct publisher *publisher;   /* producer */
-    struct subscriber *subscriber; /* consumer */
-    uint32_t in_flight;            /* records without an answer */
-    uint32_t request;              /* to answer when opened or closed */
-    uint64_t close_at;             /* up position at CLOSE_HANDLE */
+    struct publisher *publisher;        /* producer */
+    struct subscriber *subscriber;      /* consumer */
+    uint32_t in_flight;                 /* records without an answer */
+    uint32_t request;                   /* to answer when opened or closed */
+    uint8_t id[BROKER_HANDLE_ID_BYTES]; /* made at the first open, kept by the app */
+    uint64_t close_at;                  /* up position at CLOSE_HANDLE */
     bool unsubscribe;
     bool failed; /* the broker gave up on it; records are answered FENCED */
 };
@@ -102,6 +103,12 @@ struct assembly {
     uint64_t token;
     bool active;
     uint8_t refuse; /* outcome of a message that is passed over, 0 = none */
+};
+
+/* A verdict that was taken and is not final yet. */
+struct settling {
+    uint64_t end;  /* up position behind its record, and behind those that needed no call */
+    uint64_t call; /* number of the subscriber's */
 };
 
 /* A delivery without a verdict. Index and generation make its `ref`. */
@@ -173,6 +180,11 @@ struct channel {
     uint32_t fragment_index;
     uint32_t reassembly_bytes;
     bool reader;
+    /* A ring as large as the records that the up ring can hold; entries [settled, unsettled). */
+    struct settling *settlings;
+    uint32_t settling_mask;
+    uint64_t settled;
+    uint64_t unsettled;
 
     /* Rare. */
     uint32_t id;
@@ -185,7 +197,8 @@ struct channel {
     struct hulse_region b;
     uint32_t up_bytes;
     uint32_t down_bytes;
-    size_t table_bytes; /* of inflight or slot_table, for hulse_mem_free */
+    size_t table_bytes; /* of inflight or slot_table with what is behind it */
+    size_t slot_bytes;  /* of inflight or slot_table alone */
     uint64_t start;     /* up position to begin at (ATTACH) */
 };
 
@@ -463,6 +476,22 @@ uint64_t hulse_deliver_want(const struct channel *ch);
 void hulse_slots_init(struct channel *ch, uint32_t count);
 /* Takes a delivery out of the waiting list. */
 void hulse_waiting_remove(struct channel *ch, uint32_t index);
+
+/* ---- settle.c ---- */
+
+/* Bytes of the ring of `settlings` of a consumer's channel. */
+size_t hulse_settle_bytes(uint32_t up_bytes);
+/* Every record that was taken is the app's again. */
+void hulse_settle_reset(struct channel *ch);
+/* The record that ends at the read position was applied by call number `call`, 0 = by none. */
+void hulse_settle_note(struct channel *ch, uint64_t call);
+/* Subscriber's event. */
+void hulse_settle_settled(void *ctx, uint64_t call);
+/* No verdict waits for its broker. */
+static inline bool hulse_settle_done(const struct channel *ch)
+{
+    return ch->settled == ch->unsettled;
+}
 
 /* ---- verdict.c ---- */
 

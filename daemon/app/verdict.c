@@ -128,15 +128,16 @@ unsigned hulse_verdict_take(struct plane *p, struct channel *ch, unsigned budget
         if (index == SLOT_NONE) {
             ch->stats[HULSE_STAT_FAILED] += 1;
             p->verdicts_ignored += 1;
+            hulse_settle_note(ch, 0);
             continue;
         }
         apply(p, ch, &v, index);
+        hulse_settle_note(ch, hulse_subscriber_calls(ch->consumer->subscriber));
         ch->stats[HULSE_STAT_DONE] += 1;
     }
     if (taken > 0) {
         ch->stats[HULSE_STAT_TAKEN_RECORDS] += taken;
         ch->stats[HULSE_STAT_TAKEN_BYTES] += bytes;
-        ch->rx.released = ch->rx.read;
         hulse_plane_touch(p, ch);
     }
     return taken;

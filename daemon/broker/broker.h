@@ -58,8 +58,11 @@ struct broker_ops {
     void (*send)(struct broker_producer *p, const struct broker_record *r);
     /* After `opened`. One at a time: BUSY before the last one's `flushed`. */
     hulse_status (*flush)(struct broker_producer *p, struct error *err);
-    /* No further event; records without an answer are finished by the implementation. */
-    void (*producer_close)(struct broker_producer *p);
+    /*
+     * No further event; records without an answer are finished by the implementation. `forget`: its
+     * handle id will not come back, so nothing has to be remembered of it.
+     */
+    void (*producer_close)(struct broker_producer *p, bool forget);
 
     /* ---- consumers: all but close after `opened` ---- */
 
@@ -77,6 +80,13 @@ struct broker_ops {
                            void (*ended)(void *ctx, struct broker_delivery *d));
     /* Handled and refused: again after delay_ms, its redelivery count one higher. */
     void (*nack)(struct broker_consumer *c, struct broker_delivery *d, uint32_t delay_ms);
+    /*
+     * Acknowledges a message by its id, with no delivery at hand: a verdict that a consumer of an
+     * earlier daemon gave. `cumulative`: all up to it, as ack_cumulative without telling. Ended wherever
+     * it waits; held by a consumer, this one included: when that one lets it go. Of a message that is not
+     * known, or was acknowledged: no effect.
+     */
+    void (*ack_id)(struct broker_consumer *c, const struct broker_id *id, bool cumulative);
     /* Never started by the app: again at once, elsewhere if possible, count unchanged. */
     void (*give_back)(struct broker_consumer *c, struct broker_delivery *d);
     /* A nack without delay for all that has no verdict, told through `ended`. */

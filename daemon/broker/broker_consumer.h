@@ -59,6 +59,12 @@ struct broker_consumer_events {
      * valid; verdicts are taken and have no effect. Close is still owed.
      */
     void (*failed)(void *ctx, hulse_status status, const char *text);
+    /*
+     * `count` more of the calls ack, ack_cumulative, nack and ack_id, one for each call, in their
+     * order, are final: with a durable broker they survive the daemon. After `failed` too; none
+     * comes after close. The last touch of the call that causes it.
+     */
+    void (*settled)(void *ctx, uint32_t count);
     /* Failover: this consumer is the one that gets messages, or no longer. Inactive at first. */
     void (*active)(void *ctx);
     void (*inactive)(void *ctx);
@@ -82,6 +88,8 @@ struct broker_consumer_params {
     void *ctx;
     bool create;    /* the topic, if need be; else NO_TOPIC */
     bool transient; /* the subscription goes with its last consumer */
+    /* As of a producer: zeros = none; the same again after a restart. */
+    uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
 };
 
 struct broker_consumer {

@@ -27,6 +27,9 @@ enum broker_class {
     BROKER_FENCED
 };
 
+/* Of a producer's or consumer's name for itself that survives the daemon. */
+#define BROKER_HANDLE_ID_BYTES 16U
+
 struct broker_span {
     const uint8_t *data;
     uint32_t bytes;

@@ -72,8 +72,6 @@ enum broker_access {
     BROKER_ACCESS_TAKE        /* nobody; who is there is fenced */
 };
 
-#define BROKER_HANDLE_ID_BYTES 16U
-
 struct broker_producer_params {
     const char *topic; /* full name; these are borrowed until open returns */
     const char *name;  /* wished producer name, may be empty */

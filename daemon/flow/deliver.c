@@ -26,6 +26,8 @@ struct subscriber {
     void *ctx;
     uint64_t estimate_bytes; /* 0 = no message seen yet */
     uint64_t outstanding;    /* permits given and not used */
+    uint64_t calls;          /* verdicts passed on */
+    uint64_t settled;        /* of them */
     bool opened;
     void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative */
     struct subscriber_counters counters;
@@ -38,6 +40,7 @@ struct subscriber {
     bool earliest;
     const char *subscription; /* behind the topic, as the name */
     const char *name;
+    uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     size_t object_bytes;
     char topic[]; /* terminated */
 };
@@ -87,12 +90,24 @@ static bool expired(const struct subscriber *s, const struct broker_delivery *d)
     return now_ms > d->publish_time_ms && now_ms - d->publish_time_ms > ttl_ms;
 }
 
+static void pass_ack(struct subscriber *s, struct broker_delivery *d)
+{
+    s->calls += 1;
+    s->consumer->ops->ack(s->consumer, d);
+}
+
+static void pass_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
+{
+    s->calls += 1;
+    s->consumer->ops->nack(s->consumer, d, delay_ms);
+}
+
 /* Ended without having been seen. Its permit is used; that room is left has to be told again. */
 static void expire(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.expired += 1;
     hulse_topic_state_count(s->grant.topic_state, TOPIC_EXPIRED_ON_DELIVERY);
-    s->consumer->ops->ack(s->consumer, d);
+    pass_ack(s, d);
     s->events->ask_room(s->ctx);
 }
 
@@ -117,8 +132,20 @@ static void broker_failed(void *ctx, hulse_status status, const char *text)
     s->events->failed(s->ctx, status, text);
 }
 
-static const struct broker_consumer_events consumer_events = {
-    .opened = broker_opened, .message = broker_message, .failed = broker_failed};
+static void broker_settled(void *ctx, uint32_t count)
+{
+    struct subscriber *s = ctx;
+    s->settled += count;
+    HULSE_ASSERT(s->settled <= s->calls);
+    if (s->events->settled != NULL) {
+        s->events->settled(s->ctx, s->settled);
+    }
+}
+
+static const struct broker_consumer_events consumer_events = {.opened = broker_opened,
+                                                              .message = broker_message,
+                                                              .failed = broker_failed,
+                                                              .settled = broker_settled};
 
 /* Copies a text to *at, which moves on behind it. */
 static const char *copy_text(char **at, const char *text)
@@ -143,6 +170,9 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         s->who = *params->who;
         s->type = params->type;
         s->earliest = params->earliest;
+        if (params->handle_id != NULL) {
+            memcpy(s->handle_id, params->handle_id, sizeof(s->handle_id));
+        }
         s->object_bytes = bytes;
         (void)copy_text(&at, topic);
         s->subscription = copy_text(&at, params->subscription);
@@ -162,7 +192,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
     HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
-    const struct broker_consumer_params below = {
+    struct broker_consumer_params below = {
         .topic = s->topic,
         .subscription = s->subscription,
         .name = s->name,
@@ -171,6 +201,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
         .events = &consumer_events,
         .ctx = s,
         .create = s->grant.topic.auto_create};
+    memcpy(below.handle_id, s->handle_id, sizeof(below.handle_id));
     return b->ops->consumer_open(b, s->worker, &below, &s->consumer, err);
 }
 
@@ -270,7 +301,7 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
 
 void hulse_subscriber_ack(struct subscriber *s, struct broker_delivery *d)
 {
-    s->consumer->ops->ack(s->consumer, d);
+    pass_ack(s, d);
 }
 
 static void broker_ended(void *ctx, struct broker_delivery *d)
@@ -286,13 +317,14 @@ void hulse_subscriber_ack_cumulative(struct subscriber *s,
     HULSE_ASSERT(s->ended == NULL);
 
     s->ended = ended;
+    s->calls += 1;
     s->consumer->ops->ack_cumulative(s->consumer, d, broker_ended);
     s->ended = NULL;
 }
 
 void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
 {
-    s->consumer->ops->nack(s->consumer, d, delay_ms);
+    pass_nack(s, d, delay_ms);
 }
 
 uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d)
@@ -312,18 +344,34 @@ void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery 
 {
     s->counters.unconfigured += 1;
     hulse_topic_state_count(s->grant.topic_state, TOPIC_VERDICT_UNCONFIGURED);
-    s->consumer->ops->nack(s->consumer, d, hulse_subscriber_backoff_ms(s, d));
+    pass_nack(s, d, hulse_subscriber_backoff_ms(s, d));
 }
 
 void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.dropped += 1;
-    s->consumer->ops->ack(s->consumer, d);
+    pass_ack(s, d);
 }
 
 void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d)
 {
     s->consumer->ops->give_back(s->consumer, d);
+}
+
+void hulse_subscriber_ack_id(struct subscriber *s, const struct broker_id *id, bool cumulative)
+{
+    s->calls += 1;
+    s->consumer->ops->ack_id(s->consumer, id, cumulative);
+}
+
+uint64_t hulse_subscriber_calls(const struct subscriber *s)
+{
+    return s->calls;
+}
+
+uint64_t hulse_subscriber_settled(const struct subscriber *s)
+{
+    return s->settled;
 }
 
 void hulse_subscriber_close(struct subscriber **subscriber, bool unsubscribe)

@@ -32,6 +32,8 @@ struct subscriber_events {
     /* Owned by the front end until it ends it by one of the calls below, or closes. */
     void (*message)(void *ctx, struct broker_delivery *d);
     void (*failed)(void *ctx, hulse_status status, const char *text);
+    /* Verdicts up to number `call` are final; see hulse_subscriber_calls(). NULL: nobody asks. */
+    void (*settled)(void *ctx, uint64_t call);
     /* Permits were used up by messages that are not handed out: tell the room again, soon. */
     void (*ask_room)(void *ctx);
 };
@@ -51,6 +53,7 @@ struct subscriber_params {
     const char *name;
     enum broker_subscription type;
     bool earliest;
+    const uint8_t *handle_id; /* BROKER_HANDLE_ID_BYTES; NULL = none */
     const struct subscriber_events *events;
     void *ctx;
 };
@@ -77,6 +80,15 @@ void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery 
 void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d);
 /* Never started by the app. */
 void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d);
+/* broker.h, ack_id. */
+void hulse_subscriber_ack_id(struct subscriber *s, const struct broker_id *id, bool cumulative);
+/*
+ * Number of the last verdict that was passed to the broker, from 1; of every call above but give_back,
+ * and of those that are made here. It may be settled already.
+ */
+uint64_t hulse_subscriber_calls(const struct subscriber *s);
+/* Verdicts up to this number are final. */
+uint64_t hulse_subscriber_settled(const struct subscriber *s);
 /* The tables have changed. */
 enum subscriber_change hulse_subscriber_recheck(struct subscriber *s);
 /* Bit n: enum hulse_verdict n is configured. */

@@ -53,7 +53,9 @@ struct publisher {
     bool *closed;   /* of the pump that is running */
     struct opening *opening;
     bool opened;
+    bool forget;
     const char *name; /* behind the topic */
+    uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     size_t object_bytes;
     char topic[]; /* terminated */
 };
@@ -181,6 +183,9 @@ static struct publisher *create(const struct publisher_params *params, const cha
         p->app_rate = params->app_rate;
         p->bytes_max = params->flow->message_bytes_max;
         p->object_bytes = bytes;
+        if (params->handle_id != NULL) {
+            memcpy(p->handle_id, params->handle_id, sizeof(p->handle_id));
+        }
         memcpy(p->topic, topic, topic_bytes);
         memcpy(p->topic + topic_bytes, params->name, name_bytes);
         p->name = p->topic + topic_bytes;
@@ -242,11 +247,12 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
     HULSE_ASSERT(p->grant.topic.broker < p->flow->broker_count);
 
     struct broker *b = p->flow->brokers[p->grant.topic.broker];
-    const struct broker_producer_params below = {.topic = p->topic,
-                                                 .name = p->name,
-                                                 .events = &producer_events,
-                                                 .ctx = p,
-                                                 .create = p->grant.topic.auto_create};
+    struct broker_producer_params below = {.topic = p->topic,
+                                           .name = p->name,
+                                           .events = &producer_events,
+                                           .ctx = p,
+                                           .create = p->grant.topic.auto_create};
+    memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
     p->send = b->ops->send;
     return b->ops->producer_open(b, p->worker, &below, &p->producer, err);
 }
@@ -484,6 +490,11 @@ void hulse_publisher_publish(struct publisher *p, const struct broker_record *r)
     p->send(p->producer, r);
 }
 
+void hulse_publisher_forget(struct publisher *p)
+{
+    p->forget = true;
+}
+
 void hulse_publisher_close(struct publisher **publisher)
 {
     struct publisher *p = *publisher;
@@ -492,7 +503,7 @@ void hulse_publisher_close(struct publisher **publisher)
         *p->closed = true;
     }
     if (p->producer != NULL) {
-        p->producer->ops->producer_close(p->producer);
+        p->producer->ops->producer_close(p->producer, p->forget);
     }
     destroy(p);
 }

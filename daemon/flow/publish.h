@@ -55,6 +55,7 @@ struct publisher_params {
     const struct identity *who; /* borrowed until open returns, as the strings */
     const char *topic;          /* short or full name, terminated */
     const char *name;
+    const uint8_t *handle_id;     /* BROKER_HANDLE_ID_BYTES; NULL = none */
     struct bucket_pair *app_rate; /* of the application; outlives the publisher; NULL = none */
     /*
      * Records are copied when the broker is behind, and beyond the rule's pending_bytes, or this
@@ -73,6 +74,8 @@ hulse_status hulse_publisher_open(struct publisher **out,
                                   const struct publisher_params *params,
                                   struct error *err);
 void hulse_publisher_publish(struct publisher *p, const struct broker_record *r);
+/* Its handle id will not come back: told to the broker when it closes. */
+void hulse_publisher_forget(struct publisher *p);
 /* No further event comes; *p becomes NULL. */
 void hulse_publisher_close(struct publisher **p);
 /* Full topic name, valid while open. */

@@ -29,6 +29,7 @@ static hulse_status producer_open(struct broker *b,
     (void)w;
     f->opens += 1;
     f->create = params->create;
+    memcpy(f->handle_id, params->handle_id, sizeof(f->handle_id));
     (void)snprintf(f->topic, sizeof(f->topic), "%s", params->topic);
     if (f->refuse_open != HULSE_OK) {
         return hulse_fail(err, f->refuse_open, "refused by the fake");
@@ -59,9 +60,11 @@ static void producer_send(struct broker_producer *p, const struct broker_record 
     }
 }
 
-static void producer_close(struct broker_producer *p)
+static void producer_close(struct broker_producer *p, bool forget)
 {
-    HULSE_CONTAINER(p, struct fake_broker, producer)->producer_closes += 1;
+    struct fake_broker *f = HULSE_CONTAINER(p, struct fake_broker, producer);
+    f->producer_closes += 1;
+    f->producer_forgets += forget;
 }
 
 static hulse_status consumer_open(struct broker *b,
@@ -77,6 +80,7 @@ static hulse_status consumer_open(struct broker *b,
     f->start = params->start;
     f->create = params->create;
     f->transient = params->transient;
+    memcpy(f->handle_id, params->handle_id, sizeof(f->handle_id));
     (void)snprintf(f->topic, sizeof(f->topic), "%s", params->topic);
     (void)snprintf(f->subscription, sizeof(f->subscription), "%s", params->subscription);
     if (f->refuse_open != HULSE_OK) {
@@ -116,9 +120,18 @@ static void call(struct broker_consumer *c,
     f->calls[f->call_count++] = (struct fake_call){.verdict = verdict, .d = d, .delay_ms = delay};
 }
 
+/* The last touch of a call. */
+static void settled(struct broker_consumer *c)
+{
+    if (!of_consumer(c)->settle_later) {
+        hulse_fake_settled(of_consumer(c), 1);
+    }
+}
+
 static void ack(struct broker_consumer *c, struct broker_delivery *d)
 {
     call(c, FAKE_ACK, d, 0);
+    settled(c);
 }
 
 static void ack_cumulative(struct broker_consumer *c,
@@ -127,11 +140,20 @@ static void ack_cumulative(struct broker_consumer *c,
 {
     call(c, FAKE_CUMULATIVE, d, 0);
     ended(c->ctx, d);
+    settled(c);
+}
+
+static void ack_id(struct broker_consumer *c, const struct broker_id *id, bool cumulative)
+{
+    call(c, cumulative ? FAKE_ACK_ID_CUMULATIVE : FAKE_ACK_ID, NULL, 0);
+    of_consumer(c)->calls[of_consumer(c)->call_count - 1].id = *id;
+    settled(c);
 }
 
 static void nack(struct broker_consumer *c, struct broker_delivery *d, uint32_t delay_ms)
 {
     call(c, FAKE_NACK, d, delay_ms);
+    settled(c);
 }
 
 static void give_back(struct broker_consumer *c, struct broker_delivery *d)
@@ -235,6 +257,7 @@ static const struct broker_ops ops = {.type = "fake",
                                       .ack_cumulative = ack_cumulative,
                                       .nack = nack,
                                       .give_back = give_back,
+                                      .ack_id = ack_id,
                                       .redeliver_all = redeliver_all,
                                       .seek = seek,
                                       .last_message_id = last_message_id,
@@ -316,6 +339,13 @@ void hulse_fake_end_of_topic(struct fake_broker *f)
 {
     if (f->consumer.events->end_of_topic != NULL) {
         f->consumer.events->end_of_topic(f->consumer.ctx);
+    }
+}
+
+void hulse_fake_settled(struct fake_broker *f, uint32_t count)
+{
+    if (f->consumer.events->settled != NULL) {
+        f->consumer.events->settled(f->consumer.ctx, count);
     }
 }
 

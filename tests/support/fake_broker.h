@@ -15,12 +15,21 @@
 
 #define FAKE_LOG_MAX 4096U
 
-enum fake_verdict { FAKE_ACK, FAKE_CUMULATIVE, FAKE_NACK, FAKE_GIVE_BACK, FAKE_REDELIVER_ALL };
+enum fake_verdict {
+    FAKE_ACK,
+    FAKE_CUMULATIVE,
+    FAKE_NACK,
+    FAKE_GIVE_BACK,
+    FAKE_REDELIVER_ALL,
+    FAKE_ACK_ID,
+    FAKE_ACK_ID_CUMULATIVE
+};
 
 struct fake_call {
     enum fake_verdict verdict;
-    struct broker_delivery *d;
+    struct broker_delivery *d; /* NULL with an id */
     uint32_t delay_ms;
+    struct broker_id id;
 };
 
 struct fake_broker {
@@ -34,6 +43,7 @@ struct fake_broker {
     bool answer_at_once;
     struct broker_answer answer; /* then */
     uint32_t deliver_in_permit;  /* payload bytes; 0 = deliver by hand */
+    bool settle_later;           /* the events come with hulse_fake_settled() */
     /* What was heard. */
     struct broker_producer producer;
     struct broker_consumer consumer;
@@ -43,11 +53,13 @@ struct fake_broker {
     struct broker_position start;
     bool create;
     bool transient;
+    uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     uint32_t opens;
     uint32_t flushes;
     uint32_t errands[BROKER_UNSUBSCRIBE + 1];
     struct broker_position sought;
     uint32_t producer_closes;
+    uint32_t producer_forgets; /* of them */
     uint32_t consumer_closes;
     bool unsubscribed;
     uint64_t tokens[FAKE_LOG_MAX];
@@ -81,6 +93,8 @@ void hulse_fake_resumed(struct fake_broker *f);
 void hulse_fake_flushed(struct fake_broker *f);
 void hulse_fake_active(struct fake_broker *f, bool active);
 void hulse_fake_end_of_topic(struct fake_broker *f);
+/* The events of a settle_later. */
+void hulse_fake_settled(struct fake_broker *f, uint32_t count);
 void hulse_fake_done(struct fake_broker *f,
                      enum broker_errand errand,
                      hulse_status status,

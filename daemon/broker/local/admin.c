@@ -3,6 +3,7 @@
  * admin - orders about topics, on the worker of the topic.
  */
 #include "daemon/broker/local/ask.h"
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 
 #include <string.h>
@@ -89,6 +90,9 @@ static void create(struct local_worker *lw, struct ask *a)
         return;
     }
     topic->kept = true;
+    if (topic->durable != NULL) {
+        hulse_later_ask(lw, a, topic->durable->creation, false);
+    }
 }
 
 static void truncate_topic(struct topic *topic)
@@ -98,19 +102,20 @@ static void truncate_topic(struct topic *topic)
     }
 }
 
-static void tell_last(const struct topic *topic, struct broker_admin *q)
-{
-    q->has_last = topic->next_entry != 0;
-    q->last = (struct broker_id){.ledger = topic->worker->broker->epoch_s, .batch = -1};
-    if (q->has_last) {
-        q->last.entry = topic->next_entry - 1;
-    }
-}
 
-static void with_topic(struct topic *topic, struct ask *a)
+/* What changes a topic: in memory first, then in the store, which answers. */
+static void change(struct topic *topic, struct ask *a)
 {
     hulse_status status = HULSE_OK;
     const char *text = "";
+    struct order *o = NULL;
+    if (topic->durable != NULL) {
+        o = hulse_durable_prepare(topic, a->admin->command);
+        if (o == NULL) {
+            hulse_ask_refuse(a, HULSE_NO_MEMORY, "no memory for the order");
+            return;
+        }
+    }
     switch (a->admin->command) {
     case BROKER_ADMIN_DELETE:
         status = hulse_topic_delete(topic, a->admin->force, &text);
@@ -118,21 +123,23 @@ static void with_topic(struct topic *topic, struct ask *a)
     case BROKER_ADMIN_TERMINATE:
         status = hulse_topic_terminate(topic, &text);
         if (status == HULSE_OK) {
-            tell_last(topic, a->admin);
+            a->admin->has_last = hulse_topic_last(topic, &a->admin->last);
         }
         break;
     case BROKER_ADMIN_TRUNCATE:
-        truncate_topic(topic);
+        if (topic->durable == NULL) {
+            truncate_topic(topic);
+        }
         break;
-    case BROKER_ADMIN_SUBSCRIPTIONS:
-        list_subscriptions(topic, a);
-        return;
-    case BROKER_ADMIN_CREATE:
-    case BROKER_ADMIN_TOPICS:
-    case BROKER_ADMIN_SET_POLICY:
+    default:
         HULSE_ASSERT(false);
     }
     hulse_ask_refuse(a, status, text);
+    if (o != NULL && status == HULSE_OK) {
+        hulse_durable_order(o, a);
+    } else {
+        hulse_mem_free(HULSE_MEM_TOPIC, o, sizeof(*o));
+    }
 }
 
 void hulse_ask_admin(struct local_worker *lw, struct ask *a)
@@ -151,5 +158,13 @@ void hulse_ask_admin(struct local_worker *lw, struct ask *a)
         hulse_ask_refuse(a, HULSE_NO_TOPIC, "the topic does not exist");
         return;
     }
-    with_topic(topic, a);
+    if (topic->durable != NULL && topic->durable->creation != NULL) {
+        hulse_later_ask(lw, a, topic->durable->creation, true);
+        return;
+    }
+    if (command == BROKER_ADMIN_SUBSCRIPTIONS) {
+        list_subscriptions(topic, a);
+        return;
+    }
+    change(topic, a);
 }

@@ -4,6 +4,7 @@
  */
 #include "daemon/broker/local/ask.h"
 
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 
 #include <stdio.h>
@@ -47,6 +48,10 @@ static void lookup(struct local_worker *lw, struct ask *a)
     struct topic *topic = hulse_topic_find(lw, &wish, &status, &text);
     if (topic == NULL) {
         hulse_ask_refuse(a, status, text);
+        return;
+    }
+    if (topic->durable != NULL && topic->durable->creation != NULL) {
+        hulse_later_ask(lw, a, topic->durable->creation, true);
         return;
     }
     hulse_topic_consider(topic); /* a new one is unused */
@@ -97,8 +102,15 @@ static void run_there(struct inbox_node *node)
     } else {
         hulse_ask_serve(lw, a);
     }
-    node->run = run_back;
-    hulse_inbox_answer(a->request->home, node);
+    if (a->later == NULL) {
+        hulse_ask_answer(a);
+    }
+}
+
+void hulse_ask_answer(struct ask *a)
+{
+    a->node.run = run_back;
+    hulse_inbox_answer(a->request->home, &a->node);
 }
 
 /* False: it stays here, refused. */
@@ -137,6 +149,7 @@ create(struct broker *b, struct broker_request *request, enum ask_kind kind, str
 static void begin(struct ask *a)
 {
     struct worker *self = hulse_worker_self();
+    a->from_control = self == NULL;
     if (self == NULL) {
         if (!go_there(a)) {
             hulse_ask_done(a);
@@ -144,18 +157,21 @@ static void begin(struct ask *a)
         return;
     }
     struct local_worker *lw = hulse_worker_state(self, &hulse_local_module);
+    a->from = lw->index;
     if (a->worker != lw->index) {
         hulse_lane_add(lw, a->worker, &a->op, OP_ASK);
         return;
     }
     hulse_ask_serve(lw, a);
-    hulse_ask_done(a);
+    if (a->later == NULL) {
+        hulse_ask_done(a);
+    }
 }
 
 /* Towards the worker of a topic. */
 static hulse_status begin_at(struct ask *a, const char *topic, struct error *err)
 {
-    const hulse_status st = hulse_open_check(topic, &a->hash, err);
+    const hulse_status st = hulse_open_check(&a->broker->base, topic, &a->hash, err);
     if (st != HULSE_OK) {
         hulse_mem_free(HULSE_MEM_TOPIC, a, sizeof(*a));
         return st;
@@ -189,13 +205,13 @@ hulse_status hulse_local_stats(struct broker *b, struct broker_stats *q, struct 
 static hulse_status admin_supported(const struct broker_admin *q, struct error *err)
 {
     if (q->command == BROKER_ADMIN_CREATE && q->partitions != 0) {
-        return hulse_fail(err, HULSE_UNSUPPORTED, "topics in memory have no partitions");
+        return hulse_fail(err, HULSE_UNSUPPORTED, "topics of the local broker have no partitions");
     }
     if (q->command == BROKER_ADMIN_SET_POLICY) {
         return hulse_fail(err,
                           HULSE_UNSUPPORTED,
-                          "topics in memory have no policy of their own: rules are in the "
-                          "configuration");
+                          "topics of the local broker have no policy of their own: rules are in "
+                          "the configuration");
     }
     return HULSE_OK;
 }

@@ -26,6 +26,8 @@ struct ask {
     };
     enum ask_kind kind;
     bool every_worker; /* one after the other */
+    bool from_control;
+    uint32_t from; /* worker, unless from control */
     uint32_t worker;   /* it is there, or goes there */
     uint64_t hash;
     /* Results beyond the request. */
@@ -34,12 +36,15 @@ struct ask {
     size_t names_room;
     void *block;
     size_t block_bytes;
+    struct later *later; /* it is answered when the store has answered */
 };
 
 /* On the topic's worker. */
 void hulse_ask_serve(struct local_worker *lw, struct ask *a);
 /* Where it came from: tells, and frees what travelled. */
 void hulse_ask_done(struct ask *a);
+/* From control: the answer of one that came later. */
+void hulse_ask_answer(struct ask *a);
 /* A status other than OK for the request, with its text. */
 void hulse_ask_refuse(struct ask *a, hulse_status status, const char *text);
 /* The orders (admin.c) and figures (figures.c), on the topic's worker. */

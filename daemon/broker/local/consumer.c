@@ -3,6 +3,7 @@
  * consumer - the subscriber's end. On the topic's worker it is a name for its seat; elsewhere it
  * has deliveries of its own, whose verdicts travel back.
  */
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 
 #include <stddef.h>
@@ -51,12 +52,13 @@ hulse_status hulse_local_consumer_open(struct broker *b,
 {
     struct local_worker *lw = hulse_worker_state(w, &hulse_local_module);
     uint64_t hash = 0;
-    const hulse_status st = hulse_open_check(params->topic, &hash, err);
+    const hulse_status st = hulse_open_check(b, params->topic, &hash, err);
     if (st != HULSE_OK) {
         return st;
     }
     if (params->start.kind != BROKER_LATEST && params->start.kind != BROKER_EARLIEST) {
-        return hulse_fail(err, HULSE_UNSUPPORTED, "non-persistent topics keep nothing to start at");
+        return hulse_fail(
+            err, HULSE_UNSUPPORTED, "the local broker starts at the earliest or the latest message");
     }
     struct consumer *c = create(b, lw, params);
     if (c == NULL) {
@@ -64,11 +66,13 @@ hulse_status hulse_local_consumer_open(struct broker *b,
     }
     c->owner = (uint32_t)(hash % lw->worker_count);
     c->remote = c->owner != lw->index;
+    c->durable = hulse_topic_is_persistent(params->topic);
     struct open_request rq = {.consumer = c,
                               .hash = hash,
                               .topic = params->topic,
                               .subscription = params->subscription,
                               .type = params->type,
+                              .start = params->start.kind,
                               .create = params->create,
                               .transient = params->transient,
                               .worker = lw->index};
@@ -76,7 +80,9 @@ hulse_status hulse_local_consumer_open(struct broker *b,
         hulse_link_append(&lw->consumers, &c->link);
         hulse_topic_attach_consumer(lw, &rq);
         *out = &c->base;
-        hulse_consumer_opened(&rq);
+        if (rq.later == NULL) {
+            hulse_consumer_opened(&rq);
+        }
         return HULSE_OK;
     }
     struct open_request *travelling = hulse_open_copy(&rq);
@@ -88,6 +94,19 @@ hulse_status hulse_local_consumer_open(struct broker *b,
     *out = &c->base;
     hulse_lane_add(lw, c->owner, &travelling->op, OP_OPEN_CONSUMER);
     return HULSE_OK;
+}
+
+/* Closed by the front end, and open. */
+static void close_open(struct consumer *c)
+{
+    if (c->remote) {
+        hulse_lane_add(c->worker, c->owner, &c->close_op, OP_CLOSE_CONSUMER);
+        return;
+    }
+    hulse_seat_close(c->seat, c->unsubscribe);
+    c->state = END_GONE;
+    c->seat = NULL;
+    hulse_consumer_release(c);
 }
 
 void hulse_consumer_opened(struct open_request *rq)
@@ -105,7 +124,7 @@ void hulse_consumer_opened(struct open_request *rq)
     c->seat = rq->opened_seat;
     c->topic = rq->opened_topic;
     if (c->closed) {
-        hulse_lane_add(c->worker, c->owner, &c->close_op, OP_CLOSE_CONSUMER);
+        close_open(c);
         return;
     }
     c->base.events->opened(c->base.ctx, HULSE_OK, rq->text);
@@ -202,19 +221,92 @@ verdict(struct consumer *c, struct delivery *dl, enum verdict verdict, uint32_t 
     }
     dl->verdict = (uint8_t)verdict;
     dl->delay_ms = delay_ms;
+    /* A call that ends many is one: its last. */
+    dl->call = verdict == VERDICT_ACK_CUMULATIVE || (verdict != VERDICT_GIVE_BACK && !c->in_ended);
     hulse_lane_add(c->worker, c->owner, &dl->op, OP_VERDICT);
+}
+
+void hulse_consumer_settled(struct consumer *c, uint32_t count)
+{
+    HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC);
+    if (c->remote && c->durable) {
+        count += c->uncarried;
+        c->uncarried = 0;
+        c->calls -= count;
+    }
+    if (!c->closed && c->base.events->settled != NULL) {
+        c->base.events->settled(c->base.ctx, count);
+    }
+}
+
+/*
+ * A call with a verdict. Nothing of a non-persistent topic survives the daemon, so it is final at once;
+ * of a persistent one its seat says when, elsewhere when the verdict arrives. Last touch.
+ */
+static void called(struct consumer *c)
+{
+    if (!c->durable) {
+        hulse_consumer_settled(c, 1);
+    } else if (c->remote) {
+        c->calls += 1;
+    } else {
+        hulse_seat_called(c->seat);
+    }
 }
 
 void hulse_local_ack(struct broker_consumer *consumer, struct broker_delivery *d)
 {
-    verdict(consumer_of(consumer), delivery_of(d), VERDICT_ACK, 0);
+    struct consumer *c = consumer_of(consumer);
+    verdict(c, delivery_of(d), VERDICT_ACK, 0);
+    called(c);
 }
 
 void hulse_local_nack(struct broker_consumer *consumer,
                       struct broker_delivery *d,
                       uint32_t delay_ms)
 {
-    verdict(consumer_of(consumer), delivery_of(d), VERDICT_NACK, delay_ms);
+    struct consumer *c = consumer_of(consumer);
+    verdict(c, delivery_of(d), VERDICT_NACK, delay_ms);
+    called(c);
+}
+
+/* False: no memory, and the message comes again. */
+static bool send_ack_id(struct consumer *c, const struct broker_id *id, bool cumulative)
+{
+    struct ack_id *a = hulse_mem_alloc(HULSE_MEM_TOPIC, sizeof(*a));
+    if (a == NULL) {
+        return false;
+    }
+    *a = (struct ack_id){.seat = c->seat, .id = *id, .cumulative = cumulative};
+    hulse_lane_add(c->worker, c->owner, &a->op, OP_ACK_ID);
+    return true;
+}
+
+/* A call that nobody will answer: told with the next one that is, at once if there is none. */
+static void called_in_vain(struct consumer *c)
+{
+    c->uncarried += 1;
+    if (c->uncarried == c->calls) {
+        hulse_consumer_settled(c, 0);
+    }
+}
+
+void hulse_local_ack_id(struct broker_consumer *consumer,
+                        const struct broker_id *id,
+                        bool cumulative)
+{
+    struct consumer *c = consumer_of(consumer);
+    bool carried = true;
+    if (c->state == END_OPEN && c->remote) {
+        carried = send_ack_id(c, id, cumulative);
+    } else if (c->state == END_OPEN) {
+        const struct ack_id a = {.seat = c->seat, .id = *id, .cumulative = cumulative};
+        hulse_ack_id_serve(&a);
+    }
+    called(c);
+    if (!carried && c->durable) {
+        called_in_vain(c);
+    }
 }
 
 void hulse_local_give_back(struct broker_consumer *consumer, struct broker_delivery *d)
@@ -255,6 +347,7 @@ void hulse_local_ack_cumulative(struct broker_consumer *consumer,
         hulse_seat_ack_cumulative(c->seat, delivery_of(d), ended);
     }
     c->in_ended = false;
+    called(c);
 }
 
 void hulse_local_redeliver_all(struct broker_consumer *consumer,
@@ -291,14 +384,9 @@ void hulse_local_consumer_close(struct broker_consumer *consumer, bool unsubscri
     if (c->state == END_OPENING) {
         return; /* its request is under way; see opened */
     }
-    if (!c->remote) {
-        hulse_seat_close(c->seat, unsubscribe);
-        destroy(c);
-        return;
-    }
     let_go_all(c);
     if (c->state == END_OPEN) {
-        hulse_lane_add(c->worker, c->owner, &c->close_op, OP_CLOSE_CONSUMER);
+        close_open(c);
     } else {
         hulse_consumer_release(c);
     }

@@ -2,6 +2,7 @@
 /*
  * errand - what a consumer asks of its topic: the last id, and to forget the subscription.
  */
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 
 static struct consumer *consumer_of(struct broker_consumer *base)
@@ -15,11 +16,7 @@ static void tell_last_id(struct consumer *c)
 {
     const struct topic *topic = c->seat->sub->topic;
     struct errand *e = &c->errand;
-    e->has_id = topic->next_entry != 0;
-    e->id = (struct broker_id){.ledger = topic->worker->broker->epoch_s, .batch = -1};
-    if (e->has_id) {
-        e->id.entry = topic->next_entry - 1;
-    }
+    e->has_id = hulse_topic_last(topic, &e->id);
 }
 
 static void unsubscribe(struct consumer *c)
@@ -32,7 +29,11 @@ static void unsubscribe(struct consumer *c)
         c->errand.status = HULSE_BUSY;
         c->errand.text = "the subscription has other consumers";
     } else if (!sub->over) {
+        struct order *removal = sub->cursor == NULL ? NULL : hulse_cursor_remove(sub);
         hulse_subscription_cease(sub);
+        if (removal != NULL) {
+            hulse_later_errand(sub->topic->worker, c, removal);
+        }
     }
 }
 
@@ -78,7 +79,9 @@ static hulse_status begin(struct consumer *c, enum broker_errand kind, struct er
         hulse_lane_add(c->worker, c->owner, &c->errand.op, OP_ERRAND);
     } else {
         hulse_errand_serve(c);
-        hulse_errand_done(c);
+        if (c->errand.later == NULL) {
+            hulse_errand_done(c);
+        }
     }
     return HULSE_OK;
 }
@@ -101,5 +104,5 @@ hulse_status hulse_local_seek(struct broker_consumer *consumer,
     (void)consumer_of(consumer);
     (void)to;
     (void)ended;
-    return hulse_fail(err, HULSE_UNSUPPORTED, "non-persistent topics keep nothing to go back to");
+    return hulse_fail(err, HULSE_UNSUPPORTED, "the local broker cannot go back to a message");
 }

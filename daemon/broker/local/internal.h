@@ -30,6 +30,8 @@ static inline uint64_t hulse_local_now_ms(const struct local_worker *lw)
 struct message *hulse_message_create(struct local_worker *lw,
                                      const struct producer *p,
                                      const struct broker_record *r);
+/* Unix time of this turn. */
+uint64_t hulse_local_wall_ms(struct local_worker *lw);
 /* Topic's worker. */
 void hulse_message_drop(struct message *m);
 /* One of `workers` lets go; frees with the last. */
@@ -68,10 +70,14 @@ struct topic_wish {
 };
 
 void hulse_topic_attach_producer(struct local_worker *lw, struct open_request *rq);
-void hulse_topic_detach_producer(struct topic *topic);
+void hulse_topic_detach_producer(struct topic *topic, struct handle *h, bool forget);
 void hulse_topic_attach_consumer(struct local_worker *lw, struct open_request *rq);
 /* Gives a position; every subscription takes the message or drops it. Takes the caller's ref. */
 void hulse_topic_publish(struct topic *topic, struct message *m);
+/* A topic that was on disk: in the table, not counted against topics_max. NULL over the memory cap. */
+struct topic *hulse_topic_restore(struct local_worker *lw, const char *name);
+/* The newest message's id; false: there was none. */
+bool hulse_topic_last(const struct topic *topic, struct broker_id *out);
 /* What a record is answered that came after the topic's end. */
 uint8_t hulse_topic_refusal(enum topic_end end);
 /* Starts or stops the clock of an unused topic. */
@@ -89,7 +95,9 @@ void hulse_topic_report(const struct topic *topic, struct worker_report *out);
 
 struct subscription *
 hulse_subscription_create(struct topic *topic, const char *name, enum broker_subscription type);
-/* Drops what waits: counted at once, freed in portions. */
+/* Forgets what waits, without a count; returns how many. Freed in portions. */
+uint32_t hulse_subscription_shed(struct subscription *sub);
+/* The same, counted as dropped. */
 void hulse_subscription_drop_waiting(struct subscription *sub);
 /* Hands out nothing more and goes with its last consumer. */
 void hulse_subscription_cease(struct subscription *sub);
@@ -102,6 +110,8 @@ void hulse_subscription_remove(struct subscription *sub);
 void hulse_subscription_consider(struct subscription *sub);
 /* Takes the message, or drops and counts it. */
 void hulse_subscription_offer(struct subscription *sub, struct message *m);
+/* Takes it, last in the queue; NULL without room or memory. */
+struct delivery *hulse_subscription_keep(struct subscription *sub, struct message *m);
 /* Hands out what was just taken, if it is the next and somebody waits for it. */
 void hulse_subscription_push(struct subscription *sub);
 /* Hands out or drops as expired up to LOCAL_DISPATCH_MAX, the rest in later turns; how many. */
@@ -116,8 +126,18 @@ void hulse_subscription_tell_end(struct subscription *sub);
 void hulse_subscription_requeue(struct subscription *sub, struct delivery *dl, uint32_t delay_ms);
 /* The message is done with, for this subscription. The delivery is in no list. */
 void hulse_subscription_finish(struct subscription *sub, struct delivery *dl, uint64_t *counter);
-/* Everything below `entry` is acknowledged, delayed or not. */
+/* Everything below `entry` is acknowledged, wherever it waits. */
 void hulse_subscription_end_below(struct subscription *sub, uint64_t entry);
+
+/* ---- ack_id.c: on the topic's worker ---- */
+
+/* Acknowledged by its id: whoever takes it out of a waiting place finishes it. */
+bool hulse_ended_ids_has(const struct ended_ids *ids, uint64_t entry);
+/* Counts and frees what waits among the ended, if it is time for that walk. */
+void hulse_subscription_purge(struct subscription *sub);
+/* OP_ACK_ID */
+void hulse_ack_id_serve(const struct ack_id *a);
+void hulse_ended_ids_free(struct ended_ids **ids);
 
 /* ---- seat.c: on the topic's worker ---- */
 
@@ -140,6 +160,12 @@ void hulse_seat_returned(struct delivery *dl);
 void hulse_seat_tell_end(struct seat *seat);
 /* OP_END_OF_TOPIC came back. */
 void hulse_seat_end_returned(struct seat *seat);
+/* A verdict of a persistent subscription was a call of its consumer: it is told when it is stored. */
+void hulse_seat_called(struct seat *seat);
+/* `count` more are final. Its consumer may close. */
+void hulse_seat_settled(struct seat *seat, uint32_t count);
+/* OP_SETTLED came back. */
+void hulse_seat_settled_returned(struct seat *seat);
 /* Gives back what is outstanding. */
 void hulse_seat_close(struct seat *seat, bool unsubscribe);
 
@@ -152,11 +178,16 @@ hulse_status hulse_local_producer_open(struct broker *b,
                                        struct error *err);
 void hulse_local_send(struct broker_producer *producer, const struct broker_record *r);
 hulse_status hulse_local_flush(struct broker_producer *producer, struct error *err);
-void hulse_local_producer_close(struct broker_producer *producer);
+void hulse_local_producer_close(struct broker_producer *producer, bool forget);
 void hulse_producer_opened(struct open_request *rq);
 /* OP_PUBLISH is back with its outcome. */
 void hulse_producer_answered(struct message *m);
 void hulse_producer_closed(struct producer *p);
+/* A record that was given to the store; it was sent in round `round`. */
+void hulse_producer_stored(struct producer *p,
+                           uint64_t token,
+                           uint32_t round,
+                           const struct broker_answer *answer);
 
 /* ---- consumer.c ---- */
 
@@ -174,6 +205,9 @@ void hulse_local_nack(struct broker_consumer *consumer,
                       struct broker_delivery *d,
                       uint32_t delay_ms);
 void hulse_local_give_back(struct broker_consumer *consumer, struct broker_delivery *d);
+void hulse_local_ack_id(struct broker_consumer *consumer,
+                        const struct broker_id *id,
+                        bool cumulative);
 void hulse_local_redeliver_all(struct broker_consumer *consumer,
                                void (*ended)(void *ctx, struct broker_delivery *d));
 void hulse_local_consumer_close(struct broker_consumer *consumer, bool unsubscribe);
@@ -184,6 +218,8 @@ void hulse_consumer_permitted(struct consumer *c);
 void hulse_consumer_closed(struct consumer *c);
 /* OP_END_OF_TOPIC arrives. */
 void hulse_consumer_end_of_topic(struct consumer *c);
+/* `count` more of its calls are final; OP_SETTLED arrives. */
+void hulse_consumer_settled(struct consumer *c, uint32_t count);
 /* Frees it when it is closed and nothing of it is under way any more. */
 void hulse_consumer_release(struct consumer *c);
 
@@ -203,7 +239,10 @@ void hulse_errand_done(struct consumer *c);
 /* ---- open.c ---- */
 
 /* Judges a topic name and gives its hash. */
-hulse_status hulse_open_check(const char *topic, uint64_t *hash, struct error *err);
+hulse_status hulse_open_check(const struct broker *b,
+                              const char *topic,
+                              uint64_t *hash,
+                              struct error *err);
 /* A copy that travels, with its strings; NULL over the memory cap. */
 struct open_request *hulse_open_copy(const struct open_request *rq);
 void hulse_open_free(struct open_request *rq);
@@ -239,9 +278,13 @@ void hulse_lane_init(struct lane *lane, struct local_worker *home, uint32_t peer
 void hulse_lane_add(struct local_worker *lw, uint32_t peer, struct op *op, enum op_kind kind);
 /* An op that is not posted is taken out again. */
 void hulse_lane_recall(struct op *op);
+/* What a turn has for the store. */
+void hulse_store_flush_here(struct local_worker *lw);
 /* Posts what there is. */
 void hulse_lanes_flush(struct local_worker *lw);
 /* Thread: worker, in stop: everything sent is back and no peer will ever post here again. */
 void hulse_lanes_close(struct local_worker *lw);
+/* After it: waits until the store has everything of this worker. */
+void hulse_lanes_settle(struct local_worker *lw);
 
 #endif

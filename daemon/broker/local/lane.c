@@ -7,6 +7,7 @@
  * same node; when the peer's inbox is full or all batches are under way, ops stay in the lane.
  */
 #include "daemon/broker/local/ask.h"
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 
 #include <stddef.h>
@@ -36,7 +37,22 @@ static void serve_publish(struct message *m)
     /* Relaxed because its home holds the message itself. */
     (void)atomic_fetch_add_explicit(&m->workers, 1, memory_order_relaxed);
     m->outcome = HULSE_OUTCOME_STORED;
-    hulse_topic_publish(m->topic, m);
+    if (m->topic->durable == NULL) {
+        hulse_topic_publish(m->topic, m);
+        return;
+    }
+    const struct publication_from from = {
+        .producer = m->producer, .handle = m->producer->handle, .worker = m->producer->worker->index};
+    m->outcome = LOCAL_OUTCOME_LATER;
+    if (!hulse_publication_begin(m->topic, m, &from)) {
+        m->outcome = HULSE_OUTCOME_NO_MEMORY;
+        hulse_message_let_go(m);
+    }
+}
+
+static void detach_producer(const struct producer *p)
+{
+    hulse_topic_detach_producer(p->topic, p->handle, p->forget);
 }
 
 /* On the peer. A worker that stops takes nothing new in. */
@@ -54,7 +70,7 @@ static void serve(struct local_worker *lw, struct op *op)
         }
         break;
     case OP_CLOSE_PRODUCER:
-        hulse_topic_detach_producer(HULSE_CONTAINER(op, struct producer, close_op)->topic);
+        detach_producer(HULSE_CONTAINER(op, struct producer, close_op));
         break;
     case OP_CLOSE_CONSUMER: {
         const struct consumer *c = HULSE_CONTAINER(op, struct consumer, close_op);
@@ -74,7 +90,19 @@ static void serve(struct local_worker *lw, struct op *op)
         break;
     case OP_VERDICT: {
         const struct delivery *dl = HULSE_CONTAINER(op, struct delivery, op);
+        struct seat *seat = dl->origin->seat;
         hulse_seat_verdict(dl->origin, (enum verdict)dl->verdict, dl->delay_ms);
+        if (dl->call && seat->sub->cursor != NULL) {
+            hulse_seat_called(seat);
+        }
+        break;
+    }
+    case OP_ACK_ID: {
+        const struct ack_id *a = HULSE_CONTAINER(op, struct ack_id, op);
+        hulse_ack_id_serve(a);
+        if (a->seat->sub->cursor != NULL) {
+            hulse_seat_called(a->seat);
+        }
         break;
     }
     case OP_DELIVER:
@@ -96,9 +124,27 @@ static void serve(struct local_worker *lw, struct op *op)
     case OP_END_OF_TOPIC:
         hulse_consumer_end_of_topic(HULSE_CONTAINER(op, struct seat, end_op)->consumer);
         break;
+    case OP_LATER:
+        hulse_later_arrived(lw, HULSE_CONTAINER(op, struct later, op));
+        break;
+    case OP_STORED:
+        hulse_publication_arrived(lw, HULSE_CONTAINER(op, struct publication, op));
+        break;
+    case OP_SETTLED: {
+        const struct seat *seat = HULSE_CONTAINER(op, struct seat, settle_op);
+        hulse_consumer_settled(seat->consumer, seat->settled_told);
+        break;
+    }
     case OP_KINDS:
         HULSE_ASSERT(false);
     }
+}
+
+/* It is not answered yet: an OP_LATER is owed, and until then it belongs to the other worker. */
+static bool comes_later(struct local_worker *lw, const struct later *later)
+{
+    lw->awaited += later != NULL;
+    return later != NULL;
 }
 
 /* At home again. */
@@ -108,13 +154,17 @@ static void complete(struct local_worker *lw, struct op *op)
     switch (op->kind) {
     case OP_OPEN_PRODUCER:
         rq = HULSE_CONTAINER(op, struct open_request, op);
-        hulse_producer_opened(rq);
-        hulse_open_free(rq);
+        if (!comes_later(lw, rq->later)) {
+            hulse_producer_opened(rq);
+            hulse_open_free(rq);
+        }
         break;
     case OP_OPEN_CONSUMER:
         rq = HULSE_CONTAINER(op, struct open_request, op);
-        hulse_consumer_opened(rq);
-        hulse_open_free(rq);
+        if (!comes_later(lw, rq->later)) {
+            hulse_consumer_opened(rq);
+            hulse_open_free(rq);
+        }
         break;
     case OP_CLOSE_PRODUCER:
         hulse_producer_closed(HULSE_CONTAINER(op, struct producer, close_op));
@@ -131,20 +181,41 @@ static void complete(struct local_worker *lw, struct op *op)
     case OP_VERDICT:
         hulse_delivery_free(lw, HULSE_CONTAINER(op, struct delivery, op));
         break;
+    case OP_ACK_ID:
+        hulse_mem_free(
+            HULSE_MEM_TOPIC, HULSE_CONTAINER(op, struct ack_id, op), sizeof(struct ack_id));
+        break;
     case OP_DELIVER:
         hulse_seat_returned(HULSE_CONTAINER(op, struct delivery, op));
         break;
-    case OP_ERRAND:
-        hulse_errand_done(HULSE_CONTAINER(op, struct consumer, errand.op));
+    case OP_ERRAND: {
+        struct consumer *c = HULSE_CONTAINER(op, struct consumer, errand.op);
+        if (!comes_later(lw, c->errand.later)) {
+            hulse_errand_done(c);
+        }
         break;
-    case OP_ASK:
-        hulse_ask_done(HULSE_CONTAINER(op, struct ask, op));
+    }
+    case OP_ASK: {
+        struct ask *a = HULSE_CONTAINER(op, struct ask, op);
+        if (!comes_later(lw, a->later)) {
+            hulse_ask_done(a);
+        }
         break;
+    }
     case OP_ENDED:
         hulse_notice_returned(HULSE_CONTAINER(op, struct notice, op));
         break;
     case OP_END_OF_TOPIC:
         hulse_seat_end_returned(HULSE_CONTAINER(op, struct seat, end_op));
+        break;
+    case OP_LATER:
+        hulse_later_returned(HULSE_CONTAINER(op, struct later, op));
+        break;
+    case OP_STORED:
+        hulse_publication_returned(lw, HULSE_CONTAINER(op, struct publication, op));
+        break;
+    case OP_SETTLED:
+        hulse_seat_settled_returned(HULSE_CONTAINER(op, struct seat, settle_op));
         break;
     case OP_KINDS:
         HULSE_ASSERT(false);
@@ -277,6 +348,14 @@ void hulse_lanes_flush(struct local_worker *lw)
 
 /* ---- the end ---- */
 
+void hulse_store_flush_here(struct local_worker *lw)
+{
+    if (lw->broker->store != NULL) {
+        hulse_cursors_commit(lw);
+        hulse_store_flush(&lw->store);
+    }
+}
+
 /* The last thing this worker does to the other one: it may be gone right after. */
 static void be_quiet(struct local_worker *lw, uint32_t to)
 {
@@ -305,6 +384,8 @@ static void goodbye_there(struct inbox_node *node)
 
 static unsigned run_inbox(struct local_worker *lw)
 {
+    hulse_store_flush_here(lw);
+
     const unsigned done = hulse_inbox_run(&lw->worker->loop.inbox, CLOSE_BUDGET);
     if (done == 0) {
         const struct timespec nap = {.tv_nsec = CLOSE_NAP_NS};
@@ -315,6 +396,9 @@ static unsigned run_inbox(struct local_worker *lw)
 
 static bool under_way(const struct local_worker *lw)
 {
+    if (lw->awaited != 0 || lw->store.under_way != 0) {
+        return true;
+    }
     for (uint32_t i = 0; i < lw->worker_count; i++) {
         if (lw->lanes[i].in_flight != 0 || !hulse_link_empty(&lw->lanes[i].ops)) {
             return true;
@@ -357,4 +441,11 @@ void hulse_lanes_close(struct local_worker *lw)
     for (uint32_t i = 0; i < lw->worker_count; i++) {
         be_quiet(lw, i);
     }
+}
+
+void hulse_lanes_settle(struct local_worker *lw)
+{
+    do {
+        (void)run_inbox(lw);
+    } while (lw->store.under_way != 0 || !hulse_link_empty(&lw->changed));
 }

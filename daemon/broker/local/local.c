@@ -5,11 +5,14 @@
 #include "daemon/broker/local/local.h"
 
 #include "daemon/broker/common/unsupported.h"
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 #include "daemon/core/clock.h"
 
 #include <stddef.h>
+#include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Subscriptions served in one turn. */
 #define TURN_SUBSCRIPTIONS 64U
@@ -24,39 +27,32 @@ static void retry_fire(struct timer *timer)
     hulse_lanes_flush(HULSE_CONTAINER(timer, struct local_worker, retry));
 }
 
-static void *start(struct worker *w, void *shared, struct error *err)
+static void free_worker(struct local_worker *lw)
 {
-    const uint32_t count = w->params.worker_count;
-    if (count > LOCAL_WORKERS_MAX) {
-        (void)hulse_fail(err, HULSE_LIMIT, "at most %u workers", LOCAL_WORKERS_MAX);
-        return NULL;
+    hulse_pool_fini(&lw->deliveries);
+    hulse_pool_fini(&lw->publications);
+    hulse_table_fini(lw);
+    free(lw);
+}
+
+/*
+ * Its topics from the store. The last worker that has them starts the store's threads: what was on
+ * disk is read by then.
+ */
+static bool start_store(struct local_worker *lw, struct error *err)
+{
+    struct local_broker *b = lw->broker;
+    if (b->store == NULL) {
+        return true;
     }
-    struct local_worker *lw = calloc(1, sizeof(*lw) + count * sizeof(struct lane));
-    if (lw == NULL || !hulse_table_init(lw)) {
-        free(lw);
-        (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for the topics of a worker");
-        return NULL;
+    hulse_store_client_init(&lw->store, b->store, &lw->worker->loop.inbox);
+    if (!hulse_durable_load(lw, err)) {
+        return false;
     }
-    lw->broker = shared;
-    lw->worker = w;
-    lw->index = w->params.index;
-    lw->worker_count = count;
-    lw->retry.fire = retry_fire;
-    hulse_link_init(&lw->dirty);
-    hulse_link_init(&lw->waste);
-    hulse_link_init(&lw->deleted);
-    hulse_link_init(&lw->producers);
-    hulse_link_init(&lw->consumers);
-    hulse_pool_init(
-        &lw->deliveries, HULSE_MEM_MESSAGE, sizeof(struct delivery), POOL_SLAB, LOCAL_POOL_MAX);
-    for (uint32_t i = 0; i < count; i++) {
-        hulse_lane_init(&lw->lanes[i], lw, i);
-    }
-    atomic_store_explicit(&lw->broker->started[lw->index], true, memory_order_relaxed);
-    /* Relaxed because control, which reads them, waits for the start and for the end. */
-    atomic_store_explicit(&lw->broker->worker_count, count, memory_order_relaxed);
-    atomic_store_explicit(&lw->broker->workers[lw->index], w, memory_order_relaxed);
-    return lw;
+    hulse_handles_start(lw);
+    /* Relaxed because workers start one after another, each waited for. */
+    const uint32_t loaded = atomic_fetch_add_explicit(&b->loaded, 1, memory_order_relaxed) + 1;
+    return loaded != lw->worker_count || hulse_store_start(b->store, err) == HULSE_OK;
 }
 
 /* Apps of other workers may still have it open; those of this one have closed. */
@@ -81,11 +77,17 @@ static void end_topic(struct topic *topic)
     hulse_topic_destroy(topic);
 }
 
-static void stop(void *state)
+static void stop_timer(struct local_worker *lw, struct timer *timer)
 {
-    struct local_worker *lw = state;
+    if (hulse_timer_pending(timer)) {
+        hulse_timer_stop(&lw->worker->loop.timers, timer);
+    }
+}
+
+static void free_topics(struct local_worker *lw)
+{
     lw->stopping = true;
-    hulse_lanes_close(lw);
+    lw->ending = true;
     for (uint32_t i = 0; i < lw->bucket_count; i++) {
         while (lw->buckets[i] != NULL) {
             end_topic(lw->buckets[i]);
@@ -96,16 +98,86 @@ static void stop(void *state)
     }
     while (hulse_waste_free(lw, WASTE_MAX) != 0) {
     }
+    stop_timer(lw, &lw->retry);
+    stop_timer(lw, &lw->handles);
+}
+
+/* Its lines are written by other threads too. */
+static struct local_worker *allocate(uint32_t workers)
+{
+    const size_t line = alignof(struct local_worker);
+    const size_t bytes = sizeof(struct local_worker) + workers * sizeof(struct lane);
+    const size_t rounded = (bytes + line - 1) / line * line;
+    struct local_worker *lw = aligned_alloc(line, rounded);
+    if (lw != NULL) {
+        memset(lw, 0, rounded);
+    }
+    return lw;
+}
+
+static void *start(struct worker *w, void *shared, struct error *err)
+{
+    const uint32_t count = w->params.worker_count;
+    if (count > LOCAL_WORKERS_MAX) {
+        (void)hulse_fail(err, HULSE_LIMIT, "at most %u workers", LOCAL_WORKERS_MAX);
+        return NULL;
+    }
+    struct local_worker *lw = allocate(count);
+    if (lw == NULL || !hulse_table_init(lw)) {
+        free(lw);
+        (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for the topics of a worker");
+        return NULL;
+    }
+    lw->broker = shared;
+    lw->worker = w;
+    lw->index = w->params.index;
+    lw->worker_count = count;
+    lw->retry.fire = retry_fire;
+    hulse_link_init(&lw->dirty);
+    hulse_link_init(&lw->waste);
+    hulse_link_init(&lw->deleted);
+    hulse_link_init(&lw->producers);
+    hulse_link_init(&lw->consumers);
+    hulse_link_init(&lw->changed);
+    hulse_pool_init(
+        &lw->deliveries, HULSE_MEM_MESSAGE, sizeof(struct delivery), POOL_SLAB, LOCAL_POOL_MAX);
+    hulse_pool_init(&lw->publications,
+                    HULSE_MEM_MESSAGE,
+                    sizeof(struct publication),
+                    POOL_SLAB,
+                    LOCAL_PUBLICATIONS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        hulse_lane_init(&lw->lanes[i], lw, i);
+    }
+    if (!start_store(lw, err)) {
+        free_topics(lw);
+        free_worker(lw);
+        return NULL;
+    }
+    atomic_store_explicit(&lw->broker->started[lw->index], true, memory_order_relaxed);
+    /* Relaxed because control, which reads them, waits for the start and for the end. */
+    atomic_store_explicit(&lw->broker->worker_count, count, memory_order_relaxed);
+    atomic_store_explicit(&lw->broker->workers[lw->index], w, memory_order_relaxed);
+    return lw;
+}
+
+static void stop(void *state)
+{
+    struct local_worker *lw = state;
+    lw->stopping = true;
+    hulse_lanes_close(lw);
+    if (lw->broker->store != NULL) {
+        hulse_lanes_settle(lw);
+    }
+    free_topics(lw);
+    if (lw->broker->store != NULL) {
+        hulse_store_client_fini(&lw->store);
+    }
     HULSE_ASSERT(hulse_link_empty(&lw->producers));
     HULSE_ASSERT(hulse_link_empty(&lw->consumers));
     HULSE_ASSERT(hulse_link_empty(&lw->dirty));
-    if (hulse_timer_pending(&lw->retry)) {
-        hulse_timer_stop(&lw->worker->loop.timers, &lw->retry);
-    }
     atomic_store_explicit(&lw->broker->workers[lw->index], NULL, memory_order_relaxed);
-    hulse_pool_fini(&lw->deliveries);
-    hulse_table_fini(lw);
-    free(lw);
+    free_worker(lw);
 }
 
 static unsigned turn(void *state)
@@ -121,6 +193,7 @@ static unsigned turn(void *state)
             hulse_subscription_bury(sub);
             continue;
         }
+        hulse_subscription_purge(sub);
         done += hulse_subscription_dispatch(sub);
         hulse_subscription_tell_end(sub);
     }
@@ -129,6 +202,7 @@ static unsigned turn(void *state)
 
 static void flush(void *state)
 {
+    hulse_store_flush_here(state);
     hulse_lanes_flush(state);
 }
 
@@ -160,8 +234,8 @@ const struct worker_module hulse_local_module = {.name = "local",
 
 static bool healthy(const struct broker *b)
 {
-    (void)b;
-    return true;
+    const struct local_broker *broker = (const struct local_broker *)(const void *)b;
+    return broker->store == NULL || hulse_store_healthy(broker->store);
 }
 
 static const struct broker_ops ops = {.type = "local",
@@ -178,6 +252,7 @@ static const struct broker_ops ops = {.type = "local",
                                       .ack_cumulative = hulse_local_ack_cumulative,
                                       .nack = hulse_local_nack,
                                       .give_back = hulse_local_give_back,
+                                      .ack_id = hulse_local_ack_id,
                                       .redeliver_all = hulse_local_redeliver_all,
                                       .seek = hulse_local_seek,
                                       .last_message_id = hulse_local_last_message_id,
@@ -202,6 +277,23 @@ void hulse_local_params_default(struct local_params *out)
                                  .unused_ms = 60000};
 }
 
+static bool open_store(struct local_broker *b, struct error *err)
+{
+    struct store_params params;
+    hulse_store_params_default(&params);
+    params.directory = b->params.directory;
+    if (b->params.size_max != 0) {
+        params.size_max = b->params.size_max;
+    }
+    if (b->params.segment_bytes != 0) {
+        params.segment_bytes = b->params.segment_bytes;
+    }
+    b->store = hulse_store_open(&params, NULL, err);
+    b->params.directory = NULL; /* the caller's */
+    b->ops.capabilities |= BROKER_CAN_DURABLE | BROKER_CAN_DEDUP;
+    return b->store != NULL;
+}
+
 struct broker *
 hulse_local_create(const char *name, const struct local_params *params, struct error *err)
 {
@@ -210,14 +302,29 @@ hulse_local_create(const char *name, const struct local_params *params, struct e
         (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for the local broker");
         return NULL;
     }
-    b->base = (struct broker){.ops = &ops, .name = name};
+    b->ops = ops;
+    b->base = (struct broker){.ops = &b->ops, .name = name};
     b->params = *params;
     b->epoch_s = hulse_clock_wall_ms() / 1000U;
+    if (params->directory != NULL && !open_store(b, err)) {
+        free(b);
+        return NULL;
+    }
     return &b->base;
 }
 
 void hulse_local_destroy(struct broker **b)
 {
-    free(*b);
+    struct local_broker *broker = (struct local_broker *)(void *)*b;
+    if (broker->store != NULL) {
+        hulse_store_stop(broker->store);
+        hulse_store_close(&broker->store);
+    }
+    free(broker);
     *b = NULL;
+}
+
+const struct store *hulse_local_store(const struct broker *b)
+{
+    return ((const struct local_broker *)(const void *)b)->store;
 }

@@ -13,8 +13,8 @@
 
 #define WALL_CHECK_MS 100U
 
-/* Unix time of this turn: the wall clock is read again now and then only. */
-static uint64_t wall_ms(struct local_worker *lw)
+/* The wall clock is read again now and then only. */
+uint64_t hulse_local_wall_ms(struct local_worker *lw)
 {
     const uint64_t now_ms = hulse_local_now_ms(lw);
     if (lw->wall_offset_ms == 0 || now_ms - lw->wall_checked_ms >= WALL_CHECK_MS) {
@@ -67,13 +67,15 @@ struct message *hulse_message_create(struct local_worker *lw,
     m->expires_ms = 0;
     m->producer = NULL;
     m->token = r->token;
+    m->seq = r->seq;
+    m->round = p->rounds;
     m->outcome = HULSE_OUTCOME_FAILED_NOT_SENT;
     m->first_used = false;
     m->first.d = (struct broker_delivery){
         .id = {.ledger = lw->broker->epoch_s, .batch = -1},
         .payload = put(&at, r->payload),
         .meta = {.partition = -1},
-        .publish_time_ms = wall_ms(lw),
+        .publish_time_ms = hulse_local_wall_ms(lw),
     };
     if (r->meta != NULL) {
         put_meta(m, &at, r->meta, hulse_local_now_ms(lw));
@@ -146,6 +148,7 @@ struct delivery *hulse_delivery_create(struct local_worker *lw, struct message *
     dl->consumer = NULL;
     dl->origin = NULL;
     dl->again = false;
+    dl->ended = false;
     m->refs += 1;
     return dl;
 }

@@ -20,6 +20,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/inbox.h"
 #include "daemon/core/pool.h"
+#include "daemon/store/store_request.h"
 #include "daemon/worker/worker.h"
 
 #include <stdatomic.h>
@@ -33,15 +34,22 @@
 #define LOCAL_LANE_BATCHES 4U   /* on the way to one peer at a time */
 #define LOCAL_BATCH_OPS 256U    /* in one of them */
 #define LOCAL_POOL_MAX 65536U   /* deliveries from the pool; more are allocated one by one */
+#define LOCAL_PUBLICATIONS_MAX 1048576U /* records of a worker with the store; memory_max is less */
 #define LOCAL_DISPATCH_MAX 256U /* messages of one subscription in one go */
 #define LOCAL_REFUSED_MS 10U    /* before a delivery is tried again that found no memory */
 #define LOCAL_RETRY_MS 1U       /* after a peer's inbox was full */
+#define LOCAL_OUTCOME_LATER 255U /* of an OP_PUBLISH: by OP_STORED */
 
 struct topic;
 struct seat;
 struct consumer;
 struct producer;
 struct local_worker;
+/* What persistent topics have beside (durable.h). */
+struct durable_topic;
+struct cursor;
+struct handle;
+struct later;
 
 /* ---- what travels between workers ---- */
 
@@ -53,11 +61,15 @@ enum op_kind {
     OP_CLOSE_CONSUMER, /* struct consumer */
     OP_PERMIT,         /* struct consumer */
     OP_VERDICT,        /* struct delivery, of the consumer's side */
+    OP_ACK_ID,         /* struct ack_id */
     OP_DELIVER,        /* struct delivery, of the topic's side */
     OP_ERRAND,         /* struct consumer */
     OP_ASK,            /* struct ask */
     OP_ENDED,          /* struct notice */
     OP_END_OF_TOPIC,   /* struct seat */
+    OP_LATER,          /* struct later */
+    OP_STORED,         /* struct publication */
+    OP_SETTLED,        /* struct seat */
     OP_KINDS
 };
 
@@ -127,6 +139,8 @@ struct delivery {
     uint8_t memory;    /* enum delivery_memory */
     uint8_t arrival;   /* OP_DELIVER: enum arrival */
     bool again;        /* an app has had it before */
+    bool ended;        /* acknowledged by its id: finished when its seat lets it go */
+    bool call;         /* OP_VERDICT: is told through `settled` */
 };
 
 /*
@@ -143,7 +157,9 @@ struct message {
     struct producer *producer;
     struct topic *topic;
     uint64_t token;
-    uint8_t outcome;
+    uint64_t seq;
+    uint32_t round;  /* flushes begun when it was sent */
+    uint8_t outcome; /* or LOCAL_OUTCOME_LATER */
     bool first_used;
     struct delivery first; /* for the first subscription; the pattern for the others */
     uint8_t data[];        /* payload, key, ordering key, properties, producer name */
@@ -179,7 +195,8 @@ struct topic {
     uint32_t seats;
     uint32_t subscription_count; /* without those that are over */
     struct local_worker *worker;
-    struct link subscriptions; /* nothing leaves it inside an event */
+    struct durable_topic *durable; /* NULL: non-persistent */
+    struct link subscriptions;     /* nothing leaves it inside an event */
     enum topic_end end;
     bool kept;        /* made by an order: stays when unused */
     uint32_t notices; /* of its end, not yet back */
@@ -196,10 +213,21 @@ struct topic {
     char name[];
 };
 
+/* An acknowledgement by id on its way to another worker. */
+struct ack_id {
+    struct op op;
+    struct seat *seat; /* outlives it: a close is behind it */
+    struct broker_id id;
+    bool cumulative;
+};
+
+struct ended_ids;
+
 struct subscription {
     struct link link;  /* topic.subscriptions */
     struct link dirty; /* local_worker.dirty while it has to be looked at */
     struct topic *topic;
+    struct cursor *cursor; /* of a persistent topic */
     enum broker_subscription type;
     bool transient; /* goes with its last consumer */
     bool over;      /* takes and hands out nothing more; its name is free */
@@ -217,7 +245,8 @@ struct subscription {
     uint32_t returning;     /* of closed seats, still on the way to another worker */
     uint64_t held_bytes;
     uint64_t handed_bytes;
-    uint64_t ended_below; /* entries below are acknowledged (cumulative) */
+    uint64_t ended_below;        /* entries below are acknowledged (cumulative) */
+    struct ended_ids *ended_ids; /* ack_id.c; NULL until the first */
     uint64_t delivered; /* to an app: what comes back from another worker untaken does not count */
     struct rate delivery_rate;
     struct timer delay;
@@ -245,6 +274,14 @@ struct seat {
     struct link outstanding; /* deliveries, in the order they were handed out */
     struct op end_op;
     bool end_under_way;
+    /* Verdicts of a persistent subscription: given, being stored, stored and to be told elsewhere. */
+    uint32_t calls;
+    uint32_t calls_storing;
+    uint32_t calls_due;
+    uint32_t settled;
+    uint32_t settled_told; /* by settle_op */
+    struct op settle_op;
+    bool settle_under_way;
 };
 
 /* ---- opener's side ---- */
@@ -266,10 +303,13 @@ struct producer {
     struct local_worker *worker;
     struct topic *topic;
     struct link link;       /* local_worker.producers */
+    struct handle *handle;  /* remote: only an address; NULL: copies are not looked for */
     uint64_t pending_bytes; /* OP_PUBLISH not yet back */
     uint32_t pending;       /* records without an answer */
     uint32_t in_events;     /* depth: not freed meanwhile */
     uint32_t flush_left;    /* of those that were pending at the flush */
+    uint32_t rounds;        /* flushes begun */
+    bool forget;            /* closed for good: its handle will not come back */
     uint8_t refusal;        /* END_ENDED: enum hulse_outcome */
     struct op close_op;
     uint32_t name_bytes;
@@ -284,6 +324,7 @@ struct errand {
     hulse_status status;
     const char *text; /* static */
     struct broker_id id;
+    struct later *later; /* it is answered by OP_LATER */
 };
 
 struct consumer {
@@ -297,7 +338,10 @@ struct consumer {
     uint32_t owner;
     struct local_worker *worker;
     bool failed;
-    bool in_ended; /* a call of it that ends many */
+    bool in_ended;     /* a call of it that ends many */
+    bool durable;      /* of a persistent topic: verdicts are settled when they are stored */
+    uint32_t calls;    /* remote and durable: not settled */
+    uint32_t uncarried; /* of them: did not leave, for want of memory */
     struct seat *seat;
     const struct topic *topic; /* remote: only an address */
     struct link link;          /* local_worker.consumers */
@@ -320,6 +364,8 @@ struct open_request {
     const char *topic;
     const char *subscription;
     enum broker_subscription type;
+    enum broker_position_kind start;
+    uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     bool create;
     bool transient;
     uint32_t worker; /* of the opener */
@@ -327,6 +373,9 @@ struct open_request {
     const char *text;
     struct topic *opened_topic;
     struct seat *opened_seat;
+    struct handle *opened_handle;
+    struct subscription *made; /* for this one, perhaps not stored yet */
+    struct later *later;       /* it is answered by OP_LATER */
     size_t object_bytes;
     char strings[]; /* when it travels */
 };
@@ -343,6 +392,9 @@ struct notice {
 
 struct local_broker {
     struct broker base;
+    struct broker_ops ops; /* with what a store adds */
+    struct store *store;   /* NULL: persistent names are refused */
+    _Atomic(uint32_t) loaded; /* workers that have their topics from it */
     struct local_params params;
     uint64_t epoch_s;
     _Atomic(uint32_t) topic_count;
@@ -371,6 +423,12 @@ struct local_worker {
     uint32_t bucket_count; /* a power of two */
     uint32_t topic_count;
     struct link deleted; /* topics that somebody still has open */
+    struct store_client store;
+    struct pool publications;
+    struct link changed; /* cursors with something that the store does not know */
+    uint32_t awaited;    /* OP_LATER and OP_STORED that other workers owe this one */
+    bool ending;         /* nothing is deleted any more: only memory is freed */
+    struct timer handles;
     struct link producers;
     struct link consumers;
     struct timer retry;

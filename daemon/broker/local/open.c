@@ -2,23 +2,29 @@
 /*
  * open - what opening a producer and a consumer have in common.
  */
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 #include "daemon/table/topic_name.h"
 
 #include <string.h>
 
-hulse_status hulse_open_check(const char *topic, uint64_t *hash, struct error *err)
+hulse_status hulse_open_check(const struct broker *b,
+                              const char *topic,
+                              uint64_t *hash,
+                              struct error *err)
 {
+    const struct local_broker *broker = (const struct local_broker *)(const void *)b;
     struct topic_name name;
     const char *why = NULL;
     if (!hulse_topic_name_parse(&name, topic, NULL, &why)) {
         return hulse_fail(err, HULSE_INVAL, "%s", why);
     }
-    if (name.persistent) {
+    if (name.persistent && broker->store == NULL) {
         return hulse_fail(err,
                           HULSE_NO_TOPIC,
-                          "persistent topics need a store, which this version does not have; "
+                          "persistent topics need a store (brokers.%s.durability: disk); "
                           "use non-persistent://%s",
+                          broker->base.name,
                           name.full + name.tenant_at);
     }
     *hash = hulse_topic_hash(name.full);

@@ -2,7 +2,9 @@
 /*
  * producer - the publisher's end: straight into a topic of this worker, by lane into another's.
  */
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
+#include "daemon/core/hash.h"
 
 #include <string.h>
 
@@ -39,6 +41,38 @@ create(struct broker *b, struct local_worker *lw, const struct broker_producer_p
     return p;
 }
 
+static hulse_status check_params(const struct broker_producer_params *params, struct error *err)
+{
+    if (params->access != BROKER_ACCESS_SHARED) {
+        return hulse_fail(err, HULSE_UNSUPPORTED, "topics of the local broker have shared producers");
+    }
+    if (params->own && !hulse_topic_is_persistent(params->topic)) {
+        return hulse_fail(err, HULSE_UNSUPPORTED, "non-persistent topics have no deduplication");
+    }
+    if (params->own && params->name[0] == '\0' && hulse_handle_is_none(params->handle_id)) {
+        return hulse_fail(err, HULSE_INVAL, "deduplication needs a producer's name");
+    }
+    if (strlen(params->name) > UINT16_MAX) {
+        return hulse_fail(err, HULSE_INVAL, "the producer's name is too long");
+    }
+    return HULSE_OK;
+}
+
+/* Every handle is deduplicated; an own producer without one is known by its name. */
+static void
+choose_handle(const struct broker_producer_params *params, uint8_t id[BROKER_HANDLE_ID_BYTES])
+{
+    memcpy(id, params->handle_id, BROKER_HANDLE_ID_BYTES);
+    if (params->own && hulse_handle_is_none(id)) {
+        uint64_t half[2] = {HULSE_HASH_START, ~HULSE_HASH_START};
+        for (const char *c = params->name; *c != '\0'; c++) {
+            half[0] = hulse_hash_byte(half[0], *c);
+            half[1] = hulse_hash_byte(half[1], *c);
+        }
+        memcpy(id, half, BROKER_HANDLE_ID_BYTES);
+    }
+}
+
 hulse_status hulse_local_producer_open(struct broker *b,
                                        struct worker *w,
                                        const struct broker_producer_params *params,
@@ -47,17 +81,9 @@ hulse_status hulse_local_producer_open(struct broker *b,
 {
     struct local_worker *lw = hulse_worker_state(w, &hulse_local_module);
     uint64_t hash = 0;
-    const hulse_status st = hulse_open_check(params->topic, &hash, err);
-    if (st != HULSE_OK) {
-        return st;
-    }
-    if (params->own || params->access != BROKER_ACCESS_SHARED) {
-        return hulse_fail(err,
-                          HULSE_UNSUPPORTED,
-                          "non-persistent topics have shared producers without deduplication");
-    }
-    if (strlen(params->name) > UINT16_MAX) {
-        return hulse_fail(err, HULSE_INVAL, "the producer's name is too long");
+    const hulse_status st = hulse_open_check(b, params->topic, &hash, err);
+    if (st != HULSE_OK || check_params(params, err) != HULSE_OK) {
+        return err->status;
     }
     struct producer *p = create(b, lw, params);
     if (p == NULL) {
@@ -71,11 +97,14 @@ hulse_status hulse_local_producer_open(struct broker *b,
                               .subscription = "",
                               .create = params->create,
                               .worker = lw->index};
+    choose_handle(params, rq.handle_id);
     if (!p->remote) {
         hulse_link_append(&lw->producers, &p->link);
         hulse_topic_attach_producer(lw, &rq);
         *out = &p->base;
-        hulse_producer_opened(&rq);
+        if (rq.later == NULL) {
+            hulse_producer_opened(&rq);
+        }
         return HULSE_OK;
     }
     struct open_request *travelling = hulse_open_copy(&rq);
@@ -87,6 +116,26 @@ hulse_status hulse_local_producer_open(struct broker *b,
     *out = &p->base;
     hulse_lane_add(lw, p->owner, &travelling->op, OP_OPEN_PRODUCER);
     return HULSE_OK;
+}
+
+/* Closed, and nothing is under way or stands in an event above us. */
+static void release(struct producer *p)
+{
+    if (p->closed && p->state == END_GONE && p->pending == 0 && p->in_events == 0) {
+        destroy(p);
+    }
+}
+
+/* Closed by the front end, and its topic has it open. */
+static void close_open(struct producer *p)
+{
+    if (p->remote) {
+        hulse_lane_add(p->worker, p->owner, &p->close_op, OP_CLOSE_PRODUCER);
+        return;
+    }
+    hulse_topic_detach_producer(p->topic, p->handle, p->forget);
+    p->state = END_GONE;
+    release(p);
 }
 
 void hulse_producer_opened(struct open_request *rq)
@@ -102,8 +151,9 @@ void hulse_producer_opened(struct open_request *rq)
     }
     p->state = END_OPEN;
     p->topic = rq->opened_topic;
+    p->handle = rq->opened_handle;
     if (p->closed) {
-        hulse_lane_add(p->worker, p->owner, &p->close_op, OP_CLOSE_PRODUCER);
+        close_open(p);
         return;
     }
     const struct broker_limits limits = {.message_bytes_max =
@@ -117,61 +167,59 @@ static void refuse(struct producer *p, uint64_t token, enum broker_class class, 
     p->base.events->answered(p->base.ctx, token, &answer);
 }
 
-static void answer_stored(struct producer *p, uint64_t token, const struct broker_id *id)
-{
-    const struct broker_answer answer = {
-        .class = BROKER_DONE, .outcome = HULSE_OUTCOME_STORED, .has_id = true, .id = *id};
-    p->base.events->answered(p->base.ctx, token, &answer);
-}
-
 /*
- * One that was pending at the flush has its answer. Publishes come back from another worker in the
- * order of sending. On the topic's own worker a later one may be answered inside an event of an
- * earlier one, so that those which were pending are the last to end.
+ * The answer of a pending record; `round` is the number of flushes that were begun before it was
+ * sent, so the flush under way waits for it when that is one less than now.
  */
-static bool ends_flush(struct producer *p, bool counts)
-{
-    if (p->flush_left == 0) {
-        return false;
-    }
-    if (p->remote) {
-        p->flush_left -= counts;
-        return counts && p->flush_left == 0;
-    }
-    if (p->pending < p->flush_left) {
-        p->flush_left = p->pending;
-    }
-    return p->flush_left == 0;
-}
-
-/* Closed, and nothing is under way or stands in an event above us. */
-static void release(struct producer *p)
-{
-    if (p->closed && p->state == END_GONE && p->pending == 0 && p->in_events == 0) {
-        destroy(p);
-    }
-}
-
-/* The answer of a pending record. */
-static void finish(struct producer *p, uint64_t token, uint8_t outcome, const struct broker_id *id)
+void hulse_producer_stored(struct producer *p,
+                           uint64_t token,
+                           uint32_t round,
+                           const struct broker_answer *answer)
 {
     /* A flush that begins in `answered` is not for this one. */
-    const bool counts = p->flush_left != 0;
-    HULSE_ASSERT(p->pending > 0);
+    const bool counts = p->flush_left != 0 && round != p->rounds;
+    HULSE_ASSERT(p->magic == LOCAL_PRODUCER_MAGIC && p->pending > 0);
     p->pending -= 1;
     p->in_events += 1;
-    if (p->closed) {
-        /* Nobody wants to know. */
-    } else if (outcome == HULSE_OUTCOME_STORED) {
-        answer_stored(p, token, id);
-    } else {
-        refuse(p, token, BROKER_FAIL, outcome);
+    if (!p->closed) {
+        p->base.events->answered(p->base.ctx, token, answer);
     }
-    if (ends_flush(p, counts) && !p->closed) {
-        p->base.events->flushed(p->base.ctx);
+    if (counts) {
+        p->flush_left -= 1;
+        if (p->flush_left == 0 && !p->closed) {
+            p->base.events->flushed(p->base.ctx);
+        }
     }
     p->in_events -= 1;
     release(p);
+}
+
+static void finish(struct producer *p,
+                   uint64_t token,
+                   uint32_t round,
+                   uint8_t outcome,
+                   const struct broker_id *id)
+{
+    const bool stored = outcome == HULSE_OUTCOME_STORED;
+    const struct broker_answer answer = {.class = stored ? BROKER_DONE : BROKER_FAIL,
+                                         .outcome = outcome,
+                                         .has_id = stored,
+                                         .id = *id};
+    hulse_producer_stored(p, token, round, &answer);
+}
+
+/* To the store of this worker, which answers. */
+static void store_here(struct producer *p, struct message *m)
+{
+    const struct publication_from from = {
+        .producer = p, .handle = p->handle, .worker = p->worker->index};
+    const uint64_t token = m->token;
+    p->pending += 1;
+    if (!hulse_publication_begin(p->topic, m, &from)) {
+        hulse_message_drop(m);
+        p->pending -= 1;
+        refuse(p, token, BROKER_FAIL, HULSE_OUTCOME_NO_MEMORY);
+    }
 }
 
 static void publish_here(struct producer *p, const struct broker_record *r)
@@ -181,12 +229,17 @@ static void publish_here(struct producer *p, const struct broker_record *r)
         refuse(p, r->token, BROKER_FAIL, HULSE_OUTCOME_NO_MEMORY);
         return;
     }
+    if (p->topic->durable != NULL) {
+        store_here(p, m);
+        return;
+    }
     const uint64_t token = r->token;
+    const uint32_t round = p->rounds;
     const struct broker_id id = {
         .ledger = p->worker->broker->epoch_s, .entry = p->topic->next_entry, .batch = -1};
     p->pending += 1; /* a consumer's event may close or flush the producer */
     hulse_topic_publish(p->topic, m);
-    finish(p, token, HULSE_OUTCOME_STORED, &id);
+    finish(p, token, round, HULSE_OUTCOME_STORED, &id);
 }
 
 static void send_by_lane(struct producer *p, const struct broker_record *r)
@@ -233,11 +286,16 @@ void hulse_producer_answered(struct message *m)
     struct producer *p = m->producer;
     HULSE_ASSERT(p->magic == LOCAL_PRODUCER_MAGIC);
     const uint64_t token = m->token;
+    const uint32_t round = m->round;
     const uint8_t outcome = m->outcome;
     const struct broker_id id = m->first.d.id;
     p->pending_bytes -= m->bytes;
     hulse_message_let_go(m);
-    finish(p, token, outcome, &id);
+    if (outcome == LOCAL_OUTCOME_LATER) {
+        p->worker->awaited += 1;
+    } else {
+        finish(p, token, round, outcome, &id);
+    }
 }
 
 hulse_status hulse_local_flush(struct broker_producer *producer, struct error *err)
@@ -248,28 +306,26 @@ hulse_status hulse_local_flush(struct broker_producer *producer, struct error *e
         return hulse_fail(err, HULSE_BUSY, "a flush is under way");
     }
     p->flush_left = p->pending;
+    p->rounds += 1;
     if (p->flush_left == 0) {
         p->base.events->flushed(p->base.ctx);
     }
     return HULSE_OK;
 }
 
-void hulse_local_producer_close(struct broker_producer *producer)
+void hulse_local_producer_close(struct broker_producer *producer, bool forget)
 {
     struct producer *p = producer_of(producer);
     HULSE_ASSERT(!p->closed);
     p->closed = true;
+    p->forget = forget;
     if (p->state == END_OPENING) {
         return; /* its request is under way; see opened */
     }
-    if (!p->remote) {
-        hulse_topic_detach_producer(p->topic);
-        p->state = END_GONE;
+    if (p->state == END_GONE) {
         release(p);
-    } else if (p->state != END_GONE) {
-        hulse_lane_add(p->worker, p->owner, &p->close_op, OP_CLOSE_PRODUCER);
     } else {
-        release(p);
+        close_open(p);
     }
 }
 

@@ -6,6 +6,7 @@
  * reads it. When its seat was closed meanwhile, the subscription hands out nothing until then
  * (`returning`), so that what comes back keeps its place.
  */
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 
 #include <stddef.h>
@@ -147,6 +148,9 @@ void hulse_seat_verdict(struct delivery *dl, enum verdict verdict, uint32_t dela
         break;
     case VERDICT_NACK:
         dl->d.redelivery += 1;
+        if (sub->cursor != NULL) {
+            hulse_cursor_again(sub, dl->d.id.entry, dl->d.redelivery);
+        }
         hulse_subscription_requeue(sub, dl, delay_ms);
         break;
     case VERDICT_GIVE_BACK:
@@ -263,6 +267,64 @@ void hulse_seat_end_returned(struct seat *seat)
     }
 }
 
+void hulse_seat_called(struct seat *seat)
+{
+    if (seat->sub->over) {
+        hulse_seat_settled(seat, 1); /* it has no effect any more */
+        return;
+    }
+    seat->calls += 1;
+    hulse_cursor_touch(seat->sub);
+}
+
+static void tell_settled(struct seat *seat)
+{
+    seat->settle_under_way = true;
+    seat->settled_told = seat->settled;
+    seat->settled = 0;
+    seat->in_transit += 1;
+    hulse_lane_add(seat->sub->topic->worker, seat->worker, &seat->settle_op, OP_SETTLED);
+}
+
+void hulse_seat_settled(struct seat *seat, uint32_t count)
+{
+    HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC && !seat->closed);
+    if (count == 0) {
+        return;
+    }
+    if (!seat->remote) {
+        hulse_consumer_settled(seat->consumer, count);
+        return;
+    }
+    seat->settled += count;
+    if (!seat->settle_under_way) {
+        tell_settled(seat);
+    }
+}
+
+void hulse_seat_settled_returned(struct seat *seat)
+{
+    HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC && seat->settle_under_way);
+    seat->settle_under_way = false;
+    seat->in_transit -= 1;
+    if (!seat->closed && seat->settled != 0) {
+        tell_settled(seat);
+    } else if (seat->closed && seat->in_transit == 0) {
+        free_closed(seat);
+    }
+}
+
+/* Its consumer will be gone. True: it was recalled. */
+static bool recall(struct seat *seat, struct op *op, bool under_way)
+{
+    if (!under_way || op->posted) {
+        return false;
+    }
+    hulse_lane_recall(op);
+    seat->in_transit -= 1;
+    return true;
+}
+
 /* Gives back what its consumer has, and what never left this worker. */
 static void give_back_all(struct seat *seat)
 {
@@ -284,11 +346,11 @@ static void give_back_all(struct seat *seat)
         take_out(seat, dl);
         hulse_subscription_requeue(sub, dl, 0);
     }
-    if (seat->end_under_way && !seat->end_op.posted) {
-        /* Its consumer will be gone. */
-        hulse_lane_recall(&seat->end_op);
+    if (recall(seat, &seat->end_op, seat->end_under_way)) {
         seat->end_under_way = false;
-        seat->in_transit -= 1;
+    }
+    if (recall(seat, &seat->settle_op, seat->settle_under_way)) {
+        seat->settle_under_way = false;
     }
 }
 
@@ -309,6 +371,9 @@ void hulse_seat_close(struct seat *seat, bool unsubscribe)
         free_closed(seat);
     }
     if (sub->seat_count == 0 && (unsubscribe || sub->transient || sub->over)) {
+        if (sub->cursor != NULL) {
+            (void)hulse_cursor_remove(sub);
+        }
         hulse_subscription_forget(sub);
     } else {
         hulse_subscription_consider(sub);

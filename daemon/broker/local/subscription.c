@@ -6,6 +6,7 @@
  * before; lowest position first), the delayed heap, or a seat. It is charged to the bound from
  * offer to finish.
  */
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 
 #include <stddef.h>
@@ -24,6 +25,10 @@ static void release(struct subscription *sub)
     HULSE_ASSERT(sub->held == 0 && sub->held_bytes == 0);
     hulse_link_remove(&sub->dirty);
     hulse_link_remove(&sub->link);
+    hulse_ended_ids_free(&sub->ended_ids);
+    if (sub->cursor != NULL) {
+        hulse_cursor_free(sub);
+    }
     hulse_mem_free(HULSE_MEM_TOPIC, sub, sub->object_bytes);
     hulse_topic_consider(topic);
 }
@@ -55,6 +60,17 @@ static bool is_over(const struct subscription *sub, const struct delivery *dl)
 {
     return dl->message->expires_ms != 0 &&
            hulse_local_now_ms(sub->topic->worker) >= dl->message->expires_ms;
+}
+
+/* Acknowledged by its id. */
+static bool is_ended(const struct subscription *sub, const struct delivery *dl)
+{
+    if (sub->cursor != NULL) {
+        return sub->cursor->by_id &&
+               hulse_ranges_has(&sub->cursor->acknowledged, dl->d.id.entry);
+    }
+    return dl->ended ||
+           (sub->ended_ids != NULL && hulse_ended_ids_has(sub->ended_ids, dl->d.id.entry));
 }
 
 static void delay_fire(struct timer *timer)
@@ -218,6 +234,9 @@ static struct delivery *take_waiting(struct subscription *sub)
 static void settle(struct subscription *sub)
 {
     struct topic *topic = sub->topic;
+    if (sub->cursor != NULL) {
+        hulse_window_refill(sub);
+    }
     if (sub->held != 0 || sub->doomed) {
         return;
     }
@@ -229,12 +248,12 @@ static void settle(struct subscription *sub)
     }
 }
 
-void hulse_subscription_drop_waiting(struct subscription *sub)
+uint32_t hulse_subscription_shed(struct subscription *sub)
 {
     struct topic *topic = sub->topic;
     const uint32_t waiting = sub->held - sub->handed_out;
     if (waiting == 0) {
-        return;
+        return 0;
     }
     stop_timer(sub, &sub->delay);
     hulse_waste_add_list(topic->worker, &sub->queue);
@@ -244,8 +263,16 @@ void hulse_subscription_drop_waiting(struct subscription *sub)
     sub->held = sub->handed_out;
     sub->held_bytes = sub->handed_bytes;
     topic->held -= waiting;
-    topic->counters.dropped += waiting;
-    settle(sub);
+    return waiting;
+}
+
+void hulse_subscription_drop_waiting(struct subscription *sub)
+{
+    const uint32_t waiting = hulse_subscription_shed(sub);
+    if (waiting != 0) {
+        sub->topic->counters.dropped += waiting;
+        settle(sub);
+    }
 }
 
 void hulse_subscription_cease(struct subscription *sub)
@@ -280,7 +307,7 @@ void hulse_subscription_forget(struct subscription *sub)
 void hulse_subscription_bury(struct subscription *sub)
 {
     HULSE_ASSERT(sub->doomed && sub->topic->worker->dispatching == 0);
-    if (sub->returning == 0) {
+    if (sub->returning == 0 && (sub->cursor == NULL || hulse_cursor_idle(sub))) {
         release(sub);
     }
 }
@@ -298,6 +325,10 @@ void hulse_subscription_consider(struct subscription *sub)
 {
     if (sub->doomed) {
         hulse_subscription_mark(sub);
+        return;
+    }
+    if (sub->cursor != NULL) {
+        hulse_window_empty(sub);
         return;
     }
     if (sub->seat_count != 0 || sub->held != 0) {
@@ -335,17 +366,14 @@ static bool has_room(struct subscription *sub, const struct message *m)
     return fits(sub, m) || (drop_expired(sub, LOCAL_DISPATCH_MAX) != 0 && fits(sub, m));
 }
 
-void hulse_subscription_offer(struct subscription *sub, struct message *m)
+struct delivery *hulse_subscription_keep(struct subscription *sub, struct message *m)
 {
     struct topic *topic = sub->topic;
-    if (sub->over) {
-        return;
-    }
-    const bool kept = sub->seat_count != 0 && has_room(sub, m);
-    struct delivery *dl = kept ? hulse_delivery_create(topic->worker, m) : NULL;
+    /* Nothing of a persistent topic is lost because it is larger than the bound. */
+    const bool room = has_room(sub, m) || (sub->cursor != NULL && sub->held == 0);
+    struct delivery *dl = room ? hulse_delivery_create(topic->worker, m) : NULL;
     if (dl == NULL) {
-        topic->counters.dropped += 1;
-        return;
+        return NULL;
     }
     dl->sub = sub;
     sub->held += 1;
@@ -354,6 +382,17 @@ void hulse_subscription_offer(struct subscription *sub, struct message *m)
     hulse_link_append(&sub->queue, &dl->link);
     if (m->expires_ms != 0 && !hulse_timer_pending(&sub->expiry)) {
         start_expiry(sub, EXPIRY_MS);
+    }
+    return dl;
+}
+
+void hulse_subscription_offer(struct subscription *sub, struct message *m)
+{
+    if (sub->over) {
+        return;
+    }
+    if (sub->seat_count == 0 || hulse_subscription_keep(sub, m) == NULL) {
+        sub->topic->counters.dropped += 1;
     }
 }
 
@@ -364,8 +403,8 @@ void hulse_subscription_requeue(struct subscription *sub, struct delivery *dl, u
         hulse_subscription_finish(sub, dl, &sub->topic->counters.dropped);
         return;
     }
-    if (dl->d.id.entry < sub->ended_below) {
-        /* It was on the way to the consumer whose cumulative ack has ended it. */
+    if (dl->d.id.entry < sub->ended_below || is_ended(sub, dl)) {
+        /* It was with another consumer, or on the way to one, when it was acknowledged. */
         hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
     } else if (delay_ms == 0) {
         hulse_heap_push(&sub->redelivery, &dl->node, dl->d.id.entry);
@@ -383,6 +422,9 @@ void hulse_subscription_finish(struct subscription *sub, struct delivery *dl, ui
     struct topic *topic = sub->topic;
     HULSE_ASSERT(sub->held > 0 && sub->held_bytes >= m->bytes);
     *counter += 1;
+    if (sub->cursor != NULL && !sub->over) {
+        hulse_cursor_end(sub, dl->d.id.entry, dl->d.id.entry + 1);
+    }
     sub->held -= 1;
     sub->held_bytes -= m->bytes;
     topic->held -= 1;
@@ -412,7 +454,9 @@ unsigned hulse_subscription_dispatch(struct subscription *sub)
         if (dl == NULL) {
             break;
         }
-        if (is_over(sub, dl)) {
+        if (is_ended(sub, dl)) {
+            hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
+        } else if (is_over(sub, dl)) {
             hulse_subscription_finish(sub, dl, &sub->topic->counters.dropped);
         } else {
             hulse_seat_hand_out(HULSE_CONTAINER(sub->ready.next, struct seat, ready), dl);
@@ -420,6 +464,9 @@ unsigned hulse_subscription_dispatch(struct subscription *sub)
         done += 1;
     }
     hulse_subscription_wake(sub);
+    if (sub->cursor != NULL) {
+        hulse_window_refill(sub);
+    }
     return done;
 }
 
@@ -439,7 +486,8 @@ void hulse_subscription_wake(struct subscription *sub)
 
 void hulse_subscription_tell_end(struct subscription *sub)
 {
-    if (sub->topic->end != TOPIC_TERMINATED || sub->held != 0 || sub->over) {
+    const bool all = sub->cursor != NULL ? hulse_cursor_has_all(sub) : sub->held == 0;
+    if (sub->topic->end != TOPIC_TERMINATED || !all || sub->over) {
         return;
     }
     struct link *l = sub->seats.next;
@@ -458,10 +506,22 @@ void hulse_subscription_end_below(struct subscription *sub, uint64_t entry)
     if (entry > sub->ended_below) {
         sub->ended_below = entry;
     }
+    if (sub->cursor != NULL && !sub->over) {
+        hulse_cursor_end(sub, 0, entry);
+    }
     end_delayed_below(sub, sub->ended_below);
     while (sub->redelivery.root != NULL && sub->redelivery.root->key < sub->ended_below) {
         struct delivery *dl =
             HULSE_CONTAINER(hulse_heap_pop(&sub->redelivery), struct delivery, node);
+        hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
+    }
+    /* Never handed out: only an acknowledgement by id reaches so far. */
+    while (!hulse_link_empty(&sub->queue)) {
+        struct delivery *dl = HULSE_CONTAINER(sub->queue.next, struct delivery, link);
+        if (dl->d.id.entry >= sub->ended_below) {
+            break;
+        }
+        hulse_link_remove(&dl->link);
         hulse_subscription_finish(sub, dl, &sub->topic->counters.acknowledged);
     }
 }

@@ -2,6 +2,7 @@
 /*
  * topic - a topic on its worker: who has it open, its subscriptions, its positions.
  */
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 
 #include <stddef.h>
@@ -32,6 +33,17 @@ static void count_down(struct local_broker *b)
     (void)atomic_fetch_sub_explicit(&b->topic_count, 1, memory_order_relaxed);
 }
 
+static void destroy(struct topic *topic)
+{
+    struct local_worker *lw = topic->worker;
+    if (topic->durable != NULL) {
+        hulse_durable_free(topic);
+    }
+    count_down(lw->broker);
+    topic->magic = 0;
+    hulse_mem_free(HULSE_MEM_TOPIC, topic, topic->object_bytes);
+}
+
 static struct topic *create(struct local_worker *lw, const struct topic_wish *wish)
 {
     const size_t name_bytes = strlen(wish->name) + 1;
@@ -50,7 +62,22 @@ static struct topic *create(struct local_worker *lw, const struct topic_wish *wi
     hulse_link_init(&topic->subscriptions);
     hulse_link_init(&topic->gone);
     memcpy(topic->name, wish->name, name_bytes);
+    if (hulse_topic_is_persistent(topic->name) && !hulse_durable_init(topic)) {
+        hulse_mem_free(HULSE_MEM_TOPIC, topic, bytes);
+        return NULL;
+    }
     hulse_table_add(lw, topic);
+    return topic;
+}
+
+struct topic *hulse_topic_restore(struct local_worker *lw, const char *name)
+{
+    const struct topic_wish wish = {.name = name, .hash = hulse_topic_hash(name)};
+    (void)atomic_fetch_add_explicit(&lw->broker->topic_count, 1, memory_order_relaxed);
+    struct topic *topic = create(lw, &wish);
+    if (topic == NULL) {
+        count_down(lw->broker);
+    }
     return topic;
 }
 
@@ -82,17 +109,28 @@ struct topic *hulse_topic_find(struct local_worker *lw,
     topic = create(lw, wish);
     if (topic == NULL) {
         count_down(lw->broker);
+    } else if (topic->durable != NULL && !hulse_durable_create(topic)) {
+        hulse_table_remove(lw, topic);
+        destroy(topic);
+        topic = NULL;
+    }
+    if (topic == NULL) {
         *status = HULSE_NO_MEMORY;
         *text = "no memory for a topic";
     }
     return topic;
 }
 
-/* The topic of a request; NULL with the request refused. */
+/* The topic of a request; NULL with the request refused, or waiting for the store. */
 static struct topic *topic_of(struct local_worker *lw, struct open_request *rq)
 {
     const struct topic_wish wish = {.name = rq->topic, .hash = rq->hash, .create = rq->create};
-    return hulse_topic_find(lw, &wish, &rq->status, &rq->text);
+    struct topic *topic = hulse_topic_find(lw, &wish, &rq->status, &rq->text);
+    if (topic != NULL && topic->durable != NULL && topic->durable->creation != NULL) {
+        hulse_later_open(lw, rq, topic->durable->creation);
+        return NULL;
+    }
+    return topic;
 }
 
 void hulse_topic_attach_producer(struct local_worker *lw, struct open_request *rq)
@@ -105,17 +143,23 @@ void hulse_topic_attach_producer(struct local_worker *lw, struct open_request *r
         answer(rq, HULSE_CLOSED, "the topic is terminated");
         return;
     }
+    if (topic->durable != NULL && !hulse_durable_attach_producer(topic, rq)) {
+        return;
+    }
     topic->producers += 1;
     hulse_topic_consider(topic);
     rq->opened_topic = topic;
     answer(rq, HULSE_OK, "");
 }
 
-void hulse_topic_detach_producer(struct topic *topic)
+void hulse_topic_detach_producer(struct topic *topic, struct handle *h, bool forget)
 {
     HULSE_ASSERT(topic->magic == LOCAL_TOPIC_MAGIC);
     HULSE_ASSERT(topic->producers > 0);
     topic->producers -= 1;
+    if (h != NULL) {
+        hulse_handle_leave(topic, h, forget);
+    }
     hulse_topic_consider(topic);
 }
 
@@ -130,24 +174,43 @@ static struct subscription *find_subscription(const struct topic *topic, const c
     return NULL;
 }
 
-/* The subscription of a request; NULL with the request refused. */
+/* A new one for a request; NULL with the request refused, or waiting for the store. */
+static struct subscription *make_subscription(struct topic *topic, struct open_request *rq)
+{
+    if (topic->subscription_count >= topic->worker->broker->params.subscriptions_max) {
+        answer(rq, HULSE_LIMIT, "too many subscriptions of this topic (subscriptions_max)");
+        return NULL;
+    }
+    struct subscription *sub = hulse_subscription_create(topic, rq->subscription, rq->type);
+    if (sub == NULL) {
+        answer(rq, HULSE_NO_MEMORY, "no memory for a subscription");
+        return NULL;
+    }
+    sub->transient = rq->transient || rq->type == BROKER_READER;
+    if (topic->durable != NULL) {
+        hulse_durable_subscribe(sub, rq);
+        return NULL;
+    }
+    return sub;
+}
+
+/* The subscription of a request; NULL with the request refused, or waiting for the store. */
 static struct subscription *subscribe(struct topic *topic, struct open_request *rq)
 {
     const struct local_params *params = &topic->worker->broker->params;
-    struct subscription *sub =
-        rq->type == BROKER_READER ? NULL : find_subscription(topic, rq->subscription);
+    struct subscription *sub = rq->made;
+    if (sub != NULL && (sub->over || sub->topic != topic)) {
+        sub = NULL; /* its topic was deleted while it was made */
+    }
+    if (sub == NULL && rq->type != BROKER_READER) {
+        sub = find_subscription(topic, rq->subscription);
+    }
     if (sub == NULL) {
-        if (topic->subscription_count >= params->subscriptions_max) {
-            answer(rq, HULSE_LIMIT, "too many subscriptions of this topic (subscriptions_max)");
-            return NULL;
-        }
-        sub = hulse_subscription_create(topic, rq->subscription, rq->type);
-        if (sub == NULL) {
-            answer(rq, HULSE_NO_MEMORY, "no memory for a subscription");
-        } else {
-            sub->transient = rq->transient || rq->type == BROKER_READER;
-        }
-        return sub;
+        return make_subscription(topic, rq);
+    }
+    if (sub->cursor != NULL && sub->cursor->creation != NULL) {
+        hulse_later_open(topic->worker, rq, sub->cursor->creation);
+        return NULL;
     }
     if (sub->seat_count == 0) {
         sub->type = rq->type;
@@ -173,7 +236,7 @@ void hulse_topic_attach_consumer(struct local_worker *lw, struct open_request *r
     if (rq->type != BROKER_EXCLUSIVE && rq->type != BROKER_SHARED && rq->type != BROKER_READER) {
         answer(rq,
                HULSE_UNSUPPORTED,
-               "non-persistent topics have exclusive and shared subscriptions and readers");
+               "the local broker has exclusive and shared subscriptions and readers");
         return;
     }
     struct topic *topic = topic_of(lw, rq);
@@ -190,6 +253,9 @@ void hulse_topic_attach_consumer(struct local_worker *lw, struct open_request *r
     } else if (sub != NULL) {
         answer(rq, HULSE_NO_MEMORY, "no memory for a consumer");
         if (sub->transient && sub->seat_count == 0) {
+            if (sub->cursor != NULL) {
+                (void)hulse_cursor_remove(sub);
+            }
             hulse_subscription_forget(sub);
         } else {
             hulse_subscription_consider(sub);
@@ -215,6 +281,19 @@ void hulse_topic_publish(struct topic *topic, struct message *m)
     }
 }
 
+bool hulse_topic_last(const struct topic *topic, struct broker_id *out)
+{
+    *out = (struct broker_id){.ledger = topic->worker->broker->epoch_s, .batch = -1};
+    if (topic->durable != NULL) {
+        *out = topic->durable->last;
+        return topic->durable->has_last;
+    }
+    if (topic->next_entry != 0) {
+        out->entry = topic->next_entry - 1;
+    }
+    return topic->next_entry != 0;
+}
+
 uint8_t hulse_topic_refusal(enum topic_end end)
 {
     return end == TOPIC_TERMINATED ? HULSE_OUTCOME_TOPIC_TERMINATED : HULSE_OUTCOME_NO_TOPIC;
@@ -224,7 +303,8 @@ void hulse_topic_consider(struct topic *topic)
 {
     const bool deleted = topic->end == TOPIC_DELETED;
     const bool used = topic->producers != 0 || topic->seats != 0 || topic->held != 0 ||
-                      topic->notices != 0 || (topic->kept && !deleted);
+                      topic->notices != 0 || (topic->kept && !deleted) ||
+                      (topic->durable != NULL && (!deleted || topic->durable->under_way != 0));
     struct timer_wheel *wheel = &topic->worker->worker->loop.timers;
     if (used) {
         if (hulse_timer_pending(&topic->unused)) {
@@ -256,9 +336,7 @@ void hulse_topic_destroy(struct topic *topic)
     } else {
         hulse_table_remove(lw, topic);
     }
-    count_down(lw->broker);
-    topic->magic = 0;
-    hulse_mem_free(HULSE_MEM_TOPIC, topic, topic->object_bytes);
+    destroy(topic);
 }
 
 void hulse_topic_report(const struct topic *topic, struct worker_report *out)
@@ -279,5 +357,5 @@ void hulse_topic_report(const struct topic *topic, struct worker_report *out)
     r->acknowledged = topic->counters.acknowledged;
     r->redelivered = topic->counters.redelivered;
     r->dropped = topic->counters.dropped;
-    r->backlog = topic->held;
+    r->backlog = topic->durable == NULL ? topic->held : hulse_durable_backlog(topic);
 }

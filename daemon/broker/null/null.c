@@ -111,8 +111,9 @@ static hulse_status flush(struct broker_producer *producer, struct error *err)
     return HULSE_OK;
 }
 
-static void producer_close(struct broker_producer *producer)
+static void producer_close(struct broker_producer *producer, bool forget)
 {
+    (void)forget;
     struct null_producer *p = (struct null_producer *)(void *)producer;
     hulse_mem_free(HULSE_MEM_TOPIC, p, sizeof(*p));
 }

@@ -21,6 +21,7 @@
 #include "shmlib/ring/control.h"
 #include "shmlib/ring/doorbell.h"
 #include "tests/support/own_tables.h"
+#include "tests/unit/daemon/app/by_hand_thread.h"
 
 #include <semaphore.h>
 #include <stdio.h>
@@ -36,13 +37,6 @@
 #define HAND_SENDS_MAX 70000U
 #endif
 #define HAND_NOTES_MAX 4096U
-#define HAND_NEED(condition)                                                                       \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            (void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                  \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 /* What the broker was sent and has not answered. */
 struct hand_send {
@@ -56,7 +50,14 @@ struct hand_send {
     bool answered;
 };
 
-enum hand_verdict { HAND_ACK, HAND_CUMULATIVE, HAND_NACK, HAND_GIVE_BACK };
+enum hand_verdict {
+    HAND_ACK,
+    HAND_CUMULATIVE,
+    HAND_NACK,
+    HAND_GIVE_BACK,
+    HAND_ACK_ID,
+    HAND_ACK_ID_ALL
+};
 struct hand_note {
     enum hand_verdict verdict;
     uint64_t entry;
@@ -71,10 +72,12 @@ struct hand_delivery {
 struct hand_broker {
     struct broker base;
     struct broker_ops ops;
-    hulse_status open_status;         /* what an open comes to */
-    bool open_later;                  /* the test calls hand_opened() */
-    bool answer_at_once;              /* STORED, from within send */
-    struct broker_producer *producer; /* the last opened */
+    hulse_status open_status;                  /* what an open comes to */
+    bool open_later;                           /* the test calls hand_opened() */
+    bool answer_at_once;                       /* STORED, from within send */
+    bool settle_later;                         /* the test calls hand_settled() */
+    uint8_t handle_id[BROKER_HANDLE_ID_BYTES]; /* of the last opened */
+    struct broker_producer *producer;          /* the last opened */
     struct broker_consumer *consumer;
     uint64_t producers;
     uint64_t consumers;
@@ -151,6 +154,7 @@ static inline hulse_status hand_producer_open(struct broker *b,
     HAND_NEED(p != NULL);
     p->base = (struct broker_producer){.ops = b->ops, .events = params->events, .ctx = params->ctx};
     p->broker = hb;
+    memcpy(hb->handle_id, params->handle_id, sizeof(hb->handle_id));
     hb->producer = &p->base;
     hb->producers += 1;
     *out = &p->base;
@@ -198,8 +202,9 @@ static inline void hand_send(struct broker_producer *producer, const struct brok
     }
 }
 
-static inline void hand_producer_close(struct broker_producer *producer)
+static inline void hand_producer_close(struct broker_producer *producer, bool forget)
 {
+    (void)forget;
     struct hand_broker *hb = ((struct hand_producer *)(void *)producer)->broker;
     for (size_t i = 0; i < hb->send_count; i++) {
         if (hb->sends[i].producer == producer) {
@@ -228,6 +233,7 @@ static inline hulse_status hand_consumer_open(struct broker *b,
     HAND_NEED(c != NULL);
     c->base = (struct broker_consumer){.ops = b->ops, .events = params->events, .ctx = params->ctx};
     c->broker = hb;
+    memcpy(hb->handle_id, params->handle_id, sizeof(hb->handle_id));
     hb->consumer = &c->base;
     hb->consumers += 1;
     hb->permits = 0;
@@ -258,13 +264,39 @@ static inline void hand_note(struct broker_consumer *c,
     }
 }
 
+/* Of a call that has returned, when the broker settles later. */
+static inline void hand_settled(struct hand *h, uint32_t count)
+{
+    h->broker.consumer->events->settled(h->broker.consumer->ctx, count);
+}
+
+/* The last touch of a call. */
+static inline void hand_settle_call(struct broker_consumer *c)
+{
+    if (!((struct hand_consumer *)(void *)c)->broker->settle_later) {
+        c->events->settled(c->ctx, 1);
+    }
+}
+
 static inline void hand_ack(struct broker_consumer *c, struct broker_delivery *d)
 {
     hand_note(c, HAND_ACK, d, 0);
+    hand_settle_call(c);
 }
 static inline void hand_nack(struct broker_consumer *c, struct broker_delivery *d, uint32_t ms)
 {
     hand_note(c, HAND_NACK, d, ms);
+    hand_settle_call(c);
+}
+static inline void
+hand_ack_id(struct broker_consumer *c, const struct broker_id *id, bool cumulative)
+{
+    struct hand_broker *hb = ((struct hand_consumer *)(void *)c)->broker;
+    if (hb->note_count < HAND_NOTES_MAX) {
+        hb->notes[hb->note_count++] = (struct hand_note){
+            .verdict = cumulative ? HAND_ACK_ID_ALL : HAND_ACK_ID, .entry = id->entry};
+    }
+    hand_settle_call(c);
 }
 static inline void hand_give_back(struct broker_consumer *c, struct broker_delivery *d)
 {
@@ -285,6 +317,7 @@ static inline void hand_ack_cumulative(struct broker_consumer *c,
             hand_note(c, HAND_CUMULATIVE, &each->d, 0);
         }
     }
+    hand_settle_call(c);
 }
 
 /* Frees what was delivered, as a broker does: a later look at it is a use after free. */
@@ -376,6 +409,7 @@ static inline void hand_begin(struct hand *h, struct worker *w)
                                         .ack_cumulative = hand_ack_cumulative,
                                         .nack = hand_nack,
                                         .give_back = hand_give_back,
+                                        .ack_id = hand_ack_id,
                                         .consumer_close = hand_consumer_close,
                                         .healthy = hand_healthy};
     h->broker.base = (struct broker){.ops = &h->broker.ops, .name = "scripted"};
@@ -730,57 +764,6 @@ static inline void hand_verdict(struct hand_channel *hc,
                                            .verdict = (uint8_t)verdict,
                                            .how = (uint8_t)how};
     hand_put(hc, &r, sizeof(r), NULL, 0);
-}
-
-/* ---- on the worker's thread ---- */
-
-struct hand_thread {
-    struct worker *worker;
-    struct worker *peers[1];
-    _Atomic(uint32_t) runnable;
-};
-
-struct hand_errand {
-    struct inbox_node node;
-    int (*body)(struct worker *w, void *ctx);
-    void *ctx;
-    struct worker *worker;
-    int result;
-    sem_t done;
-};
-
-static inline void hand_thread_start(struct hand_thread *t)
-{
-    struct error err = {0};
-    const struct worker_params params = {.worker_count = 1, .cpu = -1, .cpu_count = 1};
-    *t = (struct hand_thread){0};
-    HAND_NEED(hulse_worker_start(&t->worker, &params, t->peers, &t->runnable, &err) == HULSE_OK);
-}
-
-static inline void hand_run_node(struct inbox_node *node)
-{
-    struct hand_errand *c = HULSE_CONTAINER(node, struct hand_errand, node);
-    c->result = c->body(c->worker, c->ctx);
-    (void)sem_post(&c->done);
-}
-
-/* Runs `body` on the worker's thread, and waits. */
-static inline int
-hand_thread_run(struct hand_thread *t, int (*body)(struct worker *w, void *ctx), void *ctx)
-{
-    struct hand_errand c = {
-        .node = {.run = hand_run_node}, .body = body, .ctx = ctx, .worker = t->worker};
-    (void)sem_init(&c.done, 0, 0);
-    HAND_NEED(hulse_worker_post(t->worker, &c.node));
-    while (sem_wait(&c.done) != 0) {
-    }
-    (void)sem_destroy(&c.done);
-    return c.result;
-}
-
-static inline void hand_thread_stop(struct hand_thread *t)
-{
-    hulse_worker_stop(&t->worker);
 }
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "daemon/broker/local/internal.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,25 @@ void hulse_bed_stop(struct bed *bed)
     bed->house->destroy(&bed->broker);
     assert_int_equal(hulse_mem_used(HULSE_MEM_MESSAGE), 0);
     assert_int_equal(hulse_mem_used(HULSE_MEM_TOPIC), 0);
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
+{
+    (void)st;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+void hulse_bed_remove(const char *directory)
+{
+    (void)nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+void hulse_bed_directory(char out[BED_DIRECTORY_BYTES])
+{
+    (void)snprintf(out, BED_DIRECTORY_BYTES, "/tmp/hulse-bed-XXXXXX");
+    assert_non_null(mkdtemp(out));
 }
 
 static void wait_for(sem_t *sem)

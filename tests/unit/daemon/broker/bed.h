@@ -18,6 +18,9 @@
 #include <semaphore.h>
 
 #define BED_WORKERS_MAX 3U
+#define BED_DIRECTORY_BYTES 64U
+#define BED_SEGMENT_BYTES (1U << 20U) /* small stores are made quickly */
+#define BED_STORE_BYTES (UINT64_C(64) << 20U)
 
 /* How to make a broker, and what a test must know of it beyond its capabilities. */
 struct bed_house {
@@ -49,6 +52,9 @@ void hulse_bed_start(struct bed *bed, uint32_t workers, const struct local_param
 void hulse_bed_start_house(struct bed *bed, const struct bed_house *house);
 void hulse_bed_stop(struct bed *bed);
 void hulse_bed_stop_one(struct bed *bed, uint32_t worker);
+/* Makes a directory for a store, and removes one with all that is in it. */
+void hulse_bed_directory(char out[BED_DIRECTORY_BYTES]);
+void hulse_bed_remove(const char *directory);
 /* Runs on a worker and waits for it. */
 void hulse_bed_on(struct bed *bed, uint32_t worker, void (*call)(void *arg), void *arg);
 /* Waits until `done` says so on the worker. The runner's watchdog is the limit. */

@@ -239,7 +239,7 @@ static void pub_close_there(void *arg)
     struct bed_pub *pub = arg;
     /* Before, because closing may still tell nobody. */
     pub->closed = true;
-    pub->bed->broker->ops->producer_close(pub->producer);
+    pub->bed->broker->ops->producer_close(pub->producer, pub->forget);
     pub->producer = NULL;
 }
 

@@ -19,6 +19,7 @@ struct bed_pub {
     hulse_status status;
     const char *text;
     uint32_t message_bytes_max;
+    bool forget; /* told at close */
     bool closed; /* nothing may be heard from here on */
     bool failed;
     hulse_status failed_with;

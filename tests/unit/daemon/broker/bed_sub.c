@@ -65,6 +65,14 @@ static void sub_failed(void *ctx, hulse_status status, const char *text)
     sub->failed_with = status;
 }
 
+static void sub_settled(void *ctx, uint32_t count)
+{
+    struct bed_sub *sub = ctx;
+    assert_false(sub->closed);
+    assert_true(count > 0);
+    sub->settled += count;
+}
+
 static void sub_active(void *ctx)
 {
     ((struct bed_sub *)ctx)->active += 1;
@@ -105,6 +113,7 @@ static void sub_done(void *ctx,
 static const struct broker_consumer_events sub_events = {.opened = sub_opened,
                                                          .message = sub_message,
                                                          .failed = sub_failed,
+                                                         .settled = sub_settled,
                                                          .active = sub_active,
                                                          .inactive = sub_inactive,
                                                          .end_of_topic = sub_end_of_topic,
@@ -117,7 +126,8 @@ enum sub_do {
     SUB_NACK,
     SUB_GIVE_BACK,
     SUB_PERMIT,
-    SUB_REDELIVER_ALL
+    SUB_REDELIVER_ALL,
+    SUB_ACK_ID
 };
 
 struct sub_errand {
@@ -126,6 +136,7 @@ struct sub_errand {
     enum sub_do what;
     uint32_t index;
     uint32_t number;
+    const struct broker_id *id;
     hulse_status status;
 };
 
@@ -215,6 +226,9 @@ static void sub_there(void *arg)
     case SUB_REDELIVER_ALL:
         ops->redeliver_all(sub->consumer, sub_ended);
         break;
+    case SUB_ACK_ID:
+        ops->ack_id(sub->consumer, e->id, e->number != 0);
+        break;
     }
 }
 
@@ -288,6 +302,25 @@ void hulse_sub_give_back(struct bed_sub *sub, uint32_t index)
 void hulse_sub_redeliver_all(struct bed_sub *sub)
 {
     sub_do(sub, SUB_REDELIVER_ALL, 0, 0);
+}
+
+void hulse_sub_ack_id(struct bed_sub *sub, const struct broker_id *id, bool cumulative)
+{
+    struct sub_errand e = {.sub = sub, .what = SUB_ACK_ID, .id = id, .number = cumulative ? 1 : 0};
+    hulse_bed_on(sub->bed, sub->worker, sub_there, &e);
+}
+
+static bool sub_is_settled(void *arg)
+{
+    const struct sub_count *c = arg;
+    return c->sub->settled >= c->count;
+}
+
+void hulse_sub_wait_settled(struct bed_sub *sub, uint32_t count)
+{
+    struct sub_count c = {.sub = sub, .count = count};
+    hulse_bed_until(sub->bed, sub->worker, sub_is_settled, &c);
+    assert_int_equal(sub->settled, count);
 }
 
 /* ---- errands ---- */

@@ -27,6 +27,7 @@ struct bed_sub {
     const char *text;
     bool closed; /* nothing may be heard from here on */
     bool failed;
+    uint32_t settled; /* of its verdicts */
     hulse_status failed_with;
     uint32_t ends_of_topic;
     uint32_t active;
@@ -70,6 +71,9 @@ void hulse_sub_ack_cumulative(struct bed_sub *sub, uint32_t index);
 void hulse_sub_nack(struct bed_sub *sub, uint32_t index, uint32_t delay_ms);
 void hulse_sub_give_back(struct bed_sub *sub, uint32_t index);
 void hulse_sub_redeliver_all(struct bed_sub *sub);
+void hulse_sub_ack_id(struct bed_sub *sub, const struct broker_id *id, bool cumulative);
+/* Waits until that many verdicts are settled. */
+void hulse_sub_wait_settled(struct bed_sub *sub, uint32_t count);
 /* Begins one and returns its status; with OK, waits for `done`. */
 hulse_status hulse_sub_last_message_id(struct bed_sub *sub);
 hulse_status hulse_sub_unsubscribe(struct bed_sub *sub);

@@ -6,11 +6,14 @@
 
 static const struct conformance_case *const groups[] = {hulse_conformance_produce,
                                                         hulse_conformance_consume,
+                                                        hulse_conformance_settle,
                                                         hulse_conformance_share,
                                                         hulse_conformance_ask,
                                                         hulse_conformance_admin};
 
-#define TRIED (BROKER_CAN_CONSUME | BROKER_CAN_STATS | BROKER_CAN_ADMIN)
+#define TRIED                                                                                      \
+    (BROKER_CAN_CONSUME | BROKER_CAN_STATS | BROKER_CAN_ADMIN | BROKER_CAN_DURABLE |               \
+     BROKER_CAN_DEDUP)
 
 static bool applies(const struct conformance_case *c, uint32_t capabilities)
 {

@@ -33,6 +33,7 @@ struct conformance_case {
 /* Ended by one without a name. */
 extern const struct conformance_case hulse_conformance_produce[];
 extern const struct conformance_case hulse_conformance_consume[];
+extern const struct conformance_case hulse_conformance_settle[];
 extern const struct conformance_case hulse_conformance_share[];
 extern const struct conformance_case hulse_conformance_ask[];
 extern const struct conformance_case hulse_conformance_admin[];

@@ -44,6 +44,12 @@ enum fault {
     FAULT_CUMULATIVE_ONE, /* tells the last only */
     FAULT_CUMULATIVE_FIRST,
     FAULT_REDELIVER_UNTOLD,
+    FAULT_SETTLED_LOST, /* of the second verdict and all after it */
+    FAULT_SETTLED_TWICE,
+    FAULT_SETTLED_GIVE_BACK,
+    FAULT_ACK_ID_IGNORED,
+    FAULT_ACK_ID_ONE,  /* of many */
+    FAULT_ACK_ID_MANY, /* instead of one */
     FAULT_CLOSE_ACKS,
     FAULT_LAST_ID,
     FAULT_ERRAND_LOST,

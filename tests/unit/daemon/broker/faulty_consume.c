@@ -12,6 +12,7 @@ struct faulty_consumer {
     enum fault fault;
     enum broker_subscription type;
     bool told_end;
+    bool settled;
     uint32_t messages;
     struct broker_delivery *kept; /* FAULT_ORDER: comes after the next one */
     struct broker_delivery *held[HELD_MAX];
@@ -95,6 +96,16 @@ static void failed(void *ctx, hulse_status status, const char *text)
     }
 }
 
+static void settled(void *ctx, uint32_t count)
+{
+    struct faulty_consumer *c = ctx;
+    if (c->fault == FAULT_SETTLED_LOST && c->settled) {
+        return;
+    }
+    c->settled = true;
+    c->base.events->settled(c->base.ctx, c->fault == FAULT_SETTLED_TWICE ? 2 * count : count);
+}
+
 static void end_of_topic(void *ctx)
 {
     struct faulty_consumer *c = ctx;
@@ -125,6 +136,7 @@ static void done(void *ctx,
 static const struct broker_consumer_events events = {.opened = opened,
                                                      .message = message,
                                                      .failed = failed,
+                                                     .settled = settled,
                                                      .end_of_topic = end_of_topic,
                                                      .done = done};
 
@@ -229,7 +241,25 @@ void hulse_faulty_give_back(struct broker_consumer *consumer, struct broker_deli
         c->inner->ops->nack(c->inner, d, 0);
     } else {
         c->inner->ops->give_back(c->inner, d);
+        if (c->fault == FAULT_SETTLED_GIVE_BACK) {
+            c->base.events->settled(c->base.ctx, 1);
+        }
     }
+}
+
+void hulse_faulty_ack_id(struct broker_consumer *consumer,
+                         const struct broker_id *id,
+                         bool cumulative)
+{
+    struct faulty_consumer *c = of(consumer);
+    if (c->fault == FAULT_ACK_ID_IGNORED) {
+        c->base.events->settled(c->base.ctx, 1);
+        return;
+    }
+    c->inner->ops->ack_id(c->inner,
+                          id,
+                          (cumulative && c->fault != FAULT_ACK_ID_ONE) ||
+                              c->fault == FAULT_ACK_ID_MANY);
 }
 
 void hulse_faulty_redeliver_all(struct broker_consumer *consumer,

@@ -32,7 +32,7 @@ hulse_status hulse_faulty_producer_open(struct broker *b,
                                         struct error *err);
 void hulse_faulty_send(struct broker_producer *p, const struct broker_record *r);
 hulse_status hulse_faulty_flush(struct broker_producer *p, struct error *err);
-void hulse_faulty_producer_close(struct broker_producer *p);
+void hulse_faulty_producer_close(struct broker_producer *p, bool forget);
 
 /* faulty_consume.c */
 hulse_status hulse_faulty_consumer_open(struct broker *b,
@@ -47,6 +47,7 @@ void hulse_faulty_ack_cumulative(struct broker_consumer *c,
                                  void (*told)(void *ctx, struct broker_delivery *d));
 void hulse_faulty_nack(struct broker_consumer *c, struct broker_delivery *d, uint32_t delay_ms);
 void hulse_faulty_give_back(struct broker_consumer *c, struct broker_delivery *d);
+void hulse_faulty_ack_id(struct broker_consumer *c, const struct broker_id *id, bool cumulative);
 void hulse_faulty_redeliver_all(struct broker_consumer *c,
                                 void (*told)(void *ctx, struct broker_delivery *d));
 hulse_status hulse_faulty_seek(struct broker_consumer *c,

@@ -139,10 +139,10 @@ hulse_status hulse_faulty_flush(struct broker_producer *producer, struct error *
     return st;
 }
 
-void hulse_faulty_producer_close(struct broker_producer *producer)
+void hulse_faulty_producer_close(struct broker_producer *producer, bool forget)
 {
     struct faulty_producer *p = of(producer);
-    p->inner->ops->producer_close(p->inner);
+    p->inner->ops->producer_close(p->inner, forget);
     if (p->fault == FAULT_LATE_ANSWER && p->answers != 0) {
         const struct broker_answer answer = {.class = BROKER_FAIL,
                                              .outcome = HULSE_OUTCOME_FAILED_UNKNOWN};

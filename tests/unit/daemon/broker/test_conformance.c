@@ -20,6 +20,27 @@ static struct broker *create_local(struct error *err)
     return hulse_local_create("local", &params, err);
 }
 
+/* With a store in a directory that goes with the broker. */
+static char directory[BED_DIRECTORY_BYTES];
+
+static struct broker *create_stored(struct error *err)
+{
+    struct local_params params;
+    hulse_bed_directory(directory);
+    hulse_local_params_default(&params);
+    params.message_bytes_max = 300000;
+    params.directory = directory;
+    params.segment_bytes = BED_SEGMENT_BYTES;
+    params.size_max = BED_STORE_BYTES;
+    return hulse_local_create("local", &params, err);
+}
+
+static void destroy_stored(struct broker **b)
+{
+    hulse_local_destroy(b);
+    hulse_bed_remove(directory);
+}
+
 static uint32_t local_owner(const char *topic, uint32_t workers)
 {
     return (uint32_t)(hulse_topic_hash(topic) % workers);
@@ -43,6 +64,19 @@ static void run_local(uint32_t workers)
                                     .destroy = hulse_local_destroy,
                                     .owner = local_owner,
                                     .ordered = true};
+    hulse_conformance_run(&house);
+}
+
+/* The same broker, its persistent topics. */
+static void run_stored(uint32_t workers)
+{
+    const struct bed_house house = {.label = "local with a store",
+                                    .workers = workers,
+                                    .create = create_stored,
+                                    .destroy = destroy_stored,
+                                    .owner = local_owner,
+                                    .ordered = true,
+                                    .scheme = "persistent"};
     hulse_conformance_run(&house);
 }
 
@@ -72,6 +106,24 @@ static void test_local_three_workers(void **state)
     run_local(3);
 }
 
+static void test_stored_one_worker(void **state)
+{
+    (void)state;
+    run_stored(1);
+}
+
+static void test_stored_two_workers(void **state)
+{
+    (void)state;
+    run_stored(2);
+}
+
+static void test_stored_three_workers(void **state)
+{
+    (void)state;
+    run_stored(3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -79,6 +131,9 @@ int main(void)
         cmocka_unit_test(test_local_one_worker),
         cmocka_unit_test(test_local_two_workers),
         cmocka_unit_test(test_local_three_workers),
+        cmocka_unit_test(test_stored_one_worker),
+        cmocka_unit_test(test_stored_two_workers),
+        cmocka_unit_test(test_stored_three_workers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

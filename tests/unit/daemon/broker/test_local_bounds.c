@@ -318,7 +318,7 @@ static void test_names_that_are_refused(void **state)
     hulse_bed_on(&bed, 0, open_there, &e);
     assert_int_equal(e.status, HULSE_NO_TOPIC);
     assert_string_equal(e.err.text,
-                        "persistent topics need a store, which this version does not have; "
+                        "persistent topics need a store (brokers.local.durability: disk); "
                         "use non-persistent://acme/shop/orders");
     e.topic = "non-persistent://acme/orders";
     hulse_bed_on(&bed, 0, open_there, &e);

@@ -269,7 +269,7 @@ static void close_early(void *arg)
     struct broker_producer *p = NULL;
     struct broker_consumer *c = NULL;
     assert_int_equal(ops->producer_open(bed.broker, bed.workers[1], &pp, &p, &err), HULSE_OK);
-    ops->producer_close(p);
+    ops->producer_close(p, false);
     for (unsigned i = 0; i < 2; i++) { /* the second is refused and hears nothing of it */
         assert_int_equal(ops->consumer_open(bed.broker, bed.workers[1], &cp, &c, &err), HULSE_OK);
         ops->consumer_close(c, true);
@@ -279,7 +279,7 @@ static void close_early(void *arg)
         const struct broker_record r = {.payload = {(const uint8_t *)&payload, 8}};
         ops->send(pub->producer, &r);
     }
-    ops->producer_close(pub->producer);
+    ops->producer_close(pub->producer, false);
 }
 
 static void test_close_before_the_answer(void **state)

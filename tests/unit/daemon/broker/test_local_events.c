@@ -202,7 +202,7 @@ static void close_producer(void)
 {
     if (front.producer != NULL) { /* the consumers come first */
         front.producer_closed = true;
-        bed.broker->ops->producer_close(front.producer);
+        bed.broker->ops->producer_close(front.producer, false);
     }
 }
 

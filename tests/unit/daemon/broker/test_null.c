@@ -83,8 +83,8 @@ static void check_all(void)
         }
     }
     free(payload);
-    broker->ops->producer_close(fronts[0].producer);
-    broker->ops->producer_close(fronts[1].producer);
+    broker->ops->producer_close(fronts[0].producer, true);
+    broker->ops->producer_close(fronts[1].producer, false);
     struct broker_consumer *c = NULL;
     struct error err = {0};
     const struct broker_consumer_params params = {.topic = "t", .subscription = "s"};

@@ -25,6 +25,7 @@ struct front {
     uint32_t verdicts;
     uint32_t heard;
     uint32_t failed;
+    uint64_t settled;
     struct broker_delivery *last;
     struct broker_delivery *ended;
     uint64_t room_in_event; /* asked for again, inside the event */
@@ -65,8 +66,15 @@ static void failed(void *ctx, hulse_status status, const char *text)
     front->failed += 1;
 }
 
+static void settled(void *ctx, uint64_t call)
+{
+    struct front *front = ctx;
+    assert_true(call > front->settled);
+    front->settled = call;
+}
+
 static const struct subscriber_events events = {
-    .opened = opened, .message = message, .failed = failed};
+    .opened = opened, .message = message, .failed = failed, .settled = settled};
 
 static int setup(void **state)
 {
@@ -287,6 +295,41 @@ static void test_verdicts(void **state)
     assert_int_equal(fake.consumer_closes, 1);
 }
 
+/* Numbers count the calls, those that flow makes for itself included; settling comes at any time. */
+static void test_verdicts_are_numbered_and_settled(void **state)
+{
+    const struct broker_id id = {.ledger = 3, .entry = 4, .batch = -1};
+    struct front front;
+    struct broker_delivery d[4];
+    (void)state;
+    fake.settle_later = true;
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        hulse_subscriber_room(front.subscriber, 1000, 1);
+        hulse_fake_deliver(&fake, &d[i], 10);
+    }
+    assert_int_equal(hulse_subscriber_calls(front.subscriber), 0);
+    hulse_subscriber_ack(front.subscriber, &d[0]);
+    assert_int_equal(hulse_subscriber_calls(front.subscriber), 1);
+    hulse_subscriber_ack_id(front.subscriber, &id, true);
+    assert_int_equal(fake.calls[1].verdict, FAKE_ACK_ID_CUMULATIVE);
+    assert_int_equal(fake.calls[1].id.entry, 4);
+    hulse_subscriber_give_back(front.subscriber, &d[1]);
+    assert_int_equal(hulse_subscriber_calls(front.subscriber), 2);
+    hulse_subscriber_unconfigured(front.subscriber, &d[2]);
+    hulse_subscriber_drop(front.subscriber, &d[3]);
+    assert_int_equal(hulse_subscriber_calls(front.subscriber), 4);
+    assert_int_equal(front.settled, 0);
+    hulse_fake_settled(&fake, 3);
+    assert_int_equal(front.settled, 3);
+    assert_int_equal(hulse_subscriber_settled(front.subscriber), 3);
+    fake.settle_later = false;
+    hulse_fake_settled(&fake, 1);
+    hulse_subscriber_ack_id(front.subscriber, &id, false);
+    assert_int_equal(front.settled, 5); /* within the call */
+    hulse_subscriber_close(&front.subscriber, false);
+}
+
 /* Room is a ring of `capacity`; the front end reads now and then. */
 static void test_random_run(void **state)
 {
@@ -335,6 +378,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_estimate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_delivery_inside_permit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_verdicts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_verdicts_are_numbered_and_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random_run, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

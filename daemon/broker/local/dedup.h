@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dedup - which records of which handles a topic has taken.
+ *
+ * A handle's sequence ids rise. A record is a copy when its id is not above the highest that was
+ * taken; it is known to be stored when it is not above the highest that was stored.
+ *
+ *   taken   given to the store, in order
+ *   stored  the store has said so, in the same order
+ *
+ * Threads: the topic's worker.
+ * Limits:  memory is counted as HULSE_MEM_TOPIC; a handle stays while it has users, and until it is
+ *          forgotten or was not seen for a day once it has stored something.
+ */
+#ifndef HULSE_BROKER_LOCAL_DEDUP_H
+#define HULSE_BROKER_LOCAL_DEDUP_H
+
+#include "daemon/broker/broker_producer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct handle {
+    struct handle *next; /* in its bucket */
+    uint8_t id[BROKER_HANDLE_ID_BYTES];
+    uint64_t taken; /* one above the highest, 0 = none */
+    uint64_t stored;
+    uint64_t seen_ms; /* loop time: when the last user left, or it was loaded */
+    uint32_t users;   /* producers and records under way */
+    bool forgotten;   /* will not come back: goes with its last user */
+};
+
+/* All zeros is an empty table. */
+struct dedup {
+    struct handle **buckets;
+    uint32_t bucket_count; /* a power of two */
+    uint32_t count;
+};
+
+bool hulse_handle_is_none(const uint8_t id[BROKER_HANDLE_ID_BYTES]);
+/* The handle, made if need be; NULL over the memory cap. */
+struct handle *hulse_dedup_get(struct dedup *d, const uint8_t id[BROKER_HANDLE_ID_BYTES]);
+struct handle *hulse_dedup_find(const struct dedup *d, const uint8_t id[BROKER_HANDLE_ID_BYTES]);
+/* Frees one without users. */
+void hulse_dedup_remove(struct dedup *d, struct handle *h);
+/* Frees all that nobody uses and nobody has seen since `before_ms`; returns how many. */
+uint32_t hulse_dedup_expire(struct dedup *d, uint64_t before_ms);
+void hulse_dedup_clear(struct dedup *d);
+
+/* True: it is new and counts as taken from here on. False: a copy. */
+bool hulse_handle_take(struct handle *h, uint64_t seq);
+void hulse_handle_stored(struct handle *h, uint64_t seq);
+bool hulse_handle_has_stored(const struct handle *h, uint64_t seq);
+
+#endif
