@@ -91,7 +91,7 @@ static void create(struct local_worker *lw, struct ask *a)
     }
     topic->kept = true;
     if (topic->durable != NULL) {
-        hulse_later_ask(lw, a, topic->durable->creation, false);
+        hulse_later_ask(a, &topic->durable->creation->waiting, false);
     }
 }
 
@@ -159,7 +159,12 @@ void hulse_ask_admin(struct local_worker *lw, struct ask *a)
         return;
     }
     if (topic->durable != NULL && topic->durable->creation != NULL) {
-        hulse_later_ask(lw, a, topic->durable->creation, true);
+        hulse_later_ask(a, &topic->durable->creation->waiting, true);
+        return;
+    }
+    if (command == BROKER_ADMIN_TERMINATE && topic->durable != NULL && !topic->durable->last_known) {
+        hulse_durable_find_last(topic);
+        hulse_later_ask(a, &topic->durable->askers, true);
         return;
     }
     if (command == BROKER_ADMIN_SUBSCRIPTIONS) {

@@ -51,7 +51,7 @@ static void lookup(struct local_worker *lw, struct ask *a)
         return;
     }
     if (topic->durable != NULL && topic->durable->creation != NULL) {
-        hulse_later_ask(lw, a, topic->durable->creation, true);
+        hulse_later_ask(a, &topic->durable->creation->waiting, true);
         return;
     }
     hulse_topic_consider(topic); /* a new one is unused */

@@ -35,6 +35,7 @@ struct later {
     enum later_kind kind;
     uint32_t home; /* worker, or LATER_CONTROL */
     bool again;    /* is served once more; else the order's end is the answer */
+    struct topic *topic; /* LATER_ERRAND: of the last message */
     union {
         struct open_request *rq;
         struct ask *ask;
@@ -72,11 +73,16 @@ struct publication {
 /* ---- topic ---- */
 
 struct durable_topic {
+    struct topic *topic;
     uint64_t id;             /* of the store */
     uint64_t first_position; /* nothing below is there */
     uint64_t committed;      /* all below is stored or never will be */
     struct broker_id last;   /* the newest message */
-    bool has_last;           /* known; else the store is asked (a message of an earlier start) */
+    bool has_last;
+    bool last_known;         /* else the store is asked: it is of an earlier start */
+    struct store_read last_read;
+    bool reading_last;
+    struct link askers; /* struct later: for the last message */
     uint32_t under_way;      /* requests and reads */
     uint32_t readers;        /* made so far */
     struct order *creation;  /* under way: who comes waits */
@@ -126,13 +132,14 @@ struct cursor {
 /* ---- later.c ---- */
 
 /*
- * The request waits for the end of an order. One that lies on the stack is copied. Without memory it
- * is refused at once and waits for nothing.
+ * The request waits in a list (order.waiting, durable_topic.askers). One that lies on the stack is
+ * copied. Without memory it is refused at once and waits for nothing.
  */
-void hulse_later_open(struct local_worker *lw, struct open_request *rq, struct order *o);
-void hulse_later_ask(struct local_worker *lw, struct ask *a, struct order *o, bool again);
-void hulse_later_errand(struct local_worker *lw, struct consumer *c, struct order *o);
-/* The order has ended; the list becomes empty. */
+void hulse_later_open(struct open_request *rq, struct link *waiting);
+void hulse_later_ask(struct ask *a, struct link *waiting, bool again);
+/* `topic`: whose last message is asked for, else NULL. */
+void hulse_later_errand(struct consumer *c, struct link *waiting, struct topic *topic);
+/* What they wait for has ended; the list becomes empty. */
 void hulse_later_serve(struct local_worker *lw,
                        struct link *waiting,
                        hulse_status status,
@@ -171,6 +178,8 @@ uint64_t hulse_durable_backlog(const struct topic *topic);
 struct order *hulse_durable_prepare(struct topic *topic, enum broker_admin_command command);
 /* Delete and terminate are done in memory by now. `a` is answered when it is stored. */
 void hulse_durable_order(struct order *o, struct ask *a);
+/* Finds the last message in the store; who asks waits in `askers`. */
+void hulse_durable_find_last(struct topic *topic);
 /* A request of a topic has ended. The topic may be gone in a later turn. */
 void hulse_durable_ended(struct topic *topic);
 

@@ -20,8 +20,14 @@ bool hulse_topic_is_persistent(const char *name)
 
 bool hulse_durable_init(struct topic *topic)
 {
-    topic->durable = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*topic->durable));
-    return topic->durable != NULL;
+    struct durable_topic *durable = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*durable));
+    if (durable != NULL) {
+        durable->topic = topic;
+        durable->last_known = true;
+        hulse_link_init(&durable->askers);
+    }
+    topic->durable = durable;
+    return durable != NULL;
 }
 
 void hulse_durable_free(struct topic *topic)
@@ -111,7 +117,7 @@ void hulse_durable_subscribe(struct subscription *sub, struct open_request *rq)
     sub->cursor->creation = o;
     rq->made = sub;
     hulse_order_give(o);
-    hulse_later_open(topic->worker, rq, o);
+    hulse_later_open(rq, &o->waiting);
     if (rq->later != NULL) {
         rq->later->rq->made = sub; /* which may be a copy */
     }
@@ -190,6 +196,58 @@ uint64_t hulse_durable_backlog(const struct topic *topic)
     return backlog;
 }
 
+/* ---- the last message, of an earlier start ---- */
+
+#define LAST_AMONG 256U
+#define LAST_BYTES (1U << 20U)
+
+static void read_last(struct topic *topic, uint64_t from);
+
+static void last_read(struct store_read *read)
+{
+    struct durable_topic *durable = HULSE_CONTAINER(read, struct durable_topic, last_read);
+    struct topic *topic = durable->topic;
+    struct store_message m;
+    const hulse_status status = read->status;
+    size_t at = 0;
+    while (status == HULSE_OK && !durable->last_known && hulse_store_read_next(read, &at, &m)) {
+        durable->has_last = true;
+        durable->last =
+            (struct broker_id){.ledger = m.epoch, .entry = m.position, .batch = -1};
+    }
+    hulse_store_read_free(read);
+    durable->reading_last = false;
+    if (status == HULSE_OK && !durable->last_known && read->next < read->end) {
+        read_last(topic, read->next);
+    } else {
+        durable->last_known = durable->last_known || status == HULSE_OK;
+        hulse_later_serve(topic->worker, &durable->askers, status, hulse_store_text(status));
+    }
+    hulse_durable_ended(topic);
+}
+
+static void read_last(struct topic *topic, uint64_t from)
+{
+    struct durable_topic *durable = topic->durable;
+    durable->reading_last = true;
+    durable->under_way += 1;
+    durable->last_read = (struct store_read){.done = last_read,
+                                             .topic = durable->id,
+                                             .from = from,
+                                             .end = durable->committed,
+                                             .messages_max = LAST_AMONG,
+                                             .bytes_max = LAST_BYTES};
+    hulse_store_read_submit(&topic->worker->store, &durable->last_read);
+}
+
+void hulse_durable_find_last(struct topic *topic)
+{
+    const uint64_t committed = topic->durable->committed;
+    if (!topic->durable->reading_last) {
+        read_last(topic, committed > LAST_AMONG ? committed - LAST_AMONG : 0);
+    }
+}
+
 /* ---- orders ---- */
 
 /* False: no memory. */
@@ -240,5 +298,5 @@ void hulse_durable_order(struct order *o, struct ask *a)
         topic->durable->first_position = o->rq.position;
     }
     hulse_order_give(o);
-    hulse_later_ask(topic->worker, a, o, false);
+    hulse_later_ask(a, &o->waiting, false);
 }

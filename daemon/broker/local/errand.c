@@ -14,8 +14,13 @@ static struct consumer *consumer_of(struct broker_consumer *base)
 
 static void tell_last_id(struct consumer *c)
 {
-    const struct topic *topic = c->seat->sub->topic;
+    struct topic *topic = c->seat->sub->topic;
     struct errand *e = &c->errand;
+    if (topic->durable != NULL && !topic->durable->last_known) {
+        hulse_durable_find_last(topic);
+        hulse_later_errand(c, &topic->durable->askers, topic);
+        return;
+    }
     e->has_id = hulse_topic_last(topic, &e->id);
 }
 
@@ -32,7 +37,7 @@ static void unsubscribe(struct consumer *c)
         struct order *removal = sub->cursor == NULL ? NULL : hulse_cursor_remove(sub);
         hulse_subscription_cease(sub);
         if (removal != NULL) {
-            hulse_later_errand(sub->topic->worker, c, removal);
+            hulse_later_errand(c, &removal->waiting, NULL);
         }
     }
 }

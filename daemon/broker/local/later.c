@@ -11,26 +11,21 @@
 
 #define NO_MEMORY_TEXT "no memory for a request"
 
-static struct later *create(struct order *o, enum later_kind kind, uint32_t home)
+static struct later *create(struct link *waiting, enum later_kind kind, uint32_t home)
 {
     struct later *l = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*l));
     if (l != NULL) {
         l->kind = kind;
         l->home = home;
-        hulse_link_append(&o->waiting, &l->link);
+        hulse_link_append(waiting, &l->link);
     }
     return l;
 }
 
-static void join(struct later *l, struct order *o)
-{
-    hulse_link_append(&o->waiting, &l->link);
-}
-
-void hulse_later_open(struct local_worker *lw, struct open_request *rq, struct order *o)
+void hulse_later_open(struct open_request *rq, struct link *waiting)
 {
     if (rq->later != NULL) {
-        join(rq->later, o);
+        hulse_link_append(waiting, &rq->later->link);
         return;
     }
     const bool copied = rq->object_bytes == 0;
@@ -38,7 +33,7 @@ void hulse_later_open(struct local_worker *lw, struct open_request *rq, struct o
     struct later *l =
         mine == NULL
             ? NULL
-            : create(o, rq->producer != NULL ? LATER_PRODUCER : LATER_CONSUMER, rq->worker);
+            : create(waiting, rq->producer != NULL ? LATER_PRODUCER : LATER_CONSUMER, rq->worker);
     if (l == NULL) {
         if (copied && mine != NULL) {
             hulse_open_free(mine);
@@ -47,22 +42,20 @@ void hulse_later_open(struct local_worker *lw, struct open_request *rq, struct o
         rq->text = NO_MEMORY_TEXT;
         return;
     }
-    HULSE_ASSERT(!copied || rq->worker == lw->index);
     l->again = true;
     l->rq = mine;
     mine->later = l;
     rq->later = l;
 }
 
-void hulse_later_ask(struct local_worker *lw, struct ask *a, struct order *o, bool again)
+void hulse_later_ask(struct ask *a, struct link *waiting, bool again)
 {
-    (void)lw;
     if (a->later != NULL) {
         a->later->again = again;
-        join(a->later, o);
+        hulse_link_append(waiting, &a->later->link);
         return;
     }
-    struct later *l = create(o, LATER_ASK, a->from_control ? LATER_CONTROL : a->from);
+    struct later *l = create(waiting, LATER_ASK, a->from_control ? LATER_CONTROL : a->from);
     if (l == NULL) {
         hulse_ask_refuse(a, HULSE_NO_MEMORY, NO_MEMORY_TEXT);
         return;
@@ -72,16 +65,16 @@ void hulse_later_ask(struct local_worker *lw, struct ask *a, struct order *o, bo
     a->later = l;
 }
 
-void hulse_later_errand(struct local_worker *lw, struct consumer *c, struct order *o)
+void hulse_later_errand(struct consumer *c, struct link *waiting, struct topic *topic)
 {
-    (void)lw;
-    struct later *l = create(o, LATER_ERRAND, c->worker->index);
+    struct later *l = create(waiting, LATER_ERRAND, c->worker->index);
     if (l == NULL) {
         c->errand.status = HULSE_NO_MEMORY;
         c->errand.text = NO_MEMORY_TEXT;
         return;
     }
     l->consumer = c;
+    l->topic = topic;
     c->errand.later = l;
 }
 
@@ -120,6 +113,9 @@ static void set_result(struct later *l, hulse_status status, const char *text)
     case LATER_ERRAND:
         l->consumer->errand.status = status;
         l->consumer->errand.text = text;
+        if (l->topic != NULL) {
+            l->consumer->errand.has_id = hulse_topic_last(l->topic, &l->consumer->errand.id);
+        }
         break;
     }
 }

@@ -55,6 +55,7 @@ static void commit(struct topic *topic, struct message *m, hulse_status status)
     durable->committed = position + 1;
     durable->last = m->first.d.id;
     durable->has_last = true;
+    durable->last_known = true;
     hulse_durable_offer(topic, m);
 }
 

@@ -127,7 +127,7 @@ static struct topic *topic_of(struct local_worker *lw, struct open_request *rq)
     const struct topic_wish wish = {.name = rq->topic, .hash = rq->hash, .create = rq->create};
     struct topic *topic = hulse_topic_find(lw, &wish, &rq->status, &rq->text);
     if (topic != NULL && topic->durable != NULL && topic->durable->creation != NULL) {
-        hulse_later_open(lw, rq, topic->durable->creation);
+        hulse_later_open(rq, &topic->durable->creation->waiting);
         return NULL;
     }
     return topic;
@@ -209,7 +209,7 @@ static struct subscription *subscribe(struct topic *topic, struct open_request *
         return make_subscription(topic, rq);
     }
     if (sub->cursor != NULL && sub->cursor->creation != NULL) {
-        hulse_later_open(topic->worker, rq, sub->cursor->creation);
+        hulse_later_open(rq, &sub->cursor->creation->waiting);
         return NULL;
     }
     if (sub->seat_count == 0) {

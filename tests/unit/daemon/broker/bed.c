@@ -71,12 +71,26 @@ void hulse_bed_stop_one(struct bed *bed, uint32_t worker)
     hulse_worker_stop(&bed->workers[worker]);
 }
 
-void hulse_bed_stop(struct bed *bed)
+static void stop_workers(struct bed *bed)
 {
     for (uint32_t i = 0; i < bed->count; i++) {
         hulse_bed_stop_one(bed, i);
     }
     hulse_inbox_fini(&bed->control);
+}
+
+void hulse_bed_restart(struct bed *bed)
+{
+    struct error err = {0};
+    stop_workers(bed);
+    bed->broker = bed->house->reopen(&bed->broker, &err);
+    assert_non_null(bed->broker);
+    start_workers(bed, bed->count);
+}
+
+void hulse_bed_stop(struct bed *bed)
+{
+    stop_workers(bed);
     bed->house->destroy(&bed->broker);
     assert_int_equal(hulse_mem_used(HULSE_MEM_MESSAGE), 0);
     assert_int_equal(hulse_mem_used(HULSE_MEM_TOPIC), 0);

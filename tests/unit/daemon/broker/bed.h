@@ -28,6 +28,8 @@ struct bed_house {
     uint32_t workers;
     struct broker *(*create)(struct error *err);
     void (*destroy)(struct broker **b);
+    /* Ends it and makes it again over what it had stored; NULL: it stores nothing. */
+    struct broker *(*reopen)(struct broker **b, struct error *err);
     void *(*shared)(struct broker *b); /* of its module; NULL: the broker */
     /* The worker that a topic belongs to; NULL: to none. */
     uint32_t (*owner)(const char *topic, uint32_t workers);
@@ -52,6 +54,8 @@ void hulse_bed_start(struct bed *bed, uint32_t workers, const struct local_param
 void hulse_bed_start_house(struct bed *bed, const struct bed_house *house);
 void hulse_bed_stop(struct bed *bed);
 void hulse_bed_stop_one(struct bed *bed, uint32_t worker);
+/* Stops and starts again over what was stored; front ends are closed by then. */
+void hulse_bed_restart(struct bed *bed);
 /* Makes a directory for a store, and removes one with all that is in it. */
 void hulse_bed_directory(char out[BED_DIRECTORY_BYTES]);
 void hulse_bed_remove(const char *directory);

@@ -26,6 +26,9 @@ struct bed_pub {
     uint32_t sent;
     uint32_t answered;
     uint32_t stored;
+    uint32_t copies; /* of `stored`: without an id, which only `copies_expected` allows */
+    bool copies_expected;
+    uint64_t first_seq; /* of the first record; set after open */
     uint32_t outcomes[32];
     uint64_t last_token; /* tokens are the numbers; answers come in order */
     uint64_t last_entry;

@@ -23,16 +23,27 @@ static struct broker *create_local(struct error *err)
 /* With a store in a directory that goes with the broker. */
 static char directory[BED_DIRECTORY_BYTES];
 
-static struct broker *create_stored(struct error *err)
+static struct broker *open_stored(struct error *err)
 {
     struct local_params params;
-    hulse_bed_directory(directory);
     hulse_local_params_default(&params);
     params.message_bytes_max = 300000;
     params.directory = directory;
     params.segment_bytes = BED_SEGMENT_BYTES;
     params.size_max = BED_STORE_BYTES;
     return hulse_local_create("local", &params, err);
+}
+
+static struct broker *create_stored(struct error *err)
+{
+    hulse_bed_directory(directory);
+    return open_stored(err);
+}
+
+static struct broker *reopen_stored(struct broker **b, struct error *err)
+{
+    hulse_local_destroy(b);
+    return open_stored(err);
 }
 
 static void destroy_stored(struct broker **b)
@@ -73,6 +84,7 @@ static void run_stored(uint32_t workers)
     const struct bed_house house = {.label = "local with a store",
                                     .workers = workers,
                                     .create = create_stored,
+                                    .reopen = reopen_stored,
                                     .destroy = destroy_stored,
                                     .owner = local_owner,
                                     .ordered = true,

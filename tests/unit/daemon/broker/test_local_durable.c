@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   what persistent topics of the local broker keep over a stop and over a kill, and what
+ *         they hold in memory while a subscription is behind.
+ * Method: a broker over a directory that is stopped and opened again; a child process that kills
+ *         itself in between.
+ */
+#include "daemon/broker/local/internal.h"
+#include "tests/unit/daemon/broker/bed.h"
+#include "tests/unit/daemon/broker/bed_ask.h"
+#include "tests/unit/daemon/broker/bed_pub.h"
+#include "tests/unit/daemon/broker/bed_sub.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct bed bed;
+static char topic[128];
+static char directory[BED_DIRECTORY_BYTES];
+static struct local_params params;
+
+static struct broker *open_broker(struct error *err)
+{
+    return hulse_local_create("local", &params, err);
+}
+
+static struct broker *reopen_broker(struct broker **b, struct error *err)
+{
+    hulse_local_destroy(b);
+    return open_broker(err);
+}
+
+static uint32_t owner(const char *name, uint32_t workers)
+{
+    return (uint32_t)(hulse_topic_hash(name) % workers);
+}
+
+static struct bed_house house = {.label = "durable",
+                                 .workers = 1,
+                                 .create = open_broker,
+                                 .destroy = hulse_local_destroy,
+                                 .reopen = reopen_broker,
+                                 .owner = owner,
+                                 .ordered = true,
+                                 .scheme = "persistent"};
+
+static void prepare(void)
+{
+    hulse_bed_directory(directory);
+    hulse_local_params_default(&params);
+    params.directory = directory;
+    params.segment_bytes = BED_SEGMENT_BYTES;
+    params.size_max = BED_STORE_BYTES;
+}
+
+static void begin(uint32_t workers)
+{
+    house.workers = workers;
+    hulse_bed_start_house(&bed, &house);
+    hulse_bed_topic(&bed, workers - 1, "durable", topic, sizeof(topic));
+}
+
+static void end(void)
+{
+    hulse_bed_stop(&bed);
+    hulse_bed_remove(directory);
+}
+
+static struct bed_where shared(void)
+{
+    return (struct bed_where){.topic = topic,
+                              .subscription = "s",
+                              .type = BROKER_SHARED,
+                              .start = BROKER_EARLIEST};
+}
+
+static void open_sub(struct bed_sub *sub)
+{
+    const struct bed_where where = shared();
+    assert_int_equal(hulse_sub_open(&bed, sub, &where), HULSE_OK);
+}
+
+static void publish(uint32_t count, uint32_t bytes)
+{
+    struct bed_pub pub = {.id = 1};
+    assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
+    hulse_pub_send(&pub, count, bytes);
+    hulse_pub_wait(&pub);
+    assert_int_equal(pub.stored, count);
+    hulse_pub_close(&pub);
+}
+
+static uint64_t backlog(void)
+{
+    struct topic_report r = {.backlog = UINT64_MAX};
+    (void)hulse_bed_report(&bed, topic, &r);
+    return r.backlog;
+}
+
+/* ---- what comes again ---- */
+
+enum { SOME = 20 };
+
+/* Acknowledges the even ones and refuses number 3 twice. */
+static void use(struct bed_sub *sub)
+{
+    open_sub(sub);
+    hulse_sub_permit(sub, SOME);
+    publish(SOME, 100);
+    hulse_sub_wait(sub, SOME);
+    for (uint32_t i = 0; i < SOME; i += 2) {
+        hulse_sub_ack(sub, i);
+    }
+    hulse_sub_nack(sub, 3, 0);
+    hulse_sub_permit(sub, 1);
+    hulse_sub_wait(sub, SOME + 1);
+    hulse_sub_nack(sub, SOME, 0);
+    hulse_sub_wait_settled(sub, SOME / 2 + 2);
+}
+
+static void expect_rest(void)
+{
+    struct bed_sub sub;
+    assert_int_equal(backlog(), SOME / 2);
+    open_sub(&sub);
+    hulse_sub_permit(&sub, SOME);
+    hulse_sub_wait(&sub, SOME / 2);
+    publish(1, 100);
+    hulse_sub_wait(&sub, SOME / 2 + 1); /* nothing more between */
+    for (uint32_t i = 0; i < SOME / 2; i++) {
+        assert_int_equal(sub.messages[i].number, 2 * i + 1);
+        assert_int_equal(sub.messages[i].redelivery, 2 * i + 1 == 3 ? 2 : 0);
+    }
+    hulse_sub_close(&sub, false);
+}
+
+static void test_over_a_stop(void **state)
+{
+    (void)state;
+    for (uint32_t workers = 1; workers <= 3; workers++) {
+        struct bed_sub sub;
+        prepare();
+        begin(workers);
+        use(&sub);
+        hulse_sub_close(&sub, false);
+        hulse_bed_restart(&bed);
+        expect_rest();
+        end();
+    }
+}
+
+/* In a process that kills itself when all verdicts are settled; its consumer is still there. */
+static void test_over_a_kill(void **state)
+{
+    (void)state;
+    prepare();
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct bed_sub sub;
+        begin(2);
+        use(&sub);
+        (void)kill(getpid(), SIGKILL);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    begin(2);
+    expect_rest();
+    end();
+}
+
+/* Verdicts that nobody has heard to be settled are stored when the daemon stops as asked. */
+static void test_a_stop_stores_what_is_given(void **state)
+{
+    (void)state;
+    for (uint32_t workers = 1; workers <= 2; workers++) {
+        struct bed_sub sub;
+        prepare();
+        begin(workers);
+        open_sub(&sub);
+        hulse_sub_permit(&sub, SOME);
+        publish(SOME, 100);
+        hulse_sub_wait(&sub, SOME);
+        hulse_sub_ack_all(&sub);
+        hulse_sub_close(&sub, false);
+        hulse_bed_restart(&bed);
+        assert_int_equal(backlog(), 0);
+        end();
+    }
+}
+
+/* Ids of the first start are those of the second; the last one is found again. */
+static void test_ids(void **state)
+{
+    (void)state;
+    struct bed_pub pub = {.id = 1};
+    struct bed_sub sub;
+    prepare();
+    begin(2);
+    open_sub(&sub);
+    assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
+    hulse_pub_send(&pub, 3, 8);
+    hulse_pub_wait(&pub);
+    const struct broker_id last = pub.last_id;
+    hulse_pub_close(&pub);
+    hulse_sub_close(&sub, false);
+    hulse_bed_restart(&bed);
+    open_sub(&sub);
+    assert_int_equal(hulse_sub_last_message_id(&sub), HULSE_OK);
+    assert_true(sub.errand_has_id);
+    assert_int_equal(sub.errand_id.ledger, last.ledger);
+    assert_int_equal(sub.errand_id.entry, last.entry);
+    hulse_sub_permit(&sub, 4);
+    hulse_sub_wait(&sub, 3);
+    assert_int_equal(sub.messages[2].d->id.ledger, last.ledger);
+    assert_int_equal(sub.messages[2].d->id.entry, last.entry);
+    publish(1, 8);
+    hulse_sub_wait(&sub, 4);
+    assert_int_equal(sub.messages[3].d->id.ledger, last.ledger + 1);
+    assert_true(sub.messages[3].d->id.entry > last.entry);
+    assert_int_equal(hulse_sub_last_message_id(&sub), HULSE_OK);
+    assert_int_equal(sub.errand_id.entry, sub.messages[3].d->id.entry);
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* ---- what is forgotten, and what is not ---- */
+
+static void test_orders_survive(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    struct bed_pub pub = {.id = 1};
+    char other[128];
+    prepare();
+    begin(2);
+    hulse_bed_topic(&bed, 0, "other", other, sizeof(other));
+    assert_int_equal(hulse_bed_create(&bed, other), HULSE_OK);
+    assert_int_equal(hulse_bed_create(&bed, other), HULSE_BUSY);
+    open_sub(&sub);
+    publish(5, 8);
+    struct broker_admin q = {.command = BROKER_ADMIN_TERMINATE, .topic = topic};
+    assert_int_equal(hulse_bed_admin(&bed, &q, NULL), HULSE_OK);
+    hulse_sub_close(&sub, false);
+    hulse_bed_restart(&bed);
+    assert_true(hulse_bed_is_listed(&bed, "", other));
+    assert_true(hulse_bed_has_subscription(&bed, topic, "s"));
+    assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_CLOSED);
+    open_sub(&sub);
+    hulse_sub_permit(&sub, 10);
+    hulse_sub_wait(&sub, 5);
+    hulse_sub_ack_all(&sub);
+    hulse_sub_wait_end_of_topic(&sub);
+    hulse_sub_close(&sub, false);
+    assert_int_equal(hulse_bed_delete(&bed, topic, false), HULSE_OK);
+    assert_int_equal(hulse_bed_delete(&bed, other, false), HULSE_OK);
+    hulse_bed_restart(&bed);
+    assert_false(hulse_bed_is_listed(&bed, "", topic));
+    assert_false(hulse_bed_is_listed(&bed, "", other));
+    end();
+}
+
+static void test_subscriptions_go_when_told(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    struct bed_where where = shared();
+    prepare();
+    begin(2);
+    open_sub(&sub);
+    assert_int_equal(hulse_sub_unsubscribe(&sub), HULSE_OK);
+    hulse_sub_close(&sub, false);
+    where.subscription = "closed";
+    assert_int_equal(hulse_sub_open(&bed, &sub, &where), HULSE_OK);
+    hulse_sub_close(&sub, true);
+    where.subscription = "transient";
+    where.transient = true;
+    assert_int_equal(hulse_sub_open(&bed, &sub, &where), HULSE_OK);
+    hulse_sub_close(&sub, false);
+    where.subscription = "kept";
+    where.transient = false;
+    assert_int_equal(hulse_sub_open(&bed, &sub, &where), HULSE_OK);
+    hulse_sub_close(&sub, false);
+    hulse_bed_restart(&bed);
+    assert_false(hulse_bed_has_subscription(&bed, topic, "s"));
+    assert_false(hulse_bed_has_subscription(&bed, topic, "closed"));
+    assert_false(hulse_bed_has_subscription(&bed, topic, "transient"));
+    assert_true(hulse_bed_has_subscription(&bed, topic, "kept"));
+    end();
+}
+
+static void test_truncated_stays_truncated(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    prepare();
+    begin(2);
+    open_sub(&sub);
+    hulse_sub_permit(&sub, 2);
+    publish(10, 8);
+    hulse_sub_wait(&sub, 2);
+    hulse_sub_ack(&sub, 0);
+    struct broker_admin q = {.command = BROKER_ADMIN_TRUNCATE, .topic = topic};
+    assert_int_equal(hulse_bed_admin(&bed, &q, NULL), HULSE_OK);
+    assert_int_equal(backlog(), 1); /* in a consumer's hands */
+    hulse_sub_close(&sub, false);
+    hulse_bed_restart(&bed);
+    assert_int_equal(backlog(), 1);
+    open_sub(&sub);
+    hulse_sub_permit(&sub, 3);
+    publish(1, 8);
+    hulse_sub_wait(&sub, 2);
+    assert_int_equal(sub.messages[0].number, 1);
+    assert_int_equal(sub.messages[1].number, 0); /* of the new publisher */
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* An expired message is acknowledged by the engine and does not come back. */
+static void test_expired_is_acknowledged(void **state)
+{
+    (void)state;
+    struct bed_pub pub = {.id = 1};
+    struct bed_sub sub;
+    const struct broker_meta meta = {.ttl_ms = 1, .partition = -1};
+    prepare();
+    begin(1);
+    open_sub(&sub);
+    hulse_sub_close(&sub, false);
+    assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
+    hulse_pub_send_meta(&pub, &meta);
+    hulse_pub_send(&pub, 1, 8);
+    hulse_pub_wait(&pub);
+    hulse_pub_close(&pub);
+    hulse_bed_restart(&bed); /* takes longer than that */
+    open_sub(&sub);
+    hulse_sub_permit(&sub, 2);
+    hulse_sub_wait(&sub, 1);
+    assert_int_equal(sub.messages[0].number, 1);
+    assert_int_equal(backlog(), 1);
+    hulse_sub_close(&sub, false);
+    hulse_bed_restart(&bed);
+    assert_int_equal(backlog(), 1);
+    end();
+}
+
+/* ---- behind ---- */
+
+enum { BOUND = 64, MANY = 3000 };
+
+/* More than the window holds, in order, each once, for a consumer that takes it bit by bit. */
+static void test_behind_the_window(void **state)
+{
+    (void)state;
+    for (uint32_t workers = 1; workers <= 2; workers++) {
+        struct bed_sub sub;
+        prepare();
+        params.subscription_messages_max = BOUND;
+        begin(workers);
+        open_sub(&sub);
+        hulse_sub_permit(&sub, 10);
+        publish(MANY, 16);
+        hulse_sub_wait(&sub, 10);
+        for (uint32_t i = 0; i < MANY; i++) {
+            assert_int_equal(sub.messages[i].number, i);
+            hulse_sub_ack(&sub, i);
+            hulse_sub_permit(&sub, 1);
+            hulse_sub_wait(&sub, i + 11 < MANY ? i + 11 : MANY);
+        }
+        hulse_sub_wait_settled(&sub, MANY);
+        assert_int_equal(backlog(), 0);
+        assert_int_equal(sub.count, MANY);
+        hulse_sub_close(&sub, false);
+        end();
+    }
+}
+
+/* One that is larger than the bound comes, too. */
+static void test_larger_than_the_window(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    prepare();
+    params.subscription_bytes_max = 1000;
+    begin(1);
+    open_sub(&sub);
+    publish(3, 5000);
+    hulse_sub_permit(&sub, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        hulse_sub_wait(&sub, i + 1);
+        hulse_sub_ack(&sub, i);
+    }
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+enum { BACKLOG = 100000 };
+
+static void test_a_backlog_is_not_in_memory(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    prepare();
+    begin(1);
+    open_sub(&sub);
+    hulse_sub_close(&sub, false);
+    for (uint32_t i = 0; i < BACKLOG; i += 1000) {
+        publish(1000, 100);
+    }
+    assert_int_equal(backlog(), BACKLOG);
+    /* What is left are pools. */
+    assert_true(hulse_mem_used(HULSE_MEM_MESSAGE) < UINT64_C(2) << 20U);
+    assert_true(hulse_mem_used(HULSE_MEM_TOPIC) < 64U << 10U);
+    params.subscription_messages_max = 1000;
+    hulse_bed_restart(&bed);
+    open_sub(&sub);
+    sub.ack_at_once = true;
+    hulse_sub_permit(&sub, 500);
+    hulse_sub_wait(&sub, BACKLOG);
+    hulse_sub_wait_settled(&sub, BACKLOG);
+    for (uint32_t i = 0; i < BACKLOG; i++) {
+        assert_int_equal(sub.messages[i].entry, i);
+    }
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* By id, also what is not in the window. */
+static void test_acknowledged_by_id_behind(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    struct bed_pub pub = {.id = 1};
+    prepare();
+    params.subscription_messages_max = 8;
+    begin(2);
+    open_sub(&sub);
+    assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
+    hulse_pub_send(&pub, 100, 8);
+    hulse_pub_wait(&pub);
+    struct broker_id id = pub.last_id;
+    hulse_pub_close(&pub);
+    for (id.entry = 1; id.entry < 100; id.entry += 2) {
+        hulse_sub_ack_id(&sub, &id, false);
+    }
+    hulse_sub_wait_settled(&sub, 50);
+    assert_int_equal(backlog(), 50);
+    id.entry = 19;
+    hulse_sub_ack_id(&sub, &id, true); /* shared: that one alone */
+    hulse_sub_wait_settled(&sub, 51);
+    assert_int_equal(backlog(), 50);
+    sub.ack_at_once = true;
+    hulse_sub_permit(&sub, 4);
+    hulse_sub_wait(&sub, 50);
+    for (uint32_t i = 0; i < 50; i++) {
+        assert_int_equal(sub.messages[i].entry, 2 * i);
+    }
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* A cumulative verdict ends what is below it, whether it is in the window or not. */
+static void test_cumulative_behind(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    struct bed_where where = shared();
+    prepare();
+    params.subscription_messages_max = 8;
+    begin(2);
+    where.type = BROKER_EXCLUSIVE;
+    assert_int_equal(hulse_sub_open(&bed, &sub, &where), HULSE_OK);
+    publish(100, 8);
+    struct broker_id id = {.ledger = 1, .entry = 89, .batch = -1};
+    hulse_sub_ack_id(&sub, &id, true);
+    hulse_sub_wait_settled(&sub, 1);
+    assert_int_equal(backlog(), 10);
+    hulse_sub_permit(&sub, 10);
+    hulse_sub_wait(&sub, 8);
+    assert_int_equal(sub.messages[0].entry, 90);
+    hulse_sub_ack_cumulative(&sub, 6);
+    hulse_sub_wait_settled(&sub, 2);
+    assert_int_equal(backlog(), 3);
+    hulse_sub_close(&sub, false);
+    hulse_bed_restart(&bed);
+    assert_int_equal(backlog(), 3);
+    end();
+}
+
+int main(void)
+{
+    hulse_mem_init(UINT64_C(1) << 30U);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_over_a_kill), /* forks: before there are threads */
+        cmocka_unit_test(test_over_a_stop),
+        cmocka_unit_test(test_a_stop_stores_what_is_given),
+        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_orders_survive),
+        cmocka_unit_test(test_subscriptions_go_when_told),
+        cmocka_unit_test(test_truncated_stays_truncated),
+        cmocka_unit_test(test_expired_is_acknowledged),
+        cmocka_unit_test(test_behind_the_window),
+        cmocka_unit_test(test_larger_than_the_window),
+        cmocka_unit_test(test_a_backlog_is_not_in_memory),
+        cmocka_unit_test(test_acknowledged_by_id_behind),
+        cmocka_unit_test(test_cumulative_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
