@@ -60,6 +60,7 @@ struct value_meta {
     uint64_t topic_next;
     uint64_t subscription_next;
     uint64_t age_ms;
+    uint64_t digest; /* of all rows: the database's, see hulse_value_digest() */
     uint32_t segment_bytes;
 };
 

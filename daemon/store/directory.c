@@ -4,7 +4,6 @@
  */
 #include "daemon/store/directory.h"
 
-#include "daemon/store/file_io.h"
 #include "daemon/store/segment.h"
 
 #include <dirent.h>
@@ -45,29 +44,26 @@ static int read_text(int directory, const char *name, char out[TEXT_BYTES])
 }
 
 /* The whole file at once: nobody sees half of it, also after a power cut. */
-static int replace_text(int directory, const char *name, const char *text)
+static int replace_text(const struct directory *d, const char *name, const char *text)
 {
     char draft[32];
     int failed = 0;
 
     (void)snprintf(draft, sizeof(draft), "%s.new", name);
     const int fd =
-        openat(directory, draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        openat(d->fd, draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         return errno;
     }
-    failed = hulse_file_io.write(fd, text, strlen(text), 0);
-    if (failed == 0 && fsync(fd) != 0) {
-        failed = errno;
+    failed = d->io->write(fd, text, strlen(text), 0);
+    if (failed == 0) {
+        failed = d->io->sync_all(fd);
     }
     (void)close(fd);
-    if (failed == 0 && renameat(directory, draft, directory, name) != 0) {
+    if (failed == 0 && renameat(d->fd, draft, d->fd, name) != 0) {
         failed = errno;
     }
-    if (failed == 0 && fsync(directory) != 0) {
-        failed = errno;
-    }
-    return failed;
+    return failed != 0 ? failed : d->io->sync_all(d->fd);
 }
 
 /* ---- lock -------------------------------------------------------------------------------- */
@@ -166,7 +162,7 @@ make_format(struct directory *d, const char *path, uint32_t segment_bytes, struc
                    "hulse store\nversion %d\nsegment_bytes %u\nshards 1\n",
                    VERSION,
                    d->segment_bytes);
-    const int failed = replace_text(d->fd, "format", text);
+    const int failed = replace_text(d, "format", text);
     return failed == 0 ? HULSE_OK : refuse(err, failed, path, "format");
 }
 
@@ -213,8 +209,9 @@ static hulse_status open_folder(struct directory *d, const char *path, struct er
 static hulse_status open_log(struct directory *d, const char *path, struct error *err)
 {
     if (mkdirat(d->fd, "log", 0700) == 0) {
-        if (fsync(d->fd) != 0) {
-            return refuse(err, errno, path, "log");
+        const int failed = d->io->sync_all(d->fd);
+        if (failed != 0) {
+            return refuse(err, failed, path, "log");
         }
     } else if (errno != EEXIST) {
         return refuse(err, errno, path, "log");
@@ -228,7 +225,7 @@ hulse_status hulse_directory_open(struct directory *d,
                                   uint32_t segment_bytes,
                                   struct error *err)
 {
-    *d = (struct directory){.fd = -1, .log_fd = -1, .lock_fd = -1};
+    *d = (struct directory){.io = d->io, .fd = -1, .log_fd = -1, .lock_fd = -1};
     if (!segment_bytes_ok(segment_bytes)) {
         return hulse_fail(err, HULSE_INVAL, "store %s: no such segment size", path);
     }
@@ -275,17 +272,20 @@ hulse_status hulse_directory_begin(struct directory *d, uint32_t epoch, struct e
     }
     int failed = ftruncate(d->lock_fd, 0) == 0 ? 0 : errno;
     if (failed == 0) {
-        failed = hulse_file_io.write(d->lock_fd, text, strlen(text), 0);
+        failed = d->io->write(d->lock_fd, text, strlen(text), 0);
     }
-    if (failed == 0 && (fsync(d->lock_fd) != 0 || fsync(d->fd) != 0)) {
-        failed = errno;
+    if (failed == 0) {
+        failed = d->io->sync_all(d->lock_fd);
+    }
+    if (failed == 0) {
+        failed = d->io->sync_all(d->fd);
     }
     return failed == 0 ? HULSE_OK : refuse(err, failed, "directory", "lock");
 }
 
 bool hulse_directory_end(struct directory *d)
 {
-    return replace_text(d->fd, "clean", "") == 0;
+    return replace_text(d, "clean", "") == 0;
 }
 
 /* ---- segments ---------------------------------------------------------------------------- */

@@ -15,12 +15,14 @@
 #define HULSE_STORE_DIRECTORY_H
 
 #include "daemon/core/error.h"
+#include "daemon/store/file_io.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct directory {
+    const struct file_io *io;
     int fd;
     int log_fd;
     int lock_fd;
@@ -31,7 +33,10 @@ struct directory {
     bool restored;  /* its format file was lost and made again */
 };
 
-/* Makes it if its parent exists; `segment_bytes` is that of a new one. Until close nobody else can have it. */
+/*
+ * Makes it if its parent exists; `segment_bytes` is that of a new one, d->io is set. Until close nobody else
+ * can have it.
+ */
 hulse_status hulse_directory_open(struct directory *d,
                                   const char *path,
                                   uint32_t segment_bytes,

@@ -33,6 +33,11 @@ static int sync_data(int fd)
     return fdatasync(fd) == 0 ? 0 : errno;
 }
 
+static int sync_all(int fd)
+{
+    return fsync(fd) == 0 ? 0 : errno;
+}
+
 static int allocate(int fd, uint64_t bytes)
 {
     int failed = 0;
@@ -50,6 +55,7 @@ static int allocate(int fd, uint64_t bytes)
 const struct file_io hulse_file_io = {
     .write = write_all,
     .sync = sync_data,
+    .sync_all = sync_all,
     .allocate = allocate,
 };
 

@@ -14,6 +14,7 @@
 struct file_io {
     int (*write)(int fd, const void *bytes, size_t count, uint64_t offset); /* all of it */
     int (*sync)(int fd);                                                    /* data and size */
+    int (*sync_all)(int fd);                 /* of a directory too: names */
     int (*allocate)(int fd, uint64_t bytes); /* the file has this size */
 };
 

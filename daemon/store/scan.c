@@ -15,6 +15,7 @@ void hulse_scan_begin(struct scan *s, uint32_t at)
     s->at = at < BLOCK_BYTES ? BLOCK_BYTES : at;
     s->need = 0;
     s->written_end = 0;
+    s->damaged = false;
 }
 
 static bool is_block(const struct scan *s, uint32_t offset, uint16_t *first)
@@ -77,21 +78,6 @@ void hulse_scan_body(const struct scan *s, const struct scan_item *item, uint8_t
     }
 }
 
-/* Behind the last block that was written in this use; from the back, for any may be damaged. */
-static uint32_t find_written_end(const struct scan *s)
-{
-    const uint32_t here = s->at - s->at % BLOCK_BYTES;
-    uint16_t first = 0;
-
-    for (uint32_t block = s->end; block > here; block -= BLOCK_BYTES) {
-        if (is_block(s, block - BLOCK_BYTES, &first)) {
-            return block;
-        }
-    }
-    /* In the middle of a block there were frames in it, whatever its header says. */
-    return s->at % BLOCK_BYTES == 0 ? here : here + BLOCK_BYTES;
-}
-
 /* The first header in [from, end of its block); 0: none. */
 static uint32_t probe_block(const struct scan *s, uint32_t from)
 {
@@ -105,6 +91,34 @@ static uint32_t probe_block(const struct scan *s, uint32_t from)
         }
     }
     return 0;
+}
+
+/*
+ * Behind the last block that was written in this use; from the back, for any may be damaged.
+ */
+static uint32_t find_written_end(const struct scan *s)
+{
+    /* In the middle of a block there were frames in it, whatever its header says. */
+    const uint32_t here = s->at % BLOCK_BYTES == 0 ? s->at : s->at + hulse_block_left(s->at);
+    uint16_t first = 0;
+
+    for (uint32_t block = s->end; block > here; block -= BLOCK_BYTES) {
+        if (is_block(s, block - BLOCK_BYTES, &first)) {
+            return block;
+        }
+    }
+    return here;
+}
+
+/* The same for a log that is damaged: blocks at its end may have lost their headers and kept frames. */
+static uint32_t find_frames_end(const struct scan *s)
+{
+    for (uint32_t block = s->end; block > s->written_end; block -= BLOCK_BYTES) {
+        if (probe_block(s, block - BLOCK_BYTES + BLOCK_HEADER_BYTES) != 0) {
+            return block;
+        }
+    }
+    return s->written_end;
 }
 
 /* The next header behind `from`, or where the written part ends. */
@@ -154,6 +168,10 @@ static enum scan_rc no_frame(struct scan *s, uint32_t start, struct scan_item *o
     if (start >= s->written_end ||
         (start + left == s->written_end && is_zero(s->bytes + start, left))) {
         return SCAN_END;
+    }
+    if (!s->damaged) {
+        s->damaged = true;
+        s->written_end = find_frames_end(s);
     }
     out->from = start;
     out->to = resync(s, start);

@@ -37,6 +37,7 @@ struct scan {
     uint32_t at;  /* where it goes on */
     uint32_t need;
     uint32_t written_end; /* 0: not yet known */
+    bool damaged;         /* a gap was met */
 };
 
 struct scan_item {

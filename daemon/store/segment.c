@@ -121,11 +121,6 @@ static int fill(const struct segment_place *at, struct segment *seg, const _Atom
     return failed;
 }
 
-static int sync_directory(const struct segment_place *at)
-{
-    return fsync(at->directory) == 0 ? 0 : errno;
-}
-
 int hulse_segment_create(const struct segment_place *at,
                          struct segment *seg,
                          const _Atomic(uint32_t) *hurry)
@@ -146,7 +141,7 @@ int hulse_segment_create(const struct segment_place *at,
         failed = put_header(at, seg);
     }
     if (failed == 0) {
-        failed = sync_directory(at);
+        failed = at->io->sync_all(at->directory);
     }
     if (failed != 0) {
         /* What it holds of the disk is given back; the file may be in the way of nobody. */
@@ -177,7 +172,7 @@ int hulse_segment_reuse(const struct segment_place *at, uint64_t old, struct seg
         failed = errno;
     }
     if (failed == 0) {
-        failed = sync_directory(at);
+        failed = at->io->sync_all(at->directory);
     }
     if (failed != 0) {
         hulse_segment_close(seg);

@@ -25,6 +25,16 @@ static void at_least(uint64_t *value, uint64_t to)
     *value = *value > to ? *value : to;
 }
 
+/* No position below is given any more. */
+static bool heard_of(struct applied *a, uint64_t next)
+{
+    if (a->topic->next_position >= next) {
+        return true;
+    }
+    a->topic->next_position = next;
+    return hulse_state_topic_touch(a->s, a->topic);
+}
+
 static bool damaged(struct applied *a)
 {
     a->s->damaged++;
@@ -69,7 +79,8 @@ static bool on_topic_create(struct applied *a)
     namesake = hulse_state_topic_by_name(a->s, a->r.name, a->r.name_bytes);
     if (namesake != NULL) {
         if (a->old) {
-            return true;
+            /* The name is taken since, so the end of this one has come. */
+            return hulse_ranges_add(&a->s->gone, id, id + 1);
         }
         /* Its end was in what is damaged. */
         if (!hulse_state_topic_remove(a->s, namesake)) {
@@ -118,8 +129,7 @@ static bool on_subscription_create(struct applied *a)
     sub->transient = a->transient;
     sub->rebuilt = a->old;
     a->s->transient_count += a->transient ? 1 : 0;
-    at_least(&a->topic->next_position, a->f->position);
-    return hulse_state_subscription_touch(a->s, sub) && hulse_state_topic_touch(a->s, a->topic);
+    return hulse_state_subscription_touch(a->s, sub) && heard_of(a, a->f->position);
 }
 
 static bool on_ack(struct applied *a, struct state_subscription *sub)
@@ -131,8 +141,7 @@ static bool on_ack(struct applied *a, struct state_subscription *sub)
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct range range = hulse_record_range(&a->r, i);
-        at_least(&a->topic->next_position, range.end);
-        if (!hulse_cursor_acknowledge(sub, range)) {
+        if (!hulse_cursor_acknowledge(sub, range) || !heard_of(a, range.end)) {
             return false;
         }
     }
@@ -175,8 +184,7 @@ static bool on_subscription(struct applied *a)
     } else if (a->f->position >= STORE_POSITION_MAX) {
         return damaged(a);
     } else {
-        at_least(&a->topic->next_position, a->f->position);
-        ok = hulse_cursor_seek(sub, a->f->position);
+        ok = hulse_cursor_seek(sub, a->f->position) && heard_of(a, a->f->position);
     }
     return ok && hulse_state_subscription_touch(a->s, sub);
 }
@@ -251,7 +259,7 @@ static bool apply(struct applied *a)
         return on_topic_create(a);
     }
     if (a->topic == NULL) {
-        s->homeless += hulse_ranges_has(&s->gone, f->topic) ? 0 : 1;
+        s->homeless += f->topic < s->known_below || hulse_ranges_has(&s->gone, f->topic) ? 0 : 1;
         return true;
     }
     return on_topic(a);

@@ -105,7 +105,8 @@ struct state {
     uint32_t epoch;
     uint64_t
         covered; /* frames below are in topics and cursors already: of them only the index may be missing */
-    uint64_t topic_next; /* ids to give, above each that was heard of */
+    uint64_t known_below; /* a topic of a lower id that is not there was deleted */
+    uint64_t topic_next;  /* ids to give, above each that was heard of */
     uint64_t subscription_next;
 
     struct id_map topics;

@@ -60,15 +60,17 @@ static hulse_status no_memory(struct error *err, const struct store *s)
 
 static hulse_status prepare(struct store *s, struct error *err)
 {
+    const struct file_io *io = s->params.io != NULL ? s->params.io : &hulse_file_io;
+
+    s->directory.io = io;
     const hulse_status status =
         hulse_directory_open(&s->directory, s->path, s->params.segment_bytes, err);
 
     if (status != HULSE_OK) {
         return status;
     }
-    s->place = (struct segment_place){.directory = s->directory.log_fd,
-                                      .segment_bytes = s->directory.segment_bytes,
-                                      .io = s->params.io != NULL ? s->params.io : &hulse_file_io};
+    s->place = (struct segment_place){
+        .directory = s->directory.log_fd, .segment_bytes = s->directory.segment_bytes, .io = io};
     s->state = hulse_state_create(s->place.segment_bytes, s->params.handle_ttl_ms);
     if (s->state == NULL || !hulse_appender_init(&s->writer.end, &s->place) ||
         hulse_image_init(&s->reader.image, s->place.segment_bytes, READ_AHEAD) != 0) {

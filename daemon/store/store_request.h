@@ -75,7 +75,8 @@ struct store_client {
     alignas(64) struct cds_wfcq_tail done_tail;
     struct cds_wfcq_tail read_tail;
     struct inbox_node node;
-    _Atomic(uint64_t) answered; /* requests, and reads << 32, that are in the queues and not announced */
+    _Atomic(uint64_t)
+        answered; /* requests, and reads << 32, that are in the queues and not announced */
     struct store_client *next_answered; /* the writer's */
     uint32_t answers;
 };
@@ -149,7 +150,7 @@ struct store_read {
     hulse_status status;
     uint8_t *buffer;
     size_t buffer_bytes;
-    size_t filled; /* of it */
+    size_t filled;    /* of it */
     uint32_t count;   /* messages in the buffer */
     uint64_t next;    /* where to go on: nothing else is in [from, next) */
     uint64_t damaged; /* records met that were there and are not readable */

@@ -88,6 +88,15 @@ bool hulse_value_sound(const struct value_key *key, const uint8_t *value, size_t
            hulse_get16(value + 4) == VALUE_VERSION && hulse_get16(value + 6) == 0;
 }
 
+uint64_t hulse_value_digest(const uint8_t *value, size_t bytes)
+{
+    if (bytes < VALUE_HEADER_BYTES) {
+        return 0;
+    }
+    const uint64_t crc = hulse_get32(value);
+    return (crc ^ crc << 29U) * UINT64_C(0x9e3779b97f4a7c15) + 1;
+}
+
 void hulse_value_meta_encode(const struct value_meta *meta, uint8_t out[VALUE_META_BYTES])
 {
     const struct value_key key = hulse_value_key_meta();
@@ -99,7 +108,8 @@ void hulse_value_meta_encode(const struct value_meta *meta, uint8_t out[VALUE_ME
     hulse_put64(at + 24, meta->topic_next);
     hulse_put64(at + 32, meta->subscription_next);
     hulse_put64(at + 40, meta->age_ms);
-    hulse_put32(at + 48, meta->segment_bytes);
+    hulse_put64(at + 48, meta->digest);
+    hulse_put32(at + 56, meta->segment_bytes);
     hulse_value_seal(&key, out, VALUE_META_BYTES);
 }
 
@@ -117,6 +127,7 @@ bool hulse_value_meta_decode(const uint8_t *value, size_t bytes, struct value_me
                                .topic_next = hulse_get64(at + 24),
                                .subscription_next = hulse_get64(at + 32),
                                .age_ms = hulse_get64(at + 40),
-                               .segment_bytes = hulse_get32(at + 48)};
+                               .digest = hulse_get64(at + 48),
+                               .segment_bytes = hulse_get32(at + 56)};
     return out->indexed <= out->covered && out->epoch <= UINT32_MAX;
 }

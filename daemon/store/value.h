@@ -39,6 +39,12 @@ void hulse_value_seal(const struct value_key *key, uint8_t *value, size_t bytes)
 /* Is it what was sealed, and of this version? Its fields begin at VALUE_HEADER_BYTES. */
 bool hulse_value_sound(const struct value_key *key, const uint8_t *value, size_t bytes);
 
+/*
+ * A row's part in the sum over all rows but the meta row, which holds that sum: a row that is sound and older than
+ * the others shows there. 0 for what is too short.
+ */
+uint64_t hulse_value_digest(const uint8_t *value, size_t bytes);
+
 /* The fixed fields of each; what follows them is counted or goes to the end. */
 #define VALUE_TOPIC_BYTES 25U
 #define VALUE_SUBSCRIPTION_BYTES 12U
@@ -49,7 +55,7 @@ bool hulse_value_sound(const struct value_key *key, const uint8_t *value, size_t
 #define VALUE_TERMINATED 1U
 #define VALUE_KEPT 2U
 
-#define VALUE_META_BYTES (VALUE_HEADER_BYTES + 52U)
+#define VALUE_META_BYTES (VALUE_HEADER_BYTES + 60U)
 void hulse_value_meta_encode(const struct value_meta *meta, uint8_t out[VALUE_META_BYTES]);
 /* False: not sound, or not possible. */
 bool hulse_value_meta_decode(const uint8_t *value, size_t bytes, struct value_meta *out);

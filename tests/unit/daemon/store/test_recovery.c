@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a start finds everything that was synced and undamaged, ends the log before what was not finished, never sees that
+ *         again, and counts what is damaged.
+ * Method: a real store writes; then its segments are cut back at every byte of the last group, in any order of sectors,
+ *         and flipped anywhere, and read by hulse_recover() alone. A few of each are opened for good and used.
+ */
+#include "daemon/store/directory.h"
+#include "daemon/store/image.h"
+#include "daemon/store/recovery.h"
+#include "tests/unit/daemon/core/check.h"
+#include "tests/unit/daemon/store/store_bed.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SECTOR = 512, SEGMENTS_MAX = 8, RECORDS_MAX = 20000 };
+
+static int sync_nothing(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+/* Nothing here dies with the machine. */
+static struct file_io fast_io;
+
+static void use_fast_io(struct bed *bed)
+{
+    fast_io = hulse_file_io;
+    fast_io.sync = sync_nothing;
+    fast_io.sync_all = sync_nothing;
+    bed->params.io = &fast_io;
+}
+
+static void segment_path(const struct bed *bed, uint64_t number, char *out, size_t room)
+{
+    char name[SEGMENT_NAME_BYTES];
+
+    hulse_segment_name(number, name);
+    (void)snprintf(out, room, "%s/log/%s", bed->path, name);
+}
+
+static void read_segment(const struct bed *bed, uint64_t number, uint8_t *out)
+{
+    char path[256];
+    size_t got = 0;
+
+    segment_path(bed, number, path, sizeof(path));
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(hulse_file_read(fd, out, BED_SEGMENT_BYTES, 0, &got), 0);
+    assert_int_equal(got, BED_SEGMENT_BYTES);
+    (void)close(fd);
+}
+
+static void write_segment(
+    const struct bed *bed, uint64_t number, const uint8_t *bytes, uint32_t from, uint32_t to)
+{
+    char path[256];
+
+    segment_path(bed, number, path, sizeof(path));
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(hulse_file_io.write(fd, bytes + from, to - from, from), 0);
+    (void)close(fd);
+}
+
+/* ---- looking ----------------------------------------------------------------------------- */
+
+struct looked {
+    struct store_report report;
+    struct recovery r;
+    uint64_t next_position; /* of the one topic */
+};
+
+static bool note_next(void *ctx, const struct store_topic_info *topic)
+{
+    *(uint64_t *)ctx = topic->next_position;
+    return true;
+}
+
+/* What a start would find; nothing is changed. */
+static void look(const struct bed *bed, struct looked *out)
+{
+    struct directory d = {.io = &fast_io};
+    struct error err = {0};
+    uint64_t *numbers = NULL;
+
+    *out = (struct looked){0};
+    assert_int_equal(hulse_directory_open(&d, bed->path, BED_SEGMENT_BYTES, &err), HULSE_OK);
+    assert_int_equal(hulse_directory_segments(&d, &numbers, &out->r.count, &err), HULSE_OK);
+    struct state *state = hulse_state_create(BED_SEGMENT_BYTES, 1000);
+    assert_non_null(state);
+    out->r.at = (struct segment_place){
+        .directory = d.log_fd, .segment_bytes = BED_SEGMENT_BYTES, .io = &fast_io};
+    out->r.numbers = numbers;
+    out->r.state = state;
+    out->r.look_only = true;
+    out->r.report = &out->report;
+    assert_int_equal(hulse_recover(&out->r, &err), HULSE_OK);
+    assert_true(hulse_state_each_topic(state, note_next, &out->next_position));
+    hulse_state_destroy(&state);
+    hulse_directory_close(&d);
+    free(numbers);
+}
+
+/* ---- torn tails -------------------------------------------------------------------------- */
+
+/* A log whose last group is known: the segment before it and behind it. */
+struct torn {
+    struct bed bed;
+    uint64_t topic;
+    uint64_t whole;   /* messages before the last group */
+    uint32_t count;   /* in the last group */
+    uint32_t ends[8]; /* where each of them ends */
+    uint32_t from;    /* the bytes that the last group wrote, whole blocks */
+    uint32_t to;
+    uint8_t *before;
+    uint8_t *after;
+    uint8_t *now;
+};
+
+static void find_ends(struct torn *t)
+{
+    struct image im;
+    struct scan_item item;
+    enum scan_rc rc = SCAN_END;
+    struct directory d = {.io = &fast_io};
+    struct error err = {0};
+
+    assert_int_equal(hulse_directory_open(&d, t->bed.path, BED_SEGMENT_BYTES, &err), HULSE_OK);
+    const struct segment_place at = {
+        .directory = d.log_fd, .segment_bytes = BED_SEGMENT_BYTES, .io = &fast_io};
+    assert_int_equal(hulse_image_init(&im, BED_SEGMENT_BYTES, BED_SEGMENT_BYTES), 0);
+    assert_int_equal(hulse_image_open(&im, &at, 1), 0);
+    hulse_image_begin(&im, BLOCK_BYTES, 0);
+    uint32_t group = 0;
+    while ((rc = hulse_image_next(&im, &item)) == SCAN_FRAME) {
+        if (item.frame.kind != STORE_MESSAGE || item.frame.position < t->whole) {
+            continue;
+        }
+        if (item.frame.position == t->whole) {
+            t->from = item.from - item.from % BLOCK_BYTES;
+            group = item.frame.group;
+            assert_true((item.frame.flags & FRAME_FIRST_OF_GROUP) != 0);
+        }
+        assert_int_equal(item.frame.group, group); /* one group, as the test wants it */
+        t->ends[item.frame.position - t->whole] = item.to;
+        t->to = item.to + hulse_block_left(item.to) % BLOCK_BYTES;
+    }
+    assert_int_equal(rc, SCAN_END);
+    hulse_image_fini(&im);
+    hulse_directory_close(&d);
+}
+
+static void make_torn(struct torn *t, unsigned singles)
+{
+    static const size_t sizes[] = {1500, 10, 0, 4200, 200, 77};
+    struct bed_request *last[COUNT_OF(sizes)];
+
+    *t = (struct torn){.whole = singles, .count = COUNT_OF(sizes)};
+    t->before = malloc(BED_SEGMENT_BYTES);
+    t->after = malloc(BED_SEGMENT_BYTES);
+    t->now = malloc(BED_SEGMENT_BYTES);
+    assert_true(t->before != NULL && t->after != NULL && t->now != NULL);
+    bed_init(&t->bed);
+    use_fast_io(&t->bed);
+    bed_open(&t->bed, true);
+    t->topic = bed_topic(&t->bed, "t");
+    for (unsigned i = 0; i < singles; i++) {
+        bed_publish(&t->bed, t->topic, i, i + 1, 100);
+    }
+    read_segment(&t->bed, 1, t->before);
+    const uint64_t done = t->bed.done;
+    for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+        last[i] = bed_message(&t->bed, t->topic, singles + i, sizes[i]);
+    }
+    hulse_store_flush(&t->bed.client);
+    bed_wait(&t->bed, done + COUNT_OF(sizes));
+    for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+        bed_request_free(last[i]);
+    }
+    bed_crash(&t->bed);
+    read_segment(&t->bed, 1, t->after);
+    find_ends(t);
+}
+
+/* Without the unused part of the segment there is less to read. */
+static void shorten(const struct torn *t)
+{
+    char path[256];
+
+    segment_path(&t->bed, 1, path, sizeof(path));
+    assert_int_equal(truncate(path, t->to + 2 * BLOCK_BYTES), 0);
+}
+
+static void drop_torn(struct torn *t)
+{
+    bed_fini(&t->bed);
+    free(t->before);
+    free(t->after);
+    free(t->now);
+}
+
+/* How many of the last group are whole in t->now, from its beginning. */
+static uint32_t whole_of_last(const struct torn *t)
+{
+    uint32_t from = t->from;
+    uint32_t count = 0;
+
+    /* What the group wrote before its first frame is as it was. */
+    while (count < t->count && memcmp(t->now + from, t->after + from, t->ends[count] - from) == 0) {
+        from = t->ends[count++];
+    }
+    return count;
+}
+
+static void check_torn(const struct torn *t)
+{
+    struct looked found;
+    const uint32_t whole = whole_of_last(t);
+
+    write_segment(&t->bed, 1, t->now, t->from, t->to);
+    look(&t->bed, &found);
+    /* Block headers differ without harm: then more may be whole than the bytes say. */
+    assert_true(found.next_position >= t->whole + whole);
+    assert_true(found.next_position <= t->whole + t->count);
+    assert_int_equal(found.report.damaged_records, 0);
+    assert_int_equal(found.report.damaged_bytes, 0);
+    assert_int_equal(found.report.lost_messages, 0);
+}
+
+/* The last group was written up to any byte: nothing before it is hurt, nothing behind it is there. */
+static void test_a_tail_torn_at_any_byte_is_cut(void **state)
+{
+    struct torn t;
+
+    (void)state;
+    make_torn(&t, 30);
+    shorten(&t);
+    for (uint32_t byte = t.from; byte < t.to; byte++) {
+        struct looked found;
+        uint32_t whole = 0;
+        memcpy(t.now, t.before, BED_SEGMENT_BYTES);
+        memcpy(t.now + t.from, t.after + t.from, byte - t.from);
+        write_segment(&t.bed, 1, t.now, t.from, t.to);
+        look(&t.bed, &found);
+        while (whole < t.count && t.ends[whole] <= byte) {
+            whole++;
+        }
+        /* The padding of the last one may be missing. */
+        assert_true(found.next_position == t.whole + whole ||
+                    (whole < t.count && t.ends[whole] < byte + FRAME_ALIGNMENT &&
+                     found.next_position == t.whole + whole + 1));
+        assert_int_equal(found.report.damaged_bytes, 0);
+        if (found.next_position > t.whole) {
+            assert_int_equal(found.r.end_offset, t.ends[found.next_position - t.whole - 1]);
+        }
+    }
+    drop_torn(&t);
+}
+
+/* Any sectors of it reached the disk. */
+static void test_a_tail_of_any_sectors_is_cut(void **state)
+{
+    uint64_t random = test_seed();
+    struct torn t;
+
+    (void)state;
+    make_torn(&t, 30);
+    shorten(&t);
+    for (unsigned trial = 0; trial < 1000; trial++) {
+        memcpy(t.now, t.before, BED_SEGMENT_BYTES);
+        for (uint32_t at = t.from; at < t.to; at += SECTOR) {
+            if (test_below(&random, 4) != 0) {
+                memcpy(t.now + at, t.after + at, SECTOR);
+            }
+        }
+        check_torn(&t);
+    }
+    drop_torn(&t);
+}
+
+/* Opened for good: what was cut does not come back, whatever is stored and torn in its place. */
+static void test_what_was_cut_stays_away(void **state)
+{
+    uint64_t random = test_seed();
+
+    (void)state;
+    for (unsigned trial = 0; trial < 40; trial++) {
+        struct torn t;
+        struct looked found;
+        make_torn(&t, 5);
+        memcpy(t.now, t.before, BED_SEGMENT_BYTES);
+        for (uint32_t at = t.from; at < t.to; at += SECTOR) {
+            if (test_below(&random, 3) != 0) {
+                memcpy(t.now + at, t.after + at, SECTOR);
+            }
+        }
+        write_segment(&t.bed, 1, t.now, t.from, t.to);
+        look(&t.bed, &found);
+        bed_open(&t.bed, true);
+        assert_int_equal(bed_count(&t.bed, t.topic, 0, 100), found.next_position);
+        /* Smaller than what was cut, so that its rest would lie behind. */
+        bed_publish(&t.bed, t.topic, found.next_position, found.next_position + 1, 20);
+        bed_crash(&t.bed);
+        bed_open(&t.bed, true);
+        assert_int_equal(t.bed.report.cut_bytes, 0);
+        assert_int_equal(bed_count(&t.bed, t.topic, 0, 100), found.next_position + 1);
+        bed_stop(&t.bed);
+        drop_torn(&t);
+    }
+}
+
+/* ---- damage ------------------------------------------------------------------------------ */
+
+struct place {
+    uint64_t number;
+    uint32_t from;
+    uint32_t to;
+    uint32_t group;
+    bool hurt;
+};
+
+/* Three segments of many groups, and where each record is. */
+struct wide {
+    struct bed bed;
+    uint64_t topic;
+    uint64_t segments;
+    uint32_t last_group;
+    uint32_t count;
+    struct place places[RECORDS_MAX];
+    uint8_t *good[SEGMENTS_MAX]; /* by number */
+    uint8_t *now;
+};
+
+static struct wide wide;
+
+static void find_places(struct wide *w)
+{
+    struct image im;
+    struct scan_item item;
+    struct directory d = {.io = &fast_io};
+    struct error err = {0};
+
+    assert_int_equal(hulse_directory_open(&d, w->bed.path, BED_SEGMENT_BYTES, &err), HULSE_OK);
+    const struct segment_place at = {
+        .directory = d.log_fd, .segment_bytes = BED_SEGMENT_BYTES, .io = &fast_io};
+    assert_int_equal(hulse_image_init(&im, BED_SEGMENT_BYTES, BED_SEGMENT_BYTES), 0);
+    for (uint64_t number = 1; number <= w->segments; number++) {
+        assert_int_equal(hulse_image_open(&im, &at, number), 0);
+        hulse_image_begin(&im, BLOCK_BYTES, 0);
+        while (hulse_image_next(&im, &item) == SCAN_FRAME) {
+            assert_true(w->count < RECORDS_MAX);
+            w->places[w->count++] = (struct place){
+                .number = number, .from = item.from, .to = item.to, .group = item.frame.group};
+            w->last_group = item.frame.group;
+        }
+    }
+    hulse_image_fini(&im);
+    hulse_directory_close(&d);
+}
+
+static void make_wide(struct wide *w, uint64_t *random)
+{
+    uint64_t next = 0;
+
+    memset(w, 0, sizeof(*w));
+    bed_init(&w->bed);
+    use_fast_io(&w->bed);
+    bed_open(&w->bed, true);
+    w->topic = bed_topic(&w->bed, "t");
+    while (next < 3000) {
+        const uint64_t count = 1 + test_below(random, 40);
+        bed_publish(&w->bed, w->topic, next, next + count, test_below(random, 2000));
+        next += count;
+    }
+    bed_publish(&w->bed, w->topic, next, next + 1, 100); /* the last group */
+    struct store_figures figures;
+    hulse_store_figures(w->bed.store, &figures);
+    w->segments = figures.log_bytes / BED_SEGMENT_BYTES;
+    bed_crash(&w->bed);
+    assert_true(w->segments >= 3 && w->segments < SEGMENTS_MAX);
+    find_places(w);
+    w->now = malloc(BED_SEGMENT_BYTES);
+    assert_non_null(w->now);
+    for (uint64_t number = 1; number <= w->segments; number++) {
+        w->good[number] = malloc(BED_SEGMENT_BYTES);
+        assert_non_null(w->good[number]);
+        read_segment(&w->bed, number, w->good[number]);
+    }
+}
+
+static void drop_wide(struct wide *w)
+{
+    for (uint64_t number = 1; number <= w->segments; number++) {
+        free(w->good[number]);
+    }
+    free(w->now);
+    bed_fini(&w->bed);
+}
+
+/* Flips some bytes of one segment; which records may be hurt by it. Returns how many flips are in none. */
+static uint64_t hurt(struct wide *w, uint64_t *random, uint64_t number)
+{
+    uint64_t stray = 0;
+
+    memcpy(w->now, w->good[number], BED_SEGMENT_BYTES);
+    for (uint64_t left = 1 + test_below(random, 20); left > 0; left--) {
+        const uint32_t at = (uint32_t)test_below(random, BED_SEGMENT_BYTES);
+        w->now[at] ^= (uint8_t)(1 + test_below(random, 255));
+        stray++;
+        if (at < BLOCK_BYTES || at % BLOCK_BYTES < BLOCK_HEADER_BYTES) {
+            continue;
+        }
+        for (uint32_t i = 0; i < w->count; i++) {
+            struct place *p = &w->places[i];
+            if (p->number == number && p->from <= at && at < p->to) {
+                p->hurt = true;
+                stray--;
+            }
+        }
+    }
+    write_segment(&w->bed, number, w->now, 0, BED_SEGMENT_BYTES);
+    return stray;
+}
+
+static void test_flips_cost_the_records_they_are_in(void **state)
+{
+    uint64_t random = test_seed();
+
+    (void)state;
+    make_wide(&wide, &random);
+    for (unsigned trial = 0; trial < 300; trial++) {
+        const uint64_t number = 1 + test_below(&random, wide.segments);
+        struct looked found;
+        uint64_t whole = 0;
+        uint64_t broken = 0;
+        bool last_hurt = false;
+        for (uint32_t i = 0; i < wide.count; i++) {
+            wide.places[i].hurt = false;
+        }
+        const uint64_t stray = hurt(&wide, &random, number);
+        look(&wide.bed, &found);
+        for (uint32_t i = 0; i < wide.count; i++) {
+            whole += !wide.places[i].hurt;
+            broken += wide.places[i].hurt;
+            last_hurt |= wide.places[i].hurt && wide.places[i].group == wide.last_group;
+        }
+        /* A flip in padding hurts nothing, though it is counted here. */
+        assert_true(found.report.records >= whole);
+        assert_true(found.report.records <= wide.count);
+        assert_true(found.report.damaged_records <= broken + stray);
+        assert_true(found.report.records + broken >= wide.count);
+        if (found.report.records < wide.count && !last_hurt) {
+            assert_true(found.report.damaged_records > 0);
+            assert_true(found.report.damaged_bytes > 0);
+        }
+        /* Behind the last record there is nothing to lose, but something to cut. */
+        if (!last_hurt && (number < wide.segments || stray == 0)) {
+            assert_int_equal(found.report.cut_bytes, 0);
+        }
+        write_segment(&wide.bed, number, wide.good[number], 0, BED_SEGMENT_BYTES);
+    }
+    drop_wide(&wide);
+}
+
+/* A few, for good: what is not hurt is read, what is hurt is counted, and life goes on. */
+static void test_a_damaged_store_goes_on(void **state)
+{
+    uint64_t random = test_seed();
+
+    (void)state;
+    for (unsigned trial = 0; trial < 10; trial++) {
+        make_wide(&wide, &random);
+        (void)hurt(&wide, &random, 1);
+        (void)hurt(&wide, &random, 2);
+        bed_open(&wide.bed, true);
+        uint64_t broken = 0;
+        for (uint32_t i = 0; i < wide.count; i++) {
+            broken += wide.places[i].hurt;
+        }
+        /* The topic's own record may be among them: then it has no name any more, and says so. */
+        if (wide.bed.report.topics == 1) {
+            const uint64_t there = bed_count(&wide.bed, wide.topic, 0, 5000);
+            assert_true(there + broken + 2 >= wide.count);
+            bed_publish(&wide.bed, wide.topic, 5000, 5100, 100);
+            assert_int_equal(bed_count(&wide.bed, wide.topic, 5000, 5100), 100);
+        } else {
+            assert_true(wide.bed.report.homeless_records > 2000);
+        }
+        bed_stop(&wide.bed);
+        bed_open(&wide.bed, true);
+        bed_stop(&wide.bed);
+        drop_wide(&wide);
+    }
+}
+
+static void remove_segment(const struct bed *bed, uint64_t number)
+{
+    char path[256];
+
+    segment_path(bed, number, path, sizeof(path));
+    assert_int_equal(unlink(path), 0);
+}
+
+static void test_missing_segments_end_no_start(void **state)
+{
+    uint64_t random = test_seed();
+
+    (void)state;
+    for (uint64_t which = 0; which <= 4; which++) {
+        make_wide(&wide, &random);
+        for (uint64_t number = 1; number <= wide.segments; number++) {
+            if (which == 0 || which == number || (which == 4 && number == wide.segments)) {
+                remove_segment(&wide.bed, number);
+            }
+        }
+        bed_open(&wide.bed, true);
+        assert_int_equal(hulse_store_epoch(wide.bed.store), 2);
+        const uint64_t topic = bed_topic(&wide.bed, "t");
+        bed_publish(&wide.bed, topic, 10000, 10100, 100);
+        assert_int_equal(bed_count(&wide.bed, topic, 10000, 10100), 100);
+        bed_stop(&wide.bed);
+        drop_wide(&wide);
+    }
+}
+
+/* A segment that lost all copies of its header, one that was cut short, one that is empty. */
+static void test_segments_of_any_shape_end_no_start(void **state)
+{
+    uint64_t random = test_seed();
+    char path[256];
+
+    (void)state;
+    for (unsigned how = 0; how < 4; how++) {
+        make_wide(&wide, &random);
+        segment_path(&wide.bed, 2, path, sizeof(path));
+        if (how == 0) {
+            memset(wide.now, 0xA5, BLOCK_BYTES);
+            write_segment(&wide.bed, 2, wide.now, 0, BLOCK_BYTES);
+        } else {
+            assert_int_equal(truncate(path, how == 1 ? 100000 : how == 2 ? 100 : 0), 0);
+        }
+        bed_open(&wide.bed, true);
+        if (how == 0) {
+            assert_true(wide.bed.report.damaged_bytes >= BED_SEGMENT_BYTES - BLOCK_BYTES);
+        }
+        assert_int_equal(wide.bed.report.topics, 1);
+        const uint64_t there = bed_count(&wide.bed, wide.topic, 0, 5000);
+        assert_true(there > 500 && there < wide.count);
+        bed_publish(&wide.bed, wide.topic, 5000, 5100, 100);
+        bed_stop(&wide.bed);
+        drop_wide(&wide);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_tail_torn_at_any_byte_is_cut),
+        cmocka_unit_test(test_a_tail_of_any_sectors_is_cut),
+        cmocka_unit_test(test_what_was_cut_stays_away),
+        cmocka_unit_test(test_flips_cost_the_records_they_are_in),
+        cmocka_unit_test(test_a_damaged_store_goes_on),
+        cmocka_unit_test(test_missing_segments_end_no_start),
+        cmocka_unit_test(test_segments_of_any_shape_end_no_start),
+    };
+
+    return cmocka_run_group_tests_name("recovery", tests, NULL, NULL);
+}

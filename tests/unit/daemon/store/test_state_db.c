@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a start has what was there, out of a checkpoint and the log behind it; a damaged checkpoint costs a longer
+ *         scan, and both files damaged cost no message that the log still has.
+ * Method: played stores (played_store) that are stopped anywhere and started again, with files
+ *         removed, replaced by older ones, with single rows spoilt, with a map that is too small.
+ */
+#include "daemon/store/checkpoint.h"
+#include "daemon/store/db_file.h"
+#include "tests/unit/daemon/core/check.h"
+#include "tests/unit/daemon/store/played_store.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ROUNDS = 6, SMALL_MAP = 96 << 10 };
+
+static struct played_store p;
+
+/* The same words, and the first message of everything where it was. */
+static void check_nothing_lost(void)
+{
+    struct state_figures figures;
+
+    words_equal(state_words(p.state), naive_words(&p.frames.naive));
+    for (uint64_t t = 1; t < NAIVE_TOPICS; t++) {
+        for (uint64_t position = 0; position < NAIVE_POSITIONS; position += 3) {
+            const uint64_t there = naive_find(&p.frames.naive, t, position);
+            uint64_t lsn = 0;
+            assert_int_equal(hulse_state_find(p.state, t, position, &lsn), there != 0);
+            assert_true(lsn <= there && lsn / RANDOM_SEGMENT_BYTES == there / RANDOM_SEGMENT_BYTES);
+        }
+    }
+    for (uint64_t n = 0; n <= p.frames.lsn / RANDOM_SEGMENT_BYTES; n++) {
+        assert_int_equal(hulse_state_needs(p.state, n), naive_needs(&p.frames.naive, n));
+    }
+    hulse_state_figures(p.state, &figures);
+    assert_int_equal(figures.homeless_records, 0);
+    assert_int_equal(figures.damaged_records, 0);
+}
+
+static void test_a_start_has_what_was_there(void **state)
+{
+    uint64_t seed = test_seed();
+
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        bool more = true;
+        played_init(&p, test_random(&seed) | 1, 0);
+        assert_true(p.found.none && !p.found.state_lost && !p.found.copy_lost);
+        while (more) {
+            more = played_run(&p, 1 + (unsigned)test_below(&seed, 400));
+            played_stop(&p);
+            played_start(&p);
+            assert_false(p.found.state_lost || p.found.copy_lost || p.found.copy_used);
+            assert_int_equal(p.found.bad_rows, 0);
+            check_nothing_lost();
+        }
+        assert_true(p.commits > 3);
+        played_fini(&p);
+    }
+}
+
+static void spoil_with(const char *name, const char *text)
+{
+    const int fd = open(played_path(&p, name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(close(fd), 0);
+}
+
+static void test_the_copy_stands_in_for_a_lost_checkpoint(void **state)
+{
+    uint64_t seed = test_seed();
+
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        played_init(&p, test_random(&seed) | 1, 0);
+        (void)played_run(&p, 500);
+        played_checkpoint(&p, true);
+        (void)played_run(&p, 300);
+        played_checkpoint(&p, false);
+        played_stop(&p);
+        if (round % 2 == 0) {
+            assert_int_equal(unlink(played_path(&p, "state.mdb")), 0);
+        } else {
+            spoil_with("state.mdb", "this is no database");
+        }
+        played_start(&p);
+        assert_true(p.found.state_lost && p.found.copy_used && !p.found.copy_lost);
+        assert_true(p.found.state_why[0] != '\0');
+        assert_int_equal(access(played_path(&p, "state.mdb.damaged-1"), F_OK),
+                         round % 2 == 0 ? -1 : 0);
+        check_nothing_lost();
+        /* It is repaired by the next checkpoint, which is whole. */
+        (void)played_run(&p, 50);
+        played_checkpoint(&p, false);
+        played_stop(&p);
+        played_start(&p);
+        assert_false(p.found.state_lost || p.found.copy_used || p.found.copy_lost);
+        check_nothing_lost();
+        played_fini(&p);
+    }
+}
+
+static void test_a_checkpoint_older_than_its_copy_is_not_used(void **state)
+{
+    (void)state;
+    played_init(&p, test_seed(), 0);
+    (void)played_run(&p, 300);
+    played_checkpoint(&p, true);
+    assert_int_equal(rename(played_path(&p, "state.good"), "/tmp/hulse-state-older"), 0);
+    (void)played_run(&p, 300);
+    played_checkpoint(&p, true);
+    played_stop(&p);
+    assert_int_equal(rename("/tmp/hulse-state-older", played_path(&p, "state.mdb")), 0);
+    played_start(&p);
+    assert_true(p.found.state_lost && p.found.copy_used);
+    check_nothing_lost();
+    played_fini(&p);
+}
+
+static void test_a_lost_copy_is_said_and_made_again(void **state)
+{
+    (void)state;
+    played_init(&p, test_seed(), 0);
+    (void)played_run(&p, 300);
+    played_checkpoint(&p, true);
+    played_stop(&p);
+    spoil_with("state.good", "neither is this");
+    played_start(&p);
+    assert_true(p.found.copy_lost && !p.found.state_lost && !p.found.copy_used);
+    assert_int_equal(hulse_state_db_covered(p.db), 0);
+    check_nothing_lost();
+    played_checkpoint(&p, true);
+    assert_true(hulse_state_db_covered(p.db) > 0);
+    played_fini(&p);
+}
+
+/* What is loaded of both files' rows when one of each table is spoilt, with the log from its beginning. */
+static void spoil_rows(const char *name)
+{
+    struct db_file file = {0};
+    struct error err = {0};
+    MDB_txn *txn = NULL;
+
+    assert_int_equal(hulse_db_file_open(&file, played_path(&p, name), 1 << 30, &err), HULSE_OK);
+    assert_int_equal(mdb_txn_begin(file.env, NULL, 0, &txn), 0);
+    for (unsigned table = VALUE_TOPIC; table < VALUE_TABLES; table++) {
+        MDB_cursor *cursor = NULL;
+        MDB_val key;
+        MDB_val value;
+        uint8_t copy[65536];
+        assert_int_equal(mdb_cursor_open(txn, file.tables[table], &cursor), 0);
+        if (mdb_cursor_get(cursor, &key, &value, MDB_FIRST) == 0) {
+            assert_true(value.mv_size <= sizeof(copy));
+            memcpy(copy, value.mv_data, value.mv_size);
+            copy[value.mv_size / 2] ^= 1U;
+            value.mv_data = copy;
+            assert_int_equal(mdb_cursor_put(cursor, &key, &value, MDB_CURRENT), 0);
+        }
+        mdb_cursor_close(cursor);
+    }
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    hulse_db_file_close(&file);
+}
+
+static void test_with_both_damaged_the_rows_and_the_log_make_the_rest(void **state)
+{
+    uint64_t seed = test_seed();
+
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        played_init(&p, test_random(&seed) | 1, 0);
+        p.keep_segments = true;
+        (void)played_run(&p, 700);
+        played_checkpoint(&p, true);
+        (void)played_run(&p, 100);
+        played_checkpoint(&p, false);
+        played_stop(&p);
+        spoil_rows("state.mdb");
+        if (round % 2 == 0) {
+            spoil_rows("state.good");
+        } else {
+            spoil_with("state.good", "no database");
+        }
+        played_start(&p);
+        assert_true(p.found.state_lost && p.found.copy_lost && p.found.bad_rows > 0);
+        assert_int_equal(p.found.scan_from, 0);
+        check_nothing_lost();
+        played_fini(&p);
+    }
+}
+
+static void test_without_both_the_log_is_enough(void **state)
+{
+    (void)state;
+    played_init(&p, test_seed(), 0);
+    p.keep_segments = true;
+    (void)played_run(&p, 600);
+    played_checkpoint(&p, true);
+    played_stop(&p);
+    spoil_with("state.mdb", "no database");
+    spoil_with("state.good", "");
+    played_start(&p);
+    assert_true(p.found.state_lost && p.found.copy_lost && !p.found.copy_used);
+    check_nothing_lost();
+    played_fini(&p);
+}
+
+static void test_files_set_aside_are_few(void **state)
+{
+    char name[64];
+
+    (void)state;
+    played_init(&p, test_seed(), 0);
+    (void)played_run(&p, 100);
+    for (unsigned i = 1; i <= STATE_DB_DAMAGED_MAX + 3; i++) {
+        played_checkpoint(&p, true);
+        played_stop(&p);
+        spoil_with("state.mdb", "no database");
+        played_start(&p);
+    }
+    for (unsigned i = 1; i <= STATE_DB_DAMAGED_MAX + 3; i++) {
+        (void)snprintf(name, sizeof(name), "state.mdb.damaged-%u", i);
+        assert_int_equal(access(played_path(&p, name), F_OK), i <= 3 ? -1 : 0);
+    }
+    check_nothing_lost();
+    played_fini(&p);
+}
+
+static void test_a_full_map_leaves_the_index_out(void **state)
+{
+    uint64_t seed = test_seed();
+    unsigned reduced = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        bool more = true;
+        played_init(&p, test_random(&seed) | 1, SMALL_MAP);
+        p.keep_segments = true; /* so that the index grows */
+        while (more) {
+            more = played_run(&p, 400);
+            played_checkpoint(&p, true);
+            assert_true(hulse_state_db_covered(p.db) == p.frames.lsn + 1);
+            played_stop(&p);
+            played_start(&p);
+            assert_false(p.found.state_lost || p.found.copy_lost);
+            check_nothing_lost();
+        }
+        reduced += p.reduced;
+        played_fini(&p);
+    }
+    assert_true(reduced > 0);
+}
+
+static void apply_request(struct store_request rq)
+{
+    struct made_frame made;
+
+    p.frames.lsn += 100;
+    made_frame(&made, &rq, p.frames.lsn);
+    assert_true(hulse_state_apply(p.state, made_frame_at(&made), made.lsn));
+}
+
+/* Hundreds of rows, so that what is removed is spread over pages. */
+static void test_what_is_removed_is_gone_from_the_file(void **state)
+{
+    enum { TOPICS = 600 };
+    struct state_figures figures;
+    char name[24];
+
+    (void)state;
+    played_init(&p, test_seed(), 0);
+    for (unsigned i = 1; i <= TOPICS; i++) {
+        (void)snprintf(name, sizeof(name), "topic-%u", i);
+        apply_request((struct store_request){.kind = STORE_TOPIC_CREATE, .topic = i, .name = name});
+        apply_request((struct store_request){
+            .kind = STORE_SUBSCRIPTION_CREATE, .topic = i, .subscription = i, .name = "s"});
+        for (uint8_t h = 1; h <= 5; h++) {
+            apply_request((struct store_request){
+                .kind = STORE_MESSAGE, .topic = i, .position = h, .handle = {h}, .seq = 1});
+        }
+    }
+    played_checkpoint(&p, false);
+    for (unsigned i = 1; i <= TOPICS; i += 2) {
+        apply_request((struct store_request){.kind = STORE_TOPIC_DELETE, .topic = i});
+    }
+    hulse_state_forget_segment(p.state, p.frames.lsn / RANDOM_SEGMENT_BYTES);
+    played_checkpoint(&p, false);
+    played_stop(&p);
+    played_start(&p);
+    hulse_state_figures(p.state, &figures);
+    assert_int_equal(figures.topics, TOPICS / 2);
+    assert_int_equal(figures.subscriptions, TOPICS / 2);
+    assert_int_equal(figures.handles, TOPICS / 2 * 5);
+    assert_int_equal(figures.index_entries, 0);
+    played_fini(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_start_has_what_was_there),
+        cmocka_unit_test(test_the_copy_stands_in_for_a_lost_checkpoint),
+        cmocka_unit_test(test_a_checkpoint_older_than_its_copy_is_not_used),
+        cmocka_unit_test(test_a_lost_copy_is_said_and_made_again),
+        cmocka_unit_test(test_with_both_damaged_the_rows_and_the_log_make_the_rest),
+        cmocka_unit_test(test_without_both_the_log_is_enough),
+        cmocka_unit_test(test_files_set_aside_are_few),
+        cmocka_unit_test(test_a_full_map_leaves_the_index_out),
+        cmocka_unit_test(test_what_is_removed_is_gone_from_the_file),
+    };
+
+    return cmocka_run_group_tests_name("state_db", tests, NULL, NULL);
+}
