@@ -128,7 +128,7 @@ void hulse_bench_figures_count(struct figures *f,
                                const struct crew *crew,
                                const struct bench_options *o)
 {
-    const bool receivers = o->mode == BENCH_LOCAL || o->mode == BENCH_RING;
+    const bool receivers = hulse_bench_receives(o) || o->mode == BENCH_RING;
     uint64_t from_ns = UINT64_MAX;
     uint64_t to_ns = 0;
 

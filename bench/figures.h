@@ -51,6 +51,19 @@ struct figures {
     double idle_anon_shmem_mb;
     double idle_rss_mb;
     double idle_cpu_percent;
+    /* Of the disk. */
+    double written_per_byte;    /* by the daemon, of payload in the measured part */
+    struct percentiles bare_us; /* an fdatasync by itself, in the same run */
+    double park_us;             /* one park and unpark of a thread */
+    double goal_us;             /* of one message at a time: bare + 4 parks */
+    double goal_ratio;          /* receipt p50 by the goal */
+    /* Of daemons that ended. */
+    double stop_ms;               /* TERM to its end */
+    double restart_ms;            /* exec until a session opens, with the log */
+    double backlog_rate;          /* messages per second read back from the log */
+    struct percentiles start_ms;  /* exec until it says that it is ready */
+    struct percentiles resume_ms; /* hang-up seen to the first receipt of the next daemon */
+    struct percentiles outage_ms; /* the same from the kill */
     /* Of a pass of their own. */
     double app_syscalls; /* per message */
     double daemon_syscalls;

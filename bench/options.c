@@ -15,8 +15,10 @@
 #include <string.h>
 
 #define MS 1000000ULL
-#define DAEMON_MODES (BENCH_NULL | BENCH_LOCAL | BENCH_TUNE)
+#define DAEMON_MODES (BENCH_NULL | BENCH_LOCAL | BENCH_TUNE | BENCH_DISK_MODES)
 #define ALL_MODES (BENCH_RING | DAEMON_MODES)
+#define LOAD_MODES (BENCH_NULL | BENCH_LOCAL | BENCH_DURABLE) /* as many processes as wanted */
+#define TIMED_MODES (BENCH_RING | BENCH_TUNE | LOAD_MODES | BENCH_SYNC)
 #define DEFAULT_FLUSH 16U
 #define RING_MIN ((uint64_t)(HULSE_RING_BYTES_MIN))
 #define RING_MAX ((uint64_t)(HULSE_RING_BYTES_MAX))
@@ -54,29 +56,32 @@ static const char *const transport_names[] = {"shm", NULL};
 
 /* clang-format off */
 static const struct option table[] = {
-    {"size", "BYTES", "payload of a message; default 64", ALL_MODES, KIND_BYTES, AT(size), BENCH_RECORD_BYTES_MIN, BENCH_SIZE_MAX, NULL},
-    {"count", "N", "messages in all, instead of --duration", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(count), 1, 1ULL << 40, NULL},
-    {"duration", "D", "length of a run; default 2s", ALL_MODES, KIND_DURATION, AT(duration_ns), 10 * MS, 3600000 * MS, NULL},
-    {"warmup", "D", "run before it, verified but not measured; default 200ms", ALL_MODES, KIND_DURATION, AT(warmup_ns), 0, 600000 * MS, NULL},
-    {"publishers", "N", "publishing processes; default 1", BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(publishers), 1, BENCH_WORKERS_MAX, NULL},
-    {"consumers", "N", "consuming processes; default 1", BENCH_LOCAL, KIND_COUNT, AT(consumers), 1, BENCH_WORKERS_MAX, NULL},
-    {"topics", "N", "publishers and consumers take turns; default 1", BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(topics), 1, BENCH_WORKERS_MAX, NULL},
-    {"keys", "N", "messages carry one of N keys; default none", BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(keys), 0, 1000000, NULL},
-    {"rate", "R", "messages per second in all; 0 = as fast as it goes", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(rate), 0, 1000000000, NULL},
-    {"window", "N", "in flight per publisher; default: what fits", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(window), 1, RING_MAX / 64, NULL},
+    {"size", "BYTES", "payload of a message; default 64; with a disk 1KiB or 128", ALL_MODES, KIND_BYTES, AT(size), BENCH_RECORD_BYTES_MIN, BENCH_SIZE_MAX, NULL},
+    {"count", "N", "messages in all, instead of --duration; restart: in the log, default 1000000", BENCH_RING | LOAD_MODES | BENCH_SYNC | BENCH_RESTART, KIND_COUNT, AT(count), 1, 1ULL << 40, NULL},
+    {"duration", "D", "length of a run; default 2s", TIMED_MODES, KIND_DURATION, AT(duration_ns), 10 * MS, 3600000 * MS, NULL},
+    {"warmup", "D", "run before it, verified but not measured; default 200ms", TIMED_MODES, KIND_DURATION, AT(warmup_ns), 0, 600000 * MS, NULL},
+    {"publishers", "N", "publishing processes; default 1", LOAD_MODES, KIND_COUNT, AT(publishers), 1, BENCH_WORKERS_MAX, NULL},
+    {"consumers", "N", "consuming processes; default 1, durable: none", BENCH_LOCAL | BENCH_DURABLE, KIND_COUNT, AT(consumers), 0, BENCH_WORKERS_MAX, NULL},
+    {"topics", "N", "publishers and consumers take turns; default 1", LOAD_MODES, KIND_COUNT, AT(topics), 1, BENCH_WORKERS_MAX, NULL},
+    {"keys", "N", "messages carry one of N keys; default none", LOAD_MODES, KIND_COUNT, AT(keys), 0, 1000000, NULL},
+    {"rate", "R", "messages per second in all; 0 = as fast as it goes", BENCH_RING | LOAD_MODES, KIND_COUNT, AT(rate), 0, 1000000000, NULL},
+    {"window", "N", "in flight per publisher; default: what fits; durable: 4000; resume: 64", BENCH_RING | LOAD_MODES | BENCH_RESUME, KIND_COUNT, AT(window), 1, RING_MAX / 64, NULL},
     {"wait", "stored|accepted", "a receipt for each message, or none (default: stored; local: accepted)", BENCH_NULL | BENCH_LOCAL, KIND_CHOICE, AT(wait), 0, 0, wait_names},
     {"transport", "shm", "shared memory is the only one of these modes", ALL_MODES, KIND_CHOICE, NOWHERE, 0, 0, transport_names},
-    {"ring-size", "BYTES", "ring of a publisher and of a consumer; default 512KiB", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_BYTES, AT(ring_bytes), RING_MIN, RING_MAX, NULL},
-    {"receipts", "N", "receipt slots of a publisher; default 4096", BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(receipts), 2048, BENCH_RECEIPTS_MAX, NULL},
-    {"flush", "N", "records between two flushes; default 16", BENCH_RING | BENCH_NULL | BENCH_LOCAL, KIND_COUNT, AT(flush), 1, 4096, NULL},
+    {"ring-size", "BYTES", "ring of a publisher and of a consumer; default 512KiB, or what the window needs", BENCH_RING | LOAD_MODES, KIND_BYTES, AT(ring_bytes), RING_MIN, RING_MAX, NULL},
+    {"receipts", "N", "receipt slots of a publisher; default 4096", LOAD_MODES, KIND_COUNT, AT(receipts), 2048, BENCH_RECEIPTS_MAX, NULL},
+    {"flush", "N", "records between two flushes; default 16", BENCH_RING | LOAD_MODES, KIND_COUNT, AT(flush), 1, 4096, NULL},
     {"repeat", "N", "runs; the figures are medians; default 1", ALL_MODES, KIND_COUNT, AT(repeat), 1, 101, NULL},
     {"beside", "WHO", "nobody|busy|bells|control|garbage: another session meanwhile", BENCH_NULL, KIND_CHOICE, AT(beside), 0, 0, beside_names},
     {"idle", "D", "length of the idle measurement; default 2s, 0 = none", BENCH_NULL, KIND_DURATION, AT(idle_ns), 0, 600000 * MS, NULL},
+    {"directory", "DIR", "the log's is made in it; default: the current one", BENCH_DISK_MODES, KIND_TEXT, AT(directory), 0, 0, NULL},
+    {"kill", NULL, "end the daemon by SIGKILL, not by TERM", BENCH_RESTART, KIND_TRUE, AT(kill), 0, 0, NULL},
+    {"kills", "N", "of the daemon, in one run; default 20", BENCH_RESUME, KIND_COUNT, AT(kills), 1, 10000, NULL},
     {"set", "PATH=VALUE", "for its own daemon; may be repeated", DAEMON_MODES, KIND_SET, NOWHERE, 0, 0, NULL},
     {"socket", "PATH", "use this daemon instead of its own", BENCH_NULL | BENCH_LOCAL, KIND_TEXT, AT(socket), 0, 0, NULL},
     {"hulsed", "PATH", "the daemon's program; default: beside this one, then in PATH", DAEMON_MODES, KIND_TEXT, AT(hulsed), 0, 0, NULL},
-    {"no-pin", NULL, "leave the processes where the kernel puts them", ALL_MODES, KIND_FALSE, AT(pin), 0, 0, NULL},
-    {"no-syscalls", NULL, "leave out the pass that counts system calls", BENCH_NULL | BENCH_LOCAL, KIND_FALSE, AT(syscalls), 0, 0, NULL},
+    {"no-pin", NULL, "leave the processes where the kernel puts them", ALL_MODES & ~BENCH_DISK_MODES, KIND_FALSE, AT(pin), 0, 0, NULL},
+    {"no-syscalls", NULL, "leave out the pass that counts system calls", LOAD_MODES | BENCH_SYNC, KIND_FALSE, AT(syscalls), 0, 0, NULL},
     {"json", NULL, "the last line of the output is one JSON object", ALL_MODES, KIND_TRUE, AT(json), 0, 0, NULL},
 };
 /* clang-format on */
@@ -92,6 +97,14 @@ const char *hulse_bench_mode_name(enum bench_mode mode)
         return "local";
     case BENCH_TUNE:
         return "tune";
+    case BENCH_DURABLE:
+        return "durable";
+    case BENCH_SYNC:
+        return "sync";
+    case BENCH_RESTART:
+        return "restart";
+    case BENCH_RESUME:
+        return "resume";
     }
     return "?";
 }
@@ -108,7 +121,11 @@ static void usage(FILE *to)
                 "  ring    two processes and one ring, without a daemon\n"
                 "  null    publisher -> daemon -> receipt, with a broker that answers at once\n"
                 "  local   publisher -> daemon -> consumer over a non-persistent topic\n"
-                "  tune    sweeps ring sizes and flush batches, and recommends\n\nOptions:\n",
+                "  tune    sweeps ring sizes and flush batches, and recommends\n"
+                "  durable publisher -> daemon -> log on a disk -> receipt, and on to consumers\n"
+                "  sync    the same, one message at a time, beside a bare fdatasync\n"
+                "  restart how soon a daemon with messages in its log is ready\n"
+                "  resume  how soon a publisher goes on when its daemon was killed\n\nOptions:\n",
                 to);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         char head[64];
@@ -119,7 +136,7 @@ static void usage(FILE *to)
                        table[i].value != NULL ? table[i].value : "");
         (void)fprintf(to, "  %-26s %s [", head, table[i].help);
         const char *gap = "";
-        for (unsigned mode = BENCH_RING; mode <= BENCH_TUNE; mode *= 2) {
+        for (unsigned mode = BENCH_RING; mode <= BENCH_RESUME; mode *= 2) {
             if ((table[i].modes & mode) != 0) {
                 (void)fprintf(to, "%s%s", gap, hulse_bench_mode_name((enum bench_mode)mode));
                 gap = " ";
@@ -256,7 +273,10 @@ static int check(const struct bench_options *o)
     if (o->topics > o->publishers) {
         return refuse("topics", NULL, "each needs a publisher: raise --publishers");
     }
-    if (o->mode == BENCH_LOCAL && o->topics > o->consumers) {
+    if (o->mode == BENCH_LOCAL && o->consumers == 0) {
+        return refuse("consumers", "0", "a topic that keeps nothing needs one");
+    }
+    if (hulse_bench_receives(o) && o->topics > o->consumers) {
         return refuse("topics", NULL, "each needs a consumer: raise --consumers");
     }
     if (o->mode == BENCH_LOCAL && o->window * record > ring / 2) {
@@ -273,7 +293,7 @@ static int check(const struct bench_options *o)
 
 static enum bench_mode mode_of(const char *name)
 {
-    for (unsigned mode = BENCH_RING; mode <= BENCH_TUNE; mode *= 2) {
+    for (unsigned mode = BENCH_RING; mode <= BENCH_RESUME; mode *= 2) {
         if (strcmp(hulse_bench_mode_name((enum bench_mode)mode), name) == 0) {
             return (enum bench_mode)mode;
         }
@@ -314,6 +334,29 @@ static int take_argument(struct bench_options *o, int argc, char **argv, int *at
     return take(o, opt, value);
 }
 
+/* What is no default of every mode. */
+static void set_defaults(struct bench_options *o)
+{
+    if (o->mode == BENCH_LOCAL) {
+        o->wait = BENCH_WAIT_ACCEPTED;
+    }
+    if (o->mode == BENCH_TUNE) {
+        o->duration_ns = 300 * MS;
+        o->warmup_ns = 50 * MS;
+    }
+    if ((o->mode & BENCH_DISK_MODES) == 0) {
+        return;
+    }
+    /* Publisher, worker, writer and consumers share the CPUs as the scheduler likes it. */
+    o->pin = false;
+    o->size = o->mode == BENCH_DURABLE || o->mode == BENCH_RESTART ? 1024 : 128;
+    o->consumers = 0;
+    o->window = o->mode == BENCH_SYNC ? 1 : o->mode == BENCH_RESUME ? 64 : 4000;
+    o->count = o->mode == BENCH_RESTART ? 1000000 : 0;
+    o->kills = 20;
+    o->syscalls = o->mode == BENCH_DURABLE || o->mode == BENCH_SYNC;
+}
+
 int hulse_bench_options(struct bench_options *o, int argc, char **argv)
 {
     *o = (struct bench_options){.size = 64,
@@ -342,13 +385,7 @@ int hulse_bench_options(struct bench_options *o, int argc, char **argv)
         return BENCH_USAGE;
     }
     o->mode = mode_of(argv[1]);
-    if (o->mode == BENCH_LOCAL) {
-        o->wait = BENCH_WAIT_ACCEPTED;
-    }
-    if (o->mode == BENCH_TUNE) {
-        o->duration_ns = 300 * MS;
-        o->warmup_ns = 50 * MS;
-    }
+    set_defaults(o);
     for (int at = 2; at < argc; at++) {
         if (strcmp(argv[at], "--help") == 0) {
             usage(stdout);

@@ -23,7 +23,18 @@ enum bench_exit {
 };
 
 /* Bits, so that an option can name several. */
-enum bench_mode { BENCH_RING = 1, BENCH_NULL = 2, BENCH_LOCAL = 4, BENCH_TUNE = 8 };
+enum bench_mode {
+    BENCH_RING = 1,
+    BENCH_NULL = 2,
+    BENCH_LOCAL = 4,
+    BENCH_TUNE = 8,
+    /* With a log on a disk: */
+    BENCH_DURABLE = 16,
+    BENCH_SYNC = 32,
+    BENCH_RESTART = 64,
+    BENCH_RESUME = 128
+};
+#define BENCH_DISK_MODES (BENCH_DURABLE | BENCH_SYNC | BENCH_RESTART | BENCH_RESUME)
 
 enum bench_wait { BENCH_WAIT_STORED = 0, BENCH_WAIT_ACCEPTED };
 
@@ -55,11 +66,14 @@ struct bench_options {
     uint32_t flush;      /* records committed between two flushes; set by hulse_bench_options() */
     uint32_t repeat;
     enum bench_beside beside;
+    uint32_t kills; /* of the daemon */
+    bool kill;      /* restart after SIGKILL, not after a clean stop */
     bool pin;
     bool syscalls; /* count them in a pass of its own */
     bool json;
-    const char *socket; /* NULL = a daemon of our own */
-    const char *hulsed; /* NULL = beside this program, then in PATH */
+    const char *directory; /* parent of the log's; NULL = here */
+    const char *socket;    /* NULL = a daemon of our own */
+    const char *hulsed;    /* NULL = beside this program, then in PATH */
     const char *sets[BENCH_SETS_MAX];
     uint32_t set_count;
 };

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <hulse/hulse.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,9 +28,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READY_NS_MAX 10000000000ULL
+#define READY_NS_MAX 60000000000ULL /* a log may have to be read */
 #define STOP_NS_MAX 35000000000ULL
 #define LOOK_NS 100000 /* between two attempts to connect */
+#define NOTICE_LOOK_MS 10
 #define LOG_LINES_MAX 10U
 #define ARGUMENTS_MAX (2U * BENCH_SETS_MAX + 32U)
 
@@ -67,7 +69,7 @@ static void find_program(char *out, size_t bytes, const struct bench_options *o)
 struct arguments {
     char *list[ARGUMENTS_MAX];
     unsigned count;
-    char room[4096];
+    char room[2 * PATH_MAX + 4096];
     size_t used;
 };
 
@@ -85,7 +87,7 @@ static void push(struct arguments *a, const char *text)
 
 static void push_set(struct arguments *a, const char *key, const char *value)
 {
-    char text[256];
+    char text[PATH_MAX + 64];
 
     (void)snprintf(text, sizeof text, "%s=%s", key, value);
     push(a, "--set");
@@ -125,7 +127,9 @@ static void build(struct arguments *a, const struct own_daemon *d, const struct 
     push_set(a, "drain_timeout", "0");
     /* strace and /proc/PID/smaps_rollup, without being root. */
     push_set(a, "sandbox.dumpable", "true");
-    if (o->mode != BENCH_LOCAL) {
+    if (d->data != NULL) {
+        push_set(a, "brokers.local.directory", d->data);
+    } else if (o->mode != BENCH_LOCAL) {
         push_set(a, "default_broker", "null");
     }
     push_number(a, "session.ring_max", power_of_two_from(32ULL * 1024 * 1024, ring));
@@ -140,9 +144,29 @@ static void build(struct arguments *a, const struct own_daemon *d, const struct 
     }
 }
 
+static void notify_path(char *out, size_t bytes, const struct own_daemon *d)
+{
+    (void)snprintf(out, bytes, "%s/notify", d->directory);
+}
+
+/* Without it nothing but the notice is missing. */
+static int notify_open(const struct own_daemon *d)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    notify_path(address.sun_path, sizeof address.sun_path, d);
+    if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 static void become(struct arguments *a, const struct own_daemon *d, pid_t leader)
 {
     char log[96];
+    char notify[96];
 
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != leader) {
@@ -156,6 +180,8 @@ static void become(struct arguments *a, const struct own_daemon *d, pid_t leader
         (void)dup2(fd, STDOUT_FILENO);
         (void)dup2(fd, STDERR_FILENO);
     }
+    notify_path(notify, sizeof notify, d);
+    (void)setenv("NOTIFY_SOCKET", notify, 1);
     (void)execvp(a->list[0], a->list);
     (void)dprintf(STDERR_FILENO, "%s: %s\n", a->list[0], strerror(errno));
     _exit(127);
@@ -196,39 +222,101 @@ static hulse_status try_session(const char *path)
     return rc;
 }
 
-static bool await_ready(struct own_daemon *d, uint64_t from_ns)
+/* It ended by itself, or never was. */
+static bool has_gone(struct own_daemon *d)
 {
+    int status = 0;
+
+    if (d->pid != 0 && waitpid(d->pid, &status, WNOHANG) == d->pid) {
+        d->pid = 0;
+    }
+    return d->pid == 0;
+}
+
+static void no_daemon(const struct own_daemon *d, const char *why)
+{
+    (void)fprintf(stderr, "hulse-bench: no daemon on %s: %s\n", d->socket, why);
+    if (d->directory[0] != '\0') {
+        show_log(d);
+    }
+}
+
+bool hulse_bench_own_daemon_ready(struct own_daemon *d)
+{
+    const bool own = d->pid != 0;
+
     for (;;) {
         const hulse_status rc = try_session(d->socket);
         const uint64_t now_ns = hulse_bench_machine_now_ns();
         if (rc == HULSE_OK) {
-            d->ready_ms = (double)(now_ns - from_ns) / 1e6;
+            d->ready_ms = (double)(now_ns - d->exec_ns) / 1e6;
             return true;
         }
-        int status = 0;
-        const bool gone = d->pid != 0 && waitpid(d->pid, &status, WNOHANG) == d->pid;
-        if (gone || d->pid == 0 || now_ns - from_ns > READY_NS_MAX) {
-            (void)fprintf(stderr,
-                          "hulse-bench: no daemon on %s: %s\n",
-                          d->socket,
-                          gone ? "it ended at once" : hulse_open_error());
-            if (gone) {
-                d->pid = 0;
-            }
+        if (has_gone(d) || now_ns - d->exec_ns > READY_NS_MAX) {
+            no_daemon(d, own && d->pid == 0 ? "it ended at once" : hulse_open_error());
             return false;
         }
         nap(LOOK_NS);
     }
 }
 
-bool hulse_bench_own_daemon_start(struct own_daemon *d, const struct bench_options *o)
+double hulse_bench_own_daemon_await_notice(struct own_daemon *d)
+{
+    struct pollfd wait = {.fd = d->notify_fd, .events = POLLIN};
+
+    while (wait.fd >= 0) {
+        char state[64] = "";
+        const int ready = poll(&wait, 1, NOTICE_LOOK_MS);
+        const uint64_t now_ns = hulse_bench_machine_now_ns();
+        if (ready > 0 && recv(wait.fd, state, sizeof state - 1, MSG_DONTWAIT) > 0 &&
+            strcmp(state, "READY=1") == 0) {
+            return (double)(now_ns - d->exec_ns) / 1e6;
+        }
+        if (has_gone(d) || now_ns - d->exec_ns > READY_NS_MAX) {
+            break;
+        }
+    }
+    no_daemon(d, d->pid == 0 ? "it ended at once" : "it does not say that it is ready");
+    return -1;
+}
+
+bool hulse_bench_own_daemon_again(struct own_daemon *d, const struct bench_options *o)
 {
     static struct arguments arguments;
+    char old[64];
 
-    *d = (struct own_daemon){.quiet = o->beside >= BENCH_BESIDE_BELLS};
+    arguments = (struct arguments){0};
+    build(&arguments, d, o);
+    while (d->notify_fd >= 0 && recv(d->notify_fd, old, sizeof old, MSG_DONTWAIT) > 0) {
+        /* What its predecessor said. */
+    }
+    (void)fflush(NULL);
+    const pid_t leader = getpid();
+    d->exec_ns = hulse_bench_machine_now_ns();
+    const pid_t pid = fork();
+    if (pid == 0) {
+        become(&arguments, d, leader);
+    }
+    if (pid < 0) {
+        (void)fprintf(stderr, "hulse-bench: fork: %s\n", strerror(errno));
+        return false;
+    }
+    d->pid = pid;
+    return true;
+}
+
+bool hulse_bench_own_daemon_start(struct own_daemon *d,
+                                  const struct bench_options *o,
+                                  const char *data)
+{
+    *d = (struct own_daemon){.data = data,
+                             .notify_fd = -1,
+                             .exec_ns = hulse_bench_machine_now_ns(),
+                             .quiet = o->beside >= BENCH_BESIDE_BELLS || o->mode == BENCH_RESUME ||
+                                      o->kill};
     if (o->socket != NULL) {
         (void)snprintf(d->socket, sizeof d->socket, "%s", o->socket);
-        return await_ready(d, hulse_bench_machine_now_ns());
+        return hulse_bench_own_daemon_ready(d);
     }
     const char *tmp = getenv("TMPDIR");
     (void)snprintf(d->directory,
@@ -241,24 +329,8 @@ bool hulse_bench_own_daemon_start(struct own_daemon *d, const struct bench_optio
         return false;
     }
     (void)snprintf(d->socket, sizeof d->socket, "%s/hulse.sock", d->directory);
-    arguments = (struct arguments){0};
-    build(&arguments, d, o);
-    (void)fflush(NULL);
-    const pid_t leader = getpid();
-    const uint64_t from_ns = hulse_bench_machine_now_ns();
-    const pid_t pid = fork();
-    if (pid == 0) {
-        become(&arguments, d, leader);
-    }
-    if (pid < 0) {
-        (void)fprintf(stderr, "hulse-bench: fork: %s\n", strerror(errno));
-        return false;
-    }
-    d->pid = pid;
-    if (!await_ready(d, from_ns)) {
-        if (d->pid == 0) {
-            show_log(d);
-        }
+    d->notify_fd = notify_open(d);
+    if (!hulse_bench_own_daemon_again(d, o) || !hulse_bench_own_daemon_ready(d)) {
         (void)hulse_bench_own_daemon_stop(d);
         return false;
     }
@@ -303,18 +375,38 @@ static void remove_directory(const char *path)
     (void)rmdir(path);
 }
 
+bool hulse_bench_own_daemon_end(struct own_daemon *d)
+{
+    if (d->pid == 0) {
+        return true;
+    }
+    (void)kill(d->pid, SIGTERM);
+    const bool fine = await_end(d);
+    d->pid = 0;
+    return fine;
+}
+
+void hulse_bench_own_daemon_kill(struct own_daemon *d)
+{
+    if (d->pid != 0) {
+        (void)kill(d->pid, SIGKILL);
+        (void)waitpid(d->pid, NULL, 0);
+        d->pid = 0;
+    }
+}
+
 bool hulse_bench_own_daemon_stop(struct own_daemon *d)
 {
-    bool fine = true;
+    const bool ran = d->pid != 0;
 
-    if (d->pid != 0) {
-        (void)kill(d->pid, SIGTERM);
-        fine = await_end(d);
-        d->pid = 0;
-        /* Nothing but warnings is in it, and a benchmark deserves none. */
-        if (!d->quiet || !fine) {
-            show_log(d);
-        }
+    const bool fine = hulse_bench_own_daemon_end(d);
+    /* Nothing but warnings is in it, and a benchmark deserves none. */
+    if (ran && (!d->quiet || !fine)) {
+        show_log(d);
+    }
+    if (d->notify_fd >= 0) {
+        (void)close(d->notify_fd);
+        d->notify_fd = -1;
     }
     if (d->directory[0] != '\0') {
         remove_directory(d->directory);

@@ -196,14 +196,16 @@ static hulse_status settle(struct publisher *p)
         }
         p->settled = p->me->stored + p->me->failed;
     }
-    if (p->o->mode == BENCH_LOCAL) {
+    if (hulse_bench_receives(p->o)) {
         uint64_t received = 0;
         for (uint32_t c = 0; c < p->o->consumers; c++) {
             /* SYNC(bench.progress) acquire: the consumer has verified them. */
             received += atomic_load_explicit(&p->crew->progress[c][p->me->index].received,
                                              memory_order_acquire);
         }
-        p->settled = received;
+        /* A receipt may be ahead of the consumers, and they of it. */
+        const bool first = p->receipts_wanted && p->o->mode == BENCH_DURABLE;
+        p->settled = first && p->settled < received ? p->settled : received;
     } else if (!p->receipts_wanted) {
         struct hulse_stats stats = {.size = sizeof stats};
         const hulse_status rc = hulse_producer_stats(p->producer, &stats);
@@ -231,7 +233,7 @@ static hulse_status idle(struct publisher *p)
         return HULSE_TIMED_OUT;
     }
     p->me->stalls++;
-    if (p->o->mode == BENCH_LOCAL) {
+    if (p->o->mode == BENCH_LOCAL || p->receipts == p->sequence) {
         const struct timespec nap = {.tv_nsec = SLEEP_NS};
         (void)nanosleep(&nap, NULL);
         return HULSE_OK;
@@ -411,7 +413,7 @@ static int work(struct publisher *p)
     p->me->measured_sent = p->sequence - p->me->warm_sent;
     if (rc == HULSE_OK) {
         hulse_bench_crew_arrive(p->crew, p->me, CREW_MEASURE);
-        if (o->mode != BENCH_LOCAL) {
+        if (o->mode == BENCH_NULL || o->mode == BENCH_TUNE) {
             rc = run_singles(p);
         }
     }

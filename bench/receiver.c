@@ -27,6 +27,7 @@ struct receiver {
     struct record_pattern pattern;
     struct tally *tallies; /* by publisher */
     bool shared;
+    bool each; /* acknowledges every message by itself */
 };
 
 static int library_failed(struct receiver *r, const char *what, hulse_status rc)
@@ -68,10 +69,10 @@ acknowledge(struct receiver *r, const struct hulse_message *batch, unsigned coun
 {
     hulse_status rc = HULSE_OK;
 
-    for (unsigned i = r->shared ? 0 : count - 1; i < count && rc == HULSE_OK; i++) {
+    for (unsigned i = r->each ? 0 : count - 1; i < count && rc == HULSE_OK; i++) {
         do {
-            rc = r->shared ? hulse_ack(r->consumer, &batch[i].id)
-                           : hulse_ack_cumulative(r->consumer, &batch[i].id);
+            rc = r->each ? hulse_ack(r->consumer, &batch[i].id)
+                         : hulse_ack_cumulative(r->consumer, &batch[i].id);
             if (rc == HULSE_AGAIN && hulse_consumer_sync(r->consumer, WAIT_MS) == HULSE_ORPHAN) {
                 rc = HULSE_ORPHAN;
             }
@@ -144,6 +145,8 @@ int hulse_bench_receiver_work(struct crew *crew, struct crew_member *me, const v
     char name[32];
     struct receiver r = {
         .o = job->options, .crew = crew, .me = me, .shared = hulse_bench_shared(job->options)};
+
+    r.each = r.shared || (job->options->mode & BENCH_DISK_MODES) != 0;
 
     r.tallies = calloc(job->options->publishers, sizeof *r.tallies);
     if (r.tallies == NULL || !hulse_bench_record_pattern_init(&r.pattern, job->options->size)) {

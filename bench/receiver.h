@@ -2,8 +2,8 @@
 /*
  * receiver - a crew member that consumes, verifies every byte, and reports its progress.
  *
- * Alone on its topic it is an Exclusive consumer that acknowledges cumulatively; with others a
- * Shared one that acknowledges each message.
+ * Alone on its topic it is an Exclusive consumer that acknowledges cumulatively, each message where a
+ * log is; with others a Shared one that acknowledges each message.
  */
 #ifndef HULSE_BENCH_RECEIVER_H
 #define HULSE_BENCH_RECEIVER_H

@@ -4,6 +4,7 @@
  */
 #include "bench/report.h"
 
+#include "bench/disk.h"
 #include "bench/workload.h"
 
 #include <stdio.h>
@@ -79,11 +80,11 @@ static void head(const struct report *r)
     if (o->mode != BENCH_RING) {
         (void)printf(", %u publishers, %u topics", o->publishers, o->topics);
     }
-    if (o->mode == BENCH_LOCAL) {
+    if (hulse_bench_receives(o)) {
         (void)printf(", %u consumers", o->consumers);
     }
     const uint64_t window = hulse_bench_window(o);
-    if (window != UINT64_MAX && (o->mode == BENCH_LOCAL || o->window != 0)) {
+    if (window != UINT64_MAX && (hulse_bench_receives(o) || o->window != 0)) {
         (void)printf(", window %llu", (unsigned long long)window);
     }
     (void)printf(", ring %u KiB, a flush every %u, %u runs\n",
@@ -108,6 +109,25 @@ static void daemon_rows(const struct figures *f)
         row("daemon idle: RSS", f->idle_rss_mb, 2, "MB");
         row("daemon idle: CPU", f->idle_cpu_percent, 2, "%");
     }
+}
+
+static void disk_rows(const struct bench_options *o, const struct figures *f)
+{
+    char filesystem[32];
+
+    hulse_bench_disk_filesystem(o->directory, filesystem, sizeof filesystem);
+    (void)printf("  %-34s %14s\n", "disk", filesystem);
+    row("written by the daemon", f->written_per_byte, 3, "bytes per payload byte");
+    if (o->mode == BENCH_SYNC) {
+        row("one park and unpark", f->park_us, 2, "us");
+        row("goal: bare + 4 parks, at p50", f->goal_us, 2, "us");
+        row("receipt p50 by the goal", f->goal_ratio, 3, "");
+    }
+    if (o->mode == BENCH_RESTART) {
+        row(o->kill ? "killed after" : "stopped after", f->stop_ms, 1, "ms");
+        row("ready again after", f->restart_ms, 1, "ms");
+    }
+    row("backlog read back", f->backlog_rate, 0, "msg/s");
 }
 
 void hulse_bench_report_people(const struct report *r)
@@ -142,6 +162,9 @@ void hulse_bench_report_people(const struct report *r)
         row("wake-ups that came late", f->client_rechecks, 0, "(must be 0)");
         daemon_rows(f);
     }
+    if ((r->options->mode & BENCH_DISK_MODES) != 0) {
+        disk_rows(r->options, f);
+    }
     if (f->neighbour >= 0 && r->options->beside != BENCH_BESIDE_NOBODY) {
         (void)printf("  %-34s %14.0f times, thrown out %.0f times\n",
                      hulse_bench_beside_name(r->options->beside),
@@ -153,6 +176,10 @@ void hulse_bench_report_people(const struct report *r)
     percentiles_row("single publish with flush, ns", &f->single_ns);
     percentiles_row("receipt, us", &f->receipt_us);
     percentiles_row("end to end, us", &f->end_to_end_us);
+    percentiles_row("bare fdatasync, us", &f->bare_us);
+    percentiles_row("next daemon says ready, ms", &f->start_ms);
+    percentiles_row("kill to first receipt, ms", &f->outage_ms);
+    percentiles_row("hang-up to first receipt, ms", &f->resume_ms);
     histogram_bars("claim + commit", &r->histograms->publish_ns);
     histogram_bars("single publish with flush", &r->histograms->single_ns);
     histogram_bars("receipt", &r->histograms->receipt_ns);
@@ -209,14 +236,12 @@ static bool put(json_t *object, const char *key, json_t *value)
 static bool put_setting(json_t *root, const struct bench_options *o)
 {
     const uint64_t window = hulse_bench_window(o);
-    const bool local = o->mode == BENCH_LOCAL;
+    const bool receives = hulse_bench_receives(o) || o->mode == BENCH_RING;
 
     return put(root, "mode", json_string(hulse_bench_mode_name(o->mode))) &&
            put(root, "size", json_integer(o->size)) &&
            put(root, "publishers", json_integer(o->publishers)) &&
-           put(root,
-               "consumers",
-               json_integer(local || o->mode == BENCH_RING ? o->consumers : 0)) &&
+           put(root, "consumers", json_integer(receives ? o->consumers : 0)) &&
            put(root, "window", whole(window == UINT64_MAX ? -1.0 : (double)window)) &&
            put(root, "ring_size", json_integer(hulse_bench_ring_bytes(o))) &&
            put(root, "flush", json_integer(o->flush)) &&
@@ -268,11 +293,41 @@ static bool put_costs(json_t *root, const struct figures *f)
            put(root, "ready_ms", number(f->ready_ms));
 }
 
+static bool put_disk(json_t *root, const struct bench_options *o, const struct figures *f)
+{
+    char filesystem[32];
+
+    if ((o->mode & BENCH_DISK_MODES) == 0) {
+        return true;
+    }
+    hulse_bench_disk_filesystem(o->directory, filesystem, sizeof filesystem);
+    json_t *disk =
+        json_pack("{s:s,s:o}", "filesystem", filesystem, "fdatasync_us", percentiles(&f->bare_us));
+    bool fine = put(root, "disk", disk) && put(root, "park_us", number(f->park_us)) &&
+                put(root, "written_per_byte", number(f->written_per_byte));
+    if (o->mode == BENCH_SYNC) {
+        fine = fine && put(root, "goal_us", number(f->goal_us)) &&
+               put(root, "goal_ratio", number(f->goal_ratio));
+    }
+    if (o->mode == BENCH_RESTART) {
+        fine = fine && put(root, "kill", json_boolean(o->kill)) &&
+               put(root, "stop_ms", number(f->stop_ms)) &&
+               put(root, "restart_ms", number(f->restart_ms));
+    }
+    if (o->mode == BENCH_RESUME) {
+        fine = fine && put(root, "kills", json_integer(o->kills)) &&
+               put(root, "start_ms", percentiles(&f->start_ms)) &&
+               put(root, "outage_ms", percentiles(&f->outage_ms)) &&
+               put(root, "resume_ms", percentiles(&f->resume_ms));
+    }
+    return fine && put(root, "backlog_rate", number(f->backlog_rate));
+}
+
 bool hulse_bench_report_json(const struct report *r)
 {
     json_t *root = json_object();
     const bool fine = put_setting(root, r->options) && put_counts(root, r) &&
-                      put_costs(root, r->median) &&
+                      put_costs(root, r->median) && put_disk(root, r->options, r->median) &&
                       put(root, "ping_pong_ns", number(r->machine->ping_pong_ns)) &&
                       put(root, "clock_ns", number(r->machine->clock_ns)) &&
                       put(root, "host", hulse_bench_report_host(r->machine)) &&

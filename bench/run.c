@@ -6,10 +6,13 @@
  */
 #include "bench/run.h"
 
+#include "bench/goal.h"
 #include "bench/neighbour.h"
 #include "bench/own_daemon.h"
 #include "bench/publisher.h"
 #include "bench/receiver.h"
+#include "bench/restart.h"
+#include "bench/resume.h"
 #include "bench/ring_pair.h"
 #include "bench/syscalls.h"
 #include "bench/usage.h"
@@ -21,12 +24,15 @@
 
 #define PATIENCE_OWN_CPU 100000U /* looks, about 4 ms, when everybody has a CPU */
 #define PATIENCE_SHARED_CPU 100U
+#define BARE_NS 100000000ULL      /* of bare syncs, a note beside the figures */
+#define BARE_SYNC_NS 500000000ULL /* where they are the goal, before and after */
 
 /* What exists during one run. */
 struct stage {
     const struct run *run;
     const struct bench_options *o;
     struct own_daemon daemon;
+    struct disk disk;
     struct ring_pair pair;
     struct worker_job job;
     struct crew *crew;
@@ -36,11 +42,17 @@ struct stage {
     bool daemon_traced;
     uint64_t app_cpu_ns;
     uint64_t daemon_cpu_ns;
+    double written; /* by the daemon */
 };
 
 static bool has_daemon(const struct bench_options *o)
 {
     return o->mode != BENCH_RING;
+}
+
+static bool has_disk(const struct bench_options *o)
+{
+    return (o->mode & BENCH_DISK_MODES) != 0;
 }
 
 /* CPU of the n-th process that is not the daemon; -1 = leave it. */
@@ -60,6 +72,10 @@ static int app_cpu(const struct stage *s, unsigned n)
 
 static uint32_t patience(const struct stage *s)
 {
+    if (has_disk(s->o)) {
+        /* The CPU is wanted for the log while a message waits for the disk. */
+        return s->o->mode == BENCH_SYNC ? 0 : PATIENCE_SHARED_CPU;
+    }
     const unsigned busy = s->o->mode == BENCH_RING    ? 2
                           : s->o->mode == BENCH_LOCAL ? s->o->publishers + s->o->consumers + 1
                                                       : s->o->publishers + 1;
@@ -87,7 +103,8 @@ static bool hire(struct stage *s)
         return add(s, CREW_CONSUMER, app_cpu(s, 1), hulse_bench_ring_pair_reader) &&
                add(s, CREW_PUBLISHER, app_cpu(s, 0), hulse_bench_ring_pair_writer);
     }
-    for (uint32_t i = 0; fine && s->o->mode == BENCH_LOCAL && i < s->o->consumers; i++) {
+    const uint32_t consumers = hulse_bench_receives(s->o) ? s->o->consumers : 0;
+    for (uint32_t i = 0; fine && i < consumers; i++) {
         fine = add(s, CREW_CONSUMER, app_cpu(s, s->o->publishers + i), hulse_bench_receiver_work);
     }
     if (fine && s->o->beside != BENCH_BESIDE_NOBODY) {
@@ -166,6 +183,7 @@ static void begin_measure(struct stage *s)
     }
     s->app_cpu_ns = apps_cpu_ns(s);
     s->daemon_cpu_ns = s->daemon.pid != 0 ? hulse_bench_usage_cpu_ns(s->daemon.pid) : 0;
+    s->written = has_disk(s->o) ? hulse_bench_usage_written(s->daemon.pid) : -1;
 }
 
 static void add_memory(double *pss, double *rss, pid_t pid)
@@ -199,6 +217,10 @@ static void end_measure(struct stage *s, struct figures *f)
     if (s->daemon.pid != 0 && messages > 0) {
         const uint64_t cpu_ns = hulse_bench_usage_cpu_ns(s->daemon.pid) - s->daemon_cpu_ns;
         f->daemon_cpu_us = (double)cpu_ns / 1e3 / messages;
+        const double written = s->written < 0 ? -1 : hulse_bench_usage_written(s->daemon.pid);
+        if (written >= 0) {
+            f->written_per_byte = (written - s->written) / (messages * s->o->size);
+        }
         add_memory(&f->daemon_pss_mb, &f->daemon_rss_mb, s->daemon.pid);
         if (s->daemon_traced) {
             f->daemon_syscalls = hulse_bench_syscalls_end(&s->daemon_calls) / messages;
@@ -269,23 +291,8 @@ static int perform(struct stage *s, struct figures *f)
     return hulse_bench_figures_sound(f) ? BENCH_OK : BENCH_LOST;
 }
 
-static int on_stage(struct stage *s, struct figures *f)
+static int with_crew(struct stage *s, struct figures *f)
 {
-    if (has_daemon(s->o)) {
-        if (!hulse_bench_own_daemon_start(&s->daemon, s->o)) {
-            return BENCH_UNREACHABLE;
-        }
-        f->ready_ms = s->daemon.pid != 0 ? s->daemon.ready_ms : -1;
-        if (s->run->idle && s->daemon.pid != 0 && !measure_idle(s, f)) {
-            return BENCH_UNREACHABLE;
-        }
-        if (s->daemon.pid != 0 && s->o->pin && s->run->machine->cpu_count >= 2) {
-            hulse_bench_machine_pin_process(s->daemon.pid,
-                                            hulse_bench_machine_cpu(s->run->machine, 1));
-        }
-    } else if (!hulse_bench_ring_pair_open(&s->pair, s->o)) {
-        return BENCH_IO;
-    }
     s->crew = hulse_bench_crew_create();
     if (s->crew == NULL) {
         return BENCH_IO;
@@ -297,18 +304,75 @@ static int on_stage(struct stage *s, struct figures *f)
     return code;
 }
 
+/* The crew's work between two turns of the disk alone. */
+static int with_disk(struct stage *s, struct figures *f)
+{
+    static struct goal goal;
+    const uint64_t bare_ns = s->o->mode == BENCH_SYNC ? BARE_SYNC_NS : BARE_NS;
+
+    hulse_bench_goal_init(&goal);
+    if (s->run->traced) {
+        return with_crew(s, f);
+    }
+    if (!hulse_bench_goal_measure(&goal, &s->disk, bare_ns)) {
+        return BENCH_IO;
+    }
+    const int code = with_crew(s, f);
+    if (code == BENCH_OK && s->o->mode == BENCH_SYNC &&
+        !hulse_bench_goal_measure(&goal, &s->disk, bare_ns)) {
+        return BENCH_IO;
+    }
+    hulse_bench_goal_figures(&goal, f);
+    return code;
+}
+
+static int with_daemon(struct stage *s, struct figures *f)
+{
+    const char *data = has_disk(s->o) ? s->disk.directory : NULL;
+
+    if (!hulse_bench_own_daemon_start(&s->daemon, s->o, data)) {
+        return BENCH_UNREACHABLE;
+    }
+    f->ready_ms = s->daemon.pid != 0 ? s->daemon.ready_ms : -1;
+    if (s->run->idle && s->daemon.pid != 0 && !measure_idle(s, f)) {
+        return BENCH_UNREACHABLE;
+    }
+    if (s->daemon.pid != 0 && s->o->pin && s->run->machine->cpu_count >= 2) {
+        hulse_bench_machine_pin_process(s->daemon.pid, hulse_bench_machine_cpu(s->run->machine, 1));
+    }
+    return has_disk(s->o) ? with_disk(s, f) : with_crew(s, f);
+}
+
+static int on_stage(struct stage *s, struct figures *f)
+{
+    if (!has_daemon(s->o)) {
+        const int code =
+            hulse_bench_ring_pair_open(&s->pair, s->o) ? with_crew(s, f) : (int)BENCH_IO;
+        hulse_bench_ring_pair_close(&s->pair);
+        return code;
+    }
+    int code = with_daemon(s, f);
+    if (!hulse_bench_own_daemon_stop(&s->daemon) && code == BENCH_OK) {
+        code = BENCH_UNREACHABLE;
+    }
+    return code;
+}
+
 int hulse_bench_run_once(const struct run *run, struct figures *out)
 {
     struct stage s = {.run = run, .o = run->options, .pair = {.fd_a = -1, .fd_b = -1}};
 
     hulse_bench_figures_clear(out);
-    int code = on_stage(&s, out);
-    if (has_daemon(run->options)) {
-        if (!hulse_bench_own_daemon_stop(&s.daemon) && code == BENCH_OK) {
-            code = BENCH_UNREACHABLE;
-        }
-    } else {
-        hulse_bench_ring_pair_close(&s.pair);
+    if (!has_disk(run->options)) {
+        return on_stage(&s, out);
     }
+    int code = hulse_bench_disk_open(&s.disk, run->options->directory);
+    if (code != BENCH_OK) {
+        return code;
+    }
+    code = run->options->mode == BENCH_RESTART  ? hulse_bench_restart(run, &s.disk, out)
+           : run->options->mode == BENCH_RESUME ? hulse_bench_resume(run, &s.disk, out)
+                                                : on_stage(&s, out);
+    hulse_bench_disk_close(&s.disk);
     return code;
 }

@@ -11,7 +11,7 @@
 
 #define KB_PER_MB 1024.0
 
-/* Value in kB behind "NAME:" in a file of /proc, or -1. */
+/* Value behind "NAME:" in a file of /proc, most of them in kB, or -1. */
 static double field(const char *file, const char *name)
 {
     char line[256];
@@ -48,6 +48,14 @@ bool hulse_bench_usage_memory(pid_t pid, struct usage *out)
     out->pss_mb = pss < 0 ? -1 : pss / KB_PER_MB;
     out->anon_shmem_mb = (field(status, "RssAnon") + field(status, "RssShmem")) / KB_PER_MB;
     return true;
+}
+
+double hulse_bench_usage_written(pid_t pid)
+{
+    char io[64];
+
+    (void)snprintf(io, sizeof io, "/proc/%d/io", (int)pid);
+    return field(io, "write_bytes");
 }
 
 uint64_t hulse_bench_usage_cpu_ns(pid_t pid)

@@ -19,5 +19,7 @@ struct usage {
 bool hulse_bench_usage_memory(pid_t pid, struct usage *out);
 /* CPU time of all threads that ever ran in it, nanoseconds; 0 when it is gone. */
 uint64_t hulse_bench_usage_cpu_ns(pid_t pid);
+/* Bytes that it has caused to be written to disks; -1 when the kernel does not say. */
+double hulse_bench_usage_written(pid_t pid);
 
 #endif

@@ -71,7 +71,12 @@ uint64_t hulse_bench_share(uint64_t total, uint32_t publishers, uint32_t index)
     return (total / publishers) + (index < total % publishers ? 1 : 0);
 }
 
+bool hulse_bench_receives(const struct bench_options *o)
+{
+    return o->mode == BENCH_LOCAL || (o->mode == BENCH_DURABLE && o->consumers != 0);
+}
+
 bool hulse_bench_shared(const struct bench_options *o)
 {
-    return o->mode == BENCH_LOCAL && o->consumers > o->topics;
+    return hulse_bench_receives(o) && o->consumers > o->topics;
 }

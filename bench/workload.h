@@ -30,6 +30,8 @@ uint64_t hulse_bench_window(const struct bench_options *o);
 uint64_t hulse_bench_share(uint64_t total, uint32_t publishers, uint32_t index);
 /* Name of topic number `n`. */
 void hulse_bench_topic(char *out, size_t bytes, const struct bench_options *o, uint32_t n);
+/* Do consumers get every message, and tell their publisher? */
+bool hulse_bench_receives(const struct bench_options *o);
 /* Does any consumer share its topic with another one? */
 bool hulse_bench_shared(const struct bench_options *o);
 
