@@ -3,7 +3,7 @@
 /*
  * Goal:   nothing that was promised is lost when applications or the daemon are killed at any
  *         instant; order per producer is kept, one verdict for each message, no second copy where
- *         none is allowed (ipc C5: S1, S2, S8).
+ *         none is allowed (ipc C5: S1, S2, S7, S8).
  * Method: the real daemon, a publisher with a window of messages without verdict, and a consumer.
  *         A driver kills and restarts; ledgers that survive all of them are audited.
  *
@@ -12,9 +12,12 @@
  *
  * Options: --form NAME (see `forms`), --kills N, --messages N, --size BYTES, --window N, --topic
  *          NAME, --seed N, --pause-ms N, --patience-ms N, --copies (second copies are allowed, at
- *          most a window for each kill), --keep. HULSE_TEST_SEED works as --seed.
+ *          most a window for each kill), --keep, --no-sync (a form that loses power must then find
+ *          loss). HULSE_TEST_SEED works as --seed.
  */
 #include "tests/crash/campaign.h"
+#include "tests/crash/cut.h"
+#include "tests/crash/power/shadow.h"
 #include "tests/crash/scene.h"
 
 #include <getopt.h>
@@ -33,25 +36,50 @@ struct form {
     unsigned victims;
     unsigned kills;
     bool idle;
+    bool power; /* what no finished sync covers is gone after a kill of the daemon */
     bool in_ci; /* part of the run without arguments */
 };
 
 /* Forms that kill the daemon need persistent topics and sessions that resume. */
 static const struct form forms[] = {
-    {"publisher", "S1", NON_PERSISTENT, CAMPAIGN_PUBLISHER, 40, false, true},
-    {"daemon", "S2", PERSISTENT, CAMPAIGN_DAEMON, 30, false, false},
-    {"idle", "S8", PERSISTENT, CAMPAIGN_DAEMON, 20, true, false},
-    {"consumer", "S1, the other side", PERSISTENT, CAMPAIGN_CONSUMER, 40, false, false},
-    {"both", "the daemon and the publisher at once", PERSISTENT, CAMPAIGN_BOTH, 30, false, false},
+    {"publisher", "S1", NON_PERSISTENT, CAMPAIGN_PUBLISHER, 40, false, false, true},
+    {"daemon", "S2", PERSISTENT, CAMPAIGN_DAEMON, 30, false, false, false},
+    {"idle", "S8", PERSISTENT, CAMPAIGN_DAEMON, 20, true, false, false},
+    {"consumer", "S1, the other side", PERSISTENT, CAMPAIGN_CONSUMER, 40, false, false, false},
+    {"both",
+     "the daemon and the publisher at once",
+     PERSISTENT,
+     CAMPAIGN_BOTH,
+     30,
+     false,
+     false,
+     false},
+    {"power", "S7", PERSISTENT, CAMPAIGN_DAEMON, 20, false, true, false},
     {"any",
      "each of them, in any order",
      PERSISTENT,
      CAMPAIGN_DAEMON | CAMPAIGN_PUBLISHER | CAMPAIGN_CONSUMER | CAMPAIGN_BOTH,
      40,
      false,
+     false,
      false},
 };
 #define FORMS (sizeof(forms) / sizeof(forms[0]))
+
+/* Persistent topics live in {dir}/data (see daemon_process.h). */
+static const char *const settings[] = {
+    "brokers.local.type=local", "brokers.local.directory={dir}/data", NULL};
+
+static bool cut_back(void *ctx, const char *dir)
+{
+    char data[128];
+    char shadow[128];
+
+    (void)ctx;
+    (void)snprintf(data, sizeof(data), "%s/data", dir);
+    (void)snprintf(shadow, sizeof(shadow), "%s/shadow", dir);
+    return hulse_power_cut(data, shadow);
+}
 
 static const struct option options[] = {
     {"form", required_argument, NULL, 'f'},
@@ -65,11 +93,14 @@ static const struct option options[] = {
     {"patience-ms", required_argument, NULL, 'q'},
     {"copies", no_argument, NULL, 'c'},
     {"keep", no_argument, NULL, 'K'},
+    {"no-sync", no_argument, NULL, 'n'},
+
     {NULL, 0, NULL, 0},
 };
 
 struct arguments {
     const char *form;
+    bool no_sync;
     struct campaign_wishes wishes; /* 0: the form's own */
 };
 
@@ -113,6 +144,9 @@ static bool take_option(struct arguments *a, int code)
     case 'c':
         w->exact = false;
         break;
+    case 'n':
+        a->no_sync = true;
+        break;
     case 'K':
         w->keeps = true;
         break;
@@ -122,14 +156,38 @@ static bool take_option(struct arguments *a, int code)
     return true;
 }
 
-static bool run_form(const struct form *form, const struct campaign_wishes *given)
+/* The daemon's environment for a form that loses power. */
+static const char *const *power_environment(bool no_sync)
 {
-    struct campaign_wishes w = *given;
+    static char preload[600];
+    static const char *variables[5];
+    /* No thread changes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+    const char *build = getenv("HULSE_BUILD_DIR");
+
+    (void)snprintf(preload,
+                   sizeof(preload),
+                   "LD_PRELOAD=%s/tests/crash/libhulse_power.so",
+                   build == NULL ? "build/debug" : build);
+    variables[0] = preload;
+    variables[1] = POWER_DIR "={dir}/data";
+    variables[2] = POWER_SHADOW "={dir}/shadow";
+    variables[3] = no_sync ? POWER_NO_SYNC "=1" : NULL;
+    return variables;
+}
+
+static bool run_form(const struct form *form, const struct arguments *a)
+{
+    struct campaign_wishes w = a->wishes;
 
     w.topic = w.topic == NULL ? form->topic : w.topic;
     w.kills = w.kills == 0 ? form->kills : w.kills;
     w.victims = form->victims;
     w.idle = form->idle;
+    w.settings = strcmp(form->topic, PERSISTENT) == 0 ? settings : NULL;
+    if (form->power) {
+        w.environment = power_environment(a->no_sync);
+        w.after_kill = cut_back;
+    }
     (void)printf("%s (%s): seed %u, %u kills, at least %llu messages of %u bytes, window %u\n",
                  form->name,
                  form->what,
@@ -173,7 +231,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < FORMS; i++) {
         if (a.form == NULL ? forms[i].in_ci : strcmp(a.form, forms[i].name) == 0) {
             known = true;
-            ok = run_form(&forms[i], &a.wishes) && ok;
+            ok = run_form(&forms[i], &a) && ok;
         }
     }
     if (!known) {
