@@ -40,7 +40,8 @@ run_daemon(const struct daemon_process *d, const char *program, const char *cons
 {
     char socket_set[128];
     char admin_set[128];
-    const char *argv[2 * SETTINGS_MAX + 10];
+    char store_set[128];
+    const char *argv[2 * SETTINGS_MAX + 12];
     int n = 0;
     /* A test that aborts leaves no daemon behind. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -51,6 +52,9 @@ run_daemon(const struct daemon_process *d, const char *program, const char *cons
     argv[n++] = socket_set;
     argv[n++] = "--set";
     argv[n++] = admin_set;
+    (void)snprintf(store_set, sizeof(store_set), "brokers.local.directory=%s/store", d->dir);
+    argv[n++] = "--set";
+    argv[n++] = store_set;
     /* Tests read its files in /proc, and need not be root. */
     argv[n++] = "--set";
     argv[n++] = "sandbox.dumpable=true";
