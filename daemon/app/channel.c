@@ -313,6 +313,7 @@ void hulse_channel_destroy(struct channel *ch)
         s->attaching = NULL;
     }
     close_handles(ch);
+    hulse_by_id_free(ch);
     hulse_assembly_reset(&ch->assembly);
     hulse_plane_cool(p, ch);
     s->opening -= ch->state == CHANNEL_OPENING ? 1 : 0;

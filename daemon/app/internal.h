@@ -186,6 +186,7 @@ struct channel {
     uint32_t fragment_index;
     uint32_t reassembly_bytes;
     bool reader;
+    struct by_id *by_id; /* NULL until a verdict waits */
     /* A ring as large as the records that the up ring can hold; entries [settled, unsettled). */
     struct settling *settlings;
     uint32_t settling_mask;
@@ -551,6 +552,19 @@ static inline bool hulse_settle_done(const struct channel *ch)
 {
     return ch->settled == ch->unsettled;
 }
+
+/* ---- by_id.c ---- */
+
+/*
+ * A verdict that names the message. *call is the number of the subscriber's call that it came to, 0 =
+ * none. False: ignored.
+ */
+bool hulse_by_id_apply(struct channel *ch, const struct hulse_verdict_record *v, uint64_t *call);
+/* A verdict waited for this delivery, and has ended it. */
+bool hulse_by_id_meets(struct channel *ch, struct broker_delivery *d);
+/* Counts and drops what has waited for a minute. */
+void hulse_by_id_expire(struct channel *ch, uint64_t now_ms);
+void hulse_by_id_free(struct channel *ch);
 
 /* ---- verdict.c ---- */
 

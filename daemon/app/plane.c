@@ -382,6 +382,7 @@ static void beat(struct timer *t)
                 /* Relaxed because it announces nothing but itself. */
                 atomic_store_explicit(
                     &hulse_region_b(&ch->b)->beat_ms, now_ms, memory_order_relaxed);
+                hulse_by_id_expire(ch, now_ms);
             }
         }
     }

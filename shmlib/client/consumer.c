@@ -133,6 +133,18 @@ static void give_if_large(hulse_consumer *c)
     }
 }
 
+/* The next daemon lets a reader go on behind it. */
+static void remember_last(hulse_consumer *c, const struct hulse_id *id)
+{
+    struct hulse_ctl_attach_handle *offer = &c->handle.offer;
+
+    offer->flags = HULSE_ATTACH_HAS_LAST;
+    offer->last_ledger = id->ledger;
+    offer->last_entry = id->entry;
+    offer->last_batch = id->batch;
+    offer->last_partition = id->partition;
+}
+
 /* Hands out what *m describes; it ends where the ring has been read to. */
 static hulse_status hand_out(hulse_consumer *c, struct hulse_message *m)
 {
@@ -143,6 +155,11 @@ static hulse_status hand_out(hulse_consumer *c, struct hulse_message *m)
     }
     m->end = c->base + ch->rx.read;
     c->handed_to = m->end;
+    if (c->type != HULSE_READER) {
+        hulse_unacked_hand_out(c, &m->id);
+    } else {
+        remember_last(c, &m->id);
+    }
     /* Relaxed because it is a hint for the case that we die. */
     atomic_store_explicit(&hulse_region_a(&ch->a)->down_started, ch->rx.read, memory_order_relaxed);
     return HULSE_OK;
@@ -195,6 +212,7 @@ static hulse_status nothing(hulse_consumer *c)
     struct hulse_channel *ch = c->handle.channel;
 
     c->unreleased = 0;
+    hulse_unacked_retire(c);
     hulse_channel_flush(ch);
     hulse_channel_look(ch, hulse_clock_ns(CLOCK_MONOTONIC_COARSE));
     const hulse_status st = hulse_handle_status(&c->handle);
@@ -241,7 +259,7 @@ hulse_status hulse_next(hulse_consumer *c, struct hulse_message *m)
         if (st != HULSE_OK) {
             return st;
         }
-        if (h.type == HULSE_RECORD_SKIP) {
+        if (h.type == HULSE_RECORD_SKIP || hulse_unacked_suppresses(c, &h)) {
             take(c, &h);
             set_give(c);
             continue;
@@ -305,6 +323,7 @@ void hulse_consumer_detach(struct hulse_channel *ch)
     if (c != NULL) {
         /* What was not handed out comes again. */
         c->base += ch->rx.read;
+        c->resumed = true;
         c->unreleased = 0;
         c->assembly.next_index = 0;
     }

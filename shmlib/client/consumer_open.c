@@ -154,8 +154,10 @@ static hulse_status judge(struct hulse_session *s,
 }
 
 /* A consumer with its buffers, or NULL. */
-static hulse_consumer *create(const char *subscription, const hulse_consumer_options *o)
+static hulse_consumer *
+create(const struct hulse_session *s, const char *subscription, const hulse_consumer_options *o)
 {
+    const uint32_t most = s->limits.unacked_max;
     hulse_consumer *c = calloc(1, sizeof(*c));
 
     if (c == NULL) {
@@ -172,11 +174,18 @@ static hulse_consumer *create(const char *subscription, const hulse_consumer_opt
             return NULL;
         }
     }
+    const uint32_t unacked = o->unacked_max == 0 || o->unacked_max > most ? most : o->unacked_max;
+    if (c->type != HULSE_READER && !hulse_unacked_init(&c->unacked, unacked)) {
+        free(c->assembly.buffer);
+        free(c);
+        return NULL;
+    }
     return c;
 }
 
 static void destroy(hulse_consumer *c)
 {
+    hulse_unacked_fini(&c->unacked);
     free(c->handle.names);
     free(c->assembly.buffer);
     free(c);
@@ -197,7 +206,7 @@ hulse_status hulse_consumer_open(hulse_session *s,
     if (st != HULSE_OK) {
         return st;
     }
-    hulse_consumer *c = create(subscription, o);
+    hulse_consumer *c = create(s, subscription, o);
     if (c == NULL) {
         return hulse_session_fault(s, HULSE_NO_MEMORY, "no memory for a consumer");
     }
