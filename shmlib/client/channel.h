@@ -76,9 +76,10 @@ struct hulse_channel {
     uint64_t cut_token;
     uint64_t cut_bytes;
 
-    uint64_t look_at_ns;  /* next look at the heartbeat */
-    uint64_t failed_seen; /* of B.stats, at the last sync */
-    uint64_t failed_kept; /* of earlier daemons, not yet told */
+    uint64_t look_at_ns;                   /* next look at the heartbeat */
+    uint64_t failed_seen;                  /* of B.stats, at the last sync */
+    uint64_t failed_kept;                  /* of earlier daemons, not yet told */
+    uint64_t stats_kept[HULSE_STAT_COUNT]; /* of earlier daemons */
     uint64_t bells;
     uint32_t number;
     uint32_t users;

@@ -73,8 +73,8 @@ static void keep_receipts(struct hulse_channel *ch)
     ch->b = (struct hulse_region){0};
 }
 
-/* How much a daemon counted as failed that was not asked for yet. */
-static void keep_failures(struct hulse_channel *ch)
+/* What a daemon counted. */
+static void keep_counters(struct hulse_channel *ch)
 {
     /* Relaxed because the acquire of up_head ordered it. */
     const uint64_t failed =
@@ -82,6 +82,9 @@ static void keep_failures(struct hulse_channel *ch)
 
     ch->failed_kept += failed - ch->failed_seen;
     ch->failed_seen = 0;
+    for (unsigned i = 0; i < HULSE_STAT_COUNT; i++) {
+        ch->stats_kept[i] += atomic_load_explicit(&ch->bw->stats[i], memory_order_relaxed);
+    }
 }
 
 /* False: not yet, or the daemon left nonsense and the session has ended. */
@@ -95,7 +98,7 @@ static bool detach(struct hulse_channel *ch)
         (void)hulse_channel_broken(ch, "a daemon that has gone left impossible positions");
         return false;
     }
-    keep_failures(ch);
+    keep_counters(ch);
     uint64_t resume_from = ch->tx.head_seen;
     if (ch->ask.kind == HULSE_CHANNEL_PRODUCER) {
         if (ch->rx.tail_seen % HULSE_RECEIPT_BYTES != 0) {

@@ -151,6 +151,39 @@ static void test_a_verdict_before_the_daemon_is_back_names_the_message(void **st
     strike(&s, 3, 3); /* never judged */
 }
 
+/* The daemon has delivered it again, and the application has not seen that yet. */
+static void test_a_verdict_that_crosses_the_redelivery(void **state)
+{
+    struct scene s;
+    struct hulse_stats stats = {.size = sizeof(stats)};
+    (void)state;
+    set(&s, HULSE_SHARED);
+    cut(&s);
+    do {
+        const hulse_status st = hulse_wait(s.apps[0], 0, 10);
+        assert_true(st == HULSE_OK || st == HULSE_TIMED_OUT);
+        assert_int_equal(hulse_consumer_stats(s.consumer, &stats), HULSE_OK);
+    } while (hulse_poll(s.apps[0], 0) != HULSE_OK || stats.posted_records < 2 * COUNT);
+    ack(s.consumer, &s.held[0]);
+    ack(s.consumer, &s.held[1]);
+    assert_int_equal(hulse_nack(s.consumer, &s.held[3].id, 1), HULSE_OK);
+    assert_int_equal(hulse_consumer_sync(s.consumer, PATIENCE_MS), HULSE_OK);
+    assert_int_equal(hulse_test_daemon_stat(&s.d, "verdicts_ignored"), 0);
+    struct hulse_message m = {.size = sizeof(m)};
+    /* The refused one may be seen before its delay is over, but is not lost. */
+    unsigned seen[COUNT] = {0};
+    while (hulse_next_wait(s.consumer, &m, QUIET_MS) == HULSE_OK) {
+        seen[number(&m)] += 1;
+        ack(s.consumer, &m);
+        hulse_release(s.consumer, &m);
+    }
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_true(i == 3 ? seen[i] != 0 : seen[i] == (i >= HELD));
+    }
+    hulse_release(s.consumer, &s.held[HELD - 1]);
+    strike(&s, 2, 2);
+}
+
 /* Twice: what was adopted is held of the lost daemon again. */
 static void test_two_losses(void **state)
 {
@@ -210,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_held_is_not_handed_out_again),
         cmocka_unit_test(test_a_verdict_before_the_daemon_is_back_names_the_message),
+        cmocka_unit_test(test_a_verdict_that_crosses_the_redelivery),
         cmocka_unit_test(test_two_losses),
         cmocka_unit_test(test_a_refused_one_comes_again),
         cmocka_unit_test(test_a_cumulative_acknowledgement_by_id),

@@ -60,8 +60,9 @@ static _Noreturn void run_daemon(const struct daemon_process *d)
     static char variables[SETTINGS_MAX][SET_BYTES];
     char socket_set[128];
     char admin_set[128];
+    char store_set[128];
     char program[512];
-    const char *argv[2 * SETTINGS_MAX + 10];
+    const char *argv[2 * SETTINGS_MAX + 12];
     int n = 0;
     /* A test that aborts leaves no daemon behind. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -73,6 +74,9 @@ static _Noreturn void run_daemon(const struct daemon_process *d)
     argv[n++] = socket_set;
     argv[n++] = "--set";
     argv[n++] = admin_set;
+    (void)snprintf(store_set, sizeof(store_set), "brokers.local.directory=%s/store", d->dir);
+    argv[n++] = "--set";
+    argv[n++] = store_set;
     /* Tests read its files in /proc, and need not be root. */
     argv[n++] = "--set";
     argv[n++] = "sandbox.dumpable=true";
