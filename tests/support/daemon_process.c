@@ -35,18 +35,23 @@ static bool connects(const char *path, int type)
     return ok;
 }
 
-static _Noreturn void
-run_daemon(const struct daemon_process *d, const char *program, const char *const *settings)
+static _Noreturn void run_daemon(const struct daemon_process *d,
+                                 const char *program,
+                                 bool replace,
+                                 const char *const *settings)
 {
     char socket_set[128];
     char admin_set[128];
-    const char *argv[2 * SETTINGS_MAX + 10];
+    const char *argv[2 * SETTINGS_MAX + 11];
     int n = 0;
     /* A test that aborts leaves no daemon behind. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)snprintf(socket_set, sizeof(socket_set), "listen.socket=%s", d->socket);
     (void)snprintf(admin_set, sizeof(admin_set), "listen.admin_socket=%s", d->admin);
     argv[n++] = program;
+    if (replace) {
+        argv[n++] = "--replace";
+    }
     argv[n++] = "--set";
     argv[n++] = socket_set;
     argv[n++] = "--set";
@@ -64,7 +69,7 @@ run_daemon(const struct daemon_process *d, const char *program, const char *cons
     _exit(127);
 }
 
-void hulse_test_daemon_again(struct daemon_process *d, const char *const *settings)
+static void fork_daemon(struct daemon_process *d, bool replace, const char *const *settings)
 {
     char program[512];
     const char *build = getenv("HULSE_BUILD_DIR");
@@ -72,8 +77,12 @@ void hulse_test_daemon_again(struct daemon_process *d, const char *const *settin
     HULSE_TEST_SKIP_UNLESS(access(program, X_OK) == 0, "hulsed is not built");
     d->pid = fork();
     if (d->pid == 0) {
-        run_daemon(d, program, settings);
+        run_daemon(d, program, replace, settings);
     }
+}
+
+static void await_ready(const struct daemon_process *d)
+{
     for (int i = 0; i < TRIES; i++) {
         if (connects(d->socket, SOCK_SEQPACKET) && connects(d->admin, SOCK_STREAM)) {
             return;
@@ -85,6 +94,26 @@ void hulse_test_daemon_again(struct daemon_process *d, const char *const *settin
     }
     (void)fprintf(stderr, "hulsed did not become ready\n");
     abort();
+}
+
+void hulse_test_daemon_again(struct daemon_process *d, const char *const *settings)
+{
+    fork_daemon(d, false, settings);
+    await_ready(d);
+}
+
+bool hulse_test_daemon_replace(struct daemon_process *d, const char *const *settings)
+{
+    const struct daemon_process old = *d;
+    int status = 0;
+    fork_daemon(d, true, settings);
+    while (hulse_test_daemon_alive(&old) && hulse_test_daemon_alive(d)) {
+        pause_ms(1);
+    }
+    await_ready(d);
+    while (waitpid(old.pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 void hulse_test_daemon_start(struct daemon_process *d, const char *const *settings)
