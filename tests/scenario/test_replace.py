@@ -2,7 +2,8 @@
 """Goal:   `hulsed --replace` takes over: the daemon that runs says goodbye to its sessions at once and
         ends, the new one has its sockets; what cannot be taken over is told, and nothing is lost on the
         way there.
-Method: two installed daemons with the same sockets; applications are raw control messages."""
+Method: two installed daemons with the same sockets; applications are raw control messages. That a
+        publisher goes on is in tests/crash/test_replaced_daemon.c."""
 
 import os
 import pathlib

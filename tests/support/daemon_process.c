@@ -54,7 +54,7 @@ static void expand(const struct daemon_process *d, const char *value, char *out,
     }
 }
 
-static _Noreturn void run_daemon(const struct daemon_process *d)
+static _Noreturn void run_daemon(const struct daemon_process *d, bool replace)
 {
     static char sets[SETTINGS_MAX][SET_BYTES];
     static char variables[SETTINGS_MAX][SET_BYTES];
@@ -62,7 +62,7 @@ static _Noreturn void run_daemon(const struct daemon_process *d)
     char admin_set[128];
     char store_set[128];
     char program[512];
-    const char *argv[2 * SETTINGS_MAX + 12];
+    const char *argv[2 * SETTINGS_MAX + 13];
     int n = 0;
     /* A test that aborts leaves no daemon behind. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -70,6 +70,9 @@ static _Noreturn void run_daemon(const struct daemon_process *d)
     (void)snprintf(socket_set, sizeof(socket_set), "listen.socket=%s", d->socket);
     (void)snprintf(admin_set, sizeof(admin_set), "listen.admin_socket=%s", d->admin);
     argv[n++] = program;
+    if (replace) {
+        argv[n++] = "--replace";
+    }
     argv[n++] = "--set";
     argv[n++] = socket_set;
     argv[n++] = "--set";
@@ -110,12 +113,17 @@ void hulse_test_daemon_prepare(struct daemon_process *d, const char *const *sett
     (void)snprintf(d->admin, sizeof(d->admin), "%s/admin.sock", d->dir);
 }
 
-void hulse_test_daemon_launch(struct daemon_process *d)
+static void fork_daemon(struct daemon_process *d, bool replace)
 {
     d->pid = fork();
     if (d->pid == 0) {
-        run_daemon(d);
+        run_daemon(d, replace);
     }
+}
+
+void hulse_test_daemon_launch(struct daemon_process *d)
+{
+    fork_daemon(d, false);
 }
 
 bool hulse_test_daemon_ready(const struct daemon_process *d)
@@ -132,14 +140,34 @@ bool hulse_test_daemon_ready(const struct daemon_process *d)
     return false;
 }
 
-void hulse_test_daemon_again(struct daemon_process *d, const char *const *settings)
+static void await_ready(const struct daemon_process *d)
 {
-    d->settings = settings;
-    hulse_test_daemon_launch(d);
     if (!hulse_test_daemon_ready(d)) {
         (void)fprintf(stderr, "hulsed did not become ready\n");
         abort();
     }
+}
+
+void hulse_test_daemon_again(struct daemon_process *d, const char *const *settings)
+{
+    d->settings = settings;
+    hulse_test_daemon_launch(d);
+    await_ready(d);
+}
+
+bool hulse_test_daemon_replace(struct daemon_process *d, const char *const *settings)
+{
+    const struct daemon_process old = *d;
+    int status = 0;
+    d->settings = settings;
+    fork_daemon(d, true);
+    while (hulse_test_daemon_alive(&old) && hulse_test_daemon_alive(d)) {
+        pause_ms(1);
+    }
+    await_ready(d);
+    while (waitpid(old.pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 void hulse_test_daemon_start(struct daemon_process *d, const char *const *settings)

@@ -37,6 +37,8 @@ void hulse_test_daemon_kill(struct daemon_process *d);
 void hulse_test_daemon_again(struct daemon_process *d, const char *const *settings);
 /* TERM; true when it exited with 0. Removes the directory. */
 bool hulse_test_daemon_stop(struct daemon_process *d);
+/* Another one takes over (--replace) and is ready on return; true when the first exited with 0. */
+bool hulse_test_daemon_replace(struct daemon_process *d, const char *const *settings);
 bool hulse_test_daemon_alive(const struct daemon_process *d);
 /* A number in the answer to `stats`, the first with this key (totals come before workers); 0 when absent. */
 uint64_t hulse_test_daemon_stat(const struct daemon_process *d, const char *key);
