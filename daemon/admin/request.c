@@ -20,6 +20,8 @@ static const char *const names[ADMIN_COMMANDS] = {
     [ADMIN_CONFIG] = HULSE_ADMIN_CONFIG,
     [ADMIN_RELOAD] = HULSE_ADMIN_RELOAD,
     [ADMIN_DRAIN] = HULSE_ADMIN_DRAIN,
+    [ADMIN_STORE_CHECK] = HULSE_ADMIN_STORE_CHECK,
+    [ADMIN_STORE_BACKUP] = HULSE_ADMIN_STORE_BACKUP,
 };
 
 /* ---- members ---- */
@@ -92,6 +94,23 @@ static hulse_status take_now(const json_t *value, struct admin_request *out, str
     return take_boolean(value, "now", &out->now, err);
 }
 
+static hulse_status
+take_directory(const json_t *value, struct admin_request *out, struct error *err)
+{
+    const char *text = json_string_value(value);
+    const size_t bytes = json_string_length(value);
+
+    if (text == NULL || text[0] != '/') {
+        return hulse_fail(err, HULSE_INVAL, "directory: an absolute path is expected");
+    }
+    if (bytes >= sizeof(out->directory)) {
+        return hulse_fail(
+            err, HULSE_INVAL, "directory: at most %u bytes", HULSE_ADMIN_DIRECTORY_BYTES - 1);
+    }
+    memcpy(out->directory, text, bytes + 1);
+    return HULSE_OK;
+}
+
 #define OF(command) (1U << (unsigned)(command))
 
 static const struct member {
@@ -108,6 +127,7 @@ static const struct member {
     {"partitions", OF(ADMIN_TOPICS_CREATE), false, take_partitions},
     {"force", OF(ADMIN_TOPICS_DELETE), false, take_force},
     {"now", OF(ADMIN_DRAIN), false, take_now},
+    {"directory", OF(ADMIN_STORE_BACKUP), true, take_directory},
 };
 
 #define MEMBERS (sizeof(members) / sizeof(members[0]))

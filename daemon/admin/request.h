@@ -16,6 +16,7 @@
 
 #define HULSE_ADMIN_NAMESPACE_BYTES 512U
 #define HULSE_ADMIN_TOPIC_BYTES 1088U
+#define HULSE_ADMIN_DIRECTORY_BYTES 4096U
 #define HULSE_ADMIN_PARTITIONS_MAX 10000U
 
 enum admin_command {
@@ -28,6 +29,8 @@ enum admin_command {
     ADMIN_CONFIG,
     ADMIN_RELOAD,
     ADMIN_DRAIN,
+    ADMIN_STORE_CHECK,
+    ADMIN_STORE_BACKUP,
     ADMIN_COMMANDS
 };
 
@@ -38,6 +41,7 @@ struct admin_request {
     uint32_t partitions;                 /* topics.create; 0 = not partitioned */
     bool force;                          /* topics.delete */
     bool now;                            /* drain; sessions are not waited for */
+    char directory[HULSE_ADMIN_DIRECTORY_BYTES]; /* store.backup; absolute */
 };
 
 /*

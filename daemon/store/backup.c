@@ -149,7 +149,7 @@ static hulse_status open_target(struct backup *b)
     }
     if (!is_empty(b->to_fd)) {
         return hulse_fail(
-            b->err, HULSE_INVAL, "%s: not empty; a backup wants a directory of its own", b->to);
+            b->err, HULSE_IO, "%s: not empty; a backup wants a directory of its own", b->to);
     }
     if (mkdirat(b->to_fd, "log", 0700) != 0) {
         return refuse(b, errno, "log");
@@ -204,6 +204,10 @@ static hulse_status copy_listed(struct backup *b, bool last)
     const uint64_t size = b->look.place.segment_bytes;
 
     for (size_t i = 0; i < b->look.count; i++) {
+        const hulse_status stopped = hulse_look_stopped(&b->look, b->err);
+        if (stopped != HULSE_OK) {
+            return stopped;
+        }
         const uint64_t number = b->look.numbers[i];
         const bool is_last = i + 1 == b->look.count;
         if ((is_last && !last) || is_copied(b, number)) {
@@ -349,13 +353,14 @@ hulse_status hulse_store_backup(const char *directory,
 
 hulse_status hulse_store_backup_running(struct store *s,
                                         const char *to,
+                                        const _Atomic(uint32_t) *stop,
                                         struct store_backup *out,
                                         struct error *err)
 {
     struct backup b = {.out = out, .to = to, .to_fd = -1, .log_fd = -1, .err = err};
 
     *out = (struct store_backup){0};
-    hulse_look_attach(&b.look, s);
+    hulse_look_attach(&b.look, s, stop);
     const hulse_status status = back_up(&b);
     hulse_look_close(&b.look);
     return status;

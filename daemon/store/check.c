@@ -9,6 +9,7 @@
 #include "daemon/store/look_open.h"
 #include "daemon/store/state_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,10 @@ static hulse_status read_log(struct check *c, struct error *err)
 
     for (size_t i = 0; i < l->count && !c->no_memory; i++) {
         const struct store_findings before = *c->out;
+        const hulse_status stopped = hulse_look_stopped(l, err);
+        if (stopped != HULSE_OK) {
+            return stopped;
+        }
         const int failed = hulse_image_open(&c->image, &l->place, l->numbers[i]);
         if (failed == 0) {
             read_segment(c, l->numbers[i]);
@@ -230,6 +235,33 @@ bool hulse_store_findings_good(const struct store_findings *f)
            !f->state_damaged && !f->copy_damaged;
 }
 
+size_t hulse_store_findings_list(const struct store_findings *f,
+                                 struct store_finding out[STORE_FINDINGS_MAX])
+{
+    const struct store_finding all[] = {
+        {"topics", f->topics},
+        {"subscriptions", f->subscriptions},
+        {"segments", f->segments},
+        {"log_bytes", f->log_bytes},
+        {"records", f->records},
+        {"messages", f->messages},
+        {"waiting_messages", f->waiting_messages},
+        {"unfinished_bytes", f->unfinished_bytes},
+        {"damaged_records", f->damaged_records},
+        {"damaged_bytes", f->damaged_bytes},
+        {"missing_segments", f->missing_segments},
+        {"lost_messages", f->lost_messages},
+        {"homeless_records", f->homeless_records},
+        {"damaged_rows", f->damaged_rows},
+        {"state_damaged", f->state_damaged ? 1 : 0},
+        {"copy_damaged", f->copy_damaged ? 1 : 0},
+    };
+
+    static_assert(sizeof(all) / sizeof(all[0]) <= STORE_FINDINGS_MAX, "all have room");
+    memcpy(out, all, sizeof(all));
+    return sizeof(all) / sizeof(all[0]);
+}
+
 hulse_status hulse_store_check(const char *directory, struct store_findings *out, struct error *err)
 {
     struct look look;
@@ -242,12 +274,14 @@ hulse_status hulse_store_check(const char *directory, struct store_findings *out
     return status;
 }
 
-hulse_status
-hulse_store_check_running(struct store *s, struct store_findings *out, struct error *err)
+hulse_status hulse_store_check_running(struct store *s,
+                                       const _Atomic(uint32_t) *stop,
+                                       struct store_findings *out,
+                                       struct error *err)
 {
     struct look look;
 
-    hulse_look_attach(&look, s);
+    hulse_look_attach(&look, s, stop);
     const hulse_status status = look_through(&look, out, err);
     hulse_look_close(&look);
     return status;

@@ -6,7 +6,7 @@
  * no more than a walk over topics.
  *
  * Threads: any thread of its own: both take as long as reading the log does. One backup of a store at a time.
- * Errors:  as hulse_store_open(); INVAL: no store, or a directory for the copy that is not empty.
+ * Errors:  as hulse_store_open(); INVAL: there is no store; IO: the directory for the copy is not empty, too.
  */
 #ifndef HULSE_STORE_LOOK_H
 #define HULSE_STORE_LOOK_H
@@ -14,7 +14,9 @@
 #include "daemon/core/error.h"
 #include "daemon/store/store.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct store_findings {
@@ -39,11 +41,24 @@ struct store_findings {
 
 bool hulse_store_findings_good(const struct store_findings *f);
 
+/* Findings by name, for whoever prints them. */
+struct store_finding {
+    const char *name; /* static */
+    uint64_t count;
+};
+
+#define STORE_FINDINGS_MAX 20U
+size_t hulse_store_findings_list(const struct store_findings *f,
+                                 struct store_finding out[STORE_FINDINGS_MAX]);
+
 /* OK with damage, too: *out has it. */
 hulse_status
 hulse_store_check(const char *directory, struct store_findings *out, struct error *err);
-hulse_status
-hulse_store_check_running(struct store *s, struct store_findings *out, struct error *err);
+/* CLOSED when *stop became true meanwhile; NULL: it never does. */
+hulse_status hulse_store_check_running(struct store *s,
+                                       const _Atomic(uint32_t) *stop,
+                                       struct store_findings *out,
+                                       struct error *err);
 
 struct store_backup {
     uint64_t segments;
@@ -58,6 +73,7 @@ hulse_status hulse_store_backup(const char *directory,
                                 struct error *err);
 hulse_status hulse_store_backup_running(struct store *s,
                                         const char *to,
+                                        const _Atomic(uint32_t) *stop,
                                         struct store_backup *out,
                                         struct error *err);
 

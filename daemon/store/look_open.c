@@ -76,9 +76,18 @@ hulse_status hulse_look_open(struct look *l, const char *directory, struct error
     return status;
 }
 
-void hulse_look_attach(struct look *l, struct store *s)
+hulse_status hulse_look_stopped(const struct look *l, struct error *err)
+{
+    /* Relaxed because nothing comes with it. */
+    return l->stop != NULL && atomic_load_explicit(l->stop, memory_order_relaxed) != 0
+               ? hulse_fail(err, HULSE_CLOSED, "the daemon ends")
+               : HULSE_OK;
+}
+
+void hulse_look_attach(struct look *l, struct store *s, const _Atomic(uint32_t) *stop)
 {
     *l = (struct look){.running = s,
+                       .stop = stop,
                        .place = s->place,
                        .directory = s->directory.fd,
                        .state = s->state,

@@ -22,13 +22,16 @@ struct look {
     struct store_report report;
     uint64_t *numbers; /* of the segments in use when it was listed */
     size_t count;
+    const _Atomic(uint32_t) *stop;
     uint64_t end; /* nothing behind is looked at */
 };
 
 /* A stopped store, without changing it. */
 hulse_status hulse_look_open(struct look *l, const char *directory, struct error *err);
 /* Of a running one; see hulse_look_list(). */
-void hulse_look_attach(struct look *l, struct store *s);
+void hulse_look_attach(struct look *l, struct store *s, const _Atomic(uint32_t) *stop);
+/* CLOSED: it has been asked to stop. */
+hulse_status hulse_look_stopped(const struct look *l, struct error *err);
 void hulse_look_close(struct look *l);
 /* Sets numbers, count and end to what is now. False: no memory. Locked. */
 bool hulse_look_list(struct look *l);

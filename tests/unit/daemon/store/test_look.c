@@ -112,7 +112,7 @@ static void test_a_flipped_byte_is_found_and_what_it_cost(void **state)
     assert_int_equal(f.damaged_records, 1);
     bed_open(&bed, true);
     assert_int_equal(bed_count(&bed, topic, ACKED, MESSAGES), MESSAGES - ACKED);
-    assert_int_equal(hulse_store_check_running(bed.store, &f, &err), HULSE_OK);
+    assert_int_equal(hulse_store_check_running(bed.store, NULL, &f, &err), HULSE_OK);
     assert_int_equal(f.damaged_records, 1);
     assert_int_equal(f.lost_messages, 0);
     bed_stop(&bed);
@@ -203,9 +203,10 @@ static void test_what_is_no_store_or_is_in_use_is_refused(void **state)
     assert_int_equal(hulse_store_check(bed.path, &f, &err), HULSE_BUSY);
     assert_int_equal(hulse_store_backup(bed.path, "/tmp/hulse-not-made", &b, &err), HULSE_BUSY);
     assert_int_equal(access("/tmp/hulse-not-made", F_OK), -1);
-    assert_int_equal(hulse_store_backup_running(bed.store, bed.path, &b, &err), HULSE_INVAL);
+    assert_int_equal(hulse_store_backup_running(bed.store, bed.path, NULL, &b, &err), HULSE_IO);
     assert_non_null(strstr(err.text, "not empty"));
-    assert_int_equal(hulse_store_backup_running(bed.store, "/proc/none/of", &b, &err), HULSE_IO);
+    assert_int_equal(hulse_store_backup_running(bed.store, "/proc/none/of", NULL, &b, &err),
+                     HULSE_IO);
     bed_stop(&bed);
     bed_fini(&bed);
 }
@@ -222,7 +223,7 @@ static void *check_it(void *unused)
 
     (void)unused;
     for (unsigned i = 0; i < 5; i++) {
-        if (hulse_store_check_running(bed.store, &f, &err) != HULSE_OK ||
+        if (hulse_store_check_running(bed.store, NULL, &f, &err) != HULSE_OK ||
             !hulse_store_findings_good(&f) || f.messages < ACKED) {
             (void)fprintf(stderr,
                           "messages %lu damaged %lu lost %lu %s\n",
@@ -241,7 +242,7 @@ static void *check_it(void *unused)
 static void *copy_it(void *out)
 {
     struct error err = {0};
-    const hulse_status st = hulse_store_backup_running(bed.store, copy_path, out, &err);
+    const hulse_status st = hulse_store_backup_running(bed.store, copy_path, NULL, out, &err);
 
     if (st != HULSE_OK) {
         (void)fprintf(stderr, "%s\n", err.text);
