@@ -615,7 +615,7 @@ static void test_the_daemon_lives_under_it(void **state)
     (void)state;
     static char preload[600];
     static const char *const environment[] = {
-        preload, POWER_DIR "={dir}/data", POWER_SHADOW "={dir}/shadow", NULL};
+        preload, POWER_DIR "={dir}/store", POWER_SHADOW "={dir}/shadow", NULL};
     static const char *const settings[] = {"workers=2", NULL};
     struct daemon_process d;
     char owner[128];

@@ -66,17 +66,14 @@ static const struct form forms[] = {
 };
 #define FORMS (sizeof(forms) / sizeof(forms[0]))
 
-/* Persistent topics live in {dir}/data (see daemon_process.h). */
-static const char *const settings[] = {
-    "brokers.local.type=local", "brokers.local.directory={dir}/data", NULL};
-
+/* Persistent topics live in {dir}/store (see daemon_process.h). */
 static bool cut_back(void *ctx, const char *dir)
 {
     char data[128];
     char shadow[128];
 
     (void)ctx;
-    (void)snprintf(data, sizeof(data), "%s/data", dir);
+    (void)snprintf(data, sizeof(data), "%s/store", dir);
     (void)snprintf(shadow, sizeof(shadow), "%s/shadow", dir);
     return hulse_power_cut(data, shadow);
 }
@@ -169,7 +166,7 @@ static const char *const *power_environment(bool no_sync)
                    "LD_PRELOAD=%s/tests/crash/libhulse_power.so",
                    build == NULL ? "build/debug" : build);
     variables[0] = preload;
-    variables[1] = POWER_DIR "={dir}/data";
+    variables[1] = POWER_DIR "={dir}/store";
     variables[2] = POWER_SHADOW "={dir}/shadow";
     variables[3] = no_sync ? POWER_NO_SYNC "=1" : NULL;
     return variables;
@@ -183,7 +180,6 @@ static bool run_form(const struct form *form, const struct arguments *a)
     w.kills = w.kills == 0 ? form->kills : w.kills;
     w.victims = form->victims;
     w.idle = form->idle;
-    w.settings = strcmp(form->topic, PERSISTENT) == 0 ? settings : NULL;
     if (form->power) {
         w.environment = power_environment(a->no_sync);
         w.after_kill = cut_back;
