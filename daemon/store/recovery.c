@@ -401,7 +401,9 @@ static void begin(struct trial *t)
 
 static bool has_file(const struct recovery *r, uint64_t number)
 {
-    return bsearch(&number, r->numbers, r->count, sizeof(number), compare_numbers) != NULL;
+    /* Without one there is no list either, which bsearch() must not be given. */
+    return r->count > 0 &&
+           bsearch(&number, r->numbers, r->count, sizeof(number), compare_numbers) != NULL;
 }
 
 struct missing {
@@ -439,9 +441,9 @@ static void count_missing(struct recovery *r)
 
     hulse_state_each_segment(r->state, note_missing, &m);
     for (size_t i = 0; i < m.count; i++) {
-        /* One that nobody needs was used again after the checkpoint was made. */
-        r->report->missing_segments +=
-            m.list[i] < expected && hulse_state_needs(r->state, m.list[i]);
+        /* One that nobody needs was used again after the checkpoint. */
+        const bool needed = hulse_state_needs(r->state, m.list[i]);
+        r->report->missing_segments += needed && m.list[i] < expected;
         (void)hulse_state_lost(r->state, m.list[i] * sb, (m.list[i] + 1) * sb);
         hulse_state_forget_segment(r->state, m.list[i]);
     }

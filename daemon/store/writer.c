@@ -8,8 +8,9 @@
 #include "daemon/store/group.h"
 
 #include <string.h>
+#include <time.h>
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, DISK_FULL_NAP_NS = 100000000 };
 
 void hulse_store_fail(struct store *s, const char *what, int number)
 {
@@ -141,14 +142,17 @@ static void refuse_everything(struct store *s, hulse_status status)
     w->eager = false;
 }
 
-/* Segments that nobody needs any more become room: after each rotation, and whenever something waits for it. */
-static void look_for_space(struct store *s)
+/*
+ * Segments that nobody needs any more become room: after each rotation, and whenever something waits for it. True:
+ * there is more than before.
+ */
+static bool look_for_space(struct store *s)
 {
     struct writer *w = &s->writer;
     const bool waiting = w->parked.first != NULL || w->pending.first != NULL;
 
     if (!w->look_for_space && !(waiting && w->changed)) {
-        return;
+        return false;
     }
     w->look_for_space = false;
     w->changed = false;
@@ -160,6 +164,7 @@ static void look_for_space(struct store *s)
     if (freed > 0 || waiting) {
         hulse_sleeper_wake(&s->reader_sleep, true);
     }
+    return freed > 0;
 }
 
 /* Stores one group. False: nothing could be done now. */
@@ -253,8 +258,9 @@ static bool work(struct store *s)
         rest(s, wait_ns, stopping);
         return true;
     }
-    const bool moved = serve(s);
-    look_for_space(s);
+    bool moved = serve(s);
+    moved = look_for_space(s) || moved;
+    hulse_store_checkpoint(s);
     if (!moved) {
         if (stopping && !room_is_coming(s)) {
             return false;
@@ -264,10 +270,24 @@ static bool work(struct store *s)
     return true;
 }
 
+/* Preallocated files have their space; on file systems that copy on write even they can lack it. */
+static bool wait_for_disk(void *ctx)
+{
+    struct store *s = ctx;
+    const struct timespec nap = {.tv_nsec = DISK_FULL_NAP_NS};
+
+    HULSE_LOG_WARNF("store.disk_full", hulse_log_str("directory", s->path));
+    atomic_store_explicit(&s->counts.full, 1, memory_order_relaxed);
+    (void)nanosleep(&nap, NULL);
+    return !stop_asked(s);
+}
+
 void *hulse_store_writer_run(void *store)
 {
     struct store *s = store;
 
+    s->writer.end.no_space = wait_for_disk;
+    s->writer.end.ctx = s;
     (void)hulse_log_thread_attach("store writer");
     while (work(s)) {
     }
