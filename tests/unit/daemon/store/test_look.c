@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MESSAGES = 3000, ACKED = 1000, BYTES = 1000 };
+enum { MESSAGES = 3000, ACKED = 500, BYTES = 1000 };
 
 static struct bed bed;
 static uint64_t topic;
@@ -160,7 +160,7 @@ static void tear_the_end(void)
         }
         const ssize_t got = read(fd, bytes, sizeof(bytes));
         assert_int_equal(close(fd), 0);
-        for (ssize_t at = got - 1; at > 2 * 4096; at--) {
+        for (ssize_t at = got - 1; at > 8192; at--) {
             if (bytes[at] != 0) {
                 flip(segment, at);
                 return;
