@@ -15,7 +15,9 @@
 
 #include <hulse/hulse.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -306,6 +308,63 @@ static void test_opens_while_the_daemon_is_away(void **state)
     strike(&s);
 }
 
+/* ---- threads ---- */
+
+struct publisher {
+    hulse_producer *producer;
+    _Atomic(bool) *stop;
+    hulse_status status;
+    uint64_t published;
+};
+
+static void *publish_until_told(void *arg)
+{
+    struct publisher *p = arg;
+    while (p->status == HULSE_OK && !atomic_load(p->stop)) {
+        p->status = hulse_publish_wait(p->producer, "0123456789", 10, NULL, 0, PATIENCE_MS);
+        p->published += 1;
+    }
+    if (p->status == HULSE_OK) {
+        p->status = hulse_sync(p->producer, PATIENCE_MS, NULL);
+    }
+    return NULL;
+}
+
+/* Each leads its own channel to the next daemon; the session is led by whoever comes by. */
+static void test_threads_with_groups_of_their_own(void **state)
+{
+    enum { THREADS = 3 };
+    struct scene s;
+    struct publisher p[THREADS];
+    pthread_t threads[THREADS];
+    _Atomic(bool) stop = false;
+    (void)state;
+    set(&s, HULSE_RECEIPTS_NONE);
+    for (unsigned i = 0; i < THREADS; i++) {
+        unsigned group = 0;
+        hulse_producer_options *o = hulse_producer_options_new();
+        p[i] = (struct publisher){.stop = &stop};
+        assert_int_equal(hulse_group_open(s.session, &group), HULSE_OK);
+        assert_int_equal(hulse_producer_options_group(o, group), HULSE_OK);
+        assert_int_equal(hulse_producer_open(s.session, &p[i].producer, TOPIC, o), HULSE_OK);
+        hulse_producer_options_free(&o);
+        assert_int_equal(pthread_create(&threads[i], NULL, publish_until_told, &p[i]), 0);
+    }
+    for (unsigned round = 0; round < 5; round++) {
+        const struct timespec pause = {.tv_nsec = 50000000};
+        (void)nanosleep(&pause, NULL);
+        hulse_test_daemon_kill(&s.d);
+        hulse_test_daemon_again(&s.d, NULL);
+    }
+    atomic_store(&stop, true);
+    for (unsigned i = 0; i < THREADS; i++) {
+        (void)pthread_join(threads[i], NULL);
+        assert_int_equal(p[i].status, HULSE_OK);
+        assert_true(p[i].published > 0);
+    }
+    strike(&s);
+}
+
 int main(int argc, char **argv)
 {
     const char *env = getenv("HULSE_CRASH_ROUNDS");
@@ -319,6 +378,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_daemon_that_never_comes_back),
         cmocka_unit_test(test_an_event_loop_needs_nothing_but_its_descriptor),
         cmocka_unit_test(test_opens_while_the_daemon_is_away),
+        cmocka_unit_test(test_threads_with_groups_of_their_own),
     };
     if (asked != NULL) {
         rounds = (unsigned)strtoul(asked, NULL, 10);

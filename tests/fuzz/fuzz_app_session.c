@@ -228,6 +228,12 @@ static void begin(struct world *w, struct worker *worker, uint8_t how)
     const unsigned type = (how >> 3 & 3) == 3 ? BROKER_READER : how >> 3 & 1;
     HAND_NEED(hand_consumer(&w->app, &w->ch[1], type, 8, 40000) == HULSE_OK);
     w->hand.broker.answer_at_once = (how & 0x80) != 0;
+    /* As if both had been attached: fragments without a beginning, verdicts by id, ATTACH. */
+    const bool resumed = (how & 0x40) != 0;
+    w->app.session->resumed = resumed;
+    w->ch[0].ch->resumed = resumed;
+    w->ch[0].ch->may_cut = resumed;
+    w->ch[1].ch->resumed = resumed;
 }
 
 static void end(struct world *w)

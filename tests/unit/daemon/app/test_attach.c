@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   what an earlier daemon had goes on: records from where it stopped, under their handle and its
+ *         id; the rest of a message whose beginning is lost is INTERRUPTED; a handle that may not be
+ *         opened answers its records; verdicts by id are applied before anything is delivered, and
+ *         those that need a delivery wait for it.
+ * Method: the plane turned by hand, between a scripted broker and an application that comes with a ring.
+ */
+#include "tests/unit/daemon/app/check.h"
+
+#define RING (64U * 1024)
+#define HANDLE 0x00050002U
+#define TOPIC "non-persistent://public/default/hand"
+
+struct scene {
+    struct hand_app app;
+    struct hand_channel ch; /* b only after attach() */
+};
+
+/* A ring of an earlier daemon's, empty. */
+static void set(struct hand *h, struct scene *s)
+{
+    *s = (struct scene){.ch = {.handle = HANDLE}};
+    hand_app_open(h, &s->app);
+    s->app.session->resumed = true;
+    assert_int_equal(hulse_region_create(&s->ch.fd_a, "a", RING), HULSE_REGION_RC_OK);
+    assert_int_equal(hulse_region_map(&s->ch.a, s->ch.fd_a, RING, true), HULSE_REGION_RC_OK);
+    assert_int_equal(hulse_region_populate(&s->ch.a, true), HULSE_REGION_RC_OK);
+    assert_int_equal(hulse_region_seal(s->ch.fd_a), HULSE_REGION_RC_OK);
+    s->ch.up = (struct hulse_ring_tx){
+        .ring = s->ch.a.ring, .mask = RING - 1, .tail_word = &hulse_region_a(&s->ch.a)->up_tail};
+}
+
+static unsigned tell(struct scene *s, unsigned type, const void *fixed, const char *text)
+{
+    struct hulse_packet p;
+    hulse_packet_begin(&p, type, 0, fixed);
+    hulse_packet_append(&p, text, strlen(text));
+    return hand_call(&s->app, &p, &p);
+}
+
+/* B of CHANNEL; A is mapped already, and cannot be again. */
+static void map_new(struct scene *s, const struct hulse_packet *p, uint64_t resume_from)
+{
+    struct hulse_ctl_channel c;
+    memcpy(&c, p->bytes, sizeof(c));
+    (void)close(p->fds[0]);
+    s->ch.id = c.channel;
+    s->ch.fd_b = p->fds[1];
+    assert_int_equal(hulse_region_map(&s->ch.b, s->ch.fd_b, RING, false), HULSE_REGION_RC_OK);
+    assert_int_equal(hulse_region_populate(&s->ch.b, false), HULSE_REGION_RC_OK);
+    struct hulse_region_b *b = hulse_region_b(&s->ch.b);
+    s->ch.up.head_word = &b->up_head;
+    s->ch.up.head_seen = resume_from;
+    s->ch.down = (struct hulse_ring_rx){.ring = s->ch.b.ring,
+                                        .mask = RING - 1,
+                                        .tail_word = &b->down_tail,
+                                        .head_word = &hulse_region_a(&s->ch.a)->down_head};
+}
+
+/* Offers it; the type of what comes of the handle. */
+static unsigned attach(struct scene *s, enum hulse_channel_kind kind, uint64_t resume_from)
+{
+    const struct hulse_ctl_attach m = {.kind = (uint8_t)kind,
+                                       .receipts = HULSE_RECEIPT_MODE_FULL,
+                                       .up_bytes = RING,
+                                       .down_bytes = RING,
+                                       .resume_from = resume_from,
+                                       .up_tail = s->ch.up.tail};
+    const bool consumes = kind == HULSE_CHANNEL_CONSUMER;
+    const struct hulse_ctl_attach_handle offer = {.handle_id = {7, 8},
+                                                  .handle = HANDLE,
+                                                  .type = consumes ? BROKER_SHARED : 0,
+                                                  .topic_len = sizeof(TOPIC) - 1,
+                                                  .subscription_len = consumes ? 1 : 0};
+    static const struct hulse_ctl_attach_end end = {.handles = 1};
+    struct hulse_packet p;
+    struct hulse_ctl_head head = {0};
+    hulse_ring_tx_publish(&s->ch.up);
+    hulse_packet_begin(&p, HULSE_CTL_ATTACH, 0, &m);
+    p.fds[0] = s->ch.fd_a;
+    p.fd_count = 1;
+    assert_int_equal(hand_call(&s->app, &p, &p), HULSE_CTL_CHANNEL);
+    map_new(s, &p, resume_from);
+    assert_int_equal(tell(s, HULSE_CTL_ATTACH_HANDLE, &offer, consumes ? TOPIC "s" : TOPIC), 0);
+    assert_int_equal(tell(s, HULSE_CTL_ATTACH_END, &end, ""), 0);
+    const struct hulse_ctl_channel_ref ready = {.channel = s->ch.id};
+    assert_int_equal(tell(s, HULSE_CTL_CHANNEL_READY, &ready, ""), HULSE_CTL_CHANNEL_OK);
+    s->ch.ch = TAILQ_LAST(&s->app.session->channels, channel_list);
+    if (!hand_receive(&s->app, &p)) {
+        return 0;
+    }
+    memcpy(&head, p.bytes, sizeof(head));
+    return head.type;
+}
+
+static void strike(struct scene *s)
+{
+    hand_app_close(&s->app);
+    hand_channel_close(&s->ch);
+}
+
+static uint64_t up_head(const struct scene *s)
+{
+    return atomic_load(&hulse_region_b(&s->ch.b)->up_head);
+}
+
+static void assert_receipt(struct scene *s, uint64_t token, unsigned outcome)
+{
+    struct hulse_receipt_record r;
+    assert_true(hand_receipt(&s->ch, &r));
+    assert_int_equal(r.token, token);
+    assert_int_equal(r.status, outcome);
+}
+
+static void test_records_go_on_where_the_last_daemon_stopped(void **state)
+{
+    static const uint8_t id[BROKER_HANDLE_ID_BYTES] = {7, 8};
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    uint64_t from = 0;
+    for (uint64_t i = 0; i < 5; i++) {
+        from = i == 2 ? s.ch.up.tail : from;
+        hand_put_message(&s.ch, "x", 1, i);
+    }
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, from), HULSE_CTL_PRODUCER);
+    assert_int_equal(up_head(&s), from);
+    assert_memory_equal(h->broker.handle_id, id, sizeof(id));
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 3);
+    assert_int_equal(h->broker.sends[0].seq, 2);
+    for (size_t i = 0; i < 3; i++) {
+        hand_answer(h, i, HULSE_OUTCOME_STORED);
+    }
+    hand_settle(h);
+    for (uint64_t i = 2; i < 5; i++) {
+        assert_receipt(&s, i, HULSE_OUTCOME_STORED);
+    }
+    assert_int_equal(up_head(&s), s.ch.up.tail);
+    strike(&s);
+}
+
+static void put_fragment(struct scene *s, uint32_t index, uint32_t count, uint64_t token)
+{
+    struct {
+        struct hulse_publish_header h;
+        struct hulse_fragment_header f;
+    } r = {.h = hand_header(&s->ch, sizeof(struct hulse_fragment_header) + 100, token),
+           .f = {.index = index, .count = count, .total_len = 100000}};
+    uint8_t body[100] = {0};
+    r.h.type = HULSE_RECORD_FRAGMENT;
+    r.h.flags = (uint8_t)((index == 0 ? HULSE_RECORD_FIRST : 0) |
+                          (index + 1 == count ? HULSE_RECORD_LAST : 0));
+    hand_put(&s->ch, &r, sizeof(r), body, sizeof(body));
+}
+
+static void test_a_message_without_its_beginning_is_interrupted(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    put_fragment(&s, 5, 8, 40);
+    put_fragment(&s, 6, 8, 40);
+    put_fragment(&s, 7, 8, 40);
+    hand_put_message(&s.ch, "x", 1, 41);
+    h->broker.answer_at_once = true;
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
+    hand_settle(h);
+    assert_receipt(&s, 40, HULSE_OUTCOME_INTERRUPTED);
+    assert_receipt(&s, 41, HULSE_OUTCOME_STORED);
+    assert_int_equal(up_head(&s), s.ch.up.tail);
+    strike(&s);
+}
+
+/* Only what the last daemon was reading may be cut. */
+static void test_a_beginning_that_lacks_elsewhere_ends_the_session(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    hand_put_message(&s.ch, "x", 1, 41);
+    put_fragment(&s, 5, 8, 40);
+    h->broker.answer_at_once = true;
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
+    hand_settle(h);
+    assert_false(hand_session_alive(&s.app));
+    strike(&s);
+}
+
+static void test_nothing_is_taken_before_the_handle_is_open(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    hand_put_message(&s.ch, "x", 1, 1);
+    h->broker.open_later = true;
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), 0);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 0);
+    const struct broker_limits limits = {.message_bytes_max = HAND_MESSAGE_MAX};
+    h->broker.producer->events->opened(h->broker.producer->ctx, HULSE_OK, "", &limits);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 1);
+    strike(&s);
+}
+
+static void test_a_refused_handle_answers_its_records(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    hand_put_message(&s.ch, "x", 1, 1);
+    h->broker.open_status = HULSE_DENIED;
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_ERR);
+    assert_int_equal(s.app.status, HULSE_DENIED);
+    hand_settle(h);
+    assert_receipt(&s, 1, HULSE_OUTCOME_DENIED);
+    assert_true(hand_close_handle(&s.app, &s.ch));
+    strike(&s);
+}
+
+/* Its producer was closed while no daemon was there. */
+static void test_a_record_of_a_handle_that_was_not_offered(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    s.ch.handle = HANDLE + 1;
+    hand_put_message(&s.ch, "x", 1, 1);
+    s.ch.handle = HANDLE;
+    h->broker.answer_at_once = true;
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
+    hand_settle(h);
+    assert_receipt(&s, 1, HULSE_OUTCOME_FAILED_UNKNOWN);
+    strike(&s);
+}
+
+static void by_id(struct scene *s, uint64_t entry, unsigned verdict, unsigned how)
+{
+    const struct hulse_delivery_header d = {.ref = 999, .ledger = 7, .entry = entry, .batch = -1};
+    hand_verdict(&s->ch, &d, verdict, how | HULSE_HOW_BY_ID);
+}
+
+static void test_verdicts_come_before_deliveries(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    by_id(&s, 1, HULSE_VERDICT_ACK, 0);
+    by_id(&s, 5, HULSE_VERDICT_ACK, HULSE_HOW_CUMULATIVE);
+    h->broker.settle_later = true;
+    assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), HULSE_CTL_CONSUMER);
+    assert_int_equal(h->broker.permits, 0);
+    hand_settle(h);
+    assert_int_equal(h->broker.note_count, 2);
+    assert_int_equal(h->broker.notes[0].verdict, HAND_ACK_ID);
+    assert_int_equal(h->broker.notes[0].entry, 1);
+    assert_int_equal(h->broker.notes[1].verdict, HAND_ACK_ID_ALL);
+    assert_int_equal(h->broker.permits, 1);
+    assert_int_equal(up_head(&s), 0);
+    hand_settled(h, 2);
+    hand_settle(h);
+    assert_int_equal(up_head(&s), s.ch.up.tail);
+    strike(&s);
+}
+
+static void test_a_refusal_waits_for_its_message(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    struct hulse_delivery_header d = {0};
+    set(h, &s);
+    by_id(&s, 3, HULSE_VERDICT_NACK, 0);
+    by_id(&s, 4, HULSE_VERDICT_NACK, 0);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), HULSE_CTL_CONSUMER);
+    hand_settle(h);
+    assert_int_equal(h->broker.note_count, 0);
+    assert_int_equal(up_head(&s), s.ch.up.tail); /* it is the daemon's now */
+    (void)hand_deliver(h, 3, 10, NULL);
+    hand_settle(h);
+    assert_int_equal(h->broker.note_count, 1);
+    assert_int_equal(h->broker.notes[0].verdict, HAND_NACK);
+    assert_null(hand_next(&s.ch, &d));
+    const uint64_t ignored = h->plane->verdicts_ignored;
+    hulse_by_id_expire(s.ch.ch, hulse_loop_now_ms(&h->worker->loop) + 59000);
+    assert_int_equal(h->plane->verdicts_ignored, ignored);
+    hulse_by_id_expire(s.ch.ch, hulse_loop_now_ms(&h->worker->loop) + 60001);
+    assert_int_equal(h->plane->verdicts_ignored, ignored + 1);
+    (void)hand_deliver(h, 4, 10, NULL);
+    hand_settle(h);
+    assert_non_null(hand_next(&s.ch, &d));
+    strike(&s);
+}
+
+/* The verdict crosses the delivery; the slot is free again. */
+static void test_an_acknowledgement_ends_a_delivery_on_its_way(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), HULSE_CTL_CONSUMER);
+    hand_settle(h);
+    (void)hand_deliver(h, 9, 10, NULL);
+    hand_settle(h);
+    assert_int_equal(s.ch.ch->slots_used, 1);
+    by_id(&s, 9, HULSE_VERDICT_ACK, 0);
+    hand_publish(&s.app, &s.ch);
+    hand_settle(h);
+    assert_int_equal(s.ch.ch->slots_used, 0);
+    assert_int_equal(h->broker.note_count, 1);
+    assert_int_equal(h->broker.notes[0].verdict, HAND_ACK);
+    strike(&s);
+}
+
+static void test_no_verdict_by_id_in_a_new_channel(void **state)
+{
+    static const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_CONSUMER};
+    struct hand *h = *state;
+    struct scene s = {0};
+    hand_app_open(h, &s.app);
+    hand_channel_open(&s.app, &s.ch, &ask);
+    assert_int_equal(hand_consumer(&s.app, &s.ch, BROKER_SHARED, 0, 0), HULSE_OK);
+    by_id(&s, 9, HULSE_VERDICT_ACK, 0);
+    hand_publish(&s.app, &s.ch);
+    hand_settle(h);
+    assert_int_equal(h->broker.note_count, 0);
+    assert_int_equal(h->plane->verdicts_ignored, 1);
+    strike(&s);
+}
+
+static int group(struct worker *w, void *ctx)
+{
+    const struct CMUnitTest tests[] = {
+        HAND_TEST(test_records_go_on_where_the_last_daemon_stopped),
+        HAND_TEST(test_a_message_without_its_beginning_is_interrupted),
+        HAND_TEST(test_a_beginning_that_lacks_elsewhere_ends_the_session),
+        HAND_TEST(test_nothing_is_taken_before_the_handle_is_open),
+        HAND_TEST(test_a_refused_handle_answers_its_records),
+        HAND_TEST(test_a_record_of_a_handle_that_was_not_offered),
+        HAND_TEST(test_verdicts_come_before_deliveries),
+        HAND_TEST(test_a_refusal_waits_for_its_message),
+        HAND_TEST(test_an_acknowledgement_ends_a_delivery_on_its_way),
+        HAND_TEST(test_no_verdict_by_id_in_a_new_channel),
+    };
+    (void)w;
+    (void)ctx;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return hand_main(group);
+}
