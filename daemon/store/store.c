@@ -325,6 +325,14 @@ static void end_cleanly(struct store *s)
     }
 }
 
+void hulse_store_leave(struct store *s)
+{
+    /* Relaxed because it orders nothing; the sleeper's fence lets the writer see it. */
+    if (atomic_exchange_explicit(&s->leaving, 1, memory_order_relaxed) == 0) {
+        hulse_sleeper_wake(&s->writer_sleep, true);
+    }
+}
+
 void hulse_store_stop(struct store *s)
 {
     if (!s->running) {

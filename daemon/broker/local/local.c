@@ -165,6 +165,9 @@ static void stop(void *state)
 {
     struct local_worker *lw = state;
     lw->stopping = true;
+    if (lw->broker->store != NULL) {
+        hulse_store_leave(lw->broker->store); /* what waits for room would be waited for */
+    }
     hulse_lanes_close(lw);
     if (lw->broker->store != NULL) {
         hulse_lanes_settle(lw);

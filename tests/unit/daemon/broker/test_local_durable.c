@@ -6,6 +6,7 @@
  *         itself in between.
  */
 #include "daemon/broker/local/internal.h"
+#include "daemon/store/store.h"
 #include "tests/unit/daemon/broker/bed.h"
 #include "tests/unit/daemon/broker/bed_ask.h"
 #include "tests/unit/daemon/broker/bed_pub.h"
@@ -241,6 +242,7 @@ static void test_figures(void **state)
     publish(9, 8);
     hulse_sub_wait(&sub, 2);
     hulse_sub_ack(&sub, 0);
+    hulse_sub_wait_settled(&sub, 1);
     assert_int_equal(hulse_bed_stats(&bed, BED_CONTROL, topic, &stats), HULSE_OK);
     assert_int_equal(stats.total.backlog, 8);
     assert_int_equal(stats.subscriptions[0].backlog, 8);
@@ -285,7 +287,7 @@ static void test_orders_survive(void **state)
     hulse_sub_ack_all(&sub);
     hulse_sub_wait_end_of_topic(&sub);
     hulse_sub_close(&sub, false);
-    assert_int_equal(hulse_bed_delete(&bed, topic, false), HULSE_OK);
+    assert_int_equal(hulse_bed_delete(&bed, topic, true), HULSE_OK); /* the close may be on its way */
     assert_int_equal(hulse_bed_delete(&bed, other, false), HULSE_OK);
     hulse_bed_restart(&bed);
     assert_false(hulse_bed_is_listed(&bed, "", topic));
@@ -333,6 +335,7 @@ static void test_truncated_stays_truncated(void **state)
     publish(10, 8);
     hulse_sub_wait(&sub, 2);
     hulse_sub_ack(&sub, 0);
+    hulse_sub_wait_settled(&sub, 1);
     struct broker_admin q = {.command = BROKER_ADMIN_TRUNCATE, .topic = topic};
     assert_int_equal(hulse_bed_admin(&bed, &q, NULL), HULSE_OK);
     assert_int_equal(backlog(), 1); /* in a consumer's hands */
@@ -520,6 +523,71 @@ static void test_cumulative_behind(void **state)
     end();
 }
 
+/* ---- full ---- */
+
+static bool is_full(void *arg)
+{
+    struct store_figures figures;
+    (void)arg;
+    hulse_store_figures(hulse_local_store(bed.broker), &figures);
+    return figures.parked != 0;
+}
+
+/* More than the log holds; the last ones wait. */
+static void fill(struct bed_pub *pub)
+{
+    struct bed_sub sub;
+    prepare();
+    params.size_max = UINT64_C(8) * BED_SEGMENT_BYTES;
+    begin(2);
+    open_sub(&sub);
+    hulse_sub_close(&sub, false);
+    *pub = (struct bed_pub){.id = 1};
+    assert_int_equal(hulse_pub_open(&bed, pub, 0, topic), HULSE_OK);
+    hulse_pub_send(pub, 120, 100000);
+    hulse_bed_until(&bed, 0, is_full, NULL);
+}
+
+/* Publishers wait, and go on when consumers have made room. */
+static void test_full_and_empty_again(void **state)
+{
+    (void)state;
+    struct bed_pub pub;
+    struct bed_sub sub;
+    fill(&pub);
+    assert_true(pub.answered < pub.sent);
+    open_sub(&sub);
+    sub.ack_at_once = true;
+    hulse_sub_permit(&sub, 10);
+    hulse_sub_wait(&sub, 120);
+    hulse_pub_wait(&pub);
+    assert_int_equal(pub.stored, 120);
+    hulse_pub_close(&pub);
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* A daemon ends with a full store: what waited is not stored, what was answered is. */
+static void test_full_and_stopped(void **state)
+{
+    (void)state;
+    struct bed_pub pub;
+    struct bed_sub sub;
+    fill(&pub);
+    const uint32_t stored = pub.stored;
+    hulse_pub_close(&pub);
+    hulse_bed_restart(&bed);
+    open_sub(&sub);
+    sub.ack_at_once = true;
+    hulse_sub_permit(&sub, 10);
+    hulse_sub_wait(&sub, stored);
+    for (uint32_t i = 0; i < sub.count; i++) {
+        assert_int_equal(sub.messages[i].number, i);
+    }
+    hulse_sub_close(&sub, false);
+    end();
+}
+
 int main(void)
 {
     hulse_mem_init(UINT64_C(1) << 30U);
@@ -538,6 +606,8 @@ int main(void)
         cmocka_unit_test(test_a_backlog_is_not_in_memory),
         cmocka_unit_test(test_acknowledged_by_id_behind),
         cmocka_unit_test(test_cumulative_behind),
+        cmocka_unit_test(test_full_and_empty_again),
+        cmocka_unit_test(test_full_and_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
