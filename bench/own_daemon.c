@@ -132,6 +132,7 @@ static void build(struct arguments *a, const struct own_daemon *d, const struct 
     } else if (o->mode != BENCH_LOCAL) {
         push_set(a, "default_broker", "null");
     }
+    push_set(a, "brokers.local.durability", "memory");
     push_number(a, "session.ring_max", power_of_two_from(32ULL * 1024 * 1024, ring));
     push_number(a, "session.receipts_max", power_of_two_from(65536, hulse_bench_receipts(o)));
     if (ring > 16ULL * 1024 * 1024) {

@@ -10,6 +10,7 @@
 #include "daemon/broker/local/local.h"
 #include "daemon/broker/null/null.h"
 #include "daemon/config/config.h"
+#include "daemon/config/directory.h"
 #include "daemon/control/control.h"
 #include "daemon/control/helper.h"
 #include "daemon/control/signals.h"
@@ -214,6 +215,16 @@ make_broker(const struct config *config, const struct config_broker *wanted, str
     }
     hulse_local_params_default(&local);
     local.message_bytes_max = message_max;
+    char directory[HULSE_CONFIG_DIRECTORY_BYTES];
+    if (hulse_config_has_store(wanted)) {
+        const bool known = hulse_config_directory(config, wanted, directory, sizeof(directory));
+        HULSE_ASSERT(known); /* the configuration was checked */
+        if (hulse_config_directory_make(wanted, directory, err) != HULSE_OK) {
+            return NULL;
+        }
+        local.directory = directory;
+        local.size_max = wanted->size_max;
+    }
     return hulse_local_create(wanted->name, &local, err);
 }
 
@@ -336,12 +347,31 @@ run_with(const struct config *config, const struct config_sources *sources, stru
     return EXIT_FINE;
 }
 
+/* What only --check looks at: the running daemon has its directories. */
+static int check_directories(const struct config *config)
+{
+    char directory[HULSE_CONFIG_DIRECTORY_BYTES];
+    struct error err = {0};
+    int code = EXIT_FINE;
+
+    for (size_t i = 0; i < config->broker_count; i++) {
+        const struct config_broker *b = &config->brokers[i];
+        if (hulse_config_has_store(b) &&
+            hulse_config_directory(config, b, directory, sizeof(directory)) &&
+            hulse_config_directory_check(directory, &err) != HULSE_OK) {
+            (void)fprintf(stderr, "hulsed: brokers.%s.directory: %s\n", b->name, err.text);
+            code = EXIT_CONFIG;
+        }
+    }
+    return code;
+}
+
 /* What needs a configuration; `helper` only to run. */
 static int act(const struct arguments *a, const struct config *config, struct helper *helper)
 {
     switch (a->action) {
     case ACTION_CHECK:
-        return EXIT_FINE;
+        return check_directories(config);
     case ACTION_PRINT_CONFIG:
         hulse_config_print(config, stdout);
         return EXIT_FINE;

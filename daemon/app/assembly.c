@@ -25,6 +25,13 @@ static bool consistent(const struct assembly *as,
                        uint64_t bytes)
 {
     const bool last = f->index + 1 == f->count;
+    if (as->tail) {
+        /* How much came before is not known. */
+        return f->index == as->next && f->count == as->count && f->total_len == as->total &&
+               h->handle == as->handle && bytes > 0 && bytes <= as->total && f->index != 0 &&
+               (h->flags & HULSE_RECORD_FIRST) == 0 &&
+               ((h->flags & HULSE_RECORD_LAST) != 0) == last && h->meta_len == 0;
+    }
     return f->index == as->next && f->count == as->count && f->total_len == as->total &&
            h->handle == as->handle && bytes > 0 && bytes <= as->total - as->have &&
            ((h->flags & HULSE_RECORD_FIRST) != 0) == (f->index == 0) &&
@@ -53,6 +60,25 @@ static void begin(struct assembly *as,
         as->refuse = HULSE_OUTCOME_NO_MEMORY;
     } else if (as->meta_bytes != 0) {
         memcpy(as->data + as->total, meta, as->meta_bytes);
+    }
+}
+
+void hulse_assembly_tail(struct assembly *as,
+                         const struct hulse_publish_header *h,
+                         const uint8_t *payload)
+{
+    HULSE_ASSERT(!as->active);
+    struct hulse_fragment_header f;
+    hulse_foreign_copy(&f, payload, sizeof(f));
+    if (f.index != 0 && f.index < f.count && f.total_len >= f.count) {
+        *as = (struct assembly){.active = true,
+                                .tail = true,
+                                .refuse = HULSE_OUTCOME_INTERRUPTED,
+                                .total = f.total_len,
+                                .next = f.index,
+                                .count = f.count,
+                                .handle = h->handle,
+                                .token = h->token};
     }
 }
 

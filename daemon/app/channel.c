@@ -309,7 +309,11 @@ void hulse_channel_destroy(struct channel *ch)
     if (ch->consumer != NULL && ch->consumer->subscriber != NULL && ch->slots_used > 0) {
         hulse_deliver_give_back_all(ch);
     }
+    if (s->attaching == ch) {
+        s->attaching = NULL;
+    }
     close_handles(ch);
+    hulse_by_id_free(ch);
     hulse_assembly_reset(&ch->assembly);
     hulse_plane_cool(p, ch);
     s->opening -= ch->state == CHANNEL_OPENING ? 1 : 0;

@@ -26,7 +26,7 @@ static struct channel *channel_by_id(const struct session *s, uint32_t id)
     return NULL;
 }
 
-static const char *channel_refusal(const struct session *s, const struct hulse_ctl_open_channel *m)
+const char *hulse_channel_refusal(const struct session *s, const struct hulse_ctl_open_channel *m)
 {
     if (m->kind != HULSE_CHANNEL_PRODUCER && m->kind != HULSE_CHANNEL_CONSUMER) {
         return "unknown channel kind";
@@ -40,7 +40,7 @@ static const char *channel_refusal(const struct session *s, const struct hulse_c
     return NULL;
 }
 
-static void reply_channel(struct session *s, uint32_t request, const struct channel *ch)
+void hulse_channel_reply(struct session *s, uint32_t request, const struct channel *ch)
 {
     const struct hulse_ctl_channel m = {
         .channel = ch->id, .up_bytes = ch->up_bytes, .down_bytes = ch->down_bytes};
@@ -66,7 +66,7 @@ static void open_channel(struct session *s, const struct hulse_packet *p)
 {
     struct hulse_ctl_open_channel m;
     memcpy(&m, p->bytes, sizeof(m));
-    const char *refusal = channel_refusal(s, &m);
+    const char *refusal = hulse_channel_refusal(s, &m);
     if (refusal != NULL) {
         hulse_session_reply_error(s, m.head.req, HULSE_INVAL, refusal);
         return;
@@ -78,53 +78,7 @@ static void open_channel(struct session *s, const struct hulse_packet *p)
         hulse_session_reply_error(s, m.head.req, st, err.text);
         return;
     }
-    reply_channel(s, m.head.req, ch);
-}
-
-/* A comes from the app: judged by V1, V2 and V6 before anything is made of it. */
-static void attach(struct session *s, struct hulse_packet *p)
-{
-    struct hulse_ctl_attach m;
-    memcpy(&m, p->bytes, sizeof(m));
-    const int fd = p->fds[0];
-    p->fd_count = 0;
-    const struct hulse_ctl_open_channel ask = {.head = m.head,
-                                               .kind = m.kind,
-                                               .release = m.release,
-                                               .receipts = m.receipts,
-                                               .up_bytes = m.up_bytes,
-                                               .down_bytes = m.down_bytes,
-                                               .group = m.group};
-    const char *why = channel_refusal(s, &ask);
-    enum hulse_rule rule = why != NULL ? HULSE_RULE_V6 : HULSE_RULE_NONE;
-    const uint64_t granule = HULSE_RECORD_ALIGN - 1;
-    if (rule == HULSE_RULE_NONE &&
-        ((m.resume_from & granule) != 0 || (m.up_tail & granule) != 0 ||
-         m.up_tail < m.resume_from || m.up_tail - m.resume_from > m.up_bytes)) {
-        rule = HULSE_RULE_V6;
-        why = "resume_from and up_tail out of range";
-    }
-    if (rule == HULSE_RULE_NONE) {
-        const enum hulse_region_rc rc = hulse_region_check(fd, m.up_bytes, true);
-        if (rc != HULSE_REGION_RC_OK) {
-            rule = rc == HULSE_REGION_RC_HOLES ? HULSE_RULE_V2 : HULSE_RULE_V1;
-            why = hulse_region_text(rc);
-        }
-    }
-    if (rule != HULSE_RULE_NONE) {
-        (void)close(fd);
-        hulse_session_doom(s, rule, why);
-        return;
-    }
-    struct channel *ch = NULL;
-    struct error err = {0};
-    const hulse_status st = hulse_channel_create(s, &ask, fd, &ch, &err);
-    if (st != HULSE_OK) {
-        hulse_session_reply_error(s, m.head.req, st, err.text);
-        return;
-    }
-    hulse_channel_start_at(ch, m.resume_from);
-    reply_channel(s, m.head.req, ch);
+    hulse_channel_reply(s, m.head.req, ch);
 }
 
 static void channel_ready(struct session *s, const struct hulse_packet *p)
@@ -132,7 +86,7 @@ static void channel_ready(struct session *s, const struct hulse_packet *p)
     struct hulse_ctl_channel_ref m;
     memcpy(&m, p->bytes, sizeof(m));
     struct channel *ch = channel_by_id(s, m.channel);
-    if (ch == NULL || ch->state != CHANNEL_OPENING) {
+    if (ch == NULL || ch->state != CHANNEL_OPENING || ch == s->attaching) {
         hulse_session_doom(s, HULSE_RULE_V5, "CHANNEL_READY for no opening channel");
         return;
     }
@@ -152,6 +106,9 @@ static void channel_ready(struct session *s, const struct hulse_packet *p)
     struct hulse_packet reply;
     hulse_packet_begin(&reply, HULSE_CTL_CHANNEL_OK, m.head.req, &ok);
     hulse_session_reply(s, &reply);
+    if (ch->resumed) {
+        hulse_attach_begin(ch);
+    }
 }
 
 static void close_channel(struct session *s, const struct hulse_packet *p)
@@ -241,11 +198,17 @@ static void handle_message(struct session *s, struct hulse_packet *p)
         close_handle(s, p);
         break;
     case HULSE_CTL_ATTACH:
-        attach(s, p);
+        hulse_attach_channel(s, p);
         break;
     case HULSE_CTL_ATTACH_HANDLE:
+        hulse_attach_handle(s, p);
+        break;
     case HULSE_CTL_ATTACH_SOURCES:
+        hulse_attach_sources(s, p);
+        break;
     case HULSE_CTL_ATTACH_END:
+        hulse_attach_end(s, p);
+        break;
     case HULSE_CTL_FLUSH:
     case HULSE_CTL_SEEK:
     case HULSE_CTL_STATS:

@@ -209,6 +209,10 @@ void hulse_deliver_message(void *ctx, struct broker_delivery *d)
     struct handle *h = ctx;
     HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
     struct channel *ch = h->channel;
+    if (hulse_by_id_meets(ch, d)) {
+        hulse_plane_touch(ch->session->plane, ch); /* its permit is used */
+        return;
+    }
     const uint32_t index = slot_take(ch, d);
     hulse_plane_touch(ch->session->plane, ch);
     if (ch->waiting_first == SLOT_NONE && try_write(ch, index)) {
@@ -297,7 +301,8 @@ unsigned hulse_deliver_visit(struct plane *p, struct channel *ch)
 void hulse_deliver_room(struct channel *ch)
 {
     if (ch->consumer == NULL || ch->consumer->state != HANDLE_OPEN ||
-        ch->consumer->subscriber == NULL || ch->state == CHANNEL_DRAIN || ch->session->doomed) {
+        ch->consumer->subscriber == NULL || ch->state == CHANNEL_DRAIN || ch->session->doomed ||
+        ch->rx.read < ch->offered_end) {
         return;
     }
     const uint64_t overflow = ch->session->plane->shared->limits.deliver_overflow_bytes;

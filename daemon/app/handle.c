@@ -12,31 +12,50 @@
 
 #include <sys/random.h>
 
-struct handle *hulse_handle_create(struct session *s, struct channel *ch)
+static struct handle *create(struct session *s, struct channel *ch, uint32_t number)
 {
-    const uint32_t max = s->plane->shared->limits.handles_max;
-    uint32_t index = 0;
-    while (index < max && s->handles[index] != NULL) {
-        index += 1;
-    }
-    struct handle *h =
-        index == max ? NULL : hulse_mem_zalloc(HULSE_MEM_SESSION, sizeof(struct handle));
+    struct handle *h = hulse_mem_zalloc(HULSE_MEM_SESSION, sizeof(struct handle));
     if (h == NULL) {
         return NULL;
     }
-    /* 0 is never a generation, so 0 is never a handle. */
-    s->generations[index] = (uint16_t)(s->generations[index] + 1);
-    if (s->generations[index] == 0) {
-        s->generations[index] = 1;
-    }
     h->magic = HULSE_HANDLE_MAGIC;
-    h->number = (uint32_t)s->generations[index] << 16 | index;
+    h->number = number;
     h->state = HANDLE_OPENING;
     h->channel = ch;
-    s->handles[index] = h;
+    h->refusal = HULSE_OUTCOME_FENCED;
+    h->sources = 1; /* the topic itself */
+    s->handles[number & 0xffffU] = h;
+    s->generations[number & 0xffffU] = (uint16_t)(number >> 16U);
     s->handle_count += 1;
     ch->handle_count += 1;
     return h;
+}
+
+struct handle *hulse_handle_create(struct session *s, struct channel *ch, uint32_t first)
+{
+    const uint32_t max = s->plane->shared->limits.handles_max;
+    uint32_t tried = 0;
+    while (tried < max && s->handles[(first % max + tried) % max] != NULL) {
+        tried += 1;
+    }
+    if (tried == max) {
+        return NULL;
+    }
+    const uint32_t index = (first % max + tried) % max;
+    /* 0 is never a generation, so 0 is never a handle. */
+    uint32_t generation = (uint16_t)(s->generations[index] + 1);
+    generation = generation == 0 ? 1 : generation;
+    return create(s, ch, generation << 16U | index);
+}
+
+struct handle *hulse_handle_adopt(struct session *s, struct channel *ch, uint32_t number)
+{
+    const uint32_t index = number & 0xffffU;
+    if (index >= s->plane->shared->limits.handles_max || number >> 16U == 0 ||
+        s->handles[index] != NULL) {
+        return NULL;
+    }
+    return create(s, ch, number);
 }
 
 void hulse_handle_destroy(struct handle **handle)
@@ -59,6 +78,7 @@ void hulse_handle_destroy(struct handle **handle)
     if (ch->consumer == h) {
         ch->consumer = NULL;
     }
+    hulse_attach_free(h);
     if (ch->assembly.active && ch->assembly.handle == h->number) {
         /* Its last fragment will never come; other handles of the channel go on. */
         hulse_assembly_reset(&ch->assembly);
@@ -87,6 +107,10 @@ static void open_failed(struct handle *h, hulse_status status, const char *text)
     struct session *s = h->channel->session;
     h->publisher = NULL;
     h->subscriber = NULL;
+    if (h->attach != NULL) {
+        hulse_attach_failed(h, status, text);
+        return;
+    }
     hulse_session_reply_error(s, h->request, status, text);
     struct handle *gone = h;
     hulse_handle_destroy(&gone);
@@ -115,6 +139,9 @@ static void producer_opened(void *ctx,
     struct hulse_packet reply;
     hulse_packet_begin(&reply, HULSE_CTL_PRODUCER, h->request, &m);
     hulse_session_reply(s, &reply);
+    if (h->attach != NULL) {
+        hulse_attach_opened(h);
+    }
 }
 
 static void handle_failed(void *ctx, hulse_status status, const char *text)
@@ -144,6 +171,9 @@ static void consumer_opened(void *ctx, hulse_status status, const char *text, ui
     hulse_packet_begin(&reply, HULSE_CTL_CONSUMER, h->request, &m);
     hulse_packet_append(&reply, topic, m.topic_len);
     hulse_session_reply(s, &reply);
+    if (h->attach != NULL) {
+        hulse_attach_opened(h);
+    }
     hulse_plane_touch(s->plane, h->channel);
     if (s->plane->recheck) {
         hulse_plane_recheck(s->plane); /* the tables changed while it was opening */
@@ -165,8 +195,7 @@ static const struct subscriber_events consumer_events = {.opened = consumer_open
                                                          .settled = hulse_settle_settled,
                                                          .ask_room = ask_room};
 
-/* Copies a string member of a message to a terminated buffer; false unless it is UTF-8 text. */
-static bool copy_text(char *to, size_t capacity, const uint8_t *from, size_t bytes)
+bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t bytes)
 {
     if (bytes >= capacity || memchr(from, 0, bytes) != NULL || !hulse_utf8_valid(from, bytes)) {
         return false;
@@ -199,28 +228,9 @@ static uint32_t hold_records(const struct channel *ch)
     return ch->release_on_read ? ch->slots / 4 : 0;
 }
 
-void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
+hulse_status hulse_handle_start_producer(struct handle *h, const char *topic, struct error *err)
 {
-    struct hulse_ctl_open_producer m;
-    memcpy(&m, p->bytes, sizeof(m));
-    char topic[HULSE_TOPIC_BYTES_MAX + 1];
-    struct channel *ch = find_channel(s, m.channel, HULSE_CHANNEL_PRODUCER);
-    if (ch == NULL || !copy_text(topic, sizeof(topic), p->bytes + sizeof(m), m.topic_len)) {
-        hulse_session_reply_error(s,
-                                  m.head.req,
-                                  HULSE_INVAL,
-                                  ch == NULL ? "no such open producer channel"
-                                             : "the topic is not UTF-8 text");
-        return;
-    }
-    struct handle *h = hulse_handle_create(s, ch);
-    if (h == NULL) {
-        hulse_session_reply_error(s, m.head.req, HULSE_LIMIT, "too many handles");
-        return;
-    }
-    h->request = m.head.req;
-    random_id(h->id);
-    struct error err = {0};
+    struct session *s = h->channel->session;
     const struct publisher_params params = {.flow = s->plane->shared->flow,
                                             .worker = s->plane->worker,
                                             .who = &s->who,
@@ -228,15 +238,39 @@ void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
                                             .name = s->name,
                                             .handle_id = h->id,
                                             .app_rate = &s->rate,
-                                            .hold_records = hold_records(ch),
+                                            .hold_records = hold_records(h->channel),
                                             .events = &producer_events,
                                             .ctx = h};
-    const hulse_status st = hulse_publisher_open(&h->publisher, &params, &err);
+    return hulse_publisher_open(&h->publisher, &params, err);
+}
+
+void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
+{
+    struct hulse_ctl_open_producer m;
+    memcpy(&m, p->bytes, sizeof(m));
+    char topic[HULSE_TOPIC_BYTES_MAX + 1];
+    struct channel *ch = find_channel(s, m.channel, HULSE_CHANNEL_PRODUCER);
+    if (ch == NULL || !hulse_handle_text(topic, sizeof(topic), p->bytes + sizeof(m), m.topic_len)) {
+        hulse_session_reply_error(s,
+                                  m.head.req,
+                                  HULSE_INVAL,
+                                  ch == NULL ? "no such open producer channel"
+                                             : "the topic is not UTF-8 text");
+        return;
+    }
+    struct handle *h = hulse_handle_create(s, ch, m.flags);
+    if (h == NULL) {
+        hulse_session_reply_error(s, m.head.req, HULSE_LIMIT, "too many handles");
+        return;
+    }
+    h->request = m.head.req;
+    random_id(h->id);
+    struct error err = {0};
+    const hulse_status st = hulse_handle_start_producer(h, topic, &err);
     if (st != HULSE_OK) {
         open_failed(h, st, err.text);
     }
 }
-
 /* Strings of OPEN_CONSUMER, terminated. */
 struct consumer_texts {
     char topic[HULSE_TOPIC_BYTES_MAX + 1];
@@ -247,10 +281,10 @@ struct consumer_texts {
 static bool
 consumer_texts(struct consumer_texts *t, const struct hulse_ctl_open_consumer *m, const uint8_t *at)
 {
-    return copy_text(t->topic, sizeof(t->topic), at, m->topic_len) &&
-           copy_text(
+    return hulse_handle_text(t->topic, sizeof(t->topic), at, m->topic_len) &&
+           hulse_handle_text(
                t->subscription, sizeof(t->subscription), at + m->topic_len, m->subscription_len) &&
-           copy_text(
+           hulse_handle_text(
                t->name, sizeof(t->name), at + m->topic_len + m->subscription_len, m->name_len);
 }
 
@@ -264,13 +298,38 @@ static const char *consumer_refusal(const struct channel *ch,
     if (ch->consumer != NULL) {
         return "the channel has a consumer";
     }
-    if (m->type > BROKER_READER || m->start > 1 || m->flags != 0) {
-        return "unknown subscription type, start or flags";
+    if (m->type > BROKER_READER || m->start > 1) {
+        return "unknown subscription type or start";
     }
     if ((m->type == BROKER_READER) != (m->subscription_len == 0)) {
         return "a reader has no subscription, every other consumer has one";
     }
     return NULL;
+}
+
+hulse_status
+hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, struct error *err)
+{
+    struct channel *ch = h->channel;
+    struct session *s = ch->session;
+    ch->consumer = h;
+    ch->reader = wish->type == BROKER_READER;
+    ch->reassembly_bytes = wish->reassembly_bytes;
+    /* Anew for each consumer: an earlier one has left the free list in any order. */
+    hulse_slots_init(ch, wish->unacked_max);
+    const struct subscriber_params params = {.flow = s->plane->shared->flow,
+                                             .worker = s->plane->worker,
+                                             .who = &s->who,
+                                             .topic = wish->topic,
+                                             .subscription = wish->subscription,
+                                             .name = wish->name,
+                                             .handle_id = h->id,
+                                             .type = wish->type,
+                                             .earliest = wish->earliest,
+                                             .after = wish->after,
+                                             .events = &consumer_events,
+                                             .ctx = h};
+    return hulse_subscriber_open(&h->subscriber, &params, err);
 }
 
 void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p)
@@ -287,31 +346,22 @@ void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p)
         hulse_session_reply_error(s, m.head.req, HULSE_INVAL, refusal);
         return;
     }
-    struct handle *h = hulse_handle_create(s, ch);
+    struct handle *h = hulse_handle_create(s, ch, m.flags);
     if (h == NULL) {
         hulse_session_reply_error(s, m.head.req, HULSE_LIMIT, "too many handles");
         return;
     }
     h->request = m.head.req;
     random_id(h->id);
-    ch->consumer = h;
-    ch->reader = m.type == BROKER_READER;
-    ch->reassembly_bytes = m.reassembly_bytes;
-    /* Anew for each consumer: an earlier one has left the free list in any order. */
-    hulse_slots_init(ch, m.unacked_max);
+    const struct consumer_wish wish = {.topic = t.topic,
+                                       .subscription = t.subscription,
+                                       .name = t.name,
+                                       .type = (enum broker_subscription)m.type,
+                                       .earliest = m.start == 1,
+                                       .reassembly_bytes = m.reassembly_bytes,
+                                       .unacked_max = m.unacked_max};
     struct error err = {0};
-    const struct subscriber_params params = {.flow = s->plane->shared->flow,
-                                             .worker = s->plane->worker,
-                                             .who = &s->who,
-                                             .topic = t.topic,
-                                             .subscription = t.subscription,
-                                             .name = t.name,
-                                             .handle_id = h->id,
-                                             .type = (enum broker_subscription)m.type,
-                                             .earliest = m.start == 1,
-                                             .events = &consumer_events,
-                                             .ctx = h};
-    const hulse_status st = hulse_subscriber_open(&h->subscriber, &params, &err);
+    const hulse_status st = hulse_handle_start_consumer(h, &wish, &err);
     if (st != HULSE_OK) {
         open_failed(h, st, err.text);
     }

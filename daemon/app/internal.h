@@ -74,7 +74,10 @@ struct handle {
     uint8_t id[BROKER_HANDLE_ID_BYTES]; /* made at the first open, kept by the app */
     uint64_t close_at;                  /* up position at CLOSE_HANDLE */
     bool unsubscribe;
-    bool failed; /* the broker gave up on it; records are answered FENCED */
+    bool failed;           /* the broker gave up on it; records are answered `refusal` */
+    uint8_t refusal;       /* enum hulse_outcome */
+    struct attach *attach; /* attach.c: offered again, not open yet */
+    uint32_t sources;      /* names that were announced or offered; indices below may be used */
 };
 
 /* A taken record until its receipt is posted. */
@@ -102,6 +105,7 @@ struct assembly {
     uint32_t handle;
     uint64_t token;
     bool active;
+    bool tail;      /* its beginning was lost with an earlier daemon */
     uint8_t refuse; /* outcome of a message that is passed over, 0 = none */
 };
 
@@ -135,9 +139,11 @@ struct channel {
     enum hulse_channel_kind kind;
     uint8_t receipt_mode;
     bool release_on_read;
-    bool blocked; /* no receipt slot, no down room: nothing is taken */
-    bool touched; /* in plane.touched */
-    bool mute;    /* its last producer is closing: no receipt is posted any more */
+    bool blocked;       /* no receipt slot, no down room: nothing is taken */
+    bool touched;       /* in plane.touched */
+    bool mute;          /* its last producer is closing: no receipt is posted any more */
+    bool may_cut;       /* attached, nothing taken yet: it may begin inside a message (ipc B10) */
+    uint32_t reopening; /* handles that are not open again; nothing is taken before */
     struct session *session;
     struct hulse_ring_rx rx; /* up ring */
     struct hulse_ring_tx tx; /* down ring */
@@ -180,6 +186,7 @@ struct channel {
     uint32_t fragment_index;
     uint32_t reassembly_bytes;
     bool reader;
+    struct by_id *by_id; /* NULL until a verdict waits */
     /* A ring as large as the records that the up ring can hold; entries [settled, unsettled). */
     struct settling *settlings;
     uint32_t settling_mask;
@@ -200,6 +207,10 @@ struct channel {
     size_t table_bytes; /* of inflight or slot_table with what is behind it */
     size_t slot_bytes;  /* of inflight or slot_table alone */
     uint64_t start;     /* up position to begin at (ATTACH) */
+    uint64_t
+        offered_end; /* up_tail at ATTACH: deliveries begin when verdicts before it are applied */
+    uint64_t inode;  /* of A, of an attached channel */
+    bool resumed;    /* attached, not opened */
 };
 
 TAILQ_HEAD(channel_list, channel);
@@ -237,7 +248,11 @@ struct session {
     uint32_t handle_count;
     struct channel_list channels;
     uint32_t channel_count;
-    uint32_t opening; /* channels in CHANNEL_OPENING: two descriptors each */
+    uint32_t opening;          /* channels in CHANNEL_OPENING: two descriptors each */
+    bool resumed;              /* HELLO said so: ATTACH and verdicts by id may come */
+    bool attach_refused;       /* what belongs to a refused ATTACH is passed over */
+    struct channel *attaching; /* between its ATTACH and ATTACH_END */
+    uint32_t attach_handles;   /* since then */
     uint32_t next_channel;
     uint64_t bytes; /* regions and tables */
     STAILQ_HEAD(, reply) replies;
@@ -364,8 +379,28 @@ void hulse_session_read_control(struct session *s);
 
 /* ---- handle.c ---- */
 
-/* NULL: handles_max reached or no memory. */
-struct handle *hulse_handle_create(struct session *s, struct channel *ch);
+/* With an index from `first` on, else from the beginning. NULL: handles_max reached or no memory. */
+struct handle *hulse_handle_create(struct session *s, struct channel *ch, uint32_t first);
+/* Under a number of an earlier daemon's; NULL: it is none, is in use, or no memory. */
+struct handle *hulse_handle_adopt(struct session *s, struct channel *ch, uint32_t number);
+/* Copies a string member of a message to a terminated buffer; false unless it is UTF-8 text. */
+bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t bytes);
+
+/* What a consumer is opened with. */
+struct consumer_wish {
+    const char *topic;
+    const char *subscription;
+    const char *name;
+    enum broker_subscription type;
+    bool earliest;
+    const struct broker_id *after; /* a reader goes on behind it; NULL = none */
+    uint32_t reassembly_bytes;
+    uint32_t unacked_max;
+};
+/* Begin to open the flow side. A status other than OK: nothing was begun. */
+hulse_status hulse_handle_start_producer(struct handle *h, const char *topic, struct error *err);
+hulse_status
+hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, struct error *err);
 void hulse_handle_destroy(struct handle **h);
 /* By the number an app used; NULL when there is none (V11). */
 static inline struct handle *
@@ -383,6 +418,27 @@ void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
 void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p);
 /* Finishes handles in HANDLE_CLOSING whose records are all taken and answered. */
 void hulse_handle_finish_closing(struct channel *ch);
+
+/* ---- attach.c: regions and handles of an earlier daemon's session ---- */
+
+/* Takes p->fds. What it does not like dooms the session (V6 and C1). */
+void hulse_attach_channel(struct session *s, struct hulse_packet *p);
+void hulse_attach_handle(struct session *s, const struct hulse_packet *p);
+void hulse_attach_sources(struct session *s, const struct hulse_packet *p);
+void hulse_attach_end(struct session *s, const struct hulse_packet *p);
+/* The channel is live: its handles are opened again. */
+void hulse_attach_begin(struct channel *ch);
+/* An offered handle is open. */
+void hulse_attach_opened(struct handle *h);
+/* It could not be opened: tried again for a while, or refused for good. Forgets h->attach then. */
+void hulse_attach_failed(struct handle *h, hulse_status status, const char *text);
+void hulse_attach_free(struct handle *h);
+
+/* ---- control_handler.c ---- */
+
+/* What is impossible in a channel that is asked for, or NULL. */
+const char *hulse_channel_refusal(const struct session *s, const struct hulse_ctl_open_channel *m);
+void hulse_channel_reply(struct session *s, uint32_t request, const struct channel *ch);
 
 /* ---- channel.c ---- */
 
@@ -438,6 +494,10 @@ enum assembly_rc hulse_assembly_add(struct assembly *as,
                                     const uint8_t *payload,
                                     const uint8_t *meta,
                                     uint64_t message_bytes_max);
+/* A fragment that is not the first of its message, of which the beginning is lost: INTERRUPTED. */
+void hulse_assembly_tail(struct assembly *as,
+                         const struct hulse_publish_header *h,
+                         const uint8_t *payload);
 void hulse_assembly_reset(struct assembly *as);
 
 /* ---- metadata.c ---- */
@@ -492,6 +552,19 @@ static inline bool hulse_settle_done(const struct channel *ch)
 {
     return ch->settled == ch->unsettled;
 }
+
+/* ---- by_id.c ---- */
+
+/*
+ * A verdict that names the message. *call is the number of the subscriber's call that it came to, 0 =
+ * none. False: ignored.
+ */
+bool hulse_by_id_apply(struct channel *ch, const struct hulse_verdict_record *v, uint64_t *call);
+/* A verdict waited for this delivery, and has ended it. */
+bool hulse_by_id_meets(struct channel *ch, struct broker_delivery *d);
+/* Counts and drops what has waited for a minute. */
+void hulse_by_id_expire(struct channel *ch, uint64_t now_ms);
+void hulse_by_id_free(struct channel *ch);
 
 /* ---- verdict.c ---- */
 

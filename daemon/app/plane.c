@@ -127,7 +127,7 @@ static unsigned visit(struct plane *p, struct channel *ch)
 /* A stopping daemon takes nothing more from the living; who has gone cannot publish it again. */
 static bool takes(const struct plane *p, const struct channel *ch)
 {
-    return !ch->session->doomed &&
+    return !ch->session->doomed && ch->reopening == 0 &&
            (!p->draining || ch->kind != HULSE_CHANNEL_PRODUCER || ch->state == CHANNEL_DRAIN);
 }
 
@@ -382,6 +382,7 @@ static void beat(struct timer *t)
                 /* Relaxed because it announces nothing but itself. */
                 atomic_store_explicit(
                     &hulse_region_b(&ch->b)->beat_ms, now_ms, memory_order_relaxed);
+                hulse_by_id_expire(ch, now_ms);
             }
         }
     }

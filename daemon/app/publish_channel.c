@@ -254,7 +254,7 @@ static void finish_assembly(struct plane *p,
     if (as->refuse != 0) {
         refuse(ch, hdr->token, hdr->handle, as->refuse);
     } else if (h->failed) {
-        refuse(ch, hdr->token, hdr->handle, HULSE_OUTCOME_FENCED);
+        refuse(ch, hdr->token, hdr->handle, h->refusal);
     } else {
         struct broker_meta meta;
         const bool has_meta = as->meta_bytes != 0;
@@ -272,11 +272,15 @@ static bool take_fragment(struct plane *p,
                           struct channel *ch,
                           struct handle *h,
                           const struct hulse_publish_header *hdr,
-                          const uint8_t *record)
+                          bool cut)
 {
+    const uint8_t *record = hulse_ring_rx_at(&ch->rx, ch->rx.read - hulse_record_stride(hdr->len));
     struct assembly *as = &ch->assembly;
     if (hdr->meta_len != 0 && !copy_meta(p, ch, hdr, record)) {
         return false;
+    }
+    if (cut && !as->active) {
+        hulse_assembly_tail(as, hdr, record + HULSE_PUBLISH_HEADER_BYTES);
     }
     const uint64_t max = p->shared->flow->message_bytes_max;
     switch (hulse_assembly_add(as, hdr, record + HULSE_PUBLISH_HEADER_BYTES, p->meta, max)) {
@@ -301,25 +305,36 @@ static bool take_fragment(struct plane *p,
 static bool take_record(struct plane *p, struct channel *ch, const struct hulse_publish_header *hdr)
 {
     const uint8_t *record = hulse_ring_rx_at(&ch->rx, ch->rx.read);
+    const bool cut = ch->may_cut;
+    ch->may_cut = false;
     hulse_ring_rx_take(&ch->rx, hulse_record_stride(hdr->len));
     if (hdr->type == HULSE_RECORD_SKIP) {
         silent(ch);
         return true;
     }
     struct handle *h = hulse_handle_find(ch->session, hdr->handle, p->shared->limits.handles_max);
+    if (h == NULL && ch->rx.read <= ch->offered_end) {
+        /* Its producer was closed while no daemon was there. */
+        if (hdr->type == HULSE_RECORD_FRAGMENT && (hdr->flags & HULSE_RECORD_LAST) == 0) {
+            silent(ch);
+        } else {
+            refuse(ch, hdr->token, hdr->handle, HULSE_OUTCOME_FAILED_UNKNOWN);
+        }
+        return true;
+    }
     if (h == NULL || h->channel != ch || h->state == HANDLE_OPENING) {
         hulse_session_doom(ch->session, HULSE_RULE_V11, "no such handle on this channel");
         return false;
     }
     if (hdr->type == HULSE_RECORD_FRAGMENT) {
-        return take_fragment(p, ch, h, hdr, record);
+        return take_fragment(p, ch, h, hdr, cut);
     }
     if (ch->assembly.active) {
         hulse_session_doom(ch->session, HULSE_RULE_V10, "a message between fragments");
         return false;
     }
     if (h->failed) {
-        refuse(ch, hdr->token, hdr->handle, HULSE_OUTCOME_FENCED);
+        refuse(ch, hdr->token, hdr->handle, h->refusal);
         return true;
     }
     struct broker_meta meta;

@@ -24,7 +24,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define SUPPORTED_FEATURES (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS)
+#define SUPPORTED_FEATURES (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME)
 #define PENALTY_MS_MAX 10U
 
 static void log_closed(const struct session *s, const char *why)
@@ -353,6 +353,7 @@ static void introduce(struct session *s, const struct admission *a)
         s->name[bytes] = '\0';
     }
     s->features = m.features & SUPPORTED_FEATURES;
+    s->resumed = (m.flags & HULSE_HELLO_RESUME) != 0;
 }
 
 static struct session *allocate(struct plane *p)

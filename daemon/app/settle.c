@@ -39,6 +39,7 @@ void hulse_settle_reset(struct channel *ch)
 
 void hulse_settle_note(struct channel *ch, uint64_t call)
 {
+    HULSE_ASSERT(call == 0 || ch->consumer->subscriber != NULL);
     const bool final = call == 0 || call <= hulse_subscriber_settled(ch->consumer->subscriber);
     if (hulse_settle_done(ch) && final) {
         ch->rx.released = ch->rx.read;

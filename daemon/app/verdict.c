@@ -13,7 +13,7 @@
 static uint32_t match(const struct channel *ch, const struct hulse_verdict_record *v)
 {
     const uint64_t index = v->ref & UINT32_MAX;
-    if (index >= ch->slot_count || (v->how & HULSE_HOW_BY_ID) != 0) {
+    if (index >= ch->slot_count) {
         return SLOT_NONE;
     }
     const struct slot *slot = &ch->slot_table[index];
@@ -111,6 +111,18 @@ static bool reason_valid(struct channel *ch, const struct hulse_verdict_record *
     return true;
 }
 
+static void take_by_id(struct plane *p, struct channel *ch, const struct hulse_verdict_record *v)
+{
+    uint64_t call = 0;
+    if (hulse_by_id_apply(ch, v, &call)) {
+        ch->stats[HULSE_STAT_DONE] += 1;
+    } else {
+        ch->stats[HULSE_STAT_FAILED] += 1;
+        p->verdicts_ignored += 1;
+    }
+    hulse_settle_note(ch, call);
+}
+
 unsigned hulse_verdict_take(struct plane *p, struct channel *ch, unsigned budget)
 {
     unsigned taken = 0;
@@ -124,6 +136,10 @@ unsigned hulse_verdict_take(struct plane *p, struct channel *ch, unsigned budget
         hulse_ring_rx_take(&ch->rx, stride);
         bytes += stride;
         taken += 1;
+        if ((v.how & HULSE_HOW_BY_ID) != 0) {
+            take_by_id(p, ch, &v);
+            continue;
+        }
         const uint32_t index = match(ch, &v);
         if (index == SLOT_NONE) {
             ch->stats[HULSE_STAT_FAILED] += 1;

@@ -11,11 +11,12 @@
 #include <string.h>
 
 #define ROOM_MIN 8U
+#define SIZE_MAX_DEFAULT (UINT64_C(8) << 30U) /* as the key table says */
 
 /* These exist without being written down, and until anything else is. */
 static const struct config_broker own_brokers[] = {
-    {"local", CONFIG_BROKER_LOCAL},
-    {"null", CONFIG_BROKER_NULL},
+    {"local", CONFIG_BROKER_LOCAL, "", CONFIG_DISK, SIZE_MAX_DEFAULT},
+    {"null", CONFIG_BROKER_NULL, "", CONFIG_DISK, SIZE_MAX_DEFAULT},
 };
 #define OWN_BROKERS (sizeof(own_brokers) / sizeof(own_brokers[0]))
 

@@ -103,11 +103,30 @@ static bool equal_lists(enum key_scope scope, const struct config *a, const stru
     return true;
 }
 
+/* One broker's keys; texts belong to the configuration that has them. */
+static bool take_over_broker(struct config *fresh, const struct config *running, size_t i, size_t at)
+{
+    const struct config_broker *from = &running->brokers[i];
+    struct config_broker *to = hulse_body_item_mutable(fresh, KEY_BROKER, at);
+
+    for (size_t k = 0; k < hulse_key_count(KEY_BROKER); k++) {
+        const struct key *key = hulse_key_at(KEY_BROKER, k);
+        if (key->type != KEY_TEXT) {
+            hulse_key_copy(key, to, from);
+        }
+        if (!copy_origin(fresh,
+                         hulse_body_origin_mutable(fresh, KEY_BROKER, at, key),
+                         hulse_body_origin(running, KEY_BROKER, i, key))) {
+            return false;
+        }
+    }
+    to->directory = hulse_body_text(fresh, from->directory, strlen(from->directory));
+    return to->directory != NULL;
+}
+
 /* The running brokers in place of those that were read. */
 static bool take_over_brokers(struct config *fresh, const struct config *running)
 {
-    const struct key *type = hulse_key_find(KEY_BROKER, "type");
-
     if (!hulse_body_clear(fresh, KEY_BROKER)) {
         return false;
     }
@@ -116,10 +135,7 @@ static bool take_over_brokers(struct config *fresh, const struct config *running
         if (hulse_body_add(fresh, KEY_BROKER, running->brokers[i].name, &at, NULL) != HULSE_OK) {
             return false;
         }
-        hulse_key_copy(type, hulse_body_item_mutable(fresh, KEY_BROKER, at), &running->brokers[i]);
-        if (!copy_origin(fresh,
-                         hulse_body_origin_mutable(fresh, KEY_BROKER, at, type),
-                         hulse_body_origin(running, KEY_BROKER, i, type))) {
+        if (!take_over_broker(fresh, running, i, at)) {
             return false;
         }
     }

@@ -3,6 +3,7 @@
  * check - what no key can say alone.
  */
 #include "daemon/config/body.h"
+#include "daemon/config/directory.h"
 #include "daemon/config/key.h"
 #include "daemon/core/assert.h"
 
@@ -101,6 +102,39 @@ static void check_brokers(const struct config *c, struct config_problems *proble
                               "brokers.%s exists by itself and has the type %s",
                               types[own],
                               types[own]);
+        }
+    }
+}
+
+/* Each store has a directory, and no other has it. */
+static void check_directories(const struct config *c, struct config_problems *problems)
+{
+    char mine[HULSE_CONFIG_DIRECTORY_BYTES];
+    char theirs[HULSE_CONFIG_DIRECTORY_BYTES];
+
+    for (size_t i = 0; i < c->broker_count; i++) {
+        const struct config_broker *b = &c->brokers[i];
+        if (!hulse_config_has_store(b)) {
+            continue;
+        }
+        if (!hulse_config_directory(c, b, mine, sizeof(mine))) {
+            hulse_problem_add(problems,
+                              place_of(c, KEY_BROKER, i, "directory"),
+                              "brokers.%s.directory: there is no default without XDG_STATE_HOME "
+                              "and HOME; give one, or durability: memory",
+                              b->name);
+            continue;
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (hulse_config_has_store(&c->brokers[k]) &&
+                hulse_config_directory(c, &c->brokers[k], theirs, sizeof(theirs)) &&
+                strcmp(mine, theirs) == 0) {
+                hulse_problem_add(problems,
+                                  place_of(c, KEY_BROKER, i, "directory"),
+                                  "brokers.%s.directory is that of brokers.%s",
+                                  b->name,
+                                  c->brokers[k].name);
+            }
         }
     }
 }
@@ -259,6 +293,7 @@ void hulse_config_check(const struct config *c, struct config_problems *problems
     check_sockets(c, problems);
     check_order(c, problems);
     check_brokers(c, problems);
+    check_directories(c, problems);
     check_topics(c, problems);
     check_claims(c, CLAIM_UID, problems);
     check_claims(c, CLAIM_GID, problems);

@@ -67,6 +67,25 @@ static void default_socket(char *const *environment, const char *name, char *out
     }
 }
 
+/* Where stores are by default (interfaces 1). A path that does not fit stays empty. */
+static void default_state(char *const *environment, char *out, size_t out_bytes)
+{
+    const char *state = variable(environment, "XDG_STATE_HOME");
+    const char *home = variable(environment, "HOME");
+    int n = -1;
+
+    if (geteuid() == 0) {
+        n = snprintf(out, out_bytes, "/var/lib/hulse");
+    } else if (state != NULL) {
+        n = snprintf(out, out_bytes, "%s/hulse", state);
+    } else if (home != NULL) {
+        n = snprintf(out, out_bytes, "%s/.local/state/hulse", home);
+    }
+    if (n < 0 || (size_t)n >= out_bytes || out[0] != '/') {
+        out[0] = '\0';
+    }
+}
+
 static void default_name(char *out, size_t out_bytes)
 {
     if (gethostname(out, out_bytes) != 0 || out[0] == '\0') {
@@ -87,6 +106,7 @@ void hulse_config_init(struct config *c, char *const *environment)
     }
     default_name(c->name, sizeof(c->name));
     default_socket(environment, "hulse.sock", c->listen.socket, sizeof(c->listen.socket));
+    default_state(environment, c->state_directory, sizeof(c->state_directory));
     default_socket(
         environment, "admin.sock", c->listen.admin_socket, sizeof(c->listen.admin_socket));
 }

@@ -27,6 +27,7 @@
 #define HULSE_CONFIG_KEYS_MAX 48U
 /* Name of a broker or a role, and pattern of topic names, the terminating zero included. */
 #define HULSE_CONFIG_NAME_BYTES 65U
+#define HULSE_CONFIG_DIRECTORY_BYTES 1024U
 #define HULSE_CONFIG_PATTERN_BYTES 1088U
 /* What a configuration with `local` and `null` may have. */
 #define HULSE_CONFIG_BROKERS_MAX 8U
@@ -113,6 +114,7 @@ struct config {
         char group[HULSE_CONFIG_TEXT_BYTES];
         uint32_t mode;
     } listen;
+    char state_directory[HULSE_CONFIG_DIRECTORY_BYTES]; /* where stores are by default; no key */
     char default_broker[HULSE_CONFIG_NAME_BYTES];
     char default_namespace[HULSE_CONFIG_TEXT_BYTES];
     struct config_rate session_rate; /* of each application */

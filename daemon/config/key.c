@@ -37,6 +37,8 @@ static const char *const level_names[] = {"error", "warn", "info", "debug", NULL
 static const char *const format_names[] = {"json", "text", NULL};
 /* In the order of enum config_broker_type. */
 static const char *const broker_names[] = {"local", "null", NULL};
+/* In the order of enum config_durability. */
+static const char *const durability_names[] = {"disk", "memory", NULL};
 
 #define AT(member) .offset = offsetof(struct config, member)
 #define TEXT_AT(member) AT(member), .bytes = sizeof(((struct config *)NULL)->member)
@@ -147,6 +149,15 @@ static const struct key global_keys[] = {
 static const struct key broker_keys[] = {
     {"type", KEY_BROKER, KEY_ENUM, KEY_RESTART | KEY_REQUIRED, AT(type), .names = broker_names,
      .help = "local keeps messages in the daemon, null takes and forgets them"},
+    {"directory", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(directory),
+     .bytes = HULSE_CONFIG_DIRECTORY_BYTES, .valid = hulse_valid_path, .fallback = "null",
+     .help = "of a local broker's store; null = /var/lib/hulse, without root hulse in XDG_STATE_HOME"},
+    {"durability", KEY_BROKER, KEY_ENUM, KEY_RESTART, AT(durability), .names = durability_names,
+     .fallback = "disk",
+     .help = "disk keeps persistent topics in the store; memory has none and refuses them"},
+    {"size_max", KEY_BROKER, KEY_SIZE, KEY_RESTART, AT(size_max), .min = 512 * MIB,
+     .max = 1024 * 1024 * GIB, .fallback = "8GiB",
+     .help = "files of the store's log; publishers wait when it is full"},
 };
 
 #undef AT

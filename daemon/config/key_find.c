@@ -19,10 +19,7 @@
  */
 static const char *const absent[KEY_SCOPES][40] = {
     [KEY_GLOBAL] = {"gateway", "metrics", "health"},
-    [KEY_BROKER] = {"directory",
-                    "durability",
-                    "size_max",
-                    "service_url",
+    [KEY_BROKER] = {"service_url",
                     "admin_url",
                     "auth",
                     "tls",

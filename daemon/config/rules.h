@@ -24,10 +24,16 @@ struct config_rate {
 
 enum config_broker_type { CONFIG_BROKER_LOCAL = 0, CONFIG_BROKER_NULL };
 
+enum config_durability { CONFIG_DISK = 0, CONFIG_MEMORY };
+
 /* `brokers.NAME`. `local` and `null` exist without being written down. */
 struct config_broker {
     const char *name;
     uint32_t type; /* enum config_broker_type */
+    /* Of a local one: */
+    const char *directory; /* of its store; "" = hulse_config_directory() chooses */
+    uint32_t durability;   /* enum config_durability */
+    uint64_t size_max;     /* of its log */
 };
 
 /* One element of `topics`; the first whose pattern matches a full name counts. */

@@ -38,6 +38,8 @@ struct subscriber {
     struct opening *opening;
     enum broker_subscription type;
     bool earliest;
+    bool has_after;
+    struct broker_id after;
     const char *subscription; /* behind the topic, as the name */
     const char *name;
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
@@ -170,6 +172,10 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         s->who = *params->who;
         s->type = params->type;
         s->earliest = params->earliest;
+        s->has_after = params->after != NULL;
+        if (s->has_after) {
+            s->after = *params->after;
+        }
         if (params->handle_id != NULL) {
             memcpy(s->handle_id, params->handle_id, sizeof(s->handle_id));
         }
@@ -201,6 +207,9 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
         .events = &consumer_events,
         .ctx = s,
         .create = s->grant.topic.auto_create};
+    if (s->has_after && (b->ops->capabilities & BROKER_CAN_SEEK) != 0) {
+        below.start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = s->after};
+    }
     memcpy(below.handle_id, s->handle_id, sizeof(below.handle_id));
     return b->ops->consumer_open(b, s->worker, &below, &s->consumer, err);
 }

@@ -53,7 +53,8 @@ struct subscriber_params {
     const char *name;
     enum broker_subscription type;
     bool earliest;
-    const uint8_t *handle_id; /* BROKER_HANDLE_ID_BYTES; NULL = none */
+    const struct broker_id *after; /* begins behind it where the broker can; NULL = no such wish */
+    const uint8_t *handle_id;      /* BROKER_HANDLE_ID_BYTES; NULL = none */
     const struct subscriber_events *events;
     void *ctx;
 };

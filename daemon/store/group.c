@@ -131,6 +131,13 @@ static bool encode_body(struct writer *w, const struct store_request *rq, size_t
 
 /* ---- room -------------------------------------------------------------------------------- */
 
+static void note_full(struct store *s, bool full)
+{
+    s->writer.full = full;
+    /* Relaxed because it is a figure. */
+    atomic_store_explicit(&s->counts.full, full ? 1 : 0, memory_order_relaxed);
+}
+
 /* Goes to the next segment. GROUP_NO_ROOM: there is none. */
 static enum group_rc grow(struct store *s, bool message)
 {
@@ -142,12 +149,13 @@ static enum group_rc grow(struct store *s, bool message)
     const bool entered = may && hulse_space_enter_next(&s->space, &seg);
     const uint64_t used = s->space.used_count;
     (void)pthread_mutex_unlock(&s->lock);
-    /* Relaxed because they are figures, and a wish. */
-    atomic_store_explicit(&s->counts.full, may ? 0 : 1, memory_order_relaxed);
+    note_full(s, !may);
+    /* Relaxed because it is a wish. */
     atomic_store_explicit(&s->hurry, may && !entered ? 1 : 0, memory_order_relaxed);
     if (!entered) {
         return GROUP_NO_ROOM;
     }
+    /* Relaxed because it is a figure. */
     atomic_store_explicit(&s->counts.used, used, memory_order_relaxed);
     w->look_for_space = true;
     const int failed = hulse_appender_enter(&w->end, &seg, BLOCK_BYTES);
@@ -167,7 +175,11 @@ static enum group_rc make_room(struct store *s, uint32_t length, bool message)
         if (!message || s->space.used_count + SPACE_RESERVE <= s->space.files_max) {
             return GROUP_TAKEN;
         }
-        return end->begun ? GROUP_CLOSED : GROUP_NO_ROOM;
+        if (end->begun) {
+            return GROUP_CLOSED;
+        }
+        note_full(s, true);
+        return GROUP_NO_ROOM;
     }
     return end->begun ? GROUP_CLOSED : grow(s, message);
 }

@@ -101,6 +101,10 @@ void *hulse_store_reader_run(void *store)
         const bool stopping = stop_asked(s);
         bool any = serve_reads(s);
         any = (!stopping && prepare_next(s)) || any;
+        if (!stopping && hulse_store_commit(s)) {
+            tell(s);
+            any = true;
+        }
         if (any) {
             continue;
         }

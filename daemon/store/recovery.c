@@ -439,7 +439,9 @@ static void count_missing(struct recovery *r)
 
     hulse_state_each_segment(r->state, note_missing, &m);
     for (size_t i = 0; i < m.count; i++) {
-        r->report->missing_segments += m.list[i] < expected;
+        /* One that nobody needs was used again after the checkpoint. */
+        const bool needed = hulse_state_needs(r->state, m.list[i]);
+        r->report->missing_segments += needed && m.list[i] < expected;
         (void)hulse_state_lost(r->state, m.list[i] * sb, (m.list[i] + 1) * sb);
         hulse_state_forget_segment(r->state, m.list[i]);
     }

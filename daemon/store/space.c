@@ -71,7 +71,7 @@ size_t hulse_space_free(struct space *sp, struct state *state)
         if (last || number == sp->reading || hulse_state_needs(state, number)) {
             sp->used[kept++] = number;
         } else if (end > sp->covered) {
-            sp->wait_for = end;
+            sp->wait_for = sp->wait_for == 0 ? end : sp->wait_for;
             sp->used[kept++] = number;
         } else {
             hulse_state_forget_segment(state, number);

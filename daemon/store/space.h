@@ -29,7 +29,7 @@ struct space {
     bool preparing;      /* the reader makes one */
     uint64_t reading;    /* the reader reads it: 0 = none */
     uint64_t covered;    /* checkpoint and copy cover the log below; 0: there is no checkpoint */
-    uint64_t wait_for;   /* free when the checkpoint covers this; 0: nothing waits for one */
+    uint64_t wait_for;   /* one is free when checkpoint and copy cover this; 0: none waits */
 };
 
 /* `files`: how many there are already, which may be more than files_max. False: no memory. */

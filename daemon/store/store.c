@@ -71,8 +71,7 @@ static hulse_status prepare(struct store *s, struct error *err)
     }
     s->place = (struct segment_place){
         .directory = s->directory.log_fd, .segment_bytes = s->directory.segment_bytes, .io = io};
-    s->state = hulse_state_create(s->place.segment_bytes, s->params.handle_ttl_ms);
-    if (s->state == NULL || !hulse_appender_init(&s->writer.end, &s->place) ||
+    if (!hulse_appender_init(&s->writer.end, &s->place) ||
         hulse_image_init(&s->reader.image, s->place.segment_bytes, READ_AHEAD) != 0) {
         return no_memory(err, s);
     }
@@ -106,9 +105,11 @@ sort_files(struct store *s, const struct recovery *r, uint64_t end, struct error
 {
     struct space *sp = &s->space;
 
+    hulse_space_fini(sp);
     if (!hulse_space_init(sp, s->params.size_max, s->place.segment_bytes, r->count + 1)) {
         return no_memory(err, s);
     }
+    sp->covered = hulse_state_db_covered(s->db);
     s->size_max = sp->files_max * (uint64_t)s->place.segment_bytes;
     for (size_t i = 0; i < r->count; i++) {
         if (r->numbers[i] < end) {
@@ -130,8 +131,11 @@ sort_files(struct store *s, const struct recovery *r, uint64_t end, struct error
 static hulse_status begin_epoch(struct store *s, const struct recovery *r, struct error *err)
 {
     uint8_t body[RECORD_EPOCH_BYTES];
-    const uint32_t last = r->epoch > s->directory.epoch ? r->epoch : s->directory.epoch;
+    struct state_figures figures;
+    uint32_t last = r->epoch > s->directory.epoch ? r->epoch : s->directory.epoch;
 
+    hulse_state_figures(s->state, &figures);
+    last = figures.epoch > last ? figures.epoch : last;
     s->epoch = last + 1;
     const hulse_status status = hulse_directory_begin(&s->directory, s->epoch, err);
     if (status != HULSE_OK) {
@@ -163,12 +167,47 @@ static hulse_status begin_epoch(struct store *s, const struct recovery *r, struc
                      err, HULSE_IO, "store %s: cannot write: %s", s->path, strerrordesc_np(failed));
 }
 
+static hulse_status
+open_state(struct store *s, struct store_report *report, uint64_t *scan_from, struct error *err)
+{
+    const struct state_db_params params = {.directory = s->path,
+                                           .segment_bytes = s->place.segment_bytes,
+                                           .handle_ttl_ms = s->params.handle_ttl_ms};
+    struct state_db_found found = {0};
+    const hulse_status status = hulse_state_db_open(&s->db, &s->state, &params, &found, err);
+
+    if (status == HULSE_OK) {
+        report->state_lost = found.state_lost;
+        report->copy_lost = found.copy_lost;
+        *scan_from = found.scan_from;
+        s->committed = found.covered;
+    }
+    return status;
+}
+
+/* When the log has lost its end, nothing may be written at places that the checkpoint has seen. */
+static void stay_behind_checkpoint(const struct store *s, struct recovery *r)
+{
+    const uint64_t sb = s->place.segment_bytes;
+    const uint64_t covered = s->committed;
+
+    if (covered > r->end_number * sb + r->end_offset) {
+        r->end_number = 0;
+    }
+    if (covered / sb > r->last_number) {
+        r->last_number = covered / sb;
+    }
+}
+
 static hulse_status load(struct store *s, struct store_report *report, struct error *err)
 {
     struct recovery r = {.report = report};
     uint64_t *numbers = NULL;
 
     hulse_status status = prepare(s, err);
+    if (status == HULSE_OK) {
+        status = open_state(s, report, &r.from, err);
+    }
     if (status == HULSE_OK) {
         status = hulse_directory_segments(&s->directory, &numbers, &r.count, err);
     }
@@ -180,6 +219,8 @@ static hulse_status load(struct store *s, struct store_report *report, struct er
     }
     if (status == HULSE_OK) {
         report->clean = s->directory.fresh || (s->directory.clean && r.ended);
+        s->writer.checkpoint_lsn = r.from;
+        stay_behind_checkpoint(s, &r);
         status = begin_epoch(s, &r, err);
     }
     if (status == HULSE_OK) {
@@ -278,7 +319,7 @@ static void end_cleanly(struct store *s)
     if (!hulse_store_healthy(s)) {
         return;
     }
-    if (hulse_appender_fits(&s->writer.end, FRAME_HEADER_BYTES) &&
+    if (hulse_store_checkpoint_last(s) && hulse_appender_fits(&s->writer.end, FRAME_HEADER_BYTES) &&
         hulse_group_own_record(s, FRAME_CLEAN, NULL, 0) == 0) {
         (void)hulse_directory_end(&s->directory);
     }
@@ -321,7 +362,9 @@ void hulse_store_close(struct store **sp)
     hulse_appender_fini(&s->writer.end);
     hulse_image_fini(&s->reader.image);
     hulse_space_fini(&s->space);
+    hulse_checkpoint_free(&s->checkpoint);
     hulse_state_destroy(&s->state);
+    hulse_state_db_close(&s->db);
     hulse_directory_close(&s->directory);
     cds_wfcq_destroy(&s->submitted_head, &s->submitted_tail);
     cds_wfcq_destroy(&s->reads_head, &s->reads_tail);

@@ -15,6 +15,7 @@
 #include "daemon/store/sleeper.h"
 #include "daemon/store/space.h"
 #include "daemon/store/state.h"
+#include "daemon/store/state_db.h"
 #include "daemon/store/store.h"
 
 #include <pthread.h>
@@ -24,6 +25,8 @@
 
 #define STORE_GROUP_MAX 16384U                      /* requests in one group */
 #define STORE_CHECKPOINT_BYTES (UINT64_C(32) << 20) /* of log between two */
+#define STORE_COPY_BYTES                                                                           \
+    (UINT64_C(256) << 20) /* of log between two copies, when nobody waits for one */
 
 /* Requests one behind the other by their links; the owner's alone. */
 struct request_list {
@@ -50,7 +53,8 @@ struct writer {
     uint8_t *body;    /* of one control record */
     size_t body_room;
     struct store_client *answered; /* have answers that are not announced */
-    uint64_t checkpoint_lsn;       /* of the last one asked for */
+    uint64_t checkpoint_lsn;       /* of the last one made */
+    bool full;                     /* something waits until segments are free */
     bool look_for_space;           /* after a rotation, and news of the reader */
     bool changed;                  /* something was acknowledged, trimmed, deleted */
     uint32_t news;                 /* seen of store.news */
@@ -88,7 +92,12 @@ struct store {
     pthread_mutex_t lock;
     struct state *state;
     struct space space;
-    uint64_t synced; /* the log is stored up to here */
+    uint64_t synced;               /* the log is stored up to here */
+    struct checkpoint *checkpoint; /* made and not yet taken by the reader */
+    uint64_t checkpoint_lsn;
+    bool committing;     /* the reader has one */
+    uint64_t committed;  /* lsn of the last one that is in the database */
+    struct state_db *db; /* the reader's; before and after main's */
 
     alignas(64) struct cds_wfcq_tail submitted_tail;
     alignas(64) struct cds_wfcq_tail reads_tail;
@@ -113,6 +122,14 @@ struct store {
 void *hulse_store_writer_run(void *store);
 /* Stops storing: what the disk holds is not known any more. */
 void hulse_store_fail(struct store *s, const char *what, int number);
+
+/* ---- store_checkpoint.c ---- */
+/* Writer: makes one when it is time. */
+void hulse_store_checkpoint(struct store *s);
+/* Reader: commits what the writer made, copies when that is wanted. True: something was done. */
+bool hulse_store_commit(struct store *s);
+/* Main, when both threads have ended: everything is in the database and its copy. */
+bool hulse_store_checkpoint_last(struct store *s);
 
 /* ---- reader.c ---- */
 void *hulse_store_reader_run(void *store);

@@ -141,14 +141,17 @@ static void refuse_everything(struct store *s, hulse_status status)
     w->eager = false;
 }
 
-/* Segments that nobody needs any more become room: after each rotation, and whenever something waits for it. */
-static void look_for_space(struct store *s)
+/*
+ * Segments that nobody needs any more become room: after each rotation, and whenever something waits for it. True:
+ * there is more than before.
+ */
+static bool look_for_space(struct store *s)
 {
     struct writer *w = &s->writer;
     const bool waiting = w->parked.first != NULL || w->pending.first != NULL;
 
     if (!w->look_for_space && !(waiting && w->changed)) {
-        return;
+        return false;
     }
     w->look_for_space = false;
     w->changed = false;
@@ -160,6 +163,7 @@ static void look_for_space(struct store *s)
     if (freed > 0 || waiting) {
         hulse_sleeper_wake(&s->reader_sleep, true);
     }
+    return freed > 0;
 }
 
 /* Stores one group. False: nothing could be done now. */
@@ -253,8 +257,9 @@ static bool work(struct store *s)
         rest(s, wait_ns, stopping);
         return true;
     }
-    const bool moved = serve(s);
-    look_for_space(s);
+    bool moved = serve(s);
+    moved = look_for_space(s) || moved;
+    hulse_store_checkpoint(s);
     if (!moved) {
         if (stopping && !room_is_coming(s)) {
             return false;

@@ -11,6 +11,13 @@
  *          session may be used by different threads when each was opened with a wait group of
  *          its own; opening and closing them may happen in any thread. hulse_mt_publish() is
  *          the exception that takes a private mutex.
+ * Restart: a daemon that dies or is replaced is a pause. Every call that publishes, flushes, waits,
+ *          polls or closes looks for the next one and offers it the rings again; what was published
+ *          gets its verdicts, what is held stays held. Meanwhile calls that wait go on waiting and
+ *          the others see a full or an empty ring. HULSE_ORPHAN says that no daemon is there: from
+ *          hulse_poll() as news, from an open that waited for one in vain, and from a close whose
+ *          time ran out. HULSE_REFUSED: the daemon that is there cannot take the session over; the
+ *          data stay, and it is tried again.
  * Fork:    rings do not reach a child; in the child every call on an inherited object returns
  *          HULSE_CLOSED and the parent's session goes on undisturbed.
  * Errors:  calls return hulse_status; counts leave through out parameters; hulse_last_error()

@@ -30,7 +30,7 @@ enum {
     HULSE_OK = 0,
     HULSE_AGAIN = -1,           /* nothing to take, or no room now; try after a poll */
     HULSE_TOOBIG = -2,          /* the message exceeds a stated limit */
-    HULSE_ORPHAN = -3,          /* the daemon is gone; the object keeps what it holds */
+    HULSE_ORPHAN = -3,          /* no daemon is there; the next one is looked for */
     HULSE_REFUSED = -4,         /* the daemon speaks no common version or refused the session */
     HULSE_CLOSED = -5,          /* the object, or its session, is closed */
     HULSE_INVAL = -6,           /* an argument breaks the call's contract */

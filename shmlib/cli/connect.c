@@ -94,3 +94,14 @@ hulse_status hulse_cli_sleep(hulse_session *s, struct hulse_cli_sleep *what)
     }
     return hulse_poll(s, 0);
 }
+
+hulse_status hulse_cli_presence(const struct hulse_cli *cli, bool *away, hulse_status st)
+{
+    if (st == HULSE_ORPHAN && !*away) {
+        hulse_cli_note(cli, "the daemon has gone; the next one is awaited");
+    } else if (st == HULSE_OK && *away) {
+        hulse_cli_note(cli, "a daemon is there again");
+    }
+    *away = st == HULSE_ORPHAN;
+    return st == HULSE_ORPHAN ? HULSE_OK : st;
+}

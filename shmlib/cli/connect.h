@@ -36,5 +36,10 @@ struct hulse_cli_sleep {
  * reason. Status: OK, or what hulse_arm() and hulse_poll() say when the session has ended.
  */
 hulse_status hulse_cli_sleep(hulse_session *s, struct hulse_cli_sleep *what);
+/*
+ * What a sleep gave, to go by: a daemon that has gone is no failure, the library awaits the next one.
+ * A note says its going and its coming, once each; *away remembers.
+ */
+hulse_status hulse_cli_presence(const struct hulse_cli *cli, bool *away, hulse_status st);
 
 #endif

@@ -117,7 +117,7 @@ static void acknowledge(struct hulse_cli_receiver *r, const struct hulse_cli_pri
     while (st == HULSE_AGAIN) {
         struct hulse_cli_sleep what = {
             .until = hulse_cli_deadline_in(-1), .input = -1, .output = -1};
-        st = hulse_cli_sleep(r->session, &what);
+        st = hulse_cli_presence(r->cli, &r->away, hulse_cli_sleep(r->session, &what));
         if (st != HULSE_OK && st != HULSE_AGAIN) {
             break;
         }
@@ -199,7 +199,8 @@ static void receive_all(struct hulse_cli_receiver *r, struct hulse_cli_deadline 
             break;
         }
         struct hulse_cli_sleep what = {.until = until, .input = -1, .output = r->cli->out.fd};
-        const hulse_status st = hulse_cli_sleep(r->session, &what);
+        const hulse_status st =
+            hulse_cli_presence(r->cli, &r->away, hulse_cli_sleep(r->session, &what));
         if (st != HULSE_OK && st != HULSE_AGAIN) {
             /* What has been delivered is still readable. */
             while (!finished(r) && receive_turn(r)) {

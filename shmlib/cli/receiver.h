@@ -23,6 +23,7 @@ struct hulse_cli_printed {
 };
 
 struct hulse_cli_receiver {
+    bool away; /* the daemon; hulse_cli_presence() */
     struct hulse_cli *cli;
     const char *command;
     const char *subscription; /* NULL = reader */

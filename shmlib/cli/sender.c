@@ -113,7 +113,7 @@ void hulse_cli_sender_sleep(struct hulse_cli_sender *s, struct hulse_cli_sleep *
     /* Ids that came while nothing else happened must not wait in the buffer for the next ones. */
     (void)take_receipts(s);
     (void)hulse_cli_out_flush(&s->cli->out);
-    const hulse_status st = hulse_cli_sleep(s->session, what);
+    const hulse_status st = hulse_cli_presence(s->cli, &s->away, hulse_cli_sleep(s->session, what));
     if (st != HULSE_OK && st != HULSE_AGAIN) {
         (void)take_receipts(s);
         broken(s, st, NULL);

@@ -17,6 +17,7 @@
 enum hulse_cli_wait_for { HULSE_CLI_WAIT_STORED, HULSE_CLI_WAIT_ACCEPTED };
 
 struct hulse_cli_sender {
+    bool away; /* the daemon; hulse_cli_presence() */
     struct hulse_cli *cli;
     hulse_session *session;
     hulse_producer *producer;

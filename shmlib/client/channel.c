@@ -43,25 +43,54 @@ map_regions(struct hulse_channel *ch, const struct hulse_ctl_channel *answer, in
                                rc == HULSE_REGION_RC_SYSTEM ? errno : 0);
 }
 
+void hulse_channel_bind(struct hulse_channel *ch)
+{
+    struct hulse_region_a *a = hulse_region_a(&ch->a);
+    const bool there = ch->b.base != NULL;
+
+    ch->bw = there ? hulse_region_b(&ch->b) : &ch->parked;
+    ch->tx.head_word = &ch->bw->up_head;
+    ch->armed = &ch->bw->armed;
+    ch->last_rung = 0;
+    ch->rx = (struct hulse_ring_rx){
+        .ring = ch->b.ring,
+        .mask = ch->ask.down_bytes - 1,
+        .tail_word = &ch->bw->down_tail,
+        .head_word = there ? &a->down_head : &ch->parked_head,
+    };
+    ch->give_to = 0;
+}
+
 static void bind_rings(struct hulse_channel *ch)
 {
     struct hulse_region_a *a = hulse_region_a(&ch->a);
-    struct hulse_region_b *b = hulse_region_b(&ch->b);
 
     ch->tx = (struct hulse_ring_tx){
         .ring = ch->a.ring,
         .mask = ch->a.ring_bytes - 1,
         .tail_word = &a->up_tail,
-        .head_word = &b->up_head,
     };
-    ch->rx = (struct hulse_ring_rx){
-        .ring = ch->b.ring,
-        .mask = ch->b.ring_bytes - 1,
-        .tail_word = &b->down_tail,
-        .head_word = &a->down_head,
-    };
-    ch->armed = &b->armed;
     ch->record_max = ch->a.ring_bytes / 2;
+    hulse_channel_bind(ch);
+}
+
+/* One entry for each message that the ring can hold. */
+static hulse_status keep_ends(struct hulse_channel *ch)
+{
+    uint32_t count = 1;
+
+    if (ch->ask.kind != HULSE_CHANNEL_PRODUCER || ch->receipts != HULSE_RECEIPT_MODE_FULL ||
+        ch->ask.release != HULSE_RELEASE_ON_VERDICT) {
+        return HULSE_OK;
+    }
+    while (count < ch->a.ring_bytes / HULSE_PUBLISH_HEADER_BYTES) {
+        count *= 2;
+    }
+    ch->ends = calloc(count, sizeof(*ch->ends));
+    ch->ends_mask = count - 1;
+    return ch->ends != NULL
+               ? HULSE_OK
+               : hulse_session_fault(ch->session, HULSE_NO_MEMORY, "no memory for a channel");
 }
 
 static void describe(struct hulse_channel *ch, uint32_t kind)
@@ -73,7 +102,8 @@ static void describe(struct hulse_channel *ch, uint32_t kind)
         .up_bytes = ch->a.ring_bytes,
         .down_bytes = ch->b.ring_bytes,
         .channel = ch->number,
-        .session = ch->session->limits.session,
+        /* Relaxed because it is informational. */
+        .session = atomic_load_explicit(&ch->session->id, memory_order_relaxed),
     };
 }
 
@@ -92,14 +122,31 @@ static hulse_status negotiate(struct hulse_channel *ch, struct hulse_ctl_open_ch
     ch->number = answer.channel;
     st = map_regions(ch, &answer, s->io.fds[1]);
     (void)close(s->io.fds[1]);
+    ch->ask = *ask;
+    ch->ask.up_bytes = answer.up_bytes;
+    ch->ask.down_bytes = answer.down_bytes;
     if (st == HULSE_OK) {
         bind_rings(ch);
         describe(ch, ask->kind);
+        st = keep_ends(ch);
+    }
+    if (st == HULSE_OK) {
         const struct hulse_ctl_channel_ref ready = {.channel = ch->number};
         hulse_packet_begin(&s->io, HULSE_CTL_CHANNEL_READY, 0, &ready);
         st = hulse_control_call(s, HULSE_CTL_CHANNEL_OK);
     }
     return st;
+}
+
+/* Its holder asks for it again when it drives a re-attach. */
+static void init_mutex(pthread_mutex_t *m)
+{
+    pthread_mutexattr_t kind;
+
+    (void)pthread_mutexattr_init(&kind);
+    (void)pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_RECURSIVE);
+    (void)pthread_mutex_init(m, &kind);
+    (void)pthread_mutexattr_destroy(&kind);
 }
 
 hulse_status hulse_channel_open(struct hulse_session *s,
@@ -115,9 +162,11 @@ hulse_status hulse_channel_open(struct hulse_session *s,
     memset(ch, 0, sizeof(*ch));
     ch->session = s;
     ch->fd_a = -1;
+    ch->offer.fd_b = -1;
+    ch->word = hulse_session_word(s);
     ch->group = hulse_group_find(s, group);
     ch->receipts = ask->receipts;
-    (void)pthread_mutex_init(&ch->mt, NULL);
+    init_mutex(&ch->mt);
     ask->group = ch->group->wire_number;
     const hulse_status st = negotiate(ch, ask);
     if (st != HULSE_OK) {
@@ -132,7 +181,7 @@ void hulse_channel_close(struct hulse_channel **ch)
 {
     struct hulse_session *s = (*ch)->session;
 
-    if ((*ch)->fd_a >= 0 && hulse_session_state(s) == HULSE_SESSION_LIVE) {
+    if ((*ch)->fd_a >= 0 && hulse_channel_attached(*ch)) {
         const struct hulse_ctl_channel_ref close = {.channel = (*ch)->number};
         if ((*ch)->a.base != NULL) {
             /* Relaxed because the request that follows is what the daemon acts on. */
@@ -153,11 +202,19 @@ void hulse_channel_free(struct hulse_channel **ch)
     if (hulse_session_state(gone->session) != HULSE_SESSION_FORKED) {
         hulse_region_unmap(&gone->a);
         hulse_region_unmap(&gone->b);
+        hulse_region_unmap(&gone->offer.b);
+        while (gone->old_count != 0) {
+            hulse_channel_drop_old(gone);
+        }
         (void)pthread_mutex_destroy(&gone->mt);
         if (gone->fd_a >= 0) {
             (void)close(gone->fd_a);
         }
+        if (gone->offer.fd_b >= 0) {
+            (void)close(gone->offer.fd_b);
+        }
     }
+    free(gone->ends);
     free(gone);
 }
 
@@ -178,7 +235,7 @@ void hulse_channel_give(struct hulse_channel *ch, uint64_t position)
     hulse_ring_rx_release(&ch->rx, position);
     /* SYNC(doorbell.armed) fence: down_head before down_want, against the daemon's park (M15). */
     hulse_doorbell_fence();
-    if (hulse_doorbell_crossed(&hulse_region_b(&ch->b)->down_want, before, position)) {
+    if (hulse_doorbell_crossed(&ch->bw->down_want, before, position)) {
         hulse_channel_ring(ch);
     }
 }
@@ -191,7 +248,8 @@ hulse_status hulse_channel_broken(struct hulse_channel *ch, const char *why)
 
 bool hulse_channel_unread(struct hulse_channel *ch)
 {
-    if (hulse_ring_rx_ready(&ch->rx) != 0) {
+    if (hulse_ring_rx_ready(&ch->rx) != 0 ||
+        (ch->old_count != 0 && ch->ask.kind == HULSE_CHANNEL_PRODUCER)) {
         return true;
     }
     if (hulse_ring_rx_refresh(&ch->rx) != HULSE_RING_OK) {
@@ -240,19 +298,25 @@ bool hulse_channel_receipts_full(struct hulse_channel *ch)
     if (ch->receipts == HULSE_RECEIPT_MODE_NONE || !hulse_channel_unread(ch)) {
         return false;
     }
+    if (hulse_channel_stuck(ch)) {
+        return true;
+    }
     (void)hulse_ring_rx_refresh(&ch->rx);
     return hulse_ring_rx_ready(&ch->rx) >= hulse_ring_capacity(ch->rx.mask);
 }
 
 void hulse_channel_look(struct hulse_channel *ch, uint64_t now_ns)
 {
+    if (!hulse_channel_attached(ch)) {
+        hulse_channel_drive(ch);
+        return;
+    }
     if (now_ns < ch->look_at_ns) {
         return;
     }
     ch->look_at_ns = now_ns + LOOK_NS;
     /* Relaxed because an old value only causes one more look. */
-    const uint64_t beat_ms =
-        atomic_load_explicit(&hulse_region_b(&ch->b)->beat_ms, memory_order_relaxed);
+    const uint64_t beat_ms = atomic_load_explicit(&ch->bw->beat_ms, memory_order_relaxed);
     if (now_ns / HULSE_NS_PER_MS > beat_ms + BEAT_OLD_MS) {
         hulse_session_look(ch->session);
     }

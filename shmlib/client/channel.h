@@ -20,6 +20,35 @@
 #define HULSE_BATCH_RECORDS 16U
 #define HULSE_BATCH_BYTES UINT64_C(16384)
 
+/* Regions of earlier daemons that may be kept for what the application has not finished with. */
+#define HULSE_OLDS_MAX 4U
+
+struct hulse_old {
+    struct hulse_region b;
+    struct hulse_ring_rx rx; /* producer: receipts that were not read */
+    uint64_t held_to;        /* consumer: end of the last message handed out from it */
+};
+
+/* The way of a channel to the next daemon. Under the session lock. */
+enum hulse_offer_stage {
+    HULSE_OFFER_NONE = 0,
+    HULSE_OFFER_SENT,   /* CHANNEL is awaited */
+    HULSE_OFFER_CAME,   /* fd_b is there, to be mapped by the owner */
+    HULSE_OFFER_READY,  /* CHANNEL_OK is awaited */
+    HULSE_OFFER_AGREED, /* to be taken into use by the owner */
+    HULSE_OFFER_REFUSED /* by this daemon */
+};
+
+struct hulse_offer {
+    enum hulse_offer_stage stage;
+    uint32_t epoch; /* of the daemon that it was made to */
+    uint32_t req;   /* of ATTACH, then of CHANNEL_READY */
+    uint32_t number;
+    uint32_t down_bytes;
+    int fd_b; /* -1 = none */
+    struct hulse_region b;
+};
+
 struct hulse_channel {
     /* Line 0: the up ring's writer. */
     alignas(64) struct hulse_ring_tx tx;
@@ -35,6 +64,7 @@ struct hulse_channel {
     uint64_t enqueued_ns; /* of this batch; CLOCK_MONOTONIC_COARSE */
     const _Atomic(uint64_t) *armed;
     uint64_t last_rung;
+    uint64_t word; /* the session's, as long as this channel's daemon is there */
     /* The down ring's reader. */
     alignas(64) struct hulse_ring_rx rx;
     uint64_t give_to;     /* give back up to here with the next batch */
@@ -46,8 +76,10 @@ struct hulse_channel {
     uint64_t cut_token;
     uint64_t cut_bytes;
 
-    uint64_t look_at_ns;  /* next look at the heartbeat */
-    uint64_t failed_seen; /* of B.stats, at the last sync */
+    uint64_t look_at_ns;                   /* next look at the heartbeat */
+    uint64_t failed_seen;                  /* of B.stats, at the last sync */
+    uint64_t failed_kept;                  /* of earlier daemons, not yet told */
+    uint64_t stats_kept[HULSE_STAT_COUNT]; /* of earlier daemons */
     uint64_t bells;
     uint32_t number;
     uint32_t users;
@@ -55,8 +87,24 @@ struct hulse_channel {
     int fd_a;          /* kept for a re-attach */
     struct hulse_group *group;
     struct hulse_region a;
-    struct hulse_region b;
-    pthread_mutex_t mt; /* hulse_mt_publish() */
+    struct hulse_region b;     /* the last daemon's; not mapped while there is none */
+    struct hulse_region_b *bw; /* control words of b, or `parked` */
+
+    /* Where each message ends, so that the n-th receipt says how far it goes; NULL = not needed. */
+    uint32_t *ends;
+    uint32_t ends_mask;
+    uint64_t ends_next; /* messages published */
+    uint64_t ends_base; /* the one of b's first receipt */
+
+    /* reattach.c */
+    struct hulse_ctl_open_channel ask; /* with the sizes that it got */
+    struct hulse_offer offer;
+    struct hulse_old olds[HULSE_OLDS_MAX]; /* oldest first */
+    uint32_t old_count;
+    struct hulse_region_b parked; /* what the rings look at while no daemon is attached */
+    _Atomic(uint64_t) parked_head;
+    pthread_mutex_t mt;    /* hulse_mt_publish(); recursive */
+    _Atomic(bool) mt_held; /* by it: the group is not its caller's */
 };
 static_assert(sizeof(struct hulse_ring_tx) + sizeof(void *) <= 64, "line 0");
 static_assert(offsetof(struct hulse_channel, rx) == 128, "two lines for the publishing path");
@@ -90,8 +138,32 @@ void hulse_channel_announce(struct hulse_channel *ch, uint64_t room_bytes);
 hulse_status hulse_channel_settled(struct hulse_channel *ch);
 /* Unread receipts occupy every slot, so the daemon takes nothing more. */
 bool hulse_channel_receipts_full(struct hulse_channel *ch);
-/* At most once a second: is the heartbeat old, and has the daemon hung up? */
+/* At most once a second: is the heartbeat old, and has the daemon hung up? Without one: a step. */
 void hulse_channel_look(struct hulse_channel *ch, uint64_t now_ns);
+
+/* channel.c: points the rings' words at b, or at `parked`. */
+void hulse_channel_bind(struct hulse_channel *ch);
+
+/* reattach.c */
+/* What the daemon wrote into this channel is the daemon's that is there now. */
+static inline bool hulse_channel_attached(const struct hulse_channel *ch)
+{
+    return ch->word == hulse_session_word(ch->session);
+}
+/* A step of the session, then of the channel: by the channel's owner. Cheap while none is due. */
+void hulse_channel_drive(struct hulse_channel *ch);
+/* A step of the channel alone. Requires: session lock. By the owner. */
+void hulse_channel_reattach(struct hulse_channel *ch);
+/* Is this the answer to something it has sent? Requires: session lock. Any thread. */
+bool hulse_channel_answer(struct hulse_channel *ch, struct hulse_packet *p, uint32_t req);
+/* Nothing more can be kept for what the application has not taken; see HULSE_OLDS_MAX. */
+bool hulse_channel_stuck(const struct hulse_channel *ch);
+/* The oldest region is not needed any more. */
+void hulse_channel_drop_old(struct hulse_channel *ch);
+/* The handle's status, after a step towards a daemon; OK also while there is none. */
+hulse_status hulse_handle_usable(struct hulse_handle *h);
+/* consumer.c: a consumer's part of leaving a daemon. */
+void hulse_consumer_detach(struct hulse_channel *ch);
 
 /* Publishes the tail and rings if armed (M9). */
 static inline void hulse_channel_publish(struct hulse_channel *ch)

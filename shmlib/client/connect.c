@@ -65,10 +65,11 @@ static hulse_status connect_failed(struct hulse_session *s, int error, const cha
 
 static hulse_status connect_socket(struct hulse_session *s, const struct hulse_options *o)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un *address = &s->resume.address;
     const struct hulse_deadline deadline = hulse_deadline_in(s->timeout_ms);
 
-    if (!find_path(o, &address)) {
+    address->sun_family = AF_UNIX;
+    if (!find_path(o, address)) {
         return hulse_session_fault(s, HULSE_INVAL, "the path of the daemon's socket is too long");
     }
     hulse_fork_lock();
@@ -78,7 +79,7 @@ static hulse_status connect_socket(struct hulse_session *s, const struct hulse_o
         return hulse_session_fault(s, HULSE_IO, "cannot make a socket: errno %d", errno);
     }
     for (;;) {
-        if (connect(s->sock, (const struct sockaddr *)&address, sizeof(address)) == 0) {
+        if (connect(s->sock, (const struct sockaddr *)address, sizeof(*address)) == 0) {
             return HULSE_OK;
         }
         const int error = errno;
@@ -87,7 +88,7 @@ static hulse_status connect_socket(struct hulse_session *s, const struct hulse_o
         }
         /* EAGAIN: the listener's backlog is full. */
         if (error != EAGAIN || hulse_deadline_left(deadline, BACKLOG_RETRY_MS) == 0) {
-            return connect_failed(s, error, address.sun_path);
+            return connect_failed(s, error, address->sun_path);
         }
         (void)poll(NULL, 0, BACKLOG_RETRY_MS);
     }
@@ -111,6 +112,12 @@ static void write_hello(struct hulse_session *s, const struct hulse_options *o)
     hulse_packet_append(&s->io, name, hello.name_len);
     hulse_packet_append(&s->io, service, hello.service_len);
     hulse_packet_append(&s->io, o->token, hello.token_len);
+    /* For the daemons that follow. */
+    hello.flags = HULSE_HELLO_RESUME;
+    s->resume.hello = s->io;
+    memcpy(s->resume.hello.bytes + offsetof(struct hulse_ctl_hello, flags),
+           &hello.flags,
+           sizeof(hello.flags));
 }
 
 static hulse_status accept_welcome(struct hulse_session *s)
@@ -120,6 +127,8 @@ static hulse_status accept_welcome(struct hulse_session *s)
 
     s->bell = s->io.fds[0];
     hulse_control_answer(s, &s->limits, sizeof(s->limits));
+    /* Relaxed because nobody else knows the session yet. */
+    atomic_store_explicit(&s->id, s->limits.session, memory_order_relaxed);
     if (s->limits.abi < HULSE_ABI_MIN || s->limits.abi > HULSE_ABI_MAX) {
         (void)close(wake);
         return hulse_session_fault(

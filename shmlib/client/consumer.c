@@ -113,7 +113,8 @@ static void set_give(hulse_consumer *c)
 {
     struct hulse_channel *ch = c->handle.channel;
 
-    ch->give_to = c->freed_to >= c->handed_to ? ch->rx.read : c->freed_to;
+    const uint64_t freed = c->freed_to > c->base ? c->freed_to - c->base : 0;
+    ch->give_to = c->freed_to >= c->handed_to ? ch->rx.read : freed;
 }
 
 static void take(hulse_consumer *c, const struct hulse_delivery_header *h)
@@ -132,6 +133,18 @@ static void give_if_large(hulse_consumer *c)
     }
 }
 
+/* The next daemon lets a reader go on behind it. */
+static void remember_last(hulse_consumer *c, const struct hulse_id *id)
+{
+    struct hulse_ctl_attach_handle *offer = &c->handle.offer;
+
+    offer->flags = HULSE_ATTACH_HAS_LAST;
+    offer->last_ledger = id->ledger;
+    offer->last_entry = id->entry;
+    offer->last_batch = id->batch;
+    offer->last_partition = id->partition;
+}
+
 /* Hands out what *m describes; it ends where the ring has been read to. */
 static hulse_status hand_out(hulse_consumer *c, struct hulse_message *m)
 {
@@ -140,10 +153,15 @@ static hulse_status hand_out(hulse_consumer *c, struct hulse_message *m)
     if (m->meta_bytes != 0 && !hulse_meta_read(m)) {
         return broken(c, "metadata of a delivery overrun their record");
     }
-    m->end = ch->rx.read;
+    m->end = c->base + ch->rx.read;
     c->handed_to = m->end;
+    if (c->type != HULSE_READER) {
+        hulse_unacked_hand_out(c, &m->id);
+    } else {
+        remember_last(c, &m->id);
+    }
     /* Relaxed because it is a hint for the case that we die. */
-    atomic_store_explicit(&hulse_region_a(&ch->a)->down_started, m->end, memory_order_relaxed);
+    atomic_store_explicit(&hulse_region_a(&ch->a)->down_started, ch->rx.read, memory_order_relaxed);
     return HULSE_OK;
 }
 
@@ -182,7 +200,7 @@ take_fragment(hulse_consumer *c, const struct hulse_delivery_header *h, struct h
     give_if_large(c);
     if (st == HULSE_OK) {
         hulse_assembly_finish(&c->assembly, m);
-        c->held_to = ch->rx.read;
+        c->held_to = c->base + ch->rx.read;
         return hand_out(c, m);
     }
     return st;
@@ -194,9 +212,14 @@ static hulse_status nothing(hulse_consumer *c)
     struct hulse_channel *ch = c->handle.channel;
 
     c->unreleased = 0;
+    hulse_unacked_retire(c);
     hulse_channel_flush(ch);
     hulse_channel_look(ch, hulse_clock_ns(CLOCK_MONOTONIC_COARSE));
     const hulse_status st = hulse_handle_status(&c->handle);
+    if (st == HULSE_ORPHAN) {
+        return hulse_handle_refuse(
+            &c->handle, HULSE_AGAIN, "no message is there, and the daemon is away");
+    }
     return st == HULSE_OK ? hulse_handle_refuse(&c->handle, HULSE_AGAIN, "no message is there")
                           : st;
 }
@@ -204,13 +227,12 @@ static hulse_status nothing(hulse_consumer *c)
 /* A failed handle, or a session whose ring must not be touched. */
 static hulse_status usable(hulse_consumer *c)
 {
-    if (hulse_session_state(c->handle.channel->session) == HULSE_SESSION_LIVE &&
+    if (hulse_channel_attached(c->handle.channel) &&
         /* Relaxed because the slow path acquires. */
         atomic_load_explicit(&c->handle.failed, memory_order_relaxed) == 0) {
         return HULSE_OK;
     }
-    const hulse_status st = hulse_handle_status(&c->handle);
-    return st == HULSE_ORPHAN ? HULSE_OK : st;
+    return hulse_handle_usable(&c->handle);
 }
 
 /* AGAIN, or what makes waiting useless. */
@@ -237,7 +259,7 @@ hulse_status hulse_next(hulse_consumer *c, struct hulse_message *m)
         if (st != HULSE_OK) {
             return st;
         }
-        if (h.type == HULSE_RECORD_SKIP) {
+        if (h.type == HULSE_RECORD_SKIP || hulse_unacked_suppresses(c, &h)) {
             take(c, &h);
             set_give(c);
             continue;
@@ -276,9 +298,36 @@ void hulse_release(hulse_consumer *c, const struct hulse_message *last)
         c->held_to = 0;
         c->handle.channel->paused = false;
     }
+    struct hulse_channel *ch = c->handle.channel;
+    while (ch->old_count != 0 && c->freed_to >= ch->olds[0].held_to) {
+        hulse_channel_drop_old(ch);
+    }
     c->unreleased += 1;
     set_give(c);
     give_if_large(c);
+}
+
+void hulse_consumer_detach(struct hulse_channel *ch)
+{
+    hulse_consumer *c = NULL;
+    for (struct hulse_handle *h = ch->group->handles; h != NULL && c == NULL; h = h->next) {
+        c = h->channel == ch ? (hulse_consumer *)(void *)h : NULL;
+    }
+    if (c == NULL || c->freed_to >= c->handed_to) {
+        hulse_region_unmap(&ch->b);
+    } else {
+        ch->olds[ch->old_count] = (struct hulse_old){.b = ch->b, .held_to = c->handed_to};
+        ch->old_count += 1;
+        ch->b = (struct hulse_region){0};
+    }
+    if (c != NULL) {
+        /* What was not handed out comes again. */
+        c->base += ch->rx.read;
+        c->resumed = true;
+        c->unreleased = 0;
+        c->assembly.next_index = 0;
+    }
+    ch->paused = false;
 }
 
 /* ---- waiting ------------------------------------------------------------------------------ */

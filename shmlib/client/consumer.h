@@ -8,8 +8,8 @@
 #define HULSE_CLIENT_CONSUMER_H
 
 #include "shmlib/client/channel.h"
+#include "shmlib/ring/id_table.h"
 
-#define HULSE_SOURCES_MAX 256U
 #define HULSE_SOURCE_NAMES_BYTES (16U * 1024)
 
 /* Topic names that the daemon announced; append-only. Source 0 is the topic itself. */
@@ -31,14 +31,27 @@ struct hulse_assembly {
     uint64_t ref;
 };
 
+struct hulse_unacked_entry;
+
+/* Messages handed out without a verdict (unacked.c). */
+struct hulse_unacked {
+    struct hulse_id_table ids;
+    struct hulse_unacked_entry *entries; /* by node; NULL of a reader */
+    uint32_t judged;                     /* by id, and still remembered */
+};
+
 struct hulse_consumer {
     struct hulse_handle handle;
     _Atomic(uint32_t) verdicts; /* bit n = enum hulse_verdict n is configured */
     enum hulse_subscription type;
     uint32_t unreleased; /* messages released by the application since the last batch */
-    uint64_t handed_to;  /* end of the last message handed out */
-    uint64_t freed_to;   /* the application has released up to here */
-    uint64_t held_to;    /* end of the reassembled message in use; 0 = none */
+    /* Ends of messages count on over daemons; a ring's positions begin at `base`. */
+    uint64_t base;
+    uint64_t handed_to; /* end of the last message handed out */
+    uint64_t freed_to;  /* the application has released up to here */
+    uint64_t held_to;   /* end of the reassembled message in use; 0 = none */
+    bool resumed;       /* ids may name deliveries of an earlier daemon */
+    struct hulse_unacked unacked;
     struct hulse_assembly assembly;
     struct hulse_sources sources;
 };
@@ -53,8 +66,34 @@ hulse_status hulse_assembly_take(struct hulse_assembly *a,
                                  const char **why);
 /* Points *m to the whole message and makes the assembly ready for the next one. */
 void hulse_assembly_finish(struct hulse_assembly *a, struct hulse_message *m);
+bool hulse_unacked_init(struct hulse_unacked *u, uint32_t capacity);
+void hulse_unacked_fini(struct hulse_unacked *u);
+static inline struct hulse_id_key hulse_unacked_key(const struct hulse_id *id)
+{
+    return (struct hulse_id_key){.ledger = id->ledger,
+                                 .entry = id->entry,
+                                 .batch = id->batch,
+                                 .source = id->source,
+                                 .partition = id->partition};
+}
+void hulse_unacked_hand_out(struct hulse_consumer *c, const struct hulse_id *id);
+/* The application has it already, or is done with it. */
+bool hulse_unacked_suppresses(struct hulse_consumer *c, const struct hulse_delivery_header *h);
+/* Names the delivery of the daemon that is there, or the message by its id. */
+void hulse_unacked_address(const struct hulse_consumer *c,
+                           const struct hulse_id *id,
+                           struct hulse_verdict_record *v);
+/* A verdict was written; `end` is the up position behind it. */
+void hulse_unacked_judge(struct hulse_consumer *c,
+                         const struct hulse_id *id,
+                         const struct hulse_verdict_record *v,
+                         uint64_t end);
+/* Forgets what no delivery in the ring can be of any more. */
+void hulse_unacked_retire(struct hulse_consumer *c);
 /* Adds a source's name; false when the table is full. Requires: session lock. */
 bool hulse_sources_add(struct hulse_sources *t, uint32_t index, const char *name, size_t bytes);
+/* Sends the names after the consumer's ATTACH_HANDLE. Requires: session lock. */
+bool hulse_sources_offer(struct hulse_session *s, struct hulse_consumer *c);
 /* Terminated name, or NULL when not announced yet. */
 const char *hulse_sources_get(const struct hulse_sources *t, uint32_t index);
 

@@ -33,6 +33,45 @@ const char *hulse_sources_get(const struct hulse_sources *t, uint32_t index)
     return atomic_load_explicit(&t->name[index], memory_order_acquire);
 }
 
+/* Appends one name; false when the message is full. */
+static bool add_name(struct hulse_packet *p, size_t *used, const char *name)
+{
+    const uint16_t bytes = (uint16_t)strlen(name);
+
+    if (*used + sizeof(bytes) + bytes > HULSE_SOURCES_BYTES_MAX) {
+        return false;
+    }
+    hulse_packet_append(p, &bytes, sizeof(bytes));
+    hulse_packet_append(p, name, bytes);
+    *used += sizeof(bytes) + bytes;
+    return true;
+}
+
+bool hulse_sources_offer(struct hulse_session *s, struct hulse_consumer *c)
+{
+    uint32_t index = 0;
+
+    while (hulse_sources_get(&c->sources, index) != NULL) {
+        struct hulse_ctl_attach_sources m = {.handle = c->handle.number, .first = index};
+        struct hulse_packet p;
+        const char *name = NULL;
+        size_t used = 0;
+        hulse_packet_begin(&p, HULSE_CTL_ATTACH_SOURCES, ++s->req, &m);
+        while ((name = hulse_sources_get(&c->sources, index)) != NULL &&
+               add_name(&p, &used, name)) {
+            index += 1;
+        }
+        m.count = (uint16_t)(index - m.first);
+        m.names_len = (uint16_t)used;
+        memcpy(&m.head, p.bytes, sizeof(m.head));
+        memcpy(p.bytes, &m, sizeof(m));
+        if (hulse_control_send(s, &p, -1) != HULSE_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static hulse_status
 open_channel(struct hulse_session *s, hulse_consumer *c, const hulse_consumer_options *o)
 {
@@ -61,6 +100,7 @@ static hulse_status open_handle(struct hulse_session *s,
         .channel = c->handle.channel->number,
         .type = (uint8_t)c->type,
         .start = (uint8_t)o->start,
+        .flags = hulse_handle_first_index(s),
         .reassembly_bytes = o->reassembly_bytes,
         .unacked_max = o->unacked_max,
         .topic_len = (uint16_t)strlen(topic),
@@ -81,6 +121,8 @@ static hulse_status open_handle(struct hulse_session *s,
     (void)hulse_sources_add(
         &c->sources, 0, (const char *)s->io.bytes + sizeof(answer), answer.topic_len);
     c->handle.number = answer.handle;
+    c->handle.offer.handle = answer.handle;
+    memcpy(c->handle.offer.handle_id, answer.handle_id, sizeof(answer.handle_id));
     /* Relaxed because the handle is not linked yet. */
     atomic_store_explicit(&c->verdicts, answer.verdicts, memory_order_relaxed);
     hulse_handle_join(&c->handle);
@@ -112,8 +154,10 @@ static hulse_status judge(struct hulse_session *s,
 }
 
 /* A consumer with its buffers, or NULL. */
-static hulse_consumer *create(const char *subscription, const hulse_consumer_options *o)
+static hulse_consumer *
+create(const struct hulse_session *s, const char *subscription, const hulse_consumer_options *o)
 {
+    const uint32_t most = s->limits.unacked_max;
     hulse_consumer *c = calloc(1, sizeof(*c));
 
     if (c == NULL) {
@@ -130,11 +174,19 @@ static hulse_consumer *create(const char *subscription, const hulse_consumer_opt
             return NULL;
         }
     }
+    const uint32_t unacked = o->unacked_max == 0 || o->unacked_max > most ? most : o->unacked_max;
+    if (c->type != HULSE_READER && !hulse_unacked_init(&c->unacked, unacked)) {
+        free(c->assembly.buffer);
+        free(c);
+        return NULL;
+    }
     return c;
 }
 
 static void destroy(hulse_consumer *c)
 {
+    hulse_unacked_fini(&c->unacked);
+    free(c->handle.names);
     free(c->assembly.buffer);
     free(c);
 }
@@ -154,8 +206,17 @@ hulse_status hulse_consumer_open(hulse_session *s,
     if (st != HULSE_OK) {
         return st;
     }
-    hulse_consumer *c = create(subscription, o);
+    hulse_consumer *c = create(s, subscription, o);
     if (c == NULL) {
+        return hulse_session_fault(s, HULSE_NO_MEMORY, "no memory for a consumer");
+    }
+    const struct hulse_ctl_attach_handle offer = {.reassembly_bytes = o->reassembly_bytes,
+                                                  .unacked_max = o->unacked_max,
+                                                  .type = (uint8_t)c->type,
+                                                  .start = (uint8_t)o->start};
+    if (!hulse_resume_keep(
+            &c->handle, &offer, topic, subscription != NULL ? subscription : "", o->name)) {
+        destroy(c);
         return hulse_session_fault(s, HULSE_NO_MEMORY, "no memory for a consumer");
     }
     (void)pthread_mutex_lock(&s->lock);
@@ -181,7 +242,7 @@ hulse_status hulse_consumer_close(hulse_consumer **c, int drain_ms)
         return HULSE_INVAL;
     }
     hulse_consumer *gone = *c;
-    const hulse_status st = hulse_consumer_sync(gone, drain_ms);
+    const hulse_status st = hulse_handle_away(&gone->handle, hulse_consumer_sync(gone, drain_ms));
 
     (void)hulse_handle_retire(&gone->handle);
     destroy(gone);

@@ -36,17 +36,17 @@ static hulse_status await(struct hulse_session *s, short events, struct hulse_de
 
 static hulse_status orphaned(struct hulse_session *s)
 {
-    hulse_session_end(
-        s, HULSE_SESSION_ORPHAN, "the daemon has gone: close the session, open again");
-    return hulse_session_fault(s, HULSE_ORPHAN, "the daemon has gone: close and open again");
+    hulse_session_orphan(s, hulse_session_word(s), HULSE_AWAY);
+    return hulse_session_fault(s, HULSE_ORPHAN, "the daemon has gone meanwhile: try again");
 }
 
-static hulse_status
-send_request(struct hulse_session *s, uint32_t req, struct hulse_deadline deadline)
+static hulse_status send_within(struct hulse_session *s,
+                                const struct hulse_packet *p,
+                                int fd,
+                                struct hulse_deadline deadline)
 {
-    memcpy(s->io.bytes + offsetof(struct hulse_ctl_head, req), &req, sizeof(req));
     for (;;) {
-        hulse_status st = hulse_packet_send(s->sock, s->io.bytes, NULL, 0);
+        hulse_status st = hulse_packet_send(s->sock, p->bytes, &fd, fd < 0 ? 0 : 1);
         if (st == HULSE_ORPHAN) {
             return orphaned(s);
         }
@@ -61,6 +61,12 @@ send_request(struct hulse_session *s, uint32_t req, struct hulse_deadline deadli
             return st;
         }
     }
+}
+
+hulse_status hulse_control_send(struct hulse_session *s, const struct hulse_packet *p, int fd)
+{
+    return p->len == 0 ? hulse_session_fault(s, HULSE_INVAL, "the names are too long")
+                       : send_within(s, p, fd, hulse_deadline_in(s->timeout_ms));
 }
 
 static hulse_status refused(struct hulse_session *s)
@@ -131,7 +137,8 @@ hulse_status hulse_control_call(struct hulse_session *s, unsigned answer)
     if (s->io.len == 0) {
         return hulse_session_fault(s, HULSE_INVAL, "the names are too long for one message");
     }
-    hulse_status st = send_request(s, req, deadline);
+    memcpy(s->io.bytes + offsetof(struct hulse_ctl_head, req), &req, sizeof(req));
+    hulse_status st = send_within(s, &s->io, -1, deadline);
     while (st == HULSE_OK) {
         switch (hulse_packet_receive(s->sock, &s->io, &why)) {
         case HULSE_PACKET_OK:

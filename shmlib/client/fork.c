@@ -41,8 +41,10 @@ static void drop_group(struct hulse_group *g)
 {
     drop(&g->wake);
     drop(&g->epoll);
+    drop(&g->timer);
     for (struct hulse_handle *h = g->handles; h != NULL; h = h->next) {
         drop(&h->channel->fd_a);
+        drop(&h->channel->offer.fd_b);
     }
 }
 

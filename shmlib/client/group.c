@@ -12,13 +12,42 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
+
+#define LOCK_BUSY_NS (5 * HULSE_NS_PER_MS)
 
 static int watch(int epoll, int fd)
 {
     struct epoll_event e = {.events = EPOLLIN, .data = {.fd = fd}};
 
-    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+void hulse_group_alarm(struct hulse_group *g, uint64_t at_ns)
+{
+    const struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at_ns / HULSE_NS_PER_S),
+                                                 .tv_nsec = (long)(at_ns % HULSE_NS_PER_S)}};
+
+    (void)timerfd_settime(g->timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+void hulse_group_deafen(struct hulse_group *g)
+{
+    /* A hung-up descriptor would keep the epoll descriptor readable for ever. */
+    (void)epoll_ctl(g->epoll, EPOLL_CTL_DEL, g->wake, NULL);
+    (void)epoll_ctl(g->epoll, EPOLL_CTL_DEL, g->session->sock, NULL);
+    /* Relaxed because who sleeps on a dead descriptor wakes at once. */
+    atomic_store_explicit(&g->deaf, true, memory_order_relaxed);
+}
+
+void hulse_group_hear(struct hulse_group *g, bool wake)
+{
+    /* What was there before left the epoll set when its last descriptor was replaced. */
+    (void)watch(g->epoll, wake ? g->wake : g->session->sock);
+    if (wake) {
+        atomic_store_explicit(&g->deaf, false, memory_order_relaxed);
+    }
 }
 
 hulse_status
@@ -32,12 +61,16 @@ hulse_group_add(struct hulse_session *s, int wake, uint32_t wire_number, unsigne
     }
     *g = (struct hulse_group){.session = s,
                               .number = s->group_count,
+                              .timer = -1,
                               .wire_number = wire_number,
                               .wake = wake,
-                              .attached = true};
+                              .epoch = hulse_session_epoch(s),
+                              .attached = hulse_session_word(s)};
     (void)pthread_mutex_init(&g->lock, NULL);
     g->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (g->epoll < 0 || fcntl(wake, F_SETFL, O_NONBLOCK) != 0 || watch(g->epoll, wake) != 0 ||
+    g->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (g->epoll < 0 || g->timer < 0 || watch(g->epoll, g->timer) != 0 ||
+        fcntl(wake, F_SETFL, O_NONBLOCK) != 0 || watch(g->epoll, wake) != 0 ||
         watch(g->epoll, s->sock) != 0) {
         const int error = errno;
         hulse_group_free(g);
@@ -59,6 +92,9 @@ void hulse_group_free(struct hulse_group *g)
     }
     if (g->epoll >= 0) {
         (void)close(g->epoll);
+    }
+    if (g->timer >= 0) {
+        (void)close(g->timer);
     }
     free(g);
 }
@@ -95,7 +131,7 @@ hulse_status hulse_handle_status(struct hulse_handle *h)
     const char *why = NULL;
     const hulse_status st = hulse_session_status(h->channel->session, &why);
 
-    if (failed != 0 && (st == HULSE_OK || st == HULSE_ORPHAN)) {
+    if (failed != 0 && (st == HULSE_OK || st == HULSE_ORPHAN || st == HULSE_REFUSED)) {
         h->failure_told = true;
         return hulse_handle_refuse(h, failed, h->failed_text);
     }
@@ -104,26 +140,48 @@ hulse_status hulse_handle_status(struct hulse_handle *h)
 
 void hulse_group_drain(struct hulse_group *g)
 {
+    const uint64_t seen = hulse_session_word(g->session);
     uint8_t bytes[256];
     ssize_t got = 0;
 
+    if (atomic_load_explicit(&g->deaf, memory_order_relaxed)) {
+        return;
+    }
     do {
         got = read(g->wake, bytes, sizeof(bytes));
     } while (got == (ssize_t)sizeof(bytes) || (got < 0 && errno == EINTR));
     if (got == 0) {
-        hulse_session_end(
-            g->session, HULSE_SESSION_ORPHAN, "the daemon has gone: close the session, open again");
+        hulse_session_orphan(g->session, seen, HULSE_AWAY);
     }
 }
 
-/* A hung-up socket would keep the epoll descriptor readable for ever. */
-static void detach(struct hulse_group *g)
+void hulse_group_tend(struct hulse_group *g)
 {
-    if (g->attached && hulse_session_state(g->session) != HULSE_SESSION_LIVE) {
-        (void)epoll_ctl(g->epoll, EPOLL_CTL_DEL, g->wake, NULL);
-        (void)epoll_ctl(g->epoll, EPOLL_CTL_DEL, g->session->sock, NULL);
-        g->attached = false;
+    struct hulse_session *s = g->session;
+    uint64_t fired = 0;
+
+    const ssize_t got = read(g->timer, &fired, sizeof(fired));
+    (void)got; /* whether it was the timer or not */
+    (void)hulse_session_tend(s);
+    if (hulse_session_state(s) != HULSE_SESSION_LIVE || hulse_group_attached(g)) {
+        return;
     }
+    if (pthread_mutex_trylock(&s->lock) != 0) {
+        /* Whoever has it does nothing for our channels. */
+        hulse_group_alarm(g, hulse_clock_ns(CLOCK_MONOTONIC) + LOCK_BUSY_NS);
+        return;
+    }
+    const uint64_t word = hulse_session_word(s);
+    bool all = true;
+    for (struct hulse_handle *h = g->handles; h != NULL; h = h->next) {
+        hulse_channel_reattach(h->channel);
+        all = all && h->channel->word == word;
+    }
+    if (all) {
+        /* Relaxed because it is only compared. */
+        atomic_store_explicit(&g->attached, word, memory_order_relaxed);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
 }
 
 static void flush_handles(struct hulse_group *g)
@@ -215,15 +273,12 @@ hulse_status hulse_poll(hulse_session *s, unsigned group)
 
     if (st != HULSE_OK) {
         if (g != NULL) {
-            detach(g);
+            hulse_group_deafen(g); /* nonsense, or a fork: there is nothing to wait for */
         }
         return st;
     }
-    if (g->attached) {
-        hulse_group_drain(g);
-    }
-    (void)hulse_session_tend(s);
-    detach(g);
+    hulse_group_drain(g);
+    hulse_group_tend(g);
     (void)pthread_mutex_lock(&g->lock);
     flush_handles(g);
     (void)pthread_mutex_unlock(&g->lock);
@@ -239,7 +294,7 @@ hulse_status hulse_arm(hulse_session *s, unsigned group)
         return st;
     }
     group_announce(g);
-    return group_ready(g) == HULSE_OK ? HULSE_AGAIN : leave(s);
+    return group_ready(g) == HULSE_OK ? HULSE_AGAIN : HULSE_OK;
 }
 
 hulse_status hulse_wait(hulse_session *s, unsigned group, int timeout_ms)
@@ -253,8 +308,7 @@ hulse_status hulse_wait(hulse_session *s, unsigned group, int timeout_ms)
     const struct hulse_waiter w = {
         .group = g, .ready = group_ready, .announce = group_announce, .of = g};
     st = hulse_waiter_run(&w, timeout_ms);
-    detach(g);
-    return st == HULSE_ORPHAN || st == HULSE_PROTOCOL ? leave(s) : st;
+    return st == HULSE_REFUSED || st == HULSE_PROTOCOL ? leave(s) : st;
 }
 
 /* Asks for the pipe of one more group. Requires: lock. */
@@ -278,14 +332,12 @@ static hulse_status group_open(hulse_session *s, unsigned *group)
 
 hulse_status hulse_group_open(hulse_session *s, unsigned *group)
 {
-    const char *why = NULL;
-
     if (s == NULL || group == NULL) {
         return HULSE_INVAL;
     }
-    hulse_status st = hulse_session_status(s, &why);
+    hulse_status st = hulse_session_await(s);
     if (st != HULSE_OK) {
-        return hulse_session_fault(s, st, "%s", why);
+        return st;
     }
     if ((s->limits.features & HULSE_FEATURE_GROUPS) == 0) {
         return hulse_session_fault(s, HULSE_UNSUPPORTED, "this daemon has one wait group only");

@@ -11,14 +11,10 @@
 
 hulse_status hulse_session_ready(struct hulse_session *s, const char *topic, unsigned group)
 {
-    const char *why = NULL;
-    const hulse_status st = hulse_session_status(s, &why);
+    const hulse_status st = hulse_session_await(s);
 
-    if (st == HULSE_CLOSED) {
-        return st;
-    }
     if (st != HULSE_OK) {
-        return hulse_session_fault(s, st, "%s", why);
+        return st;
     }
     /* Relaxed because the word stands alone. */
     if (atomic_load_explicit(&s->draining, memory_order_relaxed)) {
@@ -34,6 +30,23 @@ hulse_status hulse_session_ready(struct hulse_session *s, const char *topic, uns
         return hulse_session_fault(s, HULSE_INVAL, "there is no wait group %u", group);
     }
     return HULSE_OK;
+}
+
+uint16_t hulse_handle_first_index(const struct hulse_session *s)
+{
+    const uint64_t word = hulse_session_word(s);
+    uint32_t first = 0;
+
+    for (uint32_t i = 0; i < s->group_count; i++) {
+        for (const struct hulse_handle *h = hulse_group_find(s, i)->handles; h != NULL;
+             h = h->next) {
+            const uint32_t index = h->number & UINT16_MAX;
+            if (h->channel->word != word && index >= first) {
+                first = index + 1;
+            }
+        }
+    }
+    return (uint16_t)first;
 }
 
 hulse_status hulse_handle_close(struct hulse_handle *h, int drain_ms)
@@ -92,7 +105,7 @@ hulse_status hulse_handle_retire(struct hulse_handle *h)
     lock_lists(g);
     hulse_handle_unlink(g, h);
     unlock_lists(g);
-    if (hulse_session_state(s) == HULSE_SESSION_LIVE) {
+    if (hulse_channel_attached(h->channel)) {
         const struct hulse_ctl_close_handle close = {.handle = h->number};
         hulse_packet_begin(&s->io, HULSE_CTL_CLOSE_HANDLE, 0, &close);
         st = hulse_control_call(s, HULSE_CTL_OK);
@@ -103,4 +116,22 @@ hulse_status hulse_handle_retire(struct hulse_handle *h)
     }
     (void)pthread_mutex_unlock(&s->lock);
     return st;
+}
+
+hulse_status hulse_handle_usable(struct hulse_handle *h)
+{
+    hulse_channel_drive(h->channel);
+    const hulse_status st = hulse_handle_status(h);
+    return st == HULSE_ORPHAN || st == HULSE_REFUSED ? HULSE_OK : st;
+}
+
+hulse_status hulse_handle_away(struct hulse_handle *h, hulse_status st)
+{
+    const char *why = NULL;
+
+    if (st != HULSE_TIMED_OUT) {
+        return st;
+    }
+    const hulse_status now = hulse_session_status(h->channel->session, &why);
+    return now == HULSE_OK ? st : hulse_session_fault(h->channel->session, now, "%s", why);
 }

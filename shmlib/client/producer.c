@@ -19,8 +19,9 @@ static hulse_status explain_full(hulse_producer *p, uint64_t bytes)
 
     ch->room_wanted = bytes;
     hulse_channel_look(ch, hulse_clock_ns(CLOCK_MONOTONIC_COARSE));
-    if (hulse_session_status(ch->session, &why) == HULSE_ORPHAN) {
-        return hulse_handle_refuse(&p->handle, HULSE_ORPHAN, why);
+    const hulse_status st = hulse_session_status(ch->session, &why);
+    if (st == HULSE_REFUSED) {
+        return hulse_handle_refuse(&p->handle, st, why);
     }
     if (hulse_channel_receipts_full(ch)) {
         return hulse_handle_refuse(&p->handle,
@@ -29,7 +30,10 @@ static hulse_status explain_full(hulse_producer *p, uint64_t bytes)
                                    "hulse_receipts()");
     }
     return hulse_handle_refuse(
-        &p->handle, HULSE_AGAIN, "the ring is full: call hulse_wait_space(), or try after a poll");
+        &p->handle,
+        HULSE_AGAIN,
+        st == HULSE_ORPHAN ? "the ring is full and the daemon is away: call hulse_wait_space()"
+                           : "the ring is full: call hulse_wait_space(), or try after a poll");
 }
 
 hulse_status hulse_producer_reserve(hulse_producer *p, uint64_t bytes)
@@ -89,6 +93,10 @@ void hulse_producer_append(hulse_producer *p, const struct hulse_record_shape *s
     ch->pending += 1;
     if (shape->type == HULSE_RECORD_MESSAGE || (shape->flags & HULSE_RECORD_LAST) != 0) {
         p->handle.seq += 1;
+        if (ch->ends != NULL) {
+            ch->ends[ch->ends_next & ch->ends_mask] = (uint32_t)ch->tx.tail;
+            ch->ends_next += 1;
+        }
     }
 }
 

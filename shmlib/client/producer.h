@@ -33,16 +33,15 @@ static inline uint64_t hulse_record_bytes(uint64_t payload_bytes, uint64_t meta_
 /* BUSY, with text: a message larger than the ring is half published. */
 hulse_status hulse_producer_cut(hulse_producer *p);
 
-/* OK also for an orphan, whose ring is still there. */
+/* OK also without a daemon: the ring is still there. */
 static inline hulse_status hulse_producer_usable(hulse_producer *p)
 {
     /* Relaxed because the slow path acquires. */
-    if (hulse_session_state(p->handle.channel->session) == HULSE_SESSION_LIVE &&
+    if (hulse_channel_attached(p->handle.channel) &&
         atomic_load_explicit(&p->handle.failed, memory_order_relaxed) == 0) {
         return HULSE_OK;
     }
-    const hulse_status st = hulse_handle_status(&p->handle);
-    return st == HULSE_ORPHAN ? HULSE_OK : st;
+    return hulse_handle_usable(&p->handle);
 }
 
 /* Room for `bytes` at the tail, or AGAIN, RECEIPTS, ORPHAN, PROTOCOL with the handle's text. */

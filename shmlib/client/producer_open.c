@@ -47,6 +47,7 @@ static hulse_status open_handle(struct hulse_session *s,
     const struct hulse_ctl_open_producer ask = {
         .channel = p->handle.channel->number,
         .send_timeout_ms = o->send_timeout_ms,
+        .flags = hulse_handle_first_index(s),
         .topic_len = (uint16_t)strlen(topic),
     };
     struct hulse_ctl_producer answer;
@@ -58,6 +59,8 @@ static hulse_status open_handle(struct hulse_session *s,
         hulse_control_answer(s, &answer, sizeof(answer));
         p->handle.number = answer.handle;
         p->handle.bytes_max = answer.message_max;
+        p->handle.offer.handle = answer.handle;
+        memcpy(p->handle.offer.handle_id, answer.handle_id, sizeof(answer.handle_id));
         hulse_handle_join(&p->handle);
     }
     return st;
@@ -113,10 +116,16 @@ hulse_status hulse_producer_open(hulse_session *s,
     }
     p->handle.kind = HULSE_CHANNEL_PRODUCER;
     p->handle.error = "nothing has failed";
+    const struct hulse_ctl_attach_handle offer = {.send_timeout_ms = o->send_timeout_ms};
+    if (!hulse_resume_keep(&p->handle, &offer, topic, "", "")) {
+        free(p);
+        return hulse_session_fault(s, HULSE_NO_MEMORY, "no memory for a producer");
+    }
     (void)pthread_mutex_lock(&s->lock);
     st = open_both(s, p, topic, o);
     (void)pthread_mutex_unlock(&s->lock);
     if (st != HULSE_OK) {
+        free(p->handle.names);
         free(p);
         return st;
     }
@@ -133,7 +142,7 @@ hulse_status hulse_producer_close(hulse_producer **p, int drain_ms)
     struct hulse_channel *ch = gone->handle.channel;
     const bool cut = ch->cut_at != 0 && ch->cut_owner == gone;
     const bool shared = ch->users > 1; /* else the channel goes with the handle */
-    hulse_status st = hulse_producer_settle(gone, drain_ms);
+    hulse_status st = hulse_handle_away(&gone->handle, hulse_producer_settle(gone, drain_ms));
 
     if (ch->claimant == gone) {
         ch->claimant = NULL;
@@ -146,9 +155,10 @@ hulse_status hulse_producer_close(hulse_producer **p, int drain_ms)
         /* Not before the answer: until then the daemon takes nothing else between fragments. */
         ch->cut_at = 0;
     }
-    if (cut && (st == HULSE_OK || st == HULSE_TIMED_OUT)) {
+    if (cut && (st == HULSE_OK || st == HULSE_TIMED_OUT || st == HULSE_ORPHAN)) {
         st = HULSE_FAILED; /* what is half published will never be whole */
     }
+    free(gone->handle.names);
     free(gone);
     *p = NULL;
     return st;

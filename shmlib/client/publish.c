@@ -324,7 +324,10 @@ hulse_status hulse_mt_publish(hulse_producer *p,
     hulse_status st = lock_within(&ch->mt, timeout_ms);
     if (st == HULSE_OK) {
         const int left_ms = timeout_ms < 0 ? timeout_ms : hulse_deadline_left(deadline, timeout_ms);
+        /* Relaxed because the mutex orders it. */
+        atomic_store_explicit(&ch->mt_held, true, memory_order_relaxed);
         st = hulse_publish_wait(p, data, bytes, m, token, left_ms);
+        atomic_store_explicit(&ch->mt_held, false, memory_order_relaxed);
         (void)pthread_mutex_unlock(&ch->mt);
     }
     return st;

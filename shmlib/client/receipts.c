@@ -28,11 +28,49 @@ static void fill_receipt(struct hulse_receipt *out, const struct hulse_receipt_r
     };
 }
 
-hulse_status
-hulse_receipts(hulse_producer *p, struct hulse_receipt *out, unsigned max, unsigned *count)
+/* Copies up to `max` receipts out of one ring; nonsense ends the session. */
+static unsigned take_receipts(struct hulse_channel *ch,
+                              struct hulse_ring_rx *rx,
+                              struct hulse_receipt *out,
+                              unsigned max)
 {
     unsigned n = 0;
 
+    while (n < max && hulse_ring_rx_ready(rx) != 0) {
+        struct hulse_receipt_record r;
+        if (hulse_ring_rx_ready(rx) % HULSE_RECEIPT_BYTES != 0) {
+            (void)hulse_channel_broken(ch, "the receipt ring's position is impossible");
+        }
+        if (hulse_session_state(ch->session) == HULSE_SESSION_BROKEN) {
+            break;
+        }
+        memcpy(&r, hulse_ring_rx_at(rx, rx->read), sizeof(r));
+        hulse_ring_rx_take(rx, sizeof(r));
+        fill_receipt(&out[n], &r);
+        n += 1;
+    }
+    return n;
+}
+
+/* Those of daemons that have gone come first. */
+static unsigned take_old(struct hulse_channel *ch, struct hulse_receipt *out, unsigned max)
+{
+    unsigned n = 0;
+
+    while (ch->old_count != 0 && n < max) {
+        n += take_receipts(ch, &ch->olds[0].rx, &out[n], max - n);
+        if (hulse_ring_rx_ready(&ch->olds[0].rx) == 0) {
+            hulse_channel_drop_old(ch);
+        } else if (n < max) {
+            break;
+        }
+    }
+    return n;
+}
+
+hulse_status
+hulse_receipts(hulse_producer *p, struct hulse_receipt *out, unsigned max, unsigned *count)
+{
     if (p == NULL || count == NULL || (out == NULL && max != 0)) {
         return HULSE_INVAL;
     }
@@ -41,18 +79,9 @@ hulse_receipts(hulse_producer *p, struct hulse_receipt *out, unsigned max, unsig
     if (hulse_session_state(ch->session) >= HULSE_SESSION_BROKEN) {
         return hulse_handle_status(&p->handle);
     }
-    while (n < max && hulse_channel_unread(ch)) {
-        struct hulse_receipt_record r;
-        if (hulse_ring_rx_ready(&ch->rx) % HULSE_RECEIPT_BYTES != 0) {
-            (void)hulse_channel_broken(ch, "the receipt ring's position is impossible");
-        }
-        if (hulse_session_state(ch->session) == HULSE_SESSION_BROKEN) {
-            break;
-        }
-        memcpy(&r, hulse_ring_rx_at(&ch->rx, ch->rx.read), sizeof(r));
-        hulse_ring_rx_take(&ch->rx, sizeof(r));
-        fill_receipt(&out[n], &r);
-        n += 1;
+    unsigned n = take_old(ch, out, max);
+    if (ch->old_count == 0 && n < max && hulse_channel_unread(ch)) {
+        n += take_receipts(ch, &ch->rx, &out[n], max - n);
     }
     *count = n;
     ch->give_to = ch->rx.read;
@@ -63,7 +92,8 @@ hulse_receipts(hulse_producer *p, struct hulse_receipt *out, unsigned max, unsig
         return HULSE_OK;
     }
     hulse_channel_look(ch, hulse_clock_ns(CLOCK_MONOTONIC_COARSE));
-    return hulse_handle_status(&p->handle);
+    const hulse_status st = hulse_handle_status(&p->handle);
+    return st == HULSE_ORPHAN ? HULSE_OK : st;
 }
 
 /* ---- waiting ------------------------------------------------------------------------------ */
@@ -119,6 +149,9 @@ static hulse_status closing_ready(void *of)
     const struct wish *w = of;
     struct hulse_channel *ch = w->p->handle.channel;
 
+    while (ch->old_count != 0) {
+        hulse_channel_drop_old(ch);
+    }
     if (hulse_channel_unread(ch)) {
         hulse_ring_rx_take(&ch->rx, hulse_ring_rx_ready(&ch->rx));
         ch->give_to = ch->rx.read;
@@ -127,11 +160,21 @@ static hulse_status closing_ready(void *of)
     return hulse_channel_settled(ch);
 }
 
+/* A shared producer's wait is for one channel of a group that belongs to another thread. */
+static struct hulse_channel *alone(struct hulse_channel *ch)
+{
+    /* Relaxed because the mutex orders it. */
+    return atomic_load_explicit(&ch->mt_held, memory_order_relaxed) ? ch : NULL;
+}
+
 static hulse_status wait_for(struct wish *w, hulse_status (*ready)(void *of), int timeout_ms)
 {
     struct hulse_handle *h = &w->p->handle;
-    const struct hulse_waiter waiter = {
-        .group = h->channel->group, .ready = ready, .announce = announce, .of = w};
+    const struct hulse_waiter waiter = {.group = h->channel->group,
+                                        .channel = alone(h->channel),
+                                        .ready = ready,
+                                        .announce = announce,
+                                        .of = w};
     hulse_status st = hulse_producer_usable(w->p);
 
     if (st != HULSE_OK) {
@@ -145,7 +188,11 @@ static hulse_status wait_for(struct wish *w, hulse_status (*ready)(void *of), in
     case HULSE_RECEIPTS:
         return hulse_handle_refuse(h, st, "receipts are unread: call hulse_receipts()");
     case HULSE_TIMED_OUT:
-        return hulse_handle_refuse(h, st, "the daemon was not done in time");
+        return hulse_handle_refuse(h,
+                                   st,
+                                   hulse_channel_attached(h->channel)
+                                       ? "the daemon was not done in time"
+                                       : "no daemon came back in time");
     default:
         (void)hulse_handle_status(h);
         return st;
@@ -175,11 +222,12 @@ hulse_status hulse_wait_space(hulse_producer *p, uint32_t max_bytes, int timeout
 static uint64_t take_failures(struct hulse_channel *ch)
 {
     /* Relaxed because the acquire of up_head ordered it. */
-    const uint64_t now = atomic_load_explicit(&hulse_region_b(&ch->b)->stats[HULSE_STAT_FAILED],
-                                              memory_order_relaxed);
-    const uint64_t failed = now - ch->failed_seen;
+    const uint64_t now =
+        atomic_load_explicit(&ch->bw->stats[HULSE_STAT_FAILED], memory_order_relaxed);
+    const uint64_t failed = now - ch->failed_seen + ch->failed_kept;
 
     ch->failed_seen = now;
+    ch->failed_kept = 0;
     return failed;
 }
 

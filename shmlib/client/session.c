@@ -55,7 +55,8 @@ const char *hulse_last_error(const hulse_session *s)
 
 uint64_t hulse_session_id(const hulse_session *s)
 {
-    return s == NULL ? 0 : s->limits.session;
+    /* Relaxed because it stands alone. */
+    return s == NULL ? 0 : atomic_load_explicit(&s->id, memory_order_relaxed);
 }
 
 const char *hulse_version(void)

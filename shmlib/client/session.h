@@ -3,7 +3,9 @@
  * session - the connection to the daemon: socket, wait groups, handles, and its state.
  *
  *     LIVE --hang-up, goodbye--> ORPHAN      rings stay readable, claims go on while there is room
- *     LIVE, ORPHAN --nonsense--> BROKEN      every call gives PROTOCOL
+ *     ORPHAN --connected, WELCOME--> LIVE    of the next epoch; each channel follows (reattach.c)
+ *     ORPHAN --no common version--> REFUSED  as ORPHAN, and asked again now and then
+ *     any of these --nonsense--> BROKEN      every call gives PROTOCOL
  *     any --fork--> FORKED                   every call in the child gives CLOSED
  *
  * Threads: control calls and the socket are under `lock`; each group's list of handles is under
@@ -19,14 +21,16 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/un.h>
 
 #define HULSE_GROUPS_MAX 64U
 #define HULSE_FAULT_BYTES 768U
-#define HULSE_FEATURES (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS)
+#define HULSE_FEATURES (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME)
 
 enum hulse_session_state {
     HULSE_SESSION_LIVE = 0,
     HULSE_SESSION_ORPHAN,
+    HULSE_SESSION_REFUSED,
     HULSE_SESSION_BROKEN,
     HULSE_SESSION_FORKED
 };
@@ -44,30 +48,55 @@ struct hulse_handle {
     uint32_t kind;       /* enum hulse_channel_kind */
     bool failure_told;
     struct hulse_handle *next; /* in the group; changed under registry and group lock */
+    /* What the next daemon is told (resume.c); the texts lie in `names`, one behind the other. */
+    struct hulse_ctl_attach_handle offer;
+    char *names;
+    uint32_t offer_req; /* under the session lock: its answer is awaited; 0 = none */
     char failed_text[HULSE_TOPIC_BYTES_MAX + 1];
 };
 
 struct hulse_group {
     struct hulse_session *session;
-    uint32_t number;      /* the application's: the index in the session */
-    uint32_t wire_number; /* the daemon's; another when an answer of its came too late */
-    int wake;             /* read end of the daemon's pipe */
-    int epoll;            /* hulse_fd(): wake and the session's socket */
-    bool attached;        /* both are still in epoll; owner: the group's thread, as of the next */
-    uint64_t rechecks;    /* finds that no wake-up had announced */
+    uint32_t number;            /* the application's: the index in the session */
+    uint32_t wire_number;       /* the daemon's; another when an answer of its came too late */
+    int wake;                   /* read end of the daemon's pipe; the number stays */
+    int epoll;                  /* hulse_fd(): wake, timer and the session's socket */
+    int timer;                  /* when the next step towards a daemon is due */
+    _Atomic(bool) deaf;         /* the pipe is a dead daemon's */
+    uint32_t wake_req;          /* under the session lock: GROUP_OK is awaited; 0 = none */
+    uint32_t epoch;             /* under the session lock: of `wake` */
+    _Atomic(uint64_t) attached; /* the session's word when all its channels were attached */
+    uint64_t rechecks;          /* finds that no wake-up had announced; owner: the group's thread */
     pthread_mutex_t lock;
     struct hulse_handle *handles;
 };
 
+/* The way to the next daemon. Under the session lock, but for what is atomic. */
+struct hulse_resume {
+    enum hulse_resume_stage {
+        HULSE_RESUME_IDLE = 0, /* live */
+        HULSE_RESUME_CONNECTING,
+        HULSE_RESUME_GREETING /* WELCOME is awaited */
+    } stage;
+    unsigned attempts;
+    uint64_t seed;
+    uint64_t deadline_ns;     /* of WELCOME */
+    _Atomic(uint64_t) due_ns; /* CLOCK_MONOTONIC; next attempt */
+    struct sockaddr_un address;
+    struct hulse_packet hello;
+};
+
 struct hulse_session {
     /* Read by every call; changes a few times in a life. */
-    _Atomic(int) state;        /* enum hulse_session_state */
+    _Atomic(uint64_t) word;    /* epoch << 8 | enum hulse_session_state */
     _Atomic(const char *) why; /* static text of the state */
     _Atomic(bool) draining;    /* the daemon is going to stop */
-    int sock;
+    _Atomic(bool) deaf;        /* nobody is at the other end of `sock` */
+    _Atomic(uint64_t) id;      /* the daemon's number of this session */
+    int sock;                  /* the numbers of both stay, whatever is behind them */
     int bell;
-    int timeout_ms; /* of control calls */
-    struct hulse_ctl_welcome limits;
+    int timeout_ms;                  /* of control calls */
+    struct hulse_ctl_welcome limits; /* the first daemon's */
     _Atomic(struct hulse_group *) groups[HULSE_GROUPS_MAX];
 
     /* Under `lock`. */
@@ -75,6 +104,7 @@ struct hulse_session {
     uint32_t req;
     uint32_t group_count;
     struct hulse_packet io;
+    struct hulse_resume resume;
 
     pthread_mutex_t fault_lock;
     char fault[HULSE_FAULT_BYTES];
@@ -82,14 +112,33 @@ struct hulse_session {
     struct hulse_session *next_live; /* under the registry lock (fork.c) */
 };
 
-static inline int hulse_session_state(const struct hulse_session *s)
+#define HULSE_AWAY "the daemon has gone; the next one is awaited"
+
+#define HULSE_STATE_MASK UINT64_C(0xff)
+#define HULSE_EPOCH_SHIFT 8
+
+/* State and epoch together, so that what was seen of one daemon is not said of the next. */
+static inline uint64_t hulse_session_word(const struct hulse_session *s)
 {
     /* Relaxed because the hot path only branches on it; whoever needs the reason acquires. */
-    return atomic_load_explicit(&s->state, memory_order_relaxed);
+    return atomic_load_explicit(&s->word, memory_order_relaxed);
 }
 
-/* OK while live, else ORPHAN, PROTOCOL or CLOSED; *why becomes the reason unless OK. */
+static inline int hulse_session_state(const struct hulse_session *s)
+{
+    return (int)(hulse_session_word(s) & HULSE_STATE_MASK);
+}
+
+/* How often it has been attached, from 0. */
+static inline uint32_t hulse_session_epoch(const struct hulse_session *s)
+{
+    return (uint32_t)(hulse_session_word(s) >> HULSE_EPOCH_SHIFT);
+}
+
+/* OK while live, else ORPHAN, REFUSED, PROTOCOL or CLOSED; *why becomes the reason unless OK. */
 hulse_status hulse_session_status(const struct hulse_session *s, const char **why);
+/* Moves from LIVE to ORPHAN, unless the word has changed since the hang-up was looked for. */
+void hulse_session_orphan(struct hulse_session *s, uint64_t seen, const char *why);
 /* Moves to a worse state, or does nothing. `why` is static. */
 void hulse_session_end(struct hulse_session *s, enum hulse_session_state to, const char *why);
 /* Stores the text of the session's last failure; gives `status`. */
@@ -99,6 +148,9 @@ hulse_session_fault(struct hulse_session *s, hulse_status status, const char *fo
 
 /* May a handle be opened on this topic and group? Stores the text if not. */
 hulse_status hulse_session_ready(struct hulse_session *s, const char *topic, unsigned group);
+
+/* Opening waits for the next daemon, up to the connect timeout. OK: the session is live. */
+hulse_status hulse_session_await(struct hulse_session *s);
 
 /* connect.c: connects and agrees on a version. Requires nothing but -1 in every descriptor. */
 hulse_status hulse_session_connect(struct hulse_session *s, const struct hulse_options *o);
@@ -112,17 +164,53 @@ hulse_status hulse_control_call(struct hulse_session *s, unsigned answer);
 /* The answer's fixed part, copied out. */
 void hulse_control_answer(const struct hulse_session *s, void *out, size_t bytes);
 
+/* Sends one packet within the connect timeout. Requires: lock. */
+hulse_status hulse_control_send(struct hulse_session *s, const struct hulse_packet *p, int fd);
+
 /* session_events.c: handles one packet that no call waits for. Requires: lock. */
 void hulse_session_event(struct hulse_session *s, struct hulse_packet *p);
 /*
- * Reads the socket if no other thread has it. AGAIN: another one has it now. Afterwards the state
- * may have changed. This is where a lost daemon is noticed and where a re-attach would be driven.
+ * Reads the socket if no other thread has it, or takes the next step towards the next daemon. AGAIN:
+ * another thread has it now. Afterwards the state may have changed.
  */
 hulse_status hulse_session_tend(struct hulse_session *s);
 /* Looks for a hang-up only: one poll, no reading. */
 void hulse_session_look(struct hulse_session *s);
 
+/* A handle by the daemon's number. Requires: session lock, so that none comes or goes. */
+struct hulse_handle *hulse_session_find(struct hulse_session *s, uint32_t number);
+/* Behind the indices of handles that this daemon has not been offered yet. Requires: session lock. */
+uint16_t hulse_handle_first_index(const struct hulse_session *s);
+/* Ends a handle's use with a text that need not be terminated. Requires: session lock. */
+void hulse_handle_fail(struct hulse_handle *h, hulse_status status, const char *text, size_t bytes);
+
+/* resume.c: steps of the session; all require its lock */
+void hulse_resume_step(struct hulse_session *s);
+/* An answer that no call waits for: of a group, a channel, a handle. False: of none of them. */
+bool hulse_resume_answer(struct hulse_session *s, struct hulse_packet *p);
+/* Remembers what a handle was opened with; false without memory. */
+bool hulse_resume_keep(struct hulse_handle *h,
+                       const struct hulse_ctl_attach_handle *like,
+                       const char *topic,
+                       const char *subscription,
+                       const char *name);
+/* Gives up this daemon: something it has to do for us failed. */
+void hulse_resume_again(struct hulse_session *s, const char *why);
+
 /* group.c */
+static inline bool hulse_group_attached(const struct hulse_group *g)
+{
+    /* Relaxed because it is only compared. */
+    return atomic_load_explicit(&g->attached, memory_order_relaxed) ==
+           hulse_session_word(g->session);
+}
+/* The group's descriptor becomes readable at this time, CLOCK_MONOTONIC; 0 = never, 1 = now. */
+void hulse_group_alarm(struct hulse_group *g, uint64_t at_ns);
+/* Nobody is at the other end of socket and pipe, or somebody new is. Requires: session lock. */
+void hulse_group_deafen(struct hulse_group *g);
+void hulse_group_hear(struct hulse_group *g, bool wake);
+/* Every thing that the group's thread has to do for the session and its channels. */
+void hulse_group_tend(struct hulse_group *g);
 /* Adds the daemon's group `wire_number`; takes `wake`. *number becomes the application's. */
 hulse_status
 hulse_group_add(struct hulse_session *s, int wake, uint32_t wire_number, unsigned *number);
@@ -143,6 +231,8 @@ hulse_status hulse_handle_close(struct hulse_handle *h, int drain_ms);
  * the handle and forgotten what was half published by it; otherwise it may not have.
  */
 hulse_status hulse_handle_retire(struct hulse_handle *h);
+/* At the end of a close whose time is over: the daemon's absence says more than TIMED_OUT. */
+hulse_status hulse_handle_away(struct hulse_handle *h, hulse_status st);
 /* The status of a handle: the session's, else its own failure; sets h->error. */
 hulse_status hulse_handle_status(struct hulse_handle *h);
 

@@ -14,12 +14,15 @@
 #include <unistd.h>
 
 #define PACKETS_PER_TEND 64
+#define AWAIT_STEP_MS 5
 
 hulse_status hulse_session_status(const struct hulse_session *s, const char **why)
 {
-    static const hulse_status statuses[] = {HULSE_OK, HULSE_ORPHAN, HULSE_PROTOCOL, HULSE_CLOSED};
+    static const hulse_status statuses[] = {
+        HULSE_OK, HULSE_ORPHAN, HULSE_REFUSED, HULSE_PROTOCOL, HULSE_CLOSED};
     /* SYNC(client.state) acquire: the reason belongs to the state. */
-    const int state = atomic_load_explicit(&s->state, memory_order_acquire);
+    const uint64_t word = atomic_load_explicit(&s->word, memory_order_acquire);
+    const uint64_t state = word & HULSE_STATE_MASK;
 
     if (state != HULSE_SESSION_LIVE) {
         /* Relaxed because the state's acquire ordered it. */
@@ -28,20 +31,34 @@ hulse_status hulse_session_status(const struct hulse_session *s, const char **wh
     return statuses[state];
 }
 
-void hulse_session_end(struct hulse_session *s, enum hulse_session_state to, const char *why)
+void hulse_session_orphan(struct hulse_session *s, uint64_t seen, const char *why)
 {
-    /* Relaxed because the exchange below decides. */
-    int now = atomic_load_explicit(&s->state, memory_order_relaxed);
-
-    if (now >= (int)to) {
+    if ((seen & HULSE_STATE_MASK) != HULSE_SESSION_LIVE) {
         return;
     }
     /* Relaxed because the state's release publishes it; the last writer of two is as good. */
     atomic_store_explicit(&s->why, why, memory_order_relaxed);
     /* SYNC(client.state) release: the reason before the state. */
-    while (now < (int)to &&
-           !atomic_compare_exchange_weak_explicit(
-               &s->state, &now, (int)to, memory_order_release, memory_order_relaxed)) {
+    (void)atomic_compare_exchange_strong_explicit(
+        &s->word, &seen, seen | HULSE_SESSION_ORPHAN, memory_order_release, memory_order_relaxed);
+}
+
+void hulse_session_end(struct hulse_session *s, enum hulse_session_state to, const char *why)
+{
+    uint64_t now = hulse_session_word(s);
+
+    if ((now & HULSE_STATE_MASK) >= (uint64_t)to) {
+        return;
+    }
+    /* Relaxed because the state's release publishes it; the last writer of two is as good. */
+    atomic_store_explicit(&s->why, why, memory_order_relaxed);
+    /* SYNC(client.state) release: the reason before the state. */
+    while ((now & HULSE_STATE_MASK) < (uint64_t)to &&
+           !atomic_compare_exchange_weak_explicit(&s->word,
+                                                  &now,
+                                                  (now & ~HULSE_STATE_MASK) | (uint64_t)to,
+                                                  memory_order_release,
+                                                  memory_order_relaxed)) {
     }
     if (to == HULSE_SESSION_BROKEN) {
         /* Wakes this session's other threads and tells the daemon. */
@@ -49,8 +66,7 @@ void hulse_session_end(struct hulse_session *s, enum hulse_session_state to, con
     }
 }
 
-/* A handle by the daemon's number. Requires: session lock, so that none comes or goes. */
-static struct hulse_handle *find_handle(struct hulse_session *s, uint32_t number)
+struct hulse_handle *hulse_session_find(struct hulse_session *s, uint32_t number)
 {
     for (uint32_t i = 0; i < s->group_count; i++) {
         struct hulse_group *g = hulse_group_find(s, i);
@@ -63,7 +79,7 @@ static struct hulse_handle *find_handle(struct hulse_session *s, uint32_t number
     return NULL;
 }
 
-static void fail_handle(struct hulse_handle *h, hulse_status status, const char *text, size_t bytes)
+void hulse_handle_fail(struct hulse_handle *h, hulse_status status, const char *text, size_t bytes)
 {
     /* Relaxed because only the holder of the session lock writes it. */
     if (atomic_load_explicit(&h->failed, memory_order_relaxed) != 0) {
@@ -86,7 +102,7 @@ static void handle_event(struct hulse_handle *h, const struct hulse_ctl_event *e
     switch (e->event) {
     case HULSE_EVENT_HANDLE_FAILED:
     case HULSE_EVENT_FENCED:
-        fail_handle(h, e->status, text, e->text_len);
+        hulse_handle_fail(h, e->status, text, e->text_len);
         break;
     case HULSE_EVENT_CONSUMER_CHANGED:
         if (c != NULL) {
@@ -97,7 +113,7 @@ static void handle_event(struct hulse_handle *h, const struct hulse_ctl_event *e
     case HULSE_EVENT_SOURCE:
         if (c != NULL && !hulse_sources_add(&c->sources, e->arg, text, e->text_len)) {
             static const char full[] = "the subscription has more topics than a consumer can name";
-            fail_handle(h, HULSE_LIMIT, full, sizeof(full) - 1);
+            hulse_handle_fail(h, HULSE_LIMIT, full, sizeof(full) - 1);
         }
         break;
     default:
@@ -108,19 +124,25 @@ static void handle_event(struct hulse_handle *h, const struct hulse_ctl_event *e
 static void event(struct hulse_session *s, const struct hulse_packet *p)
 {
     struct hulse_ctl_event e;
+    const char *text = (const char *)p->bytes + sizeof(e);
 
     memcpy(&e, p->bytes, sizeof(e));
     if (e.handle != 0) {
-        struct hulse_handle *h = find_handle(s, e.handle);
+        struct hulse_handle *h = hulse_session_find(s, e.handle);
         if (h != NULL) { /* else it crossed our close */
-            handle_event(h, &e, (const char *)p->bytes + sizeof(e));
+            handle_event(h, &e, text);
         }
     } else if (e.event == HULSE_EVENT_DRAIN) {
         /* Relaxed because the word stands alone. */
         atomic_store_explicit(&s->draining, true, memory_order_relaxed);
     } else if (e.event == HULSE_EVENT_GOODBYE) {
-        hulse_session_end(
-            s, HULSE_SESSION_ORPHAN, "the daemon has stopped: close the session, open again");
+        hulse_session_orphan(
+            s, hulse_session_word(s), "the daemon has stopped; the next one is awaited");
+    } else if (e.event == HULSE_EVENT_HANDLE_FAILED && e.status == HULSE_PROTOCOL) {
+        /* It would say the same again. */
+        (void)hulse_session_fault(
+            s, HULSE_PROTOCOL, "hulsed ends the session: %.*s", (int)e.text_len, text);
+        hulse_session_end(s, HULSE_SESSION_BROKEN, "hulsed ended the session for a broken rule");
     }
 }
 
@@ -160,13 +182,14 @@ void hulse_session_event(struct hulse_session *s, struct hulse_packet *p)
     memcpy(&head, p->bytes, sizeof(head));
     if (head.type == HULSE_CTL_EVENT) {
         event(s, p);
-    } else {
+    } else if (!hulse_resume_answer(s, p)) {
         late_answer(s, p, head.type);
     }
 }
 
 static void read_socket(struct hulse_session *s)
 {
+    const uint64_t seen = hulse_session_word(s);
     const char *why = NULL;
 
     for (int i = 0; i < PACKETS_PER_TEND; i++) {
@@ -181,8 +204,7 @@ static void read_socket(struct hulse_session *s)
             return;
         case HULSE_PACKET_EOF:
         case HULSE_PACKET_ERROR:
-            hulse_session_end(
-                s, HULSE_SESSION_ORPHAN, "the daemon has gone: close the session, open again");
+            hulse_session_orphan(s, seen, HULSE_AWAY);
             return;
         }
     }
@@ -190,24 +212,48 @@ static void read_socket(struct hulse_session *s)
 
 hulse_status hulse_session_tend(struct hulse_session *s)
 {
-    if (hulse_session_state(s) != HULSE_SESSION_LIVE) {
+    if (hulse_session_state(s) >= HULSE_SESSION_BROKEN) {
         return HULSE_OK;
     }
     if (pthread_mutex_trylock(&s->lock) != 0) {
         return HULSE_AGAIN;
     }
-    read_socket(s);
+    if (hulse_session_state(s) == HULSE_SESSION_LIVE) {
+        read_socket(s);
+    }
+    hulse_resume_step(s);
     (void)pthread_mutex_unlock(&s->lock);
     return HULSE_OK;
 }
 
 void hulse_session_look(struct hulse_session *s)
 {
+    const uint64_t seen = hulse_session_word(s);
     struct pollfd at = {.fd = s->sock, .events = POLLRDHUP};
 
-    if (hulse_session_state(s) == HULSE_SESSION_LIVE && poll(&at, 1, 0) == 1 &&
+    if ((seen & HULSE_STATE_MASK) == HULSE_SESSION_LIVE && poll(&at, 1, 0) == 1 &&
         (at.revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0) {
-        hulse_session_end(
-            s, HULSE_SESSION_ORPHAN, "the daemon has gone: close the session, open again");
+        hulse_session_orphan(s, seen, HULSE_AWAY);
+    }
+}
+
+hulse_status hulse_session_await(struct hulse_session *s)
+{
+    const struct hulse_deadline deadline = hulse_deadline_in(s->timeout_ms);
+    const char *why = NULL;
+
+    for (;;) {
+        if (hulse_session_state(s) != HULSE_SESSION_LIVE) {
+            (void)hulse_session_tend(s);
+        }
+        const hulse_status st = hulse_session_status(s, &why);
+        if (st == HULSE_OK || st == HULSE_CLOSED) {
+            return st;
+        }
+        const int left_ms = hulse_deadline_left(deadline, AWAIT_STEP_MS);
+        if (left_ms == 0 || st == HULSE_PROTOCOL) {
+            return hulse_session_fault(s, st, "%s", why);
+        }
+        (void)poll(NULL, 0, left_ms);
     }
 }

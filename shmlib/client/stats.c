@@ -7,10 +7,12 @@
 #include "shmlib/client/consumer.h"
 #include "shmlib/client/producer.h"
 
-static uint64_t stat_of(const struct hulse_region_b *b, enum hulse_region_stat index)
+/* Over all daemons that the channel has had. */
+static uint64_t stat_of(const struct hulse_channel *ch, enum hulse_region_stat index)
 {
     /* Relaxed because each counter stands alone. */
-    return atomic_load_explicit(&b->stats[index], memory_order_relaxed);
+    return ch->stats_kept[index] +
+           atomic_load_explicit(&ch->bw->stats[index], memory_order_relaxed);
 }
 
 static hulse_status read_stats(const struct hulse_handle *h, struct hulse_stats *out)
@@ -23,17 +25,16 @@ static hulse_status read_stats(const struct hulse_handle *h, struct hulse_stats 
     if (hulse_session_state(ch->session) == HULSE_SESSION_FORKED) {
         return HULSE_CLOSED;
     }
-    const struct hulse_region_b *b = hulse_region_b(&ch->b);
     *out = (struct hulse_stats){
         .size = sizeof(*out),
-        .taken_records = stat_of(b, HULSE_STAT_TAKEN_RECORDS),
-        .taken_bytes = stat_of(b, HULSE_STAT_TAKEN_BYTES),
-        .done = stat_of(b, HULSE_STAT_DONE),
-        .failed = stat_of(b, HULSE_STAT_FAILED),
-        .posted_records = stat_of(b, HULSE_STAT_POSTED_RECORDS),
-        .posted_bytes = stat_of(b, HULSE_STAT_POSTED_BYTES),
-        .stalls = stat_of(b, HULSE_STAT_STALLS),
-        .missed_doorbells = stat_of(b, HULSE_STAT_MISSED_DOORBELLS),
+        .taken_records = stat_of(ch, HULSE_STAT_TAKEN_RECORDS),
+        .taken_bytes = stat_of(ch, HULSE_STAT_TAKEN_BYTES),
+        .done = stat_of(ch, HULSE_STAT_DONE),
+        .failed = stat_of(ch, HULSE_STAT_FAILED),
+        .posted_records = stat_of(ch, HULSE_STAT_POSTED_RECORDS),
+        .posted_bytes = stat_of(ch, HULSE_STAT_POSTED_BYTES),
+        .stalls = stat_of(ch, HULSE_STAT_STALLS),
+        .missed_doorbells = stat_of(ch, HULSE_STAT_MISSED_DOORBELLS),
         .client_rechecks = ch->group->rechecks,
         .bells = ch->bells,
     };

@@ -24,7 +24,7 @@ static hulse_status judge(hulse_consumer *c, const struct hulse_id *id, const st
     struct hulse_handle *h = &c->handle;
     const hulse_status st = hulse_handle_status(h);
 
-    if (st != HULSE_OK && st != HULSE_ORPHAN) {
+    if (st != HULSE_OK && st != HULSE_ORPHAN && st != HULSE_REFUSED) {
         return st;
     }
     if (id == NULL || id->size < sizeof(*id)) {
@@ -50,13 +50,13 @@ static hulse_status judge(hulse_consumer *c, const struct hulse_id *id, const st
     return HULSE_OK;
 }
 
-static void write_record(struct hulse_channel *ch, const struct hulse_id *id, const struct shape *v)
+static void write_record(hulse_consumer *c, const struct hulse_id *id, const struct shape *v)
 {
+    struct hulse_channel *ch = c->handle.channel;
     uint8_t *at = hulse_ring_tx_at(&ch->tx, ch->tx.tail);
     const size_t meta = v->reason_bytes == 0 ? 0 : HULSE_TLV_HEADER_BYTES + v->reason_bytes;
     size_t used = 0;
-
-    *(struct hulse_verdict_record *)(void *)at = (struct hulse_verdict_record){
+    struct hulse_verdict_record record = {
         .len = (uint32_t)(HULSE_VERDICT_HEADER_BYTES + meta),
         .type = HULSE_RECORD_VERDICT,
         .meta_len = (uint16_t)meta,
@@ -72,6 +72,8 @@ static void write_record(struct hulse_channel *ch, const struct hulse_id *id, co
         .reason_code = v->reason_code,
         .batch_size = id->batch_size,
     };
+    hulse_unacked_address(c, id, &record);
+    memcpy(at, &record, sizeof(record));
     if (meta != 0) {
         const struct hulse_tlv reason = {.tag = HULSE_TAG_REASON,
                                          .bytes = (uint16_t)v->reason_bytes,
@@ -79,6 +81,7 @@ static void write_record(struct hulse_channel *ch, const struct hulse_id *id, co
         (void)hulse_tlv_put(at + HULSE_VERDICT_HEADER_BYTES, meta, &used, &reason);
     }
     hulse_ring_tx_commit(&ch->tx, hulse_record_stride(HULSE_VERDICT_HEADER_BYTES + meta));
+    hulse_unacked_judge(c, id, &record, ch->tx.tail);
 }
 
 static hulse_status give(hulse_consumer *c, const struct hulse_id *id, const struct shape *v)
@@ -97,15 +100,17 @@ static hulse_status give(hulse_consumer *c, const struct hulse_id *id, const str
     if (st == HULSE_AGAIN) {
         hulse_channel_flush(ch);
         ch->room_wanted = bytes;
+        hulse_channel_look(ch, hulse_clock_ns(CLOCK_MONOTONIC_COARSE));
         const hulse_status gone = hulse_handle_status(&c->handle);
-        return gone != HULSE_OK ? gone
-                                : hulse_handle_refuse(
-                                      &c->handle, st, "the verdict ring is full: try after a poll");
+        return gone != HULSE_OK && gone != HULSE_ORPHAN
+                   ? gone
+                   : hulse_handle_refuse(
+                         &c->handle, st, "the verdict ring is full: try after a poll");
     }
     if (st != HULSE_OK) {
         return hulse_handle_status(&c->handle);
     }
-    write_record(ch, id, v);
+    write_record(c, id, v);
     ch->pending += 1;
     if (ch->pending >= ch->flush_records) {
         hulse_channel_publish(ch);

@@ -14,12 +14,13 @@
 
 struct hulse_waiter {
     struct hulse_group *group;
+    struct hulse_channel *channel;   /* the only one that matters, NULL = the group's */
     hulse_status (*ready)(void *of); /* AGAIN: not yet; anything else ends the wait */
     void (*announce)(void *of);      /* flush, store the wish, fence */
     void *of;
 };
 
-/* What `ready` gave, or TIMED_OUT, ORPHAN, PROTOCOL, CLOSED. */
+/* What `ready` gave, or TIMED_OUT, REFUSED, PROTOCOL, CLOSED. A daemon that has gone is waited for. */
 hulse_status hulse_waiter_run(const struct hulse_waiter *w, int timeout_ms);
 
 #endif

@@ -69,10 +69,10 @@ static const struct message_rule messages[] = {
                               .zeros = {ZERO(hulse_ctl_channel_ref, reserved)}},
     [HULSE_CTL_CLOSE_CHANNEL] = {.bytes = sizeof(struct hulse_ctl_channel_ref),
                                  .zeros = {ZERO(hulse_ctl_channel_ref, reserved)}},
-    [HULSE_CTL_OPEN_PRODUCER] =
-        {.bytes = sizeof(struct hulse_ctl_open_producer),
-         .strings = {STRING(hulse_ctl_open_producer, topic_len, HULSE_TOPIC_BYTES_MAX)},
-         .zeros = {ZERO(hulse_ctl_open_producer, flags), ZERO(hulse_ctl_open_producer, reserved)}},
+    [HULSE_CTL_OPEN_PRODUCER] = {.bytes = sizeof(struct hulse_ctl_open_producer),
+                                 .strings = {STRING(
+                                     hulse_ctl_open_producer, topic_len, HULSE_TOPIC_BYTES_MAX)},
+                                 .zeros = {ZERO(hulse_ctl_open_producer, reserved)}},
     [HULSE_CTL_PRODUCER] = {.bytes = sizeof(struct hulse_ctl_producer),
                             .strings = {STRING(hulse_ctl_producer, name_len, HULSE_NAME_BYTES_MAX)},
                             .zeros = {ZERO(hulse_ctl_producer, reserved0),
@@ -82,7 +82,7 @@ static const struct message_rule messages[] = {
          .strings = {STRING(hulse_ctl_open_consumer, topic_len, HULSE_TOPIC_BYTES_MAX),
                      STRING(hulse_ctl_open_consumer, subscription_len, HULSE_NAME_BYTES_MAX),
                      STRING(hulse_ctl_open_consumer, name_len, HULSE_NAME_BYTES_MAX)},
-         .zeros = {ZERO(hulse_ctl_open_consumer, flags), ZERO(hulse_ctl_open_consumer, reserved)}},
+         .zeros = {ZERO(hulse_ctl_open_consumer, reserved)}},
     [HULSE_CTL_CONSUMER] =
         {.bytes = sizeof(struct hulse_ctl_consumer),
          .strings = {STRING(hulse_ctl_consumer, topic_len, HULSE_TOPIC_BYTES_MAX)},
@@ -98,6 +98,18 @@ static const struct message_rule messages[] = {
     [HULSE_CTL_ATTACH] = {.bytes = sizeof(struct hulse_ctl_attach),
                           .fds = 1,
                           .zeros = {ZERO(hulse_ctl_attach, reserved0)}},
+    [HULSE_CTL_ATTACH_HANDLE] =
+        {.bytes = sizeof(struct hulse_ctl_attach_handle),
+         .strings = {STRING(hulse_ctl_attach_handle, topic_len, HULSE_TOPIC_BYTES_MAX),
+                     STRING(hulse_ctl_attach_handle, subscription_len, HULSE_NAME_BYTES_MAX),
+                     STRING(hulse_ctl_attach_handle, name_len, HULSE_NAME_BYTES_MAX)},
+         .zeros = {ZERO(hulse_ctl_attach_handle, reserved)}},
+    [HULSE_CTL_ATTACH_SOURCES] =
+        {.bytes = sizeof(struct hulse_ctl_attach_sources),
+         .strings = {STRING(hulse_ctl_attach_sources, names_len, HULSE_SOURCES_BYTES_MAX)},
+         .zeros = {ZERO(hulse_ctl_attach_sources, reserved)}},
+    [HULSE_CTL_ATTACH_END] = {.bytes = sizeof(struct hulse_ctl_attach_end),
+                              .zeros = {ZERO(hulse_ctl_attach_end, reserved)}},
 };
 
 #define MESSAGE_COUNT (sizeof(messages) / sizeof(messages[0]))

@@ -113,7 +113,7 @@ struct hulse_ctl_open_producer {
     struct hulse_ctl_head head;
     uint32_t channel;
     uint32_t send_timeout_ms; /* UINT32_MAX = the rule's */
-    uint32_t flags;           /* 0 */
+    uint32_t flags; /* the handle's index (lower half of its number) is looked for from here */
     uint16_t topic_len;
     uint16_t reserved;
     /* topic */
@@ -136,7 +136,7 @@ struct hulse_ctl_open_consumer {
     uint32_t channel;
     uint8_t type;   /* enum hulse_subscription */
     uint8_t start;  /* enum hulse_start */
-    uint16_t flags; /* 0 */
+    uint16_t flags; /* as of a producer */
     uint32_t reassembly_bytes;
     uint32_t unacked_max; /* 0 = default */
     uint16_t topic_len;
@@ -201,6 +201,52 @@ struct hulse_ctl_attach {
     uint64_t up_tail;
 };
 
+/*
+ * What follows an ATTACH, for its channel: its handles, the sources of each consumer, the end. None
+ * but ATTACH_HANDLE is answered: by PRODUCER, CONSUMER or ERR, once the handle is open or refused,
+ * which is after CHANNEL_READY.
+ */
+#define HULSE_ATTACH_HAS_LAST 1U /* a reader: goes on behind `last_…` */
+
+struct hulse_ctl_attach_handle {
+    struct hulse_ctl_head head;
+    uint8_t handle_id[16];
+    uint64_t last_ledger; /* of the message that was handed out last */
+    uint64_t last_entry;
+    int32_t last_batch;
+    uint32_t handle; /* the number that the records carry; adopted */
+    uint32_t send_timeout_ms;
+    uint32_t reassembly_bytes;
+    uint32_t unacked_max;
+    uint16_t last_partition;
+    uint8_t type;  /* enum hulse_subscription; of a producer 0 */
+    uint8_t start; /* enum hulse_start */
+    uint16_t flags;
+    uint16_t topic_len;
+    uint16_t subscription_len;
+    uint16_t name_len;
+    uint32_t reserved[4]; /* for partitions, stride, routing and hashing of own producers */
+    /* topic, subscription, producer's or consumer's name */
+};
+
+struct hulse_ctl_attach_sources {
+    struct hulse_ctl_head head;
+    uint32_t handle;
+    uint32_t first; /* index of the first name; they come in order, without a gap */
+    uint16_t count;
+    uint16_t names_len;
+    uint32_t reserved;
+    /* names, each {u16 bytes, bytes} */
+};
+#define HULSE_SOURCES_BYTES_MAX 4072U /* names of one message */
+#define HULSE_SOURCES_MAX 256U        /* of one consumer */
+
+struct hulse_ctl_attach_end {
+    struct hulse_ctl_head head;
+    uint32_t handles; /* that were offered */
+    uint32_t reserved;
+};
+
 static_assert(sizeof(struct hulse_ctl_head) == 8, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_hello) == 32, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_welcome) == 80, "ABI 1");
@@ -218,6 +264,16 @@ static_assert(sizeof(struct hulse_ctl_ok) == 16, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_err) == 16, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_event) == 24, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_attach) == 40, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_attach_handle) == 88, "ABI 1");
+static_assert(offsetof(struct hulse_ctl_attach_handle, last_ledger) == 24, "ABI 1");
+static_assert(offsetof(struct hulse_ctl_attach_handle, handle) == 44, "ABI 1");
+static_assert(offsetof(struct hulse_ctl_attach_handle, flags) == 64, "ABI 1");
+static_assert(offsetof(struct hulse_ctl_attach_handle, reserved) == 72, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_attach_sources) == 24, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_attach_end) == 16, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_attach_sources) + HULSE_SOURCES_BYTES_MAX ==
+                  HULSE_CONTROL_MESSAGE_MAX,
+              "one message");
 
 /* Number of descriptors that a message of this type carries. */
 unsigned hulse_control_fds(unsigned type);

@@ -347,11 +347,14 @@ static void test_an_attach_that_is_refused_keeps_no_descriptor(void **state)
     hulse_region_unmap(&r);
     assert_int_equal(hulse_region_seal(fd), HULSE_REGION_RC_OK);
     assert_true(hulse_stage_sessions_fall_to(&stage, 1));
-    hulse_raw_open(&app, stage.daemon.socket);
+    hulse_raw_resume(&app, stage.daemon.socket);
     const int before = hulse_stage_descriptors(&stage);
     for (int i = 0; i < 50; i++) {
+        static const struct hulse_ctl_attach_end none;
         attach(&app, fd, 128U * 1024, 3); /* no power of two: ERR, and the session goes on */
         assert_true(hulse_raw_answer(&app, &in));
+        hulse_packet_begin(&in, HULSE_CTL_ATTACH_END, 0, &none);
+        hulse_raw_send(&app, &in, NULL, 0);
     }
     assert_true(hulse_stage_descriptors(&stage) <= before);
     (void)close(fd);

@@ -82,7 +82,7 @@ static int good_region(bool populated, bool sealed)
 static void assert_attach_closed(int fd, const char *rule)
 {
     struct raw_app app;
-    hulse_raw_open(&app, stage.daemon.socket);
+    hulse_raw_resume(&app, stage.daemon.socket);
     attach(&app, fd, 0, 0);
     (void)close(fd);
     assert_closed(&app, rule);
@@ -133,7 +133,7 @@ static void test_v2_ready_without_populating(void **state)
     struct raw_app app;
     struct raw_channel ch;
     const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER};
-    hulse_raw_open(&app, stage.daemon.socket);
+    hulse_raw_resume(&app, stage.daemon.socket);
     hulse_raw_channel_begin(&app, &ch, &ask);
     assert_false(hulse_raw_channel_ready(&app, &ch));
     hulse_raw_channel_close(&ch);
@@ -146,7 +146,7 @@ static void test_v1_region_sealed_against_sealing(void **state)
     struct raw_app app;
     struct raw_channel ch;
     const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER};
-    hulse_raw_open(&app, stage.daemon.socket);
+    hulse_raw_resume(&app, stage.daemon.socket);
     hulse_raw_channel_begin(&app, &ch, &ask);
     assert_int_equal(fcntl(ch.fd_a, F_ADD_SEALS, F_SEAL_SEAL), 0);
     assert_false(hulse_raw_channel_ready(&app, &ch));
@@ -161,7 +161,7 @@ static void test_v6_attach_positions(void **state)
         {4, 8}, {0, 12}, {16, 8}, {0, (uint64_t)RING + 8}, {UINT64_MAX - 7, 0}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct raw_app app;
-        hulse_raw_open(&app, stage.daemon.socket);
+        hulse_raw_resume(&app, stage.daemon.socket);
         const int fd = good_region(true, true);
         attach(&app, fd, cases[i][0], cases[i][1]);
         (void)close(fd);
@@ -175,7 +175,7 @@ static void test_attach_of_a_good_region_is_taken(void **state)
     struct raw_app app;
     struct hulse_packet p;
     struct hulse_ctl_head head;
-    hulse_raw_open(&app, stage.daemon.socket);
+    hulse_raw_resume(&app, stage.daemon.socket);
     const int fd = good_region(true, true);
     attach(&app, fd, 64, 64);
     (void)close(fd);

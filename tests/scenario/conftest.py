@@ -58,7 +58,9 @@ class Hulsed:
         arguments += [word for key in sets for word in ("--set", key)]
         environment = clean_environment(HULSE_SOCKET=self.socket,
                                         HULSE_ADMIN_SOCKET=self.admin_socket,
-                                        NOTIFY_SOCKET=notify_path, **env)
+                                        NOTIFY_SOCKET=notify_path,
+                                        **{"HULSE_BROKERS__LOCAL__DIRECTORY": self.folder / "store",
+                                           **env})
 
         def limit():
             if descriptors:

@@ -40,7 +40,8 @@ run_daemon(const struct daemon_process *d, const char *program, const char *cons
 {
     char socket_set[128];
     char admin_set[128];
-    const char *argv[2 * SETTINGS_MAX + 10];
+    char store_set[128];
+    const char *argv[2 * SETTINGS_MAX + 12];
     int n = 0;
     /* A test that aborts leaves no daemon behind. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -51,6 +52,9 @@ run_daemon(const struct daemon_process *d, const char *program, const char *cons
     argv[n++] = socket_set;
     argv[n++] = "--set";
     argv[n++] = admin_set;
+    (void)snprintf(store_set, sizeof(store_set), "brokers.local.directory=%s/store", d->dir);
+    argv[n++] = "--set";
+    argv[n++] = store_set;
     /* Tests read its files in /proc, and need not be root. */
     argv[n++] = "--set";
     argv[n++] = "sandbox.dumpable=true";
@@ -64,19 +68,12 @@ run_daemon(const struct daemon_process *d, const char *program, const char *cons
     _exit(127);
 }
 
-void hulse_test_daemon_start(struct daemon_process *d, const char *const *settings)
+void hulse_test_daemon_again(struct daemon_process *d, const char *const *settings)
 {
     char program[512];
     const char *build = getenv("HULSE_BUILD_DIR");
     (void)snprintf(program, sizeof(program), "%s/hulsed", build == NULL ? "build/debug" : build);
     HULSE_TEST_SKIP_UNLESS(access(program, X_OK) == 0, "hulsed is not built");
-    (void)snprintf(d->dir, sizeof(d->dir), "/tmp/hulse-test-XXXXXX");
-    if (mkdtemp(d->dir) == NULL) {
-        perror("mkdtemp");
-        abort();
-    }
-    (void)snprintf(d->socket, sizeof(d->socket), "%s/hulse.sock", d->dir);
-    (void)snprintf(d->admin, sizeof(d->admin), "%s/admin.sock", d->dir);
     d->pid = fork();
     if (d->pid == 0) {
         run_daemon(d, program, settings);
@@ -92,6 +89,26 @@ void hulse_test_daemon_start(struct daemon_process *d, const char *const *settin
     }
     (void)fprintf(stderr, "hulsed did not become ready\n");
     abort();
+}
+
+void hulse_test_daemon_start(struct daemon_process *d, const char *const *settings)
+{
+    (void)snprintf(d->dir, sizeof(d->dir), "/tmp/hulse-test-XXXXXX");
+    if (mkdtemp(d->dir) == NULL) {
+        perror("mkdtemp");
+        abort();
+    }
+    (void)snprintf(d->socket, sizeof(d->socket), "%s/hulse.sock", d->dir);
+    (void)snprintf(d->admin, sizeof(d->admin), "%s/admin.sock", d->dir);
+    hulse_test_daemon_again(d, settings);
+}
+
+void hulse_test_daemon_kill(struct daemon_process *d)
+{
+    int status = 0;
+    (void)kill(d->pid, SIGKILL);
+    while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR) {
+    }
 }
 
 bool hulse_test_daemon_alive(const struct daemon_process *d)

@@ -20,6 +20,10 @@ struct daemon_process {
 
 /* Starts it with further `--set` values (NULL-terminated, may be NULL); ready on return. */
 void hulse_test_daemon_start(struct daemon_process *d, const char *const *settings);
+/* KILL, and waits for the end. The directory stays. */
+void hulse_test_daemon_kill(struct daemon_process *d);
+/* Another process on the same sockets; ready on return. */
+void hulse_test_daemon_again(struct daemon_process *d, const char *const *settings);
 /* TERM; true when it exited with 0. Removes the directory. */
 bool hulse_test_daemon_stop(struct daemon_process *d);
 bool hulse_test_daemon_alive(const struct daemon_process *d);

@@ -395,6 +395,12 @@ void hulse_fake_die(struct fake_daemon *d)
     unlock(d);
 }
 
+void hulse_fake_gone(struct fake_daemon *d)
+{
+    (void)unlink(d->path);
+    hulse_fake_die(d);
+}
+
 bool hulse_fake_connected(struct fake_daemon *d)
 {
     lock(d);

@@ -75,6 +75,8 @@ struct fake_daemon *hulse_fake_start(void);
 void hulse_fake_stop(struct fake_daemon **d);
 /* Closes the application's socket and pipes, as a daemon that dies. */
 void hulse_fake_die(struct fake_daemon *d);
+/* The same, and nobody listens any more. */
+void hulse_fake_gone(struct fake_daemon *d);
 /* An application is connected, as far as the daemon has noticed. */
 bool hulse_fake_connected(struct fake_daemon *d);
 /* Sets a 32-bit member of the script while the application is connected. */

@@ -118,11 +118,11 @@ bool hulse_raw_hung_up(struct raw_app *app)
     return true;
 }
 
-void hulse_raw_open(struct raw_app *app, const char *path)
+static void greet(struct raw_app *app, const char *path, uint32_t flags)
 {
     *app = (struct raw_app){.sock = hulse_raw_connect(path)};
     const struct hulse_ctl_hello hello = {
-        .abi_min = 1, .abi_max = 1, .features = UINT64_MAX, .name_len = 3};
+        .abi_min = 1, .abi_max = 1, .flags = flags, .features = UINT64_MAX, .name_len = 3};
     struct hulse_packet p;
     hulse_packet_begin(&p, HULSE_CTL_HELLO, 0, &hello);
     hulse_packet_append(&p, "raw", 3);
@@ -132,6 +132,16 @@ void hulse_raw_open(struct raw_app *app, const char *path)
     memcpy(&app->welcome, p.bytes, sizeof(app->welcome));
     app->bell = p.fds[0];
     app->wake = p.fds[1];
+}
+
+void hulse_raw_open(struct raw_app *app, const char *path)
+{
+    greet(app, path, 0);
+}
+
+void hulse_raw_resume(struct raw_app *app, const char *path)
+{
+    greet(app, path, HULSE_HELLO_RESUME);
 }
 
 void hulse_raw_close(struct raw_app *app)

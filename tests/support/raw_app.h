@@ -39,6 +39,8 @@ struct raw_channel {
 int hulse_raw_connect(const char *path);
 /* Connects, HELLO, WELCOME. */
 void hulse_raw_open(struct raw_app *app, const char *path);
+/* The same as an application whose daemon has gone. */
+void hulse_raw_resume(struct raw_app *app, const char *path);
 void hulse_raw_close(struct raw_app *app);
 /* Sends a message whose strings are appended already; descriptors stay the caller's. */
 void hulse_raw_send(struct raw_app *app, struct hulse_packet *p, const int *fds, unsigned fd_count);

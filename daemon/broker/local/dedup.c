@@ -92,7 +92,6 @@ struct handle *hulse_dedup_get(struct dedup *d, const uint8_t id[BROKER_HANDLE_I
 static void unlink_and_free(struct dedup *d, struct handle **at)
 {
     struct handle *h = *at;
-    HULSE_ASSERT(h->users == 0);
     *at = h->next;
     hulse_mem_free(HULSE_MEM_TOPIC, h, sizeof(*h));
     d->count -= 1;
@@ -110,6 +109,7 @@ static void free_buckets(struct dedup *d)
 void hulse_dedup_remove(struct dedup *d, struct handle *h)
 {
     struct handle **at = bucket_of(d->buckets, d->bucket_count, h->id);
+    HULSE_ASSERT(h->users == 0);
     while (*at != h) {
         at = &(*at)->next;
     }

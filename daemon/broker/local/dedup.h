@@ -45,6 +45,7 @@ struct handle *hulse_dedup_find(const struct dedup *d, const uint8_t id[BROKER_H
 void hulse_dedup_remove(struct dedup *d, struct handle *h);
 /* Frees all that nobody uses and nobody has seen since `before_ms`; returns how many. */
 uint32_t hulse_dedup_expire(struct dedup *d, uint64_t before_ms);
+/* Frees all, used or not. */
 void hulse_dedup_clear(struct dedup *d);
 
 /* True: it is new and counts as taken from here on. False: a copy. */

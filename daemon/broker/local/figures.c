@@ -5,6 +5,7 @@
 #include "daemon/broker/local/figures.h"
 
 #include "daemon/broker/local/ask.h"
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 
 #include <stddef.h>
@@ -32,7 +33,7 @@ static void fill_total(struct topic *topic, struct broker_topic_stats *out)
         .consumers = topic->seats,
         .subscriptions = topic->subscription_count,
         .terminated = topic->end == TOPIC_TERMINATED,
-        .backlog = topic->held,
+        .backlog = topic->durable == NULL ? topic->held : hulse_durable_backlog(topic),
         .acknowledged = counters->acknowledged,
         .dropped = counters->dropped,
         .published = counters->published,
@@ -53,7 +54,7 @@ fill_subscription(struct subscription *sub, struct broker_subscription_stats *ou
         .name = *name,
         .type = sub->type,
         .consumers = sub->seat_count,
-        .backlog = sub->held,
+        .backlog = sub->cursor == NULL ? sub->held : hulse_cursor_backlog(sub),
         .unacked = sub->handed_out,
         .delayed = sub->delayed_count,
         .delivery_rate = hulse_rate_read(

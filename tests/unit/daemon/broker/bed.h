@@ -56,7 +56,10 @@ void hulse_bed_stop(struct bed *bed);
 void hulse_bed_stop_one(struct bed *bed, uint32_t worker);
 /* Stops and starts again over what was stored; front ends are closed by then. */
 void hulse_bed_restart(struct bed *bed);
-/* Makes a directory for a store, and removes one with all that is in it. */
+/*
+ * Makes a directory for a store, in HULSE_BED_DIRECTORY if that is set, and removes one with all
+ * that is in it.
+ */
 void hulse_bed_directory(char out[BED_DIRECTORY_BYTES]);
 void hulse_bed_remove(const char *directory);
 /* Runs on a worker and waits for it. */

@@ -9,7 +9,8 @@ static const struct conformance_case *const groups[] = {hulse_conformance_produc
                                                         hulse_conformance_settle,
                                                         hulse_conformance_share,
                                                         hulse_conformance_ask,
-                                                        hulse_conformance_admin};
+                                                        hulse_conformance_admin,
+                                                        hulse_conformance_durable};
 
 #define TRIED                                                                                      \
     (BROKER_CAN_CONSUME | BROKER_CAN_STATS | BROKER_CAN_ADMIN | BROKER_CAN_DURABLE |               \

@@ -37,6 +37,7 @@ extern const struct conformance_case hulse_conformance_settle[];
 extern const struct conformance_case hulse_conformance_share[];
 extern const struct conformance_case hulse_conformance_ask[];
 extern const struct conformance_case hulse_conformance_admin[];
+extern const struct conformance_case hulse_conformance_durable[];
 
 void hulse_conformance_run(const struct bed_house *house);
 

@@ -122,7 +122,10 @@ static const char *const names[FAULTS] = {NAME(FAULT_NONE),
                                           NAME(FAULT_LAST_OF_TERMINATED),
                                           NAME(FAULT_PARTITIONS_IGNORED),
                                           NAME(FAULT_UNHEALTHY),
-                                          NAME(FAULT_CLAIMS_ALL)};
+                                          NAME(FAULT_CLAIMS_ALL),
+                                          NAME(FAULT_STORED_NONE),
+                                          NAME(FAULT_COPY_STORED),
+                                          NAME(FAULT_ACK_UNSTORED)};
 
 const char *hulse_fault_name(enum fault fault)
 {

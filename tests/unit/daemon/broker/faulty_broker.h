@@ -77,6 +77,10 @@ enum fault {
     FAULT_PARTITIONS_IGNORED,
     FAULT_UNHEALTHY,
     FAULT_CLAIMS_ALL, /* capabilities that it lacks */
+    /* over a store */
+    FAULT_STORED_NONE,
+    FAULT_COPY_STORED,   /* as another one */
+    FAULT_ACK_UNSTORED,  /* and settled */
     FAULTS
 };
 

@@ -193,6 +193,10 @@ void hulse_faulty_ack(struct broker_consumer *consumer, struct broker_delivery *
 {
     struct faulty_consumer *c = of(consumer);
     forget(c, d);
+    if (c->fault == FAULT_ACK_UNSTORED) {
+        c->base.events->settled(c->base.ctx, 1); /* the inner one hears nothing */
+        return;
+    }
     c->inner->ops->ack(c->inner, d);
 }
 

@@ -4,6 +4,8 @@
  */
 #include "tests/unit/daemon/broker/faulty_objects.h"
 
+#include <string.h>
+
 struct faulty_producer {
     struct broker_producer base;
     struct broker_producer *inner;
@@ -104,6 +106,9 @@ hulse_status hulse_faulty_producer_open(struct broker *b,
         below.access = BROKER_ACCESS_SHARED;
     } else if (f->fault == FAULT_OWN_TAKEN) {
         below.own = false;
+    } else if (f->fault == FAULT_COPY_STORED) {
+        below.own = false;
+        memset(below.handle_id, 0, sizeof(below.handle_id));
     }
     *out = &p->base;
     const hulse_status st = f->inner->ops->producer_open(f->inner, w, &below, &p->inner, err);

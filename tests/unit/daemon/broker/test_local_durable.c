@@ -228,6 +228,35 @@ static void test_ids(void **state)
     end();
 }
 
+/* What nobody consumes is backlog, in a topic's stats and in the worker's report. */
+static void test_figures(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    struct bed_stats stats;
+    prepare();
+    begin(2);
+    open_sub(&sub);
+    hulse_sub_permit(&sub, 2);
+    publish(9, 8);
+    hulse_sub_wait(&sub, 2);
+    hulse_sub_ack(&sub, 0);
+    assert_int_equal(hulse_bed_stats(&bed, BED_CONTROL, topic, &stats), HULSE_OK);
+    assert_int_equal(stats.total.backlog, 8);
+    assert_int_equal(stats.subscriptions[0].backlog, 8);
+    assert_int_equal(stats.subscriptions[0].unacked, 1);
+    hulse_sub_close(&sub, false);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(hulse_bed_stats(&bed, BED_CONTROL, topic, &stats), HULSE_OK);
+        assert_int_equal(stats.total.backlog, 8);
+        assert_int_equal(stats.subscription_count, 1);
+        assert_int_equal(stats.subscriptions[0].backlog, 8);
+        assert_int_equal(backlog(), 8);
+        hulse_bed_restart(&bed);
+    }
+    end();
+}
+
 /* ---- what is forgotten, and what is not ---- */
 
 static void test_orders_survive(void **state)
@@ -499,6 +528,7 @@ int main(void)
         cmocka_unit_test(test_over_a_stop),
         cmocka_unit_test(test_a_stop_stores_what_is_given),
         cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_figures),
         cmocka_unit_test(test_orders_survive),
         cmocka_unit_test(test_subscriptions_go_when_told),
         cmocka_unit_test(test_truncated_stays_truncated),

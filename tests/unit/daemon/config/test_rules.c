@@ -96,6 +96,9 @@ static void test_defaults(void **state)
     assert_int_equal(config->brokers[0].type, CONFIG_BROKER_LOCAL);
     assert_string_equal(config->brokers[1].name, "null");
     assert_int_equal(config->brokers[1].type, CONFIG_BROKER_NULL);
+    assert_string_equal(config->brokers[0].directory, "");
+    assert_int_equal(config->brokers[0].durability, CONFIG_DISK);
+    assert_int_equal(config->brokers[0].size_max, UINT64_C(8) << 30U);
     const struct config_topic_rule *t = &config->topics[0];
     assert_string_equal(t->match, "x");
     assert_string_equal(t->broker, "");
@@ -119,7 +122,7 @@ static void test_values(void **state)
 {
     (void)state;
     load("brokers:\n"
-         "  mem: {type: local}\n"
+         "  mem: {type: local, directory: /srv/mem, durability: memory, size_max: 1GiB}\n"
          "default_broker: mem\n"
          "session: {rate: 7}\n"
          "topics:\n"
@@ -136,6 +139,9 @@ static void test_values(void **state)
          "           topic_name: \"^x{2,3}$\"}\n");
     assert_int_equal(config->broker_count, 3);
     assert_string_equal(config->brokers[2].name, "mem");
+    assert_string_equal(config->brokers[2].directory, "/srv/mem");
+    assert_int_equal(config->brokers[2].durability, CONFIG_MEMORY);
+    assert_int_equal(config->brokers[2].size_max, UINT64_C(1) << 30U);
     assert_string_equal(config->default_broker, "mem");
     assert_int_equal(config->session_rate.messages, 7);
     assert_int_equal(config->topic_count, 2);
@@ -193,7 +199,12 @@ static void test_mistakes(void **state)
         {"topics: [{match: x, consume: {nack: {delay_max: 1ms}}}]\n", 1, 49, "not be above"},
         {"brokers: {b: {}}\n", 1, 11, "type is missing"},
         {"brokers: {b: {type: pulsar}}\n", 1, 21, "local or null"},
-        {"brokers: {b: {type: local, directory: /x}}\n", 1, 28, "not in this version"},
+        {"brokers: {b: {type: local, directory: x}}\n", 1, 39, "an absolute path"},
+        {"brokers: {b: {type: local, directory: /x/}}\n", 1, 39, "an absolute path"},
+        {"brokers: {b: {type: local, durability: tape}}\n", 1, 40, "disk or memory"},
+        {"brokers: {b: {type: local, size_max: 511MiB}}\n", 1, 38, "512MiB"},
+        {"brokers: {a: {type: local, directory: /x}, b: {type: local, directory: /x}}\n",
+         1, 72, "is that of brokers.a"},
         {"brokers: {local: {type: \"null\"}}\n", 1, 25, "has the type local"},
         {"default_broker: main\n", 1, 17, "there is no broker 'main'"},
         {"roles: [x]\n", 1, 8, "a mapping from names"},

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { INBOX_MAX = 1024, RUN_BUDGET = 64, READ_MESSAGES = 1000, READ_BYTES = 1 << 20 };
@@ -103,6 +104,15 @@ void bed_wait(struct bed *bed, uint64_t done)
             (void)poll(&p, 1, -1);
         }
         hulse_inbox_unpark(&bed->inbox);
+    }
+}
+
+void bed_turn(struct bed *bed)
+{
+    const struct timespec little = {.tv_nsec = 1000000};
+
+    if (hulse_inbox_run(&bed->inbox, RUN_BUDGET) == 0) {
+        (void)nanosleep(&little, NULL);
     }
 }
 

@@ -53,6 +53,9 @@ void bed_crash(struct bed *bed);
 /* Runs the inbox until `done` have come back in all. */
 void bed_wait(struct bed *bed, uint64_t done);
 
+/* Runs what is in the inbox, and waits a little when that is nothing. */
+void bed_turn(struct bed *bed);
+
 /* Bytes that follow from the topic and the position. */
 void bed_fill(uint8_t *body, size_t bytes, uint64_t topic, uint64_t position);
 

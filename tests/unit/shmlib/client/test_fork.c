@@ -125,8 +125,8 @@ static void test_the_child_holds_none_of_the_descriptors(void **state)
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        /* socket, bell, pipe, epoll and both regions are gone */
-        _exit(hulse_test_count_descriptors() == with - 6 ? 0 : 1);
+        /* socket, bell, pipe, epoll, timer and both regions are gone */
+        _exit(hulse_test_count_descriptors() == with - 7 ? 0 : 1);
     }
     assert_int_equal(wait_for(child), 0);
     assert_int_equal(hulse_test_count_descriptors(), with);

@@ -354,6 +354,35 @@ static void dump_handles(void)
     MEMBER(hulse_ctl_attach, group);
     MEMBER(hulse_ctl_attach, resume_from);
     MEMBER(hulse_ctl_attach, up_tail);
+    SIZE(hulse_ctl_attach_handle);
+    MEMBER(hulse_ctl_attach_handle, head);
+    MEMBER(hulse_ctl_attach_handle, handle_id);
+    MEMBER(hulse_ctl_attach_handle, last_ledger);
+    MEMBER(hulse_ctl_attach_handle, last_entry);
+    MEMBER(hulse_ctl_attach_handle, last_batch);
+    MEMBER(hulse_ctl_attach_handle, handle);
+    MEMBER(hulse_ctl_attach_handle, send_timeout_ms);
+    MEMBER(hulse_ctl_attach_handle, reassembly_bytes);
+    MEMBER(hulse_ctl_attach_handle, unacked_max);
+    MEMBER(hulse_ctl_attach_handle, last_partition);
+    MEMBER(hulse_ctl_attach_handle, type);
+    MEMBER(hulse_ctl_attach_handle, start);
+    MEMBER(hulse_ctl_attach_handle, flags);
+    MEMBER(hulse_ctl_attach_handle, topic_len);
+    MEMBER(hulse_ctl_attach_handle, subscription_len);
+    MEMBER(hulse_ctl_attach_handle, name_len);
+    MEMBER(hulse_ctl_attach_handle, reserved);
+    SIZE(hulse_ctl_attach_sources);
+    MEMBER(hulse_ctl_attach_sources, head);
+    MEMBER(hulse_ctl_attach_sources, handle);
+    MEMBER(hulse_ctl_attach_sources, first);
+    MEMBER(hulse_ctl_attach_sources, count);
+    MEMBER(hulse_ctl_attach_sources, names_len);
+    MEMBER(hulse_ctl_attach_sources, reserved);
+    SIZE(hulse_ctl_attach_end);
+    MEMBER(hulse_ctl_attach_end, head);
+    MEMBER(hulse_ctl_attach_end, handles);
+    MEMBER(hulse_ctl_attach_end, reserved);
 }
 
 static void dump_control_numbers(void)

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * by_id - verdicts on deliveries of an earlier daemon, which name the message (ipc B8 step 6).
+ *
+ * One that ends a message is applied at once: to the delivery, if this daemon has made one, else by its id.
+ * The others need a delivery to speak of: they wait for it in a table, at most a minute, and are
+ * counted when it does not come; the message is unacknowledged then, as it was.
+ *
+ * Limits: as many wait as the consumer may hold messages.
+ */
+#include "daemon/app/internal.h"
+#include "daemon/core/assert.h"
+#include "daemon/core/mem.h"
+#include "shmlib/ring/id_table.h"
+
+#define WAIT_MS 60000U
+
+struct waiting_verdict {
+    uint64_t until_ms;
+    uint32_t delay_ms;
+    uint8_t verdict;
+};
+
+struct by_id {
+    struct hulse_id_table ids;
+    struct waiting_verdict *verdicts; /* by node */
+    size_t bytes;
+};
+
+static struct by_id *create(uint32_t capacity)
+{
+    const size_t ids = hulse_id_table_bytes(capacity);
+    const size_t table = (ids + 7U) & ~(size_t)7U;
+    const size_t bytes = sizeof(struct by_id) + table + capacity * sizeof(struct waiting_verdict);
+    struct by_id *t = hulse_mem_zalloc(HULSE_MEM_CHANNEL, bytes);
+    if (t != NULL) {
+        uint8_t *at = (uint8_t *)(t + 1);
+        t->bytes = bytes;
+        hulse_id_table_init(&t->ids, at, capacity);
+        t->verdicts = (struct waiting_verdict *)(void *)(at + table);
+    }
+    return t;
+}
+
+void hulse_by_id_free(struct channel *ch)
+{
+    struct by_id *t = ch->by_id;
+    if (t != NULL) {
+        ch->session->plane->verdicts_ignored += t->ids.used;
+        ch->by_id = NULL;
+        hulse_mem_free(HULSE_MEM_CHANNEL, t, t->bytes);
+    }
+}
+
+void hulse_by_id_expire(struct channel *ch, uint64_t now_ms)
+{
+    struct by_id *t = ch->by_id;
+    for (uint32_t i = 0; t != NULL && i < t->ids.high && t->ids.used != 0; i++) {
+        if (t->ids.nodes[i].used && now_ms >= t->verdicts[i].until_ms) {
+            hulse_id_remove(&t->ids, i);
+            ch->session->plane->verdicts_ignored += 1;
+        }
+    }
+}
+
+static struct hulse_id_key key_of(const struct broker_id *id)
+{
+    return (struct hulse_id_key){
+        .ledger = id->ledger, .entry = id->entry, .batch = id->batch, .partition = id->partition};
+}
+
+static struct broker_id id_of(const struct hulse_verdict_record *v)
+{
+    return (struct broker_id){.ledger = v->ledger,
+                              .entry = v->entry,
+                              .batch = v->batch,
+                              .partition = v->partition,
+                              .batch_size = v->batch_size};
+}
+
+/* False: no room for it. */
+static bool wait(struct channel *ch, const struct hulse_verdict_record *v)
+{
+    const struct broker_id id = id_of(v);
+    const struct hulse_id_key key = key_of(&id);
+    if (ch->by_id == NULL) {
+        ch->by_id = create(ch->slot_count);
+        if (ch->by_id == NULL) {
+            return false;
+        }
+    }
+    struct by_id *t = ch->by_id;
+    uint32_t node = hulse_id_find(&t->ids, &key);
+    if (node == HULSE_ID_NONE) {
+        node = hulse_id_add(&t->ids, &key);
+    }
+    if (node == HULSE_ID_NONE) {
+        return false;
+    }
+    t->verdicts[node] = (struct waiting_verdict){
+        .until_ms = hulse_loop_now_ms(&ch->session->plane->worker->loop) + WAIT_MS,
+        .delay_ms = v->delay_ms,
+        .verdict = v->verdict};
+    return true;
+}
+
+/* The application refuses it, or wishes it elsewhere. */
+static void
+refuse(struct channel *ch, struct broker_delivery *d, uint8_t verdict, uint32_t delay_ms)
+{
+    struct subscriber *s = ch->consumer->subscriber;
+    if (verdict == HULSE_VERDICT_NACK) {
+        hulse_subscriber_nack(s, d, delay_ms != 0 ? delay_ms : hulse_subscriber_backoff_ms(s, d));
+    } else {
+        hulse_subscriber_unconfigured(s, d);
+        ch->session->plane->verdicts_ignored += 1;
+    }
+}
+
+bool hulse_by_id_meets(struct channel *ch, struct broker_delivery *d)
+{
+    struct by_id *t = ch->by_id;
+    if (t == NULL || t->ids.used == 0) {
+        return false;
+    }
+    const struct hulse_id_key key = key_of(&d->id);
+    const uint32_t node = hulse_id_find(&t->ids, &key);
+    if (node == HULSE_ID_NONE) {
+        return false;
+    }
+    const struct waiting_verdict v = t->verdicts[node];
+    hulse_id_remove(&t->ids, node);
+    refuse(ch, d, v.verdict, v.delay_ms);
+    return true;
+}
+
+/* Takes a delivery out of wherever this channel has it. */
+static struct broker_delivery *take(struct channel *ch, uint32_t index)
+{
+    struct broker_delivery *d = ch->slot_table[index].delivery;
+    if (ch->slot_table[index].end == 0) {
+        hulse_waiting_remove(ch, index);
+    }
+    hulse_slot_free(ch, index);
+    return d;
+}
+
+static uint32_t find(const struct channel *ch, const struct hulse_id_key *key)
+{
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < ch->slot_count && seen < ch->slots_used; i++) {
+        const struct broker_delivery *d = ch->slot_table[i].delivery;
+        if (d != NULL) {
+            const struct hulse_id_key each = key_of(&d->id);
+            seen += 1;
+            if (hulse_id_same(&each, key)) {
+                return i;
+            }
+        }
+    }
+    return SLOT_NONE;
+}
+
+static void
+ack_up_to(struct channel *ch, const struct broker_id *id, const struct hulse_id_key *key)
+{
+    for (uint32_t i = 0; i < ch->slot_count && ch->slots_used > 0; i++) {
+        const struct broker_delivery *d = ch->slot_table[i].delivery;
+        if (d == NULL) {
+            continue;
+        }
+        const struct hulse_id_key each = key_of(&d->id);
+        if (hulse_id_up_to(&each, key)) {
+            hulse_subscriber_ack(ch->consumer->subscriber, take(ch, i));
+        }
+    }
+    hulse_subscriber_ack_id(ch->consumer->subscriber, id, true);
+}
+
+bool hulse_by_id_apply(struct channel *ch, const struct hulse_verdict_record *v, uint64_t *call)
+{
+    *call = 0;
+    /* Source 0 is the only topic that a consumer of this daemon has. */
+    if (!ch->resumed || v->source != 0 || ch->consumer == NULL ||
+        ch->consumer->subscriber == NULL) {
+        return false;
+    }
+    struct subscriber *s = ch->consumer->subscriber;
+    const struct broker_id id = id_of(v);
+    const struct hulse_id_key key = key_of(&id);
+    const bool ends = v->verdict == HULSE_VERDICT_ACK || v->verdict == HULSE_VERDICT_DROP;
+    if (ends && (v->how & HULSE_HOW_CUMULATIVE) != 0) {
+        ack_up_to(ch, &id, &key);
+        *call = hulse_subscriber_calls(s);
+        return true;
+    }
+    const uint32_t index = find(ch, &key);
+    if (!ends && index == SLOT_NONE) {
+        return wait(ch, v);
+    }
+    if (!ends) {
+        refuse(ch, take(ch, index), v->verdict, v->delay_ms);
+    } else if (index == SLOT_NONE) {
+        hulse_subscriber_ack_id(s, &id, false);
+    } else {
+        hulse_subscriber_ack(s, take(ch, index));
+    }
+    ch->session->plane->verdicts_dropped += v->verdict == HULSE_VERDICT_DROP ? 1 : 0;
+    *call = hulse_subscriber_calls(s);
+    return true;
+}

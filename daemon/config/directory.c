@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * directory - see the header.
+ */
+#include "daemon/config/directory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MODE 0700
+
+bool hulse_config_has_store(const struct config_broker *b)
+{
+    return b->type == CONFIG_BROKER_LOCAL && b->durability == CONFIG_DISK;
+}
+
+bool hulse_config_directory(const struct config *c,
+                            const struct config_broker *b,
+                            char *out,
+                            size_t out_bytes)
+{
+    int n = -1;
+
+    if (b->directory[0] != '\0') {
+        n = snprintf(out, out_bytes, "%s", b->directory);
+    } else if (c->state_directory[0] != '\0' && strcmp(b->name, "local") == 0) {
+        n = snprintf(out, out_bytes, "%s", c->state_directory);
+    } else if (c->state_directory[0] != '\0') {
+        n = snprintf(out, out_bytes, "%s/brokers/%s", c->state_directory, b->name);
+    }
+    return n > 0 && (size_t)n < out_bytes;
+}
+
+static hulse_status failed(const char *path, struct error *err)
+{
+    const int why = errno;
+
+    return hulse_fail(err,
+                      why == EACCES || why == EPERM ? HULSE_DENIED : HULSE_IO,
+                      "%s: %s",
+                      path,
+                      strerrordesc_np(why));
+}
+
+/* The part of `path` above its last name; false at the root. */
+static bool cut_last(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (slash == NULL || slash == path) {
+        return false;
+    }
+    *slash = '\0';
+    return true;
+}
+
+hulse_status hulse_config_directory_make(const struct config_broker *b,
+                                         const char *path,
+                                         struct error *err)
+{
+    char above[HULSE_CONFIG_DIRECTORY_BYTES];
+
+    if (b->directory[0] != '\0') {
+        return HULSE_OK;
+    }
+    for (const char *at = strchr(path + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
+        memcpy(above, path, (size_t)(at - path));
+        above[at - path] = '\0';
+        if (mkdir(above, MODE) != 0 && errno != EEXIST) {
+            return failed(above, err);
+        }
+    }
+    return HULSE_OK;
+}
+
+hulse_status hulse_config_directory_check(const char *path, struct error *err)
+{
+    char at[HULSE_CONFIG_DIRECTORY_BYTES];
+    struct stat st;
+
+    (void)snprintf(at, sizeof(at), "%s", path);
+    while (stat(at, &st) != 0) {
+        if (errno != ENOENT || !cut_last(at)) {
+            return failed(at, err);
+        }
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        errno = ENOTDIR;
+        return failed(at, err);
+    }
+    return access(at, W_OK | X_OK) == 0 ? HULSE_OK : failed(at, err);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * directory - where the store of a local broker is, and whether it can be there.
+ *
+ * Threads: any.
+ */
+#ifndef HULSE_CONFIG_DIRECTORY_H
+#define HULSE_CONFIG_DIRECTORY_H
+
+#include "daemon/config/config.h"
+#include "daemon/core/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+bool hulse_config_has_store(const struct config_broker *b);
+/*
+ * What `directory` says, else the default: that of the host for the broker `local`, a folder below
+ * it for another one. False: there is none, or it is too long.
+ */
+bool hulse_config_directory(const struct config *c,
+                            const struct config_broker *b,
+                            char *out,
+                            size_t out_bytes);
+/*
+ * Makes what is above a default one; one that was given is expected to have a place. Errors: IO, DENIED.
+ */
+hulse_status hulse_config_directory_make(const struct config_broker *b,
+                                         const char *path,
+                                         struct error *err);
+/* Can a store be there? Changes nothing. Errors: IO, DENIED, with what is wrong. */
+hulse_status hulse_config_directory_check(const char *path, struct error *err);
+
+#endif

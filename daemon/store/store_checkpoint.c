@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When checkpoints of the state are made and committed, and when the last good copy is renewed.
+ */
+#include "daemon/core/clock.h"
+#include "daemon/core/log.h"
+#include "daemon/store/store_internal.h"
+
+enum { NS_PER_MS = 1000000 };
+
+static void count(struct store *s)
+{
+    /* Relaxed because it is a figure. */
+    atomic_fetch_add_explicit(&s->counts.checkpoints, 1, memory_order_relaxed);
+}
+
+/* ---- the writer -------------------------------------------------------------------------- */
+
+/* Locked. Is it time, and is the last one through? */
+static bool is_due(const struct store *s, uint64_t lsn)
+{
+    const struct writer *w = &s->writer;
+
+    if (s->checkpoint != NULL || s->committing || lsn == w->checkpoint_lsn) {
+        return false;
+    }
+    return lsn - w->checkpoint_lsn >= STORE_CHECKPOINT_BYTES ||
+           (w->full && s->space.wait_for > s->committed);
+}
+
+void hulse_store_checkpoint(struct store *s)
+{
+    bool made = false;
+
+    (void)pthread_mutex_lock(&s->lock);
+    if (is_due(s, s->synced)) {
+        s->checkpoint = hulse_state_checkpoint(s->state, s->synced, hulse_clock_ns() / NS_PER_MS);
+        s->checkpoint_lsn = s->synced;
+        s->writer.checkpoint_lsn = s->synced;
+        made = s->checkpoint != NULL;
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    if (made) {
+        hulse_sleeper_wake(&s->reader_sleep, true);
+    }
+}
+
+/* ---- the database ------------------------------------------------------------------------ */
+
+static void warn(const struct store *s, const char *what, const struct error *err)
+{
+    HULSE_LOG_WARNF("store.checkpoint_failed",
+                    hulse_log_str("directory", s->path),
+                    hulse_log_str("what", what),
+                    hulse_log_str("error", err->text));
+}
+
+/* Frees it. False: the next one has to have everything. */
+static bool commit(struct store *s, struct checkpoint **cp, uint64_t lsn)
+{
+    struct error err = {0};
+    const hulse_status status = hulse_state_db_commit(s->db, *cp, &err);
+
+    hulse_checkpoint_free(cp);
+    if (status == HULSE_OK || status == HULSE_LIMIT) {
+        (void)pthread_mutex_lock(&s->lock);
+        s->committed = lsn;
+        (void)pthread_mutex_unlock(&s->lock);
+        count(s);
+    }
+    if (status != HULSE_OK) {
+        warn(s, "commit", &err);
+    }
+    return status == HULSE_OK;
+}
+
+static bool copy(struct store *s)
+{
+    struct error err = {0};
+
+    if (hulse_state_db_copy(s->db, &err) != HULSE_OK) {
+        warn(s, "copy", &err);
+        return false;
+    }
+    return true;
+}
+
+/* Is there room that only the copy keeps from being free, or is it old? */
+static bool copy_is_wanted(struct store *s)
+{
+    const uint64_t copied = hulse_state_db_copy_covered(s->db);
+
+    (void)pthread_mutex_lock(&s->lock);
+    const uint64_t committed = s->committed;
+    const uint64_t wait_for = s->space.wait_for;
+    (void)pthread_mutex_unlock(&s->lock);
+    return committed > copied && ((wait_for != 0 && copied < wait_for && committed >= wait_for) ||
+                                  committed - copied >= STORE_COPY_BYTES);
+}
+
+bool hulse_store_commit(struct store *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    struct checkpoint *cp = s->checkpoint;
+    const uint64_t lsn = s->checkpoint_lsn;
+    s->checkpoint = NULL;
+    s->committing = cp != NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+
+    const bool had_one = cp != NULL;
+    const bool failed = had_one && !commit(s, &cp, lsn);
+    const bool copied = copy_is_wanted(s) && copy(s);
+    if (!had_one && !copied) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    s->committing = false;
+    s->space.covered = hulse_state_db_covered(s->db);
+    if (failed) {
+        hulse_state_all_changed(s->state);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    return true;
+}
+
+bool hulse_store_checkpoint_last(struct store *s)
+{
+    if (s->checkpoint != NULL) {
+        /* What it has is not in the next one. */
+        struct checkpoint *before = s->checkpoint;
+        s->checkpoint = NULL;
+        if (!commit(s, &before, s->checkpoint_lsn)) {
+            hulse_state_all_changed(s->state);
+        }
+    }
+    struct checkpoint *cp =
+        hulse_state_checkpoint(s->state, s->synced, hulse_clock_ns() / NS_PER_MS);
+    return cp != NULL && commit(s, &cp, s->synced) && copy(s);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a persistent topic stores each record of a handle once, also over a stop, and forgets a
+ *         handle that was closed for good.
+ * Method: the same sequence ids are sent again: while the first ones are under way, after a close,
+ *         after a restart, from another worker.
+ */
+#include "daemon/broker/local/internal.h"
+#include "tests/unit/daemon/broker/bed.h"
+#include "tests/unit/daemon/broker/bed_ask.h"
+#include "tests/unit/daemon/broker/bed_pub.h"
+#include "tests/unit/daemon/broker/bed_sub.h"
+
+#include <string.h>
+
+static struct bed bed;
+static char topic[128];
+static char directory[BED_DIRECTORY_BYTES];
+static struct local_params params;
+
+static struct broker *open_broker(struct error *err)
+{
+    return hulse_local_create("local", &params, err);
+}
+
+static struct broker *reopen_broker(struct broker **b, struct error *err)
+{
+    hulse_local_destroy(b);
+    return open_broker(err);
+}
+
+static uint32_t owner(const char *name, uint32_t workers)
+{
+    return (uint32_t)(hulse_topic_hash(name) % workers);
+}
+
+static struct bed_house house = {.label = "copies",
+                                 .create = open_broker,
+                                 .destroy = hulse_local_destroy,
+                                 .reopen = reopen_broker,
+                                 .owner = owner,
+                                 .scheme = "persistent"};
+
+static void begin(uint32_t workers)
+{
+    hulse_bed_directory(directory);
+    hulse_local_params_default(&params);
+    params.directory = directory;
+    params.segment_bytes = BED_SEGMENT_BYTES;
+    params.size_max = BED_STORE_BYTES;
+    house.workers = workers;
+    hulse_bed_start_house(&bed, &house);
+    hulse_bed_topic(&bed, workers - 1, "copies", topic, sizeof(topic));
+}
+
+static void end(void)
+{
+    hulse_bed_stop(&bed);
+    hulse_bed_remove(directory);
+}
+
+/* A publisher with handle `number`, 0 = none, whose first record has this sequence id. */
+static void
+open_pub(struct bed_pub *pub, uint32_t worker, uint8_t number, uint64_t first_seq)
+{
+    struct broker_producer_params p = {.topic = topic, .name = "p", .create = true};
+    *pub = (struct bed_pub){.id = number};
+    memset(p.handle_id, number, sizeof(p.handle_id));
+    assert_int_equal(hulse_pub_open_with(&bed, pub, worker, &p), HULSE_OK);
+    pub->first_seq = first_seq;
+    pub->copies_expected = true;
+}
+
+static uint64_t published(void)
+{
+    struct topic_report r = {0};
+    (void)hulse_bed_report(&bed, topic, &r);
+    return r.published;
+}
+
+/* All are answered as stored; `copies` of them without an id. */
+static void send(struct bed_pub *pub, uint32_t count, uint32_t copies)
+{
+    hulse_pub_send(pub, count, 16);
+    hulse_pub_wait(pub);
+    assert_int_equal(pub->stored, pub->sent);
+    assert_int_equal(pub->copies, copies);
+}
+
+static void test_copies_are_not_stored(void **state)
+{
+    (void)state;
+    for (uint32_t workers = 1; workers <= 2; workers++) {
+        struct bed_pub a;
+        struct bed_pub b;
+        begin(workers);
+        open_pub(&a, 0, 1, 0);
+        open_pub(&b, workers - 1, 1, 0); /* as after a reconnect, the first one still there */
+        hulse_pub_send(&a, 500, 16);
+        hulse_pub_send(&b, 700, 16);
+        hulse_pub_wait(&a);
+        hulse_pub_wait(&b);
+        assert_int_equal(published(), 700);
+        assert_int_equal(a.copies + b.copies, 500);
+        assert_int_equal(a.stored + b.stored, 1200);
+        hulse_pub_close(&a);
+        hulse_pub_close(&b);
+        end();
+    }
+}
+
+/* Answers of copies do not overtake those that are under way. */
+static void test_copies_keep_the_order(void **state)
+{
+    (void)state;
+    struct bed_pub pub;
+    begin(1);
+    open_pub(&pub, 0, 1, 0);
+    send(&pub, 10, 0);
+    hulse_pub_close(&pub);
+    open_pub(&pub, 0, 1, 5);
+    hulse_pub_send(&pub, 20, 16); /* five copies, then new ones */
+    hulse_pub_wait(&pub);
+    assert_int_equal(pub.copies, 5);
+    assert_false(pub.disordered);
+    hulse_pub_close(&pub);
+    end();
+}
+
+static void test_over_a_stop(void **state)
+{
+    (void)state;
+    for (uint32_t workers = 1; workers <= 2; workers++) {
+        struct bed_pub pub;
+        struct bed_sub sub;
+        const struct bed_where where = {.topic = topic,
+                                        .subscription = "s",
+                                        .type = BROKER_EXCLUSIVE,
+                                        .start = BROKER_EARLIEST};
+        begin(workers);
+        assert_int_equal(hulse_sub_open(&bed, &sub, &where), HULSE_OK);
+        open_pub(&pub, 0, 7, 0);
+        send(&pub, 100, 0);
+        hulse_pub_close(&pub);
+        hulse_sub_close(&sub, false);
+        hulse_bed_restart(&bed);
+        open_pub(&pub, 0, 7, 60);
+        send(&pub, 90, 40);
+        hulse_pub_close(&pub);
+        open_pub(&pub, 0, 8, 60); /* another one */
+        send(&pub, 1, 0);
+        hulse_pub_close(&pub);
+        assert_int_equal(hulse_sub_open(&bed, &sub, &where), HULSE_OK);
+        hulse_sub_permit(&sub, 200);
+        hulse_sub_wait(&sub, 151);
+        for (uint32_t i = 0; i < 100; i++) {
+            assert_int_equal(sub.messages[i].number, i);
+        }
+        hulse_sub_close(&sub, false);
+        end();
+    }
+}
+
+static void test_a_forgotten_handle_begins_anew(void **state)
+{
+    (void)state;
+    for (uint32_t workers = 1; workers <= 2; workers++) {
+        struct bed_pub pub;
+        begin(workers);
+        open_pub(&pub, 0, 1, 0);
+        send(&pub, 10, 0);
+        pub.forget = true;
+        hulse_pub_close(&pub);
+        open_pub(&pub, 0, 1, 0);
+        send(&pub, 5, 0);
+        pub.forget = true;
+        hulse_pub_close(&pub);
+        hulse_bed_restart(&bed);
+        open_pub(&pub, 0, 1, 0);
+        send(&pub, 5, 0);
+        hulse_pub_close(&pub);
+        end();
+    }
+}
+
+/* Closed for good while records are under way: they are stored, and then it is forgotten. */
+static void test_forgotten_while_under_way(void **state)
+{
+    (void)state;
+    struct bed_pub pub;
+    struct bed_pub other;
+    begin(2);
+    open_pub(&pub, 0, 1, 0);
+    hulse_pub_send(&pub, 300, 16);
+    pub.forget = true;
+    hulse_pub_close(&pub);
+    open_pub(&other, 0, 2, 0);
+    send(&other, 1, 0); /* behind them */
+    assert_int_equal(published(), 301);
+    hulse_pub_close(&other);
+    open_pub(&pub, 0, 1, 0);
+    send(&pub, 3, 0);
+    hulse_pub_close(&pub);
+    end();
+}
+
+static void test_without_a_handle_nothing_is_compared(void **state)
+{
+    (void)state;
+    struct bed_pub pub;
+    begin(1);
+    for (uint32_t i = 0; i < 2; i++) {
+        open_pub(&pub, 0, 0, 0);
+        send(&pub, 10, 0);
+        hulse_pub_close(&pub);
+    }
+    assert_int_equal(published(), 20);
+    end();
+}
+
+/* An own producer that has no handle is known by its name. */
+static void test_own_producers_by_name(void **state)
+{
+    (void)state;
+    struct bed_pub pub = {.id = 1};
+    struct broker_producer_params p = {.topic = topic, .name = "orders/7", .create = true, .own = true};
+    begin(1);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(hulse_pub_open_with(&bed, &pub, 0, &p), HULSE_OK);
+        pub.copies_expected = true;
+        send(&pub, 10, i == 0 ? 0 : 10);
+        hulse_pub_close(&pub);
+    }
+    p.name = "orders/8";
+    assert_int_equal(hulse_pub_open_with(&bed, &pub, 0, &p), HULSE_OK);
+    send(&pub, 10, 0);
+    hulse_pub_close(&pub);
+    p.name = "";
+    assert_int_equal(hulse_pub_open_with(&bed, &pub, 0, &p), HULSE_INVAL);
+    end();
+}
+
+int main(void)
+{
+    hulse_mem_init(UINT64_C(1) << 30U);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_copies_are_not_stored),
+        cmocka_unit_test(test_copies_keep_the_order),
+        cmocka_unit_test(test_over_a_stop),
+        cmocka_unit_test(test_a_forgotten_handle_begins_anew),
+        cmocka_unit_test(test_forgotten_while_under_way),
+        cmocka_unit_test(test_without_a_handle_nothing_is_compared),
+        cmocka_unit_test(test_own_producers_by_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
