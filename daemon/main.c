@@ -2,8 +2,8 @@
 /*
  * main - arguments of hulsed, and the wiring of its parts.
  *
- * Exit codes (interfaces 2): 0 stopped as asked, 64 usage, 77 privileges that cannot be dropped,
- * 74 input/output, 78 configuration.
+ * Exit codes (interfaces 2): 0 stopped as asked, 64 usage, 65 a damaged store, 69 a store that a daemon has,
+ * 77 privileges that cannot be dropped, 74 input/output, 78 configuration.
  */
 #include "daemon/admin/answer.h"
 #include "daemon/app/plane.h"
@@ -21,10 +21,12 @@
 #include "daemon/core/mem.h"
 #include "daemon/core/privileges.h"
 #include "daemon/flow/flow.h"
+#include "daemon/store/look.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +43,14 @@ __attribute__((visibility("default"))) const char *malloc_conf =
     "narenas:2,max_background_threads:1";
 #endif
 
-enum { EXIT_FINE = 0, EXIT_USAGE = 64, EXIT_IO = 74, EXIT_CONFIG = 78 };
+enum {
+    EXIT_FINE = 0,
+    EXIT_USAGE = 64,
+    EXIT_BAD_DATA = 65,
+    EXIT_UNAVAILABLE = 69,
+    EXIT_IO = 74,
+    EXIT_CONFIG = 78
+};
 
 enum action {
     ACTION_RUN = 0,
@@ -49,6 +58,7 @@ enum action {
     ACTION_PRINT_CONFIG,
     ACTION_SCHEMA,
     ACTION_REFERENCE,
+    ACTION_STORE,
     ACTION_VERSION,
     ACTION_HELP
 };
@@ -62,6 +72,7 @@ enum option_code {
     OPTION_PRINT_CONFIG,
     OPTION_SCHEMA,
     OPTION_REFERENCE,
+    OPTION_STORE,
     OPTION_VERSION,
     OPTION_HELP
 };
@@ -75,6 +86,7 @@ static const struct option options[] = {
     {"schema", no_argument, NULL, OPTION_SCHEMA},
     /* For docs/reference-config.md; not in the help. */
     {"print-reference", no_argument, NULL, OPTION_REFERENCE},
+    {"store", required_argument, NULL, OPTION_STORE},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -84,7 +96,9 @@ static void print_usage(FILE *out)
 {
     (void)fprintf(out,
                   "usage: hulsed [--config FILE] [--env-file FILE] [--set PATH=VALUE]...\n"
-                  "              [--check] [--print-config] [--schema] [--version] [--help]\n");
+                  "              [--check] [--print-config] [--schema] [--version] [--help]\n"
+                  "       hulsed --store check DIR\n"
+                  "       hulsed --store backup DIR TO\n");
 }
 
 static void print_help(void)
@@ -99,6 +113,9 @@ static void print_help(void)
         "  --check           validates the configuration and exits 0 or 78\n"
         "  --print-config    prints the effective configuration with origins\n"
         "  --schema          prints a JSON Schema of the configuration file\n"
+        "  --store check DIR       reads a stopped store's directory through and prints what\n"
+        "                          is there; exits 65 when something is damaged\n"
+        "  --store backup DIR TO   copies it into an empty directory\n"
         "  --version         prints the version\n"
         "  --help            prints this\n"
         "\n"
@@ -130,6 +147,9 @@ struct arguments {
     struct config_sources sources;
     const char **sets;
     enum action action;
+    const char *store_verb;
+    const char *store_directory;
+    const char *store_to; /* backup */
 };
 
 /* One option. False: the usage was wrong. */
@@ -157,6 +177,10 @@ static bool take_option(int code, struct arguments *a)
     case OPTION_REFERENCE:
         a->action = ACTION_REFERENCE;
         return true;
+    case OPTION_STORE:
+        a->action = ACTION_STORE;
+        a->store_verb = optarg;
+        return true;
     case OPTION_VERSION:
         a->action = ACTION_VERSION;
         return true;
@@ -166,6 +190,21 @@ static bool take_option(int code, struct arguments *a)
     default:
         return false;
     }
+}
+
+/* `--store check DIR`, `--store backup DIR TO`. */
+static int take_store_operands(int argc, char **argv, struct arguments *a)
+{
+    const bool check = strcmp(a->store_verb, "check") == 0;
+    const bool backup = strcmp(a->store_verb, "backup") == 0;
+
+    if ((!check && !backup) || argc - optind != (check ? 1 : 2)) {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    a->store_directory = argv[optind];
+    a->store_to = backup ? argv[optind + 1] : NULL;
+    return EXIT_FINE;
 }
 
 /* Options in the order given. Gives EXIT_FINE or the code to exit with. */
@@ -179,6 +218,9 @@ static int read_options(int argc, char **argv, struct arguments *a)
             print_usage(stderr);
             return EXIT_USAGE;
         }
+    }
+    if (a->action == ACTION_STORE) {
+        return take_store_operands(argc, argv, a);
     }
     if (optind < argc) {
         (void)fprintf(stderr, "hulsed: unexpected argument '%s'\n", argv[optind]);
@@ -416,6 +458,55 @@ static int run(const struct arguments *a)
     return code;
 }
 
+/* ---- a stopped store ---- */
+
+static int store_exit_code(hulse_status st)
+{
+    switch (st) {
+    case HULSE_BUSY:
+        return EXIT_UNAVAILABLE;
+    case HULSE_DENIED:
+        return HULSE_PRIVILEGES_EXIT;
+    case HULSE_INVAL:
+    case HULSE_UNSUPPORTED:
+        return EXIT_BAD_DATA;
+    default:
+        return EXIT_IO;
+    }
+}
+
+static int check_store(const char *directory)
+{
+    struct store_findings found;
+    struct store_finding list[STORE_FINDINGS_MAX];
+    struct error err = {0};
+    const hulse_status st = hulse_store_check(directory, &found, &err);
+
+    if (st != HULSE_OK) {
+        return fail(store_exit_code(st), err.text);
+    }
+    const size_t count = hulse_store_findings_list(&found, list);
+    for (size_t i = 0; i < count; i++) {
+        (void)printf("%-18s %" PRIu64 "\n", list[i].name, list[i].count);
+    }
+    return hulse_store_findings_good(&found) ? EXIT_FINE
+                                             : fail(EXIT_BAD_DATA, "the store is damaged");
+}
+
+static int back_up_store(const char *directory, const char *to)
+{
+    struct store_backup done;
+    struct error err = {0};
+    const hulse_status st = hulse_store_backup(directory, to, &done, &err);
+
+    if (st != HULSE_OK) {
+        return fail(store_exit_code(st), err.text);
+    }
+    (void)printf(
+        "%-18s %" PRIu64 "\n%-18s %" PRIu64 "\n", "segments", done.segments, "bytes", done.bytes);
+    return EXIT_FINE;
+}
+
 /* Some actions need no configuration. */
 static int start(const struct arguments *a)
 {
@@ -431,6 +522,9 @@ static int start(const struct arguments *a)
     case ACTION_REFERENCE:
         hulse_config_print_reference(stdout);
         return EXIT_FINE;
+    case ACTION_STORE:
+        return a->store_to == NULL ? check_store(a->store_directory)
+                                   : back_up_store(a->store_directory, a->store_to);
     case ACTION_RUN:
         return run(a);
     default:

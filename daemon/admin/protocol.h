@@ -15,6 +15,9 @@
  *   {"command":"reload"}             -> {"status":"ok","result":{"accepted":true,...}}
  *   {"command":"drain"}              -> {"status":"ok","result":{"draining":true,"pid":N,
  *                                       "sessions":N}}; again and again the same answer
+ *   {"command":"store.check"}        -> {"status":"ok","result":{"good":true,"topics":N,…}}
+ *   {"command":"store.backup","directory":"/ABSOLUTE"}
+ *                                    -> {"status":"ok","result":{"directory":"…","segments":N,"bytes":N}}
  *   anything else                    -> {"status":"error","code":"HULSE_…","detail":"..."}
  *
  * The result of stats: version uptime_s workers sessions channels topics[] brokers[] memory{}
@@ -26,6 +29,9 @@
  * full one. Their broker has 4 s; without its answer they are refused (HULSE_TIMED_OUT), and what
  * was asked for may still happen. The result of topics.stats: the broker's figures, as far as it
  * counts, then subscriptions[] and, of a topic that applications have used, refused{}.
+ *
+ * The two about the store answer when they are done, however long that takes; one at a time, the second is refused (HULSE_BUSY). The
+ * result of store.check: good, then what was counted. good is false when something is damaged.
  *
  * The result of reload: accepted generation applied[] restart[] problems[], the last of which are
  * {file line column warning text}. A configuration that is not accepted changes nothing.
@@ -49,5 +55,7 @@
 #define HULSE_ADMIN_CONFIG "config"
 #define HULSE_ADMIN_RELOAD "reload"
 #define HULSE_ADMIN_DRAIN "drain"
+#define HULSE_ADMIN_STORE_CHECK "store.check"
+#define HULSE_ADMIN_STORE_BACKUP "store.backup"
 
 #endif

@@ -20,6 +20,8 @@ static const char *const names[ADMIN_COMMANDS] = {
     [ADMIN_CONFIG] = HULSE_ADMIN_CONFIG,
     [ADMIN_RELOAD] = HULSE_ADMIN_RELOAD,
     [ADMIN_DRAIN] = HULSE_ADMIN_DRAIN,
+    [ADMIN_STORE_CHECK] = HULSE_ADMIN_STORE_CHECK,
+    [ADMIN_STORE_BACKUP] = HULSE_ADMIN_STORE_BACKUP,
 };
 
 /* ---- members ---- */
@@ -81,6 +83,23 @@ static hulse_status take_force(const json_t *value, struct admin_request *out, s
     return HULSE_OK;
 }
 
+static hulse_status
+take_directory(const json_t *value, struct admin_request *out, struct error *err)
+{
+    const char *text = json_string_value(value);
+    const size_t bytes = json_string_length(value);
+
+    if (text == NULL || text[0] != '/') {
+        return hulse_fail(err, HULSE_INVAL, "directory: an absolute path is expected");
+    }
+    if (bytes >= sizeof(out->directory)) {
+        return hulse_fail(
+            err, HULSE_INVAL, "directory: at most %u bytes", HULSE_ADMIN_DIRECTORY_BYTES - 1);
+    }
+    memcpy(out->directory, text, bytes + 1);
+    return HULSE_OK;
+}
+
 #define OF(command) (1U << (unsigned)(command))
 
 static const struct member {
@@ -96,6 +115,7 @@ static const struct member {
      take_topic},
     {"partitions", OF(ADMIN_TOPICS_CREATE), false, take_partitions},
     {"force", OF(ADMIN_TOPICS_DELETE), false, take_force},
+    {"directory", OF(ADMIN_STORE_BACKUP), true, take_directory},
 };
 
 #define MEMBERS (sizeof(members) / sizeof(members[0]))

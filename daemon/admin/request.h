@@ -16,6 +16,7 @@
 
 #define HULSE_ADMIN_NAMESPACE_BYTES 512U
 #define HULSE_ADMIN_TOPIC_BYTES 1088U
+#define HULSE_ADMIN_DIRECTORY_BYTES 4096U
 #define HULSE_ADMIN_PARTITIONS_MAX 10000U
 
 enum admin_command {
@@ -28,15 +29,18 @@ enum admin_command {
     ADMIN_CONFIG,
     ADMIN_RELOAD,
     ADMIN_DRAIN,
+    ADMIN_STORE_CHECK,
+    ADMIN_STORE_BACKUP,
     ADMIN_COMMANDS
 };
 
 struct admin_request {
     enum admin_command command;
     char namespace_name[HULSE_ADMIN_NAMESPACE_BYTES]; /* topics.list; empty = all */
-    char topic[HULSE_ADMIN_TOPIC_BYTES]; /* the other topics.…; as it came, not empty */
-    uint32_t partitions;                 /* topics.create; 0 = not partitioned */
-    bool force;                          /* topics.delete */
+    char topic[HULSE_ADMIN_TOPIC_BYTES];         /* the other topics.…; as it came, not empty */
+    uint32_t partitions;                         /* topics.create; 0 = not partitioned */
+    bool force;                                  /* topics.delete */
+    char directory[HULSE_ADMIN_DIRECTORY_BYTES]; /* store.backup; absolute */
 };
 
 /*

@@ -26,6 +26,7 @@ static void close_conn(struct admin_conn *c)
     hulse_timer_stop(&loop->timers, &c->timer);
     hulse_collect_forget(&c->reports);
     hulse_topic_order_forget(&c->order);
+    hulse_store_order_forget(c->server->store, c);
     hulse_admin_line_fini(&c->out);
     hulse_mem_free(HULSE_MEM_ADMIN, c->in, IN_BYTES);
     (void)close(c->watch.fd);
@@ -121,6 +122,19 @@ static bool begin_order(struct admin_conn *c)
     return true;
 }
 
+/* False: the connection was closed. */
+static bool begin_store_order(struct admin_conn *c)
+{
+    struct loop *loop = c->server->loop;
+
+    if (!hulse_store_order_start(c->server->store, &c->request, order_done, c, &c->out)) {
+        return begin_writing(c, c->out.data != NULL);
+    }
+    enter(c, ADMIN_WAITING);
+    hulse_timer_stop(&loop->timers, &c->timer);
+    return true;
+}
+
 /* One request. False: the connection was closed. */
 static bool handle_line(struct admin_conn *c, const char *line, size_t bytes)
 {
@@ -132,6 +146,9 @@ static bool handle_line(struct admin_conn *c, const char *line, size_t bytes)
     }
     if (hulse_topic_order_is(&c->request)) {
         return begin_order(c);
+    }
+    if (hulse_store_order_is(&c->request)) {
+        return begin_store_order(c);
     }
     if (!hulse_command_needs_reports(&c->request)) {
         return begin_writing(c, hulse_command_answer(c->server->scene, &c->request, NULL, &c->out));
@@ -312,12 +329,14 @@ void hulse_admin_server_init(struct admin_server *s,
                              struct loop *loop,
                              struct collector *collector,
                              struct topic_orders *orders,
+                             struct store_order *store,
                              const struct command_scene *scene)
 {
     memset(s, 0, sizeof(*s));
     s->loop = loop;
     s->collector = collector;
     s->orders = orders;
+    s->store = store;
     s->scene = scene;
 }
 

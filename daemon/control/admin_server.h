@@ -3,7 +3,8 @@
  * admin_server - the admin socket: connections, lines, and their answers in order.
  *
  * A connection is reading a line, waiting for reports, or writing an answer; it never does two of
- * them, so it needs one buffer each way. Ten seconds without progress to the next state end it.
+ * them, so it needs one buffer each way. Ten seconds without progress to the next state end it, but for
+ * what is asked of the store, which takes as long as it takes.
  *
  * Threads: control.
  * Trust:   peers with the daemon's uid, or root; others are refused. Their bytes may be anything.
@@ -17,6 +18,7 @@
 #include "daemon/admin/request.h"
 #include "daemon/control/collect.h"
 #include "daemon/control/command.h"
+#include "daemon/control/store_order.h"
 #include "daemon/control/topic_order.h"
 #include "daemon/worker/loop.h"
 
@@ -53,6 +55,7 @@ struct admin_server {
     struct loop *loop;
     struct collector *collector;
     struct topic_orders *orders;
+    struct store_order *store;
     const struct command_scene *scene;
     struct watch watch; /* of the listening socket */
     struct timer pause; /* while descriptors are used up */
@@ -64,6 +67,7 @@ void hulse_admin_server_init(struct admin_server *s,
                              struct loop *loop,
                              struct collector *collector,
                              struct topic_orders *orders,
+                             struct store_order *store,
                              const struct command_scene *scene);
 /* Begins to accept; the socket stays the caller's. */
 bool hulse_admin_server_open(struct admin_server *s, int listen_fd);

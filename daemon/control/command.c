@@ -184,6 +184,8 @@ bool hulse_command_answer(const struct command_scene *scene,
     case ADMIN_TOPICS_CREATE:
     case ADMIN_TOPICS_DELETE:
     case ADMIN_TOPICS_STATS:
+    case ADMIN_STORE_CHECK:
+    case ADMIN_STORE_BACKUP:
     case ADMIN_COMMANDS:
         break;
     }

@@ -49,6 +49,7 @@ struct control {
     struct listen_socket admin_socket;
     struct collector collector;
     struct topic_orders orders;
+    struct store_order store_order;
     struct command_scene scene;
     struct admin_server admin;
     struct signals signals;
@@ -324,6 +325,7 @@ static void end(struct control *c)
     close_doors(c);
     hulse_admin_server_close(&c->admin);
     hulse_listen_close(&c->admin_socket);
+    hulse_store_order_fini(&c->store_order);
     hulse_timer_stop(&c->loop.timers, &c->drain_tick);
     hulse_collect_forget(&c->dump);
     hulse_watchdog_stop(&c->watchdog);
@@ -400,7 +402,9 @@ static hulse_status wire(struct control *c, struct error *err)
     hulse_control_limits(params->config, &c->plane.limits);
     hulse_collector_init(&c->collector, &c->loop, &c->crew);
     hulse_topic_orders_init(&c->orders, &c->loop, params->flow);
-    hulse_admin_server_init(&c->admin, &c->loop, &c->collector, &c->orders, &c->scene);
+    hulse_store_order_init(&c->store_order, &c->loop, params->store);
+    hulse_admin_server_init(
+        &c->admin, &c->loop, &c->collector, &c->orders, &c->store_order, &c->scene);
     c->scene = (struct command_scene){
         .crew = &c->crew,
         .flow = params->flow,

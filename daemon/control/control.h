@@ -18,6 +18,7 @@ struct control_params {
     const struct config *config;          /* at the start; stays valid */
     const struct config_sources *sources; /* to read it again */
     struct flow *flow;                    /* its tables are made by control */
+    struct store *store;                  /* of the local broker; NULL = none */
     struct helper *helper;                /* forked; control attaches and closes it */
     const char *version;
     const char *notify_socket; /* $NOTIFY_SOCKET, or NULL */

@@ -82,7 +82,7 @@ void hulse_record_encode(const struct store_request *rq, uint8_t *out)
         break;
     case STORE_MESSAGE:
     case STORE_BARRIER:
-        HULSE_ASSERT(!"a message or a barrier has no record");
+        HULSE_ASSERT(rq->kind != STORE_MESSAGE && rq->kind != STORE_BARRIER); /* they have none */
     }
 
     hulse_put64(out, rq->subscription);

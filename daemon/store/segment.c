@@ -223,7 +223,7 @@ int hulse_segment_open(const struct segment_place *at, struct segment *seg, bool
     }
     int failed = hulse_file_read(seg->fd, block, sizeof(block), 0, &got);
     if (failed == 0) {
-        failed = judge_header(at, block, seg);
+        failed = got < sizeof(block) ? ENODATA : judge_header(at, block, seg);
     }
     if (failed != 0) {
         hulse_segment_close(seg);

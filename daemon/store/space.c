@@ -68,7 +68,7 @@ size_t hulse_space_free(struct space *sp, struct state *state)
         const uint64_t number = sp->used[i];
         const uint64_t end = (number + 1) * sp->segment_bytes;
         const bool last = i + 1 == sp->used_count;
-        if (last || number == sp->reading || hulse_state_needs(state, number)) {
+        if (last || sp->held || number == sp->reading || hulse_state_needs(state, number)) {
             sp->used[kept++] = number;
         } else if (end > sp->covered) {
             sp->wait_for = sp->wait_for == 0 ? end : sp->wait_for;

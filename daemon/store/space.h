@@ -28,6 +28,7 @@ struct space {
     struct segment next; /* fd -1: not ready */
     bool preparing;      /* the reader makes one */
     uint64_t reading;    /* the reader reads it: 0 = none */
+    bool held;           /* a backup copies what is used: nothing becomes spare */
     uint64_t covered;    /* checkpoint and copy cover the log below; 0: there is no checkpoint */
     uint64_t wait_for;   /* one is free when checkpoint and copy cover this; 0: none waits */
 };

@@ -152,7 +152,7 @@ static bool make_room(struct lists *l, const struct state_topic *topic)
            (l->handles != NULL || l->handle_room == 0);
 }
 
-static uint64_t first_position(const struct state_topic *topic)
+uint64_t hulse_state_first_position(const struct state_topic *topic)
 {
     const uint64_t there =
         topic->group_count > 0 ? topic->groups[0]->first_position : topic->messages_end;
@@ -164,7 +164,7 @@ static void describe(const struct state_topic *topic, struct lists *l, struct st
 {
     *out = (struct store_topic_info){.id = topic->id,
                                      .name = topic->name,
-                                     .first_position = first_position(topic),
+                                     .first_position = hulse_state_first_position(topic),
                                      .next_position = topic->next_position,
                                      .terminated = topic->terminated,
                                      .kept = topic->kept,

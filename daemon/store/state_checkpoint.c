@@ -119,7 +119,7 @@ static bool put_whole_topic(struct value_list *to, const struct state_topic *top
     return ok;
 }
 
-static bool put_all(struct state *s, struct value_list *to)
+static bool put_all(const struct state *s, struct value_list *to)
 {
     const struct state_topic *topic = NULL;
     size_t at = 0;
@@ -205,6 +205,32 @@ static void nothing_changed(struct state *s)
     s->all_changed = false;
 }
 
+static struct value_meta meta_of(const struct state *s, uint64_t lsn)
+{
+    return (struct value_meta){.covered = lsn,
+                               .indexed = lsn,
+                               .epoch = s->epoch,
+                               .topic_next = s->topic_next,
+                               .subscription_next = s->subscription_next,
+                               .age_ms = s->age_ms,
+                               .segment_bytes = s->segment_bytes};
+}
+
+struct checkpoint *hulse_state_snapshot(const struct state *s, uint64_t lsn)
+{
+    struct checkpoint *cp = calloc(1, sizeof(*cp));
+
+    if (cp == NULL) {
+        return NULL;
+    }
+    cp->all = true;
+    cp->meta = meta_of(s, lsn);
+    if (!put_all(s, &cp->values)) {
+        hulse_checkpoint_free(&cp);
+    }
+    return cp;
+}
+
 struct checkpoint *hulse_state_checkpoint(struct state *s, uint64_t lsn, uint64_t now_ms)
 {
     struct checkpoint *cp = calloc(1, sizeof(*cp));
@@ -216,13 +242,7 @@ struct checkpoint *hulse_state_checkpoint(struct state *s, uint64_t lsn, uint64_
         return NULL;
     }
     cp->all = s->all_changed;
-    cp->meta = (struct value_meta){.covered = lsn,
-                                   .indexed = lsn,
-                                   .epoch = s->epoch,
-                                   .topic_next = s->topic_next,
-                                   .subscription_next = s->subscription_next,
-                                   .age_ms = s->age_ms,
-                                   .segment_bytes = s->segment_bytes};
+    cp->meta = meta_of(s, lsn);
     if (!(cp->all ? put_all(s, &cp->values) : put_changed(s, &cp->values))) {
         hulse_state_all_changed(s);
         hulse_checkpoint_free(&cp);

@@ -134,10 +134,11 @@ static void choose(struct state_db *db, struct state **state, struct state_db_fo
     if (!loaded) {
         salvage(db, &one, &other, state, found);
     }
-    if (found->state_lost && one.verdict != DB_MISSING) {
+    const bool look_only = db->params.look_only;
+    if (found->state_lost && one.verdict != DB_MISSING && !look_only) {
         hulse_db_set_aside(db->params.directory, DB_STATE);
     }
-    if (found->copy_lost && other.verdict != DB_MISSING) {
+    if (found->copy_lost && other.verdict != DB_MISSING && !look_only) {
         hulse_db_set_aside(db->params.directory, DB_COPY);
     }
     db->written.covered = found->state_lost ? 0 : found->covered;

@@ -32,6 +32,7 @@ struct state_db_params {
     uint32_t segment_bytes;
     uint32_t handle_ttl_ms;
     uint64_t map_bytes; /* 0: STATE_DB_MAP_BYTES */
+    bool look_only;     /* open sets nothing aside */
 };
 
 /* What an open found. */
@@ -59,10 +60,12 @@ hulse_status hulse_state_db_open(struct state_db **db,
  */
 hulse_status
 hulse_state_db_commit(struct state_db *db, const struct checkpoint *cp, struct error *err);
+/* A whole checkpoint into a directory where nobody has a store. */
+hulse_status hulse_state_db_write(const struct state_db_params *params,
+                                  const struct checkpoint *cp,
+                                  struct error *err);
 /* Makes state.good a copy of what was committed last, read through before it takes the other's place. */
 hulse_status hulse_state_db_copy(struct state_db *db, struct error *err);
-/* A copy of what was committed last, in a file of that name, synced. */
-hulse_status hulse_state_db_copy_to(struct state_db *db, const char *path, struct error *err);
 /* Up to where the log is not needed for the state: by both files. 0: not at all. */
 uint64_t hulse_state_db_covered(const struct state_db *db);
 uint64_t hulse_state_db_copy_covered(const struct state_db *db);

@@ -51,7 +51,7 @@ static hulse_status verify_copy(const char *path, const struct written *said, st
     return status;
 }
 
-hulse_status hulse_state_db_copy_to(struct state_db *db, const char *path, struct error *err)
+static hulse_status copy_to(struct state_db *db, const char *path, struct error *err)
 {
     if (db->file.env == NULL) {
         return hulse_fail(err, HULSE_AGAIN, "nothing was committed yet");
@@ -82,7 +82,7 @@ hulse_status hulse_state_db_copy(struct state_db *db, struct error *err)
     if (!hulse_db_path(path, db->params.directory, DB_COPY_NEW)) {
         return hulse_fail(err, HULSE_INVAL, "the name of the directory is too long");
     }
-    hulse_status status = hulse_state_db_copy_to(db, path, err);
+    hulse_status status = copy_to(db, path, err);
     if (status == HULSE_OK) {
         status = hulse_db_replace(db->params.directory, DB_COPY_NEW, DB_COPY, err);
     }

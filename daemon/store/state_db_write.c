@@ -236,3 +236,18 @@ hulse_state_db_commit(struct state_db *db, const struct checkpoint *cp, struct e
     HULSE_ASSERT(db->file.env != NULL);
     return write_checkpoint(db, &db->file, cp, &db->written, err);
 }
+
+hulse_status hulse_state_db_write(const struct state_db_params *params,
+                                  const struct checkpoint *cp,
+                                  struct error *err)
+{
+    struct state_db db = {.params = *params};
+
+    HULSE_ASSERT(cp->all);
+    if (db.params.map_bytes == 0) {
+        db.params.map_bytes = STATE_DB_MAP_BYTES;
+    }
+    const hulse_status status = commit_all(&db, cp, err);
+    hulse_db_file_close(&db.file);
+    return status == HULSE_LIMIT ? HULSE_OK : status;
+}

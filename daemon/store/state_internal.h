@@ -142,6 +142,9 @@ void hulse_state_unchanged(struct change_list *list, uint32_t *place);
 /* Removals are forgotten when the next checkpoint has everything anyway. */
 bool hulse_state_removed(struct state *s, const struct value_key *key, bool prefix);
 
+/* state.c: nothing below is there any more. */
+uint64_t hulse_state_first_position(const struct state_topic *topic);
+
 /* state_topic.c */
 struct state_topic *
 hulse_state_topic_by_name(const struct state *s, const char *name, size_t bytes);

@@ -8,8 +8,9 @@
 #include "daemon/store/group.h"
 
 #include <string.h>
+#include <time.h>
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, DISK_FULL_NAP_NS = 100000000 };
 
 void hulse_store_fail(struct store *s, const char *what, int number)
 {
@@ -269,10 +270,24 @@ static bool work(struct store *s)
     return true;
 }
 
+/* Preallocated files have their space; on file systems that copy on write even they can lack it. */
+static bool wait_for_disk(void *ctx)
+{
+    struct store *s = ctx;
+    const struct timespec nap = {.tv_nsec = DISK_FULL_NAP_NS};
+
+    HULSE_LOG_WARNF("store.disk_full", hulse_log_str("directory", s->path));
+    atomic_store_explicit(&s->counts.full, 1, memory_order_relaxed);
+    (void)nanosleep(&nap, NULL);
+    return !stop_asked(s);
+}
+
 void *hulse_store_writer_run(void *store)
 {
     struct store *s = store;
 
+    s->writer.end.no_space = wait_for_disk;
+    s->writer.end.ctx = s;
     (void)hulse_log_thread_attach("store writer");
     while (work(s)) {
     }

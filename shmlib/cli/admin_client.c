@@ -171,6 +171,7 @@ static hulse_status status_of(const char *code)
                  {"HULSE_LIMIT", HULSE_LIMIT},
                  {"HULSE_NO_MEMORY", HULSE_NO_MEMORY},
                  {"HULSE_TIMED_OUT", HULSE_TIMED_OUT},
+                 {"HULSE_IO", HULSE_IO},
                  {"HULSE_UNSUPPORTED", HULSE_UNSUPPORTED}};
 
     for (size_t i = 0; code != NULL && i < sizeof(codes) / sizeof(codes[0]); i++) {
@@ -184,7 +185,8 @@ static hulse_status status_of(const char *code)
 static int refused(hulse_status status, const char *detail)
 {
     /* What the table of statuses advises then is meant for publishing and consuming. */
-    if (detail != NULL && (status == HULSE_BUSY || status == HULSE_NO_TOPIC)) {
+    if (detail != NULL &&
+        (status == HULSE_BUSY || status == HULSE_NO_TOPIC || status == HULSE_IO)) {
         hulse_cli_error("%s", detail);
         return hulse_cli_exit_code(status);
     }

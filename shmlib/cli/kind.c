@@ -21,6 +21,7 @@ static const struct {
     [HULSE_CLI_FORMAT] = {"format", {"raw", "json", NULL}},
     [HULSE_CLI_WAIT] = {"wait", {"stored", "accepted", NULL}},
     [HULSE_CLI_TOPICS_VERB] = {"verb", {"list", "create", "delete", "stats", NULL}},
+    [HULSE_CLI_STORE_VERB] = {"verb", {"check", "backup", NULL}},
     [HULSE_CLI_SHELL] = {"shell", {"bash", "zsh", NULL}},
 };
 

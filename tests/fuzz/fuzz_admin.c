@@ -37,6 +37,8 @@ static void check_accepted(const struct admin_request *request)
     must(request->partitions <= HULSE_ADMIN_PARTITIONS_MAX);
     must(request->partitions == 0 || request->command == ADMIN_TOPICS_CREATE);
     must(!request->force || request->command == ADMIN_TOPICS_DELETE);
+    must(memchr(request->directory, '\0', sizeof(request->directory)) != NULL);
+    must((request->directory[0] == '/') == (request->command == ADMIN_STORE_BACKUP));
     must(end != NULL);
     if (end != name) {
         const char *slash = strchr(name, '/');

@@ -66,7 +66,8 @@ def test_bash_completes_values():
     assert bash(None, "hulse sub --type=s", breaks=" ") == ["--type=shared"]
     assert bash(None, "hulse topics ") == ["list", "create", "delete", "stats"]
     assert bash(None, "hulse topics list ") == []
-    assert bash(None, "hulse help st") == ["stats"]
+    assert bash(None, "hulse help st") == ["stats", "store"]
+    assert bash(None, "hulse store ") == ["check", "backup"]
     assert bash(None, "hulse completion ") == ["bash", "zsh"]
     assert bash(None, "hulse -- --json ") == []
 
@@ -240,11 +241,12 @@ def check_json(daemon, command, topic):
             ok(run(daemon, "pub", topic, "x"))
             assert json.loads(subscriber.line())["payload"] == "x"
         return
-    lines = ok(run(daemon, *words, "--json")).decode().splitlines()
-    # A topic that keeps nothing has nothing to read.
-    assert lines or command["name"] == "read", words
-    for line in lines:
-        json.loads(line)
+    if command["name"] != "store":  # this daemon has none; test_store.py
+        lines = ok(run(daemon, *words, "--json")).decode().splitlines()
+        # A topic that keeps nothing has nothing to read.
+        assert lines or command["name"] == "read", words
+        for line in lines:
+            json.loads(line)
     # Its help, too; and --json may stand before a command.
     assert json.loads(ok(run(daemon, "--json", command["name"], "--help"))) == command
 

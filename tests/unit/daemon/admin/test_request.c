@@ -38,6 +38,7 @@ static void test_commands(void **state)
         {"{\"command\":\"config\"}", ADMIN_CONFIG, ""},
         {"{\"command\":\"reload\"}", ADMIN_RELOAD, ""},
         {"{\"command\":\"drain\"}", ADMIN_DRAIN, ""},
+        {"{\"command\":\"store.check\"}", ADMIN_STORE_CHECK, ""},
         {"{\"command\":\"topics.list\"}", ADMIN_TOPICS_LIST, ""},
         {"{\"namespace\":\"public/default\",\"command\":\"topics.list\"}",
          ADMIN_TOPICS_LIST,
@@ -100,6 +101,35 @@ static void test_about_one_topic(void **state)
         assert_int_equal(out.partitions, cases[i].partitions);
         assert_int_equal(out.force, cases[i].force);
     }
+}
+
+static void test_where_a_backup_goes(void **state)
+{
+    static char line[HULSE_ADMIN_DIRECTORY_BYTES + 100];
+    static char path[HULSE_ADMIN_DIRECTORY_BYTES + 1];
+    static const char *const refused[] = {
+        "{\"command\":\"store.backup\"}",
+        "{\"command\":\"store.backup\",\"directory\":\"\"}",
+        "{\"command\":\"store.backup\",\"directory\":\"here\"}",
+        "{\"command\":\"store.backup\",\"directory\":7}",
+        "{\"command\":\"store.check\",\"directory\":\"/tmp\"}",
+    };
+    struct admin_request out;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        assert_int_equal(parse(refused[i], strlen(refused[i]), &out, NULL), HULSE_INVAL);
+    }
+    for (size_t bytes = HULSE_ADMIN_DIRECTORY_BYTES - 1; bytes <= HULSE_ADMIN_DIRECTORY_BYTES;
+         bytes++) {
+        memset(path, '/', bytes);
+        path[bytes] = '\0';
+        (void)snprintf(
+            line, sizeof(line), "{\"command\":\"store.backup\",\"directory\":\"%s\"}", path);
+        assert_int_equal(parse(line, strlen(line), &out, NULL),
+                         bytes < HULSE_ADMIN_DIRECTORY_BYTES ? HULSE_OK : HULSE_INVAL);
+    }
+    assert_int_equal(out.command, ADMIN_STORE_BACKUP);
 }
 
 static void test_topic_length(void **state)
@@ -224,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_about_one_topic),
+        cmocka_unit_test(test_where_a_backup_goes),
         cmocka_unit_test(test_topic_length),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_prefixes_are_refused),

@@ -168,6 +168,68 @@ static void spoil_rows(const char *name)
     hulse_db_file_close(&file);
 }
 
+/* Every row that the copy has too and that is another one there becomes what it is there. */
+static unsigned put_older_rows(void)
+{
+    struct db_file newer = {0};
+    struct db_file older = {0};
+    struct error err = {0};
+    MDB_txn *write = NULL;
+    MDB_txn *read = NULL;
+    MDB_cursor *cursor = NULL;
+    MDB_val key;
+    MDB_val value;
+    MDB_val there;
+    unsigned count = 0;
+
+    assert_int_equal(hulse_db_file_open(&newer, played_path(&p, "state.mdb"), 1 << 30, &err),
+                     HULSE_OK);
+    assert_int_equal(hulse_db_file_open_read(&older, played_path(&p, "state.good"), &err),
+                     HULSE_OK);
+    assert_int_equal(mdb_txn_begin(newer.env, NULL, 0, &write), 0);
+    assert_int_equal(mdb_txn_begin(older.env, NULL, MDB_RDONLY, &read), 0);
+    assert_int_equal(mdb_cursor_open(read, older.tables[VALUE_SUBSCRIPTION], &cursor), 0);
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+        if (mdb_get(write, newer.tables[VALUE_SUBSCRIPTION], &key, &there) == 0 &&
+            (there.mv_size != value.mv_size ||
+             memcmp(there.mv_data, value.mv_data, value.mv_size) != 0)) {
+            assert_int_equal(mdb_put(write, newer.tables[VALUE_SUBSCRIPTION], &key, &value, 0), 0);
+            count++;
+        }
+    }
+    mdb_cursor_close(cursor);
+    mdb_txn_abort(read);
+    assert_int_equal(mdb_txn_commit(write), 0);
+    hulse_db_file_close(&older);
+    hulse_db_file_close(&newer);
+    return count;
+}
+
+static void test_rows_that_are_sound_and_older_are_found(void **state)
+{
+    uint64_t seed = test_seed();
+    unsigned older = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        played_init(&p, test_random(&seed) | 1, 0);
+        p.keep_segments = true;
+        (void)played_run(&p, 500);
+        played_checkpoint(&p, true);
+        (void)played_run(&p, 30);
+        played_checkpoint(&p, false);
+        played_stop(&p);
+        const unsigned count = put_older_rows();
+        older += count;
+        played_start(&p);
+        assert_int_equal(p.found.state_lost, count > 0);
+        assert_false(p.found.copy_lost);
+        check_nothing_lost();
+        played_fini(&p);
+    }
+    assert_true(older > 0);
+}
+
 static void test_with_both_damaged_the_rows_and_the_log_make_the_rest(void **state)
 {
     uint64_t seed = test_seed();
@@ -308,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_the_copy_stands_in_for_a_lost_checkpoint),
         cmocka_unit_test(test_a_checkpoint_older_than_its_copy_is_not_used),
         cmocka_unit_test(test_a_lost_copy_is_said_and_made_again),
+        cmocka_unit_test(test_rows_that_are_sound_and_older_are_found),
         cmocka_unit_test(test_with_both_damaged_the_rows_and_the_log_make_the_rest),
         cmocka_unit_test(test_without_both_the_log_is_enough),
         cmocka_unit_test(test_files_set_aside_are_few),

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   an operator checks and copies the store, while the daemon runs and when it is stopped.
+Method: the commands against a daemon with persistent topics; a byte of its log flipped."""
+
+import json
+import subprocess
+
+import pytest
+
+from command import ok, publish, run
+from conftest import Hulsed, clean_environment, program
+
+TOPIC = "persistent://public/default/kept"
+
+
+def hulsed_store(*words):
+    return subprocess.run([program("hulsed"), "--store", *map(str, words)], env=clean_environment(),
+                          capture_output=True, text=True, timeout=60, check=False)
+
+
+def findings(text):
+    return {name: int(value) for name, value in (line.split() for line in text.splitlines())}
+
+
+@pytest.fixture(name="kept")
+def kept_daemon(tmp_path):
+    """A daemon with a store in tmp_path/data, and 500 messages in it."""
+    setting = f"brokers.local.directory={tmp_path / 'data'}"
+    if subprocess.run([program("hulsed"), "--check", "--set", setting], env=clean_environment(),
+                      capture_output=True, check=False).returncode == 78:
+        pytest.skip("this daemon keeps no topics")
+    daemon = Hulsed(tmp_path / "run", setting)
+    ok(run(daemon, "pub", TOPIC, input=b"".join(b"message %d\n" % n for n in range(500))))
+    yield daemon
+    daemon.kill()
+
+
+@pytest.mark.smoke
+def test_what_is_no_store(daemon, tmp_path):
+    done = hulsed_store("check", tmp_path)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr == f"hulsed: store {tmp_path}: there is none\n"
+    assert not list(tmp_path.iterdir())
+    assert hulsed_store("backup", tmp_path / "none", tmp_path / "copy").returncode == 65
+    assert not (tmp_path / "copy").exists()
+    for words in (("check",), ("repair", tmp_path), ("backup", tmp_path), ("check", "a", "b")):
+        assert hulsed_store(*words).returncode == 64
+    for words in ((), ("repair",), ("check", "here"), ("backup",), ("backup", "a", "b")):
+        assert run(daemon, "store", *words).returncode == 64
+    done = run(daemon, "store", "check")
+    assert done.returncode == 69
+    assert b"has no store" in done.stderr
+
+
+def test_a_running_store(kept, tmp_path):
+    answer = json.loads(ok(run(kept, "store", "check", "--json")))
+    assert answer["good"] is True
+    assert answer["messages"] == 500
+    busy = hulsed_store("check", tmp_path / "data")
+    assert busy.returncode == 69
+    copied = json.loads(ok(run(kept, "store", "backup", str(tmp_path / "copy"), "--json")))
+    assert copied["directory"] == str(tmp_path / "copy")
+    again = run(kept, "store", "backup", str(tmp_path / "copy"))
+    assert again.returncode == 74
+    assert b"not empty" in again.stderr
+    publish(kept, TOPIC, b"one more")
+    done = hulsed_store("check", tmp_path / "copy")
+    assert done.returncode == 0, done
+    assert findings(done.stdout)["messages"] == 500
+
+
+def test_a_stopped_store_and_a_flipped_byte(kept, tmp_path):
+    kept.stop()
+    done = hulsed_store("check", tmp_path / "data")
+    assert done.returncode == 0, done
+    assert findings(done.stdout)["messages"] == 500
+    done = hulsed_store("backup", tmp_path / "data", tmp_path / "copy")
+    assert done.returncode == 0, done
+    segment = min((tmp_path / "copy" / "log").iterdir())
+    data = bytearray(segment.read_bytes())
+    data[data.index(b"message 250")] ^= 1
+    segment.write_bytes(data)
+    done = hulsed_store("check", tmp_path / "copy")
+    assert done.returncode == 65
+    assert findings(done.stdout)["damaged_records"] == 1
+    assert done.stderr == "hulsed: the store is damaged\n"
