@@ -106,6 +106,7 @@ static void trim(struct bench *b)
 
 static void submit(struct bench *b)
 {
+    micro_require(b->window != 0, "a window");
     struct slot *slot = &b->slots[b->next % b->window];
 
     *slot = (struct slot){.rq = {.done = message_done,

@@ -153,6 +153,9 @@ static enum group_rc grow(struct store *s, bool message)
     /* Relaxed because it is a wish. */
     atomic_store_explicit(&s->hurry, may && !entered ? 1 : 0, memory_order_relaxed);
     if (!entered) {
+        if (may) {
+            hulse_sleeper_wake(&s->reader_sleep, true);
+        }
         return GROUP_NO_ROOM;
     }
     /* Relaxed because it is a figure. */
