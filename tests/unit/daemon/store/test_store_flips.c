@@ -120,7 +120,7 @@ static void spoil(const char *name, uint64_t *random)
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     size_t length = fread(content, 1, sizeof(content), file);
-    assert_true(length >= 2U * PAGE && length < sizeof(content));
+    assert_true(length >= (size_t)2 * PAGE && length < sizeof(content));
     assert_int_equal(fclose(file), 0);
     const size_t page = test_below(random, length / PAGE) * PAGE;
     switch (test_below(random, 7)) {
