@@ -72,10 +72,8 @@ static void end(void)
 
 static struct bed_where shared(void)
 {
-    return (struct bed_where){.topic = topic,
-                              .subscription = "s",
-                              .type = BROKER_SHARED,
-                              .start = BROKER_EARLIEST};
+    return (struct bed_where){
+        .topic = topic, .subscription = "s", .type = BROKER_SHARED, .start = BROKER_EARLIEST};
 }
 
 static void open_sub(struct bed_sub *sub)
@@ -287,7 +285,8 @@ static void test_orders_survive(void **state)
     hulse_sub_ack_all(&sub);
     hulse_sub_wait_end_of_topic(&sub);
     hulse_sub_close(&sub, false);
-    assert_int_equal(hulse_bed_delete(&bed, topic, true), HULSE_OK); /* the close may be on its way */
+    assert_int_equal(hulse_bed_delete(&bed, topic, true),
+                     HULSE_OK); /* the close may be on its way */
     assert_int_equal(hulse_bed_delete(&bed, other, false), HULSE_OK);
     hulse_bed_restart(&bed);
     assert_false(hulse_bed_is_listed(&bed, "", topic));
