@@ -10,8 +10,8 @@
 #include <string.h>
 
 /* As hulse_store_params.handle_ttl_ms, which forgets them on disk. */
-#define HANDLE_TTL_MS (24U * 60U * 60U * 1000U)
-#define HANDLES_EVERY_MS (10U * 60U * 1000U)
+#define HANDLE_TTL_MS (UINT64_C(24) * 60U * 60U * 1000U)
+#define HANDLES_EVERY_MS (UINT64_C(10) * 60U * 1000U)
 
 struct loading {
     struct local_worker *lw;
