@@ -203,8 +203,7 @@ static unsigned asked(const struct store *s)
 {
     const bool leave = atomic_load_explicit(&s->leaving, memory_order_relaxed) != 0;
 
-    return (stop_asked(s) ? (unsigned)ASKED_TO_STOP : 0U) |
-           (leave ? (unsigned)ASKED_TO_LEAVE : 0U);
+    return (stop_asked(s) ? (unsigned)ASKED_TO_STOP : 0U) | (leave ? (unsigned)ASKED_TO_LEAVE : 0U);
 }
 
 static uint32_t news(const struct store *s)
