@@ -122,8 +122,8 @@ fill(const struct segment_place *at, struct segment *seg, const struct segment_f
         }
         const uint64_t from_ns = hulse_clock_ns();
         failed = at->io->write(seg->fd, zeros, FILL_BYTES, offset);
-        if (failed == 0) {
-            failed = at->io->sync(seg->fd);
+        if (failed == 0 && offset + FILL_BYTES < at->segment_bytes) {
+            failed = at->io->sync(seg->fd); /* the header's sync is the last one's, too */
         }
         took_ns = hulse_clock_ns() - from_ns;
     }

@@ -114,8 +114,11 @@ sort_files(struct store *s, const struct recovery *r, uint64_t end, struct error
     for (size_t i = 0; i < r->count; i++) {
         if (r->numbers[i] < end) {
             hulse_space_add_used(sp, r->numbers[i]);
-        } else if (r->numbers[i] > end) {
+        } else if (r->numbers[i] > end + 1) {
             (void)hulse_segment_remove(&s->place, r->numbers[i]);
+        } else if (r->numbers[i] == end + 1) {
+            /* Prepared, and not entered any more: to remove and to fill it takes far longer. */
+            hulse_space_add_spare(sp, end + 1);
         }
     }
     hulse_space_add_used(sp, end);
