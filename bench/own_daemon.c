@@ -127,12 +127,14 @@ static void build(struct arguments *a, const struct own_daemon *d, const struct 
     push_set(a, "drain_timeout", "0");
     /* strace and /proc/PID/smaps_rollup, without being root. */
     push_set(a, "sandbox.dumpable", "true");
-    if (d->data != NULL) {
-        push_set(a, "brokers.local.directory", d->data);
-    } else if (o->mode != BENCH_LOCAL) {
+    if (o->mode != BENCH_LOCAL && d->data == NULL) {
         push_set(a, "default_broker", "null");
     }
-    push_set(a, "brokers.local.durability", "memory");
+    if (d->data != NULL) {
+        push_set(a, "brokers.local.directory", d->data);
+    } else {
+        push_set(a, "brokers.local.durability", "memory");
+    }
     push_number(a, "session.ring_max", power_of_two_from(32ULL * 1024 * 1024, ring));
     push_number(a, "session.receipts_max", power_of_two_from(65536, hulse_bench_receipts(o)));
     if (ring > 16ULL * 1024 * 1024) {

@@ -104,7 +104,8 @@ static bool equal_lists(enum key_scope scope, const struct config *a, const stru
 }
 
 /* One broker's keys; texts belong to the configuration that has them. */
-static bool take_over_broker(struct config *fresh, const struct config *running, size_t i, size_t at)
+static bool
+take_over_broker(struct config *fresh, const struct config *running, size_t i, size_t at)
 {
     const struct config_broker *from = &running->brokers[i];
     struct config_broker *to = hulse_body_item_mutable(fresh, KEY_BROKER, at);

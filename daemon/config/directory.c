@@ -57,9 +57,8 @@ static bool cut_last(char *path)
     return true;
 }
 
-hulse_status hulse_config_directory_make(const struct config_broker *b,
-                                         const char *path,
-                                         struct error *err)
+hulse_status
+hulse_config_directory_make(const struct config_broker *b, const char *path, struct error *err)
 {
     char above[HULSE_CONFIG_DIRECTORY_BYTES];
 

@@ -25,9 +25,8 @@ bool hulse_config_directory(const struct config *c,
 /*
  * Makes what is above a default one; one that was given is expected to have a place. Errors: IO, DENIED.
  */
-hulse_status hulse_config_directory_make(const struct config_broker *b,
-                                         const char *path,
-                                         struct error *err);
+hulse_status
+hulse_config_directory_make(const struct config_broker *b, const char *path, struct error *err);
 /* Can a store be there? Changes nothing. Errors: IO, DENIED, with what is wrong. */
 hulse_status hulse_config_directory_check(const char *path, struct error *err);
 

@@ -94,7 +94,11 @@ static int write_blocks(struct appender *a, uint32_t end)
     if (end == a->base) {
         return 0;
     }
-    const int failed = a->io->write(a->seg.fd, a->staging, end - a->base, a->base);
+    int failed = 0;
+    do {
+        /* Nothing of it was synced, so it can be written again. */
+        failed = a->io->write(a->seg.fd, a->staging, end - a->base, a->base);
+    } while ((failed == ENOSPC || failed == EDQUOT) && a->no_space != NULL && a->no_space(a->ctx));
     if (failed == 0) {
         a->written += end - a->base;
     }

@@ -34,6 +34,9 @@ struct appender {
     bool begun;      /* the group has a frame */
     uint8_t *staging;
     uint64_t written; /* bytes, for the figures */
+    /* The disk is full: waits a little; false: give up. NULL: at once. */
+    bool (*no_space)(void *ctx);
+    void *ctx;
 };
 
 /* False: no memory. */

@@ -2,9 +2,10 @@
 /*
  * client - how requests come to a store and answers go back.
  *
- * Answers stand in a queue of the client's before they are announced: their number is added to `answered`,
- * and who finds it at 0 puts the client's node into its inbox. The owner takes as many as were announced, so nobody
- * touches a client whose last answer it has had.
+ * Answers stand in a queue of the client's before they are announced: their number is added to
+ * `answered`, and who finds it at 0 puts the client's node into its inbox. The owner takes as many as
+ * were announced. Who announces may ring after the owner has had the last answer, so the end of a
+ * client waits for that.
  */
 #include "daemon/core/assert.h"
 #include "daemon/store/store_internal.h"
@@ -32,7 +33,8 @@ static void deliver(struct inbox_node *node)
 {
     struct store_client *c = HULSE_CONTAINER(node, struct store_client, node);
     /* SYNC(store.answered) acquire: the answers before their number. */
-    const uint64_t answered = atomic_exchange_explicit(&c->answered, 0, memory_order_acquire);
+    /* SYNC(store.node) release: the inbox has read the node before it may be put in again. */
+    const uint64_t answered = atomic_exchange_explicit(&c->answered, 0, memory_order_acq_rel);
     const uint32_t requests = (uint32_t)answered;
     const uint32_t reads = (uint32_t)(answered >> 32);
 
@@ -62,6 +64,10 @@ void hulse_store_client_init(struct store_client *c, struct store *s, struct inb
 void hulse_store_client_fini(struct store_client *c)
 {
     HULSE_ASSERT(c->under_way == 0);
+    /* SYNC(store.ringing) acquire: who announced the last answer may still be about to ring. */
+    while (atomic_load_explicit(&c->ringing, memory_order_acquire) != 0) {
+        (void)sched_yield();
+    }
     cds_wfcq_destroy(&c->head, &c->tail);
     cds_wfcq_destroy(&c->done_head, &c->done_tail);
     cds_wfcq_destroy(&c->read_head, &c->read_tail);
@@ -163,10 +169,15 @@ struct store_read *hulse_store_take_read(struct store *s)
 
 static void announce(struct store_client *c, uint64_t count)
 {
+    /* Relaxed because the number is added after it: who has had the answers sees it. */
+    (void)atomic_fetch_add_explicit(&c->ringing, 1, memory_order_relaxed);
     /* SYNC(store.answered) release: the answers before their number. */
+    /* SYNC(store.node) acquire: at 0 the node is out of the inbox. */
     if (atomic_fetch_add_explicit(&c->answered, count, memory_order_acq_rel) == 0) {
         hulse_inbox_answer(c->home, &c->node);
     }
+    /* SYNC(store.ringing) release: every access to the client and its inbox comes before. */
+    (void)atomic_fetch_sub_explicit(&c->ringing, 1, memory_order_release);
 }
 
 void hulse_store_answer(struct store_client **answered,

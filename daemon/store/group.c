@@ -153,6 +153,9 @@ static enum group_rc grow(struct store *s, bool message)
     /* Relaxed because it is a wish. */
     atomic_store_explicit(&s->hurry, may && !entered ? 1 : 0, memory_order_relaxed);
     if (!entered) {
+        if (may) {
+            hulse_sleeper_wake(&s->reader_sleep, true);
+        }
         return GROUP_NO_ROOM;
     }
     /* Relaxed because it is a figure. */
@@ -260,6 +263,7 @@ static void count(struct store *s, uint64_t records)
     atomic_fetch_add_explicit(&s->counts.records, records, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->counts.groups, 1, memory_order_relaxed);
     atomic_store_explicit(&s->counts.bytes, s->writer.end.written, memory_order_relaxed);
+    atomic_store_explicit(&s->counts.full, s->writer.full ? 1 : 0, memory_order_relaxed);
 }
 
 void hulse_group_end(struct store *s)

@@ -7,8 +7,13 @@
 #include "daemon/core/assert.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+enum { PIECE_BYTES = 256 << 10 }; /* stays in a CPU's own cache */
 
 int hulse_image_init(struct image *im, uint32_t segment_bytes, uint32_t ahead)
 {
@@ -81,7 +86,7 @@ void hulse_image_begin(struct image *im, uint32_t at, uint32_t end)
 }
 
 /* Reads [from, to); a block that cannot be read stays zero. */
-static void load(struct image *im, uint32_t from, uint32_t to)
+static void load_near(struct image *im, uint32_t from, uint32_t to)
 {
     size_t got = 0;
 
@@ -93,6 +98,46 @@ static void load(struct image *im, uint32_t from, uint32_t to)
             im->unreadable += BLOCK_BYTES;
         }
     }
+}
+
+static bool is_zero(const uint8_t *bytes, size_t count)
+{
+    return count == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0);
+}
+
+/* Where something may be that is not zero, at `from` or behind it. */
+static uint32_t next_data(const struct image *im, uint32_t from, uint32_t to)
+{
+    const off_t at = lseek(im->seg.fd, (off_t)from, SEEK_DATA);
+
+    if (at < 0) {
+        return errno == ENXIO ? to : from; /* nothing more, or it is not known */
+    }
+    return at >= (off_t)to ? to : (uint32_t)at - (uint32_t)at % BLOCK_BYTES;
+}
+
+/*
+ * The same for the whole rest of a segment, which is mostly what it was filled with. Zeros are not
+ * copied: the memory has them, and a page fault for each costs more than reading it.
+ */
+static void load_far(struct image *im, uint32_t from, uint32_t to)
+{
+    uint8_t *piece = malloc(PIECE_BYTES);
+
+    while (piece != NULL && (from = next_data(im, from, to)) < to) {
+        const uint32_t bytes = to - from < PIECE_BYTES ? to - from : PIECE_BYTES;
+        size_t got = 0;
+        if (hulse_file_read(im->seg.fd, piece, bytes, from, &got) != 0) {
+            load_near(im, from, from + bytes);
+        } else if (!is_zero(piece, got)) {
+            memcpy(im->bytes + from, piece, got);
+        }
+        from += bytes;
+    }
+    if (piece == NULL) {
+        load_near(im, from, to);
+    }
+    free(piece);
 }
 
 enum scan_rc hulse_image_next(struct image *im, struct scan_item *out)
@@ -107,7 +152,11 @@ enum scan_rc hulse_image_next(struct image *im, struct scan_item *out)
             to = s->end - s->loaded < im->ahead ? s->end : s->loaded + im->ahead;
         }
         to += (BLOCK_BYTES - to % BLOCK_BYTES) % BLOCK_BYTES;
-        load(im, s->loaded, to);
+        if (s->need == s->end) {
+            load_far(im, s->loaded, to);
+        } else {
+            load_near(im, s->loaded, to);
+        }
         s->loaded = to;
     }
     return rc;

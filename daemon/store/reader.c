@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define RETRY_NS UINT64_C(200000000) /* after the disk refused a segment */
+#define FILL_RESTS 3U /* times as long as a piece of zeros took, so that the log has the disk */
 
 /* The writer may go on with what it waited for. */
 static void tell(struct store *s)
@@ -30,6 +31,39 @@ static bool serve_reads(struct store *s)
     return any;
 }
 
+static bool stop_asked(const struct store *s)
+{
+    /* SYNC(store.stop_reader) acquire: what was submitted before. */
+    return atomic_load_explicit(&s->stop_reader, memory_order_acquire) != 0;
+}
+
+static bool is_hurried(const struct store *s)
+{
+    /* Relaxed because it only makes a file less good. */
+    return atomic_load_explicit(&s->hurry, memory_order_relaxed) != 0;
+}
+
+/* Sleeps until there is something to do, or `for_ns` are over (0: no limit). */
+static void rest(struct store *s, uint64_t for_ns, bool filling)
+{
+    hulse_sleeper_prepare(&s->reader_sleep, SLEEPER_SLEEPING);
+    if (!cds_wfcq_empty(cds_wfcq_head_cast(&s->reads_head), &s->reads_tail) || stop_asked(s) ||
+        (filling && is_hurried(s))) {
+        hulse_sleeper_call_off(&s->reader_sleep);
+        return;
+    }
+    hulse_sleeper_sleep(&s->reader_sleep, SLEEPER_SLEEPING, for_ns);
+}
+
+static bool commit(struct store *s)
+{
+    if (!hulse_store_commit(s)) {
+        return false;
+    }
+    tell(s);
+    return true;
+}
+
 /* ---- the next segment -------------------------------------------------------------------- */
 
 static bool may_try(const struct store *s)
@@ -47,8 +81,29 @@ static void note_failure(struct store *s, int failed)
     s->reader.failed_ns = failed == 0 ? 0 : hulse_clock_ns();
 }
 
+/* Between two pieces of zeros: who reads, a checkpoint and the log itself go first. */
+static bool go_on(void *ctx, uint64_t took_ns)
+{
+    struct store *s = ctx;
+    const uint64_t until_ns = hulse_clock_ns() + (FILL_RESTS * took_ns);
+
+    for (;;) {
+        (void)serve_reads(s);
+        (void)commit(s);
+        if (is_hurried(s) || stop_asked(s)) {
+            return false;
+        }
+        const uint64_t now_ns = hulse_clock_ns();
+        if (now_ns >= until_ns) {
+            return true;
+        }
+        rest(s, until_ns - now_ns, true);
+    }
+}
+
 static bool prepare_next(struct store *s)
 {
+    const struct segment_filling filling = {.go_on = go_on, .ctx = s};
     struct segment seg = {.fd = -1, .epoch = s->epoch};
     uint64_t old = 0;
     int failed = 0;
@@ -63,7 +118,7 @@ static bool prepare_next(struct store *s)
         return false;
     }
     failed = task == SPACE_REUSE ? hulse_segment_reuse(&s->place, old, &seg)
-                                 : hulse_segment_create(&s->place, &seg, &s->hurry);
+                                 : hulse_segment_create(&s->place, &seg, &filling);
     (void)pthread_mutex_lock(&s->lock);
     hulse_space_end_next(&s->space, &seg, old);
     (void)pthread_mutex_unlock(&s->lock);
@@ -74,24 +129,6 @@ static bool prepare_next(struct store *s)
 
 /* ---- the thread -------------------------------------------------------------------------- */
 
-static bool stop_asked(const struct store *s)
-{
-    /* SYNC(store.stop_reader) acquire: what was submitted before. */
-    return atomic_load_explicit(&s->stop_reader, memory_order_acquire) != 0;
-}
-
-static void rest(struct store *s)
-{
-    const uint64_t for_ns = s->reader.failed_ns != 0 ? RETRY_NS : 0;
-
-    hulse_sleeper_prepare(&s->reader_sleep, SLEEPER_SLEEPING);
-    if (!cds_wfcq_empty(cds_wfcq_head_cast(&s->reads_head), &s->reads_tail) || stop_asked(s)) {
-        hulse_sleeper_call_off(&s->reader_sleep);
-        return;
-    }
-    hulse_sleeper_sleep(&s->reader_sleep, SLEEPER_SLEEPING, for_ns);
-}
-
 void *hulse_store_reader_run(void *store)
 {
     struct store *s = store;
@@ -101,17 +138,14 @@ void *hulse_store_reader_run(void *store)
         const bool stopping = stop_asked(s);
         bool any = serve_reads(s);
         any = (!stopping && prepare_next(s)) || any;
-        if (!stopping && hulse_store_commit(s)) {
-            tell(s);
-            any = true;
-        }
+        any = (!stopping && commit(s)) || any;
         if (any) {
             continue;
         }
         if (stopping) {
             break;
         }
-        rest(s);
+        rest(s, s->reader.failed_ns != 0 ? RETRY_NS : 0, false);
     }
     hulse_log_thread_detach();
     return NULL;

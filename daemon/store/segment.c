@@ -7,6 +7,7 @@
  */
 #include "daemon/store/segment.h"
 
+#include "daemon/core/clock.h"
 #include "daemon/store/bytes.h"
 
 #include <errno.h>
@@ -99,10 +100,15 @@ static int put_header(const struct segment_place *at, struct segment *seg)
     return failed != 0 ? failed : at->io->sync(seg->fd);
 }
 
-/* Writes zeros behind the header; seg->raw tells whether it got to the end. */
-static int fill(const struct segment_place *at, struct segment *seg, const _Atomic(uint32_t) *hurry)
+/*
+ * Writes zeros behind the header; seg->raw tells whether it got to the end. Each piece is synced by
+ * itself, so that the log's own syncs never wait for much of this.
+ */
+static int
+fill(const struct segment_place *at, struct segment *seg, const struct segment_filling *filling)
 {
-    uint8_t *zeros = hurry == NULL ? NULL : calloc(1, FILL_BYTES);
+    uint8_t *zeros = filling == NULL ? NULL : calloc(1, FILL_BYTES);
+    uint64_t took_ns = 0;
     int failed = 0;
 
     seg->raw = true;
@@ -111,11 +117,15 @@ static int fill(const struct segment_place *at, struct segment *seg, const _Atom
             seg->raw = false;
             break;
         }
-        /* Relaxed because it only makes the file less good. */
-        if (atomic_load_explicit(hurry, memory_order_relaxed) != 0) {
+        if (!filling->go_on(filling->ctx, took_ns)) {
             break;
         }
+        const uint64_t from_ns = hulse_clock_ns();
         failed = at->io->write(seg->fd, zeros, FILL_BYTES, offset);
+        if (failed == 0 && offset + FILL_BYTES < at->segment_bytes) {
+            failed = at->io->sync(seg->fd); /* the header's sync is the last one's, too */
+        }
+        took_ns = hulse_clock_ns() - from_ns;
     }
     free(zeros);
     return failed;
@@ -123,7 +133,7 @@ static int fill(const struct segment_place *at, struct segment *seg, const _Atom
 
 int hulse_segment_create(const struct segment_place *at,
                          struct segment *seg,
-                         const _Atomic(uint32_t) *hurry)
+                         const struct segment_filling *filling)
 {
     char name[SEGMENT_NAME_BYTES];
 
@@ -135,7 +145,7 @@ int hulse_segment_create(const struct segment_place *at,
     }
     int failed = at->io->allocate(seg->fd, at->segment_bytes);
     if (failed == 0) {
-        failed = fill(at, seg, hurry);
+        failed = fill(at, seg, filling);
     }
     if (failed == 0) {
         failed = put_header(at, seg);
@@ -213,7 +223,7 @@ int hulse_segment_open(const struct segment_place *at, struct segment *seg, bool
     }
     int failed = hulse_file_read(seg->fd, block, sizeof(block), 0, &got);
     if (failed == 0) {
-        failed = judge_header(at, block, seg);
+        failed = got < sizeof(block) ? ENODATA : judge_header(at, block, seg);
     }
     if (failed != 0) {
         hulse_segment_close(seg);

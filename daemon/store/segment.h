@@ -46,13 +46,20 @@ void hulse_segment_name(uint64_t number, char out[SEGMENT_NAME_BYTES]);
 /* False: not the name of a segment. */
 bool hulse_segment_number(const char *name, uint64_t *number);
 
+/* How a new file is filled, a piece at a time. */
+struct segment_filling {
+    /* Before each piece; false: the rest stays as it is. `took_ns`: the piece before, on the disk. */
+    bool (*go_on)(void *ctx, uint64_t took_ns);
+    void *ctx;
+};
+
 /*
- * Makes the file of seg->number, with seg->epoch and seg->group; gives seg->salt, fd and raw. It is filled with zeros until
- * *hurry (NULL: not at all): a later sync is then cheaper. All is synced when it returns.
+ * Makes the file of seg->number, with seg->epoch and seg->group; gives seg->salt, fd and raw. It is filled with zeros as
+ * `filling` says (NULL: not at all): a later sync is then cheaper. All is synced when it returns.
  */
 int hulse_segment_create(const struct segment_place *at,
                          struct segment *seg,
-                         const _Atomic(uint32_t) *hurry);
+                         const struct segment_filling *filling);
 /* The file of `old` becomes that of seg->number; otherwise like create. */
 int hulse_segment_reuse(const struct segment_place *at, uint64_t old, struct segment *seg);
 /* Opens the file of seg->number; sets salt, epoch and group. */

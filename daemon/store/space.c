@@ -83,6 +83,20 @@ size_t hulse_space_free(struct space *sp, struct state *state)
     return freed;
 }
 
+/* One that has the name already, for another would replace it; else the newest. */
+static uint64_t take_spare(struct space *sp, uint64_t number)
+{
+    const size_t last = sp->spare_count - 1;
+
+    for (size_t i = 0; i < last; i++) {
+        if (sp->spare[i] == number) {
+            sp->spare[i] = sp->spare[last];
+            sp->spare[last] = number;
+        }
+    }
+    return sp->spare[--sp->spare_count];
+}
+
 enum space_task hulse_space_begin_next(struct space *sp, uint64_t *number, uint64_t *old)
 {
     *old = 0;
@@ -91,7 +105,7 @@ enum space_task hulse_space_begin_next(struct space *sp, uint64_t *number, uint6
     }
     *number = sp->used[sp->used_count - 1] + 1;
     if (sp->spare_count > 0) {
-        *old = sp->spare[--sp->spare_count];
+        *old = take_spare(sp, *number);
         sp->preparing = true;
         return SPACE_REUSE;
     }

@@ -114,8 +114,11 @@ sort_files(struct store *s, const struct recovery *r, uint64_t end, struct error
     for (size_t i = 0; i < r->count; i++) {
         if (r->numbers[i] < end) {
             hulse_space_add_used(sp, r->numbers[i]);
-        } else if (r->numbers[i] > end) {
+        } else if (r->numbers[i] > end + 1) {
             (void)hulse_segment_remove(&s->place, r->numbers[i]);
+        } else if (r->numbers[i] == end + 1) {
+            /* Prepared, and not entered any more: to remove and to fill it takes far longer. */
+            hulse_space_add_spare(sp, end + 1);
         }
     }
     hulse_space_add_used(sp, end);
@@ -322,6 +325,14 @@ static void end_cleanly(struct store *s)
     if (hulse_store_checkpoint_last(s) && hulse_appender_fits(&s->writer.end, FRAME_HEADER_BYTES) &&
         hulse_group_own_record(s, FRAME_CLEAN, NULL, 0) == 0) {
         (void)hulse_directory_end(&s->directory);
+    }
+}
+
+void hulse_store_leave(struct store *s)
+{
+    /* Relaxed because it orders nothing; the sleeper's fence lets the writer see it. */
+    if (atomic_exchange_explicit(&s->leaving, 1, memory_order_relaxed) == 0) {
+        hulse_sleeper_wake(&s->writer_sleep, true);
     }
 }
 

@@ -104,6 +104,11 @@ void hulse_store_each_topic(const struct store *s,
 
 /* Starts the threads. What was submitted before is served. */
 hulse_status hulse_store_start(struct store *s, struct error *err);
+/*
+ * Its clients are about to stop: from now on what has no room, and none on its way, is answered CLOSED
+ * instead of waiting. Any thread, more than once.
+ */
+void hulse_store_leave(struct store *s);
 /* Serves what was submitted, makes a last checkpoint, ends the threads; later requests are answered CLOSED. */
 void hulse_store_stop(struct store *s);
 /* *s becomes NULL. No request is under way. */

@@ -112,6 +112,7 @@ struct store {
     _Atomic(uint32_t) hurry; /* the writer waits for the next segment */
     _Atomic(uint32_t) stop_writer;
     _Atomic(uint32_t) stop_reader;
+    _Atomic(uint32_t) leaving;  /* nothing waits for room any more */
     _Atomic(uint32_t) closed;   /* nobody serves requests any more */
     _Atomic(uint32_t) failed;   /* nothing is stored any more */
     struct store_counts counts; /* written by the writer */

@@ -77,6 +77,7 @@ struct store_client {
     struct inbox_node node;
     _Atomic(uint64_t)
         answered; /* requests, and reads << 32, that are in the queues and not announced */
+    _Atomic(uint32_t) ringing; /* threads of the store that are about to announce answers */
     struct store_client *next_answered; /* the writer's */
     uint32_t answers;
 };
@@ -110,7 +111,7 @@ struct store_request {
 };
 
 void hulse_store_client_init(struct store_client *c, struct store *s, struct inbox *home);
-/* Nothing is under way. */
+/* Nothing is under way. Afterwards the store touches neither the client nor its inbox. */
 void hulse_store_client_fini(struct store_client *c);
 /* Collects; no system call, no lock. */
 void hulse_store_submit(struct store_client *c, struct store_request *rq);

@@ -8,8 +8,9 @@
 #include "daemon/store/group.h"
 
 #include <string.h>
+#include <time.h>
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, DISK_FULL_NAP_NS = 100000000 };
 
 void hulse_store_fail(struct store *s, const char *what, int number)
 {
@@ -195,6 +196,16 @@ static bool stop_asked(const struct store *s)
     return atomic_load_explicit(&s->stop_writer, memory_order_acquire) != 0;
 }
 
+enum asked { ASKED_TO_STOP = 1, ASKED_TO_LEAVE = 2 };
+
+/* What it was told to do: bits of enum asked. */
+static unsigned asked(const struct store *s)
+{
+    const bool leave = atomic_load_explicit(&s->leaving, memory_order_relaxed) != 0;
+
+    return (stop_asked(s) ? (unsigned)ASKED_TO_STOP : 0U) | (leave ? (unsigned)ASKED_TO_LEAVE : 0U);
+}
+
 static uint32_t news(const struct store *s)
 {
     /* SYNC(store.news) acquire: what the reader has done. */
@@ -202,14 +213,14 @@ static uint32_t news(const struct store *s)
 }
 
 /* Sleeps until there is something to look at, or `for_ns` are over (0: no limit). */
-static void rest(struct store *s, uint64_t for_ns, bool stopping)
+static void rest(struct store *s, uint64_t for_ns, unsigned asked_before)
 {
     const struct writer *w = &s->writer;
     const enum sleeper_state how = for_ns != 0 ? SLEEPER_NAPPING : SLEEPER_SLEEPING;
 
     hulse_sleeper_prepare(&s->writer_sleep, how);
     if (!cds_wfcq_empty(cds_wfcq_head_cast(&s->submitted_head), &s->submitted_tail) ||
-        news(s) != w->news || stop_asked(s) != stopping) {
+        news(s) != w->news || asked(s) != asked_before) {
         hulse_sleeper_call_off(&s->writer_sleep);
         return;
     }
@@ -245,7 +256,7 @@ static bool room_is_coming(struct store *s)
 static bool work(struct store *s)
 {
     struct writer *w = &s->writer;
-    const bool stopping = stop_asked(s);
+    const unsigned asked_now = asked(s);
 
     if (news(s) != w->news) {
         w->news = news(s);
@@ -254,25 +265,45 @@ static bool work(struct store *s)
     take(s);
     const uint64_t wait_ns = patience_ns(s);
     if (wait_ns != 0) {
-        rest(s, wait_ns, stopping);
+        rest(s, wait_ns, asked_now);
         return true;
     }
     bool moved = serve(s);
     moved = look_for_space(s) || moved;
     hulse_store_checkpoint(s);
-    if (!moved) {
-        if (stopping && !room_is_coming(s)) {
-            return false;
-        }
-        rest(s, 0, stopping);
+    if (moved) {
+        return true;
     }
+    const bool waiting = w->parked.first != NULL || w->pending.first != NULL;
+    if (waiting && (asked_now & ASKED_TO_LEAVE) != 0 && !room_is_coming(s)) {
+        refuse_everything(s, HULSE_CLOSED);
+        return true;
+    }
+    if ((asked_now & ASKED_TO_STOP) != 0 && !room_is_coming(s)) {
+        return false;
+    }
+    rest(s, 0, asked_now);
     return true;
+}
+
+/* Preallocated files have their space; on file systems that copy on write even they can lack it. */
+static bool wait_for_disk(void *ctx)
+{
+    struct store *s = ctx;
+    const struct timespec nap = {.tv_nsec = DISK_FULL_NAP_NS};
+
+    HULSE_LOG_WARNF("store.disk_full", hulse_log_str("directory", s->path));
+    atomic_store_explicit(&s->counts.full, 1, memory_order_relaxed);
+    (void)nanosleep(&nap, NULL);
+    return !stop_asked(s);
 }
 
 void *hulse_store_writer_run(void *store)
 {
     struct store *s = store;
 
+    s->writer.end.no_space = wait_for_disk;
+    s->writer.end.ctx = s;
     (void)hulse_log_thread_attach("store writer");
     while (work(s)) {
     }

@@ -168,14 +168,15 @@ static int check_options(const struct pub *p, const struct hulse_cli_args *a)
     if (p->file != NULL && a->operand_count > 1) {
         return hulse_cli_usage("pub", "--file and messages as arguments exclude each other");
     }
-    if (p->meta.deliver_after_ms != 0 && keeps_nothing(p)) {
-        return hulse_cli_usage(
-            "pub", "--delay: a non-persistent topic keeps no message, so it cannot delay one");
-    }
-    if (p->meta.partition > 1 && keeps_nothing(p)) {
+    if (p->meta.deliver_after_ms != 0) {
         return hulse_cli_usage("pub",
-                               "--partition: a non-persistent topic has no partitions in this "
-                               "version; 0 is all of it");
+                               keeps_nothing(p) ? "--delay: a non-persistent topic keeps no "
+                                                  "message, so it cannot delay one"
+                                                : "--delay: this version delivers at once");
+    }
+    if (p->meta.partition > 1) {
+        return hulse_cli_usage(
+            "pub", "--partition: topics have no partitions in this version; 0 is all of it");
     }
     if (p->wait_for == HULSE_CLI_WAIT_ACCEPTED && p->verbose) {
         return hulse_cli_usage(
@@ -260,9 +261,9 @@ static void publish_json(struct pub *p, const char *line, size_t bytes)
         return; /* blank lines separate objects in some producers of such files */
     }
     bool ok = hulse_cli_message_read(&p->message, &p->meta, line, bytes, why);
-    if (ok && p->message.meta.deliver_after_ms != 0 && keeps_nothing(p)) {
+    if (ok && p->message.meta.deliver_after_ms != 0) {
         ok = false;
-        (void)snprintf(why, sizeof(why), "deliver_after_ms: a non-persistent topic cannot delay");
+        (void)snprintf(why, sizeof(why), "deliver_after_ms: this version delivers at once");
     }
     if (ok) {
         publish_repeated(p, p->message.data, p->message.data_bytes, &p->message.meta);
@@ -448,10 +449,11 @@ const struct hulse_cli_command hulse_cli_pub = {
         "  -k, --key KEY         key of the messages; a JSON object's own key wins\n"
         "  -p, --property N=V    property of the messages, repeatable; a JSON object's own\n"
         "                        properties take the place of all of these\n"
-        "      --delay DURATION  deliver not before; refused for non-persistent topics\n"
+        "      --delay DURATION  deliver not before; refused by this version\n"
         "      --ttl DURATION    do not deliver later than this\n"
-        "      --partition N     publish to this partition, from 0; refused for non-persistent\n"
-        "                        topics unless N is 0\n"
+        "      --partition N     publish to this partition, from 0; refused by this version "
+        "unless\n"
+        "                        N is 0\n"
         "      --wait WHAT       stored (default): end when the topic has every message, and say\n"
         "                        for each failure why; accepted: end when they are in the ring\n"
         "  -r, --rate RATE       at most so many: 100, 0.5, 30/m, 10/h; per second by default\n"

@@ -494,7 +494,7 @@ static void test_opens_that_make_no_sense_are_answered(void **state)
     hulse_raw_open(&app, stage.daemon.socket);
     hulse_raw_channel(&app, &ch, HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_NONE);
     assert_int_equal(hulse_raw_producer(&app, &ch, ""), HULSE_INVAL);
-    assert_int_equal(hulse_raw_producer(&app, &ch, "persistent://a/b/c"), HULSE_NO_TOPIC);
+    assert_int_equal(hulse_raw_producer(&app, &ch, "persistent://a/b"), HULSE_INVAL);
     assert_int_equal(hulse_raw_producer(&app, &ch, "ftp://a/b/c"), HULSE_INVAL);
     assert_int_equal(hulse_raw_consumer(&app, &ch, TOPIC, "s"), HULSE_INVAL);
     ch.id += 1;

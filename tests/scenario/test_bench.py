@@ -31,18 +31,9 @@ def figures(*args):
     return out
 
 
-def keeps_messages():
-    """The daemon beside this test has a store."""
-    check = [program("hulsed"), "--check", "--set", "brokers.local.directory=/tmp"]
-    return subprocess.run(check, env=clean_environment(), capture_output=True,
-                          check=False).returncode == 0
-
-
 @pytest.fixture
 def disk(tmp_path):
     """Options for a log on a disk; nothing of it is left."""
-    if not keeps_messages():
-        pytest.skip("hulsed has no store")
     if bench("sync", "--count", "1", "--warmup", "0", "--no-syscalls", "--directory",
              str(tmp_path)).returncode == 64:
         pytest.skip("no disk below the folder of this test")

@@ -102,7 +102,6 @@ static void truncate_topic(struct topic *topic)
     }
 }
 
-
 /* What changes a topic: in memory first, then in the store, which answers. */
 static void change(struct topic *topic, struct ask *a)
 {
@@ -162,7 +161,8 @@ void hulse_ask_admin(struct local_worker *lw, struct ask *a)
         hulse_later_ask(a, &topic->durable->creation->waiting, true);
         return;
     }
-    if (command == BROKER_ADMIN_TERMINATE && topic->durable != NULL && !topic->durable->last_known) {
+    if (command == BROKER_ADMIN_TERMINATE && topic->durable != NULL &&
+        !topic->durable->last_known) {
         hulse_durable_find_last(topic);
         hulse_later_ask(a, &topic->durable->askers, true);
         return;

@@ -27,8 +27,8 @@ struct ask {
     enum ask_kind kind;
     bool every_worker; /* one after the other */
     bool from_control;
-    uint32_t from; /* worker, unless from control */
-    uint32_t worker;   /* it is there, or goes there */
+    uint32_t from;   /* worker, unless from control */
+    uint32_t worker; /* it is there, or goes there */
     uint64_t hash;
     /* Results beyond the request. */
     char *names;

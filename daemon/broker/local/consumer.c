@@ -57,8 +57,9 @@ hulse_status hulse_local_consumer_open(struct broker *b,
         return st;
     }
     if (params->start.kind != BROKER_LATEST && params->start.kind != BROKER_EARLIEST) {
-        return hulse_fail(
-            err, HULSE_UNSUPPORTED, "the local broker starts at the earliest or the latest message");
+        return hulse_fail(err,
+                          HULSE_UNSUPPORTED,
+                          "the local broker starts at the earliest or the latest message");
     }
     struct consumer *c = create(b, lw, params);
     if (c == NULL) {

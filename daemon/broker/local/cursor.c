@@ -231,8 +231,7 @@ static void retry_later(struct cursor *c)
 {
     struct local_worker *lw = worker_of(c);
     if (!hulse_timer_pending(&c->retry)) {
-        hulse_timer_start(
-            &lw->worker->loop.timers, &c->retry, hulse_local_now_ms(lw) + RETRY_MS);
+        hulse_timer_start(&lw->worker->loop.timers, &c->retry, hulse_local_now_ms(lw) + RETRY_MS);
     }
 }
 

@@ -15,7 +15,7 @@
 #ifndef HULSE_BROKER_LOCAL_DEDUP_H
 #define HULSE_BROKER_LOCAL_DEDUP_H
 
-#include "daemon/broker/broker_producer.h"
+#include "daemon/broker/broker.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -33,8 +33,8 @@ struct later {
     struct link link; /* order.waiting */
     struct op op;     /* OP_LATER, to `home` */
     enum later_kind kind;
-    uint32_t home; /* worker, or LATER_CONTROL */
-    bool again;    /* is served once more; else the order's end is the answer */
+    uint32_t home;       /* worker, or LATER_CONTROL */
+    bool again;          /* is served once more; else the order's end is the answer */
     struct topic *topic; /* LATER_ERRAND: of the last message */
     union {
         struct open_request *rq;
@@ -49,10 +49,10 @@ struct later {
 struct order {
     struct store_request rq;
     struct topic *topic;
-    struct subscription *sub;                     /* STORE_SUBSCRIPTION_… */
-    struct link waiting;                          /* struct later */
-    void (*ended)(struct order *o, bool stored);  /* before those who wait; may be NULL */
-    bool embedded;                                /* in a cursor */
+    struct subscription *sub;                    /* STORE_SUBSCRIPTION_… */
+    struct link waiting;                         /* struct later */
+    void (*ended)(struct order *o, bool stored); /* before those who wait; may be NULL */
+    bool embedded;                               /* in a cursor */
 };
 
 /* A record under way: STORE_MESSAGE, or STORE_BARRIER for a copy. */
@@ -79,13 +79,13 @@ struct durable_topic {
     uint64_t committed;      /* all below is stored or never will be */
     struct broker_id last;   /* the newest message */
     bool has_last;
-    bool last_known;         /* else the store is asked: it is of an earlier start */
+    bool last_known; /* else the store is asked: it is of an earlier start */
     struct store_read last_read;
     bool reading_last;
-    struct link askers; /* struct later: for the last message */
-    uint32_t under_way;      /* requests and reads */
-    uint32_t readers;        /* made so far */
-    struct order *creation;  /* under way: who comes waits */
+    struct link askers;     /* struct later: for the last message */
+    uint32_t under_way;     /* requests and reads */
+    uint32_t readers;       /* made so far */
+    struct order *creation; /* under way: who comes waits */
     struct dedup dedup;
 };
 
@@ -122,11 +122,11 @@ struct cursor {
     uint64_t next_read;
     struct store_read read;
     bool reading;
-    bool by_id;           /* something that may be in the window was acknowledged by id */
-    uint32_t generation;  /* of the window: one more when it is emptied */
-    uint32_t read_for;    /* generation that the read is for */
-    uint32_t busy;        /* requests and reads that borrow this */
-    uint64_t lost;        /* positions that should have been there and are not readable */
+    bool by_id;          /* something that may be in the window was acknowledged by id */
+    uint32_t generation; /* of the window: one more when it is emptied */
+    uint32_t read_for;   /* generation that the read is for */
+    uint32_t busy;       /* requests and reads that borrow this */
+    uint64_t lost;       /* positions that should have been there and are not readable */
 };
 
 /* ---- later.c ---- */

@@ -10,8 +10,8 @@
 #include <string.h>
 
 /* As hulse_store_params.handle_ttl_ms, which forgets them on disk. */
-#define HANDLE_TTL_MS (24U * 60U * 60U * 1000U)
-#define HANDLES_EVERY_MS (10U * 60U * 1000U)
+#define HANDLE_TTL_MS (UINT64_C(24) * 60U * 60U * 1000U)
+#define HANDLES_EVERY_MS (UINT64_C(10) * 60U * 1000U)
 
 struct loading {
     struct local_worker *lw;
@@ -95,18 +95,16 @@ bool hulse_durable_load(struct local_worker *lw, struct error *err)
     struct loading l = {.lw = lw, .err = err};
     hulse_store_each_topic(lw->broker->store, each, &l);
     if (l.failed) {
-        (void)hulse_fail(err,
-                         HULSE_NO_MEMORY,
-                         "no memory for the topics of the store: memory_max is too small");
+        (void)hulse_fail(
+            err, HULSE_NO_MEMORY, "no memory for the topics of the store: memory_max is too small");
     }
     return !l.failed;
 }
 
 static void start_handles(struct local_worker *lw)
 {
-    hulse_timer_start(&lw->worker->loop.timers,
-                      &lw->handles,
-                      hulse_local_now_ms(lw) + HANDLES_EVERY_MS);
+    hulse_timer_start(
+        &lw->worker->loop.timers, &lw->handles, hulse_local_now_ms(lw) + HANDLES_EVERY_MS);
 }
 
 static void handles_fire(struct timer *timer)

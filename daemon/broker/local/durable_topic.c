@@ -212,8 +212,7 @@ static void last_read(struct store_read *read)
     size_t at = 0;
     while (status == HULSE_OK && !durable->last_known && hulse_store_read_next(read, &at, &m)) {
         durable->has_last = true;
-        durable->last =
-            (struct broker_id){.ledger = m.epoch, .entry = m.position, .batch = -1};
+        durable->last = (struct broker_id){.ledger = m.epoch, .entry = m.position, .batch = -1};
     }
     hulse_store_read_free(read);
     durable->reading_last = false;

@@ -239,10 +239,8 @@ void hulse_errand_done(struct consumer *c);
 /* ---- open.c ---- */
 
 /* Judges a topic name and gives its hash. */
-hulse_status hulse_open_check(const struct broker *b,
-                              const char *topic,
-                              uint64_t *hash,
-                              struct error *err);
+hulse_status
+hulse_open_check(const struct broker *b, const char *topic, uint64_t *hash, struct error *err);
 /* A copy that travels, with its strings; NULL over the memory cap. */
 struct open_request *hulse_open_copy(const struct open_request *rq);
 void hulse_open_free(struct open_request *rq);
@@ -267,6 +265,13 @@ void hulse_ending_worker_gone(struct local_worker *lw, uint32_t gone);
 hulse_status hulse_local_lookup(struct broker *b, struct broker_lookup *q, struct error *err);
 hulse_status hulse_local_stats(struct broker *b, struct broker_stats *q, struct error *err);
 hulse_status hulse_local_admin(struct broker *b, struct broker_admin *q, struct error *err);
+
+/* ---- op.c ---- */
+
+/* On the peer. A worker that stops takes nothing new in. */
+void hulse_op_serve(struct local_worker *lw, struct op *op);
+/* At home again. */
+void hulse_op_complete(struct local_worker *lw, struct op *op);
 
 /* ---- lane.c ---- */
 

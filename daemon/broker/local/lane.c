@@ -6,7 +6,6 @@
  * by the number of their carriers. A batch is a request in the peer's inbox and its answer in the
  * same node; when the peer's inbox is full or all batches are under way, ops stay in the lane.
  */
-#include "daemon/broker/local/ask.h"
 #include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 
@@ -26,202 +25,6 @@ static struct worker *peer_of(const struct lane *lane)
     return lane->home->worker->peers[lane->peer];
 }
 
-/* ---- what ops do ---- */
-
-static void serve_publish(struct message *m)
-{
-    if (m->topic->end != TOPIC_LIVE) {
-        m->outcome = hulse_topic_refusal(m->topic->end);
-        return;
-    }
-    /* Relaxed because its home holds the message itself. */
-    (void)atomic_fetch_add_explicit(&m->workers, 1, memory_order_relaxed);
-    m->outcome = HULSE_OUTCOME_STORED;
-    if (m->topic->durable == NULL) {
-        hulse_topic_publish(m->topic, m);
-        return;
-    }
-    const struct publication_from from = {
-        .producer = m->producer, .handle = m->producer->handle, .worker = m->producer->worker->index};
-    m->outcome = LOCAL_OUTCOME_LATER;
-    if (!hulse_publication_begin(m->topic, m, &from)) {
-        m->outcome = HULSE_OUTCOME_NO_MEMORY;
-        hulse_message_let_go(m);
-    }
-}
-
-static void detach_producer(const struct producer *p)
-{
-    hulse_topic_detach_producer(p->topic, p->handle, p->forget);
-}
-
-/* On the peer. A worker that stops takes nothing new in. */
-static void serve(struct local_worker *lw, struct op *op)
-{
-    switch (op->kind) {
-    case OP_OPEN_PRODUCER:
-        if (!lw->stopping) {
-            hulse_topic_attach_producer(lw, HULSE_CONTAINER(op, struct open_request, op));
-        }
-        break;
-    case OP_OPEN_CONSUMER:
-        if (!lw->stopping) {
-            hulse_topic_attach_consumer(lw, HULSE_CONTAINER(op, struct open_request, op));
-        }
-        break;
-    case OP_CLOSE_PRODUCER:
-        detach_producer(HULSE_CONTAINER(op, struct producer, close_op));
-        break;
-    case OP_CLOSE_CONSUMER: {
-        const struct consumer *c = HULSE_CONTAINER(op, struct consumer, close_op);
-        hulse_seat_close(c->seat, c->unsubscribe);
-        break;
-    }
-    case OP_PUBLISH:
-        if (!lw->stopping) {
-            serve_publish(HULSE_CONTAINER(op, struct message, op));
-        }
-        break;
-    case OP_PERMIT:
-        if (!lw->stopping) {
-            const struct consumer *c = HULSE_CONTAINER(op, struct consumer, permit_op);
-            hulse_seat_permit(c->seat, c->permit_count);
-        }
-        break;
-    case OP_VERDICT: {
-        const struct delivery *dl = HULSE_CONTAINER(op, struct delivery, op);
-        struct seat *seat = dl->origin->seat;
-        hulse_seat_verdict(dl->origin, (enum verdict)dl->verdict, dl->delay_ms);
-        if (dl->call && seat->sub->cursor != NULL) {
-            hulse_seat_called(seat);
-        }
-        break;
-    }
-    case OP_ACK_ID: {
-        const struct ack_id *a = HULSE_CONTAINER(op, struct ack_id, op);
-        hulse_ack_id_serve(a);
-        if (a->seat->sub->cursor != NULL) {
-            hulse_seat_called(a->seat);
-        }
-        break;
-    }
-    case OP_DELIVER:
-        hulse_consumer_receive(lw, HULSE_CONTAINER(op, struct delivery, op));
-        break;
-    case OP_ERRAND:
-        if (!lw->stopping) {
-            hulse_errand_serve(HULSE_CONTAINER(op, struct consumer, errand.op));
-        }
-        break;
-    case OP_ASK:
-        if (!lw->stopping) {
-            hulse_ask_serve(lw, HULSE_CONTAINER(op, struct ask, op));
-        }
-        break;
-    case OP_ENDED:
-        hulse_notice_arrived(lw, HULSE_CONTAINER(op, struct notice, op));
-        break;
-    case OP_END_OF_TOPIC:
-        hulse_consumer_end_of_topic(HULSE_CONTAINER(op, struct seat, end_op)->consumer);
-        break;
-    case OP_LATER:
-        hulse_later_arrived(lw, HULSE_CONTAINER(op, struct later, op));
-        break;
-    case OP_STORED:
-        hulse_publication_arrived(lw, HULSE_CONTAINER(op, struct publication, op));
-        break;
-    case OP_SETTLED: {
-        const struct seat *seat = HULSE_CONTAINER(op, struct seat, settle_op);
-        hulse_consumer_settled(seat->consumer, seat->settled_told);
-        break;
-    }
-    case OP_KINDS:
-        HULSE_ASSERT(false);
-    }
-}
-
-/* It is not answered yet: an OP_LATER is owed, and until then it belongs to the other worker. */
-static bool comes_later(struct local_worker *lw, const struct later *later)
-{
-    lw->awaited += later != NULL;
-    return later != NULL;
-}
-
-/* At home again. */
-static void complete(struct local_worker *lw, struct op *op)
-{
-    struct open_request *rq = NULL;
-    switch (op->kind) {
-    case OP_OPEN_PRODUCER:
-        rq = HULSE_CONTAINER(op, struct open_request, op);
-        if (!comes_later(lw, rq->later)) {
-            hulse_producer_opened(rq);
-            hulse_open_free(rq);
-        }
-        break;
-    case OP_OPEN_CONSUMER:
-        rq = HULSE_CONTAINER(op, struct open_request, op);
-        if (!comes_later(lw, rq->later)) {
-            hulse_consumer_opened(rq);
-            hulse_open_free(rq);
-        }
-        break;
-    case OP_CLOSE_PRODUCER:
-        hulse_producer_closed(HULSE_CONTAINER(op, struct producer, close_op));
-        break;
-    case OP_CLOSE_CONSUMER:
-        hulse_consumer_closed(HULSE_CONTAINER(op, struct consumer, close_op));
-        break;
-    case OP_PUBLISH:
-        hulse_producer_answered(HULSE_CONTAINER(op, struct message, op));
-        break;
-    case OP_PERMIT:
-        hulse_consumer_permitted(HULSE_CONTAINER(op, struct consumer, permit_op));
-        break;
-    case OP_VERDICT:
-        hulse_delivery_free(lw, HULSE_CONTAINER(op, struct delivery, op));
-        break;
-    case OP_ACK_ID:
-        hulse_mem_free(
-            HULSE_MEM_TOPIC, HULSE_CONTAINER(op, struct ack_id, op), sizeof(struct ack_id));
-        break;
-    case OP_DELIVER:
-        hulse_seat_returned(HULSE_CONTAINER(op, struct delivery, op));
-        break;
-    case OP_ERRAND: {
-        struct consumer *c = HULSE_CONTAINER(op, struct consumer, errand.op);
-        if (!comes_later(lw, c->errand.later)) {
-            hulse_errand_done(c);
-        }
-        break;
-    }
-    case OP_ASK: {
-        struct ask *a = HULSE_CONTAINER(op, struct ask, op);
-        if (!comes_later(lw, a->later)) {
-            hulse_ask_done(a);
-        }
-        break;
-    }
-    case OP_ENDED:
-        hulse_notice_returned(HULSE_CONTAINER(op, struct notice, op));
-        break;
-    case OP_END_OF_TOPIC:
-        hulse_seat_end_returned(HULSE_CONTAINER(op, struct seat, end_op));
-        break;
-    case OP_LATER:
-        hulse_later_returned(HULSE_CONTAINER(op, struct later, op));
-        break;
-    case OP_STORED:
-        hulse_publication_returned(lw, HULSE_CONTAINER(op, struct publication, op));
-        break;
-    case OP_SETTLED:
-        hulse_seat_settled_returned(HULSE_CONTAINER(op, struct seat, settle_op));
-        break;
-    case OP_KINDS:
-        HULSE_ASSERT(false);
-    }
-}
-
 static void complete_all(struct local_worker *lw, struct link *ops)
 {
     struct link mine;
@@ -231,7 +34,7 @@ static void complete_all(struct local_worker *lw, struct link *ops)
         struct op *op = HULSE_CONTAINER(mine.next, struct op, link);
         hulse_link_remove(&op->link);
         op->posted = false;
-        complete(lw, op);
+        hulse_op_complete(lw, op);
     }
 }
 
@@ -254,7 +57,7 @@ static void run_there(struct inbox_node *node)
     struct worker *home = batch->lane->home->worker;
     struct local_worker *lw = local_here();
     for (struct link *l = batch->ops.next; l != &batch->ops; l = l->next) {
-        serve(lw, HULSE_CONTAINER(l, struct op, link));
+        hulse_op_serve(lw, HULSE_CONTAINER(l, struct op, link));
     }
     node->run = run_back;
     hulse_worker_answer(home, node);
@@ -277,7 +80,7 @@ void hulse_lane_add(struct local_worker *lw, uint32_t peer, struct op *op, enum 
     op->posted = false;
     if (lane->gone) {
         hulse_link_init(&op->link);
-        complete(lw, op);
+        hulse_op_complete(lw, op);
         return;
     }
     hulse_link_append(&lane->ops, &op->link);

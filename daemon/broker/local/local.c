@@ -9,8 +9,8 @@
 #include "daemon/broker/local/internal.h"
 #include "daemon/core/clock.h"
 
-#include <stddef.h>
 #include <stdalign.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,6 +151,9 @@ static void *start(struct worker *w, void *shared, struct error *err)
     }
     if (!start_store(lw, err)) {
         free_topics(lw);
+        if (lw->broker->store != NULL) {
+            hulse_store_client_fini(&lw->store);
+        }
         free_worker(lw);
         return NULL;
     }
@@ -165,6 +168,9 @@ static void stop(void *state)
 {
     struct local_worker *lw = state;
     lw->stopping = true;
+    if (lw->broker->store != NULL) {
+        hulse_store_leave(lw->broker->store); /* what waits for room would be waited for */
+    }
     hulse_lanes_close(lw);
     if (lw->broker->store != NULL) {
         hulse_lanes_settle(lw);

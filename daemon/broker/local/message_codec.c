@@ -74,10 +74,9 @@ void hulse_message_encode(uint8_t out[MESSAGE_HEADER_BYTES],
     const struct broker_meta *meta = &d->meta;
     HULSE_DASSERT(d->producer.bytes <= UINT16_MAX);
     out[AT_VERSION] = VERSION;
-    out[AT_FLAGS] =
-        (uint8_t)((meta->has_key ? HAS_KEY : 0U) |
-                  (meta->has_ordering_key ? HAS_ORDERING_KEY : 0U) |
-                  (meta->tombstone ? TOMBSTONE : 0U));
+    out[AT_FLAGS] = (uint8_t)((meta->has_key ? HAS_KEY : 0U) |
+                              (meta->has_ordering_key ? HAS_ORDERING_KEY : 0U) |
+                              (meta->tombstone ? TOMBSTONE : 0U));
     put_u16(out + AT_PRODUCER, (uint16_t)d->producer.bytes);
     put_u32(out + AT_PAYLOAD, d->payload.bytes);
     put_u32(out + AT_KEY, meta->key.bytes);

@@ -17,7 +17,7 @@
 #ifndef HULSE_BROKER_LOCAL_MESSAGE_CODEC_H
 #define HULSE_BROKER_LOCAL_MESSAGE_CODEC_H
 
-#include "daemon/broker/broker_message.h"
+#include "daemon/broker/broker.h"
 
 #define MESSAGE_HEADER_BYTES 40U
 

@@ -31,14 +31,14 @@
 #define LOCAL_CONSUMER_MAGIC 0x636f6e73U
 
 #define LOCAL_WORKERS_MAX 64U
-#define LOCAL_LANE_BATCHES 4U   /* on the way to one peer at a time */
-#define LOCAL_BATCH_OPS 256U    /* in one of them */
-#define LOCAL_POOL_MAX 65536U   /* deliveries from the pool; more are allocated one by one */
+#define LOCAL_LANE_BATCHES 4U /* on the way to one peer at a time */
+#define LOCAL_BATCH_OPS 256U  /* in one of them */
+#define LOCAL_POOL_MAX 65536U /* deliveries from the pool; more are allocated one by one */
 #define LOCAL_PUBLICATIONS_MAX 1048576U /* records of a worker with the store; memory_max is less */
-#define LOCAL_DISPATCH_MAX 256U /* messages of one subscription in one go */
-#define LOCAL_REFUSED_MS 10U    /* before a delivery is tried again that found no memory */
-#define LOCAL_RETRY_MS 1U       /* after a peer's inbox was full */
-#define LOCAL_OUTCOME_LATER 255U /* of an OP_PUBLISH: by OP_STORED */
+#define LOCAL_DISPATCH_MAX 256U         /* messages of one subscription in one go */
+#define LOCAL_REFUSED_MS 10U            /* before a delivery is tried again that found no memory */
+#define LOCAL_RETRY_MS 1U               /* after a peer's inbox was full */
+#define LOCAL_OUTCOME_LATER 255U        /* of an OP_PUBLISH: by OP_STORED */
 
 struct topic;
 struct seat;
@@ -338,9 +338,9 @@ struct consumer {
     uint32_t owner;
     struct local_worker *worker;
     bool failed;
-    bool in_ended;     /* a call of it that ends many */
-    bool durable;      /* of a persistent topic: verdicts are settled when they are stored */
-    uint32_t calls;    /* remote and durable: not settled */
+    bool in_ended;      /* a call of it that ends many */
+    bool durable;       /* of a persistent topic: verdicts are settled when they are stored */
+    uint32_t calls;     /* remote and durable: not settled */
     uint32_t uncarried; /* of them: did not leave, for want of memory */
     struct seat *seat;
     const struct topic *topic; /* remote: only an address */
@@ -392,8 +392,8 @@ struct notice {
 
 struct local_broker {
     struct broker base;
-    struct broker_ops ops; /* with what a store adds */
-    struct store *store;   /* NULL: persistent names are refused */
+    struct broker_ops ops;    /* with what a store adds */
+    struct store *store;      /* NULL: persistent names are refused */
     _Atomic(uint32_t) loaded; /* workers that have their topics from it */
     struct local_params params;
     uint64_t epoch_s;

@@ -8,10 +8,8 @@
 
 #include <string.h>
 
-hulse_status hulse_open_check(const struct broker *b,
-                              const char *topic,
-                              uint64_t *hash,
-                              struct error *err)
+hulse_status
+hulse_open_check(const struct broker *b, const char *topic, uint64_t *hash, struct error *err)
 {
     const struct local_broker *broker = (const struct local_broker *)(const void *)b;
     struct topic_name name;

@@ -44,7 +44,8 @@ create(struct broker *b, struct local_worker *lw, const struct broker_producer_p
 static hulse_status check_params(const struct broker_producer_params *params, struct error *err)
 {
     if (params->access != BROKER_ACCESS_SHARED) {
-        return hulse_fail(err, HULSE_UNSUPPORTED, "topics of the local broker have shared producers");
+        return hulse_fail(
+            err, HULSE_UNSUPPORTED, "topics of the local broker have shared producers");
     }
     if (params->own && !hulse_topic_is_persistent(params->topic)) {
         return hulse_fail(err, HULSE_UNSUPPORTED, "non-persistent topics have no deduplication");
@@ -59,8 +60,8 @@ static hulse_status check_params(const struct broker_producer_params *params, st
 }
 
 /* Every handle is deduplicated; an own producer without one is known by its name. */
-static void
-choose_handle(const struct broker_producer_params *params, uint8_t id[BROKER_HANDLE_ID_BYTES])
+static void choose_handle(const struct broker_producer_params *params,
+                          uint8_t id[BROKER_HANDLE_ID_BYTES])
 {
     memcpy(id, params->handle_id, BROKER_HANDLE_ID_BYTES);
     if (params->own && hulse_handle_is_none(id)) {
@@ -194,11 +195,8 @@ void hulse_producer_stored(struct producer *p,
     release(p);
 }
 
-static void finish(struct producer *p,
-                   uint64_t token,
-                   uint32_t round,
-                   uint8_t outcome,
-                   const struct broker_id *id)
+static void finish(
+    struct producer *p, uint64_t token, uint32_t round, uint8_t outcome, const struct broker_id *id)
 {
     const bool stored = outcome == HULSE_OUTCOME_STORED;
     const struct broker_answer answer = {.class = stored ? BROKER_DONE : BROKER_FAIL,

@@ -66,8 +66,7 @@ static bool is_over(const struct subscription *sub, const struct delivery *dl)
 static bool is_ended(const struct subscription *sub, const struct delivery *dl)
 {
     if (sub->cursor != NULL) {
-        return sub->cursor->by_id &&
-               hulse_ranges_has(&sub->cursor->acknowledged, dl->d.id.entry);
+        return sub->cursor->by_id && hulse_ranges_has(&sub->cursor->acknowledged, dl->d.id.entry);
     }
     return dl->ended ||
            (sub->ended_ids != NULL && hulse_ended_ids_has(sub->ended_ids, dl->d.id.entry));

@@ -90,8 +90,7 @@ create(struct local_worker *lw, const struct store_message *from, const struct b
     m->producer = NULL;
     m->first_used = false;
     m->first.d = *d;
-    m->first.d.id =
-        (struct broker_id){.ledger = from->epoch, .entry = from->position, .batch = -1};
+    m->first.d.id = (struct broker_id){.ledger = from->epoch, .entry = from->position, .batch = -1};
     m->first.d.publish_time_ms = from->time_ms;
     if (parts_bytes != 0) {
         memcpy(m->data, parts, parts_bytes);

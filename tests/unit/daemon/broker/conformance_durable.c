@@ -15,7 +15,8 @@ enum { COUNT = 10 };
 static void
 open_pub(struct bed *bed, struct bed_pub *pub, uint32_t worker, const char *topic, uint64_t seq)
 {
-    struct broker_producer_params params = {.topic = topic, .name = "own", .create = true, .own = true};
+    struct broker_producer_params params = {
+        .topic = topic, .name = "own", .create = true, .own = true};
     memset(params.handle_id, 0x5a, sizeof(params.handle_id));
     *pub = (struct bed_pub){.id = 1};
     assert_int_equal(hulse_pub_open_with(bed, pub, worker, &params), HULSE_OK);
@@ -123,7 +124,10 @@ static void copies_after_a_restart(struct bed *bed, const struct conformance_pla
 #define DURABLE (BROKER_CAN_DURABLE | BROKER_CAN_CONSUME)
 
 const struct conformance_case hulse_conformance_durable[] = {
-    {"after a restart: what has no verdict comes again", DURABLE, 0, comes_again_until_acknowledged},
+    {"after a restart: what has no verdict comes again",
+     DURABLE,
+     0,
+     comes_again_until_acknowledged},
     {"after a restart: topics and subscriptions are there", DURABLE, 0, keeps_what_was_made},
     {"a copy is stored once", BROKER_CAN_DEDUP, 0, copies_have_no_id},
     {"after a restart: a copy is stored once",

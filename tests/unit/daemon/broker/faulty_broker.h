@@ -79,8 +79,8 @@ enum fault {
     FAULT_CLAIMS_ALL, /* capabilities that it lacks */
     /* over a store */
     FAULT_STORED_NONE,
-    FAULT_COPY_STORED,   /* as another one */
-    FAULT_ACK_UNSTORED,  /* and settled */
+    FAULT_COPY_STORED,  /* as another one */
+    FAULT_ACK_UNSTORED, /* and settled */
     FAULTS
 };
 

@@ -60,8 +60,7 @@ static void end(void)
 }
 
 /* A publisher with handle `number`, 0 = none, whose first record has this sequence id. */
-static void
-open_pub(struct bed_pub *pub, uint32_t worker, uint8_t number, uint64_t first_seq)
+static void open_pub(struct bed_pub *pub, uint32_t worker, uint8_t number, uint64_t first_seq)
 {
     struct broker_producer_params p = {.topic = topic, .name = "p", .create = true};
     *pub = (struct bed_pub){.id = number};
@@ -223,7 +222,8 @@ static void test_own_producers_by_name(void **state)
 {
     (void)state;
     struct bed_pub pub = {.id = 1};
-    struct broker_producer_params p = {.topic = topic, .name = "orders/7", .create = true, .own = true};
+    struct broker_producer_params p = {
+        .topic = topic, .name = "orders/7", .create = true, .own = true};
     begin(1);
     for (uint32_t i = 0; i < 2; i++) {
         assert_int_equal(hulse_pub_open_with(&bed, &pub, 0, &p), HULSE_OK);

@@ -6,11 +6,13 @@
  *         itself in between.
  */
 #include "daemon/broker/local/internal.h"
+#include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/broker/bed.h"
 #include "tests/unit/daemon/broker/bed_ask.h"
 #include "tests/unit/daemon/broker/bed_pub.h"
 #include "tests/unit/daemon/broker/bed_sub.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,10 +73,8 @@ static void end(void)
 
 static struct bed_where shared(void)
 {
-    return (struct bed_where){.topic = topic,
-                              .subscription = "s",
-                              .type = BROKER_SHARED,
-                              .start = BROKER_EARLIEST};
+    return (struct bed_where){
+        .topic = topic, .subscription = "s", .type = BROKER_SHARED, .start = BROKER_EARLIEST};
 }
 
 static void open_sub(struct bed_sub *sub)
@@ -241,6 +241,7 @@ static void test_figures(void **state)
     publish(9, 8);
     hulse_sub_wait(&sub, 2);
     hulse_sub_ack(&sub, 0);
+    hulse_sub_wait_settled(&sub, 1);
     assert_int_equal(hulse_bed_stats(&bed, BED_CONTROL, topic, &stats), HULSE_OK);
     assert_int_equal(stats.total.backlog, 8);
     assert_int_equal(stats.subscriptions[0].backlog, 8);
@@ -254,6 +255,49 @@ static void test_figures(void **state)
         assert_int_equal(backlog(), 8);
         hulse_bed_restart(&bed);
     }
+    end();
+}
+
+/* Where a new subscription and a reader begin, on a topic that has messages which somebody needs. */
+static void test_starts(void **state)
+{
+    (void)state;
+    static const struct {
+        enum broker_subscription type;
+        enum broker_position_kind start;
+        const char *name;
+        uint32_t first;
+    } cases[] = {{BROKER_SHARED, BROKER_EARLIEST, "e", 0},
+                 {BROKER_SHARED, BROKER_LATEST, "l", SOME},
+                 {BROKER_READER, BROKER_EARLIEST, "", 0},
+                 {BROKER_READER, BROKER_LATEST, "", SOME}};
+    enum { CASES = sizeof(cases) / sizeof(cases[0]) };
+    struct bed_sub subs[CASES];
+    struct bed_sub keeper;
+    struct bed_pub pub = {.id = 1};
+    prepare();
+    begin(2);
+    open_sub(&keeper);
+    assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
+    hulse_pub_send(&pub, SOME, 8);
+    hulse_pub_wait(&pub);
+    for (uint32_t i = 0; i < CASES; i++) {
+        const struct bed_where where = {.topic = topic,
+                                        .subscription = cases[i].name,
+                                        .type = cases[i].type,
+                                        .start = cases[i].start};
+        assert_int_equal(hulse_sub_open(&bed, &subs[i], &where), HULSE_OK);
+        hulse_sub_permit(&subs[i], 2 * SOME);
+    }
+    hulse_pub_send(&pub, 1, 8);
+    hulse_pub_wait(&pub);
+    hulse_pub_close(&pub);
+    for (uint32_t i = 0; i < CASES; i++) {
+        hulse_sub_wait(&subs[i], SOME + 1 - cases[i].first);
+        assert_int_equal(subs[i].messages[0].number, cases[i].first);
+        hulse_sub_close(&subs[i], false);
+    }
+    hulse_sub_close(&keeper, false);
     end();
 }
 
@@ -285,7 +329,8 @@ static void test_orders_survive(void **state)
     hulse_sub_ack_all(&sub);
     hulse_sub_wait_end_of_topic(&sub);
     hulse_sub_close(&sub, false);
-    assert_int_equal(hulse_bed_delete(&bed, topic, false), HULSE_OK);
+    assert_int_equal(hulse_bed_delete(&bed, topic, true),
+                     HULSE_OK); /* the close may be on its way */
     assert_int_equal(hulse_bed_delete(&bed, other, false), HULSE_OK);
     hulse_bed_restart(&bed);
     assert_false(hulse_bed_is_listed(&bed, "", topic));
@@ -333,6 +378,7 @@ static void test_truncated_stays_truncated(void **state)
     publish(10, 8);
     hulse_sub_wait(&sub, 2);
     hulse_sub_ack(&sub, 0);
+    hulse_sub_wait_settled(&sub, 1);
     struct broker_admin q = {.command = BROKER_ADMIN_TRUNCATE, .topic = topic};
     assert_int_equal(hulse_bed_admin(&bed, &q, NULL), HULSE_OK);
     assert_int_equal(backlog(), 1); /* in a consumer's hands */
@@ -520,6 +566,107 @@ static void test_cumulative_behind(void **state)
     end();
 }
 
+/* ---- full ---- */
+
+static bool is_full(void *arg)
+{
+    struct store_figures figures;
+    (void)arg;
+    hulse_store_figures(hulse_local_store(bed.broker), &figures);
+    return figures.parked != 0;
+}
+
+/* More than the log holds; the last ones wait. */
+static void fill(struct bed_pub *pub)
+{
+    struct bed_sub sub;
+    prepare();
+    params.size_max = UINT64_C(8) * BED_SEGMENT_BYTES;
+    begin(2);
+    open_sub(&sub);
+    hulse_sub_close(&sub, false);
+    *pub = (struct bed_pub){.id = 1};
+    assert_int_equal(hulse_pub_open(&bed, pub, 0, topic), HULSE_OK);
+    hulse_pub_send(pub, 120, 100000);
+    hulse_bed_until(&bed, 0, is_full, NULL);
+}
+
+/* Publishers wait, and go on when consumers have made room. */
+static void test_full_and_empty_again(void **state)
+{
+    (void)state;
+    struct bed_pub pub;
+    struct bed_sub sub;
+    fill(&pub);
+    assert_true(pub.answered < pub.sent);
+    open_sub(&sub);
+    sub.ack_at_once = true;
+    hulse_sub_permit(&sub, 10);
+    hulse_sub_wait(&sub, 120);
+    hulse_pub_wait(&pub);
+    assert_int_equal(pub.stored, 120);
+    hulse_pub_close(&pub);
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* A daemon ends with a full store: what waited is not stored, what was answered is. */
+static void test_full_and_stopped(void **state)
+{
+    (void)state;
+    struct bed_pub pub;
+    struct bed_sub sub;
+    fill(&pub);
+    const uint32_t stored = pub.stored;
+    hulse_pub_close(&pub);
+    hulse_bed_restart(&bed);
+    open_sub(&sub);
+    sub.ack_at_once = true;
+    hulse_sub_permit(&sub, 10);
+    hulse_sub_wait(&sub, stored);
+    for (uint32_t i = 0; i < sub.count; i++) {
+        assert_int_equal(sub.messages[i].number, i);
+    }
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* ---- failed ---- */
+
+/* After a failed write records fail for the breaker, nothing is settled, and the broker is not healthy. */
+static void test_a_failed_store_says_so(void **state)
+{
+    (void)state;
+    for (uint32_t workers = 1; workers <= 2; workers++) {
+        struct bed_pub pub = {.id = 1};
+        struct bed_sub sub;
+        prepare();
+        begin(workers);
+        open_sub(&sub);
+        assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
+        hulse_sub_permit(&sub, 5);
+        hulse_pub_send(&pub, 3, 8);
+        hulse_pub_wait(&pub);
+        hulse_sub_wait(&sub, 3);
+        assert_true(bed.broker->ops->healthy(bed.broker));
+        hulse_store_fail((struct store *)(uintptr_t)hulse_local_store(bed.broker), "test", EIO);
+        assert_false(bed.broker->ops->healthy(bed.broker));
+        hulse_sub_ack_all(&sub);
+        hulse_pub_send(&pub, 4, 8);
+        hulse_pub_wait(&pub);
+        assert_int_equal(pub.stored, 3);
+        assert_int_equal(pub.outcomes[HULSE_OUTCOME_FAILED_UNKNOWN], 4);
+        assert_int_equal(hulse_sub_count(&sub), 3); /* not dispatched */
+        assert_int_equal(sub.settled, 0);
+        assert_int_equal(hulse_bed_create(&bed, "persistent://public/default/other"), HULSE_IO);
+        hulse_pub_close(&pub);
+        hulse_sub_close(&sub, false);
+        hulse_bed_restart(&bed);
+        assert_int_equal(backlog(), 3);
+        end();
+    }
+}
+
 int main(void)
 {
     hulse_mem_init(UINT64_C(1) << 30U);
@@ -529,6 +676,7 @@ int main(void)
         cmocka_unit_test(test_a_stop_stores_what_is_given),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_starts),
         cmocka_unit_test(test_orders_survive),
         cmocka_unit_test(test_subscriptions_go_when_told),
         cmocka_unit_test(test_truncated_stays_truncated),
@@ -538,6 +686,9 @@ int main(void)
         cmocka_unit_test(test_a_backlog_is_not_in_memory),
         cmocka_unit_test(test_acknowledged_by_id_behind),
         cmocka_unit_test(test_cumulative_behind),
+        cmocka_unit_test(test_full_and_empty_again),
+        cmocka_unit_test(test_full_and_stopped),
+        cmocka_unit_test(test_a_failed_store_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
