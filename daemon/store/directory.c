@@ -5,6 +5,7 @@
 #include "daemon/store/directory.h"
 
 #include "daemon/store/segment.h"
+#include "daemon/store/store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -80,13 +81,13 @@ static hulse_status take_lock(struct directory *d, const char *path, struct erro
 {
     char text[TEXT_BYTES];
 
-    d->lock_fd = openat(d->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    d->lock_fd = openat(d->fd, STORE_LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (d->lock_fd < 0) {
         return refuse(err, errno, path, "lock");
     }
     const bool taken = flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0;
     const int number = errno;
-    if (read_text(d->fd, "lock", text) != 0) {
+    if (read_text(d->fd, STORE_LOCK_NAME, text) != 0) {
         text[0] = '\0';
     }
     if (!taken && number == EWOULDBLOCK) {
