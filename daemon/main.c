@@ -292,6 +292,18 @@ static hulse_status make_brokers(const struct config *config, struct flow *flow,
     return HULSE_OK;
 }
 
+/* The one that `hulse store` looks after: of the broker `local`, which always exists. */
+static struct store *store_of(const struct config *config, const struct flow *flow)
+{
+    for (unsigned i = 0; i < flow->broker_count; i++) {
+        const struct config_broker *b = &config->brokers[i];
+        if (b->type == CONFIG_BROKER_LOCAL && strcmp(b->name, "local") == 0) {
+            return hulse_local_store(flow->brokers[i]);
+        }
+    }
+    return NULL;
+}
+
 /* Another value in every process, never 0. */
 static uint64_t make_generation(void)
 {
@@ -325,6 +337,7 @@ static hulse_status serve(const struct config *config,
         .config = config,
         .sources = sources,
         .flow = &flow,
+        .store = store_of(config, &flow),
         .helper = helper,
         .version = HULSE_VERSION,
         /* No other thread changes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe) */

@@ -36,7 +36,7 @@ def kept_daemon(tmp_path):
 
 
 @pytest.mark.smoke
-def test_what_is_no_store(daemon, tmp_path):
+def test_what_is_no_store(daemon, start, tmp_path):
     done = hulsed_store("check", tmp_path)
     assert (done.returncode, done.stdout) == (65, "")
     assert done.stderr == f"hulsed: store {tmp_path}: there is none\n"
@@ -47,7 +47,7 @@ def test_what_is_no_store(daemon, tmp_path):
         assert hulsed_store(*words).returncode == 64
     for words in ((), ("repair",), ("check", "here"), ("backup",), ("backup", "a", "b")):
         assert run(daemon, "store", *words).returncode == 64
-    done = run(daemon, "store", "check")
+    done = run(start("brokers.local.durability=memory"), "store", "check")
     assert done.returncode == 69
     assert b"has no store" in done.stderr
 
