@@ -18,6 +18,7 @@ struct audit_mark {
     uint64_t first_id;   /* of the copy that arrived first */
     uint64_t receipt_id; /* 0: none */
     uint32_t epoch;
+    uint32_t acking; /* the consumer's life + 1 that began to acknowledge it; 0: none */
     uint8_t flags;
     uint8_t verdicts;
     uint8_t outcome;
@@ -178,6 +179,12 @@ void hulse_audit_feed(struct audit *a, const struct ledger_entry *e)
     case LEDGER_ARRIVED:
         take_arrival(a, m, e);
         break;
+    case LEDGER_CONSUMING:
+        a->consumers++;
+        break;
+    case LEDGER_ACKING:
+        m->acking = a->consumers + 1;
+        break;
     case LEDGER_ACKED:
         a->acked += (m->flags & MARK_ACKED) == 0;
         m->flags |= MARK_ACKED;
@@ -196,7 +203,9 @@ static void judge_arrived(struct audit *a, const struct audit_mark *m, uint64_t 
     if (m->verdicts > 0 && m->outcome == HULSE_OUTCOME_FAILED_NOT_SENT) {
         fault(a, AUDIT_NOT_SENT_ARRIVED, number);
     }
-    if (a->rules.acknowledged && (m->flags & MARK_ACKED) == 0) {
+    /* Of an acknowledgement that died with its consumer nothing is known. */
+    if (a->rules.acknowledged && (m->flags & MARK_ACKED) == 0 &&
+        (m->acking == 0 || m->acking == a->consumers + 1)) {
         fault(a, AUDIT_UNACKED, number);
     }
     if (a->rules.receipts_have_ids && a->rules.exact && m->receipt_id != 0 &&

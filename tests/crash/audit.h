@@ -25,7 +25,7 @@ enum audit_fault {
     AUDIT_AFTER_ACK,        /* came again after a confirmed acknowledgement */
     AUDIT_FOREIGN,          /* nobody has sent it */
     AUDIT_DAMAGED,
-    AUDIT_UNACKED,       /* arrived, never acknowledged, though the consumer ended by itself */
+    AUDIT_UNACKED,       /* arrived, not confirmed, and no consumer died acknowledging it */
     AUDIT_WRONG_RECEIPT, /* the copy that the receipt names has not arrived, another has */
     AUDIT_FAULTS
 };
@@ -45,6 +45,7 @@ struct audit {
     uint64_t *epoch_last;     /* highest first arrival + 1 of each epoch */
     uint8_t *epoch_state;
     uint32_t epochs;
+    uint32_t consumers; /* lives that have begun */
     uint64_t faults[AUDIT_FAULTS];
     uint64_t example[AUDIT_FAULTS]; /* number of the first */
     uint64_t sent;

@@ -297,13 +297,44 @@ static unsigned draw(struct campaign *c)
     return victim;
 }
 
+/*
+ * Kills are spread over the messages, or most of them would meet applications that still wait for
+ * the daemon before. One in four does just that.
+ */
+static bool await_share(struct campaign *c, unsigned number)
+{
+    const struct campaign_wishes *w = c->wishes;
+    const uint64_t share = w->messages * number / w->kills;
+    uint64_t until = hulse_scene_now_ms() + w->patience_ms;
+    uint64_t seen = 0;
+
+    if (below(c, 4) == 0) {
+        return true;
+    }
+    while (c->audit.verdicts[HULSE_OUTCOME_STORED] < share) {
+        if (!look(c)) {
+            return false;
+        }
+        if (c->publisher_read != seen) {
+            seen = c->publisher_read;
+            until = hulse_scene_now_ms() + w->patience_ms;
+        }
+        if (hulse_scene_now_ms() >= until) {
+            return fail(c, "nothing is published");
+        }
+        hulse_scene_pause_us(500);
+    }
+    return true;
+}
+
 static bool kill_and_go_on(struct campaign *c)
 {
     if (!start_publisher(c)) {
         return false;
     }
     for (unsigned i = 0; i < c->wishes->kills; i++) {
-        if (!rest(c, below(c, c->wishes->pause_ms_max)) || !strike(c, draw(c))) {
+        if (!await_share(c, i) || !rest(c, below(c, c->wishes->pause_ms_max)) ||
+            !strike(c, draw(c))) {
             return false;
         }
     }

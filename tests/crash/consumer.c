@@ -70,6 +70,8 @@ static void take(struct consumer *c, const struct hulse_message *in)
     };
 
     note(c, &entry);
+    entry.kind = LEDGER_ACKING;
+    note(c, &entry);
     acknowledge(c, &in->id);
     hulse_release(c->consumer, in);
     entry.kind = LEDGER_ACKED;
@@ -122,6 +124,7 @@ void hulse_crash_consume(const struct scene *scene)
 
     SCENE_NEED(
         scene, hulse_ledger_open(&c.ledger, w->consumer_path, 6 * w->messages_max), HULSE_IO);
+    note(&c, &(struct ledger_entry){.kind = LEDGER_CONSUMING});
     c.session = hulse_scene_open(scene);
     open_consumer(&c);
     atomic_store(&scene->page->consumer_ready, 1);

@@ -92,10 +92,16 @@ static bool empty(const char *path)
 
 bool hulse_power_cut(const char *dir, const char *shadow)
 {
+    char followed[PATH_BYTES];
     struct stat info;
 
     if (stat(dir, &info) != 0) {
         return (errno == ENOENT || fail(dir)) && empty(shadow);
+    }
+    (void)snprintf(followed, sizeof(followed), "%s/followed", shadow);
+    if (access(followed, F_OK) != 0) {
+        /* It died before it could change anything, and the shadow is not yet complete. */
+        return (errno == ENOENT || fail(followed)) && (stat(shadow, &info) != 0 || empty(shadow));
     }
     return empty(dir) && put_folder(shadow, POWER_ROOT_ID, dir) && empty(shadow);
 }

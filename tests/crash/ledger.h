@@ -20,6 +20,8 @@ enum ledger_kind {
     LEDGER_SETTLED,   /* every message of the epoch has a good verdict: close has said so */
     LEDGER_CLOSED,    /* the epoch ended by itself: no receipt is missing */
     LEDGER_ARRIVED,   /* detail: 1 when the bytes are not what was sent; id */
+    LEDGER_CONSUMING, /* a life of the consumer begins; number 0 */
+    LEDGER_ACKING,    /* about to be acknowledged: from now on it need not come again */
     LEDGER_ACKED      /* the daemon has confirmed the acknowledgement */
 };
 

@@ -294,6 +294,32 @@ static void test_wrong_deliveries_are_found(void **state)
     expect(&s, AUDIT_UNACKED, 1);
 }
 
+/* What a consumer was acknowledging when it was killed may be done, or comes again. */
+static void test_a_consumer_that_dies(void **state)
+{
+    (void)state;
+    struct story s;
+    tell(&s);
+    forget_consumed(&s, 10, LEDGER_ACKED);
+    consume(&s, 10, LEDGER_ACKING);
+    expect(&s, AUDIT_UNACKED, 1);
+    consume(&s, 0, LEDGER_CONSUMING);
+    expect(&s, AUDIT_FAULTS, 0);
+    consume(&s, 10, LEDGER_ARRIVED);
+    expect(&s, AUDIT_FAULTS, 0);
+    /* It has ended by itself, so this one should be confirmed. */
+    consume(&s, 10, LEDGER_ACKING);
+    expect(&s, AUDIT_UNACKED, 1);
+    consume(&s, 10, LEDGER_ACKED);
+    expect(&s, AUDIT_FAULTS, 0);
+
+    /* It was not yet acknowledging. */
+    tell(&s);
+    forget_consumed(&s, 10, LEDGER_ACKED);
+    consume(&s, 0, LEDGER_CONSUMING);
+    expect(&s, AUDIT_UNACKED, 1);
+}
+
 static void test_what_is_awaited(void **state)
 {
     (void)state;
@@ -402,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_second_copies_are_found),
         cmocka_unit_test(test_disorder_is_found),
         cmocka_unit_test(test_wrong_deliveries_are_found),
+        cmocka_unit_test(test_a_consumer_that_dies),
         cmocka_unit_test(test_what_is_awaited),
         cmocka_unit_test(test_a_killed_writer),
         cmocka_unit_test(test_a_torn_entry_is_replaced),

@@ -532,6 +532,31 @@ static void test_the_next_life_begins_with_what_is_left(void **state)
     tear_down(&bed);
 }
 
+/* Who has not begun to be followed has changed nothing yet. */
+static void test_death_at_the_start(void **state)
+{
+    (void)state;
+    struct bed bed;
+    char path[160];
+    lose_power(&bed, "bytes");
+    for (unsigned i = 0; i < 100; i++) {
+        const pid_t pid = begin(&bed, "nothing", true);
+        (void)usleep(i * 30);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        assert_true(hulse_power_cut(bed.dir, bed.shadow));
+        expect_text(&bed, "a", "0123456789");
+    }
+    /* In the midst of it, whenever that is. */
+    assert_true(mkdir(bed.shadow, 0700) == 0 || errno == EEXIST);
+    (void)snprintf(path, sizeof(path), "%s/owner", bed.shadow);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && close(fd) == 0);
+    assert_true(hulse_power_cut(bed.dir, bed.shadow));
+    expect_text(&bed, "a", "0123456789");
+    tear_down(&bed);
+}
+
 /* The negative control: it must lose what it promised. */
 static void test_syncs_that_do_nothing(void **state)
 {
@@ -657,6 +682,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_number_that_is_given_again),
         cmocka_unit_test(test_children_are_not_followed),
         cmocka_unit_test(test_the_next_life_begins_with_what_is_left),
+        cmocka_unit_test(test_death_at_the_start),
         cmocka_unit_test(test_syncs_that_do_nothing),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_the_daemon_lives_under_it),

@@ -693,9 +693,22 @@ static void in_child(void)
     atomic_store(&shadow.active, false);
 }
 
+/* An empty file; false when it is there. */
+static bool make_mark(const char *to, const char *name)
+{
+    char path[POWER_PATH_BYTES + 16];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", to, name);
+    const int fd = raw_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST) {
+        give_up(path);
+    }
+    raw_close(fd);
+    return fd >= 0;
+}
+
 void hulse_shadow_start(void)
 {
-    char owner[POWER_PATH_BYTES + 16];
     /* Before any other thread. NOLINTBEGIN(concurrency-mt-unsafe) */
     const char *dir = getenv(POWER_DIR);
     const char *to = getenv(POWER_SHADOW);
@@ -707,18 +720,16 @@ void hulse_shadow_start(void)
     }
     (void)syscall(SYS_mkdirat, AT_FDCWD, to, 0700);
     /* Who is started by the one that is followed is another process, and none of ours. */
-    (void)snprintf(owner, sizeof(owner), "%s/owner", to);
-    const int fd = raw_openat(AT_FDCWD, owner, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EEXIST) {
+    if (!make_mark(to, "owner")) {
         return;
     }
-    if (fd < 0 || strlen(dir) >= sizeof(shadow.dir) || pthread_atfork(NULL, NULL, in_child) != 0) {
-        give_up(owner);
+    if (strlen(dir) >= sizeof(shadow.dir) || pthread_atfork(NULL, NULL, in_child) != 0) {
+        give_up(dir);
     }
-    raw_close(fd);
     (void)snprintf(shadow.dir, sizeof(shadow.dir), "%s", dir);
     (void)snprintf(shadow.shadow, sizeof(shadow.shadow), "%s", to);
     shadow.dir_bytes = strlen(shadow.dir);
     adopt(AT_FDCWD, dir, true);
+    (void)make_mark(to, "followed");
     atomic_store(&shadow.active, true);
 }

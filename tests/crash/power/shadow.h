@@ -7,6 +7,7 @@
  *   i<id>    the durable bytes of a file
  *   d<id>    the durable names of a folder: a line "f <id> <name>" or "d <id> <name>" each
  *   owner    the process that is followed; others leave everything alone
+ *   followed what was there at the start is in the shadow; before that the process has changed nothing
  *
  * An id is one life of an inode, whose number the file system gives again. A name lasts when its
  * folder was synced, bytes and length when their file was: nothing else is promised by POSIX.
