@@ -370,6 +370,25 @@ static hulse_status take_over(const struct config *config, struct error *err)
     return st == HULSE_OK ? hulse_replace_run(&params, err) : st;
 }
 
+/* The default broker's, else the first that there is; NULL: there is none. */
+static struct store *store_of(const struct config *config, const struct flow *flow)
+{
+    struct store *found = NULL;
+
+    for (size_t i = config->broker_count; i > 0; i--) {
+        if (config->brokers[i - 1].type == CONFIG_BROKER_NULL) {
+            continue;
+        }
+        struct broker *b = flow->brokers[i - 1];
+        struct store *store = hulse_local_store(b);
+        if (store != NULL && b == flow->default_broker) {
+            return store;
+        }
+        found = store != NULL ? store : found;
+    }
+    return found;
+}
+
 static hulse_status serve(const struct config *config,
                           const struct arguments *a,
                           struct helper *helper,
@@ -388,6 +407,7 @@ static hulse_status serve(const struct config *config,
         .config = config,
         .sources = &a->sources,
         .flow = &flow,
+        .store = store_of(config, &flow),
         .helper = helper,
         .version = HULSE_VERSION,
         /* No other thread changes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe) */

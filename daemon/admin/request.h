@@ -37,10 +37,10 @@ enum admin_command {
 struct admin_request {
     enum admin_command command;
     char namespace_name[HULSE_ADMIN_NAMESPACE_BYTES]; /* topics.list; empty = all */
-    char topic[HULSE_ADMIN_TOPIC_BYTES]; /* the other topics.…; as it came, not empty */
-    uint32_t partitions;                 /* topics.create; 0 = not partitioned */
-    bool force;                          /* topics.delete */
-    bool now;                            /* drain; sessions are not waited for */
+    char topic[HULSE_ADMIN_TOPIC_BYTES];         /* the other topics.…; as it came, not empty */
+    uint32_t partitions;                         /* topics.create; 0 = not partitioned */
+    bool force;                                  /* topics.delete */
+    bool now;                                    /* drain; sessions are not waited for */
     char directory[HULSE_ADMIN_DIRECTORY_BYTES]; /* store.backup; absolute */
 };
 

@@ -25,18 +25,14 @@ def findings(text):
 @pytest.fixture(name="kept")
 def kept_daemon(tmp_path):
     """A daemon with a store in tmp_path/data, and 500 messages in it."""
-    setting = f"brokers.local.directory={tmp_path / 'data'}"
-    if subprocess.run([program("hulsed"), "--check", "--set", setting], env=clean_environment(),
-                      capture_output=True, check=False).returncode == 78:
-        pytest.skip("this daemon keeps no topics")
-    daemon = Hulsed(tmp_path / "run", setting)
+    daemon = Hulsed(tmp_path / "run", f"brokers.local.directory={tmp_path / 'data'}")
     ok(run(daemon, "pub", TOPIC, input=b"".join(b"message %d\n" % n for n in range(500))))
     yield daemon
     daemon.kill()
 
 
 @pytest.mark.smoke
-def test_what_is_no_store(daemon, tmp_path):
+def test_what_is_no_store(start, tmp_path):
     done = hulsed_store("check", tmp_path)
     assert (done.returncode, done.stdout) == (65, "")
     assert done.stderr == f"hulsed: store {tmp_path}: there is none\n"
@@ -45,6 +41,7 @@ def test_what_is_no_store(daemon, tmp_path):
     assert not (tmp_path / "copy").exists()
     for words in (("check",), ("repair", tmp_path), ("backup", tmp_path), ("check", "a", "b")):
         assert hulsed_store(*words).returncode == 64
+    daemon = start("brokers.local.durability=memory")
     for words in ((), ("repair",), ("check", "here"), ("backup",), ("backup", "a", "b")):
         assert run(daemon, "store", *words).returncode == 64
     done = run(daemon, "store", "check")

@@ -330,7 +330,7 @@ void hulse_local_destroy(struct broker **b)
     *b = NULL;
 }
 
-const struct store *hulse_local_store(const struct broker *b)
+struct store *hulse_local_store(const struct broker *b)
 {
     return ((const struct local_broker *)(const void *)b)->store;
 }

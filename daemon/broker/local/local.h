@@ -38,6 +38,6 @@ hulse_local_create(const char *name, const struct local_params *params, struct e
 /* Ends the store, too. *b becomes NULL. */
 void hulse_local_destroy(struct broker **b);
 /* Its store, or NULL; valid as long as the broker. */
-const struct store *hulse_local_store(const struct broker *b);
+struct store *hulse_local_store(const struct broker *b);
 
 #endif

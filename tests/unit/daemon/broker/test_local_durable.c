@@ -649,7 +649,7 @@ static void test_a_failed_store_says_so(void **state)
         hulse_pub_wait(&pub);
         hulse_sub_wait(&sub, 3);
         assert_true(bed.broker->ops->healthy(bed.broker));
-        hulse_store_fail((struct store *)(uintptr_t)hulse_local_store(bed.broker), "test", EIO);
+        hulse_store_fail(hulse_local_store(bed.broker), "test", EIO);
         assert_false(bed.broker->ops->healthy(bed.broker));
         hulse_sub_ack_all(&sub);
         hulse_pub_send(&pub, 4, 8);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* HULSE_TEST: not=tsan */
 /*
  * Goal:   a control record comes back as it was asked for, and nothing else is taken for one.
  * Method: each kind written and read; every prefix of it and one byte more; names and lists at their limits.

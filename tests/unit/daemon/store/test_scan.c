@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* HULSE_TEST: not=tsan */
 /*
  * Goal:   what the appender puts is read back; a broken byte costs the frame it is in and no other; nothing that is
  *         no frame of this place is taken for one.

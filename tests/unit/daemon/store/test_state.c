@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* HULSE_TEST: not=tsan */
 /*
  * Goal:   what the model (test_state_model) does not walk through: handles age, damage is counted, what goes with the
  *         process is written nowhere, and old frames undo nothing.

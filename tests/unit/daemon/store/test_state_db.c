@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* HULSE_TEST: not=tsan */
 /*
  * Goal:   a start has what was there, out of a checkpoint and the log behind it; a damaged checkpoint costs a longer
  *         scan, and both files damaged cost no message that the log still has.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HULSE_TEST: timeout=300 */
+/* HULSE_TEST: timeout=300 not=tsan */
 /*
  * Goal:   whatever stands in state.mdb and state.good, an open comes back, and with the log nothing is lost that
  *         the log still has.

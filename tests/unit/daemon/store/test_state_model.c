@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* HULSE_TEST: not=tsan */
 /*
  * Goal:   the state is what tables looked through from end to end say; applying frames again changes nothing.
  * Method: random logs (random_frames) through both; words, places of messages and needed segments are
