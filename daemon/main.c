@@ -25,6 +25,7 @@
 #include "daemon/core/privileges.h"
 #include "daemon/flow/flow.h"
 #include "daemon/store/look.h"
+#include "daemon/store/store.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -323,25 +324,49 @@ static uint64_t notify_interval_ms(void)
 }
 /* NOLINTEND(concurrency-mt-unsafe) */
 
+/* Locks that a daemon with this configuration has as long as it runs. */
+struct own_locks {
+    char app[HULSE_LISTEN_LOCK_PATH_BYTES];
+    char admin[HULSE_LISTEN_LOCK_PATH_BYTES];
+    char stores[HULSE_CONFIG_BROKERS_MAX][HULSE_CONFIG_DIRECTORY_BYTES + sizeof(STORE_LOCK_NAME)];
+    const char *list[2 + HULSE_CONFIG_BROKERS_MAX];
+    size_t count;
+};
+
+static void find_locks(const struct config *config, struct own_locks *out)
+{
+    hulse_listen_lock_path(config->listen.socket, out->app);
+    hulse_listen_lock_path(config->listen.admin_socket, out->admin);
+    out->list[0] = out->app;
+    out->list[1] = out->admin;
+    out->count = 2;
+    for (size_t i = 0; i < config->broker_count; i++) {
+        char directory[HULSE_CONFIG_DIRECTORY_BYTES];
+        char *path = out->stores[i];
+        if (hulse_config_has_store(&config->brokers[i]) &&
+            hulse_config_directory(config, &config->brokers[i], directory, sizeof(directory))) {
+            (void)snprintf(path, sizeof(out->stores[i]), "%s/%s", directory, STORE_LOCK_NAME);
+            out->list[out->count++] = path;
+        }
+    }
+}
+
 /*
- * Makes the daemon that has our sockets go. Before the brokers are made, so that the locks of their
- * data directories, once daemon/store has some, belong into `locks` with those of the sockets.
+ * Makes the daemon that has our sockets go. Before the brokers are made: their stores are closed
+ * behind the sockets.
  */
 static hulse_status take_over(const struct config *config, struct error *err)
 {
-    char app[HULSE_LISTEN_LOCK_PATH_BYTES];
-    char admin[HULSE_LISTEN_LOCK_PATH_BYTES];
-    const char *const locks[] = {app, admin};
-    const struct replace_params params = {
-        .admin_socket = config->listen.admin_socket,
-        .locks = locks,
-        .lock_count = sizeof(locks) / sizeof(locks[0]),
-        .wait_ms = HULSE_REPLACE_WAIT_MS,
-    };
+    struct own_locks locks;
     const hulse_status st = hulse_control_able(config, err);
 
-    hulse_listen_lock_path(config->listen.socket, app);
-    hulse_listen_lock_path(config->listen.admin_socket, admin);
+    find_locks(config, &locks);
+    const struct replace_params params = {
+        .admin_socket = config->listen.admin_socket,
+        .locks = locks.list,
+        .lock_count = locks.count,
+        .wait_ms = HULSE_REPLACE_WAIT_MS,
+    };
     return st == HULSE_OK ? hulse_replace_run(&params, err) : st;
 }
 

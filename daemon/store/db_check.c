@@ -79,14 +79,15 @@ static _Noreturn void child(const char *path, uint32_t segment_bytes, struct db_
     sigset_t all;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* The lock of the directory among them, which whoever comes after a killed parent wants to have. */
+    /* LMDB says on stderr which of its assertions failed; the parent says it better. */
+    (void)close_range(STDERR_FILENO, ~0U, 0);
     (void)setrlimit(RLIMIT_CORE, &none);
     for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++) {
         (void)signal(deadly[i], SIG_DFL);
     }
     (void)sigemptyset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
-    /* LMDB says on stderr which of its assertions failed; the parent says it better. */
-    (void)close(STDERR_FILENO);
     check(path, segment_bytes, out);
     _exit(0);
 }

@@ -5,18 +5,23 @@
 #include "daemon/store/directory.h"
 
 #include "daemon/store/segment.h"
+#include "daemon/store/store.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { VERSION = 1, TEXT_BYTES = 256 };
+/* Two seconds in all. */
+enum { HEIR_TRIES = 1000, HEIR_PAUSE_NS = 2000000 };
 
 /* What a failed call means to somebody who reads the message. */
 static hulse_status refuse(struct error *err, int number, const char *path, const char *what)
@@ -76,19 +81,43 @@ static uint64_t number_behind(const char *text, const char *word)
     return at == NULL ? 0 : strtoull(at + strlen(word), NULL, 10);
 }
 
+/* Of a process that cannot be seen from here it is not known. */
+static bool is_dead(uint64_t pid)
+{
+    return pid > 0 && pid <= INT32_MAX && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+/*
+ * False: somebody has it, errno says EWOULDBLOCK, or it cannot be had. When who has it is dead, what still
+ * holds the lock is a child of it that dies as well.
+ */
+static bool take_or_inherit(const struct directory *d, char text[TEXT_BYTES])
+{
+    for (unsigned tries = 0;; tries++) {
+        const bool taken = flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0;
+        const int number = errno;
+        if (read_text(d->fd, STORE_LOCK_NAME, text) != 0) {
+            text[0] = '\0';
+        }
+        if (taken || number != EWOULDBLOCK || tries == HEIR_TRIES ||
+            !is_dead(number_behind(text, "process "))) {
+            errno = number;
+            return taken;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = HEIR_PAUSE_NS}, NULL);
+    }
+}
+
 static hulse_status take_lock(struct directory *d, const char *path, struct error *err)
 {
     char text[TEXT_BYTES];
 
-    d->lock_fd = openat(d->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    d->lock_fd = openat(d->fd, STORE_LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (d->lock_fd < 0) {
         return refuse(err, errno, path, "lock");
     }
-    const bool taken = flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0;
+    const bool taken = take_or_inherit(d, text);
     const int number = errno;
-    if (read_text(d->fd, "lock", text) != 0) {
-        text[0] = '\0';
-    }
     if (!taken && number == EWOULDBLOCK) {
         return hulse_fail(err,
                           HULSE_BUSY,

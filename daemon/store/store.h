@@ -24,6 +24,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* In the directory; locked (flock) as long as somebody has the store. */
+#define STORE_LOCK_NAME "lock"
+
 struct store;
 
 struct store_params {

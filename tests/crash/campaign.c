@@ -23,6 +23,7 @@
 #define MESSAGES_FACTOR 2U
 #define MESSAGES_SPARE 200000U
 #define AHEAD 4000U
+#define AHEAD_BYTES (32U << 20)
 
 struct campaign {
     const struct campaign_wishes *wishes;
@@ -381,7 +382,8 @@ static bool make_scene(struct campaign *c)
                                 : w->messages * MESSAGES_FACTOR + MESSAGES_SPARE,
         .body_bytes = w->body_bytes,
         .window = w->window,
-        .ahead = AHEAD,
+        .ahead =
+            w->window + (AHEAD < AHEAD_BYTES / w->body_bytes ? AHEAD : AHEAD_BYTES / w->body_bytes),
         .patience_ms = w->patience_ms,
         .idle = w->idle,
     };
@@ -452,6 +454,7 @@ bool hulse_campaign_run(const struct campaign_wishes *wishes)
     if (c.audit.marks != NULL) {
         /* Of a run that broke off nothing is owed; what contradicts itself still counts. */
         ok = hulse_audit_finish(&c.audit) && ok;
+        ok = wishes->loses ? c.audit.faults[AUDIT_LOST] > 0 : ok;
         (void)printf("  kills: daemon %" PRIu64 ", publisher %" PRIu64 ", consumer %" PRIu64 "\n",
                      c.kills[0],
                      c.kills[1],

@@ -28,6 +28,7 @@ struct campaign_wishes {
     uint32_t patience_ms;
     bool exact;                     /* no second copy may arrive */
     bool idle;                      /* S8: the publisher makes no call while the daemon is away */
+    bool loses;                     /* the negative control: stored messages must be missing */
     bool keeps;                     /* the directory is left for who wants to look */
     const char *const *settings;    /* of the daemon, see daemon_process.h */
     const char *const *environment; /* of the daemon, may be NULL */

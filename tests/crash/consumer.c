@@ -60,7 +60,7 @@ static void acknowledge(struct consumer *c, const struct hulse_id *id)
 static void take(struct consumer *c, const struct hulse_message *in)
 {
     struct scene_message head;
-    const bool whole = hulse_scene_check(in->data, in->data_bytes, &head);
+    const bool whole = hulse_scene_check(in, &head);
     struct ledger_entry entry = {
         .number = head.number,
         .id = hulse_ledger_id(in->id.ledger, in->id.entry, in->id.batch),

@@ -17,6 +17,7 @@ struct publisher {
     hulse_session *session;
     hulse_producer *producer;
     uint64_t next;      /* number */
+    uint64_t noted;     /* numbers below are in the ledger as sent */
     uint64_t committed; /* numbers below have been flushed */
     uint64_t answered;  /* numbers below have their verdict: receipts come in order */
     uint32_t epoch;
@@ -41,6 +42,7 @@ static void read_past(struct publisher *p)
         }
     }
     p->epoch++;
+    p->noted = p->next;
     p->committed = p->next;
     p->answered = p->next;
 }
@@ -75,21 +77,53 @@ static void flush(struct publisher *p)
     }
 }
 
+/* One that is under way to be published; told once, though it may have to wait for room. */
+static void note_sent(struct publisher *p)
+{
+    if (p->noted == p->next) {
+        note(p, (struct ledger_entry){.number = p->next, .kind = LEDGER_SENT});
+        p->noted++;
+    }
+}
+
+/* In fragments, which only a copy can be. False: no room now. */
+static bool publish_large(struct publisher *p)
+{
+    static uint8_t body[SCENE_BODY_MAX];
+    const uint32_t bytes = p->scene->wishes.body_bytes;
+    struct scene_message head;
+
+    hulse_scene_make(body, bytes, p->next, p->epoch, &head);
+    note_sent(p);
+    const hulse_status st = hulse_publish(p->producer, body, bytes, NULL, p->next);
+    SCENE_NEED(p->scene, st == HULSE_OK || hulse_scene_passing(st), st);
+    p->next += st == HULSE_OK;
+    return st == HULSE_OK;
+}
+
 /* False: no room now. */
 static bool publish_one(struct publisher *p)
 {
     const uint32_t bytes = p->scene->wishes.body_bytes;
+    struct scene_message head;
+    const struct hulse_meta keyed = {
+        .size = sizeof(keyed), .key = &head, .key_bytes = sizeof(head)};
     void *room = NULL;
     hulse_status st = hulse_claim(p->producer, bytes, &room);
 
+    if (st == HULSE_TOOBIG) {
+        return publish_large(p);
+    }
     if (st != HULSE_OK) {
         SCENE_NEED(p->scene, hulse_scene_passing(st), st);
         return false;
     }
-    hulse_scene_make(room, bytes, p->next, p->epoch);
-    note(p, (struct ledger_entry){.number = p->next, .kind = LEDGER_SENT});
-    /* The claim has room for it, so there is no status that passes. */
-    st = hulse_commit(p->producer, bytes, NULL, p->next);
+    hulse_scene_make(room, bytes, p->next, p->epoch, &head);
+    note_sent(p);
+    st = hulse_commit(p->producer, bytes, bytes < sizeof(head) ? &keyed : NULL, p->next);
+    if (st == HULSE_AGAIN && bytes < sizeof(head)) {
+        return false; /* the claim has no room for a key */
+    }
     SCENE_NEED(p->scene, st == HULSE_OK, st);
     p->next++;
     return true;

@@ -9,34 +9,40 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t sum_of(const struct scene_message *head, const uint8_t *rest)
+static uint64_t sum_of(const struct scene_message *head, const uint8_t *rest, size_t bytes)
 {
     uint64_t sum = head->number * 1000003 + (uint64_t)head->epoch * 31 + head->bytes;
 
-    for (uint32_t i = sizeof(*head); i < head->bytes; i++) {
-        sum = sum * 131 + rest[i - sizeof(*head)];
+    for (size_t i = 0; i < bytes; i++) {
+        sum = sum * 131 + rest[i];
     }
     return sum;
 }
 
-void hulse_scene_make(void *to, uint32_t bytes, uint64_t number, uint32_t epoch)
+void hulse_scene_make(
+    void *to, uint32_t bytes, uint64_t number, uint32_t epoch, struct scene_message *head)
 {
-    struct scene_message head = {.number = number, .epoch = epoch, .bytes = bytes};
-    uint8_t *rest = (uint8_t *)to + sizeof(head);
+    const size_t inside = bytes < sizeof(*head) ? 0 : sizeof(*head);
+    uint8_t *rest = (uint8_t *)to + inside;
 
-    memset(rest, (int)(number * 7 + epoch) & 0xff, bytes - sizeof(head));
-    head.sum = sum_of(&head, rest);
-    memcpy(to, &head, sizeof(head));
+    *head = (struct scene_message){.number = number, .epoch = epoch, .bytes = bytes};
+    memset(rest, (int)(number * 7 + epoch) & 0xff, bytes - inside);
+    head->sum = sum_of(head, rest, bytes - inside);
+    memcpy(to, head, inside);
 }
 
-bool hulse_scene_check(const void *from, size_t bytes, struct scene_message *head)
+bool hulse_scene_check(const struct hulse_message *in, struct scene_message *head)
 {
-    if (bytes < sizeof(*head)) {
-        *head = (struct scene_message){0};
+    const bool apart = in->data_bytes < sizeof(*head);
+    const size_t inside = apart ? 0 : sizeof(*head);
+
+    *head = (struct scene_message){0};
+    if (apart && in->key_bytes != sizeof(*head)) {
         return false;
     }
-    memcpy(head, from, sizeof(*head));
-    return head->bytes == bytes && head->sum == sum_of(head, (const uint8_t *)from + sizeof(*head));
+    memcpy(head, apart ? in->key : in->data, sizeof(*head));
+    return head->bytes == in->data_bytes &&
+           head->sum == sum_of(head, (const uint8_t *)in->data + inside, in->data_bytes - inside);
 }
 
 void hulse_scene_fail(const struct scene *scene, const char *file, unsigned line, int status)

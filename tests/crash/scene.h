@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SCENE_BODY_MAX 65536U
+#define SCENE_BODY_MAX 524288U
 #define SCENE_SUBSCRIPTION "crash"
 
 /* Written by the driver before it forks. */
@@ -52,7 +52,7 @@ struct scene {
     struct scene_page *page;
 };
 
-/* The head of each message; the rest are bytes made from it. */
+/* The head of each message, its key when the body is too short for it; the rest are made from it. */
 struct scene_message {
     uint64_t number;
     uint64_t sum;
@@ -60,10 +60,11 @@ struct scene_message {
     uint32_t bytes; /* of the whole */
 };
 
-/* Fills `bytes` bytes at `to`. */
-void hulse_scene_make(void *to, uint32_t bytes, uint64_t number, uint32_t epoch);
+/* Fills `bytes` bytes at `to`, and *head. */
+void hulse_scene_make(
+    void *to, uint32_t bytes, uint64_t number, uint32_t epoch, struct scene_message *head);
 /* False: these are not the bytes that somebody made. *head is filled when there are enough. */
-bool hulse_scene_check(const void *from, size_t bytes, struct scene_message *head);
+bool hulse_scene_check(const struct hulse_message *in, struct scene_message *head);
 
 /* Ends a child; the driver finds line and status in the page. */
 _Noreturn void

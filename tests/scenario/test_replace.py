@@ -5,12 +5,14 @@
 Method: two installed daemons with the same sockets; applications are raw control messages. That a
         publisher goes on is in tests/crash/test_replaced_daemon.c."""
 
+import fcntl
 import os
 import pathlib
 import signal
 import struct
 import subprocess
 import tempfile
+import threading
 
 import pytest
 
@@ -65,7 +67,7 @@ def test_sessions_are_told_at_once_and_the_new_daemon_has_the_sockets(start, rep
     assert fresh.lines("daemon.replacing")[0]["pid"] == old.pid
     assert fresh.lines("daemon.replaced")[0]["pid"] == old.pid
     assert fresh.stop() == 0
-    assert {p.name for p in old.folder.iterdir()} == {"hulsed.log", "notify.sock"}
+    assert {p.name for p in old.folder.iterdir()} == {"hulsed.log", "notify.sock", "store"}
 
 
 def test_a_daemon_that_waits_for_its_sessions_waits_no_longer(start, replace):
@@ -95,6 +97,21 @@ def test_without_a_daemon_it_starts_and_says_so(start):
     eventually(lambda: daemon.lines("daemon.nothing_to_replace"))
     assert_serves(daemon)
     assert daemon.stop() == 0
+
+
+def test_the_store_is_waited_for(start, tmp_path):
+    """Its daemon closes it behind the sockets."""
+    first = start(folder=tmp_path / "run")
+    assert first.stop() == 0
+    with open(first.folder / "store" / "lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        release = threading.Timer(0.5, fcntl.flock, (lock, fcntl.LOCK_UN))
+        release.start()
+        second = start(folder=tmp_path / "run", args=["--replace"])
+        release.join()
+    assert second.lines("daemon.replaced")
+    assert_serves(second)
+    assert second.stop() == 0
 
 
 def test_what_a_killed_daemon_left_is_no_daemon(start):

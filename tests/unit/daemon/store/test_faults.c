@@ -5,14 +5,17 @@
  * Method: the table of calls is replaced; directories are made as they should not be.
  */
 #include "daemon/store/directory.h"
+#include "daemon/store/store.h"
 #include "tests/unit/daemon/core/check.h"
 #include "tests/unit/daemon/store/store_bed.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -212,6 +215,40 @@ static void put_file(const struct bed *bed, const char *name, const char *text)
     (void)close(fd);
 }
 
+/* A child of it may have the lock for a moment longer than the daemon that was killed. */
+static void test_the_lock_of_the_dead_is_waited_for(void **state)
+{
+    struct bed bed;
+    char path[256];
+    char text[64];
+
+    (void)state;
+    bed_init(&bed);
+    bed_open(&bed, true);
+    bed_stop(&bed);
+    bed_file(&bed, STORE_LOCK_NAME, path, sizeof(path));
+    const pid_t dead = fork();
+    if (dead == 0) {
+        _exit(0);
+    }
+    assert_int_equal(waitpid(dead, NULL, 0), dead);
+    (void)snprintf(text, sizeof(text), "process %d epoch 1\n", (int)dead);
+    put_file(&bed, STORE_LOCK_NAME, text);
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    const pid_t heir = fork();
+    if (heir == 0) {
+        (void)usleep(50000);
+        _exit(0);
+    }
+    (void)close(fd);
+    bed_open(&bed, true);
+    bed_stop(&bed);
+    assert_int_equal(waitpid(heir, NULL, 0), heir);
+    bed_fini(&bed);
+}
+
 static void test_a_directory_in_use_is_refused(void **state)
 {
     struct bed bed;
@@ -360,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_a_full_disk_makes_messages_wait),
         cmocka_unit_test(test_a_write_without_space_is_repeated),
         cmocka_unit_test(test_a_directory_in_use_is_refused),
+        cmocka_unit_test(test_the_lock_of_the_dead_is_waited_for),
         cmocka_unit_test(test_a_newer_directory_is_refused_and_left_alone),
         cmocka_unit_test(test_a_parent_that_is_missing_is_named),
         cmocka_unit_test(test_a_directory_of_somebody_else_is_refused),
