@@ -95,6 +95,34 @@ static void load(struct image *im, uint32_t from, uint32_t to)
     }
 }
 
+/*
+ * The scan wants to see the rest of the segment, most of which was perhaps never written: looks at the block headers alone,
+ * from the back, and forgets what lies far behind the last one.
+ */
+static void shorten(struct image *im)
+{
+    struct scan *s = &im->scan;
+    uint32_t block = s->end;
+    uint16_t first = 0;
+
+    for (; block > s->loaded; block -= BLOCK_BYTES) {
+        uint8_t header[BLOCK_HEADER_BYTES] = {0};
+        size_t got = 0;
+        const struct block_id id = {
+            .offset = block - BLOCK_BYTES, .generation = s->generation, .salt = s->salt};
+        if (hulse_file_read(im->seg.fd, header, sizeof(header), id.offset, &got) == 0 &&
+            hulse_block_valid(header, &id, &first)) {
+            break;
+        }
+    }
+    if (s->end - block > SCAN_MARGIN) {
+        s->end = block + SCAN_MARGIN;
+    }
+    if (s->need > s->end) {
+        s->need = s->end;
+    }
+}
+
 enum scan_rc hulse_image_next(struct image *im, struct scan_item *out)
 {
     struct scan *s = &im->scan;
@@ -102,6 +130,9 @@ enum scan_rc hulse_image_next(struct image *im, struct scan_item *out)
 
     while ((rc = hulse_scan_next(s, out)) == SCAN_MORE) {
         HULSE_ASSERT(s->need > s->loaded && s->need <= s->end);
+        if (s->need == s->end && s->end - s->loaded > 2 * SCAN_MARGIN) {
+            shorten(im);
+        }
         uint32_t to = s->need;
         if (to - s->loaded < im->ahead) {
             to = s->end - s->loaded < im->ahead ? s->end : s->loaded + im->ahead;
