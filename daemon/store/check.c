@@ -195,6 +195,10 @@ static void note_state(struct check *c)
     c->out->log_bytes = l->count * (uint64_t)l->place.segment_bytes;
     if (l->running == NULL) {
         c->out->homeless_records = figures.homeless_records;
+        /* Of what was in missing segments cursors do not know where it began. */
+        if (figures.lost_messages > c->out->lost_messages) {
+            c->out->lost_messages = figures.lost_messages;
+        }
         c->out->unfinished_bytes = l->report.cut_bytes;
         c->out->missing_segments = l->report.missing_segments;
         c->out->state_damaged = l->found.state_lost;

@@ -32,7 +32,8 @@ static void deliver(struct inbox_node *node)
 {
     struct store_client *c = HULSE_CONTAINER(node, struct store_client, node);
     /* SYNC(store.answered) acquire: the answers before their number. */
-    const uint64_t answered = atomic_exchange_explicit(&c->answered, 0, memory_order_acquire);
+    /* SYNC(store.node) release: the inbox has read the node before it may be put in again. */
+    const uint64_t answered = atomic_exchange_explicit(&c->answered, 0, memory_order_acq_rel);
     const uint32_t requests = (uint32_t)answered;
     const uint32_t reads = (uint32_t)(answered >> 32);
 
@@ -164,6 +165,7 @@ struct store_read *hulse_store_take_read(struct store *s)
 static void announce(struct store_client *c, uint64_t count)
 {
     /* SYNC(store.answered) release: the answers before their number. */
+    /* SYNC(store.node) acquire: at 0 the node is out of the inbox. */
     if (atomic_fetch_add_explicit(&c->answered, count, memory_order_acq_rel) == 0) {
         hulse_inbox_answer(c->home, &c->node);
     }

@@ -84,7 +84,7 @@ static _Noreturn void child(const char *path, uint32_t segment_bytes, struct db_
         (void)signal(deadly[i], SIG_DFL);
     }
     (void)sigemptyset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
     /* LMDB says on stderr which of its assertions failed; the parent says it better. */
     (void)close(STDERR_FILENO);
     check(path, segment_bytes, out);

@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* For comparing with sizes. */
+static const uint32_t body_max = STORE_BODY_MAX;
+
 enum { ID_BYTES = 8, KEPT_BYTES = 1 };
 
 static bool name_length(const char *name, size_t before, size_t *out)
@@ -21,11 +24,11 @@ bool hulse_record_bytes(const struct store_request *rq, size_t *out)
     *out = 0;
     switch (rq->kind) {
     case STORE_ACK:
-        *out = ID_BYTES + (size_t)rq->ranges->count * RECORD_RANGE_BYTES;
-        return *out <= STORE_BODY_MAX;
+        *out = ID_BYTES + rq->ranges->count * (size_t)RECORD_RANGE_BYTES;
+        return *out <= body_max;
     case STORE_REDELIVERED:
-        *out = ID_BYTES + (size_t)rq->count * RECORD_COUNT_BYTES;
-        return *out <= STORE_BODY_MAX;
+        *out = ID_BYTES + rq->count * (size_t)RECORD_COUNT_BYTES;
+        return *out <= body_max;
     case STORE_TOPIC_CREATE:
         return name_length(rq->name, KEPT_BYTES, out);
     case STORE_SUBSCRIPTION_CREATE:
@@ -113,7 +116,7 @@ static bool decode_name(const uint8_t *body, size_t bytes, struct record *out)
 
 static bool decode_list(const uint8_t *body, size_t bytes, size_t item_bytes, struct record *out)
 {
-    if (bytes > STORE_BODY_MAX || bytes % item_bytes != 0) {
+    if (bytes > body_max || bytes % item_bytes != 0) {
         return false;
     }
     out->list = body;

@@ -403,7 +403,9 @@ static void begin(struct trial *t)
 
 static bool has_file(const struct recovery *r, uint64_t number)
 {
-    return bsearch(&number, r->numbers, r->count, sizeof(number), compare_numbers) != NULL;
+    /* Without one there is no list either, which bsearch() must not be given. */
+    return r->count > 0 &&
+           bsearch(&number, r->numbers, r->count, sizeof(number), compare_numbers) != NULL;
 }
 
 struct missing {

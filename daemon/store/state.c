@@ -170,7 +170,8 @@ static void describe(const struct state_topic *topic, struct lists *l, struct st
                                      .kept = topic->kept,
                                      .subscriptions = l->subscriptions,
                                      .handles = l->handles};
-    for (const struct state_subscription *sub = topic->subscriptions; sub != NULL;
+    for (const struct state_subscription *sub = topic->subscriptions;
+         sub != NULL && l->subscriptions != NULL;
          sub = sub->next) {
         l->subscriptions[out->subscription_count++] = (struct store_subscription_info){
             .id = sub->id,
@@ -179,7 +180,7 @@ static void describe(const struct state_topic *topic, struct lists *l, struct st
             .redelivered = sub->counts == NULL ? NULL : sub->counts + sub->count_first,
             .redelivered_count = sub->count_count};
     }
-    for (const struct state_handle *handle = topic->handles; handle != NULL;
+    for (const struct state_handle *handle = topic->handles; handle != NULL && l->handles != NULL;
          handle = handle->next) {
         struct store_handle_info *info = &l->handles[out->handle_count++];
         memcpy(info->handle, handle->handle, STORE_HANDLE_BYTES);

@@ -68,9 +68,9 @@ void hulse_state_figures(const struct state *s, struct state_figures *out);
 /* The lsn at which to begin to look for the first message of `topic` at `position` or later; false: there is none. */
 bool hulse_state_find(const struct state *s, uint64_t topic, uint64_t position, uint64_t *lsn);
 /* Does any topic need a message in this segment? Counts a topic without subscriptions as needing only the newest segment. */
-bool hulse_state_needs(struct state *s, uint64_t segment);
+bool hulse_state_needs(struct state *s, uint64_t number);
 /* It is used again: what the index says of it is forgotten. */
-void hulse_state_forget_segment(struct state *s, uint64_t segment);
+void hulse_state_forget_segment(struct state *s, uint64_t number);
 /* Each segment that holds messages by the index, in no order. False from `each` ends the walk. */
 void hulse_state_each_segment(const struct state *s,
                               bool (*each)(void *ctx, uint64_t segment),

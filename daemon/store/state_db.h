@@ -48,8 +48,8 @@ struct state_db_found {
     char copy_why[160];
 };
 
-/* Gives *db and *state, an empty one when nothing could be read. NO_MEMORY or IO. */
-hulse_status hulse_state_db_open(struct state_db **db,
+/* Gives *out and *state, an empty one when nothing could be read. NO_MEMORY or IO. */
+hulse_status hulse_state_db_open(struct state_db **out,
                                  struct state **state,
                                  const struct state_db_params *params,
                                  struct state_db_found *found,

@@ -78,11 +78,13 @@ static bool copy(struct store *s)
 {
     struct error err = {0};
 
-    if (hulse_state_db_copy(s->db, &err) != HULSE_OK) {
+    const hulse_status status = hulse_state_db_copy(s->db, &err);
+
+    /* AGAIN: nothing was committed since the start; the first commit is copied. */
+    if (status != HULSE_OK && status != HULSE_AGAIN) {
         warn(s, "copy", &err);
-        return false;
     }
-    return true;
+    return status == HULSE_OK;
 }
 
 /* Is there room that only the copy keeps from being free, or is it old? */

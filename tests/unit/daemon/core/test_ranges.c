@@ -55,24 +55,30 @@ static void from_bits(struct ranges *r, bool *map, unsigned bits, uint64_t offse
     }
 }
 
+static void one_add(unsigned bits, unsigned first, unsigned end, uint64_t offset)
+{
+    struct ranges r = {0};
+    bool map[SMALL];
+
+    from_bits(&r, map, bits, offset);
+    assert_true(hulse_ranges_add(&r, offset + first, offset + end));
+    for (unsigned n = first; n < end; n++) {
+        map[n] = true;
+    }
+    check_same(&r, map, SMALL, offset);
+    if (first == 0) {
+        check_counts(&r, map, SMALL, offset);
+    }
+    hulse_ranges_clear(&r);
+}
+
 /* Every set of ten numbers, and every range added to it. */
 static void every_add(uint64_t offset)
 {
     for (unsigned bits = 0; bits < 1U << SMALL; bits++) {
         for (unsigned first = 0; first <= SMALL; first++) {
             for (unsigned end = 0; end <= SMALL; end++) {
-                struct ranges r = {0};
-                bool map[SMALL];
-                from_bits(&r, map, bits, offset);
-                assert_true(hulse_ranges_add(&r, offset + first, offset + end));
-                for (unsigned n = first; n < end; n++) {
-                    map[n] = true;
-                }
-                check_same(&r, map, SMALL, offset);
-                if (first == 0) {
-                    check_counts(&r, map, SMALL, offset);
-                }
-                hulse_ranges_clear(&r);
+                one_add(bits, first, end, offset);
             }
         }
     }

@@ -11,7 +11,7 @@
 
 enum { TOPICS_MAX = 4096 };
 
-void made_frame(struct made_frame *out, const struct store_request *rq, uint64_t lsn)
+void hulse_made_frame(struct made_frame *out, const struct store_request *rq, uint64_t lsn)
 {
     size_t bytes = 0;
 
@@ -31,7 +31,10 @@ void made_frame(struct made_frame *out, const struct store_request *rq, uint64_t
     out->lsn = lsn;
 }
 
-void made_epoch(struct made_frame *out, uint32_t epoch, uint64_t next_topic, uint64_t next_sub)
+void hulse_made_epoch(struct made_frame *out,
+                      uint32_t epoch,
+                      uint64_t next_topic,
+                      uint64_t next_sub)
 {
     memset(out, 0, sizeof(*out));
     hulse_record_encode_epoch(next_topic, next_sub, out->body);
@@ -39,7 +42,7 @@ void made_epoch(struct made_frame *out, uint32_t epoch, uint64_t next_topic, uin
         .length = FRAME_HEADER_BYTES + RECORD_EPOCH_BYTES, .epoch = epoch, .kind = FRAME_EPOCH};
 }
 
-const struct frame *made_frame_at(struct made_frame *made)
+const struct frame *hulse_made_frame_at(struct made_frame *made)
 {
     made->f.body = made->body;
     return &made->f;
@@ -88,7 +91,9 @@ static void say_lists(FILE *to, const struct store_topic_info *topic)
     struct store_subscription_info *subs = malloc(subs_bytes + 1);
     struct store_handle_info *handles = malloc(handles_bytes + 1);
 
-    assert_true(subs != NULL && handles != NULL);
+    if (subs == NULL || handles == NULL) {
+        abort();
+    }
     if (topic->subscription_count > 0) {
         memcpy(subs, topic->subscriptions, subs_bytes);
         qsort(subs, topic->subscription_count, sizeof(*subs), by_subscription_id);
@@ -133,7 +138,7 @@ static bool say_topic(void *ctx, const struct store_topic_info *topic)
     return true;
 }
 
-const char *state_words(const struct state *s)
+const char *hulse_state_words(const struct state *s)
 {
     static char texts[2][DUMP_BYTES];
     static unsigned turn;
@@ -161,7 +166,7 @@ const char *state_words(const struct state *s)
     return text;
 }
 
-void words_equal(const char *a, const char *b)
+void hulse_words_equal(const char *a, const char *b)
 {
     while (*a != '\0' || *b != '\0') {
         const size_t a_bytes = strcspn(a, "\n");

@@ -16,13 +16,16 @@ struct made_frame {
 };
 
 /* The record of a control request, or an empty message. */
-void made_frame(struct made_frame *out, const struct store_request *rq, uint64_t lsn);
-void made_epoch(struct made_frame *out, uint32_t epoch, uint64_t next_topic, uint64_t next_sub);
+void hulse_made_frame(struct made_frame *out, const struct store_request *rq, uint64_t lsn);
+void hulse_made_epoch(struct made_frame *out,
+                      uint32_t epoch,
+                      uint64_t next_topic,
+                      uint64_t next_sub);
 /* f.body points into the frame: to be called on a copy. */
-const struct frame *made_frame_at(struct made_frame *made);
+const struct frame *hulse_made_frame_at(struct made_frame *made);
 /* Everything hulse_state_each_topic() says, in the order of ids. Static; valid until the next call but one. */
-const char *state_words(const struct state *s);
+const char *hulse_state_words(const struct state *s);
 /* Fails with the first line that differs. */
-void words_equal(const char *a, const char *b);
+void hulse_words_equal(const char *a, const char *b);
 
 #endif

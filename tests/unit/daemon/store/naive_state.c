@@ -99,7 +99,7 @@ static void delete_topic(struct naive_state *n, uint64_t topic)
     }
 }
 
-void naive_apply(struct naive_state *n, const struct store_request *rq, uint64_t lsn)
+void hulse_naive_apply(struct naive_state *n, const struct store_request *rq, uint64_t lsn)
 {
     struct naive_topic *t = &n->topics[rq->topic];
 
@@ -136,7 +136,7 @@ void naive_apply(struct naive_state *n, const struct store_request *rq, uint64_t
     }
 }
 
-void naive_forget(struct naive_state *n, uint64_t segment)
+void hulse_naive_forget(struct naive_state *n, uint64_t segment)
 {
     for (unsigned t = 0; t < NAIVE_TOPICS; t++) {
         for (unsigned p = 0; p < NAIVE_POSITIONS; p++) {
@@ -177,7 +177,7 @@ static bool topic_needs(const struct naive_state *n, unsigned topic, uint64_t se
     return !subscribed && newest == segment;
 }
 
-bool naive_needs(const struct naive_state *n, uint64_t segment)
+bool hulse_naive_needs(const struct naive_state *n, uint64_t segment)
 {
     for (unsigned t = 0; t < NAIVE_TOPICS; t++) {
         if (n->topics[t].alive && topic_needs(n, t, segment)) {
@@ -187,7 +187,7 @@ bool naive_needs(const struct naive_state *n, uint64_t segment)
     return false;
 }
 
-uint64_t naive_find(const struct naive_state *n, uint64_t topic, uint64_t position)
+uint64_t hulse_naive_find(const struct naive_state *n, uint64_t topic, uint64_t position)
 {
     const struct naive_topic *t = &n->topics[topic];
 
@@ -243,7 +243,7 @@ static uint64_t first_position(const struct naive_topic *t)
     return t->end > t->trim ? t->end : t->trim;
 }
 
-const char *naive_words(const struct naive_state *n)
+const char *hulse_naive_words(const struct naive_state *n)
 {
     static char text[1 << 20];
     FILE *to = fmemopen(text, sizeof(text), "w");

@@ -44,12 +44,12 @@ struct naive_state {
     struct naive_handle handles[NAIVE_HANDLES];
 };
 
-void naive_apply(struct naive_state *n, const struct store_request *rq, uint64_t lsn);
-void naive_forget(struct naive_state *n, uint64_t segment);
-bool naive_needs(const struct naive_state *n, uint64_t segment);
+void hulse_naive_apply(struct naive_state *n, const struct store_request *rq, uint64_t lsn);
+void hulse_naive_forget(struct naive_state *n, uint64_t segment);
+bool hulse_naive_needs(const struct naive_state *n, uint64_t segment);
 /* The lsn of the first message at `position` or later; 0: none. */
-uint64_t naive_find(const struct naive_state *n, uint64_t topic, uint64_t position);
-/* As state_words(); static. */
-const char *naive_words(const struct naive_state *n);
+uint64_t hulse_naive_find(const struct naive_state *n, uint64_t topic, uint64_t position);
+/* As hulse_state_words(); static. */
+const char *hulse_naive_words(const struct naive_state *n);
 
 #endif

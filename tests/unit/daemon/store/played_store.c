@@ -16,12 +16,12 @@ static void open_db(struct played_store *p)
     }
 }
 
-void played_init(struct played_store *p, uint64_t seed, uint64_t map_bytes)
+void hulse_played_init(struct played_store *p, uint64_t seed, uint64_t map_bytes)
 {
     memset(p, 0, sizeof(*p));
     (void)snprintf(p->directory, sizeof(p->directory), "/tmp/hulse-state-XXXXXX");
     assert_non_null(mkdtemp(p->directory));
-    random_frames_init(&p->frames, seed);
+    hulse_random_frames_init(&p->frames, seed);
     p->params = (struct state_db_params){.directory = p->directory,
                                          .segment_bytes = RANDOM_SEGMENT_BYTES,
                                          .handle_ttl_ms = 1000000,
@@ -29,13 +29,13 @@ void played_init(struct played_store *p, uint64_t seed, uint64_t map_bytes)
     open_db(p);
 }
 
-void played_stop(struct played_store *p)
+void hulse_played_stop(struct played_store *p)
 {
     hulse_state_db_close(&p->db);
     hulse_state_destroy(&p->state);
 }
 
-const char *played_path(const struct played_store *p, const char *name)
+const char *hulse_played_path(const struct played_store *p, const char *name)
 {
     static char path[PLAYED_DIR_BYTES + 300];
 
@@ -43,17 +43,17 @@ const char *played_path(const struct played_store *p, const char *name)
     return path;
 }
 
-void played_fini(struct played_store *p)
+void hulse_played_fini(struct played_store *p)
 {
     const struct dirent *entry = NULL;
     DIR *dir = opendir(p->directory);
 
-    played_stop(p);
-    random_frames_fini(&p->frames);
+    hulse_played_stop(p);
+    hulse_random_frames_fini(&p->frames);
     assert_non_null(dir);
     while ((entry = readdir(dir)) != NULL) { /* NOLINT(concurrency-mt-unsafe) */
         if (entry->d_name[0] != '.') {
-            assert_int_equal(unlink(played_path(p, entry->d_name)), 0);
+            assert_int_equal(unlink(hulse_played_path(p, entry->d_name)), 0);
         }
     }
     (void)closedir(dir);
@@ -68,15 +68,15 @@ static void forget(struct played_store *p)
     for (uint64_t n = 0; n < end && !p->keep_segments; n++) {
         assert_true(n < PLAYED_SEGMENTS);
         if (!p->forgotten[n] && !hulse_state_needs(p->state, n)) {
-            assert_false(naive_needs(&p->frames.naive, n));
+            assert_false(hulse_naive_needs(&p->frames.naive, n));
             hulse_state_forget_segment(p->state, n);
-            naive_forget(&p->frames.naive, n);
+            hulse_naive_forget(&p->frames.naive, n);
             p->forgotten[n] = true;
         }
     }
 }
 
-void played_checkpoint(struct played_store *p, bool copy)
+void hulse_played_checkpoint(struct played_store *p, bool copy)
 {
     struct error err = {0};
     struct checkpoint *cp = hulse_state_checkpoint(p->state, p->frames.lsn + 1, p->now_ms += 10);
@@ -97,28 +97,28 @@ void played_checkpoint(struct played_store *p, bool copy)
     forget(p);
 }
 
-bool played_run(struct played_store *p, unsigned frames)
+bool hulse_played_run(struct played_store *p, unsigned frames)
 {
     for (unsigned i = 0; i < frames; i++) {
-        struct made_frame *made = random_frames_step(&p->frames);
+        struct made_frame *made = hulse_random_frames_step(&p->frames);
         if (made == NULL) {
             return false;
         }
-        assert_true(hulse_state_apply(p->state, made_frame_at(made), made->lsn));
+        assert_true(hulse_state_apply(p->state, hulse_made_frame_at(made), made->lsn));
         if (test_below(&p->frames.random, 60) == 0) {
-            played_checkpoint(p, test_below(&p->frames.random, 3) == 0);
+            hulse_played_checkpoint(p, test_below(&p->frames.random, 3) == 0);
         }
     }
     return true;
 }
 
-void played_start(struct played_store *p)
+void hulse_played_start(struct played_store *p)
 {
     open_db(p);
     for (unsigned i = 0; i < p->frames.count; i++) {
         struct made_frame *made = &p->frames.made[i];
         if (made->lsn >= p->found.scan_from && !p->forgotten[made->lsn / RANDOM_SEGMENT_BYTES]) {
-            assert_true(hulse_state_apply(p->state, made_frame_at(made), made->lsn));
+            assert_true(hulse_state_apply(p->state, hulse_made_frame_at(made), made->lsn));
         }
     }
     /* Segments that went after the checkpoint was made are in its index. */

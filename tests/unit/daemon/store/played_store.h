@@ -26,17 +26,17 @@ struct played_store {
 };
 
 /* A directory of its own, with nothing in it. */
-void played_init(struct played_store *p, uint64_t seed, uint64_t map_bytes);
+void hulse_played_init(struct played_store *p, uint64_t seed, uint64_t map_bytes);
 /* Ends the processes' part; files stay. */
-void played_stop(struct played_store *p);
+void hulse_played_stop(struct played_store *p);
 /* And removes the directory. */
-void played_fini(struct played_store *p);
+void hulse_played_fini(struct played_store *p);
 /* Some frames; with checkpoints, copies and forgetting between. False: the log is at its end. */
-bool played_run(struct played_store *p, unsigned frames);
-void played_checkpoint(struct played_store *p, bool copy);
+bool hulse_played_run(struct played_store *p, unsigned frames);
+void hulse_played_checkpoint(struct played_store *p, bool copy);
 /* Opens, applies what the log still has from where it has to. */
-void played_start(struct played_store *p);
+void hulse_played_start(struct played_store *p);
 /* Of a file in the directory; static. */
-const char *played_path(const struct played_store *p, const char *name);
+const char *hulse_played_path(const struct played_store *p, const char *name);
 
 #endif

@@ -10,7 +10,7 @@ enum { NAMES = 6, SUB_NAMES = 3, POSITIONS = NAIVE_POSITIONS - 64 };
 static const char *const names[NAMES] = {"t0", "t1", "t2", "t3", "t4", "t5"};
 static const char *const sub_names[SUB_NAMES] = {"s0", "s1", "s2"};
 
-void random_frames_init(struct random_frames *r, uint64_t seed)
+void hulse_random_frames_init(struct random_frames *r, uint64_t seed)
 {
     memset(r, 0, sizeof(*r));
     r->random = seed;
@@ -22,7 +22,7 @@ void random_frames_init(struct random_frames *r, uint64_t seed)
     assert_non_null(r->made);
 }
 
-void random_frames_fini(struct random_frames *r)
+void hulse_random_frames_fini(struct random_frames *r)
 {
     free(r->made);
     r->made = NULL;
@@ -172,7 +172,7 @@ static bool about_topic(struct random_frames *r, struct store_request *rq)
     }
 }
 
-struct made_frame *random_frames_step(struct random_frames *r)
+struct made_frame *hulse_random_frames_step(struct random_frames *r)
 {
     struct ranges ranges = {0};
     struct store_count counts[4];
@@ -198,8 +198,8 @@ struct made_frame *random_frames_step(struct random_frames *r)
         if (made) {
             struct made_frame *out = &r->made[r->count++];
             r->lsn += 80 + below(r, below(r, 10) == 0 ? 2U << 20 : 4000);
-            made_frame(out, &rq, r->lsn);
-            naive_apply(&r->naive, &rq, r->lsn);
+            hulse_made_frame(out, &rq, r->lsn);
+            hulse_naive_apply(&r->naive, &rq, r->lsn);
             hulse_ranges_clear(&ranges);
             return out;
         }

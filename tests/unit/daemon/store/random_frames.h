@@ -21,9 +21,9 @@ struct random_frames {
     unsigned count;
 };
 
-void random_frames_init(struct random_frames *r, uint64_t seed);
-void random_frames_fini(struct random_frames *r);
+void hulse_random_frames_init(struct random_frames *r, uint64_t seed);
+void hulse_random_frames_fini(struct random_frames *r);
 /* One more: applied to the naive state, at the end of `made`. NULL: enough, ids or positions are used up. */
-struct made_frame *random_frames_step(struct random_frames *r);
+struct made_frame *hulse_random_frames_step(struct random_frames *r);
 
 #endif

@@ -35,8 +35,8 @@ static void apply_at(uint64_t at, struct store_request rq)
 {
     struct made_frame made;
 
-    made_frame(&made, &rq, at);
-    assert_true(hulse_state_apply(s, made_frame_at(&made), at));
+    hulse_made_frame(&made, &rq, at);
+    assert_true(hulse_state_apply(s, hulse_made_frame_at(&made), at));
 }
 
 static void apply(struct store_request rq)
@@ -215,16 +215,16 @@ static void test_what_is_no_frame_counts_as_damaged(void **state)
         .kind = STORE_SUBSCRIPTION_SEEK, .topic = 2, .subscription = 1, .position = 1});
     create(0, "id 0");
     assert_int_equal(figures().damaged_records, 5);
-    made_frame(&made, &(struct store_request){.kind = STORE_TOPIC_DELETE, .topic = 1}, lsn);
+    hulse_made_frame(&made, &(struct store_request){.kind = STORE_TOPIC_DELETE, .topic = 1}, lsn);
     made.f.length += 1;
-    assert_true(hulse_state_apply(s, made_frame_at(&made), lsn));
+    assert_true(hulse_state_apply(s, hulse_made_frame_at(&made), lsn));
     made.f.length = 3;
-    assert_true(hulse_state_apply(s, made_frame_at(&made), lsn));
+    assert_true(hulse_state_apply(s, hulse_made_frame_at(&made), lsn));
     assert_int_equal(figures().damaged_records, 7);
     assert_int_equal(figures().topics, 2);
     message(77, 0, 0);
     assert_int_equal(figures().homeless_records, 1);
-    assert_string_equal(state_words(s),
+    assert_string_equal(hulse_state_words(s),
                         "topic 1 t first 0 next 0\n  sub 1 s acked\ntopic 2 u first 0 next 0\n");
 }
 
@@ -236,19 +236,19 @@ static void test_a_transient_subscription_holds_messages_and_is_in_no_checkpoint
     create(1, "t");
     message(1, 0, 0);
     message(1, 1, 0);
-    lsn = 2 * SEGMENT;
+    lsn = (uint64_t)2 * SEGMENT;
     message(1, 2, 0);
     assert_false(hulse_state_needs(s, 1));
     assert_true(hulse_state_needs(s, 2));
     checkpoint(1);
-    made_frame(&made,
-               &(struct store_request){.kind = STORE_SUBSCRIPTION_CREATE,
-                                       .topic = 1,
-                                       .subscription = hulse_state_new_subscription_id(s),
-                                       .name = "reader",
-                                       .position = 1},
-               0);
-    assert_true(hulse_state_apply_transient(s, made_frame_at(&made)));
+    hulse_made_frame(&made,
+                     &(struct store_request){.kind = STORE_SUBSCRIPTION_CREATE,
+                                             .topic = 1,
+                                             .subscription = hulse_state_new_subscription_id(s),
+                                             .name = "reader",
+                                             .position = 1},
+                     0);
+    assert_true(hulse_state_apply_transient(s, hulse_made_frame_at(&made)));
     assert_true(hulse_state_needs(s, 1));
     assert_int_equal(figures().subscriptions, 0);
     assert_int_equal(hulse_state_subscription_named(s, 1, "reader"), 1);
@@ -283,7 +283,7 @@ static void test_old_frames_bring_back_what_is_lost_and_undo_nothing(void **stat
     apply_at(seek_lsn,
              (struct store_request){
                  .kind = STORE_SUBSCRIPTION_SEEK, .topic = 1, .subscription = 1, .position = 8});
-    assert_non_null(strstr(state_words(s), "sub 1 s acked 0-3\n"));
+    assert_non_null(strstr(hulse_state_words(s), "sub 1 s acked 0-3\n"));
     /* The index was left out, and comes back with the messages. */
     uint64_t at = 0;
     assert_false(hulse_state_find(s, 1, 3, &at));
@@ -294,14 +294,14 @@ static void test_old_frames_bring_back_what_is_lost_and_undo_nothing(void **stat
     assert_true(hulse_state_find(s, 1, 3, &at));
 
     load_without(VALUE_SUBSCRIPTION);
-    assert_null(strstr(state_words(s), "sub 1"));
+    assert_null(strstr(hulse_state_words(s), "sub 1"));
     apply_at(SEGMENT + 200,
              (struct store_request){
                  .kind = STORE_SUBSCRIPTION_CREATE, .topic = 1, .subscription = 1, .name = "s"});
     apply_at(seek_lsn,
              (struct store_request){
                  .kind = STORE_SUBSCRIPTION_SEEK, .topic = 1, .subscription = 1, .position = 8});
-    assert_non_null(strstr(state_words(s), "sub 1 s acked 0-8\n"));
+    assert_non_null(strstr(hulse_state_words(s), "sub 1 s acked 0-8\n"));
 }
 
 static void test_ids_are_given_once(void **state)
@@ -311,8 +311,8 @@ static void test_ids_are_given_once(void **state)
     (void)state;
     create(7, "t");
     assert_int_equal(hulse_state_new_topic_id(s), 8);
-    made_epoch(&made, 3, 20, 30);
-    assert_true(hulse_state_apply(s, made_frame_at(&made), lsn));
+    hulse_made_epoch(&made, 3, 20, 30);
+    assert_true(hulse_state_apply(s, hulse_made_frame_at(&made), lsn));
     assert_int_equal(hulse_state_new_topic_id(s), 20);
     assert_int_equal(hulse_state_new_subscription_id(s), 30);
     assert_int_equal(figures().epoch, 3);

@@ -24,17 +24,17 @@ static void check_nothing_lost(void)
 {
     struct state_figures figures;
 
-    words_equal(state_words(p.state), naive_words(&p.frames.naive));
+    hulse_words_equal(hulse_state_words(p.state), hulse_naive_words(&p.frames.naive));
     for (uint64_t t = 1; t < NAIVE_TOPICS; t++) {
         for (uint64_t position = 0; position < NAIVE_POSITIONS; position += 3) {
-            const uint64_t there = naive_find(&p.frames.naive, t, position);
+            const uint64_t there = hulse_naive_find(&p.frames.naive, t, position);
             uint64_t lsn = 0;
             assert_int_equal(hulse_state_find(p.state, t, position, &lsn), there != 0);
             assert_true(lsn <= there && lsn / RANDOM_SEGMENT_BYTES == there / RANDOM_SEGMENT_BYTES);
         }
     }
     for (uint64_t n = 0; n <= p.frames.lsn / RANDOM_SEGMENT_BYTES; n++) {
-        assert_int_equal(hulse_state_needs(p.state, n), naive_needs(&p.frames.naive, n));
+        assert_int_equal(hulse_state_needs(p.state, n), hulse_naive_needs(&p.frames.naive, n));
     }
     hulse_state_figures(p.state, &figures);
     assert_int_equal(figures.homeless_records, 0);
@@ -48,24 +48,24 @@ static void test_a_start_has_what_was_there(void **state)
     (void)state;
     for (unsigned round = 0; round < ROUNDS; round++) {
         bool more = true;
-        played_init(&p, test_random(&seed) | 1, 0);
+        hulse_played_init(&p, test_random(&seed) | 1, 0);
         assert_true(p.found.none && !p.found.state_lost && !p.found.copy_lost);
         while (more) {
-            more = played_run(&p, 1 + (unsigned)test_below(&seed, 400));
-            played_stop(&p);
-            played_start(&p);
+            more = hulse_played_run(&p, 1 + (unsigned)test_below(&seed, 400));
+            hulse_played_stop(&p);
+            hulse_played_start(&p);
             assert_false(p.found.state_lost || p.found.copy_lost || p.found.copy_used);
             assert_int_equal(p.found.bad_rows, 0);
             check_nothing_lost();
         }
         assert_true(p.commits > 3);
-        played_fini(&p);
+        hulse_played_fini(&p);
     }
 }
 
 static void spoil_with(const char *name, const char *text)
 {
-    const int fd = open(played_path(&p, name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    const int fd = open(hulse_played_path(&p, name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
@@ -78,66 +78,66 @@ static void test_the_copy_stands_in_for_a_lost_checkpoint(void **state)
 
     (void)state;
     for (unsigned round = 0; round < ROUNDS; round++) {
-        played_init(&p, test_random(&seed) | 1, 0);
-        (void)played_run(&p, 500);
-        played_checkpoint(&p, true);
-        (void)played_run(&p, 300);
-        played_checkpoint(&p, false);
-        played_stop(&p);
+        hulse_played_init(&p, test_random(&seed) | 1, 0);
+        (void)hulse_played_run(&p, 500);
+        hulse_played_checkpoint(&p, true);
+        (void)hulse_played_run(&p, 300);
+        hulse_played_checkpoint(&p, false);
+        hulse_played_stop(&p);
         if (round % 2 == 0) {
-            assert_int_equal(unlink(played_path(&p, "state.mdb")), 0);
+            assert_int_equal(unlink(hulse_played_path(&p, "state.mdb")), 0);
         } else {
             spoil_with("state.mdb", "this is no database");
         }
-        played_start(&p);
+        hulse_played_start(&p);
         assert_true(p.found.state_lost && p.found.copy_used && !p.found.copy_lost);
         assert_true(p.found.state_why[0] != '\0');
-        assert_int_equal(access(played_path(&p, "state.mdb.damaged-1"), F_OK),
+        assert_int_equal(access(hulse_played_path(&p, "state.mdb.damaged-1"), F_OK),
                          round % 2 == 0 ? -1 : 0);
         check_nothing_lost();
         /* It is repaired by the next checkpoint, which is whole. */
-        (void)played_run(&p, 50);
-        played_checkpoint(&p, false);
-        played_stop(&p);
-        played_start(&p);
+        (void)hulse_played_run(&p, 50);
+        hulse_played_checkpoint(&p, false);
+        hulse_played_stop(&p);
+        hulse_played_start(&p);
         assert_false(p.found.state_lost || p.found.copy_used || p.found.copy_lost);
         check_nothing_lost();
-        played_fini(&p);
+        hulse_played_fini(&p);
     }
 }
 
 static void test_a_checkpoint_older_than_its_copy_is_not_used(void **state)
 {
     (void)state;
-    played_init(&p, test_seed(), 0);
-    (void)played_run(&p, 300);
-    played_checkpoint(&p, true);
-    assert_int_equal(rename(played_path(&p, "state.good"), "/tmp/hulse-state-older"), 0);
-    (void)played_run(&p, 300);
-    played_checkpoint(&p, true);
-    played_stop(&p);
-    assert_int_equal(rename("/tmp/hulse-state-older", played_path(&p, "state.mdb")), 0);
-    played_start(&p);
+    hulse_played_init(&p, test_seed(), 0);
+    (void)hulse_played_run(&p, 300);
+    hulse_played_checkpoint(&p, true);
+    assert_int_equal(rename(hulse_played_path(&p, "state.good"), "/tmp/hulse-state-older"), 0);
+    (void)hulse_played_run(&p, 300);
+    hulse_played_checkpoint(&p, true);
+    hulse_played_stop(&p);
+    assert_int_equal(rename("/tmp/hulse-state-older", hulse_played_path(&p, "state.mdb")), 0);
+    hulse_played_start(&p);
     assert_true(p.found.state_lost && p.found.copy_used);
     check_nothing_lost();
-    played_fini(&p);
+    hulse_played_fini(&p);
 }
 
 static void test_a_lost_copy_is_said_and_made_again(void **state)
 {
     (void)state;
-    played_init(&p, test_seed(), 0);
-    (void)played_run(&p, 300);
-    played_checkpoint(&p, true);
-    played_stop(&p);
+    hulse_played_init(&p, test_seed(), 0);
+    (void)hulse_played_run(&p, 300);
+    hulse_played_checkpoint(&p, true);
+    hulse_played_stop(&p);
     spoil_with("state.good", "neither is this");
-    played_start(&p);
+    hulse_played_start(&p);
     assert_true(p.found.copy_lost && !p.found.state_lost && !p.found.copy_used);
     assert_int_equal(hulse_state_db_covered(p.db), 0);
     check_nothing_lost();
-    played_checkpoint(&p, true);
+    hulse_played_checkpoint(&p, true);
     assert_true(hulse_state_db_covered(p.db) > 0);
-    played_fini(&p);
+    hulse_played_fini(&p);
 }
 
 /* What is loaded of both files' rows when one of each table is spoilt, with the log from its beginning. */
@@ -147,7 +147,8 @@ static void spoil_rows(const char *name)
     struct error err = {0};
     MDB_txn *txn = NULL;
 
-    assert_int_equal(hulse_db_file_open(&file, played_path(&p, name), 1 << 30, &err), HULSE_OK);
+    assert_int_equal(hulse_db_file_open(&file, hulse_played_path(&p, name), 1 << 30, &err),
+                     HULSE_OK);
     assert_int_equal(mdb_txn_begin(file.env, NULL, 0, &txn), 0);
     for (unsigned table = VALUE_TOPIC; table < VALUE_TABLES; table++) {
         MDB_cursor *cursor = NULL;
@@ -182,9 +183,9 @@ static unsigned put_older_rows(void)
     MDB_val there;
     unsigned count = 0;
 
-    assert_int_equal(hulse_db_file_open(&newer, played_path(&p, "state.mdb"), 1 << 30, &err),
+    assert_int_equal(hulse_db_file_open(&newer, hulse_played_path(&p, "state.mdb"), 1 << 30, &err),
                      HULSE_OK);
-    assert_int_equal(hulse_db_file_open_read(&older, played_path(&p, "state.good"), &err),
+    assert_int_equal(hulse_db_file_open_read(&older, hulse_played_path(&p, "state.good"), &err),
                      HULSE_OK);
     assert_int_equal(mdb_txn_begin(newer.env, NULL, 0, &write), 0);
     assert_int_equal(mdb_txn_begin(older.env, NULL, MDB_RDONLY, &read), 0);
@@ -212,20 +213,20 @@ static void test_rows_that_are_sound_and_older_are_found(void **state)
 
     (void)state;
     for (unsigned round = 0; round < ROUNDS; round++) {
-        played_init(&p, test_random(&seed) | 1, 0);
+        hulse_played_init(&p, test_random(&seed) | 1, 0);
         p.keep_segments = true;
-        (void)played_run(&p, 500);
-        played_checkpoint(&p, true);
-        (void)played_run(&p, 30);
-        played_checkpoint(&p, false);
-        played_stop(&p);
+        (void)hulse_played_run(&p, 500);
+        hulse_played_checkpoint(&p, true);
+        (void)hulse_played_run(&p, 30);
+        hulse_played_checkpoint(&p, false);
+        hulse_played_stop(&p);
         const unsigned count = put_older_rows();
         older += count;
-        played_start(&p);
+        hulse_played_start(&p);
         assert_int_equal(p.found.state_lost, count > 0);
         assert_false(p.found.copy_lost);
         check_nothing_lost();
-        played_fini(&p);
+        hulse_played_fini(&p);
     }
     assert_true(older > 0);
 }
@@ -236,41 +237,41 @@ static void test_with_both_damaged_the_rows_and_the_log_make_the_rest(void **sta
 
     (void)state;
     for (unsigned round = 0; round < ROUNDS; round++) {
-        played_init(&p, test_random(&seed) | 1, 0);
+        hulse_played_init(&p, test_random(&seed) | 1, 0);
         p.keep_segments = true;
-        (void)played_run(&p, 700);
-        played_checkpoint(&p, true);
-        (void)played_run(&p, 100);
-        played_checkpoint(&p, false);
-        played_stop(&p);
+        (void)hulse_played_run(&p, 700);
+        hulse_played_checkpoint(&p, true);
+        (void)hulse_played_run(&p, 100);
+        hulse_played_checkpoint(&p, false);
+        hulse_played_stop(&p);
         spoil_rows("state.mdb");
         if (round % 2 == 0) {
             spoil_rows("state.good");
         } else {
             spoil_with("state.good", "no database");
         }
-        played_start(&p);
+        hulse_played_start(&p);
         assert_true(p.found.state_lost && p.found.copy_lost && p.found.bad_rows > 0);
         assert_int_equal(p.found.scan_from, 0);
         check_nothing_lost();
-        played_fini(&p);
+        hulse_played_fini(&p);
     }
 }
 
 static void test_without_both_the_log_is_enough(void **state)
 {
     (void)state;
-    played_init(&p, test_seed(), 0);
+    hulse_played_init(&p, test_seed(), 0);
     p.keep_segments = true;
-    (void)played_run(&p, 600);
-    played_checkpoint(&p, true);
-    played_stop(&p);
+    (void)hulse_played_run(&p, 600);
+    hulse_played_checkpoint(&p, true);
+    hulse_played_stop(&p);
     spoil_with("state.mdb", "no database");
     spoil_with("state.good", "");
-    played_start(&p);
+    hulse_played_start(&p);
     assert_true(p.found.state_lost && p.found.copy_lost && !p.found.copy_used);
     check_nothing_lost();
-    played_fini(&p);
+    hulse_played_fini(&p);
 }
 
 static void test_files_set_aside_are_few(void **state)
@@ -278,20 +279,20 @@ static void test_files_set_aside_are_few(void **state)
     char name[64];
 
     (void)state;
-    played_init(&p, test_seed(), 0);
-    (void)played_run(&p, 100);
+    hulse_played_init(&p, test_seed(), 0);
+    (void)hulse_played_run(&p, 100);
     for (unsigned i = 1; i <= STATE_DB_DAMAGED_MAX + 3; i++) {
-        played_checkpoint(&p, true);
-        played_stop(&p);
+        hulse_played_checkpoint(&p, true);
+        hulse_played_stop(&p);
         spoil_with("state.mdb", "no database");
-        played_start(&p);
+        hulse_played_start(&p);
     }
     for (unsigned i = 1; i <= STATE_DB_DAMAGED_MAX + 3; i++) {
         (void)snprintf(name, sizeof(name), "state.mdb.damaged-%u", i);
-        assert_int_equal(access(played_path(&p, name), F_OK), i <= 3 ? -1 : 0);
+        assert_int_equal(access(hulse_played_path(&p, name), F_OK), i <= 3 ? -1 : 0);
     }
     check_nothing_lost();
-    played_fini(&p);
+    hulse_played_fini(&p);
 }
 
 static void test_a_full_map_leaves_the_index_out(void **state)
@@ -302,19 +303,19 @@ static void test_a_full_map_leaves_the_index_out(void **state)
     (void)state;
     for (unsigned round = 0; round < ROUNDS; round++) {
         bool more = true;
-        played_init(&p, test_random(&seed) | 1, SMALL_MAP);
+        hulse_played_init(&p, test_random(&seed) | 1, SMALL_MAP);
         p.keep_segments = true; /* so that the index grows */
         while (more) {
-            more = played_run(&p, 400);
-            played_checkpoint(&p, true);
+            more = hulse_played_run(&p, 400);
+            hulse_played_checkpoint(&p, true);
             assert_true(hulse_state_db_covered(p.db) == p.frames.lsn + 1);
-            played_stop(&p);
-            played_start(&p);
+            hulse_played_stop(&p);
+            hulse_played_start(&p);
             assert_false(p.found.state_lost || p.found.copy_lost);
             check_nothing_lost();
         }
         reduced += p.reduced;
-        played_fini(&p);
+        hulse_played_fini(&p);
     }
     assert_true(reduced > 0);
 }
@@ -324,8 +325,8 @@ static void apply_request(struct store_request rq)
     struct made_frame made;
 
     p.frames.lsn += 100;
-    made_frame(&made, &rq, p.frames.lsn);
-    assert_true(hulse_state_apply(p.state, made_frame_at(&made), made.lsn));
+    hulse_made_frame(&made, &rq, p.frames.lsn);
+    assert_true(hulse_state_apply(p.state, hulse_made_frame_at(&made), made.lsn));
 }
 
 /* Hundreds of rows, so that what is removed is spread over pages. */
@@ -336,7 +337,7 @@ static void test_what_is_removed_is_gone_from_the_file(void **state)
     char name[24];
 
     (void)state;
-    played_init(&p, test_seed(), 0);
+    hulse_played_init(&p, test_seed(), 0);
     for (unsigned i = 1; i <= TOPICS; i++) {
         (void)snprintf(name, sizeof(name), "topic-%u", i);
         apply_request((struct store_request){.kind = STORE_TOPIC_CREATE, .topic = i, .name = name});
@@ -347,20 +348,20 @@ static void test_what_is_removed_is_gone_from_the_file(void **state)
                 .kind = STORE_MESSAGE, .topic = i, .position = h, .handle = {h}, .seq = 1});
         }
     }
-    played_checkpoint(&p, false);
+    hulse_played_checkpoint(&p, false);
     for (unsigned i = 1; i <= TOPICS; i += 2) {
         apply_request((struct store_request){.kind = STORE_TOPIC_DELETE, .topic = i});
     }
     hulse_state_forget_segment(p.state, p.frames.lsn / RANDOM_SEGMENT_BYTES);
-    played_checkpoint(&p, false);
-    played_stop(&p);
-    played_start(&p);
+    hulse_played_checkpoint(&p, false);
+    hulse_played_stop(&p);
+    hulse_played_start(&p);
     hulse_state_figures(p.state, &figures);
     assert_int_equal(figures.topics, TOPICS / 2);
     assert_int_equal(figures.subscriptions, TOPICS / 2);
     assert_int_equal(figures.handles, TOPICS / 2 * 5);
     assert_int_equal(figures.index_entries, 0);
-    played_fini(&p);
+    hulse_played_fini(&p);
 }
 
 int main(void)

@@ -27,7 +27,7 @@ static const char *const names[2] = {"state.mdb", "state.good"};
 
 static void take(struct content *c, const char *name)
 {
-    FILE *file = fopen(played_path(&p, name), "rb");
+    FILE *file = fopen(hulse_played_path(&p, name), "rb");
 
     assert_non_null(file);
     c->length = fread(c->bytes, 1, sizeof(c->bytes), file);
@@ -37,7 +37,7 @@ static void take(struct content *c, const char *name)
 
 static void put(const struct content *c, const char *name)
 {
-    FILE *file = fopen(played_path(&p, name), "wb");
+    FILE *file = fopen(hulse_played_path(&p, name), "wb");
 
     assert_non_null(file);
     assert_int_equal(fwrite(c->bytes, 1, c->length, file), c->length);
@@ -60,7 +60,7 @@ static void spoil(const char *name, const struct content *good, uint64_t *random
     spoilt = *good;
     switch (test_below(random, 8)) {
     case 0:
-        assert_int_equal(unlink(played_path(&p, name)), 0);
+        assert_int_equal(unlink(hulse_played_path(&p, name)), 0);
         return;
     case 1:
         spoilt.length = test_below(random, good->length);
@@ -74,7 +74,7 @@ static void spoil(const char *name, const struct content *good, uint64_t *random
                PAGE);
         break;
     case 4: /* the two pages that say where everything is */
-        flip(&spoilt, random, 0, 2U * PAGE);
+        flip(&spoilt, random, 0, (size_t)2 * PAGE);
         break;
     case 5: /* headers of pages, and where rows are in them */
         flip(&spoilt, random, page, page + 64);
@@ -113,37 +113,37 @@ static void trial(uint64_t *random)
             spoil(names[i], &kept[i], random);
         }
     }
-    played_start(&p);
+    hulse_played_start(&p);
     if (p.found.none || (p.found.state_lost && p.found.copy_lost)) {
         check_what_the_log_has();
     } else {
-        words_equal(state_words(p.state), naive_words(&p.frames.naive));
+        hulse_words_equal(hulse_state_words(p.state), hulse_naive_words(&p.frames.naive));
     }
     assert_true(!p.found.state_lost || p.found.state_why[0] != '\0');
     assert_true(!p.found.copy_lost || p.found.copy_why[0] != '\0');
     assert_true(which != 0 || !p.found.copy_lost);
     assert_true(which != 1 || !p.found.state_lost);
-    played_stop(&p);
+    hulse_played_stop(&p);
 }
 
 static void run(bool keep_segments, unsigned trials)
 {
     uint64_t random = test_seed();
 
-    played_init(&p, random, 0);
+    hulse_played_init(&p, random, 0);
     p.keep_segments = keep_segments;
-    (void)played_run(&p, 1200);
-    played_checkpoint(&p, true);
-    (void)played_run(&p, 100);
-    played_checkpoint(&p, false);
-    (void)played_run(&p, 30);
-    played_stop(&p);
+    (void)hulse_played_run(&p, 1200);
+    hulse_played_checkpoint(&p, true);
+    (void)hulse_played_run(&p, 100);
+    hulse_played_checkpoint(&p, false);
+    (void)hulse_played_run(&p, 30);
+    hulse_played_stop(&p);
     take(&kept[0], names[0]);
     take(&kept[1], names[1]);
     for (unsigned i = 0; i < trials; i++) {
         trial(&random);
     }
-    played_fini(&p);
+    hulse_played_fini(&p);
 }
 
 static void test_flips_with_a_log_whose_old_part_is_gone(void **state)

@@ -13,7 +13,7 @@ static void check_places(const struct random_frames *r, const struct state *s)
 {
     for (uint64_t t = 1; t < NAIVE_TOPICS; t++) {
         for (uint64_t p = 0; p < NAIVE_POSITIONS; p += 7) {
-            const uint64_t there = naive_find(&r->naive, t, p);
+            const uint64_t there = hulse_naive_find(&r->naive, t, p);
             uint64_t lsn = 0;
             assert_int_equal(hulse_state_find(s, t, p, &lsn), there != 0);
             if (there == 0) {
@@ -31,11 +31,11 @@ static void check_places(const struct random_frames *r, const struct state *s)
 static void check_segments(struct random_frames *r, struct state *s)
 {
     for (uint64_t segment = 0; segment <= r->lsn / RANDOM_SEGMENT_BYTES; segment++) {
-        const bool needed = naive_needs(&r->naive, segment);
+        const bool needed = hulse_naive_needs(&r->naive, segment);
         assert_int_equal(hulse_state_needs(s, segment), needed);
         if (!needed && test_below(&r->random, 3) == 0) {
             hulse_state_forget_segment(s, segment);
-            naive_forget(&r->naive, segment);
+            hulse_naive_forget(&r->naive, segment);
         }
     }
 }
@@ -44,15 +44,15 @@ static void one_round(struct random_frames *r, struct state *s)
 {
     struct made_frame *made = NULL;
 
-    while ((made = random_frames_step(r)) != NULL) {
-        assert_true(hulse_state_apply(s, made_frame_at(made), made->lsn));
+    while ((made = hulse_random_frames_step(r)) != NULL) {
+        assert_true(hulse_state_apply(s, hulse_made_frame_at(made), made->lsn));
         if (r->count % LOOK_EVERY == 0) {
-            words_equal(state_words(s), naive_words(&r->naive));
+            hulse_words_equal(hulse_state_words(s), hulse_naive_words(&r->naive));
             check_places(r, s);
             check_segments(r, s);
         }
     }
-    words_equal(state_words(s), naive_words(&r->naive));
+    hulse_words_equal(hulse_state_words(s), hulse_naive_words(&r->naive));
 }
 
 static void test_the_state_is_what_the_tables_say(void **state)
@@ -65,10 +65,10 @@ static void test_the_state_is_what_the_tables_say(void **state)
     for (unsigned round = 0; round < ROUNDS; round++) {
         struct state *s = hulse_state_create(RANDOM_SEGMENT_BYTES, 1000);
         assert_non_null(s);
-        random_frames_init(&r, test_random(&seed) | 1);
+        hulse_random_frames_init(&r, test_random(&seed) | 1);
         one_round(&r, s);
         frames += r.count;
-        random_frames_fini(&r);
+        hulse_random_frames_fini(&r);
         hulse_state_destroy(&s);
         assert_null(s);
     }
@@ -85,14 +85,14 @@ static void test_frames_applied_again_change_nothing(void **state)
         struct state *s = hulse_state_create(RANDOM_SEGMENT_BYTES, 1000);
         struct state_figures before;
         struct state_figures after;
-        random_frames_init(&r, test_random(&seed) | 1);
+        hulse_random_frames_init(&r, test_random(&seed) | 1);
         one_round(&r, s);
         hulse_state_figures(s, &before);
         for (unsigned try = 0; try < 5; try++) {
             for (uint64_t i = test_below(&seed, r.count); i < r.count; i++) {
-                assert_true(hulse_state_apply(s, made_frame_at(&r.made[i]), r.made[i].lsn));
+                assert_true(hulse_state_apply(s, hulse_made_frame_at(&r.made[i]), r.made[i].lsn));
             }
-            words_equal(state_words(s), naive_words(&r.naive));
+            hulse_words_equal(hulse_state_words(s), hulse_naive_words(&r.naive));
             hulse_state_figures(s, &after);
             assert_int_equal(after.index_entries, before.index_entries);
             assert_int_equal(after.handles, before.handles);
@@ -101,7 +101,7 @@ static void test_frames_applied_again_change_nothing(void **state)
         }
         check_places(&r, s);
         check_segments(&r, s);
-        random_frames_fini(&r);
+        hulse_random_frames_fini(&r);
         hulse_state_destroy(&s);
     }
 }
