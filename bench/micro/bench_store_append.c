@@ -196,37 +196,51 @@ static void close_store(struct bench *b)
 /* ---- what is below it -------------------------------------------------------------------- */
 
 static uint64_t samples[SAMPLES_MAX];
+static uint64_t other_samples[SAMPLES_MAX];
 
-static double median(uint64_t count)
+static double median(uint64_t *list, uint64_t count)
 {
-    qsort(samples, count, sizeof(samples[0]), micro_compare);
-    return (double)samples[count / 2];
+    qsort(list, count, sizeof(list[0]), micro_compare);
+    return (double)list[count / 2];
 }
 
-static double bare_sync(const struct bench *b, uint64_t count, size_t bytes)
-{
+/* A file that was written before. */
+struct bare {
     char path[96];
-    uint8_t *block = calloc(1, GROUP);
+    int fd;
+    off_t at;
+    uint8_t *block;
+};
 
-    (void)snprintf(path, sizeof(path), "%s.bare", b->path);
-    const int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    micro_require(fd >= 0 && block != NULL, "file");
+static void bare_open(struct bare *f, const struct bench *b)
+{
+    (void)snprintf(f->path, sizeof(f->path), "%s.bare", b->path);
+    f->block = calloc(1, GROUP);
+    f->fd = open(f->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    micro_require(f->fd >= 0 && f->block != NULL, "file");
     for (off_t at = 0; at < FILE_BYTES; at += GROUP) {
-        micro_require(pwrite(fd, block, GROUP, at) == GROUP, "write");
+        micro_require(pwrite(f->fd, f->block, GROUP, at) == GROUP, "write");
     }
-    micro_require(fsync(fd) == 0, "fsync");
-    off_t at = 0;
+    micro_require(fsync(f->fd) == 0, "fsync");
+    f->at = 0;
+}
+
+static void bare_close(struct bare *f)
+{
+    (void)close(f->fd);
+    (void)unlink(f->path);
+    free(f->block);
+}
+
+static void bare_sync(struct bare *f, uint64_t *out, uint64_t count, size_t bytes)
+{
     for (uint64_t i = 0; i < count; i++) {
         const uint64_t begun_ns = micro_now_ns();
-        micro_require(pwrite(fd, block, bytes, at) == (ssize_t)bytes, "write");
-        micro_require(fdatasync(fd) == 0, "fdatasync");
-        samples[i] = micro_now_ns() - begun_ns;
-        at = at + (off_t)(2 * bytes) > FILE_BYTES ? 0 : at + (off_t)bytes;
+        micro_require(pwrite(f->fd, f->block, bytes, f->at) == (ssize_t)bytes, "write");
+        micro_require(fdatasync(f->fd) == 0, "fdatasync");
+        out[i] = micro_now_ns() - begun_ns;
+        f->at = f->at + (off_t)(2 * bytes) > FILE_BYTES ? 0 : f->at + (off_t)bytes;
     }
-    (void)close(fd);
-    (void)unlink(path);
-    free(block);
-    return median(count);
 }
 
 struct pair {
@@ -277,10 +291,10 @@ static double park_unpark(uint64_t count)
         samples[i - 1] = (micro_now_ns() - begun_ns) / 2;
     }
     (void)pthread_join(thread, NULL);
-    return median(count);
+    return median(samples, count);
 }
 
-static double one_at_a_time(struct bench *b, uint64_t count)
+static void one_at_a_time(struct bench *b, uint64_t *out, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
         const uint64_t begun_ns = micro_now_ns();
@@ -289,9 +303,35 @@ static double one_at_a_time(struct bench *b, uint64_t count)
         while (b->next_done < b->position) {
             turn(b);
         }
-        samples[i] = micro_now_ns() - begun_ns;
+        out[i] = micro_now_ns() - begun_ns;
     }
-    return median(count);
+}
+
+/* In turns, so that both see the same disk. */
+static void singles(struct micro *m, struct bench *b)
+{
+    const uint64_t count = micro_ops(m, 5000, 20);
+    const uint64_t turn_ops = micro_ops(m, 250, 10);
+    struct bare f;
+
+    bare_open(&f, b);
+    b->body_bytes = BODY_MAX;
+    for (uint64_t i = 0; i < count; i += turn_ops) {
+        one_at_a_time(b, samples + i, turn_ops);
+        bare_sync(&f, other_samples + i, turn_ops, BLOCK);
+    }
+    const double one_ns = median(samples, count);
+    const double bare_ns = median(other_samples, count);
+    bare_sync(&f, other_samples, micro_ops(m, 50, 2), GROUP);
+    const double large_ns = median(other_samples, micro_ops(m, 50, 2));
+    bare_close(&f);
+    const double park_ns = park_unpark(count);
+    micro_add(m, "one_at_a_time_p50", count, one_ns);
+    micro_add(m, "bare_fdatasync_4KB_p50", count, bare_ns);
+    micro_add(m, "park_unpark_p50", count, park_ns);
+    micro_add(m, "bare_fdatasync_4MB_p50", micro_ops(m, 50, 2), large_ns);
+    printf("  one at a time is a bare fdatasync + %.1f park/unpark\n",
+           (one_ns - bare_ns) / park_ns);
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
@@ -318,22 +358,10 @@ int main(int argc, char **argv)
     micro_run(&m, "1KB_4000_in_flight", micro_ops(&m, 500000, 2000), many, b);
     b->body_bytes = 128;
     micro_run(&m, "128B_4000_in_flight", micro_ops(&m, 1000000, 2000), many, b);
-    const uint64_t singles = micro_ops(&m, 5000, 20);
-    b->body_bytes = BODY_MAX;
-    const double one_ns = one_at_a_time(b, singles);
-    const double bare_ns = bare_sync(b, singles, BLOCK);
-    const double park_ns = park_unpark(singles);
-    micro_add(&m, "one_at_a_time_p50", singles, one_ns);
-    micro_add(&m, "bare_fdatasync_4KB_p50", singles, bare_ns);
-    micro_add(&m, "park_unpark_p50", singles, park_ns);
-    micro_add(&m,
-              "bare_fdatasync_4MB_p50",
-              micro_ops(&m, 50, 2),
-              bare_sync(b, micro_ops(&m, 50, 2), GROUP));
-    printf("  1 KB: %.0f msg/s, 128 B: %.0f msg/s; one at a time is fdatasync + %.1f park/unpark\n",
+    singles(&m, b);
+    printf("  1 KB: %.0f msg/s, 128 B: %.0f msg/s\n",
            1e9 / m.cases[0].ns_per_op,
-           1e9 / m.cases[1].ns_per_op,
-           (one_ns - bare_ns) / park_ns);
+           1e9 / m.cases[1].ns_per_op);
     close_store(b);
     hulse_ranges_clear(&b->acknowledged);
     hulse_inbox_fini(&b->inbox);

@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define APPENDER_GROUP_BYTES (UINT32_C(4) << 20)
+#define APPENDER_GROUP_BYTES (UINT32_C(2) << 20)
 
 struct appender {
     const struct file_io *io;

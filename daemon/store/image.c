@@ -7,13 +7,8 @@
 #include "daemon/core/assert.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-enum { PIECE_BYTES = 256 << 10 }; /* stays in a CPU's own cache */
 
 int hulse_image_init(struct image *im, uint32_t segment_bytes, uint32_t ahead)
 {
@@ -88,7 +83,7 @@ void hulse_image_begin(struct image *im, uint32_t at, uint32_t end)
 }
 
 /* Reads [from, to); a block that cannot be read stays zero. */
-static void load_near(struct image *im, uint32_t from, uint32_t to)
+static void load(struct image *im, uint32_t from, uint32_t to)
 {
     size_t got = 0;
 
@@ -102,44 +97,32 @@ static void load_near(struct image *im, uint32_t from, uint32_t to)
     }
 }
 
-static bool is_zero(const uint8_t *bytes, size_t count)
-{
-    return count == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0);
-}
-
-/* Where something may be that is not zero, at `from` or behind it. */
-static uint32_t next_data(const struct image *im, uint32_t from, uint32_t to)
-{
-    const off_t at = lseek(im->seg.fd, (off_t)from, SEEK_DATA);
-
-    if (at < 0) {
-        return errno == ENXIO ? to : from; /* nothing more, or it is not known */
-    }
-    return at >= (off_t)to ? to : (uint32_t)at - (uint32_t)at % BLOCK_BYTES;
-}
-
 /*
- * The same for the whole rest of a segment, which is mostly what it was filled with. Zeros are not
- * copied: the memory has them, and a page fault for each costs more than reading it.
+ * The scan wants to see the rest of the segment, most of which was perhaps never written: looks at the block headers alone,
+ * from the back, and forgets what lies far behind the last one.
  */
-static void load_far(struct image *im, uint32_t from, uint32_t to)
+static void shorten(struct image *im)
 {
-    uint8_t *piece = malloc(PIECE_BYTES);
+    struct scan *s = &im->scan;
+    uint32_t block = s->end;
+    uint16_t first = 0;
 
-    while (piece != NULL && (from = next_data(im, from, to)) < to) {
-        const uint32_t bytes = to - from < PIECE_BYTES ? to - from : PIECE_BYTES;
+    for (; block > s->loaded; block -= BLOCK_BYTES) {
+        uint8_t header[BLOCK_HEADER_BYTES] = {0};
         size_t got = 0;
-        if (hulse_file_read(im->seg.fd, piece, bytes, from, &got) != 0) {
-            load_near(im, from, from + bytes);
-        } else if (!is_zero(piece, got)) {
-            memcpy(im->bytes + from, piece, got);
+        const struct block_id id = {
+            .offset = block - BLOCK_BYTES, .generation = s->generation, .salt = s->salt};
+        if (hulse_file_read(im->seg.fd, header, sizeof(header), id.offset, &got) == 0 &&
+            hulse_block_valid(header, &id, &first)) {
+            break;
         }
-        from += bytes;
     }
-    if (piece == NULL) {
-        load_near(im, from, to);
+    if (s->end - block > SCAN_MARGIN) {
+        s->end = block + SCAN_MARGIN;
     }
-    free(piece);
+    if (s->need > s->end) {
+        s->need = s->end;
+    }
 }
 
 enum scan_rc hulse_image_next(struct image *im, struct scan_item *out)
@@ -149,16 +132,15 @@ enum scan_rc hulse_image_next(struct image *im, struct scan_item *out)
 
     while ((rc = hulse_scan_next(s, out)) == SCAN_MORE) {
         HULSE_ASSERT(s->need > s->loaded && s->need <= s->end);
+        if (s->need == s->end && s->end - s->loaded > 2 * SCAN_MARGIN) {
+            shorten(im);
+        }
         uint32_t to = s->need;
         if (to - s->loaded < im->ahead) {
             to = s->end - s->loaded < im->ahead ? s->end : s->loaded + im->ahead;
         }
         to += (BLOCK_BYTES - to % BLOCK_BYTES) % BLOCK_BYTES;
-        if (s->need == s->end) {
-            load_far(im, s->loaded, to);
-        } else {
-            load_near(im, s->loaded, to);
-        }
+        load(im, s->loaded, to);
         s->loaded = to;
     }
     return rc;

@@ -344,7 +344,9 @@ static bool judge(struct trial *t, enum scan_rc rc)
         open_gap(t);
         return false;
     }
-    return accept(t, rc == SCAN_FRAME);
+    const struct frame *f = &t->item.frame;
+    const bool is_end = f->kind == FRAME_CLEAN && f->epoch == t->r->ended_in;
+    return accept(t, rc == SCAN_FRAME) && !is_end;
 }
 
 /* Groups go on behind all that can be read anywhere, so that nothing that was cut looks newer. */

@@ -28,6 +28,8 @@ struct recovery {
     struct state *state;
     uint64_t from;  /* the checkpoint's lsn; 0: none */
     bool look_only; /* nothing is overwritten */
+    uint32_t
+        ended_in; /* a clean stop of this epoch is the end: nothing behind it is looked at; 0: unknown */
     /* In and out. */
     struct store_report *report;
     /* Out. */

@@ -15,7 +15,6 @@ void hulse_scan_begin(struct scan *s, uint32_t at)
     s->at = at < BLOCK_BYTES ? BLOCK_BYTES : at;
     s->need = 0;
     s->written_end = 0;
-    s->damaged = false;
 }
 
 static bool is_block(const struct scan *s, uint32_t offset, uint16_t *first)
@@ -94,31 +93,24 @@ static uint32_t probe_block(const struct scan *s, uint32_t from)
 }
 
 /*
- * Behind the last block that was written in this use; from the back, for any may be damaged.
+ * Behind the last block that was written in this use; from the back, for any may be damaged. Blocks at the end may have
+ * lost their headers and kept frames.
  */
 static uint32_t find_written_end(const struct scan *s)
 {
     /* In the middle of a block there were frames in it, whatever its header says. */
     const uint32_t here = s->at % BLOCK_BYTES == 0 ? s->at : s->at + hulse_block_left(s->at);
+    uint32_t end = s->end;
     uint16_t first = 0;
 
-    for (uint32_t block = s->end; block > here; block -= BLOCK_BYTES) {
-        if (is_block(s, block - BLOCK_BYTES, &first)) {
-            return block;
-        }
+    while (end > here && !is_block(s, end - BLOCK_BYTES, &first)) {
+        end -= BLOCK_BYTES;
     }
-    return here;
-}
-
-/* The same for a log that is damaged: blocks at its end may have lost their headers and kept frames. */
-static uint32_t find_frames_end(const struct scan *s)
-{
-    for (uint32_t block = s->end; block > s->written_end; block -= BLOCK_BYTES) {
-        if (probe_block(s, block - BLOCK_BYTES + BLOCK_HEADER_BYTES) != 0) {
-            return block;
-        }
+    uint32_t block = s->end - end > SCAN_MARGIN ? end + SCAN_MARGIN : s->end;
+    while (block > end && probe_block(s, block - BLOCK_BYTES + BLOCK_HEADER_BYTES) == 0) {
+        block -= BLOCK_BYTES;
     }
-    return s->written_end;
+    return block;
 }
 
 /* The next header behind `from`, or where the written part ends. */
@@ -168,10 +160,6 @@ static enum scan_rc no_frame(struct scan *s, uint32_t start, struct scan_item *o
     if (start >= s->written_end ||
         (start + left == s->written_end && is_zero(s->bytes + start, left))) {
         return SCAN_END;
-    }
-    if (!s->damaged) {
-        s->damaged = true;
-        s->written_end = find_frames_end(s);
     }
     out->from = start;
     out->to = resync(s, start);

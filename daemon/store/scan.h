@@ -26,6 +26,9 @@ enum scan_rc {
     SCAN_END      /* nothing more was written in this use of the segment */
 };
 
+/* So far behind the last good block header frames are looked for whose blocks have lost theirs. */
+#define SCAN_MARGIN (UINT32_C(64) << 10)
+
 /* bytes[0] is the segment's first byte; [from, loaded) is there, of what could be loaded up to `end`. */
 struct scan {
     const uint8_t *bytes;
@@ -37,7 +40,6 @@ struct scan {
     uint32_t at;  /* where it goes on */
     uint32_t need;
     uint32_t written_end; /* 0: not yet known */
-    bool damaged;         /* a gap was met */
 };
 
 struct scan_item {

@@ -218,6 +218,7 @@ static hulse_status load(struct store *s, struct store_report *report, struct er
         r.at = s->place;
         r.numbers = numbers;
         r.state = s->state;
+        r.ended_in = s->directory.clean ? s->directory.epoch : 0;
         status = hulse_recover(&r, err);
     }
     if (status == HULSE_OK) {

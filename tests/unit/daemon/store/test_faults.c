@@ -5,7 +5,7 @@
  * Method: the table of calls is replaced; directories are made as they should not be.
  */
 #include "daemon/store/directory.h"
-#include "daemon/store/store.h"
+#include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/core/check.h"
 #include "tests/unit/daemon/store/store_bed.h"
 
@@ -85,6 +85,19 @@ static hulse_status publish_one(struct bed *bed, uint64_t topic, uint64_t positi
     return status;
 }
 
+/* The reader syncs as well, when it prepares a segment. */
+static void wait_prepared(const struct bed *bed)
+{
+    struct store *s = bed->store;
+    bool ready = false;
+
+    while (!ready) {
+        (void)pthread_mutex_lock(&s->lock);
+        ready = s->space.next.fd >= 0;
+        (void)pthread_mutex_unlock(&s->lock);
+    }
+}
+
 static void fails_once(_Atomic(int) *which)
 {
     struct bed bed;
@@ -93,6 +106,7 @@ static void fails_once(_Atomic(int) *which)
     bed_open(&bed, true);
     const uint64_t topic = bed_topic(&bed, "t");
     bed_publish(&bed, topic, 0, 10, 100);
+    wait_prepared(&bed);
     atomic_store_explicit(which, EIO, memory_order_relaxed);
     assert_int_equal(publish_one(&bed, topic, 10), HULSE_IO);
     assert_false(hulse_store_healthy(bed.store));
