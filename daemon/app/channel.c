@@ -183,7 +183,8 @@ hulse_status hulse_channel_create(struct session *s,
                                   struct error *err)
 {
     struct channel *ch = NULL;
-    if (s->opening < HULSE_OPENING_MAX) {
+    const bool offered = fd_a >= 0;
+    if (offered || s->opening < HULSE_OPENING_MAX) {
         ch = allocate(s, ask, err);
     } else {
         (void)hulse_fail(err, HULSE_LIMIT, "%u channels are opening already", s->opening);
@@ -196,7 +197,8 @@ hulse_status hulse_channel_create(struct session *s,
     }
     TAILQ_INSERT_TAIL(&s->channels, ch, session_link);
     s->channel_count += 1;
-    s->opening += 1;
+    ch->offered = offered;
+    s->opening += offered ? 0 : 1;
     s->bytes += charged_bytes(ch);
     s->plane->channel_count += 1;
     const hulse_status st = make_regions(ch, fd_a, err);
@@ -249,7 +251,7 @@ enum hulse_region_rc hulse_channel_ready(struct channel *ch)
     if (rc != HULSE_REGION_RC_OK) {
         return rc;
     }
-    ch->session->opening -= 1;
+    ch->session->opening -= ch->offered ? 0 : 1;
     struct hulse_region_a *a = hulse_region_a(&ch->a);
     ch->rx.ring = ch->a.ring;
     ch->rx.tail_word = &a->up_tail;
@@ -317,7 +319,7 @@ void hulse_channel_destroy(struct channel *ch)
     hulse_by_id_free(ch);
     hulse_assembly_reset(&ch->assembly);
     hulse_plane_cool(p, ch);
-    s->opening -= ch->state == CHANNEL_OPENING ? 1 : 0;
+    s->opening -= ch->state == CHANNEL_OPENING && !ch->offered ? 1 : 0;
     ch->state = CHANNEL_CLOSED;
     p->in_flight -= ch->taken - ch->finished;
     hulse_region_unmap(&ch->a);

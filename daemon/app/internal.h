@@ -42,7 +42,10 @@
 #define HULSE_BEAT_MS 500U
 /* Control answers waiting for a peer that does not read. */
 #define HULSE_REPLIES_MAX 64U
-/* Channels of a session that may be opening at one time; the library opens one after another. */
+/*
+ * Channels of a session that may be opening at one time; the library opens one after another. Those of an
+ * earlier daemon come all at once.
+ */
 #define HULSE_OPENING_MAX 4U
 /* Penalties without a quiet second between them before the session is closed. */
 #define HULSE_PENALTIES_MAX 64U
@@ -143,6 +146,7 @@ struct channel {
     bool blocked;       /* no receipt slot, no down room: nothing is taken */
     bool touched;       /* in plane.touched */
     bool mute;          /* its last producer is closing: no receipt is posted any more */
+    bool offered;       /* by ATTACH: not among session.opening, bounded as channels are */
     bool may_cut;       /* attached, nothing taken yet: it may begin inside a message (ipc B10) */
     uint32_t reopening; /* handles that are not open again; nothing is taken before */
     struct session *session;
@@ -256,8 +260,9 @@ struct session {
     uint32_t handle_count;
     struct channel_list channels;
     uint32_t channel_count;
-    uint32_t opening;          /* channels in CHANNEL_OPENING: two descriptors each */
-    bool resumed;              /* HELLO said so: ATTACH and verdicts by id may come */
+    uint32_t
+        opening;  /* channels in CHANNEL_OPENING, those offered left out: two descriptors each */
+    bool resumed; /* HELLO said so: ATTACH and verdicts by id may come */
     bool attach_refused;       /* what belongs to a refused ATTACH is passed over */
     struct channel *attaching; /* between its ATTACH and ATTACH_END */
     uint32_t attach_handles;   /* since then */

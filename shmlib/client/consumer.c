@@ -114,7 +114,8 @@ static void set_give(hulse_consumer *c)
     struct hulse_channel *ch = c->handle.channel;
 
     const uint64_t freed = c->freed_to > c->base ? c->freed_to - c->base : 0;
-    ch->give_to = c->freed_to >= c->handed_to ? ch->rx.read : freed;
+    const uint64_t to = c->freed_to >= c->handed_to ? ch->rx.read : freed;
+    ch->give_to = to > ch->give_to ? to : ch->give_to;
 }
 
 static void take(hulse_consumer *c, const struct hulse_delivery_header *h)

@@ -80,9 +80,10 @@ void hulse_unacked_hand_out(struct hulse_consumer *c, const struct hulse_id *id)
     uint32_t node = hulse_id_find(&u->ids, &key);
     if (node == HULSE_ID_NONE) {
         node = hulse_id_add(&u->ids, &key);
+    } else {
+        u->judged -= u->entries[node].state == JUDGED && u->judged != 0 ? 1 : 0;
     }
     if (node != HULSE_ID_NONE) {
-        u->judged -= u->entries[node].state == JUDGED && u->judged != 0 ? 1 : 0;
         u->entries[node] =
             (struct hulse_unacked_entry){.ref = id->ref, .word = c->handle.channel->word};
     }

@@ -28,6 +28,7 @@
 #define TOPIC "non-persistent://public/default/kill"
 
 enum {
+    MANY = 12, /* channels */
     ROUNDS_DEFAULT = 60,
     WINDOW = 64,
     PER_ROUND = 2000,
@@ -242,6 +243,30 @@ static void test_an_idle_session_drains_when_it_is_closed(void **state)
     drains_at_close(HULSE_RECEIPTS_FULL);
 }
 
+/* All are offered at once, more than may be opening otherwise. */
+static void test_many_channels(void **state)
+{
+    struct scene s;
+    hulse_producer *more[MANY];
+    (void)state;
+    set(&s, HULSE_RECEIPTS_FULL);
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_int_equal(hulse_producer_open(s.session, &more[i], TOPIC, NULL), HULSE_OK);
+    }
+    hulse_test_daemon_kill(&s.d);
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_int_equal(hulse_publish(more[i], &i, sizeof(i), NULL, 0), HULSE_OK);
+    }
+    hulse_test_daemon_again(&s.d, NULL);
+    for (unsigned i = 0; i < MANY; i++) {
+        uint64_t failed = 0;
+        assert_int_equal(hulse_sync(more[i], PATIENCE_MS, &failed), HULSE_OK);
+        assert_int_equal(failed, 0);
+        assert_int_equal(hulse_producer_close(&more[i], PATIENCE_MS), HULSE_OK);
+    }
+    strike(&s);
+}
+
 static void test_a_daemon_that_never_comes_back(void **state)
 {
     struct scene s;
@@ -375,6 +400,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_unread_receipts_outlive_their_daemons),
         cmocka_unit_test(test_a_ring_that_filled_up_meanwhile),
         cmocka_unit_test(test_an_idle_session_drains_when_it_is_closed),
+        cmocka_unit_test(test_many_channels),
         cmocka_unit_test(test_a_daemon_that_never_comes_back),
         cmocka_unit_test(test_an_event_loop_needs_nothing_but_its_descriptor),
         cmocka_unit_test(test_opens_while_the_daemon_is_away),

@@ -154,7 +154,7 @@ void hulse_ack_id_serve(const struct ack_id *a)
         }
         return;
     }
-    if (sub->over || sub->held == 0 || a->id.ledger != topic->worker->broker->epoch_s ||
+    if (sub->over || sub->held == 0 || a->id.ledger != topic->worker->broker->epoch_ms ||
         a->id.entry >= topic->next_entry) {
         return;
     }

@@ -311,7 +311,7 @@ hulse_local_create(const char *name, const struct local_params *params, struct e
     b->ops = ops;
     b->base = (struct broker){.ops = &b->ops, .name = name};
     b->params = *params;
-    b->epoch_s = hulse_clock_wall_ms() / 1000U;
+    b->epoch_ms = hulse_clock_wall_ms();
     if (params->directory != NULL && !open_store(b, err)) {
         free(b);
         return NULL;

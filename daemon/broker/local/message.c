@@ -72,7 +72,7 @@ struct message *hulse_message_create(struct local_worker *lw,
     m->outcome = HULSE_OUTCOME_FAILED_NOT_SENT;
     m->first_used = false;
     m->first.d = (struct broker_delivery){
-        .id = {.ledger = lw->broker->epoch_s, .batch = -1},
+        .id = {.ledger = lw->broker->epoch_ms, .batch = -1},
         .payload = put(&at, r->payload),
         .meta = {.partition = -1},
         .publish_time_ms = hulse_local_wall_ms(lw),

@@ -396,7 +396,8 @@ struct local_broker {
     struct store *store;      /* NULL: persistent names are refused */
     _Atomic(uint32_t) loaded; /* workers that have their topics from it */
     struct local_params params;
-    uint64_t epoch_s;
+    uint64_t
+        epoch_ms; /* ledger of what is in memory: another one after each start, also within a second */
     _Atomic(uint32_t) topic_count;
     _Atomic(bool) started[LOCAL_WORKERS_MAX];
     /* For control, which starts and stops them: NULL before and after. */

@@ -234,7 +234,7 @@ static void publish_here(struct producer *p, const struct broker_record *r)
     const uint64_t token = r->token;
     const uint32_t round = p->rounds;
     const struct broker_id id = {
-        .ledger = p->worker->broker->epoch_s, .entry = p->topic->next_entry, .batch = -1};
+        .ledger = p->worker->broker->epoch_ms, .entry = p->topic->next_entry, .batch = -1};
     p->pending += 1; /* a consumer's event may close or flush the producer */
     hulse_topic_publish(p->topic, m);
     finish(p, token, round, HULSE_OUTCOME_STORED, &id);

@@ -283,7 +283,7 @@ void hulse_topic_publish(struct topic *topic, struct message *m)
 
 bool hulse_topic_last(const struct topic *topic, struct broker_id *out)
 {
-    *out = (struct broker_id){.ledger = topic->worker->broker->epoch_s, .batch = -1};
+    *out = (struct broker_id){.ledger = topic->worker->broker->epoch_ms, .batch = -1};
     if (topic->durable != NULL) {
         *out = topic->durable->last;
         return topic->durable->has_last;
