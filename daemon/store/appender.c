@@ -87,6 +87,51 @@ bool hulse_appender_group_full(const struct appender *a, uint32_t length)
     return a->begun && behind - a->base > APPENDER_GROUP_BYTES;
 }
 
+/* From `end` on; 0: the header says enough. */
+static uint32_t next_reach(const struct appender *a, uint32_t end)
+{
+    const uint32_t step = hulse_segment_reach_step(a->segment_bytes);
+
+    if (a->seg.reach == 0 || a->seg.reach >= end) {
+        return 0;
+    }
+    return end + step < a->segment_bytes ? (end + step) / BLOCK_BYTES * BLOCK_BYTES
+                                         : a->segment_bytes;
+}
+
+/* Nothing is written where the header on the disk does not say that there may be something. */
+static int reach(struct appender *a, uint32_t end)
+{
+    const uint32_t next = next_reach(a, end);
+    int failed = 0;
+
+    if (next != 0) {
+        failed = hulse_segment_put_reach(a->io, &a->seg, a->segment_bytes, next);
+        if (failed == 0) {
+            failed = a->io->sync(a->seg.fd);
+        }
+        a->seg.reach = failed == 0 ? next : a->seg.reach;
+    }
+    return failed;
+}
+
+/* The same in time, with the sync of a group. */
+static int sync_and_reach(struct appender *a, uint32_t end)
+{
+    const uint32_t ahead = end + hulse_segment_reach_step(a->segment_bytes) / 2;
+    const uint32_t next = next_reach(a, ahead < a->segment_bytes ? ahead : a->segment_bytes);
+    int failed = 0;
+
+    if (next != 0) {
+        failed = hulse_segment_put_reach(a->io, &a->seg, a->segment_bytes, next);
+    }
+    if (failed == 0) {
+        failed = a->io->sync(a->seg.fd);
+    }
+    a->seg.reach = failed == 0 && next != 0 ? next : a->seg.reach;
+    return failed;
+}
+
 /* Writes the blocks that are complete, [base, end). */
 static int write_blocks(struct appender *a, uint32_t end)
 {
@@ -94,7 +139,10 @@ static int write_blocks(struct appender *a, uint32_t end)
     if (end == a->base) {
         return 0;
     }
-    int failed = 0;
+    int failed = reach(a, end);
+    if (failed != 0) {
+        return failed;
+    }
     do {
         /* Nothing of it was synced, so it can be written again. */
         failed = a->io->write(a->seg.fd, a->staging, end - a->base, a->base);
@@ -216,7 +264,7 @@ int hulse_appender_sync(struct appender *a)
     }
     int failed = write_blocks(a, end);
     if (failed == 0) {
-        failed = a->io->sync(a->seg.fd);
+        failed = sync_and_reach(a, end);
     }
     if (failed != 0) {
         return failed;

@@ -4,6 +4,7 @@
  */
 #include "daemon/store/directory.h"
 
+#include "daemon/core/assert.h"
 #include "daemon/store/segment.h"
 #include "daemon/store/store.h"
 
@@ -142,6 +143,7 @@ static bool segment_bytes_ok(uint64_t bytes)
 /* What the segments themselves say, when the file that should say it is lost. 0: there are none. */
 static uint32_t ask_segments(const struct directory *d, const uint64_t *numbers, size_t count)
 {
+    HULSE_ASSERT(numbers != NULL || count == 0);
     for (size_t i = 0; i < count; i++) {
         _Alignas(8) uint8_t block[BLOCK_BYTES] = {0};
         char name[SEGMENT_NAME_BYTES];
@@ -330,8 +332,10 @@ static int compare(const void *a, const void *b)
 static bool collect(DIR *dir, uint64_t **list, size_t *count)
 {
     size_t room = 0;
+    const struct dirent *entry = NULL;
 
-    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours */
+    while ((entry = readdir(dir)) != NULL) {
         uint64_t number = 0;
         if (!hulse_segment_number(entry->d_name, &number)) {
             continue;

@@ -47,7 +47,7 @@ void hulse_image_close(struct image *im)
     hulse_segment_close(&im->seg);
 }
 
-/* Whole blocks that are there. */
+/* Whole blocks that are there, as far as this use of the segment may have come. */
 static uint32_t file_end(const struct image *im)
 {
     struct stat st;
@@ -56,7 +56,9 @@ static uint32_t file_end(const struct image *im)
         return 0;
     }
     const uint64_t bytes = (uint64_t)st.st_size;
-    return bytes >= im->segment_bytes ? im->segment_bytes : (uint32_t)(bytes - bytes % BLOCK_BYTES);
+    const uint32_t end =
+        bytes >= im->segment_bytes ? im->segment_bytes : (uint32_t)(bytes - bytes % BLOCK_BYTES);
+    return im->seg.reach != 0 && im->seg.reach < end ? im->seg.reach : end;
 }
 
 void hulse_image_begin(struct image *im, uint32_t at, uint32_t end)

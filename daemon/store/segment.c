@@ -3,7 +3,7 @@
  * segment - see the header.
  *
  *   0 8 magic   8 u32 version   12 u32 segment_bytes   16 u64 number   24 u32 salt
- *   28 u32 epoch   32 u32 group   36 u32 CRC32C over 0..35
+ *   28 u32 epoch   32 u32 group   36 u32 CRC32C over 0..35   40 u32 reach   44 u32 CRC32C over 0..43
  */
 #include "daemon/store/segment.h"
 
@@ -25,9 +25,12 @@ enum {
     OFF_EPOCH = 28,
     OFF_GROUP = 32,
     OFF_CRC = 36,
+    OFF_REACH = 40,
+    OFF_REACH_CRC = 44,
     VERSION = 1,
     COPY_BYTES = 512,
-    FILL_BYTES = 1 << 20
+    FILL_BYTES = 1 << 20,
+    REACH_STEPS = 8
 };
 static const char magic[8] = {'h', 'u', 'l', 's', 'e', 'l', 'o', 'g'};
 static const char suffix[] = ".segment";
@@ -65,7 +68,25 @@ void hulse_segment_header_put(const struct segment *seg,
         hulse_put32(out + OFF_EPOCH, seg->epoch);
         hulse_put32(out + OFF_GROUP, seg->group);
         hulse_put32(out + OFF_CRC, hulse_crc32c(VERSION, out, OFF_CRC));
+        hulse_put32(out + OFF_REACH, seg->reach);
+        hulse_put32(out + OFF_REACH_CRC, hulse_crc32c(VERSION, out, OFF_REACH_CRC));
     }
+}
+
+/* Of the copies that are whole the largest, as a power cut may leave some of the one before. */
+static uint32_t get_reach(const uint8_t block[BLOCK_BYTES], const struct segment *seg)
+{
+    uint32_t reach = 0;
+
+    for (uint32_t at = 0; at < BLOCK_BYTES; at += COPY_BYTES) {
+        const uint8_t *in = block + at;
+        const uint32_t said = hulse_get32(in + OFF_REACH);
+        if (hulse_get32(in + OFF_REACH_CRC) == hulse_crc32c(VERSION, in, OFF_REACH_CRC) &&
+            hulse_get32(in + OFF_SALT) == seg->salt && said % BLOCK_BYTES == 0 && said > reach) {
+            reach = said;
+        }
+    }
+    return reach;
 }
 
 bool hulse_segment_header_get(const uint8_t block[BLOCK_BYTES],
@@ -81,6 +102,7 @@ bool hulse_segment_header_get(const uint8_t block[BLOCK_BYTES],
             seg->salt = hulse_get32(in + OFF_SALT);
             seg->epoch = hulse_get32(in + OFF_EPOCH);
             seg->group = hulse_get32(in + OFF_GROUP);
+            seg->reach = get_reach(block, seg);
             return true;
         }
     }
@@ -95,9 +117,28 @@ static int put_header(const struct segment_place *at, struct segment *seg)
     if (getrandom(&seg->salt, sizeof(seg->salt), 0) != (ssize_t)sizeof(seg->salt)) {
         return errno;
     }
+    seg->reach = hulse_segment_reach_step(at->segment_bytes);
     hulse_segment_header_put(seg, at->segment_bytes, block);
     const int failed = at->io->write(seg->fd, block, sizeof(block), 0);
     return failed != 0 ? failed : at->io->sync(seg->fd);
+}
+
+uint32_t hulse_segment_reach_step(uint32_t segment_bytes)
+{
+    return segment_bytes / REACH_STEPS;
+}
+
+int hulse_segment_put_reach(const struct file_io *io,
+                            const struct segment *seg,
+                            uint32_t segment_bytes,
+                            uint32_t reach)
+{
+    _Alignas(8) uint8_t block[BLOCK_BYTES];
+    struct segment next = *seg;
+
+    next.reach = reach;
+    hulse_segment_header_put(&next, segment_bytes, block);
+    return io->write(seg->fd, block, sizeof(block), 0);
 }
 
 /*
@@ -206,6 +247,7 @@ static int judge_header(const struct segment_place *at, const uint8_t *block, st
     seg->salt = found.salt;
     seg->epoch = found.epoch;
     seg->group = found.group;
+    seg->reach = found.reach;
     return 0;
 }
 

@@ -31,8 +31,9 @@ struct segment {
     uint32_t salt;
     uint32_t epoch; /* when it was prepared */
     uint32_t group;
-    int fd;   /* -1: none */
-    bool raw; /* parts were never written: a sync has metadata to write */
+    uint32_t reach; /* nothing is at it or behind it in this use; 0: nobody knows */
+    int fd;         /* -1: none */
+    bool raw;       /* parts were never written: a sync has metadata to write */
 };
 
 /* Where it is, for what makes files. */
@@ -66,6 +67,17 @@ int hulse_segment_reuse(const struct segment_place *at, uint64_t old, struct seg
 int hulse_segment_open(const struct segment_place *at, struct segment *seg, bool writable);
 void hulse_segment_close(struct segment *seg);
 int hulse_segment_remove(const struct segment_place *at, uint64_t number);
+
+/*
+ * How far the log may go before the header has to say more: a start reads no further than that. With it
+ * goes a sync that was due anyway, as long as a group is shorter than half of it.
+ */
+uint32_t hulse_segment_reach_step(uint32_t segment_bytes);
+/* The header's next one, not synced; seg->reach is the caller's to set when it is. */
+int hulse_segment_put_reach(const struct file_io *io,
+                            const struct segment *seg,
+                            uint32_t segment_bytes,
+                            uint32_t reach);
 
 /* Of a header block in memory; for tests and fuzzing too. */
 void hulse_segment_header_put(const struct segment *seg,

@@ -163,7 +163,7 @@ static void test_a_verdict_that_crosses_the_redelivery(void **state)
         const hulse_status st = hulse_wait(s.apps[0], 0, 10);
         assert_true(st == HULSE_OK || st == HULSE_TIMED_OUT);
         assert_int_equal(hulse_consumer_stats(s.consumer, &stats), HULSE_OK);
-    } while (hulse_poll(s.apps[0], 0) != HULSE_OK || stats.posted_records < 2 * COUNT);
+    } while (hulse_poll(s.apps[0], 0) != HULSE_OK || stats.posted_records < 2UL * COUNT);
     ack(s.consumer, &s.held[0]);
     ack(s.consumer, &s.held[1]);
     assert_int_equal(hulse_nack(s.consumer, &s.held[3].id, 1), HULSE_OK);
