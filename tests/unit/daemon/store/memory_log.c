@@ -27,7 +27,7 @@ static int sync_nothing(int fd)
 
 static const struct file_io io = {.write = write_memory, .sync = sync_nothing};
 
-void memory_log_init(struct memory_log *log, uint32_t number)
+void hulse_memory_log_init(struct memory_log *log, uint32_t number)
 {
     const struct segment_place at = {.segment_bytes = MEMORY_LOG_BYTES, .io = &io};
     struct segment seg = {.number = number, .salt = 0x5A17C0DE, .fd = -1};
@@ -42,12 +42,12 @@ void memory_log_init(struct memory_log *log, uint32_t number)
     log->end.epoch = 3;
 }
 
-void memory_log_fini(struct memory_log *log)
+void hulse_memory_log_fini(struct memory_log *log)
 {
     hulse_appender_fini(&log->end);
 }
 
-void memory_log_put(struct memory_log *log, uint32_t body_bytes)
+void hulse_memory_log_put(struct memory_log *log, uint32_t body_bytes)
 {
     static uint8_t body[MEMORY_LOG_BYTES];
     struct memory_frame *made = &log->frames[log->count];
@@ -61,7 +61,7 @@ void memory_log_put(struct memory_log *log, uint32_t body_bytes)
     uint64_t lsn = 0;
 
     assert_true(log->count < MEMORY_LOG_FRAMES);
-    bed_fill(body, body_bytes, 1, log->count);
+    hulse_bed_fill(body, body_bytes, 1, log->count);
     const bool first = !log->end.begun;
     assert_int_equal(hulse_appender_put(&log->end, &f, spans, 2, &lsn), 0);
     *made = (struct memory_frame){.from = (uint32_t)(lsn % MEMORY_LOG_BYTES),
@@ -72,12 +72,12 @@ void memory_log_put(struct memory_log *log, uint32_t body_bytes)
     log->count++;
 }
 
-void memory_log_sync(struct memory_log *log)
+void hulse_memory_log_sync(struct memory_log *log)
 {
     assert_int_equal(hulse_appender_sync(&log->end), 0);
 }
 
-void memory_log_fill(struct memory_log *log, uint64_t *random, uint32_t bytes)
+void hulse_memory_log_fill(struct memory_log *log, uint64_t *random, uint32_t bytes)
 {
     static const uint32_t sizes[] = {1, 200, 1200, 5000, 20000};
 
@@ -86,14 +86,14 @@ void memory_log_fill(struct memory_log *log, uint64_t *random, uint32_t bytes)
             const uint32_t below = sizes[test_below(random, COUNT_OF(sizes))];
             const uint32_t body_bytes = (uint32_t)test_below(random, below);
             if (hulse_appender_fits(&log->end, FRAME_HEADER_BYTES + body_bytes)) {
-                memory_log_put(log, body_bytes);
+                hulse_memory_log_put(log, body_bytes);
             }
         }
-        memory_log_sync(log);
+        hulse_memory_log_sync(log);
     }
 }
 
-struct scan memory_log_scan(const struct memory_log *log, const uint8_t *bytes)
+struct scan hulse_memory_log_scan(const struct memory_log *log, const uint8_t *bytes)
 {
     struct scan s = {.bytes = bytes,
                      .generation = (uint32_t)log->end.seg.number,

@@ -30,14 +30,14 @@ struct memory_log {
     struct memory_frame frames[MEMORY_LOG_FRAMES];
 };
 
-void memory_log_init(struct memory_log *log, uint32_t number);
-void memory_log_fini(struct memory_log *log);
+void hulse_memory_log_init(struct memory_log *log, uint32_t number);
+void hulse_memory_log_fini(struct memory_log *log);
 /* A message whose position is its index. */
-void memory_log_put(struct memory_log *log, uint32_t body_bytes);
-void memory_log_sync(struct memory_log *log);
+void hulse_memory_log_put(struct memory_log *log, uint32_t body_bytes);
+void hulse_memory_log_sync(struct memory_log *log);
 /* Random groups of random frames until the segment is filled up to `bytes`. */
-void memory_log_fill(struct memory_log *log, uint64_t *random, uint32_t bytes);
+void hulse_memory_log_fill(struct memory_log *log, uint64_t *random, uint32_t bytes);
 /* A scan over all of it, or over a copy. */
-struct scan memory_log_scan(const struct memory_log *log, const uint8_t *bytes);
+struct scan hulse_memory_log_scan(const struct memory_log *log, const uint8_t *bytes);
 
 #endif

@@ -25,12 +25,12 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
-void bed_remove(const char *path)
+void hulse_bed_remove(const char *path)
 {
     (void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-void bed_init(struct bed *bed)
+void hulse_bed_init(struct bed *bed)
 {
     *bed = (struct bed){.path = "/tmp/hulse-store-XXXXXX"};
     assert_non_null(mkdtemp(bed->path));
@@ -41,14 +41,14 @@ void bed_init(struct bed *bed)
     assert_true(hulse_inbox_init(&bed->inbox, INBOX_MAX));
 }
 
-void bed_fini(struct bed *bed)
+void hulse_bed_fini(struct bed *bed)
 {
     assert_null(bed->store);
     hulse_inbox_fini(&bed->inbox);
-    bed_remove(bed->path);
+    hulse_bed_remove(bed->path);
 }
 
-bool bed_try_open(struct bed *bed, struct error *err)
+bool hulse_bed_try_open(struct bed *bed, struct error *err)
 {
     memset(&bed->report, 0, sizeof(bed->report));
     bed->store = hulse_store_open(&bed->params, &bed->report, err);
@@ -59,41 +59,41 @@ bool bed_try_open(struct bed *bed, struct error *err)
     return true;
 }
 
-void bed_start(struct bed *bed)
+void hulse_bed_start(struct bed *bed)
 {
     struct error err = {0};
 
     assert_int_equal(hulse_store_start(bed->store, &err), HULSE_OK);
 }
 
-void bed_open(struct bed *bed, bool start)
+void hulse_bed_open(struct bed *bed, bool start)
 {
     struct error err = {0};
 
-    if (!bed_try_open(bed, &err)) {
+    if (!hulse_bed_try_open(bed, &err)) {
         fail_msg("%s", err.text);
     }
     if (start) {
-        bed_start(bed);
+        hulse_bed_start(bed);
     }
 }
 
-void bed_stop(struct bed *bed)
+void hulse_bed_stop(struct bed *bed)
 {
     hulse_store_stop(bed->store);
-    bed_wait(bed, bed->done + bed->client.under_way);
+    hulse_bed_wait(bed, bed->done + bed->client.under_way);
     hulse_store_client_fini(&bed->client);
     hulse_store_close(&bed->store);
 }
 
-void bed_crash(struct bed *bed)
+void hulse_bed_crash(struct bed *bed)
 {
     /* A store that has failed writes nothing more, also when it stops. */
     atomic_store_explicit(&bed->store->failed, 1, memory_order_relaxed);
-    bed_stop(bed);
+    hulse_bed_stop(bed);
 }
 
-void bed_wait(struct bed *bed, uint64_t done)
+void hulse_bed_wait(struct bed *bed, uint64_t done)
 {
     while (bed->done < done) {
         if (hulse_inbox_run(&bed->inbox, RUN_BUDGET) != 0) {
@@ -107,7 +107,7 @@ void bed_wait(struct bed *bed, uint64_t done)
     }
 }
 
-void bed_turn(struct bed *bed)
+void hulse_bed_turn(struct bed *bed)
 {
     const struct timespec little = {.tv_nsec = 1000000};
 
@@ -116,7 +116,7 @@ void bed_turn(struct bed *bed)
     }
 }
 
-void bed_fill(uint8_t *body, size_t bytes, uint64_t topic, uint64_t position)
+void hulse_bed_fill(uint8_t *body, size_t bytes, uint64_t topic, uint64_t position)
 {
     uint64_t state = topic * UINT64_C(0x9E3779B97F4A7C15) + position + 1;
 
@@ -145,7 +145,7 @@ static void read_done(struct store_read *rd)
     bed->done++;
 }
 
-struct bed_request *bed_request_new(struct bed *bed, enum store_kind kind)
+struct bed_request *hulse_bed_request_new(struct bed *bed, enum store_kind kind)
 {
     struct bed_request *r = calloc(1, sizeof(*r));
 
@@ -156,19 +156,20 @@ struct bed_request *bed_request_new(struct bed *bed, enum store_kind kind)
     return r;
 }
 
-void bed_request_free(struct bed_request *r)
+void hulse_bed_request_free(struct bed_request *r)
 {
     free(r->body);
     free(r);
 }
 
-struct bed_request *bed_message(struct bed *bed, uint64_t topic, uint64_t position, size_t bytes)
+struct bed_request *
+hulse_bed_message(struct bed *bed, uint64_t topic, uint64_t position, size_t bytes)
 {
-    struct bed_request *r = bed_request_new(bed, STORE_MESSAGE);
+    struct bed_request *r = hulse_bed_request_new(bed, STORE_MESSAGE);
 
     r->body = malloc(bytes + 1);
     assert_non_null(r->body);
-    bed_fill(r->body, bytes, topic, position);
+    hulse_bed_fill(r->body, bytes, topic, position);
     r->rq.topic = topic;
     r->rq.position = position;
     r->rq.seq = position;
@@ -181,36 +182,37 @@ struct bed_request *bed_message(struct bed *bed, uint64_t topic, uint64_t positi
     return r;
 }
 
-hulse_status bed_do(struct bed *bed, struct bed_request *r)
+hulse_status hulse_bed_do(struct bed *bed, struct bed_request *r)
 {
     hulse_store_submit(&bed->client, &r->rq);
     hulse_store_flush(&bed->client);
     while (r->order == 0) {
-        bed_wait(bed, bed->done + 1);
+        hulse_bed_wait(bed, bed->done + 1);
     }
     const hulse_status status = r->rq.status;
-    bed_request_free(r);
+    hulse_bed_request_free(r);
     return status;
 }
 
-uint64_t bed_topic(struct bed *bed, const char *name)
+uint64_t hulse_bed_topic(struct bed *bed, const char *name)
 {
-    struct bed_request *r = bed_request_new(bed, STORE_TOPIC_CREATE);
+    struct bed_request *r = hulse_bed_request_new(bed, STORE_TOPIC_CREATE);
 
     r->rq.name = name;
     hulse_store_submit(&bed->client, &r->rq);
     hulse_store_flush(&bed->client);
-    bed_wait(bed, bed->done + 1);
+    hulse_bed_wait(bed, bed->done + 1);
     assert_int_equal(r->rq.status, HULSE_OK);
     const uint64_t topic = r->rq.topic;
     assert_int_not_equal(topic, 0);
-    bed_request_free(r);
+    hulse_bed_request_free(r);
     return topic;
 }
 
-uint64_t bed_subscription(struct bed *bed, uint64_t topic, const char *name, uint64_t position)
+uint64_t
+hulse_bed_subscription(struct bed *bed, uint64_t topic, const char *name, uint64_t position)
 {
-    struct bed_request *r = bed_request_new(bed, STORE_SUBSCRIPTION_CREATE);
+    struct bed_request *r = hulse_bed_request_new(bed, STORE_SUBSCRIPTION_CREATE);
 
     r->rq.topic = topic;
     r->rq.name = name;
@@ -218,51 +220,53 @@ uint64_t bed_subscription(struct bed *bed, uint64_t topic, const char *name, uin
     hulse_store_submit(&bed->client, &r->rq);
     hulse_store_flush(&bed->client);
     while (r->order == 0) {
-        bed_wait(bed, bed->done + 1);
+        hulse_bed_wait(bed, bed->done + 1);
     }
     assert_int_equal(r->rq.status, HULSE_OK);
     const uint64_t subscription = r->rq.subscription;
-    bed_request_free(r);
+    hulse_bed_request_free(r);
     return subscription;
 }
 
-void bed_publish(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end, size_t bytes)
+void hulse_bed_publish(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end, size_t bytes)
 {
     struct bed_request **all = calloc(end - from + 1, sizeof(struct bed_request *));
 
     assert_non_null(all);
     const uint64_t before = bed->done;
     for (uint64_t i = from; i < end; i++) {
-        all[i - from] = bed_message(bed, topic, i, bytes);
+        all[i - from] = hulse_bed_message(bed, topic, i, bytes);
         if (i % 64 == 0) {
             hulse_store_flush(&bed->client);
         }
     }
     hulse_store_flush(&bed->client);
-    bed_wait(bed, before + end - from);
+    hulse_bed_wait(bed, before + end - from);
     for (uint64_t i = 0; i < end - from; i++) {
         assert_int_equal(all[i]->rq.status, HULSE_OK);
         assert_int_equal(all[i]->order, before + i + 1);
-        bed_request_free(all[i]);
+        hulse_bed_request_free(all[i]);
     }
     free(all);
 }
 
-hulse_status bed_ack(struct bed *bed, uint64_t topic, uint64_t sub, uint64_t from, uint64_t end)
+hulse_status
+hulse_bed_ack(struct bed *bed, uint64_t topic, uint64_t sub, uint64_t from, uint64_t end)
 {
-    struct bed_request *r = bed_request_new(bed, STORE_ACK);
+    struct bed_request *r = hulse_bed_request_new(bed, STORE_ACK);
     struct ranges ranges = {0};
 
     assert_true(hulse_ranges_add(&ranges, from, end));
     r->rq.topic = topic;
     r->rq.subscription = sub;
     r->rq.ranges = &ranges;
-    const hulse_status status = bed_do(bed, r);
+    const hulse_status status = hulse_bed_do(bed, r);
     hulse_ranges_clear(&ranges);
     return status;
 }
 
-void bed_read(struct bed *bed, struct store_read *rd, uint64_t topic, uint64_t from, uint64_t end)
+void hulse_bed_read(
+    struct bed *bed, struct store_read *rd, uint64_t topic, uint64_t from, uint64_t end)
 {
     const uint32_t under_way = bed->client.under_way;
 
@@ -274,7 +278,7 @@ void bed_read(struct bed *bed, struct store_read *rd, uint64_t topic, uint64_t f
                               .bytes_max = READ_BYTES};
     hulse_store_read_submit(&bed->client, rd);
     while (bed->client.under_way > under_way) {
-        bed_wait(bed, bed->done + 1);
+        hulse_bed_wait(bed, bed->done + 1);
     }
 }
 
@@ -283,7 +287,7 @@ static void check_message(const struct store_message *m, uint64_t topic)
     uint8_t *expected = malloc(m->body_bytes + 1);
 
     assert_non_null(expected);
-    bed_fill(expected, m->body_bytes, topic, m->position);
+    hulse_bed_fill(expected, m->body_bytes, topic, m->position);
     if (memcmp(expected, m->body, m->body_bytes) != 0) {
         fail_msg("the body at position %llu is another one", (unsigned long long)m->position);
     }
@@ -293,7 +297,7 @@ static void check_message(const struct store_message *m, uint64_t topic)
     free(expected);
 }
 
-uint64_t bed_count(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end)
+uint64_t hulse_bed_count(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end)
 {
     uint64_t count = 0;
 
@@ -302,7 +306,7 @@ uint64_t bed_count(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end)
         struct store_message m;
         size_t at = 0;
         uint64_t last = from;
-        bed_read(bed, &rd, topic, from, end);
+        hulse_bed_read(bed, &rd, topic, from, end);
         assert_int_equal(rd.status, HULSE_OK);
         assert_true(rd.next > from && rd.next <= end);
         for (uint32_t i = 0; hulse_store_read_next(&rd, &at, &m); i++) {
@@ -317,7 +321,7 @@ uint64_t bed_count(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end)
     return count;
 }
 
-void bed_file(const struct bed *bed, const char *name, char *out, size_t room)
+void hulse_bed_file(const struct bed *bed, const char *name, char *out, size_t room)
 {
     assert_true(snprintf(out, room, "%s/%s", bed->path, name) < (int)room);
 }

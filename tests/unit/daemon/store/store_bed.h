@@ -36,51 +36,55 @@ struct bed_request {
 };
 
 /* A new directory; 1 MiB segments. */
-void bed_init(struct bed *bed);
+void hulse_bed_init(struct bed *bed);
 /* Removes it. */
-void bed_fini(struct bed *bed);
+void hulse_bed_fini(struct bed *bed);
 
 /* Opens; with threads and a client when `start`. */
-void bed_open(struct bed *bed, bool start);
+void hulse_bed_open(struct bed *bed, bool start);
 /* False with *err: it cannot be opened. */
-bool bed_try_open(struct bed *bed, struct error *err);
-void bed_start(struct bed *bed);
+bool hulse_bed_try_open(struct bed *bed, struct error *err);
+void hulse_bed_start(struct bed *bed);
 /* Ends as asked. */
-void bed_stop(struct bed *bed);
+void hulse_bed_stop(struct bed *bed);
 /* Ends without saying goodbye: what is not synced may be there or not. */
-void bed_crash(struct bed *bed);
+void hulse_bed_crash(struct bed *bed);
 
 /* Runs the inbox until `done` have come back in all. */
-void bed_wait(struct bed *bed, uint64_t done);
+void hulse_bed_wait(struct bed *bed, uint64_t done);
 
 /* Runs what is in the inbox, and waits a little when that is nothing. */
-void bed_turn(struct bed *bed);
+void hulse_bed_turn(struct bed *bed);
 
 /* Bytes that follow from the topic and the position. */
-void bed_fill(uint8_t *body, size_t bytes, uint64_t topic, uint64_t position);
+void hulse_bed_fill(uint8_t *body, size_t bytes, uint64_t topic, uint64_t position);
 
-struct bed_request *bed_request_new(struct bed *bed, enum store_kind kind);
-void bed_request_free(struct bed_request *r);
+struct bed_request *hulse_bed_request_new(struct bed *bed, enum store_kind kind);
+void hulse_bed_request_free(struct bed_request *r);
 /* Submits a message; flush is the caller's. */
-struct bed_request *bed_message(struct bed *bed, uint64_t topic, uint64_t position, size_t bytes);
+struct bed_request *
+hulse_bed_message(struct bed *bed, uint64_t topic, uint64_t position, size_t bytes);
 /* Creates, waits; the id. */
-uint64_t bed_topic(struct bed *bed, const char *name);
-uint64_t bed_subscription(struct bed *bed, uint64_t topic, const char *name, uint64_t position);
+uint64_t hulse_bed_topic(struct bed *bed, const char *name);
+uint64_t
+hulse_bed_subscription(struct bed *bed, uint64_t topic, const char *name, uint64_t position);
 /* One request at a time: submits, flushes, waits, returns the status, frees. */
-hulse_status bed_do(struct bed *bed, struct bed_request *r);
+hulse_status hulse_bed_do(struct bed *bed, struct bed_request *r);
 /* Messages [from, end), waits for all, every one OK. */
-void bed_publish(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end, size_t bytes);
+void hulse_bed_publish(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end, size_t bytes);
 /* Acknowledges [from, end). */
-hulse_status bed_ack(struct bed *bed, uint64_t topic, uint64_t sub, uint64_t from, uint64_t end);
+hulse_status
+hulse_bed_ack(struct bed *bed, uint64_t topic, uint64_t sub, uint64_t from, uint64_t end);
 
 /* One read, waits; the caller frees it with hulse_store_read_free(). */
-void bed_read(struct bed *bed, struct store_read *rd, uint64_t topic, uint64_t from, uint64_t end);
-/* How many of [from, end) are there, each checked against bed_fill(); in order, none twice. */
-uint64_t bed_count(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end);
+void hulse_bed_read(
+    struct bed *bed, struct store_read *rd, uint64_t topic, uint64_t from, uint64_t end);
+/* How many of [from, end) are there, each checked against hulse_bed_fill(); in order, none twice. */
+uint64_t hulse_bed_count(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end);
 
 /* Path of a file in the directory. */
-void bed_file(const struct bed *bed, const char *name, char *out, size_t room);
+void hulse_bed_file(const struct bed *bed, const char *name, char *out, size_t room);
 /* Removes a directory with all that is in it. */
-void bed_remove(const char *path);
+void hulse_bed_remove(const char *path);
 
 #endif

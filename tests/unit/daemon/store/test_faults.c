@@ -68,20 +68,20 @@ static void begin(struct bed *bed)
     atomic_store_explicit(&sync_error, 0, memory_order_relaxed);
     atomic_store_explicit(&allocate_error, 0, memory_order_relaxed);
     atomic_store_explicit(&refused, 0, memory_order_relaxed);
-    bed_init(bed);
+    hulse_bed_init(bed);
     bed->params.io = &bad_io;
 }
 
 static hulse_status publish_one(struct bed *bed, uint64_t topic, uint64_t position)
 {
-    struct bed_request *r = bed_message(bed, topic, position, 100);
+    struct bed_request *r = hulse_bed_message(bed, topic, position, 100);
 
     hulse_store_flush(&bed->client);
     while (r->order == 0) {
-        bed_wait(bed, bed->done + 1);
+        hulse_bed_wait(bed, bed->done + 1);
     }
     const hulse_status status = r->rq.status;
-    bed_request_free(r);
+    hulse_bed_request_free(r);
     return status;
 }
 
@@ -103,9 +103,9 @@ static void fails_once(_Atomic(int) *which)
     struct bed bed;
 
     begin(&bed);
-    bed_open(&bed, true);
-    const uint64_t topic = bed_topic(&bed, "t");
-    bed_publish(&bed, topic, 0, 10, 100);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, 10, 100);
     wait_prepared(&bed);
     atomic_store_explicit(which, EIO, memory_order_relaxed);
     assert_int_equal(publish_one(&bed, topic, 10), HULSE_IO);
@@ -114,17 +114,17 @@ static void fails_once(_Atomic(int) *which)
     atomic_store_explicit(which, 0, memory_order_relaxed);
     const unsigned before = atomic_load_explicit(&syncs, memory_order_relaxed);
     assert_int_equal(publish_one(&bed, topic, 11), HULSE_IO);
-    assert_int_equal(bed_ack(&bed, topic, 1, 0, 1), HULSE_IO);
-    assert_int_equal(bed_count(&bed, topic, 0, 10), 10);
-    bed_stop(&bed);
+    assert_int_equal(hulse_bed_ack(&bed, topic, 1, 0, 1), HULSE_IO);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 10), 10);
+    hulse_bed_stop(&bed);
     assert_int_equal(atomic_load_explicit(&syncs, memory_order_relaxed), before);
-    bed_open(&bed, true);
+    hulse_bed_open(&bed, true);
     assert_false(bed.report.clean);
-    assert_int_equal(bed_count(&bed, topic, 0, 10), 10);
-    assert_int_equal(bed_count(&bed, topic, 11, 20), 0);
-    bed_publish(&bed, topic, 20, 30, 100);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 10), 10);
+    assert_int_equal(hulse_bed_count(&bed, topic, 11, 20), 0);
+    hulse_bed_publish(&bed, topic, 20, 30, 100);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void test_after_a_failed_sync_nothing_is_stored(void **state)
@@ -144,7 +144,7 @@ static void wait_for_refusal(struct bed *bed)
     const unsigned before = atomic_load_explicit(&refused, memory_order_relaxed);
 
     while (atomic_load_explicit(&refused, memory_order_relaxed) == before) {
-        bed_turn(bed);
+        hulse_bed_turn(bed);
     }
 }
 
@@ -157,12 +157,12 @@ static void test_a_full_disk_makes_messages_wait(void **state)
 
     (void)state;
     begin(&bed);
-    bed_open(&bed, true);
-    const uint64_t topic = bed_topic(&bed, "t");
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
     atomic_store_explicit(&allocate_error, ENOSPC, memory_order_relaxed);
     const uint64_t before = bed.done;
     for (uint64_t i = 0; i < COUNT; i++) {
-        all[i] = bed_message(&bed, topic, i, 10000);
+        all[i] = hulse_bed_message(&bed, topic, i, 10000);
     }
     hulse_store_flush(&bed.client);
     wait_for_refusal(&bed);
@@ -170,15 +170,15 @@ static void test_a_full_disk_makes_messages_wait(void **state)
     assert_true(bed.done < before + COUNT);
     assert_true(hulse_store_healthy(bed.store));
     atomic_store_explicit(&allocate_error, 0, memory_order_relaxed);
-    bed_wait(&bed, before + COUNT);
+    hulse_bed_wait(&bed, before + COUNT);
     for (uint64_t i = 0; i < COUNT; i++) {
         assert_int_equal(all[i]->rq.status, HULSE_OK);
         assert_int_equal(all[i]->order, before + i + 1);
-        bed_request_free(all[i]);
+        hulse_bed_request_free(all[i]);
     }
-    assert_int_equal(bed_count(&bed, topic, 0, COUNT), COUNT);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, COUNT), COUNT);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void test_a_write_without_space_is_repeated(void **state)
@@ -187,23 +187,23 @@ static void test_a_write_without_space_is_repeated(void **state)
 
     (void)state;
     begin(&bed);
-    bed_open(&bed, true);
-    const uint64_t topic = bed_topic(&bed, "t");
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
     atomic_store_explicit(&write_error, ENOSPC, memory_order_relaxed);
-    struct bed_request *r = bed_message(&bed, topic, 0, 100);
+    struct bed_request *r = hulse_bed_message(&bed, topic, 0, 100);
     hulse_store_flush(&bed.client);
     wait_for_refusal(&bed);
     wait_for_refusal(&bed);
     assert_int_equal(r->order, 0);
     atomic_store_explicit(&write_error, 0, memory_order_relaxed);
     while (r->order == 0) {
-        bed_wait(&bed, bed.done + 1);
+        hulse_bed_wait(&bed, bed.done + 1);
     }
     assert_int_equal(r->rq.status, HULSE_OK);
-    bed_request_free(r);
-    assert_int_equal(bed_count(&bed, topic, 0, 1), 1);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_request_free(r);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 1), 1);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* ---- directories ------------------------------------------------------------------------- */
@@ -212,7 +212,7 @@ static void refuses(struct bed *bed, hulse_status status, const char *word)
 {
     struct error err = {0};
 
-    assert_false(bed_try_open(bed, &err));
+    assert_false(hulse_bed_try_open(bed, &err));
     if (err.status != status || strstr(err.text, word) == NULL) {
         fail_msg("%d: %s", err.status, err.text);
     }
@@ -222,7 +222,7 @@ static void put_file(const struct bed *bed, const char *name, const char *text)
 {
     char path[256];
 
-    bed_file(bed, name, path, sizeof(path));
+    hulse_bed_file(bed, name, path, sizeof(path));
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
@@ -237,10 +237,10 @@ static void test_the_lock_of_the_dead_is_waited_for(void **state)
     char text[64];
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
-    bed_stop(&bed);
-    bed_file(&bed, STORE_LOCK_NAME, path, sizeof(path));
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    hulse_bed_file(&bed, STORE_LOCK_NAME, path, sizeof(path));
     const pid_t dead = fork();
     if (dead == 0) {
         _exit(0);
@@ -257,10 +257,10 @@ static void test_the_lock_of_the_dead_is_waited_for(void **state)
         _exit(0);
     }
     (void)close(fd);
-    bed_open(&bed, true);
-    bed_stop(&bed);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
     assert_int_equal(waitpid(heir, NULL, 0), heir);
-    bed_fini(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void test_a_directory_in_use_is_refused(void **state)
@@ -270,15 +270,15 @@ static void test_a_directory_in_use_is_refused(void **state)
     char pid[32];
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
     other = bed;
     (void)snprintf(pid, sizeof(pid), "process %d ", (int)getpid());
     refuses(&other, HULSE_BUSY, pid);
-    bed_stop(&bed);
-    bed_open(&bed, true);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void test_a_newer_directory_is_refused_and_left_alone(void **state)
@@ -287,13 +287,13 @@ static void test_a_newer_directory_is_refused_and_left_alone(void **state)
     struct bed bed;
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, false);
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, false);
     hulse_store_client_fini(&bed.client);
     hulse_store_close(&bed.store);
     put_file(&bed, "format", newer);
     refuses(&bed, HULSE_UNSUPPORTED, "newer version");
-    bed_fini(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void test_a_parent_that_is_missing_is_named(void **state)
@@ -302,14 +302,14 @@ static void test_a_parent_that_is_missing_is_named(void **state)
     char path[256];
 
     (void)state;
-    bed_init(&bed);
-    bed_file(&bed, "not/there", path, sizeof(path));
+    hulse_bed_init(&bed);
+    hulse_bed_file(&bed, "not/there", path, sizeof(path));
     bed.params.directory = path;
     refuses(&bed, HULSE_IO, "parent directory does not exist");
-    bed_file(&bed, "file", path, sizeof(path));
+    hulse_bed_file(&bed, "file", path, sizeof(path));
     put_file(&bed, "file", "x");
     refuses(&bed, HULSE_IO, path);
-    bed_fini(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* As somebody who may not write. */
@@ -322,9 +322,9 @@ static void test_a_directory_of_somebody_else_is_refused(void **state)
     if (geteuid() != 0) {
         skip();
     }
-    bed_init(&bed);
-    bed_open(&bed, true);
-    bed_stop(&bed);
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
     assert_int_equal(chmod(bed.path, 0755), 0);
     const pid_t child = fork();
     assert_true(child >= 0);
@@ -340,7 +340,7 @@ static void test_a_directory_of_somebody_else_is_refused(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
-    bed_fini(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* The format file is lost or holds anything: the segments know it. */
@@ -352,24 +352,24 @@ static void test_a_lost_format_is_found_again(void **state)
     char path[256];
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
-    const uint64_t topic = bed_topic(&bed, "t");
-    bed_publish(&bed, topic, 0, 100, 100);
-    bed_stop(&bed);
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, 100, 100);
+    hulse_bed_stop(&bed);
     bed.params.segment_bytes = 4 * BED_SEGMENT_BYTES;
     for (size_t i = 0; i <= COUNT_OF(texts); i++) {
         if (i < COUNT_OF(texts)) {
             put_file(&bed, "format", texts[i]);
         } else {
-            bed_file(&bed, "format", path, sizeof(path));
+            hulse_bed_file(&bed, "format", path, sizeof(path));
             assert_int_equal(unlink(path), 0);
         }
-        bed_open(&bed, true);
-        assert_int_equal(bed_count(&bed, topic, 0, 100), 100);
-        bed_stop(&bed);
+        hulse_bed_open(&bed, true);
+        assert_int_equal(hulse_bed_count(&bed, topic, 0, 100), 100);
+        hulse_bed_stop(&bed);
     }
-    bed_fini(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* Every other file of the directory is gone or junk: it opens. */
@@ -381,25 +381,25 @@ static void test_any_file_may_be_gone(void **state)
 
     (void)state;
     for (unsigned junk = 0; junk < 2; junk++) {
-        bed_init(&bed);
-        bed_open(&bed, true);
-        const uint64_t topic = bed_topic(&bed, "t");
-        bed_stop(&bed);
+        hulse_bed_init(&bed);
+        hulse_bed_open(&bed, true);
+        const uint64_t topic = hulse_bed_topic(&bed, "t");
+        hulse_bed_stop(&bed);
         for (size_t i = 0; i < COUNT_OF(names); i++) {
             char path[256];
-            bed_file(&bed, names[i], path, sizeof(path));
+            hulse_bed_file(&bed, names[i], path, sizeof(path));
             if (junk != 0) {
                 put_file(&bed, names[i], "junk junk junk junk");
             } else {
                 (void)unlink(path);
             }
-            bed_open(&bed, true);
+            hulse_bed_open(&bed, true);
             assert_int_equal(hulse_store_epoch(bed.store), i + 2);
-            bed_publish(&bed, topic, 10 * i, 10 * i + 10, 100);
-            assert_int_equal(bed_count(&bed, topic, 0, 10 * i + 10), 10 * i + 10);
-            bed_stop(&bed);
+            hulse_bed_publish(&bed, topic, 10 * i, 10 * i + 10, 100);
+            assert_int_equal(hulse_bed_count(&bed, topic, 0, 10 * i + 10), 10 * i + 10);
+            hulse_bed_stop(&bed);
         }
-        bed_fini(&bed);
+        hulse_bed_fini(&bed);
     }
 }
 

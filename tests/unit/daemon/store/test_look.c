@@ -24,18 +24,18 @@ static uint64_t sub;
 
 static void begin(void)
 {
-    bed_init(&bed);
-    bed_open(&bed, true);
-    topic = bed_topic(&bed, "t");
-    sub = bed_subscription(&bed, topic, "s", 0);
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    topic = hulse_bed_topic(&bed, "t");
+    sub = hulse_bed_subscription(&bed, topic, "s", 0);
 }
 
 static void fill(void)
 {
     begin();
-    bed_publish(&bed, topic, 0, MESSAGES, BYTES);
-    assert_int_equal(bed_ack(&bed, topic, sub, 0, ACKED), HULSE_OK);
-    assert_int_equal(bed_ack(&bed, topic, sub, ACKED + 1, ACKED + 2), HULSE_OK);
+    hulse_bed_publish(&bed, topic, 0, MESSAGES, BYTES);
+    assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, ACKED), HULSE_OK);
+    assert_int_equal(hulse_bed_ack(&bed, topic, sub, ACKED + 1, ACKED + 2), HULSE_OK);
 }
 
 static struct store_findings check_stopped(const char *path)
@@ -54,7 +54,7 @@ static void flip(const char *segment, off_t at)
     char path[BED_PATH_BYTES + 64];
     uint8_t byte = 0;
 
-    bed_file(&bed, segment, path, sizeof(path));
+    hulse_bed_file(&bed, segment, path, sizeof(path));
     const int fd = open(path, O_RDWR);
     assert_true(fd >= 0);
     assert_int_equal(pread(fd, &byte, 1, at), 1);
@@ -69,7 +69,7 @@ static void first_segment(char *out, size_t room)
 
     for (unsigned n = 1; n < 10; n++) {
         (void)snprintf(out, room, "log/%010u.segment", n);
-        bed_file(&bed, out, path, sizeof(path));
+        hulse_bed_file(&bed, out, path, sizeof(path));
         if (access(path, F_OK) == 0) {
             return;
         }
@@ -81,7 +81,7 @@ static void test_a_whole_store_is_good(void **state)
 {
     (void)state;
     fill();
-    bed_stop(&bed);
+    hulse_bed_stop(&bed);
     const struct store_findings f = check_stopped(bed.path);
     assert_true(hulse_store_findings_good(&f));
     assert_int_equal(f.topics, 1);
@@ -89,7 +89,7 @@ static void test_a_whole_store_is_good(void **state)
     assert_int_equal(f.messages, MESSAGES);
     assert_int_equal(f.waiting_messages, MESSAGES - ACKED - 1);
     assert_true(f.segments >= 3 && f.records > MESSAGES);
-    bed_fini(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void test_a_flipped_byte_is_found_and_what_it_cost(void **state)
@@ -99,7 +99,7 @@ static void test_a_flipped_byte_is_found_and_what_it_cost(void **state)
 
     (void)state;
     fill();
-    bed_stop(&bed);
+    hulse_bed_stop(&bed);
     first_segment(segment, sizeof(segment));
     flip(segment, 30000); /* of a message that is acknowledged */
     struct store_findings f = check_stopped(bed.path);
@@ -110,13 +110,13 @@ static void test_a_flipped_byte_is_found_and_what_it_cost(void **state)
     /* A second time: it has changed nothing. */
     f = check_stopped(bed.path);
     assert_int_equal(f.damaged_records, 1);
-    bed_open(&bed, true);
-    assert_int_equal(bed_count(&bed, topic, ACKED, MESSAGES), MESSAGES - ACKED);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(hulse_bed_count(&bed, topic, ACKED, MESSAGES), MESSAGES - ACKED);
     assert_int_equal(hulse_store_check_running(bed.store, NULL, &f, &err), HULSE_OK);
     assert_int_equal(f.damaged_records, 1);
     assert_int_equal(f.lost_messages, 0);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void test_messages_that_somebody_waits_for_are_missed(void **state)
@@ -127,7 +127,7 @@ static void test_messages_that_somebody_waits_for_are_missed(void **state)
 
     (void)state;
     fill();
-    bed_stop(&bed);
+    hulse_bed_stop(&bed);
     first_segment(segment, sizeof(segment));
     assert_int_equal(sscanf(segment, "log/%u", &number), 1); /* NOLINT(cert-err34-c) */
     (void)snprintf(segment, sizeof(segment), "log/%010u.segment", number + 1);
@@ -136,12 +136,12 @@ static void test_messages_that_somebody_waits_for_are_missed(void **state)
     assert_int_equal(f.damaged_records, 1);
     assert_int_equal(f.lost_messages, 1);
     assert_int_equal(f.waiting_messages, MESSAGES - ACKED - 2);
-    bed_file(&bed, segment, path, sizeof(path));
+    hulse_bed_file(&bed, segment, path, sizeof(path));
     assert_int_equal(unlink(path), 0);
     f = check_stopped(bed.path);
     assert_false(hulse_store_findings_good(&f));
     assert_true(f.lost_messages > 500);
-    bed_fini(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* Flips the last byte that is not zero in the newest segment. */
@@ -153,7 +153,7 @@ static void tear_the_end(void)
 
     for (unsigned n = 64; n > 0; n--) {
         (void)snprintf(segment, sizeof(segment), "log/%010u.segment", n);
-        bed_file(&bed, segment, path, sizeof(path));
+        hulse_bed_file(&bed, segment, path, sizeof(path));
         const int fd = open(path, O_RDONLY);
         if (fd < 0) {
             continue;
@@ -174,7 +174,7 @@ static void test_an_unfinished_end_is_no_damage_and_stays(void **state)
 {
     (void)state;
     fill();
-    bed_crash(&bed);
+    hulse_bed_crash(&bed);
     /* The last group, as if it had not been written to its end. */
     struct store_findings f = check_stopped(bed.path);
     assert_int_equal(f.unfinished_bytes, 0);
@@ -187,7 +187,7 @@ static void test_an_unfinished_end_is_no_damage_and_stays(void **state)
         assert_int_equal(f.damaged_records, 0);
         assert_true(hulse_store_findings_good(&f));
     }
-    bed_fini(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void test_what_is_no_store_or_is_in_use_is_refused(void **state)
@@ -207,8 +207,8 @@ static void test_what_is_no_store_or_is_in_use_is_refused(void **state)
     assert_non_null(strstr(err.text, "not empty"));
     assert_int_equal(hulse_store_backup_running(bed.store, "/proc/none/of", NULL, &b, &err),
                      HULSE_IO);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* ---- while it runs ----------------------------------------------------------------------- */
@@ -259,9 +259,9 @@ static uint64_t go_on_meanwhile(void *(*run)(void *), void *argument, uint64_t f
     atomic_store_explicit(&finished, 0, memory_order_relaxed);
     assert_int_equal(pthread_create(&thread, NULL, run, argument), 0);
     do {
-        bed_publish(&bed, topic, from, from + 100, BYTES);
+        hulse_bed_publish(&bed, topic, from, from + 100, BYTES);
         from += 100;
-        assert_int_equal(bed_ack(&bed, topic, sub, 0, from - 50), HULSE_OK);
+        assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, from - 50), HULSE_OK);
     } while (atomic_load_explicit(&finished, memory_order_acquire) == 0 && from < 9000);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(atomic_load_explicit(&finished, memory_order_acquire), 1);
@@ -272,10 +272,10 @@ static void test_a_check_while_messages_come_and_go(void **state)
 {
     (void)state;
     begin();
-    bed_publish(&bed, topic, 0, MESSAGES, BYTES);
+    hulse_bed_publish(&bed, topic, 0, MESSAGES, BYTES);
     assert_true(go_on_meanwhile(check_it, NULL, MESSAGES) > MESSAGES);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 struct expected {
@@ -302,31 +302,31 @@ static void test_a_backup_while_messages_come_and_go(void **state)
 
     (void)state;
     begin();
-    bed_publish(&bed, topic, 0, MESSAGES, BYTES);
+    hulse_bed_publish(&bed, topic, 0, MESSAGES, BYTES);
     (void)snprintf(copy_path, sizeof(copy_path), "%s-copy", bed.path);
     const uint64_t end = go_on_meanwhile(copy_it, &b, MESSAGES);
     assert_true(b.segments >= 1 && b.bytes > 0);
-    bed_stop(&bed);
+    hulse_bed_stop(&bed);
 
     struct store_findings f = check_stopped(copy_path);
     assert_true(hulse_store_findings_good(&f));
     copy = bed;
-    bed_init(&bed);
-    bed_remove(bed.path);
+    hulse_bed_init(&bed);
+    hulse_bed_remove(bed.path);
     assert_int_equal(rename(copy_path, bed.path), 0);
-    bed_open(&bed, false);
+    hulse_bed_open(&bed, false);
     assert_false(bed.report.state_lost);
     assert_int_equal(bed.report.damaged_records + bed.report.lost_messages, 0);
     hulse_store_each_topic(bed.store, look_at_topic, &e);
     assert_int_equal(e.topics, 1);
     assert_true(e.next >= MESSAGES && e.next <= end);
-    bed_start(&bed);
+    hulse_bed_start(&bed);
     const uint64_t first = e.next - 40; /* not acknowledged when it was the end */
-    assert_int_equal(bed_count(&bed, topic, first, e.next), 40);
-    bed_publish(&bed, topic, e.next, e.next + 10, BYTES);
-    bed_stop(&bed);
-    bed_fini(&bed);
-    bed_fini(&copy);
+    assert_int_equal(hulse_bed_count(&bed, topic, first, e.next), 40);
+    hulse_bed_publish(&bed, topic, e.next, e.next + 10, BYTES);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+    hulse_bed_fini(&copy);
 }
 
 static void test_a_backup_of_a_stopped_store_is_the_same(void **state)
@@ -336,7 +336,7 @@ static void test_a_backup_of_a_stopped_store_is_the_same(void **state)
 
     (void)state;
     fill();
-    bed_stop(&bed);
+    hulse_bed_stop(&bed);
     const struct store_findings before = check_stopped(bed.path);
     (void)snprintf(copy_path, sizeof(copy_path), "%s-copy", bed.path);
     assert_int_equal(mkdir(copy_path, 0700), 0);
@@ -346,8 +346,8 @@ static void test_a_backup_of_a_stopped_store_is_the_same(void **state)
     assert_int_equal(after.messages, before.messages);
     assert_int_equal(after.waiting_messages, before.waiting_messages);
     assert_int_equal(after.subscriptions, before.subscriptions);
-    bed_remove(copy_path);
-    bed_fini(&bed);
+    hulse_bed_remove(copy_path);
+    hulse_bed_fini(&bed);
 }
 
 /* The checkpoint in the copy knows all segments; one may have been used again since. */
@@ -360,9 +360,9 @@ static void test_a_segment_that_nobody_needs_is_not_missed(void **state)
 
     (void)state;
     begin();
-    bed_publish(&bed, topic, 0, MESSAGES, BYTES);
-    assert_int_equal(bed_ack(&bed, topic, sub, 0, MESSAGES - 10), HULSE_OK);
-    bed_stop(&bed);
+    hulse_bed_publish(&bed, topic, 0, MESSAGES, BYTES);
+    assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, MESSAGES - 10), HULSE_OK);
+    hulse_bed_stop(&bed);
     (void)snprintf(copy_path, sizeof(copy_path), "%s-copy", bed.path);
     assert_int_equal(hulse_store_backup(bed.path, copy_path, &b, &err), HULSE_OK);
     first_segment(segment, sizeof(segment));
@@ -373,13 +373,13 @@ static void test_a_segment_that_nobody_needs_is_not_missed(void **state)
     assert_int_equal(f.segments, b.segments - 1);
     /* One that somebody needs is. */
     (void)snprintf(path, sizeof(path), "%s/log", copy_path);
-    bed_remove(path);
+    hulse_bed_remove(path);
     assert_int_equal(mkdir(path, 0700), 0);
     f = check_stopped(copy_path);
     assert_true(f.missing_segments >= 1);
     assert_int_equal(f.lost_messages, 10);
-    bed_remove(copy_path);
-    bed_fini(&bed);
+    hulse_bed_remove(copy_path);
+    hulse_bed_fini(&bed);
 }
 
 int main(void)

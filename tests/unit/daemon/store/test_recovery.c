@@ -167,24 +167,24 @@ static void make_torn(struct torn *t, unsigned singles)
     t->after = malloc(BED_SEGMENT_BYTES);
     t->now = malloc(BED_SEGMENT_BYTES);
     assert_true(t->before != NULL && t->after != NULL && t->now != NULL);
-    bed_init(&t->bed);
+    hulse_bed_init(&t->bed);
     use_fast_io(&t->bed);
-    bed_open(&t->bed, true);
-    t->topic = bed_topic(&t->bed, "t");
+    hulse_bed_open(&t->bed, true);
+    t->topic = hulse_bed_topic(&t->bed, "t");
     for (unsigned i = 0; i < singles; i++) {
-        bed_publish(&t->bed, t->topic, i, i + 1, 100);
+        hulse_bed_publish(&t->bed, t->topic, i, i + 1, 100);
     }
     read_segment(&t->bed, 1, t->before);
     const uint64_t done = t->bed.done;
     for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
-        last[i] = bed_message(&t->bed, t->topic, singles + i, sizes[i]);
+        last[i] = hulse_bed_message(&t->bed, t->topic, singles + i, sizes[i]);
     }
     hulse_store_flush(&t->bed.client);
-    bed_wait(&t->bed, done + COUNT_OF(sizes));
+    hulse_bed_wait(&t->bed, done + COUNT_OF(sizes));
     for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
-        bed_request_free(last[i]);
+        hulse_bed_request_free(last[i]);
     }
-    bed_crash(&t->bed);
+    hulse_bed_crash(&t->bed);
     read_segment(&t->bed, 1, t->after);
     find_ends(t);
 }
@@ -200,7 +200,7 @@ static void shorten(const struct torn *t)
 
 static void drop_torn(struct torn *t)
 {
-    bed_fini(&t->bed);
+    hulse_bed_fini(&t->bed);
     free(t->before);
     free(t->after);
     free(t->now);
@@ -303,15 +303,15 @@ static void test_what_was_cut_stays_away(void **state)
         }
         write_segment(&t.bed, 1, t.now, t.from, t.to);
         look(&t.bed, &found);
-        bed_open(&t.bed, true);
-        assert_int_equal(bed_count(&t.bed, t.topic, 0, 100), found.next_position);
+        hulse_bed_open(&t.bed, true);
+        assert_int_equal(hulse_bed_count(&t.bed, t.topic, 0, 100), found.next_position);
         /* Smaller than what was cut, so that its rest would lie behind. */
-        bed_publish(&t.bed, t.topic, found.next_position, found.next_position + 1, 20);
-        bed_crash(&t.bed);
-        bed_open(&t.bed, true);
+        hulse_bed_publish(&t.bed, t.topic, found.next_position, found.next_position + 1, 20);
+        hulse_bed_crash(&t.bed);
+        hulse_bed_open(&t.bed, true);
         assert_int_equal(t.bed.report.cut_bytes, 0);
-        assert_int_equal(bed_count(&t.bed, t.topic, 0, 100), found.next_position + 1);
-        bed_stop(&t.bed);
+        assert_int_equal(hulse_bed_count(&t.bed, t.topic, 0, 100), found.next_position + 1);
+        hulse_bed_stop(&t.bed);
         drop_torn(&t);
     }
 }
@@ -370,20 +370,20 @@ static void make_wide(struct wide *w, uint64_t *random)
     uint64_t next = 0;
 
     memset(w, 0, sizeof(*w));
-    bed_init(&w->bed);
+    hulse_bed_init(&w->bed);
     use_fast_io(&w->bed);
-    bed_open(&w->bed, true);
-    w->topic = bed_topic(&w->bed, "t");
+    hulse_bed_open(&w->bed, true);
+    w->topic = hulse_bed_topic(&w->bed, "t");
     while (next < 3000) {
         const uint64_t count = 1 + test_below(random, 40);
-        bed_publish(&w->bed, w->topic, next, next + count, test_below(random, 2000));
+        hulse_bed_publish(&w->bed, w->topic, next, next + count, test_below(random, 2000));
         next += count;
     }
-    bed_publish(&w->bed, w->topic, next, next + 1, 100); /* the last group */
+    hulse_bed_publish(&w->bed, w->topic, next, next + 1, 100); /* the last group */
     struct store_figures figures;
     hulse_store_figures(w->bed.store, &figures);
     w->segments = figures.log_bytes / BED_SEGMENT_BYTES;
-    bed_crash(&w->bed);
+    hulse_bed_crash(&w->bed);
     assert_true(w->segments >= 3 && w->segments < SEGMENTS_MAX);
     find_places(w);
     w->now = malloc(BED_SEGMENT_BYTES);
@@ -401,7 +401,7 @@ static void drop_wide(struct wide *w)
         free(w->good[number]);
     }
     free(w->now);
-    bed_fini(&w->bed);
+    hulse_bed_fini(&w->bed);
 }
 
 /* Flips some bytes of one segment; which records may be hurt by it. Returns how many flips are in none. */
@@ -479,23 +479,23 @@ static void test_a_damaged_store_goes_on(void **state)
         make_wide(&wide, &random);
         (void)hurt(&wide, &random, 1);
         (void)hurt(&wide, &random, 2);
-        bed_open(&wide.bed, true);
+        hulse_bed_open(&wide.bed, true);
         uint64_t broken = 0;
         for (uint32_t i = 0; i < wide.count; i++) {
             broken += wide.places[i].hurt;
         }
         /* The topic's own record may be among them: then it has no name any more, and says so. */
         if (wide.bed.report.topics == 1) {
-            const uint64_t there = bed_count(&wide.bed, wide.topic, 0, 5000);
+            const uint64_t there = hulse_bed_count(&wide.bed, wide.topic, 0, 5000);
             assert_true(there + broken + 2 >= wide.count);
-            bed_publish(&wide.bed, wide.topic, 5000, 5100, 100);
-            assert_int_equal(bed_count(&wide.bed, wide.topic, 5000, 5100), 100);
+            hulse_bed_publish(&wide.bed, wide.topic, 5000, 5100, 100);
+            assert_int_equal(hulse_bed_count(&wide.bed, wide.topic, 5000, 5100), 100);
         } else {
             assert_true(wide.bed.report.homeless_records > 2000);
         }
-        bed_stop(&wide.bed);
-        bed_open(&wide.bed, true);
-        bed_stop(&wide.bed);
+        hulse_bed_stop(&wide.bed);
+        hulse_bed_open(&wide.bed, true);
+        hulse_bed_stop(&wide.bed);
         drop_wide(&wide);
     }
 }
@@ -520,12 +520,12 @@ static void test_missing_segments_end_no_start(void **state)
                 remove_segment(&wide.bed, number);
             }
         }
-        bed_open(&wide.bed, true);
+        hulse_bed_open(&wide.bed, true);
         assert_int_equal(hulse_store_epoch(wide.bed.store), 2);
-        const uint64_t topic = bed_topic(&wide.bed, "t");
-        bed_publish(&wide.bed, topic, 10000, 10100, 100);
-        assert_int_equal(bed_count(&wide.bed, topic, 10000, 10100), 100);
-        bed_stop(&wide.bed);
+        const uint64_t topic = hulse_bed_topic(&wide.bed, "t");
+        hulse_bed_publish(&wide.bed, topic, 10000, 10100, 100);
+        assert_int_equal(hulse_bed_count(&wide.bed, topic, 10000, 10100), 100);
+        hulse_bed_stop(&wide.bed);
         drop_wide(&wide);
     }
 }
@@ -546,15 +546,15 @@ static void test_segments_of_any_shape_end_no_start(void **state)
         } else {
             assert_int_equal(truncate(path, how == 1 ? 100000 : how == 2 ? 100 : 0), 0);
         }
-        bed_open(&wide.bed, true);
+        hulse_bed_open(&wide.bed, true);
         if (how == 0) {
             assert_true(wide.bed.report.damaged_bytes >= BED_SEGMENT_BYTES - BLOCK_BYTES);
         }
         assert_int_equal(wide.bed.report.topics, 1);
-        const uint64_t there = bed_count(&wide.bed, wide.topic, 0, 5000);
+        const uint64_t there = hulse_bed_count(&wide.bed, wide.topic, 0, 5000);
         assert_true(there > 500 && there < wide.count);
-        bed_publish(&wide.bed, wide.topic, 5000, 5100, 100);
-        bed_stop(&wide.bed);
+        hulse_bed_publish(&wide.bed, wide.topic, 5000, 5100, 100);
+        hulse_bed_stop(&wide.bed);
         drop_wide(&wide);
     }
 }

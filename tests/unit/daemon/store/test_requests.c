@@ -27,27 +27,27 @@ static void test_unknown_topics_and_bad_records_are_refused(void **state)
     static char name[STORE_NAME_MAX + 2];
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
-    const uint64_t topic = bed_topic(&bed, "t");
-    r = bed_message(&bed, topic + 1, 0, 10);
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    r = hulse_bed_message(&bed, topic + 1, 0, 10);
     hulse_store_flush(&bed.client);
-    bed_wait(&bed, bed.done + 1);
+    hulse_bed_wait(&bed, bed.done + 1);
     assert_int_equal(r->rq.status, HULSE_NO_TOPIC);
-    bed_request_free(r);
-    assert_int_equal(bed_ack(&bed, topic + 1, 1, 0, 1), HULSE_NO_TOPIC);
+    hulse_bed_request_free(r);
+    assert_int_equal(hulse_bed_ack(&bed, topic + 1, 1, 0, 1), HULSE_NO_TOPIC);
     memset(name, 'n', sizeof(name) - 1);
-    r = bed_request_new(&bed, STORE_TOPIC_CREATE);
+    r = hulse_bed_request_new(&bed, STORE_TOPIC_CREATE);
     r->rq.name = name;
-    assert_int_equal(bed_do(&bed, r), HULSE_TOOBIG);
-    r = bed_request_new(&bed, STORE_TOPIC_DELETE);
+    assert_int_equal(hulse_bed_do(&bed, r), HULSE_TOOBIG);
+    r = hulse_bed_request_new(&bed, STORE_TOPIC_DELETE);
     r->rq.topic = topic;
-    assert_int_equal(bed_do(&bed, r), HULSE_OK);
-    r = bed_request_new(&bed, STORE_TOPIC_TRIM);
+    assert_int_equal(hulse_bed_do(&bed, r), HULSE_OK);
+    r = hulse_bed_request_new(&bed, STORE_TOPIC_TRIM);
     r->rq.topic = topic;
-    assert_int_equal(bed_do(&bed, r), HULSE_NO_TOPIC);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    assert_int_equal(hulse_bed_do(&bed, r), HULSE_NO_TOPIC);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* Asked for twice at once: one topic, one subscription. */
@@ -58,30 +58,30 @@ static void test_what_is_created_twice_is_one(void **state)
     struct bed_request *all[COUNT];
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
     const uint64_t before = bed.done;
     for (size_t i = 0; i < COUNT; i++) {
-        all[i] = bed_request_new(&bed, STORE_TOPIC_CREATE);
+        all[i] = hulse_bed_request_new(&bed, STORE_TOPIC_CREATE);
         all[i]->rq.name = i % 2 == 0 ? "even" : "odd";
         hulse_store_submit(&bed.client, &all[i]->rq);
     }
     hulse_store_flush(&bed.client);
-    bed_wait(&bed, before + COUNT);
+    hulse_bed_wait(&bed, before + COUNT);
     for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(all[i]->rq.status, HULSE_OK);
         assert_int_equal(all[i]->rq.topic, all[i % 2]->rq.topic);
     }
     assert_int_not_equal(all[0]->rq.topic, all[1]->rq.topic);
     for (size_t i = 0; i < COUNT; i++) {
-        bed_request_free(all[i]);
+        hulse_bed_request_free(all[i]);
     }
-    bed_stop(&bed);
-    bed_open(&bed, false);
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, false);
     assert_int_equal(bed.report.topics, 2);
     hulse_store_client_fini(&bed.client);
     hulse_store_close(&bed.store);
-    bed_fini(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void test_a_transient_subscription_is_written_nowhere(void **state)
@@ -89,24 +89,24 @@ static void test_a_transient_subscription_is_written_nowhere(void **state)
     struct bed bed;
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
-    const uint64_t topic = bed_topic(&bed, "t");
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
     const uint64_t records = figures(&bed).records;
     const uint64_t groups = figures(&bed).groups;
-    struct bed_request *r = bed_request_new(&bed, STORE_SUBSCRIPTION_CREATE);
+    struct bed_request *r = hulse_bed_request_new(&bed, STORE_SUBSCRIPTION_CREATE);
     r->rq.topic = topic;
     r->rq.name = "reader";
     r->rq.transient = true;
-    assert_int_equal(bed_do(&bed, r), HULSE_OK);
+    assert_int_equal(hulse_bed_do(&bed, r), HULSE_OK);
     assert_int_equal(figures(&bed).records, records);
     assert_int_equal(figures(&bed).groups, groups);
-    bed_crash(&bed);
-    bed_open(&bed, true);
+    hulse_bed_crash(&bed);
+    hulse_bed_open(&bed, true);
     assert_int_equal(bed.report.topics, 1);
     assert_int_equal(bed.report.subscriptions, 0);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* Lazy ones go with the first that is not; alone they go when their time is over. */
@@ -116,16 +116,16 @@ static void test_lazy_requests_wait_for_company(void **state)
     struct ranges ranges = {0};
 
     (void)state;
-    bed_init(&bed);
+    hulse_bed_init(&bed);
     bed.params.lazy_ms = 60000;
-    bed_open(&bed, true);
-    const uint64_t topic = bed_topic(&bed, "t");
-    const uint64_t sub = bed_subscription(&bed, topic, "s", 0);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
     const uint64_t groups = figures(&bed).groups;
     struct bed_request *lazy[2];
     assert_true(hulse_ranges_add(&ranges, 0, 5));
     for (size_t i = 0; i < 2; i++) {
-        lazy[i] = bed_request_new(&bed, STORE_ACK);
+        lazy[i] = hulse_bed_request_new(&bed, STORE_ACK);
         lazy[i]->rq.topic = topic;
         lazy[i]->rq.subscription = sub;
         lazy[i]->rq.ranges = &ranges;
@@ -133,34 +133,34 @@ static void test_lazy_requests_wait_for_company(void **state)
         hulse_store_submit(&bed.client, &lazy[i]->rq);
         hulse_store_flush(&bed.client);
         for (unsigned turns = 0; turns < 20; turns++) {
-            bed_turn(&bed);
+            hulse_bed_turn(&bed);
         }
         assert_int_equal(lazy[i]->order, 0);
     }
     const uint64_t before = bed.done;
-    struct bed_request *eager = bed_message(&bed, topic, 0, 10);
+    struct bed_request *eager = hulse_bed_message(&bed, topic, 0, 10);
     hulse_store_flush(&bed.client);
-    bed_wait(&bed, before + 3);
+    hulse_bed_wait(&bed, before + 3);
     assert_true(lazy[0]->order < lazy[1]->order && lazy[1]->order < eager->order);
     assert_int_equal(figures(&bed).groups, groups + 1);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(lazy[i]->rq.status, HULSE_OK);
-        bed_request_free(lazy[i]);
+        hulse_bed_request_free(lazy[i]);
     }
-    bed_request_free(eager);
-    bed_stop(&bed);
+    hulse_bed_request_free(eager);
+    hulse_bed_stop(&bed);
     /* Alone. */
     bed.params.lazy_ms = 20;
-    bed_open(&bed, true);
-    struct bed_request *alone = bed_request_new(&bed, STORE_ACK);
+    hulse_bed_open(&bed, true);
+    struct bed_request *alone = hulse_bed_request_new(&bed, STORE_ACK);
     alone->rq.topic = topic;
     alone->rq.subscription = sub;
     alone->rq.ranges = &ranges;
     alone->rq.lazy = true;
-    assert_int_equal(bed_do(&bed, alone), HULSE_OK);
+    assert_int_equal(hulse_bed_do(&bed, alone), HULSE_OK);
     hulse_ranges_clear(&ranges);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* A clock that jumps: the time of a message is data. */
@@ -173,27 +173,27 @@ static void test_times_may_be_anything(void **state)
     size_t at = 0;
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
-    const uint64_t topic = bed_topic(&bed, "t");
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
     for (size_t i = 0; i < COUNT_OF(times); i++) {
-        struct bed_request *r = bed_request_new(&bed, STORE_MESSAGE);
+        struct bed_request *r = hulse_bed_request_new(&bed, STORE_MESSAGE);
         r->rq.topic = topic;
         r->rq.position = i;
         r->rq.time_ms = times[i];
-        assert_int_equal(bed_do(&bed, r), HULSE_OK);
+        assert_int_equal(hulse_bed_do(&bed, r), HULSE_OK);
     }
-    bed_stop(&bed);
-    bed_open(&bed, true);
-    bed_read(&bed, &rd, topic, 0, COUNT_OF(times));
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, true);
+    hulse_bed_read(&bed, &rd, topic, 0, COUNT_OF(times));
     assert_int_equal(rd.count, COUNT_OF(times));
     for (size_t i = 0; hulse_store_read_next(&rd, &at, &m); i++) {
         assert_int_equal(m.time_ms, times[i]);
         assert_int_equal(m.epoch, 1);
     }
     hulse_store_read_free(&rd);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* ---- reads ------------------------------------------------------------------------------- */
@@ -204,35 +204,35 @@ static void test_reads_keep_their_bounds(void **state)
     struct store_read rd = {0};
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
-    const uint64_t one = bed_topic(&bed, "one");
-    const uint64_t other = bed_topic(&bed, "other");
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t one = hulse_bed_topic(&bed, "one");
+    const uint64_t other = hulse_bed_topic(&bed, "other");
     /* Far apart: another topic lies between. */
-    bed_publish(&bed, one, 0, 3, 1000);
-    bed_publish(&bed, other, 0, 300, 10000);
-    bed_publish(&bed, one, 3, 6, 1000);
-    bed_read(&bed, &rd, one, 0, 6);
+    hulse_bed_publish(&bed, one, 0, 3, 1000);
+    hulse_bed_publish(&bed, other, 0, 300, 10000);
+    hulse_bed_publish(&bed, one, 3, 6, 1000);
+    hulse_bed_read(&bed, &rd, one, 0, 6);
     assert_int_equal(rd.count, 6);
     assert_int_equal(rd.next, 6);
     hulse_store_read_free(&rd);
-    bed_read(&bed, &rd, one, 4, 5);
+    hulse_bed_read(&bed, &rd, one, 4, 5);
     assert_int_equal(rd.count, 1);
     assert_int_equal(rd.next, 5);
     hulse_store_read_free(&rd);
-    bed_read(&bed, &rd, one, 6, 100);
+    hulse_bed_read(&bed, &rd, one, 6, 100);
     assert_int_equal(rd.count, 0);
     assert_int_equal(rd.next, 100);
     assert_int_equal(rd.damaged, 0);
     hulse_store_read_free(&rd);
-    bed_read(&bed, &rd, other + 10, 0, 100);
+    hulse_bed_read(&bed, &rd, other + 10, 0, 100);
     assert_int_equal(rd.status, HULSE_OK);
     assert_int_equal(rd.count, 0);
     assert_int_equal(rd.next, 100);
     hulse_store_read_free(&rd);
-    assert_int_equal(bed_count(&bed, other, 0, 300), 300);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    assert_int_equal(hulse_bed_count(&bed, other, 0, 300), 300);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* ---- two threads ------------------------------------------------------------------------- */
@@ -249,8 +249,8 @@ static void *publish_beside(void *argument)
     struct second *two = argument;
 
     for (uint64_t i = 0; i < EACH; i += 100) {
-        bed_publish(&two->bed, two->topic, i, i + 100, 200);
-        assert_int_equal(bed_count(&two->bed, two->topic, i, i + 100), 100);
+        hulse_bed_publish(&two->bed, two->topic, i, i + 100, 200);
+        assert_int_equal(hulse_bed_count(&two->bed, two->topic, i, i + 100), 100);
     }
     hulse_store_client_fini(&two->bed.client);
     return NULL;
@@ -263,21 +263,21 @@ static void test_two_clients_are_answered_each_on_its_thread(void **state)
     pthread_t thread;
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
-    const uint64_t topic = bed_topic(&bed, "mine");
-    two.topic = bed_topic(&bed, "yours");
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "mine");
+    two.topic = hulse_bed_topic(&bed, "yours");
     assert_true(hulse_inbox_init(&two.bed.inbox, 64));
     hulse_store_client_init(&two.bed.client, bed.store, &two.bed.inbox);
     assert_int_equal(pthread_create(&thread, NULL, publish_beside, &two), 0);
     for (uint64_t i = 0; i < EACH; i += 50) {
-        bed_publish(&bed, topic, i, i + 50, 200);
+        hulse_bed_publish(&bed, topic, i, i + 50, 200);
     }
     assert_int_equal(pthread_join(thread, NULL), 0);
     hulse_inbox_fini(&two.bed.inbox);
-    assert_int_equal(bed_count(&bed, topic, 0, EACH), EACH);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, EACH), EACH);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void test_a_stopped_store_answers_closed(void **state)
@@ -286,28 +286,28 @@ static void test_a_stopped_store_answers_closed(void **state)
     struct store_read rd;
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, false);
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, false);
     /* What was submitted before the start is served. */
-    struct bed_request *early = bed_request_new(&bed, STORE_TOPIC_CREATE);
+    struct bed_request *early = hulse_bed_request_new(&bed, STORE_TOPIC_CREATE);
     early->rq.name = "early";
     hulse_store_submit(&bed.client, &early->rq);
     hulse_store_flush(&bed.client);
-    bed_start(&bed);
-    bed_wait(&bed, 1);
+    hulse_bed_start(&bed);
+    hulse_bed_wait(&bed, 1);
     assert_int_equal(early->rq.status, HULSE_OK);
     const uint64_t topic = early->rq.topic;
-    bed_request_free(early);
+    hulse_bed_request_free(early);
     hulse_store_stop(bed.store);
-    struct bed_request *late = bed_message(&bed, topic, 0, 10);
+    struct bed_request *late = hulse_bed_message(&bed, topic, 0, 10);
     hulse_store_flush(&bed.client);
-    bed_wait(&bed, 2);
+    hulse_bed_wait(&bed, 2);
     assert_int_equal(late->rq.status, HULSE_CLOSED);
-    bed_request_free(late);
-    bed_read(&bed, &rd, topic, 0, 1);
+    hulse_bed_request_free(late);
+    hulse_bed_read(&bed, &rd, topic, 0, 1);
     assert_int_equal(rd.status, HULSE_CLOSED);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* ---- a start ----------------------------------------------------------------------------- */
@@ -317,29 +317,29 @@ static void test_a_start_with_a_million_messages(void **state)
     struct bed bed;
 
     (void)state;
-    bed_init(&bed);
+    hulse_bed_init(&bed);
     bed.params.segment_bytes = UINT32_C(64) << 20;
     bed.params.size_max = UINT64_C(1) << 30;
-    bed_open(&bed, true);
-    const uint64_t topic = bed_topic(&bed, "t");
-    assert_int_not_equal(bed_subscription(&bed, topic, "s", 0), 0);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    assert_int_not_equal(hulse_bed_subscription(&bed, topic, "s", 0), 0);
     for (uint64_t i = 0; i < 1000000; i += 20000) {
-        bed_publish(&bed, topic, i, i + 20000, 100);
+        hulse_bed_publish(&bed, topic, i, i + 20000, 100);
     }
-    bed_crash(&bed);
-    bed_open(&bed, true);
+    hulse_bed_crash(&bed);
+    hulse_bed_open(&bed, true);
     print_message("after a crash: %llu us, %llu records behind the checkpoint\n",
                   (unsigned long long)bed.report.ready_us,
                   (unsigned long long)bed.report.records);
     assert_true(bed.report.records < 1000000);
-    assert_int_equal(bed_count(&bed, topic, 999000, 1000000), 1000);
-    bed_stop(&bed);
-    bed_open(&bed, true);
+    assert_int_equal(hulse_bed_count(&bed, topic, 999000, 1000000), 1000);
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, true);
     print_message("after a stop: %llu us\n", (unsigned long long)bed.report.ready_us);
     assert_true(bed.report.clean);
-    assert_int_equal(bed_count(&bed, topic, 0, 1000), 1000);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 1000), 1000);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 int main(void)

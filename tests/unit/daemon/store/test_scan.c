@@ -110,14 +110,14 @@ static void same(const struct scan *s, const struct scan_item *item)
     assert_int_equal(item->frame.group, made->group);
     assert_int_equal(item->frame.flags, made->first ? FRAME_FIRST_OF_GROUP : 0);
     hulse_scan_body(s, item, body);
-    bed_fill(expected, made->body_bytes, 1, item->frame.position);
+    hulse_bed_fill(expected, made->body_bytes, 1, item->frame.position);
     assert_memory_equal(body, expected, made->body_bytes);
 }
 
 static void make_log(uint64_t *random, uint32_t bytes)
 {
-    memory_log_init(&log_made, 11);
-    memory_log_fill(&log_made, random, bytes);
+    hulse_memory_log_init(&log_made, 11);
+    hulse_memory_log_fill(&log_made, random, bytes);
     memcpy(copy, log_made.bytes, sizeof(copy));
 }
 
@@ -130,7 +130,7 @@ static void test_a_full_log_is_read_back(void **state)
 
     (void)state;
     make_log(&random, MEMORY_LOG_BYTES - 40000);
-    struct scan s = memory_log_scan(&log_made, copy);
+    struct scan s = hulse_memory_log_scan(&log_made, copy);
     while ((rc = hulse_scan_next(&s, &item)) == SCAN_FRAME) {
         assert_int_equal(item.frame.position, next);
         same(&s, &item);
@@ -138,7 +138,7 @@ static void test_a_full_log_is_read_back(void **state)
     }
     assert_int_equal(rc, SCAN_END);
     assert_int_equal(next, log_made.count);
-    memory_log_fini(&log_made);
+    hulse_memory_log_fini(&log_made);
 }
 
 /* What a scan asks for is enough, and it never looks behind what is loaded. */
@@ -153,7 +153,7 @@ static void test_a_log_is_read_as_it_is_loaded(void **state)
     make_log(&random, 300000);
     uint8_t *part = malloc(MEMORY_LOG_BYTES);
     assert_non_null(part);
-    struct scan s = memory_log_scan(&log_made, part);
+    struct scan s = hulse_memory_log_scan(&log_made, part);
     s.loaded = BLOCK_BYTES;
     while ((rc = hulse_scan_next(&s, &item)) != SCAN_END) {
         if (rc == SCAN_MORE) {
@@ -169,13 +169,13 @@ static void test_a_log_is_read_as_it_is_loaded(void **state)
     }
     assert_int_equal(next, log_made.count);
     free(part);
-    memory_log_fini(&log_made);
+    hulse_memory_log_fini(&log_made);
 }
 
 /* Reads `copy`; every frame that `hurt` does not name is there, in order; the others are not. */
 static void check_damaged(const bool *hurt)
 {
-    struct scan s = memory_log_scan(&log_made, copy);
+    struct scan s = hulse_memory_log_scan(&log_made, copy);
     struct scan_item item;
     enum scan_rc rc = SCAN_END;
     uint32_t next = 0;
@@ -247,7 +247,7 @@ static void test_a_flipped_byte_costs_the_frame_that_it_is_in(void **state)
         check_damaged(hurt);
         copy[byte] = before;
     }
-    memory_log_fini(&log_made);
+    hulse_memory_log_fini(&log_made);
 }
 
 /* Random runs of junk, zeros, or bytes from elsewhere in the log. */
@@ -287,7 +287,7 @@ static void test_what_is_not_damaged_is_read_behind_any_damage(void **state)
         }
         check_damaged(hurt);
         if (trial % TRIALS == TRIALS - 1) {
-            memory_log_fini(&log_made);
+            hulse_memory_log_fini(&log_made);
         }
     }
 }
@@ -302,23 +302,23 @@ static void test_a_copy_of_a_frame_in_a_body_is_no_frame(void **state)
     uint64_t lsn = 0;
 
     (void)state;
-    memory_log_init(&log_made, 11);
+    hulse_memory_log_init(&log_made, 11);
     assert_int_equal(hulse_appender_put(&log_made.end, &f, &empty, 1, &lsn), 0);
-    memory_log_sync(&log_made);
+    hulse_memory_log_sync(&log_made);
     uint8_t stolen[512];
     memcpy(stolen, log_made.bytes + lsn % MEMORY_LOG_BYTES, sizeof(stolen));
     const struct store_span loot = {.data = stolen, .bytes = sizeof(stolen)};
     f.length = FRAME_HEADER_BYTES + sizeof(stolen);
     f.position = 1;
     assert_int_equal(hulse_appender_put(&log_made.end, &f, &loot, 1, &lsn), 0);
-    memory_log_sync(&log_made);
+    hulse_memory_log_sync(&log_made);
     /* The second one's header is lost: its body is looked through byte by byte. */
     log_made.bytes[lsn % MEMORY_LOG_BYTES + 20] ^= 1;
-    struct scan s = memory_log_scan(&log_made, log_made.bytes);
+    struct scan s = hulse_memory_log_scan(&log_made, log_made.bytes);
     assert_int_equal(hulse_scan_next(&s, &item), SCAN_FRAME);
     assert_int_equal(hulse_scan_next(&s, &item), SCAN_GAP);
     assert_int_equal(hulse_scan_next(&s, &item), SCAN_END);
-    memory_log_fini(&log_made);
+    hulse_memory_log_fini(&log_made);
 }
 
 /* The file held another use of the segment: its blocks and frames end the log, they are not read. */
@@ -333,18 +333,18 @@ static void test_an_earlier_use_of_the_file_ends_the_log(void **state)
     (void)state;
     make_log(&random, 500000);
     memcpy(old, copy, sizeof(old));
-    memory_log_fini(&log_made);
-    memory_log_init(&log_made, 12);
+    hulse_memory_log_fini(&log_made);
+    hulse_memory_log_init(&log_made, 12);
     memcpy(log_made.bytes + BLOCK_BYTES, old + BLOCK_BYTES, sizeof(old) - BLOCK_BYTES);
-    memory_log_fill(&log_made, &random, 100000);
-    struct scan s = memory_log_scan(&log_made, log_made.bytes);
+    hulse_memory_log_fill(&log_made, &random, 100000);
+    struct scan s = hulse_memory_log_scan(&log_made, log_made.bytes);
     while ((rc = hulse_scan_next(&s, &item)) == SCAN_FRAME) {
         assert_int_equal(item.frame.generation, 12);
         next++;
     }
     assert_int_equal(rc, SCAN_END);
     assert_int_equal(next, log_made.count);
-    memory_log_fini(&log_made);
+    hulse_memory_log_fini(&log_made);
 }
 
 /* A frame as large as the segment, in several writes; and the largest that fits is exact. */
@@ -355,17 +355,17 @@ static void test_the_largest_frame_fills_the_segment(void **state)
     struct scan_item item;
 
     (void)state;
-    memory_log_init(&log_made, 11);
+    hulse_memory_log_init(&log_made, 11);
     assert_true(hulse_appender_fits(&log_made.end, max));
     assert_false(hulse_appender_fits(&log_made.end, max + 1));
-    memory_log_put(&log_made, max - FRAME_HEADER_BYTES);
-    memory_log_sync(&log_made);
+    hulse_memory_log_put(&log_made, max - FRAME_HEADER_BYTES);
+    hulse_memory_log_sync(&log_made);
     assert_false(hulse_appender_fits(&log_made.end, FRAME_HEADER_BYTES));
-    struct scan s = memory_log_scan(&log_made, log_made.bytes);
+    struct scan s = hulse_memory_log_scan(&log_made, log_made.bytes);
     assert_int_equal(hulse_scan_next(&s, &item), SCAN_FRAME);
     same(&s, &item);
     assert_int_equal(hulse_scan_next(&s, &item), SCAN_END);
-    memory_log_fini(&log_made);
+    hulse_memory_log_fini(&log_made);
 }
 
 int main(void)

@@ -13,14 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BODY = 10000, PER_SEGMENT = 100 };
+enum { BODY = 10000 };
+#define PER_SEGMENT UINT64_C(100)
 
 static uint64_t files(const struct bed *bed)
 {
     char path[256];
     uint64_t count = 0;
 
-    bed_file(bed, "log", path, sizeof(path));
+    hulse_bed_file(bed, "log", path, sizeof(path));
     DIR *dir = opendir(path);
     assert_non_null(dir);
     for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
@@ -40,9 +41,9 @@ static struct store_figures figures(const struct bed *bed)
 
 static void begin(struct bed *bed, uint64_t segments)
 {
-    bed_init(bed);
+    hulse_bed_init(bed);
     bed->params.size_max = segments * BED_SEGMENT_BYTES;
-    bed_open(bed, true);
+    hulse_bed_open(bed, true);
 }
 
 /* Publishes and acknowledges ten times what the store holds. */
@@ -53,24 +54,24 @@ static void test_segments_are_used_again(void **state)
 
     (void)state;
     begin(&bed, 8);
-    const uint64_t topic = bed_topic(&bed, "t");
-    const uint64_t sub = bed_subscription(&bed, topic, "s", 0);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
     while (next < 80 * PER_SEGMENT) {
-        bed_publish(&bed, topic, next, next + 50, BODY);
+        hulse_bed_publish(&bed, topic, next, next + 50, BODY);
         next += 50;
-        assert_int_equal(bed_ack(&bed, topic, sub, 0, next - 10), HULSE_OK);
-        assert_int_equal(bed_count(&bed, topic, next - 10, next), 10);
+        assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, next - 10), HULSE_OK);
+        assert_int_equal(hulse_bed_count(&bed, topic, next - 10, next), 10);
         assert_true(files(&bed) <= 8);
     }
     assert_true(figures(&bed).checkpoints > 0);
-    bed_crash(&bed);
-    bed_open(&bed, true);
-    assert_int_equal(bed_count(&bed, topic, next - 10, next), 10);
+    hulse_bed_crash(&bed);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(hulse_bed_count(&bed, topic, next - 10, next), 10);
     assert_int_equal(bed.report.missing_segments, 0);
     assert_int_equal(bed.report.lost_messages, 0);
     assert_true(files(&bed) <= 8);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* Fills the store until a message waits. Returns the requests that wait. */
@@ -80,12 +81,12 @@ static uint64_t fill(struct bed *bed, uint64_t topic, struct bed_request **all, 
     uint64_t count = 0;
 
     while (count < max && !(figures(bed).full && figures(bed).parked > 0)) {
-        all[count] = bed_message(bed, topic, count, BODY);
+        all[count] = hulse_bed_message(bed, topic, count, BODY);
         count++;
         if (count % 20 == 0) {
             hulse_store_flush(&bed->client);
             while (bed->client.under_way > figures(bed).parked) {
-                bed_turn(bed);
+                hulse_bed_turn(bed);
             }
         }
     }
@@ -102,8 +103,8 @@ static void test_a_full_store_keeps_messages_and_takes_control_records(void **st
 
     (void)state;
     begin(&bed, 8);
-    const uint64_t topic = bed_topic(&bed, "t");
-    const uint64_t sub = bed_subscription(&bed, topic, "s", 0);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
     const uint64_t before = bed.done;
     const uint64_t count = fill(&bed, topic, all, MAX);
     const uint64_t stored = bed.done - before;
@@ -114,19 +115,19 @@ static void test_a_full_store_keeps_messages_and_takes_control_records(void **st
     assert_true(hulse_store_healthy(bed.store));
 
     /* A barrier waits behind them, others do not. */
-    struct bed_request *barrier = bed_request_new(&bed, STORE_BARRIER);
+    struct bed_request *barrier = hulse_bed_request_new(&bed, STORE_BARRIER);
     hulse_store_submit(&bed.client, &barrier->rq);
     for (uint64_t i = 0; i < 500; i++) {
-        assert_int_equal(bed_ack(&bed, topic, sub, 2 * i, 2 * i + 1), HULSE_OK);
+        assert_int_equal(hulse_bed_ack(&bed, topic, sub, 2 * i, 2 * i + 1), HULSE_OK);
     }
     assert_int_equal(barrier->order, 0);
     for (uint64_t i = stored; i < count; i++) {
         assert_int_equal(all[i]->order, 0);
     }
     /* Room comes: they are stored in their order, then the barrier. */
-    assert_int_equal(bed_ack(&bed, topic, sub, 0, stored), HULSE_OK);
+    assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, stored), HULSE_OK);
     while (barrier->order == 0) {
-        bed_wait(&bed, bed.done + 1);
+        hulse_bed_wait(&bed, bed.done + 1);
     }
     uint64_t order = 0;
     for (uint64_t i = 0; i < count; i++) {
@@ -134,15 +135,15 @@ static void test_a_full_store_keeps_messages_and_takes_control_records(void **st
         assert_true(all[i]->order != 0 && all[i]->order < barrier->order);
         assert_true(all[i]->order > order);
         order = all[i]->order;
-        bed_request_free(all[i]);
+        hulse_bed_request_free(all[i]);
     }
     assert_int_equal(barrier->rq.status, HULSE_OK);
-    bed_request_free(barrier);
-    assert_int_equal(bed_count(&bed, topic, stored, count), count - stored);
+    hulse_bed_request_free(barrier);
+    assert_int_equal(hulse_bed_count(&bed, topic, stored, count), count - stored);
     assert_int_equal(figures(&bed).parked, 0);
     assert_true(files(&bed) <= 8);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* Acknowledgements alone, more than the whole store: they make their own room, with the store full of messages. */
@@ -155,19 +156,19 @@ static void test_control_records_never_wait_for_messages(void **state)
 
     (void)state;
     begin(&bed, 8);
-    const uint64_t topic = bed_topic(&bed, "t");
-    const uint64_t sub = bed_subscription(&bed, topic, "s", 0);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
     const uint64_t count = fill(&bed, topic, all, MAX);
     /* Nothing that is there: it frees no segment of messages. */
     for (uint64_t i = 0; i < RANGES; i++) {
         assert_true(hulse_ranges_add(&ranges, 100000 + 2 * i, 100000 + 2 * i + 1));
     }
     for (uint64_t bytes = 0; bytes < 12 * (uint64_t)BED_SEGMENT_BYTES; bytes += RANGES * 16) {
-        struct bed_request *r = bed_request_new(&bed, STORE_ACK);
+        struct bed_request *r = hulse_bed_request_new(&bed, STORE_ACK);
         r->rq.topic = topic;
         r->rq.subscription = sub;
         r->rq.ranges = &ranges;
-        assert_int_equal(bed_do(&bed, r), HULSE_OK);
+        assert_int_equal(hulse_bed_do(&bed, r), HULSE_OK);
     }
     hulse_ranges_clear(&ranges);
     assert_true(figures(&bed).parked > 0);
@@ -175,19 +176,19 @@ static void test_control_records_never_wait_for_messages(void **state)
     /* The end: what waits is refused. */
     const uint64_t parked = figures(&bed).parked;
     hulse_store_stop(bed.store);
-    bed_wait(&bed, bed.done + bed.client.under_way);
+    hulse_bed_wait(&bed, bed.done + bed.client.under_way);
     uint64_t refused = 0;
     for (uint64_t i = 0; i < count; i++) {
         refused += all[i]->rq.status == HULSE_CLOSED;
-        bed_request_free(all[i]);
+        hulse_bed_request_free(all[i]);
     }
     assert_int_equal(refused, parked);
-    bed_stop(&bed);
-    bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, true);
     assert_true(bed.report.clean);
-    assert_int_equal(bed_count(&bed, topic, 0, count), count - parked);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, count), count - parked);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* One that is read is not used again under the reader's eyes; the largest message fits; a larger one is refused. */
@@ -197,25 +198,25 @@ static void test_the_largest_message(void **state)
 
     (void)state;
     begin(&bed, 8);
-    const uint64_t topic = bed_topic(&bed, "t");
-    assert_int_not_equal(bed_subscription(&bed, topic, "s", 0), 0);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    assert_int_not_equal(hulse_bed_subscription(&bed, topic, "s", 0), 0);
     const uint32_t max = hulse_store_body_max(bed.store);
-    bed_publish(&bed, topic, 0, 1, 100);
-    bed_publish(&bed, topic, 1, 3, max);
-    struct bed_request *r = bed_message(&bed, topic, 3, max + 1);
+    hulse_bed_publish(&bed, topic, 0, 1, 100);
+    hulse_bed_publish(&bed, topic, 1, 3, max);
+    struct bed_request *r = hulse_bed_message(&bed, topic, 3, max + 1);
     hulse_store_flush(&bed.client);
     while (r->order == 0) {
-        bed_wait(&bed, bed.done + 1);
+        hulse_bed_wait(&bed, bed.done + 1);
     }
     assert_int_equal(r->rq.status, HULSE_TOOBIG);
-    bed_request_free(r);
-    bed_publish(&bed, topic, 4, 5, 100);
-    assert_int_equal(bed_count(&bed, topic, 0, 5), 4);
-    bed_crash(&bed);
-    bed_open(&bed, true);
-    assert_int_equal(bed_count(&bed, topic, 0, 5), 4);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_request_free(r);
+    hulse_bed_publish(&bed, topic, 4, 5, 100);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 5), 4);
+    hulse_bed_crash(&bed);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 5), 4);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* A smaller size_max at the next start removes what is spare. */
@@ -225,20 +226,20 @@ static void test_a_smaller_store_gives_files_back(void **state)
 
     (void)state;
     begin(&bed, 16);
-    const uint64_t topic = bed_topic(&bed, "t");
-    const uint64_t sub = bed_subscription(&bed, topic, "s", 0);
-    bed_publish(&bed, topic, 0, 12 * PER_SEGMENT, BODY);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+    hulse_bed_publish(&bed, topic, 0, 12 * PER_SEGMENT, BODY);
     assert_true(files(&bed) > 10);
-    assert_int_equal(bed_ack(&bed, topic, sub, 0, 12 * PER_SEGMENT), HULSE_OK);
-    bed_stop(&bed);
+    assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, 12 * PER_SEGMENT), HULSE_OK);
+    hulse_bed_stop(&bed);
     bed.params.size_max = UINT64_C(8) * BED_SEGMENT_BYTES;
-    bed_open(&bed, false);
+    hulse_bed_open(&bed, false);
     assert_true(files(&bed) <= 8);
-    bed_start(&bed);
-    bed_publish(&bed, topic, 12 * PER_SEGMENT, 13 * PER_SEGMENT, BODY);
+    hulse_bed_start(&bed);
+    hulse_bed_publish(&bed, topic, 12 * PER_SEGMENT, 13 * PER_SEGMENT, BODY);
     assert_true(files(&bed) <= 8);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 int main(void)

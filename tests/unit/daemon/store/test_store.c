@@ -17,17 +17,17 @@ static void test_an_empty_directory_opens_and_ends(void **state)
     struct bed bed;
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
     assert_int_equal(hulse_store_epoch(bed.store), 1);
     assert_true(bed.report.clean);
     assert_true(hulse_store_healthy(bed.store));
-    bed_stop(&bed);
-    bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, true);
     assert_int_equal(hulse_store_epoch(bed.store), 2);
     assert_true(bed.report.clean);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void test_what_is_stored_is_read_back(void **state)
@@ -35,22 +35,22 @@ static void test_what_is_stored_is_read_back(void **state)
     struct bed bed;
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
-    const uint64_t topic = bed_topic(&bed, "persistent://a/b/c");
-    bed_publish(&bed, topic, 0, 500, 1000);
-    assert_int_equal(bed_count(&bed, topic, 0, 500), 500);
-    assert_int_equal(bed_count(&bed, topic, 250, 300), 50);
-    bed_stop(&bed);
-    bed_open(&bed, true);
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "persistent://a/b/c");
+    hulse_bed_publish(&bed, topic, 0, 500, 1000);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 500), 500);
+    assert_int_equal(hulse_bed_count(&bed, topic, 250, 300), 50);
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, true);
     assert_true(bed.report.clean);
     assert_int_equal(bed.report.topics, 1);
-    assert_int_equal(bed_topic(&bed, "persistent://a/b/c"), topic);
-    assert_int_equal(bed_count(&bed, topic, 0, 500), 500);
-    bed_publish(&bed, topic, 500, 600, 10);
-    assert_int_equal(bed_count(&bed, topic, 0, 600), 600);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    assert_int_equal(hulse_bed_topic(&bed, "persistent://a/b/c"), topic);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 500), 500);
+    hulse_bed_publish(&bed, topic, 500, 600, 10);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 600), 600);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void test_what_is_stored_survives_a_crash(void **state)
@@ -58,23 +58,23 @@ static void test_what_is_stored_survives_a_crash(void **state)
     struct bed bed;
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
-    const uint64_t topic = bed_topic(&bed, "t");
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
     uint64_t next = 0;
     for (unsigned round = 0; round < 5; round++) {
-        bed_publish(&bed, topic, next, next + 100, 100 + 50 * round);
+        hulse_bed_publish(&bed, topic, next, next + 100, 100 + 50 * round);
         next += 100;
-        bed_crash(&bed);
-        bed_open(&bed, true);
+        hulse_bed_crash(&bed);
+        hulse_bed_open(&bed, true);
         assert_false(bed.report.clean);
         assert_int_equal(bed.report.cut_bytes, 0);
         assert_int_equal(bed.report.damaged_bytes, 0);
         assert_int_equal(hulse_store_epoch(bed.store), round + 2);
-        assert_int_equal(bed_count(&bed, topic, 0, next), next);
+        assert_int_equal(hulse_bed_count(&bed, topic, 0, next), next);
     }
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* Nothing is behind what the header says; gives that. */
@@ -85,7 +85,7 @@ static uint32_t reach_of_first(const struct bed *bed)
     uint8_t *bytes = calloc(1, BED_SEGMENT_BYTES);
     size_t got = 0;
 
-    bed_file(bed, "log", path, sizeof(path));
+    hulse_bed_file(bed, "log", path, sizeof(path));
     const struct segment_place at = {.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
                                      .segment_bytes = BED_SEGMENT_BYTES};
     assert_int_equal(hulse_segment_open(&at, &seg, false), 0);
@@ -107,21 +107,21 @@ static void test_the_header_says_how_far_the_log_may_go(void **state)
     struct bed bed;
 
     (void)state;
-    bed_init(&bed);
-    bed_open(&bed, true);
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
     assert_true(reach_of_first(&bed) < BED_SEGMENT_BYTES / 2);
-    const uint64_t topic = bed_topic(&bed, "t");
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
     for (uint64_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         const uint32_t before = reach_of_first(&bed);
-        bed_publish(&bed, topic, i, i + 1, bodies[i]);
+        hulse_bed_publish(&bed, topic, i, i + 1, bodies[i]);
         assert_true(reach_of_first(&bed) >= before);
-        bed_crash(&bed);
-        bed_open(&bed, true);
-        assert_int_equal(bed_count(&bed, topic, 0, i + 1), i + 1);
+        hulse_bed_crash(&bed);
+        hulse_bed_open(&bed, true);
+        assert_int_equal(hulse_bed_count(&bed, topic, 0, i + 1), i + 1);
     }
     assert_true(reach_of_first(&bed) > BED_SEGMENT_BYTES / 2);
-    bed_stop(&bed);
-    bed_fini(&bed);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 /* Some of its copies may be those of before, or damaged. */

@@ -55,19 +55,20 @@ static void fill(unsigned rounds)
     uint64_t subs[TOPICS];
     char name[32];
 
-    bed_open(&bed, true);
+    hulse_bed_open(&bed, true);
     for (unsigned i = 0; i < TOPICS; i++) {
         (void)snprintf(name, sizeof(name), "topic %u", i);
-        topics[i] = bed_topic(&bed, name);
-        subs[i] = bed_subscription(&bed, topics[i], "s", 0);
+        topics[i] = hulse_bed_topic(&bed, name);
+        subs[i] = hulse_bed_subscription(&bed, topics[i], "s", 0);
         ends[i] = 0;
     }
     for (unsigned round = 0; round < rounds; round++) {
         for (unsigned i = 0; i < TOPICS; i++) {
-            bed_publish(&bed, topics[i], ends[i], ends[i] + 10, BYTES);
+            hulse_bed_publish(&bed, topics[i], ends[i], ends[i] + 10, BYTES);
             ends[i] += 10;
-            assert_int_equal(bed_ack(&bed, topics[i], subs[i], 0, ends[i] - 5), HULSE_OK);
-            assert_int_equal(bed_ack(&bed, topics[i], subs[i], ends[i] - 3, ends[i] - 1), HULSE_OK);
+            assert_int_equal(hulse_bed_ack(&bed, topics[i], subs[i], 0, ends[i] - 5), HULSE_OK);
+            assert_int_equal(hulse_bed_ack(&bed, topics[i], subs[i], ends[i] - 3, ends[i] - 1),
+                             HULSE_OK);
         }
     }
 }
@@ -76,23 +77,23 @@ static void begin(unsigned rounds, bool crash)
 {
     char path[BED_PATH_BYTES + 64];
 
-    bed_init(&bed);
+    hulse_bed_init(&bed);
     bed.params.size_max = UINT64_C(10) * BED_SEGMENT_BYTES;
     fill(rounds);
-    bed_stop(&bed);
-    bed_open(&bed, true);
-    bed_publish(&bed, topics[0], ends[0], ends[0] + 20, BYTES);
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, true);
+    hulse_bed_publish(&bed, topics[0], ends[0], ends[0] + 20, BYTES);
     ends[0] += 20;
     if (crash) {
-        bed_crash(&bed);
+        hulse_bed_crash(&bed);
     } else {
-        bed_stop(&bed);
+        hulse_bed_stop(&bed);
     }
-    bed_file(&bed, "log/0000000001.segment", path, sizeof(path));
+    hulse_bed_file(&bed, "log/0000000001.segment", path, sizeof(path));
     assert_int_equal(access(path, F_OK), rounds > 10 ? -1 : 0); /* is it used again? */
     (void)snprintf(pristine, sizeof(pristine), "%s-kept", bed.path);
     shell("cp -a", bed.path, pristine);
-    bed_open(&bed, false);
+    hulse_bed_open(&bed, false);
     assert_int_equal(bed.report.lost_messages, 0);
     expected = words();
     hulse_store_close(&bed.store);
@@ -101,8 +102,8 @@ static void begin(unsigned rounds, bool crash)
 static void end(void)
 {
     free(expected);
-    bed_remove(pristine);
-    bed_fini(&bed);
+    hulse_bed_remove(pristine);
+    hulse_bed_fini(&bed);
 }
 
 static void flip(size_t from, size_t to, uint64_t *random)
@@ -116,7 +117,7 @@ static void spoil(const char *name, uint64_t *random)
 {
     char path[BED_PATH_BYTES + 64];
 
-    bed_file(&bed, name, path, sizeof(path));
+    hulse_bed_file(&bed, name, path, sizeof(path));
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     size_t length = fread(content, 1, sizeof(content), file);
@@ -155,7 +156,7 @@ static void trial(uint64_t *random, bool both)
 {
     const uint64_t which = test_below(random, both ? 3 : 2);
 
-    bed_remove(bed.path);
+    hulse_bed_remove(bed.path);
     shell("cp -a", pristine, bed.path);
     if (which != 1) {
         spoil("state.mdb", random);
@@ -163,7 +164,7 @@ static void trial(uint64_t *random, bool both)
     if (which != 0) {
         spoil("state.good", random);
     }
-    bed_open(&bed, false);
+    hulse_bed_open(&bed, false);
     char *found = words();
     hulse_words_equal(found, expected);
     free(found);
@@ -175,10 +176,10 @@ static void trial(uint64_t *random, bool both)
     assert_true(which != 0 || !bed.report.copy_lost);
     if (test_below(random, 8) == 0) {
         const unsigned i = (unsigned)test_below(random, TOPICS);
-        bed_start(&bed);
-        assert_int_equal(bed_count(&bed, topics[i], ends[i] - 5, ends[i]), 5);
-        bed_publish(&bed, topics[i], ends[i], ends[i] + 3, BYTES);
-        bed_stop(&bed);
+        hulse_bed_start(&bed);
+        assert_int_equal(hulse_bed_count(&bed, topics[i], ends[i] - 5, ends[i]), 5);
+        hulse_bed_publish(&bed, topics[i], ends[i], ends[i] + 3, BYTES);
+        hulse_bed_stop(&bed);
     } else {
         hulse_store_close(&bed.store);
     }

@@ -54,7 +54,7 @@ static void check_messages(struct model *m, struct model_topic *t)
         struct store_read rd;
         struct store_message msg;
         size_t at = 0;
-        bed_read(&m->bed, &rd, t->id, from, t->next);
+        hulse_bed_read(&m->bed, &rd, t->id, from, t->next);
         assert_int_equal(rd.status, HULSE_OK);
         assert_int_equal(rd.damaged, 0);
         while (hulse_store_read_next(&rd, &at, &msg)) {
@@ -62,7 +62,7 @@ static void check_messages(struct model *m, struct model_topic *t)
             assert_false(seen[msg.position]);
             assert_int_not_equal(t->fate[msg.position], NEVER);
             seen[msg.position] = true;
-            bed_fill(body, msg.body_bytes, t->id, msg.position);
+            hulse_bed_fill(body, msg.body_bytes, t->id, msg.position);
             assert_memory_equal(body, msg.body, msg.body_bytes);
         }
         assert_true(rd.next > from);
@@ -112,13 +112,13 @@ static bool check_topic(void *ctx, const struct store_topic_info *info)
 
 static void reopen(struct model *m)
 {
-    bed_open(&m->bed, false);
+    hulse_bed_open(&m->bed, false);
     assert_int_equal(m->bed.report.topics, TOPICS);
     assert_int_equal(m->bed.report.damaged_records, 0);
     assert_int_equal(m->bed.report.lost_messages, 0);
     assert_int_equal(m->bed.report.missing_segments, 0);
     hulse_store_each_topic(m->bed.store, check_topic, m);
-    bed_start(&m->bed);
+    hulse_bed_start(&m->bed);
     for (size_t i = 0; i < TOPICS; i++) {
         check_messages(m, &m->topics[i]);
     }
@@ -156,29 +156,29 @@ static void publish(struct model *m, struct model_topic *t, bool crash)
 
     for (uint64_t i = 0; i < count; i++) {
         const uint32_t below = sizes[test_below(&m->random, COUNT_OF(sizes))];
-        all[i] = bed_message(&m->bed, t->id, t->next + i, test_below(&m->random, below));
+        all[i] = hulse_bed_message(&m->bed, t->id, t->next + i, test_below(&m->random, below));
     }
     hulse_store_flush(&m->bed.client);
     if (crash) {
         struct store *s = m->bed.store;
         if (test_below(&m->random, 2) != 0) {
-            bed_wait(&m->bed, before + test_below(&m->random, count));
+            hulse_bed_wait(&m->bed, before + test_below(&m->random, count));
         }
         atomic_store_explicit(&s->failed, 1, memory_order_relaxed);
         hulse_store_stop(s);
         const uint64_t number = s->writer.end.seg.number;
         const uint32_t offset = (uint32_t)(s->synced % BED_SEGMENT_BYTES);
         const bool same = s->synced / BED_SEGMENT_BYTES == number;
-        bed_crash(&m->bed);
+        hulse_bed_crash(&m->bed);
         if (same && test_below(&m->random, 2) != 0) {
             scribble(m, number, offset);
         }
     }
-    bed_wait(&m->bed, before + count);
+    hulse_bed_wait(&m->bed, before + count);
     for (uint64_t i = 0; i < count; i++) {
         assert_true(crash || all[i]->rq.status == HULSE_OK);
         t->fate[t->next + i] = all[i]->rq.status == HULSE_OK ? STORED : UNKNOWN;
-        bed_request_free(all[i]);
+        hulse_bed_request_free(all[i]);
     }
     t->next += count;
 }
@@ -197,7 +197,7 @@ static void acknowledge(struct model *m, struct model_topic *t)
     if (from >= end) {
         return;
     }
-    assert_int_equal(bed_ack(&m->bed, t->id, t->sub, from, end), HULSE_OK);
+    assert_int_equal(hulse_bed_ack(&m->bed, t->id, t->sub, from, end), HULSE_OK);
     for (uint64_t p = from; p < end; p++) {
         t->acked[p] = true;
     }
@@ -216,7 +216,7 @@ static void step(struct model *m)
     } else if (what < 92) {
         acknowledge(m, t);
     } else if (what < 94) {
-        bed_stop(&m->bed);
+        hulse_bed_stop(&m->bed);
         reopen(m);
         assert_true(m->bed.report.clean);
     } else if (what < 96) {
@@ -237,20 +237,20 @@ static void test_the_store_is_what_the_reference_is(void **state)
 
     (void)state;
     m->random = test_seed();
-    bed_init(&m->bed);
+    hulse_bed_init(&m->bed);
     m->bed.params.size_max = UINT64_C(10) * BED_SEGMENT_BYTES;
-    bed_open(&m->bed, true);
+    hulse_bed_open(&m->bed, true);
     for (size_t i = 0; i < TOPICS; i++) {
-        m->topics[i].id = bed_topic(&m->bed, names[i]);
-        m->topics[i].sub = bed_subscription(&m->bed, m->topics[i].id, "s", 0);
+        m->topics[i].id = hulse_bed_topic(&m->bed, names[i]);
+        m->topics[i].sub = hulse_bed_subscription(&m->bed, m->topics[i].id, "s", 0);
     }
     for (unsigned i = 0; i < STEPS; i++) {
         step(m);
     }
-    bed_stop(&m->bed);
+    hulse_bed_stop(&m->bed);
     reopen(m);
-    bed_stop(&m->bed);
-    bed_fini(&m->bed);
+    hulse_bed_stop(&m->bed);
+    hulse_bed_fini(&m->bed);
 }
 
 int main(void)
