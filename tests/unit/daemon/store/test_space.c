@@ -163,7 +163,8 @@ static void test_control_records_never_wait_for_messages(void **state)
     for (uint64_t i = 0; i < RANGES; i++) {
         assert_true(hulse_ranges_add(&ranges, 100000 + 2 * i, 100000 + 2 * i + 1));
     }
-    for (uint64_t bytes = 0; bytes < 12 * (uint64_t)BED_SEGMENT_BYTES; bytes += RANGES * 16) {
+    for (uint64_t bytes = 0; bytes < 12 * (uint64_t)BED_SEGMENT_BYTES;
+         bytes += RANGES * UINT64_C(16)) {
         struct bed_request *r = hulse_bed_request_new(&bed, STORE_ACK);
         r->rq.topic = topic;
         r->rq.subscription = sub;
