@@ -395,7 +395,12 @@ static void begin(struct trial *t)
         t->walk.next++;
     }
     if (t->walk.next < r->count && r->numbers[t->walk.next] == number) {
+        struct segment seg = {.number = number, .fd = -1};
         t->walk.offset = (uint32_t)(r->from % r->at.segment_bytes);
+        if (hulse_segment_open(&r->at, &seg, false) != 0) {
+            return; /* the log does not go on in what cannot be read */
+        }
+        hulse_segment_close(&seg);
         t->r->end_number = number;
         t->r->end_offset = t->walk.offset < BLOCK_BYTES ? BLOCK_BYTES : t->walk.offset;
     }

@@ -452,10 +452,11 @@ static void test_flips_cost_the_records_they_are_in(void **state)
             last_hurt |= wide.places[i].hurt && wide.places[i].group == wide.last_group;
         }
         /* A flip in padding hurts nothing, though it is counted here. */
-        assert_true(found.report.records >= whole);
+        /* Without the last group the one before it is the last, and is cut where it is broken. */
+        assert_true(found.report.records >= whole || last_hurt);
         assert_true(found.report.records <= wide.count);
         assert_true(found.report.damaged_records <= broken + stray);
-        assert_true(found.report.records + broken >= wide.count);
+        assert_true(found.report.records + broken >= wide.count || last_hurt);
         if (found.report.records < wide.count && !last_hurt) {
             assert_true(found.report.damaged_records > 0);
             assert_true(found.report.damaged_bytes > 0);
@@ -530,6 +531,41 @@ static void test_missing_segments_end_no_start(void **state)
     }
 }
 
+/* The checkpoint has seen more than is left of the log: nothing is stored where the next start does not look. */
+static void test_a_log_shorter_than_its_checkpoint_goes_on_behind_it(void **state)
+{
+    uint64_t random = test_seed();
+    char path[256];
+
+    (void)state;
+    for (unsigned how = 0; how < 4; how++) {
+        make_wide(&wide, &random);
+        hulse_bed_open(&wide.bed, true);
+        hulse_bed_stop(&wide.bed);
+        /* The prepared one goes as well: its number may not be given again. */
+        segment_path(&wide.bed, wide.segments + 1, path, sizeof(path));
+        (void)unlink(path);
+        memset(wide.now, 0xA5, BLOCK_BYTES);
+        for (uint64_t number = wide.segments; number > 0; number--) {
+            segment_path(&wide.bed, number, path, sizeof(path));
+            if (how == 3 && number == wide.segments) {
+                write_segment(&wide.bed, number, wide.now, 0, BLOCK_BYTES);
+            } else if (how == 0 || number == wide.segments) {
+                assert_int_equal(how == 2 ? truncate(path, 0) : unlink(path), 0);
+            }
+        }
+        hulse_bed_open(&wide.bed, true);
+        assert_int_equal(wide.bed.report.topics, 1);
+        assert_true(wide.bed.report.missing_segments > 0 || how >= 2);
+        hulse_bed_publish(&wide.bed, wide.topic, 5000, 5100, 100);
+        hulse_bed_crash(&wide.bed);
+        hulse_bed_open(&wide.bed, true);
+        assert_int_equal(hulse_bed_count(&wide.bed, wide.topic, 5000, 5100), 100);
+        hulse_bed_stop(&wide.bed);
+        drop_wide(&wide);
+    }
+}
+
 /* A segment that lost all copies of its header, one that was cut short, one that is empty. */
 static void test_segments_of_any_shape_end_no_start(void **state)
 {
@@ -568,6 +604,7 @@ int main(void)
         cmocka_unit_test(test_flips_cost_the_records_they_are_in),
         cmocka_unit_test(test_a_damaged_store_goes_on),
         cmocka_unit_test(test_missing_segments_end_no_start),
+        cmocka_unit_test(test_a_log_shorter_than_its_checkpoint_goes_on_behind_it),
         cmocka_unit_test(test_segments_of_any_shape_end_no_start),
     };
 
