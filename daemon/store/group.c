@@ -167,10 +167,31 @@ static enum group_rc grow(struct store *s, bool message)
     return GROUP_TAKEN;
 }
 
+/*
+ * The first segment of a new store is used before it was filled, so that nobody waits for that; syncs in it cost
+ * almost twice as much. One that is filled is better, also when this one is not full.
+ */
+static void leave_raw(struct store *s)
+{
+    struct writer *w = &s->writer;
+
+    if (!w->end.seg.raw || w->end.begun) {
+        return;
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    const bool better = s->space.next.fd >= 0 && !s->space.next.raw;
+    const bool may = better && hulse_space_may_grow(&s->space, true);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (may) {
+        (void)grow(s, true);
+    }
+}
+
 static enum group_rc make_room(struct store *s, uint32_t length, bool message)
 {
     struct appender *end = &s->writer.end;
 
+    leave_raw(s);
     if (hulse_appender_group_full(end, length)) {
         return GROUP_CLOSED;
     }

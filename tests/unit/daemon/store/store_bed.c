@@ -59,11 +59,29 @@ bool hulse_bed_try_open(struct bed *bed, struct error *err)
     return true;
 }
 
+void hulse_bed_wait_prepared(const struct bed *bed)
+{
+    struct store *s = bed->store;
+    const struct timespec little = {.tv_nsec = 1000000};
+    bool ready = false;
+
+    while (!ready) {
+        (void)pthread_mutex_lock(&s->lock);
+        ready = s->space.next.fd >= 0;
+        (void)pthread_mutex_unlock(&s->lock);
+        (void)nanosleep(&little, NULL);
+    }
+}
+
 void hulse_bed_start(struct bed *bed)
 {
     struct error err = {0};
 
+    const bool fresh = bed->store->writer.end.seg.raw;
     assert_int_equal(hulse_store_start(bed->store, &err), HULSE_OK);
+    if (fresh) {
+        hulse_bed_wait_prepared(bed);
+    }
 }
 
 void hulse_bed_open(struct bed *bed, bool start)

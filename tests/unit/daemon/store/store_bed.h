@@ -44,7 +44,10 @@ void hulse_bed_fini(struct bed *bed);
 void hulse_bed_open(struct bed *bed, bool start);
 /* False with *err: it cannot be opened. */
 bool hulse_bed_try_open(struct bed *bed, struct error *err);
+/* In a new store the next segment is prepared when it returns: its first record is in segment 2. */
 void hulse_bed_start(struct bed *bed);
+/* Until the next segment is prepared. */
+void hulse_bed_wait_prepared(const struct bed *bed);
 /* Ends as asked. */
 void hulse_bed_stop(struct bed *bed);
 /* Ends without saying goodbye: what is not synced may be there or not. */

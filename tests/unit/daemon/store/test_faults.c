@@ -85,19 +85,6 @@ static hulse_status publish_one(struct bed *bed, uint64_t topic, uint64_t positi
     return status;
 }
 
-/* The reader syncs as well, when it prepares a segment. */
-static void wait_prepared(const struct bed *bed)
-{
-    struct store *s = bed->store;
-    bool ready = false;
-
-    while (!ready) {
-        (void)pthread_mutex_lock(&s->lock);
-        ready = s->space.next.fd >= 0;
-        (void)pthread_mutex_unlock(&s->lock);
-    }
-}
-
 static void fails_once(_Atomic(int) *which)
 {
     struct bed bed;
@@ -106,7 +93,7 @@ static void fails_once(_Atomic(int) *which)
     hulse_bed_open(&bed, true);
     const uint64_t topic = hulse_bed_topic(&bed, "t");
     hulse_bed_publish(&bed, topic, 0, 10, 100);
-    wait_prepared(&bed);
+    hulse_bed_wait_prepared(&bed); /* which syncs, too */
     atomic_store_explicit(which, EIO, memory_order_relaxed);
     assert_int_equal(publish_one(&bed, topic, 10), HULSE_IO);
     assert_false(hulse_store_healthy(bed.store));

@@ -8,6 +8,7 @@
 #include "daemon/store/directory.h"
 #include "daemon/store/image.h"
 #include "daemon/store/recovery.h"
+#include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/core/check.h"
 #include "tests/unit/daemon/store/store_bed.h"
 
@@ -114,6 +115,7 @@ static void look(const struct bed *bed, struct looked *out)
 struct torn {
     struct bed bed;
     uint64_t topic;
+    uint64_t number;  /* of the segment */
     uint64_t whole;   /* messages before the last group */
     uint32_t count;   /* in the last group */
     uint32_t ends[8]; /* where each of them ends */
@@ -136,7 +138,7 @@ static void find_ends(struct torn *t)
     const struct segment_place at = {
         .directory = d.log_fd, .segment_bytes = BED_SEGMENT_BYTES, .io = &fast_io};
     assert_int_equal(hulse_image_init(&im, BED_SEGMENT_BYTES, BED_SEGMENT_BYTES), 0);
-    assert_int_equal(hulse_image_open(&im, &at, 1), 0);
+    assert_int_equal(hulse_image_open(&im, &at, t->number), 0);
     hulse_image_begin(&im, BLOCK_BYTES, 0);
     uint32_t group = 0;
     while ((rc = hulse_image_next(&im, &item)) == SCAN_FRAME) {
@@ -171,10 +173,11 @@ static void make_torn(struct torn *t, unsigned singles)
     use_fast_io(&t->bed);
     hulse_bed_open(&t->bed, true);
     t->topic = hulse_bed_topic(&t->bed, "t");
+    t->number = t->bed.store->writer.end.seg.number;
     for (unsigned i = 0; i < singles; i++) {
         hulse_bed_publish(&t->bed, t->topic, i, i + 1, 100);
     }
-    read_segment(&t->bed, 1, t->before);
+    read_segment(&t->bed, t->number, t->before);
     const uint64_t done = t->bed.done;
     for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
         last[i] = hulse_bed_message(&t->bed, t->topic, singles + i, sizes[i]);
@@ -185,7 +188,7 @@ static void make_torn(struct torn *t, unsigned singles)
         hulse_bed_request_free(last[i]);
     }
     hulse_bed_crash(&t->bed);
-    read_segment(&t->bed, 1, t->after);
+    read_segment(&t->bed, t->number, t->after);
     find_ends(t);
 }
 
@@ -194,7 +197,7 @@ static void shorten(const struct torn *t)
 {
     char path[256];
 
-    segment_path(&t->bed, 1, path, sizeof(path));
+    segment_path(&t->bed, t->number, path, sizeof(path));
     assert_int_equal(truncate(path, t->to + 2 * BLOCK_BYTES), 0);
 }
 
@@ -224,7 +227,7 @@ static void check_torn(const struct torn *t)
     struct looked found;
     const uint32_t whole = whole_of_last(t);
 
-    write_segment(&t->bed, 1, t->now, t->from, t->to);
+    write_segment(&t->bed, t->number, t->now, t->from, t->to);
     look(&t->bed, &found);
     /* Block headers differ without harm: then more may be whole than the bytes say. */
     assert_true(found.next_position >= t->whole + whole);
@@ -247,7 +250,7 @@ static void test_a_tail_torn_at_any_byte_is_cut(void **state)
         uint32_t whole = 0;
         memcpy(t.now, t.before, BED_SEGMENT_BYTES);
         memcpy(t.now + t.from, t.after + t.from, byte - t.from);
-        write_segment(&t.bed, 1, t.now, t.from, t.to);
+        write_segment(&t.bed, t.number, t.now, t.from, t.to);
         look(&t.bed, &found);
         while (whole < t.count && t.ends[whole] <= byte) {
             whole++;
@@ -301,7 +304,7 @@ static void test_what_was_cut_stays_away(void **state)
                 memcpy(t.now + at, t.after + at, SECTOR);
             }
         }
-        write_segment(&t.bed, 1, t.now, t.from, t.to);
+        write_segment(&t.bed, t.number, t.now, t.from, t.to);
         look(&t.bed, &found);
         hulse_bed_open(&t.bed, true);
         assert_int_equal(hulse_bed_count(&t.bed, t.topic, 0, 100), found.next_position);
@@ -575,10 +578,10 @@ static void test_segments_of_any_shape_end_no_start(void **state)
     (void)state;
     for (unsigned how = 0; how < 4; how++) {
         make_wide(&wide, &random);
-        segment_path(&wide.bed, 2, path, sizeof(path));
+        segment_path(&wide.bed, 3, path, sizeof(path));
         if (how == 0) {
             memset(wide.now, 0xA5, BLOCK_BYTES);
-            write_segment(&wide.bed, 2, wide.now, 0, BLOCK_BYTES);
+            write_segment(&wide.bed, 3, wide.now, 0, BLOCK_BYTES);
         } else {
             assert_int_equal(truncate(path, how == 1 ? 100000 : how == 2 ? 100 : 0), 0);
         }

@@ -6,6 +6,7 @@
  */
 #include "daemon/store/segment.h"
 #include "daemon/store/space.h"
+#include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/core/check.h"
 #include "tests/unit/daemon/store/store_bed.h"
 
@@ -74,13 +75,27 @@ static void test_segments_are_used_again(void **state)
     hulse_bed_fini(&bed);
 }
 
-/* Fills the store until a message waits. Returns the requests that wait. */
+/* Is it full for good? A checkpoint may free a segment of control records yet. */
+static bool stays_full(struct bed *bed)
+{
+    const uint64_t before = bed->done;
+
+    for (unsigned i = 0; i < 100; i++) {
+        if (!figures(bed).full || figures(bed).parked == 0 || bed->done != before) {
+            return false;
+        }
+        hulse_bed_turn(bed);
+    }
+    return true;
+}
+
+/* Fills the store until messages wait. Returns how many were submitted. */
 static uint64_t fill(struct bed *bed, uint64_t topic, struct bed_request **all, uint64_t max)
 {
     const uint64_t before = bed->done;
     uint64_t count = 0;
 
-    while (count < max && !(figures(bed).full && figures(bed).parked > 0)) {
+    while (count < max && !stays_full(bed)) {
         all[count] = hulse_bed_message(bed, topic, count, BODY);
         count++;
         if (count % 20 == 0) {
@@ -192,6 +207,27 @@ static void test_control_records_never_wait_for_messages(void **state)
     hulse_bed_fini(&bed);
 }
 
+/* A new store begins in a segment that was not filled before, and leaves it for one that was. */
+static void test_a_raw_segment_is_left_for_a_filled_one(void **state)
+{
+    struct bed bed;
+
+    (void)state;
+    begin(&bed, 8);
+    assert_true(bed.store->writer.end.seg.raw);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    assert_int_equal(bed.store->writer.end.seg.number, 2);
+    assert_false(bed.store->writer.end.seg.raw);
+    hulse_bed_wait_prepared(&bed);
+    hulse_bed_publish(&bed, topic, 0, 10, 100);
+    assert_int_equal(bed.store->writer.end.seg.number, 2);
+    hulse_bed_crash(&bed);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 10), 10);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
 /* One that is read is not used again under the reader's eyes; the largest message fits; a larger one is refused. */
 static void test_the_largest_message(void **state)
 {
@@ -249,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_segments_are_used_again),
         cmocka_unit_test(test_a_full_store_keeps_messages_and_takes_control_records),
         cmocka_unit_test(test_control_records_never_wait_for_messages),
+        cmocka_unit_test(test_a_raw_segment_is_left_for_a_filled_one),
         cmocka_unit_test(test_the_largest_message),
         cmocka_unit_test(test_a_smaller_store_gives_files_back),
     };
