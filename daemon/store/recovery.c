@@ -3,8 +3,8 @@
  * recovery - see the header.
  *
  * A gap is judged when the next header that verifies is found behind it: it belongs to the last group of
- * the log when the record before it does, or when the one behind it does without being the group's
- * first. Which group is the last one is looked up once, when the first broken thing is met.
+ * the log when that header does without being the group's first. Which group is the last one is looked up
+ * once, when the first broken thing is met.
  */
 #include "daemon/store/recovery.h"
 
@@ -180,9 +180,6 @@ static void skip_gap(struct trial *t)
 /* Judges the gap before the current item: true, the log ends before it. */
 static bool gap_is_torn(const struct trial *t)
 {
-    if (t->any && t->last == t->last_of_all) {
-        return true;
-    }
     return t->item.frame.group == t->last_of_all &&
            (t->item.frame.flags & FRAME_FIRST_OF_GROUP) == 0;
 }
@@ -287,8 +284,7 @@ static int cut(struct trial *t, uint64_t number, uint32_t from)
     }
     if (failed == 0) {
         hulse_image_begin(&im, from, 0);
-        enum scan_rc rc = SCAN_END;
-        while ((rc = hulse_image_next(&im, &item)) != SCAN_END) {
+        while (hulse_image_next(&im, &item) != SCAN_END) {
             to = item.to;
         }
         to = im.scan.written_end > to ? im.scan.written_end : to;
