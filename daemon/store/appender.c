@@ -99,27 +99,9 @@ static uint32_t next_reach(const struct appender *a, uint32_t end)
                                          : a->segment_bytes;
 }
 
-/* Nothing is written where the header on the disk does not say that there may be something. */
-static int reach(struct appender *a, uint32_t end)
+/* A sync that takes the header's next reach along; 0: there is none. */
+static int sync_with_reach(struct appender *a, uint32_t next)
 {
-    const uint32_t next = next_reach(a, end);
-    int failed = 0;
-
-    if (next != 0) {
-        failed = hulse_segment_put_reach(a->io, &a->seg, a->segment_bytes, next);
-        if (failed == 0) {
-            failed = a->io->sync(a->seg.fd);
-        }
-        a->seg.reach = failed == 0 ? next : a->seg.reach;
-    }
-    return failed;
-}
-
-/* The same in time, with the sync of a group. */
-static int sync_and_reach(struct appender *a, uint32_t end)
-{
-    const uint32_t ahead = end + hulse_segment_reach_step(a->segment_bytes) / 2;
-    const uint32_t next = next_reach(a, ahead < a->segment_bytes ? ahead : a->segment_bytes);
     int failed = 0;
 
     if (next != 0) {
@@ -130,6 +112,22 @@ static int sync_and_reach(struct appender *a, uint32_t end)
     }
     a->seg.reach = failed == 0 && next != 0 ? next : a->seg.reach;
     return failed;
+}
+
+/* Nothing is written where the header on the disk does not say that there may be something. */
+static int reach(struct appender *a, uint32_t end)
+{
+    const uint32_t next = next_reach(a, end);
+
+    return next == 0 ? 0 : sync_with_reach(a, next);
+}
+
+/* The sync of a group; the header says more in time. */
+static int sync_and_reach(struct appender *a, uint32_t end)
+{
+    const uint32_t ahead = end + hulse_segment_reach_step(a->segment_bytes) / 2;
+
+    return sync_with_reach(a, next_reach(a, ahead < a->segment_bytes ? ahead : a->segment_bytes));
 }
 
 /* Writes the blocks that are complete, [base, end). */

@@ -140,13 +140,19 @@ void hulse_store_read_submit(struct store_client *c, struct store_read *rd)
 
 /* ---- the store's threads ----------------------------------------------------------------- */
 
+/* NULL: there is none, or it is between two stores of its client, which then wakes. */
+static struct cds_wfcq_node *take_link(struct cds_wfcq_head *head, struct cds_wfcq_tail *tail)
+{
+    struct cds_wfcq_node *link = __cds_wfcq_dequeue_nonblocking(cds_wfcq_head_cast(head), tail);
+
+    return link == CDS_WFCQ_WOULDBLOCK ? NULL : link;
+}
+
 struct store_request *hulse_store_take(struct store *s)
 {
-    struct cds_wfcq_node *link =
-        __cds_wfcq_dequeue_nonblocking(cds_wfcq_head_cast(&s->submitted_head), &s->submitted_tail);
+    struct cds_wfcq_node *link = take_link(&s->submitted_head, &s->submitted_tail);
 
-    /* Between two stores of its client, which then wakes. */
-    if (link == NULL || link == CDS_WFCQ_WOULDBLOCK) {
+    if (link == NULL) {
         return NULL;
     }
     /* SYNC(store.submitted) acquire: requests after their links (dependent loads in liburcu). */
@@ -156,10 +162,9 @@ struct store_request *hulse_store_take(struct store *s)
 
 struct store_read *hulse_store_take_read(struct store *s)
 {
-    struct cds_wfcq_node *link =
-        __cds_wfcq_dequeue_nonblocking(cds_wfcq_head_cast(&s->reads_head), &s->reads_tail);
+    struct cds_wfcq_node *link = take_link(&s->reads_head, &s->reads_tail);
 
-    if (link == NULL || link == CDS_WFCQ_WOULDBLOCK) {
+    if (link == NULL) {
         return NULL;
     }
     /* SYNC(store.reads) acquire: the read after its link (dependent loads in liburcu). */

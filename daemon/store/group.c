@@ -14,11 +14,6 @@
 
 enum { CREATED_MAX = 256 }; /* in one group: each is compared with all before */
 
-static bool has_failed(const struct store *s)
-{
-    return atomic_load_explicit(&s->failed, memory_order_relaxed) != 0;
-}
-
 /* ---- one request ------------------------------------------------------------------------- */
 
 static hulse_status judge_control(struct store *s, const struct store_request *rq, size_t *bytes)
@@ -109,24 +104,48 @@ static struct frame frame_of(const struct store *s, const struct store_request *
     return f;
 }
 
-/* The body of a control record into the writer's buffer. False: no memory. */
-static bool encode_body(struct writer *w, const struct store_request *rq, size_t *bytes)
+static bool has_body(const struct store_request *rq)
 {
-    if (!hulse_record_bytes(rq, bytes)) {
+    return rq->kind != STORE_MESSAGE && rq->kind != STORE_BARRIER;
+}
+
+/* The body of a control record behind those of the group, for its frame and for the state. False: no memory. */
+static bool encode_body(struct writer *w, struct group_entry *entry)
+{
+    size_t bytes = 0;
+
+    if (!hulse_record_bytes(entry->rq, &bytes)) {
         return false;
     }
-    if (*bytes > w->body_room) {
-        uint8_t *grown = realloc(w->body, *bytes);
+    if (bytes > w->bodies_room - w->bodies_used) {
+        const size_t needed = w->bodies_used + bytes;
+        const size_t room = needed > 2 * w->bodies_room ? needed : 2 * w->bodies_room;
+        uint8_t *grown = realloc(w->bodies, room);
         if (grown == NULL) {
             return false;
         }
-        w->body = grown;
-        w->body_room = *bytes;
+        w->bodies = grown;
+        w->bodies_room = room;
     }
-    if (*bytes > 0) {
-        hulse_record_encode(rq, w->body);
+    entry->body_at = w->bodies_used;
+    entry->body_bytes = (uint32_t)bytes; /* at most STORE_BODY_MAX: it was judged */
+    if (bytes > 0) {
+        hulse_record_encode(entry->rq, w->bodies + entry->body_at);
     }
+    w->bodies_used += bytes;
     return true;
+}
+
+static int put_frame(struct store *s, struct group_entry *entry)
+{
+    struct writer *w = &s->writer;
+    struct frame f = frame_of(s, entry->rq, entry->length);
+    const struct store_span body = {.data = w->bodies == NULL ? NULL : w->bodies + entry->body_at,
+                                    .bytes = entry->body_bytes};
+
+    return has_body(entry->rq)
+               ? hulse_appender_put(&w->end, &f, &body, 1, &entry->lsn)
+               : hulse_appender_put(&w->end, &f, entry->rq->body, STORE_SPANS_MAX, &entry->lsn);
 }
 
 /* ---- room -------------------------------------------------------------------------------- */
@@ -214,7 +233,7 @@ enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
     struct group_entry *entry = &w->entries[w->entry_count];
     uint32_t length = 0;
 
-    if (has_failed(s)) {
+    if (!hulse_store_healthy(s)) {
         return GROUP_CLOSED;
     }
     const hulse_status status = hulse_group_judge(s, rq, &length);
@@ -222,7 +241,8 @@ enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
         hulse_store_answer(&w->answered, rq, status);
         return GROUP_TAKEN;
     }
-    if (w->entry_count == STORE_GROUP_MAX || created_twice(w, rq)) {
+    if (w->entry_count == STORE_GROUP_MAX || w->bodies_used >= APPENDER_GROUP_BYTES ||
+        created_twice(w, rq)) {
         return GROUP_CLOSED;
     }
     if (length != 0) {
@@ -233,20 +253,11 @@ enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
     }
     give_id(s, rq);
     *entry = (struct group_entry){.rq = rq, .length = length};
-    int failed = 0;
-    if (length != 0) {
-        struct frame f = frame_of(s, rq, length);
-        struct store_span body = {.data = w->body};
-        if (rq->kind == STORE_MESSAGE) {
-            failed = hulse_appender_put(&w->end, &f, rq->body, STORE_SPANS_MAX, &entry->lsn);
-        } else if (encode_body(w, rq, &body.bytes)) {
-            body.data = w->body;
-            failed = hulse_appender_put(&w->end, &f, &body, 1, &entry->lsn);
-        } else {
-            hulse_store_answer(&w->answered, rq, HULSE_NO_MEMORY);
-            return GROUP_TAKEN;
-        }
+    if (has_body(rq) && !encode_body(w, entry)) {
+        hulse_store_answer(&w->answered, rq, HULSE_NO_MEMORY);
+        return GROUP_TAKEN;
     }
+    const int failed = length == 0 ? 0 : put_frame(s, entry);
     w->entry_count++;
     if (failed != 0) {
         hulse_store_fail(s, "write", failed);
@@ -259,20 +270,15 @@ enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
 /* One entry into the state, as recovery would do it. False: no memory. */
 static bool apply(struct store *s, const struct group_entry *entry)
 {
-    struct writer *w = &s->writer;
     struct frame f = frame_of(s, entry->rq, entry->length);
 
     if (entry->rq->kind == STORE_BARRIER) {
         return true;
     }
-    if (entry->rq->kind != STORE_MESSAGE) {
-        size_t bytes = 0;
-        if (!encode_body(w, entry->rq, &bytes)) {
-            return false;
-        }
-        f.body = w->body;
-        f.length = FRAME_HEADER_BYTES + (uint32_t)bytes;
-        w->changed = true;
+    if (has_body(entry->rq)) {
+        f.body = s->writer.bodies + entry->body_at;
+        f.length = FRAME_HEADER_BYTES + entry->body_bytes;
+        s->writer.changed = true;
     }
     return entry->length == 0 ? hulse_state_apply_transient(s->state, &f)
                               : hulse_state_apply(s->state, &f, entry->lsn);
@@ -293,13 +299,13 @@ void hulse_group_end(struct store *s)
     const bool written = w->end.begun;
     uint32_t applied = 0;
 
-    if (!has_failed(s)) {
+    if (hulse_store_healthy(s)) {
         const int failed = hulse_appender_sync(&w->end);
         if (failed != 0) {
             hulse_store_fail(s, "sync", failed);
         }
     }
-    if (!has_failed(s)) {
+    if (hulse_store_healthy(s)) {
         (void)pthread_mutex_lock(&s->lock);
         s->synced = hulse_appender_lsn(&w->end);
         while (applied < w->entry_count && apply(s, &w->entries[applied])) {
@@ -317,6 +323,7 @@ void hulse_group_end(struct store *s)
         hulse_store_answer(&w->answered, w->entries[i].rq, i < applied ? HULSE_OK : HULSE_IO);
     }
     w->entry_count = 0;
+    w->bodies_used = 0;
     w->created = 0;
     hulse_store_announce(&w->answered);
 }

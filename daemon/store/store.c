@@ -381,7 +381,7 @@ void hulse_store_close(struct store **sp)
     cds_wfcq_destroy(&s->submitted_head, &s->submitted_tail);
     cds_wfcq_destroy(&s->reads_head, &s->reads_tail);
     (void)pthread_mutex_destroy(&s->lock);
-    free(s->writer.body);
+    free(s->writer.bodies);
     free(s->writer.entries);
     free(s->path);
     free(s);

@@ -38,6 +38,9 @@ struct group_entry {
     struct store_request *rq;
     uint64_t lsn;
     uint32_t length; /* of its frame; 0: it has none */
+    /* Of a control record's body, in writer.bodies. */
+    uint32_t body_bytes;
+    size_t body_at;
 };
 
 struct writer {
@@ -50,8 +53,9 @@ struct writer {
     struct group_entry *entries;
     uint32_t entry_count;
     uint32_t created; /* topics and subscriptions in the group */
-    uint8_t *body;    /* of one control record */
-    size_t body_room;
+    uint8_t *bodies;  /* of the group's control records */
+    size_t bodies_used;
+    size_t bodies_room;
     struct store_client *answered; /* have answers that are not announced */
     uint64_t checkpoint_lsn;       /* of the last one made */
     bool full;                     /* something waits until segments are free */

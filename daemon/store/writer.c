@@ -117,11 +117,6 @@ static enum group_rc serve_pending(struct store *s)
 
 /* ---- rounds ------------------------------------------------------------------------------ */
 
-static bool failed(const struct store *s)
-{
-    return atomic_load_explicit(&s->failed, memory_order_relaxed) != 0;
-}
-
 static void refuse(struct store *s, struct request_list *list, hulse_status status)
 {
     while (list->first != NULL) {
@@ -174,7 +169,7 @@ static bool serve(struct store *s)
     const struct store_request *parked = w->parked.first;
     const struct store_request *pending = w->pending.first;
 
-    if (failed(s)) {
+    if (!hulse_store_healthy(s)) {
         refuse_everything(s, HULSE_IO);
         return false;
     }
@@ -184,7 +179,7 @@ static bool serve(struct store *s)
     const bool moved =
         w->entry_count > 0 || w->parked.first != parked || w->pending.first != pending;
     hulse_group_end(s);
-    if (failed(s)) {
+    if (!hulse_store_healthy(s)) {
         refuse_everything(s, HULSE_IO);
     }
     return moved;
