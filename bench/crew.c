@@ -186,6 +186,22 @@ int hulse_bench_crew_fail(struct crew_member *me, enum bench_exit code, const ch
     return (int)code;
 }
 
+int hulse_bench_crew_library_failed(struct crew_member *me,
+                                    const char *what,
+                                    hulse_status rc,
+                                    const hulse_session *session,
+                                    const char *handle_error)
+{
+    const char *why = session != NULL ? hulse_last_error(session) : hulse_open_error();
+
+    return hulse_bench_crew_fail(me,
+                                 BENCH_UNREACHABLE,
+                                 "%s: %s: %s",
+                                 what,
+                                 hulse_status_text(rc),
+                                 handle_error != NULL ? handle_error : why);
+}
+
 enum bench_exit hulse_bench_crew_code(const struct crew *crew)
 {
     for (uint32_t i = 0; i < crew->count; i++) {

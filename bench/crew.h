@@ -17,6 +17,7 @@
 #include "bench/options.h"
 #include "daemon/core/histogram.h"
 
+#include <hulse/hulse.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -107,6 +108,15 @@ static inline bool hulse_bench_crew_ended(struct crew *crew)
 /* Sets me->error; gives `code`. */
 int hulse_bench_crew_fail(struct crew_member *me, enum bench_exit code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/*
+ * The same when a call of the library has failed: `what` it was for, and the library's reason of the handle, NULL =
+ * none was opened, of the session, NULL = likewise.
+ */
+int hulse_bench_crew_library_failed(struct crew_member *me,
+                                    const char *what,
+                                    hulse_status rc,
+                                    const hulse_session *session,
+                                    const char *handle_error);
 /* Leader: the exit code of the first member that failed, or BENCH_OK. */
 enum bench_exit hulse_bench_crew_code(const struct crew *crew);
 

@@ -68,14 +68,12 @@ struct part {
 
 static int library_failed(struct publisher *p, const char *what, hulse_status rc)
 {
-    return hulse_bench_crew_fail(p->me,
-                                 BENCH_UNREACHABLE,
-                                 "%s: %s: %s",
-                                 what,
-                                 hulse_status_text(rc),
-                                 p->producer != NULL  ? hulse_producer_error(p->producer)
-                                 : p->session != NULL ? hulse_last_error(p->session)
-                                                      : hulse_open_error());
+    return hulse_bench_crew_library_failed(p->me,
+                                           what,
+                                           rc,
+                                           p->session,
+                                           p->producer != NULL ? hulse_producer_error(p->producer)
+                                                               : NULL);
 }
 
 static bool allocate(struct publisher *p)

@@ -32,14 +32,12 @@ struct receiver {
 
 static int library_failed(struct receiver *r, const char *what, hulse_status rc)
 {
-    return hulse_bench_crew_fail(r->me,
-                                 BENCH_UNREACHABLE,
-                                 "%s: %s: %s",
-                                 what,
-                                 hulse_status_text(rc),
-                                 r->consumer != NULL  ? hulse_consumer_error(r->consumer)
-                                 : r->session != NULL ? hulse_last_error(r->session)
-                                                      : hulse_open_error());
+    return hulse_bench_crew_library_failed(r->me,
+                                           what,
+                                           rc,
+                                           r->session,
+                                           r->consumer != NULL ? hulse_consumer_error(r->consumer)
+                                                               : NULL);
 }
 
 static void take(struct receiver *r, const struct hulse_message *m)

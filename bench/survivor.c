@@ -59,14 +59,12 @@ void hulse_bench_survivor_board_destroy(struct survivor_board **board)
 
 static int library_failed(struct survivor *s, const char *what, hulse_status rc)
 {
-    return hulse_bench_crew_fail(s->me,
-                                 BENCH_UNREACHABLE,
-                                 "%s: %s: %s",
-                                 what,
-                                 hulse_status_text(rc),
-                                 s->producer != NULL  ? hulse_producer_error(s->producer)
-                                 : s->session != NULL ? hulse_last_error(s->session)
-                                                      : hulse_open_error());
+    return hulse_bench_crew_library_failed(s->me,
+                                           what,
+                                           rc,
+                                           s->session,
+                                           s->producer != NULL ? hulse_producer_error(s->producer)
+                                                               : NULL);
 }
 
 /* What a publisher that lives on takes as it comes. */
