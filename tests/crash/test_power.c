@@ -11,6 +11,7 @@
 #include "tests/crash/power/shadow.h"
 #include "tests/support/check.h"
 #include "tests/support/daemon_process.h"
+#include "tests/support/folder.h"
 #include "tests/support/runtime.h"
 
 #include <errno.h>
@@ -331,9 +332,7 @@ static void set_up(struct bed *bed)
 
 static void tear_down(const struct bed *bed)
 {
-    char command[128];
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", bed->base);
-    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a path of our own making */
+    assert_true(hulse_test_folder_remove(bed->base));
 }
 
 /* NOLINTBEGIN(concurrency-mt-unsafe): a child, before exec */

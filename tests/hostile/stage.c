@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/hostile/stage.h"
 
+#include "tests/support/check.h"
+
 #include <dirent.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 void hulse_stage_open(struct stage *s, const char *const *settings)
@@ -27,6 +30,14 @@ bool hulse_stage_witness(struct stage *s)
     return hulse_raw_publish(&s->witness, &s->channel, "witness", 7, s->sent) ==
                HULSE_OUTCOME_STORED &&
            hulse_test_daemon_alive(&s->daemon);
+}
+
+void hulse_stage_assert_expelled(struct raw_app *app, const char *rule)
+{
+    assert_true(hulse_raw_hung_up(app));
+    if (strncmp(app->last_event, rule, strlen(rule)) != 0) {
+        fail_msg("expected %s, the daemon said '%s'", rule, app->last_event);
+    }
 }
 
 void hulse_actor_produce(struct actor *a, const struct stage *s, enum hulse_receipt_mode mode)

@@ -36,6 +36,8 @@ void hulse_actor_close(struct actor *a);
 /* One message through the actor's own channel, stored. */
 bool hulse_actor_publishes(struct actor *a, uint64_t token);
 uint64_t hulse_actor_stat(const struct actor *a, enum hulse_region_stat which);
+/* The daemon has hung up, and said that this rule was broken. */
+void hulse_stage_assert_expelled(struct raw_app *app, const char *rule);
 /* Open descriptors of the daemon. */
 int hulse_stage_descriptors(const struct stage *s);
 /* Waits until the daemon has at most `most` sessions, the witness included. */

@@ -31,10 +31,7 @@ static int stop(void **state)
 
 static void assert_closed(struct raw_app *app)
 {
-    assert_true(hulse_raw_hung_up(app));
-    if (strncmp(app->last_event, "rule V6", 7) != 0) {
-        fail_msg("expected V6, the daemon said '%s'", app->last_event);
-    }
+    hulse_stage_assert_expelled(app, "rule V6");
     hulse_raw_close(app);
     assert_true(hulse_stage_witness(&stage));
 }
@@ -188,8 +185,7 @@ static void test_ready_before_the_end(void **state)
     const int fd = region();
     hulse_raw_resume(&app, stage.daemon.socket);
     send_ready(&app, attach(&app, fd, HULSE_CHANNEL_PRODUCER));
-    assert_true(hulse_raw_hung_up(&app));
-    assert_int_equal(strncmp(app.last_event, "rule V5", 7), 0);
+    hulse_stage_assert_expelled(&app, "rule V5");
     hulse_raw_close(&app);
     (void)close(fd);
     assert_true(hulse_stage_witness(&stage));
@@ -218,8 +214,7 @@ static void test_a_surplus_descriptor(void **state)
     hulse_raw_resume(&app, stage.daemon.socket);
     hulse_packet_begin(&p, HULSE_CTL_ATTACH, 0, &m);
     hulse_raw_send(&app, &p, fds, 2);
-    assert_true(hulse_raw_hung_up(&app));
-    assert_int_equal(strncmp(app.last_event, "rule V5", 7), 0);
+    hulse_stage_assert_expelled(&app, "rule V5");
     hulse_raw_close(&app);
     (void)close(fd);
     assert_true(hulse_stage_witness(&stage));
@@ -235,8 +230,7 @@ static void test_a_new_b_that_was_not_populated(void **state)
     send_handle(&app, (struct hulse_ctl_attach_handle){.handle = HANDLE, .handle_id = {1}});
     send_end(&app, 1);
     send_ready(&app, channel);
-    assert_true(hulse_raw_hung_up(&app));
-    assert_int_equal(strncmp(app.last_event, "rule V2", 7), 0);
+    hulse_stage_assert_expelled(&app, "rule V2");
     hulse_raw_close(&app);
     (void)close(fd);
     assert_true(hulse_stage_witness(&stage));

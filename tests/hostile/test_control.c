@@ -40,10 +40,7 @@ static int stop(void **state)
 
 static void assert_closed(struct raw_app *app, const char *rule)
 {
-    assert_true(hulse_raw_hung_up(app));
-    if (strncmp(app->last_event, rule, strlen(rule)) != 0) {
-        fail_msg("expected %s, the daemon said '%s'", rule, app->last_event);
-    }
+    hulse_stage_assert_expelled(app, rule);
     hulse_raw_close(app);
     assert_witness();
 }

@@ -55,10 +55,7 @@ static void close_victim(struct victim *v)
 /* The session ends, names the rule, and nobody else notices. */
 static void assert_closed(struct victim *v, const char *rule)
 {
-    assert_true(hulse_raw_hung_up(&v->app));
-    if (strncmp(v->app.last_event, rule, strlen(rule)) != 0) {
-        fail_msg("expected %s, the daemon said '%s'", rule, v->app.last_event);
-    }
+    hulse_stage_assert_expelled(&v->app, rule);
     assert_int_equal(v->app.last_status, HULSE_PROTOCOL);
     close_victim(v);
     assert_witness();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/daemon_process.h"
 
+#include "tests/support/folder.h"
 #include "tests/support/runtime.h"
 
 #include <errno.h>
@@ -193,15 +194,12 @@ bool hulse_test_daemon_alive(const struct daemon_process *d)
 bool hulse_test_daemon_stop(struct daemon_process *d)
 {
     int status = 0;
-    char command[160];
     if (d->pid != 0) {
         (void)kill(d->pid, SIGTERM);
         while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR) {
         }
     }
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", d->dir);
-    const int removed = system(command); /* NOLINT(cert-env33-c): a path of our own making */
-    return removed == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return hulse_test_folder_remove(d->dir) && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 /* The answer to `stats`, terminated; empty when there is none. */

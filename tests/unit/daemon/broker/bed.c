@@ -6,7 +6,6 @@
 
 #include "daemon/broker/local/internal.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +16,13 @@
 
 /* ---- workers ---- */
 
-static uint32_t local_owner(const char *topic, uint32_t workers)
+uint32_t hulse_bed_owner(const char *topic, uint32_t workers)
 {
     return (uint32_t)(hulse_topic_hash(topic) % workers);
 }
 
 static const struct bed_house local_house = {
-    .destroy = hulse_local_destroy, .owner = local_owner, .ordered = true};
+    .destroy = hulse_local_destroy, .owner = hulse_bed_owner, .ordered = true};
 
 static void start_workers(struct bed *bed, uint32_t workers)
 {
@@ -95,19 +94,6 @@ void hulse_bed_stop(struct bed *bed)
     bed->house->destroy(&bed->broker);
     assert_int_equal(hulse_mem_used(HULSE_MEM_MESSAGE), 0);
     assert_int_equal(hulse_mem_used(HULSE_MEM_TOPIC), 0);
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
-{
-    (void)st;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
-void hulse_bed_remove(const char *directory)
-{
-    (void)nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 void hulse_bed_directory(char out[BED_DIRECTORY_BYTES])

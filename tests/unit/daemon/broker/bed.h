@@ -56,12 +56,10 @@ void hulse_bed_stop(struct bed *bed);
 void hulse_bed_stop_one(struct bed *bed, uint32_t worker);
 /* Stops and starts again over what was stored; front ends are closed by then. */
 void hulse_bed_restart(struct bed *bed);
-/*
- * Makes a directory for a store, in HULSE_BED_DIRECTORY if that is set, and removes one with all
- * that is in it.
- */
+/* Makes a directory for a store, in HULSE_BED_DIRECTORY if that is set. */
 void hulse_bed_directory(char out[BED_DIRECTORY_BYTES]);
-void hulse_bed_remove(const char *directory);
+/* bed_house.owner of the local broker. */
+uint32_t hulse_bed_owner(const char *topic, uint32_t workers);
 /* Runs on a worker and waits for it. */
 void hulse_bed_on(struct bed *bed, uint32_t worker, void (*call)(void *arg), void *arg);
 /* Waits until `done` says so on the worker. The runner's watchdog is the limit. */

@@ -3,8 +3,9 @@
  * Goal:   null and local keep what broker.h promises, wherever producer, consumer and topic are.
  * Method: the conformance suite, with one worker and with more.
  */
-#include "daemon/broker/local/internal.h"
+#include "daemon/broker/local/local.h"
 #include "daemon/broker/null/null.h"
+#include "tests/unit/daemon/broker/bed_stored.h"
 #include "tests/unit/daemon/broker/conformance.h"
 
 static struct broker *create_null(struct error *err)
@@ -20,41 +21,17 @@ static struct broker *create_local(struct error *err)
     return hulse_local_create("local", &params, err);
 }
 
-/* With a store in a directory that goes with the broker. */
-static char directory[BED_DIRECTORY_BYTES];
-
-static struct broker *open_stored(struct error *err)
-{
-    struct local_params params;
-    hulse_local_params_default(&params);
-    params.message_bytes_max = 300000;
-    params.directory = directory;
-    params.segment_bytes = BED_SEGMENT_BYTES;
-    params.size_max = BED_STORE_BYTES;
-    return hulse_local_create("local", &params, err);
-}
-
+/* With a store that goes with the broker. */
 static struct broker *create_stored(struct error *err)
 {
-    hulse_bed_directory(directory);
-    return open_stored(err);
-}
-
-static struct broker *reopen_stored(struct broker **b, struct error *err)
-{
-    hulse_local_destroy(b);
-    return open_stored(err);
+    hulse_stored_begin()->message_bytes_max = 300000;
+    return hulse_stored_open(err);
 }
 
 static void destroy_stored(struct broker **b)
 {
     hulse_local_destroy(b);
-    hulse_bed_remove(directory);
-}
-
-static uint32_t local_owner(const char *topic, uint32_t workers)
-{
-    return (uint32_t)(hulse_topic_hash(topic) % workers);
+    hulse_stored_end();
 }
 
 static void run_null(uint32_t workers)
@@ -73,7 +50,7 @@ static void run_local(uint32_t workers)
                                     .workers = workers,
                                     .create = create_local,
                                     .destroy = hulse_local_destroy,
-                                    .owner = local_owner,
+                                    .owner = hulse_bed_owner,
                                     .ordered = true};
     hulse_conformance_run(&house);
 }
@@ -84,9 +61,9 @@ static void run_stored(uint32_t workers)
     const struct bed_house house = {.label = "local with a store",
                                     .workers = workers,
                                     .create = create_stored,
-                                    .reopen = reopen_stored,
+                                    .reopen = hulse_stored_reopen,
                                     .destroy = destroy_stored,
-                                    .owner = local_owner,
+                                    .owner = hulse_bed_owner,
                                     .ordered = true,
                                     .scheme = "persistent"};
     hulse_conformance_run(&house);

@@ -4,8 +4,9 @@
  * Method: the local broker behind one that breaks a promise; the suite runs in a process of its
  *         own, which must fail: by an assertion, or because what it waits for never comes.
  */
-#include "daemon/broker/local/internal.h"
 #include "daemon/core/clock.h"
+#include "tests/support/folder.h"
+#include "tests/unit/daemon/broker/bed_stored.h"
 #include "tests/unit/daemon/broker/conformance.h"
 #include "tests/unit/daemon/broker/faulty_broker.h"
 
@@ -24,19 +25,18 @@
 
 static enum fault planted;
 
-static char directory[BED_DIRECTORY_BYTES];
+static bool is_stored(enum fault fault)
+{
+    return fault >= FAULT_STORED_NONE;
+}
 
 static struct broker *open_inner(struct error *err)
 {
     struct local_params params;
     hulse_local_params_default(&params);
     params.message_bytes_max = 300000;
-    if (directory[0] != '\0') {
-        params.directory = directory;
-        params.segment_bytes = BED_SEGMENT_BYTES;
-        params.size_max = BED_STORE_BYTES;
-    }
-    struct broker *inner = hulse_local_create("local", &params, err);
+    struct broker *inner =
+        is_stored(planted) ? hulse_stored_open(err) : hulse_local_create("local", &params, err);
     assert_non_null(inner);
     return hulse_faulty_create(inner, planted);
 }
@@ -50,8 +50,8 @@ static void end_inner(struct broker **b)
 
 static struct broker *create(struct error *err)
 {
-    if (planted >= FAULT_STORED_NONE) {
-        hulse_bed_directory(directory);
+    if (is_stored(planted)) {
+        hulse_stored_begin()->message_bytes_max = 300000;
     }
     return open_inner(err);
 }
@@ -65,19 +65,14 @@ static struct broker *reopen(struct broker **b, struct error *err)
 static void destroy(struct broker **b)
 {
     end_inner(b);
-    if (directory[0] != '\0') {
-        hulse_bed_remove(directory);
+    if (is_stored(planted)) {
+        hulse_stored_end();
     }
 }
 
 static void *shared(struct broker *b)
 {
     return hulse_faulty_inner(b);
-}
-
-static uint32_t owner(const char *topic, uint32_t workers)
-{
-    return (uint32_t)(hulse_topic_hash(topic) % workers);
 }
 
 /* In a process of its own, without cmocka around it: an assertion ends it. */
@@ -88,9 +83,9 @@ static int run_suite(enum fault fault)
                                     .create = create,
                                     .destroy = destroy,
                                     .reopen = reopen,
-                                    .scheme = fault >= FAULT_STORED_NONE ? "persistent" : NULL,
+                                    .scheme = is_stored(fault) ? "persistent" : NULL,
                                     .shared = shared,
-                                    .owner = owner};
+                                    .owner = hulse_bed_owner};
     planted = fault;
     hulse_conformance_run(&house);
     return EXIT_SUCCESS;
@@ -140,7 +135,7 @@ static void test_passes_without_a_fault(void **state)
 
 static unsigned patience_s(enum fault fault)
 {
-    const uint64_t ns = fault >= FAULT_STORED_NONE ? fine_stored_ns : fine_ns;
+    const uint64_t ns = is_stored(fault) ? fine_stored_ns : fine_ns;
     return PATIENCE_MIN_S + (unsigned)(PATIENCE_TIMES * ns / UINT64_C(1000000000));
 }
 
@@ -177,9 +172,10 @@ int main(int argc, char **argv)
         return run_suite((enum fault)strtol(argv[1], NULL, 10));
     }
     /* Those that fail leave what they had. */
+    char directory[BED_DIRECTORY_BYTES];
     hulse_bed_directory(directory);
     (void)setenv("HULSE_BED_DIRECTORY", directory, 1); /* NOLINT(concurrency-mt-unsafe) */
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    hulse_bed_remove(directory);
+    (void)hulse_test_folder_remove(directory);
     return failed;
 }

@@ -9,45 +9,23 @@
 #include "tests/unit/daemon/broker/bed.h"
 #include "tests/unit/daemon/broker/bed_ask.h"
 #include "tests/unit/daemon/broker/bed_pub.h"
+#include "tests/unit/daemon/broker/bed_stored.h"
 #include "tests/unit/daemon/broker/bed_sub.h"
 
 #include <string.h>
 
 static struct bed bed;
 static char topic[128];
-static char directory[BED_DIRECTORY_BYTES];
-static struct local_params params;
-
-static struct broker *open_broker(struct error *err)
-{
-    return hulse_local_create("local", &params, err);
-}
-
-static struct broker *reopen_broker(struct broker **b, struct error *err)
-{
-    hulse_local_destroy(b);
-    return open_broker(err);
-}
-
-static uint32_t owner(const char *name, uint32_t workers)
-{
-    return (uint32_t)(hulse_topic_hash(name) % workers);
-}
-
 static struct bed_house house = {.label = "copies",
-                                 .create = open_broker,
+                                 .create = hulse_stored_open,
                                  .destroy = hulse_local_destroy,
-                                 .reopen = reopen_broker,
-                                 .owner = owner,
+                                 .reopen = hulse_stored_reopen,
+                                 .owner = hulse_bed_owner,
                                  .scheme = "persistent"};
 
 static void begin(uint32_t workers)
 {
-    hulse_bed_directory(directory);
-    hulse_local_params_default(&params);
-    params.directory = directory;
-    params.segment_bytes = BED_SEGMENT_BYTES;
-    params.size_max = BED_STORE_BYTES;
+    (void)hulse_stored_begin();
     house.workers = workers;
     hulse_bed_start_house(&bed, &house);
     hulse_bed_topic(&bed, workers - 1, "copies", topic, sizeof(topic));
@@ -56,7 +34,7 @@ static void begin(uint32_t workers)
 static void end(void)
 {
     hulse_bed_stop(&bed);
-    hulse_bed_remove(directory);
+    hulse_stored_end();
 }
 
 /* A publisher with handle `number`, 0 = none, whose first record has this sequence id. */

@@ -10,6 +10,7 @@
 #include "tests/unit/daemon/broker/bed.h"
 #include "tests/unit/daemon/broker/bed_ask.h"
 #include "tests/unit/daemon/broker/bed_pub.h"
+#include "tests/unit/daemon/broker/bed_stored.h"
 #include "tests/unit/daemon/broker/bed_sub.h"
 
 #include <errno.h>
@@ -21,42 +22,16 @@
 
 static struct bed bed;
 static char topic[128];
-static char directory[BED_DIRECTORY_BYTES];
-static struct local_params params;
-
-static struct broker *open_broker(struct error *err)
-{
-    return hulse_local_create("local", &params, err);
-}
-
-static struct broker *reopen_broker(struct broker **b, struct error *err)
-{
-    hulse_local_destroy(b);
-    return open_broker(err);
-}
-
-static uint32_t owner(const char *name, uint32_t workers)
-{
-    return (uint32_t)(hulse_topic_hash(name) % workers);
-}
+static struct local_params *params;
 
 static struct bed_house house = {.label = "durable",
                                  .workers = 1,
-                                 .create = open_broker,
+                                 .create = hulse_stored_open,
                                  .destroy = hulse_local_destroy,
-                                 .reopen = reopen_broker,
-                                 .owner = owner,
+                                 .reopen = hulse_stored_reopen,
+                                 .owner = hulse_bed_owner,
                                  .ordered = true,
                                  .scheme = "persistent"};
-
-static void prepare(void)
-{
-    hulse_bed_directory(directory);
-    hulse_local_params_default(&params);
-    params.directory = directory;
-    params.segment_bytes = BED_SEGMENT_BYTES;
-    params.size_max = BED_STORE_BYTES;
-}
 
 static void begin(uint32_t workers)
 {
@@ -68,7 +43,7 @@ static void begin(uint32_t workers)
 static void end(void)
 {
     hulse_bed_stop(&bed);
-    hulse_bed_remove(directory);
+    hulse_stored_end();
 }
 
 static struct bed_where shared(void)
@@ -142,7 +117,7 @@ static void test_over_a_stop(void **state)
     (void)state;
     for (uint32_t workers = 1; workers <= 3; workers++) {
         struct bed_sub sub;
-        prepare();
+        params = hulse_stored_begin();
         begin(workers);
         use(&sub);
         hulse_sub_close(&sub, false);
@@ -156,7 +131,7 @@ static void test_over_a_stop(void **state)
 static void test_over_a_kill(void **state)
 {
     (void)state;
-    prepare();
+    params = hulse_stored_begin();
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -179,7 +154,7 @@ static void test_a_stop_stores_what_is_given(void **state)
     (void)state;
     for (uint32_t workers = 1; workers <= 2; workers++) {
         struct bed_sub sub;
-        prepare();
+        params = hulse_stored_begin();
         begin(workers);
         open_sub(&sub);
         hulse_sub_permit(&sub, SOME);
@@ -199,7 +174,7 @@ static void test_ids(void **state)
     (void)state;
     struct bed_pub pub = {.id = 1};
     struct bed_sub sub;
-    prepare();
+    params = hulse_stored_begin();
     begin(2);
     open_sub(&sub);
     assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
@@ -234,7 +209,7 @@ static void test_figures(void **state)
     (void)state;
     struct bed_sub sub;
     struct bed_stats stats;
-    prepare();
+    params = hulse_stored_begin();
     begin(2);
     open_sub(&sub);
     hulse_sub_permit(&sub, 2);
@@ -275,7 +250,7 @@ static void test_starts(void **state)
     struct bed_sub subs[CASES];
     struct bed_sub keeper;
     struct bed_pub pub = {.id = 1};
-    prepare();
+    params = hulse_stored_begin();
     begin(2);
     open_sub(&keeper);
     assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
@@ -309,7 +284,7 @@ static void test_orders_survive(void **state)
     struct bed_sub sub;
     struct bed_pub pub = {.id = 1};
     char other[128];
-    prepare();
+    params = hulse_stored_begin();
     begin(2);
     hulse_bed_topic(&bed, 0, "other", other, sizeof(other));
     assert_int_equal(hulse_bed_create(&bed, other), HULSE_OK);
@@ -343,7 +318,7 @@ static void test_subscriptions_go_when_told(void **state)
     (void)state;
     struct bed_sub sub;
     struct bed_where where = shared();
-    prepare();
+    params = hulse_stored_begin();
     begin(2);
     open_sub(&sub);
     assert_int_equal(hulse_sub_unsubscribe(&sub), HULSE_OK);
@@ -371,7 +346,7 @@ static void test_truncated_stays_truncated(void **state)
 {
     (void)state;
     struct bed_sub sub;
-    prepare();
+    params = hulse_stored_begin();
     begin(2);
     open_sub(&sub);
     hulse_sub_permit(&sub, 2);
@@ -402,7 +377,7 @@ static void test_expired_is_acknowledged(void **state)
     struct bed_pub pub = {.id = 1};
     struct bed_sub sub;
     const struct broker_meta meta = {.ttl_ms = 1, .partition = -1};
-    prepare();
+    params = hulse_stored_begin();
     begin(1);
     open_sub(&sub);
     hulse_sub_close(&sub, false);
@@ -433,8 +408,8 @@ static void test_behind_the_window(void **state)
     (void)state;
     for (uint32_t workers = 1; workers <= 2; workers++) {
         struct bed_sub sub;
-        prepare();
-        params.subscription_messages_max = BOUND;
+        params = hulse_stored_begin();
+        params->subscription_messages_max = BOUND;
         begin(workers);
         open_sub(&sub);
         hulse_sub_permit(&sub, 10);
@@ -459,8 +434,8 @@ static void test_larger_than_the_window(void **state)
 {
     (void)state;
     struct bed_sub sub;
-    prepare();
-    params.subscription_bytes_max = 1000;
+    params = hulse_stored_begin();
+    params->subscription_bytes_max = 1000;
     begin(1);
     open_sub(&sub);
     publish(3, 5000);
@@ -479,7 +454,7 @@ static void test_a_backlog_is_not_in_memory(void **state)
 {
     (void)state;
     struct bed_sub sub;
-    prepare();
+    params = hulse_stored_begin();
     begin(1);
     open_sub(&sub);
     hulse_sub_close(&sub, false);
@@ -490,7 +465,7 @@ static void test_a_backlog_is_not_in_memory(void **state)
     /* What is left are pools. */
     assert_true(hulse_mem_used(HULSE_MEM_MESSAGE) < UINT64_C(2) << 20U);
     assert_true(hulse_mem_used(HULSE_MEM_TOPIC) < 64U << 10U);
-    params.subscription_messages_max = 1000;
+    params->subscription_messages_max = 1000;
     hulse_bed_restart(&bed);
     open_sub(&sub);
     sub.ack_at_once = true;
@@ -510,8 +485,8 @@ static void test_acknowledged_by_id_behind(void **state)
     (void)state;
     struct bed_sub sub;
     struct bed_pub pub = {.id = 1};
-    prepare();
-    params.subscription_messages_max = 8;
+    params = hulse_stored_begin();
+    params->subscription_messages_max = 8;
     begin(2);
     open_sub(&sub);
     assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
@@ -544,8 +519,8 @@ static void test_cumulative_behind(void **state)
     (void)state;
     struct bed_sub sub;
     struct bed_where where = shared();
-    prepare();
-    params.subscription_messages_max = 8;
+    params = hulse_stored_begin();
+    params->subscription_messages_max = 8;
     begin(2);
     where.type = BROKER_EXCLUSIVE;
     assert_int_equal(hulse_sub_open(&bed, &sub, &where), HULSE_OK);
@@ -580,8 +555,8 @@ static bool is_full(void *arg)
 static void fill(struct bed_pub *pub)
 {
     struct bed_sub sub;
-    prepare();
-    params.size_max = UINT64_C(8) * BED_SEGMENT_BYTES;
+    params = hulse_stored_begin();
+    params->size_max = UINT64_C(8) * BED_SEGMENT_BYTES;
     begin(2);
     open_sub(&sub);
     hulse_sub_close(&sub, false);
@@ -640,7 +615,7 @@ static void test_a_failed_store_says_so(void **state)
     for (uint32_t workers = 1; workers <= 2; workers++) {
         struct bed_pub pub = {.id = 1};
         struct bed_sub sub;
-        prepare();
+        params = hulse_stored_begin();
         begin(workers);
         open_sub(&sub);
         assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);

@@ -7,6 +7,7 @@
 #include "daemon/control/helper.h"
 #include "daemon/core/assert.h"
 #include "tests/support/check.h"
+#include "tests/support/folder.h"
 #include "tests/support/runtime.h"
 
 #include <errno.h>
@@ -66,14 +67,10 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    char command[64];
-
     (void)state;
     hulse_helper_close(&helper);
     hulse_loop_fini(&loop);
-    (void)snprintf(command, sizeof(command), "rm -r %s", dir);
-    /* A folder of the test's own. NOLINTNEXTLINE(cert-env33-c,concurrency-mt-unsafe) */
-    assert_int_equal(system(command), 0);
+    assert_true(hulse_test_folder_remove(dir));
     return 0;
 }
 

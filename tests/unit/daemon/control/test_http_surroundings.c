@@ -8,6 +8,7 @@
 #include "daemon/control/http_client.h"
 #include "daemon/core/assert.h"
 #include "tests/support/check.h"
+#include "tests/support/folder.h"
 #include "tests/unit/daemon/control/http_bed.h"
 #include "tests/unit/daemon/control/http_server.h"
 
@@ -170,7 +171,6 @@ static void test_keys_of_tls_are_not_written_down(void **state)
     char keys[64];
     char ca[64];
     char url[64];
-    char command[64];
     struct http_server tls;
     const struct http_request request = {
         .url = url, .timeout_ms = 60000, .answer_bytes_max = 1000, .tls = {.ca_file = ca}};
@@ -199,9 +199,7 @@ static void test_keys_of_tls_are_not_written_down(void **state)
     (void)close(real);
     (void)close(own);
     hulse_test_http_stop(&tls);
-    (void)snprintf(command, sizeof(command), "rm -r %s", folder);
-    /* A folder of the test's own. NOLINTNEXTLINE(cert-env33-c) */
-    assert_int_equal(system(command), 0);
+    assert_true(hulse_test_folder_remove(folder));
 }
 /* NOLINTEND(concurrency-mt-unsafe) */
 

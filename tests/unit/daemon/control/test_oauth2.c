@@ -7,6 +7,7 @@
 #include "daemon/control/oauth2.h"
 #include "daemon/core/assert.h"
 #include "tests/support/check.h"
+#include "tests/support/folder.h"
 #include "tests/unit/daemon/control/http_bed.h"
 #include "tests/unit/daemon/control/http_server.h"
 
@@ -58,14 +59,10 @@ static int set_up_all(void **state)
 
 static int tear_down_all(void **state)
 {
-    char command[64];
-
     (void)state;
     hulse_test_http_stop(&plain);
     hulse_test_http_stop(&tls);
-    (void)snprintf(command, sizeof(command), "rm -r %s", folder);
-    /* A folder of the test's own. NOLINTNEXTLINE(cert-env33-c,concurrency-mt-unsafe) */
-    assert_int_equal(system(command), 0);
+    assert_true(hulse_test_folder_remove(folder));
     return 0;
 }
 

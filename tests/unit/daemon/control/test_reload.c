@@ -9,6 +9,7 @@
 #include "daemon/control/reload.h"
 #include "daemon/core/thread.h"
 #include "tests/support/check.h"
+#include "tests/support/folder.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -86,15 +87,12 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    char command[128];
-
     (void)state;
     hulse_reload_close(&reload);
     hulse_reload_close(&reload);
     hulse_config_destroy(&initial);
     hulse_loop_fini(&loop);
-    (void)snprintf(command, sizeof(command), "rm -r %s", folder);
-    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c) */
+    assert_true(hulse_test_folder_remove(folder));
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/control/store_order.h"
 #include "daemon/core/mem.h"
 #include "tests/support/check.h"
+#include "tests/support/folder.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -48,19 +49,13 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[128];
-
     (void)state;
     hulse_store_order_fini(&order);
     hulse_admin_line_fini(&heard);
     hulse_store_stop(store);
     hulse_store_close(&store);
     hulse_loop_fini(&loop);
-    (void)snprintf(command, sizeof(command), "rm -r %s", home);
-    /* A path of ours. NOLINTNEXTLINE(cert-env33-c, concurrency-mt-unsafe) */
-    FILE *rm = popen(command, "r");
-    assert_non_null(rm);
-    assert_int_equal(pclose(rm), 0);
+    assert_true(hulse_test_folder_remove(home));
     assert_int_equal(hulse_mem_used(HULSE_MEM_ADMIN), 0);
     return 0;
 }

@@ -6,8 +6,8 @@
 
 #include "daemon/core/assert.h"
 #include "daemon/store/store_internal.h"
+#include "tests/support/folder.h"
 
-#include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,19 +16,6 @@
 #include <unistd.h>
 
 enum { INBOX_MAX = 1024, RUN_BUDGET = 64, READ_MESSAGES = 1000, READ_BYTES = 1 << 20 };
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
-{
-    (void)st;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
-void hulse_bed_remove(const char *path)
-{
-    (void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
 
 void hulse_bed_init(struct bed *bed)
 {
@@ -45,7 +32,7 @@ void hulse_bed_fini(struct bed *bed)
 {
     assert_null(bed->store);
     hulse_inbox_fini(&bed->inbox);
-    hulse_bed_remove(bed->path);
+    (void)hulse_test_folder_remove(bed->path);
 }
 
 bool hulse_bed_try_open(struct bed *bed, struct error *err)
@@ -200,14 +187,19 @@ hulse_bed_message(struct bed *bed, uint64_t topic, uint64_t position, size_t byt
     return r;
 }
 
-hulse_status hulse_bed_do(struct bed *bed, struct bed_request *r)
+hulse_status hulse_bed_finish(struct bed *bed, const struct bed_request *r)
 {
-    hulse_store_submit(&bed->client, &r->rq);
     hulse_store_flush(&bed->client);
     while (r->order == 0) {
         hulse_bed_wait(bed, bed->done + 1);
     }
-    const hulse_status status = r->rq.status;
+    return r->rq.status;
+}
+
+hulse_status hulse_bed_do(struct bed *bed, struct bed_request *r)
+{
+    hulse_store_submit(&bed->client, &r->rq);
+    const hulse_status status = hulse_bed_finish(bed, r);
     hulse_bed_request_free(r);
     return status;
 }
@@ -236,11 +228,7 @@ hulse_bed_subscription(struct bed *bed, uint64_t topic, const char *name, uint64
     r->rq.name = name;
     r->rq.position = position;
     hulse_store_submit(&bed->client, &r->rq);
-    hulse_store_flush(&bed->client);
-    while (r->order == 0) {
-        hulse_bed_wait(bed, bed->done + 1);
-    }
-    assert_int_equal(r->rq.status, HULSE_OK);
+    assert_int_equal(hulse_bed_finish(bed, r), HULSE_OK);
     const uint64_t subscription = r->rq.subscription;
     hulse_bed_request_free(r);
     return subscription;

@@ -71,6 +71,8 @@ hulse_bed_message(struct bed *bed, uint64_t topic, uint64_t position, size_t byt
 uint64_t hulse_bed_topic(struct bed *bed, const char *name);
 uint64_t
 hulse_bed_subscription(struct bed *bed, uint64_t topic, const char *name, uint64_t position);
+/* Hands over what was submitted, waits for this one; its status. */
+hulse_status hulse_bed_finish(struct bed *bed, const struct bed_request *r);
 /* One request at a time: submits, flushes, waits, returns the status, frees. */
 hulse_status hulse_bed_do(struct bed *bed, struct bed_request *r);
 /* Messages [from, end), waits for all, every one OK. */
@@ -87,7 +89,5 @@ uint64_t hulse_bed_count(struct bed *bed, uint64_t topic, uint64_t from, uint64_
 
 /* Path of a file in the directory. */
 void hulse_bed_file(const struct bed *bed, const char *name, char *out, size_t room);
-/* Removes a directory with all that is in it. */
-void hulse_bed_remove(const char *path);
 
 #endif

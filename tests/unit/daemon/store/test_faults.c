@@ -76,11 +76,7 @@ static hulse_status publish_one(struct bed *bed, uint64_t topic, uint64_t positi
 {
     struct bed_request *r = hulse_bed_message(bed, topic, position, 100);
 
-    hulse_store_flush(&bed->client);
-    while (r->order == 0) {
-        hulse_bed_wait(bed, bed->done + 1);
-    }
-    const hulse_status status = r->rq.status;
+    const hulse_status status = hulse_bed_finish(bed, r);
     hulse_bed_request_free(r);
     return status;
 }

@@ -6,6 +6,7 @@
  *         of their own while messages are published and acknowledged.
  */
 #include "daemon/store/look.h"
+#include "tests/support/folder.h"
 #include "tests/unit/daemon/store/store_bed.h"
 
 #include <fcntl.h>
@@ -313,7 +314,7 @@ static void test_a_backup_while_messages_come_and_go(void **state)
     assert_true(hulse_store_findings_good(&f));
     copy = bed;
     hulse_bed_init(&bed);
-    hulse_bed_remove(bed.path);
+    (void)hulse_test_folder_remove(bed.path);
     assert_int_equal(rename(copy_path, bed.path), 0);
     hulse_bed_open(&bed, false);
     assert_false(bed.report.state_lost);
@@ -347,7 +348,7 @@ static void test_a_backup_of_a_stopped_store_is_the_same(void **state)
     assert_int_equal(after.messages, before.messages);
     assert_int_equal(after.waiting_messages, before.waiting_messages);
     assert_int_equal(after.subscriptions, before.subscriptions);
-    hulse_bed_remove(copy_path);
+    (void)hulse_test_folder_remove(copy_path);
     hulse_bed_fini(&bed);
 }
 
@@ -374,12 +375,12 @@ static void test_a_segment_that_nobody_needs_is_not_missed(void **state)
     assert_int_equal(f.segments, b.segments - 1);
     /* One that somebody needs is. */
     (void)snprintf(path, sizeof(path), "%s/log", copy_path);
-    hulse_bed_remove(path);
+    (void)hulse_test_folder_remove(path);
     assert_int_equal(mkdir(path, 0700), 0);
     f = check_stopped(copy_path);
     assert_true(f.missing_segments >= 1);
     assert_int_equal(f.lost_messages, 10);
-    hulse_bed_remove(copy_path);
+    (void)hulse_test_folder_remove(copy_path);
     hulse_bed_fini(&bed);
 }
 

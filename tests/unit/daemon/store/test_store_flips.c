@@ -6,6 +6,7 @@
  *         has bytes of state.mdb, of state.good or, with the log whole, of both spoilt, and is opened.
  */
 #include "daemon/store/store_internal.h"
+#include "tests/support/folder.h"
 #include "tests/unit/daemon/core/check.h"
 #include "tests/unit/daemon/store/made_frame.h"
 #include "tests/unit/daemon/store/store_bed.h"
@@ -102,7 +103,7 @@ static void begin(unsigned rounds, bool crash)
 static void end(void)
 {
     free(expected);
-    hulse_bed_remove(pristine);
+    (void)hulse_test_folder_remove(pristine);
     hulse_bed_fini(&bed);
 }
 
@@ -156,7 +157,7 @@ static void trial(uint64_t *random, bool both)
 {
     const uint64_t which = test_below(random, both ? 3 : 2);
 
-    hulse_bed_remove(bed.path);
+    (void)hulse_test_folder_remove(bed.path);
     shell("cp -a", pristine, bed.path);
     if (which != 1) {
         spoil("state.mdb", random);

@@ -6,10 +6,10 @@
  */
 #include "daemon/worker/cpu.h"
 #include "daemon/worker/spin.h"
+#include "tests/support/folder.h"
 #include "tests/unit/daemon/core/check.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <limits.h>
 #include <sched.h>
 #include <string.h>
@@ -25,18 +25,10 @@ static int make_root(void **state)
     return mkdtemp(root) == NULL ? -1 : 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static int remove_root(void **state)
 {
     (void)state;
-    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return hulse_test_folder_remove(root) ? 0 : -1;
 }
 
 /* Makes root/path with this text, and the directories it needs. */

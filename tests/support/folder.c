@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/folder.h"
+
+#include <ftw.h>
+#include <stdio.h>
+
+enum { OPEN_FOLDERS_MAX = 8 };
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+bool hulse_test_folder_remove(const char *path)
+{
+    return nftw(path, remove_one, OPEN_FOLDERS_MAX, FTW_DEPTH | FTW_PHYS) == 0;
+}
