@@ -227,8 +227,9 @@ static void take_back(struct cursor *c)
     }
 }
 
-static void retry_later(struct cursor *c)
+void hulse_cursor_retry_later(struct subscription *sub)
 {
+    struct cursor *c = sub->cursor;
     struct local_worker *lw = worker_of(c);
     if (!hulse_timer_pending(&c->retry)) {
         hulse_timer_start(&lw->worker->loop.timers, &c->retry, hulse_local_now_ms(lw) + RETRY_MS);
@@ -246,7 +247,7 @@ static void group_ended(struct cursor *c)
         take_back(c);
     }
     if (status == HULSE_LIMIT || status == HULSE_NO_MEMORY) {
-        retry_later(c);
+        hulse_cursor_retry_later(c->sub);
     } else if (status != HULSE_OK) {
         c->dead = true; /* the store, or the topic, has ended: nothing is final any more */
     } else {

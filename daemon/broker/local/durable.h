@@ -217,6 +217,8 @@ void hulse_cursor_end(struct subscription *sub, uint64_t first, uint64_t end);
 void hulse_cursor_again(struct subscription *sub, uint64_t position, uint32_t count);
 /* Something of it has changed: looked at when the turn ends. */
 void hulse_cursor_touch(struct subscription *sub);
+/* After a pause what is due is stored, and the window read on. */
+void hulse_cursor_retry_later(struct subscription *sub);
 /* An acknowledgement by id (broker.h). */
 void hulse_cursor_ack_id(struct subscription *sub, uint64_t position, bool cumulative);
 /* Gives what has changed to the store, for all cursors of a worker. */

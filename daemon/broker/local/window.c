@@ -19,21 +19,10 @@
 
 #define READ_MESSAGES 256U
 #define READ_BYTES (1U << 20U)
-#define RETRY_MS 100U
 
 static struct local_worker *worker_of(const struct subscription *sub)
 {
     return sub->topic->worker;
-}
-
-/* Reads on then. */
-static void retry_later(struct subscription *sub)
-{
-    struct local_worker *lw = worker_of(sub);
-    if (!hulse_timer_pending(&sub->cursor->retry)) {
-        hulse_timer_start(
-            &lw->worker->loop.timers, &sub->cursor->retry, hulse_local_now_ms(lw) + RETRY_MS);
-    }
 }
 
 /* ---- from memory ---- */
@@ -50,7 +39,8 @@ void hulse_window_offer(struct subscription *sub, struct message *m)
     } else if (hulse_subscription_keep(sub, m) != NULL) {
         c->next_read = position + 1;
     } else if (sub->held == 0) {
-        retry_later(sub); /* no memory, and nobody whose verdict would make it read on */
+        hulse_cursor_retry_later(
+            sub); /* no memory, and nobody whose verdict would make it read on */
     }
 }
 
@@ -73,8 +63,7 @@ static void rebase(struct broker_span *span, const uint8_t *from, const uint8_t 
 }
 
 /* NULL over the memory cap. `d` points into the body. */
-static struct message *
-create(struct local_worker *lw, const struct store_message *from, const struct broker_delivery *d)
+static struct message *create(const struct store_message *from, const struct broker_delivery *d)
 {
     const uint8_t *parts = from->body + MESSAGE_HEADER_BYTES;
     const size_t parts_bytes = from->body_bytes - MESSAGE_HEADER_BYTES;
@@ -100,7 +89,6 @@ create(struct local_worker *lw, const struct store_message *from, const struct b
     rebase(&m->first.d.meta.ordering_key, parts, m->data);
     rebase(&m->first.d.meta.properties, parts, m->data);
     rebase(&m->first.d.producer, parts, m->data);
-    (void)lw;
     return m;
 }
 
@@ -132,7 +120,6 @@ static void say_damaged(const struct subscription *sub, uint64_t position, const
 
 static enum taken take(struct subscription *sub, const struct store_message *from)
 {
-    struct local_worker *lw = worker_of(sub);
     struct cursor *c = sub->cursor;
     struct broker_delivery d = {0};
     uint64_t expires_ms = 0;
@@ -143,11 +130,11 @@ static enum taken take(struct subscription *sub, const struct store_message *fro
         hulse_cursor_end(sub, from->position, from->position + 1);
         return TAKEN;
     }
-    struct message *m = create(lw, from, &d);
+    struct message *m = create(from, &d);
     if (m == NULL) {
         return TAKEN_NO_ROOM;
     }
-    m->expires_ms = expires_here(lw, expires_ms);
+    m->expires_ms = expires_here(worker_of(sub), expires_ms);
     struct delivery *dl = hulse_subscription_keep(sub, m);
     if (dl != NULL) {
         dl->d.redelivery = hulse_counts_get(&c->redelivered, from->position);
@@ -191,10 +178,10 @@ static void take_read(struct subscription *sub)
             hulse_subscription_wake(sub);
             hulse_subscription_mark(sub); /* perhaps all of it is acknowledged now */
         } else {
-            retry_later(sub);
+            hulse_cursor_retry_later(sub);
         }
     } else if (c->read.status == HULSE_NO_MEMORY) {
-        retry_later(sub);
+        hulse_cursor_retry_later(sub);
     } else if (c->read.status != HULSE_CLOSED) {
         c->dead = true;
     }
