@@ -201,7 +201,8 @@ static uint64_t other_samples[SAMPLES_MAX];
 static double median(uint64_t *list, uint64_t count)
 {
     qsort(list, count, sizeof(list[0]), micro_compare);
-    return (double)list[count / 2];
+    const uint64_t middle = count / 2;
+    return (double)list[middle];
 }
 
 /* A file that was written before. */

@@ -156,7 +156,7 @@ static const struct key broker_keys[] = {
      .fallback = "disk",
      .help = "disk keeps persistent topics in the store; memory has none and refuses them"},
     {"size_max", KEY_BROKER, KEY_SIZE, KEY_RESTART, AT(size_max), .min = 512 * MIB,
-     .max = 1024 * 1024 * GIB, .fallback = "8GiB",
+     .max = UINT64_C(1048576) * GIB, .fallback = "8GiB",
      .help = "files of the store's log; publishers wait when it is full"},
 };
 

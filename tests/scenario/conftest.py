@@ -88,21 +88,23 @@ class Hulsed:
                 assert self.process.poll() is None, self.log.read_text()
         raise AssertionError("no state in time: " + self.log.read_text())
 
-    def lines(self, event=None):
+    def lines(self, event=None, **members):
         """What it logged, as objects; other lines are errors of a sanitizer or of the start."""
+        wanted = members if event is None else {"event": event, **members}
         objects = []
         for line in self.log.read_text().splitlines():
             try:
                 objects.append(json.loads(line))
             except ValueError:
                 objects.append({"event": "", "text": line})
-        return [o for o in objects if event is None or o["event"] == event]
+        return [o for o in objects if wanted.items() <= o.items()]
 
-    def await_lines(self, event, count=1):
+    def await_lines(self, event, count=1, **members):
         """As lines(), once there are so many: another thread writes them."""
         for _ in range(READY_S * 100):
-            if len(self.lines(event)) >= count:
-                return self.lines(event)
+            found = self.lines(event, **members)
+            if len(found) >= count:
+                return found
             time.sleep(0.01)
         raise AssertionError(self.log.read_text())
 

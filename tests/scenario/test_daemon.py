@@ -270,9 +270,9 @@ def test_a_stop_leaves_nothing_behind(start, number):
     daemon = start()
     daemon.terminate(number)
     assert daemon.wait() == 0
-    assert {p.name for p in daemon.folder.iterdir()} == {"hulsed.log", "notify.sock"}
+    assert {p.name for p in daemon.folder.iterdir()} == {"hulsed.log", "notify.sock", "store"}
     as_root = ["daemon.root"] if os.geteuid() == 0 else []
-    assert [o["event"] for o in daemon.lines()] == as_root + [
+    assert [o["event"] for o in daemon.lines()] == ["store.open"] + as_root + [
         "daemon.ready", "daemon.stopping", "daemon.draining", "daemon.stopped"]
 
 

@@ -130,7 +130,8 @@ def unprivileged():
         try:
             process = subprocess.Popen([program("hulsed"), *arguments], user=user, text=True,
                                        stderr=subprocess.PIPE,
-                                       env=clean_environment(HULSE_SOCKET=folder / "s",
+                                       env=clean_environment(XDG_STATE_HOME=folder,
+                                                             HULSE_SOCKET=folder / "s",
                                                              HULSE_ADMIN_SOCKET=folder / "a"))
         except PermissionError:
             pytest.skip("the program is where another user cannot read it")

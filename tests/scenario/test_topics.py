@@ -73,8 +73,7 @@ def test_a_topic_in_use_is_deleted_by_force_only(daemon):
     # The name is free, and a topic of it has nothing of the old one.
     publish(daemon, topic, b"z")
     assert topic_stats(daemon, topic)["published"] == 1
-    deleted = [line for line in daemon.lines("topic.deleted") if line["topic"] == topic]
-    assert len(deleted) == 1
+    assert len(daemon.await_lines("topic.deleted", topic=topic)) == 1
 
 
 def test_unknown_topics_only_by_order(configured):

@@ -107,7 +107,7 @@ static uint64_t up_head(const struct scene *s)
 
 static void assert_receipt(struct scene *s, uint64_t token, unsigned outcome)
 {
-    struct hulse_receipt_record r;
+    struct hulse_receipt_record r = {0};
     assert_true(hand_receipt(&s->ch, &r));
     assert_int_equal(r.token, token);
     assert_int_equal(r.status, outcome);

@@ -27,6 +27,15 @@ static void compare(const struct counts *c, const uint32_t *model)
     assert_int_equal(c->used, used);
 }
 
+static void model_remove_range(uint32_t *model, uint64_t first, uint64_t end)
+{
+    for (uint32_t k = 0; k < POSITIONS; k++) {
+        if (position_of(k) >= first && position_of(k) < end) {
+            model[k] = 0;
+        }
+    }
+}
+
 static void test_against_an_array(void **state)
 {
     (void)state;
@@ -48,11 +57,7 @@ static void test_against_an_array(void **state)
             const uint64_t first = position_of(i);
             const uint64_t end = first + test_below(&seed, 3000);
             hulse_counts_remove_range(&c, first, end);
-            for (uint32_t k = 0; k < POSITIONS; k++) {
-                if (position_of(k) >= first && position_of(k) < end) {
-                    model[k] = 0;
-                }
-            }
+            model_remove_range(model, first, end);
         }
         if (step % 100 == 0) {
             compare(&c, model);

@@ -343,6 +343,10 @@ static void dump_handles(void)
     MEMBER(hulse_ctl_event, handle);
     MEMBER(hulse_ctl_event, status);
     MEMBER(hulse_ctl_event, arg);
+}
+
+static void dump_attach(void)
+{
     SIZE(hulse_ctl_attach);
     MEMBER(hulse_ctl_attach, head);
     MEMBER(hulse_ctl_attach, kind);
@@ -485,6 +489,7 @@ static void make_dump(void)
     dump_handshake();
     dump_channels();
     dump_handles();
+    dump_attach();
     dump_control_numbers();
     dump_statuses();
     dump_outcomes();
