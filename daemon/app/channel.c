@@ -18,6 +18,14 @@ static bool is_power_of_two(uint32_t n)
     return n != 0 && (n & (n - 1)) == 0;
 }
 
+bool hulse_channel_too_large(const struct session *s, const struct hulse_ctl_open_channel *ask)
+{
+    const struct plane_limits *l = &s->plane->shared->limits;
+    const bool producer = ask->kind == HULSE_CHANNEL_PRODUCER;
+    return ask->up_bytes > l->ring_max ||
+           ask->down_bytes > (producer ? l->receipts_max * HULSE_RECEIPT_BYTES : l->ring_max);
+}
+
 /* Sizes as asked, or the defaults; INVAL or LIMIT when they break a bound. */
 static hulse_status sizes(const struct session *s,
                           const struct hulse_ctl_open_channel *ask,
@@ -38,8 +46,7 @@ static hulse_status sizes(const struct session *s,
                           "ring sizes must be powers of two of at least %u bytes",
                           HULSE_RING_BYTES_MIN);
     }
-    const uint32_t down_max = producer ? l->receipts_max * HULSE_RECEIPT_BYTES : l->ring_max;
-    if (*up > l->ring_max || *down > down_max) {
+    if (hulse_channel_too_large(s, ask)) {
         return hulse_fail(
             err,
             HULSE_LIMIT,

@@ -67,7 +67,9 @@ enum handle_state {
 
 struct handle {
     uint32_t magic;
-    uint32_t number; /* generation << 16 | index */
+    uint32_t number;               /* generation << 16 | slot; of an offered one as the app says */
+    uint32_t slot;                 /* index in session.handles */
+    struct handle *next_displaced; /* whose slot is not the one in its number */
     enum handle_state state;
     struct channel *channel;
     struct publisher *publisher;        /* producer */
@@ -76,10 +78,12 @@ struct handle {
     uint32_t request;                   /* to answer when opened or closed */
     uint8_t id[BROKER_HANDLE_ID_BYTES]; /* made at the first open, kept by the app */
     uint64_t close_at;                  /* up position at CLOSE_HANDLE */
+    bool close_wanted;                  /* CLOSE_HANDLE came before it was open again */
     bool unsubscribe;
     bool failed;           /* the broker gave up on it; records are answered `refusal` */
     uint8_t refusal;       /* enum hulse_outcome */
     struct attach *attach; /* attach.c: offered again, not open yet */
+    bool offered;          /* by ATTACH: records before channel.offered_end may be its */
     bool lost;             /* is counted in session.lost.producers */
     uint32_t sources;      /* names that were announced or offered; indices below may be used */
 };
@@ -202,8 +206,10 @@ struct channel {
     uint32_t id;
     unsigned group;
     uint32_t handle_count;
-    uint32_t closing; /* handles in HANDLE_CLOSING */
-    int fd_a;         /* until CHANNEL_READY */
+    uint32_t closing;  /* handles in HANDLE_CLOSING */
+    bool close_wanted; /* CLOSE_CHANNEL came: it ends with its last handle */
+    uint32_t close_request;
+    int fd_a; /* until CHANNEL_READY */
     int fd_b;
     struct hulse_region a;
     struct hulse_region b;
@@ -216,6 +222,7 @@ struct channel {
         offered_end; /* up_tail at ATTACH: deliveries begin when verdicts before it are applied */
     uint64_t inode;  /* of A, of an attached channel */
     bool resumed;    /* attached, not opened */
+    hulse_status refusal; /* OK, or why it cannot go on: no room for one of its handles */
 };
 
 TAILQ_HEAD(channel_list, channel);
@@ -256,7 +263,8 @@ struct session {
     struct group *groups;
     unsigned group_count;
     struct handle **handles; /* handles_max entries */
-    uint16_t *generations;   /* of each handle index */
+    struct handle *displaced;
+    uint16_t generation; /* of the last number whose generation was not the app's choice */
     uint32_t handle_count;
     struct channel_list channels;
     uint32_t channel_count;
@@ -393,10 +401,12 @@ void hulse_session_read_control(struct session *s);
 
 /* ---- handle.c ---- */
 
-/* With an index from `first` on, else from the beginning. NULL: handles_max reached or no memory. */
-struct handle *hulse_handle_create(struct session *s, struct channel *ch, uint32_t first);
-/* Under a number of an earlier daemon's; NULL: it is none, is in use, or no memory. */
+/* Generation 0: any. NULL: handles_max reached or no memory. */
+struct handle *hulse_handle_create(struct session *s, struct channel *ch, uint32_t generation);
+/* Under a number of an earlier daemon's that is not in use. NULL: handles_max reached or no memory. */
 struct handle *hulse_handle_adopt(struct session *s, struct channel *ch, uint32_t number);
+/* Among those that found their slot taken when they came back. */
+struct handle *hulse_handle_find_displaced(const struct session *s, uint32_t number);
 /* Copies a string member of a message to a terminated buffer; false unless it is UTF-8 text. */
 bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t bytes);
 
@@ -420,17 +430,23 @@ void hulse_handle_destroy(struct handle **h);
 static inline struct handle *
 hulse_handle_find(const struct session *s, uint32_t number, uint32_t handles_max)
 {
-    const uint32_t index = number & 0xffffU;
-    if (index >= handles_max) {
-        return NULL;
-    }
-    struct handle *h = s->handles[index];
-    return h != NULL && h->number == number ? h : NULL;
+    const uint32_t slot = number & 0xffffU;
+    struct handle *h = slot < handles_max ? s->handles[slot] : NULL;
+    return h != NULL && h->number == number ? h : hulse_handle_find_displaced(s, number);
 }
 /* Opens the flow side; answers `request` now or by event. */
 void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p);
 void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p);
-/* Finishes handles in HANDLE_CLOSING whose records are all taken and answered. */
+/* CLOSE_HANDLE of an open one: closed when what was published before is taken and answered. */
+void hulse_handle_begin_closing(struct handle *h);
+/* CLOSE_HANDLE of one that is not open again: a consumer is given up, a producer has records. */
+void hulse_handle_give_up(struct handle *h);
+/* It was opened again, or refused for good, and is not wanted any more. */
+void hulse_handle_finish_giving_up(struct handle *h);
+/*
+ * Finishes handles in HANDLE_CLOSING whose records are all taken and answered, then the channel if it was
+ * closed.
+ */
 void hulse_handle_finish_closing(struct channel *ch);
 
 /* ---- attach.c: regions and handles of an earlier daemon's session ---- */
@@ -452,7 +468,8 @@ void hulse_attach_free(struct handle *h);
 
 /* What is impossible in a channel that is asked for, or NULL. */
 const char *hulse_channel_refusal(const struct session *s, const struct hulse_ctl_open_channel *m);
-void hulse_channel_reply(struct session *s, uint32_t request, const struct channel *ch);
+/* Sends CHANNEL; LIMIT without descriptors, and nothing is sent. */
+hulse_status hulse_channel_reply(struct session *s, uint32_t request, const struct channel *ch);
 
 /* ---- channel.c ---- */
 
@@ -465,6 +482,8 @@ hulse_status hulse_channel_create(struct session *s,
                                   int fd_a,
                                   struct channel **out,
                                   struct error *err);
+/* Its rings exceed what the configuration allows, whatever there is room for. */
+bool hulse_channel_too_large(const struct session *s, const struct hulse_ctl_open_channel *ask);
 /* Before CHANNEL_READY: begins at an up position (ATTACH). */
 void hulse_channel_start_at(struct channel *ch, uint64_t position);
 /* CHANNEL_READY: seals A, checks both, maps A. KIND, SIZE, HOLES: the app broke V1 or V2. */

@@ -286,7 +286,7 @@ static void plane_flush(void *state)
         if (ch->blocked && ch->state == CHANNEL_ARMED) {
             hulse_plane_heat(p, ch);
         }
-        if (ch->closing > 0) {
+        if (ch->closing > 0 || ch->close_wanted) {
             hulse_handle_finish_closing(ch);
         }
         ch = next;

@@ -237,7 +237,7 @@ void hulse_session_hang_up(struct session *s)
 
 static size_t handles_bytes(const struct plane *p)
 {
-    return p->shared->limits.handles_max * (sizeof(struct handle *) + sizeof(uint16_t));
+    return p->shared->limits.handles_max * sizeof(struct handle *);
 }
 
 static size_t groups_bytes(const struct plane *p)
@@ -376,7 +376,6 @@ static struct session *allocate(struct plane *p)
     s->magic = HULSE_SESSION_MAGIC;
     s->plane = p;
     s->handles = handles;
-    s->generations = (uint16_t *)(void *)(s->handles + p->shared->limits.handles_max);
     s->groups = groups;
     s->sock = -1;
     s->bell = -1;

@@ -113,7 +113,7 @@ struct hulse_ctl_open_producer {
     struct hulse_ctl_head head;
     uint32_t channel;
     uint32_t send_timeout_ms; /* UINT32_MAX = the rule's */
-    uint32_t flags; /* the handle's index (lower half of its number) is looked for from here */
+    uint32_t generation; /* upper half of the handle's number, 16 bits; 0 = the daemon's choice */
     uint16_t topic_len;
     uint16_t reserved;
     /* topic */
@@ -134,9 +134,9 @@ struct hulse_ctl_producer {
 struct hulse_ctl_open_consumer {
     struct hulse_ctl_head head;
     uint32_t channel;
-    uint8_t type;   /* enum hulse_subscription */
-    uint8_t start;  /* enum hulse_start */
-    uint16_t flags; /* as of a producer */
+    uint8_t type;        /* enum hulse_subscription */
+    uint8_t start;       /* enum hulse_start */
+    uint16_t generation; /* as of a producer */
     uint32_t reassembly_bytes;
     uint32_t unacked_max; /* 0 = default */
     uint16_t topic_len;

@@ -58,8 +58,8 @@ static void map_new(struct scene *s, const struct hulse_packet *p, uint64_t resu
                                         .head_word = &hulse_region_a(&s->ch.a)->down_head};
 }
 
-/* Offers it; the type of what comes of the handle. */
-static unsigned attach(struct scene *s, enum hulse_channel_kind kind, uint64_t resume_from)
+/* Offers it; the type of what CHANNEL_READY is answered by. */
+static unsigned offer(struct scene *s, enum hulse_channel_kind kind, uint64_t resume_from)
 {
     const struct hulse_ctl_attach m = {.kind = (uint8_t)kind,
                                        .receipts = HULSE_RECEIPT_MODE_FULL,
@@ -68,24 +68,31 @@ static unsigned attach(struct scene *s, enum hulse_channel_kind kind, uint64_t r
                                        .resume_from = resume_from,
                                        .up_tail = s->ch.up.tail};
     const bool consumes = kind == HULSE_CHANNEL_CONSUMER;
-    const struct hulse_ctl_attach_handle offer = {.handle_id = {7, 8},
+    const struct hulse_ctl_attach_handle again = {.handle_id = {7, 8},
                                                   .handle = HANDLE,
                                                   .type = consumes ? BROKER_SHARED : 0,
                                                   .topic_len = sizeof(TOPIC) - 1,
                                                   .subscription_len = consumes ? 1 : 0};
     static const struct hulse_ctl_attach_end end = {.handles = 1};
     struct hulse_packet p;
-    struct hulse_ctl_head head = {0};
     hulse_ring_tx_publish(&s->ch.up);
     hulse_packet_begin(&p, HULSE_CTL_ATTACH, 0, &m);
     p.fds[0] = s->ch.fd_a;
     p.fd_count = 1;
     assert_int_equal(hand_call(&s->app, &p, &p), HULSE_CTL_CHANNEL);
     map_new(s, &p, resume_from);
-    assert_int_equal(tell(s, HULSE_CTL_ATTACH_HANDLE, &offer, consumes ? TOPIC "s" : TOPIC), 0);
+    assert_int_equal(tell(s, HULSE_CTL_ATTACH_HANDLE, &again, consumes ? TOPIC "s" : TOPIC), 0);
     assert_int_equal(tell(s, HULSE_CTL_ATTACH_END, &end, ""), 0);
     const struct hulse_ctl_channel_ref ready = {.channel = s->ch.id};
-    assert_int_equal(tell(s, HULSE_CTL_CHANNEL_READY, &ready, ""), HULSE_CTL_CHANNEL_OK);
+    return tell(s, HULSE_CTL_CHANNEL_READY, &ready, "");
+}
+
+/* Offers it; the type of what comes of the handle. */
+static unsigned attach(struct scene *s, enum hulse_channel_kind kind, uint64_t resume_from)
+{
+    struct hulse_ctl_head head = {0};
+    struct hulse_packet p;
+    assert_int_equal(offer(s, kind, resume_from), HULSE_CTL_CHANNEL_OK);
     s->ch.ch = TAILQ_LAST(&s->app.session->channels, channel_list);
     if (!hand_receive(&s->app, &p)) {
         return 0;
@@ -215,8 +222,31 @@ static void test_a_refused_handle_answers_its_records(void **state)
     assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_ERR);
     assert_int_equal(s.app.status, HULSE_DENIED);
     hand_settle(h);
-    assert_receipt(&s, 1, HULSE_OUTCOME_DENIED);
+    assert_receipt(&s, 1, HULSE_OUTCOME_FAILED_UNKNOWN); /* who knows what the last daemon did */
+    hand_put_message(&s.ch, "x", 1, 2);
+    hand_publish(&s.app, &s.ch);
+    hand_settle(h);
+    assert_receipt(&s, 2, HULSE_OUTCOME_DENIED);
     assert_true(hand_close_handle(&s.app, &s.ch));
+    strike(&s);
+}
+
+static void test_a_refused_record_of_the_last_daemons_time_is_unknown(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    hand_put_message(&s.ch, "x", 1, 1);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
+    hand_put_message(&s.ch, "x", 1, 2);
+    hand_publish(&s.app, &s.ch);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 2);
+    hand_answer(h, 0, HULSE_OUTCOME_EXPIRED);
+    hand_answer(h, 1, HULSE_OUTCOME_EXPIRED);
+    hand_settle(h);
+    assert_receipt(&s, 1, HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_receipt(&s, 2, HULSE_OUTCOME_EXPIRED);
     strike(&s);
 }
 
@@ -233,6 +263,131 @@ static void test_a_record_of_a_handle_that_was_not_offered(void **state)
     assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
     hand_settle(h);
     assert_receipt(&s, 1, HULSE_OUTCOME_FAILED_UNKNOWN);
+    strike(&s);
+}
+
+static const struct hulse_ctl_open_channel ask_another = {.kind = HULSE_CHANNEL_PRODUCER};
+
+/* A closed producer's number is another channel's by now: no rule is broken, no topic confused. */
+static void test_a_record_of_a_number_that_was_given_anew(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    struct hand_channel other;
+    set(h, &s);
+    hand_channel_open(&s.app, &other, &ask_another);
+    assert_int_equal(hand_producer(&s.app, &other), HULSE_OK);
+    s.ch.handle = other.handle;
+    hand_put_message(&s.ch, "x", 1, 1);
+    s.ch.handle = HANDLE;
+    hand_put_message(&s.ch, "y", 1, 2);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 1);
+    assert_int_equal(h->broker.sends[0].seq, 2);
+    assert_receipt(&s, 1, HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_true(hand_session_alive(&s.app));
+    hand_channel_close(&other);
+    strike(&s);
+}
+
+/* Its place is taken: it gets another, and keeps its number. */
+static void test_a_handle_whose_place_is_taken(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    struct hand_channel other;
+    set(h, &s);
+    hand_channel_open(&s.app, &other, &ask_another);
+    for (unsigned i = 0; i <= (HANDLE & UINT16_MAX); i++) {
+        assert_int_equal(hand_producer(&s.app, &other), HULSE_OK);
+    }
+    assert_int_equal(other.handle & UINT16_MAX, HANDLE & UINT16_MAX);
+    hand_put_message(&s.ch, "x", 1, 1);
+    hand_put_message(&other, "y", 1, 2);
+    hand_publish(&s.app, &other);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 2);
+    hand_answer(h, 0, HULSE_OUTCOME_STORED);
+    hand_answer(h, 1, HULSE_OUTCOME_STORED);
+    assert_true(hand_close_handle(&s.app, &s.ch));
+    assert_true(hand_close_handle(&s.app, &other));
+    hand_channel_close(&other);
+    strike(&s);
+}
+
+static unsigned close_channel(struct scene *s)
+{
+    const struct hulse_ctl_channel_ref m = {.channel = s->ch.id};
+    return tell(s, HULSE_CTL_CLOSE_CHANNEL, &m, "");
+}
+
+/* Its records are published still; the channel ends behind them. */
+static void test_a_producer_closed_before_it_is_open_again(void **state)
+{
+    static const struct hulse_ctl_close_handle close = {.handle = HANDLE};
+    const struct broker_limits limits = {.message_bytes_max = HAND_MESSAGE_MAX};
+    struct hand *h = *state;
+    struct hulse_packet p;
+    struct scene s;
+    set(h, &s);
+    hand_put_message(&s.ch, "x", 1, 1);
+    h->broker.open_later = true;
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), 0);
+    assert_int_equal(tell(&s, HULSE_CTL_CLOSE_HANDLE, &close, ""), 0);
+    assert_int_equal(close_channel(&s), 0);
+    h->broker.producer->events->opened(h->broker.producer->ctx, HULSE_OK, "", &limits);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 1);
+    assert_int_equal(h->plane->channel_count, 1);
+    hand_answer(h, 0, HULSE_OUTCOME_STORED);
+    hand_settle(h);
+    assert_int_equal(h->plane->channel_count, 0);
+    assert_int_equal(h->broker.producers, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct hulse_ctl_head head;
+        assert_true(hand_receive(&s.app, &p));
+        memcpy(&head, p.bytes, sizeof(head));
+        assert_int_equal(head.type, HULSE_CTL_OK);
+    }
+    strike(&s);
+}
+
+static void test_a_consumer_closed_while_it_is_tried_again(void **state)
+{
+    static const struct hulse_ctl_close_handle close = {.handle = HANDLE};
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    h->broker.open_status = HULSE_BUSY;
+    assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), 0);
+    h->broker.open_status = HULSE_OK;
+    assert_int_equal(tell(&s, HULSE_CTL_CLOSE_HANDLE, &close, ""), HULSE_CTL_OK);
+    assert_int_equal(close_channel(&s), HULSE_CTL_OK);
+    assert_int_equal(h->plane->channel_count, 0);
+    assert_int_equal(h->broker.consumers, 0);
+    strike(&s);
+}
+
+/* Memory, not a lie: the channel is told so when it would begin, and can come again. */
+static void test_no_room_for_a_handle(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    struct hand_channel other;
+    set(h, &s);
+    hand_channel_open(&s.app, &other, &ask_another);
+    for (unsigned i = 0; i < h->shared->limits.handles_max; i++) {
+        assert_int_equal(hand_producer(&s.app, &other), HULSE_OK);
+    }
+    assert_int_equal(offer(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_ERR);
+    assert_int_equal(s.app.status, HULSE_LIMIT);
+    hulse_region_unmap(&s.ch.b);
+    (void)close(s.ch.fd_b);
+    assert_true(hand_close_handle(&s.app, &other));
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
+    hand_channel_close(&other);
     strike(&s);
 }
 
@@ -337,7 +492,13 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_a_beginning_that_lacks_elsewhere_ends_the_session),
         HAND_TEST(test_nothing_is_taken_before_the_handle_is_open),
         HAND_TEST(test_a_refused_handle_answers_its_records),
+        HAND_TEST(test_a_refused_record_of_the_last_daemons_time_is_unknown),
         HAND_TEST(test_a_record_of_a_handle_that_was_not_offered),
+        HAND_TEST(test_a_record_of_a_number_that_was_given_anew),
+        HAND_TEST(test_a_handle_whose_place_is_taken),
+        HAND_TEST(test_a_producer_closed_before_it_is_open_again),
+        HAND_TEST(test_a_consumer_closed_while_it_is_tried_again),
+        HAND_TEST(test_no_room_for_a_handle),
         HAND_TEST(test_verdicts_come_before_deliveries),
         HAND_TEST(test_a_refusal_waits_for_its_message),
         HAND_TEST(test_an_acknowledgement_ends_a_delivery_on_its_way),
