@@ -128,7 +128,9 @@ struct slot {
     struct broker_delivery *delivery; /* NULL = free */
     uint64_t end;                     /* down position behind its record; 0 = still waiting */
     uint32_t generation;
-    uint32_t next; /* free list or waiting list, SLOT_NONE ends it */
+    uint32_t next;  /* free list or waiting list, SLOT_NONE ends it */
+    uint32_t prev;  /* waiting list */
+    uint32_t alike; /* resumed channel: the next one in its bucket of ids */
 };
 #define SLOT_NONE UINT32_MAX
 
@@ -195,7 +197,9 @@ struct channel {
     uint32_t fragment_index;
     uint32_t reassembly_bytes;
     bool reader;
-    struct by_id *by_id; /* NULL until a verdict waits */
+    struct by_id *by_id;  /* NULL until a verdict waits */
+    uint32_t *id_buckets; /* behind the slots: deliveries by id, in a resumed channel */
+    uint32_t id_mask;
     /* A ring as large as the records that the up ring can hold; entries [settled, unsettled). */
     struct settling *settlings;
     uint32_t settling_mask;
@@ -497,6 +501,9 @@ void hulse_channel_drain(struct channel *ch);
 void hulse_channel_destroy(struct channel *ch);
 /* True when a draining channel has nothing left to do. */
 bool hulse_channel_drained(const struct channel *ch);
+/* Charges session and role for memory beside the tables; false when it is over their quota. */
+bool hulse_channel_charge(struct channel *ch, uint64_t bytes);
+void hulse_channel_discharge(struct channel *ch, uint64_t bytes);
 /* The state word of B. */
 void hulse_channel_state(struct channel *ch, enum hulse_region_state state, unsigned reason);
 
@@ -602,6 +609,13 @@ static inline bool hulse_settle_done(const struct channel *ch)
  * none. False: ignored.
  */
 bool hulse_by_id_apply(struct channel *ch, const struct hulse_verdict_record *v, uint64_t *call);
+/* Bytes of the buckets for as many slots. */
+size_t hulse_by_id_bucket_bytes(uint32_t slots);
+/* No slot has a delivery. */
+void hulse_by_id_reset(struct channel *ch, uint32_t slots);
+/* A slot has got its delivery, or is about to lose it. */
+void hulse_by_id_enter(struct channel *ch, uint32_t index);
+void hulse_by_id_leave(struct channel *ch, uint32_t index);
 /* A verdict waited for this delivery, and has ended it. */
 bool hulse_by_id_meets(struct channel *ch, struct broker_delivery *d);
 /* Counts and drops what has waited for a minute. */
@@ -610,7 +624,7 @@ void hulse_by_id_free(struct channel *ch);
 
 /* ---- verdict.c ---- */
 
-/* Takes up to `budget` verdicts. */
+/* Takes up to `budget` verdicts, and one that looks at every slot is the last of its visit. */
 unsigned hulse_verdict_take(struct plane *p, struct channel *ch, unsigned budget);
 /* Frees a slot. */
 void hulse_slot_free(struct channel *ch, uint32_t index);

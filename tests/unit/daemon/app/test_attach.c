@@ -448,6 +448,88 @@ static void test_a_refusal_waits_for_its_message(void **state)
     strike(&s);
 }
 
+/* What waits is the session's memory; beyond its quota the message stays unacknowledged. */
+static void test_refusals_wait_within_the_quota(void **state)
+{
+    struct hand *h = *state;
+    for (unsigned round = 0; round < 2; round++) {
+        struct scene s;
+        set(h, &s);
+        assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), HULSE_CTL_CONSUMER);
+        const uint64_t ignored = h->plane->verdicts_ignored;
+        const uint64_t before = s.app.session->bytes;
+        h->shared->limits.session_bytes_max = round == 0 ? before * 2 : before + 1;
+        by_id(&s, 3, HULSE_VERDICT_NACK, 0);
+        hand_publish(&s.app, &s.ch);
+        hand_settle(h);
+        assert_int_equal(s.app.session->bytes > before, round == 0);
+        assert_true(s.app.session->bytes <= h->shared->limits.session_bytes_max);
+        assert_int_equal(h->plane->verdicts_ignored, ignored + round);
+        strike(&s);
+    }
+}
+
+/* It looks at every slot: one a visit, so that nobody waits for many of them. */
+static void test_cumulative_verdicts_by_id_take_turns(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), HULSE_CTL_CONSUMER);
+    hand_settle(h);
+    for (uint64_t entry = 1; entry <= 3; entry++) {
+        by_id(&s, entry, HULSE_VERDICT_ACK, HULSE_HOW_CUMULATIVE);
+    }
+    hand_publish(&s.app, &s.ch);
+    for (size_t turn = 1; turn <= 3; turn++) {
+        (void)hand_turn(h);
+        assert_int_equal(h->broker.note_count, turn);
+    }
+    strike(&s);
+}
+
+static void deliver_more(struct hand *h, uint64_t from, uint64_t to)
+{
+    for (uint64_t entry = from; entry <= to; entry++) {
+        (void)hand_deliver(h, entry, 20000, NULL);
+        hand_settle(h); /* which may permit more */
+    }
+}
+
+/* In the ring or waiting for room: each is found by its id, and what is left keeps its order. */
+static void test_acknowledgements_by_id_anywhere_in_the_list(void **state)
+{
+    static const uint64_t ended[] = {8, 1, 5, 6, 4};
+    static const uint64_t left[] = {2, 3, 7};
+    struct hand *h = *state;
+    struct scene s;
+    struct hulse_delivery_header d;
+    size_t seen = 0;
+    set(h, &s);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), HULSE_CTL_CONSUMER);
+    hand_settle(h);
+    deliver_more(h, 1, 8); /* three fit into the ring */
+    for (size_t i = 0; i < sizeof(ended) / sizeof(ended[0]); i++) {
+        by_id(&s, ended[i], HULSE_VERDICT_ACK, 0);
+        hand_publish(&s.app, &s.ch);
+        hand_settle(h);
+        assert_int_equal(h->broker.notes[i].verdict, HAND_ACK);
+        assert_int_equal(h->broker.notes[i].entry, ended[i]);
+    }
+    assert_int_equal(s.ch.ch->slots_used, 3);
+    while (hand_next(&s.ch, &d) != NULL) {
+        if (d.entry != 1) { /* was in the ring already */
+            assert_true(seen < 3);
+            assert_int_equal(d.entry, left[seen]);
+            seen += 1;
+        }
+        hand_release(&s.app, &s.ch);
+        hand_settle(h);
+    }
+    assert_int_equal(seen, 3);
+    strike(&s);
+}
+
 /* The verdict crosses the delivery; the slot is free again. */
 static void test_an_acknowledgement_ends_a_delivery_on_its_way(void **state)
 {
@@ -501,6 +583,9 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_no_room_for_a_handle),
         HAND_TEST(test_verdicts_come_before_deliveries),
         HAND_TEST(test_a_refusal_waits_for_its_message),
+        HAND_TEST(test_refusals_wait_within_the_quota),
+        HAND_TEST(test_cumulative_verdicts_by_id_take_turns),
+        HAND_TEST(test_acknowledgements_by_id_anywhere_in_the_list),
         HAND_TEST(test_an_acknowledgement_ends_a_delivery_on_its_way),
         HAND_TEST(test_no_verdict_by_id_in_a_new_channel),
     };
