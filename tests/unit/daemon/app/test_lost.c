@@ -307,6 +307,29 @@ static void test_who_hangs_up_after_the_goodbye_has_not_gone(void **state)
     assert_int_equal(capture_end(&log, "lost_after_exit"), 0);
 }
 
+/* Their successor has to hear of the records that have no answer. */
+static void test_the_goodbye_is_said_also_when_the_time_is_over(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    struct hulse_packet in;
+    struct hulse_ctl_event e = {0};
+    const char *why = "";
+    open_pair(h, &p);
+    publish(h, &p, 3);
+    atomic_store(&h->shared->phase, PLANE_DRAINING);
+    hand_settle(h);
+    assert_false(h->plane->goodbye);
+    stop_plane(h);
+    while (hulse_packet_receive(p.app.sock, &in, &why) == HULSE_PACKET_OK) {
+        memcpy(&e, in.bytes, sizeof(e));
+    }
+    assert_int_equal(e.head.type, HULSE_CTL_EVENT);
+    assert_int_equal(e.event, HULSE_EVENT_GOODBYE);
+    hand_app_close(&p.app);
+    hand_channel_close(&p.ch);
+}
+
 static int group(struct worker *w, void *ctx)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +344,7 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_an_end_that_nobody_has_seen_counts),
         HAND_TEST(test_the_living_lose_nothing_when_the_daemon_ends),
         HAND_TEST(test_who_hangs_up_after_the_goodbye_has_not_gone),
+        HAND_TEST(test_the_goodbye_is_said_also_when_the_time_is_over),
     };
     (void)w;
     (void)ctx;
