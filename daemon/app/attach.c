@@ -23,7 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RETRY_MS 50U
+#define RETRY_MS_MIN 50U
+#define RETRY_MS_MAX 1000U
 #define RETRY_FOR_MS 10000U
 
 /* A handle on its way back. */
@@ -31,6 +32,7 @@ struct attach {
     struct timer retry;
     struct handle *h;
     uint64_t until_ms; /* 0 = not tried yet */
+    uint32_t wait_ms;  /* doubles */
     struct hulse_ctl_attach_handle m;
     char topic[HULSE_TOPIC_BYTES_MAX + 1];
     char subscription[HULSE_NAME_BYTES_MAX + 1];
@@ -382,9 +384,11 @@ void hulse_attach_failed(struct handle *h, hulse_status status, const char *text
     }
     if (a->until_ms == 0) {
         a->until_ms = now_ms + RETRY_FOR_MS;
+        a->wait_ms = RETRY_MS_MIN;
     }
     if (passes(status) && now_ms < a->until_ms && !s->gone && !s->doomed) {
-        hulse_timer_start(&l->timers, &a->retry, now_ms + RETRY_MS);
+        hulse_timer_start(&l->timers, &a->retry, now_ms + a->wait_ms);
+        a->wait_ms = a->wait_ms < RETRY_MS_MAX / 2 ? a->wait_ms * 2 : RETRY_MS_MAX;
         return;
     }
     HULSE_LOG_WARNF("handle.refused",
