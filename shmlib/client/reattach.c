@@ -132,6 +132,7 @@ static void reset_words(const struct hulse_channel *ch)
     atomic_store_explicit(&a->down_started, 0, memory_order_relaxed);
     atomic_store_explicit(&a->wake_at, 0, memory_order_relaxed);
     atomic_store_explicit(&a->space_at, 0, memory_order_relaxed);
+    atomic_store_explicit(&a->state, HULSE_REGION_OPEN, memory_order_relaxed);
 }
 
 /* Verdicts that no daemon has taken name deliveries of one that is gone: by their ids from now on. */

@@ -249,41 +249,42 @@ static void await_welcome(struct hulse_session *s)
     } else if (head.type == HULSE_CTL_REFUSED) {
         refused(s);
     } else {
-        for (unsigned i = 0; i < s->io.fd_count; i++) {
-            (void)close(s->io.fds[i]);
-        }
+        hulse_packet_drop_fds(&s->io);
         later(s, 0);
     }
 }
 
 /*
- * The daemon that has gone was of no use: it could not do what we had to ask of it, or went at once. Who
- * comes after it at once might do so for ever.
+ * Tells the last daemon, which may be there still, that its records are offered elsewhere. True: it was of no
+ * use, because it could not do what we had to ask of it, or went at once; who comes after it at once might do so
+ * for ever.
  */
-static bool was_useless(const struct hulse_session *s)
+static bool leave(const struct hulse_session *s)
 {
     const uint32_t epoch = hulse_session_epoch(s);
     const uint64_t lived_ns = hulse_clock_ns(CLOCK_MONOTONIC) - s->resume.live_ns;
     bool useful = lived_ns >= BACKOFF_MAX_MS * HULSE_NS_PER_MS;
+    bool useless = s->resume.failed;
 
     for (uint32_t i = 0; i < s->group_count; i++) {
         for (const struct hulse_handle *h = hulse_group_find(s, i)->handles; h != NULL;
              h = h->next) {
-            const struct hulse_offer *o = &h->channel->offer;
-            if (o->epoch == epoch && o->stage >= HULSE_OFFER_SENT &&
-                o->stage < HULSE_OFFER_AGREED) {
-                return true; /* it went meanwhile */
-            }
-            useful = useful || h->channel->word >> HULSE_EPOCH_SHIFT == epoch ||
-                     (o->epoch == epoch && o->stage == HULSE_OFFER_AGREED);
+            const struct hulse_channel *ch = h->channel;
+            const int stage = ch->offer.epoch == epoch ? (int)ch->offer.stage : HULSE_OFFER_NONE;
+            useless = useless || (stage >= HULSE_OFFER_SENT && stage < HULSE_OFFER_AGREED);
+            useful =
+                useful || ch->word >> HULSE_EPOCH_SHIFT == epoch || stage == HULSE_OFFER_AGREED;
+            /* Relaxed because it is a hint for whom a hang-up follows. */
+            atomic_store_explicit(
+                &hulse_region_a(&ch->a)->state, HULSE_REGION_OPENING, memory_order_relaxed);
         }
     }
-    return s->resume.failed || !useful;
+    return useless || !useful;
 }
 
 static void begin(struct hulse_session *s)
 {
-    if (was_useless(s)) {
+    if (leave(s)) {
         later(s, 0);
         return;
     }

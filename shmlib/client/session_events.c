@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define PACKETS_PER_TEND 64
 #define AWAIT_STEP_MS 5
@@ -160,10 +159,7 @@ static void late_answer(struct hulse_session *s, struct hulse_packet *p, unsigne
 {
     uint32_t number = 0;
 
-    for (unsigned i = 0; i < p->fd_count; i++) {
-        (void)close(p->fds[i]);
-    }
-    p->fd_count = 0;
+    hulse_packet_drop_fds(p);
     if (p->len < sizeof(struct hulse_ctl_head) + sizeof(number)) {
         return;
     }

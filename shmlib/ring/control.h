@@ -302,6 +302,8 @@ enum hulse_packet_rc {
     HULSE_PACKET_ERROR /* errno says what */
 };
 
+/* Closes its descriptors. */
+void hulse_packet_drop_fds(struct hulse_packet *p);
 /* Receives one packet without waiting and checks it (V5). *why is set for BAD. */
 enum hulse_packet_rc hulse_packet_receive(int sock, struct hulse_packet *p, const char **why);
 /*
