@@ -354,6 +354,33 @@ static void test_a_producer_closed_before_it_is_open_again(void **state)
     strike(&s);
 }
 
+static void by_id(struct scene *s, uint64_t entry, unsigned verdict, unsigned how)
+{
+    const struct hulse_delivery_header d = {.ref = 999, .ledger = 7, .entry = entry, .batch = -1};
+    hand_verdict(&s->ch, &d, verdict, how | HULSE_HOW_BY_ID);
+}
+
+/* It is being let in just now: its verdicts are applied, then it goes. */
+static void test_a_consumer_closed_while_it_is_let_in(void **state)
+{
+    static const struct hulse_ctl_close_handle close = {.handle = HANDLE};
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    by_id(&s, 1, HULSE_VERDICT_ACK, 0);
+    h->broker.open_later = true;
+    assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), 0);
+    assert_int_equal(tell(&s, HULSE_CTL_CLOSE_HANDLE, &close, ""), 0);
+    assert_int_equal(close_channel(&s), 0);
+    h->broker.consumer->events->opened(h->broker.consumer->ctx, HULSE_OK, "");
+    hand_settle(h);
+    assert_int_equal(h->broker.note_count, 1);
+    assert_int_equal(h->broker.notes[0].verdict, HAND_ACK_ID);
+    assert_int_equal(h->plane->channel_count, 0);
+    assert_int_equal(h->broker.consumers, 0);
+    strike(&s);
+}
+
 static void test_a_consumer_closed_while_it_is_tried_again(void **state)
 {
     static const struct hulse_ctl_close_handle close = {.handle = HANDLE};
@@ -389,12 +416,6 @@ static void test_no_room_for_a_handle(void **state)
     assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
     hand_channel_close(&other);
     strike(&s);
-}
-
-static void by_id(struct scene *s, uint64_t entry, unsigned verdict, unsigned how)
-{
-    const struct hulse_delivery_header d = {.ref = 999, .ledger = 7, .entry = entry, .batch = -1};
-    hand_verdict(&s->ch, &d, verdict, how | HULSE_HOW_BY_ID);
 }
 
 static void test_verdicts_come_before_deliveries(void **state)
@@ -579,6 +600,7 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_a_record_of_a_number_that_was_given_anew),
         HAND_TEST(test_a_handle_whose_place_is_taken),
         HAND_TEST(test_a_producer_closed_before_it_is_open_again),
+        HAND_TEST(test_a_consumer_closed_while_it_is_let_in),
         HAND_TEST(test_a_consumer_closed_while_it_is_tried_again),
         HAND_TEST(test_no_room_for_a_handle),
         HAND_TEST(test_verdicts_come_before_deliveries),
