@@ -254,7 +254,7 @@ find_channel(const struct session *s, uint32_t id, enum hulse_channel_kind kind)
     {
         if (ch->id == id) {
             const bool live = ch->state == CHANNEL_HOT || ch->state == CHANNEL_ARMED;
-            return live && ch->kind == kind && !ch->mute ? ch : NULL;
+            return live && ch->kind == kind && !ch->mute && !ch->close_wanted ? ch : NULL;
         }
     }
     return NULL;

@@ -12,11 +12,13 @@
 #include "tests/support/check.h"
 #include "tests/support/daemon_process.h"
 
+#include <dirent.h>
 #include <hulse/hulse.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -348,6 +350,53 @@ static void test_a_channel_without_room_is_offered_until_there_is_some(void **st
     strike(&d, &s);
 }
 
+static unsigned descriptors(pid_t pid)
+{
+    char path[64];
+    unsigned count = 0;
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    while (readdir(dir) != NULL) {
+        count += 1;
+    }
+    (void)closedir(dir);
+    return count;
+}
+
+static void test_a_daemon_out_of_descriptors_is_asked_until_it_has_some(void **state)
+{
+    struct daemon_process d;
+    struct rlimit limit;
+    struct rlimit before;
+    hulse_session *s = NULL;
+    hulse_producer *p[FEW];
+    (void)state;
+    hulse_test_daemon_start(&d, NULL);
+    connect_to(&d, &s);
+    for (unsigned i = 0; i < FEW; i++) {
+        p[i] = produce(s, TOPIC, NULL);
+    }
+    stop_daemon(&d);
+    for (unsigned i = 0; i < FEW; i++) {
+        publish_few(p[i]);
+    }
+    hulse_test_daemon_kill(&d);
+    hulse_test_daemon_again(&d, NULL);
+    assert_int_equal(prlimit(d.pid, RLIMIT_NOFILE, NULL, &before), 0);
+    /* For a session, and for no channel of it. */
+    limit = (struct rlimit){.rlim_cur = descriptors(d.pid) + 3, .rlim_max = before.rlim_max};
+    assert_int_equal(prlimit(d.pid, RLIMIT_NOFILE, &limit, NULL), 0);
+    while (strstr(hulse_last_error(s), "out of descriptors") == NULL) {
+        (void)hulse_wait(s, 0, 10);
+    }
+    assert_int_equal(prlimit(d.pid, RLIMIT_NOFILE, &before, NULL), 0);
+    for (unsigned i = 0; i < FEW; i++) {
+        expect_sync(p[i], HULSE_OK, 0);
+    }
+    strike(&d, &s);
+}
+
 /* Waiting would not help: it is said so, and what needs no ring of that size goes on. */
 static void test_a_ring_that_has_become_too_large_is_told(void **state)
 {
@@ -412,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_a_consumer_closed_while_its_channel_is_offered),
         cmocka_unit_test(test_half_a_message_ends_with_its_producer),
         cmocka_unit_test(test_a_channel_without_room_is_offered_until_there_is_some),
+        cmocka_unit_test(test_a_daemon_out_of_descriptors_is_asked_until_it_has_some),
         cmocka_unit_test(test_a_ring_that_has_become_too_large_is_told),
         cmocka_unit_test(test_closing_keeps_its_time),
     };
