@@ -204,7 +204,8 @@ struct hulse_ctl_attach {
 /*
  * What follows an ATTACH, for its channel: its handles, the sources of each consumer, the end. None
  * but ATTACH_HANDLE is answered: by PRODUCER, CONSUMER or ERR, once the handle is open or refused,
- * which is after CHANNEL_READY.
+ * which is after CHANNEL_READY. ERR to ATTACH or CHANNEL_READY: the offer is forgotten; for want of room it
+ * is made again (LIMIT, NO_MEMORY, IO, BUSY, AGAIN, TIMED_OUT).
  */
 #define HULSE_ATTACH_HAS_LAST 1U /* a reader: goes on behind `last_…` */
 
