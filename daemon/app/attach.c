@@ -23,7 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RETRY_MS 50U
+#define RETRY_MS_MIN 50U
+#define RETRY_MS_MAX 1000U
 #define RETRY_FOR_MS 10000U
 
 /* A handle on its way back. */
@@ -31,6 +32,7 @@ struct attach {
     struct timer retry;
     struct handle *h;
     uint64_t until_ms; /* 0 = not tried yet */
+    uint32_t wait_ms;  /* doubles */
     struct hulse_ctl_attach_handle m;
     char topic[HULSE_TOPIC_BYTES_MAX + 1];
     char subscription[HULSE_NAME_BYTES_MAX + 1];
@@ -115,8 +117,16 @@ void hulse_attach_channel(struct session *s, struct hulse_packet *p)
     struct error err = {0};
     const hulse_status st = hulse_channel_create(s, &ask, fd, &ch, &err);
     if (st != HULSE_OK) {
+        /* It cannot be now; or never, as long as the configuration is what it is: TOOBIG. */
+        const bool never = hulse_channel_too_large(s, &ask);
         s->attach_refused = true;
-        hulse_session_reply_error(s, m.head.req, st, err.text);
+        hulse_session_reply_error(s, m.head.req, never ? HULSE_TOOBIG : st, err.text);
+        return;
+    }
+    if (hulse_channel_reply(s, m.head.req, ch) != HULSE_OK) {
+        hulse_channel_destroy(ch);
+        s->attach_refused = true;
+        hulse_session_reply_error(s, m.head.req, HULSE_LIMIT, "the daemon is out of descriptors");
         return;
     }
     hulse_channel_start_at(ch, m.resume_from);
@@ -126,7 +136,6 @@ void hulse_attach_channel(struct session *s, struct hulse_packet *p)
     remember_inode(ch);
     s->attaching = ch;
     s->attach_handles = 0;
-    hulse_channel_reply(s, m.head.req, ch);
 }
 
 /* ---- its handles ---- */
@@ -154,25 +163,28 @@ static bool texts_copied(struct attach *a, const uint8_t *at)
 
 static void retry_fire(struct timer *t);
 
-/* Makes handle and memory of the way back; what is wrong with it, or NULL. */
-static const char *adopt(struct channel *ch, const struct hulse_packet *p)
+/* Makes handle and memory of the way back. PROTOCOL: it cannot be; else there is no room for it. */
+static hulse_status adopt(struct channel *ch, const struct hulse_packet *p)
 {
     struct session *s = ch->session;
+    const uint32_t max = s->plane->shared->limits.handles_max;
     struct attach *a = hulse_mem_zalloc(HULSE_MEM_SESSION, sizeof(*a));
     if (a == NULL) {
-        return "no memory for a handle";
+        return HULSE_NO_MEMORY;
     }
     memcpy(&a->m, p->bytes, sizeof(a->m));
     const bool fits =
         ch->kind == HULSE_CHANNEL_PRODUCER ? producer_valid(&a->m) : consumer_valid(ch, &a->m);
     const bool sound = fits && (a->m.flags & ~HULSE_ATTACH_HAS_LAST) == 0 &&
+                       a->m.handle >> 16U != 0 && hulse_handle_find(s, a->m.handle, max) == NULL &&
                        texts_copied(a, p->bytes + sizeof(a->m));
     struct handle *h = sound ? hulse_handle_adopt(s, ch, a->m.handle) : NULL;
     if (h == NULL) {
         hulse_mem_free(HULSE_MEM_SESSION, a, sizeof(*a));
-        return "a handle that cannot be, or is there already";
+        return sound ? HULSE_LIMIT : HULSE_PROTOCOL;
     }
     a->h = h;
+    h->offered = true;
     a->retry.fire = retry_fire;
     h->attach = a;
     h->request = a->m.head.req;
@@ -181,7 +193,7 @@ static const char *adopt(struct channel *ch, const struct hulse_packet *p)
         ch->consumer = h;
     }
     ch->reopening += 1;
-    return NULL;
+    return HULSE_OK;
 }
 
 void hulse_attach_handle(struct session *s, const struct hulse_packet *p)
@@ -189,13 +201,17 @@ void hulse_attach_handle(struct session *s, const struct hulse_packet *p)
     if (s->attach_refused) {
         return; /* its channel's ERR says it all */
     }
-    const char *why =
-        s->attaching == NULL ? "ATTACH_HANDLE without ATTACH" : adopt(s->attaching, p);
-    if (why != NULL) {
-        hulse_session_doom(s, HULSE_RULE_V6, why);
+    if (s->attaching == NULL) {
+        hulse_session_doom(s, HULSE_RULE_V6, "ATTACH_HANDLE without ATTACH");
         return;
     }
     s->attach_handles += 1;
+    const hulse_status st = adopt(s->attaching, p);
+    if (st == HULSE_PROTOCOL) {
+        hulse_session_doom(s, HULSE_RULE_V6, "a handle that cannot be, or is there already");
+    } else if (st != HULSE_OK) {
+        s->attaching->refusal = st; /* told to CHANNEL_READY */
+    }
 }
 
 /* All names well formed and in bounds. */
@@ -221,7 +237,7 @@ static bool names_valid(const uint8_t *names, uint32_t bytes, uint32_t count)
 void hulse_attach_sources(struct session *s, const struct hulse_packet *p)
 {
     struct hulse_ctl_attach_sources m;
-    if (s->attach_refused) {
+    if (s->attach_refused || (s->attaching != NULL && s->attaching->refusal != HULSE_OK)) {
         return;
     }
     memcpy(&m, p->bytes, sizeof(m));
@@ -332,15 +348,18 @@ static void finished(struct handle *h)
 void hulse_attach_opened(struct handle *h)
 {
     finished(h);
+    if (h->close_wanted) {
+        hulse_handle_finish_giving_up(h);
+    }
 }
 
 static bool passes(hulse_status status)
 {
     return status == HULSE_BUSY || status == HULSE_TIMED_OUT || status == HULSE_NO_MEMORY ||
-           status == HULSE_IO || status == HULSE_AGAIN;
+           status == HULSE_IO || status == HULSE_AGAIN || status == HULSE_LIMIT;
 }
 
-/* What its records are answered: what an earlier daemon did with them is not known. */
+/* What its records are answered; those of an earlier daemon's time are unknown (publish_channel.c). */
 static uint8_t outcome_of(hulse_status status)
 {
     switch (status) {
@@ -359,11 +378,17 @@ void hulse_attach_failed(struct handle *h, hulse_status status, const char *text
     struct session *s = h->channel->session;
     struct loop *l = &s->plane->worker->loop;
     const uint64_t now_ms = hulse_loop_now_ms(l);
+    if (h->close_wanted && h->channel->kind == HULSE_CHANNEL_CONSUMER) {
+        hulse_handle_finish_giving_up(h);
+        return;
+    }
     if (a->until_ms == 0) {
         a->until_ms = now_ms + RETRY_FOR_MS;
+        a->wait_ms = RETRY_MS_MIN;
     }
     if (passes(status) && now_ms < a->until_ms && !s->gone && !s->doomed) {
-        hulse_timer_start(&l->timers, &a->retry, now_ms + RETRY_MS);
+        hulse_timer_start(&l->timers, &a->retry, now_ms + a->wait_ms);
+        a->wait_ms = a->wait_ms < RETRY_MS_MAX / 2 ? a->wait_ms * 2 : RETRY_MS_MAX;
         return;
     }
     HULSE_LOG_WARNF("handle.refused",
@@ -371,11 +396,13 @@ void hulse_attach_failed(struct handle *h, hulse_status status, const char *text
                     hulse_log_str("app", s->name),
                     hulse_log_str("topic", a->topic),
                     hulse_log_str("why", text));
-    hulse_session_reply_error(s, h->request, status, text);
+    if (!h->close_wanted) {
+        hulse_session_reply_error(s, h->request, status, text);
+    }
     h->state = HANDLE_OPEN;
     h->failed = true;
     h->refusal = outcome_of(status);
     *(h->channel->kind == HULSE_CHANNEL_PRODUCER ? &s->plane->producer_count
                                                  : &s->plane->consumer_count) += 1;
-    finished(h);
+    hulse_attach_opened(h);
 }

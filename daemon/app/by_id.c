@@ -15,6 +15,58 @@
 
 #define WAIT_MS 60000U
 
+static struct hulse_id_key key_of(const struct broker_id *id)
+{
+    return (struct hulse_id_key){
+        .ledger = id->ledger, .entry = id->entry, .batch = id->batch, .partition = id->partition};
+}
+
+/* ---- deliveries ---- */
+
+size_t hulse_by_id_bucket_bytes(uint32_t slots)
+{
+    return hulse_id_buckets(slots) * sizeof(uint32_t);
+}
+
+void hulse_by_id_reset(struct channel *ch, uint32_t slots)
+{
+    const uint32_t count = hulse_id_buckets(slots);
+    ch->id_mask = count - 1;
+    for (uint32_t i = 0; ch->resumed && i < count; i++) {
+        ch->id_buckets[i] = SLOT_NONE;
+    }
+}
+
+static uint32_t *bucket_of(const struct channel *ch, const struct hulse_id_key *key)
+{
+    return &ch->id_buckets[hulse_id_hash(key) & ch->id_mask];
+}
+
+void hulse_by_id_enter(struct channel *ch, uint32_t index)
+{
+    if (ch->resumed) {
+        const struct hulse_id_key key = key_of(&ch->slot_table[index].delivery->id);
+        uint32_t *bucket = bucket_of(ch, &key);
+        ch->slot_table[index].alike = *bucket;
+        *bucket = index;
+    }
+}
+
+void hulse_by_id_leave(struct channel *ch, uint32_t index)
+{
+    if (ch->resumed) {
+        const struct hulse_id_key key = key_of(&ch->slot_table[index].delivery->id);
+        uint32_t *at = bucket_of(ch, &key);
+        while (*at != index) {
+            HULSE_ASSERT(*at != SLOT_NONE);
+            at = &ch->slot_table[*at].alike;
+        }
+        *at = ch->slot_table[index].alike;
+    }
+}
+
+/* ---- verdicts that wait ---- */
+
 struct waiting_verdict {
     uint64_t until_ms;
     uint32_t delay_ms;
@@ -27,13 +79,19 @@ struct by_id {
     size_t bytes;
 };
 
-static struct by_id *create(uint32_t capacity)
+static struct by_id *create(struct channel *ch)
 {
+    const uint32_t capacity = ch->slot_count;
     const size_t ids = hulse_id_table_bytes(capacity);
     const size_t table = (ids + 7U) & ~(size_t)7U;
     const size_t bytes = sizeof(struct by_id) + table + capacity * sizeof(struct waiting_verdict);
+    if (!hulse_channel_charge(ch, bytes)) {
+        return NULL;
+    }
     struct by_id *t = hulse_mem_zalloc(HULSE_MEM_CHANNEL, bytes);
-    if (t != NULL) {
+    if (t == NULL) {
+        hulse_channel_discharge(ch, bytes);
+    } else {
         uint8_t *at = (uint8_t *)(t + 1);
         t->bytes = bytes;
         hulse_id_table_init(&t->ids, at, capacity);
@@ -48,6 +106,7 @@ void hulse_by_id_free(struct channel *ch)
     if (t != NULL) {
         ch->session->plane->verdicts_ignored += t->ids.used;
         ch->by_id = NULL;
+        hulse_channel_discharge(ch, t->bytes);
         hulse_mem_free(HULSE_MEM_CHANNEL, t, t->bytes);
     }
 }
@@ -61,12 +120,6 @@ void hulse_by_id_expire(struct channel *ch, uint64_t now_ms)
             ch->session->plane->verdicts_ignored += 1;
         }
     }
-}
-
-static struct hulse_id_key key_of(const struct broker_id *id)
-{
-    return (struct hulse_id_key){
-        .ledger = id->ledger, .entry = id->entry, .batch = id->batch, .partition = id->partition};
 }
 
 static struct broker_id id_of(const struct hulse_verdict_record *v)
@@ -84,7 +137,7 @@ static bool wait(struct channel *ch, const struct hulse_verdict_record *v)
     const struct broker_id id = id_of(v);
     const struct hulse_id_key key = key_of(&id);
     if (ch->by_id == NULL) {
-        ch->by_id = create(ch->slot_count);
+        ch->by_id = create(ch);
         if (ch->by_id == NULL) {
             return false;
         }
@@ -147,15 +200,10 @@ static struct broker_delivery *take(struct channel *ch, uint32_t index)
 
 static uint32_t find(const struct channel *ch, const struct hulse_id_key *key)
 {
-    uint32_t seen = 0;
-    for (uint32_t i = 0; i < ch->slot_count && seen < ch->slots_used; i++) {
-        const struct broker_delivery *d = ch->slot_table[i].delivery;
-        if (d != NULL) {
-            const struct hulse_id_key each = key_of(&d->id);
-            seen += 1;
-            if (hulse_id_same(&each, key)) {
-                return i;
-            }
+    for (uint32_t i = *bucket_of(ch, key); i != SLOT_NONE; i = ch->slot_table[i].alike) {
+        const struct hulse_id_key each = key_of(&ch->slot_table[i].delivery->id);
+        if (hulse_id_same(&each, key)) {
+            return i;
         }
     }
     return SLOT_NONE;

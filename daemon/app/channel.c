@@ -18,6 +18,14 @@ static bool is_power_of_two(uint32_t n)
     return n != 0 && (n & (n - 1)) == 0;
 }
 
+bool hulse_channel_too_large(const struct session *s, const struct hulse_ctl_open_channel *ask)
+{
+    const struct plane_limits *l = &s->plane->shared->limits;
+    const bool producer = ask->kind == HULSE_CHANNEL_PRODUCER;
+    return ask->up_bytes > l->ring_max ||
+           ask->down_bytes > (producer ? l->receipts_max * HULSE_RECEIPT_BYTES : l->ring_max);
+}
+
 /* Sizes as asked, or the defaults; INVAL or LIMIT when they break a bound. */
 static hulse_status sizes(const struct session *s,
                           const struct hulse_ctl_open_channel *ask,
@@ -38,8 +46,7 @@ static hulse_status sizes(const struct session *s,
                           "ring sizes must be powers of two of at least %u bytes",
                           HULSE_RING_BYTES_MIN);
     }
-    const uint32_t down_max = producer ? l->receipts_max * HULSE_RECEIPT_BYTES : l->ring_max;
-    if (*up > l->ring_max || *down > down_max) {
+    if (hulse_channel_too_large(s, ask)) {
         return hulse_fail(
             err,
             HULSE_LIMIT,
@@ -59,9 +66,42 @@ static size_t table_bytes(const struct session *s, enum hulse_channel_kind kind,
                : s->plane->shared->limits.unacked_max * sizeof(struct slot);
 }
 
-static size_t settle_bytes(enum hulse_channel_kind kind, uint32_t up)
+/* Of a consumer: its settlings, then the buckets of its deliveries. */
+static size_t behind_slots(const struct session *s, enum hulse_channel_kind kind, uint32_t up)
 {
-    return kind == HULSE_CHANNEL_PRODUCER ? 0 : hulse_settle_bytes(up);
+    return kind == HULSE_CHANNEL_PRODUCER
+               ? 0
+               : hulse_settle_bytes(up) +
+                     hulse_by_id_bucket_bytes(s->plane->shared->limits.unacked_max);
+}
+
+/* False when it is over the quota of the session or its role. */
+static bool charge(struct session *s, uint64_t bytes)
+{
+    if (bytes > s->plane->shared->limits.session_bytes_max - s->bytes ||
+        (s->role != NULL && !hulse_role_state_bytes_take(s->role, bytes))) {
+        return false;
+    }
+    s->bytes += bytes;
+    return true;
+}
+
+static void discharge(struct session *s, uint64_t bytes)
+{
+    s->bytes -= bytes;
+    if (s->role != NULL) {
+        hulse_role_state_bytes_give(s->role, bytes);
+    }
+}
+
+bool hulse_channel_charge(struct channel *ch, uint64_t bytes)
+{
+    return charge(ch->session, bytes);
+}
+
+void hulse_channel_discharge(struct channel *ch, uint64_t bytes)
+{
+    discharge(ch->session, bytes);
 }
 
 /* Makes the two memfds; B mapped and sealed. */
@@ -123,7 +163,7 @@ allocate(struct session *s, const struct hulse_ctl_open_channel *ask, struct err
         return NULL;
     }
     const size_t slots = table_bytes(s, ask->kind, down);
-    const size_t tables = slots + settle_bytes(ask->kind, up);
+    const size_t tables = slots + behind_slots(s, ask->kind, up);
     const uint64_t bytes = (uint64_t)up + down + 2ULL * HULSE_CONTROL_BYTES + tables;
     if (s->channel_count >= l->channels_max || bytes > l->session_bytes_max - s->bytes) {
         (void)hulse_fail(err,
@@ -166,6 +206,7 @@ allocate(struct session *s, const struct hulse_ctl_open_channel *ask, struct err
     } else {
         ch->slot_table = table;
         ch->settlings = (struct settling *)(void *)((uint8_t *)table + slots);
+        ch->id_buckets = (uint32_t *)(void *)((uint8_t *)table + slots + hulse_settle_bytes(up));
         hulse_slots_init(ch, 0);
     }
     return ch;
@@ -332,10 +373,7 @@ void hulse_channel_destroy(struct channel *ch)
     }
     TAILQ_REMOVE(&s->channels, ch, session_link);
     s->channel_count -= 1;
-    s->bytes -= charged_bytes(ch);
-    if (s->role != NULL) {
-        hulse_role_state_bytes_give(s->role, charged_bytes(ch));
-    }
+    discharge(s, charged_bytes(ch));
     p->channel_count -= 1;
     hulse_mem_free(HULSE_MEM_CHANNEL,
                    ch->kind == HULSE_CHANNEL_PRODUCER ? (void *)ch->inflight

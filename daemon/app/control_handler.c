@@ -40,7 +40,7 @@ const char *hulse_channel_refusal(const struct session *s, const struct hulse_ct
     return NULL;
 }
 
-void hulse_channel_reply(struct session *s, uint32_t request, const struct channel *ch)
+hulse_status hulse_channel_reply(struct session *s, uint32_t request, const struct channel *ch)
 {
     const struct hulse_ctl_channel m = {
         .channel = ch->id, .up_bytes = ch->up_bytes, .down_bytes = ch->down_bytes};
@@ -56,10 +56,10 @@ void hulse_channel_reply(struct session *s, uint32_t request, const struct chann
                 (void)close(p.fds[i]);
             }
         }
-        hulse_session_reply_error(s, request, HULSE_LIMIT, "the daemon is out of descriptors");
-        return;
+        return HULSE_LIMIT;
     }
     hulse_session_reply(s, &p);
+    return HULSE_OK;
 }
 
 static void open_channel(struct session *s, const struct hulse_packet *p)
@@ -73,12 +73,14 @@ static void open_channel(struct session *s, const struct hulse_packet *p)
     }
     struct channel *ch = NULL;
     struct error err = {0};
-    const hulse_status st = hulse_channel_create(s, &m, -1, &ch, &err);
+    hulse_status st = hulse_channel_create(s, &m, -1, &ch, &err);
+    if (st == HULSE_OK && hulse_channel_reply(s, m.head.req, ch) != HULSE_OK) {
+        hulse_channel_destroy(ch);
+        st = hulse_fail(&err, HULSE_LIMIT, "the daemon is out of descriptors");
+    }
     if (st != HULSE_OK) {
         hulse_session_reply_error(s, m.head.req, st, err.text);
-        return;
     }
-    hulse_channel_reply(s, m.head.req, ch);
 }
 
 static void channel_ready(struct session *s, const struct hulse_packet *p)
@@ -88,6 +90,12 @@ static void channel_ready(struct session *s, const struct hulse_packet *p)
     struct channel *ch = channel_by_id(s, m.channel);
     if (ch == NULL || ch->state != CHANNEL_OPENING || ch == s->attaching) {
         hulse_session_doom(s, HULSE_RULE_V5, "CHANNEL_READY for no opening channel");
+        return;
+    }
+    if (ch->refusal != HULSE_OK) {
+        const hulse_status st = ch->refusal;
+        hulse_channel_destroy(ch);
+        hulse_session_reply_error(s, m.head.req, st, "no room for a handle of the channel");
         return;
     }
     const enum hulse_region_rc rc = hulse_channel_ready(ch);
@@ -111,16 +119,39 @@ static void channel_ready(struct session *s, const struct hulse_packet *p)
     }
 }
 
+/* None of its handles is wanted any more. */
+static bool left_by_all(const struct channel *ch)
+{
+    const struct session *s = ch->session;
+    uint32_t seen = 0;
+    for (uint32_t i = 0; seen < ch->handle_count; i++) {
+        const struct handle *h = s->handles[i];
+        if (h == NULL || h->channel != ch) {
+            continue;
+        }
+        if (h->state != HANDLE_CLOSING && !h->close_wanted) {
+            return false;
+        }
+        seen += 1;
+    }
+    return true;
+}
+
 static void close_channel(struct session *s, const struct hulse_packet *p)
 {
     struct hulse_ctl_channel_ref m;
     memcpy(&m, p->bytes, sizeof(m));
     struct channel *ch = channel_by_id(s, m.channel);
-    if (ch == NULL || ch->handle_count > 0) {
+    if (ch == NULL || ch->close_wanted || !left_by_all(ch)) {
         hulse_session_reply_error(s,
                                   m.head.req,
                                   HULSE_INVAL,
                                   ch == NULL ? "no such channel" : "the channel has open handles");
+        return;
+    }
+    if (ch->handle_count > 0 && ch->state != CHANNEL_OPENING) {
+        ch->close_wanted = true;
+        ch->close_request = m.head.req;
         return;
     }
     hulse_channel_destroy(ch);
@@ -132,24 +163,18 @@ static void close_handle(struct session *s, const struct hulse_packet *p)
     struct hulse_ctl_close_handle m;
     memcpy(&m, p->bytes, sizeof(m));
     struct handle *h = hulse_handle_find(s, m.handle, s->plane->shared->limits.handles_max);
-    if (h == NULL || h->state != HANDLE_OPEN) {
+    const bool returning = h != NULL && h->attach != NULL && !h->close_wanted;
+    if (h == NULL || (h->state != HANDLE_OPEN && !returning)) {
         hulse_session_reply_error(s, m.head.req, HULSE_INVAL, "no such open handle");
         return;
     }
-    struct channel *ch = h->channel;
-    if (hulse_ring_rx_refresh(&ch->rx) != HULSE_RING_OK) {
-        hulse_session_doom(s, HULSE_RULE_V7, "up_tail out of range");
-        return;
-    }
-    h->state = HANDLE_CLOSING;
     h->request = m.head.req;
-    h->close_at = ch->rx.tail_seen;
     h->unsubscribe = (m.flags & 1U) != 0;
-    ch->closing += 1;
-    /* Nobody reads its receipts any more, and unread ones must not hold up what is published. */
-    ch->mute = ch->mute || (ch->kind == HULSE_CHANNEL_PRODUCER && ch->closing == ch->handle_count);
-    hulse_plane_heat(s->plane, ch);
-    hulse_plane_touch(s->plane, ch);
+    if (returning) {
+        hulse_handle_give_up(h);
+    } else {
+        hulse_handle_begin_closing(h);
+    }
 }
 
 static void open_group(struct session *s, const struct hulse_packet *p)

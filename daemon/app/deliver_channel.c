@@ -26,6 +26,7 @@ void hulse_slots_init(struct channel *ch, uint32_t count)
     ch->waiting_bytes = 0;
     ch->fragment_at = 0;
     ch->fragment_index = 0;
+    hulse_by_id_reset(ch, all);
     hulse_settle_reset(ch);
 }
 
@@ -190,6 +191,7 @@ static uint32_t slot_take(struct channel *ch, struct broker_delivery *d)
     slot->end = 0;
     slot->next = SLOT_NONE;
     d->slot = index;
+    hulse_by_id_enter(ch, index);
     return index;
 }
 
@@ -197,6 +199,7 @@ void hulse_slot_free(struct channel *ch, uint32_t index)
 {
     struct slot *slot = &ch->slot_table[index];
     HULSE_ASSERT(slot->delivery != NULL);
+    hulse_by_id_leave(ch, index);
     slot->delivery = NULL;
     slot->next = ch->slot_free;
     ch->slot_free = index;
@@ -219,11 +222,13 @@ void hulse_deliver_message(void *ctx, struct broker_delivery *d)
         return;
     }
     ch->waiting_bytes += delivery_bytes(ch, d);
+    ch->slot_table[index].prev = SLOT_NONE;
     if (ch->waiting_first == SLOT_NONE) {
         ch->waiting_first = index;
         ch->stats[HULSE_STAT_STALLS] += 1;
     } else {
         ch->slot_table[ch->waiting_last].next = index;
+        ch->slot_table[index].prev = ch->waiting_last;
     }
     ch->waiting_last = index;
     /* An armed channel was armed without a wish for room; only a visit makes it one. */
@@ -232,19 +237,20 @@ void hulse_deliver_message(void *ctx, struct broker_delivery *d)
 
 void hulse_waiting_remove(struct channel *ch, uint32_t index)
 {
-    uint32_t *at = &ch->waiting_first;
-    uint32_t before = SLOT_NONE;
-    while (*at != index) {
-        HULSE_ASSERT(*at != SLOT_NONE);
-        before = *at;
-        at = &ch->slot_table[*at].next;
+    const struct slot *slot = &ch->slot_table[index];
+    const bool first = ch->waiting_first == index;
+    if (first) {
+        ch->waiting_first = slot->next;
+    } else {
+        ch->slot_table[slot->prev].next = slot->next;
     }
-    *at = ch->slot_table[index].next;
     if (ch->waiting_last == index) {
-        ch->waiting_last = before;
+        ch->waiting_last = first ? SLOT_NONE : slot->prev;
+    } else {
+        ch->slot_table[slot->next].prev = slot->prev;
     }
-    ch->waiting_bytes -= delivery_bytes(ch, ch->slot_table[index].delivery);
-    if (before == SLOT_NONE) {
+    ch->waiting_bytes -= delivery_bytes(ch, slot->delivery);
+    if (first) {
         /* Its fragments end here; the app drops them with the next message's first. */
         ch->fragment_at = 0;
         ch->fragment_index = 0;

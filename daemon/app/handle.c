@@ -12,7 +12,7 @@
 
 #include <sys/random.h>
 
-static struct handle *create(struct session *s, struct channel *ch, uint32_t number)
+static struct handle *create(struct session *s, struct channel *ch, uint32_t slot, uint32_t number)
 {
     struct handle *h = hulse_mem_zalloc(HULSE_MEM_SESSION, sizeof(struct handle));
     if (h == NULL) {
@@ -20,42 +20,74 @@ static struct handle *create(struct session *s, struct channel *ch, uint32_t num
     }
     h->magic = HULSE_HANDLE_MAGIC;
     h->number = number;
+    h->slot = slot;
     h->state = HANDLE_OPENING;
     h->channel = ch;
     h->refusal = HULSE_OUTCOME_FENCED;
     h->sources = 1; /* the topic itself */
-    s->handles[number & 0xffffU] = h;
-    s->generations[number & 0xffffU] = (uint16_t)(number >> 16U);
+    s->handles[slot] = h;
     s->handle_count += 1;
+    if ((number & 0xffffU) != slot) {
+        h->next_displaced = s->displaced;
+        s->displaced = h;
+    }
     ch->handle_count += 1;
     return h;
 }
 
-struct handle *hulse_handle_create(struct session *s, struct channel *ch, uint32_t first)
+/* handles_max when there is none. */
+static uint32_t free_slot(const struct session *s, uint32_t from)
 {
     const uint32_t max = s->plane->shared->limits.handles_max;
-    uint32_t tried = 0;
-    while (tried < max && s->handles[(first % max + tried) % max] != NULL) {
-        tried += 1;
+    while (from < max && s->handles[from] != NULL) {
+        from += 1;
     }
-    if (tried == max) {
-        return NULL;
+    return from;
+}
+
+struct handle *hulse_handle_create(struct session *s, struct channel *ch, uint32_t generation)
+{
+    const uint32_t max = s->plane->shared->limits.handles_max;
+    generation = (uint16_t)generation;
+    if (generation == 0) {
+        s->generation = s->generation == UINT16_MAX ? 1 : (uint16_t)(s->generation + 1);
+        generation = s->generation; /* never 0, so 0 is never a handle */
     }
-    const uint32_t index = (first % max + tried) % max;
-    /* 0 is never a generation, so 0 is never a handle. */
-    uint32_t generation = (uint16_t)(s->generations[index] + 1);
-    generation = generation == 0 ? 1 : generation;
-    return create(s, ch, generation << 16U | index);
+    for (uint32_t slot = free_slot(s, 0); slot < max; slot = free_slot(s, slot + 1)) {
+        const uint32_t number = generation << 16U | slot;
+        if (hulse_handle_find(s, number, max) == NULL) {
+            return create(s, ch, slot, number);
+        }
+    }
+    return NULL;
 }
 
 struct handle *hulse_handle_adopt(struct session *s, struct channel *ch, uint32_t number)
 {
-    const uint32_t index = number & 0xffffU;
-    if (index >= s->plane->shared->limits.handles_max || number >> 16U == 0 ||
-        s->handles[index] != NULL) {
-        return NULL;
+    const uint32_t max = s->plane->shared->limits.handles_max;
+    const uint32_t own = number & 0xffffU;
+    const uint32_t slot = own < max && s->handles[own] == NULL ? own : free_slot(s, 0);
+    return slot == max ? NULL : create(s, ch, slot, number);
+}
+
+struct handle *hulse_handle_find_displaced(const struct session *s, uint32_t number)
+{
+    struct handle *h = s->displaced;
+    while (h != NULL && h->number != number) {
+        h = h->next_displaced;
     }
-    return create(s, ch, number);
+    return h;
+}
+
+static void remove_displaced(struct session *s, const struct handle *h)
+{
+    struct handle **at = &s->displaced;
+    while (*at != NULL && *at != h) {
+        at = &(*at)->next_displaced;
+    }
+    if (*at == h) {
+        *at = h->next_displaced;
+    }
 }
 
 void hulse_handle_destroy(struct handle **handle)
@@ -64,6 +96,9 @@ void hulse_handle_destroy(struct handle **handle)
     struct channel *ch = h->channel;
     struct session *s = ch->session;
     if (h->publisher != NULL) {
+        if (h->state == HANDLE_CLOSING) {
+            hulse_publisher_forget(h->publisher); /* closed by the app, which keeps nothing of it */
+        }
         hulse_publisher_close(&h->publisher);
     }
     if (h->subscriber != NULL) {
@@ -86,7 +121,8 @@ void hulse_handle_destroy(struct handle **handle)
     if (h->state == HANDLE_CLOSING) {
         ch->closing -= 1;
     }
-    s->handles[h->number & 0xffffU] = NULL;
+    s->handles[h->slot] = NULL;
+    remove_displaced(s, h);
     s->handle_count -= 1;
     ch->handle_count -= 1;
     h->magic = 0;
@@ -116,6 +152,17 @@ static void open_failed(struct handle *h, hulse_status status, const char *text)
     hulse_handle_destroy(&gone);
 }
 
+/* Tells the app; h->request is the close's when it does not want the handle any more. */
+static void opened(struct handle *h, struct hulse_packet *reply)
+{
+    if (!h->close_wanted) {
+        hulse_session_reply(h->channel->session, reply);
+    }
+    if (h->attach != NULL) {
+        hulse_attach_opened(h);
+    }
+}
+
 static void producer_opened(void *ctx,
                             hulse_status status,
                             const char *text,
@@ -138,10 +185,7 @@ static void producer_opened(void *ctx,
     memcpy(m.handle_id, h->id, sizeof(m.handle_id));
     struct hulse_packet reply;
     hulse_packet_begin(&reply, HULSE_CTL_PRODUCER, h->request, &m);
-    hulse_session_reply(s, &reply);
-    if (h->attach != NULL) {
-        hulse_attach_opened(h);
-    }
+    opened(h, &reply);
 }
 
 static void handle_failed(void *ctx, hulse_status status, const char *text)
@@ -170,10 +214,7 @@ static void consumer_opened(void *ctx, hulse_status status, const char *text, ui
     struct hulse_packet reply;
     hulse_packet_begin(&reply, HULSE_CTL_CONSUMER, h->request, &m);
     hulse_packet_append(&reply, topic, m.topic_len);
-    hulse_session_reply(s, &reply);
-    if (h->attach != NULL) {
-        hulse_attach_opened(h);
-    }
+    opened(h, &reply);
     hulse_plane_touch(s->plane, h->channel);
     if (s->plane->recheck) {
         hulse_plane_recheck(s->plane); /* the tables changed while it was opening */
@@ -213,7 +254,7 @@ find_channel(const struct session *s, uint32_t id, enum hulse_channel_kind kind)
     {
         if (ch->id == id) {
             const bool live = ch->state == CHANNEL_HOT || ch->state == CHANNEL_ARMED;
-            return live && ch->kind == kind && !ch->mute ? ch : NULL;
+            return live && ch->kind == kind && !ch->mute && !ch->close_wanted ? ch : NULL;
         }
     }
     return NULL;
@@ -258,7 +299,7 @@ void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
                                              : "the topic is not UTF-8 text");
         return;
     }
-    struct handle *h = hulse_handle_create(s, ch, m.flags);
+    struct handle *h = hulse_handle_create(s, ch, m.generation);
     if (h == NULL) {
         hulse_session_reply_error(s, m.head.req, HULSE_LIMIT, "too many handles");
         return;
@@ -346,7 +387,7 @@ void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p)
         hulse_session_reply_error(s, m.head.req, HULSE_INVAL, refusal);
         return;
     }
-    struct handle *h = hulse_handle_create(s, ch, m.flags);
+    struct handle *h = hulse_handle_create(s, ch, m.generation);
     if (h == NULL) {
         hulse_session_reply_error(s, m.head.req, HULSE_LIMIT, "too many handles");
         return;
@@ -367,13 +408,51 @@ void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p)
     }
 }
 
+void hulse_handle_begin_closing(struct handle *h)
+{
+    struct channel *ch = h->channel;
+    struct plane *p = ch->session->plane;
+    if (hulse_ring_rx_refresh(&ch->rx) != HULSE_RING_OK) {
+        hulse_session_doom(ch->session, HULSE_RULE_V7, "up_tail out of range");
+        return;
+    }
+    h->state = HANDLE_CLOSING;
+    h->close_at = ch->rx.tail_seen;
+    ch->closing += 1;
+    /* Nobody reads its receipts any more, and unread ones must not hold up what is published. */
+    ch->mute = ch->mute || (ch->kind == HULSE_CHANNEL_PRODUCER && ch->closing == ch->handle_count);
+    hulse_plane_heat(p, ch);
+    hulse_plane_touch(p, ch);
+}
+
+void hulse_handle_give_up(struct handle *h)
+{
+    h->close_wanted = true;
+    if (h->subscriber == NULL && h->channel->kind == HULSE_CHANNEL_CONSUMER) {
+        hulse_handle_finish_giving_up(h); /* nobody is asked to open it just now */
+    }
+}
+
+void hulse_handle_finish_giving_up(struct handle *h)
+{
+    struct channel *ch = h->channel;
+    if (h->state != HANDLE_OPENING) {
+        if (ch->state != CHANNEL_DRAIN) { /* else it has been looked at for the last time */
+            hulse_handle_begin_closing(h);
+        }
+        return;
+    }
+    struct session *s = ch->session;
+    const uint32_t request = h->request;
+    hulse_handle_destroy(&h);
+    hulse_session_reply_ok(s, request, 0);
+    hulse_plane_touch(s->plane, ch);
+}
+
 static void finish_close(struct channel *ch, struct handle *h)
 {
     if (ch->kind == HULSE_CHANNEL_CONSUMER && ch->slots_used > 0) {
         hulse_deliver_give_back_all(ch);
-    }
-    if (h->publisher != NULL) {
-        hulse_publisher_forget(h->publisher); /* closed by the app, which keeps nothing of it */
     }
     struct session *s = ch->session;
     const uint32_t request = h->request;
@@ -392,5 +471,10 @@ void hulse_handle_finish_closing(struct channel *ch)
             ch->rx.read >= h->close_at && h->in_flight == 0 && hulse_settle_done(ch)) {
             finish_close(ch, h);
         }
+    }
+    if (ch->close_wanted && ch->handle_count == 0 && !s->gone) {
+        const uint32_t request = ch->close_request;
+        hulse_channel_destroy(ch);
+        hulse_session_reply_ok(s, request, 0);
     }
 }

@@ -67,7 +67,9 @@ enum handle_state {
 
 struct handle {
     uint32_t magic;
-    uint32_t number; /* generation << 16 | index */
+    uint32_t number;               /* generation << 16 | slot; of an offered one as the app says */
+    uint32_t slot;                 /* index in session.handles */
+    struct handle *next_displaced; /* whose slot is not the one in its number */
     enum handle_state state;
     struct channel *channel;
     struct publisher *publisher;        /* producer */
@@ -76,10 +78,12 @@ struct handle {
     uint32_t request;                   /* to answer when opened or closed */
     uint8_t id[BROKER_HANDLE_ID_BYTES]; /* made at the first open, kept by the app */
     uint64_t close_at;                  /* up position at CLOSE_HANDLE */
+    bool close_wanted;                  /* CLOSE_HANDLE came before it was open again */
     bool unsubscribe;
     bool failed;           /* the broker gave up on it; records are answered `refusal` */
     uint8_t refusal;       /* enum hulse_outcome */
     struct attach *attach; /* attach.c: offered again, not open yet */
+    bool offered;          /* by ATTACH: records before channel.offered_end may be its */
     bool lost;             /* is counted in session.lost.producers */
     uint32_t sources;      /* names that were announced or offered; indices below may be used */
 };
@@ -124,7 +128,9 @@ struct slot {
     struct broker_delivery *delivery; /* NULL = free */
     uint64_t end;                     /* down position behind its record; 0 = still waiting */
     uint32_t generation;
-    uint32_t next; /* free list or waiting list, SLOT_NONE ends it */
+    uint32_t next;  /* free list or waiting list, SLOT_NONE ends it */
+    uint32_t prev;  /* waiting list */
+    uint32_t alike; /* resumed channel: the next one in its bucket of ids */
 };
 #define SLOT_NONE UINT32_MAX
 
@@ -191,7 +197,9 @@ struct channel {
     uint32_t fragment_index;
     uint32_t reassembly_bytes;
     bool reader;
-    struct by_id *by_id; /* NULL until a verdict waits */
+    struct by_id *by_id;  /* NULL until a verdict waits */
+    uint32_t *id_buckets; /* behind the slots: deliveries by id, in a resumed channel */
+    uint32_t id_mask;
     /* A ring as large as the records that the up ring can hold; entries [settled, unsettled). */
     struct settling *settlings;
     uint32_t settling_mask;
@@ -202,8 +210,10 @@ struct channel {
     uint32_t id;
     unsigned group;
     uint32_t handle_count;
-    uint32_t closing; /* handles in HANDLE_CLOSING */
-    int fd_a;         /* until CHANNEL_READY */
+    uint32_t closing;  /* handles in HANDLE_CLOSING */
+    bool close_wanted; /* CLOSE_CHANNEL came: it ends with its last handle */
+    uint32_t close_request;
+    int fd_a; /* until CHANNEL_READY */
     int fd_b;
     struct hulse_region a;
     struct hulse_region b;
@@ -216,6 +226,7 @@ struct channel {
         offered_end; /* up_tail at ATTACH: deliveries begin when verdicts before it are applied */
     uint64_t inode;  /* of A, of an attached channel */
     bool resumed;    /* attached, not opened */
+    hulse_status refusal; /* OK, or why it cannot go on: no room for one of its handles */
 };
 
 TAILQ_HEAD(channel_list, channel);
@@ -256,7 +267,8 @@ struct session {
     struct group *groups;
     unsigned group_count;
     struct handle **handles; /* handles_max entries */
-    uint16_t *generations;   /* of each handle index */
+    struct handle *displaced;
+    uint16_t generation; /* of the last number whose generation was not the app's choice */
     uint32_t handle_count;
     struct channel_list channels;
     uint32_t channel_count;
@@ -393,10 +405,12 @@ void hulse_session_read_control(struct session *s);
 
 /* ---- handle.c ---- */
 
-/* With an index from `first` on, else from the beginning. NULL: handles_max reached or no memory. */
-struct handle *hulse_handle_create(struct session *s, struct channel *ch, uint32_t first);
-/* Under a number of an earlier daemon's; NULL: it is none, is in use, or no memory. */
+/* Generation 0: any. NULL: handles_max reached or no memory. */
+struct handle *hulse_handle_create(struct session *s, struct channel *ch, uint32_t generation);
+/* Under a number of an earlier daemon's that is not in use. NULL: handles_max reached or no memory. */
 struct handle *hulse_handle_adopt(struct session *s, struct channel *ch, uint32_t number);
+/* Among those that found their slot taken when they came back. */
+struct handle *hulse_handle_find_displaced(const struct session *s, uint32_t number);
 /* Copies a string member of a message to a terminated buffer; false unless it is UTF-8 text. */
 bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t bytes);
 
@@ -420,17 +434,23 @@ void hulse_handle_destroy(struct handle **h);
 static inline struct handle *
 hulse_handle_find(const struct session *s, uint32_t number, uint32_t handles_max)
 {
-    const uint32_t index = number & 0xffffU;
-    if (index >= handles_max) {
-        return NULL;
-    }
-    struct handle *h = s->handles[index];
-    return h != NULL && h->number == number ? h : NULL;
+    const uint32_t slot = number & 0xffffU;
+    struct handle *h = slot < handles_max ? s->handles[slot] : NULL;
+    return h != NULL && h->number == number ? h : hulse_handle_find_displaced(s, number);
 }
 /* Opens the flow side; answers `request` now or by event. */
 void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p);
 void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p);
-/* Finishes handles in HANDLE_CLOSING whose records are all taken and answered. */
+/* CLOSE_HANDLE of an open one: closed when what was published before is taken and answered. */
+void hulse_handle_begin_closing(struct handle *h);
+/* CLOSE_HANDLE of one that is not open again: a consumer is given up, a producer has records. */
+void hulse_handle_give_up(struct handle *h);
+/* It was opened again, or refused for good, and is not wanted any more. */
+void hulse_handle_finish_giving_up(struct handle *h);
+/*
+ * Finishes handles in HANDLE_CLOSING whose records are all taken and answered, then the channel if it was
+ * closed.
+ */
 void hulse_handle_finish_closing(struct channel *ch);
 
 /* ---- attach.c: regions and handles of an earlier daemon's session ---- */
@@ -452,7 +472,8 @@ void hulse_attach_free(struct handle *h);
 
 /* What is impossible in a channel that is asked for, or NULL. */
 const char *hulse_channel_refusal(const struct session *s, const struct hulse_ctl_open_channel *m);
-void hulse_channel_reply(struct session *s, uint32_t request, const struct channel *ch);
+/* Sends CHANNEL; LIMIT without descriptors, and nothing is sent. */
+hulse_status hulse_channel_reply(struct session *s, uint32_t request, const struct channel *ch);
 
 /* ---- channel.c ---- */
 
@@ -465,6 +486,8 @@ hulse_status hulse_channel_create(struct session *s,
                                   int fd_a,
                                   struct channel **out,
                                   struct error *err);
+/* Its rings exceed what the configuration allows, whatever there is room for. */
+bool hulse_channel_too_large(const struct session *s, const struct hulse_ctl_open_channel *ask);
 /* Before CHANNEL_READY: begins at an up position (ATTACH). */
 void hulse_channel_start_at(struct channel *ch, uint64_t position);
 /* CHANNEL_READY: seals A, checks both, maps A. KIND, SIZE, HOLES: the app broke V1 or V2. */
@@ -478,6 +501,9 @@ void hulse_channel_drain(struct channel *ch);
 void hulse_channel_destroy(struct channel *ch);
 /* True when a draining channel has nothing left to do. */
 bool hulse_channel_drained(const struct channel *ch);
+/* Charges session and role for memory beside the tables; false when it is over their quota. */
+bool hulse_channel_charge(struct channel *ch, uint64_t bytes);
+void hulse_channel_discharge(struct channel *ch, uint64_t bytes);
 /* The state word of B. */
 void hulse_channel_state(struct channel *ch, enum hulse_region_state state, unsigned reason);
 
@@ -583,6 +609,13 @@ static inline bool hulse_settle_done(const struct channel *ch)
  * none. False: ignored.
  */
 bool hulse_by_id_apply(struct channel *ch, const struct hulse_verdict_record *v, uint64_t *call);
+/* Bytes of the buckets for as many slots. */
+size_t hulse_by_id_bucket_bytes(uint32_t slots);
+/* No slot has a delivery. */
+void hulse_by_id_reset(struct channel *ch, uint32_t slots);
+/* A slot has got its delivery, or is about to lose it. */
+void hulse_by_id_enter(struct channel *ch, uint32_t index);
+void hulse_by_id_leave(struct channel *ch, uint32_t index);
 /* A verdict waited for this delivery, and has ended it. */
 bool hulse_by_id_meets(struct channel *ch, struct broker_delivery *d);
 /* Counts and drops what has waited for a minute. */
@@ -591,7 +624,7 @@ void hulse_by_id_free(struct channel *ch);
 
 /* ---- verdict.c ---- */
 
-/* Takes up to `budget` verdicts. */
+/* Takes up to `budget` verdicts, and one that looks at every slot is the last of its visit. */
 unsigned hulse_verdict_take(struct plane *p, struct channel *ch, unsigned budget);
 /* Frees a slot. */
 void hulse_slot_free(struct channel *ch, uint32_t index);

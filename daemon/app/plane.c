@@ -162,6 +162,17 @@ static void begin_drain(struct plane *p)
     }
 }
 
+/* Nothing more is taken or answered here. */
+static void say_goodbye(struct plane *p)
+{
+    struct session *s = NULL;
+    TAILQ_FOREACH(s, &p->sessions, link)
+    {
+        hulse_session_event(s, HULSE_EVENT_GOODBYE, NULL, HULSE_OK, "");
+    }
+    p->goodbye = true;
+}
+
 static void check_phase(struct plane *p)
 {
     /* Relaxed because the word says all there is to know. */
@@ -170,12 +181,7 @@ static void check_phase(struct plane *p)
         begin_drain(p);
     }
     if (p->draining && !p->goodbye && p->in_flight == 0 && !anyone_drains(p)) {
-        struct session *s = NULL;
-        TAILQ_FOREACH(s, &p->sessions, link)
-        {
-            hulse_session_event(s, HULSE_EVENT_GOODBYE, NULL, HULSE_OK, "");
-        }
-        p->goodbye = true;
+        say_goodbye(p);
         /* SYNC(plane.drained) release: what was said before is on the sockets. */
         atomic_store_explicit(
             &p->shared->workers[p->worker->params.index].drained, 1, memory_order_release);
@@ -286,7 +292,7 @@ static void plane_flush(void *state)
         if (ch->blocked && ch->state == CHANNEL_ARMED) {
             hulse_plane_heat(p, ch);
         }
-        if (ch->closing > 0) {
+        if (ch->closing > 0 || ch->close_wanted) {
             hulse_handle_finish_closing(ch);
         }
         ch = next;
@@ -434,6 +440,9 @@ static void plane_stop(void *state)
     struct plane *p = state;
     HULSE_ASSERT(p->magic == HULSE_PLANE_MAGIC);
     see_hang_ups(p);
+    if (p->draining && !p->goodbye) {
+        say_goodbye(p); /* the time is over, and some records have no answer */
+    }
     while (!TAILQ_EMPTY(&p->sessions)) {
         hulse_session_destroy(TAILQ_FIRST(&p->sessions));
     }

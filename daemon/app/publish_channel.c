@@ -132,6 +132,23 @@ static void settle_at_once(struct channel *ch, struct inflight *e)
     ch->session->plane->in_flight -= 1;
 }
 
+/*
+ * A record that was offered may have been stored by the daemon before: a refusal says nothing of that.
+ */
+static uint8_t certain(const struct channel *ch, const struct inflight *e, uint8_t outcome)
+{
+    switch (outcome) {
+    case HULSE_OUTCOME_STORED:
+    case HULSE_OUTCOME_SPOOLED:
+    case HULSE_OUTCOME_DEAD_LETTERED:
+    case HULSE_OUTCOME_INTERRUPTED:
+    case HULSE_OUTCOME_DROPPED:
+        return outcome;
+    default:
+        return e->end <= ch->offered_end ? (uint8_t)HULSE_OUTCOME_FAILED_UNKNOWN : outcome;
+    }
+}
+
 void hulse_publish_answered(void *ctx, uint64_t token, const struct broker_answer *answer)
 {
     struct handle *h = ctx;
@@ -143,7 +160,8 @@ void hulse_publish_answered(void *ctx, uint64_t token, const struct broker_answe
     HULSE_ASSERT(e->outcome == 0);
     HULSE_ASSERT(h->in_flight > 0);
     h->in_flight -= 1;
-    e->outcome = answer->outcome != 0 ? answer->outcome : (uint8_t)HULSE_OUTCOME_FAILED_UNKNOWN;
+    e->outcome = certain(
+        ch, e, answer->outcome != 0 ? answer->outcome : (uint8_t)HULSE_OUTCOME_FAILED_UNKNOWN);
     e->has_id = answer->has_id;
     if (answer->has_id) {
         e->ledger = answer->id.ledger;
@@ -194,7 +212,7 @@ finished_entry(struct channel *ch, uint64_t token, uint32_t handle, uint8_t outc
 {
     uint64_t number = 0;
     struct inflight *e = entry_add(ch, token, handle, &number);
-    e->outcome = outcome;
+    e->outcome = certain(ch, e, outcome);
     e->silent = silent;
     if (ch->release_on_read) {
         settle_at_once(ch, e);
@@ -304,6 +322,12 @@ static bool take_fragment(struct plane *p,
     return true;
 }
 
+/* The record that ends at the read position was in the ring when it was offered. */
+static bool before_this_session(const struct channel *ch)
+{
+    return ch->rx.read <= ch->offered_end;
+}
+
 /* Handles the record at the read position, whose header is checked. False: doomed. */
 static bool take_record(struct plane *p, struct channel *ch, const struct hulse_publish_header *hdr)
 {
@@ -316,8 +340,12 @@ static bool take_record(struct plane *p, struct channel *ch, const struct hulse_
         return true;
     }
     struct handle *h = hulse_handle_find(ch->session, hdr->handle, p->shared->limits.handles_max);
-    if (h == NULL && ch->rx.read <= ch->offered_end) {
-        /* Its producer was closed while no daemon was there. */
+    if (ch->assembly.active && ch->assembly.handle != hdr->handle) {
+        /* The app has closed the producer that was half way through a message. */
+        hulse_assembly_reset(&ch->assembly);
+    }
+    if (before_this_session(ch) && (h == NULL || h->channel != ch || !h->offered)) {
+        /* Its producer was closed while no daemon was there; the number may be another's by now. */
         if (hdr->type == HULSE_RECORD_FRAGMENT && (hdr->flags & HULSE_RECORD_LAST) == 0) {
             silent(ch);
         } else {

@@ -212,6 +212,22 @@ static void close_descriptors(struct session *s)
     }
 }
 
+/* What the app says of itself: a lie changes nothing but what becomes of its own records. */
+static bool goes_on_elsewhere(const struct session *s)
+{
+    const struct channel *ch = NULL;
+    TAILQ_FOREACH(ch, &s->channels, session_link)
+    {
+        /* Relaxed because it announces nothing but itself. */
+        if (ch->a.base != NULL &&
+            atomic_load_explicit(&hulse_region_a(&ch->a)->state, memory_order_relaxed) ==
+                HULSE_REGION_OPENING) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void hulse_session_hang_up(struct session *s)
 {
     if (s->gone) {
@@ -220,8 +236,8 @@ void hulse_session_hang_up(struct session *s)
     s->gone = true;
     log_closed(s, "hang-up");
     close_descriptors(s);
-    if (s->plane->goodbye) {
-        /* It was told to go on elsewhere, and offers there whatever was not taken here. */
+    if (s->plane->goodbye && goes_on_elsewhere(s)) {
+        /* It was told so, and offers there whatever was not taken here. */
         hulse_session_doom(s, HULSE_RULE_NONE, "");
         return;
     }
@@ -237,7 +253,7 @@ void hulse_session_hang_up(struct session *s)
 
 static size_t handles_bytes(const struct plane *p)
 {
-    return p->shared->limits.handles_max * (sizeof(struct handle *) + sizeof(uint16_t));
+    return p->shared->limits.handles_max * sizeof(struct handle *);
 }
 
 static size_t groups_bytes(const struct plane *p)
@@ -376,7 +392,6 @@ static struct session *allocate(struct plane *p)
     s->magic = HULSE_SESSION_MAGIC;
     s->plane = p;
     s->handles = handles;
-    s->generations = (uint16_t *)(void *)(s->handles + p->shared->limits.handles_max);
     s->groups = groups;
     s->sock = -1;
     s->bell = -1;

@@ -138,6 +138,7 @@ unsigned hulse_verdict_take(struct plane *p, struct channel *ch, unsigned budget
         taken += 1;
         if ((v.how & HULSE_HOW_BY_ID) != 0) {
             take_by_id(p, ch, &v);
+            budget = (v.how & HULSE_HOW_CUMULATIVE) != 0 ? taken : budget; /* V15 */
             continue;
         }
         const uint32_t index = match(ch, &v);

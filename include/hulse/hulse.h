@@ -155,8 +155,9 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_open(hulse_session **out, const hul
 HULSE_API const char *hulse_open_error(void);
 /*
  * Closes every handle of the session and frees it; *s becomes NULL. Waits up to drain_ms until
- * published messages have their verdict. Returns FAILED when some had a bad one since the last
- * sync, TIMED_OUT when some had none, ORPHAN when none can come; it is closed in any case.
+ * published messages have their verdict and the daemon has closed the handles. Returns FAILED when
+ * some had a bad one since the last sync, TIMED_OUT when some had none, ORPHAN when none can come; it
+ * is closed in any case.
  */
 HULSE_API hulse_status hulse_close(hulse_session **s, int drain_ms);
 /* Adds a wait group, so that another thread or loop can sleep on its own descriptor. */
@@ -233,8 +234,9 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_producer_open(hulse_session *s,
                                                            const char *topic,
                                                            const hulse_producer_options *o);
 /*
- * Flushes, waits up to drain_ms for verdicts, closes the handle; *p becomes NULL. FAILED when some
- * had a bad one since the last sync, or a message was half published: that one is lost.
+ * Flushes, waits up to drain_ms for verdicts, closes the handle; *p becomes NULL. Blocks: for the
+ * daemon's answer, too, up to the connect timeout. FAILED when some had a bad one since the last sync,
+ * or a message was half published: that one is lost.
  */
 HULSE_API hulse_status hulse_producer_close(hulse_producer **p, int drain_ms);
 
@@ -359,7 +361,7 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_consumer_open(hulse_session *s,
                                                            const char *topic,
                                                            const char *subscription,
                                                            const hulse_consumer_options *o);
-/* Sends pending verdicts, gives back what has none, closes; *c becomes NULL. */
+/* Sends pending verdicts, gives back what has none, closes; *c becomes NULL. Blocks as a producer's. */
 HULSE_API hulse_status hulse_consumer_close(hulse_consumer **c, int drain_ms);
 /*
  * The next message in place. AGAIN: none. m->size must be set. A message larger than a record lies

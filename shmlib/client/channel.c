@@ -170,26 +170,40 @@ hulse_status hulse_channel_open(struct hulse_session *s,
     ask->group = ch->group->wire_number;
     const hulse_status st = negotiate(ch, ask);
     if (st != HULSE_OK) {
-        hulse_channel_close(&ch);
+        hulse_channel_close(&ch, hulse_deadline_in(s->timeout_ms));
         return st;
     }
     *out = ch;
     return HULSE_OK;
 }
 
-void hulse_channel_close(struct hulse_channel **ch)
+bool hulse_channel_offered(const struct hulse_channel *ch)
+{
+    const uint64_t word = hulse_session_word(ch->session);
+
+    return hulse_channel_attached(ch) ||
+           ((word & HULSE_STATE_MASK) == HULSE_SESSION_LIVE &&
+            ch->offer.epoch == (uint32_t)(word >> HULSE_EPOCH_SHIFT) &&
+            ch->offer.stage >= HULSE_OFFER_SENT && ch->offer.stage <= HULSE_OFFER_AGREED);
+}
+
+void hulse_channel_close(struct hulse_channel **ch, struct hulse_deadline answer)
 {
     struct hulse_session *s = (*ch)->session;
+    const bool attached = hulse_channel_attached(*ch);
 
-    if ((*ch)->fd_a >= 0 && hulse_channel_attached(*ch)) {
-        const struct hulse_ctl_channel_ref close = {.channel = (*ch)->number};
+    /* The number of what was just sent is not known: its late answer is answered by the same. */
+    if ((*ch)->fd_a >= 0 && hulse_channel_offered(*ch) &&
+        (attached || (*ch)->offer.stage != HULSE_OFFER_SENT)) {
+        const struct hulse_ctl_channel_ref close = {.channel = attached ? (*ch)->number
+                                                                        : (*ch)->offer.number};
         if ((*ch)->a.base != NULL) {
             /* Relaxed because the request that follows is what the daemon acts on. */
             atomic_store_explicit(
                 &hulse_region_a(&(*ch)->a)->state, HULSE_REGION_CLOSING, memory_order_relaxed);
         }
         hulse_packet_begin(&s->io, HULSE_CTL_CLOSE_CHANNEL, 0, &close);
-        (void)hulse_control_call(s, HULSE_CTL_OK);
+        (void)hulse_control_call_by(s, HULSE_CTL_OK, attached ? answer : hulse_deadline_in(0));
     }
     hulse_channel_free(ch);
 }

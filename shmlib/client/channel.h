@@ -36,6 +36,7 @@ enum hulse_offer_stage {
     HULSE_OFFER_CAME,   /* fd_b is there, to be mapped by the owner */
     HULSE_OFFER_READY,  /* CHANNEL_OK is awaited */
     HULSE_OFFER_AGREED, /* to be taken into use by the owner */
+    HULSE_OFFER_LATER,  /* this daemon had no room for it; offered again when `due_ns` has come */
     HULSE_OFFER_REFUSED /* by this daemon */
 };
 
@@ -45,7 +46,8 @@ struct hulse_offer {
     uint32_t req;   /* of ATTACH, then of CHANNEL_READY */
     uint32_t number;
     uint32_t down_bytes;
-    int fd_b; /* -1 = none */
+    int fd_b;        /* -1 = none */
+    uint64_t due_ns; /* CLOCK_MONOTONIC */
     struct hulse_region b;
 };
 
@@ -99,6 +101,7 @@ struct hulse_channel {
     /* reattach.c */
     struct hulse_ctl_open_channel ask; /* with the sizes that it got */
     struct hulse_offer offer;
+    unsigned offers_refused;               /* in a row, for want of room */
     struct hulse_old olds[HULSE_OLDS_MAX]; /* oldest first */
     uint32_t old_count;
     struct hulse_region_b parked; /* what the rings look at while no daemon is attached */
@@ -117,8 +120,8 @@ hulse_status hulse_channel_open(struct hulse_session *s,
                                 struct hulse_channel **out,
                                 struct hulse_ctl_open_channel *ask,
                                 unsigned group);
-/* Tells the daemon, then frees. Requires: session lock. */
-void hulse_channel_close(struct hulse_channel **ch);
+/* Tells the daemon, whose answer is waited for until `answer`; then frees. Requires: session lock. */
+void hulse_channel_close(struct hulse_channel **ch, struct hulse_deadline answer);
 /* Frees; in a forked child without touching the maps. */
 void hulse_channel_free(struct hulse_channel **ch);
 
@@ -150,6 +153,10 @@ static inline bool hulse_channel_attached(const struct hulse_channel *ch)
 {
     return ch->word == hulse_session_word(ch->session);
 }
+/* This daemon knows it: by one number, or by one it is being offered under. Requires: session lock. */
+bool hulse_channel_offered(const struct hulse_channel *ch);
+/* Waits for the channel to be attached, up to the connect timeout; stores the text if it is not. */
+hulse_status hulse_channel_await(struct hulse_channel *ch);
 /* A step of the session, then of the channel: by the channel's owner. Cheap while none is due. */
 void hulse_channel_drive(struct hulse_channel *ch);
 /* A step of the channel alone. Requires: session lock. By the owner. */

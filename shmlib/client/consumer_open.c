@@ -100,7 +100,7 @@ static hulse_status open_handle(struct hulse_session *s,
         .channel = c->handle.channel->number,
         .type = (uint8_t)c->type,
         .start = (uint8_t)o->start,
-        .flags = hulse_handle_first_index(s),
+        .generation = hulse_handle_generation(s),
         .reassembly_bytes = o->reassembly_bytes,
         .unacked_max = o->unacked_max,
         .topic_len = (uint16_t)strlen(topic),
@@ -224,7 +224,7 @@ hulse_status hulse_consumer_open(hulse_session *s,
     if (st == HULSE_OK) {
         st = open_handle(s, c, topic, subscription, o);
         if (st != HULSE_OK) {
-            hulse_channel_close(&c->handle.channel);
+            hulse_channel_close(&c->handle.channel, hulse_deadline_in(s->timeout_ms));
         }
     }
     (void)pthread_mutex_unlock(&s->lock);
@@ -236,18 +236,25 @@ hulse_status hulse_consumer_open(hulse_session *s,
     return HULSE_OK;
 }
 
+hulse_status
+hulse_consumer_end(hulse_consumer *gone, int drain_ms, const struct hulse_deadline *answer)
+{
+    const hulse_status st = hulse_handle_away(&gone->handle, hulse_consumer_sync(gone, drain_ms));
+
+    hulse_handle_retire(&gone->handle, answer);
+    destroy(gone);
+    return st;
+}
+
 hulse_status hulse_consumer_close(hulse_consumer **c, int drain_ms)
 {
     if (c == NULL || *c == NULL) {
         return HULSE_INVAL;
     }
     hulse_consumer *gone = *c;
-    const hulse_status st = hulse_handle_away(&gone->handle, hulse_consumer_sync(gone, drain_ms));
 
-    (void)hulse_handle_retire(&gone->handle);
-    destroy(gone);
     *c = NULL;
-    return st;
+    return hulse_consumer_end(gone, drain_ms, NULL);
 }
 
 const char *hulse_consumer_error(const hulse_consumer *c)

@@ -27,8 +27,7 @@ static hulse_status await(struct hulse_session *s, short events, struct hulse_de
     const int left = hulse_deadline_left(deadline, SLICE_MS);
 
     if (left == 0) {
-        return hulse_session_fault(
-            s, HULSE_TIMED_OUT, "hulsed has not answered in %d ms", s->timeout_ms);
+        return hulse_session_fault(s, HULSE_TIMED_OUT, "hulsed has not answered in time");
     }
     (void)poll(&at, 1, left);
     return HULSE_OK;
@@ -130,10 +129,23 @@ static hulse_status judge(struct hulse_session *s, uint32_t req, unsigned answer
 
 hulse_status hulse_control_call(struct hulse_session *s, unsigned answer)
 {
-    const struct hulse_deadline deadline = hulse_deadline_in(s->timeout_ms);
+    const hulse_status st = hulse_control_call_by(s, answer, hulse_deadline_in(s->timeout_ms));
+
+    return st == HULSE_TIMED_OUT
+               ? hulse_session_fault(s, st, "hulsed has not answered in %d ms", s->timeout_ms)
+               : st;
+}
+
+hulse_status
+hulse_control_call_by(struct hulse_session *s, unsigned answer, struct hulse_deadline deadline)
+{
     const uint32_t req = ++s->req;
     const char *why = NULL;
 
+    if (hulse_session_state(s) != HULSE_SESSION_LIVE) {
+        /* Whoever had the lock before saw the daemon go; the socket may be the next one's already. */
+        return hulse_session_fault(s, HULSE_ORPHAN, "the daemon has gone meanwhile: try again");
+    }
     if (s->io.len == 0) {
         return hulse_session_fault(s, HULSE_INVAL, "the names are too long for one message");
     }

@@ -85,6 +85,23 @@ hulse_group_add(struct hulse_session *s, int wake, uint32_t wire_number, unsigne
     return HULSE_OK;
 }
 
+static bool has_pipe(void *of)
+{
+    struct hulse_group *g = of;
+    struct hulse_session *s = g->session;
+
+    (void)hulse_session_tend(s);
+    (void)pthread_mutex_lock(&s->lock);
+    const bool has = g->epoch == hulse_session_epoch(s);
+    (void)pthread_mutex_unlock(&s->lock);
+    return has;
+}
+
+hulse_status hulse_group_await(struct hulse_group *g)
+{
+    return hulse_await(g->session, has_pipe, g);
+}
+
 void hulse_group_free(struct hulse_group *g)
 {
     if (g->wake >= 0) {
@@ -172,14 +189,21 @@ void hulse_group_tend(struct hulse_group *g)
         return;
     }
     const uint64_t word = hulse_session_word(s);
+    uint64_t due_ns = 0;
     bool all = true;
     for (struct hulse_handle *h = g->handles; h != NULL; h = h->next) {
+        const struct hulse_offer *o = &h->channel->offer;
         hulse_channel_reattach(h->channel);
         all = all && h->channel->word == word;
+        if (o->stage == HULSE_OFFER_LATER && (due_ns == 0 || o->due_ns < due_ns)) {
+            due_ns = o->due_ns;
+        }
     }
     if (all) {
         /* Relaxed because it is only compared. */
         atomic_store_explicit(&g->attached, word, memory_order_relaxed);
+    } else if (due_ns != 0) {
+        hulse_group_alarm(g, due_ns);
     }
     (void)pthread_mutex_unlock(&s->lock);
 }

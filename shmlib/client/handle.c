@@ -26,37 +26,25 @@ hulse_status hulse_session_ready(struct hulse_session *s, const char *topic, uns
         return hulse_session_fault(
             s, HULSE_INVAL, "a topic's name has 1 to %u bytes", HULSE_TOPIC_BYTES_MAX);
     }
-    if (hulse_group_find(s, group) == NULL) {
+    struct hulse_group *g = hulse_group_find(s, group);
+    if (g == NULL) {
         return hulse_session_fault(s, HULSE_INVAL, "there is no wait group %u", group);
     }
-    return HULSE_OK;
+    return hulse_group_await(g);
 }
 
-uint16_t hulse_handle_first_index(const struct hulse_session *s)
+uint16_t hulse_handle_generation(struct hulse_session *s)
 {
-    const uint64_t word = hulse_session_word(s);
-    uint32_t first = 0;
-
-    for (uint32_t i = 0; i < s->group_count; i++) {
-        for (const struct hulse_handle *h = hulse_group_find(s, i)->handles; h != NULL;
-             h = h->next) {
-            const uint32_t index = h->number & UINT16_MAX;
-            if (h->channel->word != word && index >= first) {
-                first = index + 1;
-            }
-        }
-    }
-    return (uint16_t)first;
+    s->generation = s->generation == UINT16_MAX ? 1 : (uint16_t)(s->generation + 1);
+    return s->generation;
 }
 
-hulse_status hulse_handle_close(struct hulse_handle *h, int drain_ms)
+hulse_status
+hulse_handle_close(struct hulse_handle *h, int drain_ms, const struct hulse_deadline *answer)
 {
-    if (h->kind == HULSE_CHANNEL_PRODUCER) {
-        hulse_producer *p = (hulse_producer *)(void *)h;
-        return hulse_producer_close(&p, drain_ms);
-    }
-    hulse_consumer *c = (hulse_consumer *)(void *)h;
-    return hulse_consumer_close(&c, drain_ms);
+    return h->kind == HULSE_CHANNEL_PRODUCER
+               ? hulse_producer_end((hulse_producer *)(void *)h, drain_ms, answer)
+               : hulse_consumer_end((hulse_consumer *)(void *)h, drain_ms, answer);
 }
 
 static void lock_lists(struct hulse_group *g)
@@ -91,31 +79,35 @@ static void retire_in_child(struct hulse_handle *h)
     }
 }
 
-hulse_status hulse_handle_retire(struct hulse_handle *h)
+void hulse_handle_retire(struct hulse_handle *h, const struct hulse_deadline *answer)
 {
     struct hulse_session *s = h->channel->session;
     struct hulse_group *g = h->channel->group;
-    hulse_status st = HULSE_ORPHAN;
 
     if (hulse_session_state(s) == HULSE_SESSION_FORKED) {
         retire_in_child(h);
-        return HULSE_CLOSED;
+        return;
+    }
+    if (hulse_session_state(s) != HULSE_SESSION_BROKEN) {
+        hulse_channel_publish(h->channel); /* nothing of it may come behind the close */
     }
     (void)pthread_mutex_lock(&s->lock);
+    const struct hulse_deadline by = answer != NULL ? *answer : hulse_deadline_in(s->timeout_ms);
     lock_lists(g);
     hulse_handle_unlink(g, h);
     unlock_lists(g);
-    if (hulse_channel_attached(h->channel)) {
+    if (hulse_channel_offered(h->channel)) {
         const struct hulse_ctl_close_handle close = {.handle = h->number};
+        /* What is only offered waits for steps that nobody takes before this call has returned. */
+        const bool attached = hulse_channel_attached(h->channel);
         hulse_packet_begin(&s->io, HULSE_CTL_CLOSE_HANDLE, 0, &close);
-        st = hulse_control_call(s, HULSE_CTL_OK);
+        (void)hulse_control_call_by(s, HULSE_CTL_OK, attached ? by : hulse_deadline_in(0));
     }
     h->channel->users -= 1;
     if (h->channel->users == 0) {
-        hulse_channel_close(&h->channel);
+        hulse_channel_close(&h->channel, by);
     }
     (void)pthread_mutex_unlock(&s->lock);
-    return st;
 }
 
 hulse_status hulse_handle_usable(struct hulse_handle *h)

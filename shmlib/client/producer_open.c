@@ -29,7 +29,10 @@ open_channel(struct hulse_session *s, hulse_producer *p, const hulse_producer_op
 
     if (o->share_with != NULL) {
         p->handle.channel = o->share_with->handle.channel;
-        return HULSE_OK;
+        return hulse_channel_attached(p->handle.channel)
+                   ? HULSE_OK
+                   : hulse_session_fault(
+                         s, HULSE_ORPHAN, "the daemon has gone meanwhile: try again");
     }
     const hulse_status st = hulse_channel_open(s, &p->handle.channel, &ask, o->group);
     if (st == HULSE_OK) {
@@ -47,7 +50,7 @@ static hulse_status open_handle(struct hulse_session *s,
     const struct hulse_ctl_open_producer ask = {
         .channel = p->handle.channel->number,
         .send_timeout_ms = o->send_timeout_ms,
-        .flags = hulse_handle_first_index(s),
+        .generation = hulse_handle_generation(s),
         .topic_len = (uint16_t)strlen(topic),
     };
     struct hulse_ctl_producer answer;
@@ -77,7 +80,7 @@ static hulse_status open_both(struct hulse_session *s,
     if (st == HULSE_OK) {
         st = open_handle(s, p, topic, o);
         if (st != HULSE_OK && p->handle.channel->users == 0) {
-            hulse_channel_close(&p->handle.channel);
+            hulse_channel_close(&p->handle.channel, hulse_deadline_in(s->timeout_ms));
         }
     }
     return st;
@@ -93,7 +96,7 @@ judge(struct hulse_session *s, const char *topic, const hulse_producer_options *
         return hulse_session_fault(
             s, HULSE_INVAL, "share_with names a producer of another session");
     }
-    return st;
+    return st == HULSE_OK && other != NULL ? hulse_channel_await(other->handle.channel) : st;
 }
 
 hulse_status hulse_producer_open(hulse_session *s,
@@ -133,35 +136,39 @@ hulse_status hulse_producer_open(hulse_session *s,
     return HULSE_OK;
 }
 
-hulse_status hulse_producer_close(hulse_producer **p, int drain_ms)
+hulse_status
+hulse_producer_end(hulse_producer *gone, int drain_ms, const struct hulse_deadline *answer)
 {
-    if (p == NULL || *p == NULL) {
-        return HULSE_INVAL;
-    }
-    hulse_producer *gone = *p;
     struct hulse_channel *ch = gone->handle.channel;
     const bool cut = ch->cut_at != 0 && ch->cut_owner == gone;
-    const bool shared = ch->users > 1; /* else the channel goes with the handle */
     hulse_status st = hulse_handle_away(&gone->handle, hulse_producer_settle(gone, drain_ms));
 
     if (ch->claimant == gone) {
         ch->claimant = NULL;
     }
     if (ch->cut_owner == gone) {
+        /* A record of another producer tells the daemon that the rest will not come. */
         ch->cut_owner = NULL;
-    }
-    const hulse_status told = hulse_handle_retire(&gone->handle);
-    if (cut && shared && told == HULSE_OK) {
-        /* Not before the answer: until then the daemon takes nothing else between fragments. */
         ch->cut_at = 0;
     }
+    hulse_handle_retire(&gone->handle, answer);
     if (cut && (st == HULSE_OK || st == HULSE_TIMED_OUT || st == HULSE_ORPHAN)) {
         st = HULSE_FAILED; /* what is half published will never be whole */
     }
     free(gone->handle.names);
     free(gone);
-    *p = NULL;
     return st;
+}
+
+hulse_status hulse_producer_close(hulse_producer **p, int drain_ms)
+{
+    if (p == NULL || *p == NULL) {
+        return HULSE_INVAL;
+    }
+    hulse_producer *gone = *p;
+
+    *p = NULL;
+    return hulse_producer_end(gone, drain_ms, NULL);
 }
 
 const char *hulse_producer_error(const hulse_producer *p)

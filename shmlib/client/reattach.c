@@ -4,6 +4,8 @@
  *
  *     NONE --ATTACH + A, handles, sources, end--> SENT --CHANNEL + B--> CAME --mapped, READY-->
  *     READY --CHANNEL_OK--> AGREED --taken into use--> attached
+ *     SENT, READY --no room--> LATER --1 ms … 1 s, full jitter--> SENT
+ *     SENT --never--> REFUSED
  *
  * Region A is the log: what the old daemon has not given a verdict on lies in it still. How far that
  * went is the larger of its up_head and the end of the last message that has a receipt; receipts
@@ -130,6 +132,7 @@ static void reset_words(const struct hulse_channel *ch)
     atomic_store_explicit(&a->down_started, 0, memory_order_relaxed);
     atomic_store_explicit(&a->wake_at, 0, memory_order_relaxed);
     atomic_store_explicit(&a->space_at, 0, memory_order_relaxed);
+    atomic_store_explicit(&a->state, HULSE_REGION_OPEN, memory_order_relaxed);
 }
 
 /* Verdicts that no daemon has taken name deliveries of one that is gone: by their ids from now on. */
@@ -215,6 +218,7 @@ static void take_into_use(struct hulse_channel *ch)
     ch->number = o->number;
     ch->word = ((uint64_t)o->epoch << HULSE_EPOCH_SHIFT) | HULSE_SESSION_LIVE;
     o->stage = HULSE_OFFER_NONE;
+    ch->offers_refused = 0;
     hulse_channel_bind(ch);
     /* What was published since the offer rang no bell. */
     if (hulse_doorbell_publisher(ch->armed, &ch->last_rung)) {
@@ -281,7 +285,9 @@ void hulse_channel_reattach(struct hulse_channel *ch)
         pthread_mutex_trylock(&ch->mt) != 0) {
         return;
     }
-    if (ch->offer.epoch != epoch || ch->offer.stage == HULSE_OFFER_NONE) {
+    const bool again =
+        ch->offer.stage == HULSE_OFFER_LATER && hulse_clock_ns(CLOCK_MONOTONIC) >= ch->offer.due_ns;
+    if (ch->offer.epoch != epoch || ch->offer.stage == HULSE_OFFER_NONE || again) {
         offer(ch, epoch);
     } else if (ch->offer.stage == HULSE_OFFER_CAME) {
         map_new(ch);
@@ -311,6 +317,21 @@ void hulse_channel_drive(struct hulse_channel *ch)
     }
 }
 
+static bool there(void *of)
+{
+    struct hulse_channel *ch = of;
+
+    if (!hulse_channel_attached(ch)) {
+        hulse_channel_drive(ch);
+    }
+    return hulse_channel_attached(ch);
+}
+
+hulse_status hulse_channel_await(struct hulse_channel *ch)
+{
+    return hulse_await(ch->session, there, ch);
+}
+
 /* ---- answers ---- */
 
 static void fail_handles(const struct hulse_channel *ch, const struct hulse_packet *p)
@@ -323,6 +344,37 @@ static void fail_handles(const struct hulse_channel *ch, const struct hulse_pack
             hulse_handle_fail(h, e.status, (const char *)p->bytes + sizeof(e), e.text_len);
         }
     }
+}
+
+/* What may be otherwise in a while, without a word of anybody's. */
+static bool passes(int status)
+{
+    return status == HULSE_LIMIT || status == HULSE_NO_MEMORY || status == HULSE_IO ||
+           status == HULSE_BUSY || status == HULSE_AGAIN || status == HULSE_TIMED_OUT;
+}
+
+/* The daemon has forgotten the offer. */
+static void refused(struct hulse_channel *ch, const struct hulse_packet *p)
+{
+    struct hulse_ctl_err e;
+    const char *text = (const char *)p->bytes + sizeof(e);
+
+    memcpy(&e, p->bytes, sizeof(e));
+    if (!passes(e.status)) {
+        /* What is in the ring stays there. */
+        ch->offer.stage = HULSE_OFFER_REFUSED;
+        fail_handles(ch, p);
+        return;
+    }
+    const uint64_t wait_ms = hulse_resume_backoff_ms(ch->session, ch->offers_refused);
+    (void)hulse_session_fault(ch->session,
+                              e.status,
+                              "hulsed has no room for a channel yet, and is asked again: %.*s",
+                              (int)e.text_len,
+                              text);
+    ch->offers_refused += 1;
+    ch->offer.stage = HULSE_OFFER_LATER;
+    ch->offer.due_ns = hulse_clock_ns(CLOCK_MONOTONIC) + (wait_ms * HULSE_NS_PER_MS);
 }
 
 static bool channel_came(struct hulse_channel *ch, struct hulse_packet *p)
@@ -354,10 +406,8 @@ bool hulse_channel_answer(struct hulse_channel *ch, struct hulse_packet *p, uint
     } else if (head.type == HULSE_CTL_CHANNEL_OK && ch->offer.stage == HULSE_OFFER_READY) {
         ch->offer.stage = HULSE_OFFER_AGREED;
         good = true;
-    } else if (head.type == HULSE_CTL_ERR && ch->offer.stage == HULSE_OFFER_SENT) {
-        /* Another configuration has no room for it; what is in the ring stays there. */
-        ch->offer.stage = HULSE_OFFER_REFUSED;
-        fail_handles(ch, p);
+    } else if (head.type == HULSE_CTL_ERR) {
+        refused(ch, p);
         good = true;
     }
     if (!good) {

@@ -3,8 +3,8 @@
  * resume - a session's way from a daemon that has gone to the next one.
  *
  *     ORPHAN --> CONNECTING --connected, HELLO--> GREETING --WELCOME--> LIVE of the next epoch
- *                    ^  1 ms … 1 s, full jitter       |
- *                    '---- hang-up, time, REFUSED ----'
+ *                    ^  1 ms … 1 s, full jitter       |                  |
+ *                    '---- hang-up, time, REFUSED ----'<-- of no use ----'
  *
  * There is no thread, so every call that comes by takes a step, and none of them waits. Descriptors
  * keep their numbers: what is new goes over what was there, so threads that sleep on them, and the
@@ -69,23 +69,30 @@ static void deafen(struct hulse_session *s)
     }
 }
 
+uint64_t hulse_resume_backoff_ms(struct hulse_session *s, unsigned failures)
+{
+    const unsigned doublings = failures < BACKOFF_DOUBLINGS ? failures : BACKOFF_DOUBLINGS;
+    const unsigned most_ms = BACKOFF_MIN_MS << doublings;
+
+    return BACKOFF_MIN_MS +
+           (next_random(&s->resume.seed) % (most_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : most_ms));
+}
+
 /* This attempt has failed; the next one comes after a random while. */
 static void later(struct hulse_session *s, unsigned least_ms)
 {
     struct hulse_resume *r = &s->resume;
-    const unsigned doublings = r->attempts < BACKOFF_DOUBLINGS ? r->attempts : BACKOFF_DOUBLINGS;
-    unsigned most_ms = BACKOFF_MIN_MS << doublings;
+    const uint64_t wait_ms = hulse_resume_backoff_ms(s, r->attempts);
 
-    most_ms = most_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : most_ms;
     r->attempts += 1;
     r->stage = HULSE_RESUME_CONNECTING;
     deafen(s);
-    const uint64_t wait_ms = BACKOFF_MIN_MS + (next_random(&r->seed) % most_ms);
     set_due(s, wait_ms < least_ms ? least_ms : wait_ms);
 }
 
 void hulse_resume_again(struct hulse_session *s, const char *why)
 {
+    s->resume.failed = true;
     hulse_session_orphan(s, hulse_session_word(s), why);
     (void)shutdown(s->sock, SHUT_RDWR);
 }
@@ -160,6 +167,8 @@ static void live(struct hulse_session *s)
     struct hulse_group *first = hulse_group_find(s, 0);
 
     s->resume.stage = HULSE_RESUME_IDLE;
+    s->resume.failed = false;
+    s->resume.live_ns = hulse_clock_ns(CLOCK_MONOTONIC);
     first->epoch = (uint32_t)(next >> HULSE_EPOCH_SHIFT);
     first->wire_number = 0;
     hulse_group_hear(first, true);
@@ -240,11 +249,49 @@ static void await_welcome(struct hulse_session *s)
     } else if (head.type == HULSE_CTL_REFUSED) {
         refused(s);
     } else {
-        for (unsigned i = 0; i < s->io.fd_count; i++) {
-            (void)close(s->io.fds[i]);
-        }
+        hulse_packet_drop_fds(&s->io);
         later(s, 0);
     }
+}
+
+/*
+ * Tells the last daemon, which may be there still, that its records are offered elsewhere. True: it was of no
+ * use, because it could not do what we had to ask of it, or went at once; who comes after it at once might do so
+ * for ever.
+ */
+static bool leave(const struct hulse_session *s)
+{
+    const uint32_t epoch = hulse_session_epoch(s);
+    const uint64_t lived_ns = hulse_clock_ns(CLOCK_MONOTONIC) - s->resume.live_ns;
+    bool useful = lived_ns >= BACKOFF_MAX_MS * HULSE_NS_PER_MS;
+    bool useless = s->resume.failed;
+
+    for (uint32_t i = 0; i < s->group_count; i++) {
+        for (const struct hulse_handle *h = hulse_group_find(s, i)->handles; h != NULL;
+             h = h->next) {
+            const struct hulse_channel *ch = h->channel;
+            const int stage = ch->offer.epoch == epoch ? (int)ch->offer.stage : HULSE_OFFER_NONE;
+            useless = useless || (stage >= HULSE_OFFER_SENT && stage < HULSE_OFFER_AGREED);
+            useful =
+                useful || ch->word >> HULSE_EPOCH_SHIFT == epoch || stage == HULSE_OFFER_AGREED;
+            /* Relaxed because it is a hint for whom a hang-up follows. */
+            atomic_store_explicit(
+                &hulse_region_a(&ch->a)->state, HULSE_REGION_OPENING, memory_order_relaxed);
+        }
+    }
+    return useless || !useful;
+}
+
+static void begin(struct hulse_session *s)
+{
+    if (leave(s)) {
+        later(s, 0);
+        return;
+    }
+    s->resume.stage = HULSE_RESUME_CONNECTING;
+    s->resume.attempts = 0;
+    deafen(s);
+    set_due(s, 0);
 }
 
 void hulse_resume_step(struct hulse_session *s)
@@ -256,10 +303,7 @@ void hulse_resume_step(struct hulse_session *s)
         return;
     }
     if (r->stage == HULSE_RESUME_IDLE) {
-        r->stage = HULSE_RESUME_CONNECTING;
-        r->attempts = 0;
-        deafen(s);
-        set_due(s, 0);
+        begin(s);
     }
     if (r->stage == HULSE_RESUME_CONNECTING &&
         hulse_clock_ns(CLOCK_MONOTONIC) >= atomic_load_explicit(&r->due_ns, memory_order_relaxed)) {

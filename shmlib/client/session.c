@@ -149,7 +149,9 @@ hulse_status hulse_close(hulse_session **s, int drain_ms)
         const struct hulse_group *g = hulse_group_find(*s, i);
         while (g != NULL && g->handles != NULL) {
             const int left_ms = drain_ms < 0 ? drain_ms : hulse_deadline_left(deadline, drain_ms);
-            st = worse(st, hulse_handle_close(g->handles, left_ms));
+            /* Nobody waits for ever for a word that says nothing new. */
+            const struct hulse_deadline *answer = drain_ms < 0 ? NULL : &deadline;
+            st = worse(st, hulse_handle_close(g->handles, left_ms, answer));
         }
     }
     destroy(*s);

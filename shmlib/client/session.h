@@ -17,6 +17,7 @@
 #define HULSE_CLIENT_SESSION_H
 
 #include "include/hulse/hulse.h"
+#include "shmlib/client/clock.h"
 #include "shmlib/ring/control.h"
 
 #include <pthread.h>
@@ -79,6 +80,8 @@ struct hulse_resume {
         HULSE_RESUME_GREETING /* WELCOME is awaited */
     } stage;
     unsigned attempts;
+    bool failed;      /* what the daemon had to do for us did not come about */
+    uint64_t live_ns; /* CLOCK_MONOTONIC; WELCOME */
     uint64_t seed;
     uint64_t deadline_ns;     /* of WELCOME */
     _Atomic(uint64_t) due_ns; /* CLOCK_MONOTONIC; next attempt */
@@ -102,6 +105,8 @@ struct hulse_session {
     /* Under `lock`. */
     pthread_mutex_t lock;
     uint32_t req;
+    uint16_t
+        generation; /* of the last handle's number, over daemons; never 0 once one was opened */
     uint32_t group_count;
     struct hulse_packet io;
     struct hulse_resume resume;
@@ -149,6 +154,8 @@ hulse_session_fault(struct hulse_session *s, hulse_status status, const char *fo
 /* May a handle be opened on this topic and group? Stores the text if not. */
 hulse_status hulse_session_ready(struct hulse_session *s, const char *topic, unsigned group);
 
+/* Waits until `there`, which takes a step, and the session is live, up to the connect timeout. */
+hulse_status hulse_await(struct hulse_session *s, bool (*there)(void *of), void *of);
 /* Opening waits for the next daemon, up to the connect timeout. OK: the session is live. */
 hulse_status hulse_session_await(struct hulse_session *s);
 
@@ -161,6 +168,9 @@ hulse_status hulse_session_connect(struct hulse_session *s, const struct hulse_o
  * Requires: lock. Blocks: up to s->timeout_ms.
  */
 hulse_status hulse_control_call(struct hulse_session *s, unsigned answer);
+/* The same until `deadline`; TIMED_OUT without a wait when it has passed: it was sent. */
+hulse_status
+hulse_control_call_by(struct hulse_session *s, unsigned answer, struct hulse_deadline deadline);
 /* The answer's fixed part, copied out. */
 void hulse_control_answer(const struct hulse_session *s, void *out, size_t bytes);
 
@@ -179,8 +189,11 @@ void hulse_session_look(struct hulse_session *s);
 
 /* A handle by the daemon's number. Requires: session lock, so that none comes or goes. */
 struct hulse_handle *hulse_session_find(struct hulse_session *s, uint32_t number);
-/* Behind the indices of handles that this daemon has not been offered yet. Requires: session lock. */
-uint16_t hulse_handle_first_index(const struct hulse_session *s);
+/*
+ * For the number of a new handle: rings may speak of closed ones, and an earlier daemon's are offered
+ * later, so none is used twice. Requires: session lock.
+ */
+uint16_t hulse_handle_generation(struct hulse_session *s);
 /* Ends a handle's use with a text that need not be terminated. Requires: session lock. */
 void hulse_handle_fail(struct hulse_handle *h, hulse_status status, const char *text, size_t bytes);
 
@@ -194,6 +207,8 @@ bool hulse_resume_keep(struct hulse_handle *h,
                        const char *topic,
                        const char *subscription,
                        const char *name);
+/* How long to wait after so many failures in a row: at random, up to a second. */
+uint64_t hulse_resume_backoff_ms(struct hulse_session *s, unsigned failures);
 /* Gives up this daemon: something it has to do for us failed. */
 void hulse_resume_again(struct hulse_session *s, const char *why);
 
@@ -211,6 +226,8 @@ void hulse_group_deafen(struct hulse_group *g);
 void hulse_group_hear(struct hulse_group *g, bool wake);
 /* Every thing that the group's thread has to do for the session and its channels. */
 void hulse_group_tend(struct hulse_group *g);
+/* Waits for the pipe that this daemon has for the group, up to the connect timeout. */
+hulse_status hulse_group_await(struct hulse_group *g);
 /* Adds the daemon's group `wire_number`; takes `wake`. *number becomes the application's. */
 hulse_status
 hulse_group_add(struct hulse_session *s, int wake, uint32_t wire_number, unsigned *number);
@@ -224,13 +241,18 @@ void hulse_handle_unlink(struct hulse_group *g, const struct hulse_handle *h);
 /* handle.c: links an open handle under its locks and counts it on its channel. */
 void hulse_handle_join(struct hulse_handle *h);
 
-/* Closes a handle of either kind as its close call does. */
-hulse_status hulse_handle_close(struct hulse_handle *h, int drain_ms);
 /*
- * Unlinks it, tells the daemon, lets the channel go with its last user. OK: the daemon has closed
- * the handle and forgotten what was half published by it; otherwise it may not have.
+ * Closes a handle of either kind. What the daemon says to that is waited for until `answer`; NULL: up to
+ * the connect timeout, once the handle is drained.
  */
-hulse_status hulse_handle_retire(struct hulse_handle *h);
+hulse_status
+hulse_handle_close(struct hulse_handle *h, int drain_ms, const struct hulse_deadline *answer);
+hulse_status
+hulse_producer_end(hulse_producer *gone, int drain_ms, const struct hulse_deadline *answer);
+hulse_status
+hulse_consumer_end(hulse_consumer *gone, int drain_ms, const struct hulse_deadline *answer);
+/* Unlinks it, tells the daemon, lets the channel go with its last user. */
+void hulse_handle_retire(struct hulse_handle *h, const struct hulse_deadline *answer);
 /* At the end of a close whose time is over: the daemon's absence says more than TIMED_OUT. */
 hulse_status hulse_handle_away(struct hulse_handle *h, hulse_status st);
 /* The status of a handle: the session's, else its own failure; sets h->error. */

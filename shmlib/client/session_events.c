@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define PACKETS_PER_TEND 64
 #define AWAIT_STEP_MS 5
@@ -160,10 +159,7 @@ static void late_answer(struct hulse_session *s, struct hulse_packet *p, unsigne
 {
     uint32_t number = 0;
 
-    for (unsigned i = 0; i < p->fd_count; i++) {
-        (void)close(p->fds[i]);
-    }
-    p->fd_count = 0;
+    hulse_packet_drop_fds(p);
     if (p->len < sizeof(struct hulse_ctl_head) + sizeof(number)) {
         return;
     }
@@ -237,23 +233,38 @@ void hulse_session_look(struct hulse_session *s)
     }
 }
 
-hulse_status hulse_session_await(struct hulse_session *s)
+hulse_status hulse_await(struct hulse_session *s, bool (*there)(void *of), void *of)
 {
     const struct hulse_deadline deadline = hulse_deadline_in(s->timeout_ms);
     const char *why = NULL;
 
     for (;;) {
-        if (hulse_session_state(s) != HULSE_SESSION_LIVE) {
-            (void)hulse_session_tend(s);
-        }
+        const bool done = there(of);
         const hulse_status st = hulse_session_status(s, &why);
-        if (st == HULSE_OK || st == HULSE_CLOSED) {
+        if (st == HULSE_CLOSED || (st == HULSE_OK && done)) {
             return st;
         }
         const int left_ms = hulse_deadline_left(deadline, AWAIT_STEP_MS);
         if (left_ms == 0 || st == HULSE_PROTOCOL) {
-            return hulse_session_fault(s, st, "%s", why);
+            return st != HULSE_OK ? hulse_session_fault(s, st, "%s", why)
+                                  : hulse_session_fault(
+                                        s, HULSE_TIMED_OUT, "hulsed has no room for it in time");
         }
         (void)poll(NULL, 0, left_ms);
     }
+}
+
+static bool live(void *of)
+{
+    struct hulse_session *s = of;
+
+    if (hulse_session_state(s) != HULSE_SESSION_LIVE) {
+        (void)hulse_session_tend(s);
+    }
+    return true;
+}
+
+hulse_status hulse_session_await(struct hulse_session *s)
+{
+    return hulse_await(s, live, s);
 }

@@ -113,7 +113,7 @@ struct hulse_ctl_open_producer {
     struct hulse_ctl_head head;
     uint32_t channel;
     uint32_t send_timeout_ms; /* UINT32_MAX = the rule's */
-    uint32_t flags; /* the handle's index (lower half of its number) is looked for from here */
+    uint32_t generation; /* upper half of the handle's number, 16 bits; 0 = the daemon's choice */
     uint16_t topic_len;
     uint16_t reserved;
     /* topic */
@@ -134,9 +134,9 @@ struct hulse_ctl_producer {
 struct hulse_ctl_open_consumer {
     struct hulse_ctl_head head;
     uint32_t channel;
-    uint8_t type;   /* enum hulse_subscription */
-    uint8_t start;  /* enum hulse_start */
-    uint16_t flags; /* as of a producer */
+    uint8_t type;        /* enum hulse_subscription */
+    uint8_t start;       /* enum hulse_start */
+    uint16_t generation; /* as of a producer */
     uint32_t reassembly_bytes;
     uint32_t unacked_max; /* 0 = default */
     uint16_t topic_len;
@@ -204,7 +204,8 @@ struct hulse_ctl_attach {
 /*
  * What follows an ATTACH, for its channel: its handles, the sources of each consumer, the end. None
  * but ATTACH_HANDLE is answered: by PRODUCER, CONSUMER or ERR, once the handle is open or refused,
- * which is after CHANNEL_READY.
+ * which is after CHANNEL_READY. ERR to ATTACH or CHANNEL_READY: the offer is forgotten; for want of room it
+ * is made again (LIMIT, NO_MEMORY, IO, BUSY, AGAIN, TIMED_OUT).
  */
 #define HULSE_ATTACH_HAS_LAST 1U /* a reader: goes on behind `last_…` */
 
@@ -302,6 +303,8 @@ enum hulse_packet_rc {
     HULSE_PACKET_ERROR /* errno says what */
 };
 
+/* Closes its descriptors. */
+void hulse_packet_drop_fds(struct hulse_packet *p);
 /* Receives one packet without waiting and checks it (V5). *why is set for BAD. */
 enum hulse_packet_rc hulse_packet_receive(int sock, struct hulse_packet *p, const char **why);
 /*

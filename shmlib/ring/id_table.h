@@ -89,14 +89,19 @@ static inline bool hulse_id_up_to(const struct hulse_id_key *a, const struct hul
     return a->entry != b->entry ? a->entry < b->entry : a->batch <= b->batch;
 }
 
-static inline uint32_t *hulse_id_bucket(const struct hulse_id_table *t,
-                                        const struct hulse_id_key *key)
+static inline uint32_t hulse_id_hash(const struct hulse_id_key *key)
 {
     uint64_t x = (key->entry * UINT64_C(0x9e3779b97f4a7c15)) ^ key->ledger;
 
     x = (x ^ ((uint64_t)(uint32_t)key->batch << 16U) ^ key->partition) *
         UINT64_C(0xff51afd7ed558ccd);
-    return &t->buckets[(x >> 32U) & t->mask];
+    return (uint32_t)(x >> 32U);
+}
+
+static inline uint32_t *hulse_id_bucket(const struct hulse_id_table *t,
+                                        const struct hulse_id_key *key)
+{
+    return &t->buckets[hulse_id_hash(key) & t->mask];
 }
 
 /* The node of a message, or NONE. */

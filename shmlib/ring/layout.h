@@ -72,7 +72,7 @@ struct hulse_region_a {
     _Atomic(uint64_t) down_started;           /* end of the last delivery handed out */
     alignas(128) _Atomic(uint64_t) wake_at;   /* ring me when down_tail reaches this */
     _Atomic(uint64_t) space_at;               /* ring me when up_head reaches this */
-    alignas(128) _Atomic(uint32_t) state;     /* enum hulse_region_state: open or closing */
+    alignas(128) _Atomic(uint32_t) state;     /* enum hulse_region_state; see there */
     alignas(128) struct hulse_region_ident ident;
 };
 
@@ -120,7 +120,10 @@ static_assert(offsetof(struct hulse_region_b, stats) == 0x200, "ABI 1");
 static_assert(sizeof(struct hulse_region_a) <= HULSE_CONTROL_BYTES, "ABI 1");
 static_assert(sizeof(struct hulse_region_b) <= HULSE_CONTROL_BYTES, "ABI 1");
 
-/* A.state: OPEN or CLOSING. B.state: any; the reason of CLOSED is in the bits above 8. */
+/*
+ * A.state: OPEN, CLOSING, or OPENING: what this daemon has not taken is offered to the next one. B.state: any;
+ * the reason of CLOSED is in the bits above 8.
+ */
 enum hulse_region_state {
     HULSE_REGION_OPEN = 0,
     HULSE_REGION_CLOSING = 1,

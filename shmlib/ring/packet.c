@@ -20,7 +20,7 @@ union descriptors {
     char bytes[CMSG_SPACE(HULSE_CONTROL_FDS_MAX * sizeof(int))];
 };
 
-static void drop_fds(struct hulse_packet *p)
+void hulse_packet_drop_fds(struct hulse_packet *p)
 {
     for (unsigned i = 0; i < p->fd_count; i++) {
         (void)close(p->fds[i]);
@@ -56,7 +56,7 @@ static int gather_fds(struct hulse_packet *p, struct msghdr *m)
 
 static enum hulse_packet_rc refuse(struct hulse_packet *p, const char **why, const char *text)
 {
-    drop_fds(p);
+    hulse_packet_drop_fds(p);
     p->len = 0;
     *why = text;
     return HULSE_PACKET_BAD;

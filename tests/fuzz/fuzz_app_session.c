@@ -234,6 +234,7 @@ static void begin(struct world *w, struct worker *worker, uint8_t how)
     w->ch[0].ch->resumed = resumed;
     w->ch[0].ch->may_cut = resumed;
     w->ch[1].ch->resumed = resumed;
+    hulse_slots_init(w->ch[1].ch, 8);
 }
 
 static void end(struct world *w)

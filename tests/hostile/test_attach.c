@@ -142,7 +142,8 @@ static void test_lies(void **state)
                             (struct hulse_ctl_attach_handle){.handle = 3}); /* no generation */
                 break;
             case 5:
-                send_handle(&app, (struct hulse_ctl_attach_handle){.handle = 0x1ffffU});
+                send_handle(&app,
+                            (struct hulse_ctl_attach_handle){.handle = HANDLE, .flags = 0x8000});
                 break;
             case 6:
                 send_handle(&app, good);

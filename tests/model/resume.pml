@@ -9,8 +9,9 @@
  *            back. Positions count records; B is two regions, the mapped one and the next. What was
  *            written but not synced survives a kill in part. Every step makes progress, so a record
  *            without receipt at the end is an invalid end state.
- * Options:   SHARED (no deduplication: at least once), REFUSING (the daemon may refuse at ATTACH).
- * Mutations: RESUME_HIGH, RESUME_LOW (the receipts in the ring are not counted), M3_BEFORE_M5,
+ * Options:   SHARED (no deduplication: at least once), REFUSING (the daemon may refuse at ATTACH), NO_ROOM
+ *            (it may want to be asked again).
+ * Mutations: LATER_HIGH (who is asked again is offered less), RESUME_HIGH, RESUME_LOW (the receipts in the ring are not counted), M3_BEFORE_M5,
  *            DEDUP_FORGOTTEN, STALE_DOWN_HEAD, VERDICT_BEFORE_SYNC, UNDRAINED (B is left with receipts in
  *            it), DRAINED_TWICE (a hang-up before READY looks into the old B again), STALE_SPACE (the
  *            application reuses what is taken and not yet released).
@@ -23,7 +24,7 @@
 #endif
 
 mtype = { hello, attach, ready };                /* to the daemon */
-mtype = { welcome, channel, channel_ok, refused_it }; /* to the application */
+mtype = { welcome, channel, channel_ok, refused_it, later }; /* to the application */
 mtype = { attached, orphan, connecting, offering, readied, refused }; /* the client */
 mtype = { nobody, greeted, offered, live };      /* the daemon's session */
 
@@ -57,6 +58,7 @@ byte next_seq = 0;      /* of the handle: lower ones are duplicates */
 bool pending[RECORDS] = false; /* written, not synced */
 bool done[RECORDS] = false;
 byte kills = KILLS;
+byte refusals = 2;
 
 /* The client. */
 mtype state = attached;
@@ -137,6 +139,12 @@ active proctype app()
         requests ! ready, 0;
         state = readied }
     :: atomic { state == offering && answers ? [refused_it] -> answers ? refused_it; state = refused }
+    :: atomic { state == offering && answers ? [later] ->
+        answers ? later;
+#ifdef LATER_HIGH
+        resume_from = tail;
+#endif
+        requests ! attach, resume_from }
     :: atomic { state == readied && answers ? [channel_ok] -> answers ? channel_ok; state = attached }
 #ifdef DRAINED_TWICE
     :: atomic { state == offering && !connected -> down_read = 0; state = orphan }
@@ -208,6 +216,10 @@ end:
         D.receipt[0] = 255; D.receipt[1] = 255;
         answers ! channel;
         session = offered }
+#ifdef NO_ROOM
+    :: atomic { up && connected && session == greeted && refusals > 0 && requests ? [attach, _] ->
+        refusals--; requests ? attach, _; answers ! later }
+#endif
 #ifdef REFUSING
     :: atomic { up && connected && session == greeted && requests ? [attach, _] ->
         requests ? attach, _; answers ! refused_it }

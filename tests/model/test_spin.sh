@@ -91,7 +91,7 @@ finds session - -DNO_CLEANUP
 finds session maps_bounded -DDOUBLE_CLOSE
 finds session - -DNO_HELLO_CHECK
 
-for options in "" -DSHARED -DREFUSING; do
+for options in "" -DSHARED -DREFUSING -DNO_ROOM; do
     holds resume - $options
     holds resume copies_bounded $options
 done
@@ -102,6 +102,7 @@ for fault in RESUME_HIGH RESUME_LOW M3_BEFORE_M5 STALE_DOWN_HEAD VERDICT_BEFORE_
     finds resume - -D$fault
 done
 finds resume released -DRESUME_HIGH
+finds resume - -DNO_ROOM -DLATER_HIGH
 finds resume copies_bounded -DDEDUP_FORGOTTEN
 
 holds resume_consumer -

@@ -306,6 +306,9 @@ static void serve_one(struct fake_daemon *d)
     switch (hulse_packet_receive(d->sock, &in, &why)) {
     case HULSE_PACKET_OK:
         dispatch(d, &in);
+        for (unsigned i = 0; i < in.fd_count; i++) {
+            (void)close(in.fds[i]);
+        }
         break;
     case HULSE_PACKET_NONE:
         break;

@@ -58,8 +58,8 @@ static void map_new(struct scene *s, const struct hulse_packet *p, uint64_t resu
                                         .head_word = &hulse_region_a(&s->ch.a)->down_head};
 }
 
-/* Offers it; the type of what comes of the handle. */
-static unsigned attach(struct scene *s, enum hulse_channel_kind kind, uint64_t resume_from)
+/* Offers it; the type of what CHANNEL_READY is answered by. */
+static unsigned offer(struct scene *s, enum hulse_channel_kind kind, uint64_t resume_from)
 {
     const struct hulse_ctl_attach m = {.kind = (uint8_t)kind,
                                        .receipts = HULSE_RECEIPT_MODE_FULL,
@@ -68,24 +68,31 @@ static unsigned attach(struct scene *s, enum hulse_channel_kind kind, uint64_t r
                                        .resume_from = resume_from,
                                        .up_tail = s->ch.up.tail};
     const bool consumes = kind == HULSE_CHANNEL_CONSUMER;
-    const struct hulse_ctl_attach_handle offer = {.handle_id = {7, 8},
+    const struct hulse_ctl_attach_handle again = {.handle_id = {7, 8},
                                                   .handle = HANDLE,
                                                   .type = consumes ? BROKER_SHARED : 0,
                                                   .topic_len = sizeof(TOPIC) - 1,
                                                   .subscription_len = consumes ? 1 : 0};
     static const struct hulse_ctl_attach_end end = {.handles = 1};
     struct hulse_packet p;
-    struct hulse_ctl_head head = {0};
     hulse_ring_tx_publish(&s->ch.up);
     hulse_packet_begin(&p, HULSE_CTL_ATTACH, 0, &m);
     p.fds[0] = s->ch.fd_a;
     p.fd_count = 1;
     assert_int_equal(hand_call(&s->app, &p, &p), HULSE_CTL_CHANNEL);
     map_new(s, &p, resume_from);
-    assert_int_equal(tell(s, HULSE_CTL_ATTACH_HANDLE, &offer, consumes ? TOPIC "s" : TOPIC), 0);
+    assert_int_equal(tell(s, HULSE_CTL_ATTACH_HANDLE, &again, consumes ? TOPIC "s" : TOPIC), 0);
     assert_int_equal(tell(s, HULSE_CTL_ATTACH_END, &end, ""), 0);
     const struct hulse_ctl_channel_ref ready = {.channel = s->ch.id};
-    assert_int_equal(tell(s, HULSE_CTL_CHANNEL_READY, &ready, ""), HULSE_CTL_CHANNEL_OK);
+    return tell(s, HULSE_CTL_CHANNEL_READY, &ready, "");
+}
+
+/* Offers it; the type of what comes of the handle. */
+static unsigned attach(struct scene *s, enum hulse_channel_kind kind, uint64_t resume_from)
+{
+    struct hulse_ctl_head head = {0};
+    struct hulse_packet p;
+    assert_int_equal(offer(s, kind, resume_from), HULSE_CTL_CHANNEL_OK);
     s->ch.ch = TAILQ_LAST(&s->app.session->channels, channel_list);
     if (!hand_receive(&s->app, &p)) {
         return 0;
@@ -215,8 +222,31 @@ static void test_a_refused_handle_answers_its_records(void **state)
     assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_ERR);
     assert_int_equal(s.app.status, HULSE_DENIED);
     hand_settle(h);
-    assert_receipt(&s, 1, HULSE_OUTCOME_DENIED);
+    assert_receipt(&s, 1, HULSE_OUTCOME_FAILED_UNKNOWN); /* who knows what the last daemon did */
+    hand_put_message(&s.ch, "x", 1, 2);
+    hand_publish(&s.app, &s.ch);
+    hand_settle(h);
+    assert_receipt(&s, 2, HULSE_OUTCOME_DENIED);
     assert_true(hand_close_handle(&s.app, &s.ch));
+    strike(&s);
+}
+
+static void test_a_refused_record_of_the_last_daemons_time_is_unknown(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    hand_put_message(&s.ch, "x", 1, 1);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
+    hand_put_message(&s.ch, "x", 1, 2);
+    hand_publish(&s.app, &s.ch);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 2);
+    hand_answer(h, 0, HULSE_OUTCOME_EXPIRED);
+    hand_answer(h, 1, HULSE_OUTCOME_EXPIRED);
+    hand_settle(h);
+    assert_receipt(&s, 1, HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_receipt(&s, 2, HULSE_OUTCOME_EXPIRED);
     strike(&s);
 }
 
@@ -236,10 +266,156 @@ static void test_a_record_of_a_handle_that_was_not_offered(void **state)
     strike(&s);
 }
 
+static const struct hulse_ctl_open_channel ask_another = {.kind = HULSE_CHANNEL_PRODUCER};
+
+/* A closed producer's number is another channel's by now: no rule is broken, no topic confused. */
+static void test_a_record_of_a_number_that_was_given_anew(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    struct hand_channel other;
+    set(h, &s);
+    hand_channel_open(&s.app, &other, &ask_another);
+    assert_int_equal(hand_producer(&s.app, &other), HULSE_OK);
+    s.ch.handle = other.handle;
+    hand_put_message(&s.ch, "x", 1, 1);
+    s.ch.handle = HANDLE;
+    hand_put_message(&s.ch, "y", 1, 2);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 1);
+    assert_int_equal(h->broker.sends[0].seq, 2);
+    assert_receipt(&s, 1, HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_true(hand_session_alive(&s.app));
+    hand_channel_close(&other);
+    strike(&s);
+}
+
+/* Its place is taken: it gets another, and keeps its number. */
+static void test_a_handle_whose_place_is_taken(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    struct hand_channel other;
+    set(h, &s);
+    hand_channel_open(&s.app, &other, &ask_another);
+    for (unsigned i = 0; i <= (HANDLE & UINT16_MAX); i++) {
+        assert_int_equal(hand_producer(&s.app, &other), HULSE_OK);
+    }
+    assert_int_equal(other.handle & UINT16_MAX, HANDLE & UINT16_MAX);
+    hand_put_message(&s.ch, "x", 1, 1);
+    hand_put_message(&other, "y", 1, 2);
+    hand_publish(&s.app, &other);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 2);
+    hand_answer(h, 0, HULSE_OUTCOME_STORED);
+    hand_answer(h, 1, HULSE_OUTCOME_STORED);
+    assert_true(hand_close_handle(&s.app, &s.ch));
+    assert_true(hand_close_handle(&s.app, &other));
+    hand_channel_close(&other);
+    strike(&s);
+}
+
+static unsigned close_channel(struct scene *s)
+{
+    const struct hulse_ctl_channel_ref m = {.channel = s->ch.id};
+    return tell(s, HULSE_CTL_CLOSE_CHANNEL, &m, "");
+}
+
+/* Its records are published still; the channel ends behind them. */
+static void test_a_producer_closed_before_it_is_open_again(void **state)
+{
+    static const struct hulse_ctl_close_handle close = {.handle = HANDLE};
+    const struct broker_limits limits = {.message_bytes_max = HAND_MESSAGE_MAX};
+    struct hand *h = *state;
+    struct hulse_packet p;
+    struct scene s;
+    set(h, &s);
+    hand_put_message(&s.ch, "x", 1, 1);
+    h->broker.open_later = true;
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), 0);
+    assert_int_equal(tell(&s, HULSE_CTL_CLOSE_HANDLE, &close, ""), 0);
+    assert_int_equal(close_channel(&s), 0);
+    h->broker.producer->events->opened(h->broker.producer->ctx, HULSE_OK, "", &limits);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 1);
+    assert_int_equal(h->plane->channel_count, 1);
+    hand_answer(h, 0, HULSE_OUTCOME_STORED);
+    hand_settle(h);
+    assert_int_equal(h->plane->channel_count, 0);
+    assert_int_equal(h->broker.producers, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct hulse_ctl_head head;
+        assert_true(hand_receive(&s.app, &p));
+        memcpy(&head, p.bytes, sizeof(head));
+        assert_int_equal(head.type, HULSE_CTL_OK);
+    }
+    strike(&s);
+}
+
 static void by_id(struct scene *s, uint64_t entry, unsigned verdict, unsigned how)
 {
     const struct hulse_delivery_header d = {.ref = 999, .ledger = 7, .entry = entry, .batch = -1};
     hand_verdict(&s->ch, &d, verdict, how | HULSE_HOW_BY_ID);
+}
+
+/* It is being let in just now: its verdicts are applied, then it goes. */
+static void test_a_consumer_closed_while_it_is_let_in(void **state)
+{
+    static const struct hulse_ctl_close_handle close = {.handle = HANDLE};
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    by_id(&s, 1, HULSE_VERDICT_ACK, 0);
+    h->broker.open_later = true;
+    assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), 0);
+    assert_int_equal(tell(&s, HULSE_CTL_CLOSE_HANDLE, &close, ""), 0);
+    assert_int_equal(close_channel(&s), 0);
+    h->broker.consumer->events->opened(h->broker.consumer->ctx, HULSE_OK, "");
+    hand_settle(h);
+    assert_int_equal(h->broker.note_count, 1);
+    assert_int_equal(h->broker.notes[0].verdict, HAND_ACK_ID);
+    assert_int_equal(h->plane->channel_count, 0);
+    assert_int_equal(h->broker.consumers, 0);
+    strike(&s);
+}
+
+static void test_a_consumer_closed_while_it_is_tried_again(void **state)
+{
+    static const struct hulse_ctl_close_handle close = {.handle = HANDLE};
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    h->broker.open_status = HULSE_BUSY;
+    assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), 0);
+    h->broker.open_status = HULSE_OK;
+    assert_int_equal(tell(&s, HULSE_CTL_CLOSE_HANDLE, &close, ""), HULSE_CTL_OK);
+    assert_int_equal(close_channel(&s), HULSE_CTL_OK);
+    assert_int_equal(h->plane->channel_count, 0);
+    assert_int_equal(h->broker.consumers, 0);
+    strike(&s);
+}
+
+/* Memory, not a lie: the channel is told so when it would begin, and can come again. */
+static void test_no_room_for_a_handle(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    struct hand_channel other;
+    set(h, &s);
+    hand_channel_open(&s.app, &other, &ask_another);
+    for (unsigned i = 0; i < h->shared->limits.handles_max; i++) {
+        assert_int_equal(hand_producer(&s.app, &other), HULSE_OK);
+    }
+    assert_int_equal(offer(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_ERR);
+    assert_int_equal(s.app.status, HULSE_LIMIT);
+    hulse_region_unmap(&s.ch.b);
+    (void)close(s.ch.fd_b);
+    assert_true(hand_close_handle(&s.app, &other));
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
+    hand_channel_close(&other);
+    strike(&s);
 }
 
 static void test_verdicts_come_before_deliveries(void **state)
@@ -293,6 +469,88 @@ static void test_a_refusal_waits_for_its_message(void **state)
     strike(&s);
 }
 
+/* What waits is the session's memory; beyond its quota the message stays unacknowledged. */
+static void test_refusals_wait_within_the_quota(void **state)
+{
+    struct hand *h = *state;
+    for (unsigned round = 0; round < 2; round++) {
+        struct scene s;
+        set(h, &s);
+        assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), HULSE_CTL_CONSUMER);
+        const uint64_t ignored = h->plane->verdicts_ignored;
+        const uint64_t before = s.app.session->bytes;
+        h->shared->limits.session_bytes_max = round == 0 ? before * 2 : before + 1;
+        by_id(&s, 3, HULSE_VERDICT_NACK, 0);
+        hand_publish(&s.app, &s.ch);
+        hand_settle(h);
+        assert_int_equal(s.app.session->bytes > before, round == 0);
+        assert_true(s.app.session->bytes <= h->shared->limits.session_bytes_max);
+        assert_int_equal(h->plane->verdicts_ignored, ignored + round);
+        strike(&s);
+    }
+}
+
+/* It looks at every slot: one a visit, so that nobody waits for many of them. */
+static void test_cumulative_verdicts_by_id_take_turns(void **state)
+{
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), HULSE_CTL_CONSUMER);
+    hand_settle(h);
+    for (uint64_t entry = 1; entry <= 3; entry++) {
+        by_id(&s, entry, HULSE_VERDICT_ACK, HULSE_HOW_CUMULATIVE);
+    }
+    hand_publish(&s.app, &s.ch);
+    for (size_t turn = 1; turn <= 3; turn++) {
+        (void)hand_turn(h);
+        assert_int_equal(h->broker.note_count, turn);
+    }
+    strike(&s);
+}
+
+static void deliver_more(struct hand *h, uint64_t from, uint64_t to)
+{
+    for (uint64_t entry = from; entry <= to; entry++) {
+        (void)hand_deliver(h, entry, 20000, NULL);
+        hand_settle(h); /* which may permit more */
+    }
+}
+
+/* In the ring or waiting for room: each is found by its id, and what is left keeps its order. */
+static void test_acknowledgements_by_id_anywhere_in_the_list(void **state)
+{
+    static const uint64_t ended[] = {8, 1, 5, 6, 4};
+    static const uint64_t left[] = {2, 3, 7};
+    struct hand *h = *state;
+    struct scene s;
+    struct hulse_delivery_header d;
+    size_t seen = 0;
+    set(h, &s);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), HULSE_CTL_CONSUMER);
+    hand_settle(h);
+    deliver_more(h, 1, 8); /* three fit into the ring */
+    for (size_t i = 0; i < sizeof(ended) / sizeof(ended[0]); i++) {
+        by_id(&s, ended[i], HULSE_VERDICT_ACK, 0);
+        hand_publish(&s.app, &s.ch);
+        hand_settle(h);
+        assert_int_equal(h->broker.notes[i].verdict, HAND_ACK);
+        assert_int_equal(h->broker.notes[i].entry, ended[i]);
+    }
+    assert_int_equal(s.ch.ch->slots_used, 3);
+    while (hand_next(&s.ch, &d) != NULL) {
+        if (d.entry != 1) { /* was in the ring already */
+            assert_true(seen < 3);
+            assert_int_equal(d.entry, left[seen]);
+            seen += 1;
+        }
+        hand_release(&s.app, &s.ch);
+        hand_settle(h);
+    }
+    assert_int_equal(seen, 3);
+    strike(&s);
+}
+
 /* The verdict crosses the delivery; the slot is free again. */
 static void test_an_acknowledgement_ends_a_delivery_on_its_way(void **state)
 {
@@ -337,9 +595,19 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_a_beginning_that_lacks_elsewhere_ends_the_session),
         HAND_TEST(test_nothing_is_taken_before_the_handle_is_open),
         HAND_TEST(test_a_refused_handle_answers_its_records),
+        HAND_TEST(test_a_refused_record_of_the_last_daemons_time_is_unknown),
         HAND_TEST(test_a_record_of_a_handle_that_was_not_offered),
+        HAND_TEST(test_a_record_of_a_number_that_was_given_anew),
+        HAND_TEST(test_a_handle_whose_place_is_taken),
+        HAND_TEST(test_a_producer_closed_before_it_is_open_again),
+        HAND_TEST(test_a_consumer_closed_while_it_is_let_in),
+        HAND_TEST(test_a_consumer_closed_while_it_is_tried_again),
+        HAND_TEST(test_no_room_for_a_handle),
         HAND_TEST(test_verdicts_come_before_deliveries),
         HAND_TEST(test_a_refusal_waits_for_its_message),
+        HAND_TEST(test_refusals_wait_within_the_quota),
+        HAND_TEST(test_cumulative_verdicts_by_id_take_turns),
+        HAND_TEST(test_acknowledgements_by_id_anywhere_in_the_list),
         HAND_TEST(test_an_acknowledgement_ends_a_delivery_on_its_way),
         HAND_TEST(test_no_verdict_by_id_in_a_new_channel),
     };

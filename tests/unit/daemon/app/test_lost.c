@@ -299,12 +299,53 @@ static void test_who_hangs_up_after_the_goodbye_has_not_gone(void **state)
     atomic_store(&h->shared->phase, PLANE_DRAINING);
     hand_settle(h);
     assert_true(h->plane->goodbye);
+    atomic_store(&hulse_region_a(&p.ch.a)->state, HULSE_REGION_OPENING);
     hand_app_close(&p.app);
     assert_false(hand_session_alive(&p.app));
     assert_int_equal(h->broker.send_count, 0);
     stop_plane(h);
     hand_channel_close(&p.ch);
     assert_int_equal(capture_end(&log, "lost_after_exit"), 0);
+}
+
+/* Nobody offers them to anybody: what the daemon has no time for any more is lost. */
+static void test_who_ends_after_the_goodbye_has_gone(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    const struct capture log = capture_begin();
+    open_pair(h, &p);
+    put(&p, 3);
+    atomic_store(&h->shared->phase, PLANE_DRAINING);
+    hand_settle(h);
+    assert_true(h->plane->goodbye);
+    hand_app_close(&p.app);
+    stop_plane(h);
+    hand_channel_close(&p.ch);
+    assert_int_equal(capture_end(&log, "\"records\":3"), 1);
+}
+
+/* Their successor has to hear of the records that have no answer. */
+static void test_the_goodbye_is_said_also_when_the_time_is_over(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    struct hulse_packet in;
+    struct hulse_ctl_event e = {0};
+    const char *why = "";
+    open_pair(h, &p);
+    publish(h, &p, 3);
+    atomic_store(&h->shared->phase, PLANE_DRAINING);
+    hand_settle(h);
+    assert_false(h->plane->goodbye);
+    stop_plane(h);
+    while (hulse_packet_receive(p.app.sock, &in, &why) == HULSE_PACKET_OK) {
+        memcpy(&e, in.bytes, sizeof(e));
+    }
+    assert_int_equal(e.head.type, HULSE_CTL_EVENT);
+    assert_int_equal(e.event, HULSE_EVENT_GOODBYE);
+    hand_app_close(&p.app);
+    hand_channel_close(&p.ch);
 }
 
 static int group(struct worker *w, void *ctx)
@@ -321,6 +362,8 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_an_end_that_nobody_has_seen_counts),
         HAND_TEST(test_the_living_lose_nothing_when_the_daemon_ends),
         HAND_TEST(test_who_hangs_up_after_the_goodbye_has_not_gone),
+        HAND_TEST(test_who_ends_after_the_goodbye_has_gone),
+        HAND_TEST(test_the_goodbye_is_said_also_when_the_time_is_over),
     };
     (void)w;
     (void)ctx;

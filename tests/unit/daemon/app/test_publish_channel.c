@@ -350,6 +350,30 @@ static void test_a_closed_handle_takes_its_half_message_along(void **state)
     close_pair(&p);
 }
 
+/* The app closed its producer, and goes on with another without waiting for our word. */
+static void test_a_record_of_another_handle_ends_half_a_message(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    open_pair(h, &p, &ask_full);
+    struct hand_channel other = p.ch;
+    assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_OK); /* a second handle, one channel */
+    put_fragment(&p.ch, 0, 2, 9);
+    other.up = p.ch.up;
+    hand_put_message(&other, "next", 4, 10);
+    hand_publish(&p.app, &other);
+    hand_settle(h);
+    assert_int_equal(hulse_mem_used(HULSE_MEM_REASSEMBLY), 0);
+    assert_int_equal(h->broker.send_count, 1);
+    hand_answer(h, 0, HULSE_OUTCOME_STORED);
+    p.ch.up = other.up;
+    put_fragment(&p.ch, 1, 2, 9); /* what was ended has no end */
+    hand_publish(&p.app, &p.ch);
+    hand_settle(h);
+    assert_doomed(&p, "rule V10");
+    close_pair(&p);
+}
+
 static void test_a_failed_producer_is_sent_nothing(void **state)
 {
     struct hand *h = *state;
@@ -470,6 +494,7 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_v7_receipts_are_released_whole),
         HAND_TEST(test_fragments_become_one_message_with_one_receipt),
         HAND_TEST(test_a_closed_handle_takes_its_half_message_along),
+        HAND_TEST(test_a_record_of_another_handle_ends_half_a_message),
         HAND_TEST(test_a_failed_producer_is_sent_nothing),
         HAND_TEST(test_a_close_waits_for_what_was_published_before),
         HAND_TEST(test_a_gone_apps_records_are_sent_to_the_last),

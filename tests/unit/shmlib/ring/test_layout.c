@@ -288,7 +288,7 @@ static void dump_channels(void)
     MEMBER(hulse_ctl_open_producer, head);
     MEMBER(hulse_ctl_open_producer, channel);
     MEMBER(hulse_ctl_open_producer, send_timeout_ms);
-    MEMBER(hulse_ctl_open_producer, flags);
+    MEMBER(hulse_ctl_open_producer, generation);
     MEMBER(hulse_ctl_open_producer, topic_len);
     MEMBER(hulse_ctl_open_producer, reserved);
     SIZE(hulse_ctl_producer);
@@ -305,7 +305,7 @@ static void dump_channels(void)
     MEMBER(hulse_ctl_open_consumer, channel);
     MEMBER(hulse_ctl_open_consumer, type);
     MEMBER(hulse_ctl_open_consumer, start);
-    MEMBER(hulse_ctl_open_consumer, flags);
+    MEMBER(hulse_ctl_open_consumer, generation);
     MEMBER(hulse_ctl_open_consumer, reassembly_bytes);
     MEMBER(hulse_ctl_open_consumer, unacked_max);
     MEMBER(hulse_ctl_open_consumer, topic_len);
