@@ -152,7 +152,51 @@ static void handle_failed(void *ctx, hulse_status status, const char *text)
     hulse_session_event(h->channel->session, HULSE_EVENT_HANDLE_FAILED, h, status, text);
 }
 
-static void consumer_opened(void *ctx, hulse_status status, const char *text, uint32_t verdicts)
+/* What an app hears of the reader it has opened. */
+static void
+reply_reader(const struct handle *h, uint32_t verdicts, const struct broker_reach *reach)
+{
+    struct session *s = h->channel->session;
+    const char *topic = hulse_subscriber_topic(h->subscriber);
+    struct hulse_ctl_reader m = {
+        .handle = h->number, .verdicts = verdicts, .topic_len = (uint16_t)strlen(topic)};
+    memcpy(m.handle_id, h->id, sizeof(m.handle_id));
+    if (reach != NULL) {
+        m.flags = HULSE_READER_BEHIND;
+        m.behind_ledger = reach->behind.ledger;
+        m.behind_entry = reach->behind.entry;
+        m.behind_batch = reach->behind.batch;
+    }
+    if (reach != NULL && reach->has_last) {
+        m.flags |= HULSE_READER_END;
+        m.end_ledger = reach->last.ledger;
+        m.end_entry = reach->last.entry;
+        m.end_batch = reach->last.batch;
+    }
+    struct hulse_packet reply;
+    hulse_packet_begin(&reply, HULSE_CTL_READER, h->request, &m);
+    hulse_packet_append(&reply, topic, m.topic_len);
+    hulse_session_reply(s, &reply);
+}
+
+static void reply_consumer(const struct handle *h, uint32_t verdicts)
+{
+    struct session *s = h->channel->session;
+    const char *topic = hulse_subscriber_topic(h->subscriber);
+    struct hulse_ctl_consumer m = {
+        .handle = h->number, .verdicts = verdicts, .topic_len = (uint16_t)strlen(topic)};
+    memcpy(m.handle_id, h->id, sizeof(m.handle_id));
+    struct hulse_packet reply;
+    hulse_packet_begin(&reply, HULSE_CTL_CONSUMER, h->request, &m);
+    hulse_packet_append(&reply, topic, m.topic_len);
+    hulse_session_reply(s, &reply);
+}
+
+static void consumer_opened(void *ctx,
+                            hulse_status status,
+                            const char *text,
+                            uint32_t verdicts,
+                            const struct broker_reach *reach)
 {
     struct handle *h = ctx;
     HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
@@ -163,14 +207,11 @@ static void consumer_opened(void *ctx, hulse_status status, const char *text, ui
     struct session *s = h->channel->session;
     h->state = HANDLE_OPEN;
     s->plane->consumer_count += 1;
-    const char *topic = hulse_subscriber_topic(h->subscriber);
-    struct hulse_ctl_consumer m = {
-        .handle = h->number, .verdicts = verdicts, .topic_len = (uint16_t)strlen(topic)};
-    memcpy(m.handle_id, h->id, sizeof(m.handle_id));
-    struct hulse_packet reply;
-    hulse_packet_begin(&reply, HULSE_CTL_CONSUMER, h->request, &m);
-    hulse_packet_append(&reply, topic, m.topic_len);
-    hulse_session_reply(s, &reply);
+    if (h->channel->reader && (s->features & HULSE_FEATURE_READER) != 0) {
+        reply_reader(h, verdicts, reach);
+    } else {
+        reply_consumer(h, verdicts);
+    }
     if (h->attach != NULL) {
         hulse_attach_opened(h);
     }
@@ -193,6 +234,7 @@ static const struct subscriber_events consumer_events = {.opened = consumer_open
                                                          .message = hulse_deliver_message,
                                                          .failed = handle_failed,
                                                          .settled = hulse_settle_settled,
+                                                         .caught_up = hulse_deliver_caught_up,
                                                          .ask_room = ask_room};
 
 bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t bytes)

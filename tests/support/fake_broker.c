@@ -97,7 +97,8 @@ static hulse_status consumer_open(struct broker *b,
 
 void hulse_fake_consumer_opened(struct fake_broker *f, hulse_status status)
 {
-    f->consumer.events->opened(f->consumer.ctx, status, "text of the fake");
+    f->consumer.events->opened(
+        f->consumer.ctx, status, "text of the fake", f->has_reach ? &f->reach : NULL);
 }
 
 static void permit(struct broker_consumer *c, uint32_t count)

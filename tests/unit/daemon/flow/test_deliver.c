@@ -28,12 +28,19 @@ struct front {
     uint64_t settled;
     struct broker_delivery *last;
     struct broker_delivery *ended;
+    const struct broker_reach *reach;
+    unsigned caught_up;
     uint64_t room_in_event; /* asked for again, inside the event */
 };
 
-static void opened(void *ctx, hulse_status status, const char *text, uint32_t verdicts)
+static void opened(void *ctx,
+                   hulse_status status,
+                   const char *text,
+                   uint32_t verdicts,
+                   const struct broker_reach *reach)
 {
     struct front *front = ctx;
+    front->reach = reach;
     assert_non_null(front->subscriber);
     assert_string_equal(text,
                         status == HULSE_UNSUPPORTED ? "refused by the fake" : "text of the fake");
@@ -73,8 +80,16 @@ static void settled(void *ctx, uint64_t call)
     front->settled = call;
 }
 
-static const struct subscriber_events events = {
-    .opened = opened, .message = message, .failed = failed, .settled = settled};
+static void caught_up(void *ctx)
+{
+    ((struct front *)ctx)->caught_up += 1;
+}
+
+static const struct subscriber_events events = {.opened = opened,
+                                                .message = message,
+                                                .failed = failed,
+                                                .settled = settled,
+                                                .caught_up = caught_up};
 
 static int setup(void **state)
 {

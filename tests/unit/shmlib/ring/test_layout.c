@@ -194,6 +194,7 @@ static void dump_record_numbers(void)
     NUMBER(HULSE_RECORD_NO_BATCH);
     NUMBER(HULSE_RECORD_LAST_ATTEMPT);
     NUMBER(HULSE_RECORD_LEFT_OUT);
+    NUMBER(HULSE_RECORD_CAUGHT_UP);
     NUMBER(HULSE_PUBLISH_FLAGS);
     NUMBER(HULSE_VERDICT_ACK);
     NUMBER(HULSE_VERDICT_NACK);
@@ -324,6 +325,20 @@ static void dump_handles(void)
     MEMBER(hulse_ctl_consumer, topic_len);
     MEMBER(hulse_ctl_consumer, reserved0);
     MEMBER(hulse_ctl_consumer, reserved);
+    SIZE(hulse_ctl_reader);
+    MEMBER(hulse_ctl_reader, head);
+    MEMBER(hulse_ctl_reader, handle);
+    MEMBER(hulse_ctl_reader, verdicts);
+    MEMBER(hulse_ctl_reader, handle_id);
+    MEMBER(hulse_ctl_reader, behind_ledger);
+    MEMBER(hulse_ctl_reader, behind_entry);
+    MEMBER(hulse_ctl_reader, end_ledger);
+    MEMBER(hulse_ctl_reader, end_entry);
+    MEMBER(hulse_ctl_reader, behind_batch);
+    MEMBER(hulse_ctl_reader, end_batch);
+    MEMBER(hulse_ctl_reader, topic_len);
+    MEMBER(hulse_ctl_reader, flags);
+    MEMBER(hulse_ctl_reader, reserved);
     SIZE(hulse_ctl_close_handle);
     MEMBER(hulse_ctl_close_handle, head);
     MEMBER(hulse_ctl_close_handle, handle);
@@ -412,6 +427,7 @@ static void dump_control_numbers(void)
     NUMBER(HULSE_CTL_FLUSH);
     NUMBER(HULSE_CTL_SEEK);
     NUMBER(HULSE_CTL_STATS);
+    NUMBER(HULSE_CTL_READER);
     NUMBER(HULSE_EVENT_HANDLE_FAILED);
     NUMBER(HULSE_EVENT_RECONNECTING);
     NUMBER(HULSE_EVENT_FENCED);
@@ -423,7 +439,10 @@ static void dump_control_numbers(void)
     NUMBER(HULSE_FEATURE_FRAGMENTS);
     NUMBER(HULSE_FEATURE_RESUME);
     NUMBER(HULSE_FEATURE_GROUPS);
+    NUMBER(HULSE_FEATURE_READER);
     NUMBER(HULSE_HELLO_RESUME);
+    NUMBER(HULSE_READER_BEHIND);
+    NUMBER(HULSE_READER_END);
 }
 
 static void dump_statuses(void)
