@@ -38,6 +38,13 @@ struct worker_module;
 #define BROKER_CAN_START_ID (1U << 13U) /* a start at or behind an id, where messages are kept */
 #define BROKER_CAN_DELAY (1U << 12U) /* deliver_after_ms; without it a message goes out at once */
 
+#define BROKER_FIGURES_MAX 32U
+
+struct broker_figure {
+    const char *name; /* static */
+    uint64_t value;
+};
+
 struct broker_ops {
     const char *type;      /* "null", "local", … */
     uint32_t capabilities; /* BROKER_CAN_… */
@@ -122,6 +129,8 @@ struct broker_ops {
                                struct broker_schema_request *q,
                                struct error *err);
     hulse_status (*admin)(struct broker *b, struct broker_admin *q, struct error *err);
+    /* Of the store it has: their number, at most BROKER_FIGURES_MAX; 0 = it has none. Any thread. */
+    uint32_t (*store_figures)(const struct broker *b, struct broker_figure *out);
     /* Usable now? Any thread. */
     bool (*healthy)(const struct broker *b);
 };

@@ -240,6 +240,13 @@ static void consumer_close(struct broker_consumer *c, bool unsubscribe)
     f->unsubscribed = unsubscribe;
 }
 
+static uint32_t store_figures(const struct broker *b, struct broker_figure *out)
+{
+    (void)b;
+    (void)out;
+    return 0;
+}
+
 static bool healthy(const struct broker *b)
 {
     (void)b;
@@ -269,6 +276,7 @@ static const struct broker_ops ops = {.type = "fake",
                                       .schema_get = schema,
                                       .schema_put = schema,
                                       .admin = admin,
+                                      .store_figures = store_figures,
                                       .healthy = healthy};
 
 void hulse_fake_init(struct fake_broker *f)

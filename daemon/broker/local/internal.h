@@ -235,6 +235,7 @@ hulse_status hulse_local_seek(struct broker_consumer *consumer,
                               void (*ended)(void *ctx, struct broker_delivery *d),
                               struct error *err);
 hulse_status hulse_local_last_message_id(struct broker_consumer *consumer, struct error *err);
+uint32_t hulse_local_store_figures(const struct broker *b, struct broker_figure *out);
 hulse_status hulse_local_unsubscribe(struct broker_consumer *consumer, struct error *err);
 /* On the topic's worker. */
 void hulse_errand_serve(struct consumer *c);

@@ -270,6 +270,7 @@ static const struct broker_ops ops = {.type = "local",
                                       .schema_get = hulse_unsupported_schema,
                                       .schema_put = hulse_unsupported_schema,
                                       .admin = hulse_local_admin,
+                                      .store_figures = hulse_local_store_figures,
                                       .healthy = healthy};
 
 void hulse_local_params_default(struct local_params *out)
