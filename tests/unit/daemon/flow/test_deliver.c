@@ -152,6 +152,37 @@ static void test_opens(void **state)
     assert_false(fake.unsubscribed);
 }
 
+/* Where a reader goes on, and what its broker says of it, pass through. */
+static void test_a_reader(void **state)
+{
+    struct error err = {0};
+    struct front front = {0};
+    const struct broker_id after = {.ledger = 7, .entry = 8, .batch = -1};
+    const struct subscriber_params params = {.flow = &flow,
+                                             .who = &me,
+                                             .topic = "orders",
+                                             .subscription = "",
+                                             .name = "r",
+                                             .type = BROKER_READER,
+                                             .after = &after,
+                                             .events = &events,
+                                             .ctx = &front};
+    (void)state;
+    fake.has_reach = true;
+    fake.reach.behind = after;
+    assert_int_equal(hulse_subscriber_open(&front.subscriber, &params, &err), HULSE_OK);
+    assert_int_equal(fake.start.kind, BROKER_AFTER_ID);
+    assert_int_equal(fake.start.id.ledger, 7);
+    assert_int_equal(fake.start.id.entry, 8);
+    assert_ptr_equal(front.reach, &fake.reach);
+    fake.consumer.events->caught_up(fake.consumer.ctx);
+    assert_int_equal(front.caught_up, 1);
+    hulse_subscriber_close(&front.subscriber, false);
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
+    assert_int_equal(fake.start.kind, BROKER_LATEST);
+    hulse_subscriber_close(&front.subscriber, false);
+}
+
 static void test_refusals(void **state)
 {
     struct front front;
@@ -387,6 +418,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_opens, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_reader, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_size_is_one_at_a_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_message_larger_than_the_room, setup, teardown),
