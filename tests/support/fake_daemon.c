@@ -6,7 +6,7 @@
  */
 #include "tests/support/fake_daemon.h"
 
-#include "hulse/hulse.h"
+#include <hulse/hulse.h>
 
 #include <errno.h>
 #include <fcntl.h>

@@ -315,16 +315,8 @@ static void dump_channels(void)
     MEMBER(hulse_ctl_open_consumer, reserved);
 }
 
-static void dump_handles(void)
+static void dump_reader(void)
 {
-    SIZE(hulse_ctl_consumer);
-    MEMBER(hulse_ctl_consumer, head);
-    MEMBER(hulse_ctl_consumer, handle);
-    MEMBER(hulse_ctl_consumer, verdicts);
-    MEMBER(hulse_ctl_consumer, handle_id);
-    MEMBER(hulse_ctl_consumer, topic_len);
-    MEMBER(hulse_ctl_consumer, reserved0);
-    MEMBER(hulse_ctl_consumer, reserved);
     SIZE(hulse_ctl_reader);
     MEMBER(hulse_ctl_reader, head);
     MEMBER(hulse_ctl_reader, handle);
@@ -339,6 +331,18 @@ static void dump_handles(void)
     MEMBER(hulse_ctl_reader, topic_len);
     MEMBER(hulse_ctl_reader, flags);
     MEMBER(hulse_ctl_reader, reserved);
+}
+
+static void dump_handles(void)
+{
+    SIZE(hulse_ctl_consumer);
+    MEMBER(hulse_ctl_consumer, head);
+    MEMBER(hulse_ctl_consumer, handle);
+    MEMBER(hulse_ctl_consumer, verdicts);
+    MEMBER(hulse_ctl_consumer, handle_id);
+    MEMBER(hulse_ctl_consumer, topic_len);
+    MEMBER(hulse_ctl_consumer, reserved0);
+    MEMBER(hulse_ctl_consumer, reserved);
     SIZE(hulse_ctl_close_handle);
     MEMBER(hulse_ctl_close_handle, head);
     MEMBER(hulse_ctl_close_handle, handle);
@@ -504,6 +508,7 @@ static void make_dump(void)
     dump_handshake();
     dump_channels();
     dump_handles();
+    dump_reader();
     dump_control_numbers();
     dump_statuses();
     dump_outcomes();
