@@ -153,10 +153,11 @@ static void handle_failed(void *ctx, hulse_status status, const char *text)
 }
 
 /* What an app hears of the reader it has opened. */
-static void
-reply_reader(const struct handle *h, uint32_t verdicts, const struct broker_reach *reach)
+static void begin_reader(struct hulse_packet *reply,
+                         const struct handle *h,
+                         uint32_t verdicts,
+                         const struct broker_reach *reach)
 {
-    struct session *s = h->channel->session;
     const char *topic = hulse_subscriber_topic(h->subscriber);
     struct hulse_ctl_reader m = {
         .handle = h->number, .verdicts = verdicts, .topic_len = (uint16_t)strlen(topic)};
@@ -173,23 +174,18 @@ reply_reader(const struct handle *h, uint32_t verdicts, const struct broker_reac
         m.end_entry = reach->last.entry;
         m.end_batch = reach->last.batch;
     }
-    struct hulse_packet reply;
-    hulse_packet_begin(&reply, HULSE_CTL_READER, h->request, &m);
-    hulse_packet_append(&reply, topic, m.topic_len);
-    hulse_session_reply(s, &reply);
+    hulse_packet_begin(reply, HULSE_CTL_READER, h->request, &m);
+    hulse_packet_append(reply, topic, m.topic_len);
 }
 
-static void reply_consumer(const struct handle *h, uint32_t verdicts)
+static void begin_consumer(struct hulse_packet *reply, const struct handle *h, uint32_t verdicts)
 {
-    struct session *s = h->channel->session;
     const char *topic = hulse_subscriber_topic(h->subscriber);
     struct hulse_ctl_consumer m = {
         .handle = h->number, .verdicts = verdicts, .topic_len = (uint16_t)strlen(topic)};
     memcpy(m.handle_id, h->id, sizeof(m.handle_id));
-    struct hulse_packet reply;
-    hulse_packet_begin(&reply, HULSE_CTL_CONSUMER, h->request, &m);
-    hulse_packet_append(&reply, topic, m.topic_len);
-    hulse_session_reply(s, &reply);
+    hulse_packet_begin(reply, HULSE_CTL_CONSUMER, h->request, &m);
+    hulse_packet_append(reply, topic, m.topic_len);
 }
 
 static void consumer_opened(void *ctx,
@@ -207,11 +203,13 @@ static void consumer_opened(void *ctx,
     struct session *s = h->channel->session;
     h->state = HANDLE_OPEN;
     s->plane->consumer_count += 1;
+    struct hulse_packet reply;
     if (h->channel->reader && (s->features & HULSE_FEATURE_READER) != 0) {
-        reply_reader(h, verdicts, reach);
+        begin_reader(&reply, h, verdicts, reach);
     } else {
-        reply_consumer(h, verdicts);
+        begin_consumer(&reply, h, verdicts);
     }
+    hulse_session_reply(s, &reply);
     if (h->attach != NULL) {
         hulse_attach_opened(h);
     }
