@@ -6,15 +6,18 @@ Method: the real binaries over a folder; the daemon is killed and started again 
 """
 import json
 import signal
+import subprocess
 import time
 
 import pytest
 
 from command import Background, Subscriber, ok, run
 from test_daemon import eventually
+from test_kills import BETWEEN, Feed, lines
 
 MANY = 20000
 WORKERS = [1, 2]
+KILLS = 4
 
 
 def numbers(first, end):
@@ -28,8 +31,8 @@ def publish(daemon, topic, first, end):
 class Follower(Background):
     """`hulse read --follow`, from the moment when it is open."""
 
-    def __init__(self, daemon, topic, *args):
-        super().__init__(daemon, "read", topic, "--follow", "--timeout", "60s", *args)
+    def __init__(self, daemon, topic, *args, **more):
+        super().__init__(daemon, "read", topic, "--follow", "--timeout", "60s", *args, **more)
         try:
             self.await_error_line("reading ")
         except BaseException:
@@ -123,6 +126,33 @@ def test_a_topic_made_anew_is_read_from_its_begin(begin):
         assert reader.take(30) == numbers(100, 130)
         assert daemon.await_lines("reader.position_unknown")
         assert reader.end() == []
+
+
+def test_readers_live_through_kills_while_messages_come(begin, tmp_path):
+    daemon = begin()
+    keep(daemon, "t")
+    publish(daemon, "t", 0, 100)
+    paths = {start: tmp_path / start for start in ("earliest", "latest")}
+    with open(paths["earliest"], "wb") as earliest, open(paths["latest"], "wb") as latest, \
+            Follower(daemon, "t", stdout=earliest) as first, \
+            Follower(daemon, "t", "--from", "latest", stdout=latest) as second:
+        with Background(daemon, "pub", "t", stdin=subprocess.PIPE) as pub:
+            feed = Feed(pub.process.stdin)
+            try:
+                for _ in range(KILLS):
+                    wanted = {path: lines(path) + BETWEEN for path in paths.values()}
+                    eventually(lambda: all(lines(p) >= n for p, n in wanted.items()), "arrivals")
+                    daemon.kill()
+                    daemon = begin()
+            finally:
+                count = feed.end()
+            assert pub.process.wait(60) == 0, pub.stderr()
+        eventually(lambda: lines(paths["earliest"]) >= 100 + count, "the last ones")
+        eventually(lambda: lines(paths["latest"]) >= count, "the last ones")
+        first.end()
+        second.end()
+    assert paths["earliest"].read_text().split() == numbers(0, 100) + numbers(0, count)
+    assert paths["latest"].read_text().split() == numbers(0, count)
 
 
 # ---- to the end ----
