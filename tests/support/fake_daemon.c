@@ -6,10 +6,9 @@
  */
 #include "tests/support/fake_daemon.h"
 
-#include <hulse/hulse.h>
-
 #include <errno.h>
 #include <fcntl.h>
+#include <hulse/hulse.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
