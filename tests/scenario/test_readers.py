@@ -11,8 +11,8 @@ import time
 
 import pytest
 
+from by_hand import eventually
 from command import Background, Subscriber, ok, run
-from test_daemon import eventually
 from test_kills import BETWEEN, Feed, lines
 
 MANY = 20000
