@@ -12,7 +12,7 @@ import tempfile
 
 import pytest
 
-from by_hand import Admin, eventually, hulsed, open_session, sessions
+from by_hand import Admin, eventually, hulsed, open_session
 
 STATS_KEYS = ["version", "uptime_s", "workers", "sessions", "channels", "topics", "brokers",
               "memory", "missed_doorbells", "config_generation", "config_reload_failed"]

@@ -10,14 +10,13 @@ import pathlib
 import re
 import select
 import signal
-import socket
 import stat
 import struct
 import subprocess
 
 import pytest
 
-from by_hand import (Admin, EVENT, EVENT_DRAIN, EVENT_GOODBYE, HELLO, LIMIT, REFUSED, SOON_S,
+from by_hand import (Admin, EVENT, EVENT_DRAIN, EVENT_GOODBYE, LIMIT, REFUSED, SOON_S,
                      WELCOME, connect, eventually, hello, hulsed, is_hung_up, open_session,
                      receive, refusal, sessions)
 from conftest import clean_environment, program

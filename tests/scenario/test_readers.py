@@ -12,7 +12,7 @@ import time
 import pytest
 
 from by_hand import eventually
-from command import Background, Subscriber, ok, run
+from command import Background, ok, run
 from test_kills import BETWEEN, Feed, lines
 
 MANY = 20000
