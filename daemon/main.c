@@ -8,14 +8,10 @@
  */
 #include "daemon/admin/answer.h"
 #include "daemon/app/plane.h"
-#include "daemon/broker/local/local.h"
-#include "daemon/broker/null/null.h"
 #include "daemon/config/config.h"
 #include "daemon/config/directory.h"
 #include "daemon/control/control.h"
 #include "daemon/control/helper.h"
-#include "daemon/control/listen.h"
-#include "daemon/control/replace.h"
 #include "daemon/control/signals.h"
 #include "daemon/control/watchdog.h"
 #include "daemon/core/assert.h"
@@ -24,13 +20,13 @@
 #include "daemon/core/mem.h"
 #include "daemon/core/privileges.h"
 #include "daemon/flow/flow.h"
-#include "daemon/store/look.h"
-#include "daemon/store/store.h"
+#include "daemon/program/brokers.h"
+#include "daemon/program/exit.h"
+#include "daemon/program/stopped_store.h"
+#include "daemon/program/take_over.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,16 +42,6 @@
 __attribute__((visibility("default"))) const char *malloc_conf =
     "narenas:2,max_background_threads:1";
 #endif
-
-enum {
-    EXIT_FINE = 0,
-    EXIT_USAGE = 64,
-    EXIT_BAD_DATA = 65,
-    EXIT_UNAVAILABLE = 69,
-    EXIT_IO = 74,
-    EXIT_TIME = 75,
-    EXIT_CONFIG = 78
-};
 
 enum action {
     ACTION_RUN = 0,
@@ -144,12 +130,6 @@ static void print_help(void)
     hulse_config_print_keys(stdout);
 }
 
-static int fail(int code, const char *text)
-{
-    (void)fprintf(stderr, "hulsed: %s\n", text);
-    return code;
-}
-
 /* ---- arguments ---- */
 
 /* argv with the sources in it; `sets` has room for all of argv. */
@@ -214,14 +194,14 @@ static int take_store_operands(int argc, char **argv, struct arguments *a)
 
     if ((!check && !backup) || argc - optind != (check ? 1 : 2)) {
         print_usage(stderr);
-        return EXIT_USAGE;
+        return HULSE_EXIT_USAGE;
     }
     a->store_directory = argv[optind];
     a->store_to = backup ? argv[optind + 1] : NULL;
-    return EXIT_FINE;
+    return HULSE_EXIT_FINE;
 }
 
-/* Options in the order given. Gives EXIT_FINE or the code to exit with. */
+/* Options in the order given. Gives HULSE_EXIT_FINE or the code to exit with. */
 static int read_options(int argc, char **argv, struct arguments *a)
 {
     int code = 0;
@@ -230,7 +210,7 @@ static int read_options(int argc, char **argv, struct arguments *a)
     while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (!take_option(code, a)) {
             print_usage(stderr);
-            return EXIT_USAGE;
+            return HULSE_EXIT_USAGE;
         }
     }
     if (a->action == ACTION_STORE) {
@@ -239,72 +219,12 @@ static int read_options(int argc, char **argv, struct arguments *a)
     if (optind < argc) {
         (void)fprintf(stderr, "hulsed: unexpected argument '%s'\n", argv[optind]);
         print_usage(stderr);
-        return EXIT_USAGE;
+        return HULSE_EXIT_USAGE;
     }
-    return EXIT_FINE;
+    return HULSE_EXIT_FINE;
 }
 
 /* ---- wiring ---- */
-
-static_assert(HULSE_CONFIG_BROKERS_MAX == HULSE_FLOW_BROKERS_MAX, "every broker has its place");
-
-static void destroy_brokers(const struct config *config, struct flow *flow)
-{
-    for (unsigned i = 0; i < flow->broker_count; i++) {
-        if (config->brokers[i].type == CONFIG_BROKER_LOCAL) {
-            hulse_local_destroy(&flow->brokers[i]);
-        } else {
-            hulse_null_destroy(&flow->brokers[i]);
-        }
-    }
-    flow->broker_count = 0;
-}
-
-static struct broker *
-make_broker(const struct config *config, const struct config_broker *wanted, struct error *err)
-{
-    const uint32_t message_max = (uint32_t)config->message_max;
-    struct local_params local;
-
-    if (wanted->type == CONFIG_BROKER_NULL) {
-        return hulse_null_create(wanted->name, message_max, err);
-    }
-    hulse_local_params_default(&local);
-    local.message_bytes_max = message_max;
-    char directory[HULSE_CONFIG_DIRECTORY_BYTES];
-    if (hulse_config_has_store(wanted)) {
-        const bool known = hulse_config_directory(config, wanted, directory, sizeof(directory));
-        HULSE_ASSERT(known); /* the configuration was checked */
-        if (hulse_config_directory_make(wanted, directory, err) != HULSE_OK) {
-            return NULL;
-        }
-        local.directory = directory;
-        local.size_max = wanted->size_max;
-    }
-    return hulse_local_create(wanted->name, &local, err);
-}
-
-/* In the order of the configuration, which has checked that the default one is among them. */
-static hulse_status make_brokers(const struct config *config, struct flow *flow, struct error *err)
-{
-    *flow = (struct flow){
-        .default_namespace = config->default_namespace,
-        .message_bytes_max = (uint32_t)config->message_max,
-    };
-    for (size_t i = 0; i < config->broker_count; i++) {
-        const struct config_broker *wanted = &config->brokers[i];
-        flow->brokers[i] = make_broker(config, wanted, err);
-        if (flow->brokers[i] == NULL) {
-            destroy_brokers(config, flow);
-            return err->status;
-        }
-        flow->broker_count++;
-        if (strcmp(wanted->name, config->default_broker) == 0) {
-            flow->default_broker = flow->brokers[i];
-        }
-    }
-    return HULSE_OK;
-}
 
 /* Another value in every process, never 0. */
 static uint64_t make_generation(void)
@@ -324,81 +244,16 @@ static uint64_t notify_interval_ms(void)
 }
 /* NOLINTEND(concurrency-mt-unsafe) */
 
-/* Locks that a daemon with this configuration has as long as it runs. */
-struct own_locks {
-    char app[HULSE_LISTEN_LOCK_PATH_BYTES];
-    char admin[HULSE_LISTEN_LOCK_PATH_BYTES];
-    char stores[HULSE_CONFIG_BROKERS_MAX][HULSE_CONFIG_DIRECTORY_BYTES + sizeof(STORE_LOCK_NAME)];
-    const char *list[2 + HULSE_CONFIG_BROKERS_MAX];
-    size_t count;
-};
-
-static void find_locks(const struct config *config, struct own_locks *out)
-{
-    hulse_listen_lock_path(config->listen.socket, out->app);
-    hulse_listen_lock_path(config->listen.admin_socket, out->admin);
-    out->list[0] = out->app;
-    out->list[1] = out->admin;
-    out->count = 2;
-    for (size_t i = 0; i < config->broker_count; i++) {
-        char directory[HULSE_CONFIG_DIRECTORY_BYTES];
-        char *path = out->stores[i];
-        if (hulse_config_has_store(&config->brokers[i]) &&
-            hulse_config_directory(config, &config->brokers[i], directory, sizeof(directory))) {
-            (void)snprintf(path, sizeof(out->stores[i]), "%s/%s", directory, STORE_LOCK_NAME);
-            out->list[out->count++] = path;
-        }
-    }
-}
-
-/*
- * Makes the daemon that has our sockets go. Before the brokers are made: their stores are closed
- * behind the sockets.
- */
-static hulse_status take_over(const struct config *config, struct error *err)
-{
-    struct own_locks locks;
-    const hulse_status st = hulse_control_able(config, err);
-
-    find_locks(config, &locks);
-    const struct replace_params params = {
-        .admin_socket = config->listen.admin_socket,
-        .locks = locks.list,
-        .lock_count = locks.count,
-        .wait_ms = HULSE_REPLACE_WAIT_MS,
-    };
-    return st == HULSE_OK ? hulse_replace_run(&params, err) : st;
-}
-
-/* The default broker's, else the first that there is; NULL: there is none. */
-static struct store *store_of(const struct config *config, const struct flow *flow)
-{
-    struct store *found = NULL;
-
-    for (size_t i = config->broker_count; i > 0; i--) {
-        if (config->brokers[i - 1].type == CONFIG_BROKER_NULL) {
-            continue;
-        }
-        struct broker *b = flow->brokers[i - 1];
-        struct store *store = hulse_local_store(b);
-        if (store != NULL && b == flow->default_broker) {
-            return store;
-        }
-        found = store != NULL ? store : found;
-    }
-    return found;
-}
-
 static hulse_status serve(const struct config *config,
                           const struct arguments *a,
                           struct helper *helper,
                           struct error *err)
 {
     struct flow flow;
-    hulse_status st = a->replace ? take_over(config, err) : HULSE_OK;
+    hulse_status st = a->replace ? hulse_take_over(config, err) : HULSE_OK;
 
     if (st == HULSE_OK) {
-        st = make_brokers(config, &flow, err);
+        st = hulse_brokers_make(config, &flow, err);
     }
     if (st != HULSE_OK) {
         return st;
@@ -407,7 +262,7 @@ static hulse_status serve(const struct config *config,
         .config = config,
         .sources = &a->sources,
         .flow = &flow,
-        .store = store_of(config, &flow),
+        .store = hulse_brokers_store(config, &flow),
         .helper = helper,
         .version = HULSE_VERSION,
         /* No other thread changes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe) */
@@ -416,7 +271,7 @@ static hulse_status serve(const struct config *config,
         .generation = make_generation(),
     };
     st = hulse_control_run(&params, err);
-    destroy_brokers(config, &flow);
+    hulse_brokers_destroy(config, &flow);
     return st;
 }
 
@@ -435,13 +290,13 @@ static int exit_code(hulse_status st)
 {
     switch (st) {
     case HULSE_INVAL:
-        return EXIT_CONFIG;
+        return HULSE_EXIT_CONFIG;
     case HULSE_DENIED:
         return HULSE_PRIVILEGES_EXIT;
     case HULSE_TIMED_OUT:
-        return EXIT_TIME;
+        return HULSE_EXIT_TIME;
     default:
-        return EXIT_IO;
+        return HULSE_EXIT_IO;
     }
 }
 
@@ -458,10 +313,10 @@ static int run_with(const struct config *config, const struct arguments *a, stru
     hulse_admin_memory_init();
     st = hulse_plane_signals(&err);
     if (st != HULSE_OK) {
-        return fail(EXIT_IO, err.text);
+        return hulse_exit_with(HULSE_EXIT_IO, err.text);
     }
     if (!hulse_log_start((enum log_level)config->log.level, (enum log_format)config->log.format)) {
-        return fail(EXIT_IO, "the log thread does not start");
+        return hulse_exit_with(HULSE_EXIT_IO, "the log thread does not start");
     }
     (void)hulse_log_thread_attach("control");
     st = serve(config, a, helper, &err);
@@ -469,9 +324,9 @@ static int run_with(const struct config *config, const struct arguments *a, stru
     const bool written = hulse_log_stop();
     /* CLOSED: told to stop before there was anything to stop. */
     if (st != HULSE_OK && st != HULSE_CLOSED) {
-        return written ? fail(exit_code(st), err.text) : exit_code(st);
+        return written ? hulse_exit_with(exit_code(st), err.text) : exit_code(st);
     }
-    return EXIT_FINE;
+    return HULSE_EXIT_FINE;
 }
 
 /* What only --check looks at: the running daemon has its directories. */
@@ -479,7 +334,7 @@ static int check_directories(const struct config *config)
 {
     char directory[HULSE_CONFIG_DIRECTORY_BYTES];
     struct error err = {0};
-    int code = EXIT_FINE;
+    int code = HULSE_EXIT_FINE;
 
     for (size_t i = 0; i < config->broker_count; i++) {
         const struct config_broker *b = &config->brokers[i];
@@ -487,7 +342,7 @@ static int check_directories(const struct config *config)
             hulse_config_directory(config, b, directory, sizeof(directory)) &&
             hulse_config_directory_check(directory, &err) != HULSE_OK) {
             (void)fprintf(stderr, "hulsed: brokers.%s.directory: %s\n", b->name, err.text);
-            code = EXIT_CONFIG;
+            code = HULSE_EXIT_CONFIG;
         }
     }
     return code;
@@ -501,7 +356,7 @@ static int act(const struct arguments *a, const struct config *config, struct he
         return check_directories(config);
     case ACTION_PRINT_CONFIG:
         hulse_config_print(config, stdout);
-        return EXIT_FINE;
+        return HULSE_EXIT_FINE;
     default:
         return run_with(config, a, helper);
     }
@@ -514,13 +369,13 @@ static int load_and_act(const struct arguments *a, struct helper *helper)
     struct config *config = NULL;
 
     if (problems == NULL) {
-        return fail(EXIT_IO, "no memory");
+        return hulse_exit_with(HULSE_EXIT_IO, "no memory");
     }
     config = hulse_config_load(&a->sources, problems);
     hulse_problem_print(problems, "hulsed: ", stderr);
     free(problems);
     if (config == NULL) {
-        return EXIT_CONFIG;
+        return HULSE_EXIT_CONFIG;
     }
     const int code = act(a, config, helper);
     hulse_config_destroy(&config);
@@ -535,61 +390,12 @@ static int run(const struct arguments *a)
     /* Before any thread, before limits that are made for the daemon only, and before there is a
        configuration: of its secrets the helper must not have a copy. */
     if (hulse_helper_fork(&helper, &err) != HULSE_OK) {
-        return fail(EXIT_IO, err.text);
+        return hulse_exit_with(HULSE_EXIT_IO, err.text);
     }
     const int code = load_and_act(a, &helper);
     /* Unless control has done so already. */
     hulse_helper_close(&helper);
     return code;
-}
-
-/* ---- a stopped store ---- */
-
-static int store_exit_code(hulse_status st)
-{
-    switch (st) {
-    case HULSE_BUSY:
-        return EXIT_UNAVAILABLE;
-    case HULSE_DENIED:
-        return HULSE_PRIVILEGES_EXIT;
-    case HULSE_INVAL:
-    case HULSE_UNSUPPORTED:
-        return EXIT_BAD_DATA;
-    default:
-        return EXIT_IO;
-    }
-}
-
-static int check_store(const char *directory)
-{
-    struct store_findings found;
-    struct store_finding list[STORE_FINDINGS_MAX];
-    struct error err = {0};
-    const hulse_status st = hulse_store_check(directory, &found, &err);
-
-    if (st != HULSE_OK) {
-        return fail(store_exit_code(st), err.text);
-    }
-    const size_t count = hulse_store_findings_list(&found, list);
-    for (size_t i = 0; i < count; i++) {
-        (void)printf("%-18s %" PRIu64 "\n", list[i].name, list[i].count);
-    }
-    return hulse_store_findings_good(&found) ? EXIT_FINE
-                                             : fail(EXIT_BAD_DATA, "the store is damaged");
-}
-
-static int back_up_store(const char *directory, const char *to)
-{
-    struct store_backup done;
-    struct error err = {0};
-    const hulse_status st = hulse_store_backup(directory, to, &done, &err);
-
-    if (st != HULSE_OK) {
-        return fail(store_exit_code(st), err.text);
-    }
-    (void)printf(
-        "%-18s %" PRIu64 "\n%-18s %" PRIu64 "\n", "segments", done.segments, "bytes", done.bytes);
-    return EXIT_FINE;
 }
 
 /* Some actions need no configuration. */
@@ -598,18 +404,18 @@ static int start(const struct arguments *a)
     switch (a->action) {
     case ACTION_HELP:
         print_help();
-        return EXIT_FINE;
+        return HULSE_EXIT_FINE;
     case ACTION_VERSION:
         (void)printf("hulsed %s\n", HULSE_VERSION);
-        return EXIT_FINE;
+        return HULSE_EXIT_FINE;
     case ACTION_SCHEMA:
-        return hulse_config_print_schema(stdout) ? EXIT_FINE : EXIT_IO;
+        return hulse_config_print_schema(stdout) ? HULSE_EXIT_FINE : HULSE_EXIT_IO;
     case ACTION_REFERENCE:
         hulse_config_print_reference(stdout);
-        return EXIT_FINE;
+        return HULSE_EXIT_FINE;
     case ACTION_STORE:
-        return a->store_to == NULL ? check_store(a->store_directory)
-                                   : back_up_store(a->store_directory, a->store_to);
+        return a->store_to == NULL ? hulse_stopped_store_check(a->store_directory)
+                                   : hulse_stopped_store_backup(a->store_directory, a->store_to);
     case ACTION_RUN:
         return run(a);
     default:
@@ -625,16 +431,16 @@ int main(int argc, char **argv)
     };
 
     if (a.sets == NULL) {
-        return fail(EXIT_IO, "no memory");
+        return hulse_exit_with(HULSE_EXIT_IO, "no memory");
     }
     a.sources.sets = a.sets;
     int code = read_options(argc, argv, &a);
-    if (code == EXIT_FINE) {
+    if (code == HULSE_EXIT_FINE) {
         code = start(&a);
     }
     free(a.sets);
-    if (code == EXIT_FINE && (fflush(stdout) != 0 || ferror(stdout) != 0)) {
-        code = fail(EXIT_IO, strerrordesc_np(errno));
+    if (code == HULSE_EXIT_FINE && (fflush(stdout) != 0 || ferror(stdout) != 0)) {
+        code = hulse_exit_with(HULSE_EXIT_IO, strerrordesc_np(errno));
     }
     return code;
 }

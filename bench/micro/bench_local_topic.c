@@ -74,8 +74,10 @@ static void answered(void *ctx, uint64_t token, const struct broker_answer *answ
     b->answered += 1;
 }
 
-static void consumer_opened(void *ctx, hulse_status status, const char *text)
+static void
+consumer_opened(void *ctx, hulse_status status, const char *text, const struct broker_reach *reach)
 {
+    (void)reach;
     (void)ctx;
     micro_require(status == HULSE_OK, text);
 }

@@ -27,6 +27,7 @@ void hulse_slots_init(struct channel *ch, uint32_t count)
     ch->fragment_at = 0;
     ch->fragment_index = 0;
     hulse_by_id_reset(ch, all);
+    ch->caught_up = false;
     hulse_settle_reset(ch);
 }
 
@@ -235,6 +236,39 @@ void hulse_deliver_message(void *ctx, struct broker_delivery *d)
     hulse_plane_heat(ch->session->plane, ch);
 }
 
+/* False: no room yet. */
+static bool write_caught_up(struct channel *ch)
+{
+    if (!reserve(ch, HULSE_DELIVERY_HEADER_BYTES)) {
+        return false;
+    }
+    *(struct hulse_delivery_header *)(void *)hulse_ring_tx_at(&ch->tx, ch->tx.tail) =
+        (struct hulse_delivery_header){.len = HULSE_DELIVERY_HEADER_BYTES,
+                                       .type = HULSE_RECORD_SKIP,
+                                       .flags = HULSE_RECORD_CAUGHT_UP,
+                                       .handle = ch->consumer->number};
+    hulse_ring_tx_commit(&ch->tx, HULSE_DELIVERY_HEADER_BYTES);
+    ch->caught_up = false;
+    return true;
+}
+
+void hulse_deliver_caught_up(void *ctx)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    struct channel *ch = h->channel;
+    if ((ch->session->features & HULSE_FEATURE_READER) == 0) {
+        return;
+    }
+    hulse_plane_touch(ch->session->plane, ch);
+    ch->caught_up = true;
+    /* Not between the fragments of a later message. */
+    if (ch->waiting_first == SLOT_NONE && write_caught_up(ch)) {
+        return;
+    }
+    hulse_plane_heat(ch->session->plane, ch);
+}
+
 void hulse_waiting_remove(struct channel *ch, uint32_t index)
 {
     const struct slot *slot = &ch->slot_table[index];
@@ -275,12 +309,15 @@ static unsigned write_waiting(struct channel *ch)
         }
         written += 1;
     }
+    if (ch->caught_up && ch->waiting_first == SLOT_NONE && write_caught_up(ch)) {
+        written += 1;
+    }
     return written;
 }
 
 static bool wants_room(const struct channel *ch)
 {
-    return ch->waiting_first != SLOT_NONE ||
+    return ch->waiting_first != SLOT_NONE || ch->caught_up ||
            hulse_ring_tx_room(&ch->tx) < hulse_ring_capacity(ch->tx.mask) / 2;
 }
 

@@ -196,7 +196,47 @@ static void handle_failed(void *ctx, hulse_status status, const char *text)
     hulse_session_event(h->channel->session, HULSE_EVENT_HANDLE_FAILED, h, status, text);
 }
 
-static void consumer_opened(void *ctx, hulse_status status, const char *text, uint32_t verdicts)
+/* What an app hears of the reader it has opened. */
+static void begin_reader(struct hulse_packet *reply,
+                         const struct handle *h,
+                         uint32_t verdicts,
+                         const struct broker_reach *reach)
+{
+    const char *topic = hulse_subscriber_topic(h->subscriber);
+    struct hulse_ctl_reader m = {
+        .handle = h->number, .verdicts = verdicts, .topic_len = (uint16_t)strlen(topic)};
+    memcpy(m.handle_id, h->id, sizeof(m.handle_id));
+    if (reach != NULL) {
+        m.flags = HULSE_READER_BEHIND;
+        m.behind_ledger = reach->behind.ledger;
+        m.behind_entry = reach->behind.entry;
+        m.behind_batch = reach->behind.batch;
+    }
+    if (reach != NULL && reach->has_last) {
+        m.flags |= HULSE_READER_END;
+        m.end_ledger = reach->last.ledger;
+        m.end_entry = reach->last.entry;
+        m.end_batch = reach->last.batch;
+    }
+    hulse_packet_begin(reply, HULSE_CTL_READER, h->request, &m);
+    hulse_packet_append(reply, topic, m.topic_len);
+}
+
+static void begin_consumer(struct hulse_packet *reply, const struct handle *h, uint32_t verdicts)
+{
+    const char *topic = hulse_subscriber_topic(h->subscriber);
+    struct hulse_ctl_consumer m = {
+        .handle = h->number, .verdicts = verdicts, .topic_len = (uint16_t)strlen(topic)};
+    memcpy(m.handle_id, h->id, sizeof(m.handle_id));
+    hulse_packet_begin(reply, HULSE_CTL_CONSUMER, h->request, &m);
+    hulse_packet_append(reply, topic, m.topic_len);
+}
+
+static void consumer_opened(void *ctx,
+                            hulse_status status,
+                            const char *text,
+                            uint32_t verdicts,
+                            const struct broker_reach *reach)
 {
     struct handle *h = ctx;
     HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
@@ -207,13 +247,12 @@ static void consumer_opened(void *ctx, hulse_status status, const char *text, ui
     struct session *s = h->channel->session;
     h->state = HANDLE_OPEN;
     s->plane->consumer_count += 1;
-    const char *topic = hulse_subscriber_topic(h->subscriber);
-    struct hulse_ctl_consumer m = {
-        .handle = h->number, .verdicts = verdicts, .topic_len = (uint16_t)strlen(topic)};
-    memcpy(m.handle_id, h->id, sizeof(m.handle_id));
     struct hulse_packet reply;
-    hulse_packet_begin(&reply, HULSE_CTL_CONSUMER, h->request, &m);
-    hulse_packet_append(&reply, topic, m.topic_len);
+    if (h->channel->reader && (s->features & HULSE_FEATURE_READER) != 0) {
+        begin_reader(&reply, h, verdicts, reach);
+    } else {
+        begin_consumer(&reply, h, verdicts);
+    }
     opened(h, &reply);
     hulse_plane_touch(s->plane, h->channel);
     if (s->plane->recheck) {
@@ -234,6 +273,7 @@ static const struct subscriber_events consumer_events = {.opened = consumer_open
                                                          .message = hulse_deliver_message,
                                                          .failed = handle_failed,
                                                          .settled = hulse_settle_settled,
+                                                         .caught_up = hulse_deliver_caught_up,
                                                          .ask_room = ask_room};
 
 bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t bytes)

@@ -200,6 +200,7 @@ struct channel {
     struct by_id *by_id;  /* NULL until a verdict waits */
     uint32_t *id_buckets; /* behind the slots: deliveries by id, in a resumed channel */
     uint32_t id_mask;
+    bool caught_up; /* the reader is to be told, when the ring has room */
     /* A ring as large as the records that the up ring can hold; entries [settled, unsettled). */
     struct settling *settlings;
     uint32_t settling_mask;
@@ -569,6 +570,8 @@ size_t hulse_metadata_bytes(const struct broker_delivery *d, size_t capacity);
 
 /* Subscriber's message. */
 void hulse_deliver_message(void *ctx, struct broker_delivery *d);
+/* Subscriber event: the app finds it behind what was delivered before. */
+void hulse_deliver_caught_up(void *ctx);
 /* One bounded visit: verdicts, then waiting deliveries; returns the work done. */
 unsigned hulse_deliver_visit(struct plane *p, struct channel *ch);
 /* Tells the subscriber what room there is. */

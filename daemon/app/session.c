@@ -24,7 +24,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define SUPPORTED_FEATURES (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME)
+#define SUPPORTED_FEATURES                                                                         \
+    (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME | HULSE_FEATURE_READER)
 #define PENALTY_MS_MAX 10U
 
 static void log_closed(const struct session *s, const char *why)

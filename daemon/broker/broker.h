@@ -27,7 +27,7 @@ struct worker_module;
 #define BROKER_CAN_FAILOVER (1U << 1U)
 #define BROKER_CAN_KEY_SHARED (1U << 2U)
 #define BROKER_CAN_DURABLE (1U << 3U)    /* messages and subscriptions survive the daemon */
-#define BROKER_CAN_SEEK (1U << 4U)       /* seek, and a start at an id or a time */
+#define BROKER_CAN_SEEK (1U << 4U)       /* seek, and a start at a time */
 #define BROKER_CAN_EXCLUSIVE (1U << 5U)  /* access other than shared */
 #define BROKER_CAN_DEDUP (1U << 6U)      /* own producers */
 #define BROKER_CAN_PARTITIONS (1U << 7U) /* topics with more than one */
@@ -35,7 +35,15 @@ struct worker_module;
 #define BROKER_CAN_STATS (1U << 9U)
 #define BROKER_CAN_ADMIN (1U << 10U)
 #define BROKER_CAN_POLICY (1U << 11U)
+#define BROKER_CAN_START_ID (1U << 13U) /* a start at or behind an id, where messages are kept */
 #define BROKER_CAN_DELAY (1U << 12U) /* deliver_after_ms; without it a message goes out at once */
+
+#define BROKER_FIGURES_MAX 32U
+
+struct broker_figure {
+    const char *name; /* static */
+    uint64_t value;
+};
 
 struct broker_ops {
     const char *type;      /* "null", "local", … */
@@ -121,6 +129,8 @@ struct broker_ops {
                                struct broker_schema_request *q,
                                struct error *err);
     hulse_status (*admin)(struct broker *b, struct broker_admin *q, struct error *err);
+    /* Of the store it has: their number, at most BROKER_FIGURES_MAX; 0 = it has none. Any thread. */
+    uint32_t (*store_figures)(const struct broker *b, struct broker_figure *out);
     /* Usable now? Any thread. */
     bool (*healthy)(const struct broker *b);
 };

@@ -28,10 +28,14 @@ enum broker_subscription {
 };
 
 enum broker_position_kind {
-    BROKER_LATEST = 0,  /* what is published from now on */
-    BROKER_EARLIEST,    /* the first that is still there */
-    BROKER_AT_ID,       /* this message, or the first after it; BROKER_CAN_SEEK */
-    BROKER_AFTER_ID,    /* the first after it; BROKER_CAN_SEEK */
+    BROKER_LATEST = 0, /* what is published from now on */
+    BROKER_EARLIEST,   /* the first that is still there */
+    /*
+     * This message, or the first after it; the first after it. BROKER_CAN_START_ID. An id that this
+     * topic never gave is one of another topic of that name: the first that is still there.
+     */
+    BROKER_AT_ID,
+    BROKER_AFTER_ID,
     BROKER_AT_PUBLISHED /* the first published at time_ms or later; BROKER_CAN_SEEK */
 };
 
@@ -48,10 +52,25 @@ enum broker_errand {
     BROKER_UNSUBSCRIBE      /* the subscription is forgotten: only close is useful from here on */
 };
 
+/* An id's entry before the first message of a topic: what is behind it is everything. */
+#define BROKER_NO_ENTRY UINT64_MAX
+
+/* What a reader has before it when it opens. */
+struct broker_reach {
+    /* It begins behind this one: where another one goes on that has read nothing of this one's. */
+    struct broker_id behind;
+    struct broker_id last; /* of the topic */
+    bool has_last;         /* false: it is not known, or there is none */
+};
+
 /* `opened`, `message` and `failed` are set; NULL elsewhere: nobody wants to know. */
 struct broker_consumer_events {
     /* Once, after an open that returned OK. On failure the object is gone when this returns. */
-    void (*opened)(void *ctx, hulse_status status, const char *text);
+    /* `reach`: of a reader, where messages are kept; else NULL. */
+    void (*opened)(void *ctx,
+                   hulse_status status,
+                   const char *text,
+                   const struct broker_reach *reach);
     /* Never more of them than permits given. */
     void (*message)(void *ctx, struct broker_delivery *d);
     /*
@@ -68,6 +87,11 @@ struct broker_consumer_events {
     /* Failover: this consumer is the one that gets messages, or no longer. Inactive at first. */
     void (*active)(void *ctx);
     void (*inactive)(void *ctx);
+    /*
+     * A reader has acknowledged all that its topic had when it opened, what was not there or has
+     * expired left out. At most once.
+     */
+    void (*caught_up)(void *ctx);
     /* The topic is terminated and the subscription has acknowledged all of it. At most once. */
     void (*end_of_topic)(void *ctx);
     /* The end of an errand that returned OK. */

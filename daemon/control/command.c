@@ -51,6 +51,21 @@ static void add_worker(struct stats *s, const struct inquiry *q)
     }
 }
 
+static void add_broker(struct stats *s, const struct broker *b)
+{
+    struct broker_figure from[BROKER_FIGURES_MAX];
+    struct figure figures[BROKER_FIGURES_MAX];
+    const uint32_t count = b->ops->store_figures(b, from);
+
+    hulse_stats_broker(s, b->name, b->ops->type, b->ops->healthy(b));
+    for (uint32_t i = 0; i < count; i++) {
+        figures[i] = (struct figure){.name = from[i].name, .value = from[i].value};
+    }
+    if (count != 0) {
+        hulse_stats_store(s, b->name, figures, count);
+    }
+}
+
 static json_t *stats(const struct command_scene *scene, const struct collection *reports)
 {
     const struct stats_head head = {
@@ -66,8 +81,7 @@ static json_t *stats(const struct command_scene *scene, const struct collection 
         add_worker(&s, &reports->inquiries[i]);
     }
     for (unsigned i = 0; i < scene->flow->broker_count; i++) {
-        const struct broker *b = scene->flow->brokers[i];
-        hulse_stats_broker(&s, b->name, b->ops->type, b->ops->healthy(b));
+        add_broker(&s, scene->flow->brokers[i]);
     }
     return hulse_stats_finish(&s, &head);
 }

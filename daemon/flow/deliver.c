@@ -54,16 +54,17 @@ static void destroy(struct subscriber *s)
     hulse_mem_free(HULSE_MEM_TOPIC, s, s->object_bytes);
 }
 
-static void broker_opened(void *ctx, hulse_status status, const char *text)
+static void
+broker_opened(void *ctx, hulse_status status, const char *text, const struct broker_reach *reach)
 {
     struct subscriber *s = ctx;
     if (status != HULSE_OK) {
-        s->events->opened(s->ctx, status, text, 0);
+        s->events->opened(s->ctx, status, text, 0, NULL);
         destroy(s);
         return;
     }
     s->opened = true;
-    s->events->opened(s->ctx, HULSE_OK, text, s->grant.topic.verdicts);
+    s->events->opened(s->ctx, HULSE_OK, text, s->grant.topic.verdicts, reach);
 }
 
 static uint64_t size_of(const struct broker_delivery *d)
@@ -144,9 +145,18 @@ static void broker_settled(void *ctx, uint32_t count)
     }
 }
 
+static void broker_caught_up(void *ctx)
+{
+    struct subscriber *s = ctx;
+    if (s->events->caught_up != NULL) {
+        s->events->caught_up(s->ctx);
+    }
+}
+
 static const struct broker_consumer_events consumer_events = {.opened = broker_opened,
                                                               .message = broker_message,
                                                               .failed = broker_failed,
+                                                              .caught_up = broker_caught_up,
                                                               .settled = broker_settled};
 
 /* Copies a text to *at, which moves on behind it. */
@@ -207,7 +217,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
         .events = &consumer_events,
         .ctx = s,
         .create = s->grant.topic.auto_create};
-    if (s->has_after && (b->ops->capabilities & BROKER_CAN_SEEK) != 0) {
+    if (s->has_after && (b->ops->capabilities & BROKER_CAN_START_ID) != 0) {
         below.start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = s->after};
     }
     memcpy(below.handle_id, s->handle_id, sizeof(below.handle_id));
@@ -225,7 +235,7 @@ static void go_on(void *owner, hulse_status st)
         st = open_broker(s, &err);
     }
     if (st != HULSE_OK) {
-        s->events->opened(s->ctx, st, err.text, 0);
+        s->events->opened(s->ctx, st, err.text, 0, NULL);
         destroy(s);
     }
 }

@@ -27,13 +27,19 @@ struct subscriber_counters {
 };
 
 struct subscriber_events {
-    /* `verdicts`: bit n = enum hulse_verdict n is configured. */
-    void (*opened)(void *ctx, hulse_status status, const char *text, uint32_t verdicts);
+    /* `verdicts`: bit n = enum hulse_verdict n is configured. `reach`: broker_consumer.h. */
+    void (*opened)(void *ctx,
+                   hulse_status status,
+                   const char *text,
+                   uint32_t verdicts,
+                   const struct broker_reach *reach);
     /* Owned by the front end until it ends it by one of the calls below, or closes. */
     void (*message)(void *ctx, struct broker_delivery *d);
     void (*failed)(void *ctx, hulse_status status, const char *text);
     /* Verdicts up to number `call` are final; see hulse_subscriber_calls(). NULL: nobody asks. */
     void (*settled)(void *ctx, uint64_t call);
+    /* broker_consumer.h. NULL: nobody asks. */
+    void (*caught_up)(void *ctx);
     /* Permits were used up by messages that are not handed out: tell the room again, soon. */
     void (*ask_room)(void *ctx);
 };

@@ -28,9 +28,10 @@ void hulse_stats_begin(struct stats *s)
         .per_worker = json_array(),
         .topics = json_object(),
         .brokers = json_array(),
+        .stores = json_array(),
     };
-    s->failed =
-        s->totals == NULL || s->per_worker == NULL || s->topics == NULL || s->brokers == NULL;
+    s->failed = s->totals == NULL || s->per_worker == NULL || s->topics == NULL ||
+                s->brokers == NULL || s->stores == NULL;
 }
 
 /* Adds figures to what the object has of them; their sum leaves out what has none. */
@@ -96,6 +97,17 @@ void hulse_stats_broker(struct stats *s, const char *name, const char *type, boo
          json_array_append_new(
              s->brokers,
              json_pack("{s:s, s:s, s:b}", "name", name, "type", type, "healthy", healthy ? 1 : 0)));
+}
+
+void hulse_stats_store(struct stats *s,
+                       const char *broker,
+                       const struct figure *figures,
+                       size_t count)
+{
+    json_t *object = json_pack("{s:s}", "broker", broker);
+
+    add_figures(s, object, figures, count);
+    note(s, json_array_append_new(s->stores, object));
 }
 
 static int compare_names(const void *a, const void *b)
@@ -182,6 +194,7 @@ static void release(struct stats *s)
     json_decref(s->per_worker);
     json_decref(s->topics);
     json_decref(s->brokers);
+    json_decref(s->stores);
     *s = (struct stats){0};
 }
 
@@ -215,6 +228,7 @@ json_t *hulse_stats_finish(struct stats *s, const struct stats_head *head)
     note(s,
          json_object_set_new(object, "config_reload_failed", integer(head->config_reload_failed)));
     add_allocator(s, object);
+    note(s, json_object_set(object, "stores", s->stores));
     note(s, json_object_set(object, "totals", s->totals));
     note(s, json_object_set(object, "per_worker", s->per_worker));
     return finish(s, object);

@@ -23,6 +23,7 @@ struct stats {
     json_t *per_worker; /* array */
     json_t *topics;     /* name -> object */
     json_t *brokers;    /* array */
+    json_t *stores;     /* array */
     uint32_t workers;
     bool failed;
 };
@@ -46,6 +47,10 @@ void hulse_stats_topic(struct stats *s,
                        const struct figure *figures,
                        size_t count);
 void hulse_stats_broker(struct stats *s, const char *name, const char *type, bool healthy);
+void hulse_stats_store(struct stats *s,
+                       const char *broker,
+                       const struct figure *figures,
+                       size_t count);
 /* Gives the object, topics sorted by name; NULL = memory was refused. *s is empty afterwards. */
 json_t *hulse_stats_finish(struct stats *s, const struct stats_head *head);
 /* Gives the topics' names alone, sorted; otherwise as hulse_stats_finish(). */

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CREATED_MAX = 256 }; /* in one group: each is compared with all before */
+enum {
+    CREATED_MAX = 256, /* in one group: each is compared with all before */
+    NS_PER_US = 1000
+};
 
 /* ---- one request ------------------------------------------------------------------------- */
 
@@ -284,8 +287,9 @@ static bool apply(struct store *s, const struct group_entry *entry)
                               : hulse_state_apply(s->state, &f, entry->lsn);
 }
 
-static void count(struct store *s, uint64_t records)
+static void count(struct store *s, uint64_t records, uint64_t sync_ns)
 {
+    hulse_meter_group(&s->meter, records, sync_ns / NS_PER_US);
     /* Relaxed because they are figures, and this thread alone writes them. */
     atomic_fetch_add_explicit(&s->counts.records, records, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->counts.groups, 1, memory_order_relaxed);
@@ -298,9 +302,12 @@ void hulse_group_end(struct store *s)
     struct writer *w = &s->writer;
     const bool written = w->end.begun;
     uint32_t applied = 0;
+    uint64_t sync_ns = 0;
 
     if (hulse_store_healthy(s)) {
+        const uint64_t begun_ns = hulse_clock_ns();
         const int failed = hulse_appender_sync(&w->end);
+        sync_ns = hulse_clock_ns() - begun_ns;
         if (failed != 0) {
             hulse_store_fail(s, "sync", failed);
         }
@@ -316,7 +323,7 @@ void hulse_group_end(struct store *s)
             hulse_store_fail(s, "state", ENOMEM);
         }
         if (written) {
-            count(s, applied);
+            count(s, applied, sync_ns);
         }
     }
     for (uint32_t i = 0; i < w->entry_count; i++) {

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_AHEAD = 256 * 1024, NS_PER_US = 1000 };
+enum { READ_AHEAD = 256 * 1024, NS_PER_US = 1000, NS_PER_MS = 1000000 };
 
 void hulse_store_params_default(struct store_params *out)
 {
@@ -41,6 +41,7 @@ static struct store *create(const struct store_params *params, struct error *err
                         .reader.image.seg.fd = -1,
                         .space.next.fd = -1};
     (void)pthread_mutex_init(&s->lock, NULL);
+    hulse_meter_init(&s->meter);
     cds_wfcq_init(&s->submitted_head, &s->submitted_tail);
     cds_wfcq_init(&s->reads_head, &s->reads_tail);
     s->path = strdup(params->directory);
@@ -287,6 +288,8 @@ hulse_store_open(const struct store_params *params, struct store_report *report,
         return NULL;
     }
     finish_report(s, &own, begun_ns);
+    s->found = own;
+    atomic_store_explicit(&s->counts.checkpoint_ns, hulse_clock_ns(), memory_order_relaxed);
     if (report != NULL) {
         *report = own;
     }
@@ -381,6 +384,7 @@ void hulse_store_close(struct store **sp)
     cds_wfcq_destroy(&s->submitted_head, &s->submitted_tail);
     cds_wfcq_destroy(&s->reads_head, &s->reads_tail);
     (void)pthread_mutex_destroy(&s->lock);
+    hulse_meter_fini(&s->meter);
     free(s->writer.bodies);
     free(s->writer.entries);
     free(s->path);
@@ -415,19 +419,30 @@ bool hulse_store_healthy(const struct store *s)
     return atomic_load_explicit(&s->failed, memory_order_relaxed) == 0;
 }
 
-void hulse_store_figures(const struct store *s, struct store_figures *out)
+void hulse_store_figures(struct store *s, struct store_figures *out)
 {
     const struct store_counts *c = &s->counts;
+    const uint64_t segments = atomic_load_explicit(&c->used, memory_order_relaxed);
+    const uint64_t checkpoint_ns = atomic_load_explicit(&c->checkpoint_ns, memory_order_relaxed);
+    const uint64_t now_ns = hulse_clock_ns();
 
     *out = (struct store_figures){
-        .log_bytes = atomic_load_explicit(&c->used, memory_order_relaxed) * s->place.segment_bytes,
+        .log_bytes = segments * s->place.segment_bytes,
+        .segments = segments,
         .size_max = s->size_max,
         .groups = atomic_load_explicit(&c->groups, memory_order_relaxed),
         .records = atomic_load_explicit(&c->records, memory_order_relaxed),
         .bytes = atomic_load_explicit(&c->bytes, memory_order_relaxed),
         .parked = atomic_load_explicit(&c->parked, memory_order_relaxed),
         .checkpoints = atomic_load_explicit(&c->checkpoints, memory_order_relaxed),
+        .checkpoint_age_ms = now_ns > checkpoint_ns ? (now_ns - checkpoint_ns) / NS_PER_MS : 0,
         .reads = atomic_load_explicit(&s->reads, memory_order_relaxed),
+        .unreadable = atomic_load_explicit(&s->unreadable, memory_order_relaxed),
+        .found = s->found,
         .full = atomic_load_explicit(&c->full, memory_order_relaxed) != 0,
     };
+    (void)pthread_mutex_lock(&s->lock);
+    out->replay_bytes = s->synced > s->committed ? s->synced - s->committed : 0;
+    (void)pthread_mutex_unlock(&s->lock);
+    hulse_meter_read(&s->meter, &out->group_records, &out->sync_us);
 }

@@ -19,6 +19,7 @@
 #include "daemon/core/error.h"
 #include "daemon/core/ranges.h"
 #include "daemon/store/file_io.h"
+#include "daemon/store/meter.h"
 #include "daemon/store/store_request.h"
 
 #include <stdbool.h>
@@ -117,23 +118,30 @@ void hulse_store_stop(struct store *s);
 /* *s becomes NULL. No request is under way. */
 void hulse_store_close(struct store **s);
 
-/* ---- now: any thread, relaxed ---- */
+/* ---- now: any thread ---- */
 
 /* False after a failed write or sync: nothing is stored any more until a restart. */
 bool hulse_store_healthy(const struct store *s);
 
 struct store_figures {
     uint64_t log_bytes; /* of segment files in use */
+    uint64_t segments;
     uint64_t size_max;
     uint64_t groups; /* synced */
     uint64_t records;
     uint64_t bytes;  /* written */
     uint64_t parked; /* messages that wait for space now */
     uint64_t checkpoints;
+    uint64_t checkpoint_age_ms; /* since the last one, or since the start */
+    uint64_t replay_bytes;      /* of the log, that a start would read behind it */
     uint64_t reads;
+    uint64_t unreadable;       /* messages that reads found damaged, each time they did */
+    struct store_report found; /* by this start */
+    struct store_quantiles group_records;
+    struct store_quantiles sync_us;
     bool full;
 };
 
-void hulse_store_figures(const struct store *s, struct store_figures *out);
+void hulse_store_figures(struct store *s, struct store_figures *out);
 
 #endif

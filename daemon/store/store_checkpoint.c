@@ -12,6 +12,7 @@ static void count(struct store *s)
 {
     /* Relaxed because it is a figure. */
     atomic_fetch_add_explicit(&s->counts.checkpoints, 1, memory_order_relaxed);
+    atomic_store_explicit(&s->counts.checkpoint_ns, hulse_clock_ns(), memory_order_relaxed);
 }
 
 /* ---- the writer -------------------------------------------------------------------------- */

@@ -76,7 +76,8 @@ struct store_counts {
     _Atomic(uint64_t) bytes;
     _Atomic(uint64_t) parked;
     _Atomic(uint64_t) checkpoints;
-    _Atomic(uint64_t) used; /* segments */
+    _Atomic(uint64_t) used;          /* segments */
+    _Atomic(uint64_t) checkpoint_ns; /* the reader's: when the last one was committed */
     _Atomic(uint32_t) full;
 };
 
@@ -89,6 +90,7 @@ struct store {
     uint32_t epoch;
     uint64_t size_max;
     bool running;
+    struct store_report found; /* when it was opened */
 
     struct writer writer; /* the writer's, before and after by main */
     struct reader reader; /* the reader's, likewise */
@@ -116,11 +118,13 @@ struct store {
     _Atomic(uint32_t) hurry; /* the writer waits for the next segment */
     _Atomic(uint32_t) stop_writer;
     _Atomic(uint32_t) stop_reader;
-    _Atomic(uint32_t) leaving;  /* nothing waits for room any more */
-    _Atomic(uint32_t) closed;   /* nobody serves requests any more */
-    _Atomic(uint32_t) failed;   /* nothing is stored any more */
-    struct store_counts counts; /* written by the writer */
-    _Atomic(uint64_t) reads;    /* written by the reader */
+    _Atomic(uint32_t) leaving;    /* nothing waits for room any more */
+    _Atomic(uint32_t) closed;     /* nobody serves requests any more */
+    _Atomic(uint32_t) failed;     /* nothing is stored any more */
+    struct store_counts counts;   /* written by the writer */
+    _Atomic(uint64_t) reads;      /* written by the reader */
+    _Atomic(uint64_t) unreadable; /* likewise */
+    struct store_meter meter;
 };
 
 /* ---- writer.c ---- */

@@ -382,6 +382,11 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_next_batch(hulse_consumer *c,
                                                         size_t max_bytes,
                                                         int timeout_ms,
                                                         unsigned *count);
+/*
+ * OK: a reader was handed all that its topic had when it was opened (a non-persistent one: nothing).
+ * AGAIN: hulse_next() has not come so far. Stays OK, and counts on over a restart of the daemon.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_reader_caught_up(hulse_consumer *c);
 /* Gives back the ring space of this message and of all before it. A verdict may follow. */
 HULSE_API void hulse_release(hulse_consumer *c, const struct hulse_message *last);
 

@@ -79,8 +79,9 @@ const struct hulse_cli_command hulse_cli_read = {
         "      --follow          go on with the messages that come\n"
         "      --format FORMAT   raw (default) or json, as `hulse sub` prints them\n"
         "\n"
-        "--timeout ends the command after that time: with 75 when --follow and -n were given and\n"
-        "the count not reached, else with 0. --json is --format json.\n",
+        "--timeout ends the command after that time: with 75 when it ended before COUNT messages "
+        "or,\n"
+        "without --follow, before the end of the topic, else with 0. --json is --format json.\n",
     .options = options,
     .first = HULSE_CLI_TOPIC,
     .rest = HULSE_CLI_NOTHING,

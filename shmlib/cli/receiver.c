@@ -146,9 +146,24 @@ static void settle(struct hulse_cli_receiver *r)
     }
 }
 
-static bool finished(const struct hulse_cli_receiver *r)
+/* Without --follow: the end that the topic had when the command began. */
+static bool at_end(struct hulse_cli_receiver *r)
 {
-    return failed(r) || hulse_cli_stop_requested() || (r->count > 0 && r->received == r->count);
+    if (r->follow || r->ended) {
+        return r->ended;
+    }
+    const hulse_status st = hulse_reader_caught_up(r->consumers[0]);
+    r->ended = st == HULSE_OK;
+    if (st != HULSE_OK && st != HULSE_AGAIN) {
+        fail(r, st, "the end of the topic is not known", hulse_consumer_error(r->consumers[0]));
+    }
+    return r->ended;
+}
+
+static bool finished(struct hulse_cli_receiver *r)
+{
+    return failed(r) || hulse_cli_stop_requested() || (r->count > 0 && r->received == r->count) ||
+           at_end(r);
 }
 
 /* The next message of one consumer. False: there was none. */
@@ -195,7 +210,7 @@ static void receive_all(struct hulse_cli_receiver *r, struct hulse_cli_deadline 
             continue;
         }
         settle(r);
-        if (finished(r) || !r->follow) {
+        if (finished(r)) {
             break;
         }
         struct hulse_cli_sleep what = {.until = until, .input = -1, .output = r->cli->out.fd};
@@ -224,6 +239,22 @@ static void close_all(struct hulse_cli_receiver *r)
     }
 }
 
+/* What was asked for has come, or the time was over before. */
+static int judge_end(const struct hulse_cli_receiver *r)
+{
+    if (r->count > 0 && r->received < r->count && !r->ended) {
+        hulse_cli_error(
+            "the time was over after %" PRIu64 " of %" PRIu64 " messages", r->received, r->count);
+        return HULSE_CLI_TIMED_OUT;
+    }
+    if (r->count == 0 && !r->follow && !r->ended) {
+        hulse_cli_error("the time was over after %" PRIu64 " messages, before the end of the topic",
+                        r->received);
+        return HULSE_CLI_TIMED_OUT;
+    }
+    return HULSE_CLI_OK;
+}
+
 int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char **topics)
 {
     const struct hulse_cli_deadline until = hulse_cli_deadline_in(r->cli->timeout_ms);
@@ -246,11 +277,5 @@ int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char *
         receive_all(r, until);
     }
     close_all(r);
-    if (!failed(r) && r->count > 0 && r->follow && r->received < r->count &&
-        !hulse_cli_stop_requested()) {
-        hulse_cli_error(
-            "the time was over after %" PRIu64 " of %" PRIu64 " messages", r->received, r->count);
-        return HULSE_CLI_TIMED_OUT;
-    }
-    return r->exit_code;
+    return failed(r) || hulse_cli_stop_requested() ? r->exit_code : judge_end(r);
 }

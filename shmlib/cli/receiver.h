@@ -32,7 +32,8 @@ struct hulse_cli_receiver {
     enum hulse_start start;
     uint64_t count; /* 0 = no end */
     bool acknowledge;
-    bool follow; /* wait for more */
+    bool follow; /* wait for more; else one consumer, a reader */
+    bool ended;  /* it has been read to its end */
     bool json_format;
 
     hulse_session *session;

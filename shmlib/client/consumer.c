@@ -118,6 +118,32 @@ static void set_give(hulse_consumer *c)
     ch->give_to = to > ch->give_to ? to : ch->give_to;
 }
 
+static bool at_end(const hulse_consumer *c, const struct hulse_id *id)
+{
+    if (!c->has_end || id->ledger != c->end.ledger) {
+        return c->has_end && id->ledger > c->end.ledger;
+    }
+    return id->entry > c->end.entry || (id->entry == c->end.entry && id->batch >= c->end.batch);
+}
+
+hulse_status hulse_reader_caught_up(hulse_consumer *c)
+{
+    if (c == NULL) {
+        return HULSE_INVAL;
+    }
+    if (c->type != HULSE_READER) {
+        return hulse_handle_refuse(&c->handle, HULSE_INVAL, "only a reader catches up");
+    }
+    if (c->caught_up) {
+        return HULSE_OK;
+    }
+    /* Relaxed because the word stands alone. */
+    return atomic_load_explicit(&c->told, memory_order_relaxed)
+               ? HULSE_AGAIN
+               : hulse_handle_refuse(
+                     &c->handle, HULSE_UNSUPPORTED, "the daemon is older and does not say it");
+}
+
 static void take(hulse_consumer *c, const struct hulse_delivery_header *h)
 {
     hulse_ring_rx_take(&c->handle.channel->rx, hulse_record_stride(h->len));
@@ -160,6 +186,7 @@ static hulse_status hand_out(hulse_consumer *c, struct hulse_message *m)
         hulse_unacked_hand_out(c, &m->id);
     } else {
         remember_last(c, &m->id);
+        c->caught_up = c->caught_up || at_end(c, &m->id);
     }
     /* Relaxed because it is a hint for the case that we die. */
     atomic_store_explicit(&hulse_region_a(&ch->a)->down_started, ch->rx.read, memory_order_relaxed);
@@ -260,6 +287,8 @@ hulse_status hulse_next(hulse_consumer *c, struct hulse_message *m)
         if (st != HULSE_OK) {
             return st;
         }
+        c->caught_up = c->caught_up ||
+                       (h.type == HULSE_RECORD_SKIP && (h.flags & HULSE_RECORD_CAUGHT_UP) != 0);
         if (h.type == HULSE_RECORD_SKIP || hulse_unacked_suppresses(c, &h)) {
             take(c, &h);
             set_give(c);

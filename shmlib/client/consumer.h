@@ -51,11 +51,18 @@ struct hulse_consumer {
     uint64_t freed_to;  /* the application has released up to here */
     uint64_t held_to;   /* end of the reassembled message in use; 0 = none */
     bool resumed;       /* ids may name deliveries of an earlier daemon */
+    /* Of a reader. */
+    _Atomic(bool) told; /* the daemon says when it has caught up */
+    bool caught_up;
+    bool has_end;
+    struct hulse_id_key end; /* the topic's last message when it was opened */
     struct hulse_unacked unacked;
     struct hulse_assembly assembly;
     struct hulse_sources sources;
 };
 
+/* Takes what a reader is told when it is opened, by the first daemon or the next. */
+void hulse_reader_opened(struct hulse_consumer *c, const struct hulse_ctl_reader *answer);
 /*
  * Takes one fragment whose record has been checked. OK: the message is whole; AGAIN: more are to
  * come; PROTOCOL with *why.

@@ -72,6 +72,29 @@ bool hulse_sources_offer(struct hulse_session *s, struct hulse_consumer *c)
     return true;
 }
 
+void hulse_reader_opened(struct hulse_consumer *c, const struct hulse_ctl_reader *answer)
+{
+    struct hulse_ctl_attach_handle *offer = &c->handle.offer;
+
+    /* Relaxed because these words stand alone. */
+    atomic_store_explicit(&c->verdicts, answer->verdicts, memory_order_relaxed);
+    atomic_store_explicit(&c->told, true, memory_order_relaxed);
+    if ((answer->flags & HULSE_READER_BEHIND) != 0 && (offer->flags & HULSE_ATTACH_HAS_LAST) == 0) {
+        offer->flags = HULSE_ATTACH_HAS_LAST;
+        offer->last_ledger = answer->behind_ledger;
+        offer->last_entry = answer->behind_entry;
+        offer->last_batch = answer->behind_batch;
+    }
+}
+
+/* The end that counts is the one of the first opening. */
+static void set_end(hulse_consumer *c, const struct hulse_ctl_reader *answer)
+{
+    c->has_end = (answer->flags & HULSE_READER_END) != 0;
+    c->end = (struct hulse_id_key){
+        .ledger = answer->end_ledger, .entry = answer->end_entry, .batch = answer->end_batch};
+}
+
 static hulse_status
 open_channel(struct hulse_session *s, hulse_consumer *c, const hulse_consumer_options *o)
 {
@@ -87,6 +110,36 @@ open_channel(struct hulse_session *s, hulse_consumer *c, const hulse_consumer_op
         c->handle.channel->flush_bytes = (uint32_t)HULSE_BATCH_BYTES;
     }
     return st;
+}
+
+/* Both kinds of answer begin alike. */
+static void take_answer(struct hulse_session *s, hulse_consumer *c)
+{
+    struct hulse_ctl_head head;
+    struct hulse_ctl_consumer answer;
+    struct hulse_ctl_reader reader = {0};
+    size_t bytes = sizeof(answer);
+
+    hulse_control_answer(s, &head, sizeof(head));
+    if (head.type == HULSE_CTL_READER) {
+        bytes = sizeof(reader);
+        hulse_control_answer(s, &reader, sizeof(reader));
+        answer = (struct hulse_ctl_consumer){
+            .handle = reader.handle, .verdicts = reader.verdicts, .topic_len = reader.topic_len};
+        memcpy(answer.handle_id, reader.handle_id, sizeof(answer.handle_id));
+    } else {
+        hulse_control_answer(s, &answer, sizeof(answer));
+    }
+    (void)hulse_sources_add(&c->sources, 0, (const char *)s->io.bytes + bytes, answer.topic_len);
+    c->handle.number = answer.handle;
+    c->handle.offer.handle = answer.handle;
+    memcpy(c->handle.offer.handle_id, answer.handle_id, sizeof(answer.handle_id));
+    /* Relaxed because the handle is not linked yet. */
+    atomic_store_explicit(&c->verdicts, answer.verdicts, memory_order_relaxed);
+    if (head.type == HULSE_CTL_READER) {
+        set_end(c, &reader);
+        hulse_reader_opened(c, &reader);
+    }
 }
 
 static hulse_status open_handle(struct hulse_session *s,
@@ -107,24 +160,17 @@ static hulse_status open_handle(struct hulse_session *s,
         .subscription_len = (uint16_t)strlen(group),
         .name_len = (uint16_t)strlen(o->name),
     };
-    struct hulse_ctl_consumer answer;
+    const bool reader = c->type == HULSE_READER;
 
     hulse_packet_begin(&s->io, HULSE_CTL_OPEN_CONSUMER, 0, &ask);
     hulse_packet_append(&s->io, topic, ask.topic_len);
     hulse_packet_append(&s->io, group, ask.subscription_len);
     hulse_packet_append(&s->io, o->name, ask.name_len);
-    const hulse_status st = hulse_control_call(s, HULSE_CTL_CONSUMER);
+    const hulse_status st = hulse_control_call(s, reader ? HULSE_CTL_READER : HULSE_CTL_CONSUMER);
     if (st != HULSE_OK) {
         return st;
     }
-    hulse_control_answer(s, &answer, sizeof(answer));
-    (void)hulse_sources_add(
-        &c->sources, 0, (const char *)s->io.bytes + sizeof(answer), answer.topic_len);
-    c->handle.number = answer.handle;
-    c->handle.offer.handle = answer.handle;
-    memcpy(c->handle.offer.handle_id, answer.handle_id, sizeof(answer.handle_id));
-    /* Relaxed because the handle is not linked yet. */
-    atomic_store_explicit(&c->verdicts, answer.verdicts, memory_order_relaxed);
+    take_answer(s, c);
     hulse_handle_join(&c->handle);
     return HULSE_OK;
 }

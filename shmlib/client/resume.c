@@ -358,6 +358,10 @@ static void handle_answer(struct hulse_handle *h, const struct hulse_packet *p)
         /* Relaxed because the word stands alone. */
         atomic_store_explicit(
             &((struct hulse_consumer *)(void *)h)->verdicts, answer.verdicts, memory_order_relaxed);
+    } else if (head.type == HULSE_CTL_READER && h->kind == HULSE_CHANNEL_CONSUMER) {
+        struct hulse_ctl_reader answer;
+        memcpy(&answer, p->bytes, sizeof(answer));
+        hulse_reader_opened((struct hulse_consumer *)(void *)h, &answer);
     }
 }
 

@@ -26,7 +26,8 @@
 
 #define HULSE_GROUPS_MAX 64U
 #define HULSE_FAULT_BYTES 768U
-#define HULSE_FEATURES (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME)
+#define HULSE_FEATURES                                                                             \
+    (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME | HULSE_FEATURE_READER)
 
 enum hulse_session_state {
     HULSE_SESSION_LIVE = 0,

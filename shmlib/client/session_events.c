@@ -166,7 +166,8 @@ static void late_answer(struct hulse_session *s, struct hulse_packet *p, unsigne
     memcpy(&number, p->bytes + sizeof(struct hulse_ctl_head), sizeof(number));
     if (type == HULSE_CTL_CHANNEL) {
         send_close(s, HULSE_CTL_CLOSE_CHANNEL, &(struct hulse_ctl_channel_ref){.channel = number});
-    } else if (type == HULSE_CTL_PRODUCER || type == HULSE_CTL_CONSUMER) {
+    } else if (type == HULSE_CTL_PRODUCER || type == HULSE_CTL_CONSUMER ||
+               type == HULSE_CTL_READER) {
         send_close(s, HULSE_CTL_CLOSE_HANDLE, &(struct hulse_ctl_close_handle){.handle = number});
     }
 }

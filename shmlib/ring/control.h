@@ -158,6 +158,28 @@ struct hulse_ctl_consumer {
     /* full topic name */
 };
 
+#define HULSE_READER_BEHIND 1U    /* `behind_…` is known: the topic keeps its messages */
+#define HULSE_READER_END 2U       /* so is `end_…` */
+#define HULSE_NO_ENTRY UINT64_MAX /* before the first message of a topic */
+
+/* Answers for a reader instead of CONSUMER, with HULSE_FEATURE_READER. */
+struct hulse_ctl_reader {
+    struct hulse_ctl_head head;
+    uint32_t handle;
+    uint32_t verdicts;
+    uint8_t handle_id[16];
+    uint64_t behind_ledger; /* it begins behind this one: for the next daemon, as `last_…` */
+    uint64_t behind_entry;
+    uint64_t end_ledger; /* the topic's last message when it was opened */
+    uint64_t end_entry;
+    int32_t behind_batch;
+    int32_t end_batch;
+    uint16_t topic_len;
+    uint16_t flags; /* HULSE_READER_… */
+    uint32_t reserved;
+    /* full topic name */
+};
+
 struct hulse_ctl_close_handle {
     struct hulse_ctl_head head;
     uint32_t handle;
@@ -260,6 +282,8 @@ static_assert(sizeof(struct hulse_ctl_open_producer) == 24, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_producer) == 48, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_open_consumer) == 32, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_consumer) == 40, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_reader) == 80, "ABI 1");
+static_assert(offsetof(struct hulse_ctl_reader, behind_ledger) == 32, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_close_handle) == 16, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_ok) == 16, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_err) == 16, "ABI 1");

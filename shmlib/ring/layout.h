@@ -155,6 +155,8 @@ enum hulse_record_type {
 #define HULSE_RECORD_NO_BATCH 0x08U     /* publish: send alone */
 #define HULSE_RECORD_LAST_ATTEMPT 0x10U /* delivery */
 #define HULSE_RECORD_LEFT_OUT 0x20U     /* delivery: properties did not fit meta_len */
+#define HULSE_RECORD_CAUGHT_UP                                                                     \
+    0x40U /* skip, of a reader: all that there was when it was opened is before */
 #define HULSE_PUBLISH_FLAGS 0x0fU
 
 /*
@@ -302,7 +304,8 @@ enum hulse_control_type {
     HULSE_CTL_ATTACH_END = 22,
     HULSE_CTL_FLUSH = 23,
     HULSE_CTL_SEEK = 24,
-    HULSE_CTL_STATS = 25
+    HULSE_CTL_STATS = 25,
+    HULSE_CTL_READER = 26
 };
 
 enum hulse_event {
@@ -320,6 +323,8 @@ enum hulse_event {
 #define HULSE_FEATURE_FRAGMENTS (1ULL << 0)
 #define HULSE_FEATURE_RESUME (1ULL << 1)
 #define HULSE_FEATURE_GROUPS (1ULL << 2)
+#define HULSE_FEATURE_READER                                                                       \
+    (1ULL << 3) /* READER answers for a reader, and it is told that it has caught up */
 
 /* Rounds a record length up to the ring's granule; cannot overflow in 64 bits. */
 static inline uint64_t hulse_record_stride(uint64_t len)

@@ -1,121 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goal:   hulsed as its operator meets it: arguments, configuration, start, sockets, signals, drain,
-        newcomers that do not behave, the admin socket.
+        newcomers that do not behave, the helper process.
 Method: the installed program; applications are raw control messages, so nothing depends on the
         library."""
 
 import contextlib
-import json
 import os
 import pathlib
 import re
 import select
 import signal
-import socket
 import stat
 import struct
 import subprocess
-import tempfile
-import time
 
 import pytest
 
+from by_hand import (Admin, EVENT, EVENT_DRAIN, EVENT_GOODBYE, LIMIT, REFUSED, SOON_S,
+                     WELCOME, connect, eventually, hello, hulsed, is_hung_up, open_session,
+                     receive, refusal, sessions)
 from conftest import clean_environment, program
-
-HELLO, WELCOME, REFUSED, EVENT = 1, 2, 3, 18
-EVENT_DRAIN, EVENT_GOODBYE = 5, 6
-LIMIT = -13
-SOON_S = 20
-PIECES_S = 0.02
-
-
-def hulsed(*args, **env):
-    """Runs it to its end."""
-    return subprocess.run([program("hulsed"), *map(str, args)], env=clean_environment(**env),
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
-                          check=False)
-
-
-def eventually(condition, what=""):
-    end = time.monotonic() + SOON_S
-    while not condition():
-        assert time.monotonic() < end, f"not in time: {what}"
-        time.sleep(PIECES_S)
-
-
-# ---- applications by hand ----------------------------------------------------------------------
-
-def connect(daemon, kind=socket.SOCK_SEQPACKET, path=None):
-    sock = socket.socket(socket.AF_UNIX, kind)
-    sock.settimeout(SOON_S)
-    sock.connect(str(path or daemon.socket))
-    return sock
-
-
-def hello(name=b"test"):
-    body = struct.pack("<HHIQHHHH", 1, 1, 0, 0, len(name), 0, 0, 0) + name
-    return struct.pack("<HHI", HELLO, 8 + len(body), 7) + body
-
-
-def receive(sock):
-    """One control message as (type, bytes); (None, b"") at the end. Descriptors are closed."""
-    data, descriptors, _, _ = socket.recv_fds(sock, 4096, 4)
-    for descriptor in descriptors:
-        os.close(descriptor)
-    return (struct.unpack_from("<H", data)[0], data) if data else (None, b"")
-
-
-def open_session(daemon):
-    sock = connect(daemon)
-    sock.send(hello())
-    kind, data = receive(sock)
-    assert kind == WELCOME, data
-    return sock
-
-
-def refusal(data):
-    """(status, text) of a REFUSED."""
-    status, length = struct.unpack_from("<iH", data, 12)
-    return status, data[24:24 + length].decode()
-
-
-def is_hung_up(sock):
-    try:
-        return receive(sock)[0] is None
-    except ConnectionResetError:
-        return True
-
-
-# ---- the admin socket by hand ------------------------------------------------------------------
-
-class Admin:
-    def __init__(self, daemon):
-        self.sock = connect(daemon, socket.SOCK_STREAM, daemon.admin_socket)
-        self.file = self.sock.makefile("rb")
-
-    def send(self, data):
-        self.sock.sendall(data)
-
-    def answer(self):
-        line = self.file.readline()
-        return json.loads(line) if line else None
-
-    def ask(self, command, **more):
-        self.send(json.dumps({"command": command, **more}).encode() + b"\n")
-        return self.answer()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self.file.close()
-        self.sock.close()
-
-
-def sessions(daemon):
-    with Admin(daemon) as admin:
-        return admin.ask("stats")["result"]["sessions"]
-
 
 # ---- arguments and configuration ---------------------------------------------------------------
 
@@ -267,7 +171,7 @@ def test_a_file_at_the_path_is_left_alone(tmp_path):
 @pytest.mark.smoke
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_leaves_nothing_behind(start, number):
-    daemon = start()
+    daemon = start("brokers.local.durability=memory")
     daemon.terminate(number)
     assert daemon.wait() == 0
     assert {p.name for p in daemon.folder.iterdir()} == {"hulsed.log", "notify.sock", "store"}
@@ -508,167 +412,3 @@ def test_a_lost_helper_is_told_and_the_daemon_goes_on(start):
     open_session(daemon).close()
     assert not children(daemon.pid)
     assert daemon.stop() == 0
-
-
-# ---- the admin socket --------------------------------------------------------------------------
-
-STATS_KEYS = ["version", "uptime_s", "workers", "sessions", "channels", "topics", "brokers",
-              "memory", "missed_doorbells", "config_generation", "config_reload_failed"]
-
-
-@pytest.mark.smoke
-def test_stats(start):
-    daemon = start("workers=2", "default_broker=null")
-    sock = open_session(daemon)
-    with Admin(daemon) as admin:
-        eventually(lambda: admin.ask("stats")["result"]["sessions"] == 1)
-        answer = admin.ask("stats")
-    assert answer["status"] == "ok"
-    stats = answer["result"]
-    assert set(STATS_KEYS) <= set(stats)
-    assert stats["workers"] == 2
-    assert [w["state"] for w in stats["per_worker"]] == ["ok", "ok"]
-    assert sum(w["sessions"] for w in stats["per_worker"]) == 1
-    assert stats["topics"] == [] and stats["missed_doorbells"] == 0
-    assert {b["name"]: b["type"] for b in stats["brokers"]} == {"local": "local", "null": "null"}
-    assert stats["version"] in hulsed("--version").stdout
-    assert stats["memory"]["admin"] > 0
-    sock.close()
-    assert daemon.stop() == 0
-
-
-def test_health(start):
-    daemon = start("workers=2")
-    with Admin(daemon) as admin:
-        health = admin.ask("health")["result"]
-    assert (health["status"], health["ready"], health["pid"]) == ("healthy", True, daemon.pid)
-    assert [w["alive"] for w in health["workers"]] == [True, True]
-    assert all(b["healthy"] for b in health["brokers"])
-    assert daemon.stop() == 0
-
-
-def test_a_bad_request_has_an_answer_and_the_next_one_counts(start):
-    daemon = start()
-    with Admin(daemon) as admin:
-        for line, code in ((b"nonsense", "HULSE_INVAL"), (b"", "HULSE_INVAL"),
-                           (b'{"command":"reboot"}', "HULSE_UNSUPPORTED"),
-                           (b'{"command":"stats","x":1}', "HULSE_INVAL"),
-                           (b'{"command":"\xff"}', "HULSE_INVAL")):
-            admin.send(line + b"\n")
-            answer = admin.answer()
-            assert (answer["status"], answer["code"]) == ("error", code)
-            assert answer["detail"]
-        assert admin.ask("health")["status"] == "ok"
-    assert daemon.stop() == 0
-
-
-def test_requests_in_one_piece_and_in_many(start):
-    daemon = start("workers=2")
-    with Admin(daemon) as admin:
-        admin.send(b'{"command":"health"}\n{"command":"stats"}\n{"command":"x"}\n' * 20)
-        for _ in range(20):
-            assert admin.answer()["result"]["pid"] == daemon.pid
-            assert "uptime_s" in admin.answer()["result"]
-            assert admin.answer()["status"] == "error"
-        for byte in b'{"command":"topics.list"}\n':
-            admin.send(bytes([byte]))
-        assert admin.answer() == {"status": "ok", "result": []}
-        # Nothing more is asked; what was is answered.
-        admin.send(b'{"command":"stats"}\n{"command":"health"}\n')
-        admin.sock.shutdown(socket.SHUT_WR)
-        assert "memory" in admin.answer()["result"]
-        assert "ready" in admin.answer()["result"]
-        assert admin.answer() is None
-    assert daemon.stop() == 0
-
-
-def test_a_line_has_a_limit(start):
-    daemon = start()
-    with Admin(daemon) as admin:
-        line = b'{"command":"health"}'
-        admin.send(line + b" " * (64 * 1024 - len(line)) + b"\n")
-        assert admin.answer()["status"] == "ok"
-        with contextlib.suppress(ConnectionError):
-            admin.send(b"x" * (64 * 1024 + 1))
-        assert admin.answer()["code"] == "HULSE_TOOBIG"
-        with contextlib.suppress(ConnectionError):
-            admin.send(b'\n{"command":"health"}\n')
-        with contextlib.suppress(ConnectionError):
-            assert admin.answer() is None
-    assert daemon.stop() == 0
-
-
-def test_silent_and_slow_clients_are_dropped(start):
-    daemon = start("workers=1")
-    with Admin(daemon) as silent, Admin(daemon) as half, Admin(daemon) as deaf:
-        half.send(b'{"command":')
-        # Never reads: the answers fill the socket.
-        deaf.sock.settimeout(0.2)
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            while True:
-                deaf.send(b'{"command":"stats"}\n' * 100)
-        assert silent.answer() is None
-        assert half.answer() is None
-        eventually(lambda: deaf_is_gone(daemon))
-    with Admin(daemon) as admin:
-        assert admin.ask("health")["status"] == "ok"
-    assert daemon.stop() == 0
-
-
-def deaf_is_gone(daemon):
-    """Its buffers are given back, but for those of the one who asks."""
-    with Admin(daemon) as admin:
-        return admin.ask("stats")["result"]["memory"]["admin"] < 2 * 64 * 1024
-
-
-def test_more_connections_than_allowed(start):
-    daemon = start()
-    with contextlib.ExitStack() as stack:
-        for _ in range(16):
-            assert stack.enter_context(Admin(daemon)).ask("health")["status"] == "ok"
-        assert stack.enter_context(Admin(daemon)).answer()["code"] == "HULSE_LIMIT"
-
-    def works():
-        with Admin(daemon) as admin:
-            with contextlib.suppress(ConnectionError):
-                return (admin.ask("health") or {}).get("status") == "ok"
-
-    eventually(works)
-    assert daemon.stop() == 0
-
-
-def test_clients_that_leave_while_they_are_answered(start):
-    daemon = start("workers=2")
-    for _ in range(200):
-        with Admin(daemon) as admin:
-            admin.send(b'{"command":"stats"}\n')
-    with Admin(daemon) as admin:
-        # Nobody is reported as unresponsive on their account.
-        assert [w["state"] for w in admin.ask("stats")["result"]["per_worker"]] == ["ok", "ok"]
-    assert daemon.stop() == 0
-    assert not daemon.lines("")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_user_may_not_command(start):
-    with tempfile.TemporaryDirectory(prefix="hulse-") as name:
-        folder = pathlib.Path(name)
-        folder.chmod(0o755)
-        daemon = start(folder=folder)
-        daemon.admin_socket.chmod(0o666)
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.setgid(65534)
-            os.setuid(65534)
-            try:
-                with Admin(daemon) as admin:
-                    os.write(writing, json.dumps(admin.answer()).encode())
-            finally:
-                os._exit(0)
-        os.close(writing)
-        with os.fdopen(reading) as answer:
-            text = answer.read()
-        os.waitpid(child, 0)
-        assert json.loads(text)["code"] == "HULSE_DENIED"
-        assert daemon.stop() == 0

@@ -12,8 +12,8 @@ import time
 
 import pytest
 
+from by_hand import eventually
 from command import Background, Subscriber
-from test_daemon import eventually
 
 KILLS = 6
 BETWEEN = 200  # lines that arrive between two kills

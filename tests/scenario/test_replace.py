@@ -16,9 +16,9 @@ import threading
 
 import pytest
 
+from by_hand import (EVENT, EVENT_DRAIN, EVENT_GOODBYE, Admin, eventually, hulsed, open_session,
+                     receive)
 from conftest import clean_environment, program
-from test_daemon import (EVENT, EVENT_DRAIN, EVENT_GOODBYE, Admin, eventually, hulsed, open_session,
-                         receive)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 Method: the commands against a daemon with persistent topics; a byte of its log flipped."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -64,6 +65,49 @@ def test_a_running_store(kept, tmp_path):
     done = hulsed_store("check", tmp_path / "copy")
     assert done.returncode == 0, done
     assert findings(done.stdout)["messages"] == 500
+
+
+def store_figures(daemon):
+    stores = json.loads(ok(run(daemon, "stats", "--json")))["stores"]
+    assert [store["broker"] for store in stores] == ["local"]
+    return stores[0]
+
+
+def test_figures(kept, tmp_path):
+    first = store_figures(kept)
+    assert first["records"] >= 500
+    assert first["bytes"] <= first["bytes_max"] == 8 << 30
+    assert first["bytes"] % first["segments"] == 0
+    assert first["written_bytes"] > 0 and first["full"] == 0 and first["parked"] == 0
+    assert 1 <= first["groups"] <= first["records"]
+    for name in ("group_records", "sync_us"):
+        assert 0 < first[name + "_p50"] <= first[name + "_p99"] <= first[name + "_max"]
+    assert first["replay_bytes"] > 0 and first["damaged_bytes"] == 0
+    publish(kept, TOPIC, b"one more")
+    second = store_figures(kept)
+    assert second["records"] > first["records"] and second["groups"] > first["groups"]
+    assert second["checkpoint_age_ms"] >= first["checkpoint_age_ms"]
+    text = ok(run(kept, "stats")).decode()
+    assert re.search(r"^ *sync_us_p99 +\d+$", text, re.M), text
+
+
+def test_figures_tell_of_damage(kept, start, tmp_path):
+    kept.kill()
+    segment = min((tmp_path / "data" / "log").iterdir())
+    data = bytearray(segment.read_bytes())
+    data[data.index(b"message 250")] ^= 1
+    segment.write_bytes(data)
+    daemon = start(f"brokers.local.directory={tmp_path / 'data'}")
+    found = store_figures(daemon)
+    assert found["damaged_records"] == 1
+    assert found["unreadable_messages"] == 0
+    assert len(ok(run(daemon, "read", TOPIC)).splitlines()) == 499
+    assert store_figures(daemon)["unreadable_messages"] >= 1  # each read that meets it
+
+
+def test_a_broker_without_a_store_has_no_figures(start):
+    daemon = start("brokers.local.durability=memory")
+    assert json.loads(ok(run(daemon, "stats", "--json")))["stores"] == []
 
 
 def test_a_stopped_store_and_a_flipped_byte(kept, tmp_path):

@@ -97,7 +97,8 @@ static hulse_status consumer_open(struct broker *b,
 
 void hulse_fake_consumer_opened(struct fake_broker *f, hulse_status status)
 {
-    f->consumer.events->opened(f->consumer.ctx, status, "text of the fake");
+    f->consumer.events->opened(
+        f->consumer.ctx, status, "text of the fake", f->has_reach ? &f->reach : NULL);
 }
 
 static void permit(struct broker_consumer *c, uint32_t count)
@@ -239,6 +240,13 @@ static void consumer_close(struct broker_consumer *c, bool unsubscribe)
     f->unsubscribed = unsubscribe;
 }
 
+static uint32_t store_figures(const struct broker *b, struct broker_figure *out)
+{
+    (void)b;
+    (void)out;
+    return 0;
+}
+
 static bool healthy(const struct broker *b)
 {
     (void)b;
@@ -268,6 +276,7 @@ static const struct broker_ops ops = {.type = "fake",
                                       .schema_get = schema,
                                       .schema_put = schema,
                                       .admin = admin,
+                                      .store_figures = store_figures,
                                       .healthy = healthy};
 
 void hulse_fake_init(struct fake_broker *f)

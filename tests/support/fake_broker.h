@@ -43,7 +43,9 @@ struct fake_broker {
     bool answer_at_once;
     struct broker_answer answer; /* then */
     uint32_t deliver_in_permit;  /* payload bytes; 0 = deliver by hand */
-    bool settle_later;           /* the events come with hulse_fake_settled() */
+    struct broker_reach reach;   /* told at a consumer's open */
+    bool has_reach;
+    bool settle_later; /* the events come with hulse_fake_settled() */
     /* What was heard. */
     struct broker_producer producer;
     struct broker_consumer consumer;
@@ -79,6 +81,7 @@ struct fake_broker {
 void hulse_fake_init(struct fake_broker *f);
 /* The event of an open_later. */
 void hulse_fake_producer_opened(struct fake_broker *f, hulse_status status);
+/* With `reach` when it has one. */
 void hulse_fake_consumer_opened(struct fake_broker *f, hulse_status status);
 void hulse_fake_answer(struct fake_broker *f,
                        uint64_t token,

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <hulse/hulse.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,6 +201,14 @@ static void on_open_consumer(struct fake_daemon *d, const struct hulse_packet *i
     struct hulse_ctl_open_consumer ask;
 
     memcpy(&ask, in->bytes, sizeof(ask));
+    if (ask.type == HULSE_READER && (d->features & HULSE_FEATURE_READER) != 0) {
+        struct hulse_ctl_reader reader = d->reader;
+        reader.handle = d->next_handle++;
+        reader.topic_len = sizeof(topic) - 1;
+        find(d, ask.channel)->handle = reader.handle;
+        answer(d, &ask.head, HULSE_CTL_READER, &reader, topic);
+        return;
+    }
     const struct hulse_ctl_consumer ok = {
         .handle = d->next_handle++, .verdicts = d->verdicts, .topic_len = sizeof(topic) - 1};
     find(d, ask.channel)->handle = ok.handle;

@@ -45,11 +45,12 @@ struct fake_daemon {
     uint32_t message_max;
     uint32_t verdicts;
     uint64_t features;
-    uint32_t refuse;     /* REFUSED with minus this status */
-    uint32_t silent_on;  /* a request type that gets no answer */
-    uint32_t hang_up_on; /* a request type at which the socket is closed */
-    uint32_t garbage_on; /* a request type answered by nonsense */
-    uint32_t error_on;   /* a request type answered by ERR NO_TOPIC */
+    struct hulse_ctl_reader reader; /* the answer to a reader, with HULSE_FEATURE_READER */
+    uint32_t refuse;                /* REFUSED with minus this status */
+    uint32_t silent_on;             /* a request type that gets no answer */
+    uint32_t hang_up_on;            /* a request type at which the socket is closed */
+    uint32_t garbage_on;            /* a request type answered by nonsense */
+    uint32_t error_on;              /* a request type answered by ERR NO_TOPIC */
 
     /* What came; read under lock or when nothing is under way. */
     unsigned seen[FAKE_TYPES];

@@ -44,6 +44,13 @@ create(struct broker *b, struct local_worker *lw, const struct broker_consumer_p
     return c;
 }
 
+static bool may_start(const struct broker *b, enum broker_position_kind kind)
+{
+    return kind == BROKER_LATEST || kind == BROKER_EARLIEST ||
+           ((kind == BROKER_AT_ID || kind == BROKER_AFTER_ID) &&
+            (b->ops->capabilities & BROKER_CAN_START_ID) != 0);
+}
+
 hulse_status hulse_local_consumer_open(struct broker *b,
                                        struct worker *w,
                                        const struct broker_consumer_params *params,
@@ -56,10 +63,8 @@ hulse_status hulse_local_consumer_open(struct broker *b,
     if (st != HULSE_OK) {
         return st;
     }
-    if (params->start.kind != BROKER_LATEST && params->start.kind != BROKER_EARLIEST) {
-        return hulse_fail(err,
-                          HULSE_UNSUPPORTED,
-                          "the local broker starts at the earliest or the latest message");
+    if (!may_start(b, params->start.kind)) {
+        return hulse_fail(err, HULSE_UNSUPPORTED, "the local broker cannot start there");
     }
     struct consumer *c = create(b, lw, params);
     if (c == NULL) {
@@ -73,7 +78,7 @@ hulse_status hulse_local_consumer_open(struct broker *b,
                               .topic = params->topic,
                               .subscription = params->subscription,
                               .type = params->type,
-                              .start = params->start.kind,
+                              .start = params->start,
                               .create = params->create,
                               .transient = params->transient,
                               .worker = lw->index};
@@ -116,7 +121,7 @@ void hulse_consumer_opened(struct open_request *rq)
     HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC && c->state == END_OPENING);
     if (rq->status != HULSE_OK) {
         if (!c->closed) {
-            c->base.events->opened(c->base.ctx, rq->status, rq->text);
+            c->base.events->opened(c->base.ctx, rq->status, rq->text, NULL);
         }
         destroy(c);
         return;
@@ -128,7 +133,7 @@ void hulse_consumer_opened(struct open_request *rq)
         close_open(c);
         return;
     }
-    c->base.events->opened(c->base.ctx, HULSE_OK, rq->text);
+    c->base.events->opened(c->base.ctx, HULSE_OK, rq->text, rq->has_reach ? &rq->reach : NULL);
 }
 
 void hulse_local_permit(struct broker_consumer *consumer, uint32_t count)
@@ -405,6 +410,14 @@ void hulse_consumer_closed(struct consumer *c)
     HULSE_ASSERT(c->closed);
     c->state = END_GONE; /* the close may never have left, what is under way comes back then */
     hulse_consumer_release(c);
+}
+
+void hulse_consumer_caught_up(struct consumer *c)
+{
+    HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC);
+    if (!c->closed && !c->failed && c->base.events->caught_up != NULL) {
+        c->base.events->caught_up(c->base.ctx);
+    }
 }
 
 void hulse_consumer_end_of_topic(struct consumer *c)

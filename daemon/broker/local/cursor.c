@@ -144,6 +144,9 @@ void hulse_cursor_end(struct subscription *sub, uint64_t first, uint64_t end)
     }
     hulse_counts_remove_range(&c->redelivered, first, end);
     hulse_cursor_touch(sub);
+    if (sub->type == BROKER_READER && first < sub->catch_up) {
+        hulse_subscription_mark(sub); /* perhaps it has caught up */
+    }
 }
 
 void hulse_cursor_again(struct subscription *sub, uint64_t position, uint32_t count)

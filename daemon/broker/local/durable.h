@@ -77,6 +77,7 @@ struct durable_topic {
     uint64_t id;             /* of the store */
     uint64_t first_position; /* nothing below is there */
     uint64_t committed;      /* all below is stored or never will be */
+    uint64_t found_next;     /* what an earlier start gave is below */
     struct broker_id last;   /* the newest message */
     bool has_last;
     bool last_known; /* else the store is asked: it is of an earlier start */

@@ -67,6 +67,7 @@ static bool load_topic(struct local_worker *lw, const struct store_topic_info *i
     topic->durable->id = info->id;
     topic->durable->first_position = info->first_position;
     topic->durable->committed = info->next_position;
+    topic->durable->found_next = info->next_position;
     topic->durable->last_known = info->next_position == 0;
     topic->next_entry = info->next_position;
     topic->end = info->terminated ? TOPIC_TERMINATED : TOPIC_LIVE;

@@ -5,6 +5,7 @@
 #include "daemon/broker/local/ask.h"
 #include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
+#include "daemon/core/log.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -96,10 +97,64 @@ static const char *store_name(struct subscription *sub)
     return c->reader;
 }
 
+/* Where the first that is behind an id, or is it, may be. */
+static uint64_t start_at(const struct topic *topic, const struct broker_position *start)
+{
+    const struct broker_id *id = &start->id;
+    const uint64_t epoch = hulse_store_epoch(topic->worker->broker->store);
+    const uint64_t at = start->kind == BROKER_AFTER_ID ? id->entry + 1 : id->entry;
+    const uint64_t given = id->ledger == epoch ? topic->next_entry : topic->durable->found_next;
+    if (id->entry == BROKER_NO_ENTRY) {
+        return 0;
+    }
+    if (id->ledger > epoch || id->entry >= given) {
+        HULSE_LOG_WARNF("reader.position_unknown",
+                        hulse_log_str("topic", topic->name),
+                        hulse_log_u64("ledger", id->ledger),
+                        hulse_log_u64("entry", id->entry),
+                        hulse_log_str("then", "it begins at the first message"));
+        return 0;
+    }
+    return at;
+}
+
+static uint64_t start_of(const struct topic *topic, const struct open_request *rq)
+{
+    const uint64_t first = topic->durable->first_position;
+    if (rq->start.kind == BROKER_LATEST) {
+        return topic->next_entry;
+    }
+    const uint64_t at = rq->start.kind == BROKER_EARLIEST ? first : start_at(topic, &rq->start);
+    return at > first ? at : first;
+}
+
+/*
+ * A position that was given and not stored may be given again by the next start, so that a reader
+ * that has read nothing goes on behind the newest that is stored.
+ */
+static void set_reach(const struct topic *topic, struct open_request *rq, uint64_t start)
+{
+    const struct durable_topic *durable = topic->durable;
+    const uint64_t epoch = hulse_store_epoch(topic->worker->broker->store);
+    rq->has_reach = true;
+    rq->reach = (struct broker_reach){.last = durable->last, .has_last = durable->has_last};
+    if (start < topic->next_entry) {
+        rq->reach.behind = (struct broker_id){.ledger = epoch, .entry = start - 1, .batch = -1};
+    } else if (durable->has_last) {
+        rq->reach.behind = durable->last;
+    } else {
+        rq->reach.behind =
+            (struct broker_id){.ledger = epoch, .entry = durable->found_next - 1, .batch = -1};
+    }
+}
+
 void hulse_durable_subscribe(struct subscription *sub, struct open_request *rq)
 {
     struct topic *topic = sub->topic;
-    const uint64_t start = rq->start == BROKER_EARLIEST ? 0 : topic->next_entry;
+    if (sub->type == BROKER_READER) {
+        sub->catch_up = topic->durable->committed;
+    }
+    const uint64_t start = start_of(topic, rq);
     struct order *o = hulse_cursor_create(sub, start)
                           ? hulse_order_create(topic, STORE_SUBSCRIPTION_CREATE)
                           : NULL;
@@ -116,6 +171,9 @@ void hulse_durable_subscribe(struct subscription *sub, struct open_request *rq)
     o->rq.transient = sub->transient;
     sub->cursor->creation = o;
     rq->made = sub;
+    if (sub->type == BROKER_READER) {
+        set_reach(topic, rq, start);
+    }
     hulse_order_give(o);
     hulse_later_open(rq, &o->waiting);
     if (rq->later != NULL) {

@@ -122,6 +122,8 @@ void hulse_subscription_wake(struct subscription *sub);
 void hulse_subscription_mark(struct subscription *sub);
 /* Tells one consumer that all of a terminated topic is acknowledged, if that is so. */
 void hulse_subscription_tell_end(struct subscription *sub);
+/* A reader that has caught up is told so, once. */
+void hulse_subscription_tell_caught_up(struct subscription *sub);
 /* Back to the front, after delay_ms. The delivery is in no list. */
 void hulse_subscription_requeue(struct subscription *sub, struct delivery *dl, uint32_t delay_ms);
 /* The message is done with, for this subscription. The delivery is in no list. */
@@ -158,8 +160,10 @@ void hulse_seat_redeliver_all(struct seat *seat,
 void hulse_seat_returned(struct delivery *dl);
 /* All of the terminated topic is acknowledged. The last touch of the seat: its consumer may close. */
 void hulse_seat_tell_end(struct seat *seat);
+void hulse_seat_tell_caught_up(struct seat *seat);
 /* OP_END_OF_TOPIC came back. */
 void hulse_seat_end_returned(struct seat *seat);
+void hulse_seat_caught_up_returned(struct seat *seat);
 /* A verdict of a persistent subscription was a call of its consumer: it is told when it is stored. */
 void hulse_seat_called(struct seat *seat);
 /* `count` more are final. Its consumer may close. */
@@ -218,6 +222,7 @@ void hulse_consumer_permitted(struct consumer *c);
 void hulse_consumer_closed(struct consumer *c);
 /* OP_END_OF_TOPIC arrives. */
 void hulse_consumer_end_of_topic(struct consumer *c);
+void hulse_consumer_caught_up(struct consumer *c);
 /* `count` more of its calls are final; OP_SETTLED arrives. */
 void hulse_consumer_settled(struct consumer *c, uint32_t count);
 /* Frees it when it is closed and nothing of it is under way any more. */
@@ -230,6 +235,7 @@ hulse_status hulse_local_seek(struct broker_consumer *consumer,
                               void (*ended)(void *ctx, struct broker_delivery *d),
                               struct error *err);
 hulse_status hulse_local_last_message_id(struct broker_consumer *consumer, struct error *err);
+uint32_t hulse_local_store_figures(const struct broker *b, struct broker_figure *out);
 hulse_status hulse_local_unsubscribe(struct broker_consumer *consumer, struct error *err);
 /* On the topic's worker. */
 void hulse_errand_serve(struct consumer *c);

@@ -201,6 +201,7 @@ static unsigned turn(void *state)
         }
         hulse_subscription_purge(sub);
         done += hulse_subscription_dispatch(sub);
+        hulse_subscription_tell_caught_up(sub);
         hulse_subscription_tell_end(sub);
     }
     return done + hulse_waste_free(lw, WASTE_MAX);
@@ -269,6 +270,7 @@ static const struct broker_ops ops = {.type = "local",
                                       .schema_get = hulse_unsupported_schema,
                                       .schema_put = hulse_unsupported_schema,
                                       .admin = hulse_local_admin,
+                                      .store_figures = hulse_local_store_figures,
                                       .healthy = healthy};
 
 void hulse_local_params_default(struct local_params *out)
@@ -296,7 +298,7 @@ static bool open_store(struct local_broker *b, struct error *err)
     }
     b->store = hulse_store_open(&params, NULL, err);
     b->params.directory = NULL; /* the caller's */
-    b->ops.capabilities |= BROKER_CAN_DURABLE | BROKER_CAN_DEDUP;
+    b->ops.capabilities |= BROKER_CAN_DURABLE | BROKER_CAN_DEDUP | BROKER_CAN_START_ID;
     return b->store != NULL;
 }
 

@@ -67,6 +67,7 @@ enum op_kind {
     OP_ASK,            /* struct ask */
     OP_ENDED,          /* struct notice */
     OP_END_OF_TOPIC,   /* struct seat */
+    OP_CAUGHT_UP,      /* struct seat */
     OP_LATER,          /* struct later */
     OP_STORED,         /* struct publication */
     OP_SETTLED,        /* struct seat */
@@ -245,6 +246,7 @@ struct subscription {
     uint32_t returning;     /* of closed seats, still on the way to another worker */
     uint64_t held_bytes;
     uint64_t handed_bytes;
+    uint64_t catch_up;           /* of a reader: what there was when it opened is below */
     uint64_t ended_below;        /* entries below are acknowledged (cumulative) */
     struct ended_ids *ended_ids; /* ack_id.c; NULL until the first */
     uint64_t delivered; /* to an app: what comes back from another worker untaken does not count */
@@ -265,7 +267,7 @@ struct seat {
     struct subscription *sub;
     struct consumer *consumer; /* of worker `worker`: only an address when that is another one */
     uint32_t worker;
-    uint32_t in_transit; /* OP_DELIVER and OP_END_OF_TOPIC not yet back */
+    uint32_t in_transit; /* ops to `worker` not yet back */
     bool remote;
     bool told_end;  /* end of topic */
     bool closed;    /* freed when in_transit is 0 */
@@ -274,6 +276,9 @@ struct seat {
     struct link outstanding; /* deliveries, in the order they were handed out */
     struct op end_op;
     bool end_under_way;
+    struct op caught_up_op;
+    bool caught_up_under_way;
+    bool told_caught_up;
     /* Verdicts of a persistent subscription: given, being stored, stored and to be told elsewhere. */
     uint32_t calls;
     uint32_t calls_storing;
@@ -364,7 +369,7 @@ struct open_request {
     const char *topic;
     const char *subscription;
     enum broker_subscription type;
-    enum broker_position_kind start;
+    struct broker_position start;
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     bool create;
     bool transient;
@@ -373,6 +378,8 @@ struct open_request {
     const char *text;
     struct topic *opened_topic;
     struct seat *opened_seat;
+    struct broker_reach reach;
+    bool has_reach;
     struct handle *opened_handle;
     struct subscription *made; /* for this one, perhaps not stored yet */
     struct later *later;       /* it is answered by OP_LATER */

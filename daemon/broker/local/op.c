@@ -47,6 +47,9 @@ static void serve_news(struct local_worker *lw, struct op *op)
     case OP_END_OF_TOPIC:
         hulse_consumer_end_of_topic(HULSE_CONTAINER(op, struct seat, end_op)->consumer);
         break;
+    case OP_CAUGHT_UP:
+        hulse_consumer_caught_up(HULSE_CONTAINER(op, struct seat, caught_up_op)->consumer);
+        break;
     case OP_LATER:
         hulse_later_arrived(lw, HULSE_CONTAINER(op, struct later, op));
         break;
@@ -146,6 +149,9 @@ static void complete_news(struct local_worker *lw, struct op *op)
         break;
     case OP_END_OF_TOPIC:
         hulse_seat_end_returned(HULSE_CONTAINER(op, struct seat, end_op));
+        break;
+    case OP_CAUGHT_UP:
+        hulse_seat_caught_up_returned(HULSE_CONTAINER(op, struct seat, caught_up_op));
         break;
     case OP_LATER:
         hulse_later_returned(HULSE_CONTAINER(op, struct later, op));

@@ -215,6 +215,18 @@ void hulse_seat_tell_end(struct seat *seat)
     hulse_lane_add(seat->sub->topic->worker, seat->worker, &seat->end_op, OP_END_OF_TOPIC);
 }
 
+void hulse_seat_tell_caught_up(struct seat *seat)
+{
+    seat->told_caught_up = true;
+    if (!seat->remote) {
+        hulse_consumer_caught_up(seat->consumer);
+        return;
+    }
+    seat->caught_up_under_way = true;
+    seat->in_transit += 1;
+    hulse_lane_add(seat->sub->topic->worker, seat->worker, &seat->caught_up_op, OP_CAUGHT_UP);
+}
+
 static void free_closed(struct seat *seat)
 {
     seat->magic = 0;
@@ -257,14 +269,25 @@ void hulse_seat_returned(struct delivery *dl)
     }
 }
 
-void hulse_seat_end_returned(struct seat *seat)
+/* An op that was its consumer's news. */
+static void news_returned(struct seat *seat, bool *under_way)
 {
-    HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC && seat->end_under_way);
-    seat->end_under_way = false;
+    HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC && *under_way);
+    *under_way = false;
     seat->in_transit -= 1;
     if (seat->closed && seat->in_transit == 0) {
         free_closed(seat);
     }
+}
+
+void hulse_seat_end_returned(struct seat *seat)
+{
+    news_returned(seat, &seat->end_under_way);
+}
+
+void hulse_seat_caught_up_returned(struct seat *seat)
+{
+    news_returned(seat, &seat->caught_up_under_way);
 }
 
 void hulse_seat_called(struct seat *seat)
@@ -348,6 +371,9 @@ static void give_back_all(struct seat *seat)
     }
     if (recall(seat, &seat->end_op, seat->end_under_way)) {
         seat->end_under_way = false;
+    }
+    if (recall(seat, &seat->caught_up_op, seat->caught_up_under_way)) {
+        seat->caught_up_under_way = false;
     }
     if (recall(seat, &seat->settle_op, seat->settle_under_way)) {
         seat->settle_under_way = false;

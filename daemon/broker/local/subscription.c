@@ -483,6 +483,19 @@ void hulse_subscription_wake(struct subscription *sub)
     }
 }
 
+void hulse_subscription_tell_caught_up(struct subscription *sub)
+{
+    if (sub->type != BROKER_READER || sub->over || sub->seat_count == 0) {
+        return;
+    }
+    struct seat *seat = HULSE_CONTAINER(sub->seats.next, struct seat, link);
+    const bool caught_up = sub->cursor == NULL ||
+                           hulse_ranges_next_gap(&sub->cursor->acknowledged, 0) >= sub->catch_up;
+    if (caught_up && !seat->told_caught_up) {
+        hulse_seat_tell_caught_up(seat);
+    }
+}
+
 void hulse_subscription_tell_end(struct subscription *sub)
 {
     const bool all = sub->cursor != NULL ? hulse_cursor_has_all(sub) : sub->held == 0;

@@ -205,6 +205,12 @@ static struct subscription *subscribe(struct topic *topic, struct open_request *
     if (sub == NULL && rq->type != BROKER_READER) {
         sub = find_subscription(topic, rq->subscription);
     }
+    if (sub == NULL && rq->type == BROKER_READER && topic->durable != NULL &&
+        !topic->durable->last_known) {
+        hulse_durable_find_last(topic); /* which it is told */
+        hulse_later_open(rq, &topic->durable->askers);
+        return NULL;
+    }
     if (sub == NULL) {
         return make_subscription(topic, rq);
     }

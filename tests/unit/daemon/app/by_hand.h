@@ -76,6 +76,7 @@ struct hand_broker {
     bool open_later;                           /* the test calls hand_opened() */
     bool answer_at_once;                       /* STORED, from within send */
     bool settle_later;                         /* the test calls hand_settled() */
+    struct broker_reach reach;                 /* a reader's, when its ledger is not 0 */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES]; /* of the last opened */
     struct broker_producer *producer;          /* the last opened */
     struct broker_consumer *consumer;
@@ -120,7 +121,8 @@ struct hand_channel {
     uint32_t handle;
     int fd_a;
     int fd_b;
-    struct channel *ch; /* the daemon's */
+    struct hulse_ctl_reader reader; /* the answer, of a reader */
+    struct channel *ch;             /* the daemon's */
 };
 
 /* ---- the broker ---- */
@@ -239,7 +241,8 @@ static inline hulse_status hand_consumer_open(struct broker *b,
     hb->permits = 0;
     *out = &c->base;
     if (!hb->open_later) {
-        params->events->opened(params->ctx, HULSE_OK, "");
+        const bool keeps = params->type == BROKER_READER && hb->reach.behind.ledger != 0;
+        params->events->opened(params->ctx, HULSE_OK, "", keeps ? &hb->reach : NULL);
     }
     return HULSE_OK;
 }
@@ -645,10 +648,11 @@ static inline int hand_consumer(struct hand_app *app,
     hulse_packet_append(&p, topic, sizeof(topic) - 1);
     hulse_packet_append(&p, "s", m.subscription_len);
     p.fd_count = 0;
-    if (hand_call(app, &p, &p) != HULSE_CTL_CONSUMER) {
+    if (hand_call(app, &p, &p) != (type == BROKER_READER ? HULSE_CTL_READER : HULSE_CTL_CONSUMER)) {
         return app->status;
     }
-    memcpy(&ok, p.bytes, sizeof(ok));
+    memcpy(&ok, p.bytes, sizeof(ok)); /* a reader's answer begins alike */
+    memcpy(&hc->reader, p.bytes, type == BROKER_READER ? sizeof(hc->reader) : 0);
     hc->handle = ok.handle;
     hand_settle(app->hand);
     return HULSE_OK;

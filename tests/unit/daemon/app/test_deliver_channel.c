@@ -425,6 +425,55 @@ static void test_a_reader_has_nothing_to_say(void **state)
     close_pair(&p);
 }
 
+static void test_a_reader_is_told_where_it_begins(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    h->broker.reach = (struct broker_reach){.behind = {.ledger = 3, .entry = 4, .batch = -1},
+                                            .last = {.ledger = 5, .entry = 6, .batch = 7},
+                                            .has_last = true};
+    open_pair(h, &p);
+    assert_int_equal(hand_consumer(&p.app, &p.ch, BROKER_READER, 0, 0), HULSE_OK);
+    assert_int_equal(p.ch.reader.flags, HULSE_READER_BEHIND | HULSE_READER_END);
+    assert_int_equal(p.ch.reader.behind_ledger, 3);
+    assert_int_equal(p.ch.reader.behind_entry, 4);
+    assert_int_equal(p.ch.reader.behind_batch, -1);
+    assert_int_equal(p.ch.reader.end_ledger, 5);
+    assert_int_equal(p.ch.reader.end_entry, 6);
+    assert_int_equal(p.ch.reader.end_batch, 7);
+    assert_memory_equal(p.ch.reader.handle_id, h->broker.handle_id, BROKER_HANDLE_ID_BYTES);
+    close_pair(&p);
+}
+
+/* Behind all that was delivered before, also when the ring had no room for that. */
+static void test_that_a_reader_has_caught_up_comes_in_its_place(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    struct hulse_delivery_header d = {0};
+    open_pair(h, &p);
+    assert_int_equal(hand_consumer(&p.app, &p.ch, BROKER_READER, 0, 0), HULSE_OK);
+    assert_int_equal(p.ch.reader.flags, 0);
+    const uint64_t out = deliver_many(h, 0, 100, 1000);
+    assert_int_equal(out, 100);
+    assert_true(p.ch.ch->waiting_bytes > 0);
+    h->broker.consumer->events->caught_up(h->broker.consumer->ctx);
+    hand_settle(h);
+    for (uint64_t entry = 0; entry <= out; entry++) {
+        if (hand_next(&p.ch, &d) == NULL) {
+            hand_release(&p.app, &p.ch);
+            hand_settle(h);
+            assert_non_null(hand_next(&p.ch, &d));
+        }
+        assert_int_equal(d.type, entry < out ? HULSE_RECORD_MESSAGE : HULSE_RECORD_SKIP);
+        assert_int_equal(d.flags & HULSE_RECORD_CAUGHT_UP, entry < out ? 0 : 0x40);
+    }
+    assert_int_equal(d.len, HULSE_DELIVERY_HEADER_BYTES);
+    hand_settle(h);
+    assert_null(hand_next(&p.ch, &d));
+    close_pair(&p);
+}
+
 static void test_verdicts_reach_the_broker(void **state)
 {
     struct hand *h = *state;
@@ -495,6 +544,8 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_a_second_consumer_of_a_channel_begins_anew),
         HAND_TEST(test_what_returns_while_being_given_back_leaves_no_trace),
         HAND_TEST(test_a_reader_has_nothing_to_say),
+        HAND_TEST(test_a_reader_is_told_where_it_begins),
+        HAND_TEST(test_that_a_reader_has_caught_up_comes_in_its_place),
         HAND_TEST(test_verdicts_reach_the_broker),
         HAND_TEST(test_what_comes_during_a_flush_is_flushed),
     };

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void sub_opened(void *ctx, hulse_status status, const char *text)
+static void
+sub_opened(void *ctx, hulse_status status, const char *text, const struct broker_reach *reach)
 {
     struct bed_sub *sub = ctx;
     assert_false(sub->opened);
@@ -15,6 +16,10 @@ static void sub_opened(void *ctx, hulse_status status, const char *text)
     sub->opened = true;
     sub->status = status;
     sub->text = text;
+    sub->has_reach = reach != NULL;
+    if (reach != NULL) {
+        sub->reach = *reach;
+    }
     if (status != HULSE_OK) {
         sub->consumer = NULL;
     }
@@ -83,6 +88,14 @@ static void sub_inactive(void *ctx)
     ((struct bed_sub *)ctx)->inactive += 1;
 }
 
+static void sub_caught_up(void *ctx)
+{
+    struct bed_sub *sub = ctx;
+    assert_false(sub->closed);
+    assert_int_equal(sub->caught_up, 0);
+    sub->caught_up += 1;
+}
+
 static void sub_end_of_topic(void *ctx)
 {
     struct bed_sub *sub = ctx;
@@ -116,6 +129,7 @@ static const struct broker_consumer_events sub_events = {.opened = sub_opened,
                                                          .settled = sub_settled,
                                                          .active = sub_active,
                                                          .inactive = sub_inactive,
+                                                         .caught_up = sub_caught_up,
                                                          .end_of_topic = sub_end_of_topic,
                                                          .done = sub_done};
 
@@ -145,15 +159,16 @@ static void sub_open_there(void *arg)
     struct sub_errand *e = arg;
     struct bed_sub *sub = e->sub;
     struct error err = {0};
-    const struct broker_consumer_params params = {.topic = e->where->topic,
-                                                  .subscription = e->where->subscription,
-                                                  .name = "c",
-                                                  .type = e->where->type,
-                                                  .start = {.kind = e->where->start},
-                                                  .transient = e->where->transient,
-                                                  .events = &sub_events,
-                                                  .ctx = sub,
-                                                  .create = !e->where->never_create};
+    const struct broker_consumer_params params = {
+        .topic = e->where->topic,
+        .subscription = e->where->subscription,
+        .name = "c",
+        .type = e->where->type,
+        .start = {.kind = e->where->start, .id = e->where->id},
+        .transient = e->where->transient,
+        .events = &sub_events,
+        .ctx = sub,
+        .create = !e->where->never_create};
     e->status = sub->bed->broker->ops->consumer_open(
         sub->bed->broker, sub->bed->workers[sub->worker], &params, &sub->consumer, &err);
 }
@@ -321,6 +336,16 @@ void hulse_sub_wait_settled(struct bed_sub *sub, uint32_t count)
     struct sub_count c = {.sub = sub, .count = count};
     hulse_bed_until(sub->bed, sub->worker, sub_is_settled, &c);
     assert_int_equal(sub->settled, count);
+}
+
+static bool sub_has_caught_up(void *arg)
+{
+    return ((struct bed_sub *)arg)->caught_up != 0;
+}
+
+void hulse_sub_wait_caught_up(struct bed_sub *sub)
+{
+    hulse_bed_until(sub->bed, sub->worker, sub_has_caught_up, sub);
 }
 
 /* ---- errands ---- */

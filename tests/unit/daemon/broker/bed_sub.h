@@ -30,6 +30,9 @@ struct bed_sub {
     uint32_t settled; /* of its verdicts */
     hulse_status failed_with;
     uint32_t ends_of_topic;
+    uint32_t caught_up;
+    bool has_reach;
+    struct broker_reach reach;
     uint32_t active;
     uint32_t inactive;
     uint32_t errands;          /* done */
@@ -54,6 +57,7 @@ struct bed_where {
     const char *subscription;
     enum broker_subscription type;
     enum broker_position_kind start;
+    struct broker_id id; /* of a start that has one */
     bool never_create;
     bool transient;
 };
@@ -62,6 +66,8 @@ hulse_status hulse_sub_open(struct bed *bed, struct bed_sub *sub, const struct b
 void hulse_sub_permit(struct bed_sub *sub, uint32_t count);
 /* Waits until `count` messages have ever come. */
 void hulse_sub_wait(struct bed_sub *sub, uint32_t count);
+/* Waits until it has heard that it has caught up. */
+void hulse_sub_wait_caught_up(struct bed_sub *sub);
 /* How many have come by now. */
 uint32_t hulse_sub_count(struct bed_sub *sub);
 /* By index in messages. */

@@ -14,7 +14,7 @@ static const struct conformance_case *const groups[] = {hulse_conformance_produc
 
 #define TRIED                                                                                      \
     (BROKER_CAN_CONSUME | BROKER_CAN_STATS | BROKER_CAN_ADMIN | BROKER_CAN_DURABLE |               \
-     BROKER_CAN_DEDUP)
+     BROKER_CAN_DEDUP | BROKER_CAN_START_ID)
 
 static bool applies(const struct conformance_case *c, uint32_t capabilities)
 {

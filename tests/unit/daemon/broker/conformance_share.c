@@ -115,6 +115,69 @@ static void readers_have_no_subscription(struct bed *bed, const struct conforman
     hulse_pub_close(&pub);
 }
 
+static void a_reader_catches_up(struct bed *bed, const struct conformance_place *place)
+{
+    char topic[128];
+    struct bed_pub pub = {.id = 1};
+    struct bed_sub reader;
+    hulse_bed_topic(bed, place->owner, "catches-up", topic, sizeof(topic));
+    struct bed_where where = at(topic, place->sub, "", BROKER_READER);
+    assert_int_equal(hulse_sub_open(bed, &reader, &where), HULSE_OK);
+    hulse_sub_wait_caught_up(&reader); /* with nothing */
+    assert_int_equal(reader.count, 0);
+    assert_int_equal(hulse_pub_open(bed, &pub, place->pub, topic), HULSE_OK);
+    hulse_pub_send(&pub, 3, 8);
+    hulse_pub_wait(&pub);
+    struct bed_sub again;
+    where.start = BROKER_EARLIEST;
+    assert_int_equal(hulse_sub_open(bed, &again, &where), HULSE_OK);
+    if (again.has_reach) {
+        /* It keeps them, so they come first, and it is told when they have their verdict. */
+        assert_true(again.reach.has_last);
+        assert_int_equal(again.reach.last.ledger, pub.last_id.ledger);
+        assert_int_equal(again.reach.last.entry, pub.last_id.entry);
+        hulse_sub_permit(&again, 3);
+        hulse_sub_wait(&again, 3);
+        assert_int_equal(again.caught_up, 0);
+        hulse_sub_ack_all(&again);
+    }
+    hulse_sub_wait_caught_up(&again);
+    hulse_pub_close(&pub);
+    hulse_sub_close(&again, false);
+    hulse_sub_close(&reader, false);
+}
+
+static void begins_behind_an_id(struct bed *bed, const struct conformance_place *place)
+{
+    char topic[128];
+    struct bed_pub pub = {.id = 1};
+    struct bed_sub first;
+    struct bed_sub second;
+    hulse_bed_topic(bed, place->owner, "begins-behind", topic, sizeof(topic));
+    struct bed_where where = at(topic, place->sub, "", BROKER_READER);
+    assert_int_equal(hulse_sub_open(bed, &first, &where), HULSE_OK);
+    hulse_sub_permit(&first, 3);
+    assert_int_equal(hulse_pub_open(bed, &pub, place->pub, topic), HULSE_OK);
+    hulse_pub_send(&pub, 3, 8);
+    hulse_pub_wait(&pub);
+    hulse_sub_wait(&first, 3);
+    where.start = BROKER_AFTER_ID;
+    where.id = first.messages[0].d->id;
+    assert_int_equal(hulse_sub_open(bed, &second, &where), HULSE_OK);
+    hulse_sub_permit(&second, 3);
+    hulse_sub_wait(&second, 2);
+    assert_int_equal(second.messages[0].number, 1);
+    hulse_sub_close(&second, false);
+    where.id = first.reach.behind;
+    assert_int_equal(hulse_sub_open(bed, &second, &where), HULSE_OK);
+    hulse_sub_permit(&second, 3);
+    hulse_sub_wait(&second, 3);
+    assert_int_equal(second.messages[0].number, 0);
+    hulse_pub_close(&pub);
+    hulse_sub_close(&second, false);
+    hulse_sub_close(&first, false);
+}
+
 static void unsubscribing_forgets(struct bed *bed, const struct conformance_place *place)
 {
     char topic[128];
@@ -216,6 +279,8 @@ const struct conformance_case hulse_conformance_share[] = {
     {"each subscription gets all", CAN, 0, each_subscription_gets_all},
     {"exclusive is exclusive, and types do not mix", CAN, 0, exclusive_is_exclusive},
     {"readers have no subscription", CAN, 0, readers_have_no_subscription},
+    {"a reader is told when it has caught up", CAN, 0, a_reader_catches_up},
+    {"a reader begins behind an id", CAN | BROKER_CAN_START_ID, 0, begins_behind_an_id},
     {"unsubscribing forgets the subscription", CAN, 0, unsubscribing_forgets},
     {"subscriptions go with close and with the last consumer",
      LOOK,

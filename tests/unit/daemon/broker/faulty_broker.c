@@ -6,6 +6,12 @@
 
 #include "tests/unit/daemon/broker/faulty_objects.h"
 
+static uint32_t store_figures(const struct broker *b, struct broker_figure *out)
+{
+    const struct faulty *f = (const struct faulty *)(const void *)b;
+    return f->inner->ops->store_figures(f->inner, out);
+}
+
 static bool healthy(const struct broker *b)
 {
     const struct faulty *f = hulse_faulty_of(b);
@@ -34,6 +40,7 @@ static const struct broker_ops ops = {.type = "faulty",
                                       .schema_get = hulse_faulty_schema,
                                       .schema_put = hulse_faulty_schema,
                                       .admin = hulse_faulty_admin,
+                                      .store_figures = store_figures,
                                       .healthy = healthy};
 
 struct broker *hulse_faulty_create(struct broker *inner, enum fault fault)
@@ -108,6 +115,7 @@ static const char *const names[FAULTS] = {NAME(FAULT_NONE),
                                           NAME(FAULT_READER_SUBSCRIBES),
                                           NAME(FAULT_CONSUMER_UNTOLD),
                                           NAME(FAULT_CONSUMER_TOLD_TWICE),
+                                          NAME(FAULT_CAUGHT_UP_UNTOLD),
                                           NAME(FAULT_END_UNTOLD),
                                           NAME(FAULT_END_EARLY),
                                           NAME(FAULT_LOOKUP_LIES),

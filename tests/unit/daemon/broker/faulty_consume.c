@@ -38,10 +38,11 @@ static void forget(struct faulty_consumer *c, const struct broker_delivery *d)
 
 /* ---- events of the inner one ---- */
 
-static void opened(void *ctx, hulse_status status, const char *text)
+static void
+opened(void *ctx, hulse_status status, const char *text, const struct broker_reach *reach)
 {
     struct faulty_consumer *c = ctx;
-    c->base.events->opened(c->base.ctx, status, text);
+    c->base.events->opened(c->base.ctx, status, text, reach);
     if (status != HULSE_OK) {
         free(c);
     }
@@ -106,6 +107,14 @@ static void settled(void *ctx, uint32_t count)
     c->base.events->settled(c->base.ctx, c->fault == FAULT_SETTLED_TWICE ? 2 * count : count);
 }
 
+static void caught_up(void *ctx)
+{
+    struct faulty_consumer *c = ctx;
+    if (c->fault != FAULT_CAUGHT_UP_UNTOLD) {
+        c->base.events->caught_up(c->base.ctx);
+    }
+}
+
 static void end_of_topic(void *ctx)
 {
     struct faulty_consumer *c = ctx;
@@ -137,6 +146,7 @@ static const struct broker_consumer_events events = {.opened = opened,
                                                      .message = message,
                                                      .failed = failed,
                                                      .settled = settled,
+                                                     .caught_up = caught_up,
                                                      .end_of_topic = end_of_topic,
                                                      .done = done};
 

@@ -112,8 +112,9 @@ static void c_hear(const struct taker *t, enum event e)
     hear(e);
 }
 
-static void c_opened(void *ctx, hulse_status st, const char *text)
+static void c_opened(void *ctx, hulse_status st, const char *text, const struct broker_reach *reach)
 {
+    (void)reach;
     (void)text;
     assert_int_equal(st, HULSE_OK);
     c_hear(ctx, C_OPENED);

@@ -28,12 +28,19 @@ struct front {
     uint64_t settled;
     struct broker_delivery *last;
     struct broker_delivery *ended;
+    const struct broker_reach *reach;
+    unsigned caught_up;
     uint64_t room_in_event; /* asked for again, inside the event */
 };
 
-static void opened(void *ctx, hulse_status status, const char *text, uint32_t verdicts)
+static void opened(void *ctx,
+                   hulse_status status,
+                   const char *text,
+                   uint32_t verdicts,
+                   const struct broker_reach *reach)
 {
     struct front *front = ctx;
+    front->reach = reach;
     assert_non_null(front->subscriber);
     assert_string_equal(text,
                         status == HULSE_UNSUPPORTED ? "refused by the fake" : "text of the fake");
@@ -73,8 +80,16 @@ static void settled(void *ctx, uint64_t call)
     front->settled = call;
 }
 
-static const struct subscriber_events events = {
-    .opened = opened, .message = message, .failed = failed, .settled = settled};
+static void caught_up(void *ctx)
+{
+    ((struct front *)ctx)->caught_up += 1;
+}
+
+static const struct subscriber_events events = {.opened = opened,
+                                                .message = message,
+                                                .failed = failed,
+                                                .settled = settled,
+                                                .caught_up = caught_up};
 
 static int setup(void **state)
 {
@@ -135,6 +150,37 @@ static void test_opens(void **state)
     assert_int_equal(open_as(&front, "", BROKER_READER), HULSE_OK);
     hulse_subscriber_close(&front.subscriber, false);
     assert_false(fake.unsubscribed);
+}
+
+/* Where a reader goes on, and what its broker says of it, pass through. */
+static void test_a_reader(void **state)
+{
+    struct error err = {0};
+    struct front front = {0};
+    const struct broker_id after = {.ledger = 7, .entry = 8, .batch = -1};
+    const struct subscriber_params params = {.flow = &flow,
+                                             .who = &me,
+                                             .topic = "orders",
+                                             .subscription = "",
+                                             .name = "r",
+                                             .type = BROKER_READER,
+                                             .after = &after,
+                                             .events = &events,
+                                             .ctx = &front};
+    (void)state;
+    fake.has_reach = true;
+    fake.reach.behind = after;
+    assert_int_equal(hulse_subscriber_open(&front.subscriber, &params, &err), HULSE_OK);
+    assert_int_equal(fake.start.kind, BROKER_AFTER_ID);
+    assert_int_equal(fake.start.id.ledger, 7);
+    assert_int_equal(fake.start.id.entry, 8);
+    assert_ptr_equal(front.reach, &fake.reach);
+    fake.consumer.events->caught_up(fake.consumer.ctx);
+    assert_int_equal(front.caught_up, 1);
+    hulse_subscriber_close(&front.subscriber, false);
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
+    assert_int_equal(fake.start.kind, BROKER_LATEST);
+    hulse_subscriber_close(&front.subscriber, false);
 }
 
 static void test_refusals(void **state)
@@ -372,6 +418,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_opens, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_reader, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_size_is_one_at_a_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_message_larger_than_the_room, setup, teardown),

@@ -41,9 +41,14 @@ struct front {
 };
 static struct front front;
 
-static void opened(void *ctx, hulse_status status, const char *text, uint32_t verdicts)
+static void opened(void *ctx,
+                   hulse_status status,
+                   const char *text,
+                   uint32_t verdicts,
+                   const struct broker_reach *reach)
 {
     struct front *f = ctx;
+    (void)reach;
 
     f->opened += 1;
     f->status = status;
@@ -62,7 +67,7 @@ static void producer_opened(void *ctx,
                             const struct broker_limits *limits)
 {
     (void)limits;
-    opened(ctx, status, text, HULSE_VERDICTS_ALWAYS);
+    opened(ctx, status, text, HULSE_VERDICTS_ALWAYS, NULL);
 }
 
 static void message(void *ctx, struct broker_delivery *d)

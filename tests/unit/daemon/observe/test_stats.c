@@ -78,6 +78,7 @@ static json_t *compose(void)
     hulse_stats_topic(&s, "persistent://public/default/zebra", topic_there, COUNT_OF(topic_there));
     hulse_stats_broker(&s, "local", "local", true);
     hulse_stats_broker(&s, "null", "null", false);
+    hulse_stats_store(&s, "local", topic_here, COUNT_OF(topic_here));
     return hulse_stats_finish(&s, &head);
 }
 
@@ -109,6 +110,10 @@ static void test_keys_of_the_contract(void **state)
     assert_int_equal(number(stats, "config_reload_failed"), 1);
     assert_true(json_is_array(json_object_get(stats, "topics")));
     assert_true(json_is_array(json_object_get(stats, "brokers")));
+    const json_t *stores = json_object_get(stats, "stores");
+    assert_int_equal(json_array_size(stores), 1);
+    assert_string_equal(string(json_array_get(stores, 0), "broker"), "local");
+    assert_int_equal(number(json_array_get(stores, 0), "published"), 10);
     assert_true(json_is_object(json_object_get(stats, "memory")));
     json_decref(stats);
 }

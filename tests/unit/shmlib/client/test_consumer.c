@@ -416,6 +416,48 @@ static void test_the_request_says_what_the_options_say(void **state)
     assert_null(c);
 }
 
+/* Where an end is known the message itself ends it, else the daemon's word, in its place. */
+static void test_a_reader_knows_when_it_has_caught_up(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    struct hulse_message m = {.size = sizeof(m)};
+    struct hulse_delivery_header skip = {.type = HULSE_RECORD_SKIP,
+                                         .flags = HULSE_RECORD_CAUGHT_UP};
+    hulse_consumer *c = NULL;
+
+    pair->d->features |= HULSE_FEATURE_READER;
+    pair->d->reader = (struct hulse_ctl_reader){.end_ledger = 5, .end_entry = 2, .end_batch = -1};
+    for (unsigned end_known = 0; end_known < 2; end_known++) {
+        pair->d->reader.flags = end_known != 0 ? HULSE_READER_END : 0;
+        c = open_reader(pair, 0, &ch);
+        deliver(pair, ch, 1, "one");
+        assert_int_equal(hulse_reader_caught_up(c), HULSE_AGAIN);
+        assert_int_equal(hulse_next(c, &m), HULSE_OK);
+        assert_int_equal(hulse_reader_caught_up(c), HULSE_AGAIN);
+        if (end_known == 0) {
+            hulse_fake_channel_deliver(ch, &skip, "", NULL);
+            deliver(pair, ch, 3, "three");
+        } else {
+            deliver(pair, ch, 2, "two");
+        }
+        assert_int_equal(hulse_reader_caught_up(c), HULSE_AGAIN); /* not handed out yet */
+        assert_int_equal(hulse_next(c, &m), HULSE_OK);
+        assert_int_equal(hulse_reader_caught_up(c), HULSE_OK);
+        assert_int_equal(hulse_next(c, &m), HULSE_AGAIN);
+        assert_int_equal(hulse_reader_caught_up(c), HULSE_OK);
+        assert_int_equal(hulse_consumer_close(&c, 0), HULSE_OK);
+    }
+    assert_int_equal(hulse_reader_caught_up(NULL), HULSE_INVAL);
+    c = open_consumer(pair, NULL, &ch);
+    assert_int_equal(hulse_reader_caught_up(c), HULSE_INVAL);
+    assert_int_equal(hulse_consumer_close(&c, 0), HULSE_OK);
+    pair->d->features = 0; /* an older one answers CONSUMER */
+    c = open_reader(pair, 0, &ch);
+    assert_int_equal(hulse_reader_caught_up(c), HULSE_UNSUPPORTED);
+    assert_int_equal(hulse_consumer_close(&c, 0), HULSE_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +472,7 @@ int main(void)
         PAIR_TEST(test_a_wait_ends_with_the_message),
         PAIR_TEST(test_sources_have_the_names_that_were_announced),
         PAIR_TEST(test_more_sources_than_there_is_room_for_fail_the_handle),
+        PAIR_TEST(test_a_reader_knows_when_it_has_caught_up),
         PAIR_TEST(test_the_request_says_what_the_options_say),
     };
 

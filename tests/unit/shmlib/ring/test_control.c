@@ -35,6 +35,7 @@ static const struct expected all[] = {
     {HULSE_CTL_PRODUCER, 48, 0, {40}, {255}, {42, 43, 44, 45, 46, 47}},
     {HULSE_CTL_OPEN_CONSUMER, 32, 0, {24, 26, 28}, {1024, 255, 255}, {30, 31}},
     {HULSE_CTL_CONSUMER, 40, 0, {32}, {1024}, {34, 35, 36, 37, 38, 39}},
+    {HULSE_CTL_READER, 80, 0, {72}, {1024}, {76, 77, 78, 79}},
     {HULSE_CTL_CLOSE_HANDLE, 16, 0, {0}, {0}, {0}},
     {HULSE_CTL_OK, 16, 0, {0}, {0}, {0}},
     {HULSE_CTL_ERR, 16, 0, {12}, {512}, {14, 15}},
@@ -232,7 +233,7 @@ static void test_builder_never_overflows(void **state)
     assert_int_equal(p.len, 0);
     hulse_packet_append(&p, text, 1);
     assert_int_equal(p.len, 0);
-    hulse_packet_begin(&p, HULSE_CTL_STATS + 1, 1, &fixed);
+    hulse_packet_begin(&p, HULSE_CTL_READER + 1, 1, &fixed);
     assert_int_equal(p.len, 0);
 }
 

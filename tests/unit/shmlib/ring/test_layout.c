@@ -194,6 +194,7 @@ static void dump_record_numbers(void)
     NUMBER(HULSE_RECORD_NO_BATCH);
     NUMBER(HULSE_RECORD_LAST_ATTEMPT);
     NUMBER(HULSE_RECORD_LEFT_OUT);
+    NUMBER(HULSE_RECORD_CAUGHT_UP);
     NUMBER(HULSE_PUBLISH_FLAGS);
     NUMBER(HULSE_VERDICT_ACK);
     NUMBER(HULSE_VERDICT_NACK);
@@ -314,6 +315,24 @@ static void dump_channels(void)
     MEMBER(hulse_ctl_open_consumer, reserved);
 }
 
+static void dump_reader(void)
+{
+    SIZE(hulse_ctl_reader);
+    MEMBER(hulse_ctl_reader, head);
+    MEMBER(hulse_ctl_reader, handle);
+    MEMBER(hulse_ctl_reader, verdicts);
+    MEMBER(hulse_ctl_reader, handle_id);
+    MEMBER(hulse_ctl_reader, behind_ledger);
+    MEMBER(hulse_ctl_reader, behind_entry);
+    MEMBER(hulse_ctl_reader, end_ledger);
+    MEMBER(hulse_ctl_reader, end_entry);
+    MEMBER(hulse_ctl_reader, behind_batch);
+    MEMBER(hulse_ctl_reader, end_batch);
+    MEMBER(hulse_ctl_reader, topic_len);
+    MEMBER(hulse_ctl_reader, flags);
+    MEMBER(hulse_ctl_reader, reserved);
+}
+
 static void dump_handles(void)
 {
     SIZE(hulse_ctl_consumer);
@@ -416,6 +435,7 @@ static void dump_control_numbers(void)
     NUMBER(HULSE_CTL_FLUSH);
     NUMBER(HULSE_CTL_SEEK);
     NUMBER(HULSE_CTL_STATS);
+    NUMBER(HULSE_CTL_READER);
     NUMBER(HULSE_EVENT_HANDLE_FAILED);
     NUMBER(HULSE_EVENT_RECONNECTING);
     NUMBER(HULSE_EVENT_FENCED);
@@ -427,7 +447,10 @@ static void dump_control_numbers(void)
     NUMBER(HULSE_FEATURE_FRAGMENTS);
     NUMBER(HULSE_FEATURE_RESUME);
     NUMBER(HULSE_FEATURE_GROUPS);
+    NUMBER(HULSE_FEATURE_READER);
     NUMBER(HULSE_HELLO_RESUME);
+    NUMBER(HULSE_READER_BEHIND);
+    NUMBER(HULSE_READER_END);
 }
 
 static void dump_statuses(void)
@@ -490,6 +513,7 @@ static void make_dump(void)
     dump_channels();
     dump_handles();
     dump_attach();
+    dump_reader();
     dump_control_numbers();
     dump_statuses();
     dump_outcomes();

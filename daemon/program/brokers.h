@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * brokers - the brokers of a configuration, made before the workers and destroyed after them.
+ *
+ * Threads: main.
+ */
+#ifndef HULSE_PROGRAM_BROKERS_H
+#define HULSE_PROGRAM_BROKERS_H
+
+#include "daemon/config/config.h"
+#include "daemon/flow/flow.h"
+
+struct store;
+
+/* In the order of the configuration, which has checked that the default one is among them. */
+hulse_status hulse_brokers_make(const struct config *config, struct flow *flow, struct error *err);
+void hulse_brokers_destroy(const struct config *config, struct flow *flow);
+/* The default broker's, else the first that there is; NULL: there is none. */
+struct store *hulse_brokers_store(const struct config *config, const struct flow *flow);
+
+#endif
