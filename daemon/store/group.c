@@ -61,8 +61,11 @@ hulse_status hulse_group_judge(struct store *s, const struct store_request *rq, 
     return HULSE_OK;
 }
 
-/* Is something of this name created in the group already? It has no id before the group ends. */
-static bool created_twice(const struct writer *w, const struct store_request *rq)
+/*
+ * Names are looked up in the state, which knows nothing of the group yet: who creates something comes behind one
+ * that has created the same, and behind one that may have freed the name.
+ */
+static bool name_is_in_doubt(const struct writer *w, const struct store_request *rq)
 {
     if (rq->kind != STORE_TOPIC_CREATE && rq->kind != STORE_SUBSCRIPTION_CREATE) {
         return false;
@@ -73,7 +76,12 @@ static bool created_twice(const struct writer *w, const struct store_request *rq
             return true;
         }
     }
-    return w->created >= CREATED_MAX;
+    return w->deleted || w->created >= CREATED_MAX;
+}
+
+static bool deletes(const struct store_request *rq)
+{
+    return rq->kind == STORE_TOPIC_DELETE || rq->kind == STORE_SUBSCRIPTION_DELETE;
 }
 
 /* What is created gets its id; one that is there already keeps it. */
@@ -242,7 +250,7 @@ enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
         return GROUP_TAKEN;
     }
     if (w->entry_count == STORE_GROUP_MAX || w->bodies_used >= APPENDER_GROUP_BYTES ||
-        created_twice(w, rq)) {
+        name_is_in_doubt(w, rq)) {
         return GROUP_CLOSED;
     }
     if (length != 0) {
@@ -259,6 +267,7 @@ enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
     }
     const int failed = length == 0 ? 0 : put_frame(s, entry);
     w->entry_count++;
+    w->deleted = w->deleted || deletes(rq);
     if (failed != 0) {
         hulse_store_fail(s, "write", failed);
     }
@@ -325,6 +334,7 @@ void hulse_group_end(struct store *s)
     w->entry_count = 0;
     w->bodies_used = 0;
     w->created = 0;
+    w->deleted = false;
     hulse_store_announce(&w->answered);
 }
 

@@ -53,6 +53,7 @@ struct writer {
     struct group_entry *entries;
     uint32_t entry_count;
     uint32_t created; /* topics and subscriptions in the group */
+    bool deleted;     /* so is the end of one */
     uint8_t *bodies;  /* of the group's control records */
     size_t bodies_used;
     size_t bodies_room;

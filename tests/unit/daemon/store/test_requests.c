@@ -84,6 +84,54 @@ static void test_what_is_created_twice_is_one(void **state)
     hulse_bed_fini(&bed);
 }
 
+/* Ended and made anew at once, many times over: each is there, under an id of its own. */
+static void test_a_name_is_free_for_who_comes_behind_its_end(void **state)
+{
+    enum { ROUNDS = 20 };
+    struct bed bed;
+    struct bed_request *gone[ROUNDS];
+    struct bed_request *made[ROUNDS];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    uint64_t topic = hulse_bed_topic(&bed, "t");
+    uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        const bool whole = i % 2 == 0;
+        gone[i] =
+            hulse_bed_request_new(&bed, whole ? STORE_TOPIC_DELETE : STORE_SUBSCRIPTION_DELETE);
+        made[i] =
+            hulse_bed_request_new(&bed, whole ? STORE_TOPIC_CREATE : STORE_SUBSCRIPTION_CREATE);
+        gone[i]->rq.topic = topic;
+        gone[i]->rq.subscription = sub;
+        made[i]->rq.topic = topic;
+        made[i]->rq.name = whole ? "t" : "s";
+        hulse_store_submit(&bed.client, &gone[i]->rq);
+        hulse_store_submit(&bed.client, &made[i]->rq);
+        assert_int_equal(hulse_bed_finish(&bed, made[i]), HULSE_OK);
+        assert_int_equal(gone[i]->rq.status, HULSE_OK);
+        if (whole) {
+            assert_int_not_equal(made[i]->rq.topic, topic);
+            topic = made[i]->rq.topic;
+            sub = hulse_bed_subscription(&bed, topic, "s", 0);
+        } else {
+            assert_int_not_equal(made[i]->rq.subscription, sub);
+            sub = made[i]->rq.subscription;
+        }
+        hulse_bed_publish(&bed, topic, i, i + 1, 100);
+        hulse_bed_request_free(gone[i]);
+        hulse_bed_request_free(made[i]);
+    }
+    hulse_bed_crash(&bed);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(bed.report.topics, 1);
+    assert_int_equal(bed.report.subscriptions, 1);
+    assert_int_equal(hulse_bed_count(&bed, topic, ROUNDS - 2, ROUNDS), 2);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
 static void test_a_transient_subscription_is_written_nowhere(void **state)
 {
     struct bed bed;
@@ -347,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unknown_topics_and_bad_records_are_refused),
         cmocka_unit_test(test_what_is_created_twice_is_one),
+        cmocka_unit_test(test_a_name_is_free_for_who_comes_behind_its_end),
         cmocka_unit_test(test_a_transient_subscription_is_written_nowhere),
         cmocka_unit_test(test_lazy_requests_wait_for_company),
         cmocka_unit_test(test_times_may_be_anything),
