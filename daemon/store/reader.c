@@ -127,6 +127,15 @@ static bool prepare_next(struct store *s)
     return true;
 }
 
+/* How long until something that failed is tried again; 0: nothing did. */
+static uint64_t patience_ns(const struct store *s)
+{
+    if (s->reader.failed_ns != 0) {
+        return RETRY_NS;
+    }
+    return s->reader.state_failed_ns != 0 ? STORE_STATE_RETRY_NS : 0;
+}
+
 /* ---- the thread -------------------------------------------------------------------------- */
 
 void *hulse_store_reader_run(void *store)
@@ -145,7 +154,7 @@ void *hulse_store_reader_run(void *store)
         if (stopping) {
             break;
         }
-        rest(s, s->reader.failed_ns != 0 ? RETRY_NS : 0, false);
+        rest(s, patience_ns(s), false);
     }
     hulse_log_thread_detach();
     return NULL;

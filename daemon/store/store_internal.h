@@ -28,6 +28,8 @@
 #define STORE_COPY_BYTES                                                                           \
     (UINT64_C(256) << 20) /* of log between two copies, when nobody waits for one */
 
+#define STORE_STATE_RETRY_NS UINT64_C(1000000000) /* after a commit or a copy that failed */
+
 /* Requests one behind the other by their links; the owner's alone. */
 struct request_list {
     struct store_request *first;
@@ -69,6 +71,8 @@ struct reader {
     pthread_t thread;
     struct image image;
     uint64_t failed_ns; /* the next segment could not be prepared then; 0: it could */
+    uint64_t state_failed_ns; /* the last commit or copy failed then; 0: it did not */
+    bool commit_failed;       /* it was the commit */
 };
 
 struct store_counts {
@@ -101,6 +105,7 @@ struct store {
     struct checkpoint *checkpoint; /* made and not yet taken by the reader */
     uint64_t checkpoint_lsn;
     bool committing;     /* the reader has one */
+    bool commit_wanted;  /* by the reader: one is due, whatever has come since the last */
     uint64_t committed;  /* lsn of the last one that is in the database */
     struct state_db *db; /* the reader's; before and after main's */
 
