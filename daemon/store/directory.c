@@ -301,9 +301,10 @@ hulse_status hulse_directory_begin(struct directory *d, uint32_t epoch, struct e
     if (unlinkat(d->fd, "clean", 0) != 0 && errno != ENOENT) {
         return refuse(err, errno, "directory", "clean");
     }
-    int failed = ftruncate(d->lock_fd, 0) == 0 ? 0 : errno;
-    if (failed == 0) {
-        failed = d->io->write(d->lock_fd, text, strlen(text), 0);
+    /* Over the old text, so that a full disk has room for it. */
+    int failed = d->io->write(d->lock_fd, text, strlen(text), 0);
+    if (failed == 0 && ftruncate(d->lock_fd, (off_t)strlen(text)) != 0) {
+        failed = errno;
     }
     if (failed == 0) {
         failed = d->io->sync_all(d->lock_fd);

@@ -158,7 +158,7 @@ static int put_frame(struct store *s, struct group_entry *entry)
 
 /* ---- room -------------------------------------------------------------------------------- */
 
-static void note_full(struct store *s, bool full)
+void hulse_group_note_full(struct store *s, bool full)
 {
     s->writer.full = full;
     /* Relaxed because it is a figure. */
@@ -176,7 +176,10 @@ static enum group_rc grow(struct store *s, bool message)
     const bool entered = may && hulse_space_enter_next(&s->space, &seg);
     const uint64_t used = s->space.used_count;
     (void)pthread_mutex_unlock(&s->lock);
-    note_full(s, !may);
+    /* That control records have room does not say that messages have some. */
+    if (message || !may) {
+        hulse_group_note_full(s, !may);
+    }
     /* Relaxed because it is a wish. */
     atomic_store_explicit(&s->hurry, may && !entered ? 1 : 0, memory_order_relaxed);
     if (!entered) {
@@ -202,7 +205,7 @@ static void leave_raw(struct store *s)
 {
     struct writer *w = &s->writer;
 
-    if (!w->end.seg.raw || w->end.begun) {
+    if (!w->end.seg.raw) {
         return;
     }
     (void)pthread_mutex_lock(&s->lock);
@@ -218,18 +221,23 @@ static enum group_rc make_room(struct store *s, uint32_t length, bool message)
 {
     struct appender *end = &s->writer.end;
 
-    leave_raw(s);
+    if (!end->begun) {
+        leave_raw(s);
+        (void)pthread_mutex_lock(&s->lock);
+        s->writer.takes_messages = hulse_space_takes_messages(&s->space);
+        (void)pthread_mutex_unlock(&s->lock);
+    }
     if (hulse_appender_group_full(end, length)) {
         return GROUP_CLOSED;
     }
     if (end->seg.fd >= 0 && hulse_appender_fits(end, length)) {
-        if (!message || s->space.used_count + SPACE_RESERVE <= s->space.files_max) {
+        if (!message || s->writer.takes_messages) {
             return GROUP_TAKEN;
         }
         if (end->begun) {
             return GROUP_CLOSED;
         }
-        note_full(s, true);
+        hulse_group_note_full(s, true);
         return GROUP_NO_ROOM;
     }
     return end->begun ? GROUP_CLOSED : grow(s, message);

@@ -58,6 +58,36 @@ static hulse_status no_memory(struct error *err, const struct store *s)
     return hulse_fail(err, HULSE_NO_MEMORY, "store %s: no memory", s->path);
 }
 
+/* A new store needs its first segment and the reserve. */
+static hulse_status no_room(struct error *err, const struct store *s, int failed)
+{
+    return hulse_fail(err,
+                      HULSE_IO,
+                      "store %s: cannot be made: its first %u files of %u MiB: %s",
+                      s->path,
+                      SPACE_RESERVE + 1,
+                      s->place.segment_bytes >> 20U,
+                      strerrordesc_np(failed));
+}
+
+/* As far as the disk has room; the reader tries again later. 0, or the error number. */
+static int make_reserve(struct store *s)
+{
+    int failed = 0;
+
+    for (size_t i = 0; i < SPACE_RESERVE; i++) {
+        const int rc = hulse_segment_reserve(&s->place, SEGMENT_RESERVE(i));
+        s->reserve[i] = rc == 0;
+        failed = rc != 0 ? rc : failed;
+    }
+    if (failed != 0) {
+        HULSE_LOG_WARNF("store.no_reserve",
+                        hulse_log_str("directory", s->path),
+                        hulse_log_str("error", strerrordesc_np(failed)));
+    }
+    return failed;
+}
+
 static hulse_status prepare(struct store *s, struct error *err)
 {
     const struct file_io *io = s->params.io != NULL ? s->params.io : &hulse_file_io;
@@ -71,11 +101,32 @@ static hulse_status prepare(struct store *s, struct error *err)
     }
     s->place = (struct segment_place){
         .directory = s->directory.log_fd, .segment_bytes = s->directory.segment_bytes, .io = io};
+    const int failed = make_reserve(s);
+    if (failed != 0 && s->directory.fresh) {
+        return no_room(err, s, failed);
+    }
     if (!hulse_appender_init(&s->writer.end, &s->place) ||
         hulse_image_init(&s->reader.image, s->place.segment_bytes, READ_AHEAD) != 0) {
         return no_memory(err, s);
     }
     return HULSE_OK;
+}
+
+/* The file that has the name already, a new one, or one of the reserve when the disk is full. */
+static int make_segment(struct store *s, struct segment *seg)
+{
+    int failed = hulse_segment_reuse(&s->place, seg->number, seg);
+
+    if (failed != 0) {
+        failed = hulse_segment_create(&s->place, seg, NULL);
+    }
+    for (size_t i = 0; failed != 0 && i < SPACE_RESERVE; i++) {
+        if (s->reserve[i]) {
+            failed = hulse_segment_reuse(&s->place, SEGMENT_RESERVE(i), seg);
+            s->reserve[i] = failed != 0;
+        }
+    }
+    return failed;
 }
 
 /* The segment that the log goes on in is opened or made. */
@@ -90,12 +141,33 @@ static int enter(struct store *s, const struct recovery *r)
     } else {
         seg.number = r->last_number + 1;
         offset = BLOCK_BYTES;
-        failed = hulse_segment_create(&s->place, &seg, NULL);
+        failed = make_segment(s, &seg);
     }
     if (failed == 0) {
         failed = hulse_appender_enter(&s->writer.end, &seg, offset);
     }
     hulse_segment_close(&seg);
+    return failed;
+}
+
+/* The epoch's record finds room; 0, or the error number. */
+static int enter_with_room(struct store *s, const struct recovery *r)
+{
+    struct appender *end = &s->writer.end;
+    int failed = enter(s, r);
+
+    if (failed != 0) {
+        return failed;
+    }
+    end->epoch = s->epoch;
+    end->group = r->group;
+    if (!hulse_appender_fits(end, FRAME_HEADER_BYTES + RECORD_EPOCH_BYTES)) {
+        struct segment seg = {.number = end->seg.number + 1, .fd = -1, .epoch = s->epoch};
+        failed = make_segment(s, &seg);
+        if (failed == 0) {
+            failed = hulse_appender_enter(end, &seg, BLOCK_BYTES);
+        }
+    }
     return failed;
 }
 
@@ -109,6 +181,7 @@ sort_files(struct store *s, const struct recovery *r, uint64_t end, struct error
     if (!hulse_space_init(sp, s->params.size_max, s->place.segment_bytes, r->count + 1)) {
         return no_memory(err, s);
     }
+    memcpy(sp->reserve, s->reserve, sizeof(sp->reserve));
     sp->covered = hulse_state_db_covered(s->db);
     s->size_max = sp->files_max * (uint64_t)s->place.segment_bytes;
     for (size_t i = 0; i < r->count; i++) {
@@ -123,10 +196,12 @@ sort_files(struct store *s, const struct recovery *r, uint64_t end, struct error
     }
     hulse_space_add_used(sp, end);
     (void)hulse_space_free(sp, s->state);
-    while (sp->spare_count > 0 && sp->used_count + sp->spare_count > sp->files_max) {
+    while (sp->spare_count > 0 &&
+           sp->used_count + sp->spare_count + SPACE_RESERVE > sp->files_max) {
         (void)hulse_segment_remove(&s->place, sp->spare[--sp->spare_count]);
     }
     atomic_store_explicit(&s->counts.used, sp->used_count, memory_order_relaxed);
+    hulse_group_note_full(s, !hulse_space_takes_messages(sp));
     return HULSE_OK;
 }
 
@@ -144,26 +219,16 @@ static hulse_status begin_epoch(struct store *s, const struct recovery *r, struc
     if (status != HULSE_OK) {
         return status;
     }
-    int failed = enter(s, r);
-    if (failed == 0) {
-        struct appender *end = &s->writer.end;
-        end->epoch = s->epoch;
-        end->group = r->group;
-        hulse_record_encode_epoch(
-            hulse_state_next_topic_id(s->state), hulse_state_next_subscription_id(s->state), body);
-        if (!hulse_appender_fits(end, FRAME_HEADER_BYTES + RECORD_EPOCH_BYTES)) {
-            struct segment seg = {.number = end->seg.number + 1, .fd = -1, .epoch = s->epoch};
-            (void)hulse_segment_remove(&s->place, seg.number);
-            failed = hulse_segment_create(&s->place, &seg, NULL);
-            if (failed == 0) {
-                failed = hulse_appender_enter(end, &seg, BLOCK_BYTES);
-            }
-        }
-    }
+    int failed = enter_with_room(s, r);
+    hulse_record_encode_epoch(
+        hulse_state_next_topic_id(s->state), hulse_state_next_subscription_id(s->state), body);
     if (failed == 0) {
         failed = hulse_group_own_record(s, FRAME_EPOCH, body, sizeof(body));
     }
     s->synced = hulse_appender_lsn(&s->writer.end);
+    if (failed != 0 && s->directory.fresh) {
+        return no_room(err, s, failed);
+    }
     return failed == 0
                ? HULSE_OK
                : hulse_fail(

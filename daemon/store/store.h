@@ -131,7 +131,7 @@ struct store_figures {
     uint64_t parked; /* messages that wait for space now */
     uint64_t checkpoints;
     uint64_t reads;
-    bool full;
+    bool full; /* of the disk, or of size_max: messages wait, control records do not */
 };
 
 void hulse_store_figures(const struct store *s, struct store_figures *out);

@@ -62,6 +62,7 @@ struct writer {
     struct store_client *answered; /* have answers that are not announced */
     uint64_t checkpoint_lsn;       /* of the last one made */
     bool full;                     /* something waits until segments are free */
+    bool takes_messages;           /* the segment in use, in this group */
     bool look_for_space;           /* after a rotation, and news of the reader */
     bool changed;                  /* something was acknowledged, trimmed, deleted */
     uint32_t news;                 /* seen of store.news */
@@ -70,7 +71,8 @@ struct writer {
 struct reader {
     pthread_t thread;
     struct image image;
-    uint64_t failed_ns; /* the next segment could not be prepared then; 0: it could */
+    uint64_t failed_ns;       /* a file could not be made then; 0: it could */
+    bool reuse_failed;        /* it was there already */
     uint64_t state_failed_ns; /* the last commit or copy failed then; 0: it did not */
     bool commit_failed;       /* it was the commit */
 };
@@ -92,6 +94,7 @@ struct store {
     struct directory directory;
     struct segment_place place;
     uint32_t epoch;
+    bool reserve[SPACE_RESERVE]; /* found or made by the open */
     uint64_t size_max;
     bool running;
 

@@ -46,9 +46,19 @@ static int bad_sync(int fd)
     return error != 0 ? error : hulse_file_io.sync(fd);
 }
 
+/* A file that has its space needs none. */
+static bool has_space(int fd, uint64_t bytes)
+{
+    struct stat info;
+
+    assert_int_equal(fstat(fd, &info), 0);
+    return (uint64_t)info.st_size >= bytes && (uint64_t)info.st_blocks * 512 >= bytes;
+}
+
 static int bad_allocate(int fd, uint64_t bytes)
 {
-    const int error = atomic_load_explicit(&allocate_error, memory_order_relaxed);
+    const int error =
+        has_space(fd, bytes) ? 0 : atomic_load_explicit(&allocate_error, memory_order_relaxed);
 
     if (error != 0) {
         atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
@@ -142,6 +152,7 @@ static void test_a_full_disk_makes_messages_wait(void **state)
     begin(&bed);
     hulse_bed_open(&bed, true);
     const uint64_t topic = hulse_bed_topic(&bed, "t");
+    assert_int_not_equal(hulse_bed_subscription(&bed, topic, "s", 0), 0);
     atomic_store_explicit(&allocate_error, ENOSPC, memory_order_relaxed);
     const uint64_t before = bed.done;
     for (uint64_t i = 0; i < COUNT; i++) {
@@ -160,6 +171,96 @@ static void test_a_full_disk_makes_messages_wait(void **state)
         hulse_bed_request_free(all[i]);
     }
     assert_int_equal(hulse_bed_count(&bed, topic, 0, COUNT), COUNT);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+/* More of them than a segment holds; none of what they name is there. */
+static void acknowledge_much(struct bed *bed, uint64_t topic, uint64_t sub)
+{
+    enum { RANGES = 2000, RECORDS = 40 };
+    struct ranges ranges = {0};
+
+    for (uint64_t i = 0; i < RANGES; i++) {
+        assert_true(hulse_ranges_add(&ranges, 100000 + 2 * i, 100000 + 2 * i + 1));
+    }
+    for (unsigned i = 0; i < RECORDS; i++) {
+        struct bed_request *r = hulse_bed_request_new(bed, STORE_ACK);
+        r->rq.topic = topic;
+        r->rq.subscription = sub;
+        r->rq.ranges = &ranges;
+        assert_int_equal(hulse_bed_do(bed, r), HULSE_OK);
+    }
+    hulse_ranges_clear(&ranges);
+}
+
+static bool is_full(const struct bed *bed)
+{
+    struct store_figures figures;
+
+    hulse_store_figures(bed->store, &figures);
+    return figures.full;
+}
+
+/* Acknowledgements and starts have their room from before; what is acknowledged makes more, without any of the disk's. */
+static void test_a_full_disk_takes_acknowledgements(void **state)
+{
+    enum { COUNT = 400, STARTS = 5 };
+    struct bed bed;
+    struct bed_request *all[COUNT];
+    uint64_t stored = 0;
+
+    (void)state;
+    begin(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+    atomic_store_explicit(&allocate_error, ENOSPC, memory_order_relaxed);
+    assert_false(is_full(&bed));
+    for (uint64_t i = 0; i < COUNT; i++) {
+        all[i] = hulse_bed_message(&bed, topic, i, 10000);
+    }
+    hulse_store_flush(&bed.client);
+    while (!is_full(&bed)) {
+        hulse_bed_turn(&bed);
+    }
+    acknowledge_much(&bed, topic, sub);
+    assert_true(is_full(&bed));
+    for (unsigned i = 0; i < STARTS; i++) {
+        hulse_bed_crash(&bed);
+        hulse_bed_open(&bed, true);
+        acknowledge_much(&bed, topic, sub);
+    }
+    for (uint64_t i = 0; i < COUNT; i++) {
+        stored += all[i]->rq.status == HULSE_OK;
+        hulse_bed_request_free(all[i]);
+    }
+    assert_in_range(stored, 1, COUNT - 1);
+    assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, stored), HULSE_OK);
+    while (is_full(&bed)) {
+        hulse_bed_turn(&bed);
+    }
+    hulse_bed_publish(&bed, topic, COUNT, COUNT + 50, 10000);
+    assert_int_equal(hulse_bed_count(&bed, topic, COUNT, COUNT + 50), 50);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+static void test_a_store_without_room_is_not_made(void **state)
+{
+    struct bed bed;
+    struct error err = {0};
+
+    (void)state;
+    begin(&bed);
+    atomic_store_explicit(&allocate_error, ENOSPC, memory_order_relaxed);
+    assert_false(hulse_bed_try_open(&bed, &err));
+    assert_int_equal(err.status, HULSE_IO);
+    assert_non_null(strstr(err.text, "cannot be made: its first 4 files of 1 MiB"));
+    atomic_store_explicit(&allocate_error, 0, memory_order_relaxed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, 10, 100);
     hulse_bed_stop(&bed);
     hulse_bed_fini(&bed);
 }
@@ -392,6 +493,8 @@ int main(void)
         cmocka_unit_test(test_after_a_failed_sync_nothing_is_stored),
         cmocka_unit_test(test_after_a_failed_write_nothing_is_stored),
         cmocka_unit_test(test_a_full_disk_makes_messages_wait),
+        cmocka_unit_test(test_a_full_disk_takes_acknowledgements),
+        cmocka_unit_test(test_a_store_without_room_is_not_made),
         cmocka_unit_test(test_a_write_without_space_is_repeated),
         cmocka_unit_test(test_a_directory_in_use_is_refused),
         cmocka_unit_test(test_the_lock_of_the_dead_is_waited_for),
