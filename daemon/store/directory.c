@@ -92,10 +92,10 @@ static bool is_dead(uint64_t pid)
  * False: somebody has it, errno says EWOULDBLOCK, or it cannot be had. When who has it is dead, what still
  * holds the lock is a child of it that dies as well.
  */
-static bool take_or_inherit(const struct directory *d, char text[TEXT_BYTES])
+static bool take_or_inherit(const struct directory *d, int fd, char text[TEXT_BYTES])
 {
     for (unsigned tries = 0;; tries++) {
-        const bool taken = flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0;
+        const bool taken = flock(fd, LOCK_EX | LOCK_NB) == 0;
         const int number = errno;
         if (read_text(d->fd, STORE_LOCK_NAME, text) != 0) {
             text[0] = '\0';
@@ -109,25 +109,42 @@ static bool take_or_inherit(const struct directory *d, char text[TEXT_BYTES])
     }
 }
 
+static hulse_status in_use(struct error *err, const char *path, const char *text)
+{
+    const unsigned long long pid = number_behind(text, "process ");
+
+    return pid == 0
+               ? hulse_fail(err,
+                            HULSE_BUSY,
+                            "store %s: another process has it; a directory belongs to one daemon",
+                            path)
+               : hulse_fail(err,
+                            HULSE_BUSY,
+                            "store %s: process %llu has it; a directory belongs to one daemon",
+                            path,
+                            pid);
+}
+
+/* Not every file system can lock a directory. */
+static bool cannot_lock(int number)
+{
+    return number == EBADF || number == EINVAL || number == EOPNOTSUPP;
+}
+
+/* The directory's own lock is there also when somebody has removed the file; it comes first, so that no other is made. */
 static hulse_status take_lock(struct directory *d, const char *path, struct error *err)
 {
     char text[TEXT_BYTES];
 
+    if (!take_or_inherit(d, d->fd, text) && !cannot_lock(errno)) {
+        return errno == EWOULDBLOCK ? in_use(err, path, text) : refuse(err, errno, path, "lock");
+    }
     d->lock_fd = openat(d->fd, STORE_LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (d->lock_fd < 0) {
         return refuse(err, errno, path, "lock");
     }
-    const bool taken = take_or_inherit(d, text);
-    const int number = errno;
-    if (!taken && number == EWOULDBLOCK) {
-        return hulse_fail(err,
-                          HULSE_BUSY,
-                          "store %s: process %llu has it; a directory belongs to one daemon",
-                          path,
-                          (unsigned long long)number_behind(text, "process "));
-    }
-    if (!taken) {
-        return refuse(err, number, path, "lock");
+    if (!take_or_inherit(d, d->lock_fd, text)) {
+        return errno == EWOULDBLOCK ? in_use(err, path, text) : refuse(err, errno, path, "lock");
     }
     d->epoch = (uint32_t)number_behind(text, "epoch ");
     return HULSE_OK;
@@ -263,6 +280,10 @@ hulse_status hulse_directory_open(struct directory *d,
     hulse_status status = open_folder(d, path, err);
     if (status == HULSE_OK) {
         status = take_lock(d, path, err);
+    }
+    if (status == HULSE_OK && faccessat(d->fd, STORE_UNFINISHED_NAME, F_OK, 0) == 0) {
+        status = hulse_fail(
+            err, HULSE_IO, "store %s: a backup that was not finished; make another one", path);
     }
     if (status == HULSE_OK) {
         status = open_log(d, path, err);

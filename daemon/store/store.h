@@ -24,7 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In the directory; locked (flock) as long as somebody has the store. */
+/* In the directory; it and the directory are locked (flock) as long as somebody has the store. */
 #define STORE_LOCK_NAME "lock"
 
 struct store;

@@ -365,6 +365,31 @@ static void test_a_directory_in_use_is_refused(void **state)
     hulse_bed_fini(&bed);
 }
 
+/* Who has the directory has it without the file that says so. */
+static void test_a_directory_without_its_lock_is_in_use(void **state)
+{
+    struct bed bed;
+    struct bed other;
+    char path[256];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    other = bed;
+    hulse_bed_file(&bed, STORE_LOCK_NAME, path, sizeof(path));
+    assert_int_equal(unlink(path), 0);
+    refuses(&other, HULSE_BUSY, "another process has it");
+    put_file(&bed, STORE_LOCK_NAME, "");
+    refuses(&other, HULSE_BUSY, "another process has it");
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, 10, 100);
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 10), 10);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
 static void test_a_newer_directory_is_refused_and_left_alone(void **state)
 {
     static const char newer[] = "hulse store\nversion 2\nsegment_bytes 1048576\nshards 1\n";
@@ -498,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_a_write_without_space_is_repeated),
         cmocka_unit_test(test_a_directory_in_use_is_refused),
         cmocka_unit_test(test_the_lock_of_the_dead_is_waited_for),
+        cmocka_unit_test(test_a_directory_without_its_lock_is_in_use),
         cmocka_unit_test(test_a_newer_directory_is_refused_and_left_alone),
         cmocka_unit_test(test_a_parent_that_is_missing_is_named),
         cmocka_unit_test(test_a_directory_of_somebody_else_is_refused),
