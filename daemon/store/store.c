@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_AHEAD = 256 * 1024, NS_PER_US = 1000 };
+enum { READ_AHEAD = 256 * 1024, NS_PER_US = 1000, NS_PER_MS = 1000000 };
 
 void hulse_store_params_default(struct store_params *out)
 {
@@ -249,6 +249,7 @@ open_state(struct store *s, struct store_report *report, uint64_t *scan_from, st
         report->copy_lost = found.copy_lost;
         *scan_from = found.scan_from;
         s->committed = found.covered;
+        hulse_state_begin_clock(s->state, hulse_clock_ns() / NS_PER_MS);
     }
     return status;
 }

@@ -82,7 +82,8 @@ struct store_subscription_info {
 struct store_handle_info {
     uint8_t handle[STORE_HANDLE_BYTES];
     uint64_t seq;     /* highest stored */
-    uint64_t seen_ms; /* Unix epoch: when it last stored something */
+    uint64_t seen_ms; /* Unix epoch: when it last stored something, for people */
+    uint64_t idle_ms; /* for how long it has not, while a daemon had the store */
 };
 
 struct store_topic_info {

@@ -53,6 +53,47 @@ static void test_what_is_stored_is_read_back(void **state)
     hulse_bed_fini(&bed);
 }
 
+static bool count_handles(void *ctx, const struct store_topic_info *topic)
+{
+    *(uint32_t *)ctx += topic->handle_count;
+    return true;
+}
+
+static uint32_t handles(const struct bed *bed)
+{
+    uint32_t count = 0;
+
+    hulse_store_each_topic(bed->store, count_handles, &count);
+    return count;
+}
+
+/* A daemon that has little to store makes its only checkpoint when it stops: its time counts all the same. */
+static void test_handles_age_in_a_quiet_store(void **state)
+{
+    enum { TTL_MS = 400, PART_US = 150000 };
+    struct bed bed;
+    uint32_t stops = 0;
+
+    (void)state;
+    hulse_bed_init(&bed);
+    bed.params.handle_ttl_ms = TTL_MS;
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, 1, 100);
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(handles(&bed), 1);
+    while (handles(&bed) > 0 && stops < 100) {
+        (void)usleep(PART_US);
+        hulse_bed_stop(&bed);
+        hulse_bed_open(&bed, true);
+        stops++;
+    }
+    assert_in_range(stops, 1, 99);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
 static void test_what_is_stored_survives_a_crash(void **state)
 {
     struct bed bed;
@@ -153,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_empty_directory_opens_and_ends),
         cmocka_unit_test(test_what_is_stored_is_read_back),
+        cmocka_unit_test(test_handles_age_in_a_quiet_store),
         cmocka_unit_test(test_what_is_stored_survives_a_crash),
         cmocka_unit_test(test_the_header_says_how_far_the_log_may_go),
         cmocka_unit_test(test_copies_of_a_header),
