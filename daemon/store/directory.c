@@ -351,7 +351,16 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static bool collect(DIR *dir, uint64_t **list, size_t *count)
+static bool is_file(DIR *dir, const struct dirent *entry)
+{
+    struct stat info;
+
+    return fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(info.st_mode);
+}
+
+/* OK, NO_MEMORY, or IO for what is named like a segment and is no file. */
+static hulse_status collect(DIR *dir, uint64_t **list, size_t *count, struct error *err)
 {
     size_t room = 0;
     const struct dirent *entry = NULL;
@@ -362,17 +371,22 @@ static bool collect(DIR *dir, uint64_t **list, size_t *count)
         if (!hulse_segment_number(entry->d_name, &number)) {
             continue;
         }
+        if (!is_file(dir, entry)) {
+            return hulse_fail(
+                err, HULSE_IO, "store: log/%s is not a file; move it away", entry->d_name);
+        }
         if (*count == room) {
             room = room == 0 ? 64 : 2 * room;
             uint64_t *grown = realloc(*list, room * sizeof(**list));
             if (grown == NULL) {
-                return false;
+                return hulse_fail(
+                    err, HULSE_NO_MEMORY, "store: no memory for its list of segments");
             }
             *list = grown;
         }
         (*list)[(*count)++] = number;
     }
-    return true;
+    return HULSE_OK;
 }
 
 hulse_status hulse_directory_segments(const struct directory *d,
@@ -392,12 +406,12 @@ hulse_status hulse_directory_segments(const struct directory *d,
         (void)close(fd);
         return refuse(err, ENOMEM, "directory", "log");
     }
-    const bool all = collect(dir, out, count);
+    const hulse_status status = collect(dir, out, count, err);
     (void)closedir(dir);
-    if (!all) {
+    if (status != HULSE_OK) {
         free(*out);
         *out = NULL;
-        return hulse_fail(err, HULSE_NO_MEMORY, "store: no memory for its list of segments");
+        return status;
     }
     if (*count > 1) {
         qsort(*out, *count, sizeof(**out), compare);

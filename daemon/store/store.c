@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { READ_AHEAD = 256 * 1024, NS_PER_US = 1000, NS_PER_MS = 1000000 };
 
@@ -129,22 +130,23 @@ static int make_segment(struct store *s, struct segment *seg)
     return failed;
 }
 
-/* The segment that the log goes on in is opened or made. */
+/* The segment that the log goes on in is opened; a new one is made when there is none, or when its end cannot be read. */
 static int enter(struct store *s, const struct recovery *r)
 {
     struct segment seg = {.number = r->end_number, .fd = -1, .epoch = s->epoch, .group = r->group};
-    uint32_t offset = r->end_offset;
-    int failed = 0;
+    int failed = ENODATA;
 
     if (r->end_number != 0) {
         failed = hulse_segment_open(&s->place, &seg, true);
-    } else {
-        seg.number = r->last_number + 1;
-        offset = BLOCK_BYTES;
-        failed = make_segment(s, &seg);
     }
     if (failed == 0) {
-        failed = hulse_appender_enter(&s->writer.end, &seg, offset);
+        failed = hulse_appender_enter(&s->writer.end, &seg, r->end_offset);
+    }
+    if (failed == ENODATA || failed == EBADMSG || failed == EIO) {
+        hulse_segment_close(&seg);
+        seg.number = r->last_number + 1;
+        failed = make_segment(s, &seg);
+        failed = failed == 0 ? hulse_appender_enter(&s->writer.end, &seg, BLOCK_BYTES) : failed;
     }
     hulse_segment_close(&seg);
     return failed;
@@ -268,6 +270,22 @@ static void stay_behind_checkpoint(const struct store *s, struct recovery *r)
     }
 }
 
+/* What segments have lost of their ends, where no index would miss it: a header came to the disk behind the file's size. */
+static void count_cut_off(const struct store *s, const struct recovery *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        struct segment seg = {.number = r->numbers[i], .fd = -1};
+        struct stat info;
+        if (seg.number < r->end_number || hulse_segment_open(&s->place, &seg, false) != 0) {
+            continue;
+        }
+        if (fstat(seg.fd, &info) == 0 && (uint64_t)info.st_size < s->place.segment_bytes) {
+            r->report->damaged_bytes += s->place.segment_bytes - (uint64_t)info.st_size;
+        }
+        hulse_segment_close(&seg);
+    }
+}
+
 static hulse_status load(struct store *s, struct store_report *report, struct error *err)
 {
     struct recovery r = {.report = report};
@@ -286,6 +304,9 @@ static hulse_status load(struct store *s, struct store_report *report, struct er
         r.state = s->state;
         r.ended_in = s->directory.clean ? s->directory.epoch : 0;
         status = hulse_recover(&r, err);
+    }
+    if (status == HULSE_OK) {
+        count_cut_off(s, &r);
     }
     if (status == HULSE_OK) {
         report->clean = s->directory.fresh || (s->directory.clean && r.ended);

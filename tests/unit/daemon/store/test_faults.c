@@ -482,6 +482,73 @@ static void test_a_lost_format_is_found_again(void **state)
 }
 
 /* Every other file of the directory is gone or junk: it opens. */
+/* The end of the log may be anywhere in the file that was cut short: the log goes on in another one. */
+static void test_a_last_segment_that_is_cut_short(void **state)
+{
+    static const off_t sizes[] = {0, 100, 4096, 5000, 100000, 500000};
+
+    (void)state;
+    for (unsigned i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct bed bed;
+        char name[64];
+        char path[256];
+        hulse_bed_init(&bed);
+        hulse_bed_open(&bed, true);
+        const uint64_t topic = hulse_bed_topic(&bed, "t");
+        const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+        hulse_bed_publish(&bed, topic, 0, 150, 10000);
+        (void)snprintf(name,
+                       sizeof(name),
+                       "log/%010llu.segment",
+                       (unsigned long long)bed.store->writer.end.seg.number);
+        if (i % 2 == 0) {
+            hulse_bed_stop(&bed);
+        } else {
+            hulse_bed_crash(&bed);
+        }
+        hulse_bed_file(&bed, name, path, sizeof(path));
+        assert_int_equal(truncate(path, sizes[i / 2]), 0);
+        hulse_bed_open(&bed, true);
+        const uint64_t before = hulse_bed_count(&bed, topic, 0, 150);
+        assert_in_range(before, 90, 150);
+        /* After a crash a file without a header is one that was just being made. */
+        const bool unknowable = i % 2 == 1 && sizes[i / 2] < BLOCK_BYTES;
+        assert_true(bed.report.missing_segments + bed.report.damaged_bytes > 0 || unknowable);
+        hulse_bed_publish(&bed, topic, 150, 300, 10000);
+        assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, 10), HULSE_OK);
+        hulse_bed_crash(&bed);
+        hulse_bed_open(&bed, true);
+        assert_int_equal(hulse_bed_count(&bed, topic, 0, 300), before + 150);
+        hulse_bed_stop(&bed);
+        hulse_bed_fini(&bed);
+    }
+}
+
+/* What is no file is not waited for, and not written over. */
+static void test_a_segment_that_is_no_file(void **state)
+{
+    struct bed bed;
+    char path[256];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    hulse_bed_file(&bed, "log/0000000009.segment", path, sizeof(path));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    refuses(&bed, HULSE_IO, "0000000009.segment is not a file; move it away");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    refuses(&bed, HULSE_IO, "0000000009.segment is not a file; move it away");
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(symlink("/dev/null", path), 0);
+    refuses(&bed, HULSE_IO, "0000000009.segment is not a file; move it away");
+    assert_int_equal(unlink(path), 0);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
 static void test_any_file_may_be_gone(void **state)
 {
     static const char *const names[] = {
@@ -528,6 +595,8 @@ int main(void)
         cmocka_unit_test(test_a_parent_that_is_missing_is_named),
         cmocka_unit_test(test_a_directory_of_somebody_else_is_refused),
         cmocka_unit_test(test_a_lost_format_is_found_again),
+        cmocka_unit_test(test_a_last_segment_that_is_cut_short),
+        cmocka_unit_test(test_a_segment_that_is_no_file),
         cmocka_unit_test(test_any_file_may_be_gone),
     };
 
