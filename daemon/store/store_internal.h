@@ -132,6 +132,9 @@ struct store {
     _Atomic(uint64_t) reads;    /* written by the reader */
 };
 
+/* ---- store_load.c ---- */
+hulse_status hulse_store_load(struct store *s, struct store_report *report, struct error *err);
+
 /* ---- writer.c ---- */
 void *hulse_store_writer_run(void *store);
 /* Stops storing: what the disk holds is not known any more. */
