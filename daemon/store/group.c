@@ -6,6 +6,7 @@
 
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/mem.h"
 #include "daemon/store/record.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 
 enum { CREATED_MAX = 256 }; /* in one group: each is compared with all before */
+#define CHARGE_STEP (UINT64_C(64) << 10)
 
 /* ---- one request ------------------------------------------------------------------------- */
 
@@ -310,6 +312,19 @@ static void count(struct store *s, uint64_t records)
     atomic_store_explicit(&s->counts.full, s->writer.full ? 1 : 0, memory_order_relaxed);
 }
 
+void hulse_group_charge(struct store *s)
+{
+    struct writer *w = &s->writer;
+    const uint64_t bytes = (hulse_state_bytes(s->state) / CHARGE_STEP + 1) * CHARGE_STEP;
+
+    if (bytes > w->charged) {
+        w->charged = hulse_mem_take(HULSE_MEM_STORE, bytes - w->charged) ? bytes : w->charged;
+    } else if (bytes < w->charged) {
+        hulse_mem_give(HULSE_MEM_STORE, w->charged - bytes);
+        w->charged = bytes;
+    }
+}
+
 void hulse_group_end(struct store *s)
 {
     struct writer *w = &s->writer;
@@ -329,6 +344,7 @@ void hulse_group_end(struct store *s)
             applied++;
         }
         (void)pthread_mutex_unlock(&s->lock);
+        hulse_group_charge(s);
         if (applied < w->entry_count) {
             hulse_store_fail(s, "state", ENOMEM);
         }

@@ -128,6 +128,16 @@ void hulse_state_figures(const struct state *s, struct state_figures *out)
     };
 }
 
+uint64_t hulse_state_bytes(const struct state *s)
+{
+    const uint64_t places = (uint64_t)s->topics.room + s->names.room + s->subscriptions.room +
+                            s->handles.room + s->segments.room;
+
+    return s->bytes + places * sizeof(struct id_place) +
+           s->groups * (sizeof(struct index_group) + sizeof(struct index_group *)) +
+           s->spots * sizeof(struct index_spot);
+}
+
 /* What one topic's walk needs in arrays. */
 struct lists {
     struct store_subscription_info *subscriptions;

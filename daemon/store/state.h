@@ -62,6 +62,8 @@ struct state_figures {
 };
 
 void hulse_state_figures(const struct state *s, struct state_figures *out);
+/* Memory of it, nearly; costs nothing to ask. */
+uint64_t hulse_state_bytes(const struct state *s);
 
 /* ---- where messages are ---- */
 

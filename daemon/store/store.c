@@ -5,6 +5,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
+#include "daemon/core/mem.h"
 #include "daemon/core/thread.h"
 #include "daemon/store/group.h"
 #include "daemon/store/store_internal.h"
@@ -191,6 +192,7 @@ void hulse_store_close(struct store **sp)
     hulse_image_fini(&s->reader.image);
     hulse_space_fini(&s->space);
     hulse_checkpoint_free(&s->checkpoint);
+    hulse_mem_give(HULSE_MEM_STORE, s->writer.charged);
     hulse_state_destroy(&s->state);
     hulse_state_db_close(&s->db);
     hulse_directory_close(&s->directory);

@@ -10,7 +10,7 @@
  * Errors:  open fails with DENIED, BUSY (a live daemon has it), IO, INVAL, UNSUPPORTED (made by a newer
  *          version), each with a text that says what to do. Damage is no error: it is reported.
  * Limits:  size_max for the files of the log; the state's memory grows with topics, subscriptions,
- *          handles, and 1/64 Ki of the log.
+ *          handles, and 1/64 Ki of the log; it is counted (HULSE_MEM_STORE), and refused where one is opened.
  * See:     README.md beside this file, design section 8.
  */
 #ifndef HULSE_STORE_STORE_H

@@ -61,6 +61,7 @@ struct writer {
     size_t bodies_room;
     struct store_client *answered; /* have answers that are not announced */
     uint64_t checkpoint_lsn;       /* of the last one made */
+    uint64_t charged;              /* of the state, as HULSE_MEM_STORE */
     bool full;                     /* something waits until segments are free */
     bool takes_messages;           /* the segment in use, in this group */
     bool look_for_space;           /* after a rotation, and news of the reader */

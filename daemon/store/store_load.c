@@ -166,6 +166,7 @@ sort_files(struct store *s, const struct recovery *r, uint64_t end, struct error
     }
     atomic_store_explicit(&s->counts.used, sp->used_count, memory_order_relaxed);
     hulse_group_note_full(s, !hulse_space_takes_messages(sp));
+    hulse_group_charge(s);
     return HULSE_OK;
 }
 

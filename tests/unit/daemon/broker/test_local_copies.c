@@ -236,6 +236,44 @@ static void test_own_producers_by_name(void **state)
     end();
 }
 
+/* ---- many handles ---- */
+
+/* What is remembered of each counts, here and in the store: who opens one too many is refused, the others go on. */
+static void test_ever_new_handles(void **state)
+{
+    enum { MAX = 50000, ROOM = 1 << 20 };
+    (void)state;
+    struct bed_pub first;
+    hulse_status status = HULSE_OK;
+    uint32_t count = 0;
+    begin(1);
+    open_pub(&first, 0, 1, 0);
+    send(&first, 1, 0);
+    hulse_mem_init(hulse_mem_total() + ROOM);
+    while (status == HULSE_OK && count < MAX) {
+        struct broker_producer_params p = {.topic = topic, .name = "p", .create = true};
+        struct bed_pub pub = {.id = 2};
+        count++;
+        memset(p.handle_id, 2, sizeof(p.handle_id));
+        memcpy(p.handle_id, &count, sizeof(count));
+        status = hulse_pub_open_with(&bed, &pub, 0, &p);
+        if (status == HULSE_OK) {
+            hulse_pub_send(&pub, 1, 16);
+            hulse_pub_wait(&pub);
+            status = pub.stored == 1 ? HULSE_OK : HULSE_NO_MEMORY;
+            hulse_pub_close(&pub);
+        }
+    }
+    assert_int_equal(status, HULSE_NO_MEMORY);
+    assert_true(hulse_mem_used(HULSE_MEM_STORE) > (size_t)count * BROKER_HANDLE_ID_BYTES);
+    hulse_mem_init(UINT64_C(1) << 30U);
+    hulse_pub_send(&first, 1, 16);
+    hulse_pub_wait(&first);
+    assert_int_equal(first.stored, 2);
+    hulse_pub_close(&first);
+    end();
+}
+
 /* ---- the end of a handle ---- */
 
 /* Of handle 1, seen from its worker; 0: it is not there. */
@@ -320,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_forgotten_while_under_way),
         cmocka_unit_test(test_without_a_handle_nothing_is_compared),
         cmocka_unit_test(test_own_producers_by_name),
+        cmocka_unit_test(test_ever_new_handles),
         cmocka_unit_test(test_the_end_of_a_handle),
         cmocka_unit_test(test_a_clock_that_jumps),
     };
