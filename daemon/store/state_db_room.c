@@ -13,11 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* In steps, so that it is not looked after at each commit; on a disk that has not even that, the least that will do. */
 #define STEP_BYTES (UINT64_C(1) << 20)
+#define LEAST_STEP_BYTES (UINT64_C(64) << 10)
 enum { FILES = 2, FILE_MODE = 0600 };
 
-/* In steps, so that it is not looked after at each commit. */
-static uint64_t wanted(const struct state_db *db)
+static uint64_t wanted(const struct state_db *db, uint64_t step)
 {
     char path[DB_PATH_BYTES];
     struct stat info;
@@ -26,13 +27,24 @@ static uint64_t wanted(const struct state_db *db)
     if (hulse_db_path(path, db->params.directory, DB_STATE) && stat(path, &info) == 0) {
         bytes = (uint64_t)info.st_size;
     }
-    return FILES * (bytes / STEP_BYTES + 1) * STEP_BYTES;
+    return FILES * (bytes / step + 1) * step;
+}
+
+static bool hold(int fd, uint64_t bytes)
+{
+    int failed = 0;
+
+    do {
+        failed = fallocate(fd, 0, 0, (off_t)bytes) == 0 ? 0 : errno;
+    } while (failed == EINTR);
+    return failed == 0;
 }
 
 void hulse_state_db_keep_room(struct state_db *db)
 {
     char path[DB_PATH_BYTES];
-    const uint64_t bytes = wanted(db);
+    const uint64_t bytes = wanted(db, STEP_BYTES);
+    const uint64_t least = wanted(db, LEAST_STEP_BYTES);
 
     if (bytes <= db->room || db->params.look_only ||
         !hulse_db_path(path, db->params.directory, DB_RESERVE)) {
@@ -42,14 +54,14 @@ void hulse_state_db_keep_room(struct state_db *db)
     if (fd < 0) {
         return;
     }
-    int failed = 0;
-    do {
-        failed = fallocate(fd, 0, 0, (off_t)bytes) == 0 ? 0 : errno;
-    } while (failed == EINTR);
+    if (hold(fd, bytes)) {
+        db->room = bytes;
+    } else if (least > db->room && hold(fd, least)) {
+        db->room = least;
+    }
     (void)close(fd);
-    db->room = failed == 0 ? bytes : db->room;
-    if (failed != 0 && db->room == 0) {
-        (void)unlink(path); /* half of it is of no use to us */
+    if (db->room == 0) {
+        (void)unlink(path); /* less is of no use to us */
     }
 }
 
