@@ -30,6 +30,7 @@ static const char *const purpose_names[HULSE_MEM_PURPOSES] = {
     [HULSE_MEM_ADMIN] = "admin",
     [HULSE_MEM_HTTP] = "http",
     [HULSE_MEM_LOG] = "log",
+    [HULSE_MEM_STORE] = "store",
 };
 
 void hulse_mem_init(size_t cap_bytes)

@@ -138,18 +138,82 @@ static bool is_empty(int fd)
     return empty;
 }
 
+/* Is it the store's directory or below? Links are no way around. */
+static bool is_in_store(const struct backup *b, int fd)
+{
+    struct stat store;
+    struct stat here;
+    struct stat below = {0};
+    bool found = false;
+    int at = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    while (!found && at >= 0 && fstat(b->look.directory, &store) == 0 && fstat(at, &here) == 0 &&
+           (here.st_dev != below.st_dev || here.st_ino != below.st_ino)) {
+        found = here.st_dev == store.st_dev && here.st_ino == store.st_ino;
+        below = here;
+        const int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        (void)close(at);
+        at = up;
+    }
+    if (at >= 0) {
+        (void)close(at);
+    }
+    return found;
+}
+
+static hulse_status begin_target(struct backup *b)
+{
+    const int fd =
+        openat(b->to_fd, STORE_UNFINISHED_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd < 0) {
+        return refuse(b, errno, STORE_UNFINISHED_NAME);
+    }
+    (void)close(fd);
+    const int failed = hulse_file_io.sync_all(b->to_fd);
+    return failed == 0 ? HULSE_OK : refuse(b, failed, "sync");
+}
+
+/* All of it is on the disk; from now on it is a store. */
+static hulse_status finish_target(struct backup *b)
+{
+    int failed = hulse_file_io.sync_all(b->log_fd);
+
+    failed = failed == 0 ? hulse_file_io.sync_all(b->to_fd) : failed;
+    if (failed == 0 && unlinkat(b->to_fd, STORE_UNFINISHED_NAME, 0) != 0) {
+        failed = errno;
+    }
+    failed = failed == 0 ? hulse_file_io.sync_all(b->to_fd) : failed;
+    return failed == 0 ? HULSE_OK : refuse(b, failed, "sync");
+}
+
 static hulse_status open_target(struct backup *b)
 {
-    if (mkdir(b->to, 0700) != 0 && errno != EEXIST) {
+    const bool made = mkdir(b->to, 0700) == 0;
+
+    if (!made && errno != EEXIST) {
         return refuse(b, errno, "cannot make it");
     }
     b->to_fd = open(b->to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (b->to_fd < 0) {
         return refuse(b, errno, "cannot open it");
     }
+    if (is_in_store(b, b->to_fd)) {
+        if (made) {
+            (void)rmdir(b->to);
+        }
+        return hulse_fail(b->err,
+                          HULSE_IO,
+                          "%s: is in the store itself; a backup wants a directory elsewhere",
+                          b->to);
+    }
     if (!is_empty(b->to_fd)) {
         return hulse_fail(
             b->err, HULSE_IO, "%s: not empty; a backup wants a directory of its own", b->to);
+    }
+    const hulse_status begun = begin_target(b);
+    if (begun != HULSE_OK) {
+        return begun;
     }
     if (mkdirat(b->to_fd, "log", 0700) != 0) {
         return refuse(b, errno, "log");
@@ -318,9 +382,7 @@ static hulse_status back_up(struct backup *b)
         status = copy_format(b);
     }
     if (status == HULSE_OK) {
-        int failed = hulse_file_io.sync_all(b->log_fd);
-        failed = failed == 0 ? hulse_file_io.sync_all(b->to_fd) : failed;
-        status = failed == 0 ? HULSE_OK : refuse(b, failed, "sync");
+        status = finish_target(b);
     }
     b->out->segments = b->look.count;
     b->out->covered = b->look.end;

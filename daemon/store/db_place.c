@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const names[] = {"state.mdb", "state.good", "state.mdb.new", "state.good.new"};
+static const char *const names[] = {
+    "state.mdb", "state.good", "state.mdb.new", "state.good.new", "state.reserve"};
 static const char mark[] = ".damaged-";
 
 bool hulse_db_path(char out[DB_PATH_BYTES], const char *directory, enum db_name name)

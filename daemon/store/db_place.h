@@ -13,7 +13,7 @@
 
 #define DB_PATH_BYTES 4096U
 
-enum db_name { DB_STATE = 0, DB_COPY, DB_STATE_NEW, DB_COPY_NEW };
+enum db_name { DB_STATE = 0, DB_COPY, DB_STATE_NEW, DB_COPY_NEW, DB_RESERVE };
 
 /* False: the path is too long; *out is empty then. */
 bool hulse_db_path(char out[DB_PATH_BYTES], const char *directory, enum db_name name);

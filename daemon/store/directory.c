@@ -92,10 +92,10 @@ static bool is_dead(uint64_t pid)
  * False: somebody has it, errno says EWOULDBLOCK, or it cannot be had. When who has it is dead, what still
  * holds the lock is a child of it that dies as well.
  */
-static bool take_or_inherit(const struct directory *d, char text[TEXT_BYTES])
+static bool take_or_inherit(const struct directory *d, int fd, char text[TEXT_BYTES])
 {
     for (unsigned tries = 0;; tries++) {
-        const bool taken = flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0;
+        const bool taken = flock(fd, LOCK_EX | LOCK_NB) == 0;
         const int number = errno;
         if (read_text(d->fd, STORE_LOCK_NAME, text) != 0) {
             text[0] = '\0';
@@ -109,25 +109,42 @@ static bool take_or_inherit(const struct directory *d, char text[TEXT_BYTES])
     }
 }
 
+static hulse_status in_use(struct error *err, const char *path, const char *text)
+{
+    const unsigned long long pid = number_behind(text, "process ");
+
+    return pid == 0
+               ? hulse_fail(err,
+                            HULSE_BUSY,
+                            "store %s: another process has it; a directory belongs to one daemon",
+                            path)
+               : hulse_fail(err,
+                            HULSE_BUSY,
+                            "store %s: process %llu has it; a directory belongs to one daemon",
+                            path,
+                            pid);
+}
+
+/* Not every file system can lock a directory. */
+static bool cannot_lock(int number)
+{
+    return number == EBADF || number == EINVAL || number == EOPNOTSUPP;
+}
+
+/* The directory's own lock is there also when somebody has removed the file; it comes first, so that no other is made. */
 static hulse_status take_lock(struct directory *d, const char *path, struct error *err)
 {
     char text[TEXT_BYTES];
 
+    if (!take_or_inherit(d, d->fd, text) && !cannot_lock(errno)) {
+        return errno == EWOULDBLOCK ? in_use(err, path, text) : refuse(err, errno, path, "lock");
+    }
     d->lock_fd = openat(d->fd, STORE_LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (d->lock_fd < 0) {
         return refuse(err, errno, path, "lock");
     }
-    const bool taken = take_or_inherit(d, text);
-    const int number = errno;
-    if (!taken && number == EWOULDBLOCK) {
-        return hulse_fail(err,
-                          HULSE_BUSY,
-                          "store %s: process %llu has it; a directory belongs to one daemon",
-                          path,
-                          (unsigned long long)number_behind(text, "process "));
-    }
-    if (!taken) {
-        return refuse(err, number, path, "lock");
+    if (!take_or_inherit(d, d->lock_fd, text)) {
+        return errno == EWOULDBLOCK ? in_use(err, path, text) : refuse(err, errno, path, "lock");
     }
     d->epoch = (uint32_t)number_behind(text, "epoch ");
     return HULSE_OK;
@@ -264,6 +281,10 @@ hulse_status hulse_directory_open(struct directory *d,
     if (status == HULSE_OK) {
         status = take_lock(d, path, err);
     }
+    if (status == HULSE_OK && faccessat(d->fd, STORE_UNFINISHED_NAME, F_OK, 0) == 0) {
+        status = hulse_fail(
+            err, HULSE_IO, "store %s: a backup that was not finished; make another one", path);
+    }
     if (status == HULSE_OK) {
         status = open_log(d, path, err);
     }
@@ -301,9 +322,10 @@ hulse_status hulse_directory_begin(struct directory *d, uint32_t epoch, struct e
     if (unlinkat(d->fd, "clean", 0) != 0 && errno != ENOENT) {
         return refuse(err, errno, "directory", "clean");
     }
-    int failed = ftruncate(d->lock_fd, 0) == 0 ? 0 : errno;
-    if (failed == 0) {
-        failed = d->io->write(d->lock_fd, text, strlen(text), 0);
+    /* Over the old text, so that a full disk has room for it. */
+    int failed = d->io->write(d->lock_fd, text, strlen(text), 0);
+    if (failed == 0 && ftruncate(d->lock_fd, (off_t)strlen(text)) != 0) {
+        failed = errno;
     }
     if (failed == 0) {
         failed = d->io->sync_all(d->lock_fd);
@@ -329,7 +351,16 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static bool collect(DIR *dir, uint64_t **list, size_t *count)
+static bool is_file(DIR *dir, const struct dirent *entry)
+{
+    struct stat info;
+
+    return fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(info.st_mode);
+}
+
+/* OK, NO_MEMORY, or IO for what is named like a segment and is no file. */
+static hulse_status collect(DIR *dir, uint64_t **list, size_t *count, struct error *err)
 {
     size_t room = 0;
     const struct dirent *entry = NULL;
@@ -340,17 +371,22 @@ static bool collect(DIR *dir, uint64_t **list, size_t *count)
         if (!hulse_segment_number(entry->d_name, &number)) {
             continue;
         }
+        if (!is_file(dir, entry)) {
+            return hulse_fail(
+                err, HULSE_IO, "store: log/%s is not a file; move it away", entry->d_name);
+        }
         if (*count == room) {
             room = room == 0 ? 64 : 2 * room;
             uint64_t *grown = realloc(*list, room * sizeof(**list));
             if (grown == NULL) {
-                return false;
+                return hulse_fail(
+                    err, HULSE_NO_MEMORY, "store: no memory for its list of segments");
             }
             *list = grown;
         }
         (*list)[(*count)++] = number;
     }
-    return true;
+    return HULSE_OK;
 }
 
 hulse_status hulse_directory_segments(const struct directory *d,
@@ -370,12 +406,12 @@ hulse_status hulse_directory_segments(const struct directory *d,
         (void)close(fd);
         return refuse(err, ENOMEM, "directory", "log");
     }
-    const bool all = collect(dir, out, count);
+    const hulse_status status = collect(dir, out, count, err);
     (void)closedir(dir);
-    if (!all) {
+    if (status != HULSE_OK) {
         free(*out);
         *out = NULL;
-        return hulse_fail(err, HULSE_NO_MEMORY, "store: no memory for its list of segments");
+        return status;
     }
     if (*count > 1) {
         qsort(*out, *count, sizeof(**out), compare);

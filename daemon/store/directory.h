@@ -21,6 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* In a backup until all of it is there. */
+#define STORE_UNFINISHED_NAME "backup-unfinished"
+
 struct directory {
     const struct file_io *io;
     int fd;

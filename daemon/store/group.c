@@ -6,6 +6,7 @@
 
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/mem.h"
 #include "daemon/store/record.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@ enum {
     CREATED_MAX = 256, /* in one group: each is compared with all before */
     NS_PER_US = 1000
 };
+#define CHARGE_STEP (UINT64_C(64) << 10)
 
 /* ---- one request ------------------------------------------------------------------------- */
 
@@ -64,8 +66,11 @@ hulse_status hulse_group_judge(struct store *s, const struct store_request *rq, 
     return HULSE_OK;
 }
 
-/* Is something of this name created in the group already? It has no id before the group ends. */
-static bool created_twice(const struct writer *w, const struct store_request *rq)
+/*
+ * Names are looked up in the state, which knows nothing of the group yet: who creates something comes behind one
+ * that has created the same, and behind one that may have freed the name.
+ */
+static bool name_is_in_doubt(const struct writer *w, const struct store_request *rq)
 {
     if (rq->kind != STORE_TOPIC_CREATE && rq->kind != STORE_SUBSCRIPTION_CREATE) {
         return false;
@@ -76,7 +81,12 @@ static bool created_twice(const struct writer *w, const struct store_request *rq
             return true;
         }
     }
-    return w->created >= CREATED_MAX;
+    return w->deleted || w->created >= CREATED_MAX;
+}
+
+static bool deletes(const struct store_request *rq)
+{
+    return rq->kind == STORE_TOPIC_DELETE || rq->kind == STORE_SUBSCRIPTION_DELETE;
 }
 
 /* What is created gets its id; one that is there already keeps it. */
@@ -153,7 +163,7 @@ static int put_frame(struct store *s, struct group_entry *entry)
 
 /* ---- room -------------------------------------------------------------------------------- */
 
-static void note_full(struct store *s, bool full)
+void hulse_group_note_full(struct store *s, bool full)
 {
     s->writer.full = full;
     /* Relaxed because it is a figure. */
@@ -171,7 +181,10 @@ static enum group_rc grow(struct store *s, bool message)
     const bool entered = may && hulse_space_enter_next(&s->space, &seg);
     const uint64_t used = s->space.used_count;
     (void)pthread_mutex_unlock(&s->lock);
-    note_full(s, !may);
+    /* That control records have room does not say that messages have some. */
+    if (message || !may) {
+        hulse_group_note_full(s, !may);
+    }
     /* Relaxed because it is a wish. */
     atomic_store_explicit(&s->hurry, may && !entered ? 1 : 0, memory_order_relaxed);
     if (!entered) {
@@ -197,7 +210,7 @@ static void leave_raw(struct store *s)
 {
     struct writer *w = &s->writer;
 
-    if (!w->end.seg.raw || w->end.begun) {
+    if (!w->end.seg.raw) {
         return;
     }
     (void)pthread_mutex_lock(&s->lock);
@@ -213,18 +226,23 @@ static enum group_rc make_room(struct store *s, uint32_t length, bool message)
 {
     struct appender *end = &s->writer.end;
 
-    leave_raw(s);
+    if (!end->begun) {
+        leave_raw(s);
+        (void)pthread_mutex_lock(&s->lock);
+        s->writer.takes_messages = hulse_space_takes_messages(&s->space);
+        (void)pthread_mutex_unlock(&s->lock);
+    }
     if (hulse_appender_group_full(end, length)) {
         return GROUP_CLOSED;
     }
     if (end->seg.fd >= 0 && hulse_appender_fits(end, length)) {
-        if (!message || s->space.used_count + SPACE_RESERVE <= s->space.files_max) {
+        if (!message || s->writer.takes_messages) {
             return GROUP_TAKEN;
         }
         if (end->begun) {
             return GROUP_CLOSED;
         }
-        note_full(s, true);
+        hulse_group_note_full(s, true);
         return GROUP_NO_ROOM;
     }
     return end->begun ? GROUP_CLOSED : grow(s, message);
@@ -245,7 +263,7 @@ enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
         return GROUP_TAKEN;
     }
     if (w->entry_count == STORE_GROUP_MAX || w->bodies_used >= APPENDER_GROUP_BYTES ||
-        created_twice(w, rq)) {
+        name_is_in_doubt(w, rq)) {
         return GROUP_CLOSED;
     }
     if (length != 0) {
@@ -262,6 +280,7 @@ enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
     }
     const int failed = length == 0 ? 0 : put_frame(s, entry);
     w->entry_count++;
+    w->deleted = w->deleted || deletes(rq);
     if (failed != 0) {
         hulse_store_fail(s, "write", failed);
     }
@@ -297,6 +316,19 @@ static void count(struct store *s, uint64_t records, uint64_t sync_ns)
     atomic_store_explicit(&s->counts.full, s->writer.full ? 1 : 0, memory_order_relaxed);
 }
 
+void hulse_group_charge(struct store *s)
+{
+    struct writer *w = &s->writer;
+    const uint64_t bytes = (hulse_state_bytes(s->state) / CHARGE_STEP + 1) * CHARGE_STEP;
+
+    if (bytes > w->charged) {
+        w->charged = hulse_mem_take(HULSE_MEM_STORE, bytes - w->charged) ? bytes : w->charged;
+    } else if (bytes < w->charged) {
+        hulse_mem_give(HULSE_MEM_STORE, w->charged - bytes);
+        w->charged = bytes;
+    }
+}
+
 void hulse_group_end(struct store *s)
 {
     struct writer *w = &s->writer;
@@ -319,6 +351,7 @@ void hulse_group_end(struct store *s)
             applied++;
         }
         (void)pthread_mutex_unlock(&s->lock);
+        hulse_group_charge(s);
         if (applied < w->entry_count) {
             hulse_store_fail(s, "state", ENOMEM);
         }
@@ -332,6 +365,7 @@ void hulse_group_end(struct store *s)
     w->entry_count = 0;
     w->bodies_used = 0;
     w->created = 0;
+    w->deleted = false;
     hulse_store_announce(&w->answered);
 }
 

@@ -6,7 +6,7 @@
  * no more than a walk over topics.
  *
  * Threads: any thread of its own: both take as long as reading the log does. One backup of a store at a time.
- * Errors:  as hulse_store_open(); INVAL: there is no store; IO: the directory for the copy is not empty, too.
+ * Errors:  as hulse_store_open(); INVAL: there is no store; IO: the directory for the copy is not empty or in the store, too.
  */
 #ifndef HULSE_STORE_LOOK_H
 #define HULSE_STORE_LOOK_H
@@ -66,7 +66,10 @@ struct store_backup {
     uint64_t covered; /* the copy has the log up to here */
 };
 
-/* Into a directory that is empty, or not there while its parent is. What was begun stays after an error. */
+/*
+ * Into a directory that is empty, or not there while its parent is, and not in the store itself. What was
+ * begun stays after an error, and is no store: check and open refuse it.
+ */
 hulse_status hulse_store_backup(const char *directory,
                                 const char *to,
                                 struct store_backup *out,

@@ -74,14 +74,15 @@ static bool may_try(const struct store *s)
     return s->reader.failed_ns == 0 || hulse_clock_ns() - s->reader.failed_ns >= RETRY_NS;
 }
 
-static void note_failure(struct store *s, int failed)
+static void note_failure(struct store *s, int failed, bool reused)
 {
-    if (failed != 0) {
+    if (failed != 0 && s->reader.failed_ns == 0) {
         HULSE_LOG_WARNF("store.no_segment",
                         hulse_log_str("directory", s->path),
                         hulse_log_str("error", strerrordesc_np(failed)));
     }
     s->reader.failed_ns = failed == 0 ? 0 : hulse_clock_ns();
+    s->reader.reuse_failed = failed != 0 && reused;
 }
 
 /* Between two pieces of zeros: who reads, a checkpoint and the log itself go first. */
@@ -104,30 +105,60 @@ static bool go_on(void *ctx, uint64_t took_ns)
     }
 }
 
-static bool prepare_next(struct store *s)
+static int
+do_task(struct store *s, enum space_task task, struct segment *seg, uint64_t number, uint64_t old)
 {
     const struct segment_filling filling = {.go_on = go_on, .ctx = s};
-    struct segment seg = {.fd = -1, .epoch = s->epoch};
-    uint64_t old = 0;
-    int failed = 0;
 
-    if (!may_try(s)) {
+    seg->number = number;
+    switch (task) {
+    case SPACE_REUSE:
+        return hulse_segment_reuse(&s->place, old, seg);
+    case SPACE_PUT_BY:
+        return hulse_segment_put_by(&s->place, old, number);
+    case SPACE_RESERVE_MAKE:
+        return hulse_segment_reserve(&s->place, number);
+    default:
+        return hulse_segment_create(&s->place, seg, &filling);
+    }
+}
+
+static bool prepare_space(struct store *s)
+{
+    struct segment seg = {.fd = -1, .epoch = s->epoch};
+    uint64_t number = 0;
+    uint64_t old = 0;
+    const bool may_create = may_try(s);
+
+    if (!may_create && s->reader.reuse_failed) {
         return false;
     }
     (void)pthread_mutex_lock(&s->lock);
-    const enum space_task task = hulse_space_begin_next(&s->space, &seg.number, &old);
+    const enum space_task task = hulse_space_begin(&s->space, may_create, &number, &old);
     (void)pthread_mutex_unlock(&s->lock);
     if (task == SPACE_NOTHING) {
+        s->reader.failed_ns = may_create ? 0 : s->reader.failed_ns;
         return false;
     }
-    failed = task == SPACE_REUSE ? hulse_segment_reuse(&s->place, old, &seg)
-                                 : hulse_segment_create(&s->place, &seg, &filling);
+    const int failed = do_task(s, task, &seg, number, old);
+    const bool is_next = task == SPACE_REUSE || task == SPACE_CREATE;
     (void)pthread_mutex_lock(&s->lock);
-    hulse_space_end_next(&s->space, &seg, old);
+    hulse_space_end(&s->space, is_next ? &seg : NULL, number, old, failed);
     (void)pthread_mutex_unlock(&s->lock);
-    note_failure(s, failed);
+    if (failed != 0 || old == 0) {
+        note_failure(s, failed, old != 0);
+    }
     tell(s);
     return true;
+}
+
+/* How long until something that failed is tried again; 0: nothing did. */
+static uint64_t patience_ns(const struct store *s)
+{
+    if (s->reader.failed_ns != 0) {
+        return RETRY_NS;
+    }
+    return s->reader.state_failed_ns != 0 ? STORE_STATE_RETRY_NS : 0;
 }
 
 /* ---- the thread -------------------------------------------------------------------------- */
@@ -140,7 +171,7 @@ void *hulse_store_reader_run(void *store)
     for (;;) {
         const bool stopping = stop_asked(s);
         bool any = serve_reads(s);
-        any = (!stopping && prepare_next(s)) || any;
+        any = (!stopping && prepare_space(s)) || any;
         any = (!stopping && commit(s)) || any;
         if (any) {
             continue;
@@ -148,7 +179,7 @@ void *hulse_store_reader_run(void *store)
         if (stopping) {
             break;
         }
-        rest(s, s->reader.failed_ns != 0 ? RETRY_NS : 0, false);
+        rest(s, patience_ns(s), false);
     }
     hulse_log_thread_detach();
     return NULL;

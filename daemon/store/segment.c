@@ -37,6 +37,13 @@ static const char suffix[] = ".segment";
 
 void hulse_segment_name(uint64_t number, char out[SEGMENT_NAME_BYTES])
 {
+    if (number > SEGMENT_NUMBER_MAX) {
+        (void)snprintf(out,
+                       SEGMENT_NAME_BYTES,
+                       "reserve-%llu",
+                       (unsigned long long)(number - SEGMENT_NUMBER_MAX));
+        return;
+    }
     (void)snprintf(out, SEGMENT_NAME_BYTES, "%010llu%s", (unsigned long long)number, suffix);
 }
 
@@ -209,7 +216,7 @@ int hulse_segment_reuse(const struct segment_place *at, uint64_t old, struct seg
 
     hulse_segment_name(old, from);
     hulse_segment_name(seg->number, to);
-    seg->raw = false;
+    seg->raw = old > SEGMENT_NUMBER_MAX;
     seg->fd = openat(at->directory, from, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (seg->fd < 0) {
         return errno;
@@ -229,6 +236,37 @@ int hulse_segment_reuse(const struct segment_place *at, uint64_t old, struct seg
         hulse_segment_close(seg);
     }
     return failed;
+}
+
+int hulse_segment_reserve(const struct segment_place *at, uint64_t reserve)
+{
+    char name[SEGMENT_NAME_BYTES];
+
+    hulse_segment_name(reserve, name);
+    const int fd = openat(at->directory, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return errno;
+    }
+    /* Not synced: a start makes it whole again. */
+    const int failed = at->io->allocate(fd, at->segment_bytes);
+    (void)close(fd);
+    if (failed != 0) {
+        (void)hulse_segment_remove(at, reserve);
+    }
+    return failed;
+}
+
+int hulse_segment_put_by(const struct segment_place *at, uint64_t old, uint64_t reserve)
+{
+    char from[SEGMENT_NAME_BYTES];
+    char to[SEGMENT_NAME_BYTES];
+
+    hulse_segment_name(old, from);
+    hulse_segment_name(reserve, to);
+    if (renameat(at->directory, from, at->directory, to) != 0) {
+        return errno;
+    }
+    return at->io->sync_all(at->directory);
 }
 
 /* Is this the header of seg->number? Sets what it says. */

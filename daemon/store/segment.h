@@ -4,7 +4,8 @@
  *
  * Block 0 holds the segment's header eight times, in sectors of their own, so that no flipped byte
  * takes the salt away and with it all records. A file's name is its number; a file whose header
- * says another one was about to be used again and holds nothing.
+ * says another one was about to be used again and holds nothing. A file named reserve-N is none of the log's: its space
+ * is there for when the disk has none.
  *
  * Threads: any; files belong to their caller.
  * Trust:   hulse_segment_open() judges a file that may hold anything.
@@ -25,6 +26,8 @@
 #define SEGMENT_BYTES_MAX (UINT32_C(1) << 30)
 #define SEGMENT_NAME_BYTES 32U
 #define SEGMENT_NUMBER_MAX UINT32_MAX /* the generation in frames: 256 PiB of 64 MiB each */
+/* Not of the log: files that hold nothing but their space on the disk, from 0. */
+#define SEGMENT_RESERVE(i) (UINT64_C(1) + SEGMENT_NUMBER_MAX + (i))
 
 struct segment {
     uint64_t number;
@@ -63,6 +66,10 @@ int hulse_segment_create(const struct segment_place *at,
                          const struct segment_filling *filling);
 /* The file of `old` becomes that of seg->number; otherwise like create. */
 int hulse_segment_reuse(const struct segment_place *at, uint64_t old, struct segment *seg);
+/* The file of SEGMENT_RESERVE(i) has its space on the disk when it returns. */
+int hulse_segment_reserve(const struct segment_place *at, uint64_t reserve);
+/* The file of `old`, which nobody needs, becomes that of SEGMENT_RESERVE(i). */
+int hulse_segment_put_by(const struct segment_place *at, uint64_t old, uint64_t reserve);
 /* Opens the file of seg->number; sets salt, epoch and group. */
 int hulse_segment_open(const struct segment_place *at, struct segment *seg, bool writable);
 void hulse_segment_close(struct segment *seg);

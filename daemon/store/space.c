@@ -42,9 +42,37 @@ void hulse_space_add_spare(struct space *sp, uint64_t number)
     sp->spare[sp->spare_count++] = number;
 }
 
+static size_t in_reserve(const struct space *sp)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < SPACE_RESERVE; i++) {
+        count += sp->reserve[i] ? 1 : 0;
+    }
+    return count;
+}
+
+static size_t files(const struct space *sp)
+{
+    return sp->used_count + sp->spare_count + in_reserve(sp) + (sp->next.fd >= 0 ? 1 : 0);
+}
+
+bool hulse_space_takes_messages(const struct space *sp)
+{
+    /* What was taken from the reserve and is not begun still counts as such. */
+    return in_reserve(sp) + (sp->next.fd >= 0 || sp->taking ? 1 : 0) >= SPACE_RESERVE;
+}
+
 bool hulse_space_may_grow(const struct space *sp, bool message)
 {
-    return sp->used_count + (message ? SPACE_RESERVE : 0) < sp->files_max;
+    const size_t reserve = in_reserve(sp);
+
+    if (message) {
+        return reserve == SPACE_RESERVE &&
+               (sp->next.fd >= 0 || sp->spare_count > 0 || files(sp) < sp->files_max);
+    }
+    return sp->next.fd >= 0 || sp->preparing || sp->spare_count > 0 ||
+           reserve > SPACE_RESERVE_START || (files(sp) < sp->files_max && !sp->no_disk);
 }
 
 bool hulse_space_enter_next(struct space *sp, struct segment *out)
@@ -97,32 +125,99 @@ static uint64_t take_spare(struct space *sp, uint64_t number)
     return sp->spare[--sp->spare_count];
 }
 
-enum space_task hulse_space_begin_next(struct space *sp, uint64_t *number, uint64_t *old)
+/* The last one there is, or the first that is not; SPACE_RESERVE: none. */
+static size_t find_reserve(const struct space *sp, bool there)
 {
-    *old = 0;
-    if (sp->preparing || sp->next.fd >= 0 || sp->used_count == 0) {
-        return SPACE_NOTHING;
+    size_t i = there ? SPACE_RESERVE : 0;
+
+    if (there) {
+        while (i > 0 && !sp->reserve[i - 1]) {
+            i--;
+        }
+        return i > 0 ? i - 1 : SPACE_RESERVE;
     }
-    *number = sp->used[sp->used_count - 1] + 1;
-    if (sp->spare_count > 0) {
-        *old = take_spare(sp, *number);
-        sp->preparing = true;
-        return SPACE_REUSE;
+    while (i < SPACE_RESERVE && sp->reserve[i]) {
+        i++;
     }
-    if (sp->used_count >= sp->files_max || *number > SEGMENT_NUMBER_MAX) {
-        return SPACE_NOTHING;
-    }
-    sp->preparing = true;
-    return SPACE_CREATE;
+    return i;
 }
 
-void hulse_space_end_next(struct space *sp, struct segment *seg, uint64_t old)
+static enum space_task
+begin_next(struct space *sp, bool may_create, uint64_t *number, uint64_t *old)
+{
+    *number = sp->used[sp->used_count - 1] + 1;
+    if (*number > SEGMENT_NUMBER_MAX) {
+        return SPACE_NOTHING;
+    }
+    if (sp->spare_count > 0) {
+        *old = take_spare(sp, *number);
+        return SPACE_REUSE;
+    }
+    if (files(sp) < sp->files_max && may_create) {
+        return SPACE_CREATE;
+    }
+    if (in_reserve(sp) > SPACE_RESERVE_START) {
+        const size_t i = find_reserve(sp, true);
+        sp->reserve[i] = false;
+        sp->taking = true;
+        *old = SEGMENT_RESERVE(i);
+        return SPACE_REUSE;
+    }
+    return SPACE_NOTHING;
+}
+
+static enum space_task
+begin_reserve(struct space *sp, bool may_create, uint64_t *number, uint64_t *old)
+{
+    const size_t i = find_reserve(sp, false);
+
+    if (i == SPACE_RESERVE) {
+        return SPACE_NOTHING;
+    }
+    *number = SEGMENT_RESERVE(i);
+    if (sp->spare_count > 0) {
+        *old = sp->spare[--sp->spare_count];
+        return SPACE_PUT_BY;
+    }
+    return files(sp) < sp->files_max && may_create ? SPACE_RESERVE_MAKE : SPACE_NOTHING;
+}
+
+enum space_task
+hulse_space_begin(struct space *sp, bool may_create, uint64_t *number, uint64_t *old)
+{
+    *old = 0;
+    if (sp->preparing || sp->used_count == 0) {
+        return SPACE_NOTHING;
+    }
+    const enum space_task task = sp->next.fd < 0 ? begin_next(sp, may_create, number, old)
+                                                 : begin_reserve(sp, may_create, number, old);
+    sp->preparing = task != SPACE_NOTHING;
+    return task;
+}
+
+static void add_file(struct space *sp, uint64_t number)
+{
+    if (number > SEGMENT_NUMBER_MAX) {
+        sp->reserve[number - SEGMENT_RESERVE(0)] = true;
+    } else {
+        hulse_space_add_spare(sp, number);
+    }
+}
+
+void hulse_space_end(
+    struct space *sp, struct segment *seg, uint64_t number, uint64_t old, int failed)
 {
     sp->preparing = false;
-    if (seg->fd >= 0) {
+    sp->taking = false;
+    if (failed != 0 && old != 0) {
+        add_file(sp, old);
+    } else if (failed == 0 && seg != NULL) {
         sp->next = *seg;
         seg->fd = -1;
-    } else if (old != 0) {
-        hulse_space_add_spare(sp, old);
+    } else if (failed == 0) {
+        add_file(sp, number);
+    }
+    if (old == 0) {
+        sp->no_disk = failed != 0;
     }
 }

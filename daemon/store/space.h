@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * space - which segment files there are: in use, spare, prepared as the next one; and who may have one more.
+ * space - which segment files there are: in use, spare, prepared as the next one, in reserve; and who may have one more.
+ *
+ * The reserve is files that have their space on the disk. Messages take no segment unless it is whole; control records
+ * take the next one from it when there is no other, so that acknowledgements make room also on a full disk. One
+ * is left for a start, which has to write before it can free anything.
  *
  * Threads: whoever holds the store's lock, but for what is said otherwise.
- * Limits:  files_max files; SPACE_RESERVE of them are for control records alone.
+ * Limits:  files_max files, the reserve included; a store that has more already still has its reserve.
  */
 #ifndef HULSE_STORE_SPACE_H
 #define HULSE_STORE_SPACE_H
@@ -15,7 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SPACE_RESERVE 2U
+#define SPACE_RESERVE 3U
+#define SPACE_RESERVE_START 1U /* of these, for a start */
 #define SPACE_FILES_MIN 8U
 
 struct space {
@@ -25,12 +30,15 @@ struct space {
     size_t used_count;
     uint64_t *spare;
     size_t spare_count;
-    struct segment next; /* fd -1: not ready */
-    bool preparing;      /* the reader makes one */
-    uint64_t reading;    /* the reader reads it: 0 = none */
-    bool held;           /* a backup copies what is used: nothing becomes spare */
-    uint64_t covered;    /* checkpoint and copy cover the log below; 0: there is no checkpoint */
-    uint64_t wait_for;   /* one is free when checkpoint and copy cover this; 0: none waits */
+    struct segment next;         /* fd -1: not ready */
+    bool reserve[SPACE_RESERVE]; /* is the file of SEGMENT_RESERVE(i) there? */
+    bool no_disk;                /* the last file that was to be made had no room on the disk */
+    bool preparing;              /* the reader makes a file */
+    bool taking;                 /* out of the reserve, for the next segment */
+    uint64_t reading;            /* the reader reads it: 0 = none */
+    bool held;                   /* a backup copies what is used: nothing becomes spare */
+    uint64_t covered;  /* checkpoint and copy cover the log below; 0: there is no checkpoint */
+    uint64_t wait_for; /* one is free when checkpoint and copy cover this; 0: none waits */
 };
 
 /* `files`: how many there are already, which may be more than files_max. False: no memory. */
@@ -39,18 +47,28 @@ void hulse_space_fini(struct space *sp);
 
 void hulse_space_add_used(struct space *sp, uint64_t number);
 void hulse_space_add_spare(struct space *sp, uint64_t number);
-/* May the log grow into one more segment? */
+/* May messages be written to the segment in use? */
+bool hulse_space_takes_messages(const struct space *sp);
+/* May the log grow into one more segment, which is there or will be? */
 bool hulse_space_may_grow(const struct space *sp, bool message);
 /* Takes the prepared one, which is used now. False: it is not ready. */
 bool hulse_space_enter_next(struct space *sp, struct segment *out);
 /* Makes spare what nobody needs; returns how many. */
 size_t hulse_space_free(struct space *sp, struct state *state);
 
-/* What the reader has to do to prepare the next one. */
-enum space_task { SPACE_NOTHING, SPACE_REUSE, SPACE_CREATE };
-/* Sets sp->preparing and *number; *old is the file that is used again. */
-enum space_task hulse_space_begin_next(struct space *sp, uint64_t *number, uint64_t *old);
-/* It is ready (fd >= 0), or failed: `old` is spare again when it was reused. */
-void hulse_space_end_next(struct space *sp, struct segment *seg, uint64_t old);
+/* What the reader has to do: the next segment first, then the reserve. */
+enum space_task {
+    SPACE_NOTHING,
+    SPACE_REUSE,  /* the file of *old becomes the next segment, *number */
+    SPACE_CREATE, /* *number is made */
+    SPACE_PUT_BY, /* the file of *old becomes *number, of the reserve */
+    SPACE_RESERVE_MAKE
+};
+/* Sets sp->preparing, *number and *old (0: none). `may_create`: not so soon after the disk had no room. */
+enum space_task
+hulse_space_begin(struct space *sp, bool may_create, uint64_t *number, uint64_t *old);
+/* What was begun has ended, or failed with an error number; `seg`: of the next segment, else NULL. */
+void hulse_space_end(
+    struct space *sp, struct segment *seg, uint64_t number, uint64_t old, int failed);
 
 #endif

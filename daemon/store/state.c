@@ -128,6 +128,16 @@ void hulse_state_figures(const struct state *s, struct state_figures *out)
     };
 }
 
+uint64_t hulse_state_bytes(const struct state *s)
+{
+    const uint64_t places = (uint64_t)s->topics.room + s->names.room + s->subscriptions.room +
+                            s->handles.room + s->segments.room;
+
+    return s->bytes + places * sizeof(struct id_place) +
+           s->groups * (sizeof(struct index_group) + sizeof(struct index_group *)) +
+           s->spots * sizeof(struct index_spot);
+}
+
 /* What one topic's walk needs in arrays. */
 struct lists {
     struct store_subscription_info *subscriptions;
@@ -160,7 +170,16 @@ uint64_t hulse_state_first_position(const struct state_topic *topic)
     return there > topic->trimmed_to ? there : topic->trimmed_to;
 }
 
-static void describe(const struct state_topic *topic, struct lists *l, struct store_topic_info *out)
+/* One that was heard of since the last checkpoint has the age of the next. */
+static uint64_t idle_ms(const struct state *s, const struct state_handle *handle)
+{
+    return handle->changed != 0 || handle->seen_age > s->age_ms ? 0 : s->age_ms - handle->seen_age;
+}
+
+static void describe(const struct state *s,
+                     const struct state_topic *topic,
+                     struct lists *l,
+                     struct store_topic_info *out)
 {
     *out = (struct store_topic_info){.id = topic->id,
                                      .name = topic->name,
@@ -186,6 +205,7 @@ static void describe(const struct state_topic *topic, struct lists *l, struct st
         memcpy(info->handle, handle->handle, STORE_HANDLE_BYTES);
         info->seq = handle->seq;
         info->seen_ms = handle->seen_ms;
+        info->idle_ms = idle_ms(s, handle);
     }
 }
 
@@ -202,7 +222,7 @@ bool hulse_state_each_topic(const struct state *s,
         struct store_topic_info info;
         more = make_room(&lists, topic);
         if (more) {
-            describe(topic, &lists, &info);
+            describe(s, topic, &lists, &info);
             more = each(ctx, &info);
         }
     }

@@ -62,6 +62,8 @@ struct state_figures {
 };
 
 void hulse_state_figures(const struct state *s, struct state_figures *out);
+/* Memory of it, nearly; costs nothing to ask. */
+uint64_t hulse_state_bytes(const struct state *s);
 
 /* ---- where messages are ---- */
 
@@ -90,6 +92,8 @@ uint64_t hulse_state_lost(struct state *s, uint64_t from, uint64_t to);
  * whoever ends it frees it. `now_ms` is a clock that never jumps: handles age by it.
  */
 struct checkpoint *hulse_state_checkpoint(struct state *s, uint64_t lsn, uint64_t now_ms);
+/* Handles age from now on, by the clock of the checkpoints; else from the first checkpoint on. */
+void hulse_state_begin_clock(struct state *s, uint64_t now_ms);
 /* Everything, for a copy elsewhere: no checkpoint knows of it. NULL without memory. */
 struct checkpoint *hulse_state_snapshot(const struct state *s, uint64_t lsn);
 /* The next checkpoint has everything: the last one was not committed, or there is none. */

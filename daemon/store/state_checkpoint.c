@@ -155,6 +155,11 @@ static bool put_changed(struct state *s, struct value_list *to)
     return ok;
 }
 
+void hulse_state_begin_clock(struct state *s, uint64_t now_ms)
+{
+    s->clock_ms = now_ms;
+}
+
 /* Those that were heard of since the last checkpoint are as old as this one. */
 static void age(struct state *s, uint64_t now_ms)
 {

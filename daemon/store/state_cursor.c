@@ -8,8 +8,19 @@
 
 enum { COUNT_ROOM_FIRST = 8 };
 
+void hulse_state_subscription_measure(struct state *s, struct state_subscription *sub)
+{
+    const uint64_t bytes = sizeof(*sub) + strlen(sub->name) + 1 +
+                           (uint64_t)sub->acknowledged.room * sizeof(struct range) +
+                           (uint64_t)sub->count_room * sizeof(*sub->counts);
+
+    s->bytes = s->bytes - sub->bytes + bytes;
+    sub->bytes = bytes;
+}
+
 bool hulse_state_subscription_touch(struct state *s, struct state_subscription *sub)
 {
+    hulse_state_subscription_measure(s, sub);
     return sub->transient || hulse_state_changed(&s->changed_subscriptions, sub, &sub->changed);
 }
 
@@ -31,7 +42,17 @@ hulse_state_subscription_add(struct state *s, struct state_topic *topic, const s
     sub->next = topic->subscriptions;
     topic->subscriptions = sub;
     topic->subscription_count++;
+    hulse_state_subscription_measure(s, sub);
     return sub;
+}
+
+void hulse_state_subscription_drop(struct state *s, struct state_subscription *sub)
+{
+    s->transient_count -= sub->transient ? 1 : 0;
+    hulse_state_unchanged(&s->changed_subscriptions, &sub->changed);
+    hulse_id_map_remove(&s->subscriptions, sub->id);
+    s->bytes -= sub->bytes;
+    hulse_state_subscription_free(sub);
 }
 
 void hulse_state_subscription_free(struct state_subscription *sub)
@@ -54,10 +75,7 @@ bool hulse_state_subscription_remove(struct state *s, struct state_subscription 
     }
     *at = sub->next;
     sub->topic->subscription_count--;
-    s->transient_count -= sub->transient ? 1 : 0;
-    hulse_state_unchanged(&s->changed_subscriptions, &sub->changed);
-    hulse_id_map_remove(&s->subscriptions, sub->id);
-    hulse_state_subscription_free(sub);
+    hulse_state_subscription_drop(s, sub);
     return true;
 }
 

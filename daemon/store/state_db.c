@@ -165,6 +165,7 @@ hulse_status hulse_state_db_open(struct state_db **out,
         db->params.map_bytes = STATE_DB_MAP_BYTES;
     }
     choose(db, state, found);
+    hulse_state_db_keep_room(db);
     if (*state == NULL) {
         free(db);
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for the state of the store");

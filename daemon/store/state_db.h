@@ -10,6 +10,9 @@
  * The first commit after an open writes a new file and puts it in the other's place: damage in pages that nobody
  * reads is not written upon.
  *
+ * Beside them lies `state.reserve`, which only holds room on the disk for one more of each: on a full one a commit or a
+ * copy uses it.
+ *
  * Threads: open by main before others exist; commit, copy and close by one at a time.
  * Limits:  the file grows up to map_bytes. A commit that meets that leaves the growing part out.
  */

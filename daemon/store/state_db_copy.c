@@ -83,11 +83,15 @@ hulse_status hulse_state_db_copy(struct state_db *db, struct error *err)
         return hulse_fail(err, HULSE_INVAL, "the name of the directory is too long");
     }
     hulse_status status = copy_to(db, path, err);
+    if (status == HULSE_IO && hulse_state_db_give_room(db)) {
+        status = copy_to(db, path, err);
+    }
     if (status == HULSE_OK) {
         status = hulse_db_replace(db->params.directory, DB_COPY_NEW, DB_COPY, err);
     }
     if (status == HULSE_OK) {
         db->copy_covered = db->written.covered;
+        hulse_state_db_keep_room(db);
     }
     return status;
 }

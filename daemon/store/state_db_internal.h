@@ -20,6 +20,12 @@ struct state_db {
     struct db_file file;    /* open since the first commit */
     struct written written; /* state.mdb */
     uint64_t copy_covered;  /* by state.good */
+    uint64_t room;          /* bytes that state.reserve holds */
 };
+
+/* state_db_room.c: as far as the disk has it. */
+void hulse_state_db_keep_room(struct state_db *db);
+/* True: there is more room on the disk than before. */
+bool hulse_state_db_give_room(struct state_db *db);
 
 #endif

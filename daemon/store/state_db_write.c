@@ -227,14 +227,27 @@ static hulse_status commit_all(struct state_db *db, const struct checkpoint *cp,
     return status;
 }
 
-hulse_status
-hulse_state_db_commit(struct state_db *db, const struct checkpoint *cp, struct error *err)
+static hulse_status commit(struct state_db *db, const struct checkpoint *cp, struct error *err)
 {
     if (cp->all) {
         return commit_all(db, cp, err);
     }
     HULSE_ASSERT(db->file.env != NULL);
     return write_checkpoint(db, &db->file, cp, &db->written, err);
+}
+
+hulse_status
+hulse_state_db_commit(struct state_db *db, const struct checkpoint *cp, struct error *err)
+{
+    hulse_status status = commit(db, cp, err);
+
+    if (status == HULSE_IO && hulse_state_db_give_room(db)) {
+        status = commit(db, cp, err);
+    }
+    if (status == HULSE_OK || status == HULSE_LIMIT) {
+        hulse_state_db_keep_room(db);
+    }
+    return status;
 }
 
 hulse_status hulse_state_db_write(const struct state_db_params *params,

@@ -53,6 +53,7 @@ hulse_state_handle_add(struct state *s, struct state_topic *topic, const uint8_t
     topic->handles = h;
     topic->handle_count++;
     s->handle_count++;
+    s->bytes += sizeof(*h);
     return h;
 }
 
@@ -89,6 +90,7 @@ bool hulse_state_handle_remove(struct state *s, struct state_handle *handle, boo
     }
     handle->topic->handle_count--;
     s->handle_count--;
+    s->bytes -= sizeof(*handle);
     hulse_state_unchanged(&s->changed_handles, &handle->changed);
     free(handle);
     return true;

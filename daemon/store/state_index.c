@@ -9,6 +9,7 @@
 static void free_group(struct state *s, struct index_group *group)
 {
     s->spots -= group->spot_count;
+    s->groups--;
     hulse_state_unchanged(&s->changed_groups, &group->changed);
     free(group->spots);
     free(group);
@@ -96,6 +97,7 @@ struct index_group *hulse_index_group(struct state *s,
             (topic->group_count - at) * sizeof(struct index_group *));
     topic->groups[at] = group;
     topic->group_count++;
+    s->groups++;
     return group;
 }
 

@@ -66,6 +66,7 @@ struct state_subscription {
     uint32_t count_count;
     uint32_t count_room;
     uint32_t changed;
+    uint64_t bytes; /* of all that, in state.bytes */
     bool transient;
     bool rebuilt; /* made by a frame from before state.covered */
     char name[];
@@ -122,6 +123,8 @@ struct state {
     uint64_t damaged;
     uint64_t lost;
     uint64_t spots;
+    uint64_t groups;
+    uint64_t bytes; /* of topics, subscriptions with their cursors, and handles */
 
     bool all_changed;
     struct change_list changed_topics;
@@ -158,6 +161,10 @@ bool hulse_state_topic_touch(struct state *s, struct state_topic *topic);
 struct state_subscription *
 hulse_state_subscription_add(struct state *s, struct state_topic *topic, const struct record *r);
 bool hulse_state_subscription_remove(struct state *s, struct state_subscription *sub);
+/* It is in no list of its topic any more. */
+void hulse_state_subscription_drop(struct state *s, struct state_subscription *sub);
+/* Its cursor has changed: counts the memory of it. */
+void hulse_state_subscription_measure(struct state *s, struct state_subscription *sub);
 void hulse_state_subscription_free(struct state_subscription *sub);
 bool hulse_state_subscription_touch(struct state *s, struct state_subscription *sub);
 bool hulse_cursor_acknowledge(struct state_subscription *sub, struct range range);

@@ -117,6 +117,7 @@ load_subscription(struct state *s, const struct value_key *key, struct fields in
         (void)hulse_state_subscription_remove(s, sub);
         return result;
     }
+    hulse_state_subscription_measure(s, sub);
     s->subscription_next = s->subscription_next > sub->id ? s->subscription_next : sub->id + 1;
     return LOAD_OK;
 }

@@ -36,6 +36,7 @@ static struct index_group *search(struct state *s, struct index_group *from)
             struct index_group *dead = group->next;
             group->next = dead->next;
             s->spots -= dead->spot_count;
+            s->groups--;
             free(dead->spots);
             free(dead);
         }

@@ -32,6 +32,11 @@ struct state_topic *hulse_state_topic_by_name(const struct state *s, const char 
     return topic;
 }
 
+static uint64_t topic_bytes(const struct state_topic *topic)
+{
+    return sizeof(*topic) + strlen(topic->name) + 1;
+}
+
 bool hulse_state_topic_touch(struct state *s, struct state_topic *topic)
 {
     return hulse_state_changed(&s->changed_topics, topic, &topic->changed);
@@ -59,6 +64,7 @@ hulse_state_topic_add(struct state *s, uint64_t id, const char *name, size_t nam
         free(topic);
         return NULL;
     }
+    s->bytes += topic_bytes(topic);
     return topic;
 }
 
@@ -105,10 +111,7 @@ bool hulse_state_topic_remove(struct state *s, struct state_topic *topic)
     while (topic->subscriptions != NULL) {
         struct state_subscription *sub = topic->subscriptions;
         topic->subscriptions = sub->next;
-        hulse_state_unchanged(&s->changed_subscriptions, &sub->changed);
-        hulse_id_map_remove(&s->subscriptions, sub->id);
-        s->transient_count -= sub->transient ? 1 : 0;
-        hulse_state_subscription_free(sub);
+        hulse_state_subscription_drop(s, sub);
     }
     while (topic->handles != NULL) {
         (void)hulse_state_handle_remove(s, topic->handles, false);
@@ -119,6 +122,7 @@ bool hulse_state_topic_remove(struct state *s, struct state_topic *topic)
     hulse_state_unchanged(&s->changed_topics, &topic->changed);
     leave_names(s, topic);
     hulse_id_map_remove(&s->topics, topic->id);
+    s->bytes -= topic_bytes(topic);
     hulse_state_topic_free(topic);
     return true;
 }

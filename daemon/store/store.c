@@ -5,17 +5,15 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
+#include "daemon/core/mem.h"
 #include "daemon/core/thread.h"
 #include "daemon/store/group.h"
-#include "daemon/store/record.h"
-#include "daemon/store/recovery.h"
 #include "daemon/store/store_internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_AHEAD = 256 * 1024, NS_PER_US = 1000, NS_PER_MS = 1000000 };
+enum { NS_PER_US = 1000, NS_PER_MS = 1000000 };
 
 void hulse_store_params_default(struct store_params *out)
 {
@@ -52,187 +50,6 @@ static struct store *create(const struct store_params *params, struct error *err
         hulse_store_close(&s);
     }
     return s;
-}
-
-static hulse_status no_memory(struct error *err, const struct store *s)
-{
-    return hulse_fail(err, HULSE_NO_MEMORY, "store %s: no memory", s->path);
-}
-
-static hulse_status prepare(struct store *s, struct error *err)
-{
-    const struct file_io *io = s->params.io != NULL ? s->params.io : &hulse_file_io;
-
-    s->directory.io = io;
-    const hulse_status status =
-        hulse_directory_open(&s->directory, s->path, s->params.segment_bytes, err);
-
-    if (status != HULSE_OK) {
-        return status;
-    }
-    s->place = (struct segment_place){
-        .directory = s->directory.log_fd, .segment_bytes = s->directory.segment_bytes, .io = io};
-    if (!hulse_appender_init(&s->writer.end, &s->place) ||
-        hulse_image_init(&s->reader.image, s->place.segment_bytes, READ_AHEAD) != 0) {
-        return no_memory(err, s);
-    }
-    return HULSE_OK;
-}
-
-/* The segment that the log goes on in is opened or made. */
-static int enter(struct store *s, const struct recovery *r)
-{
-    struct segment seg = {.number = r->end_number, .fd = -1, .epoch = s->epoch, .group = r->group};
-    uint32_t offset = r->end_offset;
-    int failed = 0;
-
-    if (r->end_number != 0) {
-        failed = hulse_segment_open(&s->place, &seg, true);
-    } else {
-        seg.number = r->last_number + 1;
-        offset = BLOCK_BYTES;
-        failed = hulse_segment_create(&s->place, &seg, NULL);
-    }
-    if (failed == 0) {
-        failed = hulse_appender_enter(&s->writer.end, &seg, offset);
-    }
-    hulse_segment_close(&seg);
-    return failed;
-}
-
-/* Who is what among the files. Those behind the end of the log hold nothing. */
-static hulse_status
-sort_files(struct store *s, const struct recovery *r, uint64_t end, struct error *err)
-{
-    struct space *sp = &s->space;
-
-    hulse_space_fini(sp);
-    if (!hulse_space_init(sp, s->params.size_max, s->place.segment_bytes, r->count + 1)) {
-        return no_memory(err, s);
-    }
-    sp->covered = hulse_state_db_covered(s->db);
-    s->size_max = sp->files_max * (uint64_t)s->place.segment_bytes;
-    for (size_t i = 0; i < r->count; i++) {
-        if (r->numbers[i] < end) {
-            hulse_space_add_used(sp, r->numbers[i]);
-        } else if (r->numbers[i] > end + 1) {
-            (void)hulse_segment_remove(&s->place, r->numbers[i]);
-        } else if (r->numbers[i] == end + 1) {
-            /* Prepared, and not entered any more: to remove and to fill it takes far longer. */
-            hulse_space_add_spare(sp, end + 1);
-        }
-    }
-    hulse_space_add_used(sp, end);
-    (void)hulse_space_free(sp, s->state);
-    while (sp->spare_count > 0 && sp->used_count + sp->spare_count > sp->files_max) {
-        (void)hulse_segment_remove(&s->place, sp->spare[--sp->spare_count]);
-    }
-    atomic_store_explicit(&s->counts.used, sp->used_count, memory_order_relaxed);
-    return HULSE_OK;
-}
-
-/* A new epoch begins: it is known to the directory and to the log before anything is stored in it. */
-static hulse_status begin_epoch(struct store *s, const struct recovery *r, struct error *err)
-{
-    uint8_t body[RECORD_EPOCH_BYTES];
-    struct state_figures figures;
-    uint32_t last = r->epoch > s->directory.epoch ? r->epoch : s->directory.epoch;
-
-    hulse_state_figures(s->state, &figures);
-    last = figures.epoch > last ? figures.epoch : last;
-    s->epoch = last + 1;
-    const hulse_status status = hulse_directory_begin(&s->directory, s->epoch, err);
-    if (status != HULSE_OK) {
-        return status;
-    }
-    int failed = enter(s, r);
-    if (failed == 0) {
-        struct appender *end = &s->writer.end;
-        end->epoch = s->epoch;
-        end->group = r->group;
-        hulse_record_encode_epoch(
-            hulse_state_next_topic_id(s->state), hulse_state_next_subscription_id(s->state), body);
-        if (!hulse_appender_fits(end, FRAME_HEADER_BYTES + RECORD_EPOCH_BYTES)) {
-            struct segment seg = {.number = end->seg.number + 1, .fd = -1, .epoch = s->epoch};
-            (void)hulse_segment_remove(&s->place, seg.number);
-            failed = hulse_segment_create(&s->place, &seg, NULL);
-            if (failed == 0) {
-                failed = hulse_appender_enter(end, &seg, BLOCK_BYTES);
-            }
-        }
-    }
-    if (failed == 0) {
-        failed = hulse_group_own_record(s, FRAME_EPOCH, body, sizeof(body));
-    }
-    s->synced = hulse_appender_lsn(&s->writer.end);
-    return failed == 0
-               ? HULSE_OK
-               : hulse_fail(
-                     err, HULSE_IO, "store %s: cannot write: %s", s->path, strerrordesc_np(failed));
-}
-
-static hulse_status
-open_state(struct store *s, struct store_report *report, uint64_t *scan_from, struct error *err)
-{
-    const struct state_db_params params = {.directory = s->path,
-                                           .segment_bytes = s->place.segment_bytes,
-                                           .handle_ttl_ms = s->params.handle_ttl_ms};
-    struct state_db_found found = {0};
-    const hulse_status status = hulse_state_db_open(&s->db, &s->state, &params, &found, err);
-
-    if (status == HULSE_OK) {
-        report->state_lost = found.state_lost;
-        report->copy_lost = found.copy_lost;
-        *scan_from = found.scan_from;
-        s->committed = found.covered;
-    }
-    return status;
-}
-
-/* When the log has lost its end, nothing may be written at places that the checkpoint has seen. */
-static void stay_behind_checkpoint(const struct store *s, struct recovery *r)
-{
-    const uint64_t sb = s->place.segment_bytes;
-    const uint64_t covered = s->committed;
-
-    if (covered > r->end_number * sb + r->end_offset) {
-        r->end_number = 0;
-    }
-    if (covered / sb > r->last_number) {
-        r->last_number = covered / sb;
-    }
-}
-
-static hulse_status load(struct store *s, struct store_report *report, struct error *err)
-{
-    struct recovery r = {.report = report};
-    uint64_t *numbers = NULL;
-
-    hulse_status status = prepare(s, err);
-    if (status == HULSE_OK) {
-        status = open_state(s, report, &r.from, err);
-    }
-    if (status == HULSE_OK) {
-        status = hulse_directory_segments(&s->directory, &numbers, &r.count, err);
-    }
-    if (status == HULSE_OK) {
-        r.at = s->place;
-        r.numbers = numbers;
-        r.state = s->state;
-        r.ended_in = s->directory.clean ? s->directory.epoch : 0;
-        status = hulse_recover(&r, err);
-    }
-    if (status == HULSE_OK) {
-        report->clean = s->directory.fresh || (s->directory.clean && r.ended);
-        s->writer.checkpoint_lsn = r.from;
-        stay_behind_checkpoint(s, &r);
-        status = begin_epoch(s, &r, err);
-    }
-    if (status == HULSE_OK) {
-        status = sort_files(s, &r, s->writer.end.seg.number, err);
-    }
-    free(numbers);
-    return status;
 }
 
 static void finish_report(struct store *s, struct store_report *report, uint64_t begun_ns)
@@ -283,7 +100,7 @@ hulse_store_open(const struct store_params *params, struct store_report *report,
     if (s == NULL) {
         return NULL;
     }
-    if (load(s, &own, err) != HULSE_OK) {
+    if (hulse_store_load(s, &own, err) != HULSE_OK) {
         hulse_store_close(&s);
         return NULL;
     }
@@ -378,6 +195,7 @@ void hulse_store_close(struct store **sp)
     hulse_image_fini(&s->reader.image);
     hulse_space_fini(&s->space);
     hulse_checkpoint_free(&s->checkpoint);
+    hulse_mem_give(HULSE_MEM_STORE, s->writer.charged);
     hulse_state_destroy(&s->state);
     hulse_state_db_close(&s->db);
     hulse_directory_close(&s->directory);

@@ -10,7 +10,7 @@
  * Errors:  open fails with DENIED, BUSY (a live daemon has it), IO, INVAL, UNSUPPORTED (made by a newer
  *          version), each with a text that says what to do. Damage is no error: it is reported.
  * Limits:  size_max for the files of the log; the state's memory grows with topics, subscriptions,
- *          handles, and 1/64 Ki of the log.
+ *          handles, and 1/64 Ki of the log; it is counted (HULSE_MEM_STORE), and refused where one is opened.
  * See:     README.md beside this file, design section 8.
  */
 #ifndef HULSE_STORE_STORE_H
@@ -25,7 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In the directory; locked (flock) as long as somebody has the store. */
+/* In the directory; it and the directory are locked (flock) as long as somebody has the store. */
 #define STORE_LOCK_NAME "lock"
 
 struct store;
@@ -83,7 +83,8 @@ struct store_subscription_info {
 struct store_handle_info {
     uint8_t handle[STORE_HANDLE_BYTES];
     uint64_t seq;     /* highest stored */
-    uint64_t seen_ms; /* Unix epoch: when it last stored something */
+    uint64_t seen_ms; /* Unix epoch: when it last stored something, for people */
+    uint64_t idle_ms; /* for how long it has not, while a daemon had the store */
 };
 
 struct store_topic_info {
@@ -139,7 +140,7 @@ struct store_figures {
     struct store_report found; /* by this start */
     struct store_quantiles group_records;
     struct store_quantiles sync_us;
-    bool full;
+    bool full; /* of the disk, or of size_max: messages wait, control records do not */
 };
 
 void hulse_store_figures(struct store *s, struct store_figures *out);

@@ -22,7 +22,13 @@ static bool is_due(const struct store *s, uint64_t lsn)
 {
     const struct writer *w = &s->writer;
 
-    if (s->checkpoint != NULL || s->committing || lsn == w->checkpoint_lsn) {
+    if (s->checkpoint != NULL || s->committing) {
+        return false;
+    }
+    if (s->commit_wanted) {
+        return true;
+    }
+    if (lsn == w->checkpoint_lsn) {
         return false;
     }
     return lsn - w->checkpoint_lsn >= STORE_CHECKPOINT_BYTES ||
@@ -39,6 +45,7 @@ void hulse_store_checkpoint(struct store *s)
         s->checkpoint_lsn = s->synced;
         s->writer.checkpoint_lsn = s->synced;
         made = s->checkpoint != NULL;
+        s->commit_wanted = s->commit_wanted && !made;
     }
     (void)pthread_mutex_unlock(&s->lock);
     if (made) {
@@ -56,14 +63,19 @@ static void warn(const struct store *s, const char *what, const struct error *er
                     hulse_log_str("error", err->text));
 }
 
-/* Frees it. False: the next one has to have everything. */
-static bool commit(struct store *s, struct checkpoint **cp, uint64_t lsn)
+static bool is_in_database(hulse_status committed)
+{
+    return committed == HULSE_OK || committed == HULSE_LIMIT;
+}
+
+/* Frees it. Anything but OK: the next one has to have everything. */
+static hulse_status commit(struct store *s, struct checkpoint **cp, uint64_t lsn)
 {
     struct error err = {0};
     const hulse_status status = hulse_state_db_commit(s->db, *cp, &err);
 
     hulse_checkpoint_free(cp);
-    if (status == HULSE_OK || status == HULSE_LIMIT) {
+    if (is_in_database(status)) {
         (void)pthread_mutex_lock(&s->lock);
         s->committed = lsn;
         (void)pthread_mutex_unlock(&s->lock);
@@ -72,20 +84,19 @@ static bool commit(struct store *s, struct checkpoint **cp, uint64_t lsn)
     if (status != HULSE_OK) {
         warn(s, "commit", &err);
     }
-    return status == HULSE_OK;
+    return status;
 }
 
-static bool copy(struct store *s)
+/* AGAIN: nothing was committed since the start; the first commit is copied. */
+static hulse_status copy(struct store *s)
 {
     struct error err = {0};
-
     const hulse_status status = hulse_state_db_copy(s->db, &err);
 
-    /* AGAIN: nothing was committed since the start; the first commit is copied. */
     if (status != HULSE_OK && status != HULSE_AGAIN) {
         warn(s, "copy", &err);
     }
-    return status == HULSE_OK;
+    return status;
 }
 
 /* Is there room that only the copy keeps from being free, or is it old? */
@@ -101,28 +112,70 @@ static bool copy_is_wanted(struct store *s)
                                   committed - copied >= STORE_COPY_BYTES);
 }
 
-bool hulse_store_commit(struct store *s)
+static struct checkpoint *take(struct store *s, uint64_t *lsn)
 {
     (void)pthread_mutex_lock(&s->lock);
     struct checkpoint *cp = s->checkpoint;
-    const uint64_t lsn = s->checkpoint_lsn;
+    *lsn = s->checkpoint_lsn;
     s->checkpoint = NULL;
     s->committing = cp != NULL;
     (void)pthread_mutex_unlock(&s->lock);
+    return cp;
+}
 
-    const bool had_one = cp != NULL;
-    const bool failed = had_one && !commit(s, &cp, lsn);
-    const bool copied = copy_is_wanted(s) && copy(s);
-    if (!had_one && !copied) {
-        return false;
-    }
+/* One is to be made, also when nothing has come since the last one. True: that is new. */
+static bool want_commit(struct store *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    const bool before = s->commit_wanted;
+    s->commit_wanted = true;
+    (void)pthread_mutex_unlock(&s->lock);
+    return !before;
+}
+
+static void end_commit(struct store *s, hulse_status committed)
+{
     (void)pthread_mutex_lock(&s->lock);
     s->committing = false;
     s->space.covered = hulse_state_db_covered(s->db);
-    if (failed) {
+    if (committed != HULSE_OK) {
         hulse_state_all_changed(s->state);
     }
     (void)pthread_mutex_unlock(&s->lock);
+}
+
+/* What has failed is tried again by itself: while the store is full nothing else may come that asks for it. */
+bool hulse_store_commit(struct store *s)
+{
+    struct reader *r = &s->reader;
+    uint64_t lsn = 0;
+    struct checkpoint *cp = take(s, &lsn);
+    const bool had_one = cp != NULL;
+    const bool is_time =
+        r->state_failed_ns == 0 || hulse_clock_ns() - r->state_failed_ns >= STORE_STATE_RETRY_NS;
+
+    if (!had_one && r->commit_failed) {
+        r->state_failed_ns = is_time ? hulse_clock_ns() : r->state_failed_ns;
+        return is_time && want_commit(s);
+    }
+    hulse_status committed = HULSE_OK;
+    if (had_one) {
+        committed = commit(s, &cp, lsn);
+        r->commit_failed = !is_in_database(committed);
+        r->state_failed_ns = r->commit_failed ? hulse_clock_ns() : 0;
+    }
+    hulse_status copied = HULSE_AGAIN;
+    if (!r->commit_failed && (had_one || is_time) && copy_is_wanted(s)) {
+        copied = copy(s);
+        if (copied == HULSE_AGAIN && !had_one) {
+            return want_commit(s);
+        }
+        r->state_failed_ns = copied == HULSE_OK ? 0 : hulse_clock_ns();
+    }
+    if (!had_one && copied != HULSE_OK) {
+        return false;
+    }
+    end_commit(s, committed);
     return true;
 }
 
@@ -132,11 +185,11 @@ bool hulse_store_checkpoint_last(struct store *s)
         /* What it has is not in the next one. */
         struct checkpoint *before = s->checkpoint;
         s->checkpoint = NULL;
-        if (!commit(s, &before, s->checkpoint_lsn)) {
+        if (commit(s, &before, s->checkpoint_lsn) != HULSE_OK) {
             hulse_state_all_changed(s->state);
         }
     }
     struct checkpoint *cp =
         hulse_state_checkpoint(s->state, s->synced, hulse_clock_ns() / NS_PER_MS);
-    return cp != NULL && commit(s, &cp, s->synced) && copy(s);
+    return cp != NULL && commit(s, &cp, s->synced) == HULSE_OK && copy(s) == HULSE_OK;
 }

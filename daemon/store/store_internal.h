@@ -28,6 +28,8 @@
 #define STORE_COPY_BYTES                                                                           \
     (UINT64_C(256) << 20) /* of log between two copies, when nobody waits for one */
 
+#define STORE_STATE_RETRY_NS UINT64_C(1000000000) /* after a commit or a copy that failed */
+
 /* Requests one behind the other by their links; the owner's alone. */
 struct request_list {
     struct store_request *first;
@@ -53,12 +55,15 @@ struct writer {
     struct group_entry *entries;
     uint32_t entry_count;
     uint32_t created; /* topics and subscriptions in the group */
+    bool deleted;     /* so is the end of one */
     uint8_t *bodies;  /* of the group's control records */
     size_t bodies_used;
     size_t bodies_room;
     struct store_client *answered; /* have answers that are not announced */
     uint64_t checkpoint_lsn;       /* of the last one made */
+    uint64_t charged;              /* of the state, as HULSE_MEM_STORE */
     bool full;                     /* something waits until segments are free */
+    bool takes_messages;           /* the segment in use, in this group */
     bool look_for_space;           /* after a rotation, and news of the reader */
     bool changed;                  /* something was acknowledged, trimmed, deleted */
     uint32_t news;                 /* seen of store.news */
@@ -67,7 +72,10 @@ struct writer {
 struct reader {
     pthread_t thread;
     struct image image;
-    uint64_t failed_ns; /* the next segment could not be prepared then; 0: it could */
+    uint64_t failed_ns;       /* a file could not be made then; 0: it could */
+    bool reuse_failed;        /* it was there already */
+    uint64_t state_failed_ns; /* the last commit or copy failed then; 0: it did not */
+    bool commit_failed;       /* it was the commit */
 };
 
 struct store_counts {
@@ -88,6 +96,7 @@ struct store {
     struct directory directory;
     struct segment_place place;
     uint32_t epoch;
+    bool reserve[SPACE_RESERVE]; /* found or made by the open */
     uint64_t size_max;
     bool running;
     struct store_report found; /* when it was opened */
@@ -102,6 +111,7 @@ struct store {
     struct checkpoint *checkpoint; /* made and not yet taken by the reader */
     uint64_t checkpoint_lsn;
     bool committing;     /* the reader has one */
+    bool commit_wanted;  /* by the reader: one is due, whatever has come since the last */
     uint64_t committed;  /* lsn of the last one that is in the database */
     struct state_db *db; /* the reader's; before and after main's */
 
@@ -126,6 +136,9 @@ struct store {
     _Atomic(uint64_t) unreadable; /* likewise */
     struct store_meter meter;
 };
+
+/* ---- store_load.c ---- */
+hulse_status hulse_store_load(struct store *s, struct store_report *report, struct error *err);
 
 /* ---- writer.c ---- */
 void *hulse_store_writer_run(void *store);

@@ -138,15 +138,15 @@ static void refuse_everything(struct store *s, hulse_status status)
 }
 
 /*
- * Segments that nobody needs any more become room: after each rotation, and whenever something waits for it. True:
- * there is more than before.
+ * Segments that nobody needs any more become room: after each rotation, and in a full store whenever something may have
+ * made some. True: there is more than before.
  */
 static bool look_for_space(struct store *s)
 {
     struct writer *w = &s->writer;
     const bool waiting = w->parked.first != NULL || w->pending.first != NULL;
 
-    if (!w->look_for_space && !(waiting && w->changed)) {
+    if (!w->look_for_space && !((waiting || w->full) && w->changed)) {
         return false;
     }
     w->look_for_space = false;
@@ -154,9 +154,14 @@ static bool look_for_space(struct store *s)
     (void)pthread_mutex_lock(&s->lock);
     const size_t freed = hulse_space_free(&s->space, s->state);
     const uint64_t used = s->space.used_count;
+    const bool room = hulse_space_may_grow(&s->space, true);
+    const bool uncovered = s->space.wait_for != 0;
     (void)pthread_mutex_unlock(&s->lock);
     atomic_store_explicit(&s->counts.used, used, memory_order_relaxed);
-    if (freed > 0 || waiting) {
+    if (room && w->full) {
+        hulse_group_note_full(s, false);
+    }
+    if (freed > 0 || waiting || uncovered) {
         hulse_sleeper_wake(&s->reader_sleep, true);
     }
     return freed > 0;

@@ -108,15 +108,16 @@ const struct hulse_cli_command hulse_cli_store = {
         "subscription has not acknowledged whether it is there.\n"
         "\n"
         "backup makes a copy in DIR, which is made or has to be empty and is the daemon's to\n"
-        "write in. It has everything that was stored when the command began, and opens as a\n"
-        "store. Publishing goes on meanwhile.\n"
+        "write in, and not in the store itself. It has everything that was stored when the\n"
+        "command began, and opens as a store; one that was interrupted does not. Publishing\n"
+        "goes on meanwhile.\n"
         "\n"
         "For a stopped daemon: hulsed --store check DIR, hulsed --store backup DIR TO.\n"
         "\n"
         "Exit: 0; 64 usage; 65 something is damaged; 69 no daemon, it has no store, or another "
         "one\n"
-        "is under way; 74 input/output, or DIR is not empty; 75 not done within --timeout (no\n"
-        "limit); 77 no permission.\n",
+        "is under way; 74 input/output, or DIR is not empty or in the store; 75 not done within\n"
+        "--timeout (no limit); 77 no permission.\n",
     .options = options,
     .first = HULSE_CLI_STORE_VERB,
     .rest = HULSE_CLI_FILE,

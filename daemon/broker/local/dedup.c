@@ -117,13 +117,13 @@ void hulse_dedup_remove(struct dedup *d, struct handle *h)
     free_buckets(d);
 }
 
-static uint32_t remove_unseen(struct dedup *d, uint64_t before_ms)
+static uint32_t remove_ended(struct dedup *d, uint64_t now_ms)
 {
     uint32_t removed = 0;
     for (uint32_t i = 0; i < d->bucket_count; i++) {
         struct handle **at = &d->buckets[i];
         while (*at != NULL) {
-            if ((*at)->users == 0 && (*at)->seen_ms < before_ms) {
+            if ((*at)->users == 0 && (*at)->ends_ms <= now_ms) {
                 unlink_and_free(d, at);
                 removed += 1;
             } else {
@@ -135,9 +135,9 @@ static uint32_t remove_unseen(struct dedup *d, uint64_t before_ms)
     return removed;
 }
 
-uint32_t hulse_dedup_expire(struct dedup *d, uint64_t before_ms)
+uint32_t hulse_dedup_expire(struct dedup *d, uint64_t now_ms)
 {
-    return d->count == 0 ? 0 : remove_unseen(d, before_ms);
+    return d->count == 0 ? 0 : remove_ended(d, now_ms);
 }
 
 void hulse_dedup_clear(struct dedup *d)

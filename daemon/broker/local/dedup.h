@@ -20,12 +20,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A handle that nobody has seen for so long is forgotten; the store's is the same. */
+#define HANDLE_TTL_MS (UINT64_C(24) * 60U * 60U * 1000U)
+
 struct handle {
     struct handle *next; /* in its bucket */
     uint8_t id[BROKER_HANDLE_ID_BYTES];
     uint64_t taken; /* one above the highest, 0 = none */
     uint64_t stored;
-    uint64_t seen_ms; /* loop time: when the last user left, or it was loaded */
+    uint64_t ends_ms; /* loop time: without users it is forgotten then */
     uint32_t users;   /* producers and records under way */
     bool forgotten;   /* will not come back: goes with its last user */
 };
@@ -43,8 +46,8 @@ struct handle *hulse_dedup_get(struct dedup *d, const uint8_t id[BROKER_HANDLE_I
 struct handle *hulse_dedup_find(const struct dedup *d, const uint8_t id[BROKER_HANDLE_ID_BYTES]);
 /* Frees one without users. */
 void hulse_dedup_remove(struct dedup *d, struct handle *h);
-/* Frees all that nobody uses and nobody has seen since `before_ms`; returns how many. */
-uint32_t hulse_dedup_expire(struct dedup *d, uint64_t before_ms);
+/* Frees all that nobody uses and whose end has come; returns how many. */
+uint32_t hulse_dedup_expire(struct dedup *d, uint64_t now_ms);
 /* Frees all, used or not. */
 void hulse_dedup_clear(struct dedup *d);
 

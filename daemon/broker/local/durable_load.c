@@ -5,12 +5,9 @@
  */
 #include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
-#include "daemon/core/clock.h"
 
 #include <string.h>
 
-/* As hulse_store_params.handle_ttl_ms, which forgets them on disk. */
-#define HANDLE_TTL_MS (UINT64_C(24) * 60U * 60U * 1000U)
 #define HANDLES_EVERY_MS (UINT64_C(10) * 60U * 1000U)
 
 struct loading {
@@ -19,20 +16,19 @@ struct loading {
     bool failed;
 };
 
+/* By the store's own count of time: the clock on the wall may have been set since. */
 static bool load_handles(struct topic *topic, const struct store_topic_info *info)
 {
     const uint64_t now_ms = hulse_local_now_ms(topic->worker);
-    const uint64_t wall_ms = hulse_clock_wall_ms();
     for (uint32_t i = 0; i < info->handle_count; i++) {
         const struct store_handle_info *from = &info->handles[i];
         struct handle *h = hulse_dedup_get(&topic->durable->dedup, from->handle);
         if (h == NULL) {
             return false;
         }
-        const uint64_t age_ms = wall_ms > from->seen_ms ? wall_ms - from->seen_ms : 0;
         (void)hulse_handle_take(h, from->seq);
         hulse_handle_stored(h, from->seq);
-        h->seen_ms = now_ms > age_ms ? now_ms - age_ms : 0;
+        h->ends_ms = now_ms + (from->idle_ms < HANDLE_TTL_MS ? HANDLE_TTL_MS - from->idle_ms : 0);
     }
     return true;
 }
@@ -112,11 +108,10 @@ static void handles_fire(struct timer *timer)
 {
     struct local_worker *lw = HULSE_CONTAINER(timer, struct local_worker, handles);
     const uint64_t now_ms = hulse_local_now_ms(lw);
-    const uint64_t before_ms = now_ms > HANDLE_TTL_MS ? now_ms - HANDLE_TTL_MS : 0;
     for (uint32_t i = 0; i < lw->bucket_count; i++) {
         for (struct topic *topic = lw->buckets[i]; topic != NULL; topic = topic->next) {
             if (topic->durable != NULL) {
-                (void)hulse_dedup_expire(&topic->durable->dedup, before_ms);
+                (void)hulse_dedup_expire(&topic->durable->dedup, now_ms);
             }
         }
     }

@@ -215,7 +215,7 @@ void hulse_handle_leave(struct topic *topic, struct handle *h, bool forget)
 {
     HULSE_ASSERT(h->users > 0);
     h->users -= 1;
-    h->seen_ms = hulse_local_now_ms(topic->worker);
+    h->ends_ms = hulse_local_now_ms(topic->worker) + HANDLE_TTL_MS;
     h->forgotten = h->forgotten || forget;
     if (h->users != 0) {
         return;

@@ -5,6 +5,7 @@
  * Method: the same sequence ids are sent again: while the first ones are under way, after a close,
  *         after a restart, from another worker.
  */
+#include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
 #include "tests/unit/daemon/broker/bed.h"
 #include "tests/unit/daemon/broker/bed_ask.h"
@@ -13,6 +14,23 @@
 #include "tests/unit/daemon/broker/bed_sub.h"
 
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What somebody has set the clock on the wall forwards by. */
+static _Atomic(int64_t) wall_jump_s;
+
+/* In the place of libc's. */
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+    const int rc = (int)syscall(SYS_clock_gettime, clock, out);
+
+    if (rc == 0 && clock == CLOCK_REALTIME) {
+        out->tv_sec += atomic_load_explicit(&wall_jump_s, memory_order_relaxed);
+    }
+    return rc;
+}
 
 static struct bed bed;
 static char topic[128];
@@ -218,6 +236,117 @@ static void test_own_producers_by_name(void **state)
     end();
 }
 
+/* ---- many handles ---- */
+
+/* What is remembered of each counts, here and in the store: who opens one too many is refused, the others go on. */
+static void test_ever_new_handles(void **state)
+{
+    enum { MAX = 50000, ROOM = 1 << 20 };
+    (void)state;
+    struct bed_pub first;
+    hulse_status status = HULSE_OK;
+    uint32_t count = 0;
+    begin(1);
+    open_pub(&first, 0, 1, 0);
+    send(&first, 1, 0);
+    hulse_mem_init(hulse_mem_total() + ROOM);
+    while (status == HULSE_OK && count < MAX) {
+        struct broker_producer_params p = {.topic = topic, .name = "p", .create = true};
+        struct bed_pub pub = {.id = 2};
+        count++;
+        memset(p.handle_id, 2, sizeof(p.handle_id));
+        memcpy(p.handle_id, &count, sizeof(count));
+        status = hulse_pub_open_with(&bed, &pub, 0, &p);
+        if (status == HULSE_OK) {
+            hulse_pub_send(&pub, 1, 16);
+            hulse_pub_wait(&pub);
+            status = pub.stored == 1 ? HULSE_OK : HULSE_NO_MEMORY;
+            hulse_pub_close(&pub);
+        }
+    }
+    assert_int_equal(status, HULSE_NO_MEMORY);
+    assert_true(hulse_mem_used(HULSE_MEM_STORE) > (size_t)count * BROKER_HANDLE_ID_BYTES);
+    hulse_mem_init(UINT64_C(1) << 30U);
+    hulse_pub_send(&first, 1, 16);
+    hulse_pub_wait(&first);
+    assert_int_equal(first.stored, 2);
+    hulse_pub_close(&first);
+    end();
+}
+
+/* ---- the end of a handle ---- */
+
+/* Of handle 1, seen from its worker; 0: it is not there. */
+struct end_of_handle {
+    uint64_t left_ms;
+    bool now; /* its end has come, and the clock of handles is looked at */
+};
+
+static void look(void *arg)
+{
+    struct end_of_handle *e = arg;
+    struct local_worker *lw = hulse_worker_state(bed.workers[0], &hulse_local_module);
+    struct topic *t = hulse_table_find(lw, topic, hulse_topic_hash(topic));
+    uint8_t id[BROKER_HANDLE_ID_BYTES];
+    memset(id, 1, sizeof(id));
+    struct handle *h = hulse_dedup_find(&t->durable->dedup, id);
+    e->left_ms = h == NULL ? 0 : h->ends_ms - hulse_local_now_ms(lw);
+    if (e->now && h != NULL) {
+        h->ends_ms = hulse_local_now_ms(lw);
+        hulse_timer_stop(&lw->worker->loop.timers, &lw->handles);
+        lw->handles.fire(&lw->handles);
+        e->left_ms = hulse_dedup_find(&t->durable->dedup, id) == NULL ? 0 : 1;
+    }
+}
+
+static uint64_t left_ms(bool now)
+{
+    struct end_of_handle e = {.now = now};
+    hulse_bed_on(&bed, 0, look, &e);
+    return e.left_ms;
+}
+
+/* One that has a user has no end; without, it is forgotten when its end comes, and begins anew. */
+static void test_the_end_of_a_handle(void **state)
+{
+    (void)state;
+    struct bed_pub pub;
+    begin(1);
+    open_pub(&pub, 0, 1, 0);
+    send(&pub, 10, 0);
+    assert_int_equal(left_ms(true), 1);
+    hulse_pub_close(&pub);
+    assert_in_range(left_ms(false), HANDLE_TTL_MS - 60 * 60 * 1000, HANDLE_TTL_MS);
+    assert_int_equal(left_ms(true), 0);
+    open_pub(&pub, 0, 1, 0);
+    send(&pub, 10, 0);
+    assert_int_equal(published(), 20);
+    hulse_pub_close(&pub);
+    end();
+}
+
+/* It neither ends a handle early nor keeps one for ever. */
+static void test_a_clock_that_jumps(void **state)
+{
+    static const int64_t year_s = 365 * 24 * 60 * 60;
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct bed_pub pub;
+        begin(1);
+        open_pub(&pub, 0, 1, 0);
+        send(&pub, 10, 0);
+        hulse_pub_close(&pub);
+        atomic_store_explicit(&wall_jump_s, i == 0 ? year_s : -year_s, memory_order_relaxed);
+        hulse_bed_restart(&bed);
+        assert_in_range(left_ms(false), HANDLE_TTL_MS - 60 * 60 * 1000, HANDLE_TTL_MS);
+        open_pub(&pub, 0, 1, 0);
+        send(&pub, 10, 10);
+        hulse_pub_close(&pub);
+        atomic_store_explicit(&wall_jump_s, 0, memory_order_relaxed);
+        end();
+    }
+}
+
 int main(void)
 {
     hulse_mem_init(UINT64_C(1) << 30U);
@@ -229,6 +358,9 @@ int main(void)
         cmocka_unit_test(test_forgotten_while_under_way),
         cmocka_unit_test(test_without_a_handle_nothing_is_compared),
         cmocka_unit_test(test_own_producers_by_name),
+        cmocka_unit_test(test_ever_new_handles),
+        cmocka_unit_test(test_the_end_of_a_handle),
+        cmocka_unit_test(test_a_clock_that_jumps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,11 +76,11 @@ static void test_unseen_ones_go(void **state)
     for (uint64_t i = 0; i < 100; i++) {
         make_id(id, i + 1);
         struct handle *h = hulse_dedup_get(&d, id);
-        h->seen_ms = i;
+        h->ends_ms = i;
         h->users = i % 2 == 0;
     }
-    assert_int_equal(hulse_dedup_expire(&d, 50), 25);
-    assert_int_equal(hulse_dedup_expire(&d, 50), 0);
+    assert_int_equal(hulse_dedup_expire(&d, 49), 25);
+    assert_int_equal(hulse_dedup_expire(&d, 49), 0);
     for (uint64_t i = 0; i < 100; i++) {
         make_id(id, i + 1);
         struct handle *h = hulse_dedup_find(&d, id);

@@ -205,7 +205,7 @@ static void test_what_is_no_store_or_is_in_use_is_refused(void **state)
     assert_int_equal(hulse_store_check(bed.path, &f, &err), HULSE_BUSY);
     assert_int_equal(hulse_store_backup(bed.path, "/tmp/hulse-not-made", &b, &err), HULSE_BUSY);
     assert_int_equal(access("/tmp/hulse-not-made", F_OK), -1);
-    assert_int_equal(hulse_store_backup_running(bed.store, bed.path, NULL, &b, &err), HULSE_IO);
+    assert_int_equal(hulse_store_backup_running(bed.store, "/tmp", NULL, &b, &err), HULSE_IO);
     assert_non_null(strstr(err.text, "not empty"));
     assert_int_equal(hulse_store_backup_running(bed.store, "/proc/none/of", NULL, &b, &err),
                      HULSE_IO);
@@ -352,6 +352,73 @@ static void test_a_backup_of_a_stopped_store_is_the_same(void **state)
     hulse_bed_fini(&bed);
 }
 
+static void refuses_target(const char *to, bool running)
+{
+    struct store_backup b;
+    struct error err = {0};
+    const hulse_status status = running ? hulse_store_backup_running(bed.store, to, NULL, &b, &err)
+                                        : hulse_store_backup(bed.path, to, &b, &err);
+
+    if (status != HULSE_IO || strstr(err.text, "is in the store itself") == NULL) {
+        fail_msg("%s: %d %s", to, status, err.text);
+    }
+}
+
+/* A start would take it for the store's own files, or remove it with them. */
+static void test_a_backup_goes_elsewhere(void **state)
+{
+    static const char *const inside[] = {"copy", "log/copy", "log/../log/copy"};
+    char path[BED_PATH_BYTES + 64];
+    char link[BED_PATH_BYTES + 16];
+
+    (void)state;
+    fill();
+    (void)snprintf(link, sizeof(link), "%s-link", bed.path);
+    assert_int_equal(symlink(bed.path, link), 0);
+    for (unsigned round = 0; round < 2; round++) {
+        for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
+            hulse_bed_file(&bed, inside[i], path, sizeof(path));
+            refuses_target(path, round == 0);
+            assert_int_equal(access(path, F_OK), -1);
+        }
+        (void)snprintf(path, sizeof(path), "%s/copy", link);
+        refuses_target(path, round == 0);
+        hulse_bed_file(&bed, "own", path, sizeof(path));
+        assert_int_equal(mkdir(path, 0700), 0);
+        refuses_target(path, round == 0);
+        assert_int_equal(rmdir(path), 0);
+        if (round == 0) {
+            hulse_bed_stop(&bed);
+        }
+    }
+    assert_int_equal(unlink(link), 0);
+    hulse_bed_fini(&bed);
+}
+
+/* What an interrupted one has left is no store. */
+static void test_an_unfinished_backup_is_none(void **state)
+{
+    const _Atomic(uint32_t) stop = 1;
+    struct store_findings f;
+    struct store_backup b;
+    struct error err = {0};
+    struct bed copy;
+
+    (void)state;
+    fill();
+    hulse_bed_init(&copy);
+    assert_int_equal(hulse_store_backup_running(bed.store, copy.path, &stop, &b, &err),
+                     HULSE_CLOSED);
+    assert_int_equal(hulse_store_check(copy.path, &f, &err), HULSE_IO);
+    assert_non_null(strstr(err.text, "a backup that was not finished"));
+    assert_false(hulse_bed_try_open(&copy, &err));
+    assert_int_equal(err.status, HULSE_IO);
+    assert_non_null(strstr(err.text, "a backup that was not finished"));
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+    hulse_bed_fini(&copy);
+}
+
 /* The checkpoint in the copy knows all segments; one may have been used again since. */
 static void test_a_segment_that_nobody_needs_is_not_missed(void **state)
 {
@@ -395,6 +462,8 @@ int main(void)
         cmocka_unit_test(test_a_check_while_messages_come_and_go),
         cmocka_unit_test(test_a_backup_while_messages_come_and_go),
         cmocka_unit_test(test_a_segment_that_nobody_needs_is_not_missed),
+        cmocka_unit_test(test_a_backup_goes_elsewhere),
+        cmocka_unit_test(test_an_unfinished_backup_is_none),
         cmocka_unit_test(test_a_backup_of_a_stopped_store_is_the_same),
     };
 

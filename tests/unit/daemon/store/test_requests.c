@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,113 @@ static void test_what_is_created_twice_is_one(void **state)
     assert_int_equal(bed.report.topics, 2);
     hulse_store_client_fini(&bed.client);
     hulse_store_close(&bed.store);
+    hulse_bed_fini(&bed);
+}
+
+/* Ended and made anew at once, many times over: each is there, under an id of its own. */
+static void test_a_name_is_free_for_who_comes_behind_its_end(void **state)
+{
+    enum { ROUNDS = 20 };
+    struct bed bed;
+    struct bed_request *gone[ROUNDS];
+    struct bed_request *made[ROUNDS];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    uint64_t topic = hulse_bed_topic(&bed, "t");
+    uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        const bool whole = i % 2 == 0;
+        gone[i] =
+            hulse_bed_request_new(&bed, whole ? STORE_TOPIC_DELETE : STORE_SUBSCRIPTION_DELETE);
+        made[i] =
+            hulse_bed_request_new(&bed, whole ? STORE_TOPIC_CREATE : STORE_SUBSCRIPTION_CREATE);
+        gone[i]->rq.topic = topic;
+        gone[i]->rq.subscription = sub;
+        made[i]->rq.topic = topic;
+        made[i]->rq.name = whole ? "t" : "s";
+        hulse_store_submit(&bed.client, &gone[i]->rq);
+        hulse_store_submit(&bed.client, &made[i]->rq);
+        assert_int_equal(hulse_bed_finish(&bed, made[i]), HULSE_OK);
+        assert_int_equal(gone[i]->rq.status, HULSE_OK);
+        if (whole) {
+            assert_int_not_equal(made[i]->rq.topic, topic);
+            topic = made[i]->rq.topic;
+            sub = hulse_bed_subscription(&bed, topic, "s", 0);
+        } else {
+            assert_int_not_equal(made[i]->rq.subscription, sub);
+            sub = made[i]->rq.subscription;
+        }
+        hulse_bed_publish(&bed, topic, i, i + 1, 100);
+        hulse_bed_request_free(gone[i]);
+        hulse_bed_request_free(made[i]);
+    }
+    hulse_bed_crash(&bed);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(bed.report.topics, 1);
+    assert_int_equal(bed.report.subscriptions, 1);
+    assert_int_equal(hulse_bed_count(&bed, topic, ROUNDS - 2, ROUNDS), 2);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+static bool has_subscription(void *ctx, const struct store_topic_info *topic)
+{
+    *(uint32_t *)ctx += topic->subscription_count == 1 && topic->next_position == 1 ? 1 : 0;
+    return true;
+}
+
+/* Made at once, each with a subscription and a message: all are there after a stop, and after a crash. */
+static void test_many_topics(void **state)
+{
+    enum { COUNT = 20000, STEPS = 3, NAME_BYTES = 64 };
+    static const enum store_kind kinds[STEPS] = {
+        STORE_TOPIC_CREATE, STORE_SUBSCRIPTION_CREATE, STORE_MESSAGE};
+    struct bed bed;
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    struct bed_request **all = calloc(COUNT, sizeof(struct bed_request *));
+    char(*names)[NAME_BYTES] = calloc(COUNT, NAME_BYTES);
+    uint64_t *topics = calloc(COUNT, sizeof(uint64_t));
+    assert_true(all != NULL && names != NULL && topics != NULL);
+    for (unsigned step = 0; step < STEPS; step++) {
+        const uint64_t before = bed.done;
+        for (uint32_t i = 0; i < COUNT; i++) {
+            (void)snprintf(names[i], NAME_BYTES, "persistent://public/default/topic-%06u", i);
+            all[i] = hulse_bed_request_new(&bed, kinds[step]);
+            all[i]->rq.topic = topics[i];
+            if (kinds[step] != STORE_MESSAGE) {
+                all[i]->rq.name = kinds[step] == STORE_TOPIC_CREATE ? names[i] : "s";
+            }
+            hulse_store_submit(&bed.client, &all[i]->rq);
+        }
+        hulse_store_flush(&bed.client);
+        hulse_bed_wait(&bed, before + COUNT);
+        for (uint32_t i = 0; i < COUNT; i++) {
+            assert_int_equal(all[i]->rq.status, HULSE_OK);
+            topics[i] = all[i]->rq.topic;
+            hulse_bed_request_free(all[i]);
+        }
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t count = 0;
+        if (i == 0) {
+            hulse_bed_crash(&bed);
+        } else {
+            hulse_bed_stop(&bed);
+        }
+        hulse_bed_open(&bed, true);
+        assert_int_equal(bed.report.topics, COUNT);
+        hulse_store_each_topic(bed.store, has_subscription, &count);
+        assert_int_equal(count, COUNT);
+    }
+    free(topics);
+    free(names);
+    free(all);
+    hulse_bed_stop(&bed);
     hulse_bed_fini(&bed);
 }
 
@@ -347,6 +455,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unknown_topics_and_bad_records_are_refused),
         cmocka_unit_test(test_what_is_created_twice_is_one),
+        cmocka_unit_test(test_a_name_is_free_for_who_comes_behind_its_end),
+        cmocka_unit_test(test_many_topics),
         cmocka_unit_test(test_a_transient_subscription_is_written_nowhere),
         cmocka_unit_test(test_lazy_requests_wait_for_company),
         cmocka_unit_test(test_times_may_be_anything),

@@ -13,6 +13,8 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { BODY = 10000 };
 #define PER_SEGMENT UINT64_C(100)
@@ -279,6 +281,89 @@ static void test_a_smaller_store_gives_files_back(void **state)
     hulse_bed_fini(&bed);
 }
 
+/* Fills it and ends it at once: what waited is refused. Returns how many were stored. */
+static uint64_t fill_and_crash(struct bed *bed, uint64_t topic)
+{
+    enum { MAX = 3000 };
+    struct bed_request *all[MAX];
+    const uint64_t before = bed->done;
+    const uint64_t count = fill(bed, topic, all, MAX);
+    const uint64_t stored = bed->done - before;
+
+    hulse_bed_crash(bed);
+    for (uint64_t i = 0; i < count; i++) {
+        hulse_bed_request_free(all[i]);
+    }
+    return stored;
+}
+
+/* The last good copy is lost while the store is full: it is made again, and what is acknowledged makes room. */
+static void test_a_full_store_without_its_copy_goes_on(void **state)
+{
+    struct bed bed;
+    char path[256];
+
+    (void)state;
+    begin(&bed, 8);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+    uint64_t next = fill_and_crash(&bed, topic);
+    hulse_bed_file(&bed, "state.good", path, sizeof(path));
+    assert_int_equal(unlink(path), 0);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, next), HULSE_OK);
+    for (unsigned round = 0; round < 20; round++) {
+        hulse_bed_publish(&bed, topic, next, next + PER_SEGMENT, BODY);
+        next += PER_SEGMENT;
+        assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, next), HULSE_OK);
+    }
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+/* What is in the way of a file of the state goes: it is written without anybody asking again. */
+static void goes_on_without(const char *name)
+{
+    struct bed bed;
+    char path[256];
+
+    begin(&bed, 8);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+    hulse_bed_file(&bed, name, path, sizeof(path));
+    assert_int_equal(mkdir(path, 0700), 0);
+    enum { MAX = 3000 };
+    struct bed_request *all[MAX];
+    const uint64_t before = bed.done;
+    const uint64_t count = fill(&bed, topic, all, MAX);
+    const uint64_t stored = bed.done - before;
+    assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, stored), HULSE_OK);
+    for (unsigned i = 0; i < 50; i++) {
+        hulse_bed_turn(&bed);
+    }
+    assert_int_equal(bed.done, before + stored + 1);
+    assert_int_equal(rmdir(path), 0);
+    hulse_bed_wait(&bed, before + count + 1);
+    for (uint64_t i = 0; i < count; i++) {
+        assert_int_equal(all[i]->rq.status, HULSE_OK);
+        hulse_bed_request_free(all[i]);
+    }
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+static void test_a_failed_copy_is_made_again(void **state)
+{
+    (void)state;
+    goes_on_without("state.good.new");
+}
+
+static void test_a_failed_commit_is_made_again(void **state)
+{
+    (void)state;
+    goes_on_without("state.mdb.new");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +372,9 @@ int main(void)
         cmocka_unit_test(test_control_records_never_wait_for_messages),
         cmocka_unit_test(test_a_raw_segment_is_left_for_a_filled_one),
         cmocka_unit_test(test_the_largest_message),
+        cmocka_unit_test(test_a_full_store_without_its_copy_goes_on),
+        cmocka_unit_test(test_a_failed_copy_is_made_again),
+        cmocka_unit_test(test_a_failed_commit_is_made_again),
         cmocka_unit_test(test_a_smaller_store_gives_files_back),
     };
 

@@ -4,6 +4,7 @@
  *         request comes once, on its client's thread, in the order submitted.
  * Method: one client against the real threads and files.
  */
+#include "daemon/core/mem.h"
 #include "daemon/store/segment.h"
 #include "tests/unit/daemon/store/store_bed.h"
 
@@ -49,6 +50,108 @@ static void test_what_is_stored_is_read_back(void **state)
     assert_int_equal(hulse_bed_count(&bed, topic, 0, 500), 500);
     hulse_bed_publish(&bed, topic, 500, 600, 10);
     assert_int_equal(hulse_bed_count(&bed, topic, 0, 600), 600);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+static bool count_handles(void *ctx, const struct store_topic_info *topic)
+{
+    *(uint32_t *)ctx += topic->handle_count;
+    return true;
+}
+
+static uint32_t handles(const struct bed *bed)
+{
+    uint32_t count = 0;
+
+    hulse_store_each_topic(bed->store, count_handles, &count);
+    return count;
+}
+
+/* A daemon that has little to store makes its only checkpoint when it stops: its time counts all the same. */
+static void test_handles_age_in_a_quiet_store(void **state)
+{
+    enum { TTL_MS = 400, PART_US = 150000 };
+    struct bed bed;
+    uint32_t stops = 0;
+
+    (void)state;
+    hulse_bed_init(&bed);
+    bed.params.handle_ttl_ms = TTL_MS;
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, 1, 100);
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(handles(&bed), 1);
+    while (handles(&bed) > 0 && stops < 100) {
+        (void)usleep(PART_US);
+        hulse_bed_stop(&bed);
+        hulse_bed_open(&bed, true);
+        stops++;
+    }
+    assert_in_range(stops, 1, 99);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+/* What an app makes a store remember is counted, and given back when it is forgotten. */
+static void test_memory_is_counted(void **state)
+{
+    enum { HANDLES = 5000, RANGES = 5000 };
+    struct bed bed;
+    struct ranges ranges = {0};
+
+    (void)state;
+    hulse_mem_init(UINT64_C(1) << 30U);
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+    const size_t before = hulse_mem_used(HULSE_MEM_STORE);
+    assert_in_range(before, 1, 1U << 20U);
+    struct bed_request **all = calloc(HANDLES, sizeof(struct bed_request *));
+    assert_non_null(all);
+    for (unsigned round = 0; round < 2; round++) {
+        const uint64_t done = bed.done;
+        for (uint32_t i = 0; i < HANDLES; i++) {
+            all[i] = hulse_bed_request_new(&bed, round == 0 ? STORE_MESSAGE : STORE_HANDLE_CLOSE);
+            all[i]->rq.topic = topic;
+            all[i]->rq.position = i;
+            memcpy(all[i]->rq.handle, &(uint32_t){i + 1}, sizeof(uint32_t));
+            hulse_store_submit(&bed.client, &all[i]->rq);
+        }
+        hulse_store_flush(&bed.client);
+        hulse_bed_wait(&bed, done + HANDLES);
+        for (uint32_t i = 0; i < HANDLES; i++) {
+            assert_int_equal(all[i]->rq.status, HULSE_OK);
+            hulse_bed_request_free(all[i]);
+        }
+        const size_t used = hulse_mem_used(HULSE_MEM_STORE);
+        assert_true(round == 0 ? used > before + HANDLES * STORE_HANDLE_BYTES
+                               : used < before + (1U << 20U));
+    }
+    free(all);
+    for (uint64_t i = 0; i < RANGES; i++) {
+        assert_true(hulse_ranges_add(&ranges, 2 * i, 2 * i + 1));
+    }
+    const size_t without = hulse_mem_used(HULSE_MEM_STORE);
+    struct bed_request *r = hulse_bed_request_new(&bed, STORE_ACK);
+    r->rq.topic = topic;
+    r->rq.subscription = sub;
+    r->rq.ranges = &ranges;
+    assert_int_equal(hulse_bed_do(&bed, r), HULSE_OK);
+    const size_t with = hulse_mem_used(HULSE_MEM_STORE);
+    assert_true(with >= without + RANGES * sizeof(struct range));
+    hulse_ranges_clear(&ranges);
+    hulse_bed_stop(&bed);
+    assert_int_equal(hulse_mem_used(HULSE_MEM_STORE), 0);
+    hulse_bed_open(&bed, true);
+    assert_true(hulse_mem_used(HULSE_MEM_STORE) >= RANGES * sizeof(struct range));
+    r = hulse_bed_request_new(&bed, STORE_TOPIC_DELETE);
+    r->rq.topic = topic;
+    assert_int_equal(hulse_bed_do(&bed, r), HULSE_OK);
+    assert_true(hulse_mem_used(HULSE_MEM_STORE) <= before + (1U << 20U));
     hulse_bed_stop(&bed);
     hulse_bed_fini(&bed);
 }
@@ -153,6 +256,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_empty_directory_opens_and_ends),
         cmocka_unit_test(test_what_is_stored_is_read_back),
+        cmocka_unit_test(test_handles_age_in_a_quiet_store),
+        cmocka_unit_test(test_memory_is_counted),
         cmocka_unit_test(test_what_is_stored_survives_a_crash),
         cmocka_unit_test(test_the_header_says_how_far_the_log_may_go),
         cmocka_unit_test(test_copies_of_a_header),

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a directory that is not ours to have, or not as we left it: a clear answer, or a start that says what is gone.
+ * Method: directories are made as they should not be; files are removed, cut short, replaced by what is none.
+ */
+#include "daemon/store/directory.h"
+#include "daemon/store/store_internal.h"
+#include "tests/unit/daemon/core/check.h"
+#include "tests/unit/daemon/store/store_bed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void refuses(struct bed *bed, hulse_status status, const char *word)
+{
+    struct error err = {0};
+
+    assert_false(hulse_bed_try_open(bed, &err));
+    if (err.status != status || strstr(err.text, word) == NULL) {
+        fail_msg("%d: %s", err.status, err.text);
+    }
+}
+
+static void put_file(const struct bed *bed, const char *name, const char *text)
+{
+    char path[256];
+
+    hulse_bed_file(bed, name, path, sizeof(path));
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    (void)close(fd);
+}
+
+/* A child of it may have the lock for a moment longer than the daemon that was killed. */
+static void test_the_lock_of_the_dead_is_waited_for(void **state)
+{
+    struct bed bed;
+    char path[256];
+    char text[64];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    hulse_bed_file(&bed, STORE_LOCK_NAME, path, sizeof(path));
+    const pid_t dead = fork();
+    if (dead == 0) {
+        _exit(0);
+    }
+    assert_int_equal(waitpid(dead, NULL, 0), dead);
+    (void)snprintf(text, sizeof(text), "process %d epoch 1\n", (int)dead);
+    put_file(&bed, STORE_LOCK_NAME, text);
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    const pid_t heir = fork();
+    if (heir == 0) {
+        (void)usleep(50000);
+        _exit(0);
+    }
+    (void)close(fd);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    assert_int_equal(waitpid(heir, NULL, 0), heir);
+    hulse_bed_fini(&bed);
+}
+
+static void test_a_directory_in_use_is_refused(void **state)
+{
+    struct bed bed;
+    struct bed other;
+    char pid[32];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    other = bed;
+    (void)snprintf(pid, sizeof(pid), "process %d ", (int)getpid());
+    refuses(&other, HULSE_BUSY, pid);
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+/* Who has the directory has it without the file that says so. */
+static void test_a_directory_without_its_lock_is_in_use(void **state)
+{
+    struct bed bed;
+    struct bed other;
+    char path[256];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    other = bed;
+    hulse_bed_file(&bed, STORE_LOCK_NAME, path, sizeof(path));
+    assert_int_equal(unlink(path), 0);
+    refuses(&other, HULSE_BUSY, "another process has it");
+    put_file(&bed, STORE_LOCK_NAME, "");
+    refuses(&other, HULSE_BUSY, "another process has it");
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, 10, 100);
+    hulse_bed_stop(&bed);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 10), 10);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+static void test_a_newer_directory_is_refused_and_left_alone(void **state)
+{
+    static const char newer[] = "hulse store\nversion 2\nsegment_bytes 1048576\nshards 1\n";
+    struct bed bed;
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, false);
+    hulse_store_client_fini(&bed.client);
+    hulse_store_close(&bed.store);
+    put_file(&bed, "format", newer);
+    refuses(&bed, HULSE_UNSUPPORTED, "newer version");
+    hulse_bed_fini(&bed);
+}
+
+static void test_a_parent_that_is_missing_is_named(void **state)
+{
+    struct bed bed;
+    char path[256];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_file(&bed, "not/there", path, sizeof(path));
+    bed.params.directory = path;
+    refuses(&bed, HULSE_IO, "parent directory does not exist");
+    hulse_bed_file(&bed, "file", path, sizeof(path));
+    put_file(&bed, "file", "x");
+    refuses(&bed, HULSE_IO, path);
+    hulse_bed_fini(&bed);
+}
+
+/* As somebody who may not write. */
+static void test_a_directory_of_somebody_else_is_refused(void **state)
+{
+    struct bed bed;
+    int status = 0;
+
+    (void)state;
+    if (geteuid() != 0) {
+        skip();
+    }
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    assert_int_equal(chmod(bed.path, 0755), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct error err = {0};
+        if (setresuid(65534, 65534, 65534) != 0) {
+            _exit(2);
+        }
+        struct store *s = hulse_store_open(&bed.params, NULL, &err);
+        _exit(s == NULL && err.status == HULSE_DENIED && strstr(err.text, bed.path) != NULL ? 0
+                                                                                            : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    hulse_bed_fini(&bed);
+}
+
+/* The format file is lost or holds anything: the segments know it. */
+static void test_a_lost_format_is_found_again(void **state)
+{
+    static const char *const texts[] = {
+        "", "version", "hulse store\nversion 1\nsegment_bytes 12345\n", "\xff\xfe\0\1"};
+    struct bed bed;
+    char path[256];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, 100, 100);
+    hulse_bed_stop(&bed);
+    bed.params.segment_bytes = 4 * BED_SEGMENT_BYTES;
+    for (size_t i = 0; i <= COUNT_OF(texts); i++) {
+        if (i < COUNT_OF(texts)) {
+            put_file(&bed, "format", texts[i]);
+        } else {
+            hulse_bed_file(&bed, "format", path, sizeof(path));
+            assert_int_equal(unlink(path), 0);
+        }
+        hulse_bed_open(&bed, true);
+        assert_int_equal(hulse_bed_count(&bed, topic, 0, 100), 100);
+        hulse_bed_stop(&bed);
+    }
+    hulse_bed_fini(&bed);
+}
+
+/* Every other file of the directory is gone or junk: it opens. */
+/* The end of the log may be anywhere in the file that was cut short: the log goes on in another one. */
+static void test_a_last_segment_that_is_cut_short(void **state)
+{
+    static const off_t sizes[] = {0, 100, 4096, 5000, 100000, 500000};
+
+    (void)state;
+    for (unsigned i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct bed bed;
+        char name[64];
+        char path[256];
+        hulse_bed_init(&bed);
+        hulse_bed_open(&bed, true);
+        const uint64_t topic = hulse_bed_topic(&bed, "t");
+        const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+        hulse_bed_publish(&bed, topic, 0, 150, 10000);
+        (void)snprintf(name,
+                       sizeof(name),
+                       "log/%010llu.segment",
+                       (unsigned long long)bed.store->writer.end.seg.number);
+        if (i % 2 == 0) {
+            hulse_bed_stop(&bed);
+        } else {
+            hulse_bed_crash(&bed);
+        }
+        hulse_bed_file(&bed, name, path, sizeof(path));
+        assert_int_equal(truncate(path, sizes[i / 2]), 0);
+        hulse_bed_open(&bed, true);
+        const uint64_t before = hulse_bed_count(&bed, topic, 0, 150);
+        assert_in_range(before, 90, 150);
+        /* After a crash a file without a header is one that was just being made. */
+        const bool unknowable = i % 2 == 1 && sizes[i / 2] < BLOCK_BYTES;
+        assert_true(bed.report.missing_segments + bed.report.damaged_bytes > 0 || unknowable);
+        hulse_bed_publish(&bed, topic, 150, 300, 10000);
+        assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, 10), HULSE_OK);
+        hulse_bed_crash(&bed);
+        hulse_bed_open(&bed, true);
+        assert_int_equal(hulse_bed_count(&bed, topic, 0, 300), before + 150);
+        hulse_bed_stop(&bed);
+        hulse_bed_fini(&bed);
+    }
+}
+
+/* What is no file is not waited for, and not written over. */
+static void test_a_segment_that_is_no_file(void **state)
+{
+    struct bed bed;
+    char path[256];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    hulse_bed_file(&bed, "log/0000000009.segment", path, sizeof(path));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    refuses(&bed, HULSE_IO, "0000000009.segment is not a file; move it away");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    refuses(&bed, HULSE_IO, "0000000009.segment is not a file; move it away");
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(symlink("/dev/null", path), 0);
+    refuses(&bed, HULSE_IO, "0000000009.segment is not a file; move it away");
+    assert_int_equal(unlink(path), 0);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+static void test_any_file_may_be_gone(void **state)
+{
+    static const char *const names[] = {
+        "lock", "clean", "state.mdb", "state.good", "log/junk", "log/0000000099.segment"};
+    struct bed bed;
+
+    (void)state;
+    for (unsigned junk = 0; junk < 2; junk++) {
+        hulse_bed_init(&bed);
+        hulse_bed_open(&bed, true);
+        const uint64_t topic = hulse_bed_topic(&bed, "t");
+        hulse_bed_stop(&bed);
+        for (size_t i = 0; i < COUNT_OF(names); i++) {
+            char path[256];
+            hulse_bed_file(&bed, names[i], path, sizeof(path));
+            if (junk != 0) {
+                put_file(&bed, names[i], "junk junk junk junk");
+            } else {
+                (void)unlink(path);
+            }
+            hulse_bed_open(&bed, true);
+            assert_int_equal(hulse_store_epoch(bed.store), i + 2);
+            hulse_bed_publish(&bed, topic, 10 * i, 10 * i + 10, 100);
+            assert_int_equal(hulse_bed_count(&bed, topic, 0, 10 * i + 10), 10 * i + 10);
+            hulse_bed_stop(&bed);
+        }
+        hulse_bed_fini(&bed);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_directory_in_use_is_refused),
+        cmocka_unit_test(test_the_lock_of_the_dead_is_waited_for),
+        cmocka_unit_test(test_a_directory_without_its_lock_is_in_use),
+        cmocka_unit_test(test_a_newer_directory_is_refused_and_left_alone),
+        cmocka_unit_test(test_a_parent_that_is_missing_is_named),
+        cmocka_unit_test(test_a_directory_of_somebody_else_is_refused),
+        cmocka_unit_test(test_a_lost_format_is_found_again),
+        cmocka_unit_test(test_a_last_segment_that_is_cut_short),
+        cmocka_unit_test(test_a_segment_that_is_no_file),
+        cmocka_unit_test(test_any_file_may_be_gone),
+    };
+
+    return cmocka_run_group_tests_name("directory", tests, NULL, NULL);
+}
