@@ -114,6 +114,13 @@ uint64_t hulse_state_subscription_named(const struct state *s, uint64_t topic, c
     return sub == NULL ? 0 : sub->id;
 }
 
+static void add_loss(void *ctx, const struct state_loss *loss)
+{
+    struct state_figures *out = ctx;
+
+    out->lost_messages += loss->messages;
+}
+
 void hulse_state_figures(const struct state *s, struct state_figures *out)
 {
     *out = (struct state_figures){
@@ -123,9 +130,9 @@ void hulse_state_figures(const struct state *s, struct state_figures *out)
         .epoch = s->epoch,
         .homeless_records = s->homeless,
         .damaged_records = s->damaged,
-        .lost_messages = s->lost,
         .index_entries = s->spots,
     };
+    hulse_state_each_loss(s, add_loss, out);
 }
 
 /* What one topic's walk needs in arrays. */

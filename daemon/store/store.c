@@ -223,6 +223,11 @@ static hulse_status load(struct store *s, struct store_report *report, struct er
     }
     if (status == HULSE_OK) {
         report->clean = s->directory.fresh || (s->directory.clean && r.ended);
+        if (s->directory.clean && !s->directory.fresh && !r.ended) {
+            /* It was stopped as asked, which is its last record: the end of the log is lost. */
+            report->damaged_records++;
+            HULSE_LOG_ERRORF("store.end_lost", hulse_log_str("directory", s->path));
+        }
         s->writer.checkpoint_lsn = r.from;
         stay_behind_checkpoint(s, &r);
         status = begin_epoch(s, &r, err);
@@ -232,6 +237,34 @@ static hulse_status load(struct store *s, struct store_report *report, struct er
     }
     free(numbers);
     return status;
+}
+
+static void say_loss(void *ctx, const struct state_loss *loss)
+{
+    const struct store *s = ctx;
+
+    HULSE_LOG_ERRORF("store.messages_lost",
+                     hulse_log_str("directory", s->path),
+                     hulse_log_str("topic", loss->topic),
+                     hulse_log_u64("first", loss->first),
+                     hulse_log_u64("last", loss->end - 1),
+                     hulse_log_u64("messages", loss->messages));
+}
+
+static void say_state_lost(const struct store *s, const struct store_report *report)
+{
+    if (report->state_lost) {
+        HULSE_LOG_ERRORF("store.state_lost",
+                         hulse_log_str("directory", s->path),
+                         hulse_log_str("meaning",
+                                       report->copy_lost
+                                           ? "its copy too: all was made anew from the log"
+                                           : "its copy and the log have taken its place"));
+    } else if (report->copy_lost) {
+        HULSE_LOG_ERRORF("store.copy_lost",
+                         hulse_log_str("directory", s->path),
+                         hulse_log_str("meaning", "the state is whole; a new copy is made"));
+    }
 }
 
 static void finish_report(struct store *s, struct store_report *report, uint64_t begun_ns)
@@ -270,6 +303,8 @@ static void finish_report(struct store *s, struct store_report *report, uint64_t
                          hulse_log_u64("lost_messages", report->lost_messages),
                          hulse_log_u64("homeless_records", report->homeless_records));
     }
+    say_state_lost(s, report);
+    hulse_state_each_loss(s->state, say_loss, s);
 }
 
 struct store *
@@ -428,6 +463,7 @@ void hulse_store_figures(const struct store *s, struct store_figures *out)
         .parked = atomic_load_explicit(&c->parked, memory_order_relaxed),
         .checkpoints = atomic_load_explicit(&c->checkpoints, memory_order_relaxed),
         .reads = atomic_load_explicit(&s->reads, memory_order_relaxed),
+        .lost = atomic_load_explicit(&s->lost, memory_order_relaxed),
         .full = atomic_load_explicit(&c->full, memory_order_relaxed) != 0,
     };
 }

@@ -131,6 +131,7 @@ struct store_figures {
     uint64_t parked; /* messages that wait for space now */
     uint64_t checkpoints;
     uint64_t reads;
+    uint64_t lost; /* messages that were asked for and are damaged, once for each who asked */
     bool full;
 };
 

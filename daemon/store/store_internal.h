@@ -68,6 +68,7 @@ struct reader {
     pthread_t thread;
     struct image image;
     uint64_t failed_ns; /* the next segment could not be prepared then; 0: it could */
+    bool cannot_read;   /* the last read has failed */
 };
 
 struct store_counts {
@@ -121,6 +122,7 @@ struct store {
     _Atomic(uint32_t) failed;   /* nothing is stored any more */
     struct store_counts counts; /* written by the writer */
     _Atomic(uint64_t) reads;    /* written by the reader */
+    _Atomic(uint64_t) lost;     /* likewise: damaged messages that readers were told of */
 };
 
 /* ---- writer.c ---- */

@@ -227,13 +227,18 @@ static void take_back(struct cursor *c)
     }
 }
 
-void hulse_cursor_retry_later(struct subscription *sub)
+void hulse_cursor_retry_after(struct subscription *sub, uint32_t pause_ms)
 {
     struct cursor *c = sub->cursor;
     struct local_worker *lw = worker_of(c);
     if (!hulse_timer_pending(&c->retry)) {
-        hulse_timer_start(&lw->worker->loop.timers, &c->retry, hulse_local_now_ms(lw) + RETRY_MS);
+        hulse_timer_start(&lw->worker->loop.timers, &c->retry, hulse_local_now_ms(lw) + pause_ms);
     }
+}
+
+void hulse_cursor_retry_later(struct subscription *sub)
+{
+    hulse_cursor_retry_after(sub, RETRY_MS);
 }
 
 static void group_ended(struct cursor *c)

@@ -126,7 +126,9 @@ struct cursor {
     uint32_t generation; /* of the window: one more when it is emptied */
     uint32_t read_for;   /* generation that the read is for */
     uint32_t busy;       /* requests and reads that borrow this */
-    uint64_t lost;       /* positions that should have been there and are not readable */
+    uint32_t
+        read_pause_ms; /* before a read is tried again that has failed; 0: the last one has not */
+    uint64_t read_fails_from_ms; /* loop time */
 };
 
 /* ---- later.c ---- */
@@ -219,6 +221,7 @@ void hulse_cursor_again(struct subscription *sub, uint64_t position, uint32_t co
 void hulse_cursor_touch(struct subscription *sub);
 /* After a pause what is due is stored, and the window read on. */
 void hulse_cursor_retry_later(struct subscription *sub);
+void hulse_cursor_retry_after(struct subscription *sub, uint32_t pause_ms);
 /* An acknowledgement by id (broker.h). */
 void hulse_cursor_ack_id(struct subscription *sub, uint64_t position, bool cumulative);
 /* Gives what has changed to the store, for all cursors of a worker. */

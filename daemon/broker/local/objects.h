@@ -174,6 +174,7 @@ struct topic_counters {
     uint64_t acknowledged;
     uint64_t redelivered;
     uint64_t dropped;
+    uint64_t lost; /* damaged in the store, once for each subscription that came to it */
 };
 
 /* Messages per second since somebody asked before; see hulse_rate_read. */

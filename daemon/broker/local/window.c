@@ -6,8 +6,9 @@
  * room. The others are behind: nothing is dropped, and when half of the window is free again the
  * store is asked for what follows. Without consumers the window is empty.
  *
- * Positions that the store does not have (damage, or refused when they were given) are
- * acknowledged when they are passed.
+ * Positions that the store does not have are acknowledged when they are passed: those that were
+ * refused when they were given, and those that are damaged, which is said and counted. A read that
+ * fails says nothing about what is there and is made again.
  */
 #include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
@@ -19,6 +20,10 @@
 
 #define READ_MESSAGES 256U
 #define READ_BYTES (1U << 20U)
+/* Between tries to read what cannot be read, doubling; and how long until what the disk refuses is given up. */
+#define READ_PAUSE_MIN_MS 100U
+#define READ_PAUSE_MAX_MS 5000U
+#define READ_GIVE_UP_MS 60000U
 
 static struct local_worker *worker_of(const struct subscription *sub)
 {
@@ -109,13 +114,41 @@ static uint64_t expires_here(struct local_worker *lw, uint64_t expires_ms)
 
 enum taken { TAKEN, TAKEN_NO_ROOM };
 
-static void say_damaged(const struct subscription *sub, uint64_t position, const char *why)
+/* What a read came by that is damaged. */
+struct damage {
+    uint64_t first;
+    uint64_t end;
+    uint64_t messages; /* of them */
+};
+
+static void say_lost(struct subscription *sub, const struct damage *d, const char *why)
 {
-    HULSE_LOG_ERRORF("store.message_unreadable",
+    if (d->messages == 0) {
+        return;
+    }
+    sub->topic->counters.lost += d->messages;
+    HULSE_LOG_ERRORF("subscription.messages_lost",
                      hulse_log_str("topic", sub->topic->name),
                      hulse_log_str("subscription", sub->name),
-                     hulse_log_u64("position", position),
+                     hulse_log_u64("first", d->first),
+                     hulse_log_u64("last", d->end - 1),
+                     hulse_log_u64("messages", d->messages),
                      hulse_log_str("why", why));
+}
+
+/* Passes what is not there up to `end`; `damaged` of it were there once. */
+static void pass(struct subscription *sub, uint64_t end, uint32_t damaged, struct damage *d)
+{
+    struct cursor *c = sub->cursor;
+    const uint64_t first = hulse_ranges_next_gap(&c->acknowledged, c->next_read);
+    if (damaged != 0 && first < end) {
+        const uint64_t open = end - first - hulse_ranges_count(&c->acknowledged, first, end);
+        d->first = d->messages == 0 ? first : d->first;
+        d->end = end;
+        d->messages += damaged < open ? damaged : open;
+    }
+    hulse_cursor_end(sub, c->next_read, end);
+    c->next_read = end;
 }
 
 static enum taken take(struct subscription *sub, const struct store_message *from)
@@ -125,8 +158,9 @@ static enum taken take(struct subscription *sub, const struct store_message *fro
     uint64_t expires_ms = 0;
     const char *why = NULL;
     if (!hulse_message_decode(from->body, from->body_bytes, &d, &expires_ms, &why)) {
-        say_damaged(sub, from->position, why);
-        c->lost += 1;
+        const struct damage one = {
+            .first = from->position, .end = from->position + 1, .messages = 1};
+        say_lost(sub, &one, why);
         hulse_cursor_end(sub, from->position, from->position + 1);
         return TAKEN;
     }
@@ -145,7 +179,7 @@ static enum taken take(struct subscription *sub, const struct store_message *fro
 }
 
 /* All of a read, as far as there is room. False: not all. */
-static bool take_all(struct subscription *sub)
+static bool take_all(struct subscription *sub, struct damage *d)
 {
     struct cursor *c = sub->cursor;
     struct store_message each;
@@ -154,8 +188,7 @@ static bool take_all(struct subscription *sub)
         if (each.position < c->next_read || each.position >= c->read.end) {
             continue;
         }
-        hulse_cursor_end(sub, c->next_read, each.position); /* not there */
-        c->next_read = each.position;
+        pass(sub, each.position, each.damaged, d);
         if (!hulse_ranges_has(&c->acknowledged, each.position) &&
             take(sub, &each) == TAKEN_NO_ROOM) {
             return false;
@@ -163,28 +196,63 @@ static bool take_all(struct subscription *sub)
         c->next_read = each.position + 1;
     }
     if (c->read.next > c->next_read) {
-        hulse_cursor_end(sub, c->next_read, c->read.next);
-        c->next_read = c->read.next;
+        pass(sub, c->read.next, c->read.damaged_behind, d);
     }
     return true;
+}
+
+/* Nothing is known of what is there: later again, at ever longer intervals. */
+static void read_again(struct subscription *sub)
+{
+    struct cursor *c = sub->cursor;
+    if (c->read_pause_ms == 0) {
+        c->read_fails_from_ms = hulse_local_now_ms(worker_of(sub));
+        c->read_pause_ms = READ_PAUSE_MIN_MS;
+    } else if (c->read_pause_ms < READ_PAUSE_MAX_MS) {
+        c->read_pause_ms *= 2;
+    }
+    hulse_cursor_retry_after(sub, c->read_pause_ms);
+}
+
+static void take_messages(struct subscription *sub)
+{
+    struct damage d = {0};
+    sub->cursor->read_pause_ms = 0;
+    const bool all = take_all(sub, &d);
+    say_lost(sub, &d, "damaged in the store");
+    if (all || sub->held != 0) {
+        hulse_subscription_wake(sub);
+        hulse_subscription_mark(sub); /* perhaps all of it is acknowledged now */
+    } else {
+        hulse_cursor_retry_later(sub);
+    }
 }
 
 static void take_read(struct subscription *sub)
 {
     struct cursor *c = sub->cursor;
-    if (c->read.status == HULSE_OK) {
-        c->lost += c->read.damaged;
-        if (take_all(sub) || sub->held != 0) {
-            hulse_subscription_wake(sub);
-            hulse_subscription_mark(sub); /* perhaps all of it is acknowledged now */
-        } else {
-            hulse_cursor_retry_later(sub);
-        }
-    } else if (c->read.status == HULSE_NO_MEMORY) {
+    switch (c->read.status) {
+    case HULSE_OK:
+        take_messages(sub);
+        break;
+    case HULSE_NO_MEMORY:
         hulse_cursor_retry_later(sub);
-    } else if (c->read.status != HULSE_CLOSED) {
-        c->dead = true;
+        break;
+    case HULSE_IO:
+    case HULSE_BUSY:
+        read_again(sub);
+        break;
+    default:
+        HULSE_ASSERT(c->read.status == HULSE_CLOSED);
     }
+}
+
+/* The disk has refused for so long that it will not give it any more. */
+static bool gives_up(const struct subscription *sub)
+{
+    const struct cursor *c = sub->cursor;
+    return c->read_pause_ms != 0 &&
+           hulse_local_now_ms(worker_of(sub)) - c->read_fails_from_ms >= READ_GIVE_UP_MS;
 }
 
 static void done(struct store_read *read)
@@ -226,7 +294,8 @@ static void read_on(struct subscription *sub)
                                   .from = c->next_read,
                                   .end = sub->topic->durable->committed,
                                   .messages_max = READ_MESSAGES,
-                                  .bytes_max = READ_BYTES};
+                                  .bytes_max = READ_BYTES,
+                                  .give_up = gives_up(sub)};
     hulse_store_read_submit(&worker_of(sub)->store, &c->read);
 }
 
