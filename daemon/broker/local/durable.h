@@ -122,6 +122,7 @@ struct cursor {
     uint64_t next_read;
     struct store_read read;
     bool reading;
+    bool full;           /* what comes next does not go in: until something has left */
     bool by_id;          /* something that may be in the window was acknowledged by id */
     uint32_t generation; /* of the window: one more when it is emptied */
     uint32_t read_for;   /* generation that the read is for */
@@ -235,6 +236,12 @@ bool hulse_cursor_has_all(const struct subscription *sub);
 bool hulse_cursor_idle(const struct subscription *sub);
 
 /* ---- window.c ---- */
+
+/* Something has come into a window, or has left it. */
+void hulse_window_charge(struct subscription *sub, uint64_t bytes);
+void hulse_window_discharge(struct subscription *sub, uint64_t bytes);
+/* Is there memory for as much more? Windows have their part of memory_max; all else is left to publishers. */
+bool hulse_window_fits(const struct subscription *sub, uint64_t bytes);
 
 /* A message that has just been stored. */
 void hulse_window_offer(struct subscription *sub, struct message *m);

@@ -427,9 +427,11 @@ struct local_worker {
     struct link deleted; /* topics that somebody still has open */
     struct store_client store;
     struct pool publications;
-    struct link changed; /* cursors with something that the store does not know */
-    uint32_t awaited;    /* OP_LATER and OP_STORED that other workers owe this one */
-    bool ending;         /* nothing is deleted any more: only memory is freed */
+    struct link changed;   /* cursors with something that the store does not know */
+    uint64_t window_bytes; /* in the windows of all cursors */
+    uint32_t windows;      /* of them with something in it */
+    uint32_t awaited;      /* OP_LATER and OP_STORED that other workers owe this one */
+    bool ending;           /* nothing is deleted any more: only memory is freed */
     struct timer handles;
     struct link producers;
     struct link consumers;

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WINDOWS_PART 2U /* memory_max / this */
 #define READ_MESSAGES 256U
 #define READ_BYTES (1U << 20U)
 /* Between tries to read what cannot be read, doubling; and how long until what the disk refuses is given up. */
@@ -28,6 +29,45 @@
 static struct local_worker *worker_of(const struct subscription *sub)
 {
     return sub->topic->worker;
+}
+
+/* ---- memory ---- */
+
+/* Of memory_max, for the windows of this worker. */
+static uint64_t budget(const struct local_worker *lw)
+{
+    return hulse_mem_cap() / WINDOWS_PART / lw->worker_count;
+}
+
+/* What one of those that have something may have. */
+static uint64_t share(const struct subscription *sub)
+{
+    const struct local_worker *lw = worker_of(sub);
+    const uint64_t bound = lw->broker->params.subscription_bytes_max;
+    const uint64_t part = budget(lw) / (lw->windows + (sub->held == 0 ? 1U : 0U));
+    return part < bound ? part : bound;
+}
+
+void hulse_window_charge(struct subscription *sub, uint64_t bytes)
+{
+    struct local_worker *lw = worker_of(sub);
+    lw->windows += sub->held == 0 ? 1 : 0;
+    lw->window_bytes += bytes;
+}
+
+void hulse_window_discharge(struct subscription *sub, uint64_t bytes)
+{
+    struct local_worker *lw = worker_of(sub);
+    HULSE_ASSERT(lw->window_bytes >= bytes && lw->windows > 0);
+    lw->windows -= sub->held == 0 ? 1 : 0;
+    lw->window_bytes -= bytes;
+    sub->cursor->full = false;
+}
+
+bool hulse_window_fits(const struct subscription *sub, uint64_t bytes)
+{
+    const struct local_worker *lw = worker_of(sub);
+    return sub->held_bytes + bytes <= share(sub) && lw->window_bytes + bytes <= budget(lw);
 }
 
 /* ---- from memory ---- */
@@ -219,6 +259,7 @@ static void take_messages(struct subscription *sub)
     struct damage d = {0};
     sub->cursor->read_pause_ms = 0;
     const bool all = take_all(sub, &d);
+    sub->cursor->full = !all && sub->held != 0;
     say_lost(sub, &d, "damaged in the store");
     if (all || sub->held != 0) {
         hulse_subscription_wake(sub);
@@ -276,10 +317,19 @@ static bool has_room(const struct subscription *sub)
 {
     const struct local_params *params = &worker_of(sub)->broker->params;
     const uint64_t waiting_bytes = sub->held_bytes - sub->handed_bytes;
-    return sub->held - sub->handed_out <= params->subscription_messages_max / 2 &&
-           waiting_bytes <= params->subscription_bytes_max / 2 &&
-           sub->held < params->subscription_messages_max &&
-           sub->held_bytes < params->subscription_bytes_max;
+    return sub->held == 0 ||
+           (!sub->cursor->full &&
+            sub->held - sub->handed_out <= params->subscription_messages_max / 2 &&
+            waiting_bytes <= share(sub) / 2 && sub->held < params->subscription_messages_max &&
+            hulse_window_fits(sub, 1));
+}
+
+/* No more than goes in; the store gives one message at least. */
+static uint32_t read_bytes(const struct subscription *sub)
+{
+    const uint64_t bound = share(sub);
+    const uint64_t room = bound > sub->held_bytes ? bound - sub->held_bytes : 0;
+    return room < READ_BYTES ? (uint32_t)room : READ_BYTES;
 }
 
 static void read_on(struct subscription *sub)
@@ -294,7 +344,7 @@ static void read_on(struct subscription *sub)
                                   .from = c->next_read,
                                   .end = sub->topic->durable->committed,
                                   .messages_max = READ_MESSAGES,
-                                  .bytes_max = READ_BYTES,
+                                  .bytes_max = read_bytes(sub),
                                   .give_up = gives_up(sub)};
     hulse_store_read_submit(&worker_of(sub)->store, &c->read);
 }
