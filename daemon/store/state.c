@@ -192,6 +192,7 @@ static void describe(const struct state_topic *topic, struct lists *l, struct st
         struct store_handle_info *info = &l->handles[out->handle_count++];
         memcpy(info->handle, handle->handle, STORE_HANDLE_BYTES);
         info->seq = handle->seq;
+        info->seq_from = handle->seq_from;
         info->seen_ms = handle->seen_ms;
     }
 }

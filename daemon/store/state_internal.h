@@ -47,6 +47,7 @@ struct state_segment {
 struct state_handle {
     uint8_t handle[STORE_HANDLE_BYTES];
     uint64_t seq;
+    uint64_t seq_from; /* all of [seq_from, seq] are stored */
     uint64_t seen_ms;  /* wall clock, for people */
     uint64_t seen_age; /* state.age_ms when it was last checkpointed */
     struct state_topic *topic;

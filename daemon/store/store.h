@@ -81,8 +81,9 @@ struct store_subscription_info {
 
 struct store_handle_info {
     uint8_t handle[STORE_HANDLE_BYTES];
-    uint64_t seq;     /* highest stored */
-    uint64_t seen_ms; /* Unix epoch: when it last stored something */
+    uint64_t seq;      /* highest stored */
+    uint64_t seq_from; /* all of [seq_from, seq] are stored; of those below nobody knows */
+    uint64_t seen_ms;  /* Unix epoch: when it last stored something */
 };
 
 struct store_topic_info {

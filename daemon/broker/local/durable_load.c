@@ -30,8 +30,7 @@ static bool load_handles(struct topic *topic, const struct store_topic_info *inf
             return false;
         }
         const uint64_t age_ms = wall_ms > from->seen_ms ? wall_ms - from->seen_ms : 0;
-        (void)hulse_handle_take(h, from->seq);
-        hulse_handle_stored(h, from->seq);
+        hulse_handle_restore(h, from->seq_from, from->seq);
         h->seen_ms = now_ms > age_ms ? now_ms - age_ms : 0;
     }
     return true;
