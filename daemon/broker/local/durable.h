@@ -115,7 +115,9 @@ struct cursor {
     uint32_t storing;          /* of the two, not back */
     hulse_status group_status; /* the worse of the two */
     bool dead;                 /* nothing is stored any more */
-    bool forgetful;            /* something was not noted, for want of memory: nothing is settled */
+    bool
+        forgetful; /* an end was not noted, for want of memory: nothing is settled while there are seats */
+    bool unsent; /* `fresh` has not all that is new: the next group has all that is acknowledged */
     bool removed;
     struct timer retry; /* when there was no memory, or no room */
     /* The window. */

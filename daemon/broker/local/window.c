@@ -375,6 +375,7 @@ void hulse_window_empty(struct subscription *sub)
     HULSE_ASSERT(sub->handed_out == 0);
     (void)hulse_subscription_shed(sub);
     c->generation += 1;
+    c->forgetful = false; /* what was not noted comes again, and who called is gone */
     c->by_id = false;
     c->next_read = hulse_ranges_next_gap(&c->acknowledged, 0);
 }

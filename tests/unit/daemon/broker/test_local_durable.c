@@ -802,6 +802,31 @@ static void test_windows_leave_memory_to_publishers(void **state)
     end();
 }
 
+/* A redelivery count finds no memory: the verdicts of then and of later are settled all the same. */
+static void test_a_want_of_memory_passes(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    const size_t cap = hulse_mem_cap();
+    params = hulse_stored_begin();
+    begin(1);
+    open_sub(&sub);
+    hulse_sub_permit(&sub, SOME);
+    publish(SOME, 100);
+    hulse_sub_wait(&sub, SOME);
+    hulse_mem_init(hulse_mem_total());
+    hulse_sub_nack(&sub, 3, 0);
+    hulse_mem_init(cap);
+    hulse_sub_permit(&sub, 1);
+    hulse_sub_wait(&sub, SOME + 1);
+    assert_int_equal(sub.messages[SOME].redelivery, 1);
+    hulse_sub_ack_all(&sub);
+    hulse_sub_wait_settled(&sub, SOME + 1);
+    assert_int_equal(backlog(), 0);
+    hulse_sub_close(&sub, false);
+    end();
+}
+
 int main(void)
 {
     hulse_mem_init(UINT64_C(1) << 30U);
@@ -825,6 +850,7 @@ int main(void)
         cmocka_unit_test(test_full_and_stopped),
         cmocka_unit_test(test_damage_inside_a_window),
         cmocka_unit_test(test_reads_that_fail_lose_nothing),
+        cmocka_unit_test(test_a_want_of_memory_passes),
         cmocka_unit_test(test_windows_leave_memory_to_publishers),
         cmocka_unit_test(test_a_failed_store_says_so),
     };
