@@ -549,6 +549,7 @@ static void test_a_log_shorter_than_its_checkpoint_goes_on_behind_it(void **stat
         hulse_bed_open(&wide.bed, true);
         assert_int_equal(wide.bed.report.topics, 1);
         assert_true(wide.bed.report.missing_segments > 0 || how >= 2);
+        assert_true(wide.bed.report.damaged_records > 0); /* it was stopped as asked */
         hulse_bed_publish(&wide.bed, wide.topic, 5000, 5100, 100);
         hulse_bed_crash(&wide.bed);
         hulse_bed_open(&wide.bed, true);
