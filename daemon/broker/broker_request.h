@@ -88,6 +88,7 @@ struct broker_topic_stats {
     uint64_t backlog;      /* not acknowledged, over the subscriptions */
     uint64_t acknowledged; /* over the subscriptions, as dropped */
     uint64_t dropped;      /* by a bound, expired, or forgotten */
+    uint64_t lost;         /* damaged in the store and passed over, once for each subscription */
     uint64_t published;
     uint64_t published_bytes;
     uint64_t delivered; /* redeliveries included */

@@ -61,6 +61,7 @@ static const struct place topic_places[] = {
     PLACE(topic_report, acknowledged),
     PLACE(topic_report, redelivered),
     PLACE(topic_report, dropped),
+    PLACE(topic_report, lost),
     PLACE(topic_report, backlog),
 };
 

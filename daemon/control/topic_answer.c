@@ -54,7 +54,7 @@ static bool add_total(json_t *object, const struct broker_topic_stats *t)
            set(object, "published_bytes", t->published_bytes) &&
            set(object, "delivered", t->delivered) && set(object, "redelivered", t->redelivered) &&
            set(object, "acknowledged", t->acknowledged) && set(object, "dropped", t->dropped) &&
-           set(object, "backlog", t->backlog) &&
+           set(object, "lost", t->lost) && set(object, "backlog", t->backlog) &&
            set_rate(object, "publish_rate", t->publish_rate) &&
            set_rate(object, "delivery_rate", t->delivery_rate);
 }

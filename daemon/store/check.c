@@ -57,6 +57,7 @@ static void read_segment(struct check *c, uint64_t number)
     enum scan_rc rc = SCAN_END;
 
     c->out->segments++;
+    c->image.lenient = true;
     hulse_image_begin(&c->image, BLOCK_BYTES, 0);
     while (!c->no_memory && (rc = hulse_image_next(&c->image, &item)) != SCAN_END &&
            base + item.from < c->look->end) {
@@ -71,6 +72,26 @@ static void read_segment(struct check *c, uint64_t number)
     }
 }
 
+/* What cannot be opened holds nothing that can be read. */
+static bool is_lost(int failed)
+{
+    return failed == EBADMSG || failed == EIO || failed == ENODATA || failed == ESTALE ||
+           failed == ENOENT;
+}
+
+/* One that is on its way to a later use holds nothing that anybody needs. */
+static bool counts(const struct check *c, uint64_t number)
+{
+    const struct look *l = c->look;
+    const uint64_t base = number * l->place.segment_bytes;
+
+    hulse_look_lock(l);
+    const bool needed = hulse_state_needs(l->state, number);
+    const uint64_t covered = l->running != NULL ? l->running->committed : l->found.scan_from;
+    hulse_look_unlock(l);
+    return needed || base >= covered;
+}
+
 static hulse_status read_log(struct check *c, struct error *err)
 {
     const struct look *l = c->look;
@@ -81,12 +102,17 @@ static hulse_status read_log(struct check *c, struct error *err)
         if (stopped != HULSE_OK) {
             return stopped;
         }
-        const int failed = hulse_image_open(&c->image, &l->place, l->numbers[i]);
+        int failed = hulse_image_open(&c->image, &l->place, l->numbers[i]);
         if (failed == 0) {
             read_segment(c, l->numbers[i]);
-        } else if (failed == EBADMSG || failed == EIO) {
-            note_damage(c, l->place.segment_bytes);
-        } else if (failed != ENODATA && failed != ENOENT) {
+            failed = c->image.failed;
+        } else if (is_lost(failed)) {
+            failed = 0;
+            if (counts(c, l->numbers[i])) {
+                note_damage(c, l->place.segment_bytes);
+            }
+        }
+        if (failed != 0) {
             return hulse_fail(err, HULSE_IO, "reading the log: %s", strerrordesc_np(failed));
         }
         if (c->out->damaged_records != before.damaged_records &&

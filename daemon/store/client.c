@@ -128,6 +128,7 @@ void hulse_store_read_submit(struct store_client *c, struct store_read *rd)
     rd->filled = 0;
     rd->count = 0;
     rd->damaged = 0;
+    rd->damaged_behind = 0;
     rd->next = rd->from;
     c->under_way++;
     cds_wfcq_node_init(&rd->link);

@@ -52,13 +52,6 @@ static int allocate(int fd, uint64_t bytes)
     return failed;
 }
 
-const struct file_io hulse_file_io = {
-    .write = write_all,
-    .sync = sync_data,
-    .sync_all = sync_all,
-    .allocate = allocate,
-};
-
 int hulse_file_read(int fd, void *bytes, size_t count, uint64_t offset, size_t *got)
 {
     uint8_t *to = bytes;
@@ -79,3 +72,11 @@ int hulse_file_read(int fd, void *bytes, size_t count, uint64_t offset, size_t *
     }
     return 0;
 }
+
+const struct file_io hulse_file_io = {
+    .read = hulse_file_read,
+    .write = write_all,
+    .sync = sync_data,
+    .sync_all = sync_all,
+    .allocate = allocate,
+};

@@ -3,10 +3,11 @@
  * image - a segment's file, read as far as the scan goes.
  *
  * Memory of the size of a segment is reserved, not taken; what was read is given back when another place is begun.
- * What the disk cannot read counts as zeros, block by block.
+ * A file that is shorter than the log came in it ends with a gap.
  *
  * Threads: one owner.
- * Errors:  0, or the error number; as hulse_segment_open().
+ * Errors:  0, or the error number; as hulse_segment_open(). A read that fails ends the scan with `failed`, and says
+ *          nothing about the file. When it is `lenient`, what the disk cannot read (EIO) counts as zeros, block by block.
  */
 #ifndef HULSE_STORE_IMAGE_H
 #define HULSE_STORE_IMAGE_H
@@ -22,7 +23,12 @@ struct image {
     uint32_t segment_bytes;
     uint32_t ahead; /* how much is read at once */
     struct scan scan;
-    uint64_t unreadable; /* bytes */
+    const struct file_io *io; /* of the segment that is open */
+    bool lenient;             /* the owner's choice */
+    int failed;               /* a read since the beginning: SCAN_END is none */
+    uint32_t missing_from;    /* the file ends before the log did */
+    uint32_t missing_to;      /* the same: not, or told */
+    uint64_t unreadable;      /* bytes */
 };
 
 /* ENOMEM, or 0. No segment is open. */
@@ -33,7 +39,7 @@ int hulse_image_open(struct image *im, const struct segment_place *at, uint64_t 
 void hulse_image_close(struct image *im);
 /* `end`: what is behind it is none of the scan's business; 0: the end of the file. */
 void hulse_image_begin(struct image *im, uint32_t at, uint32_t end);
-/* Never SCAN_MORE. */
+/* Never SCAN_MORE. At SCAN_END im->failed is to be looked at. */
 enum scan_rc hulse_image_next(struct image *im, struct scan_item *out);
 
 #endif

@@ -3,13 +3,16 @@
  * read - see the header.
  *
  * The index says where to begin; from there on frames are read one behind the other. Every LOOK_AGAIN bytes without
- * one of this topic, and at the end of a segment, the index is asked again.
+ * one of this topic, and at the end of a segment, the index is asked again. It knows the last message of each segment, so
+ * what is not met there is damage, whatever has become of the file.
  */
 #include "daemon/store/read.h"
 
 #include "daemon/core/assert.h"
+#include "daemon/core/log.h"
 #include "daemon/core/mem.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { LOOK_AGAIN = 128 * 1024, BUFFER_FIRST = 16 * 1024 };
@@ -22,7 +25,7 @@ struct stored {
     uint64_t time_ms;
     uint8_t handle[STORE_HANDLE_BYTES];
     uint32_t body_bytes;
-    uint32_t unused;
+    uint32_t damaged;
 };
 static_assert(sizeof(struct stored) % 8 == 0, "bodies are aligned");
 
@@ -32,10 +35,13 @@ struct course {
     struct store_read *rd;
     uint64_t position; /* the next one wanted */
     uint64_t lsn;      /* where to look */
+    uint64_t last;     /* of the topic in this segment, by the index */
     uint32_t end;      /* of the current segment, what is stored of it */
     size_t used;       /* of the buffer */
-    bool gap;          /* something unreadable was passed */
+    uint32_t damaged;  /* passed since the last one that is in it */
+    bool gap;          /* something unreadable was passed in this segment */
     bool done;
+    int failed; /* reading: says nothing about what is there */
     hulse_status status;
 };
 
@@ -92,12 +98,14 @@ static void keep(struct course *c, const struct scan_item *item)
                           .position = f->position,
                           .seq = f->seq,
                           .time_ms = f->time_ms,
-                          .body_bytes = body_bytes};
+                          .body_bytes = body_bytes,
+                          .damaged = c->damaged};
     memcpy(head.handle, f->handle, sizeof(head.handle));
     memcpy(rd->buffer + c->used, &head, sizeof(head));
     hulse_scan_body(&c->s->reader.image.scan, item, rd->buffer + c->used + sizeof(head));
     c->used += bytes;
     rd->count++;
+    c->damaged = 0;
     c->position = f->position + 1;
 }
 
@@ -118,6 +126,7 @@ bool hulse_store_read_next(const struct store_read *rd, size_t *at, struct store
         .handle = rd->buffer + *at + offsetof(struct stored, handle),
         .body = rd->buffer + *at + sizeof(head),
         .body_bytes = head.body_bytes,
+        .damaged = head.damaged,
     };
     *at += sizeof(head) + padded(head.body_bytes);
     return true;
@@ -134,16 +143,32 @@ void hulse_store_read_free(struct store_read *rd)
 
 /* ---- the log ----------------------------------------------------------------------------- */
 
-/* The beginning of the first segment behind this one that is in use. Locked. */
-static bool segment_behind(const struct space *sp, uint64_t number, uint64_t *lsn)
+/* [c->position, end) is passed; `damaged` of it were there. */
+static void pass(struct course *c, uint64_t end, uint64_t damaged)
 {
-    for (size_t i = 0; i < sp->used_count; i++) {
-        if (sp->used[i] > number) {
-            *lsn = sp->used[i] * sp->segment_bytes + BLOCK_BYTES;
-            return true;
-        }
+    const uint64_t sum = c->damaged + damaged;
+
+    c->rd->damaged += damaged;
+    c->damaged = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+    c->position = end;
+}
+
+/* Positions up to here were left out. Without a gap they were refused when they were given, or are known to be lost. */
+static void pass_up_to(struct course *c, uint64_t end)
+{
+    struct store *s = c->s;
+
+    if (end <= c->position) {
+        return;
     }
-    return false;
+    if (c->gap) {
+        pass(c, end, end - c->position);
+        return;
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    const uint64_t lost = hulse_state_lost_in(s->state, c->rd->topic, c->position, end);
+    (void)pthread_mutex_unlock(&s->lock);
+    pass(c, end, lost);
 }
 
 /* Where to look for c->position, behind what was looked at (0: nothing yet). False: it is nowhere. */
@@ -151,23 +176,24 @@ static bool look_up(struct course *c, uint64_t looked)
 {
     struct store *s = c->s;
     const uint64_t sb = s->place.segment_bytes;
-    uint64_t lsn = 0;
+    struct state_place at = {0};
 
     (void)pthread_mutex_lock(&s->lock);
-    bool found = hulse_state_find(s->state, c->rd->topic, c->position, &lsn);
-    if (found && looked != 0 && lsn < looked) {
-        /* What the index means was unreadable, or is not reached yet. */
-        found = looked % sb != 0 || segment_behind(&s->space, looked / sb - 1, &lsn);
-        lsn = looked % sb != 0 ? looked : lsn;
+    bool found = hulse_state_find(s->state, c->rd->topic, c->position, &at);
+    if (found && at.lsn < looked) {
+        /* A segment that was looked through has got more since: none of what is asked for. */
+        found = looked % sb != 0;
+        at.lsn = looked;
     }
-    found = found && lsn < s->synced;
+    found = found && at.lsn < s->synced;
     if (found) {
-        const uint64_t stored = s->synced - lsn / sb * sb;
+        const uint64_t stored = s->synced - at.lsn / sb * sb;
         c->end = stored > sb ? (uint32_t)sb : (uint32_t)stored;
     }
-    s->space.reading = found ? lsn / sb : 0;
+    s->space.reading = found ? at.lsn / sb : 0;
     (void)pthread_mutex_unlock(&s->lock);
-    c->lsn = lsn;
+    c->lsn = at.lsn;
+    c->last = at.last;
     return found;
 }
 
@@ -178,23 +204,37 @@ static void meet(struct course *c, enum scan_rc rc, const struct scan_item *item
 
     if (f->position >= c->rd->end) {
         c->done = true;
-        c->position = c->rd->end;
+        pass_up_to(c, c->rd->end);
         return;
     }
     if (f->position < c->position) {
         return; /* not asked for, or a second copy */
     }
-    if (c->gap) {
-        c->rd->damaged += f->position - c->position;
-        c->gap = false;
-        c->position = f->position;
-    }
+    pass_up_to(c, f->position);
+    c->gap = false;
     if (rc == SCAN_DAMAGED) {
-        c->rd->damaged++;
-        c->position = f->position + 1;
+        pass(c, f->position + 1, 1);
     } else {
         keep(c, item);
     }
+}
+
+/* Nothing of it is there any more, as opposed to: it cannot be read now. */
+static bool is_lost(const struct store_read *rd, int failed)
+{
+    return failed == ENOENT || failed == EBADMSG || failed == ENODATA || failed == ESTALE ||
+           (failed == EIO && rd->give_up);
+}
+
+/* The segment is looked through: what the index says of it and was not met is not there. */
+static uint64_t leave_segment(struct course *c, uint64_t number)
+{
+    if (!c->done && c->position <= c->last) {
+        const uint64_t end = c->last < c->rd->end ? c->last + 1 : c->rd->end;
+        pass(c, end, end - c->position);
+    }
+    c->gap = false;
+    return (number + 1) * c->s->place.segment_bytes;
 }
 
 /* Reads on in one segment. Returns up to where it was looked at: a whole segment gives its end. */
@@ -208,11 +248,13 @@ static uint64_t read_segment(struct course *c)
     enum scan_rc rc = SCAN_END;
 
     if (im->seg.fd < 0 || im->seg.number != number) {
-        if (hulse_image_open(im, &c->s->place, number) != 0) {
-            c->gap = true;
-            return (number + 1) * sb;
+        const int failed = hulse_image_open(im, &c->s->place, number);
+        if (failed != 0) {
+            c->failed = is_lost(c->rd, failed) ? 0 : failed;
+            return c->failed != 0 ? c->lsn : leave_segment(c, number);
         }
     }
+    im->lenient = c->rd->give_up;
     hulse_image_begin(im, from, (c->end + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES);
     uint32_t idle_from = from;
     while (!c->done && (rc = hulse_image_next(im, &item)) != SCAN_END && item.from < c->end) {
@@ -225,7 +267,33 @@ static uint64_t read_segment(struct course *c)
             return number * sb + item.to;
         }
     }
-    return (number + 1) * sb;
+    c->failed = im->failed;
+    return c->failed != 0 ? c->lsn : leave_segment(c, number);
+}
+
+/* Once for each trouble of the disk: which, and when it is over. */
+static void note_failure(struct store *s, int failed)
+{
+    const bool before = s->reader.cannot_read;
+
+    s->reader.cannot_read = failed != 0;
+    if (failed != 0 && !before) {
+        HULSE_LOG_ERRORF("store.cannot_read",
+                         hulse_log_str("directory", s->path),
+                         hulse_log_str("error", strerrordesc_np(failed)),
+                         hulse_log_str("meaning", "is tried again; nothing is passed over"));
+    } else if (failed == 0 && before) {
+        HULSE_LOG_STATE("store.can_read", hulse_log_str("directory", s->path));
+    }
+}
+
+/* What was read before it failed is an answer, too. */
+static hulse_status status_of(const struct course *c)
+{
+    if (c->failed == 0 || c->position > c->rd->from) {
+        return c->status;
+    }
+    return c->failed == EIO ? HULSE_IO : HULSE_BUSY;
 }
 
 hulse_status hulse_store_serve_read(struct store *s, struct store_read *rd)
@@ -233,22 +301,21 @@ hulse_status hulse_store_serve_read(struct store *s, struct store_read *rd)
     struct course c = {.s = s, .rd = rd, .position = rd->from, .status = HULSE_OK};
     uint64_t looked = 0;
 
-    while (!c.done && c.position < rd->end && look_up(&c, looked)) {
+    while (!c.done && c.failed == 0 && c.position < rd->end && look_up(&c, looked)) {
         looked = read_segment(&c);
     }
-    if (!c.done) {
-        /* Nothing more is there. What could not be read may have been some of it. */
-        if (c.gap && c.position < rd->end) {
-            rd->damaged += rd->end - c.position;
-        }
-        c.position = c.position > rd->end ? c.position : rd->end;
+    if (!c.done && c.failed == 0) {
+        pass_up_to(&c, rd->end); /* nothing more is there */
     }
     rd->next = c.position;
     rd->filled = c.used;
+    rd->damaged_behind = c.damaged;
     (void)pthread_mutex_lock(&s->lock);
     s->space.reading = 0;
     (void)pthread_mutex_unlock(&s->lock);
-    /* Relaxed because it is a figure. */
+    note_failure(s, c.failed);
+    /* Relaxed because they are figures. */
     atomic_fetch_add_explicit(&s->reads, 1, memory_order_relaxed);
-    return c.status;
+    atomic_fetch_add_explicit(&s->lost, rd->damaged, memory_order_relaxed);
+    return status_of(&c);
 }

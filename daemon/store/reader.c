@@ -26,8 +26,6 @@ static bool serve_reads(struct store *s)
     for (struct store_read *rd = hulse_store_take_read(s); rd != NULL;
          rd = hulse_store_take_read(s)) {
         const hulse_status status = hulse_store_serve_read(s, rd);
-        /* Relaxed because it is a figure. */
-        atomic_fetch_add_explicit(&s->unreadable, rd->damaged, memory_order_relaxed);
         hulse_store_answer_read(rd, status);
         any = true;
     }

@@ -17,14 +17,6 @@
 
 enum { READ_AHEAD = 1 << 20 };
 
-static int compare_numbers(const void *a, const void *b)
-{
-    const uint64_t x = *(const uint64_t *)a;
-    const uint64_t y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* ---- the whole log, segment by segment --------------------------------------------------- */
 
 struct walk {
@@ -41,6 +33,7 @@ static bool walk_init(struct walk *w, const struct recovery *r)
 {
     *w = (struct walk){.r = r};
     w->failed = hulse_image_init(&w->im, r->at.segment_bytes, READ_AHEAD);
+    w->im.lenient = true; /* the store starts without what the disk cannot read */
     return w->failed == 0;
 }
 
@@ -74,11 +67,11 @@ static enum scan_rc walk_open(struct walk *w, struct scan_item *out)
             return SCAN_MORE;
         }
         w->offset = 0;
-        if (failed == EBADMSG || failed == EIO) {
+        if (failed == EBADMSG || failed == EIO || failed == ENODATA) {
             *out = (struct scan_item){.from = BLOCK_BYTES, .to = w->r->at.segment_bytes};
             return SCAN_GAP;
         }
-        if (failed != ENODATA && failed != ENOENT) {
+        if (failed != ESTALE && failed != ENOENT) {
             w->failed = failed;
             return SCAN_END;
         }
@@ -101,6 +94,10 @@ static enum scan_rc walk_next(struct walk *w, struct scan_item *out)
             return rc;
         }
         w->open = false;
+        if (w->im.failed != 0) {
+            w->failed = w->im.failed;
+            return SCAN_END;
+        }
     }
 }
 
@@ -166,15 +163,41 @@ static void open_gap(struct trial *t)
     t->gap_bytes += t->item.to - t->item.from;
 }
 
-/* The gap before the current item is skipped. */
-static void skip_gap(struct trial *t)
+static bool lose(struct trial *t, uint64_t from, uint64_t to)
+{
+    if (!hulse_state_lost(t->r->state, from, to)) {
+        t->walk.failed = ENOMEM;
+    }
+    return t->walk.failed == 0;
+}
+
+/* The gap before the current item is skipped. False: no memory. */
+static bool skip_gap(struct trial *t)
 {
     const uint64_t to = lsn_of(t, t->walk.number, t->item.from);
 
     t->r->report->damaged_records++;
     t->r->report->damaged_bytes += t->gap_bytes;
-    (void)hulse_state_lost(t->r->state, lsn_of(t, t->gap_number, t->gap_from), to);
     t->gap = false;
+    return lose(t, lsn_of(t, t->gap_number, t->gap_from), to);
+}
+
+/* Groups are numbered without a gap, but for what a start has cut: then an epoch begins. */
+static bool groups_are_missing(const struct trial *t)
+{
+    const struct frame *f = &t->item.frame;
+
+    return t->any && !t->gap && f->kind != FRAME_EPOCH && f->group != t->last &&
+           f->group != t->last + 1;
+}
+
+/* What was in front of the current item has left no trace. */
+static bool skip_groups(struct trial *t)
+{
+    const uint64_t here = lsn_of(t, t->walk.number, t->item.from);
+
+    t->r->report->damaged_records += t->item.frame.group - t->last - 1;
+    return lose(t, here, here);
 }
 
 /* Judges the gap before the current item: true, the log ends before it. */
@@ -237,8 +260,9 @@ static bool accept(struct trial *t, bool whole)
         t->walk.failed = ENOMEM;
         return false;
     }
-    if (!whole) {
-        (void)hulse_state_lost(t->r->state, lsn, lsn_of(t, t->walk.number, t->item.to));
+    if (!whole && !hulse_state_lost_message(t->r->state, f->topic, f->position)) {
+        t->walk.failed = ENOMEM;
+        return false;
     }
     return true;
 }
@@ -270,30 +294,51 @@ static int overwrite(const struct recovery *r, struct segment *seg, uint32_t fro
     return failed != 0 ? failed : r->at.io->sync(seg->fd);
 }
 
-/* Zeros from here to where this use of the segment was written; counts them. */
-static int cut(struct trial *t, uint64_t number, uint32_t from)
+/* Where this use of the segment was written to, from `from` on. */
+static int find_end(struct trial *t, uint64_t number, uint32_t from, uint32_t *to)
 {
     struct recovery *r = t->r;
     struct image im;
     struct scan_item item;
-    uint32_t to = from;
+    enum scan_rc rc = SCAN_END;
+    uint32_t missing = 0;
 
+    *to = from;
     int failed = hulse_image_init(&im, r->at.segment_bytes, r->at.segment_bytes);
+    im.lenient = true;
     if (failed == 0) {
         failed = hulse_image_open(&im, &r->at, number);
     }
     if (failed == 0) {
         hulse_image_begin(&im, from, 0);
-        while (hulse_image_next(&im, &item) != SCAN_END) {
-            to = item.to;
+        missing = im.missing_from < im.missing_to ? im.missing_to - im.missing_from : 0;
+        im.missing_from = im.missing_to;
+        while ((rc = hulse_image_next(&im, &item)) != SCAN_END) {
+            *to = item.to;
         }
-        to = im.scan.written_end > to ? im.scan.written_end : to;
+        *to = im.scan.written_end > *to ? im.scan.written_end : *to;
+        failed = im.failed;
     }
     hulse_image_fini(&im);
-    if (failed == EBADMSG) {
-        /* Its header is lost, and so is all it held. */
-        r->report->cut_bytes += r->at.segment_bytes - from;
-        return 0;
+    if (failed == EBADMSG || failed == EIO) {
+        missing = r->at.segment_bytes - from; /* its header is lost, and so is all it held */
+    }
+    if (missing != 0) {
+        r->report->damaged_records++;
+        r->report->damaged_bytes += missing;
+    }
+    return failed;
+}
+
+/* Zeros from here to where this use of the segment was written; counts them. */
+static int cut(struct trial *t, uint64_t number, uint32_t from)
+{
+    struct recovery *r = t->r;
+    uint32_t to = from;
+
+    int failed = find_end(t, number, from, &to);
+    if (failed == EBADMSG || failed == EIO || failed == ENODATA) {
+        return 0; /* the log does not go on in it */
     }
     if (failed != 0) {
         return failed;
@@ -333,8 +378,11 @@ static bool judge(struct trial *t, enum scan_rc rc)
     if (t->gap && gap_is_torn(t)) {
         return false;
     }
-    if (t->gap) {
-        skip_gap(t);
+    if (groups_are_missing(t) && !skip_groups(t)) {
+        return false;
+    }
+    if (t->gap && !skip_gap(t)) {
+        return false;
     }
     if (rc == SCAN_DAMAGED && !hulse_group_before(t->item.frame.group, t->last_of_all)) {
         open_gap(t);
@@ -402,69 +450,6 @@ static void begin(struct trial *t)
     }
 }
 
-static bool has_file(const struct recovery *r, uint64_t number)
-{
-    /* Without one there is no list either, which bsearch() must not be given. */
-    return r->count > 0 &&
-           bsearch(&number, r->numbers, r->count, sizeof(number), compare_numbers) != NULL;
-}
-
-struct missing {
-    const struct recovery *r;
-    uint64_t *list;
-    size_t count;
-    size_t room;
-};
-
-static bool note_missing(void *ctx, uint64_t segment)
-{
-    struct missing *m = ctx;
-
-    if (has_file(m->r, segment)) {
-        return true;
-    }
-    if (m->count == m->room) {
-        m->room = m->room == 0 ? 16 : 2 * m->room;
-        uint64_t *grown = realloc(m->list, m->room * sizeof(*grown));
-        if (grown == NULL) {
-            return false;
-        }
-        m->list = grown;
-    }
-    m->list[m->count++] = segment;
-    return true;
-}
-
-/* Those that hold messages by the index, and those behind the checkpoint: none of these is ever used again. */
-static void count_missing(struct recovery *r)
-{
-    const uint64_t sb = r->at.segment_bytes;
-    struct missing m = {.r = r};
-    uint64_t expected = r->from / sb;
-
-    hulse_state_each_segment(r->state, note_missing, &m);
-    for (size_t i = 0; i < m.count; i++) {
-        /* One that nobody needs was used again after the checkpoint. */
-        const bool needed = hulse_state_needs(r->state, m.list[i]);
-        r->report->missing_segments += needed && m.list[i] < expected;
-        (void)hulse_state_lost(r->state, m.list[i] * sb, (m.list[i] + 1) * sb);
-        hulse_state_forget_segment(r->state, m.list[i]);
-    }
-    free(m.list);
-    if (expected == 0) {
-        return;
-    }
-    if (r->end_number < expected) {
-        r->report->missing_segments++;
-    }
-    for (size_t i = 0; i < r->count && r->numbers[i] <= r->end_number; i++) {
-        if (r->numbers[i] >= expected) {
-            r->report->missing_segments += (uint32_t)(r->numbers[i] - expected);
-            expected = r->numbers[i] + 1;
-        }
-    }
-}
-
 hulse_status hulse_recover(struct recovery *r, struct error *err)
 {
     struct trial t = {.r = r};
@@ -489,7 +474,7 @@ hulse_status hulse_recover(struct recovery *r, struct error *err)
     next_group(&t);
     r->last_number = r->count == 0 ? 0 : r->numbers[r->count - 1];
     if (failed == 0) {
-        count_missing(r);
+        failed = hulse_recovery_count_missing(r);
     }
     r->report->damaged_bytes += t.walk.im.unreadable;
     walk_fini(&t.walk);

@@ -44,4 +44,10 @@ struct recovery {
 
 hulse_status hulse_recover(struct recovery *r, struct error *err);
 
+/*
+ * A part of it: counts those that hold messages by the index, and those behind the checkpoint, which are not there or
+ * not whole. 0, or the error number.
+ */
+int hulse_recovery_count_missing(struct recovery *r);
+
 #endif

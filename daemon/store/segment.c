@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -269,18 +270,60 @@ int hulse_segment_put_by(const struct segment_place *at, uint64_t old, uint64_t 
     return at->io->sync_all(at->directory);
 }
 
+static bool is_zero(const uint8_t *bytes, size_t count)
+{
+    return count == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0);
+}
+
+/* Without a header: one whose making was broken off has zeros alone. */
+static int judge_headless(const struct segment_place *at, const struct segment *seg)
+{
+    uint8_t *piece = malloc(FILL_BYTES);
+    uint64_t offset = 0;
+    size_t got = 0;
+    int failed = piece == NULL ? ENOMEM : 0;
+
+    do {
+        failed = failed != 0 ? failed : at->io->read(seg->fd, piece, FILL_BYTES, offset, &got);
+        if (failed == 0 && !is_zero(piece, got)) {
+            failed = EBADMSG;
+        }
+        offset += got;
+    } while (failed == 0 && got == FILL_BYTES && offset < SEGMENT_BYTES_MAX);
+    free(piece);
+    return failed != 0 ? failed : ENODATA;
+}
+
+/* Of another number: is it on its way to a later use, or are these the bytes of another file? */
+static int judge_other(const struct segment_place *at, uint64_t number, uint64_t found)
+{
+    char name[SEGMENT_NAME_BYTES];
+    struct stat st;
+
+    if (found < number) {
+        return EBADMSG;
+    }
+    hulse_segment_name(found, name);
+    if (fstatat(at->directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        return EBADMSG;
+    }
+    return errno == ENOENT ? ESTALE : errno;
+}
+
 /* Is this the header of seg->number? Sets what it says. */
 static int judge_header(const struct segment_place *at, const uint8_t *block, struct segment *seg)
 {
-    static const uint8_t zeros[BLOCK_BYTES];
     struct segment found = {0};
     uint32_t segment_bytes = 0;
 
     if (!hulse_segment_header_get(block, &segment_bytes, &found)) {
-        return memcmp(block, zeros, sizeof(zeros)) == 0 ? ENODATA : EBADMSG;
+        return judge_headless(at, seg);
     }
-    if (found.number != seg->number || segment_bytes != at->segment_bytes) {
-        return ENODATA;
+    if (segment_bytes != at->segment_bytes) {
+        return EBADMSG;
+    }
+    if (found.number != seg->number) {
+        return judge_other(at, seg->number, found.number);
     }
     seg->salt = found.salt;
     seg->epoch = found.epoch;
@@ -301,9 +344,9 @@ int hulse_segment_open(const struct segment_place *at, struct segment *seg, bool
     if (seg->fd < 0) {
         return errno;
     }
-    int failed = hulse_file_read(seg->fd, block, sizeof(block), 0, &got);
+    int failed = at->io->read(seg->fd, block, sizeof(block), 0, &got);
     if (failed == 0) {
-        failed = got < sizeof(block) ? ENODATA : judge_header(at, block, seg);
+        failed = judge_header(at, block, seg);
     }
     if (failed != 0) {
         hulse_segment_close(seg);

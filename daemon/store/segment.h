@@ -4,13 +4,14 @@
  *
  * Block 0 holds the segment's header eight times, in sectors of their own, so that no flipped byte
  * takes the salt away and with it all records. A file's name is its number; a file whose header
- * says another one was about to be used again and holds nothing. A file named reserve-N is none of the log's: its space
- * is there for when the disk has none.
+ * says a later one, which no file has yet, was about to be used again and holds nothing. A file
+ * named reserve-N is none of the log's: its space is there for when the disk has none.
  *
  * Threads: any; files belong to their caller.
  * Trust:   hulse_segment_open() judges a file that may hold anything.
- * Errors:  0, or the error number. ENODATA: prepared for another use and not yet begun, holds nothing; EBADMSG: all
- *          copies of its header are damaged.
+ * Errors:  0, or the error number. hulse_segment_open(): ESTALE, it was about to be used again; ENODATA, nothing was
+ *          ever written in it; EBADMSG, what it holds is lost: no header of its own is left. Anything else says
+ *          nothing about the file.
  */
 #ifndef HULSE_STORE_SEGMENT_H
 #define HULSE_STORE_SEGMENT_H

@@ -114,6 +114,13 @@ uint64_t hulse_state_subscription_named(const struct state *s, uint64_t topic, c
     return sub == NULL ? 0 : sub->id;
 }
 
+static void add_loss(void *ctx, const struct state_loss *loss)
+{
+    struct state_figures *out = ctx;
+
+    out->lost_messages += loss->messages;
+}
+
 void hulse_state_figures(const struct state *s, struct state_figures *out)
 {
     *out = (struct state_figures){
@@ -123,9 +130,9 @@ void hulse_state_figures(const struct state *s, struct state_figures *out)
         .epoch = s->epoch,
         .homeless_records = s->homeless,
         .damaged_records = s->damaged,
-        .lost_messages = s->lost,
         .index_entries = s->spots,
     };
+    hulse_state_each_loss(s, add_loss, out);
 }
 
 uint64_t hulse_state_bytes(const struct state *s)
@@ -204,6 +211,7 @@ static void describe(const struct state *s,
         struct store_handle_info *info = &l->handles[out->handle_count++];
         memcpy(info->handle, handle->handle, STORE_HANDLE_BYTES);
         info->seq = handle->seq;
+        info->seq_from = handle->seq_from;
         info->seen_ms = handle->seen_ms;
         info->idle_ms = idle_ms(s, handle);
     }

@@ -67,8 +67,17 @@ uint64_t hulse_state_bytes(const struct state *s);
 
 /* ---- where messages are ---- */
 
-/* The lsn at which to begin to look for the first message of `topic` at `position` or later; false: there is none. */
-bool hulse_state_find(const struct state *s, uint64_t topic, uint64_t position, uint64_t *lsn);
+/* Where to look for a message. */
+struct state_place {
+    uint64_t lsn;
+    uint64_t last; /* position of the topic's last message in that segment */
+};
+
+/* For the first message of `topic` at `position` or later; false: there is none. */
+bool hulse_state_find(const struct state *s,
+                      uint64_t topic,
+                      uint64_t position,
+                      struct state_place *out);
 /* Does any topic need a message in this segment? Counts a topic without subscriptions as needing only the newest segment. */
 bool hulse_state_needs(struct state *s, uint64_t number);
 /* It is used again: what the index says of it is forgotten. */
@@ -78,11 +87,28 @@ void hulse_state_each_segment(const struct state *s,
                               bool (*each)(void *ctx, uint64_t segment),
                               void *ctx);
 /*
- * Damage: what the index knows to be in [from, to) of the log, one segment, and some subscription has not acknowledged,
- * counts as lost; returns how many. Behind the index it is not known yet: when the next message of a topic
- * that was there before leaves positions out, those count in lost_messages, too.
+ * Damage: what the index knows to be in [from, to) of the log is lost. Behind the index it is not known yet: when
+ * the next message of a topic leaves positions out, those are lost, too. Of what is lost, what some subscription has
+ * not acknowledged counts in lost_messages. False: no memory.
  */
-uint64_t hulse_state_lost(struct state *s, uint64_t from, uint64_t to);
+bool hulse_state_lost(struct state *s, uint64_t from, uint64_t to);
+/* One message, of which its position is known. */
+bool hulse_state_lost_message(struct state *s, uint64_t topic, uint64_t position);
+/* How many of [from, end) are known to be lost. */
+uint64_t hulse_state_lost_in(const struct state *s, uint64_t topic, uint64_t from, uint64_t end);
+
+/* What is lost of one topic and some subscription waits for. */
+struct state_loss {
+    const char *topic;
+    uint64_t first; /* positions: all of them are in [first, end) */
+    uint64_t end;
+    uint64_t messages; /* the most that one subscription waits for */
+};
+
+/* Each topic that has lost something, in no order. */
+void hulse_state_each_loss(const struct state *s,
+                           void (*each)(void *ctx, const struct state_loss *loss),
+                           void *ctx);
 
 /* ---- checkpoints ---- */
 

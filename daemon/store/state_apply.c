@@ -57,7 +57,9 @@ static bool on_message(struct applied *a)
     }
     if (topic->damage_seen != a->s->damages) {
         topic->damage_seen = a->s->damages;
-        a->s->lost += hulse_index_missed(topic, topic->messages_end, position);
+        if (!hulse_ranges_add(&topic->lost, topic->messages_end, position)) {
+            return false;
+        }
     }
     topic->messages_end = position + 1;
     at_least(&topic->next_position, position + 1);

@@ -75,6 +75,7 @@ static bool put_handle(struct value_list *to, const struct state_handle *handle)
     hulse_put64(at, handle->seq);
     hulse_put64(at + 8, handle->seen_ms);
     hulse_put64(at + 16, handle->seen_age);
+    hulse_put64(at + 24, handle->seq_from);
     hulse_value_seal(&key, value, VALUE_HEADER_BYTES + VALUE_HANDLE_BYTES);
     return true;
 }

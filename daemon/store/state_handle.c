@@ -105,13 +105,18 @@ bool hulse_state_handle_seen(struct state *s, struct state_topic *topic, const s
         return true;
     }
     h = hulse_state_handle_get(s, topic, f->handle);
-    if (h == NULL) {
+    const bool first = h == NULL;
+    if (first) {
         h = hulse_state_handle_add(s, topic, f->handle);
     }
     if (h == NULL) {
         return false;
     }
-    h->seq = f->seq > h->seq ? f->seq : h->seq;
+    if (first || f->seq > h->seq) {
+        /* What is left out between was refused, or is lost. */
+        h->seq_from = first || f->seq != h->seq + 1 ? f->seq : h->seq_from;
+        h->seq = f->seq;
+    }
     h->seen_ms = f->time_ms > h->seen_ms ? f->time_ms : h->seen_ms;
     return hulse_state_changed(&s->changed_handles, h, &h->changed);
 }

@@ -220,7 +220,10 @@ void hulse_state_each_segment(const struct state *s,
     }
 }
 
-bool hulse_state_find(const struct state *s, uint64_t topic, uint64_t position, uint64_t *lsn)
+bool hulse_state_find(const struct state *s,
+                      uint64_t topic,
+                      uint64_t position,
+                      struct state_place *out)
 {
     const struct state_topic *t = hulse_id_map_get(&s->topics, topic);
     uint32_t low = 0;
@@ -252,19 +255,9 @@ bool hulse_state_find(const struct state *s, uint64_t topic, uint64_t position, 
             end = middle;
         }
     }
-    *lsn = group->segment * s->segment_bytes + group->spots[first].offset;
+    *out = (struct state_place){
+        .lsn = group->segment * s->segment_bytes + group->spots[first].offset,
+        .last = group->last_position,
+    };
     return true;
-}
-
-uint64_t hulse_index_missed(const struct state_topic *topic, uint64_t first, uint64_t end)
-{
-    uint64_t most = 0;
-
-    first = first > topic->trimmed_to ? first : topic->trimmed_to;
-    for (const struct state_subscription *sub = topic->subscriptions; sub != NULL && first < end;
-         sub = sub->next) {
-        const uint64_t missed = end - first - hulse_ranges_count(&sub->acknowledged, first, end);
-        most = missed > most ? missed : most;
-    }
-    return most;
 }

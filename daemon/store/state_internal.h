@@ -47,6 +47,7 @@ struct state_segment {
 struct state_handle {
     uint8_t handle[STORE_HANDLE_BYTES];
     uint64_t seq;
+    uint64_t seq_from; /* all of [seq_from, seq] are stored */
     uint64_t seen_ms;  /* wall clock, for people */
     uint64_t seen_age; /* state.age_ms when it was last checkpointed */
     struct state_topic *topic;
@@ -80,6 +81,7 @@ struct state_topic {
     struct state_topic *same_hash; /* by name */
     struct state_subscription *subscriptions;
     struct state_handle *handles;
+    struct ranges lost;          /* positions, in this life of the process */
     struct index_group **groups; /* by segment, so by position as well */
     uint32_t group_count;
     uint32_t group_room;
@@ -121,7 +123,6 @@ struct state {
     uint32_t damages;
     uint64_t homeless;
     uint64_t damaged;
-    uint64_t lost;
     uint64_t spots;
     uint64_t groups;
     uint64_t bytes; /* of topics, subscriptions with their cursors, and handles */
@@ -194,7 +195,5 @@ struct index_group *hulse_index_group(struct state *s,
 bool hulse_index_spot_add(struct state *s, struct index_group *group, struct index_spot spot);
 bool hulse_index_topic_gone(struct state *s, struct state_topic *topic);
 void hulse_index_free(struct state *s);
-/* Of positions [first, end): the most that one subscription has not acknowledged. */
-uint64_t hulse_index_missed(const struct state_topic *topic, uint64_t first, uint64_t end);
 
 #endif

@@ -126,7 +126,7 @@ static enum load_result load_handle(struct state *s, const struct value_key *key
 {
     struct state_topic *topic = hulse_id_map_get(&s->topics, hulse_value_key_first(key));
 
-    if (topic == NULL || in.bytes != VALUE_HANDLE_BYTES ||
+    if (topic == NULL || (in.bytes != VALUE_HANDLE_BYTES && in.bytes != VALUE_HANDLE_OLD_BYTES) ||
         hulse_state_handle_get(s, topic, key->data + 8) != NULL) {
         return LOAD_BAD;
     }
@@ -137,6 +137,7 @@ static enum load_result load_handle(struct state *s, const struct value_key *key
     handle->seq = hulse_get64(in.at);
     handle->seen_ms = hulse_get64(in.at + 8);
     handle->seen_age = hulse_get64(in.at + 16);
+    handle->seq_from = in.bytes == VALUE_HANDLE_BYTES ? hulse_get64(in.at + 24) : 0;
     return LOAD_OK;
 }
 

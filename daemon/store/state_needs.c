@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which segments are still needed, and what damage in one costs.
+ * Which segments are still needed.
  */
 #include "daemon/core/assert.h"
 #include "daemon/store/state_internal.h"
@@ -69,50 +69,4 @@ bool hulse_state_needs(struct state *s, uint64_t number)
     }
     segment->blocking = found;
     return found != NULL;
-}
-
-/* Positions that the index knows to begin in [from, to): between two places in it, or at one. */
-static uint64_t lost_of(const struct index_group *group, uint32_t from, uint32_t to)
-{
-    uint32_t first = 0;
-
-    while (first < group->spot_count && group->spots[first].offset < from) {
-        first++;
-    }
-    if (first == group->spot_count || group->spots[first].offset >= to) {
-        return 0;
-    }
-    uint32_t end = first;
-    while (end < group->spot_count && group->spots[end].offset < to) {
-        end++;
-    }
-    const struct index_spot *last = &group->spots[end - 1];
-    const uint64_t begin = group->first_position + group->spots[first].position;
-    uint64_t stop = end < group->spot_count ? group->first_position + group->spots[end].position
-                                            : group->last_position + 1;
-    if (to % STATE_REGION_BYTES != 0 &&
-        last->offset / STATE_REGION_BYTES == to / STATE_REGION_BYTES) {
-        /* Of a region that is damaged in part only the first message is known to be in that part. */
-        stop = group->first_position + last->position + 1;
-    }
-    return stop > begin ? hulse_index_missed(group->topic, begin, stop) : 0;
-}
-
-uint64_t hulse_state_lost(struct state *s, uint64_t from, uint64_t to)
-{
-    const uint64_t number = from / s->segment_bytes;
-    const struct state_segment *segment = hulse_id_map_get(&s->segments, number);
-    const uint64_t base = number * s->segment_bytes;
-    const uint64_t length = to - base < s->segment_bytes ? to - base : s->segment_bytes;
-    uint64_t count = 0;
-
-    s->damages++;
-    for (const struct index_group *group = segment == NULL ? NULL : segment->groups; group != NULL;
-         group = group->next) {
-        if (group->topic != NULL) {
-            count += lost_of(group, (uint32_t)(from - base), (uint32_t)length);
-        }
-    }
-    s->lost += count;
-    return count;
 }

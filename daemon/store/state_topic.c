@@ -89,6 +89,7 @@ static void leave_names(struct state *s, struct state_topic *topic)
 
 void hulse_state_topic_free(struct state_topic *topic)
 {
+    hulse_ranges_clear(&topic->lost);
     free(topic->groups);
     free(topic);
 }

@@ -52,6 +52,34 @@ static struct store *create(const struct store_params *params, struct error *err
     return s;
 }
 
+static void say_loss(void *ctx, const struct state_loss *loss)
+{
+    const struct store *s = ctx;
+
+    HULSE_LOG_ERRORF("store.messages_lost",
+                     hulse_log_str("directory", s->path),
+                     hulse_log_str("topic", loss->topic),
+                     hulse_log_u64("first", loss->first),
+                     hulse_log_u64("last", loss->end - 1),
+                     hulse_log_u64("messages", loss->messages));
+}
+
+static void say_state_lost(const struct store *s, const struct store_report *report)
+{
+    if (report->state_lost) {
+        HULSE_LOG_ERRORF("store.state_lost",
+                         hulse_log_str("directory", s->path),
+                         hulse_log_str("meaning",
+                                       report->copy_lost
+                                           ? "its copy too: all was made anew from the log"
+                                           : "its copy and the log have taken its place"));
+    } else if (report->copy_lost) {
+        HULSE_LOG_ERRORF("store.copy_lost",
+                         hulse_log_str("directory", s->path),
+                         hulse_log_str("meaning", "the state is whole; a new copy is made"));
+    }
+}
+
 static void finish_report(struct store *s, struct store_report *report, uint64_t begun_ns)
 {
     struct state_figures figures;
@@ -88,6 +116,8 @@ static void finish_report(struct store *s, struct store_report *report, uint64_t
                          hulse_log_u64("lost_messages", report->lost_messages),
                          hulse_log_u64("homeless_records", report->homeless_records));
     }
+    say_state_lost(s, report);
+    hulse_state_each_loss(s->state, say_loss, s);
 }
 
 struct store *
@@ -255,7 +285,7 @@ void hulse_store_figures(struct store *s, struct store_figures *out)
         .checkpoints = atomic_load_explicit(&c->checkpoints, memory_order_relaxed),
         .checkpoint_age_ms = now_ns > checkpoint_ns ? (now_ns - checkpoint_ns) / NS_PER_MS : 0,
         .reads = atomic_load_explicit(&s->reads, memory_order_relaxed),
-        .unreadable = atomic_load_explicit(&s->unreadable, memory_order_relaxed),
+        .lost = atomic_load_explicit(&s->lost, memory_order_relaxed),
         .found = s->found,
         .full = atomic_load_explicit(&c->full, memory_order_relaxed) != 0,
     };

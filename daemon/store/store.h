@@ -82,9 +82,10 @@ struct store_subscription_info {
 
 struct store_handle_info {
     uint8_t handle[STORE_HANDLE_BYTES];
-    uint64_t seq;     /* highest stored */
-    uint64_t seen_ms; /* Unix epoch: when it last stored something, for people */
-    uint64_t idle_ms; /* for how long it has not, while a daemon had the store */
+    uint64_t seq;      /* highest stored */
+    uint64_t seq_from; /* all of [seq_from, seq] are stored; of those below nobody knows */
+    uint64_t seen_ms;  /* Unix epoch: when it last stored something, for people */
+    uint64_t idle_ms;  /* for how long it has not, while a daemon had the store */
 };
 
 struct store_topic_info {
@@ -136,7 +137,7 @@ struct store_figures {
     uint64_t checkpoint_age_ms; /* since the last one, or since the start */
     uint64_t replay_bytes;      /* of the log, that a start would read behind it */
     uint64_t reads;
-    uint64_t unreadable;       /* messages that reads found damaged, each time they did */
+    uint64_t lost; /* messages that were asked for and are damaged, once for each who asked */
     struct store_report found; /* by this start */
     struct store_quantiles group_records;
     struct store_quantiles sync_us;

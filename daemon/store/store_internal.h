@@ -76,6 +76,7 @@ struct reader {
     bool reuse_failed;        /* it was there already */
     uint64_t state_failed_ns; /* the last commit or copy failed then; 0: it did not */
     bool commit_failed;       /* it was the commit */
+    bool cannot_read;         /* the last read has failed */
 };
 
 struct store_counts {
@@ -128,12 +129,12 @@ struct store {
     _Atomic(uint32_t) hurry; /* the writer waits for the next segment */
     _Atomic(uint32_t) stop_writer;
     _Atomic(uint32_t) stop_reader;
-    _Atomic(uint32_t) leaving;    /* nothing waits for room any more */
-    _Atomic(uint32_t) closed;     /* nobody serves requests any more */
-    _Atomic(uint32_t) failed;     /* nothing is stored any more */
-    struct store_counts counts;   /* written by the writer */
-    _Atomic(uint64_t) reads;      /* written by the reader */
-    _Atomic(uint64_t) unreadable; /* likewise */
+    _Atomic(uint32_t) leaving;  /* nothing waits for room any more */
+    _Atomic(uint32_t) closed;   /* nobody serves requests any more */
+    _Atomic(uint32_t) failed;   /* nothing is stored any more */
+    struct store_counts counts; /* written by the writer */
+    _Atomic(uint64_t) reads;    /* written by the reader */
+    _Atomic(uint64_t) lost;     /* likewise: damaged messages that readers were told of */
     struct store_meter meter;
 };
 

@@ -273,6 +273,11 @@ hulse_status hulse_store_load(struct store *s, struct store_report *report, stru
     }
     if (status == HULSE_OK) {
         report->clean = s->directory.fresh || (s->directory.clean && r.ended);
+        if (s->directory.clean && !s->directory.fresh && !r.ended) {
+            /* It was stopped as asked, which is its last record: the end of the log is lost. */
+            report->damaged_records++;
+            HULSE_LOG_ERRORF("store.end_lost", hulse_log_str("directory", s->path));
+        }
         s->writer.checkpoint_lsn = r.from;
         stay_behind_checkpoint(s, &r);
         status = begin_epoch(s, &r, err);

@@ -131,6 +131,8 @@ struct store_message {
     const uint8_t *handle;
     const uint8_t *body;
     uint32_t body_bytes;
+    uint32_t
+        damaged; /* of the positions between the one before it and this one: not readable any more */
 };
 
 /*
@@ -147,14 +149,20 @@ struct store_read {
     uint64_t end; /* exclusive; what is stored: of which OK was heard */
     uint32_t messages_max;
     uint32_t bytes_max;
-    /* Set by the store. OK; NO_MEMORY (try later); IO; CLOSED. */
+    bool
+        give_up; /* what the disk cannot read (EIO) counts as damaged: it has been tried for long enough */
+    /*
+     * Set by the store. OK; CLOSED. These say nothing about what is there, and it is tried again later: NO_MEMORY;
+     * IO, the disk has refused; BUSY, the system has (no descriptor).
+     */
     hulse_status status;
     uint8_t *buffer;
     size_t buffer_bytes;
-    size_t filled;    /* of it */
-    uint32_t count;   /* messages in the buffer */
-    uint64_t next;    /* where to go on: nothing else is in [from, next) */
-    uint64_t damaged; /* records met that were there and are not readable */
+    size_t filled;           /* of it */
+    uint32_t count;          /* messages in the buffer */
+    uint64_t next;           /* where to go on: nothing else is in [from, next) */
+    uint64_t damaged;        /* of [from, next): were there and are not readable any more */
+    uint32_t damaged_behind; /* of them, behind the last message; the others are in front of one */
 };
 
 void hulse_store_read_submit(struct store_client *c, struct store_read *rd);

@@ -9,7 +9,7 @@
  *   META          what struct value_meta has, in its order
  *   TOPIC         u64 next position, messages end, trimmed to; u8 flags; name
  *   SUBSCRIPTION  u32 ranges, u32 counts, u32 name bytes; name; {u64 first, u64 end}; {u64 position, u32 count}
- *   HANDLE        u64 seq, seen (wall, ms), seen (age, ms)
+ *   HANDLE        u64 seq, seen (wall, ms), seen (age, ms), seq_from (in older ones not there: 0)
  *   INDEX         u64 first position, last position; {u32 position, u32 offset}
  *
  * Threads: pure. Trust: decode judges bytes that may be anything.
@@ -48,7 +48,8 @@ uint64_t hulse_value_digest(const uint8_t *value, size_t bytes);
 /* The fixed fields of each; what follows them is counted or goes to the end. */
 #define VALUE_TOPIC_BYTES 25U
 #define VALUE_SUBSCRIPTION_BYTES 12U
-#define VALUE_HANDLE_BYTES 24U
+#define VALUE_HANDLE_BYTES 32U
+#define VALUE_HANDLE_OLD_BYTES 24U
 #define VALUE_INDEX_BYTES 16U
 #define VALUE_SPOT_BYTES 8U
 /* Flags of a topic. */

@@ -22,6 +22,7 @@ struct topic_report {
     uint64_t acknowledged;
     uint64_t redelivered;
     uint64_t dropped; /* not kept: no room in a subscription's bound */
+    uint64_t lost;    /* damaged in the store, once for each subscription that came to it */
     uint64_t backlog; /* messages waiting or without verdict, over all subscriptions */
 };
 

@@ -138,9 +138,10 @@ void hulse_cursor_end(struct subscription *sub, uint64_t first, uint64_t end)
     if (hulse_ranges_next_gap(&c->acknowledged, first) >= end) {
         return;
     }
-    if (!hulse_ranges_add(&c->acknowledged, first, end) ||
-        !hulse_ranges_add(&c->fresh.acknowledged, first, end)) {
+    if (!hulse_ranges_add(&c->acknowledged, first, end)) {
         c->forgetful = true; /* without memory it comes again, and nobody is told otherwise */
+    } else if (!hulse_ranges_add(&c->fresh.acknowledged, first, end)) {
+        c->unsent = true;
     }
     hulse_counts_remove_range(&c->redelivered, first, end);
     hulse_cursor_touch(sub);
@@ -155,10 +156,9 @@ void hulse_cursor_again(struct subscription *sub, uint64_t position, uint32_t co
     if (sub->over) {
         return;
     }
-    if (!hulse_counts_set(&c->redelivered, position, count) ||
-        !change_add_count(&c->fresh, position, count)) {
-        c->forgetful = true;
-    }
+    /* Without memory it is known as long as the message is in the window: after that it begins anew. */
+    (void)hulse_counts_set(&c->redelivered, position, count);
+    (void)change_add_count(&c->fresh, position, count);
     hulse_cursor_touch(sub);
 }
 
@@ -196,11 +196,22 @@ static void tell_due(struct subscription *sub)
     }
 }
 
+/* What was given to the store has to be given once more. */
+static void take_calls_back(struct cursor *c)
+{
+    for (struct link *l = c->sub->seats.next; l != &c->sub->seats; l = l->next) {
+        struct seat *seat = HULSE_CONTAINER(l, struct seat, link);
+        seat->calls += seat->calls_storing;
+        seat->calls_storing = 0;
+    }
+}
+
 /* Calls whose group is stored; `all`: of a subscription that is over, where they have no effect. */
 static void settle(struct cursor *c, bool all)
 {
     struct subscription *sub = c->sub;
-    if (c->forgetful && !all) {
+    if ((c->forgetful || c->unsent) && !all) {
+        take_calls_back(c);
         return;
     }
     for (struct link *l = sub->seats.next; l != &sub->seats; l = l->next) {
@@ -217,26 +228,27 @@ static void take_back(struct cursor *c)
 {
     for (uint32_t i = 0; i < c->fresh.count; i++) {
         const struct store_count *count = &c->fresh.counts[i];
-        c->forgetful |= !change_add_count(&c->stored, count->position, count->count);
+        (void)change_add_count(&c->stored, count->position, count->count);
     }
-    c->forgetful |= !hulse_ranges_add_all(&c->stored.acknowledged, &c->fresh.acknowledged);
+    c->unsent |= !hulse_ranges_add_all(&c->stored.acknowledged, &c->fresh.acknowledged);
     change_clear(&c->fresh);
     c->fresh = c->stored;
     c->stored = (struct cursor_change){0};
-    for (struct link *l = c->sub->seats.next; l != &c->sub->seats; l = l->next) {
-        struct seat *seat = HULSE_CONTAINER(l, struct seat, link);
-        seat->calls += seat->calls_storing;
-        seat->calls_storing = 0;
+    take_calls_back(c);
+}
+
+void hulse_cursor_retry_after(struct subscription *sub, uint32_t pause_ms)
+{
+    struct cursor *c = sub->cursor;
+    struct local_worker *lw = worker_of(c);
+    if (!hulse_timer_pending(&c->retry)) {
+        hulse_timer_start(&lw->worker->loop.timers, &c->retry, hulse_local_now_ms(lw) + pause_ms);
     }
 }
 
 void hulse_cursor_retry_later(struct subscription *sub)
 {
-    struct cursor *c = sub->cursor;
-    struct local_worker *lw = worker_of(c);
-    if (!hulse_timer_pending(&c->retry)) {
-        hulse_timer_start(&lw->worker->loop.timers, &c->retry, hulse_local_now_ms(lw) + RETRY_MS);
-    }
+    hulse_cursor_retry_after(sub, RETRY_MS);
 }
 
 static void group_ended(struct cursor *c)
@@ -300,9 +312,21 @@ static struct store_request request(const struct cursor *c, enum store_kind kind
                                   .subscription = c->id};
 }
 
+/* False: no memory yet. */
+static bool send_all(struct cursor *c)
+{
+    hulse_ranges_clear(&c->fresh.acknowledged);
+    c->unsent = !hulse_ranges_copy(&c->fresh.acknowledged, &c->acknowledged);
+    return !c->unsent;
+}
+
 static void commit(struct cursor *c)
 {
     struct subscription *sub = c->sub;
+    if (c->unsent && !send_all(c)) {
+        hulse_cursor_retry_later(sub);
+        return;
+    }
     c->stored = c->fresh;
     c->fresh = (struct cursor_change){0};
     for (struct link *l = sub->seats.next; l != &sub->seats; l = l->next) {
@@ -349,7 +373,7 @@ void hulse_cursors_commit(struct local_worker *lw)
         hulse_link_remove(&c->changed);
         if (c->sub->over) {
             settle(c, true);
-        } else if (!c->dead && (!change_is_empty(&c->fresh) || has_calls(c->sub))) {
+        } else if (!c->dead && (c->unsent || !change_is_empty(&c->fresh) || has_calls(c->sub))) {
             commit(c);
         }
     }

@@ -163,11 +163,19 @@ bool hulse_handle_take(struct handle *h, uint64_t seq)
 void hulse_handle_stored(struct handle *h, uint64_t seq)
 {
     if (seq >= h->stored) {
+        h->stored_from = h->stored == 0 || seq != h->stored ? seq : h->stored_from;
         h->stored = seq + 1;
     }
 }
 
+void hulse_handle_restore(struct handle *h, uint64_t from, uint64_t seq)
+{
+    (void)hulse_handle_take(h, seq);
+    h->stored = seq == UINT64_MAX ? seq : seq + 1;
+    h->stored_from = from;
+}
+
 bool hulse_handle_has_stored(const struct handle *h, uint64_t seq)
 {
-    return seq < h->stored;
+    return seq >= h->stored_from && seq < h->stored;
 }

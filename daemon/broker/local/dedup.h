@@ -3,7 +3,8 @@
  * dedup - which records of which handles a topic has taken.
  *
  * A handle's sequence ids rise. A record is a copy when its id is not above the highest that was
- * taken; it is known to be stored when it is not above the highest that was stored.
+ * taken. It is known to be stored when it is one of those without a gap up to the highest that was
+ * stored: one that was refused leaves a gap, and of those before it nobody knows any more.
  *
  *   taken   given to the store, in order
  *   stored  the store has said so, in the same order
@@ -26,8 +27,9 @@
 struct handle {
     struct handle *next; /* in its bucket */
     uint8_t id[BROKER_HANDLE_ID_BYTES];
-    uint64_t taken; /* one above the highest, 0 = none */
-    uint64_t stored;
+    uint64_t taken;  /* one above the highest, 0 = none */
+    uint64_t stored; /* the same: all of [stored_from, stored) are */
+    uint64_t stored_from;
     uint64_t ends_ms; /* loop time: without users it is forgotten then */
     uint32_t users;   /* producers and records under way */
     bool forgotten;   /* will not come back: goes with its last user */
@@ -54,6 +56,8 @@ void hulse_dedup_clear(struct dedup *d);
 /* True: it is new and counts as taken from here on. False: a copy. */
 bool hulse_handle_take(struct handle *h, uint64_t seq);
 void hulse_handle_stored(struct handle *h, uint64_t seq);
+/* Of an earlier start: [from, seq] is stored, and nothing above. */
+void hulse_handle_restore(struct handle *h, uint64_t from, uint64_t seq);
 bool hulse_handle_has_stored(const struct handle *h, uint64_t seq);
 
 #endif

@@ -116,18 +116,23 @@ struct cursor {
     uint32_t storing;          /* of the two, not back */
     hulse_status group_status; /* the worse of the two */
     bool dead;                 /* nothing is stored any more */
-    bool forgetful;            /* something was not noted, for want of memory: nothing is settled */
+    bool
+        forgetful; /* an end was not noted, for want of memory: nothing is settled while there are seats */
+    bool unsent; /* `fresh` has not all that is new: the next group has all that is acknowledged */
     bool removed;
     struct timer retry; /* when there was no memory, or no room */
     /* The window. */
     uint64_t next_read;
     struct store_read read;
     bool reading;
+    bool full;           /* what comes next does not go in: until something has left */
     bool by_id;          /* something that may be in the window was acknowledged by id */
     uint32_t generation; /* of the window: one more when it is emptied */
     uint32_t read_for;   /* generation that the read is for */
     uint32_t busy;       /* requests and reads that borrow this */
-    uint64_t lost;       /* positions that should have been there and are not readable */
+    uint32_t
+        read_pause_ms; /* before a read is tried again that has failed; 0: the last one has not */
+    uint64_t read_fails_from_ms; /* loop time */
 };
 
 /* ---- later.c ---- */
@@ -220,6 +225,7 @@ void hulse_cursor_again(struct subscription *sub, uint64_t position, uint32_t co
 void hulse_cursor_touch(struct subscription *sub);
 /* After a pause what is due is stored, and the window read on. */
 void hulse_cursor_retry_later(struct subscription *sub);
+void hulse_cursor_retry_after(struct subscription *sub, uint32_t pause_ms);
 /* An acknowledgement by id (broker.h). */
 void hulse_cursor_ack_id(struct subscription *sub, uint64_t position, bool cumulative);
 /* Gives what has changed to the store, for all cursors of a worker. */
@@ -233,6 +239,12 @@ bool hulse_cursor_has_all(const struct subscription *sub);
 bool hulse_cursor_idle(const struct subscription *sub);
 
 /* ---- window.c ---- */
+
+/* Something has come into a window, or has left it. */
+void hulse_window_charge(struct subscription *sub, uint64_t bytes);
+void hulse_window_discharge(struct subscription *sub, uint64_t bytes);
+/* Is there memory for as much more? Windows have their part of memory_max; all else is left to publishers. */
+bool hulse_window_fits(const struct subscription *sub, uint64_t bytes);
 
 /* A message that has just been stored. */
 void hulse_window_offer(struct subscription *sub, struct message *m);

@@ -26,8 +26,7 @@ static bool load_handles(struct topic *topic, const struct store_topic_info *inf
         if (h == NULL) {
             return false;
         }
-        (void)hulse_handle_take(h, from->seq);
-        hulse_handle_stored(h, from->seq);
+        hulse_handle_restore(h, from->seq_from, from->seq);
         h->ends_ms = now_ms + (from->idle_ms < HANDLE_TTL_MS ? HANDLE_TTL_MS - from->idle_ms : 0);
     }
     return true;

@@ -278,7 +278,12 @@ static void last_read(struct store_read *read)
         read_last(topic, read->next);
     } else {
         durable->last_known = durable->last_known || status == HULSE_OK;
-        hulse_later_serve(topic->worker, &durable->askers, status, hulse_store_text(status));
+        const bool cannot_read = status == HULSE_IO || status == HULSE_BUSY;
+        hulse_later_serve(topic->worker,
+                          &durable->askers,
+                          status,
+                          cannot_read ? "the store cannot be read now: see the log"
+                                      : hulse_store_text(status));
     }
     hulse_durable_ended(topic);
 }

@@ -36,6 +36,7 @@ static void fill_total(struct topic *topic, struct broker_topic_stats *out)
         .backlog = topic->durable == NULL ? topic->held : hulse_durable_backlog(topic),
         .acknowledged = counters->acknowledged,
         .dropped = counters->dropped,
+        .lost = counters->lost,
         .published = counters->published,
         .published_bytes = counters->published_bytes,
         .delivered = counters->delivered,

@@ -175,6 +175,7 @@ struct topic_counters {
     uint64_t acknowledged;
     uint64_t redelivered;
     uint64_t dropped;
+    uint64_t lost; /* damaged in the store, once for each subscription that came to it */
 };
 
 /* Messages per second since somebody asked before; see hulse_rate_read. */
@@ -433,9 +434,11 @@ struct local_worker {
     struct link deleted; /* topics that somebody still has open */
     struct store_client store;
     struct pool publications;
-    struct link changed; /* cursors with something that the store does not know */
-    uint32_t awaited;    /* OP_LATER and OP_STORED that other workers owe this one */
-    bool ending;         /* nothing is deleted any more: only memory is freed */
+    struct link changed;   /* cursors with something that the store does not know */
+    uint64_t window_bytes; /* in the windows of all cursors */
+    uint32_t windows;      /* of them with something in it */
+    uint32_t awaited;      /* OP_LATER and OP_STORED that other workers owe this one */
+    bool ending;           /* nothing is deleted any more: only memory is freed */
     struct timer handles;
     struct link producers;
     struct link consumers;

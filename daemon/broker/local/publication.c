@@ -59,12 +59,14 @@ static void commit(struct topic *topic, struct message *m, hulse_status status)
     hulse_durable_offer(topic, m);
 }
 
-/* What became of the record that this one is a copy of. */
-static hulse_status status_of_copy(const struct publication *pub)
+/* What became of the record that this one is a copy of: refused, or nobody knows any more. Not the store's fault. */
+static void answer_copy(struct publication *pub)
 {
-    return pub->rq.status == HULSE_OK && !hulse_handle_has_stored(pub->handle, pub->rq.seq)
-               ? HULSE_IO
-               : pub->rq.status;
+    fill_answer(pub, pub->rq.status);
+    if (pub->rq.status == HULSE_OK && !hulse_handle_has_stored(pub->handle, pub->rq.seq)) {
+        pub->answer =
+            (struct broker_answer){.class = BROKER_FAIL, .outcome = HULSE_OUTCOME_FAILED_UNKNOWN};
+    }
 }
 
 static void free_publication(struct local_worker *lw, struct publication *pub)
@@ -84,7 +86,7 @@ static void done(struct store_request *rq)
         }
         commit(topic, pub->message, rq->status);
     } else {
-        fill_answer(pub, status_of_copy(pub));
+        answer_copy(pub);
         hulse_message_drop(pub->message);
     }
     pub->message = NULL;

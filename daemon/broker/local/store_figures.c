@@ -39,7 +39,7 @@ uint32_t hulse_local_store_figures(const struct broker *b, struct broker_figure 
         {"missing_segments", f.found.missing_segments},
         {"homeless_records", f.found.homeless_records},
         {"lost_messages", f.found.lost_messages},
-        {"unreadable_messages", f.unreadable},
+        {"unreadable_messages", f.lost},
     };
     static_assert(sizeof(figures) / sizeof(figures[0]) <= BROKER_FIGURES_MAX, "they fit");
     memcpy(out, figures, sizeof(figures));

@@ -33,6 +33,28 @@ static void release(struct subscription *sub)
     hulse_topic_consider(topic);
 }
 
+/* ---- what is held ---- */
+
+static void charge(struct subscription *sub, uint64_t bytes)
+{
+    if (sub->cursor != NULL) {
+        hulse_window_charge(sub, bytes);
+    }
+    sub->held += 1;
+    sub->held_bytes += bytes;
+    sub->topic->held += 1;
+}
+
+static void discharge(struct subscription *sub, uint32_t count, uint64_t bytes)
+{
+    sub->held -= count;
+    sub->held_bytes -= bytes;
+    sub->topic->held -= count;
+    if (sub->cursor != NULL) {
+        hulse_window_discharge(sub, bytes);
+    }
+}
+
 static void unused_fire(struct timer *timer)
 {
     struct subscription *sub = HULSE_CONTAINER(timer, struct subscription, unused);
@@ -259,9 +281,7 @@ uint32_t hulse_subscription_shed(struct subscription *sub)
     hulse_waste_add_heap(topic->worker, &sub->redelivery);
     hulse_waste_add_heap(topic->worker, &sub->delayed);
     sub->delayed_count = 0;
-    sub->held = sub->handed_out;
-    sub->held_bytes = sub->handed_bytes;
-    topic->held -= waiting;
+    discharge(sub, waiting, sub->held_bytes - sub->handed_bytes);
     return waiting;
 }
 
@@ -356,7 +376,8 @@ static bool fits(const struct subscription *sub, const struct message *m)
 {
     const struct local_params *params = &sub->topic->worker->broker->params;
     return sub->held < params->subscription_messages_max &&
-           sub->held_bytes + m->bytes <= params->subscription_bytes_max;
+           sub->held_bytes + m->bytes <= params->subscription_bytes_max &&
+           (sub->cursor == NULL || hulse_window_fits(sub, m->bytes));
 }
 
 /* Within the bounds, perhaps instead of what has expired. */
@@ -375,9 +396,7 @@ struct delivery *hulse_subscription_keep(struct subscription *sub, struct messag
         return NULL;
     }
     dl->sub = sub;
-    sub->held += 1;
-    sub->held_bytes += m->bytes;
-    topic->held += 1;
+    charge(sub, m->bytes);
     hulse_link_append(&sub->queue, &dl->link);
     if (m->expires_ms != 0 && !hulse_timer_pending(&sub->expiry)) {
         start_expiry(sub, EXPIRY_MS);
@@ -424,9 +443,7 @@ void hulse_subscription_finish(struct subscription *sub, struct delivery *dl, ui
     if (sub->cursor != NULL && !sub->over) {
         hulse_cursor_end(sub, dl->d.id.entry, dl->d.id.entry + 1);
     }
-    sub->held -= 1;
-    sub->held_bytes -= m->bytes;
-    topic->held -= 1;
+    discharge(sub, 1, m->bytes);
     hulse_delivery_free(topic->worker, dl);
     hulse_message_drop(m);
     settle(sub);

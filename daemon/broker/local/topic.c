@@ -363,5 +363,6 @@ void hulse_topic_report(const struct topic *topic, struct worker_report *out)
     r->acknowledged = topic->counters.acknowledged;
     r->redelivered = topic->counters.redelivered;
     r->dropped = topic->counters.dropped;
+    r->lost = topic->counters.lost;
     r->backlog = topic->durable == NULL ? topic->held : hulse_durable_backlog(topic);
 }

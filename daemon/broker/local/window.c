@@ -6,8 +6,9 @@
  * room. The others are behind: nothing is dropped, and when half of the window is free again the
  * store is asked for what follows. Without consumers the window is empty.
  *
- * Positions that the store does not have (damage, or refused when they were given) are
- * acknowledged when they are passed.
+ * Positions that the store does not have are acknowledged when they are passed: those that were
+ * refused when they were given, and those that are damaged, which is said and counted. A read that
+ * fails says nothing about what is there and is made again.
  */
 #include "daemon/broker/local/durable.h"
 #include "daemon/broker/local/internal.h"
@@ -17,12 +18,56 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WINDOWS_PART 2U /* memory_max / this */
 #define READ_MESSAGES 256U
 #define READ_BYTES (1U << 20U)
+/* Between tries to read what cannot be read, doubling; and how long until what the disk refuses is given up. */
+#define READ_PAUSE_MIN_MS 100U
+#define READ_PAUSE_MAX_MS 5000U
+#define READ_GIVE_UP_MS 60000U
 
 static struct local_worker *worker_of(const struct subscription *sub)
 {
     return sub->topic->worker;
+}
+
+/* ---- memory ---- */
+
+/* Of memory_max, for the windows of this worker. */
+static uint64_t budget(const struct local_worker *lw)
+{
+    return hulse_mem_cap() / WINDOWS_PART / lw->worker_count;
+}
+
+/* What one of those that have something may have. */
+static uint64_t share(const struct subscription *sub)
+{
+    const struct local_worker *lw = worker_of(sub);
+    const uint64_t bound = lw->broker->params.subscription_bytes_max;
+    const uint64_t part = budget(lw) / (lw->windows + (sub->held == 0 ? 1U : 0U));
+    return part < bound ? part : bound;
+}
+
+void hulse_window_charge(struct subscription *sub, uint64_t bytes)
+{
+    struct local_worker *lw = worker_of(sub);
+    lw->windows += sub->held == 0 ? 1 : 0;
+    lw->window_bytes += bytes;
+}
+
+void hulse_window_discharge(struct subscription *sub, uint64_t bytes)
+{
+    struct local_worker *lw = worker_of(sub);
+    HULSE_ASSERT(lw->window_bytes >= bytes && lw->windows > 0);
+    lw->windows -= sub->held == 0 ? 1 : 0;
+    lw->window_bytes -= bytes;
+    sub->cursor->full = false;
+}
+
+bool hulse_window_fits(const struct subscription *sub, uint64_t bytes)
+{
+    const struct local_worker *lw = worker_of(sub);
+    return sub->held_bytes + bytes <= share(sub) && lw->window_bytes + bytes <= budget(lw);
 }
 
 /* ---- from memory ---- */
@@ -109,13 +154,41 @@ static uint64_t expires_here(struct local_worker *lw, uint64_t expires_ms)
 
 enum taken { TAKEN, TAKEN_NO_ROOM };
 
-static void say_damaged(const struct subscription *sub, uint64_t position, const char *why)
+/* What a read came by that is damaged. */
+struct damage {
+    uint64_t first;
+    uint64_t end;
+    uint64_t messages; /* of them */
+};
+
+static void say_lost(struct subscription *sub, const struct damage *d, const char *why)
 {
-    HULSE_LOG_ERRORF("store.message_unreadable",
+    if (d->messages == 0) {
+        return;
+    }
+    sub->topic->counters.lost += d->messages;
+    HULSE_LOG_ERRORF("subscription.messages_lost",
                      hulse_log_str("topic", sub->topic->name),
                      hulse_log_str("subscription", sub->name),
-                     hulse_log_u64("position", position),
+                     hulse_log_u64("first", d->first),
+                     hulse_log_u64("last", d->end - 1),
+                     hulse_log_u64("messages", d->messages),
                      hulse_log_str("why", why));
+}
+
+/* Passes what is not there up to `end`; `damaged` of it were there once. */
+static void pass(struct subscription *sub, uint64_t end, uint32_t damaged, struct damage *d)
+{
+    struct cursor *c = sub->cursor;
+    const uint64_t first = hulse_ranges_next_gap(&c->acknowledged, c->next_read);
+    if (damaged != 0 && first < end) {
+        const uint64_t open = end - first - hulse_ranges_count(&c->acknowledged, first, end);
+        d->first = d->messages == 0 ? first : d->first;
+        d->end = end;
+        d->messages += damaged < open ? damaged : open;
+    }
+    hulse_cursor_end(sub, c->next_read, end);
+    c->next_read = end;
 }
 
 static enum taken take(struct subscription *sub, const struct store_message *from)
@@ -125,8 +198,9 @@ static enum taken take(struct subscription *sub, const struct store_message *fro
     uint64_t expires_ms = 0;
     const char *why = NULL;
     if (!hulse_message_decode(from->body, from->body_bytes, &d, &expires_ms, &why)) {
-        say_damaged(sub, from->position, why);
-        c->lost += 1;
+        const struct damage one = {
+            .first = from->position, .end = from->position + 1, .messages = 1};
+        say_lost(sub, &one, why);
         hulse_cursor_end(sub, from->position, from->position + 1);
         return TAKEN;
     }
@@ -145,7 +219,7 @@ static enum taken take(struct subscription *sub, const struct store_message *fro
 }
 
 /* All of a read, as far as there is room. False: not all. */
-static bool take_all(struct subscription *sub)
+static bool take_all(struct subscription *sub, struct damage *d)
 {
     struct cursor *c = sub->cursor;
     struct store_message each;
@@ -154,8 +228,7 @@ static bool take_all(struct subscription *sub)
         if (each.position < c->next_read || each.position >= c->read.end) {
             continue;
         }
-        hulse_cursor_end(sub, c->next_read, each.position); /* not there */
-        c->next_read = each.position;
+        pass(sub, each.position, each.damaged, d);
         if (!hulse_ranges_has(&c->acknowledged, each.position) &&
             take(sub, &each) == TAKEN_NO_ROOM) {
             return false;
@@ -163,28 +236,64 @@ static bool take_all(struct subscription *sub)
         c->next_read = each.position + 1;
     }
     if (c->read.next > c->next_read) {
-        hulse_cursor_end(sub, c->next_read, c->read.next);
-        c->next_read = c->read.next;
+        pass(sub, c->read.next, c->read.damaged_behind, d);
     }
     return true;
+}
+
+/* Nothing is known of what is there: later again, at ever longer intervals. */
+static void read_again(struct subscription *sub)
+{
+    struct cursor *c = sub->cursor;
+    if (c->read_pause_ms == 0) {
+        c->read_fails_from_ms = hulse_local_now_ms(worker_of(sub));
+        c->read_pause_ms = READ_PAUSE_MIN_MS;
+    } else if (c->read_pause_ms < READ_PAUSE_MAX_MS) {
+        c->read_pause_ms *= 2;
+    }
+    hulse_cursor_retry_after(sub, c->read_pause_ms);
+}
+
+static void take_messages(struct subscription *sub)
+{
+    struct damage d = {0};
+    sub->cursor->read_pause_ms = 0;
+    const bool all = take_all(sub, &d);
+    sub->cursor->full = !all && sub->held != 0;
+    say_lost(sub, &d, "damaged in the store");
+    if (all || sub->held != 0) {
+        hulse_subscription_wake(sub);
+        hulse_subscription_mark(sub); /* perhaps all of it is acknowledged now */
+    } else {
+        hulse_cursor_retry_later(sub);
+    }
 }
 
 static void take_read(struct subscription *sub)
 {
     struct cursor *c = sub->cursor;
-    if (c->read.status == HULSE_OK) {
-        c->lost += c->read.damaged;
-        if (take_all(sub) || sub->held != 0) {
-            hulse_subscription_wake(sub);
-            hulse_subscription_mark(sub); /* perhaps all of it is acknowledged now */
-        } else {
-            hulse_cursor_retry_later(sub);
-        }
-    } else if (c->read.status == HULSE_NO_MEMORY) {
+    switch (c->read.status) {
+    case HULSE_OK:
+        take_messages(sub);
+        break;
+    case HULSE_NO_MEMORY:
         hulse_cursor_retry_later(sub);
-    } else if (c->read.status != HULSE_CLOSED) {
-        c->dead = true;
+        break;
+    case HULSE_IO:
+    case HULSE_BUSY:
+        read_again(sub);
+        break;
+    default:
+        HULSE_ASSERT(c->read.status == HULSE_CLOSED);
     }
+}
+
+/* The disk has refused for so long that it will not give it any more. */
+static bool gives_up(const struct subscription *sub)
+{
+    const struct cursor *c = sub->cursor;
+    return c->read_pause_ms != 0 &&
+           hulse_local_now_ms(worker_of(sub)) - c->read_fails_from_ms >= READ_GIVE_UP_MS;
 }
 
 static void done(struct store_read *read)
@@ -208,10 +317,19 @@ static bool has_room(const struct subscription *sub)
 {
     const struct local_params *params = &worker_of(sub)->broker->params;
     const uint64_t waiting_bytes = sub->held_bytes - sub->handed_bytes;
-    return sub->held - sub->handed_out <= params->subscription_messages_max / 2 &&
-           waiting_bytes <= params->subscription_bytes_max / 2 &&
-           sub->held < params->subscription_messages_max &&
-           sub->held_bytes < params->subscription_bytes_max;
+    return sub->held == 0 ||
+           (!sub->cursor->full &&
+            sub->held - sub->handed_out <= params->subscription_messages_max / 2 &&
+            waiting_bytes <= share(sub) / 2 && sub->held < params->subscription_messages_max &&
+            hulse_window_fits(sub, 1));
+}
+
+/* No more than goes in; the store gives one message at least. */
+static uint32_t read_bytes(const struct subscription *sub)
+{
+    const uint64_t bound = share(sub);
+    const uint64_t room = bound > sub->held_bytes ? bound - sub->held_bytes : 0;
+    return room < READ_BYTES ? (uint32_t)room : READ_BYTES;
 }
 
 static void read_on(struct subscription *sub)
@@ -226,7 +344,8 @@ static void read_on(struct subscription *sub)
                                   .from = c->next_read,
                                   .end = sub->topic->durable->committed,
                                   .messages_max = READ_MESSAGES,
-                                  .bytes_max = READ_BYTES};
+                                  .bytes_max = read_bytes(sub),
+                                  .give_up = gives_up(sub)};
     hulse_store_read_submit(&worker_of(sub)->store, &c->read);
 }
 
@@ -256,6 +375,7 @@ void hulse_window_empty(struct subscription *sub)
     HULSE_ASSERT(sub->handed_out == 0);
     (void)hulse_subscription_shed(sub);
     c->generation += 1;
+    c->forgetful = false; /* what was not noted comes again, and who called is gone */
     c->by_id = false;
     c->next_read = hulse_ranges_next_gap(&c->acknowledged, 0);
 }

@@ -372,7 +372,7 @@ static void test_a_consumer_closed_while_it_is_let_in(void **state)
     assert_int_equal(attach(&s, HULSE_CHANNEL_CONSUMER, 0), 0);
     assert_int_equal(tell(&s, HULSE_CTL_CLOSE_HANDLE, &close, ""), 0);
     assert_int_equal(close_channel(&s), 0);
-    h->broker.consumer->events->opened(h->broker.consumer->ctx, HULSE_OK, "");
+    h->broker.consumer->events->opened(h->broker.consumer->ctx, HULSE_OK, "", NULL);
     hand_settle(h);
     assert_int_equal(h->broker.note_count, 1);
     assert_int_equal(h->broker.notes[0].verdict, HAND_ACK_ID);

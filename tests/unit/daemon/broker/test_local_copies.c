@@ -156,6 +156,37 @@ static void test_over_a_stop(void **state)
     }
 }
 
+enum { TOO_LARGE_BYTES = 2 << 20 };
+
+/* A copy of what was refused is none of what is stored, although later ones are: also for the next daemon. */
+static void test_refused_stays_refused_over_a_stop(void **state)
+{
+    (void)state;
+    for (unsigned restart = 0; restart < 2; restart++) {
+        struct bed_pub pub;
+        begin(1);
+        open_pub(&pub, 0, 7, 0);
+        hulse_pub_send(&pub, 2, 16);
+        hulse_pub_send(&pub, 1, TOO_LARGE_BYTES); /* than a segment of the store */
+        hulse_pub_send(&pub, 3, 16);
+        hulse_pub_wait(&pub);
+        assert_int_equal(pub.stored, 5);
+        assert_int_equal(pub.outcomes[HULSE_OUTCOME_TOO_LARGE], 1);
+        hulse_pub_close(&pub);
+        if (restart != 0) {
+            hulse_bed_restart(&bed);
+        }
+        open_pub(&pub, 0, 7, 2);
+        hulse_pub_send(&pub, 5, 16); /* the refused one, three copies, a new one */
+        hulse_pub_wait(&pub);
+        assert_int_equal(pub.outcomes[HULSE_OUTCOME_FAILED_UNKNOWN], 1);
+        assert_int_equal(pub.stored, 4);
+        assert_int_equal(pub.copies, 3);
+        hulse_pub_close(&pub);
+        end();
+    }
+}
+
 static void test_a_forgotten_handle_begins_anew(void **state)
 {
     (void)state;
@@ -354,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_copies_are_not_stored),
         cmocka_unit_test(test_copies_keep_the_order),
         cmocka_unit_test(test_over_a_stop),
+        cmocka_unit_test(test_refused_stays_refused_over_a_stop),
         cmocka_unit_test(test_a_forgotten_handle_begins_anew),
         cmocka_unit_test(test_forgotten_while_under_way),
         cmocka_unit_test(test_without_a_handle_nothing_is_compared),

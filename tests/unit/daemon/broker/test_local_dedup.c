@@ -31,9 +31,18 @@ static void test_copies(void **state)
     assert_true(hulse_handle_has_stored(&h, 0));
     assert_false(hulse_handle_has_stored(&h, 5));
     hulse_handle_stored(&h, 5);
+    hulse_handle_stored(&h, 6);
     assert_true(hulse_handle_has_stored(&h, 5));
-    assert_true(hulse_handle_has_stored(&h, 3));
-    assert_false(hulse_handle_has_stored(&h, 6));
+    assert_true(hulse_handle_has_stored(&h, 6));
+    assert_false(hulse_handle_has_stored(&h, 7));
+    /* 3 was refused, and 0 is behind it. */
+    assert_false(hulse_handle_has_stored(&h, 3));
+    assert_false(hulse_handle_has_stored(&h, 0));
+    hulse_handle_restore(&h, 8, 9);
+    assert_false(hulse_handle_take(&h, 9));
+    assert_false(hulse_handle_has_stored(&h, 7));
+    assert_true(hulse_handle_has_stored(&h, 8));
+    assert_false(hulse_handle_has_stored(&h, 10));
     assert_false(hulse_handle_take(&h, UINT64_MAX));
 }
 

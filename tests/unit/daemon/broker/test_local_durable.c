@@ -14,10 +14,14 @@
 #include "tests/unit/daemon/broker/bed_sub.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct bed bed;
@@ -642,6 +646,187 @@ static void test_a_failed_store_says_so(void **state)
     }
 }
 
+/* ---- damage ---- */
+
+enum { HURT_BYTES = 1000 };
+
+static uint64_t lost(void)
+{
+    struct topic_report r = {0};
+    (void)hulse_bed_report(&bed, topic, &r);
+    return r.lost;
+}
+
+static void segment_file(uint64_t number, char *out, size_t room)
+{
+    char name[SEGMENT_NAME_BYTES];
+    hulse_segment_name(number, name);
+    assert_true(snprintf(out, room, "%s/log/%s", params->directory, name) < (int)room);
+}
+
+/* Flips a byte in the body of messages 100, 101 and 300. */
+static void hurt_some(const char *path)
+{
+    static const char *const marks[] = {"mark-a", "mark-b", "mark-c"};
+    uint8_t *bytes = malloc(BED_SEGMENT_BYTES);
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(bytes != NULL && fd >= 0);
+    assert_int_equal(pread(fd, bytes, BED_SEGMENT_BYTES, 0), BED_SEGMENT_BYTES);
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        const uint8_t *at = memmem(bytes, BED_SEGMENT_BYTES, marks[i], strlen(marks[i]));
+        assert_non_null(at);
+        assert_int_equal(pwrite(fd, "#", 1, at - bytes), 1);
+    }
+    assert_int_equal(close(fd), 0);
+    free(bytes);
+}
+
+static void publish_marked(struct bed_pub *pub, const char *mark)
+{
+    hulse_pub_send_record(
+        pub,
+        (struct broker_span){.data = (const uint8_t *)mark, .bytes = (uint32_t)strlen(mark)},
+        NULL);
+}
+
+/* Damaged positions in what a window reads: said, counted once, and all the others come, each once. */
+static void test_damage_inside_a_window(void **state)
+{
+    (void)state;
+    struct bed_pub pub = {.id = 1};
+    struct bed_sub sub;
+    char path[256];
+    params = hulse_stored_begin();
+    params->subscription_messages_max = BOUND;
+    begin(1);
+    open_sub(&sub);
+    hulse_sub_close(&sub, false);
+    assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
+    hulse_pub_send(&pub, 100, 16);
+    publish_marked(&pub, "mark-a");
+    publish_marked(&pub, "mark-b");
+    hulse_pub_send(&pub, 198, 16);
+    publish_marked(&pub, "mark-c");
+    hulse_pub_send(&pub, 99, 16);
+    hulse_pub_wait(&pub);
+    hulse_pub_close(&pub);
+    const uint64_t number = hulse_local_store(bed.broker)->writer.end.seg.number;
+    segment_file(number, path, sizeof(path));
+    hurt_some(path);
+    open_sub(&sub);
+    sub.ack_at_once = true;
+    hulse_sub_permit(&sub, 10);
+    hulse_sub_wait(&sub, 397);
+    hulse_sub_wait_settled(&sub, 397);
+    for (uint32_t i = 0; i < 397; i++) {
+        const uint32_t entry = i < 100 ? i : i < 298 ? i + 2 : i + 3;
+        assert_int_equal(sub.messages[i].entry, entry);
+    }
+    assert_int_equal(lost(), 3);
+    assert_int_equal(backlog(), 0);
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* For a moment no file can be opened: what is behind is read later, and nothing is passed over. */
+static void test_reads_that_fail_lose_nothing(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    struct rlimit limit;
+    const struct timespec while_it_lasts = {.tv_nsec = 300000000};
+    params = hulse_stored_begin();
+    params->subscription_messages_max = BOUND;
+    begin(1);
+    open_sub(&sub);
+    hulse_sub_close(&sub, false);
+    publish(MANY, HURT_BYTES);
+    open_sub(&sub);
+    sub.ack_at_once = true;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit none = {.rlim_cur = 3, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    hulse_sub_permit(&sub, 10);
+    (void)nanosleep(&while_it_lasts, NULL);
+    assert_true(hulse_sub_count(&sub) < MANY);
+    assert_true(backlog() > 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    hulse_sub_wait(&sub, MANY);
+    hulse_sub_wait_settled(&sub, MANY);
+    for (uint32_t i = 0; i < MANY; i++) {
+        assert_int_equal(sub.messages[i].entry, i);
+    }
+    assert_int_equal(lost(), 0);
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* ---- memory ---- */
+
+enum { SLOW = 6, SLOW_MESSAGES = 3000 };
+
+/* Consumers that take nothing have windows full of messages: publishers go on all the same. */
+static void test_windows_leave_memory_to_publishers(void **state)
+{
+    (void)state;
+    struct bed_sub subs[SLOW];
+    char topics[SLOW][160];
+    const size_t cap = hulse_mem_cap();
+    params = hulse_stored_begin();
+    begin(1);
+    hulse_mem_init(hulse_mem_total() + (UINT64_C(8) << 20U));
+    for (uint32_t i = 0; i < SLOW; i++) {
+        struct bed_pub pub = {.id = 1};
+        (void)snprintf(topics[i], sizeof(topics[i]), "%s-%u", topic, i);
+        struct bed_where where = shared();
+        where.topic = topics[i];
+        assert_int_equal(hulse_sub_open(&bed, &subs[i], &where), HULSE_OK);
+        assert_int_equal(hulse_pub_open(&bed, &pub, 0, topics[i]), HULSE_OK);
+        for (uint32_t sent = 0; sent < SLOW_MESSAGES; sent += 100) {
+            hulse_pub_send(&pub, 100, 1000);
+            hulse_pub_wait(&pub);
+        }
+        assert_int_equal(pub.stored, SLOW_MESSAGES);
+        hulse_pub_close(&pub);
+    }
+    for (uint32_t i = 0; i < SLOW; i++) {
+        subs[i].ack_at_once = true;
+        hulse_sub_permit(&subs[i], 10);
+        hulse_sub_wait(&subs[i], SLOW_MESSAGES);
+        for (uint32_t k = 0; k < SLOW_MESSAGES; k++) {
+            assert_int_equal(subs[i].messages[k].entry, k);
+        }
+        hulse_sub_close(&subs[i], false);
+    }
+    hulse_mem_init(cap);
+    end();
+}
+
+/* A redelivery count finds no memory: the verdicts of then and of later are settled all the same. */
+static void test_a_want_of_memory_passes(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    const size_t cap = hulse_mem_cap();
+    params = hulse_stored_begin();
+    begin(1);
+    open_sub(&sub);
+    hulse_sub_permit(&sub, SOME);
+    publish(SOME, 100);
+    hulse_sub_wait(&sub, SOME);
+    hulse_mem_init(hulse_mem_total());
+    hulse_sub_nack(&sub, 3, 0);
+    hulse_mem_init(cap);
+    hulse_sub_permit(&sub, 1);
+    hulse_sub_wait(&sub, SOME + 1);
+    assert_int_equal(sub.messages[SOME].redelivery, 1);
+    hulse_sub_ack_all(&sub);
+    hulse_sub_wait_settled(&sub, SOME + 1);
+    assert_int_equal(backlog(), 0);
+    hulse_sub_close(&sub, false);
+    end();
+}
+
 int main(void)
 {
     hulse_mem_init(UINT64_C(1) << 30U);
@@ -663,6 +848,10 @@ int main(void)
         cmocka_unit_test(test_cumulative_behind),
         cmocka_unit_test(test_full_and_empty_again),
         cmocka_unit_test(test_full_and_stopped),
+        cmocka_unit_test(test_damage_inside_a_window),
+        cmocka_unit_test(test_reads_that_fail_lose_nothing),
+        cmocka_unit_test(test_a_want_of_memory_passes),
+        cmocka_unit_test(test_windows_leave_memory_to_publishers),
         cmocka_unit_test(test_a_failed_store_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

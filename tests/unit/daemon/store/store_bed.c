@@ -274,6 +274,16 @@ hulse_bed_ack(struct bed *bed, uint64_t topic, uint64_t sub, uint64_t from, uint
 void hulse_bed_read(
     struct bed *bed, struct store_read *rd, uint64_t topic, uint64_t from, uint64_t end)
 {
+    hulse_bed_read_on(bed, rd, topic, from, end, false);
+}
+
+void hulse_bed_read_on(struct bed *bed,
+                       struct store_read *rd,
+                       uint64_t topic,
+                       uint64_t from,
+                       uint64_t end,
+                       bool give_up)
+{
     const uint32_t under_way = bed->client.under_way;
 
     *rd = (struct store_read){.done = read_done,
@@ -281,7 +291,8 @@ void hulse_bed_read(
                               .from = from,
                               .end = end,
                               .messages_max = READ_MESSAGES,
-                              .bytes_max = READ_BYTES};
+                              .bytes_max = READ_BYTES,
+                              .give_up = give_up};
     hulse_store_read_submit(&bed->client, rd);
     while (bed->client.under_way > under_way) {
         hulse_bed_wait(bed, bed->done + 1);

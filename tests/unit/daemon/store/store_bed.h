@@ -84,6 +84,12 @@ hulse_bed_ack(struct bed *bed, uint64_t topic, uint64_t sub, uint64_t from, uint
 /* One read, waits; the caller frees it with hulse_store_read_free(). */
 void hulse_bed_read(
     struct bed *bed, struct store_read *rd, uint64_t topic, uint64_t from, uint64_t end);
+void hulse_bed_read_on(struct bed *bed,
+                       struct store_read *rd,
+                       uint64_t topic,
+                       uint64_t from,
+                       uint64_t end,
+                       bool give_up);
 /* How many of [from, end) are there, each checked against hulse_bed_fill(); in order, none twice. */
 uint64_t hulse_bed_count(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end);
 

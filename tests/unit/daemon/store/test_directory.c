@@ -116,6 +116,55 @@ static void test_a_directory_without_its_lock_is_in_use(void **state)
     hulse_bed_fini(&bed);
 }
 
+enum { OPENERS = 4 };
+
+struct opener {
+    pthread_t thread;
+    struct store_params params;
+    struct store *store;
+    struct error err;
+};
+
+static void *open_one(void *arg)
+{
+    struct opener *o = arg;
+
+    o->store = hulse_store_open(&o->params, NULL, &o->err);
+    return NULL;
+}
+
+/* Of those that open one directory at the same time one has it; the others are told so. */
+static void test_of_many_openers_one_has_it(void **state)
+{
+    struct bed bed;
+
+    (void)state;
+    hulse_bed_init(&bed);
+    for (unsigned round = 0; round < 20; round++) {
+        struct opener all[OPENERS];
+        unsigned opened = 0;
+        for (unsigned i = 0; i < OPENERS; i++) {
+            all[i] = (struct opener){.params = bed.params};
+            assert_int_equal(pthread_create(&all[i].thread, NULL, open_one, &all[i]), 0);
+        }
+        for (unsigned i = 0; i < OPENERS; i++) {
+            assert_int_equal(pthread_join(all[i].thread, NULL), 0);
+        }
+        for (unsigned i = 0; i < OPENERS; i++) {
+            opened += all[i].store != NULL;
+            if (all[i].store == NULL) {
+                assert_int_equal(all[i].err.status, HULSE_BUSY);
+            }
+            hulse_store_close(&all[i].store);
+        }
+        assert_int_equal(opened, 1);
+    }
+    hulse_bed_open(&bed, true);
+    assert_int_equal(bed.report.damaged_records, 0);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
 static void test_a_newer_directory_is_refused_and_left_alone(void **state)
 {
     static const char newer[] = "hulse store\nversion 2\nsegment_bytes 1048576\nshards 1\n";
@@ -207,7 +256,6 @@ static void test_a_lost_format_is_found_again(void **state)
     hulse_bed_fini(&bed);
 }
 
-/* Every other file of the directory is gone or junk: it opens. */
 /* The end of the log may be anywhere in the file that was cut short: the log goes on in another one. */
 static void test_a_last_segment_that_is_cut_short(void **state)
 {
@@ -275,6 +323,7 @@ static void test_a_segment_that_is_no_file(void **state)
     hulse_bed_fini(&bed);
 }
 
+/* Every other file of the directory is gone or junk: it opens. */
 static void test_any_file_may_be_gone(void **state)
 {
     static const char *const names[] = {
@@ -309,6 +358,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_directory_in_use_is_refused),
+        cmocka_unit_test(test_of_many_openers_one_has_it),
         cmocka_unit_test(test_the_lock_of_the_dead_is_waited_for),
         cmocka_unit_test(test_a_directory_without_its_lock_is_in_use),
         cmocka_unit_test(test_a_newer_directory_is_refused_and_left_alone),

@@ -13,12 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* ---- calls that fail --------------------------------------------------------------------- */
 
 static _Atomic(int) write_error;
 static _Atomic(int) sync_error;
+static _Atomic(int) read_error;
+static _Atomic(uint64_t) bad_block; /* 0: any */
 static _Atomic(int) allocate_error;
 static _Atomic(unsigned) syncs;
 static _Atomic(unsigned) refused;
@@ -31,6 +34,17 @@ static int bad_write(int fd, const void *bytes, size_t count, uint64_t offset)
         atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
     }
     return error != 0 ? error : hulse_file_io.write(fd, bytes, count, offset);
+}
+
+/* Refused while it is set; with a block, only what touches that. */
+static int bad_read(int fd, void *bytes, size_t count, uint64_t offset, size_t *got)
+{
+    const int error = atomic_load_explicit(&read_error, memory_order_relaxed);
+    const uint64_t block = atomic_load_explicit(&bad_block, memory_order_relaxed);
+    const bool touched = block == 0 || (offset < block + BLOCK_BYTES && block < offset + count);
+
+    *got = 0;
+    return error != 0 && touched ? error : hulse_file_io.read(fd, bytes, count, offset, got);
 }
 
 static int bad_sync(int fd)
@@ -67,10 +81,13 @@ static void begin(struct bed *bed)
 {
     bad_io = hulse_file_io;
     bad_io.write = bad_write;
+    bad_io.read = bad_read;
     bad_io.sync = bad_sync;
     bad_io.allocate = bad_allocate;
     atomic_store_explicit(&write_error, 0, memory_order_relaxed);
     atomic_store_explicit(&sync_error, 0, memory_order_relaxed);
+    atomic_store_explicit(&read_error, 0, memory_order_relaxed);
+    atomic_store_explicit(&bad_block, 0, memory_order_relaxed);
     atomic_store_explicit(&allocate_error, 0, memory_order_relaxed);
     atomic_store_explicit(&refused, 0, memory_order_relaxed);
     hulse_bed_init(bed);
@@ -125,6 +142,82 @@ static void test_after_a_failed_write_nothing_is_stored(void **state)
 {
     (void)state;
     fails_once(&write_error);
+}
+
+static void set_read_error(int error, uint64_t block)
+{
+    atomic_store_explicit(&bad_block, block, memory_order_relaxed);
+    atomic_store_explicit(&read_error, error, memory_order_relaxed);
+}
+
+static hulse_status read_all(struct bed *bed, uint64_t topic, uint64_t end, bool give_up)
+{
+    struct store_read rd;
+
+    hulse_bed_read_on(bed, &rd, topic, 0, end, give_up);
+    const hulse_status status = rd.status;
+    if (status != HULSE_OK) {
+        assert_int_equal(rd.next, 0);
+        assert_int_equal(rd.count + rd.damaged, 0);
+    } else if (give_up) {
+        assert_true(rd.damaged > 0 && rd.damaged + rd.count == rd.next);
+    }
+    hulse_store_read_free(&rd);
+    return status;
+}
+
+/* What cannot be read now is there all the same: it is said, and nothing is passed over. */
+static void test_a_read_that_fails_says_nothing_of_what_is_there(void **state)
+{
+    static const int errors[] = {EIO, ENOMEM, EMFILE};
+    struct bed bed;
+
+    (void)state;
+    begin(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, 50, 10000);
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        const hulse_status expected = errors[i] == EIO ? HULSE_IO : HULSE_BUSY;
+        set_read_error(errors[i], 0);
+        assert_int_equal(read_all(&bed, topic, 50, false), expected);
+        set_read_error(0, 0);
+        assert_int_equal(hulse_bed_count(&bed, topic, 0, 50), 50);
+    }
+    /* One block of the disk is gone for good. */
+    set_read_error(EIO, 50 * BLOCK_BYTES);
+    assert_int_equal(read_all(&bed, topic, 50, true), HULSE_OK);
+    set_read_error(0, 0);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 50), 50);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+/* The descriptors are used up for a moment when the next segment is to be read. */
+static void test_no_descriptor_for_a_read_is_no_damage(void **state)
+{
+    enum { COUNT = 400 };
+    struct bed bed;
+    struct store_read rd;
+    struct rlimit limit;
+
+    (void)state;
+    begin(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, COUNT, 10000);
+    hulse_bed_wait_prepared(&bed);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit none = {.rlim_cur = 3, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    hulse_bed_read(&bed, &rd, topic, 0, COUNT);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(rd.status, HULSE_BUSY);
+    assert_int_equal(rd.next + rd.damaged, 0);
+    hulse_store_read_free(&rd);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, COUNT), COUNT);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
 }
 
 static void wait_for_refusal(struct bed *bed)
@@ -290,6 +383,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_after_a_failed_sync_nothing_is_stored),
         cmocka_unit_test(test_after_a_failed_write_nothing_is_stored),
+        cmocka_unit_test(test_a_read_that_fails_says_nothing_of_what_is_there),
+        cmocka_unit_test(test_no_descriptor_for_a_read_is_no_damage),
         cmocka_unit_test(test_a_full_disk_makes_messages_wait),
         cmocka_unit_test(test_a_full_disk_takes_acknowledgements),
         cmocka_unit_test(test_a_store_without_room_is_not_made),

@@ -192,15 +192,6 @@ static void make_torn(struct torn *t, unsigned singles)
     find_ends(t);
 }
 
-/* Without the unused part of the segment there is less to read. */
-static void shorten(const struct torn *t)
-{
-    char path[256];
-
-    segment_path(&t->bed, t->number, path, sizeof(path));
-    assert_int_equal(truncate(path, t->to + 2 * BLOCK_BYTES), 0);
-}
-
 static void drop_torn(struct torn *t)
 {
     hulse_bed_fini(&t->bed);
@@ -244,7 +235,6 @@ static void test_a_tail_torn_at_any_byte_is_cut(void **state)
 
     (void)state;
     make_torn(&t, 30);
-    shorten(&t);
     for (uint32_t byte = t.from; byte < t.to; byte++) {
         struct looked found;
         uint32_t whole = 0;
@@ -275,7 +265,6 @@ static void test_a_tail_of_any_sectors_is_cut(void **state)
 
     (void)state;
     make_torn(&t, 30);
-    shorten(&t);
     for (unsigned trial = 0; trial < 1000; trial++) {
         memcpy(t.now, t.before, BED_SEGMENT_BYTES);
         for (uint32_t at = t.from; at < t.to; at += SECTOR) {
@@ -560,6 +549,7 @@ static void test_a_log_shorter_than_its_checkpoint_goes_on_behind_it(void **stat
         hulse_bed_open(&wide.bed, true);
         assert_int_equal(wide.bed.report.topics, 1);
         assert_true(wide.bed.report.missing_segments > 0 || how >= 2);
+        assert_true(wide.bed.report.damaged_records > 0); /* it was stopped as asked */
         hulse_bed_publish(&wide.bed, wide.topic, 5000, 5100, 100);
         hulse_bed_crash(&wide.bed);
         hulse_bed_open(&wide.bed, true);
@@ -569,29 +559,88 @@ static void test_a_log_shorter_than_its_checkpoint_goes_on_behind_it(void **stat
     }
 }
 
-/* A segment that lost all copies of its header, one that was cut short, one that is empty. */
-static void test_segments_of_any_shape_end_no_start(void **state)
+/*
+ * The start and each read say how many messages are lost, no more and no less; but for a start that finds a part of
+ * a segment gone below the checkpoint, which it does not read.
+ */
+static void check_loss(uint64_t lost, bool part)
+{
+    const struct store_report *report = &wide.bed.report;
+    struct store_read rd;
+    uint64_t damaged = 0;
+
+    assert_true(report->damaged_records + report->missing_segments > 0);
+    assert_true(report->lost_messages == lost || (part && report->lost_messages < lost));
+    for (uint64_t from = 0; from < 5000; from = rd.next) {
+        struct store_message m;
+        size_t at = 0;
+        hulse_bed_read(&wide.bed, &rd, wide.topic, from, 5000);
+        assert_int_equal(rd.status, HULSE_OK);
+        uint64_t each = rd.damaged_behind;
+        while (hulse_store_read_next(&rd, &at, &m)) {
+            each += m.damaged;
+        }
+        assert_int_equal(each, rd.damaged);
+        damaged += rd.damaged;
+        hulse_store_read_free(&rd);
+    }
+    assert_int_equal(damaged, lost);
+}
+
+/* Makes something else of segment 3, in the middle of the log. */
+static void spoil(unsigned how)
+{
+    char path[256];
+    char other[256];
+
+    segment_path(&wide.bed, 3, path, sizeof(path));
+    segment_path(&wide.bed, 2, other, sizeof(other));
+    memset(wide.now, how == 0 ? 0xA5 : 0, BLOCK_BYTES);
+    switch (how) {
+    case 0: /* all copies of its header are lost */
+    case 1: /* the same, by zeros */
+        write_segment(&wide.bed, 3, wide.now, 0, BLOCK_BYTES);
+        break;
+    case 2: /* it holds the bytes of another one */
+        read_segment(&wide.bed, 2, wide.now);
+        write_segment(&wide.bed, 3, wide.now, 0, BED_SEGMENT_BYTES);
+        break;
+    case 3: /* of a later one */
+        read_segment(&wide.bed, 4, wide.now);
+        write_segment(&wide.bed, 3, wide.now, 0, BED_SEGMENT_BYTES);
+        break;
+    case 4:
+        assert_int_equal(unlink(path), 0);
+        break;
+    default:
+        assert_int_equal(truncate(path, how == 5 ? 100000 : how == 6 ? 100 : 0), 0);
+    }
+}
+
+enum { SHAPES = 8 };
+
+/* A segment in the middle of the log that is no longer what it was, behind the checkpoint and below it. */
+static void test_a_segment_of_any_shape_is_lost_and_said(void **state)
 {
     uint64_t random = test_seed();
-    char path[256];
 
     (void)state;
-    for (unsigned how = 0; how < 4; how++) {
+    for (unsigned how = 0; how < 2 * SHAPES; how++) {
         make_wide(&wide, &random);
-        segment_path(&wide.bed, 3, path, sizeof(path));
-        if (how == 0) {
-            memset(wide.now, 0xA5, BLOCK_BYTES);
-            write_segment(&wide.bed, 3, wide.now, 0, BLOCK_BYTES);
-        } else {
-            assert_int_equal(truncate(path, how == 1 ? 100000 : how == 2 ? 100 : 0), 0);
-        }
         hulse_bed_open(&wide.bed, true);
-        if (how == 0) {
-            assert_true(wide.bed.report.damaged_bytes >= BED_SEGMENT_BYTES - BLOCK_BYTES);
+        (void)hulse_bed_subscription(&wide.bed, wide.topic, "s", 0);
+        const uint64_t whole = hulse_bed_count(&wide.bed, wide.topic, 0, 5000);
+        if (how < SHAPES) {
+            hulse_bed_crash(&wide.bed);
+        } else {
+            hulse_bed_stop(&wide.bed);
         }
+        spoil(how % SHAPES);
+        hulse_bed_open(&wide.bed, true);
         assert_int_equal(wide.bed.report.topics, 1);
         const uint64_t there = hulse_bed_count(&wide.bed, wide.topic, 0, 5000);
-        assert_true(there > 500 && there < wide.count);
+        assert_true(there > 500 && there < whole);
+        check_loss(whole - there, how == SHAPES + 5);
         hulse_bed_publish(&wide.bed, wide.topic, 5000, 5100, 100);
         hulse_bed_stop(&wide.bed);
         drop_wide(&wide);
@@ -608,7 +657,7 @@ int main(void)
         cmocka_unit_test(test_a_damaged_store_goes_on),
         cmocka_unit_test(test_missing_segments_end_no_start),
         cmocka_unit_test(test_a_log_shorter_than_its_checkpoint_goes_on_behind_it),
-        cmocka_unit_test(test_segments_of_any_shape_end_no_start),
+        cmocka_unit_test(test_a_segment_of_any_shape_is_lost_and_said),
     };
 
     return cmocka_run_group_tests_name("recovery", tests, NULL, NULL);

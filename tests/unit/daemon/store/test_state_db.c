@@ -29,8 +29,9 @@ static void check_nothing_lost(void)
     for (uint64_t t = 1; t < NAIVE_TOPICS; t++) {
         for (uint64_t position = 0; position < NAIVE_POSITIONS; position += 3) {
             const uint64_t there = hulse_naive_find(&p.frames.naive, t, position);
-            uint64_t lsn = 0;
-            assert_int_equal(hulse_state_find(p.state, t, position, &lsn), there != 0);
+            struct state_place at = {0};
+            assert_int_equal(hulse_state_find(p.state, t, position, &at), there != 0);
+            const uint64_t lsn = at.lsn;
             assert_true(lsn <= there && lsn / RANDOM_SEGMENT_BYTES == there / RANDOM_SEGMENT_BYTES);
         }
     }

@@ -93,12 +93,12 @@ static void check_what_the_log_has(void)
 {
     for (unsigned i = 0; i < p.frames.count; i++) {
         const struct made_frame *made = &p.frames.made[i];
-        uint64_t lsn = 0;
+        struct state_place at = {0};
         if (made->f.kind == STORE_MESSAGE && !p.forgotten[made->lsn / RANDOM_SEGMENT_BYTES] &&
             p.frames.naive.topics[made->f.topic].lsn[made->f.position] == made->lsn &&
             hulse_state_has_topic(p.state, made->f.topic)) {
-            assert_true(hulse_state_find(p.state, made->f.topic, made->f.position, &lsn));
-            assert_true(lsn <= made->lsn);
+            assert_true(hulse_state_find(p.state, made->f.topic, made->f.position, &at));
+            assert_true(at.lsn <= made->lsn);
         }
     }
 }

@@ -15,8 +15,9 @@ static void check_places(const struct random_frames *r, const struct state *s)
     for (uint64_t t = 1; t < NAIVE_TOPICS; t++) {
         for (uint64_t p = 0; p < NAIVE_POSITIONS; p += 7) {
             const uint64_t there = hulse_naive_find(&r->naive, t, p);
-            uint64_t lsn = 0;
-            assert_int_equal(hulse_state_find(s, t, p, &lsn), there != 0);
+            struct state_place at = {0};
+            assert_int_equal(hulse_state_find(s, t, p, &at), there != 0);
+            const uint64_t lsn = at.lsn;
             if (there == 0) {
                 continue;
             }

@@ -190,7 +190,8 @@ static uint32_t reach_of_used(const struct bed *bed)
 
     hulse_bed_file(bed, "log", path, sizeof(path));
     const struct segment_place at = {.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-                                     .segment_bytes = BED_SEGMENT_BYTES};
+                                     .segment_bytes = BED_SEGMENT_BYTES,
+                                     .io = &hulse_file_io};
     assert_int_equal(hulse_segment_open(&at, &seg, false), 0);
     assert_int_equal(hulse_file_read(seg.fd, bytes, BED_SEGMENT_BYTES, 0, &got), 0);
     assert_int_equal(got, BED_SEGMENT_BYTES);
