@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a subscription of a persistent topic that is behind holds little memory and misses
+ *         nothing, also when the store is full, damaged, refuses reads or has failed.
+ * Method: more messages than a window takes; files with flipped bytes; limits of the process.
+ */
+#include "daemon/store/store_internal.h"
+#include "tests/unit/daemon/broker/bed_durable.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- behind ---- */
+
+enum { BOUND = 64, MANY = 3000 };
+
+/* More than the window holds, in order, each once, for a consumer that takes it bit by bit. */
+static void test_behind_the_window(void **state)
+{
+    (void)state;
+    for (uint32_t workers = 1; workers <= 2; workers++) {
+        struct bed_sub sub;
+        params = hulse_stored_begin();
+        params->subscription_messages_max = BOUND;
+        begin(workers);
+        open_sub(&sub);
+        hulse_sub_permit(&sub, 10);
+        publish(MANY, 16);
+        hulse_sub_wait(&sub, 10);
+        for (uint32_t i = 0; i < MANY; i++) {
+            assert_int_equal(sub.messages[i].number, i);
+            hulse_sub_ack(&sub, i);
+            hulse_sub_permit(&sub, 1);
+            hulse_sub_wait(&sub, i + 11 < MANY ? i + 11 : MANY);
+        }
+        hulse_sub_wait_settled(&sub, MANY);
+        assert_int_equal(backlog(), 0);
+        assert_int_equal(sub.count, MANY);
+        hulse_sub_close(&sub, false);
+        end();
+    }
+}
+
+/* One that is larger than the bound comes, too. */
+static void test_larger_than_the_window(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    params = hulse_stored_begin();
+    params->subscription_bytes_max = 1000;
+    begin(1);
+    open_sub(&sub);
+    publish(3, 5000);
+    hulse_sub_permit(&sub, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        hulse_sub_wait(&sub, i + 1);
+        hulse_sub_ack(&sub, i);
+    }
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+enum { BACKLOG = 100000 };
+
+static void test_a_backlog_is_not_in_memory(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    params = hulse_stored_begin();
+    begin(1);
+    open_sub(&sub);
+    hulse_sub_close(&sub, false);
+    for (uint32_t i = 0; i < BACKLOG; i += 1000) {
+        publish(1000, 100);
+    }
+    assert_int_equal(backlog(), BACKLOG);
+    /* What is left are pools. */
+    assert_true(hulse_mem_used(HULSE_MEM_MESSAGE) < UINT64_C(2) << 20U);
+    assert_true(hulse_mem_used(HULSE_MEM_TOPIC) < 64U << 10U);
+    params->subscription_messages_max = 1000;
+    hulse_bed_restart(&bed);
+    open_sub(&sub);
+    sub.ack_at_once = true;
+    hulse_sub_permit(&sub, 500);
+    hulse_sub_wait(&sub, BACKLOG);
+    hulse_sub_wait_settled(&sub, BACKLOG);
+    for (uint32_t i = 0; i < BACKLOG; i++) {
+        assert_int_equal(sub.messages[i].entry, i);
+    }
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* By id, also what is not in the window. */
+static void test_acknowledged_by_id_behind(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    struct bed_pub pub = {.id = 1};
+    params = hulse_stored_begin();
+    params->subscription_messages_max = 8;
+    begin(2);
+    open_sub(&sub);
+    assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
+    hulse_pub_send(&pub, 100, 8);
+    hulse_pub_wait(&pub);
+    struct broker_id id = pub.last_id;
+    hulse_pub_close(&pub);
+    for (id.entry = 1; id.entry < 100; id.entry += 2) {
+        hulse_sub_ack_id(&sub, &id, false);
+    }
+    hulse_sub_wait_settled(&sub, 50);
+    assert_int_equal(backlog(), 50);
+    id.entry = 19;
+    hulse_sub_ack_id(&sub, &id, true); /* shared: that one alone */
+    hulse_sub_wait_settled(&sub, 51);
+    assert_int_equal(backlog(), 50);
+    sub.ack_at_once = true;
+    hulse_sub_permit(&sub, 4);
+    hulse_sub_wait(&sub, 50);
+    for (uint32_t i = 0; i < 50; i++) {
+        assert_int_equal(sub.messages[i].entry, 2 * i);
+    }
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* A cumulative verdict ends what is below it, whether it is in the window or not. */
+static void test_cumulative_behind(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    struct bed_where where = shared();
+    params = hulse_stored_begin();
+    params->subscription_messages_max = 8;
+    begin(2);
+    where.type = BROKER_EXCLUSIVE;
+    assert_int_equal(hulse_sub_open(&bed, &sub, &where), HULSE_OK);
+    publish(100, 8);
+    struct broker_id id = {.ledger = 1, .entry = 89, .batch = -1};
+    hulse_sub_ack_id(&sub, &id, true);
+    hulse_sub_wait_settled(&sub, 1);
+    assert_int_equal(backlog(), 10);
+    hulse_sub_permit(&sub, 10);
+    hulse_sub_wait(&sub, 8);
+    assert_int_equal(sub.messages[0].entry, 90);
+    hulse_sub_ack_cumulative(&sub, 6);
+    hulse_sub_wait_settled(&sub, 2);
+    assert_int_equal(backlog(), 3);
+    hulse_sub_close(&sub, false);
+    hulse_bed_restart(&bed);
+    assert_int_equal(backlog(), 3);
+    end();
+}
+
+/* ---- full ---- */
+
+static bool is_full(void *arg)
+{
+    struct store_figures figures;
+    (void)arg;
+    hulse_store_figures(hulse_local_store(bed.broker), &figures);
+    return figures.parked != 0;
+}
+
+/* More than the log holds; the last ones wait. */
+static void fill(struct bed_pub *pub)
+{
+    struct bed_sub sub;
+    params = hulse_stored_begin();
+    params->size_max = UINT64_C(8) * BED_SEGMENT_BYTES;
+    begin(2);
+    open_sub(&sub);
+    hulse_sub_close(&sub, false);
+    *pub = (struct bed_pub){.id = 1};
+    assert_int_equal(hulse_pub_open(&bed, pub, 0, topic), HULSE_OK);
+    hulse_pub_send(pub, 120, 100000);
+    hulse_bed_until(&bed, 0, is_full, NULL);
+}
+
+/* Publishers wait, and go on when consumers have made room. */
+static void test_full_and_empty_again(void **state)
+{
+    (void)state;
+    struct bed_pub pub;
+    struct bed_sub sub;
+    fill(&pub);
+    assert_true(pub.answered < pub.sent);
+    open_sub(&sub);
+    sub.ack_at_once = true;
+    hulse_sub_permit(&sub, 10);
+    hulse_sub_wait(&sub, 120);
+    hulse_pub_wait(&pub);
+    assert_int_equal(pub.stored, 120);
+    hulse_pub_close(&pub);
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* A daemon ends with a full store: what waited is not stored, what was answered is. */
+static void test_full_and_stopped(void **state)
+{
+    (void)state;
+    struct bed_pub pub;
+    struct bed_sub sub;
+    fill(&pub);
+    const uint32_t stored = pub.stored;
+    hulse_pub_close(&pub);
+    hulse_bed_restart(&bed);
+    open_sub(&sub);
+    sub.ack_at_once = true;
+    hulse_sub_permit(&sub, 10);
+    hulse_sub_wait(&sub, stored);
+    for (uint32_t i = 0; i < sub.count; i++) {
+        assert_int_equal(sub.messages[i].number, i);
+    }
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* ---- failed ---- */
+
+/* After a failed write records fail for the breaker, nothing is settled, and the broker is not healthy. */
+static void test_a_failed_store_says_so(void **state)
+{
+    (void)state;
+    for (uint32_t workers = 1; workers <= 2; workers++) {
+        struct bed_pub pub = {.id = 1};
+        struct bed_sub sub;
+        params = hulse_stored_begin();
+        begin(workers);
+        open_sub(&sub);
+        assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
+        hulse_sub_permit(&sub, 5);
+        hulse_pub_send(&pub, 3, 8);
+        hulse_pub_wait(&pub);
+        hulse_sub_wait(&sub, 3);
+        assert_true(bed.broker->ops->healthy(bed.broker));
+        hulse_store_fail(hulse_local_store(bed.broker), "test", EIO);
+        assert_false(bed.broker->ops->healthy(bed.broker));
+        hulse_sub_ack_all(&sub);
+        hulse_pub_send(&pub, 4, 8);
+        hulse_pub_wait(&pub);
+        assert_int_equal(pub.stored, 3);
+        assert_int_equal(pub.outcomes[HULSE_OUTCOME_FAILED_UNKNOWN], 4);
+        assert_int_equal(hulse_sub_count(&sub), 3); /* not dispatched */
+        assert_int_equal(sub.settled, 0);
+        assert_int_equal(hulse_bed_create(&bed, "persistent://public/default/other"), HULSE_IO);
+        hulse_pub_close(&pub);
+        hulse_sub_close(&sub, false);
+        hulse_bed_restart(&bed);
+        assert_int_equal(backlog(), 3);
+        end();
+    }
+}
+
+/* ---- damage ---- */
+
+enum { HURT_BYTES = 1000 };
+
+static uint64_t lost(void)
+{
+    struct topic_report r = {0};
+    (void)hulse_bed_report(&bed, topic, &r);
+    return r.lost;
+}
+
+static void segment_file(uint64_t number, char *out, size_t room)
+{
+    char name[SEGMENT_NAME_BYTES];
+    hulse_segment_name(number, name);
+    assert_true(snprintf(out, room, "%s/log/%s", params->directory, name) < (int)room);
+}
+
+/* Flips a byte in the body of messages 100, 101 and 300. */
+static void hurt_some(const char *path)
+{
+    static const char *const marks[] = {"mark-a", "mark-b", "mark-c"};
+    uint8_t *bytes = malloc(BED_SEGMENT_BYTES);
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(bytes != NULL && fd >= 0);
+    assert_int_equal(pread(fd, bytes, BED_SEGMENT_BYTES, 0), BED_SEGMENT_BYTES);
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        const uint8_t *at = memmem(bytes, BED_SEGMENT_BYTES, marks[i], strlen(marks[i]));
+        assert_non_null(at);
+        assert_int_equal(pwrite(fd, "#", 1, at - bytes), 1);
+    }
+    assert_int_equal(close(fd), 0);
+    free(bytes);
+}
+
+static void publish_marked(struct bed_pub *pub, const char *mark)
+{
+    hulse_pub_send_record(
+        pub,
+        (struct broker_span){.data = (const uint8_t *)mark, .bytes = (uint32_t)strlen(mark)},
+        NULL);
+}
+
+/* Damaged positions in what a window reads: said, counted once, and all the others come, each once. */
+static void test_damage_inside_a_window(void **state)
+{
+    (void)state;
+    struct bed_pub pub = {.id = 1};
+    struct bed_sub sub;
+    char path[256];
+    params = hulse_stored_begin();
+    params->subscription_messages_max = BOUND;
+    begin(1);
+    open_sub(&sub);
+    hulse_sub_close(&sub, false);
+    assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
+    hulse_pub_send(&pub, 100, 16);
+    publish_marked(&pub, "mark-a");
+    publish_marked(&pub, "mark-b");
+    hulse_pub_send(&pub, 198, 16);
+    publish_marked(&pub, "mark-c");
+    hulse_pub_send(&pub, 99, 16);
+    hulse_pub_wait(&pub);
+    hulse_pub_close(&pub);
+    const uint64_t number = hulse_local_store(bed.broker)->writer.end.seg.number;
+    segment_file(number, path, sizeof(path));
+    hurt_some(path);
+    open_sub(&sub);
+    sub.ack_at_once = true;
+    hulse_sub_permit(&sub, 10);
+    hulse_sub_wait(&sub, 397);
+    hulse_sub_wait_settled(&sub, 397);
+    for (uint32_t i = 0; i < 397; i++) {
+        const uint32_t entry = i < 100 ? i : i < 298 ? i + 2 : i + 3;
+        assert_int_equal(sub.messages[i].entry, entry);
+    }
+    assert_int_equal(lost(), 3);
+    assert_int_equal(backlog(), 0);
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* For a moment no file can be opened: what is behind is read later, and nothing is passed over. */
+static void test_reads_that_fail_lose_nothing(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    struct rlimit limit;
+    const struct timespec while_it_lasts = {.tv_nsec = 300000000};
+    params = hulse_stored_begin();
+    params->subscription_messages_max = BOUND;
+    begin(1);
+    open_sub(&sub);
+    hulse_sub_close(&sub, false);
+    publish(MANY, HURT_BYTES);
+    open_sub(&sub);
+    sub.ack_at_once = true;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit none = {.rlim_cur = 3, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    hulse_sub_permit(&sub, 10);
+    (void)nanosleep(&while_it_lasts, NULL);
+    assert_true(hulse_sub_count(&sub) < MANY);
+    assert_true(backlog() > 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    hulse_sub_wait(&sub, MANY);
+    hulse_sub_wait_settled(&sub, MANY);
+    for (uint32_t i = 0; i < MANY; i++) {
+        assert_int_equal(sub.messages[i].entry, i);
+    }
+    assert_int_equal(lost(), 0);
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+/* ---- memory ---- */
+
+enum { SOME = 20, SLOW = 6, SLOW_MESSAGES = 3000 };
+
+/* Consumers that take nothing have windows full of messages: publishers go on all the same. */
+static void test_windows_leave_memory_to_publishers(void **state)
+{
+    (void)state;
+    struct bed_sub subs[SLOW];
+    char topics[SLOW][160];
+    const size_t cap = hulse_mem_cap();
+    params = hulse_stored_begin();
+    begin(1);
+    hulse_mem_init(hulse_mem_total() + (UINT64_C(8) << 20U));
+    for (uint32_t i = 0; i < SLOW; i++) {
+        struct bed_pub pub = {.id = 1};
+        (void)snprintf(topics[i], sizeof(topics[i]), "%s-%u", topic, i);
+        struct bed_where where = shared();
+        where.topic = topics[i];
+        assert_int_equal(hulse_sub_open(&bed, &subs[i], &where), HULSE_OK);
+        assert_int_equal(hulse_pub_open(&bed, &pub, 0, topics[i]), HULSE_OK);
+        for (uint32_t sent = 0; sent < SLOW_MESSAGES; sent += 100) {
+            hulse_pub_send(&pub, 100, 1000);
+            hulse_pub_wait(&pub);
+        }
+        assert_int_equal(pub.stored, SLOW_MESSAGES);
+        hulse_pub_close(&pub);
+    }
+    for (uint32_t i = 0; i < SLOW; i++) {
+        subs[i].ack_at_once = true;
+        hulse_sub_permit(&subs[i], 10);
+        hulse_sub_wait(&subs[i], SLOW_MESSAGES);
+        for (uint32_t k = 0; k < SLOW_MESSAGES; k++) {
+            assert_int_equal(subs[i].messages[k].entry, k);
+        }
+        hulse_sub_close(&subs[i], false);
+    }
+    hulse_mem_init(cap);
+    end();
+}
+
+/* A redelivery count finds no memory: the verdicts of then and of later are settled all the same. */
+static void test_a_want_of_memory_passes(void **state)
+{
+    (void)state;
+    struct bed_sub sub;
+    const size_t cap = hulse_mem_cap();
+    params = hulse_stored_begin();
+    begin(1);
+    open_sub(&sub);
+    hulse_sub_permit(&sub, SOME);
+    publish(SOME, 100);
+    hulse_sub_wait(&sub, SOME);
+    hulse_mem_init(hulse_mem_total());
+    hulse_sub_nack(&sub, 3, 0);
+    hulse_mem_init(cap);
+    hulse_sub_permit(&sub, 1);
+    hulse_sub_wait(&sub, SOME + 1);
+    assert_int_equal(sub.messages[SOME].redelivery, 1);
+    hulse_sub_ack_all(&sub);
+    hulse_sub_wait_settled(&sub, SOME + 1);
+    assert_int_equal(backlog(), 0);
+    hulse_sub_close(&sub, false);
+    end();
+}
+
+int main(void)
+{
+    hulse_mem_init(UINT64_C(1) << 30U);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_behind_the_window),
+        cmocka_unit_test(test_larger_than_the_window),
+        cmocka_unit_test(test_a_backlog_is_not_in_memory),
+        cmocka_unit_test(test_acknowledged_by_id_behind),
+        cmocka_unit_test(test_cumulative_behind),
+        cmocka_unit_test(test_full_and_empty_again),
+        cmocka_unit_test(test_full_and_stopped),
+        cmocka_unit_test(test_damage_inside_a_window),
+        cmocka_unit_test(test_reads_that_fail_lose_nothing),
+        cmocka_unit_test(test_a_want_of_memory_passes),
+        cmocka_unit_test(test_windows_leave_memory_to_publishers),
+        cmocka_unit_test(test_a_failed_store_says_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
