@@ -171,7 +171,7 @@ def test_a_file_at_the_path_is_left_alone(tmp_path):
 @pytest.mark.smoke
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_leaves_nothing_behind(start, number):
-    daemon = start("brokers.local.durability=memory")
+    daemon = start()
     daemon.terminate(number)
     assert daemon.wait() == 0
     assert {p.name for p in daemon.folder.iterdir()} == {"hulsed.log", "notify.sock", "store"}
