@@ -31,6 +31,7 @@ enum {
     VERSION = 1,
     COPY_BYTES = 512,
     FILL_BYTES = 1 << 20,
+    LOOK_BYTES = 256 << 10,
     REACH_STEPS = 8
 };
 static const char magic[8] = {'h', 'u', 'l', 's', 'e', 'l', 'o', 'g'};
@@ -275,21 +276,28 @@ static bool is_zero(const uint8_t *bytes, size_t count)
     return count == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0);
 }
 
-/* Without a header: one whose making was broken off has zeros alone. */
+/*
+ * Without a header: one whose making was broken off has zeros alone. The log fills a file from its
+ * beginning on without a gap, so a look at the beginning and at one block in so many finds what is
+ * there; to read all of a prepared file would take most of the time of a start.
+ */
 static int judge_headless(const struct segment_place *at, const struct segment *seg)
 {
-    uint8_t *piece = malloc(FILL_BYTES);
-    uint64_t offset = 0;
+    uint8_t *piece = malloc(LOOK_BYTES);
+    size_t wanted = LOOK_BYTES;
     size_t got = 0;
     int failed = piece == NULL ? ENOMEM : 0;
 
-    do {
-        failed = failed != 0 ? failed : at->io->read(seg->fd, piece, FILL_BYTES, offset, &got);
+    for (uint64_t offset = 0; failed == 0 && offset < SEGMENT_BYTES_MAX; offset += LOOK_BYTES) {
+        failed = at->io->read(seg->fd, piece, wanted, offset, &got);
         if (failed == 0 && !is_zero(piece, got)) {
             failed = EBADMSG;
         }
-        offset += got;
-    } while (failed == 0 && got == FILL_BYTES && offset < SEGMENT_BYTES_MAX);
+        if (got < wanted) {
+            break;
+        }
+        wanted = BLOCK_BYTES;
+    }
     free(piece);
     return failed != 0 ? failed : ENODATA;
 }

@@ -27,6 +27,8 @@
 #define BACKOFF_MIN_MS 1U
 #define BACKOFF_MAX_MS 1000U
 #define BACKOFF_DOUBLINGS 10U
+#define BACKOFF_TRIES                                                                              \
+    4U /* before the bound doubles: who is away for a moment is soon found again */
 #define REFUSED_MS 1000U
 
 static uint64_t next_random(uint64_t *seed)
@@ -71,7 +73,8 @@ static void deafen(struct hulse_session *s)
 
 uint64_t hulse_resume_backoff_ms(struct hulse_session *s, unsigned failures)
 {
-    const unsigned doublings = failures < BACKOFF_DOUBLINGS ? failures : BACKOFF_DOUBLINGS;
+    const unsigned steps = failures / BACKOFF_TRIES;
+    const unsigned doublings = steps < BACKOFF_DOUBLINGS ? steps : BACKOFF_DOUBLINGS;
     const unsigned most_ms = BACKOFF_MIN_MS << doublings;
 
     return BACKOFF_MIN_MS +
