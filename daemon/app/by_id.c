@@ -54,15 +54,16 @@ void hulse_by_id_enter(struct channel *ch, uint32_t index)
 
 void hulse_by_id_leave(struct channel *ch, uint32_t index)
 {
-    if (ch->resumed) {
-        const struct hulse_id_key key = key_of(&ch->slot_table[index].delivery->id);
-        uint32_t *at = bucket_of(ch, &key);
-        while (*at != index) {
-            HULSE_ASSERT(*at != SLOT_NONE);
-            at = &ch->slot_table[*at].alike;
-        }
-        *at = ch->slot_table[index].alike;
+    if (!ch->resumed) {
+        return;
     }
+    const struct hulse_id_key key = key_of(&ch->slot_table[index].delivery->id);
+    uint32_t *at = bucket_of(ch, &key);
+    while (*at != index) {
+        HULSE_ASSERT(*at != SLOT_NONE);
+        at = &ch->slot_table[*at].alike;
+    }
+    *at = ch->slot_table[index].alike;
 }
 
 /* ---- verdicts that wait ---- */

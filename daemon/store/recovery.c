@@ -300,7 +300,6 @@ static int find_end(struct trial *t, uint64_t number, uint32_t from, uint32_t *t
     struct recovery *r = t->r;
     struct image im;
     struct scan_item item;
-    enum scan_rc rc = SCAN_END;
     uint32_t missing = 0;
 
     *to = from;
@@ -313,7 +312,7 @@ static int find_end(struct trial *t, uint64_t number, uint32_t from, uint32_t *t
         hulse_image_begin(&im, from, 0);
         missing = im.missing_from < im.missing_to ? im.missing_to - im.missing_from : 0;
         im.missing_from = im.missing_to;
-        while ((rc = hulse_image_next(&im, &item)) != SCAN_END) {
+        while (hulse_image_next(&im, &item) != SCAN_END) {
             *to = item.to;
         }
         *to = im.scan.written_end > *to ? im.scan.written_end : *to;

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { READ_AHEAD = 256 * 1024, NS_PER_MS = 1000000 };
 
@@ -233,20 +232,17 @@ static void stay_behind_checkpoint(const struct store *s, struct recovery *r)
     }
 }
 
-/* What segments have lost of their ends, where no index would miss it: a header came to the disk behind the file's size. */
-static void count_cut_off(const struct store *s, const struct recovery *r)
+/* Was the last one stopped as asked? That is its last record then; else the end of the log is lost. */
+static bool ends_clean(const struct store *s, const struct recovery *r)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        struct segment seg = {.number = r->numbers[i], .fd = -1};
-        struct stat info;
-        if (seg.number < r->end_number || hulse_segment_open(&s->place, &seg, false) != 0) {
-            continue;
-        }
-        if (fstat(seg.fd, &info) == 0 && (uint64_t)info.st_size < s->place.segment_bytes) {
-            r->report->damaged_bytes += s->place.segment_bytes - (uint64_t)info.st_size;
-        }
-        hulse_segment_close(&seg);
+    if (s->directory.fresh) {
+        return true;
     }
+    if (s->directory.clean && !r->ended) {
+        r->report->damaged_records++;
+        HULSE_LOG_ERRORF("store.end_lost", hulse_log_str("directory", s->path));
+    }
+    return s->directory.clean && r->ended;
 }
 
 hulse_status hulse_store_load(struct store *s, struct store_report *report, struct error *err)
@@ -269,15 +265,7 @@ hulse_status hulse_store_load(struct store *s, struct store_report *report, stru
         status = hulse_recover(&r, err);
     }
     if (status == HULSE_OK) {
-        count_cut_off(s, &r);
-    }
-    if (status == HULSE_OK) {
-        report->clean = s->directory.fresh || (s->directory.clean && r.ended);
-        if (s->directory.clean && !s->directory.fresh && !r.ended) {
-            /* It was stopped as asked, which is its last record: the end of the log is lost. */
-            report->damaged_records++;
-            HULSE_LOG_ERRORF("store.end_lost", hulse_log_str("directory", s->path));
-        }
+        report->clean = ends_clean(s, &r);
         s->writer.checkpoint_lsn = r.from;
         stay_behind_checkpoint(s, &r);
         status = begin_epoch(s, &r, err);

@@ -21,7 +21,7 @@
 /* What somebody has set the clock on the wall forwards by. */
 static _Atomic(int64_t) wall_jump_s;
 
-/* In the place of libc's. */
+/* In the place of libc's. NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int clock_gettime(clockid_t clock, struct timespec *out)
 {
     const int rc = (int)syscall(SYS_clock_gettime, clock, out);
@@ -337,6 +337,8 @@ static uint64_t left_ms(bool now)
     return e.left_ms;
 }
 
+#define HOUR_MS (UINT64_C(60) * 60 * 1000)
+
 /* One that has a user has no end; without, it is forgotten when its end comes, and begins anew. */
 static void test_the_end_of_a_handle(void **state)
 {
@@ -347,7 +349,7 @@ static void test_the_end_of_a_handle(void **state)
     send(&pub, 10, 0);
     assert_int_equal(left_ms(true), 1);
     hulse_pub_close(&pub);
-    assert_in_range(left_ms(false), HANDLE_TTL_MS - 60 * 60 * 1000, HANDLE_TTL_MS);
+    assert_in_range(left_ms(false), HANDLE_TTL_MS - HOUR_MS, HANDLE_TTL_MS);
     assert_int_equal(left_ms(true), 0);
     open_pub(&pub, 0, 1, 0);
     send(&pub, 10, 0);
@@ -359,7 +361,7 @@ static void test_the_end_of_a_handle(void **state)
 /* It neither ends a handle early nor keeps one for ever. */
 static void test_a_clock_that_jumps(void **state)
 {
-    static const int64_t year_s = 365 * 24 * 60 * 60;
+    static const int64_t year_s = INT64_C(365) * 24 * 60 * 60;
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
         struct bed_pub pub;
@@ -369,7 +371,7 @@ static void test_a_clock_that_jumps(void **state)
         hulse_pub_close(&pub);
         atomic_store_explicit(&wall_jump_s, i == 0 ? year_s : -year_s, memory_order_relaxed);
         hulse_bed_restart(&bed);
-        assert_in_range(left_ms(false), HANDLE_TTL_MS - 60 * 60 * 1000, HANDLE_TTL_MS);
+        assert_in_range(left_ms(false), HANDLE_TTL_MS - HOUR_MS, HANDLE_TTL_MS);
         open_pub(&pub, 0, 1, 0);
         send(&pub, 10, 10);
         hulse_pub_close(&pub);

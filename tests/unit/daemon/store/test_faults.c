@@ -185,7 +185,7 @@ static void test_a_read_that_fails_says_nothing_of_what_is_there(void **state)
         assert_int_equal(hulse_bed_count(&bed, topic, 0, 50), 50);
     }
     /* One block of the disk is gone for good. */
-    set_read_error(EIO, 50 * BLOCK_BYTES);
+    set_read_error(EIO, UINT64_C(50) * BLOCK_BYTES);
     assert_int_equal(read_all(&bed, topic, 50, true), HULSE_OK);
     set_read_error(0, 0);
     assert_int_equal(hulse_bed_count(&bed, topic, 0, 50), 50);
