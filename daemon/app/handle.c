@@ -352,6 +352,7 @@ void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
         open_failed(h, st, err.text);
     }
 }
+
 /* Strings of OPEN_CONSUMER, terminated. */
 struct consumer_texts {
     char topic[HULSE_TOPIC_BYTES_MAX + 1];

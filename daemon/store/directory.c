@@ -214,6 +214,12 @@ make_format(struct directory *d, const char *path, uint32_t segment_bytes, struc
     return failed == 0 ? HULSE_OK : refuse(err, failed, path, "format");
 }
 
+void hulse_directory_forget(const struct directory *d)
+{
+    (void)unlinkat(d->fd, "format", 0);
+    (void)unlinkat(d->fd, "clean", 0);
+}
+
 static hulse_status
 read_format(struct directory *d, const char *path, uint32_t segment_bytes, struct error *err)
 {

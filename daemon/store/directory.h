@@ -5,7 +5,9 @@
  *   format   text: version, segment size, shards
  *   lock     locked while somebody has it open; says who, and the epoch
  *   clean    there while nobody has it open and the last one ended as asked
- *   log/     segments
+ *   log/     segments, and reserve-N: their room is for when the disk has none
+ *   state.*  the state database, its last good copy, and room for one more (state_db.h)
+ *   backup-unfinished  in a backup until all of it is there
  *
  * Threads: one owner.
  * Trust:   every file may hold anything, or be gone.
@@ -46,6 +48,8 @@ hulse_status hulse_directory_open(struct directory *d,
                                   struct error *err);
 void hulse_directory_close(struct directory *d);
 
+/* It was fresh and stays without a store. */
+void hulse_directory_forget(const struct directory *d);
 /* From now on it is not clean, and it is known who has it in which epoch; synced. */
 hulse_status hulse_directory_begin(struct directory *d, uint32_t epoch, struct error *err);
 /* It is clean; synced. False: it is not, which costs the next start some time. */

@@ -236,7 +236,13 @@ static enum group_rc make_room(struct store *s, uint32_t length, bool message)
         return GROUP_CLOSED;
     }
     if (end->seg.fd >= 0 && hulse_appender_fits(end, length)) {
-        if (!message || s->writer.takes_messages) {
+        if (!message) {
+            return GROUP_TAKEN;
+        }
+        if (s->writer.takes_messages) {
+            if (s->writer.full) {
+                hulse_group_note_full(s, false);
+            }
             return GROUP_TAKEN;
         }
         if (end->begun) {

@@ -192,6 +192,8 @@ static bool look_up(struct course *c, uint64_t looked)
     }
     s->space.reading = found ? at.lsn / sb : 0;
     (void)pthread_mutex_unlock(&s->lock);
+    /* What was passed in another segment says nothing of this one. */
+    c->gap = c->gap && at.lsn / sb == c->lsn / sb;
     c->lsn = at.lsn;
     c->last = at.last;
     return found;

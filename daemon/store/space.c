@@ -6,6 +6,7 @@
 
 #include "daemon/core/assert.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,9 +17,10 @@ bool hulse_space_init(struct space *sp, uint64_t size_max, uint32_t segment_byte
     if (sp->files_max < SPACE_FILES_MIN) {
         sp->files_max = SPACE_FILES_MIN;
     }
-    const size_t room = (sp->files_max > files ? sp->files_max : files) + 1;
-    sp->used = calloc(room, sizeof(*sp->used));
-    sp->spare = calloc(room, sizeof(*sp->spare));
+    /* What is there may be more than files_max, and control records go on into the reserve. */
+    sp->room = (sp->files_max > files ? sp->files_max : files) + SPACE_RESERVE + 1;
+    sp->used = calloc(sp->room, sizeof(*sp->used));
+    sp->spare = calloc(sp->room, sizeof(*sp->spare));
     return sp->used != NULL && sp->spare != NULL;
 }
 
@@ -33,12 +35,14 @@ void hulse_space_fini(struct space *sp)
 
 void hulse_space_add_used(struct space *sp, uint64_t number)
 {
+    HULSE_ASSERT(sp->used_count < sp->room);
     HULSE_ASSERT(sp->used_count == 0 || sp->used[sp->used_count - 1] < number);
     sp->used[sp->used_count++] = number;
 }
 
 void hulse_space_add_spare(struct space *sp, uint64_t number)
 {
+    HULSE_ASSERT(sp->spare_count < sp->room);
     sp->spare[sp->spare_count++] = number;
 }
 
@@ -210,7 +214,10 @@ void hulse_space_end(
     sp->preparing = false;
     sp->taking = false;
     if (failed != 0 && old != 0) {
-        add_file(sp, old);
+        /* One that is not there under its name has one already, or was taken away. */
+        if (failed != ENOENT) {
+            add_file(sp, old);
+        }
     } else if (failed == 0 && seg != NULL) {
         sp->next = *seg;
         seg->fd = -1;

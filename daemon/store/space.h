@@ -26,6 +26,7 @@
 struct space {
     uint32_t segment_bytes;
     size_t files_max;
+    size_t room;    /* of both lists */
     uint64_t *used; /* numbers, rising; the last one is written to */
     size_t used_count;
     uint64_t *spare;

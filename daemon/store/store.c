@@ -262,6 +262,12 @@ uint32_t hulse_store_body_max(const struct store *s)
     return room < STORE_BODY_MAX ? room : STORE_BODY_MAX;
 }
 
+bool hulse_store_full(const struct store *s)
+{
+    /* Relaxed because it is a figure. */
+    return atomic_load_explicit(&s->counts.full, memory_order_relaxed) != 0;
+}
+
 bool hulse_store_healthy(const struct store *s)
 {
     return atomic_load_explicit(&s->failed, memory_order_relaxed) == 0;
@@ -287,7 +293,7 @@ void hulse_store_figures(struct store *s, struct store_figures *out)
         .reads = atomic_load_explicit(&s->reads, memory_order_relaxed),
         .lost = atomic_load_explicit(&s->lost, memory_order_relaxed),
         .found = s->found,
-        .full = atomic_load_explicit(&c->full, memory_order_relaxed) != 0,
+        .full = hulse_store_full(s),
     };
     (void)pthread_mutex_lock(&s->lock);
     out->replay_bytes = s->synced > s->committed ? s->synced - s->committed : 0;

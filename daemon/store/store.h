@@ -124,6 +124,8 @@ void hulse_store_close(struct store **s);
 
 /* False after a failed write or sync: nothing is stored any more until a restart. */
 bool hulse_store_healthy(const struct store *s);
+/* Messages wait for room: of the disk, or of size_max. */
+bool hulse_store_full(const struct store *s);
 
 struct store_figures {
     uint64_t log_bytes; /* of segment files in use */

@@ -123,14 +123,13 @@ static struct checkpoint *take(struct store *s, uint64_t *lsn)
     return cp;
 }
 
-/* One is to be made, also when nothing has come since the last one. True: that is new. */
-static bool want_commit(struct store *s)
+/* One is to be made, also when nothing has come since the last one. When none comes, again later. */
+static void want_commit(struct store *s)
 {
     (void)pthread_mutex_lock(&s->lock);
-    const bool before = s->commit_wanted;
     s->commit_wanted = true;
     (void)pthread_mutex_unlock(&s->lock);
-    return !before;
+    s->reader.state_failed_ns = hulse_clock_ns();
 }
 
 static void end_commit(struct store *s, hulse_status committed)
@@ -155,8 +154,10 @@ bool hulse_store_commit(struct store *s)
         r->state_failed_ns == 0 || hulse_clock_ns() - r->state_failed_ns >= STORE_STATE_RETRY_NS;
 
     if (!had_one && r->commit_failed) {
-        r->state_failed_ns = is_time ? hulse_clock_ns() : r->state_failed_ns;
-        return is_time && want_commit(s);
+        if (is_time) {
+            want_commit(s);
+        }
+        return is_time;
     }
     hulse_status committed = HULSE_OK;
     if (had_one) {
@@ -168,7 +169,8 @@ bool hulse_store_commit(struct store *s)
     if (!r->commit_failed && (had_one || is_time) && copy_is_wanted(s)) {
         copied = copy(s);
         if (copied == HULSE_AGAIN && !had_one) {
-            return want_commit(s);
+            want_commit(s);
+            return true;
         }
         r->state_failed_ns = copied == HULSE_OK ? 0 : hulse_clock_ns();
     }

@@ -20,9 +20,17 @@ static hulse_status no_memory(struct error *err, const struct store *s)
     return hulse_fail(err, HULSE_NO_MEMORY, "store %s: no memory", s->path);
 }
 
-/* A new store needs its first segment and the reserve. */
-static hulse_status no_room(struct error *err, const struct store *s, int failed)
+/*
+ * A new store needs its first segment and the reserve. What there was room for is given back, and
+ * whoever tries again begins anew: else the next start would find a store, and one without a reserve.
+ */
+static hulse_status no_room(struct error *err, struct store *s, int failed)
 {
+    for (size_t i = 0; i < SPACE_RESERVE; i++) {
+        (void)hulse_segment_remove(&s->place, SEGMENT_RESERVE(i));
+    }
+    (void)hulse_segment_remove(&s->place, 1);
+    hulse_directory_forget(&s->directory);
     return hulse_fail(err,
                       HULSE_IO,
                       "store %s: cannot be made: its first %u files of %u MiB: %s",

@@ -27,8 +27,8 @@
 #define BACKOFF_MIN_MS 1U
 #define BACKOFF_MAX_MS 1000U
 #define BACKOFF_DOUBLINGS 10U
-#define BACKOFF_TRIES                                                                              \
-    4U /* before the bound doubles: who is away for a moment is soon found again */
+/* Before the bound doubles: who is away for a moment is soon found again. */
+#define BACKOFF_TRIES 4U
 #define REFUSED_MS 1000U
 
 static uint64_t next_random(uint64_t *seed)

@@ -106,8 +106,8 @@ struct hulse_session {
     /* Under `lock`. */
     pthread_mutex_t lock;
     uint32_t req;
-    uint16_t
-        generation; /* of the last handle's number, over daemons; never 0 once one was opened */
+    /* Of the last handle's number, over daemons; never 0 once one was opened. */
+    uint16_t generation;
     uint32_t group_count;
     struct hulse_packet io;
     struct hulse_resume resume;

@@ -99,7 +99,8 @@ def test_a_full_disk(start, disk):
 def test_a_disk_that_is_too_small(start, disk):
     folder = disk(100)
     sets = (f"brokers.local.directory={folder / 'store'}",)
-    with pytest.raises(AssertionError) as refused:
-        start(*sets)
-    assert "cannot be made: its first 4 files of 64 MiB: No space left on device" in str(
-        refused.value)
+    for _ in range(2):  # a supervisor tries again
+        with pytest.raises(AssertionError) as refused:
+            start(*sets)
+        assert "cannot be made: its first 4 files of 64 MiB: No space left on device" in str(
+            refused.value)

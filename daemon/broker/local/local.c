@@ -242,12 +242,8 @@ const struct worker_module hulse_local_module = {.name = "local",
 static bool healthy(const struct broker *b)
 {
     const struct local_broker *broker = (const struct local_broker *)(const void *)b;
-    struct store_figures figures;
-    if (broker->store == NULL) {
-        return true;
-    }
-    hulse_store_figures(broker->store, &figures);
-    return hulse_store_healthy(broker->store) && !figures.full;
+    return broker->store == NULL ||
+           (hulse_store_healthy(broker->store) && !hulse_store_full(broker->store));
 }
 
 static const struct broker_ops ops = {.type = "local",

@@ -342,9 +342,12 @@ static void test_a_store_without_room_is_not_made(void **state)
     (void)state;
     begin(&bed);
     atomic_store_explicit(&allocate_error, ENOSPC, memory_order_relaxed);
-    assert_false(hulse_bed_try_open(&bed, &err));
-    assert_int_equal(err.status, HULSE_IO);
-    assert_non_null(strstr(err.text, "cannot be made: its first 4 files of 1 MiB"));
+    for (unsigned i = 0; i < 2; i++) {
+        err = (struct error){0};
+        assert_false(hulse_bed_try_open(&bed, &err));
+        assert_int_equal(err.status, HULSE_IO);
+        assert_non_null(strstr(err.text, "cannot be made: its first 4 files of 1 MiB"));
+    }
     atomic_store_explicit(&allocate_error, 0, memory_order_relaxed);
     hulse_bed_open(&bed, true);
     const uint64_t topic = hulse_bed_topic(&bed, "t");
