@@ -11,6 +11,8 @@
 #include "tests/unit/daemon/store/store_bed.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -163,32 +165,39 @@ static void test_a_full_store_keeps_messages_and_takes_control_records(void **st
     hulse_bed_fini(&bed);
 }
 
+/* More than the whole store, and nothing that is there: it frees no segment of messages. */
+static void acknowledge_much(struct bed *bed, uint64_t topic, uint64_t sub)
+{
+    enum { RANGES = 2000, RANGE_BYTES = 16, SEGMENTS = 12 };
+    struct ranges ranges = {0};
+
+    for (uint64_t i = 0; i < RANGES; i++) {
+        assert_true(hulse_ranges_add(&ranges, 100000 + 2 * i, 100000 + 2 * i + 1));
+    }
+    for (uint64_t bytes = 0; bytes < SEGMENTS * (uint64_t)BED_SEGMENT_BYTES;
+         bytes += RANGES * (uint64_t)RANGE_BYTES) {
+        struct bed_request *r = hulse_bed_request_new(bed, STORE_ACK);
+        r->rq.topic = topic;
+        r->rq.subscription = sub;
+        r->rq.ranges = &ranges;
+        assert_int_equal(hulse_bed_do(bed, r), HULSE_OK);
+    }
+    hulse_ranges_clear(&ranges);
+}
+
 /* Acknowledgements alone, more than the whole store: they make their own room, with the store full of messages. */
 static void test_control_records_never_wait_for_messages(void **state)
 {
-    enum { MAX = 3000, RANGES = 2000 };
+    enum { MAX = 3000 };
     struct bed bed;
     struct bed_request *all[MAX];
-    struct ranges ranges = {0};
 
     (void)state;
     begin(&bed, 8);
     const uint64_t topic = hulse_bed_topic(&bed, "t");
     const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
     const uint64_t count = fill(&bed, topic, all, MAX);
-    /* Nothing that is there: it frees no segment of messages. */
-    for (uint64_t i = 0; i < RANGES; i++) {
-        assert_true(hulse_ranges_add(&ranges, 100000 + 2 * i, 100000 + 2 * i + 1));
-    }
-    for (uint64_t bytes = 0; bytes < 12 * (uint64_t)BED_SEGMENT_BYTES;
-         bytes += RANGES * UINT64_C(16)) {
-        struct bed_request *r = hulse_bed_request_new(&bed, STORE_ACK);
-        r->rq.topic = topic;
-        r->rq.subscription = sub;
-        r->rq.ranges = &ranges;
-        assert_int_equal(hulse_bed_do(&bed, r), HULSE_OK);
-    }
-    hulse_ranges_clear(&ranges);
+    acknowledge_much(&bed, topic, sub);
     assert_true(figures(&bed).parked > 0);
     assert_true(files(&bed) <= 8);
     /* The end: what waits is refused. */
@@ -297,6 +306,68 @@ static uint64_t fill_and_crash(struct bed *bed, uint64_t topic)
     return stored;
 }
 
+/* More files than it may have now, the end of the log in a file that is lost, and control records go into the reserve. */
+static void test_a_smaller_store_that_is_full(void **state)
+{
+    struct bed bed;
+    char name[64];
+    char path[256];
+    const uint8_t zeros[BLOCK_BYTES] = {0};
+
+    (void)state;
+    begin(&bed, 16);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+    const uint64_t stored = fill_and_crash(&bed, topic);
+    hulse_bed_open(&bed, false);
+    const uint64_t last = bed.store->writer.end.seg.number;
+    hulse_bed_crash(&bed);
+    (void)snprintf(name, sizeof(name), "log/%010llu.segment", (unsigned long long)last);
+    hulse_bed_file(&bed, name, path, sizeof(path));
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(write(fd, zeros, sizeof(zeros)), sizeof(zeros));
+    (void)close(fd);
+    bed.params.size_max = UINT64_C(8) * BED_SEGMENT_BYTES;
+    hulse_bed_open(&bed, true);
+    acknowledge_much(&bed, topic, sub);
+    assert_true(hulse_bed_count(&bed, topic, 0, stored) >= stored - PER_SEGMENT - 10);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+/* Somebody has taken away a file that was to be used again: the log goes on in another one. */
+static void test_a_spare_that_was_taken_away(void **state)
+{
+    struct bed bed;
+    char name[64];
+    char path[256];
+
+    (void)state;
+    begin(&bed, 12);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+    uint64_t next = 0;
+    for (unsigned round = 0; bed.store->space.spare_count < 2 && round < 100; round++) {
+        hulse_bed_publish(&bed, topic, next, next + PER_SEGMENT, BODY);
+        next += PER_SEGMENT;
+        assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, next), HULSE_OK);
+    }
+    hulse_bed_wait_prepared(&bed);
+    const size_t spares = bed.store->space.spare_count;
+    for (size_t i = 0; i < spares; i++) {
+        (void)snprintf(name,
+                       sizeof(name),
+                       "log/%010llu.segment",
+                       (unsigned long long)bed.store->space.spare[i]);
+        hulse_bed_file(&bed, name, path, sizeof(path));
+        (void)unlink(path);
+    }
+    hulse_bed_publish(&bed, topic, next, next + 4 * PER_SEGMENT, BODY);
+    assert_int_equal(hulse_bed_count(&bed, topic, next, next + 4 * PER_SEGMENT), 4 * PER_SEGMENT);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
 /* The last good copy is lost while the store is full: it is made again, and what is acknowledged makes room. */
 static void test_a_full_store_without_its_copy_goes_on(void **state)
 {
@@ -376,6 +447,8 @@ int main(void)
         cmocka_unit_test(test_a_failed_copy_is_made_again),
         cmocka_unit_test(test_a_failed_commit_is_made_again),
         cmocka_unit_test(test_a_smaller_store_gives_files_back),
+        cmocka_unit_test(test_a_smaller_store_that_is_full),
+        cmocka_unit_test(test_a_spare_that_was_taken_away),
     };
 
     return cmocka_run_group_tests_name("space", tests, NULL, NULL);
