@@ -463,6 +463,9 @@ hulse_status hulse_recover(struct recovery *r, struct error *err)
         }
     }
     failed = t.walk.failed;
+    if (failed == 0) {
+        failed = hulse_recovery_judge_segments(r); /* before a cut makes short files longer */
+    }
     if (failed == 0 && t.gap) {
         failed = cut(&t, t.gap_number, t.gap_from);
         r->ended = false;
@@ -472,9 +475,7 @@ hulse_status hulse_recover(struct recovery *r, struct error *err)
     }
     next_group(&t);
     r->last_number = r->count == 0 ? 0 : r->numbers[r->count - 1];
-    if (failed == 0) {
-        failed = hulse_recovery_count_missing(r);
-    }
+    hulse_recovery_count_missing(r);
     r->report->damaged_bytes += t.walk.im.unreadable;
     walk_fini(&t.walk);
     free(t.body);

@@ -45,9 +45,10 @@ struct recovery {
 hulse_status hulse_recover(struct recovery *r, struct error *err);
 
 /*
- * A part of it: counts those that hold messages by the index, and those behind the checkpoint, which are not there or
- * not whole. 0, or the error number.
+ * Parts of it. What segments have lost that hold messages by the index, before anything is written to them; 0, or the
+ * error number. Then those behind the checkpoint that are not there.
  */
-int hulse_recovery_count_missing(struct recovery *r);
+int hulse_recovery_judge_segments(struct recovery *r);
+void hulse_recovery_count_missing(struct recovery *r);
 
 #endif

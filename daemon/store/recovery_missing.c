@@ -86,20 +86,21 @@ static int judge_segment(struct recovery *r, uint64_t number)
         return failed;
     }
     if (!r->look_only) {
-        HULSE_LOG_ERRORF("store.segment_lost",
-                         hulse_log_u64("segment", number),
-                         hulse_log_u64("first_lost_byte", end),
-                         hulse_log_u64("segment_bytes", sb));
+        HULSE_LOG_AT(HULSE_LOG_ERROR,
+                     0,
+                     "store.segment_lost",
+                     hulse_log_u64("segment", number),
+                     hulse_log_u64("first_lost_byte", end),
+                     hulse_log_u64("segment_bytes", sb));
     }
     /* Behind the checkpoint what it does not have was met in the log. */
     r->report->missing_segments += number < r->from / sb || (end == 0 && has_file(r, number));
     return hulse_state_lost(r->state, number * sb + end, (number + 1) * sb) ? 0 : ENOMEM;
 }
 
-int hulse_recovery_count_missing(struct recovery *r)
+int hulse_recovery_judge_segments(struct recovery *r)
 {
     struct missing m = {.r = r};
-    uint64_t expected = r->from / r->at.segment_bytes;
     int failed = 0;
 
     hulse_state_each_segment(r->state, note_segment, &m);
@@ -107,8 +108,15 @@ int hulse_recovery_count_missing(struct recovery *r)
         failed = judge_segment(r, m.list[i]);
     }
     free(m.list);
+    return failed;
+}
+
+void hulse_recovery_count_missing(struct recovery *r)
+{
+    uint64_t expected = r->from / r->at.segment_bytes;
+
     if (expected == 0) {
-        return failed;
+        return;
     }
     if (r->end_number < expected) {
         r->report->missing_segments++;
@@ -119,5 +127,4 @@ int hulse_recovery_count_missing(struct recovery *r)
             expected = r->numbers[i] + 1;
         }
     }
-    return failed;
 }

@@ -56,12 +56,15 @@ static void say_loss(void *ctx, const struct state_loss *loss)
 {
     const struct store *s = ctx;
 
-    HULSE_LOG_ERRORF("store.messages_lost",
-                     hulse_log_str("directory", s->path),
-                     hulse_log_str("topic", loss->topic),
-                     hulse_log_u64("first", loss->first),
-                     hulse_log_u64("last", loss->end - 1),
-                     hulse_log_u64("messages", loss->messages));
+    /* Without a limit: each topic is named, once a start. */
+    HULSE_LOG_AT(HULSE_LOG_ERROR,
+                 0,
+                 "store.messages_lost",
+                 hulse_log_str("directory", s->path),
+                 hulse_log_str("topic", loss->topic),
+                 hulse_log_u64("first", loss->first),
+                 hulse_log_u64("last", loss->end - 1),
+                 hulse_log_u64("messages", loss->messages));
 }
 
 static void say_state_lost(const struct store *s, const struct store_report *report)

@@ -109,6 +109,10 @@ static int enter(struct store *s, const struct recovery *r)
         failed = hulse_segment_open(&s->place, &seg, true);
     }
     if (failed == 0) {
+        /* One that was cut short, or was restored, has its blocks again; else it goes on without. */
+        (void)s->place.io->allocate(seg.fd, s->place.segment_bytes);
+    }
+    if (failed == 0) {
         failed = hulse_appender_enter(&s->writer.end, &seg, r->end_offset);
     }
     if (failed == ENODATA || failed == EBADMSG || failed == EIO) {

@@ -299,6 +299,36 @@ static void test_a_last_segment_that_is_cut_short(void **state)
     }
 }
 
+/* A stop leaves a checkpoint, which knows what was there, to within a region; the start does not hide it by a cut. */
+static void test_what_a_short_file_has_lost(void **state)
+{
+    struct bed bed;
+    char name[64];
+    char path[256];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    bed.params.segment_bytes = 4 * BED_SEGMENT_BYTES;
+    bed.params.size_max = UINT64_C(64) * BED_SEGMENT_BYTES;
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    (void)hulse_bed_subscription(&bed, topic, "s", 0);
+    hulse_bed_publish(&bed, topic, 0, 300, 10000);
+    (void)snprintf(name,
+                   sizeof(name),
+                   "log/%010llu.segment",
+                   (unsigned long long)bed.store->writer.end.seg.number);
+    hulse_bed_stop(&bed);
+    hulse_bed_file(&bed, name, path, sizeof(path));
+    assert_int_equal(truncate(path, 900000), 0);
+    hulse_bed_open(&bed, true);
+    const uint64_t lost = 300 - hulse_bed_count(&bed, topic, 0, 300);
+    assert_in_range(lost, 50, 250);
+    assert_in_range(bed.report.lost_messages, lost - 20, lost);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
 /* What is no file is not waited for, and not written over. */
 static void test_a_segment_that_is_no_file(void **state)
 {
@@ -367,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_a_directory_of_somebody_else_is_refused),
         cmocka_unit_test(test_a_lost_format_is_found_again),
         cmocka_unit_test(test_a_last_segment_that_is_cut_short),
+        cmocka_unit_test(test_what_a_short_file_has_lost),
         cmocka_unit_test(test_a_segment_that_is_no_file),
         cmocka_unit_test(test_any_file_may_be_gone),
     };
