@@ -248,8 +248,10 @@ static void read_again(struct subscription *sub)
     if (c->read_pause_ms == 0) {
         c->read_fails_from_ms = hulse_local_now_ms(worker_of(sub));
         c->read_pause_ms = READ_PAUSE_MIN_MS;
-    } else if (c->read_pause_ms < READ_PAUSE_MAX_MS) {
+    } else if (c->read_pause_ms < READ_PAUSE_MAX_MS / 2) {
         c->read_pause_ms *= 2;
+    } else {
+        c->read_pause_ms = READ_PAUSE_MAX_MS;
     }
     hulse_cursor_retry_after(sub, c->read_pause_ms);
 }

@@ -4,6 +4,7 @@
  *         nothing, also when the store is full, damaged, refuses reads or has failed.
  * Method: more messages than a window takes; files with flipped bytes; limits of the process.
  */
+#include "daemon/broker/local/durable.h"
 #include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/broker/bed_durable.h"
 
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- behind ---- */
@@ -341,13 +341,19 @@ static void test_damage_inside_a_window(void **state)
     end();
 }
 
+static bool cannot_read(void *arg)
+{
+    const struct bed_sub *sub = arg;
+    const struct consumer *c = HULSE_CONTAINER(sub->consumer, struct consumer, base);
+    return c->seat->sub->cursor->read_pause_ms != 0;
+}
+
 /* For a moment no file can be opened: what is behind is read later, and nothing is passed over. */
 static void test_reads_that_fail_lose_nothing(void **state)
 {
     (void)state;
     struct bed_sub sub;
     struct rlimit limit;
-    const struct timespec while_it_lasts = {.tv_nsec = 300000000};
     params = hulse_stored_begin();
     params->subscription_messages_max = BOUND;
     begin(1);
@@ -360,7 +366,7 @@ static void test_reads_that_fail_lose_nothing(void **state)
     const struct rlimit none = {.rlim_cur = 3, .rlim_max = limit.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     hulse_sub_permit(&sub, 10);
-    (void)nanosleep(&while_it_lasts, NULL);
+    hulse_bed_until(&bed, 0, cannot_read, &sub);
     assert_true(hulse_sub_count(&sub) < MANY);
     assert_true(backlog() > 0);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
