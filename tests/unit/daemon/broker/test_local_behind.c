@@ -421,6 +421,103 @@ static void test_windows_leave_memory_to_publishers(void **state)
     end();
 }
 
+/* ---- one that takes all the memory there is for windows ---- */
+
+enum { HOG_MESSAGES = 6000, OTHER_MESSAGES = 3000, BATCH = 10, IN_SHARE = 600, IN_ALL = 2000 };
+
+static const size_t hog_memory = (size_t)8 << 20U;
+
+/* A topic of its own with a backlog for a consumer, which has no permits. */
+static void open_with_backlog(struct bed_sub *sub, const char *name, uint32_t messages)
+{
+    struct bed_pub pub = {.id = 1};
+    struct bed_where where = shared();
+    where.topic = name;
+    assert_int_equal(hulse_sub_open(&bed, sub, &where), HULSE_OK);
+    assert_int_equal(hulse_pub_open(&bed, &pub, 0, name), HULSE_OK);
+    for (uint32_t sent = 0; sent < messages; sent += 100) {
+        hulse_pub_send(&pub, 100, 1000);
+        hulse_pub_wait(&pub);
+    }
+    assert_int_equal(pub.stored, messages);
+    hulse_pub_close(&pub);
+}
+
+static void expect_in_order(const struct bed_sub *sub)
+{
+    for (uint32_t i = 0; i < sub->count; i++) {
+        assert_int_equal(sub->messages[i].entry, i);
+    }
+}
+
+static uint64_t reads(void)
+{
+    struct store_figures figures;
+    hulse_store_figures(hulse_local_store(bed.broker), &figures);
+    return figures.reads;
+}
+
+/* What waits for a consumer that takes nothing is given back for another, and read again in time. */
+static void test_one_that_takes_nothing_starves_nobody(void **state)
+{
+    (void)state;
+    struct bed_sub hog;
+    struct bed_sub other;
+    const size_t cap = hulse_mem_cap();
+    params = hulse_stored_begin();
+    begin(1);
+    hulse_mem_init(hulse_mem_total() + hog_memory);
+    open_with_backlog(&hog, "persistent://public/default/hog", HOG_MESSAGES);
+    open_with_backlog(&other, "persistent://public/default/other", OTHER_MESSAGES);
+    const uint64_t before = reads();
+    hulse_sub_permit(&other, BATCH);
+    hulse_sub_wait(&other, BATCH);
+    hulse_sub_permit(&other, IN_SHARE - BATCH);
+    hulse_sub_wait(&other, IN_SHARE);
+    assert_true(reads() - before < IN_SHARE / 10);
+    hog.ack_at_once = true;
+    hulse_sub_permit(&hog, BATCH);
+    hulse_sub_wait(&hog, HOG_MESSAGES);
+    assert_true(reads() - before < (HOG_MESSAGES + IN_SHARE) / 10);
+    expect_in_order(&hog);
+    expect_in_order(&other);
+    hulse_sub_close(&hog, false);
+    hulse_sub_close(&other, false);
+    hulse_mem_init(cap);
+    end();
+}
+
+/* With consumers it cannot be taken back: others go on in small steps, and at once when it is free. */
+static void test_who_waits_for_memory_is_woken(void **state)
+{
+    (void)state;
+    struct bed_sub hog;
+    struct bed_sub other;
+    const size_t cap = hulse_mem_cap();
+    params = hulse_stored_begin();
+    begin(1);
+    hulse_mem_init(hulse_mem_total() + hog_memory);
+    open_with_backlog(&hog, "persistent://public/default/hog", HOG_MESSAGES);
+    hulse_sub_permit(&hog, HOG_MESSAGES);
+    hulse_sub_wait(&hog, IN_ALL);
+    open_with_backlog(&other, "persistent://public/default/other", OTHER_MESSAGES);
+    hulse_sub_permit(&other, OTHER_MESSAGES);
+    const uint64_t before = reads();
+    for (uint32_t i = 0; i < 10; i++) {
+        hulse_sub_wait(&other, (i + 1) * BATCH);
+        hulse_sub_ack_all(&other);
+    }
+    const uint32_t acked = hulse_sub_count(&other);
+    assert_true(acked < 1000);
+    hulse_sub_close(&hog, false);
+    hulse_sub_wait(&other, acked + IN_SHARE);
+    assert_true(reads() - before < IN_SHARE / 10);
+    expect_in_order(&other);
+    hulse_sub_close(&other, false);
+    hulse_mem_init(cap);
+    end();
+}
+
 /* A redelivery count finds no memory: the verdicts of then and of later are settled all the same. */
 static void test_a_want_of_memory_passes(void **state)
 {
@@ -461,6 +558,8 @@ int main(void)
         cmocka_unit_test(test_reads_that_fail_lose_nothing),
         cmocka_unit_test(test_a_want_of_memory_passes),
         cmocka_unit_test(test_windows_leave_memory_to_publishers),
+        cmocka_unit_test(test_one_that_takes_nothing_starves_nobody),
+        cmocka_unit_test(test_who_waits_for_memory_is_woken),
         cmocka_unit_test(test_a_failed_store_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
