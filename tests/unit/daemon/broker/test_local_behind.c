@@ -518,6 +518,40 @@ static void test_who_waits_for_memory_is_woken(void **state)
     end();
 }
 
+enum { CROWD = 40, CROWD_MESSAGES = 600 };
+
+/* More than fits, each with a backlog, some that take nothing for long: each gets all, in order, once. */
+static void test_a_crowd_shares_the_memory(void **state)
+{
+    (void)state;
+    static struct bed_sub subs[CROWD];
+    char name[64];
+    const size_t cap = hulse_mem_cap();
+    params = hulse_stored_begin();
+    begin(2);
+    hulse_mem_init(hulse_mem_total() + hog_memory);
+    for (uint32_t i = 0; i < CROWD; i++) {
+        (void)snprintf(name, sizeof(name), "persistent://public/default/crowd-%u", i);
+        open_with_backlog(&subs[i], name, CROWD_MESSAGES);
+    }
+    for (uint32_t pass = 0; pass < 2; pass++) {
+        for (uint32_t i = pass; i < CROWD; i += 2) {
+            subs[i].ack_at_once = true;
+            hulse_sub_permit(&subs[i], BATCH);
+        }
+        for (uint32_t i = pass; i < CROWD; i += 2) {
+            hulse_sub_wait(&subs[i], CROWD_MESSAGES);
+        }
+    }
+    for (uint32_t i = 0; i < CROWD; i++) {
+        assert_int_equal(subs[i].count, CROWD_MESSAGES);
+        expect_in_order(&subs[i]);
+        hulse_sub_close(&subs[i], false);
+    }
+    hulse_mem_init(cap);
+    end();
+}
+
 /* A redelivery count finds no memory: the verdicts of then and of later are settled all the same. */
 static void test_a_want_of_memory_passes(void **state)
 {
@@ -560,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_windows_leave_memory_to_publishers),
         cmocka_unit_test(test_one_that_takes_nothing_starves_nobody),
         cmocka_unit_test(test_who_waits_for_memory_is_woken),
+        cmocka_unit_test(test_a_crowd_shares_the_memory),
         cmocka_unit_test(test_a_failed_store_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
