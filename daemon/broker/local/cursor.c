@@ -79,6 +79,8 @@ bool hulse_cursor_create(struct subscription *sub, uint64_t start)
     c->next_read = start;
     c->retry.fire = retry_fire;
     hulse_link_init(&c->changed);
+    hulse_link_init(&c->windowed);
+    hulse_link_init(&c->starved);
     sub->cursor = c;
     return true;
 }
@@ -88,6 +90,7 @@ void hulse_cursor_free(struct subscription *sub)
     struct cursor *c = sub->cursor;
     HULSE_ASSERT(hulse_cursor_idle(sub));
     hulse_link_remove(&c->changed);
+    hulse_link_remove(&c->starved);
     if (hulse_timer_pending(&c->retry)) {
         hulse_timer_stop(&worker_of(c)->worker->loop.timers, &c->retry);
     }

@@ -125,11 +125,14 @@ struct cursor {
     uint64_t next_read;
     struct store_read read;
     bool reading;
-    bool full;           /* what comes next does not go in: until something has left */
-    bool by_id;          /* something that may be in the window was acknowledged by id */
-    uint32_t generation; /* of the window: one more when it is emptied */
-    uint32_t read_for;   /* generation that the read is for */
-    uint32_t busy;       /* requests and reads that borrow this */
+    uint64_t needs;       /* what comes next did not go in and has so many bytes; 0: not known */
+    uint64_t reserved;    /* for the read that is under way */
+    struct link windowed; /* local_worker.windowed, while something is in it */
+    struct link starved;  /* local_worker.starved or .woken, while it waits for memory */
+    bool by_id;           /* something that may be in the window was acknowledged by id */
+    uint32_t generation;  /* of the window: one more when it, or its tail, is emptied */
+    uint32_t read_for;    /* generation that the read is for */
+    uint32_t busy;        /* requests and reads that borrow this */
     uint32_t
         read_pause_ms; /* before a read is tried again that has failed; 0: the last one has not */
     uint64_t read_fails_from_ms; /* loop time */
@@ -238,13 +241,28 @@ bool hulse_cursor_has_all(const struct subscription *sub);
 /* Nothing of it is with the store. */
 bool hulse_cursor_idle(const struct subscription *sub);
 
-/* ---- window.c ---- */
+/* ---- window_memory.c ---- */
 
 /* Something has come into a window, or has left it. */
 void hulse_window_charge(struct subscription *sub, uint64_t bytes);
 void hulse_window_discharge(struct subscription *sub, uint64_t bytes);
-/* Is there memory for as much more? Windows have their part of memory_max; all else is left to publishers. */
+/* For a read that is given to the store, until it is back. */
+void hulse_window_reserve(struct subscription *sub, uint64_t bytes);
+void hulse_window_unreserve(struct subscription *sub);
+/* Of the windows' part of memory_max, for one that has something; all else is left to publishers. */
+uint64_t hulse_window_share(const struct subscription *sub);
+/* How much more may be in it now. */
+uint64_t hulse_window_room(const struct subscription *sub);
 bool hulse_window_fits(const struct subscription *sub, uint64_t bytes);
+/* What comes next goes in, and enough of it for a read. */
+bool hulse_window_worth_reading(const struct subscription *sub);
+/* It was refused for want of memory: in a turn, windows above their share are cut, and it reads on. */
+void hulse_window_starve(struct subscription *sub);
+/* A portion of that; how much was done, and whether some is left. */
+unsigned hulse_windows_turn(struct local_worker *lw);
+bool hulse_windows_wait(const struct local_worker *lw);
+
+/* ---- window.c ---- */
 
 /* A message that has just been stored. */
 void hulse_window_offer(struct subscription *sub, struct message *m);

@@ -112,6 +112,8 @@ void hulse_subscription_consider(struct subscription *sub);
 void hulse_subscription_offer(struct subscription *sub, struct message *m);
 /* Takes it, last in the queue; NULL without room or memory. */
 struct delivery *hulse_subscription_keep(struct subscription *sub, struct message *m);
+/* The last of the queue is taken out again as if it had never come. */
+void hulse_subscription_unkeep(struct subscription *sub, struct delivery *dl);
 /* Hands out what was just taken, if it is the next and somebody waits for it. */
 void hulse_subscription_push(struct subscription *sub);
 /* Hands out or drops as expired up to LOCAL_DISPATCH_MAX, the rest in later turns; how many. */

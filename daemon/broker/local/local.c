@@ -139,6 +139,9 @@ static void *start(struct worker *w, void *shared, struct error *err)
     hulse_link_init(&lw->producers);
     hulse_link_init(&lw->consumers);
     hulse_link_init(&lw->changed);
+    hulse_link_init(&lw->windowed);
+    hulse_link_init(&lw->starved);
+    hulse_link_init(&lw->woken);
     hulse_pool_init(
         &lw->deliveries, HULSE_MEM_MESSAGE, sizeof(struct delivery), POOL_SLAB, LOCAL_POOL_MAX);
     hulse_pool_init(&lw->publications,
@@ -204,6 +207,7 @@ static unsigned turn(void *state)
         hulse_subscription_tell_caught_up(sub);
         hulse_subscription_tell_end(sub);
     }
+    done += hulse_windows_turn(lw);
     return done + hulse_waste_free(lw, WASTE_MAX);
 }
 
@@ -216,7 +220,7 @@ static void flush(void *state)
 static bool park(void *state)
 {
     const struct local_worker *lw = state;
-    return !hulse_link_empty(&lw->dirty) || hulse_waste_left(lw);
+    return !hulse_link_empty(&lw->dirty) || hulse_waste_left(lw) || hulse_windows_wait(lw);
 }
 
 static void report(void *state, struct worker_report *out)

@@ -434,11 +434,18 @@ struct local_worker {
     struct link deleted; /* topics that somebody still has open */
     struct store_client store;
     struct pool publications;
-    struct link changed;   /* cursors with something that the store does not know */
-    uint64_t window_bytes; /* in the windows of all cursors */
-    uint32_t windows;      /* of them with something in it */
-    uint32_t awaited;      /* OP_LATER and OP_STORED that other workers owe this one */
-    bool ending;           /* nothing is deleted any more: only memory is freed */
+    struct link changed;         /* cursors with something that the store does not know */
+    uint64_t window_bytes;       /* in the windows of all cursors */
+    uint64_t window_reads_bytes; /* that reads under way may bring */
+    uint32_t windows;            /* of them with something in it */
+    uint32_t windows_to_cut;     /* to be looked at, whether they are above their share */
+    bool shares_fell;            /* since that was last done */
+    bool window_freed;           /* since the starved were last looked at */
+    struct link windowed;        /* cursors of these windows */
+    struct link starved;         /* cursors that were refused memory */
+    struct link woken;           /* of them, that are looked at again */
+    uint32_t awaited;            /* OP_LATER and OP_STORED that other workers owe this one */
+    bool ending;                 /* nothing is deleted any more: only memory is freed */
     struct timer handles;
     struct link producers;
     struct link consumers;

@@ -404,6 +404,15 @@ struct delivery *hulse_subscription_keep(struct subscription *sub, struct messag
     return dl;
 }
 
+void hulse_subscription_unkeep(struct subscription *sub, struct delivery *dl)
+{
+    struct message *m = dl->message;
+    hulse_link_remove(&dl->link);
+    discharge(sub, 1, m->bytes);
+    hulse_delivery_free(sub->topic->worker, dl);
+    hulse_message_drop(m);
+}
+
 void hulse_subscription_offer(struct subscription *sub, struct message *m)
 {
     if (sub->over) {

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOWS_PART 2U /* memory_max / this */
 #define READ_MESSAGES 256U
 #define READ_BYTES (1U << 20U)
 /* Between tries to read what cannot be read, doubling; and how long until what the disk refuses is given up. */
@@ -29,45 +28,6 @@
 static struct local_worker *worker_of(const struct subscription *sub)
 {
     return sub->topic->worker;
-}
-
-/* ---- memory ---- */
-
-/* Of memory_max, for the windows of this worker. */
-static uint64_t budget(const struct local_worker *lw)
-{
-    return hulse_mem_cap() / WINDOWS_PART / lw->worker_count;
-}
-
-/* What one of those that have something may have. */
-static uint64_t share(const struct subscription *sub)
-{
-    const struct local_worker *lw = worker_of(sub);
-    const uint64_t bound = lw->broker->params.subscription_bytes_max;
-    const uint64_t part = budget(lw) / (lw->windows + (sub->held == 0 ? 1U : 0U));
-    return part < bound ? part : bound;
-}
-
-void hulse_window_charge(struct subscription *sub, uint64_t bytes)
-{
-    struct local_worker *lw = worker_of(sub);
-    lw->windows += sub->held == 0 ? 1 : 0;
-    lw->window_bytes += bytes;
-}
-
-void hulse_window_discharge(struct subscription *sub, uint64_t bytes)
-{
-    struct local_worker *lw = worker_of(sub);
-    HULSE_ASSERT(lw->window_bytes >= bytes && lw->windows > 0);
-    lw->windows -= sub->held == 0 ? 1 : 0;
-    lw->window_bytes -= bytes;
-    sub->cursor->full = false;
-}
-
-bool hulse_window_fits(const struct subscription *sub, uint64_t bytes)
-{
-    const struct local_worker *lw = worker_of(sub);
-    return sub->held_bytes + bytes <= share(sub) && lw->window_bytes + bytes <= budget(lw);
 }
 
 /* ---- from memory ---- */
@@ -86,6 +46,9 @@ void hulse_window_offer(struct subscription *sub, struct message *m)
     } else if (sub->held == 0) {
         hulse_cursor_retry_later(
             sub); /* no memory, and nobody whose verdict would make it read on */
+    } else {
+        c->needs = m->bytes;
+        hulse_window_starve(sub);
     }
 }
 
@@ -152,7 +115,7 @@ static uint64_t expires_here(struct local_worker *lw, uint64_t expires_ms)
     return left_ms > UINT64_MAX - now_ms ? UINT64_MAX : now_ms + left_ms;
 }
 
-enum taken { TAKEN, TAKEN_NO_ROOM };
+enum taken { TAKEN, TAKEN_NO_ROOM, TAKEN_NO_MEMORY };
 
 /* What a read came by that is damaged. */
 struct damage {
@@ -206,20 +169,22 @@ static enum taken take(struct subscription *sub, const struct store_message *fro
     }
     struct message *m = create(from, &d);
     if (m == NULL) {
-        return TAKEN_NO_ROOM;
+        return TAKEN_NO_MEMORY;
     }
     m->expires_ms = expires_here(worker_of(sub), expires_ms);
     struct delivery *dl = hulse_subscription_keep(sub, m);
     if (dl != NULL) {
         dl->d.redelivery = hulse_counts_get(&c->redelivered, from->position);
         dl->again = dl->d.redelivery != 0;
+    } else {
+        c->needs = m->bytes;
     }
     hulse_message_drop(m);
     return dl == NULL ? TAKEN_NO_ROOM : TAKEN;
 }
 
-/* All of a read, as far as there is room. False: not all. */
-static bool take_all(struct subscription *sub, struct damage *d)
+/* All of a read, as far as it can be taken. */
+static enum taken take_all(struct subscription *sub, struct damage *d)
 {
     struct cursor *c = sub->cursor;
     struct store_message each;
@@ -229,16 +194,17 @@ static bool take_all(struct subscription *sub, struct damage *d)
             continue;
         }
         pass(sub, each.position, each.damaged, d);
-        if (!hulse_ranges_has(&c->acknowledged, each.position) &&
-            take(sub, &each) == TAKEN_NO_ROOM) {
-            return false;
+        const enum taken taken =
+            hulse_ranges_has(&c->acknowledged, each.position) ? TAKEN : take(sub, &each);
+        if (taken != TAKEN) {
+            return taken;
         }
         c->next_read = each.position + 1;
     }
     if (c->read.next > c->next_read) {
         pass(sub, c->read.next, c->read.damaged_behind, d);
     }
-    return true;
+    return TAKEN;
 }
 
 /* Nothing is known of what is there: later again, at ever longer intervals. */
@@ -248,8 +214,10 @@ static void read_again(struct subscription *sub)
     if (c->read_pause_ms == 0) {
         c->read_fails_from_ms = hulse_local_now_ms(worker_of(sub));
         c->read_pause_ms = READ_PAUSE_MIN_MS;
-    } else if (c->read_pause_ms < READ_PAUSE_MAX_MS) {
+    } else if (c->read_pause_ms < READ_PAUSE_MAX_MS / 2) {
         c->read_pause_ms *= 2;
+    } else {
+        c->read_pause_ms = READ_PAUSE_MAX_MS;
     }
     hulse_cursor_retry_after(sub, c->read_pause_ms);
 }
@@ -258,15 +226,13 @@ static void take_messages(struct subscription *sub)
 {
     struct damage d = {0};
     sub->cursor->read_pause_ms = 0;
-    const bool all = take_all(sub, &d);
-    sub->cursor->full = !all && sub->held != 0;
-    say_lost(sub, &d, "damaged in the store");
-    if (all || sub->held != 0) {
-        hulse_subscription_wake(sub);
-        hulse_subscription_mark(sub); /* perhaps all of it is acknowledged now */
-    } else {
+    sub->cursor->needs = 0;
+    if (take_all(sub, &d) == TAKEN_NO_MEMORY) {
         hulse_cursor_retry_later(sub);
     }
+    say_lost(sub, &d, "damaged in the store");
+    hulse_subscription_wake(sub);
+    hulse_subscription_mark(sub); /* perhaps all of it is acknowledged now */
 }
 
 static void take_read(struct subscription *sub)
@@ -303,6 +269,7 @@ static void done(struct store_read *read)
     struct topic *topic = sub->topic;
     c->reading = false;
     c->busy -= 1;
+    hulse_window_unreserve(sub);
     if (c->read_for == c->generation && !sub->over) {
         take_read(sub);
     }
@@ -312,29 +279,24 @@ static void done(struct store_read *read)
     hulse_durable_ended(topic);
 }
 
-/* Less than half of it waits, and not all of it is with consumers. */
-static bool has_room(const struct subscription *sub)
+/* At most half of it waits, and there is a place. */
+static bool wants_more(const struct subscription *sub)
 {
-    const struct local_params *params = &worker_of(sub)->broker->params;
+    const uint32_t messages_max = worker_of(sub)->broker->params.subscription_messages_max;
     const uint64_t waiting_bytes = sub->held_bytes - sub->handed_bytes;
     return sub->held == 0 ||
-           (!sub->cursor->full &&
-            sub->held - sub->handed_out <= params->subscription_messages_max / 2 &&
-            waiting_bytes <= share(sub) / 2 && sub->held < params->subscription_messages_max &&
-            hulse_window_fits(sub, 1));
+           (sub->held - sub->handed_out <= messages_max / 2 &&
+            waiting_bytes <= hulse_window_share(sub) / 2 && sub->held < messages_max);
 }
 
 /* No more than goes in; the store gives one message at least. */
-static uint32_t read_bytes(const struct subscription *sub)
-{
-    const uint64_t bound = share(sub);
-    const uint64_t room = bound > sub->held_bytes ? bound - sub->held_bytes : 0;
-    return room < READ_BYTES ? (uint32_t)room : READ_BYTES;
-}
-
 static void read_on(struct subscription *sub)
 {
     struct cursor *c = sub->cursor;
+    const uint64_t room = hulse_window_room(sub);
+    const uint32_t bytes = room < READ_BYTES ? (uint32_t)room : READ_BYTES;
+    const uint64_t messages = room / sizeof(struct message) + 1;
+    hulse_window_reserve(sub, bytes);
     c->reading = true;
     c->read_for = c->generation;
     c->busy += 1;
@@ -343,8 +305,9 @@ static void read_on(struct subscription *sub)
                                   .topic = sub->topic->durable->id,
                                   .from = c->next_read,
                                   .end = sub->topic->durable->committed,
-                                  .messages_max = READ_MESSAGES,
-                                  .bytes_max = read_bytes(sub),
+                                  .messages_max =
+                                      messages < READ_MESSAGES ? (uint32_t)messages : READ_MESSAGES,
+                                  .bytes_max = bytes,
                                   .give_up = gives_up(sub)};
     hulse_store_read_submit(&worker_of(sub)->store, &c->read);
 }
@@ -354,7 +317,11 @@ void hulse_window_refill(struct subscription *sub)
     struct cursor *c = sub->cursor;
     const uint64_t committed = sub->topic->durable->committed;
     if (c->next_read >= committed || c->reading || sub->seat_count == 0 || sub->over || c->dead ||
-        hulse_timer_pending(&c->retry) || worker_of(sub)->stopping || !has_room(sub)) {
+        hulse_timer_pending(&c->retry) || worker_of(sub)->stopping || !wants_more(sub)) {
+        return;
+    }
+    if (sub->held != 0 && !hulse_window_worth_reading(sub)) {
+        hulse_window_starve(sub);
         return;
     }
     const uint64_t gap = hulse_ranges_next_gap(&c->acknowledged, c->next_read);
@@ -375,6 +342,7 @@ void hulse_window_empty(struct subscription *sub)
     HULSE_ASSERT(sub->handed_out == 0);
     (void)hulse_subscription_shed(sub);
     c->generation += 1;
+    c->needs = 0;
     c->forgetful = false; /* what was not noted comes again, and who called is gone */
     c->by_id = false;
     c->next_read = hulse_ranges_next_gap(&c->acknowledged, 0);
@@ -427,6 +395,7 @@ bool hulse_window_truncate(struct subscription *sub)
     hulse_subscription_drop_waiting(sub);
     c->generation += 1;
     c->next_read = committed;
+    c->needs = 0;
     c->by_id = true; /* what is on its way back */
     return true;
 }

@@ -4,6 +4,7 @@
  *         nothing, also when the store is full, damaged, refuses reads or has failed.
  * Method: more messages than a window takes; files with flipped bytes; limits of the process.
  */
+#include "daemon/broker/local/durable.h"
 #include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/broker/bed_durable.h"
 
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- behind ---- */
@@ -341,13 +341,19 @@ static void test_damage_inside_a_window(void **state)
     end();
 }
 
+static bool cannot_read(void *arg)
+{
+    const struct bed_sub *sub = arg;
+    const struct consumer *c = HULSE_CONTAINER(sub->consumer, struct consumer, base);
+    return c->seat->sub->cursor->read_pause_ms != 0;
+}
+
 /* For a moment no file can be opened: what is behind is read later, and nothing is passed over. */
 static void test_reads_that_fail_lose_nothing(void **state)
 {
     (void)state;
     struct bed_sub sub;
     struct rlimit limit;
-    const struct timespec while_it_lasts = {.tv_nsec = 300000000};
     params = hulse_stored_begin();
     params->subscription_messages_max = BOUND;
     begin(1);
@@ -360,7 +366,7 @@ static void test_reads_that_fail_lose_nothing(void **state)
     const struct rlimit none = {.rlim_cur = 3, .rlim_max = limit.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     hulse_sub_permit(&sub, 10);
-    (void)nanosleep(&while_it_lasts, NULL);
+    hulse_bed_until(&bed, 0, cannot_read, &sub);
     assert_true(hulse_sub_count(&sub) < MANY);
     assert_true(backlog() > 0);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -415,6 +421,137 @@ static void test_windows_leave_memory_to_publishers(void **state)
     end();
 }
 
+/* ---- one that takes all the memory there is for windows ---- */
+
+enum { HOG_MESSAGES = 6000, OTHER_MESSAGES = 3000, BATCH = 10, IN_SHARE = 600, IN_ALL = 2000 };
+
+static const size_t hog_memory = (size_t)8 << 20U;
+
+/* A topic of its own with a backlog for a consumer, which has no permits. */
+static void open_with_backlog(struct bed_sub *sub, const char *name, uint32_t messages)
+{
+    struct bed_pub pub = {.id = 1};
+    struct bed_where where = shared();
+    where.topic = name;
+    assert_int_equal(hulse_sub_open(&bed, sub, &where), HULSE_OK);
+    assert_int_equal(hulse_pub_open(&bed, &pub, 0, name), HULSE_OK);
+    for (uint32_t sent = 0; sent < messages; sent += 100) {
+        hulse_pub_send(&pub, 100, 1000);
+        hulse_pub_wait(&pub);
+    }
+    assert_int_equal(pub.stored, messages);
+    hulse_pub_close(&pub);
+}
+
+static void expect_in_order(const struct bed_sub *sub)
+{
+    for (uint32_t i = 0; i < sub->count; i++) {
+        assert_int_equal(sub->messages[i].entry, i);
+    }
+}
+
+static uint64_t reads(void)
+{
+    struct store_figures figures;
+    hulse_store_figures(hulse_local_store(bed.broker), &figures);
+    return figures.reads;
+}
+
+/* What waits for a consumer that takes nothing is given back for another, and read again in time. */
+static void test_one_that_takes_nothing_starves_nobody(void **state)
+{
+    (void)state;
+    struct bed_sub hog;
+    struct bed_sub other;
+    const size_t cap = hulse_mem_cap();
+    params = hulse_stored_begin();
+    begin(1);
+    hulse_mem_init(hulse_mem_total() + hog_memory);
+    open_with_backlog(&hog, "persistent://public/default/hog", HOG_MESSAGES);
+    open_with_backlog(&other, "persistent://public/default/other", OTHER_MESSAGES);
+    const uint64_t before = reads();
+    hulse_sub_permit(&other, BATCH);
+    hulse_sub_wait(&other, BATCH);
+    hulse_sub_permit(&other, IN_SHARE - BATCH);
+    hulse_sub_wait(&other, IN_SHARE);
+    assert_true(reads() - before < IN_SHARE / 10);
+    hog.ack_at_once = true;
+    hulse_sub_permit(&hog, BATCH);
+    hulse_sub_wait(&hog, HOG_MESSAGES);
+    assert_true(reads() - before < (HOG_MESSAGES + IN_SHARE) / 10);
+    expect_in_order(&hog);
+    expect_in_order(&other);
+    hulse_sub_close(&hog, false);
+    hulse_sub_close(&other, false);
+    hulse_mem_init(cap);
+    end();
+}
+
+/* With consumers it cannot be taken back: others go on in small steps, and at once when it is free. */
+static void test_who_waits_for_memory_is_woken(void **state)
+{
+    (void)state;
+    struct bed_sub hog;
+    struct bed_sub other;
+    const size_t cap = hulse_mem_cap();
+    params = hulse_stored_begin();
+    begin(1);
+    hulse_mem_init(hulse_mem_total() + hog_memory);
+    open_with_backlog(&hog, "persistent://public/default/hog", HOG_MESSAGES);
+    hulse_sub_permit(&hog, HOG_MESSAGES);
+    hulse_sub_wait(&hog, IN_ALL);
+    open_with_backlog(&other, "persistent://public/default/other", OTHER_MESSAGES);
+    hulse_sub_permit(&other, OTHER_MESSAGES);
+    const uint64_t before = reads();
+    for (uint32_t i = 0; i < 10; i++) {
+        hulse_sub_wait(&other, (i + 1) * BATCH);
+        hulse_sub_ack_all(&other);
+    }
+    const uint32_t acked = hulse_sub_count(&other);
+    assert_true(acked < 1000);
+    hulse_sub_close(&hog, false);
+    hulse_sub_wait(&other, acked + IN_SHARE);
+    assert_true(reads() - before < IN_SHARE / 10);
+    expect_in_order(&other);
+    hulse_sub_close(&other, false);
+    hulse_mem_init(cap);
+    end();
+}
+
+enum { CROWD = 40, CROWD_MESSAGES = 600 };
+
+/* More than fits, each with a backlog, some that take nothing for long: each gets all, in order, once. */
+static void test_a_crowd_shares_the_memory(void **state)
+{
+    (void)state;
+    static struct bed_sub subs[CROWD];
+    char name[64];
+    const size_t cap = hulse_mem_cap();
+    params = hulse_stored_begin();
+    begin(2);
+    hulse_mem_init(hulse_mem_total() + hog_memory);
+    for (uint32_t i = 0; i < CROWD; i++) {
+        (void)snprintf(name, sizeof(name), "persistent://public/default/crowd-%u", i);
+        open_with_backlog(&subs[i], name, CROWD_MESSAGES);
+    }
+    for (uint32_t pass = 0; pass < 2; pass++) {
+        for (uint32_t i = pass; i < CROWD; i += 2) {
+            subs[i].ack_at_once = true;
+            hulse_sub_permit(&subs[i], BATCH);
+        }
+        for (uint32_t i = pass; i < CROWD; i += 2) {
+            hulse_sub_wait(&subs[i], CROWD_MESSAGES);
+        }
+    }
+    for (uint32_t i = 0; i < CROWD; i++) {
+        assert_int_equal(subs[i].count, CROWD_MESSAGES);
+        expect_in_order(&subs[i]);
+        hulse_sub_close(&subs[i], false);
+    }
+    hulse_mem_init(cap);
+    end();
+}
+
 /* A redelivery count finds no memory: the verdicts of then and of later are settled all the same. */
 static void test_a_want_of_memory_passes(void **state)
 {
@@ -455,6 +592,9 @@ int main(void)
         cmocka_unit_test(test_reads_that_fail_lose_nothing),
         cmocka_unit_test(test_a_want_of_memory_passes),
         cmocka_unit_test(test_windows_leave_memory_to_publishers),
+        cmocka_unit_test(test_one_that_takes_nothing_starves_nobody),
+        cmocka_unit_test(test_who_waits_for_memory_is_woken),
+        cmocka_unit_test(test_a_crowd_shares_the_memory),
         cmocka_unit_test(test_a_failed_store_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
