@@ -8,6 +8,7 @@
 #include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/broker/bed_durable.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

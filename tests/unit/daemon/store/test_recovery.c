@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* HULSE_TEST: timeout=300 not=tsan */
 /*
  * Goal:   a start finds everything that was synced and undamaged, ends the log before what was not finished, never sees that
  *         again, and counts what is damaged.
