@@ -17,8 +17,19 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What a healthy disk does in a second, many times over; and what a start may cost at least. */
+/*
+ * What a healthy disk does in a second, many times over; and what a start may cost at least. Who computes for a third of
+ * that goes round in circles.
+ */
 enum { LIMIT_MS = 30000, BYTES_PER_MS = 1024, POLL_FAST_NS = 200000, POLL_SLOW_NS = 5000000 };
+enum { CPU_SHARE = 3, MS_PER_S = 1000 };
+
+/* With the child. */
+struct shared {
+    struct db_finding out;
+    bool cpu_limited;
+    bool walking; /* from now on it is the file that ends it */
+};
 
 struct check {
     struct db_finding *out;
@@ -60,8 +71,11 @@ static void check(const char *path, uint32_t segment_bytes, struct db_finding *o
         status = hulse_db_file_walk(&db, &walk, &err);
     }
     if (status != HULSE_OK) {
+        out->verdict = status == HULSE_PROTOCOL ? DB_UNREADABLE : DB_NOT_LOOKED;
+        out->status = status;
         (void)snprintf(out->why, sizeof(out->why), "%.150s", err.text);
     } else if (!c.meta_found) {
+        out->verdict = DB_UNREADABLE;
         (void)snprintf(out->why, sizeof(out->why), "it does not say what it covers");
     } else {
         const bool sound = out->bad_rows == 0 && c.said == c.digest;
@@ -72,10 +86,14 @@ static void check(const char *path, uint32_t segment_bytes, struct db_finding *o
 }
 
 /* The child. A signal ends it, whatever its parent makes of one; nobody wants its memory on the disk. */
-static _Noreturn void child(const char *path, uint32_t segment_bytes, struct db_finding *out)
+static _Noreturn void
+child(const char *path, uint32_t segment_bytes, uint64_t limit_ms, struct shared *shared)
 {
-    static const int deadly[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGTERM, SIGINT};
+    static const int deadly[] = {
+        SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGTERM, SIGINT, SIGXCPU};
     const struct rlimit none = {0};
+    const struct rlimit cpu = {.rlim_cur = limit_ms / CPU_SHARE / MS_PER_S,
+                               .rlim_max = limit_ms / MS_PER_S};
     sigset_t all;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -83,12 +101,14 @@ static _Noreturn void child(const char *path, uint32_t segment_bytes, struct db_
     /* LMDB says on stderr which of its assertions failed; the parent says it better. */
     (void)close_range(STDERR_FILENO, ~0U, 0);
     (void)setrlimit(RLIMIT_CORE, &none);
+    shared->cpu_limited = setrlimit(RLIMIT_CPU, &cpu) == 0;
     for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++) {
         (void)signal(deadly[i], SIG_DFL);
     }
     (void)sigemptyset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
-    check(path, segment_bytes, out);
+    shared->walking = true;
+    check(path, segment_bytes, &shared->out);
     _exit(0);
 }
 
@@ -110,55 +130,103 @@ static bool await(pid_t pid, uint64_t limit_ms, int *status)
     }
 }
 
-static void judge(struct db_finding *out, bool ended, int status)
+static void
+not_looked(struct db_finding *out, hulse_status status, const char *what, const char *why)
 {
+    *out = (struct db_finding){.verdict = DB_NOT_LOOKED, .status = status};
+    (void)snprintf(out->why, sizeof(out->why), "%s: %s", what, why);
+}
+
+static void not_looked_for(struct db_finding *out, int number, const char *what)
+{
+    not_looked(out, hulse_db_status(number), what, strerrordesc_np(number));
+}
+
+/* What a file does to who walks it. Any other signal was sent by somebody. */
+static bool is_of_the_file(const struct shared *shared, int sign)
+{
+    return shared->walking &&
+           (sign == SIGSEGV || sign == SIGBUS || sign == SIGABRT || sign == SIGFPE ||
+            sign == SIGILL || (sign == SIGXCPU && shared->cpu_limited));
+}
+
+static void judge(const struct shared *shared, bool ended, int status, struct db_finding *out)
+{
+    char word[32];
+
+    *out = shared->out;
+    out->why[sizeof(out->why) - 1] = '\0';
     if (!ended) {
-        out->verdict = DB_UNREADABLE;
-        (void)snprintf(out->why, sizeof(out->why), "reading it did not come to an end");
-    } else if (WIFSIGNALED(status)) {
+        not_looked(out, HULSE_IO, "reading it", "it did not come to an end");
+    } else if (WIFSIGNALED(status) && is_of_the_file(shared, WTERMSIG(status))) {
         out->verdict = DB_UNREADABLE;
         (void)snprintf(
             out->why, sizeof(out->why), "reading it ended with signal %d", WTERMSIG(status));
+    } else if (WIFSIGNALED(status)) {
+        (void)snprintf(word, sizeof(word), "killed by signal %d", WTERMSIG(status));
+        not_looked(out, HULSE_IO, "the process that read it", word);
     } else if (WEXITSTATUS(status) != 0) {
-        out->verdict = DB_UNREADABLE;
-        (void)snprintf(out->why, sizeof(out->why), "reading it ended with %d", WEXITSTATUS(status));
+        (void)snprintf(word, sizeof(word), "ended with %d", WEXITSTATUS(status));
+        not_looked(out, HULSE_IO, "the process that read it", word);
     }
+}
+
+/* True: it is one that a child may walk; else *out says what it is. */
+static bool is_there(const char *path, uint64_t *bytes, struct db_finding *out)
+{
+    struct stat info;
+
+    *out = (struct db_finding){.verdict = DB_UNREADABLE};
+    if (stat(path, &info) != 0) {
+        if (errno == ENOENT) {
+            out->verdict = DB_MISSING;
+            (void)snprintf(out->why, sizeof(out->why), "%s", strerrordesc_np(errno));
+        } else {
+            not_looked_for(out, errno, "looking for it");
+        }
+        return false;
+    }
+    if (!S_ISREG(info.st_mode) || info.st_size == 0) {
+        (void)snprintf(out->why,
+                       sizeof(out->why),
+                       "%s",
+                       S_ISREG(info.st_mode) ? "it is empty" : "it is not a file");
+        return false;
+    }
+    *bytes = (uint64_t)info.st_size;
+    return true;
 }
 
 void hulse_db_check(const char *path, uint32_t segment_bytes, struct db_finding *out)
 {
-    struct stat info;
+    uint64_t bytes = 0;
     int status = 0;
 
-    *out = (struct db_finding){.verdict = DB_MISSING};
-    if (stat(path, &info) != 0) {
-        (void)snprintf(out->why, sizeof(out->why), "%s", strerrordesc_np(errno));
-        out->verdict = errno == ENOENT ? DB_MISSING : DB_UNREADABLE;
+    if (!is_there(path, &bytes, out)) {
         return;
     }
-    struct db_finding *shared =
+    struct shared *shared =
         mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) {
-        *out = (struct db_finding){.verdict = DB_UNREADABLE, .why = "no memory to look at it"};
+        not_looked_for(out, errno, "no memory to look at it");
         return;
     }
-    shared->verdict = DB_UNREADABLE;
+    const uint64_t limit_ms = LIMIT_MS + bytes / BYTES_PER_MS;
+    not_looked(&shared->out, HULSE_IO, "the process that read it", "said nothing");
     (void)signal(SIGCHLD, SIG_DFL); /* Inherited as ignored, the kernel would take its end away. */
     const pid_t pid = fork();
     if (pid == 0) {
-        child(path, segment_bytes, shared);
+        child(path, segment_bytes, limit_ms, shared);
     }
     if (pid < 0) {
-        *out = (struct db_finding){.verdict = DB_UNREADABLE, .why = "no process to look at it"};
+        not_looked_for(out, errno, "no process to look at it");
     } else {
-        const bool ended = await(pid, LIMIT_MS + (uint64_t)info.st_size / BYTES_PER_MS, &status);
+        const bool ended = await(pid, limit_ms, &status);
         if (!ended) {
             (void)kill(pid, SIGKILL);
             (void)waitpid(pid, &status, 0);
         }
-        *out = *shared;
-        out->why[sizeof(out->why) - 1] = '\0';
-        judge(out, ended, status);
+        judge(shared, ended, status, out);
     }
     (void)munmap(shared, sizeof(*shared));
 }

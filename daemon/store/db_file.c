@@ -5,24 +5,62 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 enum { FILE_MODE = 0600 };
 
 static const char *const table_names[VALUE_TABLES] = {
     "meta", "topics", "subscriptions", "handles", "index"};
 
+/* Beside the file itself, what LMDB needs to read it. */
+#define READ_SPARE_BYTES (UINT64_C(16) << 20)
+
+hulse_status hulse_db_status(int rc)
+{
+    switch (rc) {
+    case MDB_MAP_FULL:
+        return HULSE_LIMIT;
+    case ENOMEM:
+        return HULSE_NO_MEMORY;
+    case EACCES:
+    case EPERM:
+        return HULSE_DENIED;
+    case EINVAL: /* what LMDB makes of a file that is none */
+        return HULSE_PROTOCOL;
+    default:
+        return rc < 0 ? HULSE_PROTOCOL : HULSE_IO; /* LMDB's own codes */
+    }
+}
+
 hulse_status hulse_db_fail(struct error *err, int rc, const char *what)
 {
-    hulse_status status = HULSE_IO;
+    return hulse_fail(err, hulse_db_status(rc), "%s: %s", what, mdb_strerror(rc));
+}
 
-    if (rc == MDB_MAP_FULL) {
-        status = HULSE_LIMIT;
-    } else if (rc == ENOMEM) {
-        status = HULSE_NO_MEMORY;
-    } else if (rc < 0 || rc == EINVAL) {
-        status = HULSE_PROTOCOL; /* LMDB's own codes, and what it makes of a file that is none */
+/* Is it for the file's own size that there was no memory, or for what it claims to be? */
+static bool has_memory_for(uint64_t bytes)
+{
+    const size_t wanted = 2 * bytes + READ_SPARE_BYTES;
+    void *at = mmap(NULL, wanted, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (at != MAP_FAILED) {
+        (void)munmap(at, wanted);
     }
-    return hulse_fail(err, status, "%s: %s", what, mdb_strerror(rc));
+    return at != MAP_FAILED;
+}
+
+/* What the disk cannot give any more is damage, too. */
+static hulse_status fail_read(struct error *err, int rc, uint64_t bytes)
+{
+    const bool claims = rc == ENOMEM && has_memory_for(bytes);
+
+    return claims || rc == EIO
+               ? hulse_fail(err,
+                            HULSE_PROTOCOL,
+                            "opening it: %s",
+                            claims ? "it claims to be larger than it is" : mdb_strerror(rc))
+               : hulse_db_fail(err, rc, "opening it");
 }
 
 static hulse_status open_tables(struct db_file *db, bool write, struct error *err)
@@ -59,8 +97,15 @@ static hulse_status open_file(
     if (rc == 0) {
         rc = mdb_env_open(db->env, path, flags | MDB_NOSUBDIR | MDB_NOTLS | MDB_NOLOCK, FILE_MODE);
     }
-    hulse_status status = rc == 0 ? open_tables(db, (flags & MDB_RDONLY) == 0, err)
-                                  : hulse_db_fail(err, rc, "opening it");
+    const bool write = (flags & MDB_RDONLY) == 0;
+    hulse_status status = HULSE_OK;
+    if (rc == 0) {
+        status = open_tables(db, write, err);
+    } else if (write) {
+        status = hulse_db_fail(err, rc, "opening it");
+    } else {
+        status = fail_read(err, rc, map_bytes);
+    }
     if (status != HULSE_OK) {
         hulse_db_file_close(db);
     }
@@ -75,7 +120,13 @@ hulse_db_file_open(struct db_file *db, const char *path, uint64_t map_bytes, str
 
 hulse_status hulse_db_file_open_read(struct db_file *db, const char *path, struct error *err)
 {
-    return open_file(db, path, 0, MDB_RDONLY, err);
+    struct stat info;
+
+    if (stat(path, &info) != 0) {
+        return hulse_db_fail(err, errno, "opening it");
+    }
+    /* As much as there is; the map of who wrote it had to have room to grow. */
+    return open_file(db, path, (uint64_t)info.st_size, MDB_RDONLY, err);
 }
 
 void hulse_db_file_close(struct db_file *db)

@@ -25,7 +25,7 @@ struct db_file {
 /* Opens for writing, made when it is not there. */
 hulse_status
 hulse_db_file_open(struct db_file *db, const char *path, uint64_t map_bytes, struct error *err);
-/* Opens what is there to be read alone. */
+/* Opens what is there to be read alone. PROTOCOL: it is damaged; anything else says nothing about it. */
 hulse_status hulse_db_file_open_read(struct db_file *db, const char *path, struct error *err);
 void hulse_db_file_close(struct db_file *db);
 
@@ -41,7 +41,8 @@ struct db_walk {
 /* PROTOCOL: the tables are not what they say they are (order of keys, number of rows). */
 hulse_status hulse_db_file_walk(const struct db_file *db, struct db_walk *walk, struct error *err);
 
-/* What LMDB says, as a status: LIMIT for a full map, NO_MEMORY, PROTOCOL for damage, else IO. */
+/* What LMDB or the system says, as a status: LIMIT for a full map, NO_MEMORY, DENIED, PROTOCOL for damage, else IO. */
+hulse_status hulse_db_status(int rc);
 hulse_status hulse_db_fail(struct error *err, int rc, const char *what);
 
 #endif

@@ -42,106 +42,183 @@ static enum db_visit load_row(void *ctx, const struct value_row *row)
     return l->no_memory ? DB_STOP : DB_GO_ON;
 }
 
-/*
- * Reads a file that a child process has walked. False: not usable after all, *state is empty again. `whole`: every
- * row has to be good.
- */
-static bool load_file(struct state_db *db,
-                      const char *path,
-                      bool whole,
-                      struct state **state,
-                      struct state_db_found *found)
+static hulse_status cannot_look(const struct state_db *db,
+                                enum db_name name,
+                                hulse_status status,
+                                const char *why,
+                                struct error *err)
 {
+    char path[DB_PATH_BYTES];
+
+    hulse_db_path(path, db->params.directory, name);
+    return hulse_fail(err, status, "store: cannot look at %s: %s", path, why);
+}
+
+/* *state is empty again. */
+static hulse_status begin_empty(const struct state_db *db, struct state **state, struct error *err)
+{
+    hulse_state_destroy(state);
+    *state = hulse_state_create(db->params.segment_bytes, db->params.handle_ttl_ms);
+    return *state != NULL
+               ? HULSE_OK
+               : hulse_fail(err, HULSE_NO_MEMORY, "no memory for the state of the store");
+}
+
+/*
+ * Reads a file that a child process has walked. *loaded false: not usable after all, *state is empty again. `whole`:
+ * every row has to be good.
+ */
+static hulse_status load_file(const struct state_db *db,
+                              enum db_name name,
+                              bool whole,
+                              struct state **state,
+                              struct state_db_found *found,
+                              bool *loaded,
+                              struct error *err)
+{
+    char path[DB_PATH_BYTES];
     struct db_file file = {0};
     struct load l = {.whole = whole};
     struct db_walk walk = {.visit = load_row, .ctx = &l};
-    struct error err = {0};
+    struct error why = {0};
 
-    hulse_state_destroy(state);
-    *state = hulse_state_create(db->params.segment_bytes, db->params.handle_ttl_ms);
-    l.state = *state;
-    if (*state == NULL || hulse_db_file_open_read(&file, path, &err) != HULSE_OK) {
-        return false;
+    *loaded = false;
+    hulse_db_path(path, db->params.directory, name);
+    if (begin_empty(db, state, err) != HULSE_OK) {
+        return HULSE_NO_MEMORY;
     }
-    const hulse_status status = hulse_db_file_walk(&file, &walk, &err);
+    l.state = *state;
+    hulse_status status = hulse_db_file_open_read(&file, path, &why);
+    if (status == HULSE_OK) {
+        status = hulse_db_file_walk(&file, &walk, &why);
+    }
     hulse_db_file_close(&file);
-    if (status != HULSE_OK || l.no_memory || !l.meta_found || (whole && l.bad > 0)) {
-        hulse_state_destroy(state);
-        *state = hulse_state_create(db->params.segment_bytes, db->params.handle_ttl_ms);
-        return false;
+    if (l.no_memory) {
+        status = hulse_fail(&why, HULSE_NO_MEMORY, "no memory for what is in it");
+    }
+    if (status != HULSE_OK && status != HULSE_PROTOCOL) {
+        return cannot_look(db, name, status, why.text, err);
+    }
+    if (status != HULSE_OK || !l.meta_found || (whole && l.bad > 0)) {
+        return begin_empty(db, state, err);
     }
     hulse_state_load_end(*state, whole);
     found->bad_rows += l.bad;
     found->covered = l.meta.covered;
     found->scan_from = whole ? l.meta.indexed : 0;
-    return true;
+    *loaded = true;
+    return HULSE_OK;
 }
+
+/* What the children found. */
+struct findings {
+    struct db_finding state;
+    struct db_finding copy;
+    bool stale; /* one that covers less than its own copy has fallen back to an earlier time */
+};
 
 /* Neither is sound: what can be saved of the newer one that can be walked. */
-static void salvage(struct state_db *db,
-                    const struct db_finding *state_finding,
-                    const struct db_finding *copy_finding,
-                    struct state **state,
-                    struct state_db_found *found)
+static hulse_status salvage(const struct state_db *db,
+                            const struct findings *f,
+                            struct state **state,
+                            struct state_db_found *found,
+                            struct error *err)
 {
-    char path[DB_PATH_BYTES];
     const bool state_first =
-        state_finding->verdict == DB_ROWS_BAD &&
-        (copy_finding->verdict != DB_ROWS_BAD || state_finding->covered >= copy_finding->covered);
+        f->state.verdict == DB_ROWS_BAD &&
+        (f->copy.verdict != DB_ROWS_BAD || f->state.covered >= f->copy.covered);
+    bool loaded = false;
 
-    if (state_finding->verdict != DB_ROWS_BAD && copy_finding->verdict != DB_ROWS_BAD) {
-        return;
+    if (f->state.verdict != DB_ROWS_BAD && f->copy.verdict != DB_ROWS_BAD) {
+        return HULSE_OK;
     }
-    hulse_db_path(path, db->params.directory, state_first ? DB_STATE : DB_COPY);
     found->copy_used = !state_first;
-    (void)load_file(db, path, false, state, found);
+    return load_file(db, state_first ? DB_STATE : DB_COPY, false, state, found, &loaded, err);
 }
 
-static void choose(struct state_db *db, struct state **state, struct state_db_found *found)
+static hulse_status look(const struct state_db *db, struct findings *f, struct error *err)
 {
-    char state_path[DB_PATH_BYTES];
-    char copy_path[DB_PATH_BYTES];
-    struct db_finding one;
-    struct db_finding other;
+    struct db_finding *const out[] = {&f->state, &f->copy};
+    static const enum db_name names[] = {DB_STATE, DB_COPY};
+    char path[DB_PATH_BYTES];
 
-    hulse_db_path(state_path, db->params.directory, DB_STATE);
-    hulse_db_path(copy_path, db->params.directory, DB_COPY);
-    hulse_db_check(state_path, db->params.segment_bytes, &one);
-    hulse_db_check(copy_path, db->params.segment_bytes, &other);
-    found->none = one.verdict == DB_MISSING && other.verdict == DB_MISSING;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        hulse_db_path(path, db->params.directory, names[i]);
+        hulse_db_check(path, db->params.segment_bytes, out[i]);
+        if (out[i]->verdict == DB_NOT_LOOKED) {
+            return cannot_look(db, names[i], out[i]->status, out[i]->why, err);
+        }
+    }
+    f->stale = f->state.verdict == DB_SOUND && f->copy.verdict == DB_SOUND &&
+               f->state.covered < f->copy.covered;
+    return HULSE_OK;
+}
 
-    /* One that covers less than its own copy has fallen back to an earlier time. */
-    const bool stale =
-        one.verdict == DB_SOUND && other.verdict == DB_SOUND && one.covered < other.covered;
-    bool loaded =
-        !stale && one.verdict == DB_SOUND && load_file(db, state_path, true, state, found);
+/* The best there is; *found says which. */
+static hulse_status load(const struct state_db *db,
+                         const struct findings *f,
+                         struct state **state,
+                         struct state_db_found *found,
+                         struct error *err)
+{
+    hulse_status status = HULSE_OK;
+    bool loaded = false;
+
+    if (f->state.verdict == DB_SOUND && !f->stale) {
+        status = load_file(db, DB_STATE, true, state, found, &loaded, err);
+    }
     found->state_lost = !loaded && !found->none;
-    (void)snprintf(found->state_why,
-                   sizeof(found->state_why),
-                   "%s",
-                   stale ? "it is older than its copy" : one.why);
-    if (!loaded && other.verdict == DB_SOUND) {
-        loaded = load_file(db, copy_path, true, state, found);
+    if (status == HULSE_OK && !loaded && f->copy.verdict == DB_SOUND) {
+        status = load_file(db, DB_COPY, true, state, found, &loaded, err);
         found->copy_used = loaded;
         found->copy_lost = !loaded;
     }
-    db->copy_covered = other.verdict == DB_SOUND ? other.covered : 0;
-    if (other.verdict != DB_SOUND) {
+    if (f->copy.verdict != DB_SOUND) {
         /* Before its first copy a store has none, and misses it only when it needs it. */
-        found->copy_lost = other.verdict != DB_MISSING || found->state_lost;
-        (void)snprintf(found->copy_why, sizeof(found->copy_why), "%s", other.why);
+        found->copy_lost = f->copy.verdict != DB_MISSING || found->state_lost;
     }
-    if (!loaded) {
-        salvage(db, &one, &other, state, found);
+    if (status == HULSE_OK && !loaded) {
+        status = salvage(db, f, state, found, err);
     }
-    const bool look_only = db->params.look_only;
-    if (found->state_lost && one.verdict != DB_MISSING && !look_only) {
+    return status;
+}
+
+static void
+set_aside(const struct state_db *db, const struct findings *f, const struct state_db_found *found)
+{
+    if (found->state_lost && f->state.verdict != DB_MISSING) {
         hulse_db_set_aside(db->params.directory, DB_STATE);
     }
-    if (found->copy_lost && other.verdict != DB_MISSING && !look_only) {
+    if (found->copy_lost && f->copy.verdict != DB_MISSING) {
         hulse_db_set_aside(db->params.directory, DB_COPY);
     }
+}
+
+static hulse_status
+choose(struct state_db *db, struct state **state, struct state_db_found *found, struct error *err)
+{
+    struct findings f = {0};
+    hulse_status status = look(db, &f, err);
+
+    if (status == HULSE_OK) {
+        found->none =
+            !db->params.had_one && f.state.verdict == DB_MISSING && f.copy.verdict == DB_MISSING;
+        status = load(db, &f, state, found, err);
+    }
+    if (status != HULSE_OK) {
+        return status;
+    }
+    (void)snprintf(found->state_why,
+                   sizeof(found->state_why),
+                   "%s",
+                   f.stale ? "it is older than its copy" : f.state.why);
+    (void)snprintf(found->copy_why, sizeof(found->copy_why), "%s", f.copy.why);
+    if (!db->params.look_only) {
+        set_aside(db, &f, found);
+    }
+    db->copy_covered = f.copy.verdict == DB_SOUND ? f.copy.covered : 0;
     db->written.covered = found->state_lost ? 0 : found->covered;
+    return HULSE_OK;
 }
 
 hulse_status hulse_state_db_open(struct state_db **out,
@@ -164,12 +241,13 @@ hulse_status hulse_state_db_open(struct state_db **out,
     if (db->params.map_bytes == 0) {
         db->params.map_bytes = STATE_DB_MAP_BYTES;
     }
-    choose(db, state, found);
-    hulse_state_db_keep_room(db);
-    if (*state == NULL) {
+    const hulse_status status = choose(db, state, found, err);
+    if (status != HULSE_OK) {
+        hulse_state_destroy(state);
         free(db);
-        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for the state of the store");
+        return status;
     }
+    hulse_state_db_keep_room(db);
     *out = db;
     return HULSE_OK;
 }

@@ -7,6 +7,9 @@
  *                └─ state.good ──sound──▶ loaded, the log from where it was made
  *                        │ damaged as well: the rows that are sound, and the whole log; else the log alone
  *
+ * A file that cannot be looked at (no process, no memory, no permission) is not damaged: the open fails, and both stay as
+ * they are.
+ *
  * The first commit after an open writes a new file and puts it in the other's place: damage in pages that nobody
  * reads is not written upon.
  *
@@ -36,11 +39,12 @@ struct state_db_params {
     uint32_t handle_ttl_ms;
     uint64_t map_bytes; /* 0: STATE_DB_MAP_BYTES */
     bool look_only;     /* open sets nothing aside */
+    bool had_one;       /* there was a state in this directory: not to find one is a loss */
 };
 
 /* What an open found. */
 struct state_db_found {
-    bool none;       /* neither was there */
+    bool none;       /* neither was there, and nothing says that there ever was one */
     bool state_lost; /* state.mdb was missing or damaged, and is set aside */
     bool copy_lost;  /* so was state.good */
     bool copy_used;
@@ -51,7 +55,7 @@ struct state_db_found {
     char copy_why[160];
 };
 
-/* Gives *out and *state, an empty one when nothing could be read. NO_MEMORY or IO. */
+/* Gives *out and *state, an empty one when nothing could be read. NO_MEMORY, DENIED or IO: nothing is known of them. */
 hulse_status hulse_state_db_open(struct state_db **out,
                                  struct state **state,
                                  const struct state_db_params *params,

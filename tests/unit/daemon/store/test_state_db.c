@@ -4,7 +4,8 @@
  * Goal:   a start has what was there, out of a checkpoint and the log behind it; a damaged checkpoint costs a longer
  *         scan, and both files damaged cost no message that the log still has.
  * Method: played stores (played_store) that are stopped anywhere and started again, with files
- *         removed, replaced by older ones, with single rows spoilt, with a map that is too small.
+ *         removed, replaced by older ones, with single rows spoilt, with a map that is too small; by a process that is
+ *         refused what it takes to look at them.
  */
 #include "daemon/store/checkpoint.h"
 #include "daemon/store/db_file.h"
@@ -12,10 +13,14 @@
 #include "tests/unit/daemon/store/played_store.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 enum { ROUNDS = 6, SMALL_MAP = 96 << 10 };
 
 static struct played_store p;
@@ -276,6 +281,109 @@ static void test_without_both_the_log_is_enough(void **state)
     hulse_played_fini(&p);
 }
 
+/* ---- what cannot be looked at ---- */
+
+enum { SOMEBODY = 65533, OPENED = 100, TO_SPARE = 32 << 20 };
+static const char *const files[] = {"state.mdb", "state.good"};
+
+static void no_process(void)
+{
+    const struct rlimit none = {0};
+
+    if (setrlimit(RLIMIT_NPROC, &none) != 0 || setresuid(SOMEBODY, SOMEBODY, SOMEBODY) != 0) {
+        _exit(OPENED + 2);
+    }
+}
+
+static void no_permission(void)
+{
+    for (unsigned i = 0; i < COUNT_OF(files); i++) {
+        if (chown(hulse_played_path(&p, files[i]), 0, 0) != 0) {
+            _exit(OPENED + 2);
+        }
+    }
+    if (setresuid(SOMEBODY, SOMEBODY, SOMEBODY) != 0) {
+        _exit(OPENED + 2);
+    }
+}
+
+static uint64_t address_space(void)
+{
+    unsigned long long pages = 0;
+    char text[64] = {0};
+    const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || close(fd) != 0) {
+        _exit(OPENED + 2);
+    }
+    pages = strtoull(text, NULL, 10);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void little_memory(void)
+{
+    const uint64_t bytes = address_space() + TO_SPARE;
+
+    (void)setrlimit(RLIMIT_AS, &(struct rlimit){.rlim_cur = bytes, .rlim_max = bytes});
+}
+
+static void no_memory(void)
+{
+    (void)setrlimit(RLIMIT_AS, &(struct rlimit){.rlim_cur = 1, .rlim_max = 1});
+}
+
+/* The status of an open in a process of its own; OPENED: it has what was there; OPENED + 1: it has not. */
+static int open_without(void (*deny)(void))
+{
+    int status = 0;
+    const pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct error err = {0};
+        deny();
+        const hulse_status rc = hulse_state_db_open(&p.db, &p.state, &p.params, &p.found, &err);
+        if (rc != HULSE_OK) {
+            /* It says which file. */
+            _exit(strstr(err.text, "state.mdb") != NULL || rc == HULSE_NO_MEMORY ? -rc
+                                                                                 : OPENED + 2);
+        }
+        _exit(p.found.state_lost || p.found.copy_lost || p.found.none ? OPENED + 1 : OPENED);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    for (unsigned i = 0; i < COUNT_OF(files); i++) {
+        assert_int_equal(access(hulse_played_path(&p, files[i]), F_OK), 0);
+    }
+    return WEXITSTATUS(status);
+}
+
+static void test_what_cannot_be_looked_at_is_not_damaged(void **state)
+{
+    (void)state;
+    if (geteuid() != 0) {
+        skip();
+    }
+    hulse_played_init(&p, test_seed(), 0);
+    (void)hulse_played_run(&p, 300);
+    hulse_played_checkpoint(&p, true);
+    hulse_played_stop(&p);
+    assert_int_equal(chown(p.directory, SOMEBODY, SOMEBODY), 0);
+    for (unsigned i = 0; i < COUNT_OF(files); i++) {
+        assert_int_equal(chown(hulse_played_path(&p, files[i]), SOMEBODY, SOMEBODY), 0);
+    }
+    assert_int_equal(open_without(no_process), -HULSE_IO);
+#if !defined(__SANITIZE_ADDRESS__)
+    assert_int_equal(open_without(no_memory), -HULSE_NO_MEMORY);
+    assert_int_equal(open_without(little_memory), OPENED);
+#endif
+    assert_int_equal(open_without(no_permission), -HULSE_DENIED);
+    hulse_played_start(&p);
+    assert_false(p.found.state_lost || p.found.copy_lost || p.found.copy_used);
+    check_nothing_lost();
+    hulse_played_fini(&p);
+}
+
 static void test_files_set_aside_are_few(void **state)
 {
     char name[64];
@@ -376,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_rows_that_are_sound_and_older_are_found),
         cmocka_unit_test(test_with_both_damaged_the_rows_and_the_log_make_the_rest),
         cmocka_unit_test(test_without_both_the_log_is_enough),
+        cmocka_unit_test(test_what_cannot_be_looked_at_is_not_damaged),
         cmocka_unit_test(test_files_set_aside_are_few),
         cmocka_unit_test(test_a_full_map_leaves_the_index_out),
         cmocka_unit_test(test_what_is_removed_is_gone_from_the_file),
