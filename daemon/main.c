@@ -9,7 +9,6 @@
 #include "daemon/admin/answer.h"
 #include "daemon/app/plane.h"
 #include "daemon/config/config.h"
-#include "daemon/config/directory.h"
 #include "daemon/control/control.h"
 #include "daemon/control/helper.h"
 #include "daemon/control/signals.h"
@@ -329,18 +328,15 @@ static int run_with(const struct config *config, const struct arguments *a, stru
     return HULSE_EXIT_FINE;
 }
 
-/* What only --check looks at: the running daemon has its directories. */
+/* What the configuration alone does not say. */
 static int check_directories(const struct config *config)
 {
-    char directory[HULSE_CONFIG_DIRECTORY_BYTES];
     struct error err = {0};
     int code = HULSE_EXIT_FINE;
 
     for (size_t i = 0; i < config->broker_count; i++) {
         const struct config_broker *b = &config->brokers[i];
-        if (hulse_config_has_store(b) &&
-            hulse_config_directory(config, b, directory, sizeof(directory)) &&
-            hulse_config_directory_check(directory, &err) != HULSE_OK) {
+        if (hulse_brokers_look(config, b, &err) != HULSE_OK) {
             (void)fprintf(stderr, "hulsed: brokers.%s.directory: %s\n", b->name, err.text);
             code = HULSE_EXIT_CONFIG;
         }

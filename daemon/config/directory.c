@@ -5,6 +5,7 @@
 #include "daemon/config/directory.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -45,16 +46,12 @@ static hulse_status failed(const char *path, struct error *err)
                       strerrordesc_np(why));
 }
 
-/* The part of `path` above its last name; false at the root. */
-static bool cut_last(char *path)
+/* The part of an absolute `path` above its last name. */
+static void cut_last(char *path)
 {
     char *slash = strrchr(path, '/');
 
-    if (slash == NULL || slash == path) {
-        return false;
-    }
-    *slash = '\0';
-    return true;
+    slash[slash == path ? 1 : 0] = '\0';
 }
 
 hulse_status
@@ -75,16 +72,24 @@ hulse_config_directory_make(const struct config_broker *b, const char *path, str
     return HULSE_OK;
 }
 
-hulse_status hulse_config_directory_check(const char *path, struct error *err)
+hulse_status
+hulse_config_directory_check(const struct config_broker *b, const char *path, struct error *err)
 {
+    /* Of a given one only the last name is made. */
+    unsigned missing_max = b->directory[0] != '\0' ? 1 : UINT_MAX;
     char at[HULSE_CONFIG_DIRECTORY_BYTES];
     struct stat st;
 
     (void)snprintf(at, sizeof(at), "%s", path);
     while (stat(at, &st) != 0) {
-        if (errno != ENOENT || !cut_last(at)) {
+        if (errno != ENOENT) {
             return failed(at, err);
         }
+        if (missing_max == 0) {
+            return hulse_fail(err, HULSE_IO, "%s: its parent directory does not exist", path);
+        }
+        missing_max--;
+        cut_last(at);
     }
     if (!S_ISDIR(st.st_mode)) {
         errno = ENOTDIR;

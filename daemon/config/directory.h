@@ -27,7 +27,8 @@ bool hulse_config_directory(const struct config *c,
  */
 hulse_status
 hulse_config_directory_make(const struct config_broker *b, const char *path, struct error *err);
-/* Can a store be there? Changes nothing. Errors: IO, DENIED, with what is wrong. */
-hulse_status hulse_config_directory_check(const char *path, struct error *err);
+/* Can a store be there, once _make() has been called? Changes nothing. Errors: IO, DENIED, with what is wrong. */
+hulse_status
+hulse_config_directory_check(const struct config_broker *b, const char *path, struct error *err);
 
 #endif

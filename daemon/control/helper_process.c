@@ -39,9 +39,13 @@ enum {
     /* For all of them when the daemon ends, and for what is left then; together less than it waits. */
     END_MS = 1000,
     END_KILL_MS = 500,
-    /* Descriptors in poll(): socket and signals, then three of each job. */
-    FIRST_JOB = 2,
-    PER_JOB = 3
+    /* Descriptors in poll(): socket and signals, three of each job. */
+    POLL_MAX = 2 + 3 * HULSE_HELPER_CALLS_MAX
+};
+
+struct poll_set {
+    size_t count;
+    struct pollfd list[POLL_MAX];
 };
 
 struct job {
@@ -364,15 +368,37 @@ static void take_order(int socket_fd)
     }
 }
 
-static void fill(struct pollfd *set)
+static void listen_to(struct poll_set *set, int fd)
 {
-    for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
-        const bool busy = jobs[i].pid != 0;
-        struct pollfd *own = &set[FIRST_JOB + (i * PER_JOB)];
-        own[0] = (struct pollfd){.fd = busy ? jobs[i].pidfd : -1, .events = POLLIN};
-        own[1] = (struct pollfd){.fd = busy ? jobs[i].output_fd : -1, .events = POLLIN};
-        own[2] = (struct pollfd){.fd = busy ? jobs[i].error_fd : -1, .events = POLLIN};
+    if (fd >= 0) {
+        set->list[set->count++] = (struct pollfd){.fd = fd, .events = POLLIN};
     }
+}
+
+/* Only what is open: poll() refuses more entries than a process may have descriptors. */
+static void fill(struct poll_set *set, int socket_fd, int signals)
+{
+    set->count = 0;
+    listen_to(set, socket_fd);
+    listen_to(set, signals);
+    for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
+        if (jobs[i].pid != 0) {
+            listen_to(set, jobs[i].pidfd);
+            listen_to(set, jobs[i].output_fd);
+            listen_to(set, jobs[i].error_fd);
+        }
+    }
+}
+
+/* False also for one that is closed by now. */
+static bool is_ready(const struct poll_set *set, int fd)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->list[i].fd == fd) {
+            return set->list[i].revents != 0;
+        }
+    }
+    return false;
 }
 
 /* Milliseconds to the first deadline, rounded up; -1 without one. */
@@ -406,23 +432,22 @@ static void run_out(struct job *job)
     (void)kill(job->pid, SIGKILL);
 }
 
-static void handle_jobs(const struct pollfd *set, int socket_fd)
+static void handle_jobs(const struct poll_set *set, int socket_fd)
 {
     const uint64_t now_ns = hulse_clock_ns();
 
     for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
-        const struct pollfd *own = &set[FIRST_JOB + (i * PER_JOB)];
         struct job *job = &jobs[i];
-        if (own[0].fd < 0) {
+        if (job->pid == 0) {
             continue;
         }
-        if (own[1].revents != 0 && job->output_fd >= 0) {
+        if (is_ready(set, job->output_fd)) {
             (void)read_output(job);
         }
-        if (own[2].revents != 0 && job->error_fd >= 0) {
+        if (is_ready(set, job->error_fd)) {
             (void)read_errors(job);
         }
-        if (own[0].revents != 0) {
+        if (is_ready(set, job->pidfd)) {
             finish(job, socket_fd);
         } else if (now_ns >= job->deadline_ns) {
             run_out(job);
@@ -490,23 +515,25 @@ static int settle(int *socket_fd, int parent_pid)
 
 _Noreturn void hulse_helper_serve(int socket_fd, int parent_pid)
 {
-    struct pollfd set[FIRST_JOB + (PER_JOB * HULSE_HELPER_CALLS_MAX)];
+    struct poll_set set;
     const int signals = settle(&socket_fd, parent_pid);
 
     make_room(socket_fd);
     for (;;) {
-        set[0] = (struct pollfd){.fd = socket_fd, .events = POLLIN};
-        set[1] = (struct pollfd){.fd = signals, .events = POLLIN};
-        fill(set);
-        if (poll(set, sizeof(set) / sizeof(set[0]), wait_ms()) < 0) {
-            continue;
+        fill(&set, socket_fd, signals);
+        if (poll(set.list, set.count, wait_ms()) < 0) {
+            if (errno == EINTR || errno == EAGAIN) {
+                continue;
+            }
+            /* It would fail for ever. The daemon sees the end of the socket and says so. */
+            end_all();
         }
-        if (set[1].revents != 0) {
+        if (is_ready(&set, signals)) {
             take_signals(signals);
         }
-        handle_jobs(set, socket_fd);
+        handle_jobs(&set, socket_fd);
         reap_strays();
-        if (set[0].revents != 0) {
+        if (is_ready(&set, socket_fd)) {
             take_order(socket_fd);
         }
     }

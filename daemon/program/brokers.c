@@ -8,6 +8,7 @@
 #include "daemon/broker/null/null.h"
 #include "daemon/config/directory.h"
 #include "daemon/core/assert.h"
+#include "daemon/store/directory.h"
 
 #include <assert.h>
 #include <string.h>
@@ -48,6 +49,20 @@ make_broker(const struct config *config, const struct config_broker *wanted, str
         local.size_max = wanted->size_max;
     }
     return hulse_local_create(wanted->name, &local, err);
+}
+
+hulse_status hulse_brokers_look(const struct config *config,
+                                const struct config_broker *wanted,
+                                struct error *err)
+{
+    char directory[HULSE_CONFIG_DIRECTORY_BYTES];
+
+    if (!hulse_config_has_store(wanted) ||
+        !hulse_config_directory(config, wanted, directory, sizeof(directory))) {
+        return HULSE_OK;
+    }
+    const hulse_status st = hulse_config_directory_check(wanted, directory, err);
+    return st == HULSE_OK ? hulse_directory_look(directory, err) : st;
 }
 
 hulse_status hulse_brokers_make(const struct config *config, struct flow *flow, struct error *err)

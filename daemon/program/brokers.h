@@ -12,6 +12,13 @@
 
 struct store;
 
+/*
+ * Would its store open, were nobody to have it? OK also without one. Changes nothing; what can be known beforehand.
+ * Errors: those of the store, with what is wrong.
+ */
+hulse_status hulse_brokers_look(const struct config *config,
+                                const struct config_broker *wanted,
+                                struct error *err);
 /* In the order of the configuration, which has checked that the default one is among them. */
 hulse_status hulse_brokers_make(const struct config *config, struct flow *flow, struct error *err);
 void hulse_brokers_destroy(const struct config *config, struct flow *flow);

@@ -8,6 +8,7 @@
 #include "daemon/control/control.h"
 #include "daemon/control/listen.h"
 #include "daemon/control/replace.h"
+#include "daemon/program/brokers.h"
 #include "daemon/store/store.h"
 
 #include <stdio.h>
@@ -42,8 +43,12 @@ static void find_locks(const struct config *config, struct own_locks *out)
 hulse_status hulse_take_over(const struct config *config, struct error *err)
 {
     struct own_locks locks;
-    const hulse_status st = hulse_control_able(config, err);
+    hulse_status st = hulse_control_able(config, err);
 
+    /* Who cannot open its stores must not end the one that serves. */
+    for (size_t i = 0; i < config->broker_count && st == HULSE_OK; i++) {
+        st = hulse_brokers_look(config, &config->brokers[i], err);
+    }
     find_locks(config, &locks);
     const struct replace_params params = {
         .admin_socket = config->listen.admin_socket,

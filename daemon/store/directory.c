@@ -260,6 +260,16 @@ static hulse_status open_folder(struct directory *d, const char *path, struct er
     return d->fd >= 0 ? HULSE_OK : refuse(err, errno, path, "cannot open it");
 }
 
+static hulse_status refuse_unfinished(int fd, const char *path, struct error *err)
+{
+    return faccessat(fd, STORE_UNFINISHED_NAME, F_OK, 0) != 0
+               ? HULSE_OK
+               : hulse_fail(err,
+                            HULSE_IO,
+                            "store %s: a backup that was not finished; make another one",
+                            path);
+}
+
 static hulse_status open_log(struct directory *d, const char *path, struct error *err)
 {
     if (mkdirat(d->fd, "log", 0700) == 0) {
@@ -287,9 +297,8 @@ hulse_status hulse_directory_open(struct directory *d,
     if (status == HULSE_OK) {
         status = take_lock(d, path, err);
     }
-    if (status == HULSE_OK && faccessat(d->fd, STORE_UNFINISHED_NAME, F_OK, 0) == 0) {
-        status = hulse_fail(
-            err, HULSE_IO, "store %s: a backup that was not finished; make another one", path);
+    if (status == HULSE_OK) {
+        status = refuse_unfinished(d->fd, path, err);
     }
     if (status == HULSE_OK) {
         status = open_log(d, path, err);
@@ -301,8 +310,65 @@ hulse_status hulse_directory_open(struct directory *d,
         hulse_directory_close(d);
         return status;
     }
-    d->clean = faccessat(d->fd, "clean", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    struct stat info;
+    d->clean = fstatat(d->fd, "clean", &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
     return HULSE_OK;
+}
+
+/* What is not there is made. */
+static hulse_status
+look_at(int fd, const char *path, const char *name, int access, struct error *err)
+{
+    return faccessat(fd, name, access, AT_EACCESS) == 0 || errno == ENOENT
+               ? HULSE_OK
+               : refuse(err, errno, path, name);
+}
+
+static hulse_status refuse_newer(const char *path, uint64_t version, struct error *err)
+{
+    return version <= VERSION
+               ? HULSE_OK
+               : hulse_fail(err,
+                            HULSE_UNSUPPORTED,
+                            "store %s: made by a newer version (format %llu, this one knows %d)",
+                            path,
+                            (unsigned long long)version,
+                            VERSION);
+}
+
+static hulse_status look_at_format(int fd, const char *path, struct error *err)
+{
+    char text[TEXT_BYTES];
+    const int failed = read_text(fd, "format", text);
+
+    if (failed != 0 && failed != ENOENT) {
+        return refuse(err, failed, path, "format");
+    }
+    return refuse_newer(path, number_behind(text, "version "), err);
+}
+
+hulse_status hulse_directory_look(const char *path, struct error *err)
+{
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return errno == ENOENT ? HULSE_OK : refuse(err, errno, path, "cannot open it");
+    }
+    hulse_status status = look_at(fd, path, ".", W_OK | X_OK, err);
+    if (status == HULSE_OK) {
+        status = look_at(fd, path, STORE_LOCK_NAME, R_OK | W_OK, err);
+    }
+    if (status == HULSE_OK) {
+        status = refuse_unfinished(fd, path, err);
+    }
+    if (status == HULSE_OK) {
+        status = look_at(fd, path, "log", R_OK | W_OK | X_OK, err);
+    }
+    if (status == HULSE_OK) {
+        status = look_at_format(fd, path, err);
+    }
+    (void)close(fd);
+    return status;
 }
 
 static void shut(int *fd)
@@ -320,13 +386,15 @@ void hulse_directory_close(struct directory *d)
     shut(&d->lock_fd);
 }
 
-hulse_status hulse_directory_begin(struct directory *d, uint32_t epoch, struct error *err)
+hulse_status
+hulse_directory_begin(struct directory *d, const char *path, uint32_t epoch, struct error *err)
 {
     char text[TEXT_BYTES];
 
     (void)snprintf(text, sizeof(text), "process %d epoch %u\n", (int)getpid(), epoch);
-    if (unlinkat(d->fd, "clean", 0) != 0 && errno != ENOENT) {
-        return refuse(err, errno, "directory", "clean");
+    /* What is no file has not been made by end(). */
+    if (unlinkat(d->fd, "clean", 0) != 0 && errno != ENOENT && errno != EISDIR) {
+        return refuse(err, errno, path, "clean");
     }
     /* Over the old text, so that a full disk has room for it. */
     int failed = d->io->write(d->lock_fd, text, strlen(text), 0);
@@ -339,7 +407,7 @@ hulse_status hulse_directory_begin(struct directory *d, uint32_t epoch, struct e
     if (failed == 0) {
         failed = d->io->sync_all(d->fd);
     }
-    return failed == 0 ? HULSE_OK : refuse(err, failed, "directory", "lock");
+    return failed == 0 ? HULSE_OK : refuse(err, failed, path, "lock");
 }
 
 bool hulse_directory_end(struct directory *d)

@@ -47,11 +47,17 @@ hulse_status hulse_directory_open(struct directory *d,
                                   uint32_t segment_bytes,
                                   struct error *err);
 void hulse_directory_close(struct directory *d);
+/*
+ * Would open() fail for anything but the lock? As far as it can be known while somebody else has it; changes
+ * nothing. OK also where there is no directory yet.
+ */
+hulse_status hulse_directory_look(const char *path, struct error *err);
 
 /* It was fresh and stays without a store. */
 void hulse_directory_forget(const struct directory *d);
 /* From now on it is not clean, and it is known who has it in which epoch; synced. */
-hulse_status hulse_directory_begin(struct directory *d, uint32_t epoch, struct error *err);
+hulse_status
+hulse_directory_begin(struct directory *d, const char *path, uint32_t epoch, struct error *err);
 /* It is clean; synced. False: it is not, which costs the next start some time. */
 bool hulse_directory_end(struct directory *d);
 

@@ -191,7 +191,7 @@ static hulse_status begin_epoch(struct store *s, const struct recovery *r, struc
     hulse_state_figures(s->state, &figures);
     last = figures.epoch > last ? figures.epoch : last;
     s->epoch = last + 1;
-    const hulse_status status = hulse_directory_begin(&s->directory, s->epoch, err);
+    const hulse_status status = hulse_directory_begin(&s->directory, s->path, s->epoch, err);
     if (status != HULSE_OK) {
         return status;
     }

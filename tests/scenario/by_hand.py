@@ -17,11 +17,12 @@ SOON_S = 20
 PIECES_S = 0.02
 
 
-def hulsed(*args, **env):
+def hulsed(*args, user=None, **env):
     """Runs it to its end."""
     return subprocess.run([program("hulsed"), *map(str, args)], env=clean_environment(**env),
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
-                          check=False)
+                          check=False, user=user, group=user,
+                          extra_groups=None if user is None else [])
 
 
 def eventually(condition, what=""):

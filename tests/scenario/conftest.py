@@ -43,7 +43,8 @@ def clean_environment(**more):
 class Hulsed:
     """One daemon in a folder. Starting waits for READY=1; its end is the test's to check."""
 
-    def __init__(self, folder, *sets, args=(), descriptors=None, wait=True, stderr=None, **env):
+    def __init__(self, folder, *sets, args=(), descriptors=None, wait=True, stderr=None, user=None,
+                 **env):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.socket = self.folder / "hulse.sock"
@@ -54,6 +55,9 @@ class Hulsed:
         notify_path = self.folder / "notify.sock"
         notify_path.unlink(missing_ok=True)
         self.notify.bind(str(notify_path))
+        if user is not None:
+            os.chown(self.folder, user, user)
+            os.chown(notify_path, user, user)
         arguments = [str(word) for word in args]
         arguments += [word for key in sets for word in ("--set", key)]
         environment = clean_environment(HULSE_SOCKET=self.socket,
@@ -69,7 +73,9 @@ class Hulsed:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([program("hulsed"), *arguments], env=environment,
                                             stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=stderr or log, preexec_fn=limit)
+                                            stderr=stderr or log, preexec_fn=limit,
+                                            user=user, group=user,
+                                            extra_groups=None if user is None else [])
         self.pid = self.process.pid
         if wait:
             try:

@@ -33,10 +33,10 @@ def replace(start, tmp_path):
     return replace_one
 
 
-def refused(old, *sets, **more):
+def refused(old, *sets, user=None):
     """A replacement that ends by itself."""
-    return hulsed("--replace", *[word for key in sets for word in ("--set", key)],
-                  HULSE_SOCKET=old.socket, HULSE_ADMIN_SOCKET=old.admin_socket, **more)
+    return hulsed("--replace", *[word for key in sets for word in ("--set", key)], user=user,
+                  HULSE_SOCKET=old.socket, HULSE_ADMIN_SOCKET=old.admin_socket)
 
 
 def events_to_the_end(sock):
@@ -137,6 +137,47 @@ def test_who_could_not_start_replaces_nobody(start, setting, word):
     assert old.stop() == 0
 
 
+@pytest.mark.parametrize("place, code, word", [
+    ("newer", 74, "made by a newer version"), ("unfinished", 74, "a backup that was not finished"),
+    ("no/such/parent", 74, "parent directory does not exist"), ("file/store", 74, "Not a directory")])
+def test_who_could_not_open_its_store_replaces_nobody(start, tmp_path, place, code, word):
+    for name in ("newer", "unfinished"):
+        (tmp_path / name / "log").mkdir(parents=True)
+    (tmp_path / "newer" / "format").write_text("hulse store\nversion 99\nsegment_bytes 1048576\n")
+    (tmp_path / "unfinished" / "backup-unfinished").touch()
+    (tmp_path / "file").touch()
+    old = start()
+    result = refused(old, f"brokers.local.directory={tmp_path / place}")
+    assert result.returncode == code
+    assert word in result.stderr and str(tmp_path / place.split("/", maxsplit=1)[0]) in result.stderr
+    assert_serves(old)
+    assert not old.lines("daemon.stopping")
+    assert old.stop() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("name", ["log", "lock", "format"])
+def test_who_may_not_write_its_store_replaces_nobody(start, name):
+    """A part of it is another user's."""
+    with tempfile.TemporaryDirectory(prefix="hulse-") as path:
+        folder = pathlib.Path(path)
+        folder.chmod(0o755)
+        first = start(folder=folder / "run")
+        assert first.stop() == 0
+        store = folder / "run" / "store"
+        for file in [folder / "run", *folder.rglob("*")]:
+            os.chown(file, 65534, 65534)
+        old = start(folder=folder / "old", user=65534)
+        os.chown(store / name, 0, 0)
+        (store / name).chmod(0o700 if name == "log" else 0o600)
+        result = refused(old, f"brokers.local.directory={store}", user=65534)
+        assert result.returncode == 77
+        assert f"store {store}: {name}: Permission denied" in result.stderr
+        assert_serves(old)
+        assert not old.lines("daemon.stopping")
+        assert old.stop() == 0
+
+
 def test_a_daemon_that_stands_still_is_named(start):
     old = start()
     old.terminate(signal.SIGSTOP)
@@ -172,7 +213,8 @@ def test_another_users_daemon_is_left_alone(start):
             result = subprocess.run(
                 [program("hulsed"), "--replace"], stdin=subprocess.DEVNULL, capture_output=True,
                 text=True, timeout=30, check=False, user=65534, group=65534, extra_groups=[],
-                env=clean_environment(HULSE_SOCKET=old.socket, HULSE_ADMIN_SOCKET=old.admin_socket))
+                env=clean_environment(HULSE_SOCKET=old.socket, HULSE_ADMIN_SOCKET=old.admin_socket,
+                                      HULSE_BROKERS__LOCAL__DIRECTORY=folder / "own"))
             assert result.returncode == 77, result.stderr
             assert str(old.admin_socket) in result.stderr
         assert not old.lines("daemon.stopping")

@@ -58,8 +58,10 @@ static void test_what_can_be_made(void **state)
     struct config_broker b = {.name = "local", .directory = ""};
 
     (void)snprintf(path, sizeof(path), "%s/a/b/c", base);
-    assert_int_equal(hulse_config_directory_check(path, &err), HULSE_OK);
+    assert_int_equal(hulse_config_directory_check(&b, path, &err), HULSE_OK);
     b.directory = path;
+    assert_int_equal(hulse_config_directory_check(&b, path, &err), HULSE_IO);
+    assert_non_null(strstr(err.text, "its parent directory does not exist"));
     assert_int_equal(hulse_config_directory_make(&b, path, &err), HULSE_OK);
     char above[256];
     (void)snprintf(above, sizeof(above), "%s/a", base);
@@ -68,13 +70,19 @@ static void test_what_can_be_made(void **state)
     assert_int_equal(hulse_config_directory_make(&b, path, &err), HULSE_OK);
     (void)snprintf(above, sizeof(above), "%s/a/b", base);
     assert_int_equal(access(above, F_OK), 0);
+    b.directory = path;
+    assert_int_equal(hulse_config_directory_check(&b, path, &err), HULSE_OK);
+    b.directory = "";
+    if (geteuid() == 0) {
+        assert_int_equal(hulse_config_directory_check(&b, "/hulse-none", &err), HULSE_OK);
+    }
     assert_int_not_equal(access(path, F_OK), 0); /* the store makes its own */
     (void)snprintf(path, sizeof(path), "%s/file", base);
     const int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     (void)close(fd);
     (void)snprintf(path, sizeof(path), "%s/file/x", base);
-    assert_int_not_equal(hulse_config_directory_check(path, &err), HULSE_OK);
+    assert_int_not_equal(hulse_config_directory_check(&b, path, &err), HULSE_OK);
     assert_non_null(strstr(err.text, "file"));
     assert_int_not_equal(hulse_config_directory_make(&b, "/proc/no/such", &err), HULSE_OK);
     static const char *const made[] = {"a/b", "a", "file"};
