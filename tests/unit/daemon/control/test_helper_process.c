@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -364,6 +365,42 @@ static void test_an_answer_that_does_not_fit_comes_without_output(void **state)
     assert_int_equal(answer.output_bytes, 0);
 }
 
+/* ---- few descriptors ---- */
+
+/* poll() takes no more entries than that: it still works, and sees the daemon's end. */
+static void test_it_lives_with_few_descriptors(void **state)
+{
+    static struct helper own;
+    const struct rlimit few = {.rlim_cur = 16, .rlim_max = 16};
+    struct rlimit before;
+    siginfo_t seen = {0};
+
+    (void)state;
+    assert_int_equal(hulse_helper_fork(&own, NULL), HULSE_OK);
+    assert_int_equal(hulse_helper_attach(&own, &loop, NULL), HULSE_OK);
+    assert_int_equal(prlimit(own.pid, RLIMIT_NOFILE, &few, &before), 0);
+    memset(probes, 0, sizeof(probes));
+    for (unsigned i = 0; i < 3; i++) {
+        probes[0] = (struct probe){.call.done = note};
+        assert_int_equal(hulse_helper_run(&own, &probes[0].call, "echo x", LONG_MS, NULL),
+                         HULSE_OK);
+        await(&probes[0]);
+        assert_int_equal(probes[0].status, HULSE_OK);
+    }
+    hulse_loop_remove(&loop, &own.watch);
+    (void)close(own.watch.fd);
+    const uint64_t end_ms = now_ms() + SOON_MS;
+    while (seen.si_pid == 0 && now_ms() < end_ms) {
+        assert_int_equal(waitid(P_PID, (id_t)own.pid, &seen, WEXITED | WNOHANG | WNOWAIT), 0);
+        (void)usleep(1000);
+    }
+    if (seen.si_pid == 0) {
+        (void)kill(own.pid, SIGKILL);
+    }
+    assert_int_equal(waitpid(own.pid, NULL, 0), own.pid);
+    assert_int_equal(seen.si_pid, own.pid);
+}
+
 /* ---- SIGCHLD as it was inherited, numbers that are not ours ---- */
 
 static void test_ignored_sigchld_is_not_inherited(void **state)
@@ -425,6 +462,7 @@ int main(void)
         CASE(test_a_stopped_helper_blocks_nobody),
         CASE(test_answers_fit_into_the_socket),
         CASE(test_an_answer_that_does_not_fit_comes_without_output),
+        CASE(test_it_lives_with_few_descriptors),
         CASE(test_ignored_sigchld_is_not_inherited),
         CASE(test_a_number_that_is_no_longer_its_own_is_left_alone),
     };

@@ -196,6 +196,60 @@ static void test_a_parent_that_is_missing_is_named(void **state)
     hulse_bed_fini(&bed);
 }
 
+/* What open() would refuse is known beforehand, while somebody has it. */
+static void test_a_look_at_a_directory(void **state)
+{
+    struct bed bed;
+    struct error err = {0};
+    char path[256];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
+    put_file(&bed, STORE_UNFINISHED_NAME, "");
+    assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_IO);
+    hulse_bed_file(&bed, STORE_UNFINISHED_NAME, path, sizeof(path));
+    assert_int_equal(unlink(path), 0);
+    put_file(&bed, "format", "hulse store\nversion 2\n");
+    assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_UNSUPPORTED);
+    put_file(&bed, "format", "junk");
+    assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
+    hulse_bed_file(&bed, "none", path, sizeof(path));
+    assert_int_equal(hulse_directory_look(path, &err), HULSE_OK);
+    assert_int_not_equal(access(path, F_OK), 0);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+/* It says nothing then; the log is read. */
+static void test_a_clean_mark_that_is_no_file(void **state)
+{
+    struct bed bed;
+    char path[256];
+    char inner[256];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, 10, 100);
+    hulse_bed_stop(&bed);
+    hulse_bed_file(&bed, "clean", path, sizeof(path));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    hulse_bed_file(&bed, "clean/x", inner, sizeof(inner));
+    put_file(&bed, "clean/x", "");
+    for (unsigned i = 0; i < 2; i++) {
+        hulse_bed_open(&bed, true);
+        assert_int_equal(hulse_bed_count(&bed, topic, 0, 10), 10);
+        hulse_bed_stop(&bed);
+    }
+    assert_int_equal(unlink(inner), 0);
+    assert_int_equal(rmdir(path), 0);
+    hulse_bed_fini(&bed);
+}
+
 /* As somebody who may not write. */
 static void test_a_directory_of_somebody_else_is_refused(void **state)
 {
@@ -394,6 +448,8 @@ int main(void)
         cmocka_unit_test(test_a_directory_without_its_lock_is_in_use),
         cmocka_unit_test(test_a_newer_directory_is_refused_and_left_alone),
         cmocka_unit_test(test_a_parent_that_is_missing_is_named),
+        cmocka_unit_test(test_a_look_at_a_directory),
+        cmocka_unit_test(test_a_clean_mark_that_is_no_file),
         cmocka_unit_test(test_a_directory_of_somebody_else_is_refused),
         cmocka_unit_test(test_a_lost_format_is_found_again),
         cmocka_unit_test(test_a_last_segment_that_is_cut_short),
