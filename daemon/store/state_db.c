@@ -65,7 +65,7 @@ static hulse_status begin_empty(const struct state_db *db, struct state **state,
 }
 
 /*
- * Reads a file that a child process has walked. *loaded false: not usable after all, *state is empty again. `whole`:
+ * Reads a file that a child process has walked. !found->loaded: not usable after all, *state is empty again. `whole`:
  * every row has to be good.
  */
 static hulse_status load_file(const struct state_db *db,
@@ -73,7 +73,6 @@ static hulse_status load_file(const struct state_db *db,
                               bool whole,
                               struct state **state,
                               struct state_db_found *found,
-                              bool *loaded,
                               struct error *err)
 {
     char path[DB_PATH_BYTES];
@@ -82,7 +81,7 @@ static hulse_status load_file(const struct state_db *db,
     struct db_walk walk = {.visit = load_row, .ctx = &l};
     struct error why = {0};
 
-    *loaded = false;
+    found->loaded = false;
     hulse_db_path(path, db->params.directory, name);
     if (begin_empty(db, state, err) != HULSE_OK) {
         return HULSE_NO_MEMORY;
@@ -106,7 +105,7 @@ static hulse_status load_file(const struct state_db *db,
     found->bad_rows += l.bad;
     found->covered = l.meta.covered;
     found->scan_from = whole ? l.meta.indexed : 0;
-    *loaded = true;
+    found->loaded = true;
     return HULSE_OK;
 }
 
@@ -127,13 +126,12 @@ static hulse_status salvage(const struct state_db *db,
     const bool state_first =
         f->state.verdict == DB_ROWS_BAD &&
         (f->copy.verdict != DB_ROWS_BAD || f->state.covered >= f->copy.covered);
-    bool loaded = false;
 
     if (f->state.verdict != DB_ROWS_BAD && f->copy.verdict != DB_ROWS_BAD) {
         return HULSE_OK;
     }
     found->copy_used = !state_first;
-    return load_file(db, state_first ? DB_STATE : DB_COPY, false, state, found, &loaded, err);
+    return load_file(db, state_first ? DB_STATE : DB_COPY, false, state, found, err);
 }
 
 static hulse_status look(const struct state_db *db, struct findings *f, struct error *err)
@@ -162,22 +160,21 @@ static hulse_status load(const struct state_db *db,
                          struct error *err)
 {
     hulse_status status = HULSE_OK;
-    bool loaded = false;
 
     if (f->state.verdict == DB_SOUND && !f->stale) {
-        status = load_file(db, DB_STATE, true, state, found, &loaded, err);
+        status = load_file(db, DB_STATE, true, state, found, err);
     }
-    found->state_lost = !loaded && !found->none;
-    if (status == HULSE_OK && !loaded && f->copy.verdict == DB_SOUND) {
-        status = load_file(db, DB_COPY, true, state, found, &loaded, err);
-        found->copy_used = loaded;
-        found->copy_lost = !loaded;
+    found->state_lost = !found->loaded && !found->none;
+    if (status == HULSE_OK && !found->loaded && f->copy.verdict == DB_SOUND) {
+        status = load_file(db, DB_COPY, true, state, found, err);
+        found->copy_used = found->loaded;
+        found->copy_lost = !found->loaded;
     }
     if (f->copy.verdict != DB_SOUND) {
         /* Before its first copy a store has none, and misses it only when it needs it. */
         found->copy_lost = f->copy.verdict != DB_MISSING || found->state_lost;
     }
-    if (status == HULSE_OK && !loaded) {
+    if (status == HULSE_OK && !found->loaded) {
         status = salvage(db, f, state, found, err);
     }
     return status;

@@ -45,6 +45,7 @@ struct state_db_params {
 /* What an open found. */
 struct state_db_found {
     bool none;       /* neither was there, and nothing says that there ever was one */
+    bool loaded;     /* one of the two was, whole or in part */
     bool state_lost; /* state.mdb was missing or damaged, and is set aside */
     bool copy_lost;  /* so was state.good */
     bool copy_used;

@@ -145,18 +145,14 @@ static void test_many_topics(void **state)
     enum { COUNT = 20000, STEPS = 3, NAME_BYTES = 64 };
     static const enum store_kind kinds[STEPS] = {
         STORE_TOPIC_CREATE, STORE_SUBSCRIPTION_CREATE, STORE_MESSAGE};
+    static struct bed_request *all[COUNT];
+    static char names[COUNT][NAME_BYTES];
+    static uint64_t topics[COUNT];
     struct bed bed;
 
     (void)state;
     hulse_bed_init(&bed);
     hulse_bed_open(&bed, true);
-    struct bed_request **all = calloc(COUNT, sizeof(struct bed_request *));
-    char(*names)[NAME_BYTES] = calloc(COUNT, NAME_BYTES);
-    uint64_t *topics = calloc(COUNT, sizeof(uint64_t));
-    if (all == NULL || names == NULL || topics == NULL) {
-        fail_msg("no memory");
-        return;
-    }
     for (unsigned step = 0; step < STEPS; step++) {
         const uint64_t before = bed.done;
         for (uint32_t i = 0; i < COUNT; i++) {
@@ -188,9 +184,6 @@ static void test_many_topics(void **state)
         hulse_store_each_topic(bed.store, has_subscription, &count);
         assert_int_equal(count, COUNT);
     }
-    free(topics);
-    free(names);
-    free(all);
     hulse_bed_stop(&bed);
     hulse_bed_fini(&bed);
 }
