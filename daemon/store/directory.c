@@ -220,26 +220,36 @@ void hulse_directory_forget(const struct directory *d)
     (void)unlinkat(d->fd, "clean", 0);
 }
 
-static hulse_status
-read_format(struct directory *d, const char *path, uint32_t segment_bytes, struct error *err)
+/* Its text, of a version that this one knows; empty when it is not there. */
+static hulse_status take_format(int fd, const char *path, char text[TEXT_BYTES], struct error *err)
 {
-    char text[TEXT_BYTES];
-    const int failed = read_text(d->fd, "format", text);
+    const int failed = read_text(fd, "format", text);
 
     if (failed != 0 && failed != ENOENT) {
         return refuse(err, failed, path, "format");
     }
     const uint64_t version = number_behind(text, "version ");
-    if (version > VERSION) {
-        return hulse_fail(err,
-                          HULSE_UNSUPPORTED,
-                          "store %s: made by a newer version (format %llu, this one knows %d)",
-                          path,
-                          (unsigned long long)version,
-                          VERSION);
+    return version <= VERSION
+               ? HULSE_OK
+               : hulse_fail(err,
+                            HULSE_UNSUPPORTED,
+                            "store %s: made by a newer version (format %llu, this one knows %d)",
+                            path,
+                            (unsigned long long)version,
+                            VERSION);
+}
+
+static hulse_status
+read_format(struct directory *d, const char *path, uint32_t segment_bytes, struct error *err)
+{
+    char text[TEXT_BYTES];
+    const hulse_status status = take_format(d->fd, path, text, err);
+
+    if (status != HULSE_OK) {
+        return status;
     }
     const uint64_t bytes = number_behind(text, "segment_bytes ");
-    if (version != VERSION || !segment_bytes_ok(bytes)) {
+    if (number_behind(text, "version ") != VERSION || !segment_bytes_ok(bytes)) {
         return make_format(d, path, segment_bytes, err);
     }
     d->segment_bytes = (uint32_t)bytes;
@@ -324,31 +334,9 @@ look_at(int fd, const char *path, const char *name, int access, struct error *er
                : refuse(err, errno, path, name);
 }
 
-static hulse_status refuse_newer(const char *path, uint64_t version, struct error *err)
-{
-    return version <= VERSION
-               ? HULSE_OK
-               : hulse_fail(err,
-                            HULSE_UNSUPPORTED,
-                            "store %s: made by a newer version (format %llu, this one knows %d)",
-                            path,
-                            (unsigned long long)version,
-                            VERSION);
-}
-
-static hulse_status look_at_format(int fd, const char *path, struct error *err)
-{
-    char text[TEXT_BYTES];
-    const int failed = read_text(fd, "format", text);
-
-    if (failed != 0 && failed != ENOENT) {
-        return refuse(err, failed, path, "format");
-    }
-    return refuse_newer(path, number_behind(text, "version "), err);
-}
-
 hulse_status hulse_directory_look(const char *path, struct error *err)
 {
+    char text[TEXT_BYTES];
     const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0) {
@@ -365,7 +353,7 @@ hulse_status hulse_directory_look(const char *path, struct error *err)
         status = look_at(fd, path, "log", R_OK | W_OK | X_OK, err);
     }
     if (status == HULSE_OK) {
-        status = look_at_format(fd, path, err);
+        status = take_format(fd, path, text, err);
     }
     (void)close(fd);
     return status;

@@ -182,17 +182,21 @@ def test_read_of_an_empty_topic_ends_at_once(begin):
         assert ok(run(daemon, "read", name)) == b""
 
 
+def rest_of(reader):
+    """The payloads that a reader that ends by itself prints yet."""
+    rest, code = reader.wait()
+    assert code == 0, reader.stderr()
+    return [json.loads(line)["payload"] for line in rest.splitlines()]
+
+
 def test_read_ends_where_it_began_although_more_comes(begin):
     daemon = begin()
     keep(daemon, "t")
     publish(daemon, "t", 0, MANY)
     with Background(daemon, "read", "t", "--format", "json") as reader:
-        first = json.loads(reader.line())
+        first = json.loads(reader.line())["payload"]
         publish(daemon, "t", MANY, MANY + 100)  # while the reader's pipe is full
-        rest, code = reader.wait()
-    assert code == 0, reader.stderr()
-    got = [first["payload"]] + [json.loads(line)["payload"] for line in rest.splitlines()]
-    assert got == numbers(0, MANY)
+        assert [first] + rest_of(reader) == numbers(0, MANY)
 
 
 def test_read_ends_at_its_end_over_a_restart(begin):
@@ -200,14 +204,11 @@ def test_read_ends_at_its_end_over_a_restart(begin):
     keep(daemon, "t")
     publish(daemon, "t", 0, MANY)
     with Background(daemon, "read", "t", "--format", "json") as reader:
-        first = json.loads(reader.line())
+        first = json.loads(reader.line())["payload"]
         daemon.kill()
         daemon = begin()
         publish(daemon, "t", MANY, MANY + 100)
-        rest, code = reader.wait()
-    assert code == 0, reader.stderr()
-    got = [first["payload"]] + [json.loads(line)["payload"] for line in rest.splitlines()]
-    assert got == numbers(0, MANY)
+        assert [first] + rest_of(reader) == numbers(0, MANY)
 
 
 def test_read_passes_a_last_message_that_has_expired(begin):

@@ -288,17 +288,23 @@ static void test_the_living_lose_nothing_when_the_daemon_ends(void **state)
     hand_channel_close(&p.ch);
 }
 
+/* An app with three records that are not taken any more. */
+static void hear_goodbye(struct hand *h, struct pair *p)
+{
+    open_pair(h, p);
+    put(p, 3);
+    atomic_store(&h->shared->phase, PLANE_DRAINING);
+    hand_settle(h);
+    assert_true(h->plane->goodbye);
+}
+
 /* What it has not been told it offers to the successor: taken here as well it would be there twice. */
 static void test_who_hangs_up_after_the_goodbye_has_not_gone(void **state)
 {
     struct hand *h = *state;
     struct pair p;
     const struct capture log = capture_begin();
-    open_pair(h, &p);
-    put(&p, 3);
-    atomic_store(&h->shared->phase, PLANE_DRAINING);
-    hand_settle(h);
-    assert_true(h->plane->goodbye);
+    hear_goodbye(h, &p);
     atomic_store(&hulse_region_a(&p.ch.a)->state, HULSE_REGION_OPENING);
     hand_app_close(&p.app);
     assert_false(hand_session_alive(&p.app));
@@ -314,11 +320,7 @@ static void test_who_ends_after_the_goodbye_has_gone(void **state)
     struct hand *h = *state;
     struct pair p;
     const struct capture log = capture_begin();
-    open_pair(h, &p);
-    put(&p, 3);
-    atomic_store(&h->shared->phase, PLANE_DRAINING);
-    hand_settle(h);
-    assert_true(h->plane->goodbye);
+    hear_goodbye(h, &p);
     hand_app_close(&p.app);
     stop_plane(h);
     hand_channel_close(&p.ch);
