@@ -328,14 +328,21 @@ static void test_fragments_become_one_message_with_one_receipt(void **state)
     close_pair(&p);
 }
 
+/* Two handles of one channel: `other`, and the pair's, which has put half a message into the ring. */
+static void open_with_half(struct hand *h, struct pair *p, struct hand_channel *other)
+{
+    open_pair(h, p, &ask_full);
+    *other = p->ch;
+    assert_int_equal(hand_producer(&p->app, &p->ch), HULSE_OK);
+    put_fragment(&p->ch, 0, 2, 9);
+}
+
 static void test_a_closed_handle_takes_its_half_message_along(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    open_pair(h, &p, &ask_full);
-    struct hand_channel other = p.ch;
-    assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_OK); /* a second handle, one channel */
-    put_fragment(&p.ch, 0, 2, 9);
+    struct hand_channel other;
+    open_with_half(h, &p, &other);
     hand_publish(&p.app, &p.ch);
     hand_settle(h);
     assert_true(hand_close_handle(&p.app, &p.ch));
@@ -355,10 +362,8 @@ static void test_a_record_of_another_handle_ends_half_a_message(void **state)
 {
     struct hand *h = *state;
     struct pair p;
-    open_pair(h, &p, &ask_full);
-    struct hand_channel other = p.ch;
-    assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_OK); /* a second handle, one channel */
-    put_fragment(&p.ch, 0, 2, 9);
+    struct hand_channel other;
+    open_with_half(h, &p, &other);
     other.up = p.ch.up;
     hand_put_message(&other, "next", 4, 10);
     hand_publish(&p.app, &other);
