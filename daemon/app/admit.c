@@ -82,6 +82,7 @@ hulse_status hulse_admit_read(struct admission *a, struct error *err)
     case HULSE_PACKET_EOF:
     case HULSE_PACKET_ERROR:
         return hulse_fail(err, HULSE_ORPHAN, "hang-up before HELLO");
+    case HULSE_PACKET_STARVED: /* HELLO has none */
     case HULSE_PACKET_BAD:
         a->hello.len = 0;
         a->hello.fd_count = 0;

@@ -53,6 +53,15 @@ static bool offered_already(const struct session *s, uint64_t inode)
     return false;
 }
 
+/* What is wrong with offering a channel now, or NULL. */
+static const char *untimely(const struct session *s)
+{
+    if (!s->resumed) {
+        return "ATTACH in a new session";
+    }
+    return s->attaching != NULL || s->attach_refused ? "ATTACH before the last one's end" : NULL;
+}
+
 /* The rule that the offer breaks; *why says how. */
 static enum hulse_rule judge(const struct session *s,
                              const struct hulse_ctl_attach *m,
@@ -65,8 +74,8 @@ static enum hulse_rule judge(const struct session *s,
     if (*why != NULL) {
         return HULSE_RULE_V6;
     }
-    if (!s->resumed || s->attaching != NULL || s->attach_refused) {
-        *why = s->resumed ? "ATTACH before the last one's end" : "ATTACH in a new session";
+    *why = untimely(s);
+    if (*why != NULL) {
         return HULSE_RULE_V6;
     }
     if ((m->resume_from & granule) != 0 || (m->up_tail & granule) != 0 ||
@@ -93,10 +102,26 @@ static void remember_inode(struct channel *ch)
     ch->inode = fstat(ch->fd_a, &st) == 0 ? st.st_ino : 0;
 }
 
+/* The region did not come along: this process could open no more. */
+static void refuse_without_region(struct session *s, uint32_t request)
+{
+    const char *why = untimely(s);
+    if (why != NULL) {
+        hulse_session_doom(s, HULSE_RULE_V6, why);
+        return;
+    }
+    s->attach_refused = true;
+    hulse_session_reply_error(s, request, HULSE_LIMIT, "the daemon is out of descriptors");
+}
+
 void hulse_attach_channel(struct session *s, struct hulse_packet *p)
 {
     struct hulse_ctl_attach m;
     memcpy(&m, p->bytes, sizeof(m));
+    if (p->fd_count == 0) {
+        refuse_without_region(s, m.head.req);
+        return;
+    }
     const int fd = p->fds[0];
     p->fd_count = 0;
     const struct hulse_ctl_open_channel ask = {.head = m.head,

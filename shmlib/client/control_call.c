@@ -166,6 +166,9 @@ hulse_control_call_by(struct hulse_session *s, unsigned answer, struct hulse_dea
             break;
         case HULSE_PACKET_EOF:
             return orphaned(s);
+        case HULSE_PACKET_STARVED:
+            hulse_resume_again(s, why);
+            return hulse_session_fault(s, HULSE_LIMIT, "%s", why);
         case HULSE_PACKET_BAD:
             return broken(s, why);
         case HULSE_PACKET_ERROR:

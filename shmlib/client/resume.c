@@ -242,6 +242,10 @@ static void await_welcome(struct hulse_session *s)
         return;
     case HULSE_PACKET_OK:
         break;
+    case HULSE_PACKET_STARVED:
+        (void)hulse_session_fault(s, HULSE_LIMIT, "%s", why);
+        later(s, 0);
+        return;
     default:
         later(s, 0);
         return;

@@ -196,6 +196,10 @@ static void read_socket(struct hulse_session *s)
             break;
         case HULSE_PACKET_NONE:
             return;
+        case HULSE_PACKET_STARVED:
+            /* What it was about is lost here and kept there: begin anew. */
+            hulse_resume_again(s, why);
+            return;
         case HULSE_PACKET_BAD:
             hulse_session_end(s, HULSE_SESSION_BROKEN, why);
             return;

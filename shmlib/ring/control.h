@@ -321,15 +321,16 @@ struct hulse_packet {
 
 enum hulse_packet_rc {
     HULSE_PACKET_OK = 0,
-    HULSE_PACKET_NONE, /* nothing there now */
-    HULSE_PACKET_EOF,  /* the peer has gone */
-    HULSE_PACKET_BAD,  /* malformed, or descriptors missing or surplus; all were closed */
-    HULSE_PACKET_ERROR /* errno says what */
+    HULSE_PACKET_NONE,    /* nothing there now */
+    HULSE_PACKET_EOF,     /* the peer has gone */
+    HULSE_PACKET_BAD,     /* malformed, or descriptors missing or surplus; all were closed */
+    HULSE_PACKET_STARVED, /* good, but this process had no room for its descriptors: none is there */
+    HULSE_PACKET_ERROR    /* errno says what */
 };
 
 /* Closes its descriptors. */
 void hulse_packet_drop_fds(struct hulse_packet *p);
-/* Receives one packet without waiting and checks it (V5). *why is set for BAD. */
+/* Receives one packet without waiting and checks it (V5). *why is set for BAD and STARVED. */
 enum hulse_packet_rc hulse_packet_receive(int sock, struct hulse_packet *p, const char **why);
 /*
  * Sends one packet without waiting, with fd_count descriptors. Gives HULSE_OK, HULSE_AGAIN when

@@ -32,7 +32,7 @@ void hulse_packet_drop_fds(struct hulse_packet *p)
 /* Moves received descriptors into *p. Gives false if anything else came along. */
 static int gather_fds(struct hulse_packet *p, struct msghdr *m)
 {
-    int clean = (m->msg_flags & MSG_CTRUNC) == 0;
+    int clean = 1;
 
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
@@ -52,6 +52,25 @@ static int gather_fds(struct hulse_packet *p, struct msghdr *m)
         }
     }
     return clean;
+}
+
+/*
+ * unix(7): MSG_CTRUNC says that the buffer was too small or that this process may open no more. As many
+ * as the buffer holds: the former, the peer's fault. Fewer than the message must have: the latter, ours.
+ */
+static enum hulse_packet_rc judge_count(struct hulse_packet *p, int truncated, const char **why)
+{
+    struct hulse_ctl_head head;
+
+    memcpy(&head, p->bytes, sizeof(head));
+    const unsigned wanted = hulse_control_fds(head.type);
+    if (truncated && p->fd_count < wanted) {
+        hulse_packet_drop_fds(p);
+        *why = "this process is out of descriptors";
+        return HULSE_PACKET_STARVED;
+    }
+    *why = truncated ? "surplus descriptors" : "wrong number of descriptors";
+    return truncated || p->fd_count != wanted ? HULSE_PACKET_BAD : HULSE_PACKET_OK;
 }
 
 static enum hulse_packet_rc refuse(struct hulse_packet *p, const char **why, const char *text)
@@ -117,13 +136,13 @@ enum hulse_packet_rc hulse_packet_receive(int sock, struct hulse_packet *p, cons
     if (!hulse_control_check(p->bytes, (size_t)got, &wrong)) {
         return refuse(p, why, wrong);
     }
-    struct hulse_ctl_head head;
-    memcpy(&head, p->bytes, sizeof(head));
-    if (p->fd_count != hulse_control_fds(head.type)) {
-        return refuse(p, why, "wrong number of descriptors");
+    const enum hulse_packet_rc rc = judge_count(p, (m.msg_flags & MSG_CTRUNC) != 0, &wrong);
+    if (rc == HULSE_PACKET_BAD) {
+        return refuse(p, why, wrong);
     }
+    *why = rc == HULSE_PACKET_OK ? NULL : wrong;
     p->len = (size_t)got;
-    return HULSE_PACKET_OK;
+    return rc;
 }
 
 static void attach_fds(struct msghdr *m, union descriptors *room, const int *fds, unsigned count)

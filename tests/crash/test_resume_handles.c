@@ -11,20 +11,21 @@
 #include "shmlib/client/producer.h"
 #include "tests/support/check.h"
 #include "tests/support/daemon_process.h"
+#include "tests/support/descriptors.h"
 
-#include <dirent.h>
 #include <hulse/hulse.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TOPIC "non-persistent://public/default/handles"
 
 enum { RING = 64 * 1024, LARGE = 100 * 1000, FEW = 5, PATIENCE_MS = 20000, QUIET_MS = 200 };
+enum { SESSION_DESCRIPTORS = 6 };
 
 static void connect_to(const struct daemon_process *d, hulse_session **s)
 {
@@ -350,25 +351,38 @@ static void test_a_channel_without_room_is_offered_until_there_is_some(void **st
     strike(&d, &s);
 }
 
-static unsigned descriptors(pid_t pid)
+static bool all_attached(hulse_producer *const *p)
 {
-    char path[64];
-    unsigned count = 0;
-    (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-    DIR *dir = opendir(path);
-    assert_non_null(dir);
-    while (readdir(dir) != NULL) {
-        count += 1;
+    unsigned i = 0;
+    while (i < FEW && hulse_channel_attached(p[i]->handle.channel)) {
+        i += 1;
     }
-    (void)closedir(dir);
-    return count;
+    return i == FEW;
+}
+
+/* A new daemon with descriptors for a session and for no channel of it; false if it had more after all:
+ * its store opens and closes files of its own meanwhile. */
+static bool meets_a_bound(struct daemon_process *d, hulse_session *s, hulse_producer *const *p)
+{
+    hulse_test_daemon_kill(d);
+    (void)hulse_poll(s, 0);
+    hulse_test_daemon_again(d, NULL);
+    do {
+        /* Anew at each try: its store has opened or closed others meanwhile. */
+        hulse_test_descriptors_limit(d->pid, SESSION_DESCRIPTORS);
+        (void)hulse_wait(s, 0, 10);
+    } while (hulse_poll(s, 0) != HULSE_OK);
+    while (strstr(hulse_last_error(s), "no room for a channel") == NULL && !all_attached(p)) {
+        (void)hulse_wait(s, 0, 10);
+    }
+    const bool met = !all_attached(p);
+    hulse_test_descriptors_unlimit(d->pid);
+    return met;
 }
 
 static void test_a_daemon_out_of_descriptors_is_asked_until_it_has_some(void **state)
 {
     struct daemon_process d;
-    struct rlimit limit;
-    struct rlimit before;
     hulse_session *s = NULL;
     hulse_producer *p[FEW];
     (void)state;
@@ -381,19 +395,39 @@ static void test_a_daemon_out_of_descriptors_is_asked_until_it_has_some(void **s
     for (unsigned i = 0; i < FEW; i++) {
         publish_few(p[i]);
     }
-    hulse_test_daemon_kill(&d);
-    hulse_test_daemon_again(&d, NULL);
-    assert_int_equal(prlimit(d.pid, RLIMIT_NOFILE, NULL, &before), 0);
-    /* For a session, and for no channel of it. */
-    limit = (struct rlimit){.rlim_cur = descriptors(d.pid) + 3, .rlim_max = before.rlim_max};
-    assert_int_equal(prlimit(d.pid, RLIMIT_NOFILE, &limit, NULL), 0);
-    while (strstr(hulse_last_error(s), "out of descriptors") == NULL) {
-        (void)hulse_wait(s, 0, 10);
+    while (!meets_a_bound(&d, s, p)) {
     }
-    assert_int_equal(prlimit(d.pid, RLIMIT_NOFILE, &before, NULL), 0);
     for (unsigned i = 0; i < FEW; i++) {
         expect_sync(p[i], HULSE_OK, 0);
     }
+    strike(&d, &s);
+}
+
+/* What cannot be opened is an error; what is open goes on, at the latest when there is room again. */
+static void test_an_application_out_of_descriptors_loses_nothing(void **state)
+{
+    struct daemon_process d;
+    hulse_session *s = NULL;
+    hulse_producer *more = NULL;
+    (void)state;
+    hulse_test_daemon_start(&d, NULL);
+    connect_to(&d, &s);
+    hulse_producer *p = produce(s, TOPIC, NULL);
+    publish_few(p);
+    for (unsigned room = 0; room < 2; room++) { /* a channel comes with two */
+        while (!hulse_channel_attached(p->handle.channel)) {
+            (void)hulse_poll(s, 0);
+        }
+        hulse_test_descriptors_limit(getpid(), room);
+        const hulse_status st = hulse_producer_open(s, &more, TOPIC, NULL);
+        hulse_test_descriptors_unlimit(getpid());
+        assert_int_equal(st, HULSE_LIMIT);
+        assert_non_null(strstr(hulse_last_error(s), "out of descriptors"));
+        assert_null(more);
+        publish_few(p);
+    }
+    expect_sync(p, HULSE_OK, 0);
+    assert_int_equal(hulse_producer_open(s, &more, TOPIC, NULL), HULSE_OK);
     strike(&d, &s);
 }
 
@@ -462,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_half_a_message_ends_with_its_producer),
         cmocka_unit_test(test_a_channel_without_room_is_offered_until_there_is_some),
         cmocka_unit_test(test_a_daemon_out_of_descriptors_is_asked_until_it_has_some),
+        cmocka_unit_test(test_an_application_out_of_descriptors_loses_nothing),
         cmocka_unit_test(test_a_ring_that_has_become_too_large_is_told),
         cmocka_unit_test(test_closing_keeps_its_time),
     };

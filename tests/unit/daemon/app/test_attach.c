@@ -6,6 +6,7 @@
  *         those that need a delivery wait for it.
  * Method: the plane turned by hand, between a scripted broker and an application that comes with a ring.
  */
+#include "tests/support/descriptors.h"
 #include "tests/unit/daemon/app/check.h"
 
 #define RING (64U * 1024)
@@ -58,15 +59,26 @@ static void map_new(struct scene *s, const struct hulse_packet *p, uint64_t resu
                                         .head_word = &hulse_region_a(&s->ch.a)->down_head};
 }
 
-/* Offers it; the type of what CHANNEL_READY is answered by. */
-static unsigned offer(struct scene *s, enum hulse_channel_kind kind, uint64_t resume_from)
+/* The type of what ATTACH is answered by. */
+static unsigned
+send_attach(struct scene *s, enum hulse_channel_kind kind, uint64_t from, struct hulse_packet *p)
 {
     const struct hulse_ctl_attach m = {.kind = (uint8_t)kind,
                                        .receipts = HULSE_RECEIPT_MODE_FULL,
                                        .up_bytes = RING,
                                        .down_bytes = RING,
-                                       .resume_from = resume_from,
+                                       .resume_from = from,
                                        .up_tail = s->ch.up.tail};
+    hulse_ring_tx_publish(&s->ch.up);
+    hulse_packet_begin(p, HULSE_CTL_ATTACH, 0, &m);
+    p->fds[0] = s->ch.fd_a;
+    p->fd_count = 1;
+    return hand_call(&s->app, p, p);
+}
+
+/* Offers it; the type of what CHANNEL_READY is answered by. */
+static unsigned offer(struct scene *s, enum hulse_channel_kind kind, uint64_t resume_from)
+{
     const bool consumes = kind == HULSE_CHANNEL_CONSUMER;
     const struct hulse_ctl_attach_handle again = {.handle_id = {7, 8},
                                                   .handle = HANDLE,
@@ -75,11 +87,7 @@ static unsigned offer(struct scene *s, enum hulse_channel_kind kind, uint64_t re
                                                   .subscription_len = consumes ? 1 : 0};
     static const struct hulse_ctl_attach_end end = {.handles = 1};
     struct hulse_packet p;
-    hulse_ring_tx_publish(&s->ch.up);
-    hulse_packet_begin(&p, HULSE_CTL_ATTACH, 0, &m);
-    p.fds[0] = s->ch.fd_a;
-    p.fd_count = 1;
-    assert_int_equal(hand_call(&s->app, &p, &p), HULSE_CTL_CHANNEL);
+    assert_int_equal(send_attach(s, kind, resume_from, &p), HULSE_CTL_CHANNEL);
     map_new(s, &p, resume_from);
     assert_int_equal(tell(s, HULSE_CTL_ATTACH_HANDLE, &again, consumes ? TOPIC "s" : TOPIC), 0);
     assert_int_equal(tell(s, HULSE_CTL_ATTACH_END, &end, ""), 0);
@@ -418,6 +426,29 @@ static void test_no_room_for_a_handle(void **state)
     strike(&s);
 }
 
+/* Its region cannot be received: it is asked to come again, and does. */
+static void test_no_room_for_a_descriptor(void **state)
+{
+    static const struct hulse_ctl_attach_end end = {0};
+    struct hand *h = *state;
+    struct hulse_ctl_err e;
+    struct hulse_packet p;
+    struct scene s;
+    set(h, &s);
+    hand_put_message(&s.ch, "x", 1, 1);
+    hulse_test_descriptors_limit(getpid(), 0);
+    const unsigned answer = send_attach(&s, HULSE_CHANNEL_PRODUCER, 0, &p);
+    hulse_test_descriptors_unlimit(getpid());
+    assert_int_equal(answer, HULSE_CTL_ERR);
+    memcpy(&e, p.bytes, sizeof(e));
+    assert_int_equal(e.status, HULSE_LIMIT);
+    assert_int_equal(tell(&s, HULSE_CTL_ATTACH_END, &end, ""), 0);
+    assert_int_equal(attach(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_PRODUCER);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 1);
+    strike(&s);
+}
+
 static void test_verdicts_come_before_deliveries(void **state)
 {
     struct hand *h = *state;
@@ -603,6 +634,7 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_a_consumer_closed_while_it_is_let_in),
         HAND_TEST(test_a_consumer_closed_while_it_is_tried_again),
         HAND_TEST(test_no_room_for_a_handle),
+        HAND_TEST(test_no_room_for_a_descriptor),
         HAND_TEST(test_verdicts_come_before_deliveries),
         HAND_TEST(test_a_refusal_waits_for_its_message),
         HAND_TEST(test_refusals_wait_within_the_quota),

@@ -5,6 +5,7 @@
  *         empty packets; the number of open descriptors before and after.
  */
 #include "shmlib/ring/control.h"
+#include "tests/support/descriptors.h"
 #include "tests/support/runtime.h"
 #include "tests/unit/shmlib/ring/check.h"
 
@@ -158,6 +159,51 @@ static void test_descriptors_on_a_bad_message_are_closed(void **state)
     (void)expect_refusal(f);
 }
 
+/* The fault is not the peer's: the message is kept, without them. */
+static void test_descriptors_that_find_no_room_are_told(void **state)
+{
+    const struct fixture *f = *state;
+    struct hulse_packet out;
+    struct hulse_packet in;
+    const char *why = NULL;
+    const size_t len = good_message(HULSE_CTL_CHANNEL, &out);
+
+    for (unsigned room = 0; room <= 2; room++) {
+        assert_int_equal(hulse_packet_send(f->far, out.bytes, f->pipe, 2), HULSE_OK);
+        hulse_test_descriptors_limit(getpid(), room);
+        const enum hulse_packet_rc rc = hulse_packet_receive(f->near, &in, &why);
+        hulse_test_descriptors_unlimit(getpid());
+        assert_int_equal(rc, room < 2 ? HULSE_PACKET_STARVED : HULSE_PACKET_OK);
+        assert_int_equal(in.len, len);
+        assert_memory_equal(in.bytes, out.bytes, len);
+        assert_int_equal(in.fd_count, room < 2 ? 0 : 2);
+        assert_true((why != NULL) == (room < 2));
+        hulse_packet_drop_fds(&in);
+        assert_int_equal(hulse_test_count_descriptors(), f->open_before);
+    }
+}
+
+/* Nor does a lack of room excuse what must not come. */
+static void test_what_is_wrong_is_refused_without_room_as_well(void **state)
+{
+    static const unsigned types[] = {HULSE_CTL_OK, HULSE_CTL_CHANNEL, HULSE_CTL_CHANNEL};
+    const struct fixture *f = *state;
+    struct hulse_packet out;
+    struct hulse_packet in;
+    const char *why = NULL;
+
+    for (unsigned i = 0; i < 3; i++) {
+        size_t len = good_message(types[i], &out);
+        len -= i == 2 ? 1 : 0;
+        send_raw(f->far, out.bytes, len, f->pipe[0], i == 1 ? 0 : 2);
+        hulse_test_descriptors_limit(getpid(), 1);
+        const enum hulse_packet_rc rc = hulse_packet_receive(f->near, &in, &why);
+        hulse_test_descriptors_unlimit(getpid());
+        assert_int_equal(rc, HULSE_PACKET_BAD);
+        assert_int_equal(hulse_test_count_descriptors(), f->open_before);
+    }
+}
+
 static void test_foreign_ancillary_data_is_refused(void **state)
 {
     const struct fixture *f = *state;
@@ -280,6 +326,8 @@ int main(void)
         WITH_SOCKETS(test_exact_descriptors_arrive_close_on_exec),
         WITH_SOCKETS(test_every_other_count_is_refused),
         WITH_SOCKETS(test_descriptors_on_a_bad_message_are_closed),
+        WITH_SOCKETS(test_descriptors_that_find_no_room_are_told),
+        WITH_SOCKETS(test_what_is_wrong_is_refused_without_room_as_well),
         WITH_SOCKETS(test_foreign_ancillary_data_is_refused),
         WITH_SOCKETS(test_a_packet_longer_than_the_buffer_is_refused),
         WITH_SOCKETS(test_an_empty_packet_is_no_end),
