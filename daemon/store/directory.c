@@ -5,6 +5,8 @@
 #include "daemon/store/directory.h"
 
 #include "daemon/core/assert.h"
+#include "daemon/core/log.h"
+#include "daemon/store/frame.h"
 #include "daemon/store/segment.h"
 #include "daemon/store/store.h"
 
@@ -74,12 +76,22 @@ static int replace_text(const struct directory *d, const char *name, const char 
 
 /* ---- lock -------------------------------------------------------------------------------- */
 
-/* The number behind `word` in a text; 0 when there is none. */
+/* The number behind `word` in a text; 0 when there is none, or one that is none of ours. */
 static uint64_t number_behind(const char *text, const char *word)
 {
     const char *at = strstr(text, word);
+    uint64_t number = 0;
 
-    return at == NULL ? 0 : strtoull(at + strlen(word), NULL, 10);
+    if (at == NULL) {
+        return 0;
+    }
+    for (at += strlen(word); *at >= '0' && *at <= '9'; at++) {
+        number = 10 * number + (uint64_t)(*at - '0');
+        if (number > UINT32_MAX) {
+            return 0;
+        }
+    }
+    return number;
 }
 
 /* Of a process that cannot be seen from here it is not known. */
@@ -157,61 +169,75 @@ static bool segment_bytes_ok(uint64_t bytes)
     return bytes >= SEGMENT_BYTES_MIN && bytes <= SEGMENT_BYTES_MAX && (bytes & (bytes - 1)) == 0;
 }
 
-/* What the segments themselves say, when the file that should say it is lost. 0: there are none. */
-static uint32_t ask_segments(const struct directory *d, const uint64_t *numbers, size_t count)
+/* What the header of a segment says; 0: it has none that we know. */
+static uint32_t ask_segment(const struct directory *d, uint64_t number)
 {
-    HULSE_ASSERT(numbers != NULL || count == 0);
-    for (size_t i = 0; i < count; i++) {
-        _Alignas(8) uint8_t block[BLOCK_BYTES] = {0};
-        char name[SEGMENT_NAME_BYTES];
-        struct segment seg = {0};
-        uint32_t segment_bytes = 0;
-        size_t got = 0;
+    _Alignas(8) uint8_t block[BLOCK_BYTES] = {0};
+    char name[SEGMENT_NAME_BYTES];
+    struct segment seg = {0};
+    uint32_t segment_bytes = 0;
+    size_t got = 0;
 
-        hulse_segment_name(numbers[i], name);
-        const int fd = openat(d->log_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0) {
-            continue;
-        }
-        const int failed = hulse_file_read(fd, block, sizeof(block), 0, &got);
-        (void)close(fd);
-        if (failed == 0 && hulse_segment_header_get(block, &segment_bytes, &seg) &&
-            segment_bytes_ok(segment_bytes)) {
-            return segment_bytes;
-        }
+    hulse_segment_name(number, name);
+    const int fd = openat(d->log_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
     }
-    return 0;
+    const int failed = hulse_file_read(fd, block, sizeof(block), 0, &got);
+    (void)close(fd);
+    return failed == 0 && hulse_segment_header_get(block, &segment_bytes, &seg) &&
+                   segment_bytes_ok(segment_bytes)
+               ? segment_bytes
+               : 0;
 }
 
-static hulse_status
-make_format(struct directory *d, const char *path, uint32_t segment_bytes, struct error *err)
+/* `said`, when one of them agrees; else what the first of them says. 0: none says anything. */
+static uint32_t
+ask_segments(const struct directory *d, const uint64_t *numbers, size_t count, uint32_t said)
+{
+    uint32_t first = 0;
+
+    HULSE_ASSERT(numbers != NULL || count == 0);
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t segment_bytes = ask_segment(d, numbers[i]);
+        if (segment_bytes != 0 && segment_bytes == said) {
+            return said;
+        }
+        first = first != 0 ? first : segment_bytes;
+    }
+    return first;
+}
+
+#define SEAL_WORD "check "
+enum { SEAL_BYTES = sizeof(SEAL_WORD) + 9 };
+
+static void put_seal(char out[SEAL_BYTES], const char *text, size_t bytes)
+{
+    (void)snprintf(out, SEAL_BYTES, SEAL_WORD "%08x\n", hulse_crc32c(0, text, bytes));
+}
+
+static hulse_status make_format(struct directory *d, const char *path, struct error *err)
 {
     char text[TEXT_BYTES];
-    uint64_t *numbers = NULL;
-    size_t count = 0;
-    const hulse_status status = hulse_directory_segments(d, &numbers, &count, err);
+    const int bytes = snprintf(text,
+                               sizeof(text),
+                               "hulse store\nversion %d\nsegment_bytes %u\nshards 1\n",
+                               VERSION,
+                               d->segment_bytes);
 
-    if (status != HULSE_OK) {
-        return status;
-    }
-    d->fresh = count == 0;
-    d->restored = count != 0;
-    d->segment_bytes = count == 0 ? segment_bytes : ask_segments(d, numbers, count);
-    free(numbers);
-    if (d->segment_bytes == 0) {
-        return hulse_fail(err,
-                          HULSE_IO,
-                          "store %s: its format file and all segments are unreadable; "
-                          "restore a backup, or move it away to begin anew",
-                          path);
-    }
-    (void)snprintf(text,
-                   sizeof(text),
-                   "hulse store\nversion %d\nsegment_bytes %u\nshards 1\n",
-                   VERSION,
-                   d->segment_bytes);
+    HULSE_ASSERT(bytes > 0 && (size_t)bytes + SEAL_BYTES <= sizeof(text));
+    put_seal(text + bytes, text, (size_t)bytes);
     const int failed = replace_text(d, "format", text);
-    return failed == 0 ? HULSE_OK : refuse(err, failed, path, "format");
+    if (failed != 0) {
+        return refuse(err, failed, path, "format");
+    }
+    if (d->restored) {
+        HULSE_LOG_WARNF("store.format_restored",
+                        hulse_log_str("directory", path),
+                        hulse_log_u64("segment_bytes", d->segment_bytes),
+                        hulse_log_str("meaning", "lost or damaged: made anew from the segments"));
+    }
+    return HULSE_OK;
 }
 
 void hulse_directory_forget(const struct directory *d)
@@ -220,40 +246,106 @@ void hulse_directory_forget(const struct directory *d)
     (void)unlinkat(d->fd, "clean", 0);
 }
 
-/* Its text, of a version that this one knows; empty when it is not there. */
-static hulse_status take_format(int fd, const char *path, char text[TEXT_BYTES], struct error *err)
+struct format {
+    uint64_t version;       /* 0: it says none */
+    uint32_t segment_bytes; /* 0: none that there may be */
+    bool sealed;            /* it is as it was written */
+};
+
+/* The text is sealed by a checksum in its last line; what this one's predecessors wrote is not. */
+static bool is_sealed(const char *text)
 {
-    const int failed = read_text(fd, "format", text);
+    char seal[SEAL_BYTES];
+    const char *at = strstr(text, SEAL_WORD);
+
+    if (at == NULL) {
+        return false;
+    }
+    put_seal(seal, text, (size_t)(at - text));
+    return strcmp(at, seal) == 0;
+}
+
+static hulse_status newer(struct error *err, const char *path, uint64_t version)
+{
+    return hulse_fail(err,
+                      HULSE_UNSUPPORTED,
+                      "store %s: made by a newer version (format %llu, this one knows %d)",
+                      path,
+                      (unsigned long long)version,
+                      VERSION);
+}
+
+/*
+ * What it says, of a version that this one knows; nothing when it is not there. Every version seals it: a newer one without
+ * its seal is damage where there are segments of this version.
+ */
+static hulse_status
+take_format(const struct directory *d, const char *path, struct format *said, struct error *err)
+{
+    char text[TEXT_BYTES];
+    uint64_t *numbers = NULL;
+    size_t count = 0;
+    const int failed = read_text(d->fd, "format", text);
 
     if (failed != 0 && failed != ENOENT) {
         return refuse(err, failed, path, "format");
     }
-    const uint64_t version = number_behind(text, "version ");
-    return version <= VERSION
-               ? HULSE_OK
-               : hulse_fail(err,
-                            HULSE_UNSUPPORTED,
-                            "store %s: made by a newer version (format %llu, this one knows %d)",
-                            path,
-                            (unsigned long long)version,
-                            VERSION);
-}
-
-static hulse_status
-read_format(struct directory *d, const char *path, uint32_t segment_bytes, struct error *err)
-{
-    char text[TEXT_BYTES];
-    const hulse_status status = take_format(d->fd, path, text, err);
-
+    const uint64_t bytes = number_behind(text, "segment_bytes ");
+    *said = (struct format){.version = number_behind(text, "version "),
+                            .segment_bytes = segment_bytes_ok(bytes) ? (uint32_t)bytes : 0,
+                            .sealed = is_sealed(text)};
+    if (said->version <= VERSION) {
+        return HULSE_OK;
+    }
+    if (said->sealed || d->log_fd < 0) {
+        return newer(err, path, said->version);
+    }
+    const hulse_status status = hulse_directory_segments(d, &numbers, &count, err);
     if (status != HULSE_OK) {
         return status;
     }
-    const uint64_t bytes = number_behind(text, "segment_bytes ");
-    if (number_behind(text, "version ") != VERSION || !segment_bytes_ok(bytes)) {
-        return make_format(d, path, segment_bytes, err);
+    const bool damaged = ask_segments(d, numbers, count, said->segment_bytes) != 0;
+    free(numbers);
+    if (!damaged) {
+        return newer(err, path, said->version);
     }
-    d->segment_bytes = (uint32_t)bytes;
+    said->version = 0;
     return HULSE_OK;
+}
+
+/* Where it and the segments, which have checksums, disagree, they are right. */
+static hulse_status
+read_format(struct directory *d, const char *path, uint32_t segment_bytes, struct error *err)
+{
+    struct format said = {0};
+    uint64_t *numbers = NULL;
+    size_t count = 0;
+    hulse_status status = take_format(d, path, &said, err);
+
+    if (status == HULSE_OK) {
+        status = hulse_directory_segments(d, &numbers, &count, err);
+    }
+    if (status != HULSE_OK) {
+        return status;
+    }
+    const uint32_t found = ask_segments(d, numbers, count, said.segment_bytes);
+    free(numbers);
+    if (said.version == VERSION && said.segment_bytes != 0 &&
+        (found == 0 || found == said.segment_bytes)) {
+        d->segment_bytes = said.segment_bytes;
+        return HULSE_OK;
+    }
+    if (count != 0 && found == 0) {
+        return hulse_fail(err,
+                          HULSE_IO,
+                          "store %s: its format file and all segments are unreadable; "
+                          "restore a backup, or move it away to begin anew",
+                          path);
+    }
+    d->fresh = count == 0;
+    d->restored = count != 0;
+    d->segment_bytes = count == 0 ? segment_bytes : found;
+    return make_format(d, path, err);
 }
 
 /* ---- open -------------------------------------------------------------------------------- */
@@ -334,37 +426,39 @@ look_at(int fd, const char *path, const char *name, int access, struct error *er
                : refuse(err, errno, path, name);
 }
 
-hulse_status hulse_directory_look(const char *path, struct error *err)
-{
-    char text[TEXT_BYTES];
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0) {
-        return errno == ENOENT ? HULSE_OK : refuse(err, errno, path, "cannot open it");
-    }
-    hulse_status status = look_at(fd, path, ".", W_OK | X_OK, err);
-    if (status == HULSE_OK) {
-        status = look_at(fd, path, STORE_LOCK_NAME, R_OK | W_OK, err);
-    }
-    if (status == HULSE_OK) {
-        status = refuse_unfinished(fd, path, err);
-    }
-    if (status == HULSE_OK) {
-        status = look_at(fd, path, "log", R_OK | W_OK | X_OK, err);
-    }
-    if (status == HULSE_OK) {
-        status = take_format(fd, path, text, err);
-    }
-    (void)close(fd);
-    return status;
-}
-
 static void shut(int *fd)
 {
     if (*fd >= 0) {
         (void)close(*fd);
         *fd = -1;
     }
+}
+
+hulse_status hulse_directory_look(const char *path, struct error *err)
+{
+    struct format said = {0};
+    struct directory d = {.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .log_fd = -1};
+
+    if (d.fd < 0) {
+        return errno == ENOENT ? HULSE_OK : refuse(err, errno, path, "cannot open it");
+    }
+    hulse_status status = look_at(d.fd, path, ".", W_OK | X_OK, err);
+    if (status == HULSE_OK) {
+        status = look_at(d.fd, path, STORE_LOCK_NAME, R_OK | W_OK, err);
+    }
+    if (status == HULSE_OK) {
+        status = refuse_unfinished(d.fd, path, err);
+    }
+    if (status == HULSE_OK) {
+        status = look_at(d.fd, path, "log", R_OK | W_OK | X_OK, err);
+    }
+    if (status == HULSE_OK) {
+        d.log_fd = openat(d.fd, "log", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        status = take_format(&d, path, &said, err);
+    }
+    shut(&d.log_fd);
+    shut(&d.fd);
+    return status;
 }
 
 void hulse_directory_close(struct directory *d)
@@ -479,4 +573,9 @@ hulse_status hulse_directory_segments(const struct directory *d,
         qsort(*out, *count, sizeof(**out), compare);
     }
     return HULSE_OK;
+}
+
+bool hulse_directory_had_state(const struct directory *d, const uint64_t *numbers, size_t count)
+{
+    return d->clean || (count > 0 && numbers[0] > 1);
 }

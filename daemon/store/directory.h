@@ -2,7 +2,7 @@
 /*
  * directory - where a store lives: who has it, in which format it is, how the last one left it.
  *
- *   format   text: version, segment size, shards
+ *   format   text: version, segment size, shards, a checksum
  *   lock     locked while somebody has it open; says who, and the epoch
  *   clean    there while nobody has it open and the last one ended as asked
  *   log/     segments, and reserve-N: their room is for when the disk has none
@@ -35,7 +35,7 @@ struct directory {
     uint32_t epoch; /* the last one's, as far as the lock file knows */
     bool fresh;     /* made now */
     bool clean;     /* it was when it was opened */
-    bool restored;  /* its format file was lost and made again */
+    bool restored;  /* its format file was lost or damaged, and made again */
 };
 
 /*
@@ -66,5 +66,10 @@ hulse_status hulse_directory_segments(const struct directory *d,
                                       uint64_t **out,
                                       size_t *count,
                                       struct error *err);
+/*
+ * There must have been a checkpoint of the state here: a stop as asked leaves one, and no segment is used again without.
+ * `numbers`: those of the segments.
+ */
+bool hulse_directory_had_state(const struct directory *d, const uint64_t *numbers, size_t count);
 
 #endif

@@ -30,10 +30,12 @@ static hulse_status recover(struct look *l, const char *directory, struct error 
     struct recovery r = {.at = l->place, .report = &l->report, .look_only = true};
 
     hulse_store_params_default(&defaults);
-    const struct state_db_params params = {.directory = directory,
-                                           .segment_bytes = l->place.segment_bytes,
-                                           .handle_ttl_ms = defaults.handle_ttl_ms,
-                                           .look_only = true};
+    const struct state_db_params params = {
+        .directory = directory,
+        .segment_bytes = l->place.segment_bytes,
+        .handle_ttl_ms = defaults.handle_ttl_ms,
+        .look_only = true,
+        .had_one = hulse_directory_had_state(&l->stopped, l->numbers, l->count)};
     hulse_status status = hulse_state_db_open(&l->db, &l->state, &params, &l->found, err);
     if (status != HULSE_OK) {
         return status;

@@ -198,7 +198,8 @@ choose(struct state_db *db, struct state **state, struct state_db_found *found, 
     hulse_status status = look(db, &f, err);
 
     if (status == HULSE_OK) {
-        found->none = f.state.verdict == DB_MISSING && f.copy.verdict == DB_MISSING;
+        found->none =
+            !db->params.had_one && f.state.verdict == DB_MISSING && f.copy.verdict == DB_MISSING;
         status = load(db, &f, state, found, err);
     }
     if (status != HULSE_OK) {

@@ -39,11 +39,12 @@ struct state_db_params {
     uint32_t handle_ttl_ms;
     uint64_t map_bytes; /* 0: STATE_DB_MAP_BYTES */
     bool look_only;     /* open sets nothing aside */
+    bool had_one;       /* there was a state in this directory: not to find one is a loss */
 };
 
 /* What an open found. */
 struct state_db_found {
-    bool none;       /* neither was there */
+    bool none;       /* neither was there, and nothing says that there ever was one */
     bool loaded;     /* one of the two was, whole or in part */
     bool state_lost; /* state.mdb was missing or damaged, and is set aside */
     bool copy_lost;  /* so was state.good */

@@ -211,19 +211,20 @@ static hulse_status begin_epoch(struct store *s, const struct recovery *r, struc
                      err, HULSE_IO, "store %s: cannot write: %s", s->path, strerrordesc_np(failed));
 }
 
-static hulse_status
-open_state(struct store *s, struct store_report *report, uint64_t *scan_from, struct error *err)
+static hulse_status open_state(struct store *s, struct recovery *r, struct error *err)
 {
-    const struct state_db_params params = {.directory = s->path,
-                                           .segment_bytes = s->place.segment_bytes,
-                                           .handle_ttl_ms = s->params.handle_ttl_ms};
+    const struct state_db_params params = {
+        .directory = s->path,
+        .segment_bytes = s->place.segment_bytes,
+        .handle_ttl_ms = s->params.handle_ttl_ms,
+        .had_one = hulse_directory_had_state(&s->directory, r->numbers, r->count)};
     struct state_db_found found = {0};
     const hulse_status status = hulse_state_db_open(&s->db, &s->state, &params, &found, err);
 
     if (status == HULSE_OK) {
-        report->state_lost = found.state_lost;
-        report->copy_lost = found.copy_lost;
-        *scan_from = found.scan_from;
+        r->report->state_lost = found.state_lost;
+        r->report->copy_lost = found.copy_lost;
+        r->from = found.scan_from;
         s->committed = found.covered;
         hulse_state_begin_clock(s->state, hulse_clock_ns() / NS_PER_MS);
     }
@@ -264,14 +265,14 @@ hulse_status hulse_store_load(struct store *s, struct store_report *report, stru
 
     hulse_status status = prepare(s, err);
     if (status == HULSE_OK) {
-        status = open_state(s, report, &r.from, err);
-    }
-    if (status == HULSE_OK) {
         status = hulse_directory_segments(&s->directory, &numbers, &r.count, err);
     }
     if (status == HULSE_OK) {
-        r.at = s->place;
         r.numbers = numbers;
+        status = open_state(s, &r, err);
+    }
+    if (status == HULSE_OK) {
+        r.at = s->place;
         r.state = s->state;
         r.ended_in = s->directory.clean ? s->directory.epoch : 0;
         status = hulse_recover(&r, err);

@@ -4,6 +4,7 @@
  * Method: directories are made as they should not be; files are removed, cut short, replaced by what is none.
  */
 #include "daemon/store/directory.h"
+#include "daemon/store/frame.h"
 #include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/core/check.h"
 #include "tests/unit/daemon/store/store_bed.h"
@@ -37,6 +38,16 @@ static void put_file(const struct bed *bed, const char *name, const char *text)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     (void)close(fd);
+}
+
+/* Sealed as a daemon seals it. */
+static void put_format(const struct bed *bed, const char *text)
+{
+    char sealed[256];
+
+    (void)snprintf(
+        sealed, sizeof(sealed), "%scheck %08x\n", text, hulse_crc32c(0, text, strlen(text)));
+    put_file(bed, "format", sealed);
 }
 
 /* A child of it may have the lock for a moment longer than the daemon that was killed. */
@@ -165,6 +176,28 @@ static void test_of_many_openers_one_has_it(void **state)
     hulse_bed_fini(&bed);
 }
 
+/* In all copies of their headers. */
+static void put_segment_versions(const struct bed *bed, uint8_t version)
+{
+    enum { COPY_BYTES = 512, COPIES = 8, OFF_VERSION = 8 };
+    char name[64];
+    char path[256];
+
+    for (unsigned n = 1;; n++) {
+        (void)snprintf(name, sizeof(name), "log/%010u.segment", n);
+        hulse_bed_file(bed, name, path, sizeof(path));
+        const int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0) {
+            assert_true(n > 1);
+            return;
+        }
+        for (off_t i = 0; i < COPIES; i++) {
+            assert_int_equal(pwrite(fd, &version, 1, i * COPY_BYTES + OFF_VERSION), 1);
+        }
+        (void)close(fd);
+    }
+}
+
 static void test_a_newer_directory_is_refused_and_left_alone(void **state)
 {
     static const char newer[] = "hulse store\nversion 2\nsegment_bytes 1048576\nshards 1\n";
@@ -175,6 +208,9 @@ static void test_a_newer_directory_is_refused_and_left_alone(void **state)
     hulse_bed_open(&bed, false);
     hulse_store_client_fini(&bed.client);
     hulse_store_close(&bed.store);
+    put_format(&bed, newer);
+    refuses(&bed, HULSE_UNSUPPORTED, "newer version");
+    put_segment_versions(&bed, 2);
     put_file(&bed, "format", newer);
     refuses(&bed, HULSE_UNSUPPORTED, "newer version");
     hulse_bed_fini(&bed);
@@ -211,8 +247,10 @@ static void test_a_look_at_a_directory(void **state)
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_IO);
     hulse_bed_file(&bed, STORE_UNFINISHED_NAME, path, sizeof(path));
     assert_int_equal(unlink(path), 0);
-    put_file(&bed, "format", "hulse store\nversion 2\n");
+    put_format(&bed, "hulse store\nversion 2\n");
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_UNSUPPORTED);
+    put_file(&bed, "format", "hulse store\nversion 2\n");
+    assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
     put_file(&bed, "format", "junk");
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
     hulse_bed_file(&bed, "none", path, sizeof(path));
@@ -285,7 +323,15 @@ static void test_a_directory_of_somebody_else_is_refused(void **state)
 static void test_a_lost_format_is_found_again(void **state)
 {
     static const char *const texts[] = {
-        "", "version", "hulse store\nversion 1\nsegment_bytes 12345\n", "\xff\xfe\0\1"};
+        "",
+        "version",
+        "hulse store\nversion 1\nsegment_bytes 12345\n",
+        "\xff\xfe\0\1",
+        /* One that could be right, and is not. */
+        "hulse store\nversion 1\nsegment_bytes 33554432\nshards 1\n",
+        "hulse store\nversion 3\nsegment_bytes 1048576\nshards 1\n",
+        "hulse store\nversion -1\nsegment_bytes 1048576\nshards 1\n",
+        "hulse store\nversion 99999999999999999999999\nsegment_bytes 1048576\nshards 1\n"};
     struct bed bed;
     char path[256];
 
@@ -304,9 +350,118 @@ static void test_a_lost_format_is_found_again(void **state)
             assert_int_equal(unlink(path), 0);
         }
         hulse_bed_open(&bed, true);
+        assert_false(bed.report.state_lost || bed.report.copy_lost);
+        assert_true(bed.store->directory.restored);
+        assert_int_equal(bed.store->place.segment_bytes, BED_SEGMENT_BYTES);
         assert_int_equal(hulse_bed_count(&bed, topic, 0, 100), 100);
         hulse_bed_stop(&bed);
+        hulse_bed_open(&bed, true);
+        assert_false(bed.store->directory.restored);
+        hulse_bed_stop(&bed);
     }
+    hulse_bed_fini(&bed);
+}
+
+/* Whichever bit of it has changed. */
+static void test_a_format_with_a_flipped_bit(void **state)
+{
+    struct bed bed;
+    char path[256];
+    char text[256];
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    hulse_bed_stop(&bed);
+    hulse_bed_file(&bed, "format", path, sizeof(path));
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    const ssize_t bytes = read(fd, text, sizeof(text) - 1);
+    (void)close(fd);
+    assert_in_range(bytes, 40, sizeof(text) - 1);
+    text[bytes] = '\0';
+    for (ssize_t bit = 0; bit < 8 * bytes; bit++) {
+        struct directory d = {.io = &hulse_file_io};
+        struct error err = {0};
+        text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
+        put_file(&bed, "format", text);
+        text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
+        assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
+        assert_int_equal(hulse_directory_open(&d, bed.path, 4 * BED_SEGMENT_BYTES, &err), HULSE_OK);
+        assert_int_equal(d.segment_bytes, BED_SEGMENT_BYTES);
+        hulse_directory_close(&d);
+    }
+    hulse_bed_fini(&bed);
+}
+
+static void remove_state(const struct bed *bed)
+{
+    static const char *const names[] = {"state.mdb", "state.good"};
+    char path[256];
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        hulse_bed_file(bed, names[i], path, sizeof(path));
+        (void)unlink(path);
+    }
+}
+
+/* A store that never had one has lost none; who was stopped as asked, or used segments again, had one. */
+static void test_a_state_that_is_gone_is_said(void **state)
+{
+    struct bed bed;
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, 10, 100);
+    hulse_bed_crash(&bed);
+    remove_state(&bed);
+    hulse_bed_open(&bed, true);
+    assert_false(bed.report.state_lost || bed.report.copy_lost);
+    hulse_bed_stop(&bed);
+    remove_state(&bed);
+    hulse_bed_open(&bed, true);
+    assert_true(bed.report.state_lost && bed.report.copy_lost);
+    assert_int_equal(hulse_bed_count(&bed, topic, 0, 10), 10);
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+static void remove_first_segment(const struct bed *bed)
+{
+    uint64_t *numbers = NULL;
+    size_t count = 0;
+    char name[64];
+    char path[256];
+    struct error err = {0};
+
+    assert_int_equal(hulse_directory_segments(&bed->store->directory, &numbers, &count, &err),
+                     HULSE_OK);
+    assert_true(count > 1);
+    (void)snprintf(name, sizeof(name), "log/%010llu.segment", (unsigned long long)numbers[0]);
+    free(numbers);
+    hulse_bed_file(bed, name, path, sizeof(path));
+    assert_int_equal(unlink(path), 0);
+}
+
+static void test_a_state_that_a_log_without_its_beginning_had_is_said(void **state)
+{
+    struct bed bed;
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    hulse_bed_publish(&bed, topic, 0, 200, 10000);
+    hulse_bed_crash(&bed);
+    hulse_bed_open(&bed, true);
+    remove_first_segment(&bed);
+    hulse_bed_crash(&bed);
+    remove_state(&bed);
+    hulse_bed_open(&bed, true);
+    assert_true(bed.report.state_lost && bed.report.copy_lost);
+    hulse_bed_stop(&bed);
     hulse_bed_fini(&bed);
 }
 
@@ -452,6 +607,9 @@ int main(void)
         cmocka_unit_test(test_a_clean_mark_that_is_no_file),
         cmocka_unit_test(test_a_directory_of_somebody_else_is_refused),
         cmocka_unit_test(test_a_lost_format_is_found_again),
+        cmocka_unit_test(test_a_format_with_a_flipped_bit),
+        cmocka_unit_test(test_a_state_that_is_gone_is_said),
+        cmocka_unit_test(test_a_state_that_a_log_without_its_beginning_had_is_said),
         cmocka_unit_test(test_a_last_segment_that_is_cut_short),
         cmocka_unit_test(test_what_a_short_file_has_lost),
         cmocka_unit_test(test_a_segment_that_is_no_file),
