@@ -80,7 +80,7 @@ static void log_end(const struct store_order *o)
     HULSE_LOG_STATE(
         "store.looked_at",
         hulse_log_str("command", check ? "check" : "backup"),
-        hulse_log_str("directory", o->request.directory),
+        hulse_log_str("directory", check ? hulse_store_path(o->store) : o->request.directory),
         hulse_log_str("status", hulse_status_text(o->status)),
         hulse_log_str("detail", o->err.text),
         hulse_log_str("good", check && !hulse_store_findings_good(&o->findings) ? "no" : "yes"));

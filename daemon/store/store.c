@@ -244,6 +244,11 @@ void hulse_store_close(struct store **sp)
 
 /* ---- questions --------------------------------------------------------------------------- */
 
+const char *hulse_store_path(const struct store *s)
+{
+    return s->path;
+}
+
 uint64_t hulse_store_epoch(const struct store *s)
 {
     return s->epoch;

@@ -64,6 +64,8 @@ struct store *
 hulse_store_open(const struct store_params *params, struct store_report *report, struct error *err);
 /* Of this start: the ledger of what is stored from now on. Grows by one with each open. */
 uint64_t hulse_store_epoch(const struct store *s);
+/* Its directory; as long as the store is there. */
+const char *hulse_store_path(const struct store *s);
 
 /* ---- what there is, before the start ---- */
 

@@ -346,10 +346,30 @@ static int result_of(const struct pub *p)
     if (p->source.error != 0) {
         return HULSE_CLI_IO;
     }
-    if (failed == 0) {
+    if (failed + s->unknown == 0) {
         return HULSE_CLI_OK;
     }
     return s->unusable == s->accepted + s->refused ? HULSE_CLI_BAD_DATA : HULSE_CLI_SOME_FAILED;
+}
+
+static void say_result(const struct hulse_cli *cli,
+                       const struct hulse_cli_sender *s,
+                       uint64_t published,
+                       uint64_t failed)
+{
+    if (s->unknown == 0) {
+        hulse_cli_note(cli, "published %" PRIu64 ", failed %" PRIu64, published, failed);
+        return;
+    }
+    hulse_cli_error("no verdict for %" PRIu64
+                    " messages: they may be stored, now or later; publish them again only if "
+                    "duplicates do no harm",
+                    s->unknown);
+    hulse_cli_note(cli,
+                   "published %" PRIu64 ", failed %" PRIu64 ", unknown %" PRIu64,
+                   published,
+                   failed,
+                   s->unknown);
 }
 
 /* Publishes, waits for the verdicts, says what became of it all. */
@@ -359,17 +379,19 @@ static int publish(struct pub *p)
 
     publish_all(p);
     hulse_cli_sender_finish(s);
-    const uint64_t published = s->accepted - s->failed;
+    const uint64_t published = s->accepted - s->failed - s->unknown;
     const uint64_t failed = s->failed + s->refused;
     if (p->cli->json) {
         hulse_cli_out_format(&p->cli->out,
-                             "{\"published\":%" PRIu64 ",\"failed\":%" PRIu64 "}\n",
+                             "{\"published\":%" PRIu64 ",\"failed\":%" PRIu64
+                             ",\"unknown\":%" PRIu64 "}\n",
                              published,
-                             failed);
+                             failed,
+                             s->unknown);
     }
     (void)hulse_cli_out_flush(&p->cli->out);
     const int rc = result_of(p);
-    hulse_cli_note(p->cli, "published %" PRIu64 ", failed %" PRIu64, published, failed);
+    say_result(p->cli, s, published, failed);
     /* Every verdict that was asked for is in; what is in the ring is the daemon's to publish. */
     (void)hulse_producer_close(&s->producer, 0);
     (void)hulse_close(&s->session, 0);
@@ -462,10 +484,13 @@ const struct hulse_cli_command hulse_cli_pub = {
         "                        LEDGER:ENTRY:PARTITION:BATCH\n"
         "\n"
         "--timeout bounds each wait for room and, at the end, the wait for verdicts (30s; room is\n"
-        "waited for without end unless it is given). --json prints "
-        "{\"published\":N,\"failed\":M},\n"
-        "and with -v one {\"message\":N,\"id\":...} each. The last line on standard error is\n"
-        "`published N, failed M`.\n"
+        "waited for without end unless it is given). --json prints\n"
+        "{\"published\":N,\"failed\":M,\"unknown\":K}, and with -v one "
+        "{\"message\":N,\"id\":...} each.\n"
+        "The last line on standard error is `published N, failed M`, and `, unknown K` when K "
+        "have\n"
+        "no verdict because the daemon was gone or not done in time: they may be stored, now or\n"
+        "later, and publishing them again may make duplicates.\n"
         "\n"
         "Exit: 0 all published; 1 some failed; 65 nothing was usable; 69, 74, 75, 77 see `hulse "
         "help`.\n",

@@ -17,6 +17,11 @@
 /* A library call that waits is cut into slices, so that a signal is seen. */
 #define SLICE_MS 200
 
+static const char late[] = "the daemon was not done in time; `hulse health` says how it is";
+static const char full[] =
+    "no room for it in time: the daemon takes no more at present, as when its disk is "
+    "full; `hulse health` says how it is";
+
 static double now_ms(void)
 {
     struct timespec now = {0};
@@ -187,7 +192,10 @@ static void refuse(struct hulse_cli_sender *s, uint64_t number, size_t bytes, hu
         (void)snprintf(
             why, sizeof(why), "too large: %zu bytes, the topic takes up to %" PRIu32, bytes, max);
     } else {
-        (void)snprintf(why, sizeof(why), "%s", hulse_producer_error(s->producer));
+        (void)snprintf(why,
+                       sizeof(why),
+                       "%s",
+                       st == HULSE_TIMED_OUT ? full : hulse_producer_error(s->producer));
     }
     if (st == HULSE_TOOBIG || st == HULSE_INVAL) {
         hulse_cli_sender_refuse(s, what, why);
@@ -251,7 +259,7 @@ static void finish_receipts(struct hulse_cli_sender *s, struct hulse_cli_deadlin
 {
     while (s->answered < s->accepted && s->broken == HULSE_OK) {
         if (hulse_cli_deadline_passed(until)) {
-            broken(s, HULSE_TIMED_OUT, "the daemon was not done in time");
+            broken(s, HULSE_TIMED_OUT, late);
             return;
         }
         struct hulse_cli_sleep what = {.until = until, .input = -1, .output = -1};
@@ -275,7 +283,7 @@ static void finish_counted(struct hulse_cli_sender *s, struct hulse_cli_deadline
             return;
         }
         if (st != HULSE_TIMED_OUT || hulse_cli_deadline_passed(until)) {
-            broken(s, st, hulse_producer_error(s->producer));
+            broken(s, st, st == HULSE_TIMED_OUT ? late : hulse_producer_error(s->producer));
         }
     }
 }
@@ -311,6 +319,6 @@ void hulse_cli_sender_finish(struct hulse_cli_sender *s)
         }
     }
     if (s->answered < s->accepted) {
-        s->failed += s->accepted - s->answered;
+        s->unknown = s->accepted - s->answered;
     }
 }

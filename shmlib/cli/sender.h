@@ -31,6 +31,7 @@ struct hulse_cli_sender {
     uint64_t answered;   /* of these, have their verdict */
     uint64_t failed;     /* of those accepted */
     uint64_t refused;    /* never accepted */
+    uint64_t unknown;    /* accepted, and no verdict came */
     uint64_t unusable;   /* of failed and refused, because of what they are */
     unsigned told;       /* failures that were described */
     hulse_status broken; /* not OK: the session is of no use any more */
@@ -45,7 +46,7 @@ void hulse_cli_sender_publish(struct hulse_cli_sender *s,
 void hulse_cli_sender_refuse(struct hulse_cli_sender *s, const char *what, const char *why);
 /* Makes what was published visible and sleeps as hulse_cli_sleep(); takes receipts. */
 void hulse_cli_sender_sleep(struct hulse_cli_sender *s, struct hulse_cli_sleep *what);
-/* Waits for the verdicts of everything; those that do not come count as failed. */
+/* Waits for the verdicts of everything; for those that do not come the fate is unknown. */
 void hulse_cli_sender_finish(struct hulse_cli_sender *s);
 
 #endif

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import signal
+import subprocess
 import time
 
 import pytest
@@ -152,7 +153,7 @@ def test_json_result(daemon):
     lines = ok(run(daemon, "pub", new_topic(), "--json", "-v", "a", "b")).splitlines()
     values = [json.loads(line) for line in lines]
     assert [v.get("message") for v in values] == [1, 2, None]
-    assert values[-1] == {"published": 2, "failed": 0}
+    assert values[-1] == {"published": 2, "failed": 0, "unknown": 0}
 
 
 def test_repeat(daemon):
@@ -218,6 +219,29 @@ def test_a_publisher_goes_on_with_the_next_daemon(start, tmp_path, number, wait)
     counts = json.loads((tmp_path / "out").read_bytes().splitlines()[-1])
     assert counts["published"] > 3000
     assert counts["failed"] == 0, publisher.stderr()
+
+
+@pytest.mark.parametrize("more", [(), ("-v",)])
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+def test_what_has_no_verdict_is_of_unknown_fate(start, number, more):
+    """Neither published nor failed: the daemon has it, and perhaps it goes on."""
+    daemon = start()
+    with Subscriber(daemon, "fate", "-s", "s") as sub, \
+            Background(daemon, "pub", "fate", "--timeout", "1s", "--json", *more,
+                       stdin=subprocess.PIPE) as pub:
+        pub.process.stdin.write(b"one\n")
+        pub.process.stdin.flush()
+        assert sub.line() == b"one"
+        daemon.terminate(number)
+        pub.process.stdin.write(b"two\nthree\n")
+        pub.process.stdin.close()
+        out, code = pub.wait()
+    daemon.terminate(signal.SIGKILL)
+    assert code == 75
+    assert json.loads(out.splitlines()[-1]) == {"published": 1, "failed": 0, "unknown": 2}
+    assert "no verdict for 2 messages: they may be stored, now or later" in pub.stderr()
+    assert "hulse_" not in pub.stderr()
+    assert pub.stderr().splitlines()[-1] == "published 1, failed 0, unknown 2"
 
 
 def test_a_subscriber_goes_on_with_the_next_daemon(start):

@@ -54,6 +54,8 @@ def test_a_running_store(kept, tmp_path):
     answer = json.loads(ok(run(kept, "store", "check", "--json")))
     assert answer["good"] is True
     assert answer["messages"] == 500
+    looked = kept.await_lines("store.looked_at", command="check")
+    assert [line["directory"] for line in looked] == [str(tmp_path / "data")]
     busy = hulsed_store("check", tmp_path / "data")
     assert busy.returncode == 69
     copied = json.loads(ok(run(kept, "store", "backup", str(tmp_path / "copy"), "--json")))
@@ -86,7 +88,8 @@ def test_figures(kept, tmp_path):
     publish(kept, TOPIC, b"one more")
     second = store_figures(kept)
     assert second["records"] > first["records"] and second["groups"] > first["groups"]
-    assert second["checkpoint_age_ms"] >= first["checkpoint_age_ms"]
+    assert (second["checkpoint_age_ms"] >= first["checkpoint_age_ms"] or
+            second["checkpoints"] > first["checkpoints"])
     text = ok(run(kept, "stats")).decode()
     assert re.search(r"^ *sync_us_p99 +\d+$", text, re.M), text
 
