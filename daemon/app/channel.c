@@ -104,17 +104,36 @@ void hulse_channel_discharge(struct channel *ch, uint64_t bytes)
     discharge(ch->session, bytes);
 }
 
+hulse_status hulse_channel_no_region(enum hulse_region_rc rc, int number, struct error *err)
+{
+    if (rc == HULSE_REGION_RC_KERNEL) {
+        return hulse_fail(err, HULSE_UNSUPPORTED, "%s", hulse_region_text(rc));
+    }
+    if (rc != HULSE_REGION_RC_SYSTEM) {
+        return hulse_fail(err, HULSE_INVAL, "%s", hulse_region_text(rc));
+    }
+    switch (number) {
+    case EMFILE:
+    case ENFILE:
+        return hulse_fail(err, HULSE_LIMIT, "the daemon is out of descriptors");
+    case ENOMEM:
+    case ENOSPC:
+        return hulse_fail(err, HULSE_NO_MEMORY, "the daemon has no memory for a ring");
+    default:
+        return hulse_fail(
+            err, HULSE_IO, "the daemon cannot have a ring: %s", strerrordesc_np(number));
+    }
+}
+
 /* Makes the two memfds; B mapped and sealed. */
 static hulse_status make_regions(struct channel *ch, int fd_a, struct error *err)
 {
-    const char *what = "A";
     enum hulse_region_rc rc = HULSE_REGION_RC_OK;
     ch->fd_a = fd_a;
     if (fd_a < 0) {
         rc = hulse_region_create(&ch->fd_a, "hulse-a", ch->up_bytes);
     }
     if (rc == HULSE_REGION_RC_OK) {
-        what = "B";
         rc = hulse_region_create(&ch->fd_b, "hulse-b", ch->down_bytes);
     }
     if (rc == HULSE_REGION_RC_OK) {
@@ -126,14 +145,7 @@ static hulse_status make_regions(struct channel *ch, int fd_a, struct error *err
     if (rc == HULSE_REGION_RC_OK) {
         return HULSE_OK;
     }
-    const bool descriptors = errno == EMFILE || errno == ENFILE;
-    return hulse_fail(err,
-                      rc == HULSE_REGION_RC_KERNEL ? HULSE_UNSUPPORTED
-                      : descriptors                ? HULSE_LIMIT
-                                                   : HULSE_NO_MEMORY,
-                      "region %s: %s",
-                      what,
-                      hulse_region_text(rc));
+    return hulse_channel_no_region(rc, errno, err);
 }
 
 static void rings_init(struct channel *ch)
@@ -285,11 +297,13 @@ enum hulse_region_rc hulse_channel_ready(struct channel *ch)
     if (rc == HULSE_REGION_RC_OK) {
         rc = hulse_region_map(&ch->a, ch->fd_a, ch->up_bytes, false);
     }
+    const int number = errno;
     (void)close(ch->fd_a);
     (void)close(ch->fd_b);
     ch->fd_a = -1;
     ch->fd_b = -1;
     if (rc != HULSE_REGION_RC_OK) {
+        errno = number;
         return rc;
     }
     ch->session->opening -= ch->offered ? 0 : 1;

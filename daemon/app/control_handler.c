@@ -8,6 +8,7 @@
 #include "daemon/app/internal.h"
 #include "daemon/core/assert.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -100,9 +101,11 @@ static void channel_ready(struct session *s, const struct hulse_packet *p)
     }
     const enum hulse_region_rc rc = hulse_channel_ready(ch);
     if (rc == HULSE_REGION_RC_SYSTEM || rc == HULSE_REGION_RC_KERNEL) {
-        /* Ours, not the app's: no memory or no room for the map. */
+        /* Ours, not the app's. */
+        struct error err = {0};
+        const hulse_status st = hulse_channel_no_region(rc, errno, &err);
         hulse_channel_destroy(ch);
-        hulse_session_reply_error(s, m.head.req, HULSE_NO_MEMORY, hulse_region_text(rc));
+        hulse_session_reply_error(s, m.head.req, st, err.text);
         return;
     }
     if (rc != HULSE_REGION_RC_OK) {

@@ -489,9 +489,11 @@ hulse_status hulse_channel_create(struct session *s,
                                   struct error *err);
 /* Its rings exceed what the configuration allows, whatever there is room for. */
 bool hulse_channel_too_large(const struct session *s, const struct hulse_ctl_open_channel *ask);
+/* What the daemon or its system lacks for a region, for the app; `number` is the errno of SYSTEM. */
+hulse_status hulse_channel_no_region(enum hulse_region_rc rc, int number, struct error *err);
 /* Before CHANNEL_READY: begins at an up position (ATTACH). */
 void hulse_channel_start_at(struct channel *ch, uint64_t position);
-/* CHANNEL_READY: seals A, checks both, maps A. KIND, SIZE, HOLES: the app broke V1 or V2. */
+/* CHANNEL_READY: seals A, checks both, maps A. KIND, SIZE, HOLES: the app broke V1 or V2. SYSTEM: errno says why. */
 enum hulse_region_rc hulse_channel_ready(struct channel *ch);
 /*
  * The peer has gone: what was committed or judged until now is taken in the visits that follow;

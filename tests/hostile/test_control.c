@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -149,6 +150,77 @@ static void test_v1_region_sealed_against_sealing(void **state)
     assert_false(hulse_raw_channel_ready(&app, &ch));
     hulse_raw_channel_close(&ch);
     assert_closed(&app, "rule V1");
+}
+
+/* Of the daemon, from now on; gives the old one. */
+static rlim_t limit(__rlimit_resource_t what, rlim_t now)
+{
+    struct rlimit old = {0};
+    assert_int_equal(prlimit(stage.daemon.pid, what, NULL, &old), 0);
+    const struct rlimit soft = {.rlim_cur = now, .rlim_max = old.rlim_max};
+    assert_int_equal(prlimit(stage.daemon.pid, what, &soft, NULL), 0);
+    return old.rlim_cur;
+}
+
+static void assert_refused(const struct raw_app *app,
+                           const struct hulse_packet *in,
+                           hulse_status status,
+                           const char *text)
+{
+    struct hulse_ctl_err e;
+    assert_int_equal(app->last_status, status);
+    memcpy(&e, in->bytes, sizeof(e));
+    assert_int_equal(e.text_len, strlen(text));
+    assert_memory_equal(in->bytes + sizeof(e), text, e.text_len);
+}
+
+/* What the daemon lacks for a channel is named, and is no fault of the application's. */
+static void test_a_channel_without_descriptors(void **state)
+{
+    (void)state;
+    struct raw_app app;
+    struct raw_channel ch;
+    struct hulse_packet p;
+    const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER};
+    hulse_raw_open(&app, stage.daemon.socket);
+    const rlim_t old = limit(RLIMIT_NOFILE, 4);
+    hulse_packet_begin(&p, HULSE_CTL_OPEN_CHANNEL, 0, &ask);
+    const unsigned type = hulse_raw_call(&app, &p, &p);
+    (void)limit(RLIMIT_NOFILE, old);
+    assert_int_equal(type, HULSE_CTL_ERR);
+    assert_refused(&app, &p, HULSE_LIMIT, "the daemon is out of descriptors");
+    hulse_raw_channel(&app, &ch, HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_FULL);
+    hulse_raw_channel_close(&ch);
+    hulse_raw_close(&app);
+    assert_witness();
+}
+
+static void test_a_channel_without_memory(void **state)
+{
+    (void)state;
+#ifdef HULSE_SANITIZED
+    skip(); /* it has the address space for itself */
+#endif
+    struct raw_app app;
+    struct raw_channel ch;
+    struct hulse_packet p;
+    const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_PRODUCER};
+    hulse_raw_open(&app, stage.daemon.socket);
+    hulse_raw_channel_begin(&app, &ch, &ask);
+    assert_int_equal(hulse_region_populate(&ch.a, true), HULSE_REGION_RC_OK);
+    assert_int_equal(hulse_region_populate(&ch.b, false), HULSE_REGION_RC_OK);
+    const struct hulse_ctl_channel_ref ready = {.channel = ch.id};
+    const rlim_t old = limit(RLIMIT_AS, 4096);
+    hulse_packet_begin(&p, HULSE_CTL_CHANNEL_READY, 0, &ready);
+    const unsigned type = hulse_raw_call(&app, &p, &p);
+    (void)limit(RLIMIT_AS, old);
+    assert_int_equal(type, HULSE_CTL_ERR);
+    assert_refused(&app, &p, HULSE_NO_MEMORY, "the daemon has no memory for a ring");
+    hulse_raw_channel_close(&ch);
+    hulse_raw_channel(&app, &ch, HULSE_CHANNEL_PRODUCER, HULSE_RECEIPT_MODE_FULL);
+    hulse_raw_channel_close(&ch);
+    hulse_raw_close(&app);
+    assert_witness();
 }
 
 static void test_v6_attach_positions(void **state)
@@ -509,6 +581,8 @@ int main(void)
         cmocka_unit_test(test_v2_attach_refuses_holes),
         cmocka_unit_test(test_v2_ready_without_populating),
         cmocka_unit_test(test_v1_region_sealed_against_sealing),
+        cmocka_unit_test(test_a_channel_without_descriptors),
+        cmocka_unit_test(test_a_channel_without_memory),
         cmocka_unit_test(test_v6_attach_positions),
         cmocka_unit_test(test_attach_of_a_good_region_is_taken),
         cmocka_unit_test(test_v3_regions_are_sealed_and_a_is_read_only_for_the_daemon),
