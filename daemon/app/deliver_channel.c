@@ -269,6 +269,14 @@ void hulse_deliver_caught_up(void *ctx)
     hulse_plane_heat(ch->session->plane, ch);
 }
 
+void hulse_deliver_lost(void *ctx, uint64_t count)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    h->channel->lost += count;
+    hulse_plane_touch(h->channel->session->plane, h->channel);
+}
+
 void hulse_waiting_remove(struct channel *ch, uint32_t index)
 {
     const struct slot *slot = &ch->slot_table[index];

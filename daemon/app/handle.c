@@ -274,6 +274,7 @@ static const struct subscriber_events consumer_events = {.opened = consumer_open
                                                          .failed = handle_failed,
                                                          .settled = hulse_settle_settled,
                                                          .caught_up = hulse_deliver_caught_up,
+                                                         .lost = hulse_deliver_lost,
                                                          .ask_room = ask_room};
 
 bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t bytes)

@@ -167,6 +167,7 @@ struct channel {
     struct inflight *inflight;
     uint32_t entry_free; /* release on read: the first free entry */
     uint64_t stats[HULSE_STAT_COUNT];
+    uint64_t lost; /* by a reader */
 
     /* Touched per visit. */
     uint64_t epoch;        /* of B.armed */
@@ -574,6 +575,7 @@ size_t hulse_metadata_bytes(const struct broker_delivery *d, size_t capacity);
 void hulse_deliver_message(void *ctx, struct broker_delivery *d);
 /* Subscriber event: the app finds it behind what was delivered before. */
 void hulse_deliver_caught_up(void *ctx);
+void hulse_deliver_lost(void *ctx, uint64_t count);
 /* One bounded visit: verdicts, then waiting deliveries; returns the work done. */
 unsigned hulse_deliver_visit(struct plane *p, struct channel *ch);
 /* Tells the subscriber what room there is. */

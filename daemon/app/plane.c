@@ -226,6 +226,8 @@ static void publish_channel(struct plane *p, struct channel *ch)
     } else {
         hulse_deliver_room(ch);
     }
+    /* Relaxed because the release of down_tail orders it before what comes behind the loss. */
+    atomic_store_explicit(&b->lost, ch->lost, memory_order_relaxed);
     if (ch->tx.tail != ch->tx.published) {
         hulse_ring_tx_publish(&ch->tx);
     }

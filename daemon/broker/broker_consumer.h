@@ -92,6 +92,8 @@ struct broker_consumer_events {
      * expired left out. At most once.
      */
     void (*caught_up)(void *ctx);
+    /* A reader passes over `count` messages that are damaged; before what comes behind them. */
+    void (*lost)(void *ctx, uint64_t count);
     /* The topic is terminated and the subscription has acknowledged all of it. At most once. */
     void (*end_of_topic)(void *ctx);
     /* The end of an errand that returned OK. */

@@ -153,10 +153,19 @@ static void broker_caught_up(void *ctx)
     }
 }
 
+static void broker_lost(void *ctx, uint64_t count)
+{
+    struct subscriber *s = ctx;
+    if (s->events->lost != NULL) {
+        s->events->lost(s->ctx, count);
+    }
+}
+
 static const struct broker_consumer_events consumer_events = {.opened = broker_opened,
                                                               .message = broker_message,
                                                               .failed = broker_failed,
                                                               .caught_up = broker_caught_up,
+                                                              .lost = broker_lost,
                                                               .settled = broker_settled};
 
 /* Copies a text to *at, which moves on behind it. */

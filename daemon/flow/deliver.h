@@ -40,6 +40,7 @@ struct subscriber_events {
     void (*settled)(void *ctx, uint64_t call);
     /* broker_consumer.h. NULL: nobody asks. */
     void (*caught_up)(void *ctx);
+    void (*lost)(void *ctx, uint64_t count);
     /* Permits were used up by messages that are not handed out: tell the room again, soon. */
     void (*ask_room)(void *ctx);
 };

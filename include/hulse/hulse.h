@@ -132,6 +132,7 @@ struct hulse_stats {
     uint64_t missed_doorbells; /* must stay 0 */
     uint64_t client_rechecks;  /* wake-ups the library found late; must stay 0 */
     uint64_t bells;            /* doorbell system calls made by this channel */
+    uint64_t lost; /* damaged messages that this reader's daemon has passed over so far */
 };
 
 /* ---- session ------------------------------------------------------------------------------ */

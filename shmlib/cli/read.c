@@ -81,7 +81,15 @@ const struct hulse_cli_command hulse_cli_read = {
         "\n"
         "--timeout ends the command after that time: with 75 when it ended before COUNT messages "
         "or,\n"
-        "without --follow, before the end of the topic, else with 0. --json is --format json.\n",
+        "without --follow, before the end of the topic. --json is --format json.\n"
+        "\n"
+        "Messages that are damaged in the store are passed over. At the end their number is said "
+        "on\n"
+        "standard error and, with --json, in a last line {\"lost\":N}; with -n it may count some\n"
+        "behind the last one printed.\n"
+        "\n"
+        "Exit: 0 all was there; 65 damaged messages were passed over; 69, 74, 75, 77 see `hulse\n"
+        "help`.\n",
     .options = options,
     .first = HULSE_CLI_TOPIC,
     .rest = HULSE_CLI_NOTHING,

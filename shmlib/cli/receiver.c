@@ -229,6 +229,25 @@ static void receive_all(struct hulse_cli_receiver *r, struct hulse_cli_deadline 
     settle(r);
 }
 
+/* What a reader could not be handed: said, and counted. */
+static void tell_lost(struct hulse_cli_receiver *r)
+{
+    struct hulse_stats stats = {.size = sizeof(stats)};
+
+    if (r->subscription != NULL || r->consumer_count == 0 ||
+        hulse_consumer_stats(r->consumers[0], &stats) != HULSE_OK || stats.lost == 0) {
+        return;
+    }
+    r->lost = stats.lost;
+    if (r->json_format) {
+        hulse_cli_out_format(&r->cli->out, "{\"lost\":%" PRIu64 "}\n", r->lost);
+        settle(r);
+    }
+    hulse_cli_error("passed over %" PRIu64
+                    " damaged in the store; the daemon's log and `hulse store check` say more",
+                    r->lost);
+}
+
 static void close_all(struct hulse_cli_receiver *r)
 {
     for (int i = 0; i < r->consumer_count; i++) {
@@ -252,7 +271,7 @@ static int judge_end(const struct hulse_cli_receiver *r)
                         r->received);
         return HULSE_CLI_TIMED_OUT;
     }
-    return HULSE_CLI_OK;
+    return r->lost == 0 ? HULSE_CLI_OK : HULSE_CLI_BAD_DATA;
 }
 
 int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char **topics)
@@ -275,6 +294,7 @@ int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char *
                            topics[0]);
         }
         receive_all(r, until);
+        tell_lost(r);
     }
     close_all(r);
     return failed(r) || hulse_cli_stop_requested() ? r->exit_code : judge_end(r);

@@ -40,6 +40,7 @@ struct hulse_cli_receiver {
     hulse_consumer *consumers[HULSE_CLI_TOPICS_MAX];
     int consumer_count;
     uint64_t received;
+    uint64_t lost; /* a reader's: damaged, passed over */
     struct hulse_cli_printed printed[HULSE_CLI_UNWRITTEN_MAX]; /* not yet acknowledged */
     unsigned printed_count;
     int exit_code; /* of the first failure */

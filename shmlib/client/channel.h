@@ -82,6 +82,7 @@ struct hulse_channel {
     uint64_t failed_seen;                  /* of B.stats, at the last sync */
     uint64_t failed_kept;                  /* of earlier daemons, not yet told */
     uint64_t stats_kept[HULSE_STAT_COUNT]; /* of earlier daemons */
+    uint64_t lost_kept;
     uint64_t bells;
     uint32_t number;
     uint32_t users;

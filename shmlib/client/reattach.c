@@ -87,6 +87,7 @@ static void keep_counters(struct hulse_channel *ch)
     for (unsigned i = 0; i < HULSE_STAT_COUNT; i++) {
         ch->stats_kept[i] += atomic_load_explicit(&ch->bw->stats[i], memory_order_relaxed);
     }
+    ch->lost_kept += atomic_load_explicit(&ch->bw->lost, memory_order_relaxed);
 }
 
 /* False: not yet, or the daemon left nonsense and the session has ended. */

@@ -99,6 +99,8 @@ struct hulse_region_b {
     alignas(128) _Atomic(uint32_t) state;     /* enum hulse_region_state */
     _Atomic(uint64_t) beat_ms;                /* worker heartbeat, CLOCK_MONOTONIC, >= 1/s */
     alignas(128) _Atomic(uint64_t) stats[HULSE_STAT_COUNT];
+    _Atomic(uint64_t)
+        lost; /* damaged messages that a reader passed over; statistics, 0 of an older daemon */
 };
 
 static_assert(offsetof(struct hulse_region_a, up_tail) == 0x000, "ABI 1");
@@ -117,6 +119,7 @@ static_assert(offsetof(struct hulse_region_b, down_want) == 0x108, "ABI 1");
 static_assert(offsetof(struct hulse_region_b, state) == 0x180, "ABI 1");
 static_assert(offsetof(struct hulse_region_b, beat_ms) == 0x188, "ABI 1");
 static_assert(offsetof(struct hulse_region_b, stats) == 0x200, "ABI 1");
+static_assert(offsetof(struct hulse_region_b, lost) == 0x240, "ABI 1");
 static_assert(sizeof(struct hulse_region_a) <= HULSE_CONTROL_BYTES, "ABI 1");
 static_assert(sizeof(struct hulse_region_b) <= HULSE_CONTROL_BYTES, "ABI 1");
 

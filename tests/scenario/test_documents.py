@@ -52,6 +52,22 @@ def test_no_line_of_the_help_is_wider_than_a_terminal():
     assert all(len(line) <= 100 for line in reference().splitlines())
 
 
+def test_what_reliability_calls_its_tests_is_there():
+    text = (ROOT / "docs/reliability.md").read_text()
+    named = re.findall(r"`(?:build/release/tests/)?((?:crash|hostile|scenario|unit)/[\w/.]+)", text)
+    beside = re.findall(r"`(test_\w+)`", text)
+    assert len(named) > 10 and beside
+    there = {path.relative_to(ROOT / "tests").with_suffix("") for path in
+             (ROOT / "tests").rglob("test_*") if path.suffix in (".c", ".py")}
+    for name in named:
+        assert pathlib.Path(name).with_suffix("") in there, name
+    for name in beside:
+        assert name in {path.name for path in there}, name
+    forms = (ROOT / "tests/crash/test_recovery.c").read_text()
+    for form in re.findall(r"--form ([a-z]+)", text):
+        assert f'{{"{form}", ' in forms, form
+
+
 def test_the_snippet_of_the_readme_is_compiled():
     example = (ROOT / "docs/examples/readme.c").read_text()
     lines = re.search(r"/\* README: begin \*/\n(.*?) */\* README: end \*/", example, re.S)[1]

@@ -104,8 +104,38 @@ def test_figures_tell_of_damage(kept, start, tmp_path):
     found = store_figures(daemon)
     assert found["damaged_records"] == 1
     assert found["unreadable_messages"] == 0
-    assert len(ok(run(daemon, "read", TOPIC)).splitlines()) == 499
+    read = run(daemon, "read", TOPIC)
+    assert len(read.stdout.splitlines()) == 499
     assert store_figures(daemon)["unreadable_messages"] >= 1  # each read that meets it
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("at", [0, 250, 499])
+def test_a_reader_hears_what_is_damaged(kept, start, tmp_path, workers, at):
+    """Wherever it lies, and whichever worker has the topic; a whole topic is no news."""
+    kept.kill()
+    segment = min((tmp_path / "data" / "log").iterdir())
+    data = segment.read_bytes()
+    begin = data.index(b"message %d" % at)
+    daemon = start(f"brokers.local.directory={tmp_path / 'data'}", f"workers.count={workers}",
+                   folder=tmp_path / "whole")
+    whole = run(daemon, "read", TOPIC, "--json")
+    assert (whole.returncode, whole.stderr) == (0, b"")
+    assert len(whole.stdout.splitlines()) == 500
+    assert daemon.stop() == 0
+    data = bytearray(segment.read_bytes())
+    data[begin] ^= 1
+    segment.write_bytes(data)
+    daemon = start(f"brokers.local.directory={tmp_path / 'data'}", f"workers.count={workers}",
+                   folder=tmp_path / "damaged")
+    for _ in range(4):
+        read = run(daemon, "read", TOPIC, "--json")
+        assert read.returncode == 65
+        assert read.stderr.startswith(b"hulse: passed over 1 damaged in the store")
+        lines = [json.loads(line) for line in read.stdout.splitlines()]
+        assert [m["payload"] for m in lines[:-1]] == [
+            f"message {n}" for n in range(500) if n != at]
+        assert lines[-1] == {"lost": 1}
 
 
 def test_a_broker_without_a_store_has_no_figures(start):

@@ -420,6 +420,14 @@ void hulse_consumer_caught_up(struct consumer *c)
     }
 }
 
+void hulse_consumer_lost(struct consumer *c, uint64_t count)
+{
+    HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC);
+    if (!c->closed && !c->failed && c->base.events->lost != NULL) {
+        c->base.events->lost(c->base.ctx, count);
+    }
+}
+
 void hulse_consumer_end_of_topic(struct consumer *c)
 {
     HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC);

@@ -163,9 +163,12 @@ void hulse_seat_returned(struct delivery *dl);
 /* All of the terminated topic is acknowledged. The last touch of the seat: its consumer may close. */
 void hulse_seat_tell_end(struct seat *seat);
 void hulse_seat_tell_caught_up(struct seat *seat);
+/* `count` damaged messages were passed over. */
+void hulse_seat_tell_lost(struct seat *seat, uint64_t count);
 /* OP_END_OF_TOPIC came back. */
 void hulse_seat_end_returned(struct seat *seat);
 void hulse_seat_caught_up_returned(struct seat *seat);
+void hulse_seat_lost_returned(struct seat *seat);
 /* A verdict of a persistent subscription was a call of its consumer: it is told when it is stored. */
 void hulse_seat_called(struct seat *seat);
 /* `count` more are final. Its consumer may close. */
@@ -225,6 +228,7 @@ void hulse_consumer_closed(struct consumer *c);
 /* OP_END_OF_TOPIC arrives. */
 void hulse_consumer_end_of_topic(struct consumer *c);
 void hulse_consumer_caught_up(struct consumer *c);
+void hulse_consumer_lost(struct consumer *c, uint64_t count);
 /* `count` more of its calls are final; OP_SETTLED arrives. */
 void hulse_consumer_settled(struct consumer *c, uint32_t count);
 /* Frees it when it is closed and nothing of it is under way any more. */

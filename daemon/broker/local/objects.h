@@ -68,6 +68,7 @@ enum op_kind {
     OP_ENDED,          /* struct notice */
     OP_END_OF_TOPIC,   /* struct seat */
     OP_CAUGHT_UP,      /* struct seat */
+    OP_LOST,           /* struct seat */
     OP_LATER,          /* struct later */
     OP_STORED,         /* struct publication */
     OP_SETTLED,        /* struct seat */
@@ -280,6 +281,10 @@ struct seat {
     struct op caught_up_op;
     bool caught_up_under_way;
     bool told_caught_up;
+    uint64_t lost;      /* passed over, and not told yet */
+    uint64_t lost_told; /* by lost_op */
+    struct op lost_op;
+    bool lost_under_way;
     /* Verdicts of a persistent subscription: given, being stored, stored and to be told elsewhere. */
     uint32_t calls;
     uint32_t calls_storing;

@@ -50,6 +50,11 @@ static void serve_news(struct local_worker *lw, struct op *op)
     case OP_CAUGHT_UP:
         hulse_consumer_caught_up(HULSE_CONTAINER(op, struct seat, caught_up_op)->consumer);
         break;
+    case OP_LOST: {
+        const struct seat *seat = HULSE_CONTAINER(op, struct seat, lost_op);
+        hulse_consumer_lost(seat->consumer, seat->lost_told);
+        break;
+    }
     case OP_LATER:
         hulse_later_arrived(lw, HULSE_CONTAINER(op, struct later, op));
         break;
@@ -152,6 +157,9 @@ static void complete_news(struct local_worker *lw, struct op *op)
         break;
     case OP_CAUGHT_UP:
         hulse_seat_caught_up_returned(HULSE_CONTAINER(op, struct seat, caught_up_op));
+        break;
+    case OP_LOST:
+        hulse_seat_lost_returned(HULSE_CONTAINER(op, struct seat, lost_op));
         break;
     case OP_LATER:
         hulse_later_returned(HULSE_CONTAINER(op, struct later, op));

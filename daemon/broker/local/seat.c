@@ -227,6 +227,27 @@ void hulse_seat_tell_caught_up(struct seat *seat)
     hulse_lane_add(seat->sub->topic->worker, seat->worker, &seat->caught_up_op, OP_CAUGHT_UP);
 }
 
+static void tell_lost(struct seat *seat)
+{
+    seat->lost_under_way = true;
+    seat->lost_told = seat->lost;
+    seat->lost = 0;
+    seat->in_transit += 1;
+    hulse_lane_add(seat->sub->topic->worker, seat->worker, &seat->lost_op, OP_LOST);
+}
+
+void hulse_seat_tell_lost(struct seat *seat, uint64_t count)
+{
+    if (!seat->remote) {
+        hulse_consumer_lost(seat->consumer, count);
+        return;
+    }
+    seat->lost += count;
+    if (!seat->lost_under_way) {
+        tell_lost(seat);
+    }
+}
+
 static void free_closed(struct seat *seat)
 {
     seat->magic = 0;
@@ -288,6 +309,15 @@ void hulse_seat_end_returned(struct seat *seat)
 void hulse_seat_caught_up_returned(struct seat *seat)
 {
     news_returned(seat, &seat->caught_up_under_way);
+}
+
+void hulse_seat_lost_returned(struct seat *seat)
+{
+    const bool more = !seat->closed && seat->lost != 0;
+    news_returned(seat, &seat->lost_under_way);
+    if (more) {
+        tell_lost(seat);
+    }
 }
 
 void hulse_seat_called(struct seat *seat)
@@ -374,6 +404,9 @@ static void give_back_all(struct seat *seat)
     }
     if (recall(seat, &seat->caught_up_op, seat->caught_up_under_way)) {
         seat->caught_up_under_way = false;
+    }
+    if (recall(seat, &seat->lost_op, seat->lost_under_way)) {
+        seat->lost_under_way = false;
     }
     if (recall(seat, &seat->settle_op, seat->settle_under_way)) {
         seat->settle_under_way = false;

@@ -130,6 +130,9 @@ static void say_lost(struct subscription *sub, const struct damage *d, const cha
         return;
     }
     sub->topic->counters.lost += d->messages;
+    if (sub->type == BROKER_READER && sub->seat_count != 0) {
+        hulse_seat_tell_lost(HULSE_CONTAINER(sub->seats.next, struct seat, link), d->messages);
+    }
     HULSE_LOG_ERRORF("subscription.messages_lost",
                      hulse_log_str("topic", sub->topic->name),
                      hulse_log_str("subscription", sub->name),

@@ -474,6 +474,22 @@ static void test_that_a_reader_has_caught_up_comes_in_its_place(void **state)
     close_pair(&p);
 }
 
+/* It is counted before what comes behind it can be seen. */
+static void test_what_a_reader_has_lost_is_counted(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    open_pair(h, &p);
+    assert_int_equal(hand_consumer(&p.app, &p.ch, BROKER_READER, 0, 0), HULSE_OK);
+    _Atomic(uint64_t) *lost = &hulse_region_b(&p.ch.ch->b)->lost;
+    assert_int_equal(atomic_load(lost), 0);
+    h->broker.consumer->events->lost(h->broker.consumer->ctx, 2);
+    h->broker.consumer->events->lost(h->broker.consumer->ctx, 3);
+    hand_settle(h);
+    assert_int_equal(atomic_load(lost), 5);
+    close_pair(&p);
+}
+
 static void test_verdicts_reach_the_broker(void **state)
 {
     struct hand *h = *state;
@@ -546,6 +562,7 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_a_reader_has_nothing_to_say),
         HAND_TEST(test_a_reader_is_told_where_it_begins),
         HAND_TEST(test_that_a_reader_has_caught_up_comes_in_its_place),
+        HAND_TEST(test_what_a_reader_has_lost_is_counted),
         HAND_TEST(test_verdicts_reach_the_broker),
         HAND_TEST(test_what_comes_during_a_flush_is_flushed),
     };

@@ -115,6 +115,14 @@ static void caught_up(void *ctx)
     }
 }
 
+static void lost(void *ctx, uint64_t count)
+{
+    struct faulty_consumer *c = ctx;
+    if (c->base.events->lost != NULL) {
+        c->base.events->lost(c->base.ctx, count);
+    }
+}
+
 static void end_of_topic(void *ctx)
 {
     struct faulty_consumer *c = ctx;
@@ -147,6 +155,7 @@ static const struct broker_consumer_events events = {.opened = opened,
                                                      .failed = failed,
                                                      .settled = settled,
                                                      .caught_up = caught_up,
+                                                     .lost = lost,
                                                      .end_of_topic = end_of_topic,
                                                      .done = done};
 

@@ -30,6 +30,7 @@ struct front {
     struct broker_delivery *ended;
     const struct broker_reach *reach;
     unsigned caught_up;
+    uint64_t lost;
     uint64_t room_in_event; /* asked for again, inside the event */
 };
 
@@ -80,6 +81,11 @@ static void settled(void *ctx, uint64_t call)
     front->settled = call;
 }
 
+static void lost(void *ctx, uint64_t count)
+{
+    ((struct front *)ctx)->lost += count;
+}
+
 static void caught_up(void *ctx)
 {
     ((struct front *)ctx)->caught_up += 1;
@@ -89,7 +95,8 @@ static const struct subscriber_events events = {.opened = opened,
                                                 .message = message,
                                                 .failed = failed,
                                                 .settled = settled,
-                                                .caught_up = caught_up};
+                                                .caught_up = caught_up,
+                                                .lost = lost};
 
 static int setup(void **state)
 {
@@ -175,6 +182,8 @@ static void test_a_reader(void **state)
     assert_int_equal(fake.start.id.ledger, 7);
     assert_int_equal(fake.start.id.entry, 8);
     assert_ptr_equal(front.reach, &fake.reach);
+    fake.consumer.events->lost(fake.consumer.ctx, 3);
+    assert_int_equal(front.lost, 3);
     fake.consumer.events->caught_up(fake.consumer.ctx);
     assert_int_equal(front.caught_up, 1);
     hulse_subscriber_close(&front.subscriber, false);

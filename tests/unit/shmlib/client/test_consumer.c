@@ -8,6 +8,7 @@
 #include "shmlib/ring/tlv.h"
 #include "tests/unit/shmlib/client/check.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 static const struct hulse_delivery_header plain = {
@@ -350,6 +351,15 @@ static void test_a_wait_ends_with_the_message(void **state)
     assert_memory_equal(m.data, "later", 5);
     assert_int_equal(hulse_consumer_stats(c, &stats), HULSE_OK);
     assert_int_equal(stats.client_rechecks, 0);
+    assert_int_equal(stats.size, sizeof(stats));
+    /* Of a program that was built before the last member was there. */
+    stats.size = offsetof(struct hulse_stats, lost);
+    stats.lost = 77;
+    assert_int_equal(hulse_consumer_stats(c, &stats), HULSE_OK);
+    assert_int_equal(stats.lost, 77);
+    assert_int_equal(stats.size, offsetof(struct hulse_stats, lost));
+    stats.size--;
+    assert_int_equal(hulse_consumer_stats(c, &stats), HULSE_INVAL);
 }
 
 static void test_sources_have_the_names_that_were_announced(void **state)

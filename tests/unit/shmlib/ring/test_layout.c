@@ -84,6 +84,7 @@ static void dump_regions(void)
     MEMBER(hulse_region_b, state);
     MEMBER(hulse_region_b, beat_ms);
     MEMBER(hulse_region_b, stats);
+    MEMBER(hulse_region_b, lost);
     SIZE(hulse_region_ident);
     MEMBER(hulse_region_ident, magic);
     MEMBER(hulse_region_ident, abi);
