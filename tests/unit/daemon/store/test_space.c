@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BODY = 10000 };
+enum { BODY = 10000, FILL_STEP = 20, FILL_MAX = 3000 };
 #define PER_SEGMENT UINT64_C(100)
 
 static uint64_t files(const struct bed *bed)
@@ -79,53 +79,75 @@ static void test_segments_are_used_again(void **state)
     hulse_bed_fini(&bed);
 }
 
-/* Is it full for good? A checkpoint may free a segment of control records yet. */
-static bool stays_full(struct bed *bed)
+/* Will there be room though nothing more is acknowledged? `covers`: checkpoints and copies are made. */
+static bool room_is_coming(const struct bed *bed, bool covers)
 {
-    const uint64_t before = bed->done;
+    struct store *s = bed->store;
+    const struct space *sp = &s->space;
 
-    for (unsigned i = 0; i < 100; i++) {
-        if (!figures(bed).full || figures(bed).parked == 0 || bed->done != before) {
-            return false;
+    (void)pthread_mutex_lock(&s->lock);
+    size_t there = sp->used_count + sp->spare_count + (sp->next.fd >= 0 ? 1 : 0);
+    for (size_t i = 0; i < SPACE_RESERVE; i++) {
+        there += sp->reserve[i] ? 1 : 0;
+    }
+    bool coming = sp->preparing || sp->spare_count > 0 || there < sp->files_max ||
+                  hulse_space_may_grow(sp, true);
+    for (size_t i = 0; covers && i + 1 < sp->used_count; i++) {
+        coming = coming || !hulse_state_needs(s->state, sp->used[i]);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    return coming;
+}
+
+/* Is it full for good? Waits as long as that is not yet known. */
+static bool stays_full(struct bed *bed, bool covers)
+{
+    while (figures(bed).full && figures(bed).parked != 0) {
+        if (bed->client.under_way == figures(bed).parked && !room_is_coming(bed, covers)) {
+            return true;
         }
         hulse_bed_turn(bed);
     }
-    return true;
+    return false;
 }
 
 /* Fills the store until messages wait. Returns how many were submitted. */
-static uint64_t fill(struct bed *bed, uint64_t topic, struct bed_request **all, uint64_t max)
+static uint64_t fill_while(struct bed *bed, uint64_t topic, struct bed_request **all, bool covers)
 {
     const uint64_t before = bed->done;
     uint64_t count = 0;
 
-    while (count < max && !stays_full(bed)) {
-        all[count] = hulse_bed_message(bed, topic, count, BODY);
-        count++;
-        if (count % 20 == 0) {
-            hulse_store_flush(&bed->client);
-            while (bed->client.under_way > figures(bed).parked) {
-                hulse_bed_turn(bed);
-            }
+    while (!stays_full(bed, covers)) {
+        assert_true(count + FILL_STEP <= FILL_MAX);
+        for (unsigned i = 0; i < FILL_STEP; i++) {
+            all[count] = hulse_bed_message(bed, topic, count, BODY);
+            count++;
+        }
+        hulse_store_flush(&bed->client);
+        while (bed->client.under_way > figures(bed).parked) {
+            hulse_bed_turn(bed);
         }
     }
-    assert_true(count < max);
     assert_true(bed->done > before);
     return count;
 }
 
+static uint64_t fill(struct bed *bed, uint64_t topic, struct bed_request **all)
+{
+    return fill_while(bed, topic, all, true);
+}
+
 static void test_a_full_store_keeps_messages_and_takes_control_records(void **state)
 {
-    enum { MAX = 3000 };
     struct bed bed;
-    struct bed_request *all[MAX];
+    struct bed_request *all[FILL_MAX];
 
     (void)state;
     begin(&bed, 8);
     const uint64_t topic = hulse_bed_topic(&bed, "t");
     const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
     const uint64_t before = bed.done;
-    const uint64_t count = fill(&bed, topic, all, MAX);
+    const uint64_t count = fill(&bed, topic, all);
     const uint64_t stored = bed.done - before;
 
     /* The reserve is not theirs. */
@@ -188,15 +210,14 @@ static void acknowledge_much(struct bed *bed, uint64_t topic, uint64_t sub)
 /* Acknowledgements alone, more than the whole store: they make their own room, with the store full of messages. */
 static void test_control_records_never_wait_for_messages(void **state)
 {
-    enum { MAX = 3000 };
     struct bed bed;
-    struct bed_request *all[MAX];
+    struct bed_request *all[FILL_MAX];
 
     (void)state;
     begin(&bed, 8);
     const uint64_t topic = hulse_bed_topic(&bed, "t");
     const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
-    const uint64_t count = fill(&bed, topic, all, MAX);
+    const uint64_t count = fill(&bed, topic, all);
     acknowledge_much(&bed, topic, sub);
     assert_true(figures(&bed).parked > 0);
     assert_true(files(&bed) <= 8);
@@ -293,10 +314,9 @@ static void test_a_smaller_store_gives_files_back(void **state)
 /* Fills it and ends it at once: what waited is refused. Returns how many were stored. */
 static uint64_t fill_and_crash(struct bed *bed, uint64_t topic)
 {
-    enum { MAX = 3000 };
-    struct bed_request *all[MAX];
+    struct bed_request *all[FILL_MAX];
     const uint64_t before = bed->done;
-    const uint64_t count = fill(bed, topic, all, MAX);
+    const uint64_t count = fill(bed, topic, all);
     const uint64_t stored = bed->done - before;
 
     hulse_bed_crash(bed);
@@ -335,33 +355,48 @@ static void test_a_smaller_store_that_is_full(void **state)
     hulse_bed_fini(&bed);
 }
 
+static size_t spares(const struct bed *bed)
+{
+    (void)pthread_mutex_lock(&bed->store->lock);
+    const size_t count = bed->store->space.spare_count;
+    (void)pthread_mutex_unlock(&bed->store->lock);
+    return count;
+}
+
+static void take_spares_away(const struct bed *bed)
+{
+    char name[64];
+    char path[256];
+
+    (void)pthread_mutex_lock(&bed->store->lock);
+    for (size_t i = 0; i < bed->store->space.spare_count; i++) {
+        (void)snprintf(name,
+                       sizeof(name),
+                       "log/%010llu.segment",
+                       (unsigned long long)bed->store->space.spare[i]);
+        hulse_bed_file(bed, name, path, sizeof(path));
+        (void)unlink(path);
+    }
+    (void)pthread_mutex_unlock(&bed->store->lock);
+}
+
 /* Somebody has taken away a file that was to be used again: the log goes on in another one. */
 static void test_a_spare_that_was_taken_away(void **state)
 {
     struct bed bed;
-    char name[64];
-    char path[256];
 
     (void)state;
     begin(&bed, 12);
     const uint64_t topic = hulse_bed_topic(&bed, "t");
     const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
     uint64_t next = 0;
-    for (unsigned round = 0; bed.store->space.spare_count < 2 && round < 100; round++) {
+    for (unsigned round = 0; spares(&bed) < 2 && round < 100; round++) {
         hulse_bed_publish(&bed, topic, next, next + PER_SEGMENT, BODY);
         next += PER_SEGMENT;
         assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, next), HULSE_OK);
     }
     hulse_bed_wait_prepared(&bed);
-    const size_t spares = bed.store->space.spare_count;
-    for (size_t i = 0; i < spares; i++) {
-        (void)snprintf(name,
-                       sizeof(name),
-                       "log/%010llu.segment",
-                       (unsigned long long)bed.store->space.spare[i]);
-        hulse_bed_file(&bed, name, path, sizeof(path));
-        (void)unlink(path);
-    }
+    take_spares_away(&bed);
     hulse_bed_publish(&bed, topic, next, next + 4 * PER_SEGMENT, BODY);
     assert_int_equal(hulse_bed_count(&bed, topic, next, next + 4 * PER_SEGMENT), 4 * PER_SEGMENT);
     hulse_bed_stop(&bed);
@@ -403,10 +438,9 @@ static void goes_on_without(const char *name)
     const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
     hulse_bed_file(&bed, name, path, sizeof(path));
     assert_int_equal(mkdir(path, 0700), 0);
-    enum { MAX = 3000 };
-    struct bed_request *all[MAX];
+    struct bed_request *all[FILL_MAX];
     const uint64_t before = bed.done;
-    const uint64_t count = fill(&bed, topic, all, MAX);
+    const uint64_t count = fill_while(&bed, topic, all, false);
     const uint64_t stored = bed.done - before;
     assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, stored), HULSE_OK);
     for (unsigned i = 0; i < 50; i++) {
