@@ -21,6 +21,13 @@ uint32_t hulse_bed_owner(const char *topic, uint32_t workers)
     return (uint32_t)(hulse_topic_hash(topic) % workers);
 }
 
+static void expect_broker(const struct bed *bed, const struct error *err)
+{
+    if (bed->broker == NULL) {
+        fail_msg("no broker: %s", err->text);
+    }
+}
+
 static const struct bed_house local_house = {
     .destroy = hulse_local_destroy, .owner = hulse_bed_owner, .ordered = true};
 
@@ -52,7 +59,7 @@ void hulse_bed_start(struct bed *bed, uint32_t workers, const struct local_param
         hulse_local_params_default(&bed->params);
     }
     bed->broker = hulse_local_create("local", &bed->params, &err);
-    assert_non_null(bed->broker);
+    expect_broker(bed, &err);
     start_workers(bed, workers);
 }
 
@@ -62,7 +69,7 @@ void hulse_bed_start_house(struct bed *bed, const struct bed_house *house)
     memset(bed, 0, sizeof(*bed));
     bed->house = house;
     bed->broker = house->create(&err);
-    assert_non_null(bed->broker);
+    expect_broker(bed, &err);
     start_workers(bed, house->workers);
 }
 
@@ -84,7 +91,7 @@ void hulse_bed_restart(struct bed *bed)
     struct error err = {0};
     stop_workers(bed);
     bed->broker = bed->house->reopen(&bed->broker, &err);
-    assert_non_null(bed->broker);
+    expect_broker(bed, &err);
     start_workers(bed, bed->count);
 }
 
