@@ -189,7 +189,7 @@ static enum group_rc grow(struct store *s, bool message)
     atomic_store_explicit(&s->hurry, may && !entered ? 1 : 0, memory_order_relaxed);
     if (!entered) {
         if (may) {
-            hulse_sleeper_wake(&s->reader_sleep, true);
+            hulse_store_call_reader(s);
         }
         return GROUP_NO_ROOM;
     }
@@ -198,7 +198,7 @@ static enum group_rc grow(struct store *s, bool message)
     w->look_for_space = true;
     const int failed = hulse_appender_enter(&w->end, &seg, BLOCK_BYTES);
     HULSE_ASSERT(failed == 0); /* nothing is read at the beginning of a segment */
-    hulse_sleeper_wake(&s->reader_sleep, true);
+    hulse_store_call_reader(s);
     return GROUP_TAKEN;
 }
 

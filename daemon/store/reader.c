@@ -19,6 +19,19 @@ static void tell(struct store *s)
     hulse_sleeper_wake(&s->writer_sleep, true);
 }
 
+void hulse_store_call_reader(struct store *s)
+{
+    /* SYNC(store.orders) release: what there is to do before its number. */
+    atomic_fetch_add_explicit(&s->orders, 1, memory_order_release);
+    hulse_sleeper_wake(&s->reader_sleep, true);
+}
+
+static uint32_t orders(const struct store *s)
+{
+    /* SYNC(store.orders) acquire: what there is to do. */
+    return atomic_load_explicit(&s->orders, memory_order_acquire);
+}
+
 static bool serve_reads(struct store *s)
 {
     bool any = false;
@@ -44,12 +57,15 @@ static bool is_hurried(const struct store *s)
     return atomic_load_explicit(&s->hurry, memory_order_relaxed) != 0;
 }
 
-/* Sleeps until there is something to do, or `for_ns` are over (0: no limit). */
-static void rest(struct store *s, uint64_t for_ns, bool filling)
+/*
+ * Sleeps until there is something to do, or `for_ns` are over (0: no limit). `seen`: the orders before the last look
+ * for something.
+ */
+static void rest(struct store *s, uint64_t for_ns, uint32_t seen, bool filling)
 {
     hulse_sleeper_prepare(&s->reader_sleep, SLEEPER_SLEEPING);
     if (!cds_wfcq_empty(cds_wfcq_head_cast(&s->reads_head), &s->reads_tail) || stop_asked(s) ||
-        (filling && is_hurried(s))) {
+        orders(s) != seen || (filling && is_hurried(s))) {
         hulse_sleeper_call_off(&s->reader_sleep);
         return;
     }
@@ -90,6 +106,7 @@ static bool go_on(void *ctx, uint64_t took_ns)
     const uint64_t until_ns = hulse_clock_ns() + (FILL_RESTS * took_ns);
 
     for (;;) {
+        const uint32_t seen = orders(s);
         (void)serve_reads(s);
         (void)commit(s);
         if (is_hurried(s) || stop_asked(s)) {
@@ -99,7 +116,7 @@ static bool go_on(void *ctx, uint64_t took_ns)
         if (now_ns >= until_ns) {
             return true;
         }
-        rest(s, until_ns - now_ns, true);
+        rest(s, until_ns - now_ns, seen, true);
     }
 }
 
@@ -167,6 +184,7 @@ void *hulse_store_reader_run(void *store)
 
     (void)hulse_log_thread_attach("store reader");
     for (;;) {
+        const uint32_t seen = orders(s);
         const bool stopping = stop_asked(s);
         bool any = serve_reads(s);
         any = (!stopping && prepare_space(s)) || any;
@@ -177,7 +195,7 @@ void *hulse_store_reader_run(void *store)
         if (stopping) {
             break;
         }
-        rest(s, patience_ns(s), false);
+        rest(s, patience_ns(s), seen, false);
     }
     hulse_log_thread_detach();
     return NULL;

@@ -49,7 +49,7 @@ void hulse_store_checkpoint(struct store *s)
     }
     (void)pthread_mutex_unlock(&s->lock);
     if (made) {
-        hulse_sleeper_wake(&s->reader_sleep, true);
+        hulse_store_call_reader(s);
     }
 }
 

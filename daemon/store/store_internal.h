@@ -125,8 +125,9 @@ struct store {
 
     /* Written by one, read by the other. */
     alignas(64) _Atomic(uint32_t)
-        news;                /* counts what the reader has done that the writer may wait for */
-    _Atomic(uint32_t) hurry; /* the writer waits for the next segment */
+        news;                 /* counts what the reader has done that the writer may wait for */
+    _Atomic(uint32_t) orders; /* counts what the reader may have to do that is in no queue */
+    _Atomic(uint32_t) hurry;  /* the writer waits for the next segment */
     _Atomic(uint32_t) stop_writer;
     _Atomic(uint32_t) stop_reader;
     _Atomic(uint32_t) leaving;  /* nothing waits for room any more */
@@ -156,6 +157,8 @@ bool hulse_store_checkpoint_last(struct store *s);
 
 /* ---- reader.c ---- */
 void *hulse_store_reader_run(void *store);
+/* From any thread, when it is done: the reader may have something to do beyond its queue. */
+void hulse_store_call_reader(struct store *s);
 
 /* ---- client.c: from the writer, the reader, or under the lock when both are gone ---- */
 /* Its place in memory may be gone when it returns; `answered` collects the clients to be told. */

@@ -162,7 +162,7 @@ static bool look_for_space(struct store *s)
         hulse_group_note_full(s, false);
     }
     if (freed > 0 || waiting || uncovered) {
-        hulse_sleeper_wake(&s->reader_sleep, true);
+        hulse_store_call_reader(s);
     }
     return freed > 0;
 }
