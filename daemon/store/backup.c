@@ -294,6 +294,9 @@ static void hold(struct backup *b, bool held)
 {
     if (b->look.running != NULL) {
         b->look.running->space.held = held;
+        if (!held && b->look.running->space.kept) {
+            hulse_store_call_writer(b->look.running);
+        }
     }
 }
 

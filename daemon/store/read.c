@@ -314,7 +314,11 @@ hulse_status hulse_store_serve_read(struct store *s, struct store_read *rd)
     rd->damaged_behind = c.damaged;
     (void)pthread_mutex_lock(&s->lock);
     s->space.reading = 0;
+    const bool kept = s->space.kept;
     (void)pthread_mutex_unlock(&s->lock);
+    if (kept) {
+        hulse_store_call_writer(s);
+    }
     note_failure(s, c.failed);
     /* Relaxed because they are figures. */
     atomic_fetch_add_explicit(&s->reads, 1, memory_order_relaxed);

@@ -11,8 +11,7 @@
 #define RETRY_NS UINT64_C(200000000) /* after the disk refused a segment */
 #define FILL_RESTS 3U /* times as long as a piece of zeros took, so that the log has the disk */
 
-/* The writer may go on with what it waited for. */
-static void tell(struct store *s)
+void hulse_store_call_writer(struct store *s)
 {
     /* SYNC(store.news) release: what was done before its news. */
     atomic_fetch_add_explicit(&s->news, 1, memory_order_release);
@@ -77,7 +76,7 @@ static bool commit(struct store *s)
     if (!hulse_store_commit(s)) {
         return false;
     }
-    tell(s);
+    hulse_store_call_writer(s);
     return true;
 }
 
@@ -163,7 +162,7 @@ static bool prepare_space(struct store *s)
     if (failed != 0 || old == 0) {
         note_failure(s, failed, old != 0);
     }
-    tell(s);
+    hulse_store_call_writer(s);
     return true;
 }
 

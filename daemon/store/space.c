@@ -96,12 +96,16 @@ size_t hulse_space_free(struct space *sp, struct state *state)
     size_t freed = 0;
 
     sp->wait_for = 0;
+    sp->kept = false;
     for (size_t i = 0; i < sp->used_count; i++) {
         const uint64_t number = sp->used[i];
         const uint64_t end = (number + 1) * sp->segment_bytes;
         const bool last = i + 1 == sp->used_count;
-        if (last || sp->held || number == sp->reading || hulse_state_needs(state, number)) {
+        if (last || hulse_state_needs(state, number)) {
             sp->used[kept++] = number;
+        } else if (sp->held || number == sp->reading) {
+            sp->used[kept++] = number;
+            sp->kept = true;
         } else if (end > sp->covered) {
             sp->wait_for = sp->wait_for == 0 ? end : sp->wait_for;
             sp->used[kept++] = number;

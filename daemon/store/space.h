@@ -38,6 +38,7 @@ struct space {
     bool taking;                 /* out of the reserve, for the next segment */
     uint64_t reading;            /* the reader reads it: 0 = none */
     bool held;                   /* a backup copies what is used: nothing becomes spare */
+    bool kept;                   /* one was needed by those two alone: who ends tells the writer */
     uint64_t covered;  /* checkpoint and copy cover the log below; 0: there is no checkpoint */
     uint64_t wait_for; /* one is free when checkpoint and copy cover this; 0: none waits */
 };

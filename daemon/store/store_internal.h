@@ -157,6 +157,8 @@ bool hulse_store_checkpoint_last(struct store *s);
 
 /* ---- reader.c ---- */
 void *hulse_store_reader_run(void *store);
+/* The writer looks for space again. From any thread. */
+void hulse_store_call_writer(struct store *s);
 /* From any thread, when it is done: the reader may have something to do beyond its queue. */
 void hulse_store_call_reader(struct store *s);
 

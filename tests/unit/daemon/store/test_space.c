@@ -4,6 +4,7 @@
  *         messages waiting in order and goes on storing control records; what is acknowledged makes room.
  * Method: stores of eight to twelve segments of 1 MiB, filled many times over.
  */
+#include "daemon/store/look.h"
 #include "daemon/store/segment.h"
 #include "daemon/store/space.h"
 #include "daemon/store/store_internal.h"
@@ -457,6 +458,78 @@ static void goes_on_without(const char *name)
     hulse_bed_fini(&bed);
 }
 
+static bool is_kept(struct store *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    const bool kept = s->space.kept;
+    (void)pthread_mutex_unlock(&s->lock);
+    return kept;
+}
+
+/* A full store in which one segment could be used again, but for a backup or a read. */
+static uint64_t fill_and_keep(struct bed *bed, struct bed_request **all, bool backup)
+{
+    struct store *s = NULL;
+
+    begin(bed, 8);
+    s = bed->store;
+    const uint64_t topic = hulse_bed_topic(bed, "t");
+    const uint64_t sub = hulse_bed_subscription(bed, topic, "s", 0);
+    const uint64_t count = fill(bed, topic, all);
+    (void)pthread_mutex_lock(&s->lock);
+    s->space.held = backup;
+    s->space.reading = backup ? 0 : s->space.used[0];
+    (void)pthread_mutex_unlock(&s->lock);
+    assert_int_equal(hulse_bed_ack(bed, topic, sub, 0, PER_SEGMENT * 3 / 2), HULSE_OK);
+    while (!is_kept(s)) {
+        hulse_bed_turn(bed);
+    }
+    assert_true(bed->client.under_way > 0);
+    return count;
+}
+
+/* Nothing else may come that would have the writer look again. */
+static void expect_room(struct bed *bed, struct bed_request **all, uint64_t count)
+{
+    hulse_bed_wait(bed, bed->done + bed->client.under_way);
+    hulse_bed_stop(bed);
+    for (uint64_t i = 0; i < count; i++) {
+        assert_int_equal(all[i]->rq.status, HULSE_OK);
+        hulse_bed_request_free(all[i]);
+    }
+    hulse_bed_fini(bed);
+}
+
+static void test_the_end_of_a_backup_makes_room(void **state)
+{
+    struct bed bed;
+    struct bed copy;
+    struct store_backup b;
+    struct error err = {0};
+    struct bed_request *all[FILL_MAX];
+
+    (void)state;
+    const uint64_t count = fill_and_keep(&bed, all, true);
+    hulse_bed_init(&copy);
+    assert_int_equal(hulse_store_backup_running(bed.store, copy.path, NULL, &b, &err), HULSE_OK);
+    expect_room(&bed, all, count);
+    hulse_bed_fini(&copy);
+}
+
+static void test_the_end_of_a_read_makes_room(void **state)
+{
+    struct bed bed;
+    struct store_read rd;
+    struct bed_request *all[FILL_MAX];
+
+    (void)state;
+    const uint64_t count = fill_and_keep(&bed, all, false);
+    const uint64_t last = count - figures(&bed).parked - 1;
+    hulse_bed_read(&bed, &rd, all[last]->rq.topic, last, last + 1);
+    hulse_store_read_free(&rd);
+    expect_room(&bed, all, count);
+}
+
 static void test_a_failed_copy_is_made_again(void **state)
 {
     (void)state;
@@ -478,6 +551,8 @@ int main(void)
         cmocka_unit_test(test_a_raw_segment_is_left_for_a_filled_one),
         cmocka_unit_test(test_the_largest_message),
         cmocka_unit_test(test_a_full_store_without_its_copy_goes_on),
+        cmocka_unit_test(test_the_end_of_a_backup_makes_room),
+        cmocka_unit_test(test_the_end_of_a_read_makes_room),
         cmocka_unit_test(test_a_failed_copy_is_made_again),
         cmocka_unit_test(test_a_failed_commit_is_made_again),
         cmocka_unit_test(test_a_smaller_store_gives_files_back),
