@@ -19,9 +19,9 @@ ca.pem and other.pem, two authorities; server.pem, signed by the first for local
   /noise         bytes that are not HTTP
   /peer          common name of the client's certificate
   /oidc/N/...    discovery document of an issuer; 1: none, 2: no endpoint, 3: one without TLS
-  /token/N       a token: what was posted, for an hour; 4: another one each time, for 3 s;
-                 5: refused; 6: no token; 7: not JSON; 8: of another type; 9: no life; 10: slow;
-                 11: refused with what was posted; 12: the same one each time, for 3 s
+  /token/N       a token: what was posted, for an hour; 5: refused; 6: no token; 7: not JSON;
+                 8: of another type; 9: no life; 10: slow; 11: refused with what was posted;
+                 1000 + S: another one each time, for S seconds; 2000 + S: the same one each time
 """
 
 import http.server
@@ -124,8 +124,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         answer = {"access_token": body, "token_type": "Bearer", "expires_in": 3600}
         if self.headers["Content-Type"] != "application/x-www-form-urlencoded":
             self.json({"error": "invalid_request"}, 400)
-        elif kind == 4:
-            self.json(answer | {"access_token": f"token-{time.monotonic_ns()}", "expires_in": 3})
         elif kind == 5:
             self.json({"error": "invalid_client", "error_description": body}, 401)
         elif kind == 6:
@@ -140,8 +138,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             ENDED.wait()
         elif kind == 11:
             self.json({"error": body}, 400)
-        elif kind == 12:
-            self.json({"access_token": "the-same", "expires_in": 3})
+        elif kind >= 2000:
+            self.json({"access_token": "the-same", "expires_in": kind - 2000})
+        elif kind >= 1000:
+            self.json(answer | {"access_token": f"token-{time.monotonic_ns()}",
+                                "expires_in": kind - 1000})
         else:
             self.json(answer)
 
