@@ -22,6 +22,31 @@ JOBS = str(os.cpu_count() or 1)
 COVERAGE_MIN = 80
 OUTPUT_TAIL = 40
 
+# What of a failed test's output stands below its name in the summary; else its last lines.
+TELLING = re.compile(
+    r"\berror:|^\[  (ERROR   |  LINE  |FAILED  )\]|ERROR: \w+Sanitizer|WARNING: ThreadSanitizer"
+    r"|^SUMMARY: |runtime error:|[Aa]ssertion .*failed|^LEAK: |^E   |^FAIL")
+WATCHDOG = "watchdog: "
+TELLING_LINES = 6
+TELLING_BYTES = 200
+TELLING_ELSE = 5
+
+
+def telling(output):
+    """The few lines of a failed test's output that say most."""
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+    chosen = []
+    for at, line in enumerate(lines):
+        if line.startswith(WATCHDOG):
+            # Which test it was in, and what it was about.
+            chosen += [begun for begun in lines[:at] if begun.startswith("[ RUN")][-1:]
+            chosen += lines[at:at + TELLING_LINES]
+        elif TELLING.search(line):
+            chosen.append(line)
+    return [line.strip()[:TELLING_BYTES]
+            for line in chosen[:TELLING_LINES] or lines[-TELLING_ELSE:]]
+
+
 # preset: what of it runs. Without `ctest` it is only built.
 #   without: labels, and without_names: a pattern, that make no sense there
 PRESETS = {
@@ -48,8 +73,8 @@ class Results:
         self.times = []
         self.stop_first = stop_first
 
-    def fail(self, name, why=""):
-        self.failed.append((name, why))
+    def fail(self, name, why="", output=""):
+        self.failed.append((name, why, telling(output)))
         if self.stop_first:
             raise Stop
 
@@ -62,8 +87,10 @@ class Results:
             print(f"{seconds:7.1f} s  {what}")
         for name, why in self.skipped:
             print(f"SKIPPED {name}: {why}")
-        for name, why in self.failed:
+        for name, why, lines in self.failed:
             print(f"FAILED  {name}" + (f": {why}" if why else ""))
+            for line in lines:
+                print(f"            {line}")
         print(f"{self.passed} passed, {len(self.failed)} failed, {len(self.skipped)} skipped",
               flush=True)
 
@@ -177,7 +204,9 @@ class Runner:
                 self.skipped_case(name, skipped, output)
             elif failure is not None or case.get("status") == "fail":
                 why = failure.get("message", "") if failure is not None else ""
-                self.results.fail(name, why.splitlines()[0][:200] if why else "")
+                text = failure.text or "" if failure is not None else ""
+                self.results.fail(name, why.splitlines()[0][:200] if why else "",
+                                  text + "\n" + output)
             else:
                 self.results.passed += 1
 
@@ -355,9 +384,9 @@ def main():
         interrupted = True
     results = runner.results
     if interrupted:
-        results.failed.append(("interrupted", ""))
+        results.failed.append(("interrupted", "", []))
     elif not results.passed and not results.failed and not results.skipped:
-        results.failed.append(("no test matches", ""))
+        results.failed.append(("no test matches", "", []))
     results.print()
     sys.exit(1 if results.failed else 0)
 
