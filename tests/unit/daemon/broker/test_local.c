@@ -4,11 +4,16 @@
  * Method: each test runs three times: everything on one worker; topic, publisher and consumer on
  *         three; publisher and consumer together, away from the topic.
  */
+#include "daemon/core/clock.h"
 #include "tests/unit/daemon/broker/bed.h"
 #include "tests/unit/daemon/broker/bed_pub.h"
 #include "tests/unit/daemon/broker/bed_sub.h"
 
 #include <string.h>
+#include <time.h>
+
+enum { DELAY_MS = 50, TICK_MS = 10 };
+#define NS_PER_MS UINT64_C(1000000)
 
 struct layout {
     uint32_t workers;
@@ -260,11 +265,15 @@ static void nack(void)
     hulse_pub_wait(&pub);
     hulse_sub_wait(&sub, 3);
     hulse_sub_nack(&sub, 2, 0);
-    hulse_sub_nack(&sub, 0, 30);
     hulse_sub_give_back(&sub, 1);
-    hulse_sub_permit(&sub, 6);
+    hulse_sub_permit(&sub, 5);
+    hulse_sub_wait(&sub, 8);
+    const uint64_t begun_ns = hulse_clock_ns();
+    hulse_sub_nack(&sub, 0, DELAY_MS);
+    hulse_sub_permit(&sub, 1);
     hulse_sub_wait(&sub, 9);
     /* Redelivery first, lowest position first; the delayed one when its time has come. */
+    assert_true(hulse_clock_ns() - begun_ns >= (DELAY_MS - TICK_MS) * NS_PER_MS);
     static const uint64_t entries[] = {1, 2, 3, 4, 5, 0};
     static const uint32_t redelivery[] = {0, 1, 0, 0, 0, 1};
     for (uint32_t i = 0; i < 6; i++) {
@@ -288,6 +297,13 @@ static void test_nack_delay_and_give_back(void **state)
     FOR_LAYOUTS(nack)
 }
 
+/* Each has come to one or the other. */
+static void wait_for_both(struct bed_sub subs[2], uint32_t count)
+{
+    while (hulse_sub_count(&subs[0]) + hulse_sub_count(&subs[1]) < count) {
+    }
+}
+
 static void elsewhere(void)
 {
     struct bed_pub pub = {.id = 0};
@@ -302,10 +318,10 @@ static void elsewhere(void)
     hulse_sub_permit(&subs[1], 9);
     do {
         hulse_pub_send(&pub, 1, 8);
-        hulse_pub_wait(&pub);
+        wait_for_both(subs, pub.sent);
     } while (hulse_sub_count(&subs[1]) == 0);
+    hulse_pub_wait(&pub);
     /* Whoever had the message before the last is next in line, and gives it back. */
-    hulse_sub_wait(&subs[0], pub.sent - 1);
     const uint32_t before = hulse_sub_count(&subs[1]);
     hulse_sub_give_back(&subs[0], hulse_sub_count(&subs[0]) - 1);
     hulse_sub_wait(&subs[1], before + 1);
@@ -364,12 +380,12 @@ static void cumulative_again(void)
     hulse_sub_permit(&sub, 10);
     hulse_pub_send(&pub, 10, 8);
     hulse_sub_wait(&sub, 10);
-    hulse_sub_nack(&sub, 0, 50);
     hulse_sub_nack(&sub, 6, 0);
     hulse_sub_nack(&sub, 7, 0);
-    hulse_sub_permit(&sub, 10);
+    hulse_sub_permit(&sub, 2);
     hulse_sub_wait(&sub, 12);
     assert_int_equal(sub.messages[11].entry, 7);
+    hulse_sub_nack(&sub, 0, DELAY_MS); /* when it is due there is no permit for it */
     for (uint32_t i = 1; i < 6; i++) {
         hulse_sub_ack(&sub, i);
     }
@@ -378,7 +394,13 @@ static void cumulative_again(void)
     assert_int_equal(sub.ended, 2);
     assert_int_equal(sub.held, 2);
     expect(8, 0, 2);
-    assert_int_equal(hulse_sub_count(&sub), 12); /* 0 came due and was not delivered again */
+    const struct timespec delay = {.tv_nsec = (long)((DELAY_MS + TICK_MS) * NS_PER_MS)};
+    (void)nanosleep(&delay, NULL);
+    hulse_sub_permit(&sub, 8);
+    hulse_pub_send(&pub, 1, 8);
+    hulse_sub_wait(&sub, 13);
+    assert_int_equal(sub.messages[12].entry, 10); /* 0 came due and was not delivered again */
+    assert_int_equal(hulse_sub_count(&sub), 13);
     hulse_sub_close(&sub, true);
     hulse_pub_wait(&pub);
     hulse_pub_close(&pub);
