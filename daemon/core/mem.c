@@ -31,6 +31,7 @@ static const char *const purpose_names[HULSE_MEM_PURPOSES] = {
     [HULSE_MEM_HTTP] = "http",
     [HULSE_MEM_LOG] = "log",
     [HULSE_MEM_STORE] = "store",
+    [HULSE_MEM_BROKER] = "broker",
 };
 
 void hulse_mem_init(size_t cap_bytes)

@@ -26,6 +26,7 @@ enum mem_purpose {
     HULSE_MEM_HTTP,        /* answers to requests of the daemon's own */
     HULSE_MEM_LOG,         /* log rings */
     HULSE_MEM_STORE,       /* what a store knows of its topics, cursors and handles */
+    HULSE_MEM_BROKER,      /* what is said to brokers and heard from them */
     HULSE_MEM_PURPOSES
 };
 

@@ -6,9 +6,6 @@
 
 #include "daemon/store/bytes.h"
 
-#include <isa-l.h>
-#include <limits.h>
-
 enum {
     OFF_CRC = 0,
     OFF_LENGTH = 4,
@@ -26,13 +23,6 @@ enum {
     OFF_RESERVED = 76
 };
 static_assert(OFF_RESERVED + 4 == FRAME_HEADER_BYTES, "the header's layout");
-static_assert(STORE_BODY_MAX < INT_MAX, "ISA-L counts in int");
-
-uint32_t hulse_crc32c(uint32_t crc, const void *bytes, size_t count)
-{
-    /* ISA-L does not write to it. */
-    return crc32_iscsi((unsigned char *)(uintptr_t)bytes, (int)count, crc);
-}
 
 uint32_t hulse_frame_encode(const struct frame *f, uint32_t seed, uint8_t out[FRAME_HEADER_BYTES])
 {

@@ -13,6 +13,7 @@
 #ifndef HULSE_STORE_FRAME_H
 #define HULSE_STORE_FRAME_H
 
+#include "daemon/core/crc32c.h"
 #include "daemon/store/store_request.h"
 
 #include <stdbool.h>
@@ -53,9 +54,6 @@ struct frame {
     uint16_t flags;
     const uint8_t *body; /* contiguous; length - FRAME_HEADER_BYTES */
 };
-
-/* CRC32C without the inversions at both ends, which make no difference to what it finds. */
-uint32_t hulse_crc32c(uint32_t crc, const void *bytes, size_t count);
 
 /* What the checksums of a frame begin with that is at `offset` of a segment. */
 static inline uint32_t hulse_frame_seed(uint32_t salt, uint32_t offset)

@@ -2,9 +2,9 @@
 #include "daemon/store/value.h"
 
 #include "daemon/core/assert.h"
+#include "daemon/core/crc32c.h"
 #include "daemon/store/bytes.h"
 
-#include <isa-l/crc.h>
 #include <string.h>
 
 enum { HANDLE_BYTES = 16, META_KEY = 1 };
@@ -50,27 +50,12 @@ uint64_t hulse_value_key_second(const struct value_key *key)
     return key->bytes >= 16 ? hulse_get64_big(key->data + 8) : 0;
 }
 
-/* ISA-L takes an int: in pieces. */
-static uint32_t crc_of(const uint8_t *data, size_t bytes, uint32_t crc)
-{
-    enum { PIECE = 1 << 30 };
-
-    while (bytes > 0) {
-        const size_t piece = bytes < PIECE ? bytes : PIECE;
-        /* It only reads; its prototype has forgotten to say so. */
-        crc = crc32_iscsi((unsigned char *)(uintptr_t)data, (int)piece, crc);
-        data += piece;
-        bytes -= piece;
-    }
-    return crc;
-}
-
 static uint32_t check_of(const struct value_key *key, const uint8_t *value, size_t bytes)
 {
-    uint32_t crc = crc_of(&key->table, 1, UINT32_MAX);
+    uint32_t crc = hulse_crc32c(UINT32_MAX, &key->table, 1);
 
-    crc = crc_of(key->data, key->bytes, crc);
-    return crc_of(value + 4, bytes - 4, crc);
+    crc = hulse_crc32c(crc, key->data, key->bytes);
+    return hulse_crc32c(crc, value + 4, bytes - 4);
 }
 
 void hulse_value_seal(const struct value_key *key, uint8_t *value, size_t bytes)
