@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * draft - metadata that are to be written; see metadata.h. Fields are in the order of their numbers.
+ */
+#include "daemon/broker/pulsar/wire/field.h"
+#include "daemon/broker/pulsar/wire/metadata.h"
+#include "daemon/core/assert.h"
+
+enum { TAG_BYTES_MAX = 2, SPAN_OVERHEAD_MAX = TAG_BYTES_MAX + 5, NUMBERS = 15, SPANS = 5 };
+
+void hulse_wire_draft_record(struct wire_draft *d, const struct broker_record *r)
+{
+    const struct broker_meta *meta = r->meta;
+
+    d->uncompressed_bytes = r->payload.bytes;
+    d->has_uncompressed_bytes = true;
+    if (meta == NULL) {
+        return;
+    }
+    d->properties = meta->properties;
+    d->key = meta->key;
+    d->key_form = hulse_wire_key_form(meta->has_key, meta->key);
+    d->ordering_key = meta->ordering_key;
+    d->has_ordering_key = meta->has_ordering_key;
+    d->event_time_ms = meta->event_time_ms;
+    d->null_value = meta->tombstone;
+}
+
+uint64_t hulse_wire_draft_room(const struct wire_draft *d)
+{
+    const uint64_t fixed = (uint64_t)NUMBERS * (TAG_BYTES_MAX + WIRE_VARINT_BYTES_MAX) +
+                           (uint64_t)SPANS * SPAN_OVERHEAD_MAX;
+
+    return fixed + d->producer_name.bytes + hulse_wire_properties_room(d->properties) +
+           hulse_wire_key_bytes(d->key_form, d->key) + d->ordering_key.bytes +
+           d->schema_version.bytes + d->uuid.bytes;
+}
+
+static uint8_t *put_chunk(uint8_t *at, const struct wire_draft *d)
+{
+    HULSE_ASSERT(d->chunk >= 0 && d->chunk < d->chunk_count && d->chunked_bytes >= 0);
+
+    at = hulse_wire_put_span(at, WIRE_META_UUID, d->uuid);
+    at = hulse_wire_put_number(at, WIRE_META_CHUNKS, (uint32_t)d->chunk_count);
+    at = hulse_wire_put_number(at, WIRE_META_CHUNKED_BYTES, (uint32_t)d->chunked_bytes);
+    return hulse_wire_put_number(at, WIRE_META_CHUNK, (uint32_t)d->chunk);
+}
+
+static uint8_t *put_unless_zero(uint8_t *at, uint32_t number, uint64_t n)
+{
+    return n == 0 ? at : hulse_wire_put_number(at, number, n);
+}
+
+uint8_t *hulse_wire_draft_put(uint8_t *at, const struct wire_draft *d)
+{
+    HULSE_ASSERT(d->compression >= 0 && d->deliver_at_ms >= 0);
+    HULSE_ASSERT(d->batch_count == 0 || (d->deliver_at_ms == 0 && d->chunk_count == 0));
+
+    at = hulse_wire_put_span(at, WIRE_META_PRODUCER, d->producer_name);
+    at = hulse_wire_put_number(at, WIRE_META_SEQUENCE, d->sequence_id);
+    at = hulse_wire_put_number(at, WIRE_META_PUBLISH_TIME, d->publish_time_ms);
+    at = hulse_wire_properties_put(at, WIRE_META_PROPERTIES, d->properties);
+    at = hulse_wire_key_put(at, WIRE_META_KEY, d->key_form, d->key);
+    at = put_unless_zero(at, WIRE_META_COMPRESSION, (uint32_t)d->compression);
+    if (d->has_uncompressed_bytes) {
+        at = hulse_wire_put_number(at, WIRE_META_UNCOMPRESSED, d->uncompressed_bytes);
+    }
+    at = put_unless_zero(at, WIRE_META_BATCH, d->batch_count);
+    at = put_unless_zero(at, WIRE_META_EVENT_TIME, d->event_time_ms);
+    if (d->schema_version.bytes > 0) {
+        at = hulse_wire_put_span(at, WIRE_META_SCHEMA_VERSION, d->schema_version);
+    }
+    at = put_unless_zero(at, WIRE_META_KEY_BASE64, hulse_wire_key_is_base64(d->key_form));
+    if (d->has_ordering_key) {
+        at = hulse_wire_put_span(at, WIRE_META_ORDERING_KEY, d->ordering_key);
+    }
+    at = put_unless_zero(at, WIRE_META_DELIVER_AT, (uint64_t)d->deliver_at_ms);
+    if (d->batch_count > 0) {
+        at = hulse_wire_put_number(at, WIRE_META_HIGHEST_SEQUENCE, d->highest_sequence_id);
+    }
+    at = put_unless_zero(at, WIRE_META_NULL_VALUE, d->null_value);
+    return d->chunk_count > 0 ? put_chunk(at, d) : at;
+}
