@@ -17,7 +17,7 @@
 
 /*
  * What one command may take, for hulse_wire_arena_init(). A list of 50,000 topics of 80 bytes in a frame of
- * 4 MiB takes 13 MiB.
+ * 4 MiB takes 8 MiB.
  */
 #define WIRE_COMMAND_MEMORY_MAX (32U << 20U)
 
