@@ -20,13 +20,12 @@ struct wire_message_id {
     int32_t batch;     /* -1: not in a batch */
 };
 
+/* Initialisers. */
 #define WIRE_ID_EARLIEST                                                                           \
-    (struct wire_message_id)                                                                       \
     {                                                                                              \
         .ledger = -1, .entry = -1, .partition = -1, .batch = -1                                    \
     }
 #define WIRE_ID_LATEST                                                                             \
-    (struct wire_message_id)                                                                       \
     {                                                                                              \
         .ledger = INT64_MAX, .entry = INT64_MAX, .partition = -1, .batch = -1                      \
     }
