@@ -14,7 +14,8 @@ static const struct broker_meta no_meta = {.partition = -1};
 
 void hulse_wire_batch_begin(struct wire_batch *b, uint8_t *buffer, uint32_t room)
 {
-    *b = (struct wire_batch){.data = buffer, .room = room};
+    *b = (struct wire_batch){.room = room};
+    b->data = buffer;
 }
 
 static uint64_t

@@ -28,7 +28,7 @@ static unsigned nibble(char c)
     return (unsigned)(at - digits);
 }
 
-struct golden_bytes golden_hex(const char *hex)
+struct golden_bytes hulse_golden_hex(const char *hex)
 {
     const size_t digits = strlen(hex);
     struct golden_bytes out = {.data = malloc(digits / 2 + 1), .bytes = digits / 2};
@@ -62,14 +62,14 @@ static void take_line(struct golden *g, const char *key, const char *value)
         g->single[g->singles++] = copy(value);
     } else if (strcmp(key, "payload") == 0) {
         need(g->payloads < GOLDEN_MESSAGES_MAX, "too many messages");
-        g->payload[g->payloads++] = golden_hex(value);
+        g->payload[g->payloads++] = hulse_golden_hex(value);
     } else {
         need(strcmp(key, "bytes") == 0, "an unknown line");
-        g->frame = golden_hex(value);
+        g->frame = hulse_golden_hex(value);
     }
 }
 
-void golden_load(struct golden *out)
+void hulse_golden_load(struct golden *out)
 {
     const char *root = getenv("HULSE_SOURCE_DIR");
     char path[4096];
@@ -103,7 +103,7 @@ void golden_load(struct golden *out)
     (void)fclose(file);
 }
 
-void golden_free(struct golden *g)
+void hulse_golden_free(struct golden *g)
 {
     for (size_t i = 0; i < GOLDEN_FRAMES; i++) {
         free(g[i].name);

@@ -31,8 +31,8 @@ struct golden {
 };
 
 /* All of them, in the order of the file; aborts when the file is not as it should be. */
-void golden_load(struct golden *out);
-void golden_free(struct golden *g);
-struct golden_bytes golden_hex(const char *hex);
+void hulse_golden_load(struct golden *out);
+void hulse_golden_free(struct golden *g);
+struct golden_bytes hulse_golden_hex(const char *hex);
 
 #endif

@@ -59,7 +59,7 @@ put_span(struct writer *w, unsigned field, const char *name, struct broker_span 
 {
     if (hulse_wire_has(w->has, field)) {
         const size_t bytes = text ? strnlen((const char *)s.data, s.bytes) : s.bytes;
-        char *escaped = text_of_bytes(s.data, bytes);
+        char *escaped = hulse_text_of_bytes(s.data, bytes);
         put(w, "%s: \"%s\"", name, escaped);
         free(escaped);
     }
@@ -70,10 +70,10 @@ static void put_properties(struct writer *w, struct wire_properties p)
     struct wire_property one;
 
     while (hulse_wire_properties_next(&p, &one)) {
-        char *name =
-            text_of_bytes(one.name.data, strnlen((const char *)one.name.data, one.name.bytes));
-        char *value =
-            text_of_bytes(one.value.data, strnlen((const char *)one.value.data, one.value.bytes));
+        char *name = hulse_text_of_bytes(one.name.data,
+                                         strnlen((const char *)one.name.data, one.name.bytes));
+        char *value = hulse_text_of_bytes(one.value.data,
+                                          strnlen((const char *)one.value.data, one.value.bytes));
         put(w, "properties { key: \"%s\" value: \"%s\" }", name, value);
         free(name);
         free(value);
@@ -94,7 +94,7 @@ static void put_compression(struct writer *w, int32_t type)
     }
 }
 
-char *meta_text(const struct wire_metadata *m)
+char *hulse_meta_text(const struct wire_metadata *m)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -134,7 +134,7 @@ char *meta_text(const struct wire_metadata *m)
     return text;
 }
 
-char *single_text(const struct wire_single *m)
+char *hulse_single_text(const struct wire_single *m)
 {
     char *text = NULL;
     size_t bytes = 0;

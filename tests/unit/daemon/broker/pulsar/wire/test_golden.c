@@ -50,7 +50,7 @@ check_payload(const struct golden *g, const struct wire_metadata *meta, struct b
     for (size_t i = 0; i < g->singles; i++) {
         assert_int_equal(hulse_wire_batch_next(&batch, &message, &why), WIRE_BATCH_OK);
         assert_int_equal(message.index, i);
-        assert_text(single_text(&message.meta), g->single[i]);
+        assert_text(hulse_single_text(&message.meta), g->single[i]);
         assert_span(message.payload, g->payload[i]);
     }
     assert_int_equal(hulse_wire_batch_next(&batch, &message, &why), WIRE_BATCH_END);
@@ -69,11 +69,11 @@ static void check_message(const struct golden *g, struct broker_span rest)
         Pulsar__BrokerEntryMetadata *entry =
             pulsar__broker_entry_metadata__unpack(NULL, message.entry.bytes, message.entry.data);
         assert_non_null(entry);
-        assert_text(text_of(&entry->base), g->entry);
+        assert_text(hulse_text_of(&entry->base), g->entry);
         pulsar__broker_entry_metadata__free_unpacked(entry, NULL);
     }
     assert_true(hulse_wire_metadata_read(message.metadata, &meta, &why));
-    assert_text(meta_text(&meta), g->meta);
+    assert_text(hulse_meta_text(&meta), g->meta);
     if (meta.compression == PULSAR__COMPRESSION_TYPE__NONE) {
         check_payload(g, &meta, message.payload);
         return;
@@ -97,8 +97,9 @@ static void check_command(const struct golden *g, const Pulsar__BaseCommand *c)
     assert_int_equal(c->type, value->value);
     const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(
         &pulsar__base_command__descriptor, (unsigned)c->type);
-    assert_text(text_of(*(ProtobufCMessage *const *)(const void *)((const uint8_t *)c + f->offset)),
-                g->command);
+    assert_text(
+        hulse_text_of(*(ProtobufCMessage *const *)(const void *)((const uint8_t *)c + f->offset)),
+        g->command);
 }
 
 static void test_every_frame_of_a_broker_is_read_to_the_last_value(void **state)
@@ -163,7 +164,7 @@ static void assert_sent(const struct wire_send *send,
                         struct broker_span payload,
                         const char *hex)
 {
-    const struct golden_bytes expected = golden_hex(hex);
+    const struct golden_bytes expected = hulse_golden_hex(hex);
     uint8_t out[512];
     struct wire_send_head head;
 
@@ -232,7 +233,7 @@ static void test_a_batch_is_sent_as_a_broker_took_it(void **state)
 
 static void assert_written(const Pulsar__BaseCommand *c, const char *hex)
 {
-    const struct golden_bytes expected = golden_hex(hex);
+    const struct golden_bytes expected = hulse_golden_hex(hex);
     uint8_t out[128];
 
     assert_int_equal(hulse_wire_command_write(c, out, expected.bytes - 1), 0);
@@ -285,7 +286,7 @@ static void test_commands_are_sent_as_a_broker_took_them(void **state)
 static int begin(void **state)
 {
     (void)state;
-    golden_load(frames);
+    hulse_golden_load(frames);
     hulse_wire_arena_init(&arena, WIRE_COMMAND_MEMORY_MAX);
     contexts = hulse_wire_contexts_create();
     return contexts == NULL;
@@ -296,7 +297,7 @@ static int end(void **state)
     (void)state;
     hulse_wire_contexts_destroy(&contexts);
     hulse_wire_arena_fini(&arena);
-    golden_free(frames);
+    hulse_golden_free(frames);
     return 0;
 }
 

@@ -37,7 +37,7 @@ static char *read_text(const uint8_t *data, size_t bytes, bool single, bool *enc
     const bool good =
         single ? hulse_wire_single_read(in, &one, &why) : hulse_wire_metadata_read(in, &meta, &why);
     if (good) {
-        text = single ? single_text(&one) : meta_text(&meta);
+        text = single ? hulse_single_text(&one) : hulse_meta_text(&meta);
     } else {
         assert_non_null(why);
     }
@@ -62,7 +62,7 @@ static char *oracle(const uint8_t *data, size_t bytes, bool single)
     if (single) {
         Pulsar__SingleMessageMetadata *m =
             pulsar__single_message_metadata__unpack(NULL, bytes, data);
-        text = m == NULL ? NULL : text_of(&m->base);
+        text = m == NULL ? NULL : hulse_text_of(&m->base);
         if (m != NULL) {
             pulsar__single_message_metadata__free_unpacked(m, NULL);
         }
@@ -72,7 +72,7 @@ static char *oracle(const uint8_t *data, size_t bytes, bool single)
     if (m != NULL) {
         Pulsar__MessageMetadata seen = *m;
         strip(&seen);
-        text = text_of(&seen.base);
+        text = hulse_text_of(&seen.base);
         pulsar__message_metadata__free_unpacked(m, NULL);
     }
     return text;
@@ -102,7 +102,7 @@ static size_t random_metadata(uint8_t *out, size_t room, bool single, uint64_t *
 
     assert_non_null(m);
     protobuf_c_message_init(d, m);
-    random_fill(m, seed);
+    hulse_random_fill(m, seed);
     const size_t bytes = protobuf_c_message_get_packed_size(m);
     if (bytes <= room) {
         assert_int_equal(protobuf_c_message_pack(m, out), bytes);
@@ -409,7 +409,7 @@ static void test_properties_of_the_largest_size_have_room(void **state)
 static void test_what_cannot_be_encoded_is_left_out_and_counted(void **state)
 {
     const uint32_t large = UINT16_MAX + 1U;
-    uint8_t *out = malloc(2 * large);
+    uint8_t *out = malloc(2 * (size_t)large);
     uint8_t encoded[16];
     struct wire_single one;
     const char *why = NULL;

@@ -38,6 +38,7 @@ static void put_enum(FILE *out, const ProtobufCFieldDescriptor *f, int value)
     }
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the .proto file */
 static void put_value(FILE *out, const ProtobufCFieldDescriptor *f, const void *at)
 {
     switch (f->type) {
@@ -82,6 +83,7 @@ static void put_value(FILE *out, const ProtobufCFieldDescriptor *f, const void *
     }
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the .proto file */
 static void put_field(FILE *out, const ProtobufCFieldDescriptor *f, const void *at, bool *first)
 {
     (void)fputs(*first ? "" : " ", out);
@@ -117,6 +119,7 @@ static size_t value_bytes(const ProtobufCFieldDescriptor *f)
     }
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the .proto file */
 static void put_message(FILE *out, const ProtobufCMessage *m)
 {
     bool first = true;
@@ -139,7 +142,7 @@ static void put_message(FILE *out, const ProtobufCMessage *m)
     }
 }
 
-char *text_of(const ProtobufCMessage *m)
+char *hulse_text_of(const ProtobufCMessage *m)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -153,7 +156,7 @@ char *text_of(const ProtobufCMessage *m)
     return text;
 }
 
-char *text_of_bytes(const uint8_t *data, size_t bytes)
+char *hulse_text_of_bytes(const uint8_t *data, size_t bytes)
 {
     char *text = NULL;
     size_t size = 0;
@@ -184,6 +187,7 @@ static uint64_t any_number(uint64_t *state)
     return test_random(state) >> test_below(state, 64);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the .proto file */
 static void set_value(const ProtobufCFieldDescriptor *f, void *at, uint64_t *state)
 {
     const uint64_t n = any_number(state);
@@ -222,7 +226,7 @@ static void set_value(const ProtobufCFieldDescriptor *f, void *at, uint64_t *sta
         const ProtobufCMessageDescriptor *d = f->descriptor;
         ProtobufCMessage *inner = take(d->sizeof_message);
         protobuf_c_message_init(d, inner);
-        random_fill(inner, state);
+        hulse_random_fill(inner, state);
         *(ProtobufCMessage **)at = inner;
         break;
     }
@@ -232,7 +236,8 @@ static void set_value(const ProtobufCFieldDescriptor *f, void *at, uint64_t *sta
     }
 }
 
-void random_fill(ProtobufCMessage *m, uint64_t *state)
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the .proto file */
+void hulse_random_fill(ProtobufCMessage *m, uint64_t *state)
 {
     for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];

@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 /* To be freed. */
-char *text_of(const ProtobufCMessage *m);
-char *text_of_bytes(const uint8_t *data, size_t bytes);
+char *hulse_text_of(const ProtobufCMessage *m);
+char *hulse_text_of_bytes(const uint8_t *data, size_t bytes);
 
 /* Sets every required and some optional fields of an initialised message; memory is protobuf-c's to free. */
-void random_fill(ProtobufCMessage *m, uint64_t *state);
+void hulse_random_fill(ProtobufCMessage *m, uint64_t *state);
 
 #endif
