@@ -31,12 +31,12 @@ static void must(bool holds)
 /* Reads every byte, so that one which is not there is found. */
 static void touch(struct broker_span s)
 {
-    static uint64_t sum;
+    uint64_t sum = 0;
 
     for (uint32_t i = 0; i < s.bytes; i++) {
         sum += s.data[i];
     }
-    must(s.bytes == 0 || s.data != NULL);
+    must(sum <= UINT64_C(255) * s.bytes);
 }
 
 static void read_batch(const struct wire_metadata *meta, struct broker_span payload)

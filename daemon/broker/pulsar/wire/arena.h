@@ -3,8 +3,8 @@
  * arena - the memory that one decoded command lies in.
  *
  * protobuf-c copies every text, keeps unknown fields and makes arrays whose size the sender chooses. All of
- * it is cut from pieces of this arena and given back by a reset, which is no work. The first piece stays, so
- * ordinary commands allocate nothing.
+ * it is cut from pieces of this arena and given back by a reset, which is no work. One piece of the smallest size
+ * stays, so ordinary commands allocate nothing.
  *
  * Threads: one.
  * Limits:  the pieces never exceed bytes_max; counted as HULSE_MEM_BROKER.

@@ -275,6 +275,9 @@ static void test_a_count_that_is_not_true_is_refused(void **state)
         assert_int_equal(read_all(two, sizeof(two), &meta, &count), WIRE_BATCH_BAD);
         assert_int_equal(count, 0);
     }
+    /* Nobody would acknowledge a batch of nothing. */
+    meta = batch_of(0);
+    assert_int_equal(read_all(two, 0, &meta, &count), WIRE_BATCH_BAD);
     /* Fewer than there are: the rest would be lost. */
     meta = batch_of(1);
     assert_int_equal(read_all(two, sizeof(two), &meta, &count), WIRE_BATCH_BAD);

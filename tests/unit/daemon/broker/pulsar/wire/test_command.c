@@ -326,7 +326,7 @@ static void test_an_arena_gives_what_it_says(void **state)
         }
         assert_true(sum > MEMORY / 4);
         hulse_wire_arena_reset(&a);
-        assert_int_equal(a.held, WIRE_ARENA_PIECE_BYTES);
+        assert_true(a.held <= WIRE_ARENA_PIECE_BYTES);
         assert_int_equal(a.state, WIRE_ARENA_FINE);
     }
     assert_null(hulse_wire_arena_alloc(&a, MEMORY + 1));

@@ -113,6 +113,11 @@ static void test_sizes_are_judged_before_a_buffer_is_there(void **state)
                          WIRE_COMPRESSION_OK);
         assert_int_equal(hulse_wire_decompress_check(types[i], span, 100, 99),
                          WIRE_COMPRESSION_TOO_LARGE);
+        if (types[i] == PULSAR__COMPRESSION_TYPE__SNAPPY ||
+            types[i] == PULSAR__COMPRESSION_TYPE__ZSTD) {
+            assert_int_equal(hulse_wire_decompress_check(types[i], span, 99, 100),
+                             WIRE_COMPRESSION_BAD);
+        }
         assert_int_equal(hulse_wire_decompress_check(types[i], span, UINT32_MAX, INT_MAX),
                          WIRE_COMPRESSION_TOO_LARGE);
         assert_int_equal(

@@ -164,25 +164,65 @@ static void test_every_prefix_is_refused_or_the_same_to_both(void **state)
 
 static void test_packed_lists_are_read_like_single_ones(void **state)
 {
-    static const uint8_t bytes[] = {0x0a, 1, 'p',  0x10, 1, 0x18, 2,    0xf8,
-                                    0x01, 3, 0xfa, 0x01, 3, 4,    0xac, 0x02,
-                                    0x58, 9, 0xfa, 0x01, 0, 0xf8, 0x01, 5};
+    static const uint8_t bytes[] = {0x0a, 1,    'p', 0x10, 1,    0x18, 2, /* what is required */
+                                    0xf8, 0x01, 3,                        /* one */
+                                    0xfa, 0x01, 4,   4,    0xac, 0x02, 6, /* three */
+                                    0x58, 9,                              /* something else */
+                                    0xfa, 0x01, 0,                        /* none */
+                                    0xf8, 0x01, 5};                       /* one */
+    static const int32_t expected[] = {3, 4, 300, 6, 5};
     struct wire_metadata meta;
     const char *why = NULL;
-    static const int32_t expected[] = {3, 4, 300, 5};
     int32_t index = 0;
 
     (void)state;
     compare(bytes, sizeof(bytes), false, true);
     assert_true(hulse_wire_metadata_read(
         (struct broker_span){.data = bytes, .bytes = sizeof(bytes)}, &meta, &why));
-    assert_int_equal(meta.compacted.count, 4);
-    for (size_t i = 0; i < 4; i++) {
+    assert_int_equal(meta.compacted.count, COUNT_OF(expected));
+    for (size_t i = 0; i < COUNT_OF(expected); i++) {
         assert_true(hulse_wire_compacted_next(&meta.compacted, &index));
         assert_int_equal(index, expected[i]);
     }
     assert_false(hulse_wire_compacted_next(&meta.compacted, &index));
     assert_int_equal(meta.batch_count, 9);
+}
+
+/* Stricter than protobuf-c, which drops the bits above. */
+static void test_numbers_have_64_bits_at_most(void **state)
+{
+    static const struct {
+        uint8_t bytes[11];
+        uint32_t count;
+        uint64_t value; /* 0: refused */
+    } numbers[] = {{{0x7f}, 1, 127},
+                   {{0x80, 0x01}, 2, 128},
+                   {{0x80}, 1, 0},
+                   {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}, 10, UINT64_MAX},
+                   {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02}, 10, 0},
+                   {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x81, 0x00}, 11, 0},
+                   {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 9, 0},
+                   {{0x81, 0x00}, 2, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        struct broker_span in = {.data = numbers[i].bytes, .bytes = numbers[i].count};
+        uint64_t n = 0;
+        assert_int_equal(hulse_wire_get_varint(&in, &n), numbers[i].value != 0);
+        if (numbers[i].value != 0) {
+            assert_true(n == numbers[i].value && in.bytes == 0);
+        }
+    }
+    for (unsigned shift = 0; shift < 64; shift++) {
+        for (uint64_t n = (UINT64_C(1) << shift) - 1; n <= UINT64_C(1) << shift; n++) {
+            uint8_t out[WIRE_VARINT_BYTES_MAX];
+            struct broker_span in = {.data = out,
+                                     .bytes = (uint32_t)(hulse_wire_put_varint(out, n) - out)};
+            uint64_t back = 0;
+            assert_int_equal(in.bytes, hulse_wire_varint_bytes(n));
+            assert_true(hulse_wire_get_varint(&in, &back) && back == n && in.bytes == 0);
+        }
+    }
 }
 
 static void test_a_zero_byte_is_part_of_a_key(void **state)
@@ -404,6 +444,20 @@ static void test_properties_of_the_largest_size_have_room(void **state)
     free(encoded);
 }
 
+/* The shortest grow most. */
+static void test_many_small_properties_have_room(void **state)
+{
+    enum { COUNT = 1000, BYTES = 5 };
+    static uint8_t encoded[COUNT * BYTES];
+    const struct wire_draft d = {.properties = {.data = encoded, .bytes = sizeof(encoded)}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++) {
+        memcpy(encoded + i * BYTES, "\1\0\0\0n", BYTES);
+    }
+    check_draft(&d);
+}
+
 /* ---- what the daemon's encoding cannot hold ----------------------------------------------- */
 
 static void test_what_cannot_be_encoded_is_left_out_and_counted(void **state)
@@ -465,10 +519,12 @@ int main(void)
         cmocka_unit_test(test_what_is_accepted_after_damage_is_what_protobuf_accepts),
         cmocka_unit_test(test_every_prefix_is_refused_or_the_same_to_both),
         cmocka_unit_test(test_packed_lists_are_read_like_single_ones),
+        cmocka_unit_test(test_numbers_have_64_bits_at_most),
         cmocka_unit_test(test_a_zero_byte_is_part_of_a_key),
         cmocka_unit_test(test_what_is_written_is_what_protobuf_writes),
         cmocka_unit_test(test_the_room_of_a_draft_is_enough_for_the_largest_numbers),
         cmocka_unit_test(test_properties_of_the_largest_size_have_room),
+        cmocka_unit_test(test_many_small_properties_have_room),
         cmocka_unit_test(test_what_cannot_be_encoded_is_left_out_and_counted),
         cmocka_unit_test(test_keys_that_are_not_base64_are_refused),
     };
