@@ -92,6 +92,7 @@ static bool read_message(struct broker_span rest)
 {
     struct wire_message message;
     struct wire_metadata meta;
+    struct wire_entry entry;
     const char *why = NULL;
 
     switch (hulse_wire_message_read(rest, &message, &why)) {
@@ -103,7 +104,10 @@ static bool read_message(struct broker_span rest)
     default:
         break;
     }
-    touch(message.entry);
+    if (message.entry.data != NULL && !hulse_wire_entry_read(message.entry, &entry, &why)) {
+        must(why != NULL);
+        why = NULL;
+    }
     must(message.payload.data + message.payload.bytes == rest.data + rest.bytes);
     if (hulse_wire_metadata_read(message.metadata, &meta, &why)) {
         read_payload(&meta, message.payload);

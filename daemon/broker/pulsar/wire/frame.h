@@ -54,8 +54,8 @@ enum wire_message_rc {
 };
 
 struct wire_message {
-    struct broker_span entry; /* a BrokerEntryMetadata; data is NULL without one */
-    struct broker_span metadata;
+    struct broker_span entry;    /* hulse_wire_entry_read(); data is NULL without one */
+    struct broker_span metadata; /* hulse_wire_metadata_read() */
     struct broker_span payload;
     bool checked; /* it had a checksum */
 };

@@ -82,8 +82,25 @@ static const struct slot single_slots[] = {
 };
 #undef SLOT
 
-/* One number, or many in counted bytes. The caller sets where the fields end. */
-static bool take_compacted(struct wire_compacted *c, const uint8_t *tag, const struct wire_field *f)
+#define SLOT(kind, member)                                                                         \
+    {                                                                                              \
+        .type = (kind), .offset = offsetof(struct wire_entry, member)                              \
+    }
+static const struct slot entry_slots[] = {
+    [WIRE_ENTRY_TIMESTAMP] = SLOT(SLOT_U64, broker_timestamp_ms),
+    [WIRE_ENTRY_INDEX] = SLOT(SLOT_U64, index),
+};
+#undef SLOT
+
+/* A field as it stood in the input. */
+struct place {
+    const uint8_t *tag;
+    const uint8_t *end;
+};
+
+/* One number, or many in counted bytes. */
+static bool
+take_compacted(struct wire_compacted *c, const struct place *place, const struct wire_field *f)
 {
     struct broker_span packed = f->bytes;
     uint64_t index = 0;
@@ -99,8 +116,9 @@ static bool take_compacted(struct wire_compacted *c, const uint8_t *tag, const s
         return false;
     }
     if (c->fields.data == NULL) {
-        c->fields.data = tag;
+        c->fields.data = place->tag;
     }
+    c->fields.bytes = (uint32_t)(place->end - c->fields.data);
     c->count += count;
     return true;
 }
@@ -124,8 +142,9 @@ static void set_number(uint8_t *to, enum slot_type type, uint64_t n)
     }
 }
 
-/* `tag`: where the field begins. False: it is not of its type. */
-static bool fill(void *out, const struct slot *slot, const uint8_t *tag, const struct wire_field *f)
+/* False: it is not of its type. */
+static bool
+fill(void *out, const struct slot *slot, const struct place *place, const struct wire_field *f)
 {
     uint8_t *const to = (uint8_t *)out + slot->offset;
 
@@ -135,78 +154,95 @@ static bool fill(void *out, const struct slot *slot, const uint8_t *tag, const s
         return f->kind == WIRE_COUNTED;
     case SLOT_PROPERTIES:
         return f->kind == WIRE_COUNTED &&
-               hulse_wire_properties_take((void *)to, f->number, tag, f->bytes);
+               hulse_wire_properties_take((void *)to, f->number, place->tag, f->bytes);
     case SLOT_NOTED:
         return f->kind == WIRE_COUNTED;
     case SLOT_COMPACTED:
-        return take_compacted((void *)to, tag, f);
+        return take_compacted((void *)to, place, f);
     default:
         set_number(to, slot->type, f->value);
         return f->kind == WIRE_VARINT;
     }
 }
 
-bool hulse_wire_metadata_read(struct broker_span in, struct wire_metadata *out, const char **why)
+/* A kind of metadata, and what is said of those that are not. */
+struct kind {
+    const struct slot *slots;
+    size_t count;
+    uint64_t required;
+    const char *undecodable;
+    const char *mistyped;
+    const char *incomplete;
+};
+
+static bool read_fields(
+    const struct kind *kind, struct broker_span in, void *out, uint64_t *has, const char **why)
 {
-    static const uint64_t required = UINT64_C(1) << WIRE_META_PRODUCER |
-                                     UINT64_C(1) << WIRE_META_SEQUENCE |
-                                     UINT64_C(1) << WIRE_META_PUBLISH_TIME;
+    struct place place = {.tag = in.data};
     enum wire_field_rc rc = WIRE_FIELD_OK;
     struct wire_field f;
-    const uint8_t *tag = in.data;
 
-    memset(out, 0, sizeof(*out));
-    for (; (rc = hulse_wire_field_next(&in, &f)) == WIRE_FIELD_OK; tag = in.data) {
-        if (f.number >= sizeof(metadata_slots) / sizeof(metadata_slots[0]) ||
-            metadata_slots[f.number].type == SLOT_UNKNOWN) {
+    for (; (rc = hulse_wire_field_next(&in, &f)) == WIRE_FIELD_OK; place.tag = place.end) {
+        place.end = in.data;
+        if (f.number >= kind->count || kind->slots[f.number].type == SLOT_UNKNOWN) {
             continue;
         }
-        if (!fill(out, &metadata_slots[f.number], tag, &f)) {
-            *why = "a field of message metadata is not of its type";
+        if (!fill(out, &kind->slots[f.number], &place, &f)) {
+            *why = kind->mistyped;
             return false;
         }
-        out->has |= UINT64_C(1) << f.number;
-        if (f.number == WIRE_META_COMPACTED) {
-            out->compacted.fields.bytes = (uint32_t)(in.data - out->compacted.fields.data);
-        }
+        *has |= UINT64_C(1) << f.number;
     }
     if (rc == WIRE_FIELD_BAD) {
-        *why = "message metadata cannot be decoded";
+        *why = kind->undecodable;
         return false;
     }
-    if ((out->has & required) != required) {
-        *why = "message metadata lack a required field";
+    if ((*has & kind->required) != kind->required) {
+        *why = kind->incomplete;
         return false;
     }
     return true;
 }
 
-bool hulse_wire_single_read(struct broker_span in, struct wire_single *out, const char **why)
+bool hulse_wire_metadata_read(struct broker_span in, struct wire_metadata *out, const char **why)
 {
-    enum wire_field_rc rc = WIRE_FIELD_OK;
-    struct wire_field f;
-    const uint8_t *tag = in.data;
+    static const struct kind kind = {.slots = metadata_slots,
+                                     .count = sizeof(metadata_slots) / sizeof(metadata_slots[0]),
+                                     .required = UINT64_C(1) << WIRE_META_PRODUCER |
+                                                 UINT64_C(1) << WIRE_META_SEQUENCE |
+                                                 UINT64_C(1) << WIRE_META_PUBLISH_TIME,
+                                     .undecodable = "message metadata cannot be decoded",
+                                     .mistyped = "a field of message metadata is not of its type",
+                                     .incomplete = "message metadata lack a required field"};
 
     memset(out, 0, sizeof(*out));
-    for (; (rc = hulse_wire_field_next(&in, &f)) == WIRE_FIELD_OK; tag = in.data) {
-        if (f.number >= sizeof(single_slots) / sizeof(single_slots[0])) {
-            continue;
-        }
-        if (!fill(out, &single_slots[f.number], tag, &f)) {
-            *why = "a field of a batched message's metadata is not of its type";
-            return false;
-        }
-        out->has |= UINT64_C(1) << f.number;
-    }
-    if (rc == WIRE_FIELD_BAD) {
-        *why = "a batched message's metadata cannot be decoded";
-        return false;
-    }
-    if (!hulse_wire_has(out->has, WIRE_SINGLE_PAYLOAD)) {
-        *why = "a batched message does not say how large it is";
-        return false;
-    }
-    return true;
+    return read_fields(&kind, in, out, &out->has, why);
+}
+
+bool hulse_wire_single_read(struct broker_span in, struct wire_single *out, const char **why)
+{
+    static const struct kind kind = {
+        .slots = single_slots,
+        .count = sizeof(single_slots) / sizeof(single_slots[0]),
+        .required = UINT64_C(1) << WIRE_SINGLE_PAYLOAD,
+        .undecodable = "a batched message's metadata cannot be decoded",
+        .mistyped = "a field of a batched message's metadata is not of its type",
+        .incomplete = "a batched message does not say how large it is"};
+
+    memset(out, 0, sizeof(*out));
+    return read_fields(&kind, in, out, &out->has, why);
+}
+
+bool hulse_wire_entry_read(struct broker_span in, struct wire_entry *out, const char **why)
+{
+    static const struct kind kind = {.slots = entry_slots,
+                                     .count = sizeof(entry_slots) / sizeof(entry_slots[0]),
+                                     .undecodable = "broker entry metadata cannot be decoded",
+                                     .mistyped =
+                                         "a field of broker entry metadata is not of its type"};
+
+    memset(out, 0, sizeof(*out));
+    return read_fields(&kind, in, out, &out->has, why);
 }
 
 bool hulse_wire_compacted_next(struct wire_compacted *c, int32_t *index)

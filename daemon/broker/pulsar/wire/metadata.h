@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metadata - of an entry (MessageMetadata) and of a message inside a batch (SingleMessageMetadata).
+ * metadata - of an entry (MessageMetadata, and the broker's own), and of a message inside a batch
+ * (SingleMessageMetadata).
  *
  * Read and written by hand: what is read borrows from the input, nothing is allocated, keys and properties keep
  * their zero bytes.
@@ -66,6 +67,9 @@ enum wire_single_field {
     WIRE_SINGLE_NULL_KEY = 10
 };
 
+/* Field numbers of BrokerEntryMetadata. */
+enum wire_entry_field { WIRE_ENTRY_TIMESTAMP = 1, WIRE_ENTRY_INDEX = 2 };
+
 /* compacted_batch_indexes, in either of their forms; all zero: none. */
 struct wire_compacted {
     struct broker_span
@@ -119,6 +123,13 @@ struct wire_single {
     bool null_value;
 };
 
+/* What a broker adds to an entry, where it is told to. */
+struct wire_entry {
+    uint64_t has;
+    uint64_t broker_timestamp_ms; /* when it was stored */
+    uint64_t index;               /* of its last message in the topic */
+};
+
 static inline bool hulse_wire_has(uint64_t has, uint32_t field)
 {
     return (has >> field & 1U) != 0;
@@ -136,6 +147,7 @@ static inline bool hulse_wire_encrypted(const struct wire_metadata *m)
  */
 bool hulse_wire_metadata_read(struct broker_span in, struct wire_metadata *out, const char **why);
 bool hulse_wire_single_read(struct broker_span in, struct wire_single *out, const char **why);
+bool hulse_wire_entry_read(struct broker_span in, struct wire_entry *out, const char **why);
 /* Takes the first of *c off; false: there is none. */
 bool hulse_wire_compacted_next(struct wire_compacted *c, int32_t *index);
 

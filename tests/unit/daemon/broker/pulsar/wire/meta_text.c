@@ -153,3 +153,15 @@ char *hulse_single_text(const struct wire_single *m)
     (void)fclose(w.out);
     return text;
 }
+
+char *hulse_entry_text(const struct wire_entry *m)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    struct writer w = {.out = open_memstream(&text, &bytes), .has = m->has};
+
+    put_u64(&w, WIRE_ENTRY_TIMESTAMP, "broker_timestamp", m->broker_timestamp_ms);
+    put_u64(&w, WIRE_ENTRY_INDEX, "index", m->index);
+    (void)fclose(w.out);
+    return text;
+}

@@ -9,5 +9,6 @@
 
 char *hulse_meta_text(const struct wire_metadata *m);
 char *hulse_single_text(const struct wire_single *m);
+char *hulse_entry_text(const struct wire_entry *m);
 
 #endif

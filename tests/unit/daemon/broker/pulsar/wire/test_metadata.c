@@ -225,6 +225,33 @@ static void test_numbers_have_64_bits_at_most(void **state)
     }
 }
 
+static void test_entries_are_read_as_protobuf_writes_them(void **state)
+{
+    uint64_t seed = test_seed();
+
+    (void)state;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        Pulsar__BrokerEntryMetadata m = PULSAR__BROKER_ENTRY_METADATA__INIT;
+        struct wire_entry entry;
+        const char *why = NULL;
+        uint8_t out[32];
+        hulse_random_fill(&m.base, &seed);
+        const struct broker_span in = {
+            .data = out, .bytes = (uint32_t)pulsar__broker_entry_metadata__pack(&m, out)};
+        assert_true(hulse_wire_entry_read(in, &entry, &why));
+        char *text = hulse_entry_text(&entry);
+        char *expected = hulse_text_of(&m.base);
+        assert_string_equal(text, expected);
+        free(expected);
+        free(text);
+        if (in.bytes > 0) {
+            out[in.bytes - 1] |= 0x80U;
+            assert_false(hulse_wire_entry_read(in, &entry, &why));
+            assert_non_null(why);
+        }
+    }
+}
+
 static void test_a_zero_byte_is_part_of_a_key(void **state)
 {
     static const uint8_t bytes[] = {
@@ -520,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_every_prefix_is_refused_or_the_same_to_both),
         cmocka_unit_test(test_packed_lists_are_read_like_single_ones),
         cmocka_unit_test(test_numbers_have_64_bits_at_most),
+        cmocka_unit_test(test_entries_are_read_as_protobuf_writes_them),
         cmocka_unit_test(test_a_zero_byte_is_part_of_a_key),
         cmocka_unit_test(test_what_is_written_is_what_protobuf_writes),
         cmocka_unit_test(test_the_room_of_a_draft_is_enough_for_the_largest_numbers),
