@@ -52,6 +52,15 @@ enum wire_command_rc hulse_wire_command_read(struct wire_arena *a,
     return WIRE_COMMAND_OK;
 }
 
+uint32_t hulse_wire_connected_limit(const Pulsar__CommandConnected *c, uint32_t before)
+{
+    if (!c->has_max_message_size || c->max_message_size <= 0) {
+        return before;
+    }
+    const uint32_t told = (uint32_t)c->max_message_size;
+    return told < WIRE_MESSAGE_BYTES_MAX ? told : WIRE_MESSAGE_BYTES_MAX;
+}
+
 size_t hulse_wire_command_bytes(const Pulsar__BaseCommand *c)
 {
     return WIRE_FRAME_HEADER_BYTES + pulsar__base_command__get_packed_size(c);

@@ -37,6 +37,12 @@ enum wire_command_rc hulse_wire_command_read(struct wire_arena *a,
                                              const Pulsar__BaseCommand **out,
                                              const char **why);
 
+/*
+ * The largest message of a connection from now on, for hulse_wire_frame_read(): what CONNECTED says, within
+ * WIRE_MESSAGE_BYTES_MAX, or `before` when it says nothing, as a proxy does, or nothing that can be.
+ */
+uint32_t hulse_wire_connected_limit(const Pulsar__CommandConnected *c, uint32_t before);
+
 /* Of the whole frame. */
 size_t hulse_wire_command_bytes(const Pulsar__BaseCommand *c);
 /*

@@ -303,6 +303,29 @@ static void test_memory_refused_is_no_fault_of_the_command(void **state)
     hulse_wire_arena_fini(&poor);
 }
 
+static void test_a_limit_is_believed_when_it_can_be(void **state)
+{
+    static const struct {
+        protobuf_c_boolean has;
+        int32_t told;
+        uint32_t limit;
+    } limits[] = {{0, 0, 77},
+                  {1, 5242880, 5242880},
+                  {1, 1, 1},
+                  {1, 0, 77},
+                  {1, -1, 77},
+                  {1, INT32_MIN, 77},
+                  {1, INT32_MAX, WIRE_MESSAGE_BYTES_MAX}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        Pulsar__CommandConnected c = PULSAR__COMMAND_CONNECTED__INIT;
+        c.has_max_message_size = limits[i].has;
+        c.max_message_size = limits[i].told;
+        assert_int_equal(hulse_wire_connected_limit(&c, 77), limits[i].limit);
+    }
+}
+
 static void test_an_arena_gives_what_it_says(void **state)
 {
     struct wire_arena a;
@@ -360,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_merging_is_bounded_like_the_rest),
         cmocka_unit_test(test_a_long_list_of_topics_is_read),
         cmocka_unit_test(test_memory_refused_is_no_fault_of_the_command),
+        cmocka_unit_test(test_a_limit_is_believed_when_it_can_be),
         cmocka_unit_test(test_an_arena_gives_what_it_says),
     };
     return cmocka_run_group_tests(tests, begin, end);
