@@ -32,7 +32,9 @@ enum wire_command_rc hulse_wire_command_read(struct wire_arena *a,
         pulsar__base_command__unpack(&a->allocator, command.bytes, command.data);
 
     if (c == NULL) {
-        switch (a->state) {
+        const enum wire_arena_state state = a->state;
+        hulse_wire_arena_reset(a);
+        switch (state) {
         case WIRE_ARENA_OVER:
             *why = "a command needs more memory than a command may take";
             return WIRE_COMMAND_BAD;
@@ -45,6 +47,7 @@ enum wire_command_rc hulse_wire_command_read(struct wire_arena *a,
         }
     }
     if (!has_body(c)) {
+        hulse_wire_arena_reset(a);
         *why = "a command has no body of its type";
         return WIRE_COMMAND_BAD;
     }

@@ -28,9 +28,10 @@ enum wire_command_rc {
 };
 
 /*
- * Resets the arena. *out lies in it until the next call. What stands there is the message that `type` says;
- * a type that this client does not know is OK and to be ignored, and so is a value of an enumeration.
- * Texts end at a zero byte. Otherwise *why is a static text.
+ * Resets the arena. *out lies in it until the next call or reset, and so does the memory of a large one: reset
+ * it when that is done with. What stands there is the message that `type` says; a type that this client does
+ * not know is OK and to be ignored, and so is a value of an enumeration. Texts end at a zero byte. Otherwise
+ * *why is a static text.
  */
 enum wire_command_rc hulse_wire_command_read(struct wire_arena *a,
                                              struct broker_span command,

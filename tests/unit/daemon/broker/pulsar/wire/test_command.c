@@ -196,20 +196,28 @@ repeated(uint32_t type, const uint8_t *item, size_t item_bytes, size_t count, si
     return out;
 }
 
+/* Whoever asks for more than the arena's bound is refused by the daemon, which is another answer. */
+static void allow_no_more(void)
+{
+    hulse_mem_init(hulse_mem_total() - arena.held + MEMORY);
+}
+
 static void expect_expensive(uint32_t type, const uint8_t *item, size_t item_bytes)
 {
     size_t bytes = 0;
     const char *why = NULL;
     uint8_t *command = repeated(type, item, item_bytes, (5U << 20U) / item_bytes, &bytes);
 
+    allow_no_more();
     assert_int_equal(read_bytes(command, bytes, &why), WIRE_COMMAND_BAD);
     assert_string_equal(why, "a command needs more memory than a command may take");
-    assert_in_range(hulse_mem_used(HULSE_MEM_BROKER), 1, MEMORY);
+    assert_true(hulse_mem_used(HULSE_MEM_BROKER) <= WIRE_ARENA_PIECE_BYTES);
     free(command);
     /* The next one finds an arena as it was. */
     static const uint8_t ping[] = {0x08, 18, 0x92, 0x01, 0x00};
     assert_int_equal(read_bytes(ping, sizeof(ping), &why), WIRE_COMMAND_OK);
     assert_int_equal(hulse_mem_used(HULSE_MEM_BROKER), WIRE_ARENA_PIECE_BYTES);
+    hulse_mem_init(SIZE_MAX);
 }
 
 static void test_a_hostile_command_takes_what_is_allowed_and_no_more(void **state)
@@ -243,8 +251,10 @@ static void test_merging_is_bounded_like_the_rest(void **state)
     for (size_t i = 0; i < count; i++) {
         at = hulse_wire_put_raw(at, body, sizeof(body));
     }
+    allow_no_more();
     assert_int_equal(read_bytes(out, (size_t)(at - out), &why), WIRE_COMMAND_BAD);
-    assert_in_range(hulse_mem_used(HULSE_MEM_BROKER), 1, MEMORY);
+    assert_true(hulse_mem_used(HULSE_MEM_BROKER) <= WIRE_ARENA_PIECE_BYTES);
+    hulse_mem_init(SIZE_MAX);
     free(out);
 }
 
