@@ -4,6 +4,16 @@
  */
 #include "daemon/broker/pulsar/wire/field.h"
 
+/* Tags and sizes have 32 bits, and no more bytes than those need: protobuf-c reads no more. */
+enum { SHORT_BYTES_MAX = 5 };
+
+static bool get_short(struct broker_span *in, uint64_t *out)
+{
+    const uint32_t before = in->bytes;
+
+    return hulse_wire_get_varint(in, out) && before - in->bytes <= SHORT_BYTES_MAX;
+}
+
 /* A fixed number of `bytes` bytes, little endian. */
 static bool get_fixed(struct broker_span *in, uint32_t bytes, uint64_t *out)
 {
@@ -23,7 +33,7 @@ static bool get_counted(struct broker_span *in, struct broker_span *out)
 {
     uint64_t bytes = 0;
 
-    if (!hulse_wire_get_varint(in, &bytes) || bytes > in->bytes) {
+    if (!get_short(in, &bytes) || bytes > in->bytes) {
         return false;
     }
     *out = (struct broker_span){.data = in->data, .bytes = (uint32_t)bytes};
@@ -40,7 +50,7 @@ enum wire_field_rc hulse_wire_field_next(struct broker_span *in, struct wire_fie
     if (in->bytes == 0) {
         return WIRE_FIELD_END;
     }
-    if (!hulse_wire_get_varint(in, &tag) || tag >> 3U == 0 || tag >> 3U > WIRE_FIELD_NUMBER_MAX) {
+    if (!get_short(in, &tag) || tag >> 3U == 0 || tag >> 3U > WIRE_FIELD_NUMBER_MAX) {
         return WIRE_FIELD_BAD;
     }
     *out = (struct wire_field){.number = (uint32_t)(tag >> 3U), .kind = (enum wire_kind)(tag & 7U)};

@@ -225,6 +225,33 @@ static void test_numbers_have_64_bits_at_most(void **state)
     }
 }
 
+static void test_tags_and_sizes_have_five_bytes_at_most(void **state)
+{
+    /* Behind payload_size: a field that nobody knows, then a key. */
+    static const struct {
+        uint8_t bytes[12];
+        uint32_t count;
+        bool good;
+    } fields[] = {{{0x18, 0, 0xf8, 0xff, 0xff, 0xff, 0x0f, 1}, 8, true},
+                  {{0x18, 0, 0xf8, 0xff, 0xff, 0xff, 0x1f, 1}, 8, false},
+                  {{0x18, 0, 0xf8, 0xff, 0xff, 0xff, 0x8f, 0x00, 1}, 9, false},
+                  {{0x18, 0, 0x92, 0x80, 0x80, 0x80, 0x00, 1, 'k'}, 9, true},
+                  {{0x18, 0, 0x92, 0x80, 0x80, 0x80, 0x80, 0x00, 1, 'k'}, 10, false},
+                  {{0x18, 0, 0x12, 0x81, 0x80, 0x80, 0x80, 0x00, 'k'}, 9, true},
+                  {{0x18, 0, 0x12, 0x81, 0x80, 0x80, 0x80, 0x80, 0x00, 'k'}, 10, false},
+                  {{0x18, 0, 0x00, 1}, 4, false}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        bool encrypted = false;
+        char *text = read_text(fields[i].bytes, fields[i].count, true, &encrypted);
+        print_message("%zu\n", i);
+        assert_int_equal(text != NULL, fields[i].good);
+        free(text);
+        compare(fields[i].bytes, fields[i].count, true, fields[i].good);
+    }
+}
+
 static void test_entries_are_read_as_protobuf_writes_them(void **state)
 {
     uint64_t seed = test_seed();
@@ -547,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_every_prefix_is_refused_or_the_same_to_both),
         cmocka_unit_test(test_packed_lists_are_read_like_single_ones),
         cmocka_unit_test(test_numbers_have_64_bits_at_most),
+        cmocka_unit_test(test_tags_and_sizes_have_five_bytes_at_most),
         cmocka_unit_test(test_entries_are_read_as_protobuf_writes_them),
         cmocka_unit_test(test_a_zero_byte_is_part_of_a_key),
         cmocka_unit_test(test_what_is_written_is_what_protobuf_writes),
