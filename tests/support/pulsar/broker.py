@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Pulsar standalone of a test's own: its process, its data, its doors."""
+
+import ctypes
+import http.client
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import string
+import subprocess
+import time
+
+from certificates import Certificates
+from class_archive import ClassArchive
+from tokens import Tokens
+
+CONF = pathlib.Path(__file__).resolve().parent / "conf"
+VARIANTS = ("token", "tls", "deduplication", "transactions", "batch_index")
+READY_S = 90
+STOP_S = 60
+ADMIN_S = 20
+TRIES = 3
+LOG_TAIL = 60
+# Below the range from which the kernel takes ports for connections: free at a restart as well.
+PORTS = range(20000, 32000)
+OPENED = ("java.base/java.lang", "java.base/java.lang.invoke", "java.base/java.lang.reflect",
+          "java.base/java.net", "java.base/java.nio", "java.base/java.util",
+          "java.base/java.util.zip", "java.base/jdk.internal.misc", "java.base/sun.net",
+          "java.base/sun.nio.ch", "java.management/sun.management")
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class NotStarted(Exception):
+    """The process ended before it was ready."""
+
+
+def free_ports(count):
+    ports = []
+    while len(ports) < count:
+        with socket.socket() as door:
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            port = random.choice(PORTS)
+            try:
+                door.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
+
+
+class Broker:
+    """Variants may be combined. It is started and ready once it exists, and dies with the thread
+    that has started it."""
+
+    def __init__(self, folder, libraries, *variants):
+        assert set(variants) <= set(VARIANTS), variants
+        self.folder = pathlib.Path(folder).absolute()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.libraries = libraries
+        self.variants = variants
+        self.log = self.folder / "broker.log"
+        self.tokens = Tokens(self.folder / "tokens") if "token" in variants else None
+        self.certificates = \
+            Certificates(self.folder / "certificates") if "tls" in variants else None
+        self.classes = ClassArchive(libraries, self.folder)
+        self.process = None
+        self.start_new()
+
+    # ---- doors -------------------------------------------------------------------------------
+
+    @property
+    def service_url(self):
+        return f"pulsar://127.0.0.1:{self.ports['binary_port']}"
+
+    @property
+    def service_url_tls(self):
+        return f"pulsar+ssl://localhost:{self.ports['tls_port']}"
+
+    @property
+    def admin_url(self):
+        return f"http://127.0.0.1:{self.ports['http_port']}"
+
+    def admin(self, method, path, body=None):
+        """(status, content) of one request below /admin/v2/: JSON as objects, else text."""
+        headers = {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if self.tokens:
+            headers["Authorization"] = f"Bearer {self.tokens.admin}"
+        door = http.client.HTTPConnection("127.0.0.1", self.ports["http_port"], timeout=ADMIN_S)
+        try:
+            door.request(method, f"/admin/v2/{path}",
+                         None if body is None else json.dumps(body), headers)
+            answer = door.getresponse()
+            text = answer.read().decode(errors="replace")
+        finally:
+            door.close()
+        try:
+            return answer.status, json.loads(text)
+        except ValueError:
+            return answer.status, text
+
+    # ---- life --------------------------------------------------------------------------------
+
+    def start_new(self):
+        """On ports that were free a moment ago; another process may have taken one since."""
+        names = ("binary_port", "http_port", "tls_port", "https_port")
+        for attempt in range(TRIES):
+            self.ports = dict(zip(names, free_ports(len(names))))
+            self.configure()
+            shutil.rmtree(self.folder / "data", ignore_errors=True)
+            try:
+                self.start()
+                return
+            except NotStarted:
+                if attempt == TRIES - 1 or "Address already in use" not in self.tail():
+                    raise
+
+    def configure(self):
+        text = "".join((CONF / f"{name}.conf").read_text(encoding="ascii")
+                       for name in ("plain", *self.variants))
+        text = string.Template(text).substitute(self.ports, folder=self.folder)
+        (self.folder / "standalone.conf").write_text(text, encoding="utf-8")
+
+    def command(self):
+        temporary = self.folder / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        opened = [word for name in OPENED for word in ("--add-opens", f"{name}=ALL-UNNAMED")]
+        return ["java", "-Xmx512m", "-XX:MaxDirectMemorySize=512m", "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1", *self.classes.options(), *opened,
+                "--add-exports", "java.base/jdk.internal.platform=ALL-UNNAMED",
+                f"-Djava.io.tmpdir={temporary}",
+                "-Dio.netty.tryReflectionSetAccessible=true", "-Dpulsar.allocator.exit_on_oom=true",
+                f"-Dlog4j2.configurationFile={CONF / 'log4j2.properties'}",
+                "-cp", f"{self.libraries}/*", "org.apache.pulsar.PulsarStandaloneStarter",
+                "-c", str(self.folder / "standalone.conf"), "-nfw", "-nss",
+                f"--metadata-dir={self.folder / 'data/metadata'}",
+                f"--bookkeeper-dir={self.folder / 'data/bookkeeper'}"]
+
+    def start(self):
+        """With the data and the ports that it has; returns when it is ready."""
+        assert self.process is None
+        parent = os.getpid()
+
+        def die_with_parent():
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:
+                os._exit(1)
+
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.command(), cwd=self.folder, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, start_new_session=True,
+                                            preexec_fn=die_with_parent)
+        try:
+            self.await_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def await_ready(self):
+        end = time.monotonic() + READY_S
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise NotStarted(f"the broker ended with {self.process.returncode}\n{self.tail()}")
+            if self.ready():
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"the broker was not ready in {READY_S} s\n{self.tail()}")
+
+    def ready(self):
+        """Its health is good before the namespace of all topics exists."""
+        try:
+            if self.admin("GET", "brokers/health") != (200, "ok"):
+                return False
+            status, namespaces = self.admin("GET", "namespaces/public")
+        except (OSError, http.client.HTTPException):
+            return False
+        return status == 200 and "public/default" in namespaces
+
+    def stop(self):
+        """As an operator does. Data and ports are kept for start()."""
+        self.process.terminate()
+        self.end()
+        self.classes.keep()
+
+    def kill(self):
+        """At once, as kill -9. Data and ports are kept for start()."""
+        if self.process is not None:
+            self.process.kill()
+            self.end()
+
+    def end(self):
+        process, self.process = self.process, None
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"the broker did not end in {STOP_S} s\n{self.tail()}") from None
+
+    def lines(self, part):
+        """What it logged with this in it."""
+        return [line for line in self.log.read_text(errors="replace").splitlines() if part in line]
+
+    def tail(self):
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(lines[-LOG_TAIL:])
