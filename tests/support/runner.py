@@ -212,9 +212,10 @@ class Runner:
 
     @staticmethod
     def name_of(case):
-        module = case.get("classname", "")
-        if module.startswith("tests.scenario."):
-            return module.removeprefix("tests.").replace(".", "/", 1) + "::" + case.get("name")
+        """What pytest_house.py matches patterns with; CTest gives no file."""
+        path = case.get("file", "")
+        if path.startswith("tests/scenario/"):
+            return path.removeprefix("tests/") + "::" + case.get("name")
         return case.get("name")
 
     def skipped_case(self, name, skipped, output):
