@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real Pulsar brokers, one of each kind for all tests, and official clients of them."""
+
+import contextlib
+import itertools
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+SUPPORT = HERE.parents[1] / "support" / "pulsar"
+sys.path.append(str(SUPPORT))
+
+from broker import Broker  # noqa: E402: found by the line above
+
+NUMBERS = itertools.count(1)
+JARS = pytest.StashKey()
+MISSING = pytest.StashKey()
+
+
+def pytest_collection_finish(session):
+    """Before the first test and outside of its time: the first download takes minutes."""
+    if session.config.option.collectonly or \
+            not any("new_broker" in item.fixturenames for item in session.items):
+        return
+    done = subprocess.run([SUPPORT / "fetch"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode in (0, 69), done.stderr
+    if done.returncode == 0:
+        session.config.stash[JARS] = pathlib.Path(done.stdout.strip())
+    else:
+        session.config.stash[MISSING] = done.stderr.strip().splitlines()[-1]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A failed test shows the end of its brokers' logs."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        brokers = {value: name for name, value in getattr(item, "funcargs", {}).items()
+                   if isinstance(value, Broker)}
+        report.sections += [(f"log of {name}", broker.tail()) for broker, name in brokers.items()]
+
+
+@pytest.fixture(scope="session")
+def new_broker(request):
+    """new_broker(*variants) gives a Broker that lives as long as the tests do."""
+    config = request.config
+    if MISSING in config.stash:
+        pytest.skip(config.stash[MISSING])
+    brokers, folders = [], []
+
+    def start_one(*variants):
+        folders.append(tempfile.mkdtemp(prefix="hulse-pulsar-"))
+        brokers.append(Broker(folders[-1], config.stash[JARS], *variants))
+        return brokers[-1]
+
+    yield start_one
+    for broker in brokers:
+        broker.kill()
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def running(broker):
+    """A test that ended early may have left it stopped."""
+    if broker.process is None:
+        broker.start()
+    return broker
+
+
+@pytest.fixture(scope="session")
+def plain_broker(new_broker):
+    return new_broker()
+
+
+@pytest.fixture
+def pulsar(plain_broker):
+    return running(plain_broker)
+
+
+@pytest.fixture(scope="session")
+def secure_broker(new_broker):
+    return new_broker("token", "tls")
+
+
+@pytest.fixture
+def pulsar_secure(secure_broker):
+    """Wants a token at both of its doors, of which one is TLS."""
+    secure_broker.certificates.present("server")
+    return running(secure_broker)
+
+
+@pytest.fixture
+def topic():
+    return f"persistent://public/default/{os.getpid()}-{next(NUMBERS)}"
+
+
+@pytest.fixture
+def official():
+    """official(url, **options) gives a client of the official library, closed with the test. One that
+    is refused tries again until its time is over, whatever the reason was."""
+    import pulsar as library  # not at the top: it is not there where no broker is either
+    clients = []
+
+    def connect(url, operation_timeout_seconds=30, **options):
+        clients.append(library.Client(url, operation_timeout_seconds=operation_timeout_seconds,
+                                      logger=library.ConsoleLogger(library.LoggerLevel.Error),
+                                      **options))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        with contextlib.suppress(library.AlreadyClosed):
+            client.close()
