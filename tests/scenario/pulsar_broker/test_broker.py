@@ -12,6 +12,9 @@ import pulsar as library  # noqa: E402: needs the line above
 
 RECEIVE_MS = 20000
 
+# On a busy machine a broker may take 90 s to start and 60 s to stop.
+pytestmark = pytest.mark.timeout(300)
+
 
 def produce(client, topic, *messages):
     producer = client.create_producer(topic)
@@ -56,6 +59,7 @@ def test_the_admin_door_answers(pulsar, official, topic):
     assert pulsar.admin("GET", f"persistent/public/default/{name}-none/stats")[0] == 404
 
 
+@pytest.mark.failover
 def test_a_restart_keeps_messages_and_cursors(pulsar, official, topic):
     before = official(pulsar.service_url)
     produce(before, topic, *numbered(0, 5))
@@ -73,6 +77,7 @@ def test_a_restart_keeps_messages_and_cursors(pulsar, official, topic):
     assert consume(after, topic, 4) == [*numbered(2, 5), b"after"]
 
 
+@pytest.mark.failover
 def test_a_broker_that_is_killed_keeps_its_messages(pulsar, official, topic):
     """Not its cursors: it writes them down once in a second."""
     before = official(pulsar.service_url)

@@ -10,14 +10,14 @@ import tempfile
 
 
 class ClassArchive:
-    """Written by the first broker that ends in good order. Java takes no archive of other jars or of
-    another Java; it starts without, then."""
+    """Written by the first broker that ends in good order. Java takes no archive of another Java or of
+    jars elsewhere: each has its own, and starts without until then."""
 
     def __init__(self, libraries, folder):
         java = subprocess.run(["java", "-version"], stdin=subprocess.DEVNULL, capture_output=True,
                               check=True).stderr
-        name = f"classes-{hashlib.sha256(java).hexdigest()[:8]}.jsa"
-        self.kept = pathlib.Path(libraries).parent / name
+        made_for = hashlib.sha256(java + os.fsencode(libraries)).hexdigest()[:8]
+        self.kept = pathlib.Path(libraries).parent / f"classes-{made_for}.jsa"
         self.fresh = pathlib.Path(folder) / "classes.jsa"
 
     def options(self):
