@@ -170,15 +170,17 @@ void hulse_group_note_full(struct store *s, bool full)
     atomic_store_explicit(&s->counts.full, full ? 1 : 0, memory_order_relaxed);
 }
 
-/* Goes to the next segment. GROUP_NO_ROOM: there is none. */
+/* Goes to the next segment. GROUP_NO_ROOM: there is none, or it takes no messages yet. The group is empty. */
 static enum group_rc grow(struct store *s, bool message)
 {
     struct writer *w = &s->writer;
     struct segment seg = {.fd = -1};
 
     (void)pthread_mutex_lock(&s->lock);
-    const bool may = hulse_space_may_grow(&s->space, message);
+    const bool may = hulse_space_may_grow(&s->space, message) ||
+                     (message && hulse_space_may_move_on(&s->space, s->state));
     const bool entered = may && hulse_space_enter_next(&s->space, &seg);
+    w->takes_messages = hulse_space_takes_messages(&s->space);
     const uint64_t used = s->space.used_count;
     (void)pthread_mutex_unlock(&s->lock);
     /* That control records have room does not say that messages have some. */
@@ -199,6 +201,10 @@ static enum group_rc grow(struct store *s, bool message)
     const int failed = hulse_appender_enter(&w->end, &seg, BLOCK_BYTES);
     HULSE_ASSERT(failed == 0); /* nothing is read at the beginning of a segment */
     hulse_store_call_reader(s);
+    if (message && !w->takes_messages) {
+        hulse_group_note_full(s, true);
+        return GROUP_NO_ROOM;
+    }
     return GROUP_TAKEN;
 }
 

@@ -79,6 +79,12 @@ bool hulse_space_may_grow(const struct space *sp, bool message)
            reserve > SPACE_RESERVE_START || (files(sp) < sp->files_max && !sp->no_disk);
 }
 
+bool hulse_space_may_move_on(const struct space *sp, struct state *state)
+{
+    return sp->next.fd >= 0 && in_reserve(sp) + 1 == SPACE_RESERVE && sp->used_count > 0 &&
+           !hulse_state_needs(state, sp->used[sp->used_count - 1]);
+}
+
 bool hulse_space_enter_next(struct space *sp, struct segment *out)
 {
     if (sp->next.fd < 0) {

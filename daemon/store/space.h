@@ -53,6 +53,11 @@ void hulse_space_add_spare(struct space *sp, uint64_t number);
 bool hulse_space_takes_messages(const struct space *sp);
 /* May the log grow into one more segment, which is there or will be? */
 bool hulse_space_may_grow(const struct space *sp, bool message);
+/*
+ * Messages only: may the log leave the segment in use, of which nobody needs anything, for the prepared one although the
+ * reserve lacks a file? What is left becomes that file; until then the new segment takes no messages.
+ */
+bool hulse_space_may_move_on(const struct space *sp, struct state *state);
 /* Takes the prepared one, which is used now. False: it is not ready. */
 bool hulse_space_enter_next(struct space *sp, struct segment *out);
 /* Makes spare what nobody needs; returns how many. */

@@ -137,6 +137,16 @@ static void refuse_everything(struct store *s, hulse_status status)
     w->eager = false;
 }
 
+/* Is there room for messages, here or further on? Under the lock. */
+static bool has_room(struct store *s)
+{
+    const struct appender *end = &s->writer.end;
+    const bool here = end->seg.fd >= 0 && hulse_appender_fits(end, FRAME_HEADER_BYTES);
+
+    return (here && hulse_space_takes_messages(&s->space)) ||
+           hulse_space_may_grow(&s->space, true) || hulse_space_may_move_on(&s->space, s->state);
+}
+
 /*
  * Segments that nobody needs any more become room: after each rotation, and in a full store whenever something may have
  * made some. True: there is more than before.
@@ -154,7 +164,7 @@ static bool look_for_space(struct store *s)
     (void)pthread_mutex_lock(&s->lock);
     const size_t freed = hulse_space_free(&s->space, s->state);
     const uint64_t used = s->space.used_count;
-    const bool room = hulse_space_may_grow(&s->space, true);
+    const bool room = has_room(s);
     const bool uncovered = s->space.wait_for != 0;
     (void)pthread_mutex_unlock(&s->lock);
     atomic_store_explicit(&s->counts.used, used, memory_order_relaxed);

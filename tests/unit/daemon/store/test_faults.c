@@ -23,6 +23,9 @@ static _Atomic(int) sync_error;
 static _Atomic(int) read_error;
 static _Atomic(uint64_t) bad_block; /* 0: any */
 static _Atomic(int) allocate_error;
+static uint32_t segment_bytes;
+static _Atomic(unsigned)
+    segments_left; /* 0: as many as there may be; else one more than may be made yet */
 static _Atomic(unsigned) syncs;
 static _Atomic(unsigned) refused;
 
@@ -64,11 +67,26 @@ static bool has_space(int fd, uint64_t bytes)
     return (uint64_t)info.st_size >= bytes && (uint64_t)info.st_blocks * 512 >= bytes;
 }
 
+/* One segment more: false, there is no room for it. */
+static bool takes_segment(void)
+{
+    unsigned left = atomic_load_explicit(&segments_left, memory_order_relaxed);
+
+    while (left > 1 &&
+           !atomic_compare_exchange_weak_explicit(
+               &segments_left, &left, left - 1, memory_order_relaxed, memory_order_relaxed)) {
+    }
+    return left != 1;
+}
+
 static int bad_allocate(int fd, uint64_t bytes)
 {
-    const int error =
+    int error =
         has_space(fd, bytes) ? 0 : atomic_load_explicit(&allocate_error, memory_order_relaxed);
 
+    if (error == 0 && bytes == segment_bytes && !has_space(fd, bytes) && !takes_segment()) {
+        error = ENOSPC;
+    }
     if (error != 0) {
         atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
     }
@@ -90,8 +108,10 @@ static void begin(struct bed *bed)
     atomic_store_explicit(&bad_block, 0, memory_order_relaxed);
     atomic_store_explicit(&allocate_error, 0, memory_order_relaxed);
     atomic_store_explicit(&refused, 0, memory_order_relaxed);
+    atomic_store_explicit(&segments_left, 0, memory_order_relaxed);
     hulse_bed_init(bed);
     bed->params.io = &bad_io;
+    segment_bytes = bed->params.segment_bytes;
 }
 
 static hulse_status publish_one(struct bed *bed, uint64_t topic, uint64_t position)
@@ -334,6 +354,47 @@ static void test_a_full_disk_takes_acknowledgements(void **state)
     hulse_bed_fini(&bed);
 }
 
+/* Of what is there one file is used, one is the next, two are in reserve: what is acknowledged makes room all the same. */
+static void test_a_disk_with_room_for_four_files_goes_on(void **state)
+{
+    enum { COUNT = 1000 };
+    struct bed bed;
+    struct bed_request *all[COUNT];
+    uint64_t stored = 0;
+
+    (void)state;
+    begin(&bed);
+    atomic_store_explicit(&segments_left, 4 + 1, memory_order_relaxed);
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        all[i] = hulse_bed_message(&bed, topic, i, 10000);
+    }
+    hulse_store_flush(&bed.client);
+    while (stored < COUNT) {
+        const uint64_t before = stored;
+        while (stored < COUNT && all[stored]->order != 0) {
+            assert_int_equal(all[stored]->rq.status, HULSE_OK);
+            stored++;
+        }
+        if (stored > before) {
+            assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, stored), HULSE_OK);
+        }
+        hulse_bed_turn(&bed);
+    }
+    for (uint64_t i = 0; i < COUNT; i++) {
+        hulse_bed_request_free(all[i]);
+    }
+    hulse_bed_crash(&bed);
+    hulse_bed_open(&bed, true);
+    while (is_full(&bed)) {
+        hulse_bed_turn(&bed);
+    }
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
 static void test_a_store_without_room_is_not_made(void **state)
 {
     struct bed bed;
@@ -390,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_no_descriptor_for_a_read_is_no_damage),
         cmocka_unit_test(test_a_full_disk_makes_messages_wait),
         cmocka_unit_test(test_a_full_disk_takes_acknowledgements),
+        cmocka_unit_test(test_a_disk_with_room_for_four_files_goes_on),
         cmocka_unit_test(test_a_store_without_room_is_not_made),
         cmocka_unit_test(test_a_write_without_space_is_repeated),
     };
