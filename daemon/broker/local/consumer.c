@@ -171,7 +171,7 @@ void hulse_consumer_permitted(struct consumer *c)
 void hulse_consumer_receive(struct local_worker *lw, struct delivery *origin)
 {
     struct consumer *c = origin->consumer;
-    HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC);
+    hulse_consumer_lost_by_then(c, origin->lost);
     if (c->closed) {
         origin->arrival = ARRIVAL_CLOSING;
         return;
@@ -425,6 +425,16 @@ void hulse_consumer_lost(struct consumer *c, uint64_t count)
     HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC);
     if (!c->closed && !c->failed && c->base.events->lost != NULL) {
         c->base.events->lost(c->base.ctx, count);
+    }
+}
+
+void hulse_consumer_lost_by_then(struct consumer *c, uint64_t total)
+{
+    HULSE_ASSERT(c->magic == LOCAL_CONSUMER_MAGIC && c->remote && total >= c->lost);
+    const uint64_t count = total - c->lost;
+    c->lost = total;
+    if (count != 0) {
+        hulse_consumer_lost(c, count);
     }
 }
 

@@ -165,7 +165,7 @@ void hulse_seat_tell_end(struct seat *seat);
 void hulse_seat_tell_caught_up(struct seat *seat);
 /* `count` damaged messages were passed over. */
 void hulse_seat_tell_lost(struct seat *seat, uint64_t count);
-/* OP_END_OF_TOPIC came back. */
+/* OP_END_OF_TOPIC, OP_CAUGHT_UP, OP_LOST came back. */
 void hulse_seat_end_returned(struct seat *seat);
 void hulse_seat_caught_up_returned(struct seat *seat);
 void hulse_seat_lost_returned(struct seat *seat);
@@ -229,6 +229,8 @@ void hulse_consumer_closed(struct consumer *c);
 void hulse_consumer_end_of_topic(struct consumer *c);
 void hulse_consumer_caught_up(struct consumer *c);
 void hulse_consumer_lost(struct consumer *c, uint64_t count);
+/* An op of its seat, which has lost so many by then, arrives: before what the op says. */
+void hulse_consumer_lost_by_then(struct consumer *c, uint64_t total);
 /* `count` more of its calls are final; OP_SETTLED arrives. */
 void hulse_consumer_settled(struct consumer *c, uint32_t count);
 /* Frees it when it is closed and nothing of it is under way any more. */

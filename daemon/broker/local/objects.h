@@ -136,13 +136,16 @@ struct delivery {
     struct consumer *consumer; /* who it is handed to */
     struct delivery *origin;   /* consumer's side: the one on the topic's side */
     struct op op;
-    uint32_t delay_ms; /* OP_VERDICT */
-    uint8_t verdict;   /* OP_VERDICT: enum verdict */
-    uint8_t memory;    /* enum delivery_memory */
-    uint8_t arrival;   /* OP_DELIVER: enum arrival */
-    bool again;        /* an app has had it before */
-    bool ended;        /* acknowledged by its id: finished when its seat lets it go */
-    bool call;         /* OP_VERDICT: is told through `settled` */
+    union {
+        uint64_t lost;     /* OP_DELIVER: by the seat, when it was handed out */
+        uint32_t delay_ms; /* OP_VERDICT */
+    };
+    uint8_t verdict; /* OP_VERDICT: enum verdict */
+    uint8_t memory;  /* enum delivery_memory */
+    uint8_t arrival; /* OP_DELIVER: enum arrival */
+    bool again;      /* an app has had it before */
+    bool ended;      /* acknowledged by its id: finished when its seat lets it go */
+    bool call;       /* OP_VERDICT: is told through `settled` */
 };
 
 /*
@@ -260,6 +263,13 @@ struct subscription {
     char name[];
 };
 
+/* An op that is no message, from a seat to its consumer on another worker. */
+struct news {
+    struct op op;
+    bool under_way;
+    uint64_t lost; /* by the seat, when it was sent */
+};
+
 /* A consumer as its subscription sees it. */
 struct seat {
     uint32_t magic;
@@ -276,15 +286,12 @@ struct seat {
     bool unordered; /* outstanding is not in the order of entries */
     uint64_t last_entry;
     struct link outstanding; /* deliveries, in the order they were handed out */
-    struct op end_op;
-    bool end_under_way;
-    struct op caught_up_op;
-    bool caught_up_under_way;
+    struct news end;
+    struct news caught_up;
+    struct news loss; /* with nothing behind it that would carry it */
     bool told_caught_up;
-    uint64_t lost;      /* passed over, and not told yet */
-    uint64_t lost_told; /* by lost_op */
-    struct op lost_op;
-    bool lost_under_way;
+    uint64_t lost;         /* messages passed over, ever */
+    uint64_t lost_carried; /* of them: in an op that is on its way, or was */
     /* Verdicts of a persistent subscription: given, being stored, stored and to be told elsewhere. */
     uint32_t calls;
     uint32_t calls_storing;
@@ -358,6 +365,7 @@ struct consumer {
     struct link link;          /* local_worker.consumers */
     struct link held;          /* remote: deliveries the front end has */
     uint64_t last_entry;
+    uint64_t lost; /* remote: what its seat lost, as far as it has heard */
     struct op close_op;
     struct op permit_op;
     bool permit_under_way;

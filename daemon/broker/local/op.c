@@ -44,15 +44,21 @@ static void serve_news(struct local_worker *lw, struct op *op)
     case OP_ENDED:
         hulse_notice_arrived(lw, HULSE_CONTAINER(op, struct notice, op));
         break;
-    case OP_END_OF_TOPIC:
-        hulse_consumer_end_of_topic(HULSE_CONTAINER(op, struct seat, end_op)->consumer);
+    case OP_END_OF_TOPIC: {
+        const struct seat *seat = HULSE_CONTAINER(op, struct seat, end.op);
+        hulse_consumer_lost_by_then(seat->consumer, seat->end.lost);
+        hulse_consumer_end_of_topic(seat->consumer);
         break;
-    case OP_CAUGHT_UP:
-        hulse_consumer_caught_up(HULSE_CONTAINER(op, struct seat, caught_up_op)->consumer);
+    }
+    case OP_CAUGHT_UP: {
+        const struct seat *seat = HULSE_CONTAINER(op, struct seat, caught_up.op);
+        hulse_consumer_lost_by_then(seat->consumer, seat->caught_up.lost);
+        hulse_consumer_caught_up(seat->consumer);
         break;
+    }
     case OP_LOST: {
-        const struct seat *seat = HULSE_CONTAINER(op, struct seat, lost_op);
-        hulse_consumer_lost(seat->consumer, seat->lost_told);
+        const struct seat *seat = HULSE_CONTAINER(op, struct seat, loss.op);
+        hulse_consumer_lost_by_then(seat->consumer, seat->loss.lost);
         break;
     }
     case OP_LATER:
@@ -153,13 +159,13 @@ static void complete_news(struct local_worker *lw, struct op *op)
         hulse_notice_returned(HULSE_CONTAINER(op, struct notice, op));
         break;
     case OP_END_OF_TOPIC:
-        hulse_seat_end_returned(HULSE_CONTAINER(op, struct seat, end_op));
+        hulse_seat_end_returned(HULSE_CONTAINER(op, struct seat, end.op));
         break;
     case OP_CAUGHT_UP:
-        hulse_seat_caught_up_returned(HULSE_CONTAINER(op, struct seat, caught_up_op));
+        hulse_seat_caught_up_returned(HULSE_CONTAINER(op, struct seat, caught_up.op));
         break;
     case OP_LOST:
-        hulse_seat_lost_returned(HULSE_CONTAINER(op, struct seat, lost_op));
+        hulse_seat_lost_returned(HULSE_CONTAINER(op, struct seat, loss.op));
         break;
     case OP_LATER:
         hulse_later_returned(HULSE_CONTAINER(op, struct later, op));

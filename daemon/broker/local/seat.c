@@ -76,6 +76,8 @@ static void to_remote(struct local_worker *lw, struct seat *seat, struct deliver
 {
     dl->consumer = seat->consumer;
     dl->arrival = ARRIVAL_CLOSING;
+    dl->lost = seat->lost;
+    seat->lost_carried = seat->lost;
     seat->in_transit += 1;
     /* Relaxed because this worker holds the message itself. */
     (void)atomic_fetch_add_explicit(&dl->message->workers, 1, memory_order_relaxed);
@@ -202,49 +204,42 @@ void hulse_seat_redeliver_all(struct seat *seat,
     lw->dispatching -= 1;
 }
 
+static void send_news(struct seat *seat, struct news *news, enum op_kind kind)
+{
+    news->under_way = true;
+    news->lost = seat->lost;
+    seat->lost_carried = seat->lost;
+    seat->in_transit += 1;
+    hulse_lane_add(seat->sub->topic->worker, seat->worker, &news->op, kind);
+}
+
 void hulse_seat_tell_end(struct seat *seat)
 {
-    struct consumer *c = seat->consumer;
     seat->told_end = true;
-    if (!seat->remote) {
-        hulse_consumer_end_of_topic(c);
-        return;
+    if (seat->remote) {
+        send_news(seat, &seat->end, OP_END_OF_TOPIC);
+    } else {
+        hulse_consumer_end_of_topic(seat->consumer);
     }
-    seat->end_under_way = true;
-    seat->in_transit += 1;
-    hulse_lane_add(seat->sub->topic->worker, seat->worker, &seat->end_op, OP_END_OF_TOPIC);
 }
 
 void hulse_seat_tell_caught_up(struct seat *seat)
 {
     seat->told_caught_up = true;
-    if (!seat->remote) {
+    if (seat->remote) {
+        send_news(seat, &seat->caught_up, OP_CAUGHT_UP);
+    } else {
         hulse_consumer_caught_up(seat->consumer);
-        return;
     }
-    seat->caught_up_under_way = true;
-    seat->in_transit += 1;
-    hulse_lane_add(seat->sub->topic->worker, seat->worker, &seat->caught_up_op, OP_CAUGHT_UP);
-}
-
-static void tell_lost(struct seat *seat)
-{
-    seat->lost_under_way = true;
-    seat->lost_told = seat->lost;
-    seat->lost = 0;
-    seat->in_transit += 1;
-    hulse_lane_add(seat->sub->topic->worker, seat->worker, &seat->lost_op, OP_LOST);
 }
 
 void hulse_seat_tell_lost(struct seat *seat, uint64_t count)
 {
+    seat->lost += count;
     if (!seat->remote) {
         hulse_consumer_lost(seat->consumer, count);
-        return;
-    }
-    seat->lost += count;
-    if (!seat->lost_under_way) {
-        tell_lost(seat);
+    } else if (!seat->loss.under_way) {
+        send_news(seat, &seat->loss, OP_LOST);
     }
 }
 
@@ -290,11 +285,10 @@ void hulse_seat_returned(struct delivery *dl)
     }
 }
 
-/* An op that was its consumer's news. */
-static void news_returned(struct seat *seat, bool *under_way)
+static void news_returned(struct seat *seat, struct news *news)
 {
-    HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC && *under_way);
-    *under_way = false;
+    HULSE_ASSERT(seat->magic == LOCAL_SEAT_MAGIC && news->under_way);
+    news->under_way = false;
     seat->in_transit -= 1;
     if (seat->closed && seat->in_transit == 0) {
         free_closed(seat);
@@ -303,20 +297,20 @@ static void news_returned(struct seat *seat, bool *under_way)
 
 void hulse_seat_end_returned(struct seat *seat)
 {
-    news_returned(seat, &seat->end_under_way);
+    news_returned(seat, &seat->end);
 }
 
 void hulse_seat_caught_up_returned(struct seat *seat)
 {
-    news_returned(seat, &seat->caught_up_under_way);
+    news_returned(seat, &seat->caught_up);
 }
 
 void hulse_seat_lost_returned(struct seat *seat)
 {
-    const bool more = !seat->closed && seat->lost != 0;
-    news_returned(seat, &seat->lost_under_way);
+    const bool more = !seat->closed && seat->lost != seat->lost_carried;
+    news_returned(seat, &seat->loss);
     if (more) {
-        tell_lost(seat);
+        send_news(seat, &seat->loss, OP_LOST);
     }
 }
 
@@ -378,6 +372,13 @@ static bool recall(struct seat *seat, struct op *op, bool under_way)
     return true;
 }
 
+static void recall_news(struct seat *seat, struct news *news)
+{
+    if (recall(seat, &news->op, news->under_way)) {
+        news->under_way = false;
+    }
+}
+
 /* Gives back what its consumer has, and what never left this worker. */
 static void give_back_all(struct seat *seat)
 {
@@ -399,15 +400,9 @@ static void give_back_all(struct seat *seat)
         take_out(seat, dl);
         hulse_subscription_requeue(sub, dl, 0);
     }
-    if (recall(seat, &seat->end_op, seat->end_under_way)) {
-        seat->end_under_way = false;
-    }
-    if (recall(seat, &seat->caught_up_op, seat->caught_up_under_way)) {
-        seat->caught_up_under_way = false;
-    }
-    if (recall(seat, &seat->lost_op, seat->lost_under_way)) {
-        seat->lost_under_way = false;
-    }
+    recall_news(seat, &seat->end);
+    recall_news(seat, &seat->caught_up);
+    recall_news(seat, &seat->loss);
     if (recall(seat, &seat->settle_op, seat->settle_under_way)) {
         seat->settle_under_way = false;
     }

@@ -48,7 +48,8 @@ static void sub_message(void *ctx, struct broker_delivery *d)
                                                      .entry = d->id.entry,
                                                      .id = head[0],
                                                      .number = head[1],
-                                                     .redelivery = d->redelivery};
+                                                     .redelivery = d->redelivery,
+                                                     .lost = sub->lost};
     sub->count += 1;
     sub->held += 1;
     if (sub->ack_at_once) {
@@ -94,6 +95,15 @@ static void sub_caught_up(void *ctx)
     assert_false(sub->closed);
     assert_int_equal(sub->caught_up, 0);
     sub->caught_up += 1;
+    sub->lost_caught_up = sub->lost;
+}
+
+static void sub_lost(void *ctx, uint64_t count)
+{
+    struct bed_sub *sub = ctx;
+    assert_false(sub->closed);
+    assert_true(count > 0);
+    sub->lost += count;
 }
 
 static void sub_end_of_topic(void *ctx)
@@ -130,6 +140,7 @@ static const struct broker_consumer_events sub_events = {.opened = sub_opened,
                                                          .active = sub_active,
                                                          .inactive = sub_inactive,
                                                          .caught_up = sub_caught_up,
+                                                         .lost = sub_lost,
                                                          .end_of_topic = sub_end_of_topic,
                                                          .done = sub_done};
 

@@ -15,6 +15,7 @@ struct bed_message {
     uint32_t id;
     uint32_t number;
     uint32_t redelivery;
+    uint64_t lost; /* said by then */
 };
 
 /* A consumer. */
@@ -31,6 +32,8 @@ struct bed_sub {
     hulse_status failed_with;
     uint32_t ends_of_topic;
     uint32_t caught_up;
+    uint64_t lost;           /* said */
+    uint64_t lost_caught_up; /* of it, when it heard that it has caught up */
     bool has_reach;
     struct broker_reach reach;
     uint32_t active;

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   a subscription of a persistent topic that is behind holds little memory and misses
- *         nothing, also when the store is full, damaged, refuses reads or has failed.
- * Method: more messages than a window takes; files with flipped bytes; limits of the process.
+ *         nothing, also when the store is full, refuses reads or has failed.
+ * Method: more messages than a window takes; limits of the process.
  */
 #include "daemon/broker/local/durable.h"
 #include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/broker/bed_durable.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -275,7 +274,7 @@ static void test_a_failed_store_says_so(void **state)
     }
 }
 
-/* ---- damage ---- */
+/* ---- what cannot be read ---- */
 
 enum { HURT_BYTES = 1000 };
 
@@ -284,87 +283,6 @@ static uint64_t lost(void)
     struct topic_report r = {0};
     (void)hulse_bed_report(&bed, topic, &r);
     return r.lost;
-}
-
-/* False: there is no such text in the segment, which may be gone. */
-static bool hurt_in(uint64_t segment, const char *mark, uint8_t *bytes)
-{
-    char path[256];
-    char name[SEGMENT_NAME_BYTES];
-    hulse_segment_name(segment, name);
-    assert_true(snprintf(path, sizeof(path), "%s/log/%s", params->directory, name) <
-                (int)sizeof(path));
-    const int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0) {
-        return false;
-    }
-    assert_int_equal(pread(fd, bytes, BED_SEGMENT_BYTES, 0), BED_SEGMENT_BYTES);
-    const uint8_t *at = memmem(bytes, BED_SEGMENT_BYTES, mark, strlen(mark));
-    if (at != NULL) {
-        assert_int_equal(pwrite(fd, "#", 1, at - bytes), 1);
-    }
-    assert_int_equal(close(fd), 0);
-    return at != NULL;
-}
-
-/* Flips a byte in the body of messages 100, 101 and 300, in whatever segment each of them is. */
-static void hurt_some(uint64_t last_segment)
-{
-    static const char *const marks[] = {"mark-a", "mark-b", "mark-c"};
-    uint8_t *bytes = malloc(BED_SEGMENT_BYTES);
-    assert_non_null(bytes);
-    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-        uint64_t segment = 1;
-        while (segment <= last_segment && !hurt_in(segment, marks[i], bytes)) {
-            segment++;
-        }
-        assert_true(segment <= last_segment);
-    }
-    free(bytes);
-}
-
-static void publish_marked(struct bed_pub *pub, const char *mark)
-{
-    hulse_pub_send_record(
-        pub,
-        (struct broker_span){.data = (const uint8_t *)mark, .bytes = (uint32_t)strlen(mark)},
-        NULL);
-}
-
-/* Damaged positions in what a window reads: said, counted once, and all the others come, each once. */
-static void test_damage_inside_a_window(void **state)
-{
-    (void)state;
-    struct bed_pub pub = {.id = 1};
-    struct bed_sub sub;
-    params = hulse_stored_begin();
-    params->subscription_messages_max = BOUND;
-    begin(1);
-    open_sub(&sub);
-    hulse_sub_close(&sub, false);
-    assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
-    hulse_pub_send(&pub, 100, 16);
-    publish_marked(&pub, "mark-a");
-    publish_marked(&pub, "mark-b");
-    hulse_pub_send(&pub, 198, 16);
-    publish_marked(&pub, "mark-c");
-    hulse_pub_send(&pub, 99, 16);
-    hulse_pub_wait(&pub);
-    hulse_pub_close(&pub);
-    hurt_some(hulse_local_store(bed.broker)->writer.end.seg.number);
-    open_sub(&sub);
-    sub.ack_at_once = true;
-    hulse_sub_permit(&sub, 10);
-    hulse_sub_wait(&sub, 397);
-    hulse_sub_wait_settled(&sub, 397);
-    for (uint32_t i = 0; i < 397; i++) {
-        const uint32_t entry = i < 100 ? i : i < 298 ? i + 2 : i + 3;
-        assert_int_equal(sub.messages[i].entry, entry);
-    }
-    assert_int_equal(lost(), 3);
-    assert_int_equal(backlog(), 0);
-    hulse_sub_close(&sub, false);
-    end();
 }
 
 static bool cannot_read(void *arg)
@@ -629,7 +547,6 @@ int main(void)
         cmocka_unit_test(test_cumulative_behind),
         cmocka_unit_test(test_full_and_empty_again),
         cmocka_unit_test(test_full_and_stopped),
-        cmocka_unit_test(test_damage_inside_a_window),
         cmocka_unit_test(test_reads_that_fail_lose_nothing),
         cmocka_unit_test(test_a_want_of_memory_passes),
         cmocka_unit_test(test_windows_leave_memory_to_publishers),
