@@ -271,7 +271,7 @@ static int judge_end(const struct hulse_cli_receiver *r)
                         r->received);
         return HULSE_CLI_TIMED_OUT;
     }
-    return r->lost == 0 ? HULSE_CLI_OK : HULSE_CLI_BAD_DATA;
+    return HULSE_CLI_OK;
 }
 
 int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char **topics)
@@ -297,5 +297,8 @@ int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char *
         tell_lost(r);
     }
     close_all(r);
-    return failed(r) || hulse_cli_stop_requested() ? r->exit_code : judge_end(r);
+    if (!failed(r) && !hulse_cli_stop_requested()) {
+        r->exit_code = judge_end(r);
+    }
+    return !failed(r) && r->lost != 0 ? HULSE_CLI_BAD_DATA : r->exit_code;
 }

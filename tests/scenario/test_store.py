@@ -4,11 +4,12 @@ Method: the commands against a daemon with persistent topics; a byte of its log 
 
 import json
 import re
+import signal
 import subprocess
 
 import pytest
 
-from command import ok, publish, run
+from command import Background, ok, publish, run
 from conftest import Hulsed, clean_environment, program
 
 TOPIC = "persistent://public/default/kept"
@@ -136,6 +137,52 @@ def test_a_reader_hears_what_is_damaged(kept, start, tmp_path, workers, at):
         assert [m["payload"] for m in lines[:-1]] == [
             f"message {n}" for n in range(500) if n != at]
         assert lines[-1] == {"lost": 1}
+
+
+def hurt(folder, pattern, numbers):
+    """Flips a bit of each message of the pattern that has one of the numbers."""
+    found = 0
+    for segment in (folder / "log").iterdir():
+        data = bytearray(segment.read_bytes())
+        for match in re.finditer(pattern, bytes(data)):
+            if int(match[1]) in numbers:
+                data[match.start()] ^= 0x80
+                found += 1
+        segment.write_bytes(data)
+    return found
+
+
+def test_a_reader_hears_of_all_damage(start, tmp_path):
+    """Much of it, in each of many reads; the last message is part of it."""
+    words = f"brokers.local.directory={tmp_path / 'data'}", "workers.count=4"
+    topics, count = ["a", "b"], 10000
+    damaged = {*range(50, count, 97), count - 1}
+    daemon = start(*words, folder=tmp_path / "whole")
+    for topic in topics:
+        ok(run(daemon, "pub", topic, input="".join(f"{topic}@{n:06}\n" for n in range(count))))
+    daemon.kill()
+    assert hurt(tmp_path / "data", rb"[ab]@(\d{6})", damaged) == len(topics) * len(damaged)
+    daemon = start(*words, folder=tmp_path / "damaged")
+    for topic in topics * 2:
+        read = run(daemon, "read", topic, "--json")
+        assert read.returncode == 65
+        lines = [json.loads(line) for line in read.stdout.splitlines()]
+        assert [m["payload"] for m in lines[:-1]] == [
+            f"{topic}@{n:06}" for n in range(count) if n not in damaged]
+        assert lines[-1] == {"lost": len(damaged)}
+
+
+def test_a_follower_that_is_stopped_tells_of_damage(kept, start, tmp_path):
+    kept.kill()
+    assert hurt(tmp_path / "data", rb"message (\d+)", {250}) == 1
+    daemon = start(f"brokers.local.directory={tmp_path / 'data'}")
+    with Background(daemon, "read", TOPIC, "--follow") as reader:
+        for n in range(500):
+            if n != 250:
+                assert reader.line() == b"message %d" % n
+        reader.signal(signal.SIGINT)
+        assert reader.wait() == (b"", 65)
+        assert "passed over 1 damaged in the store" in reader.stderr()
 
 
 def test_a_broker_without_a_store_has_no_figures(start):
