@@ -132,7 +132,9 @@ struct hulse_stats {
     uint64_t missed_doorbells; /* must stay 0 */
     uint64_t client_rechecks;  /* wake-ups the library found late; must stay 0 */
     uint64_t bells;            /* doorbell system calls made by this channel */
-    uint64_t lost; /* damaged messages that this reader's daemon has passed over so far */
+    /* Damaged messages passed over for this reader so far: all before the last one handed out, some
+     * behind it. What lies behind it when another daemon takes over is counted by that one again. */
+    uint64_t lost;
 };
 
 /* ---- session ------------------------------------------------------------------------------ */
