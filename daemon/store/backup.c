@@ -5,6 +5,7 @@
  */
 #include "daemon/core/assert.h"
 #include "daemon/store/checkpoint.h"
+#include "daemon/store/format.h"
 #include "daemon/store/look_open.h"
 
 #include <dirent.h>
@@ -15,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE = 1 << 18, PASSES_MAX = 8, FEW = 2, FORMAT_BYTES_MAX = 4096 };
+enum { PIECE = 1 << 18, PASSES_MAX = 8, FEW = 2 };
 
 struct backup {
     struct look look;
@@ -93,30 +94,12 @@ static int copy_segment(struct backup *b, uint64_t number, uint64_t end)
     return failed;
 }
 
-static hulse_status copy_format(struct backup *b)
+/* Of the store that was read: its own file may have been lost or damaged since. */
+static hulse_status write_format(struct backup *b)
 {
-    uint8_t text[FORMAT_BYTES_MAX];
-    size_t got = 0;
-    const int from = openat(b->look.directory, "format", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    const int to = openat(b->to_fd, "format", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int failed = from < 0 || to < 0 ? errno : 0;
+    const int failed = hulse_format_write(&hulse_file_io, b->to_fd, b->look.place.segment_bytes);
 
-    if (failed == 0) {
-        failed = hulse_file_read(from, text, sizeof(text), 0, &got);
-    }
-    if (failed == 0) {
-        failed = hulse_file_io.write(to, text, got, 0);
-    }
-    if (failed == 0) {
-        failed = hulse_file_io.sync_all(to);
-    }
-    if (from >= 0) {
-        (void)close(from);
-    }
-    if (to >= 0) {
-        (void)close(to);
-    }
-    return failed == 0 ? HULSE_OK : refuse(b, failed, "format");
+    return failed == 0 ? HULSE_OK : refuse(b, failed, STORE_FORMAT_NAME);
 }
 
 static bool is_empty(int fd)
@@ -382,7 +365,7 @@ static hulse_status back_up(struct backup *b)
         status = copy_rest(b);
     }
     if (status == HULSE_OK) {
-        status = copy_format(b);
+        status = write_format(b);
     }
     if (status == HULSE_OK) {
         status = finish_target(b);

@@ -5,6 +5,7 @@
  * While the store runs, cursors are looked at after the log was read: what was acknowledged, and perhaps
  * passed over by the log meanwhile, is not missed. Messages that came after the beginning are not asked for.
  */
+#include "daemon/store/format.h"
 #include "daemon/store/image.h"
 #include "daemon/store/look_open.h"
 #include "daemon/store/state_internal.h"
@@ -233,6 +234,19 @@ static void note_state(struct check *c)
     }
 }
 
+static hulse_status ask_format(const struct check *c, struct error *err)
+{
+    const struct look *l = c->look;
+    struct format format = {.restored = l->stopped.restored};
+    const hulse_status status =
+        l->running == NULL
+            ? HULSE_OK
+            : hulse_format_judge(&l->running->directory, l->running->path, &format, err);
+
+    c->out->format_damaged = format.restored || format.fresh;
+    return status;
+}
+
 static hulse_status look_through(struct look *l, struct store_findings *out, struct error *err)
 {
     struct check c = {.look = l, .out = out, .image = {.seg = {.fd = -1}}};
@@ -249,6 +263,9 @@ static hulse_status look_through(struct look *l, struct store_findings *out, str
     if (!c.no_memory) {
         status = read_log(&c, err);
     }
+    if (status == HULSE_OK) {
+        status = ask_format(&c, err);
+    }
     hulse_look_lock(l);
     ask_cursors(&c);
     note_state(&c);
@@ -262,7 +279,7 @@ bool hulse_store_findings_good(const struct store_findings *f)
 {
     return f->damaged_records == 0 && f->damaged_bytes == 0 && f->missing_segments == 0 &&
            f->lost_messages == 0 && f->homeless_records == 0 && f->damaged_rows == 0 &&
-           !f->state_damaged && !f->copy_damaged;
+           !f->state_damaged && !f->copy_damaged && !f->format_damaged;
 }
 
 size_t hulse_store_findings_list(const struct store_findings *f,
@@ -285,6 +302,7 @@ size_t hulse_store_findings_list(const struct store_findings *f,
         {"damaged_rows", f->damaged_rows},
         {"state_damaged", f->state_damaged ? 1 : 0},
         {"copy_damaged", f->copy_damaged ? 1 : 0},
+        {"format_damaged", f->format_damaged ? 1 : 0},
     };
 
     static_assert(sizeof(all) / sizeof(all[0]) <= STORE_FINDINGS_MAX, "all have room");

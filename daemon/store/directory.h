@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define STORE_FORMAT_NAME "format"
 /* In a backup until all of it is there. */
 #define STORE_UNFINISHED_NAME "backup-unfinished"
 
@@ -35,7 +36,7 @@ struct directory {
     uint32_t epoch; /* the last one's, as far as the lock file knows */
     bool fresh;     /* made now */
     bool clean;     /* it was when it was opened */
-    bool restored;  /* its format file was lost or damaged, and made again */
+    bool restored;  /* its format file was lost or damaged; open() has made it again */
 };
 
 /*
@@ -46,6 +47,11 @@ hulse_status hulse_directory_open(struct directory *d,
                                   const char *path,
                                   uint32_t segment_bytes,
                                   struct error *err);
+/* The same for who reads only: but for a lock file that is gone, nothing is written into a store. */
+hulse_status hulse_directory_open_to_look(struct directory *d,
+                                          const char *path,
+                                          uint32_t segment_bytes,
+                                          struct error *err);
 void hulse_directory_close(struct directory *d);
 /*
  * Would open() fail for anything but the lock? As far as it can be known while somebody else has it; changes

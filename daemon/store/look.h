@@ -37,6 +37,7 @@ struct store_findings {
     uint64_t damaged_rows; /* of the state's database */
     bool state_damaged;    /* state.mdb; a stopped store's alone is looked at, as the next */
     bool copy_damaged;     /* state.good */
+    bool format_damaged;   /* or gone; the next start makes it again */
 };
 
 bool hulse_store_findings_good(const struct store_findings *f);

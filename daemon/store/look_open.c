@@ -60,7 +60,7 @@ hulse_status hulse_look_open(struct look *l, const char *directory, struct error
     *l = (struct look){.stopped = {.io = &hulse_file_io, .fd = -1, .log_fd = -1, .lock_fd = -1}};
     hulse_status status = is_a_store(directory, err);
     if (status == HULSE_OK) {
-        status = hulse_directory_open(&l->stopped, directory, defaults.segment_bytes, err);
+        status = hulse_directory_open_to_look(&l->stopped, directory, defaults.segment_bytes, err);
     }
     if (status == HULSE_OK) {
         status = hulse_directory_segments(&l->stopped, &l->numbers, &l->count, err);

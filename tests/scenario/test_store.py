@@ -211,3 +211,41 @@ def test_a_stopped_store_and_a_flipped_byte(kept, tmp_path):
     assert done.returncode == 65
     assert findings(done.stdout)["damaged_records"] == 1
     assert done.stderr == "hulsed: the store is damaged\n"
+
+
+def test_a_damaged_format(kept, tmp_path):
+    """A running backup writes one of its own; a check names it, and changes nothing."""
+    path = tmp_path / "data" / "format"
+    whole = path.read_bytes()
+    damaged = whole.replace(b"segment_bytes", b"segment_bites")
+    path.write_bytes(damaged)
+    ok(run(kept, "store", "backup", str(tmp_path / "copy")))
+    assert (tmp_path / "copy" / "format").read_bytes() == whole
+    path.unlink()
+    ok(run(kept, "store", "backup", str(tmp_path / "other")))
+    assert hulsed_store("check", tmp_path / "other").returncode == 0
+    kept.stop()
+    path.write_bytes(damaged)
+    done = hulsed_store("check", tmp_path / "data")
+    assert done.returncode == 65
+    found = findings(done.stdout)
+    assert (found["format_damaged"], found["messages"]) == (1, 500)
+    assert path.read_bytes() == damaged
+
+
+def test_a_store_that_cannot_be_opened_is_told_by_the_configurations_check(kept, tmp_path):
+    def checked():
+        return subprocess.run(
+            [program("hulsed"), "--check", "--set", f"brokers.local.directory={tmp_path / 'data'}"],
+            env=clean_environment(), capture_output=True, text=True, timeout=60, check=False)
+
+    kept.stop()
+    assert checked().returncode == 0
+    (tmp_path / "data" / "format").write_bytes(b"junk")
+    assert checked().returncode == 0
+    for segment in (tmp_path / "data" / "log").glob("*.segment"):
+        with open(segment, "r+b") as file:
+            file.write(bytes(4096))
+    done = checked()
+    assert done.returncode == 78
+    assert "all segments are unreadable" in done.stderr

@@ -394,6 +394,41 @@ static void test_a_format_with_a_flipped_bit(void **state)
     hulse_bed_fini(&bed);
 }
 
+/* Without a format and without a segment that says one, open() refuses: so does the look. */
+static void test_a_store_without_any_format_is_refused_beforehand(void **state)
+{
+    struct bed bed;
+    struct error err = {0};
+    char path[256];
+    static const uint8_t none[BLOCK_BYTES] = {0};
+    uint64_t *numbers = NULL;
+    size_t count = 0;
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_bed_open(&bed, true);
+    assert_int_equal(hulse_directory_segments(&bed.store->directory, &numbers, &count, &err),
+                     HULSE_OK);
+    hulse_bed_stop(&bed);
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof(name), "log/%010u.segment", (unsigned)numbers[i]);
+        hulse_bed_file(&bed, name, path, sizeof(path));
+        const int fd = open(path, O_WRONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(pwrite(fd, none, sizeof(none), 0), sizeof(none));
+        (void)close(fd);
+    }
+    free(numbers);
+    assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
+    put_file(&bed, "format", "junk");
+    assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_IO);
+    assert_non_null(strstr(err.text, "all segments are unreadable"));
+    refuses(&bed, HULSE_IO, "all segments are unreadable");
+    hulse_bed_fini(&bed);
+}
+
 static void remove_state(const struct bed *bed)
 {
     static const char *const names[] = {"state.mdb", "state.good"};
@@ -608,6 +643,7 @@ int main(void)
         cmocka_unit_test(test_a_directory_of_somebody_else_is_refused),
         cmocka_unit_test(test_a_lost_format_is_found_again),
         cmocka_unit_test(test_a_format_with_a_flipped_bit),
+        cmocka_unit_test(test_a_store_without_any_format_is_refused_beforehand),
         cmocka_unit_test(test_a_state_that_is_gone_is_said),
         cmocka_unit_test(test_a_state_that_a_log_without_its_beginning_had_is_said),
         cmocka_unit_test(test_a_last_segment_that_is_cut_short),

@@ -451,6 +451,96 @@ static void test_a_segment_that_nobody_needs_is_not_missed(void **state)
     hulse_bed_fini(&bed);
 }
 
+/* ---- format ------------------------------------------------------------------------------ */
+
+static size_t read_format(char out[256])
+{
+    char path[BED_PATH_BYTES + 64];
+
+    hulse_bed_file(&bed, "format", path, sizeof(path));
+    const int fd = open(path, O_RDONLY);
+    if (fd < 0) {
+        return 0;
+    }
+    const ssize_t got = read(fd, out, 255);
+    assert_int_equal(close(fd), 0);
+    assert_true(got >= 0);
+    return (size_t)got;
+}
+
+static void damage_format(bool gone)
+{
+    char path[BED_PATH_BYTES + 64];
+
+    if (gone) {
+        hulse_bed_file(&bed, "format", path, sizeof(path));
+        assert_int_equal(unlink(path), 0);
+    } else {
+        flip("format", 30);
+    }
+}
+
+/* Missing or damaged: it is found, and stays as it is; the next start makes it again. */
+static void test_a_damaged_format_is_a_finding_and_stays(void **state)
+{
+    char before[256];
+    char after[256];
+    struct error err = {0};
+    struct store_findings f;
+
+    (void)state;
+    for (unsigned gone = 0; gone < 2; gone++) {
+        fill();
+        assert_int_equal(hulse_store_check_running(bed.store, NULL, &f, &err), HULSE_OK);
+        assert_true(hulse_store_findings_good(&f) && !f.format_damaged);
+        damage_format(gone != 0);
+        assert_int_equal(hulse_store_check_running(bed.store, NULL, &f, &err), HULSE_OK);
+        assert_true(!hulse_store_findings_good(&f) && f.format_damaged);
+        hulse_bed_stop(&bed);
+        const size_t bytes = read_format(before);
+        for (unsigned i = 0; i < 2; i++) {
+            f = check_stopped(bed.path);
+            assert_true(f.format_damaged);
+            assert_false(hulse_store_findings_good(&f));
+            assert_int_equal(f.messages, MESSAGES);
+            assert_int_equal(read_format(after), bytes);
+            assert_memory_equal(after, before, bytes);
+        }
+        hulse_bed_open(&bed, true);
+        hulse_bed_stop(&bed);
+        f = check_stopped(bed.path);
+        assert_true(hulse_store_findings_good(&f) && !f.format_damaged);
+        hulse_bed_fini(&bed);
+    }
+}
+
+/* A copy has one that is whole, whatever became of the store's own. */
+static void test_a_backup_has_a_format_of_its_own(void **state)
+{
+    struct store_backup b;
+    struct error err = {0};
+
+    (void)state;
+    for (unsigned round = 0; round < 4; round++) {
+        fill();
+        damage_format(round % 2 != 0);
+        (void)snprintf(copy_path, sizeof(copy_path), "%s-copy", bed.path);
+        if (round < 2) {
+            hulse_status st = hulse_store_backup_running(bed.store, copy_path, NULL, &b, &err);
+            assert_int_equal(st, HULSE_OK);
+        }
+        hulse_bed_stop(&bed);
+        if (round >= 2) {
+            assert_int_equal(hulse_store_backup(bed.path, copy_path, &b, &err), HULSE_OK);
+        }
+        const struct store_findings f = check_stopped(copy_path);
+        assert_true(hulse_store_findings_good(&f) && !f.format_damaged);
+        assert_int_equal(f.messages, MESSAGES);
+        (void)hulse_test_folder_remove(copy_path);
+        hulse_bed_fini(&bed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +555,8 @@ int main(void)
         cmocka_unit_test(test_a_backup_goes_elsewhere),
         cmocka_unit_test(test_an_unfinished_backup_is_none),
         cmocka_unit_test(test_a_backup_of_a_stopped_store_is_the_same),
+        cmocka_unit_test(test_a_damaged_format_is_a_finding_and_stays),
+        cmocka_unit_test(test_a_backup_has_a_format_of_its_own),
     };
 
     return cmocka_run_group_tests_name("look", tests, NULL, NULL);
