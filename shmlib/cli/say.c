@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define LINE_BYTES 2048
+/* In the words of the library, which alone tell that the limit is not the daemon's. */
+#define STARVED_TEXT "this process is out of descriptors"
 
 struct answer {
     hulse_status status;
@@ -62,6 +64,17 @@ static const struct answer *answer_of(hulse_status status)
         }
     }
     return NULL;
+}
+
+/* What to do, or NULL. A limit is the daemon's, or of the process that runs the command. */
+static const char *next_of(const struct answer *a, const char *detail)
+{
+    if (a == NULL) {
+        return NULL;
+    }
+    return a->status == HULSE_LIMIT && strstr(detail, STARVED_TEXT) != NULL
+               ? "raise the limit of the command itself with `ulimit -n`"
+               : a->next;
 }
 
 static bool colour_wanted(void)
@@ -134,8 +147,9 @@ int hulse_cli_fail(hulse_status status, const char *what, const char *detail)
         detail = hulse_status_text(status);
     }
     hulse_cli_error("%s: %s", what, detail);
-    if (a != NULL && a->next != NULL) {
-        (void)fprintf(stderr, "%s\n", a->next);
+    const char *next = next_of(a, detail);
+    if (next != NULL) {
+        (void)fprintf(stderr, "%s\n", next);
     }
     return hulse_cli_exit_code(status);
 }

@@ -74,9 +74,10 @@ static hulse_status connect_socket(struct hulse_session *s, const struct hulse_o
     }
     hulse_fork_lock();
     s->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int none = errno;
     hulse_fork_unlock();
     if (s->sock < 0) {
-        return hulse_session_fault(s, HULSE_IO, "cannot make a socket: errno %d", errno);
+        return hulse_session_no_descriptor(s, "a socket", none);
     }
     for (;;) {
         if (connect(s->sock, (const struct sockaddr *)address, sizeof(*address)) == 0) {

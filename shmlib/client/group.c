@@ -74,7 +74,7 @@ hulse_group_add(struct hulse_session *s, int wake, uint32_t wire_number, unsigne
         watch(g->epoll, s->sock) != 0) {
         const int error = errno;
         hulse_group_free(g);
-        return hulse_session_fault(s, HULSE_IO, "cannot make a wait group: errno %d", error);
+        return hulse_session_no_descriptor(s, "a wait group", error);
     }
     *number = g->number;
     hulse_fork_lock();

@@ -7,6 +7,7 @@
 #include "shmlib/client/channel.h"
 #include "shmlib/client/options.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,13 @@ hulse_session_fault(struct hulse_session *s, hulse_status status, const char *fo
     va_end(args);
     (void)pthread_mutex_unlock(&s->fault_lock);
     return status;
+}
+
+hulse_status hulse_session_no_descriptor(struct hulse_session *s, const char *what, int error)
+{
+    return error == EMFILE
+               ? hulse_session_fault(s, HULSE_LIMIT, "cannot make %s: %s", what, HULSE_STARVED_TEXT)
+               : hulse_session_fault(s, HULSE_IO, "cannot make %s: errno %d", what, error);
 }
 
 const char *hulse_open_error(void)

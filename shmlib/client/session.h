@@ -152,6 +152,9 @@ hulse_status
 hulse_session_fault(struct hulse_session *s, hulse_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same for a call that gave no descriptor: LIMIT when this process may have no more, else IO. */
+hulse_status hulse_session_no_descriptor(struct hulse_session *s, const char *what, int error);
+
 /* May a handle be opened on this topic and group? Stores the text if not. */
 hulse_status hulse_session_ready(struct hulse_session *s, const char *topic, unsigned group);
 

@@ -319,6 +319,9 @@ struct hulse_packet {
     unsigned fd_count;
 };
 
+/* The command tells by these words whose limit was met. */
+#define HULSE_STARVED_TEXT "this process is out of descriptors"
+
 enum hulse_packet_rc {
     HULSE_PACKET_OK = 0,
     HULSE_PACKET_NONE,    /* nothing there now */

@@ -66,7 +66,7 @@ static enum hulse_packet_rc judge_count(struct hulse_packet *p, int truncated, c
     const unsigned wanted = hulse_control_fds(head.type);
     if (truncated && p->fd_count < wanted) {
         hulse_packet_drop_fds(p);
-        *why = "this process is out of descriptors";
+        *why = HULSE_STARVED_TEXT;
         return HULSE_PACKET_STARVED;
     }
     *why = truncated ? "surplus descriptors" : "wrong number of descriptors";

@@ -5,6 +5,7 @@ Method: one wrong thing per test."""
 
 import os
 import pathlib
+import resource
 import subprocess
 import tempfile
 
@@ -171,6 +172,24 @@ def test_standard_output_that_cannot_be_written_is_74(daemon):
                                     env=environment(daemon))
             assert result.returncode == 74
             assert b"No space left" in result.stderr
+
+
+def test_a_command_that_is_out_of_descriptors_is_told_whose_limit_it_is(daemon):
+    """Wherever it runs out of them: the daemon has enough."""
+    met = set()
+    for count in range(4, 32):
+        result = run(daemon, "pub", SOME_TOPIC, "x", preexec_fn=lambda count=count:
+                     resource.setrlimit(resource.RLIMIT_NOFILE, (count, count)))
+        if result.returncode == 0:
+            break
+        if b"error while loading" in result.stderr:
+            continue
+        assert result.returncode == 69, result.stderr
+        assert b"this process is out of descriptors" in result.stderr
+        assert b"`ulimit -n`" in result.stderr and b"the daemon's limit" not in result.stderr
+        met.add(result.stderr)
+    assert result.returncode == 0
+    assert len(met) >= 2, met
 
 
 def as_nobody(daemon, *args):
