@@ -93,7 +93,12 @@ struct hulse_receipt {
     uint64_t token;   /* as given to commit or publish */
     uint32_t outcome; /* enum hulse_outcome */
     uint32_t reserved;
-    struct hulse_id id; /* valid when outcome is HULSE_OUTCOME_STORED and the topic gives ids */
+    /*
+     * Of a message whose outcome is HULSE_OUTCOME_STORED. Where none is known, ledger and entry
+     * are UINT64_MAX: the topic gives none, or a daemon that has died had stored the message and
+     * not answered it.
+     */
+    struct hulse_id id;
 };
 
 /* A delivered message; data and the meta strings stay valid until hulse_release(). */
@@ -199,7 +204,7 @@ HULSE_API const char *hulse_consumer_error(const hulse_consumer *c);
 enum hulse_receipts {
     HULSE_RECEIPTS_NONE = 0,   /* failures are counted; the default */
     HULSE_RECEIPTS_ERRORS = 1, /* only failures */
-    HULSE_RECEIPTS_FULL = 2    /* one for every message, with its id */
+    HULSE_RECEIPTS_FULL = 2    /* one for every message, with its id where it is known */
 };
 
 HULSE_API hulse_producer_options *hulse_producer_options_new(void);

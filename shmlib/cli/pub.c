@@ -361,10 +361,13 @@ static void say_result(const struct hulse_cli *cli,
         hulse_cli_note(cli, "published %" PRIu64 ", failed %" PRIu64, published, failed);
         return;
     }
+    const bool one = s->unknown == 1;
     hulse_cli_error("no verdict for %" PRIu64
-                    " messages: they may be stored, now or later; publish them again only if "
-                    "duplicates do no harm",
-                    s->unknown);
+                    " %s may be stored, now or later; publish %s again only if duplicates do no "
+                    "harm",
+                    s->unknown,
+                    one ? "message: it" : "messages: they",
+                    one ? "it" : "them");
     hulse_cli_note(cli,
                    "published %" PRIu64 ", failed %" PRIu64 ", unknown %" PRIu64,
                    published,
@@ -481,7 +484,8 @@ const struct hulse_cli_command hulse_cli_pub = {
         "  -r, --rate RATE       at most so many: 100, 0.5, 30/m, 10/h; per second by default\n"
         "      --repeat N        publish each message N times\n"
         "  -v, --verbose         print the id of each message, in order, one per line, as\n"
-        "                        LEDGER:ENTRY:PARTITION:BATCH\n"
+        "                        LEDGER:ENTRY:PARTITION:BATCH; - for one that a daemon had stored\n"
+        "                        when it was killed, before it could tell the id\n"
         "\n"
         "--timeout bounds each wait for room and, at the end, the wait for verdicts (30s; room is\n"
         "waited for without end unless it is given). --json prints\n"

@@ -221,9 +221,11 @@ def test_a_publisher_goes_on_with_the_next_daemon(start, tmp_path, number, wait)
     assert counts["failed"] == 0, publisher.stderr()
 
 
-@pytest.mark.parametrize("more", [(), ("-v",)])
+@pytest.mark.parametrize("more, rest, words", [
+    ((), b"two\nthree\n", "2 messages: they may be stored, now or later; publish them again"),
+    (("-v",), b"two\n", "1 message: it may be stored, now or later; publish it again")])
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
-def test_what_has_no_verdict_is_of_unknown_fate(start, number, more):
+def test_what_has_no_verdict_is_of_unknown_fate(start, number, more, rest, words):
     """Neither published nor failed: the daemon has it, and perhaps it goes on."""
     daemon = start()
     with Subscriber(daemon, "fate", "-s", "s") as sub, \
@@ -233,15 +235,16 @@ def test_what_has_no_verdict_is_of_unknown_fate(start, number, more):
         pub.process.stdin.flush()
         assert sub.line() == b"one"
         daemon.terminate(number)
-        pub.process.stdin.write(b"two\nthree\n")
+        pub.process.stdin.write(rest)
         pub.process.stdin.close()
         out, code = pub.wait()
     daemon.terminate(signal.SIGKILL)
+    unknown = rest.count(b"\n")
     assert code == 75
-    assert json.loads(out.splitlines()[-1]) == {"published": 1, "failed": 0, "unknown": 2}
-    assert "no verdict for 2 messages: they may be stored, now or later" in pub.stderr()
+    assert json.loads(out.splitlines()[-1]) == {"published": 1, "failed": 0, "unknown": unknown}
+    assert f"no verdict for {words}" in pub.stderr()
     assert "hulse_" not in pub.stderr()
-    assert pub.stderr().splitlines()[-1] == "published 1, failed 0, unknown 2"
+    assert pub.stderr().splitlines()[-1] == f"published 1, failed 0, unknown {unknown}"
 
 
 def test_a_subscriber_goes_on_with_the_next_daemon(start):
