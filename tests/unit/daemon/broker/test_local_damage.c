@@ -114,8 +114,8 @@ static void publish_hurt(void)
 {
     struct bed_pub pub = {.id = 1};
     assert_int_equal(hulse_pub_open(&bed, &pub, 0, topic), HULSE_OK);
-    for (char c = 'a'; c <= 'z'; c++) {
-        const char mark[] = {'m', 'a', 'r', 'k', '-', c, '\0'};
+    for (int c = 'a'; c <= 'z'; c++) {
+        const char mark[] = {'m', 'a', 'r', 'k', '-', (char)c, '\0'};
         hulse_pub_send(&pub, STEP - 1, 8);
         publish_marked(&pub, mark);
     }
