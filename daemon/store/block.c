@@ -4,7 +4,7 @@
  */
 #include "daemon/store/block.h"
 
-#include "daemon/store/bytes.h"
+#include "daemon/core/bytes.h"
 
 enum { OFF_GENERATION = 0, OFF_FIRST = 4, OFF_CHECK = 6 };
 

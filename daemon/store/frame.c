@@ -4,7 +4,7 @@
  */
 #include "daemon/store/frame.h"
 
-#include "daemon/store/bytes.h"
+#include "daemon/core/bytes.h"
 
 enum {
     OFF_CRC = 0,

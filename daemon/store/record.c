@@ -2,7 +2,7 @@
 #include "daemon/store/record.h"
 
 #include "daemon/core/assert.h"
-#include "daemon/store/bytes.h"
+#include "daemon/core/bytes.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
  */
 #include "daemon/store/segment.h"
 
+#include "daemon/core/bytes.h"
 #include "daemon/core/clock.h"
-#include "daemon/store/bytes.h"
 
 #include <errno.h>
 #include <fcntl.h>

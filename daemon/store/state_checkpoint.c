@@ -3,7 +3,7 @@
  * What goes into a checkpoint: rows for what has changed.
  */
 #include "daemon/core/assert.h"
-#include "daemon/store/bytes.h"
+#include "daemon/core/bytes.h"
 #include "daemon/store/state_internal.h"
 #include "daemon/store/value.h"
 

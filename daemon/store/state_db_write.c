@@ -3,7 +3,7 @@
  * Commits of checkpoints.
  */
 #include "daemon/core/assert.h"
-#include "daemon/store/bytes.h"
+#include "daemon/core/bytes.h"
 #include "daemon/store/db_place.h"
 #include "daemon/store/state_db_internal.h"
 #include "daemon/store/value.h"

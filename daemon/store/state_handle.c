@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/core/assert.h"
-#include "daemon/store/bytes.h"
+#include "daemon/core/bytes.h"
 #include "daemon/store/state_internal.h"
 #include "daemon/store/value.h"
 

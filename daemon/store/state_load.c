@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/store/state_load.h"
 
-#include "daemon/store/bytes.h"
+#include "daemon/core/bytes.h"
 #include "daemon/store/state_internal.h"
 #include "daemon/store/value.h"
 

@@ -2,8 +2,8 @@
 #include "daemon/store/value.h"
 
 #include "daemon/core/assert.h"
+#include "daemon/core/bytes.h"
 #include "daemon/core/crc32c.h"
-#include "daemon/store/bytes.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * Method: first byte = how; the rest is the image behind the segment's own header. With an odd one frames get
  *         their checksums, so that what is behind a good header is reached too; with bit 1 block headers as well.
  */
-#include "daemon/store/bytes.h"
+#include "daemon/core/bytes.h"
 #include "daemon/store/scan.h"
 
 #include <stdlib.h>

@@ -5,9 +5,7 @@
 #include "daemon/broker/local/message_codec.h"
 
 #include "daemon/core/assert.h"
-
-#include <endian.h>
-#include <string.h>
+#include "daemon/core/bytes.h"
 
 #define VERSION 1U
 #define HAS_KEY 1U
@@ -28,45 +26,6 @@ enum {
     AT_EXPIRES = 32
 };
 
-static void put_u16(uint8_t *to, uint16_t value)
-{
-    value = htole16(value);
-    memcpy(to, &value, sizeof(value));
-}
-
-static void put_u32(uint8_t *to, uint32_t value)
-{
-    value = htole32(value);
-    memcpy(to, &value, sizeof(value));
-}
-
-static void put_u64(uint8_t *to, uint64_t value)
-{
-    value = htole64(value);
-    memcpy(to, &value, sizeof(value));
-}
-
-static uint16_t get_u16(const uint8_t *from)
-{
-    uint16_t value = 0;
-    memcpy(&value, from, sizeof(value));
-    return le16toh(value);
-}
-
-static uint32_t get_u32(const uint8_t *from)
-{
-    uint32_t value = 0;
-    memcpy(&value, from, sizeof(value));
-    return le32toh(value);
-}
-
-static uint64_t get_u64(const uint8_t *from)
-{
-    uint64_t value = 0;
-    memcpy(&value, from, sizeof(value));
-    return le64toh(value);
-}
-
 void hulse_message_encode(uint8_t out[MESSAGE_HEADER_BYTES],
                           const struct broker_delivery *d,
                           uint64_t expires_ms)
@@ -77,14 +36,14 @@ void hulse_message_encode(uint8_t out[MESSAGE_HEADER_BYTES],
     out[AT_FLAGS] = (uint8_t)((meta->has_key ? HAS_KEY : 0U) |
                               (meta->has_ordering_key ? HAS_ORDERING_KEY : 0U) |
                               (meta->tombstone ? TOMBSTONE : 0U));
-    put_u16(out + AT_PRODUCER, (uint16_t)d->producer.bytes);
-    put_u32(out + AT_PAYLOAD, d->payload.bytes);
-    put_u32(out + AT_KEY, meta->key.bytes);
-    put_u32(out + AT_ORDERING_KEY, meta->ordering_key.bytes);
-    put_u32(out + AT_PROPERTIES, meta->properties.bytes);
-    put_u32(out + AT_PARTITION, (uint32_t)meta->partition);
-    put_u64(out + AT_EVENT_TIME, meta->event_time_ms);
-    put_u64(out + AT_EXPIRES, expires_ms);
+    hulse_put16(out + AT_PRODUCER, (uint16_t)d->producer.bytes);
+    hulse_put32(out + AT_PAYLOAD, d->payload.bytes);
+    hulse_put32(out + AT_KEY, meta->key.bytes);
+    hulse_put32(out + AT_ORDERING_KEY, meta->ordering_key.bytes);
+    hulse_put32(out + AT_PROPERTIES, meta->properties.bytes);
+    hulse_put32(out + AT_PARTITION, (uint32_t)meta->partition);
+    hulse_put64(out + AT_EVENT_TIME, meta->event_time_ms);
+    hulse_put64(out + AT_EXPIRES, expires_ms);
 }
 
 /* Pairs, one behind the other, that end where the block ends. */
@@ -96,8 +55,8 @@ static bool properties_are_whole(struct broker_span p)
         if (left < 2 * sizeof(uint16_t)) {
             return false;
         }
-        const size_t name = get_u16(p.data + at);
-        const size_t value = get_u16(p.data + at + sizeof(uint16_t));
+        const size_t name = hulse_get16(p.data + at);
+        const size_t value = hulse_get16(p.data + at + sizeof(uint16_t));
         if (name == 0 || name + value > left - 2 * sizeof(uint16_t)) {
             return false;
         }
@@ -128,11 +87,11 @@ bool hulse_message_decode(const uint8_t *body,
         *why = "a message of another version";
         return false;
     }
-    const uint32_t payload = get_u32(body + AT_PAYLOAD);
-    const uint32_t key = get_u32(body + AT_KEY);
-    const uint32_t ordering_key = get_u32(body + AT_ORDERING_KEY);
-    const uint32_t properties = get_u32(body + AT_PROPERTIES);
-    const uint16_t producer = get_u16(body + AT_PRODUCER);
+    const uint32_t payload = hulse_get32(body + AT_PAYLOAD);
+    const uint32_t key = hulse_get32(body + AT_KEY);
+    const uint32_t ordering_key = hulse_get32(body + AT_ORDERING_KEY);
+    const uint32_t properties = hulse_get32(body + AT_PROPERTIES);
+    const uint16_t producer = hulse_get16(body + AT_PRODUCER);
     const uint64_t parts = (uint64_t)payload + key + ordering_key + properties + producer;
     if (parts != bytes - MESSAGE_HEADER_BYTES) {
         *why = "a message's parts are not its body";
@@ -149,14 +108,14 @@ bool hulse_message_decode(const uint8_t *body,
         .key = take(&at, key),
         .ordering_key = take(&at, ordering_key),
         .properties = take(&at, properties),
-        .event_time_ms = get_u64(body + AT_EVENT_TIME),
-        .partition = (int32_t)get_u32(body + AT_PARTITION),
+        .event_time_ms = hulse_get64(body + AT_EVENT_TIME),
+        .partition = (int32_t)hulse_get32(body + AT_PARTITION),
         .has_key = (flags & HAS_KEY) != 0,
         .has_ordering_key = (flags & HAS_ORDERING_KEY) != 0,
         .tombstone = (flags & TOMBSTONE) != 0,
     };
     d->producer = take(&at, producer);
-    *expires_ms = get_u64(body + AT_EXPIRES);
+    *expires_ms = hulse_get64(body + AT_EXPIRES);
     if (!properties_are_whole(d->meta.properties)) {
         *why = "a message's properties are not pairs";
         return false;

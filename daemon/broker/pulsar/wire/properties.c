@@ -6,6 +6,7 @@
 
 #include "daemon/broker/pulsar/wire/field.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/bytes.h"
 #include "shmlib/ring/tlv.h"
 
 enum { NAME = 1, VALUE = 2, HEADER_BYTES = 4 };
@@ -71,19 +72,6 @@ bool hulse_wire_properties_next(struct wire_properties *p, struct wire_property 
 }
 
 /* The encoding is that of the rings: little endian. */
-static void put16_little(uint8_t *out, uint16_t n)
-{
-    n = htole16(n);
-    memcpy(out, &n, sizeof(n));
-}
-
-static uint16_t get16_little(const uint8_t *in)
-{
-    uint16_t n = 0;
-    memcpy(&n, in, sizeof(n));
-    return le16toh(n);
-}
-
 uint32_t hulse_wire_properties_encode(const struct wire_properties *p, uint8_t *out)
 {
     struct wire_properties left = *p;
@@ -96,8 +84,8 @@ uint32_t hulse_wire_properties_encode(const struct wire_properties *p, uint8_t *
             left_out++;
             continue;
         }
-        put16_little(out, (uint16_t)one.name.bytes);
-        put16_little(out + 2, (uint16_t)one.value.bytes);
+        hulse_put16(out, (uint16_t)one.name.bytes);
+        hulse_put16(out + 2, (uint16_t)one.value.bytes);
         out = hulse_wire_put_raw(out + HEADER_BYTES, one.name.data, one.name.bytes);
         out = hulse_wire_put_raw(out, one.value.data, one.value.bytes);
     }
@@ -109,8 +97,8 @@ uint8_t *hulse_wire_properties_put(uint8_t *at, uint32_t number, struct broker_s
 {
     while (encoded.bytes > 0) {
         HULSE_ASSERT(encoded.bytes >= HEADER_BYTES);
-        const uint32_t name = get16_little(encoded.data);
-        const uint32_t value = get16_little(encoded.data + 2);
+        const uint32_t name = hulse_get16(encoded.data);
+        const uint32_t value = hulse_get16(encoded.data + 2);
         HULSE_ASSERT(name + value <= encoded.bytes - HEADER_BYTES);
         const uint8_t *const text = encoded.data + HEADER_BYTES;
 

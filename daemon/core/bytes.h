@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bytes - numbers in bytes: little endian in the log and in values, big endian in keys, which sort as bytes.
+ * bytes - numbers in bytes: little endian in rings, logs and values, big endian in keys, which sort as bytes.
  *
  * Threads: pure functions.
  */
-#ifndef HULSE_STORE_BYTES_H
-#define HULSE_STORE_BYTES_H
+#ifndef HULSE_CORE_BYTES_H
+#define HULSE_CORE_BYTES_H
 
 #include <endian.h>
 #include <stdint.h>
