@@ -7,8 +7,12 @@
 #include "daemon/core/assert.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+
+enum { PIECE_BYTES = 64 << 10 };
+static_assert(PIECE_BYTES <= 2 * SCAN_MARGIN, "a piece fits in front of the end");
 
 int hulse_image_init(struct image *im, uint32_t segment_bytes, uint32_t ahead)
 {
@@ -66,9 +70,9 @@ void hulse_image_begin(struct image *im, uint32_t at, uint32_t end)
     struct scan *s = &im->scan;
 
     HULSE_ASSERT(im->seg.fd >= 0 && end <= im->segment_bytes);
-    const uint32_t from = s->bytes == NULL ? 0 : s->from;
-    if (s->bytes != NULL && s->loaded > from) {
-        (void)madvise(im->bytes + from, s->loaded - from, MADV_DONTNEED);
+    if (im->used > im->ahead) {
+        (void)madvise(im->bytes + im->ahead, im->used - im->ahead, MADV_DONTNEED);
+        im->used = im->ahead;
     }
     im->failed = 0;
     const uint32_t there = blocks_there(im);
@@ -89,6 +93,7 @@ void hulse_image_begin(struct image *im, uint32_t at, uint32_t end)
     if (s->from > s->end) {
         s->from = s->end;
     }
+    s->base = s->from;
     s->loaded = s->from;
     hulse_scan_begin(s, at);
 }
@@ -103,17 +108,38 @@ static bool may_be_lost(struct image *im, int failed)
     return false;
 }
 
+/* The memory for [from, to) of the segment, behind what is loaded. */
+static uint8_t *room_for(struct image *im, uint32_t from, uint32_t to)
+{
+    const uint32_t base = im->scan.base;
+
+    HULSE_ASSERT(from >= base && to - base <= im->segment_bytes);
+    im->used = im->used > to - base ? im->used : to - base;
+    return im->bytes + (from - base);
+}
+
+/* What there is none of is zeros, whatever the memory has held. */
+static int read_zeroed(struct image *im, uint8_t *bytes, uint32_t count, uint32_t from)
+{
+    size_t got = 0;
+    const int failed = im->io->read(im->seg.fd, bytes, count, from, &got);
+
+    got = failed == 0 ? got : 0;
+    memset(bytes + got, 0, count - got);
+    return failed;
+}
+
 /* Reads [from, to). */
 static void load(struct image *im, uint32_t from, uint32_t to)
 {
-    size_t got = 0;
+    uint8_t *bytes = room_for(im, from, to);
+    int failed = read_zeroed(im, bytes, to - from, from);
 
-    int failed = im->io->read(im->seg.fd, im->bytes + from, to - from, from, &got);
     if (failed == 0 || !may_be_lost(im, failed)) {
         return;
     }
     for (uint32_t block = from; block < to; block += BLOCK_BYTES) {
-        failed = im->io->read(im->seg.fd, im->bytes + block, BLOCK_BYTES, block, &got);
+        failed = read_zeroed(im, bytes + (block - from), BLOCK_BYTES, block);
         if (!may_be_lost(im, failed)) {
             return;
         }
@@ -121,31 +147,69 @@ static void load(struct image *im, uint32_t from, uint32_t to)
     }
 }
 
+/* What the scan has passed is given up for what is still needed, as soon as that is not more. */
+static void slide(struct image *im)
+{
+    struct scan *s = &im->scan;
+    const uint32_t here = s->at - s->at % BLOCK_BYTES;
+
+    if (here <= s->from || here > s->loaded || s->loaded - here > here - s->base) {
+        return;
+    }
+    memcpy(im->bytes, im->bytes + (here - s->base), s->loaded - here);
+    s->base = here;
+    s->from = here;
+}
+
 /*
- * The scan wants to see the rest of the segment, most of which was perhaps never written: looks at the block headers alone,
- * from the back, and forgets what lies far behind the last one.
+ * Behind the last block of [from, to) that has a good header; `from`: there is none. The memory is borrowed from what is
+ * loaded next.
+ */
+static uint32_t last_block(struct image *im, uint32_t from, uint32_t to)
+{
+    const struct scan *s = &im->scan;
+    uint8_t *bytes = room_for(im, s->loaded, s->loaded + (to - from));
+    const int failed = read_zeroed(im, bytes, to - from, from);
+    uint16_t first = 0;
+
+    for (uint32_t end = to; may_be_lost(im, failed) && end > from; end -= BLOCK_BYTES) {
+        const struct block_id id = {
+            .offset = end - BLOCK_BYTES, .generation = s->generation, .salt = s->salt};
+        uint8_t *header = bytes + (id.offset - from);
+        if (failed != 0) {
+            /* Of the piece only one block may be lost. */
+            (void)may_be_lost(im, read_zeroed(im, header, BLOCK_HEADER_BYTES, id.offset));
+        }
+        if (hulse_block_valid(header, &id, &first)) {
+            return end;
+        }
+    }
+    return from;
+}
+
+/*
+ * The scan wants to see the rest of the segment, most of which was perhaps never written: looks for the last good block
+ * header, a piece at a time from the back, and forgets what lies far behind it.
  */
 static void shorten(struct image *im)
 {
     struct scan *s = &im->scan;
-    uint32_t block = s->end;
-    uint16_t first = 0;
+    uint32_t to = s->end;
+    uint32_t found = s->loaded;
 
-    for (; block > s->loaded; block -= BLOCK_BYTES) {
-        uint8_t header[BLOCK_HEADER_BYTES] = {0};
-        size_t got = 0;
-        const struct block_id id = {
-            .offset = block - BLOCK_BYTES, .generation = s->generation, .salt = s->salt};
-        const int failed = im->io->read(im->seg.fd, header, sizeof(header), id.offset, &got);
-        if (!may_be_lost(im, failed)) {
-            return;
-        }
-        if (failed == 0 && hulse_block_valid(header, &id, &first)) {
+    while (im->failed == 0 && to > s->loaded) {
+        const uint32_t from = to - s->loaded > PIECE_BYTES ? to - PIECE_BYTES : s->loaded;
+        found = last_block(im, from, to);
+        if (found != from) {
             break;
         }
+        to = from;
     }
-    if (s->end - block > SCAN_MARGIN) {
-        s->end = block + SCAN_MARGIN;
+    if (im->failed != 0) {
+        return;
+    }
+    if (s->end - found > SCAN_MARGIN) {
+        s->end = found + SCAN_MARGIN;
     }
     if (s->need > s->end) {
         s->need = s->end;
@@ -158,6 +222,7 @@ static void load_on(struct image *im)
     struct scan *s = &im->scan;
 
     HULSE_ASSERT(s->need > s->loaded && s->need <= s->end);
+    slide(im);
     if (s->need == s->end && s->end - s->loaded > 2 * SCAN_MARGIN) {
         shorten(im);
     }

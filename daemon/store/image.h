@@ -2,7 +2,8 @@
 /*
  * image - a segment's file, read as far as the scan goes.
  *
- * Memory of the size of a segment is reserved, not taken; what was read is given back when another place is begun.
+ * Memory of the size of a segment is reserved, not taken: what the scan has passed makes room for what comes, so that as
+ * much is used as is read at once, or as damage asks for. More than the former is given back when another place is begun.
  * A file that is shorter than the log came in it ends with a gap.
  *
  * Threads: one owner.
@@ -22,6 +23,7 @@ struct image {
     uint8_t *bytes; /* segment_bytes are mapped */
     uint32_t segment_bytes;
     uint32_t ahead; /* how much is read at once */
+    uint32_t used;  /* of bytes, in whole blocks */
     struct scan scan;
     const struct file_io *io; /* of the segment that is open */
     bool lenient;             /* the owner's choice */

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_AHEAD = 1 << 20 };
+enum { READ_AHEAD = 256 << 10 };
 
 /* ---- the whole log, segment by segment --------------------------------------------------- */
 
@@ -303,7 +303,7 @@ static int find_end(struct trial *t, uint64_t number, uint32_t from, uint32_t *t
     uint32_t missing = 0;
 
     *to = from;
-    int failed = hulse_image_init(&im, r->at.segment_bytes, r->at.segment_bytes);
+    int failed = hulse_image_init(&im, r->at.segment_bytes, READ_AHEAD);
     im.lenient = true;
     if (failed == 0) {
         failed = hulse_image_open(&im, &r->at, number);

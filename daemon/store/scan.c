@@ -17,11 +17,16 @@ void hulse_scan_begin(struct scan *s, uint32_t at)
     s->written_end = 0;
 }
 
+static const uint8_t *at_offset(const struct scan *s, uint32_t offset)
+{
+    return s->bytes + (offset - s->base);
+}
+
 static bool is_block(const struct scan *s, uint32_t offset, uint16_t *first)
 {
     const struct block_id id = {.offset = offset, .generation = s->generation, .salt = s->salt};
 
-    return hulse_block_valid(s->bytes + offset, &id, first);
+    return hulse_block_valid(at_offset(s, offset), &id, first);
 }
 
 static bool is_zero(const uint8_t *bytes, size_t count)
@@ -33,7 +38,7 @@ static bool is_zero(const uint8_t *bytes, size_t count)
 static bool header_at(const struct scan *s, uint32_t offset, struct frame *f, uint32_t *crc)
 {
     return hulse_frame_decode(
-               s->bytes + offset, s->generation, hulse_frame_seed(s->salt, offset), f, crc) &&
+               at_offset(s, offset), s->generation, hulse_frame_seed(s->salt, offset), f, crc) &&
            hulse_block_behind(offset, f->length) <= s->end;
 }
 
@@ -56,11 +61,11 @@ static bool body_is_whole(const struct scan *s, uint32_t start, uint32_t length,
     for (uint32_t bytes = length - FRAME_HEADER_BYTES; bytes > 0;) {
         uint32_t next = 0;
         const uint32_t part = part_of(&at, bytes, &next);
-        crc = hulse_crc32c(crc, s->bytes + at, part);
+        crc = hulse_crc32c(crc, at_offset(s, at), part);
         bytes -= part;
         at = next;
     }
-    return crc == hulse_frame_sum(s->bytes + start);
+    return crc == hulse_frame_sum(at_offset(s, start));
 }
 
 void hulse_scan_body(const struct scan *s, const struct scan_item *item, uint8_t *out)
@@ -70,7 +75,7 @@ void hulse_scan_body(const struct scan *s, const struct scan_item *item, uint8_t
     for (uint32_t bytes = item->frame.length - FRAME_HEADER_BYTES; bytes > 0;) {
         uint32_t next = 0;
         const uint32_t part = part_of(&at, bytes, &next);
-        memcpy(out, s->bytes + at, part);
+        memcpy(out, at_offset(s, at), part);
         out += part;
         bytes -= part;
         at = next;
@@ -158,7 +163,7 @@ static enum scan_rc no_frame(struct scan *s, uint32_t start, struct scan_item *o
     }
     const uint32_t left = start % BLOCK_BYTES == 0 ? 0 : hulse_block_left(start);
     if (start >= s->written_end ||
-        (start + left == s->written_end && is_zero(s->bytes + start, left))) {
+        (start + left == s->written_end && is_zero(at_offset(s, start), left))) {
         return SCAN_END;
     }
     out->from = start;

@@ -29,9 +29,13 @@ enum scan_rc {
 /* So far behind the last good block header frames are looked for whose blocks have lost theirs. */
 #define SCAN_MARGIN (UINT32_C(64) << 10)
 
-/* bytes[0] is the segment's first byte; [from, loaded) is there, of what could be loaded up to `end`. */
+/*
+ * bytes[0] is the segment's byte `base`; [from, loaded) is there, of what could be loaded up to `end`. What lies before
+ * the block of `at` is not looked at any more: the owner may take it away between two calls.
+ */
 struct scan {
     const uint8_t *bytes;
+    uint32_t base;
     uint32_t generation;
     uint32_t salt;
     uint32_t from; /* the owner's, in whole blocks, like */

@@ -13,6 +13,7 @@
 #include "tests/unit/daemon/core/check.h"
 #include "tests/unit/daemon/store/store_bed.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -463,6 +464,80 @@ static void test_flips_cost_the_records_they_are_in(void **state)
     drop_wide(&wide);
 }
 
+static uint64_t unreadable_from;
+
+static int read_but_one_block(int fd, void *bytes, size_t count, uint64_t offset, size_t *got)
+{
+    *got = 0;
+    return offset < unreadable_from + BLOCK_BYTES && unreadable_from < offset + count
+               ? EIO
+               : hulse_file_io.read(fd, bytes, count, offset, got);
+}
+
+/*
+ * Goal:   an image finds the same however little of a file it reads at once, and needs memory for that only.
+ * Method: one that reads all and one that reads little go through a damaged segment of which a block cannot be read; the
+ *         latter has been used before, so its memory is full of another segment's frames.
+ */
+static void test_an_image_finds_the_same_in_little_memory(void **state)
+{
+    enum { LITTLE = 3 * BLOCK_BYTES };
+    static struct image all;
+    static struct image little;
+    struct directory d = {.io = &fast_io};
+    struct error err = {0};
+    uint64_t random = test_seed();
+
+    (void)state;
+    make_wide(&wide, &random);
+    assert_int_equal(hulse_directory_open(&d, wide.bed.path, BED_SEGMENT_BYTES, &err), HULSE_OK);
+    struct file_io failing = hulse_file_io;
+    failing.read = read_but_one_block;
+    const struct segment_place at = {
+        .directory = d.log_fd, .segment_bytes = BED_SEGMENT_BYTES, .io = &failing};
+    assert_int_equal(hulse_image_init(&all, BED_SEGMENT_BYTES, BED_SEGMENT_BYTES), 0);
+    assert_int_equal(hulse_image_init(&little, BED_SEGMENT_BYTES, LITTLE), 0);
+    all.lenient = true;
+    little.lenient = true;
+    for (unsigned trial = 0; trial < 200; trial++) {
+        const uint64_t number = 1 + test_below(&random, wide.segments);
+        struct scan_item expected;
+        struct scan_item item;
+        enum scan_rc rc = SCAN_END;
+        const bool damage = trial % 4 != 0;
+        if (damage) {
+            (void)hurt(&wide, &random, number);
+        }
+        unreadable_from = BED_SEGMENT_BYTES;
+        assert_int_equal(hulse_image_open(&all, &at, number), 0);
+        assert_int_equal(hulse_image_open(&little, &at, number), 0);
+        if (damage) {
+            unreadable_from =
+                (1 + test_below(&random, BED_SEGMENT_BYTES / BLOCK_BYTES - 1)) * BLOCK_BYTES;
+        }
+        hulse_image_begin(&all, BLOCK_BYTES, 0);
+        hulse_image_begin(&little, BLOCK_BYTES, 0);
+        assert_true(little.used <= LITTLE);
+        do {
+            rc = hulse_image_next(&all, &expected);
+            assert_int_equal(hulse_image_next(&little, &item), rc);
+            if (rc != SCAN_END) {
+                assert_int_equal(item.from, expected.from);
+                assert_int_equal(item.to, expected.to);
+            }
+        } while (rc != SCAN_END);
+        assert_int_equal(all.failed, 0);
+        assert_int_equal(little.failed, 0);
+        /* What it reads at once, the largest record, and what is behind the last one. */
+        assert_true(damage || little.used <= LITTLE + 2 * BLOCK_BYTES + 2 * SCAN_MARGIN);
+        write_segment(&wide.bed, number, wide.good[number], 0, BED_SEGMENT_BYTES);
+    }
+    hulse_image_fini(&all);
+    hulse_image_fini(&little);
+    hulse_directory_close(&d);
+    drop_wide(&wide);
+}
+
 /* A few, for good: what is not hurt is read, what is hurt is counted, and life goes on. */
 static void test_a_damaged_store_goes_on(void **state)
 {
@@ -655,6 +730,7 @@ int main(void)
         cmocka_unit_test(test_a_tail_of_any_sectors_is_cut),
         cmocka_unit_test(test_what_was_cut_stays_away),
         cmocka_unit_test(test_flips_cost_the_records_they_are_in),
+        cmocka_unit_test(test_an_image_finds_the_same_in_little_memory),
         cmocka_unit_test(test_a_damaged_store_goes_on),
         cmocka_unit_test(test_missing_segments_end_no_start),
         cmocka_unit_test(test_a_log_shorter_than_its_checkpoint_goes_on_behind_it),
