@@ -20,7 +20,8 @@ void hulse_store_params_default(struct store_params *out)
     *out = (struct store_params){.size_max = UINT64_C(16) << 30,
                                  .segment_bytes = UINT32_C(64) << 20,
                                  .handle_ttl_ms = 24U * 3600U * 1000U,
-                                 .lazy_ms = 2};
+                                 .lazy_ms = 2,
+                                 .soon_bytes = UINT32_C(4) << 20};
 }
 
 /* ---- open -------------------------------------------------------------------------------- */

@@ -31,11 +31,12 @@
 struct store;
 
 struct store_params {
-    const char *directory;    /* made if its parent exists */
-    uint64_t size_max;        /* bytes of segment files; at least 8 segments */
-    uint32_t segment_bytes;   /* of a new directory; a power of two, 1 MiB to 1 GiB */
-    uint32_t handle_ttl_ms;   /* a handle that is not seen for so long is forgotten: 24 h */
-    uint32_t lazy_ms;         /* how long a lazy request may wait for company: 2 */
+    const char *directory;  /* made if its parent exists */
+    uint64_t size_max;      /* bytes of segment files; at least 8 segments */
+    uint32_t segment_bytes; /* of a new directory; a power of two, 1 MiB to 1 GiB */
+    uint32_t handle_ttl_ms; /* a handle that is not seen for so long is forgotten: 24 h */
+    uint32_t lazy_ms;       /* how long a lazy request may wait for company: 2 */
+    uint32_t soon_bytes; /* of log, behind which the state is committed when there is time: 4 MiB */
     const struct file_io *io; /* NULL: the system's */
 };
 

@@ -17,6 +17,11 @@ static void count(struct store *s)
 
 /* ---- the writer -------------------------------------------------------------------------- */
 
+static bool is_long_ago(const struct writer *w)
+{
+    return w->checkpoint_ns == 0 || hulse_clock_ns() - w->checkpoint_ns >= STORE_CHECKPOINT_SOON_NS;
+}
+
 /* Locked. Is it time, and is the last one through? */
 static bool is_due(const struct store *s, uint64_t lsn)
 {
@@ -31,7 +36,8 @@ static bool is_due(const struct store *s, uint64_t lsn)
     if (lsn == w->checkpoint_lsn) {
         return false;
     }
-    return lsn - w->checkpoint_lsn >= STORE_CHECKPOINT_BYTES ||
+    const uint64_t behind = lsn - w->checkpoint_lsn;
+    return behind >= STORE_CHECKPOINT_BYTES || (behind >= s->params.soon_bytes && is_long_ago(w)) ||
            (w->full && s->space.wait_for > s->committed);
 }
 
@@ -44,6 +50,7 @@ void hulse_store_checkpoint(struct store *s)
         s->checkpoint = hulse_state_checkpoint(s->state, s->synced, hulse_clock_ns() / NS_PER_MS);
         s->checkpoint_lsn = s->synced;
         s->writer.checkpoint_lsn = s->synced;
+        s->writer.checkpoint_ns = hulse_clock_ns();
         made = s->checkpoint != NULL;
         s->commit_wanted = s->commit_wanted && !made;
     }

@@ -25,6 +25,8 @@
 
 #define STORE_GROUP_MAX 16384U                      /* requests in one group */
 #define STORE_CHECKPOINT_BYTES (UINT64_C(32) << 20) /* of log between two */
+/* Fewer (store_params.soon_bytes) when the last one is that long ago, or was not since the start: a start reads it all. */
+#define STORE_CHECKPOINT_SOON_NS UINT64_C(250000000)
 #define STORE_COPY_BYTES                                                                           \
     (UINT64_C(256) << 20) /* of log between two copies, when nobody waits for one */
 
@@ -61,6 +63,7 @@ struct writer {
     size_t bodies_room;
     struct store_client *answered; /* have answers that are not announced */
     uint64_t checkpoint_lsn;       /* of the last one made */
+    uint64_t checkpoint_ns;        /* when that was; 0: not since the start */
     uint64_t charged;              /* of the state, as HULSE_MEM_STORE */
     bool full;                     /* something waits until segments are free */
     bool takes_messages;           /* the segment in use, in this group */

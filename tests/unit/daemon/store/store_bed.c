@@ -24,6 +24,8 @@ void hulse_bed_init(struct bed *bed)
     hulse_store_params_default(&bed->params);
     bed->params.directory = bed->path;
     bed->params.segment_bytes = BED_SEGMENT_BYTES;
+    /* Nothing is committed before a test has as much as that. */
+    bed->params.soon_bytes = (uint32_t)STORE_CHECKPOINT_BYTES;
     bed->params.size_max = UINT64_C(32) * BED_SEGMENT_BYTES;
     assert_true(hulse_inbox_init(&bed->inbox, INBOX_MAX));
 }

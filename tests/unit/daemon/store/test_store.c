@@ -6,6 +6,7 @@
  */
 #include "daemon/core/mem.h"
 #include "daemon/store/segment.h"
+#include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/store/store_bed.h"
 
 #include <fcntl.h>
@@ -185,6 +186,41 @@ static void test_what_is_stored_survives_a_crash(void **state)
     hulse_bed_fini(&bed);
 }
 
+/*
+ * Goal:   who is killed again and again does not read the same again and again.
+ * Method: less is stored than a loaded store leaves to a start; its state is committed all the same, and once more when
+ *         the next one has as much before it, as soon as that one stores anything.
+ */
+static void test_a_start_is_left_little_to_read(void **state)
+{
+    enum { BODY = 64 << 10, COUNT = 5 * 16 };
+    struct store_figures figures = {.replay_bytes = UINT64_MAX};
+    struct store_params standard;
+    struct bed bed;
+
+    (void)state;
+    hulse_bed_init(&bed);
+    hulse_store_params_default(&standard);
+    bed.params.soon_bytes = standard.soon_bytes;
+    hulse_bed_open(&bed, true);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    (void)hulse_bed_subscription(&bed, topic, "s", 0); /* without one nothing is kept */
+    for (uint64_t next = 0; next < (uint64_t)3 * COUNT; next += COUNT) {
+        hulse_bed_publish(&bed, topic, next, next + COUNT, BODY);
+        do {
+            hulse_bed_turn(&bed);
+            hulse_store_figures(bed.store, &figures);
+        } while (figures.checkpoints == 0); /* the test's time is its bound */
+        assert_true(figures.replay_bytes < STORE_CHECKPOINT_BYTES / 2);
+        hulse_bed_crash(&bed);
+        hulse_bed_open(&bed, true);
+        assert_true(bed.report.records < COUNT);
+        assert_int_equal(hulse_bed_count(&bed, topic, 0, next + COUNT), next + COUNT);
+    }
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
 /* Nothing is behind what the header says; gives that. */
 static uint32_t reach_of_used(const struct bed *bed)
 {
@@ -265,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_handles_age_in_a_quiet_store),
         cmocka_unit_test(test_memory_is_counted),
         cmocka_unit_test(test_what_is_stored_survives_a_crash),
+        cmocka_unit_test(test_a_start_is_left_little_to_read),
         cmocka_unit_test(test_the_header_says_how_far_the_log_may_go),
         cmocka_unit_test(test_copies_of_a_header),
     };
