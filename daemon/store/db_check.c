@@ -6,10 +6,13 @@
 #include "daemon/store/value.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -22,7 +25,7 @@
  * that goes round in circles.
  */
 enum { LIMIT_MS = 30000, BYTES_PER_MS = 1024, POLL_FAST_NS = 200000, POLL_SLOW_NS = 5000000 };
-enum { CPU_SHARE = 3, MS_PER_S = 1000 };
+enum { CPU_SHARE = 3, MS_PER_S = 1000, NS_PER_MS = 1000000 };
 
 /* With the child. */
 struct shared {
@@ -112,22 +115,38 @@ child(const char *path, uint32_t segment_bytes, uint64_t limit_ms, struct shared
     _exit(0);
 }
 
+/* Until the child ends or the time is over, whichever is known first; where neither can be waited for, a little. */
+static void wait_for(int process, uint64_t left_ms, uint64_t *pause_ns)
+{
+    struct pollfd watched = {.fd = process, .events = POLLIN};
+
+    if (process >= 0 && (poll(&watched, 1, (int)left_ms) >= 0 || errno == EINTR)) {
+        return;
+    }
+    (void)nanosleep(&(struct timespec){.tv_nsec = (long)*pause_ns}, NULL);
+    *pause_ns = *pause_ns * 2 < POLL_SLOW_NS ? *pause_ns * 2 : POLL_SLOW_NS;
+}
+
 static bool await(pid_t pid, uint64_t limit_ms, int *status)
 {
-    const uint64_t end = hulse_clock_ns() + limit_ms * 1000000U;
+    const uint64_t end_ns = hulse_clock_ns() + limit_ms * NS_PER_MS;
+    const int process = pidfd_open(pid, 0);
     uint64_t pause_ns = POLL_FAST_NS;
+    pid_t ended = 0;
 
     for (;;) {
-        const pid_t ended = waitpid(pid, status, WNOHANG);
-        if (ended == pid) {
-            return true;
+        ended = waitpid(pid, status, WNOHANG);
+        const uint64_t now_ns = hulse_clock_ns();
+        if (ended == pid || (ended < 0 && errno != EINTR) || now_ns > end_ns) {
+            break;
         }
-        if ((ended < 0 && errno != EINTR) || hulse_clock_ns() > end) {
-            return false;
-        }
-        (void)nanosleep(&(struct timespec){.tv_nsec = (long)pause_ns}, NULL);
-        pause_ns = pause_ns * 2 < POLL_SLOW_NS ? pause_ns * 2 : POLL_SLOW_NS;
+        const uint64_t left_ms = (end_ns - now_ns) / NS_PER_MS + 1;
+        wait_for(process, left_ms < INT_MAX ? left_ms : INT_MAX, &pause_ns);
     }
+    if (process >= 0) {
+        (void)close(process);
+    }
+    return ended == pid;
 }
 
 static void

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 enum {
-    WARM_UP = 10, /* the first rounds pay for page faults and a cold scheduler */
-    ROUNDS = 50
+    WARM_UP = 5, /* the first rounds pay for page faults and a cold scheduler */
+    ROUNDS = 15  /* a start waits for them */
 };
 
 struct pair {

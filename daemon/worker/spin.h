@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-/* Median nanoseconds of one park and unpark between two threads (50 rounds); 0 if it failed. */
+/* Median nanoseconds of one park and unpark between two threads (15 rounds); 0 if it failed. */
 uint64_t hulse_spin_measure_ns(void);
 /* The window: measured, clamped to [min, max]; 0 with fewer than 2 CPUs by quota or mask. */
 uint64_t hulse_spin_window_ns(const struct cpu_limits *limits, uint64_t min_ns, uint64_t max_ns);
