@@ -59,6 +59,7 @@ struct control {
     struct timer drain_tick;
     struct watchdog watchdog;
     struct timer sweep; /* of topics that nobody uses */
+    struct sandbox sandbox;
     enum sandbox_filter filter;
     const char *broker_names[HULSE_FLOW_BROKERS_MAX];
 };
@@ -344,6 +345,7 @@ static void start_watchdog(struct control *c)
 static void end(struct control *c)
 {
     close_doors(c);
+    hulse_sandbox_forget(&c->sandbox);
     hulse_admin_server_close(&c->admin);
     hulse_store_order_fini(&c->store_order);
     hulse_timer_stop(&c->loop.timers, &c->drain_tick);
@@ -387,6 +389,9 @@ static hulse_status start(struct control *c, struct error *err)
     if (st == HULSE_OK) {
         st = drop_privileges(err);
     }
+    if (st == HULSE_OK && c->params->config->sandbox.filter) {
+        hulse_sandbox_prepare(&c->sandbox);
+    }
     if (st == HULSE_OK && !hulse_allocator_background()) {
         HULSE_LOG_WARNF("allocator.foreground", hulse_log_str("why", "no thread gives pages back"));
     }
@@ -404,7 +409,8 @@ static hulse_status start(struct control *c, struct error *err)
     }
     if (st == HULSE_OK) {
         const struct config *config = c->params->config;
-        c->filter = hulse_sandbox_enter(config->sandbox.filter, config->sandbox.dumpable);
+        c->filter =
+            hulse_sandbox_enter(&c->sandbox, config->sandbox.filter, config->sandbox.dumpable);
         st = begin_accepting(c, err);
     }
     return st;

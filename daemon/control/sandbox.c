@@ -7,6 +7,7 @@
 #include "daemon/control/sandbox_calls.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
+#include "daemon/core/thread.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -142,17 +143,75 @@ static int fill(scmp_filter_ctx rules)
     return failed != 0 ? failed : add_signals(rules);
 }
 
-int hulse_sandbox_filter_load(void)
+/* 0, or the error number. */
+static int make(scmp_filter_ctx *out)
 {
-    scmp_filter_ctx rules = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-
-    if (rules == NULL) {
+    *out = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    if (*out == NULL) {
         return ENOMEM;
     }
-    int failed = fill(rules);
-    failed = failed != 0 ? failed : seccomp_load(rules);
-    seccomp_release(rules);
+    const int failed = fill(*out);
+    if (failed != 0) {
+        seccomp_release(*out);
+        *out = NULL;
+    }
     return failed < 0 ? -failed : failed;
+}
+
+/* Takes them. */
+static int load(scmp_filter_ctx *rules)
+{
+    const int failed = seccomp_load(*rules);
+
+    seccomp_release(*rules);
+    *rules = NULL;
+    return failed < 0 ? -failed : failed;
+}
+
+static void *run_make(void *argument)
+{
+    struct sandbox *s = argument;
+
+    s->failed = make(&s->rules);
+    return NULL;
+}
+
+void hulse_sandbox_prepare(struct sandbox *s)
+{
+    s->making = hulse_thread_start(&s->thread, "hulse-sandbox", run_make, s) == 0;
+}
+
+static void await_rules(struct sandbox *s)
+{
+    if (s->making) {
+        (void)pthread_join(s->thread, NULL);
+        s->making = false;
+    }
+}
+
+static int load_prepared(struct sandbox *s)
+{
+    await_rules(s);
+    if (s->rules == NULL && s->failed == 0) {
+        s->failed = make(&s->rules);
+    }
+    return s->failed != 0 ? s->failed : load(&s->rules);
+}
+
+void hulse_sandbox_forget(struct sandbox *s)
+{
+    await_rules(s);
+    if (s->rules != NULL) {
+        seccomp_release(s->rules);
+        s->rules = NULL;
+    }
+}
+
+int hulse_sandbox_filter_load(void)
+{
+    struct sandbox s = {0};
+
+    return load_prepared(&s);
 }
 
 static bool forbid_dump(void)
@@ -169,6 +228,22 @@ int hulse_sandbox_filter_load(void)
     return ENOSYS;
 }
 
+void hulse_sandbox_prepare(struct sandbox *s)
+{
+    (void)s;
+}
+
+void hulse_sandbox_forget(struct sandbox *s)
+{
+    (void)s;
+}
+
+static int load_prepared(struct sandbox *s)
+{
+    (void)s;
+    return ENOSYS;
+}
+
 /* The leak check at the end traces the process. */
 static bool forbid_dump(void)
 {
@@ -177,7 +252,7 @@ static bool forbid_dump(void)
 
 #endif
 
-enum sandbox_filter hulse_sandbox_enter(bool filter, bool dumpable)
+enum sandbox_filter hulse_sandbox_enter(struct sandbox *s, bool filter, bool dumpable)
 {
     HULSE_ASSERT_ROLE(HULSE_ROLE_CONTROL);
 
@@ -190,7 +265,7 @@ enum sandbox_filter hulse_sandbox_enter(bool filter, bool dumpable)
     if (sanitized) {
         return SANDBOX_FILTER_UNAVAILABLE;
     }
-    const int failed = hulse_sandbox_filter_load();
+    const int failed = load_prepared(s);
     if (failed != 0) {
         HULSE_LOG_WARNF("sandbox.unavailable", hulse_log_str("why", strerrordesc_np(failed)));
         return SANDBOX_FILTER_UNAVAILABLE;

@@ -16,7 +16,16 @@
 #ifndef HULSE_CONTROL_SANDBOX_H
 #define HULSE_CONTROL_SANDBOX_H
 
+#include <pthread.h>
 #include <stdbool.h>
+
+/* Rules on their way; all zeros: none. */
+struct sandbox {
+    pthread_t thread;
+    bool making;
+    void *rules; /* of libseccomp */
+    int failed;  /* without rules: why */
+};
 
 enum sandbox_filter {
     SANDBOX_FILTER_ON = 0,
@@ -31,10 +40,17 @@ const char *hulse_sandbox_filter_name(enum sandbox_filter filter);
 int hulse_sandbox_filter_load(void);
 
 /*
+ * A thread begins to make the rules, which takes as long as half of what a start does meanwhile. Then enter() or forget();
+ * without it enter() makes them itself.
+ */
+void hulse_sandbox_prepare(struct sandbox *s);
+void hulse_sandbox_forget(struct sandbox *s);
+
+/*
  * Both parts as the configuration wants them: `filter` loads the filter; without `dumpable` the
  * process writes no core and nobody but root can trace it or read its memory. What fails is logged
  * ("sandbox.unavailable") and the daemon goes on without.
  */
-enum sandbox_filter hulse_sandbox_enter(bool filter, bool dumpable);
+enum sandbox_filter hulse_sandbox_enter(struct sandbox *s, bool filter, bool dumpable);
 
 #endif

@@ -185,11 +185,19 @@ static void run_abort(void)
 
 static void run_enter(void)
 {
+    struct sandbox sandbox = {0};
+
     hulse_role_set(HULSE_ROLE_CONTROL);
-    check(hulse_sandbox_enter(false, true) == SANDBOX_FILTER_OFF, "off");
+    check(hulse_sandbox_enter(&sandbox, false, true) == SANDBOX_FILTER_OFF, "off");
     check(prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0, "a filter nobody wanted");
     check(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1, "not dumpable");
-    check(hulse_sandbox_enter(true, false) == SANDBOX_FILTER_ON, "on");
+    /* Prepared and not wanted any more, then for good. */
+    hulse_sandbox_prepare(&sandbox);
+    hulse_sandbox_forget(&sandbox);
+    hulse_sandbox_forget(&sandbox);
+    check(prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0, "a filter by its rules alone");
+    hulse_sandbox_prepare(&sandbox);
+    check(hulse_sandbox_enter(&sandbox, true, false) == SANDBOX_FILTER_ON, "on");
     check(prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2, "no filter");
     check(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0, "dumpable");
 }
