@@ -256,6 +256,9 @@ static bool accept(struct trial *t, bool whole)
     if (!body_of(t, f)) {
         return false;
     }
+    if (f->kind == STORE_SUBSCRIPTION_SEEK || f->kind == STORE_SUBSCRIPTION_CREATE) {
+        hulse_recovery_forget_segments(t->r);
+    }
     if (!hulse_state_apply(t->r->state, f, lsn)) {
         t->walk.failed = ENOMEM;
         return false;
@@ -479,6 +482,10 @@ hulse_status hulse_recover(struct recovery *r, struct error *err)
     r->report->damaged_bytes += t.walk.im.unreadable;
     walk_fini(&t.walk);
     free(t.body);
+    free(r->missing);
+    r->missing = NULL;
+    r->missing_count = 0;
+    r->missing_known = false;
     return failed == 0 ? HULSE_OK
                        : hulse_fail(err,
                                     failed == ENOMEM ? HULSE_NO_MEMORY : HULSE_IO,

@@ -40,6 +40,10 @@ struct recovery {
     uint32_t group;       /* the next one */
     uint32_t epoch;       /* the greatest seen */
     bool ended;           /* its last record says that it was stopped as asked */
+    /* Its own: segments in the index as it was loaded that are not there, and may have been used again. */
+    uint64_t *missing;
+    size_t missing_count;
+    bool missing_known;
 };
 
 hulse_status hulse_recover(struct recovery *r, struct error *err);
@@ -49,6 +53,11 @@ hulse_status hulse_recover(struct recovery *r, struct error *err);
  * error number. Then those behind the checkpoint that are not there.
  */
 int hulse_recovery_judge_segments(struct recovery *r);
+/*
+ * A cursor is about to go back, or one comes: segments that nobody waits for and that are not there were used again before
+ * that, and are not missed by it.
+ */
+void hulse_recovery_forget_segments(struct recovery *r);
 void hulse_recovery_count_missing(struct recovery *r);
 
 #endif

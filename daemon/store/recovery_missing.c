@@ -98,6 +98,37 @@ static int judge_segment(struct recovery *r, uint64_t number)
     return hulse_state_lost(r->state, number * sb + end, (number + 1) * sb) ? 0 : ENOMEM;
 }
 
+/* None is used again before a checkpoint covers it: what is missing behind that is damage. */
+static bool note_missing(void *ctx, uint64_t segment)
+{
+    struct missing *m = ctx;
+    const bool covered = (segment + 1) * m->r->at.segment_bytes <= m->r->from;
+
+    return !covered || has_file(m->r, segment) || note_segment(m, segment);
+}
+
+void hulse_recovery_forget_segments(struct recovery *r)
+{
+    size_t kept = 0;
+
+    if (!r->missing_known) {
+        /* What the log adds is there. Without memory for the list they count as missed. */
+        struct missing m = {.r = r};
+        hulse_state_each_segment(r->state, note_missing, &m);
+        r->missing = m.list;
+        r->missing_count = m.count;
+        r->missing_known = true;
+    }
+    for (size_t i = 0; i < r->missing_count; i++) {
+        if (hulse_state_needs(r->state, r->missing[i])) {
+            r->missing[kept++] = r->missing[i];
+        } else {
+            hulse_state_forget_segment(r->state, r->missing[i]);
+        }
+    }
+    r->missing_count = kept;
+}
+
 int hulse_recovery_judge_segments(struct recovery *r)
 {
     struct missing m = {.r = r};

@@ -80,6 +80,62 @@ static void test_segments_are_used_again(void **state)
     hulse_bed_fini(&bed);
 }
 
+static bool has_segment(const struct bed *bed, uint64_t number)
+{
+    char name[64];
+    char path[256];
+
+    (void)snprintf(name, sizeof(name), "log/%010llu.segment", (unsigned long long)number);
+    hulse_bed_file(bed, name, path, sizeof(path));
+    return access(path, F_OK) == 0;
+}
+
+static void go_back(struct bed *bed, uint64_t topic, uint64_t sub)
+{
+    struct bed_request *r = hulse_bed_request_new(bed, STORE_SUBSCRIPTION_SEEK);
+
+    r->rq.topic = topic;
+    r->rq.subscription = sub;
+    r->rq.position = 0;
+    assert_int_equal(hulse_bed_do(bed, r), HULSE_OK);
+}
+
+/*
+ * Behind the last checkpoint: all is acknowledged, its segments are used again, and then somebody wants it back. A start
+ * that reads this knows that it was given up, and is not lost.
+ */
+static void test_who_comes_late_misses_nothing_that_was_used_again(void **state)
+{
+    (void)state;
+    for (unsigned seeks = 0; seeks < 2; seeks++) {
+        struct bed bed;
+        begin(&bed, 12);
+        const uint64_t topic = hulse_bed_topic(&bed, "t");
+        const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+        const uint64_t first = bed.store->writer.end.seg.number;
+        hulse_bed_publish(&bed, topic, 0, 3 * PER_SEGMENT, BODY);
+        hulse_bed_stop(&bed);
+        hulse_bed_open(&bed, true);
+        assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, 3 * PER_SEGMENT), HULSE_OK);
+        hulse_bed_publish(&bed, topic, 3 * PER_SEGMENT, 6 * PER_SEGMENT, BODY);
+        assert_false(has_segment(&bed, first));
+        if (seeks != 0) {
+            go_back(&bed, topic, sub);
+        } else {
+            assert_int_not_equal(hulse_bed_subscription(&bed, topic, "late", 0), sub);
+        }
+        assert_int_equal(figures(&bed).checkpoints, 0);
+        hulse_bed_crash(&bed);
+        hulse_bed_open(&bed, true);
+        assert_int_equal(bed.report.missing_segments, 0);
+        assert_int_equal(bed.report.lost_messages, 0);
+        assert_int_equal(hulse_bed_count(&bed, topic, 3 * PER_SEGMENT, 6 * PER_SEGMENT),
+                         3 * PER_SEGMENT);
+        hulse_bed_stop(&bed);
+        hulse_bed_fini(&bed);
+    }
+}
+
 /* Will there be room though nothing more is acknowledged? `covers`: checkpoints and copies are made. */
 static bool room_is_coming(const struct bed *bed, bool covers)
 {
@@ -546,6 +602,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_segments_are_used_again),
+        cmocka_unit_test(test_who_comes_late_misses_nothing_that_was_used_again),
         cmocka_unit_test(test_a_full_store_keeps_messages_and_takes_control_records),
         cmocka_unit_test(test_control_records_never_wait_for_messages),
         cmocka_unit_test(test_a_raw_segment_is_left_for_a_filled_one),
