@@ -222,9 +222,8 @@ int hulse_appender_put(struct appender *a,
     HULSE_ASSERT(hulse_appender_fits(a, f->length));
     int failed = begin_frame(a);
     f->generation = (uint32_t)a->seg.number;
-    f->epoch = a->epoch;
     f->group = a->group;
-    f->flags = (uint16_t)(a->begun ? 0 : FRAME_FIRST_OF_GROUP);
+    f->flags = (uint16_t)((f->flags & FRAME_COPY) | (a->begun ? 0U : FRAME_FIRST_OF_GROUP));
     a->begun = true;
     *lsn = hulse_appender_lsn(a);
 

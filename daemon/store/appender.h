@@ -27,11 +27,10 @@ struct appender {
     uint32_t segment_bytes;
     struct segment seg; /* owned: its descriptor */
     uint32_t group;     /* of the frames that are put now */
-    uint32_t epoch;
-    uint32_t offset; /* what comes next is placed behind it */
-    uint32_t base;   /* where staging[0] is in the segment */
-    uint32_t first;  /* of the block that offset is in; 0: none yet */
-    bool begun;      /* the group has a frame */
+    uint32_t offset;    /* what comes next is placed behind it */
+    uint32_t base;      /* where staging[0] is in the segment */
+    uint32_t first;     /* of the block that offset is in; 0: none yet */
+    bool begun;         /* the group has a frame */
     uint8_t *staging;
     uint64_t written; /* bytes, for the figures */
     /* The disk is full: waits a little; false: give up. NULL: at once. */
@@ -53,7 +52,7 @@ bool hulse_appender_fits(const struct appender *a, uint32_t length);
 bool hulse_appender_group_full(const struct appender *a, uint32_t length);
 
 /*
- * Puts one frame that fits; f->length is set, generation, epoch, group and flags are the appender's.
+ * Puts one frame that fits; f->length is set, generation, group and flags but FRAME_COPY are the appender's.
  * *lsn: where it begins.
  */
 int hulse_appender_put(struct appender *a,

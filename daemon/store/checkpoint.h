@@ -16,7 +16,7 @@ enum value_table {
     VALUE_TOPIC,        /* topic */
     VALUE_SUBSCRIPTION, /* topic, subscription */
     VALUE_HANDLE,       /* topic, handle */
-    VALUE_INDEX,        /* segment, topic */
+    VALUE_INDEX,        /* segment, topic, run; in older ones without a run */
     VALUE_TABLES
 };
 

@@ -30,6 +30,8 @@ enum frame_kind {
 };
 
 #define FRAME_FIRST_OF_GROUP 1U
+/* Of a message that was moved: it stands for the one before it of the same topic and position. */
+#define FRAME_COPY 2U
 
 /*
  * off  0 u32 crc        4 u32 length, header + body, without padding

@@ -89,6 +89,11 @@ static bool deletes(const struct store_request *rq)
     return rq->kind == STORE_TOPIC_DELETE || rq->kind == STORE_SUBSCRIPTION_DELETE;
 }
 
+static bool widens(const struct store_request *rq)
+{
+    return rq->kind == STORE_SUBSCRIPTION_CREATE || rq->kind == STORE_SUBSCRIPTION_SEEK;
+}
+
 /* What is created gets its id; one that is there already keeps it. */
 static void give_id(struct store *s, struct store_request *rq)
 {
@@ -103,10 +108,12 @@ static void give_id(struct store *s, struct store_request *rq)
     }
 }
 
-static struct frame frame_of(const struct store *s, const struct store_request *rq, uint32_t length)
+static struct frame frame_of(const struct group_entry *entry)
 {
-    struct frame f = {.length = length,
-                      .epoch = s->epoch,
+    const struct store_request *rq = entry->rq;
+    struct frame f = {.length = entry->length,
+                      .epoch = entry->epoch,
+                      .flags = (uint16_t)(entry->copy ? FRAME_COPY : 0U),
                       .topic = rq->topic,
                       .position = rq->position,
                       .seq = rq->seq,
@@ -152,7 +159,7 @@ static bool encode_body(struct writer *w, struct group_entry *entry)
 static int put_frame(struct store *s, struct group_entry *entry)
 {
     struct writer *w = &s->writer;
-    struct frame f = frame_of(s, entry->rq, entry->length);
+    struct frame f = frame_of(entry);
     const struct store_span body = {.data = w->bodies == NULL ? NULL : w->bodies + entry->body_at,
                                     .bytes = entry->body_bytes};
 
@@ -165,26 +172,38 @@ static int put_frame(struct store *s, struct group_entry *entry)
 
 void hulse_group_note_full(struct store *s, bool full)
 {
+    const bool was_full = s->writer.full;
+
     s->writer.full = full;
     /* Relaxed because it is a figure. */
     atomic_store_explicit(&s->counts.full, full ? 1 : 0, memory_order_relaxed);
+    if (full && !was_full) {
+        hulse_store_call_reader(s); /* it may move something */
+    }
+}
+
+/* Locked. Of the segment in use. */
+static void look_who_may_write(struct store *s)
+{
+    s->writer.takes_messages = hulse_space_takes(&s->space, SPACE_MESSAGE);
+    s->writer.takes_copies = hulse_space_takes(&s->space, SPACE_COPY);
 }
 
 /* Goes to the next segment. GROUP_NO_ROOM: there is none, or it takes no messages yet. The group is empty. */
-static enum group_rc grow(struct store *s, bool message)
+static enum group_rc grow(struct store *s, enum space_user user)
 {
     struct writer *w = &s->writer;
     struct segment seg = {.fd = -1};
 
     (void)pthread_mutex_lock(&s->lock);
-    const bool may = hulse_space_may_grow(&s->space, message) ||
-                     (message && hulse_space_may_move_on(&s->space, s->state));
+    const bool may = hulse_space_may_grow(&s->space, user) ||
+                     (user == SPACE_MESSAGE && hulse_space_may_move_on(&s->space, s->state));
     const bool entered = may && hulse_space_enter_next(&s->space, &seg);
-    w->takes_messages = hulse_space_takes_messages(&s->space);
+    look_who_may_write(s);
     const uint64_t used = s->space.used_count;
     (void)pthread_mutex_unlock(&s->lock);
     /* That control records have room does not say that messages have some. */
-    if (message || !may) {
+    if (user == SPACE_MESSAGE || (user == SPACE_CONTROL && !may)) {
         hulse_group_note_full(s, !may);
     }
     /* Relaxed because it is a wish. */
@@ -201,11 +220,11 @@ static enum group_rc grow(struct store *s, bool message)
     const int failed = hulse_appender_enter(&w->end, &seg, BLOCK_BYTES);
     HULSE_ASSERT(failed == 0); /* nothing is read at the beginning of a segment */
     hulse_store_call_reader(s);
-    if (message && !w->takes_messages) {
+    if (user == SPACE_MESSAGE && !w->takes_messages) {
         hulse_group_note_full(s, true);
         return GROUP_NO_ROOM;
     }
-    return GROUP_TAKEN;
+    return user == SPACE_COPY && !w->takes_copies ? GROUP_NO_ROOM : GROUP_TAKEN;
 }
 
 /*
@@ -221,29 +240,32 @@ static void leave_raw(struct store *s)
     }
     (void)pthread_mutex_lock(&s->lock);
     const bool better = s->space.next.fd >= 0 && !s->space.next.raw;
-    const bool may = better && hulse_space_may_grow(&s->space, true);
+    const bool may = better && hulse_space_may_grow(&s->space, SPACE_MESSAGE);
     (void)pthread_mutex_unlock(&s->lock);
     if (may) {
-        (void)grow(s, true);
+        (void)grow(s, SPACE_MESSAGE);
     }
 }
 
-static enum group_rc make_room(struct store *s, uint32_t length, bool message)
+static enum group_rc make_room(struct store *s, uint32_t length, enum space_user user)
 {
     struct appender *end = &s->writer.end;
 
     if (!end->begun) {
         leave_raw(s);
         (void)pthread_mutex_lock(&s->lock);
-        s->writer.takes_messages = hulse_space_takes_messages(&s->space);
+        look_who_may_write(s);
         (void)pthread_mutex_unlock(&s->lock);
     }
     if (hulse_appender_group_full(end, length)) {
         return GROUP_CLOSED;
     }
     if (end->seg.fd >= 0 && hulse_appender_fits(end, length)) {
-        if (!message) {
+        if (user == SPACE_CONTROL || (user == SPACE_COPY && s->writer.takes_copies)) {
             return GROUP_TAKEN;
+        }
+        if (user == SPACE_COPY) {
+            return GROUP_NO_ROOM;
         }
         if (s->writer.takes_messages) {
             if (s->writer.full) {
@@ -257,13 +279,14 @@ static enum group_rc make_room(struct store *s, uint32_t length, bool message)
         hulse_group_note_full(s, true);
         return GROUP_NO_ROOM;
     }
-    return end->begun ? GROUP_CLOSED : grow(s, message);
+    return end->begun ? GROUP_CLOSED : grow(s, user);
 }
 
 enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
 {
     struct writer *w = &s->writer;
     struct group_entry *entry = &w->entries[w->entry_count];
+    const enum space_user user = rq->kind == STORE_MESSAGE ? SPACE_MESSAGE : SPACE_CONTROL;
     uint32_t length = 0;
 
     if (!hulse_store_healthy(s)) {
@@ -279,13 +302,13 @@ enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
         return GROUP_CLOSED;
     }
     if (length != 0) {
-        const enum group_rc rc = make_room(s, length, rq->kind == STORE_MESSAGE);
+        const enum group_rc rc = make_room(s, length, user);
         if (rc != GROUP_TAKEN) {
             return rc;
         }
     }
     give_id(s, rq);
-    *entry = (struct group_entry){.rq = rq, .length = length};
+    *entry = (struct group_entry){.rq = rq, .length = length, .epoch = s->epoch};
     if (has_body(rq) && !encode_body(w, entry)) {
         hulse_store_answer(&w->answered, rq, HULSE_NO_MEMORY);
         return GROUP_TAKEN;
@@ -293,6 +316,30 @@ enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
     const int failed = length == 0 ? 0 : put_frame(s, entry);
     w->entry_count++;
     w->deleted = w->deleted || deletes(rq);
+    w->widens = w->widens || widens(rq);
+    if (failed != 0) {
+        hulse_store_fail(s, "write", failed);
+    }
+    return GROUP_TAKEN;
+}
+
+enum group_rc hulse_group_copy(struct store *s, struct copy_item *item)
+{
+    struct writer *w = &s->writer;
+    struct group_entry *entry = &w->entries[w->entry_count];
+    const uint32_t length = FRAME_HEADER_BYTES + (uint32_t)item->rq.body[0].bytes;
+
+    if (!hulse_store_healthy(s) || w->entry_count == STORE_GROUP_MAX) {
+        return GROUP_CLOSED;
+    }
+    const enum group_rc rc = make_room(s, length, SPACE_COPY);
+    if (rc != GROUP_TAKEN) {
+        return rc;
+    }
+    *entry =
+        (struct group_entry){.rq = &item->rq, .length = length, .epoch = item->epoch, .copy = true};
+    const int failed = put_frame(s, entry);
+    w->entry_count++;
     if (failed != 0) {
         hulse_store_fail(s, "write", failed);
     }
@@ -304,7 +351,7 @@ enum group_rc hulse_group_add(struct store *s, struct store_request *rq)
 /* One entry into the state, as recovery would do it. False: no memory. */
 static bool apply(struct store *s, const struct group_entry *entry)
 {
-    struct frame f = frame_of(s, entry->rq, entry->length);
+    struct frame f = frame_of(entry);
 
     if (entry->rq->kind == STORE_BARRIER) {
         return true;
@@ -341,6 +388,17 @@ void hulse_group_charge(struct store *s)
     }
 }
 
+static void count_moved(struct store *s, const struct group_entry *entry, bool stored)
+{
+    if (!stored) {
+        return;
+    }
+    /* Relaxed because they are figures, and this thread alone writes them. */
+    atomic_fetch_add_explicit(&s->counts.moved_messages, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->counts.moved_bytes, entry->length, memory_order_relaxed);
+    s->writer.changed = true;
+}
+
 void hulse_group_end(struct store *s)
 {
     struct writer *w = &s->writer;
@@ -372,12 +430,17 @@ void hulse_group_end(struct store *s)
         }
     }
     for (uint32_t i = 0; i < w->entry_count; i++) {
+        if (w->entries[i].copy) {
+            count_moved(s, &w->entries[i], i < applied);
+            continue;
+        }
         hulse_store_answer(&w->answered, w->entries[i].rq, i < applied ? HULSE_OK : HULSE_IO);
     }
     w->entry_count = 0;
     w->bodies_used = 0;
     w->created = 0;
     w->deleted = false;
+    w->widens = false;
     hulse_store_announce(&w->answered);
 }
 

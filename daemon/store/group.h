@@ -18,6 +18,8 @@ enum group_rc {
 /* How many bytes its frame takes; 0: none is written. Anything but OK: it is refused. */
 hulse_status hulse_group_judge(struct store *s, const struct store_request *rq, uint32_t *length);
 enum group_rc hulse_group_add(struct store *s, struct store_request *rq);
+/* A message that is moved; its topic is there. */
+enum group_rc hulse_group_copy(struct store *s, struct copy_item *item);
 /*
  * Counts the state's memory. It is never refused here, for what it holds is stored: over the cap it is not counted, and
  * whoever opens a topic, a subscription or a handle is refused where that is opened.

@@ -3,7 +3,7 @@
  * read - see the header.
  *
  * The index says where to begin; from there on frames are read one behind the other. Every LOOK_AGAIN bytes without
- * one of this topic, and at the end of a segment, the index is asked again. It knows the last message of each segment, so
+ * one of this topic, and at the end of a run, the index is asked again. It knows the last message of each run, so
  * what is not met there is damage, whatever has become of the file.
  */
 #include "daemon/store/read.h"
@@ -35,7 +35,8 @@ struct course {
     struct store_read *rd;
     uint64_t position; /* the next one wanted */
     uint64_t lsn;      /* where to look */
-    uint64_t last;     /* of the topic in this segment, by the index */
+    uint64_t last;     /* of the run that is there, by the index */
+    uint64_t looked;   /* up to where that run was looked for; 0: not yet */
     uint32_t end;      /* of the current segment, what is stored of it */
     size_t used;       /* of the buffer */
     uint32_t damaged;  /* passed since the last one that is in it */
@@ -171,8 +172,8 @@ static void pass_up_to(struct course *c, uint64_t end)
     pass(c, end, lost);
 }
 
-/* Where to look for c->position, behind what was looked at (0: nothing yet). False: it is nowhere. */
-static bool look_up(struct course *c, uint64_t looked)
+/* Where to look for c->position, behind what of its run was looked at. False: it is nowhere. */
+static bool look_up(struct course *c)
 {
     struct store *s = c->s;
     const uint64_t sb = s->place.segment_bytes;
@@ -180,10 +181,9 @@ static bool look_up(struct course *c, uint64_t looked)
 
     (void)pthread_mutex_lock(&s->lock);
     bool found = hulse_state_find(s->state, c->rd->topic, c->position, &at);
-    if (found && at.lsn < looked) {
-        /* A segment that was looked through has got more since: none of what is asked for. */
-        found = looked % sb != 0;
-        at.lsn = looked;
+    const bool same_run = at.lsn / sb == c->lsn / sb && c->position <= c->last;
+    if (found && same_run && at.lsn < c->looked) {
+        at.lsn = c->looked;
     }
     found = found && at.lsn < s->synced;
     if (found) {
@@ -196,6 +196,7 @@ static bool look_up(struct course *c, uint64_t looked)
     c->gap = c->gap && at.lsn / sb == c->lsn / sb;
     c->lsn = at.lsn;
     c->last = at.last;
+    c->looked = 0;
     return found;
 }
 
@@ -204,6 +205,9 @@ static void meet(struct course *c, enum scan_rc rc, const struct scan_item *item
 {
     const struct frame *f = &item->frame;
 
+    if (f->position > c->last) {
+        return; /* of another run, or it has come since */
+    }
     if (f->position >= c->rd->end) {
         c->done = true;
         pass_up_to(c, c->rd->end);
@@ -228,19 +232,18 @@ static bool is_lost(const struct store_read *rd, int failed)
            (failed == EIO && rd->give_up);
 }
 
-/* The segment is looked through: what the index says of it and was not met is not there. */
-static uint64_t leave_segment(struct course *c, uint64_t number)
+/* The segment is looked through: what the index says of the run and was not met is not there. */
+static void leave_run(struct course *c)
 {
     if (!c->done && c->position <= c->last) {
         const uint64_t end = c->last < c->rd->end ? c->last + 1 : c->rd->end;
         pass(c, end, end - c->position);
     }
     c->gap = false;
-    return (number + 1) * c->s->place.segment_bytes;
 }
 
-/* Reads on in one segment. Returns up to where it was looked at: a whole segment gives its end. */
-static uint64_t read_segment(struct course *c)
+/* Reads on in one run, to its end or until the index is to be asked again. */
+static void read_run(struct course *c)
 {
     struct image *im = &c->s->reader.image;
     const uint64_t sb = c->s->place.segment_bytes;
@@ -253,24 +256,31 @@ static uint64_t read_segment(struct course *c)
         const int failed = hulse_image_open(im, &c->s->place, number);
         if (failed != 0) {
             c->failed = is_lost(c->rd, failed) ? 0 : failed;
-            return c->failed != 0 ? c->lsn : leave_segment(c, number);
+            if (c->failed == 0) {
+                leave_run(c);
+            }
+            return;
         }
     }
     im->lenient = c->rd->give_up;
     hulse_image_begin(im, from, (c->end + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES);
     uint32_t idle_from = from;
-    while (!c->done && (rc = hulse_image_next(im, &item)) != SCAN_END && item.from < c->end) {
+    while (!c->done && c->position <= c->last && (rc = hulse_image_next(im, &item)) != SCAN_END &&
+           item.from < c->end) {
         if (rc == SCAN_GAP) {
             c->gap = true;
         } else if (item.frame.kind == STORE_MESSAGE && item.frame.topic == c->rd->topic) {
             meet(c, rc, &item);
             idle_from = item.to;
-        } else if (item.to - idle_from > LOOK_AGAIN) {
-            return number * sb + item.to;
+        } else if (item.to - idle_from > LOOK_AGAIN && item.to < c->end) {
+            c->looked = number * sb + item.to;
+            return;
         }
     }
     c->failed = im->failed;
-    return c->failed != 0 ? c->lsn : leave_segment(c, number);
+    if (c->failed == 0) {
+        leave_run(c);
+    }
 }
 
 /* Once for each trouble of the disk: which, and when it is over. */
@@ -301,10 +311,9 @@ static hulse_status status_of(const struct course *c)
 hulse_status hulse_store_serve_read(struct store *s, struct store_read *rd)
 {
     struct course c = {.s = s, .rd = rd, .position = rd->from, .status = HULSE_OK};
-    uint64_t looked = 0;
 
-    while (!c.done && c.failed == 0 && c.position < rd->end && look_up(&c, looked)) {
-        looked = read_segment(&c);
+    while (!c.done && c.failed == 0 && c.position < rd->end && look_up(&c)) {
+        read_run(&c);
     }
     if (!c.done && c.failed == 0) {
         pass_up_to(&c, rd->end); /* nothing more is there */

@@ -4,6 +4,7 @@
  */
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
+#include "daemon/store/copy.h"
 #include "daemon/store/read.h"
 
 #include <string.h>
@@ -166,13 +167,30 @@ static bool prepare_space(struct store *s)
     return true;
 }
 
-/* How long until something that failed is tried again; 0: nothing did. */
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* How long until something is done by itself, or what failed is tried again; 0: nothing is. */
 static uint64_t patience_ns(const struct store *s)
 {
+    uint64_t for_ns = hulse_copy_patience_ns(s);
+
     if (s->reader.failed_ns != 0) {
-        return RETRY_NS;
+        for_ns = sooner(for_ns, RETRY_NS);
     }
-    return s->reader.state_failed_ns != 0 ? STORE_STATE_RETRY_NS : 0;
+    return s->reader.state_failed_ns != 0 ? sooner(for_ns, STORE_STATE_RETRY_NS) : for_ns;
+}
+
+/* One part of it, in front of which reads had their turn. */
+static bool copy(struct store *s)
+{
+    if (!hulse_copy_turn(s)) {
+        return false;
+    }
+    hulse_store_call_writer(s);
+    return true;
 }
 
 /* ---- the thread -------------------------------------------------------------------------- */
@@ -188,6 +206,7 @@ void *hulse_store_reader_run(void *store)
         bool any = serve_reads(s);
         any = (!stopping && prepare_space(s)) || any;
         any = (!stopping && commit(s)) || any;
+        any = (!stopping && copy(s)) || any;
         if (any) {
             continue;
         }

@@ -240,6 +240,15 @@ int hulse_segment_reuse(const struct segment_place *at, uint64_t old, struct seg
     return failed;
 }
 
+bool hulse_segment_is_there(const struct segment_place *at, uint64_t number)
+{
+    char name[SEGMENT_NAME_BYTES];
+    struct stat st;
+
+    hulse_segment_name(number, name);
+    return fstatat(at->directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int hulse_segment_reserve(const struct segment_place *at, uint64_t reserve)
 {
     char name[SEGMENT_NAME_BYTES];

@@ -67,6 +67,8 @@ int hulse_segment_create(const struct segment_place *at,
                          const struct segment_filling *filling);
 /* The file of `old` becomes that of seg->number; otherwise like create. */
 int hulse_segment_reuse(const struct segment_place *at, uint64_t old, struct segment *seg);
+/* Is there a file of this name? */
+bool hulse_segment_is_there(const struct segment_place *at, uint64_t number);
 /* The file of SEGMENT_RESERVE(i) has its space on the disk when it returns. */
 int hulse_segment_reserve(const struct segment_place *at, uint64_t reserve);
 /* The file of `old`, which nobody needs, becomes that of SEGMENT_RESERVE(i). */

@@ -18,7 +18,7 @@ bool hulse_space_init(struct space *sp, uint64_t size_max, uint32_t segment_byte
         sp->files_max = SPACE_FILES_MIN;
     }
     /* What is there may be more than files_max, and control records go on into the reserve. */
-    sp->room = (sp->files_max > files ? sp->files_max : files) + SPACE_RESERVE + 1;
+    sp->room = (sp->files_max > files ? sp->files_max : files) + SPACE_NAMES + 1;
     sp->used = calloc(sp->room, sizeof(*sp->used));
     sp->spare = calloc(sp->room, sizeof(*sp->spare));
     return sp->used != NULL && sp->spare != NULL;
@@ -50,7 +50,7 @@ static size_t in_reserve(const struct space *sp)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < SPACE_RESERVE; i++) {
+    for (size_t i = 0; i < SPACE_NAMES; i++) {
         count += sp->reserve[i] ? 1 : 0;
     }
     return count;
@@ -61,27 +61,78 @@ static size_t files(const struct space *sp)
     return sp->used_count + sp->spare_count + in_reserve(sp) + (sp->next.fd >= 0 ? 1 : 0);
 }
 
-bool hulse_space_takes_messages(const struct space *sp)
+/* As far as is known: on a full disk not more than there are. */
+static size_t files_at_most(const struct space *sp)
 {
-    /* What was taken from the reserve and is not begun still counts as such. */
-    return in_reserve(sp) + (sp->next.fd >= 0 || sp->taking ? 1 : 0) >= SPACE_RESERVE;
+    const size_t there = files(sp) + (sp->in_hand ? 1 : 0);
+
+    return sp->no_disk && there < sp->files_max ? there : sp->files_max;
 }
 
-bool hulse_space_may_grow(const struct space *sp, bool message)
+bool hulse_space_is_tight(const struct space *sp)
+{
+    return 2 * sp->used_count + SPACE_RESERVE > files_at_most(sp);
+}
+
+/* How many files the reserve is to have. */
+static size_t reserve_at_most(const struct space *sp)
+{
+    const bool one_more = files_at_most(sp) >= SPACE_FILES_MANY && hulse_space_is_tight(sp);
+
+    return SPACE_RESERVE + (one_more ? 1 : 0);
+}
+
+/* How many are there when it is whole: the last one may be missing as long as it can be made. */
+static size_t reserve_whole(const struct space *sp)
+{
+    return sp->no_disk || files(sp) >= sp->files_max ? reserve_at_most(sp) : SPACE_RESERVE;
+}
+
+/* Of the reserve, what has to be left behind. */
+static size_t left_by(const struct space *sp, enum space_user user)
+{
+    switch (user) {
+    case SPACE_MESSAGE:
+        return reserve_whole(sp);
+    case SPACE_COPY:
+        return SPACE_RESERVE;
+    default:
+        return 0;
+    }
+}
+
+bool hulse_space_takes(const struct space *sp, enum space_user user)
+{
+    /* What was taken from the reserve and is not begun still counts as such. */
+    return in_reserve(sp) + (sp->next.fd >= 0 || sp->taking ? 1 : 0) >= left_by(sp, user);
+}
+
+static bool may_grow_with_messages(const struct space *sp)
 {
     const size_t reserve = in_reserve(sp);
+    const size_t whole = reserve_whole(sp);
 
-    if (message) {
-        return reserve == SPACE_RESERVE &&
-               (sp->next.fd >= 0 || sp->spare_count > 0 || files(sp) < sp->files_max);
+    return reserve >= whole && (sp->next.fd >= 0 || sp->spare_count > 0 ||
+                                files(sp) < sp->files_max || reserve > whole);
+}
+
+bool hulse_space_may_grow(const struct space *sp, enum space_user user)
+{
+    const size_t reserve = in_reserve(sp);
+    const bool other =
+        sp->next.fd >= 0 || sp->spare_count > 0 || (files(sp) < sp->files_max && !sp->no_disk);
+
+    if (user == SPACE_CONTROL) {
+        return other || sp->preparing || reserve > SPACE_RESERVE_START;
     }
-    return sp->next.fd >= 0 || sp->preparing || sp->spare_count > 0 ||
-           reserve > SPACE_RESERVE_START || (files(sp) < sp->files_max && !sp->no_disk);
+    /* Moved messages leave as much as they find, or take the one that is theirs. */
+    return may_grow_with_messages(sp) || (user == SPACE_COPY && reserve_whole(sp) > SPACE_RESERVE &&
+                                          reserve + (other || sp->taking ? 1 : 0) > SPACE_RESERVE);
 }
 
 bool hulse_space_may_move_on(const struct space *sp, struct state *state)
 {
-    return sp->next.fd >= 0 && in_reserve(sp) + 1 == SPACE_RESERVE && sp->used_count > 0 &&
+    return sp->next.fd >= 0 && in_reserve(sp) + 1 == reserve_whole(sp) && sp->used_count > 0 &&
            !hulse_state_needs(state, sp->used[sp->used_count - 1]);
 }
 
@@ -105,7 +156,9 @@ size_t hulse_space_free(struct space *sp, struct state *state)
     sp->kept = false;
     for (size_t i = 0; i < sp->used_count; i++) {
         const uint64_t number = sp->used[i];
-        const uint64_t end = (number + 1) * sp->segment_bytes;
+        const uint64_t own_end = (number + 1) * sp->segment_bytes;
+        const uint64_t moved = hulse_state_moved(state, number);
+        const uint64_t end = moved > own_end ? moved : own_end;
         const bool last = i + 1 == sp->used_count;
         if (last || hulse_state_needs(state, number)) {
             sp->used[kept++] = number;
@@ -113,7 +166,7 @@ size_t hulse_space_free(struct space *sp, struct state *state)
             sp->used[kept++] = number;
             sp->kept = true;
         } else if (end > sp->covered) {
-            sp->wait_for = sp->wait_for == 0 ? end : sp->wait_for;
+            sp->wait_for = sp->wait_for == 0 || end < sp->wait_for ? end : sp->wait_for;
             sp->used[kept++] = number;
         } else {
             hulse_state_forget_segment(state, number);
@@ -139,18 +192,18 @@ static uint64_t take_spare(struct space *sp, uint64_t number)
     return sp->spare[--sp->spare_count];
 }
 
-/* The last one there is, or the first that is not; SPACE_RESERVE: none. */
+/* The last one there is, or the first that is not; SPACE_NAMES: none. */
 static size_t find_reserve(const struct space *sp, bool there)
 {
-    size_t i = there ? SPACE_RESERVE : 0;
+    size_t i = there ? SPACE_NAMES : 0;
 
     if (there) {
         while (i > 0 && !sp->reserve[i - 1]) {
             i--;
         }
-        return i > 0 ? i - 1 : SPACE_RESERVE;
+        return i > 0 ? i - 1 : SPACE_NAMES;
     }
-    while (i < SPACE_RESERVE && sp->reserve[i]) {
+    while (i < SPACE_NAMES && sp->reserve[i]) {
         i++;
     }
     return i;
@@ -185,7 +238,7 @@ begin_reserve(struct space *sp, bool may_create, uint64_t *number, uint64_t *old
 {
     const size_t i = find_reserve(sp, false);
 
-    if (i == SPACE_RESERVE) {
+    if (in_reserve(sp) >= reserve_at_most(sp)) {
         return SPACE_NOTHING;
     }
     *number = SEGMENT_RESERVE(i);
@@ -206,6 +259,7 @@ hulse_space_begin(struct space *sp, bool may_create, uint64_t *number, uint64_t 
     const enum space_task task = sp->next.fd < 0 ? begin_next(sp, may_create, number, old)
                                                  : begin_reserve(sp, may_create, number, old);
     sp->preparing = task != SPACE_NOTHING;
+    sp->in_hand = *old != 0;
     return task;
 }
 
@@ -222,6 +276,7 @@ void hulse_space_end(
     struct space *sp, struct segment *seg, uint64_t number, uint64_t old, int failed)
 {
     sp->preparing = false;
+    sp->in_hand = false;
     sp->taking = false;
     if (failed != 0 && old != 0) {
         /* One that is not there under its name has one already, or was taken away. */

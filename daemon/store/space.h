@@ -6,6 +6,10 @@
  * take the next one from it when there is no other, so that acknowledgements make room also on a full disk. One
  * is left for a start, which has to write before it can free anything.
  *
+ * A store that may have many files has one more there when it gets tight, for what is moved out of segments that are mostly dead
+ * (copy.h): it makes more room than it takes. Messages leave it when there are no more files to be had. With few files
+ * what is moved has the room that messages have: when they have none, nothing is moved.
+ *
  * Threads: whoever holds the store's lock, but for what is said otherwise.
  * Limits:  files_max files, the reserve included; a store that has more already still has its reserve.
  */
@@ -20,8 +24,13 @@
 #include <stdint.h>
 
 #define SPACE_RESERVE 3U
-#define SPACE_RESERVE_START 1U /* of these, for a start */
+#define SPACE_RESERVE_START 1U           /* of these, for a start */
+#define SPACE_NAMES (SPACE_RESERVE + 1U) /* of these files, with the one for what is moved */
 #define SPACE_FILES_MIN 8U
+#define SPACE_FILES_MANY 20U /* so many have one for what is moved */
+
+/* Who wants to write. */
+enum space_user { SPACE_CONTROL, SPACE_COPY, SPACE_MESSAGE };
 
 struct space {
     uint32_t segment_bytes;
@@ -31,14 +40,15 @@ struct space {
     size_t used_count;
     uint64_t *spare;
     size_t spare_count;
-    struct segment next;         /* fd -1: not ready */
-    bool reserve[SPACE_RESERVE]; /* is the file of SEGMENT_RESERVE(i) there? */
-    bool no_disk;                /* the last file that was to be made had no room on the disk */
-    bool preparing;              /* the reader makes a file */
-    bool taking;                 /* out of the reserve, for the next segment */
-    uint64_t reading;            /* the reader reads it: 0 = none */
-    bool held;                   /* a backup copies what is used: nothing becomes spare */
-    bool kept;                   /* one was needed by those two alone: who ends tells the writer */
+    struct segment next;       /* fd -1: not ready */
+    bool reserve[SPACE_NAMES]; /* is the file of SEGMENT_RESERVE(i) there? */
+    bool no_disk;              /* the last file that was to be made had no room on the disk */
+    bool preparing;            /* the reader makes a file */
+    bool in_hand;              /* of one that was there */
+    bool taking;               /* out of the reserve, for the next segment */
+    uint64_t reading;          /* the reader reads it: 0 = none */
+    bool held;                 /* a backup copies what is used: nothing becomes spare */
+    bool kept;                 /* one was needed by those two alone: who ends tells the writer */
     uint64_t covered;  /* checkpoint and copy cover the log below; 0: there is no checkpoint */
     uint64_t wait_for; /* one is free when checkpoint and copy cover this; 0: none waits */
 };
@@ -49,15 +59,17 @@ void hulse_space_fini(struct space *sp);
 
 void hulse_space_add_used(struct space *sp, uint64_t number);
 void hulse_space_add_spare(struct space *sp, uint64_t number);
-/* May messages be written to the segment in use? */
-bool hulse_space_takes_messages(const struct space *sp);
+/* May the segment in use be written to by them? */
+bool hulse_space_takes(const struct space *sp, enum space_user user);
 /* May the log grow into one more segment, which is there or will be? */
-bool hulse_space_may_grow(const struct space *sp, bool message);
+bool hulse_space_may_grow(const struct space *sp, enum space_user user);
 /*
  * Messages only: may the log leave the segment in use, of which nobody needs anything, for the prepared one although the
  * reserve lacks a file? What is left becomes that file; until then the new segment takes no messages.
  */
 bool hulse_space_may_move_on(const struct space *sp, struct state *state);
+/* Is more than half of what messages may have in use? */
+bool hulse_space_is_tight(const struct space *sp);
 /* Takes the prepared one, which is used now. False: it is not ready. */
 bool hulse_space_enter_next(struct space *sp, struct segment *out);
 /* Makes spare what nobody needs; returns how many. */

@@ -70,7 +70,8 @@ uint64_t hulse_state_bytes(const struct state *s);
 /* Where to look for a message. */
 struct state_place {
     uint64_t lsn;
-    uint64_t last; /* position of the topic's last message in that segment */
+    /* Last of the run that is there: what of the topic lies in that segment beside it is found elsewhere in the index. */
+    uint64_t last;
 };
 
 /* For the first message of `topic` at `position` or later; false: there is none. */
@@ -80,6 +81,26 @@ bool hulse_state_find(const struct state *s,
                       struct state_place *out);
 /* Does any topic need a message in this segment? Counts a topic without subscriptions as needing only the newest segment. */
 bool hulse_state_needs(struct state *s, uint64_t number);
+/* Behind the last message that was moved out of it: only a start from there on knows where they are. 0: none was. */
+uint64_t hulse_state_moved(const struct state *s, uint64_t number);
+/* Is what is needed of it so little that to move it makes room? At most one of so many parts of a segment. */
+bool hulse_state_mostly_dead(const struct state *s,
+                             uint64_t number,
+                             uint32_t parts,
+                             uint64_t now_ns);
+/*
+ * Does this message, met in this segment, move when the rest of it does? All that somebody waits for, and of a group
+ * that has such the last one: with it the whole group has moved.
+ */
+bool hulse_state_moves(const struct state *s, uint64_t topic, uint64_t position, uint64_t number);
+/* Messages of this segment (0: of none) are about to be moved. Gives what `widened` is now. */
+uint64_t hulse_state_moving(struct state *s, uint64_t number);
+/* It differs when messages of that segment that nobody waited for may be waited for again. */
+uint64_t hulse_state_widened(const struct state *s);
+/* Not all of it can be moved: it does not count as mostly dead until then. */
+void hulse_state_stays(struct state *s, uint64_t number, uint64_t until_ns);
+/* The log is applied to its end: what comes now is new. */
+void hulse_state_recovered(struct state *s);
 /* It is used again: what the index says of it is forgotten. */
 void hulse_state_forget_segment(struct state *s, uint64_t number);
 /* Each segment that holds messages by the index, in no order. False from `each` ends the walk. */

@@ -45,15 +45,18 @@ static bool on_message(struct applied *a)
 {
     struct state_topic *topic = a->topic;
     const uint64_t position = a->f->position;
+    const bool copy = (a->f->flags & FRAME_COPY) != 0;
+    const struct index_entry entry = {.position = position, .lsn = a->lsn, .bytes = a->f->length};
 
     if (position >= STORE_POSITION_MAX) {
         return damaged(a);
     }
-    if (!hulse_state_handle_seen(a->s, topic, a->f)) {
+    /* What is moved is no sign of its producer. */
+    if (!copy && !hulse_state_handle_seen(a->s, topic, a->f)) {
         return false;
     }
     if (position < topic->messages_end) {
-        return true; /* A second copy. */
+        return !copy || hulse_index_move(a->s, topic, &entry); /* Else it is there already. */
     }
     if (topic->damage_seen != a->s->damages) {
         topic->damage_seen = a->s->damages;
@@ -63,7 +66,8 @@ static bool on_message(struct applied *a)
     }
     topic->messages_end = position + 1;
     at_least(&topic->next_position, position + 1);
-    return hulse_index_add(a->s, topic, position, a->lsn) && hulse_state_topic_touch(a->s, topic);
+    return (copy ? hulse_index_move(a->s, topic, &entry) : hulse_index_add(a->s, topic, &entry)) &&
+           hulse_state_topic_touch(a->s, topic);
 }
 
 static bool on_topic_create(struct applied *a)
@@ -107,6 +111,7 @@ static bool on_subscription_create(struct applied *a)
         return damaged(a);
     }
     at_least(&a->s->subscription_next, id + 1);
+    hulse_index_widen(a->s, a->topic, a->f->position);
     if (hulse_id_map_get(&a->s->subscriptions, id) != NULL) {
         return true;
     }
@@ -186,6 +191,7 @@ static bool on_subscription(struct applied *a)
     } else if (a->f->position >= STORE_POSITION_MAX) {
         return damaged(a);
     } else {
+        hulse_index_widen(a->s, a->topic, a->f->position);
         ok = hulse_cursor_seek(sub, a->f->position) && heard_of(a, a->f->position);
     }
     return ok && hulse_state_subscription_touch(a->s, sub);

@@ -82,7 +82,7 @@ static bool put_handle(struct value_list *to, const struct state_handle *handle)
 
 static bool put_group(struct value_list *to, const struct index_group *group)
 {
-    const struct value_key key = hulse_value_key2(VALUE_INDEX, group->segment, group->topic->id);
+    const struct value_key key = hulse_index_key(group);
     const size_t bytes =
         VALUE_HEADER_BYTES + VALUE_INDEX_BYTES + (size_t)group->spot_count * VALUE_SPOT_BYTES;
     uint8_t *value = hulse_value_list_add(to, &key, false, bytes);
@@ -93,6 +93,7 @@ static bool put_group(struct value_list *to, const struct index_group *group)
     uint8_t *at = value + VALUE_HEADER_BYTES;
     hulse_put64(at, group->first_position);
     hulse_put64(at + 8, group->last_position);
+    hulse_put64(at + 16, group->bytes);
     at += VALUE_INDEX_BYTES;
     for (uint32_t i = 0; i < group->spot_count; i++, at += VALUE_SPOT_BYTES) {
         hulse_put32(at, group->spots[i].position);

@@ -15,25 +15,45 @@ static void free_group(struct state *s, struct index_group *group)
     free(group);
 }
 
-/* The first group of the topic whose segment is not before this one. */
-static uint32_t group_place(const struct state_topic *topic, uint64_t segment)
+uint32_t hulse_index_place(const struct state_topic *topic, uint64_t position)
 {
     uint32_t low = 0;
     uint32_t high = topic->group_count;
 
-    /* Nearly always the newest. */
-    if (high > 0 && topic->groups[high - 1]->segment <= segment) {
-        return topic->groups[high - 1]->segment == segment ? high - 1 : high;
+    /* Nearly always behind the newest, or in it. */
+    if (high > 0 && topic->groups[high - 1]->first_position <= position) {
+        return topic->groups[high - 1]->last_position < position ? high : high - 1;
     }
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
-        if (topic->groups[middle]->segment >= segment) {
+        if (topic->groups[middle]->last_position >= position) {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
     return low;
+}
+
+struct index_group *hulse_index_with(const struct state_topic *topic, uint64_t position)
+{
+    const uint32_t at = hulse_index_place(topic, position);
+
+    return at < topic->group_count && topic->groups[at]->first_position <= position
+               ? topic->groups[at]
+               : NULL;
+}
+
+bool hulse_index_overlaps(const struct state_topic *topic, uint64_t first, uint64_t last)
+{
+    const uint32_t at = hulse_index_place(topic, first);
+
+    return at < topic->group_count && topic->groups[at]->first_position <= last;
+}
+
+struct value_key hulse_index_key(const struct index_group *group)
+{
+    return hulse_value_key3(VALUE_INDEX, group->segment, group->topic->id, group->run);
 }
 
 static struct state_segment *segment_of(struct state *s, uint64_t number)
@@ -70,27 +90,23 @@ static bool room_for_group(struct state_topic *topic)
     return true;
 }
 
-struct index_group *hulse_index_group(struct state *s,
-                                      struct state_topic *topic,
-                                      uint64_t segment,
-                                      uint64_t first_position)
+struct index_group *
+hulse_index_insert(struct state *s, struct state_topic *topic, uint64_t segment, uint64_t position)
 {
-    const uint32_t at = group_place(topic, segment);
-
-    if (at < topic->group_count && topic->groups[at]->segment == segment) {
-        return topic->groups[at];
-    }
+    const uint32_t at = hulse_index_place(topic, position);
     struct state_segment *in = segment_of(s, segment);
     struct index_group *group = calloc(1, sizeof(*group));
+
     if (in == NULL || group == NULL || !room_for_group(topic)) {
         free(group);
         return NULL;
     }
     *group = (struct index_group){.topic = topic,
                                   .segment = segment,
+                                  .run = position,
                                   .next = in->groups,
-                                  .first_position = first_position,
-                                  .last_position = first_position};
+                                  .first_position = position,
+                                  .last_position = position};
     in->groups = group;
     memmove(topic->groups + at + 1,
             topic->groups + at,
@@ -117,32 +133,43 @@ bool hulse_index_spot_add(struct state *s, struct index_group *group, struct ind
     return true;
 }
 
-bool hulse_index_add(struct state *s, struct state_topic *topic, uint64_t position, uint64_t lsn)
+bool hulse_index_extend(struct state *s, struct index_group *group, const struct index_entry *entry)
 {
-    struct index_group *group = hulse_index_group(s, topic, lsn / s->segment_bytes, position);
-
-    if (group == NULL) {
-        return false;
-    }
-    /* A state and a log that do not belong together may say anything. */
-    const uint64_t above = position > group->first_position ? position - group->first_position : 0;
+    const uint64_t above = entry->position - group->first_position;
     const struct index_spot spot = {.position = above < UINT32_MAX ? (uint32_t)above : UINT32_MAX,
-                                    .offset = (uint32_t)(lsn % s->segment_bytes)};
+                                    .offset = (uint32_t)(entry->lsn % s->segment_bytes)};
+
     if ((group->spot_count == 0 ||
          group->spots[group->spot_count - 1].offset / STATE_REGION_BYTES !=
              spot.offset / STATE_REGION_BYTES) &&
         !hulse_index_spot_add(s, group, spot)) {
         return false;
     }
-    group->last_position = position > group->last_position ? position : group->last_position;
+    group->last_position = entry->position;
+    group->bytes += entry->bytes;
     return hulse_state_changed(&s->changed_groups, group, &group->changed);
 }
 
-/* Takes the group out of its topic's list alone. */
-static void leave_topic(struct index_group *group)
+/* Goes on in the newest group when it is of this segment. A state and a log that do not belong together may say anything. */
+bool hulse_index_add(struct state *s, struct state_topic *topic, const struct index_entry *entry)
+{
+    const uint64_t segment = entry->lsn / s->segment_bytes;
+    const uint32_t at = hulse_index_place(topic, entry->position);
+    struct index_group *group = at > 0 ? topic->groups[at - 1] : NULL;
+
+    if (at < topic->group_count && topic->groups[at]->first_position <= entry->position) {
+        return true; /* It is known. */
+    }
+    if (group == NULL || group->segment != segment || group->alone) {
+        group = hulse_index_insert(s, topic, segment, entry->position);
+    }
+    return group != NULL && hulse_index_extend(s, group, entry);
+}
+
+void hulse_index_leave_topic(struct index_group *group)
 {
     struct state_topic *topic = group->topic;
-    const uint32_t at = group_place(topic, group->segment);
+    const uint32_t at = hulse_index_place(topic, group->last_position);
 
     HULSE_ASSERT(at < topic->group_count && topic->groups[at] == group);
     topic->group_count--;
@@ -156,7 +183,7 @@ bool hulse_index_topic_gone(struct state *s, struct state_topic *topic)
 {
     for (uint32_t i = 0; i < topic->group_count; i++) {
         struct index_group *group = topic->groups[i];
-        const struct value_key key = hulse_value_key2(VALUE_INDEX, group->segment, topic->id);
+        const struct value_key key = hulse_index_key(group);
         if (!hulse_state_removed(s, &key, false)) {
             return false;
         }
@@ -179,7 +206,7 @@ void hulse_state_forget_segment(struct state *s, uint64_t number)
         struct index_group *group = segment->groups;
         segment->groups = group->next;
         if (group->topic != NULL) {
-            leave_topic(group);
+            hulse_index_leave_topic(group);
         }
         free_group(s, group);
     }
@@ -226,23 +253,14 @@ bool hulse_state_find(const struct state *s,
                       struct state_place *out)
 {
     const struct state_topic *t = hulse_id_map_get(&s->topics, topic);
-    uint32_t low = 0;
-    uint32_t high = t == NULL ? 0 : t->group_count;
+    const uint32_t found = t == NULL ? 0 : hulse_index_place(t, position);
 
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (t->groups[middle]->last_position >= position) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    if (t == NULL || low == t->group_count || t->groups[low]->spot_count == 0) {
+    if (t == NULL || found == t->group_count || t->groups[found]->spot_count == 0) {
         return false;
     }
 
     /* The last place that is not behind it; the first one when it is before them all. */
-    const struct index_group *group = t->groups[low];
+    const struct index_group *group = t->groups[found];
     const uint64_t above = position > group->first_position ? position - group->first_position : 0;
     uint32_t first = 0;
     uint32_t end = group->spot_count;

@@ -6,8 +6,9 @@
  *         --name-----▶             ──▶ state_handle
  *         --segment--▶ state_segment ──▶ index_group ◀── state_topic
  *
- * An index_group is what one segment holds of one topic; both lists of it lead to the same object. That of
- * a topic that is gone stays in its segment's list without a topic until somebody walks by.
+ * An index_group is a run: messages of one topic that lie in one segment in their order, with nothing of the topic
+ * elsewhere between them. Both lists of it lead to the same object. One of a topic that is gone, or of which all was
+ * moved, stays in its segment's list without a topic until somebody walks by.
  */
 #ifndef HULSE_STORE_STATE_INTERNAL_H
 #define HULSE_STORE_STATE_INTERNAL_H
@@ -25,21 +26,33 @@ struct index_spot {
     uint32_t offset;   /* in the segment */
 };
 
+/* A message and its place in the log. */
+struct index_entry {
+    uint64_t position;
+    uint64_t lsn;
+    uint32_t bytes; /* of its frame */
+};
+
 struct index_group {
     struct state_topic *topic; /* NULL: gone */
     struct index_group *next;  /* in its segment */
     uint64_t segment;
+    uint64_t run; /* its first position when it was made: names it in the checkpoint */
     uint64_t first_position;
     uint64_t last_position;
+    uint64_t bytes; /* of the frames that were ever put into it */
     struct index_spot
         *spots; /* one for each region with messages of the topic, the first included */
     uint32_t spot_count;
     uint32_t spot_room;
     uint32_t changed;
+    bool alone; /* holds one message, and takes no more: see state_move.c */
 };
 
 struct state_segment {
     uint64_t number;
+    uint64_t moved; /* behind the last message that was moved out of it; 0: none since the start */
+    uint64_t stays_until_ns; /* the reader's, under the lock of the store */
     struct index_group *groups;
     struct index_group *blocking; /* of which a message was needed last time; NULL: begin anew */
 };
@@ -81,13 +94,15 @@ struct state_topic {
     struct state_topic *same_hash; /* by name */
     struct state_subscription *subscriptions;
     struct state_handle *handles;
-    struct ranges lost;          /* positions, in this life of the process */
-    struct index_group **groups; /* by segment, so by position as well */
+    struct ranges lost; /* positions, in this life of the process */
+    struct index_group *
+        *groups; /* by position, apart; by segment as well, but for what was moved */
     uint32_t group_count;
     uint32_t group_room;
     uint32_t subscription_count;
     uint32_t handle_count;
     uint32_t damage_seen; /* state.damages when its last message was applied */
+    uint32_t move_seen;   /* the same, when its last message was moved */
     uint32_t changed;
     bool terminated;
     bool kept;
@@ -121,6 +136,11 @@ struct state {
     uint32_t transient_count;
     uint32_t handle_count;
     uint32_t damages;
+    bool
+        exact; /* the index says of each message where it is; else it is made anew from what the log still has */
+    bool live;        /* what is applied was judged by this state */
+    uint64_t moving;  /* a segment; 0: none */
+    uint64_t widened; /* counts when messages of that may have become needed again */
     uint64_t homeless;
     uint64_t damaged;
     uint64_t spots;
@@ -185,13 +205,31 @@ bool hulse_state_handle_remove(struct state *s, struct state_handle *handle, boo
 /* Drops those that are older than the limit. False: no memory. */
 bool hulse_state_handles_sweep(struct state *s);
 
+/* state_needs.c: somebody may yet ask for a message of it. */
+bool hulse_index_needed(const struct index_group *group);
+
+/* state_move.c: messages from `position` on may be waited for again. */
+void hulse_index_widen(struct state *s, const struct state_topic *topic, uint64_t position);
+/* A message that was moved. False: no memory. */
+bool hulse_index_move(struct state *s, struct state_topic *topic, const struct index_entry *entry);
+
 /* state_index.c */
-bool hulse_index_add(struct state *s, struct state_topic *topic, uint64_t position, uint64_t lsn);
-/* The group of a segment and a topic, made if there is none. */
-struct index_group *hulse_index_group(struct state *s,
-                                      struct state_topic *topic,
-                                      uint64_t segment,
-                                      uint64_t first_position);
+bool hulse_index_add(struct state *s, struct state_topic *topic, const struct index_entry *entry);
+/* The first group of the topic that ends at `position` or behind it: its number, or their count. */
+uint32_t hulse_index_place(const struct state_topic *topic, uint64_t position);
+/* The one that this position is in; NULL: none. */
+struct index_group *hulse_index_with(const struct state_topic *topic, uint64_t position);
+bool hulse_index_overlaps(const struct state_topic *topic, uint64_t first, uint64_t last);
+/* A new one without spots that begins and ends at this position, which is in no other. NULL: no memory. */
+struct index_group *
+hulse_index_insert(struct state *s, struct state_topic *topic, uint64_t segment, uint64_t position);
+/* Behind all that is in the group. False: no memory. */
+bool hulse_index_extend(struct state *s,
+                        struct index_group *group,
+                        const struct index_entry *entry);
+/* Its topic knows it no more. */
+void hulse_index_leave_topic(struct index_group *group);
+struct value_key hulse_index_key(const struct index_group *group);
 bool hulse_index_spot_add(struct state *s, struct index_group *group, struct index_spot spot);
 bool hulse_index_topic_gone(struct state *s, struct state_topic *topic);
 void hulse_index_free(struct state *s);

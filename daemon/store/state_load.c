@@ -143,8 +143,8 @@ static enum load_result load_handle(struct state *s, const struct value_key *key
 
 static bool spots_are_good(const struct state *s, struct fields in)
 {
-    const uint8_t *at = in.at + VALUE_INDEX_BYTES;
-    const size_t count = (in.bytes - VALUE_INDEX_BYTES) / VALUE_SPOT_BYTES;
+    const uint8_t *at = in.at;
+    const size_t count = in.bytes / VALUE_SPOT_BYTES;
 
     for (size_t i = 0; i < count; i++, at += VALUE_SPOT_BYTES) {
         if (hulse_get32(at + 4) >= s->segment_bytes ||
@@ -157,31 +157,43 @@ static bool spots_are_good(const struct state *s, struct fields in)
     return true;
 }
 
+/* How much a group holds at most, when nobody has written it down. */
+static uint64_t bytes_at_most(const struct state *s, size_t spots)
+{
+    const uint64_t most = (uint64_t)spots * STATE_REGION_BYTES;
+
+    return most < s->segment_bytes ? most : s->segment_bytes;
+}
+
 static enum load_result load_group(struct state *s, const struct value_key *key, struct fields in)
 {
     struct state_topic *topic = hulse_id_map_get(&s->topics, hulse_value_key_second(key));
     const uint64_t segment = hulse_value_key_first(key);
 
-    if (topic == NULL || in.bytes < VALUE_INDEX_BYTES + VALUE_SPOT_BYTES ||
-        (in.bytes - VALUE_INDEX_BYTES) % VALUE_SPOT_BYTES != 0 ||
-        segment >= UINT64_MAX / s->segment_bytes || !spots_are_good(s, in)) {
+    const bool old = key->bytes == 16;
+    const size_t fixed = old ? VALUE_INDEX_OLD_BYTES : VALUE_INDEX_BYTES;
+
+    if (topic == NULL || in.bytes < fixed + VALUE_SPOT_BYTES ||
+        (in.bytes - fixed) % VALUE_SPOT_BYTES != 0 || segment >= UINT64_MAX / s->segment_bytes) {
         return LOAD_BAD;
     }
+    const struct fields spots = {.at = in.at + fixed, .bytes = in.bytes - fixed};
+    const size_t count = spots.bytes / VALUE_SPOT_BYTES;
     const uint64_t first = hulse_get64(in.at);
     const uint64_t last = hulse_get64(in.at + 8);
-    if (first > last || last >= topic->next_position) {
+    const uint64_t run = old ? first : hulse_value_key_third(key);
+    if (!spots_are_good(s, spots) || run > first || first > last || last >= topic->next_position ||
+        hulse_index_overlaps(topic, first, last)) {
         return LOAD_BAD;
     }
-    struct index_group *group = hulse_index_group(s, topic, segment, first);
+    struct index_group *group = hulse_index_insert(s, topic, segment, first);
     if (group == NULL) {
         return LOAD_NO_MEMORY;
     }
-    if (group->spot_count > 0) {
-        return LOAD_BAD;
-    }
+    group->run = run;
     group->last_position = last;
-    const size_t count = (in.bytes - VALUE_INDEX_BYTES) / VALUE_SPOT_BYTES;
-    const uint8_t *at = in.at + VALUE_INDEX_BYTES;
+    group->bytes = old ? bytes_at_most(s, count) : hulse_get64(in.at + 16);
+    const uint8_t *at = spots.at;
     for (size_t i = 0; i < count; i++, at += VALUE_SPOT_BYTES) {
         const struct index_spot spot = {.position = hulse_get32(at), .offset = hulse_get32(at + 4)};
         if (!hulse_index_spot_add(s, group, spot)) {
@@ -208,7 +220,7 @@ enum load_result hulse_state_load_row(struct state *s, const struct value_row *r
     case VALUE_HANDLE:
         return key->bytes == 8 + STORE_HANDLE_BYTES ? load_handle(s, key, in) : LOAD_BAD;
     case VALUE_INDEX:
-        return key->bytes == 16 ? load_group(s, key, in) : LOAD_BAD;
+        return key->bytes == 16 || key->bytes == 24 ? load_group(s, key, in) : LOAD_BAD;
     default:
         return LOAD_BAD;
     }
@@ -221,6 +233,7 @@ void hulse_state_load_end(struct state *s, bool whole)
 
     /* A new database is made of it: what damage may be in the old one's pages is not written upon. */
     hulse_state_all_changed(s);
+    s->exact = whole;
     if (whole) {
         s->known_below = s->topic_next;
         return;

@@ -7,7 +7,21 @@
 
 #include <stdlib.h>
 
-static bool needed(const struct index_group *group)
+/*
+ * Without subscriptions the newest segment is kept. What was moved out of it goes with it: in front of the rest, in
+ * a later segment.
+ */
+static bool is_newest(const struct state_topic *topic, const struct index_group *group)
+{
+    uint32_t first = topic->group_count - 1;
+
+    while (first > 0 && topic->groups[first - 1]->segment > topic->groups[first]->segment) {
+        first--;
+    }
+    return group->first_position >= topic->groups[first]->first_position;
+}
+
+bool hulse_index_needed(const struct index_group *group)
 {
     const struct state_topic *topic = group->topic;
     const uint64_t first =
@@ -17,7 +31,7 @@ static bool needed(const struct index_group *group)
         return false;
     }
     if (topic->subscriptions == NULL) {
-        return topic->groups[topic->group_count - 1] == group;
+        return is_newest(topic, group);
     }
     for (const struct state_subscription *sub = topic->subscriptions; sub != NULL;
          sub = sub->next) {
@@ -40,7 +54,7 @@ static struct index_group *search(struct state *s, struct index_group *from)
             free(dead->spots);
             free(dead);
         }
-        if (group->topic != NULL && needed(group)) {
+        if (group->topic != NULL && hulse_index_needed(group)) {
             return group;
         }
     }

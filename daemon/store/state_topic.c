@@ -53,6 +53,7 @@ hulse_state_topic_add(struct state *s, uint64_t id, const char *name, size_t nam
     }
     topic->id = id;
     topic->damage_seen = s->damages;
+    topic->move_seen = s->damages;
     memcpy(topic->name, name, name_bytes);
     if (!hulse_id_map_put(&s->topics, id, topic)) {
         free(topic);

@@ -7,7 +7,7 @@
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
 #include "daemon/core/thread.h"
-#include "daemon/store/group.h"
+#include "daemon/store/copy.h"
 #include "daemon/store/store_internal.h"
 
 #include <stdlib.h>
@@ -225,6 +225,7 @@ void hulse_store_close(struct store **sp)
         return;
     }
     HULSE_ASSERT(!s->running);
+    hulse_copy_end(s);
     hulse_appender_fini(&s->writer.end);
     hulse_image_fini(&s->reader.image);
     hulse_space_fini(&s->space);
@@ -297,6 +298,9 @@ void hulse_store_figures(struct store *s, struct store_figures *out)
         .records = atomic_load_explicit(&c->records, memory_order_relaxed),
         .bytes = atomic_load_explicit(&c->bytes, memory_order_relaxed),
         .parked = atomic_load_explicit(&c->parked, memory_order_relaxed),
+        .moved_messages = atomic_load_explicit(&c->moved_messages, memory_order_relaxed),
+        .moved_bytes = atomic_load_explicit(&c->moved_bytes, memory_order_relaxed),
+        .moves_given_up = atomic_load_explicit(&c->moves_given_up, memory_order_relaxed),
         .checkpoints = atomic_load_explicit(&c->checkpoints, memory_order_relaxed),
         .checkpoint_age_ms = now_ns > checkpoint_ns ? (now_ns - checkpoint_ns) / NS_PER_MS : 0,
         .reads = atomic_load_explicit(&s->reads, memory_order_relaxed),

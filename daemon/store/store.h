@@ -136,8 +136,11 @@ struct store_figures {
     uint64_t size_max;
     uint64_t groups; /* synced */
     uint64_t records;
-    uint64_t bytes;  /* written */
-    uint64_t parked; /* messages that wait for space now */
+    uint64_t bytes;          /* written */
+    uint64_t parked;         /* messages that wait for space now */
+    uint64_t moved_messages; /* out of segments that were mostly dead */
+    uint64_t moved_bytes;
+    uint64_t moves_given_up; /* segments of which not all could be moved */
     uint64_t checkpoints;
     uint64_t checkpoint_age_ms; /* since the last one, or since the start */
     uint64_t replay_bytes;      /* of the log, that a start would read behind it */

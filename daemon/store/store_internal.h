@@ -45,6 +45,45 @@ struct group_entry {
     /* Of a control record's body, in writer.bodies. */
     uint32_t body_bytes;
     size_t body_at;
+    uint32_t epoch;
+    bool copy; /* nobody has asked for it: see copy.h */
+};
+
+#define COPY_ITEMS_MAX 64U
+
+/* A message that is moved. */
+struct copy_item {
+    struct store_request rq;
+    uint32_t epoch; /* when it was stored first: part of its name */
+    uint8_t *body;  /* owned */
+};
+
+/* What the reader offers to the writer. */
+struct copies {
+    struct copy_item items[COPY_ITEMS_MAX];
+    uint32_t count;
+    uint64_t segment;
+    uint64_t widened; /* of the state, before they were read */
+    /* The writer's, while they are offered. */
+    uint32_t next;
+    uint32_t waited;           /* groups that were stored meanwhile */
+    bool refused;              /* more is needed than was when they were read */
+    _Atomic(uint32_t) offered; /* how many; 0: they are the reader's */
+};
+
+/* The reader's. */
+struct copier {
+    uint64_t segment; /* what of it is needed is moved; 0: none */
+    uint64_t widened;
+    uint64_t copied; /* bytes of it */
+    uint64_t looked; /* segments up to this one were looked at */
+    uint64_t next_ns;
+    uint32_t at; /* where to go on in it, when what was offered is stored */
+    uint32_t to; /* up to where that was read */
+    bool ends;   /* nothing is behind that, or what cannot be moved */
+    bool tight;  /* there was little room at the last look for a segment */
+    int broken;  /* an error number: why it cannot be moved to its end; EBADMSG: it is damaged */
+    int lacked;  /* likewise: what was missing to go on */
 };
 
 struct writer {
@@ -67,6 +106,8 @@ struct writer {
     uint64_t charged;              /* of the state, as HULSE_MEM_STORE */
     bool full;                     /* something waits until segments are free */
     bool takes_messages;           /* the segment in use, in this group */
+    bool takes_copies;             /* likewise */
+    bool widens;                   /* the group may make messages needed again */
     bool look_for_space;           /* after a rotation, and news of the reader */
     bool changed;                  /* something was acknowledged, trimmed, deleted */
     uint32_t news;                 /* seen of store.news */
@@ -80,6 +121,7 @@ struct reader {
     uint64_t state_failed_ns; /* the last commit or copy failed then; 0: it did not */
     bool commit_failed;       /* it was the commit */
     bool cannot_read;         /* the last read has failed */
+    struct copier copier;
 };
 
 struct store_counts {
@@ -88,7 +130,11 @@ struct store_counts {
     _Atomic(uint64_t) bytes;
     _Atomic(uint64_t) parked;
     _Atomic(uint64_t) checkpoints;
-    _Atomic(uint64_t) used;          /* segments */
+    _Atomic(uint64_t) used;           /* segments */
+    _Atomic(uint64_t) moved_messages; /* out of segments that are mostly dead */
+    _Atomic(uint64_t) moved_bytes;
+    _Atomic(uint64_t)
+        moves_given_up; /* the reader's: segments that could not be moved to their end */
     _Atomic(uint64_t) checkpoint_ns; /* the reader's: when the last one was committed */
     _Atomic(uint32_t) full;
 };
@@ -100,7 +146,7 @@ struct store {
     struct directory directory;
     struct segment_place place;
     uint32_t epoch;
-    bool reserve[SPACE_RESERVE]; /* found or made by the open */
+    bool reserve[SPACE_NAMES]; /* found or made by the open */
     uint64_t size_max;
     bool running;
     struct store_report found; /* when it was opened */
@@ -111,6 +157,7 @@ struct store {
     pthread_mutex_t lock;
     struct state *state;
     struct space space;
+    struct copies copies;          /* see there: not under the lock */
     uint64_t synced;               /* the log is stored up to here */
     struct checkpoint *checkpoint; /* made and not yet taken by the reader */
     uint64_t checkpoint_lsn;

@@ -26,7 +26,7 @@ static hulse_status no_memory(struct error *err, const struct store *s)
  */
 static hulse_status no_room(struct error *err, struct store *s, int failed)
 {
-    for (size_t i = 0; i < SPACE_RESERVE; i++) {
+    for (size_t i = 0; i < SPACE_NAMES; i++) {
         (void)hulse_segment_remove(&s->place, SEGMENT_RESERVE(i));
     }
     (void)hulse_segment_remove(&s->place, 1);
@@ -40,6 +40,18 @@ static hulse_status no_room(struct error *err, struct store *s, int failed)
                       strerrordesc_np(failed));
 }
 
+/* The last file of the reserve, if it is there; a store that may not have many files any more gives it back. */
+static void keep_last_of_reserve(struct store *s)
+{
+    const uint64_t last = SEGMENT_RESERVE(SPACE_NAMES - 1);
+
+    if (s->params.size_max / s->place.segment_bytes < SPACE_FILES_MANY) {
+        (void)hulse_segment_remove(&s->place, last);
+    } else if (hulse_segment_is_there(&s->place, last)) {
+        s->reserve[SPACE_NAMES - 1] = hulse_segment_reserve(&s->place, last) == 0;
+    }
+}
+
 /* As far as the disk has room; the reader tries again later. 0, or the error number. */
 static int make_reserve(struct store *s)
 {
@@ -50,6 +62,7 @@ static int make_reserve(struct store *s)
         s->reserve[i] = rc == 0;
         failed = rc != 0 ? rc : failed;
     }
+    keep_last_of_reserve(s);
     if (failed != 0) {
         HULSE_LOG_WARNF("store.no_reserve",
                         hulse_log_str("directory", s->path),
@@ -90,7 +103,7 @@ static int make_segment(struct store *s, struct segment *seg)
     if (failed != 0) {
         failed = hulse_segment_create(&s->place, seg, NULL);
     }
-    for (size_t i = 0; failed != 0 && i < SPACE_RESERVE; i++) {
+    for (size_t i = 0; failed != 0 && i < SPACE_NAMES; i++) {
         if (s->reserve[i]) {
             failed = hulse_segment_reuse(&s->place, SEGMENT_RESERVE(i), seg);
             s->reserve[i] = failed != 0;
@@ -134,7 +147,6 @@ static int enter_with_room(struct store *s, const struct recovery *r)
     if (failed != 0) {
         return failed;
     }
-    end->epoch = s->epoch;
     end->group = r->group;
     if (!hulse_appender_fits(end, FRAME_HEADER_BYTES + RECORD_EPOCH_BYTES)) {
         struct segment seg = {.number = end->seg.number + 1, .fd = -1, .epoch = s->epoch};
@@ -171,12 +183,13 @@ sort_files(struct store *s, const struct recovery *r, uint64_t end, struct error
     }
     hulse_space_add_used(sp, end);
     (void)hulse_space_free(sp, s->state);
-    while (sp->spare_count > 0 &&
-           sp->used_count + sp->spare_count + SPACE_RESERVE > sp->files_max) {
+    while (sp->spare_count > 0 && sp->used_count + sp->spare_count + SPACE_RESERVE +
+                                          (sp->reserve[SPACE_NAMES - 1] ? 1 : 0) >
+                                      sp->files_max) {
         (void)hulse_segment_remove(&s->place, sp->spare[--sp->spare_count]);
     }
     atomic_store_explicit(&s->counts.used, sp->used_count, memory_order_relaxed);
-    hulse_group_note_full(s, !hulse_space_takes_messages(sp));
+    hulse_group_note_full(s, !hulse_space_takes(sp, SPACE_MESSAGE));
     hulse_group_charge(s);
     return HULSE_OK;
 }
@@ -276,6 +289,7 @@ hulse_status hulse_store_load(struct store *s, struct store_report *report, stru
         r.state = s->state;
         r.ended_in = s->directory.clean ? s->directory.epoch : 0;
         status = hulse_recover(&r, err);
+        hulse_state_recovered(s->state);
     }
     if (status == HULSE_OK) {
         report->clean = ends_clean(s, &r);

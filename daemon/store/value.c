@@ -31,6 +31,16 @@ struct value_key hulse_value_key2(enum value_table table, uint64_t first, uint64
     return key;
 }
 
+struct value_key
+hulse_value_key3(enum value_table table, uint64_t first, uint64_t second, uint64_t third)
+{
+    struct value_key key = hulse_value_key2(table, first, second);
+
+    hulse_put64_big(key.data + 16, third);
+    key.bytes = 24;
+    return key;
+}
+
 struct value_key hulse_value_key_handle(uint64_t topic, const uint8_t *handle)
 {
     struct value_key key = hulse_value_key(VALUE_HANDLE, topic);
@@ -48,6 +58,11 @@ uint64_t hulse_value_key_first(const struct value_key *key)
 uint64_t hulse_value_key_second(const struct value_key *key)
 {
     return key->bytes >= 16 ? hulse_get64_big(key->data + 8) : 0;
+}
+
+uint64_t hulse_value_key_third(const struct value_key *key)
+{
+    return key->bytes >= 24 ? hulse_get64_big(key->data + 16) : 0;
 }
 
 static uint32_t check_of(const struct value_key *key, const uint8_t *value, size_t bytes)

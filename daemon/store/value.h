@@ -10,7 +10,7 @@
  *   TOPIC         u64 next position, messages end, trimmed to; u8 flags; name
  *   SUBSCRIPTION  u32 ranges, u32 counts, u32 name bytes; name; {u64 first, u64 end}; {u64 position, u32 count}
  *   HANDLE        u64 seq, seen (wall, ms), seen (age, ms), seq_from (in older ones not there: 0)
- *   INDEX         u64 first position, last position; {u32 position, u32 offset}
+ *   INDEX         u64 first position, last position, bytes (in older ones not there); {u32 position, u32 offset}
  *
  * Threads: pure. Trust: decode judges bytes that may be anything.
  */
@@ -30,9 +30,12 @@ struct value_key hulse_value_key_meta(void);
 struct value_key hulse_value_key(enum value_table table, uint64_t first);
 struct value_key hulse_value_key2(enum value_table table, uint64_t first, uint64_t second);
 struct value_key hulse_value_key_handle(uint64_t topic, const uint8_t *handle);
-/* The first and the second number of a key; 0 when it is shorter. */
+struct value_key
+hulse_value_key3(enum value_table table, uint64_t first, uint64_t second, uint64_t third);
+/* The numbers of a key; 0 when it is shorter. */
 uint64_t hulse_value_key_first(const struct value_key *key);
 uint64_t hulse_value_key_second(const struct value_key *key);
+uint64_t hulse_value_key_third(const struct value_key *key);
 
 /* Writes the header over a value whose fields are in place. */
 void hulse_value_seal(const struct value_key *key, uint8_t *value, size_t bytes);
@@ -50,7 +53,8 @@ uint64_t hulse_value_digest(const uint8_t *value, size_t bytes);
 #define VALUE_SUBSCRIPTION_BYTES 12U
 #define VALUE_HANDLE_BYTES 32U
 #define VALUE_HANDLE_OLD_BYTES 24U
-#define VALUE_INDEX_BYTES 16U
+#define VALUE_INDEX_BYTES 24U
+#define VALUE_INDEX_OLD_BYTES 16U /* those of a key of two numbers */
 #define VALUE_SPOT_BYTES 8U
 /* Flags of a topic. */
 #define VALUE_TERMINATED 1U

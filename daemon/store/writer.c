@@ -5,7 +5,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
-#include "daemon/store/group.h"
+#include "daemon/store/copy.h"
 
 #include <string.h>
 #include <time.h>
@@ -143,8 +143,9 @@ static bool has_room(struct store *s)
     const struct appender *end = &s->writer.end;
     const bool here = end->seg.fd >= 0 && hulse_appender_fits(end, FRAME_HEADER_BYTES);
 
-    return (here && hulse_space_takes_messages(&s->space)) ||
-           hulse_space_may_grow(&s->space, true) || hulse_space_may_move_on(&s->space, s->state);
+    return (here && hulse_space_takes(&s->space, SPACE_MESSAGE)) ||
+           hulse_space_may_grow(&s->space, SPACE_MESSAGE) ||
+           hulse_space_may_move_on(&s->space, s->state);
 }
 
 /*
@@ -188,12 +189,16 @@ static bool serve(struct store *s)
         refuse_everything(s, HULSE_IO);
         return false;
     }
-    if (serve_parked(s) != GROUP_CLOSED) {
-        (void)serve_pending(s);
+    if (hulse_copy_is_due(s)) {
+        (void)hulse_copy_add(s);
+    }
+    if (serve_parked(s) != GROUP_CLOSED && serve_pending(s) == GROUP_TAKEN) {
+        (void)hulse_copy_add(s);
     }
     const bool moved =
         w->entry_count > 0 || w->parked.first != parked || w->pending.first != pending;
     hulse_group_end(s);
+    hulse_copy_stored(s);
     if (!hulse_store_healthy(s)) {
         refuse_everything(s, HULSE_IO);
     }

@@ -85,6 +85,7 @@ def test_figures(kept, tmp_path):
     assert 1 <= first["groups"] <= first["records"]
     for name in ("group_records", "sync_us"):
         assert 0 < first[name + "_p50"] <= first[name + "_p99"] <= first[name + "_max"]
+    assert first["moved_messages"] == first["moved_bytes"] == first["moves_given_up"] == 0
     assert first["replay_bytes"] > 0 and first["damaged_bytes"] == 0
     publish(kept, TOPIC, b"one more")
     second = store_figures(kept)

@@ -39,7 +39,6 @@ void hulse_memory_log_init(struct memory_log *log, uint32_t number)
     hulse_segment_header_put(&seg, MEMORY_LOG_BYTES, memory);
     assert_int_equal(hulse_appender_enter(&log->end, &seg, BLOCK_BYTES), 0);
     log->end.group = 7;
-    log->end.epoch = 3;
 }
 
 void hulse_memory_log_fini(struct memory_log *log)
@@ -55,6 +54,7 @@ void hulse_memory_log_put(struct memory_log *log, uint32_t body_bytes)
         {.data = body, .bytes = body_bytes / 2},
         {.data = body + body_bytes / 2, .bytes = body_bytes - body_bytes / 2}};
     struct frame f = {.length = FRAME_HEADER_BYTES + body_bytes,
+                      .epoch = 3,
                       .topic = 1,
                       .position = log->count,
                       .kind = STORE_MESSAGE};
