@@ -3,7 +3,9 @@
  * check - reads every segment, and asks for each message that somebody waits for whether it is there.
  *
  * While the store runs, cursors are looked at after the log was read: what was acknowledged, and perhaps
- * passed over by the log meanwhile, is not missed. Messages that came after the beginning are not asked for.
+ * passed over by the log meanwhile, is not missed. Messages that came after the beginning are not asked for. What is waited
+ * for and not there is missed when there is damage where it should be: else nobody waited for it when its segment
+ * was used again, and a cursor has gone back since.
  */
 #include "daemon/store/format.h"
 #include "daemon/store/image.h"
@@ -19,14 +21,17 @@ enum { READ_AHEAD = 1 << 20 };
 
 /* Of one topic. */
 struct seen {
-    struct ranges there; /* positions met in the log */
-    uint64_t end;        /* of its messages, at the beginning */
+    struct ranges there;  /* positions met in the log */
+    struct ranges doubts; /* of what may be damaged, or is known to be lost */
+    uint64_t end;         /* of its messages, at the beginning */
 };
 
 struct check {
     struct look *look;
     struct store_findings *out;
     struct id_map topics; /* struct seen */
+    struct ranges broken; /* segments in which there is damage, or of which nothing is there */
+    uint64_t newest;      /* of those that are looked at */
     struct image image;
     bool no_memory;
 };
@@ -98,28 +103,35 @@ static hulse_status read_log(struct check *c, struct error *err)
     const struct look *l = c->look;
 
     for (size_t i = 0; i < l->count && !c->no_memory; i++) {
+        const uint64_t number = l->numbers[i];
         const struct store_findings before = *c->out;
         const hulse_status stopped = hulse_look_stopped(l, err);
         if (stopped != HULSE_OK) {
             return stopped;
         }
-        int failed = hulse_image_open(&c->image, &l->place, l->numbers[i]);
+        int failed = hulse_image_open(&c->image, &l->place, number);
         if (failed == 0) {
-            read_segment(c, l->numbers[i]);
+            read_segment(c, number);
             failed = c->image.failed;
         } else if (is_lost(failed)) {
             failed = 0;
-            if (counts(c, l->numbers[i])) {
+            if (counts(c, number)) {
                 note_damage(c, l->place.segment_bytes);
             }
         }
         if (failed != 0) {
             return hulse_fail(err, HULSE_IO, "reading the log: %s", strerrordesc_np(failed));
         }
-        if (c->out->damaged_records != before.damaged_records &&
-            !hulse_look_has(l, l->numbers[i])) {
-            *c->out = before; /* used again while it was read */
+        if (c->out->damaged_records == before.damaged_records) {
+            c->newest = number;
+            continue;
         }
+        if (!hulse_look_has(l, number)) {
+            *c->out = before; /* used again while it was read */
+        } else {
+            c->no_memory = !hulse_ranges_add(&c->broken, number, number + 1) || c->no_memory;
+        }
+        c->newest = number;
     }
     c->out->damaged_bytes += c->image.unreadable;
     return HULSE_OK;
@@ -150,9 +162,55 @@ static void end_topics(struct check *c)
 
     while ((seen = hulse_id_map_next(&c->topics, &at)) != NULL) {
         hulse_ranges_clear(&seen->there);
+        hulse_ranges_clear(&seen->doubts);
         free(seen);
     }
     hulse_id_map_clear(&c->topics);
+}
+
+/* What began behind the end of the log that was looked at was not asked for: moved there since. */
+static bool is_later(const struct check *c, const struct index_group *group)
+{
+    const uint64_t base = group->segment * c->look->place.segment_bytes;
+
+    return group->segment > c->newest ||
+           (group->spot_count > 0 &&
+            base + group->spots[group->spot_count - 1].offset >= c->look->end);
+}
+
+/*
+ * Runs of which something may be missing: in segments with damage, in those that are not there, and those whose last message was
+ * not met.
+ */
+static void note_doubts(struct check *c, const struct state_topic *topic, struct seen *seen)
+{
+    bool ok = hulse_ranges_add_all(&seen->doubts, &topic->lost);
+
+    for (uint32_t i = 0; ok && i < topic->group_count; i++) {
+        const struct index_group *group = topic->groups[i];
+        const bool whole = hulse_ranges_has(&seen->there, group->last_position) &&
+                           !hulse_ranges_has(&c->broken, group->segment);
+        if (!whole && !is_later(c, group)) {
+            ok = hulse_ranges_add(&seen->doubts, group->first_position, group->last_position + 1);
+        }
+    }
+    c->no_memory = !ok || c->no_memory;
+}
+
+/* Of [from, end): how many are in doubt, and not there. */
+static uint64_t count_lost(const struct seen *seen, uint64_t from, uint64_t end)
+{
+    uint64_t lost = 0;
+
+    for (uint32_t i = 0; i < seen->doubts.count; i++) {
+        const struct range *r = &seen->doubts.list[i];
+        const uint64_t first = r->first > from ? r->first : from;
+        const uint64_t stop = r->end < end ? r->end : end;
+        if (first < stop) {
+            lost += stop - first - hulse_ranges_count(&seen->there, first, stop);
+        }
+    }
+    return lost;
 }
 
 /* Of [first, end): what this one has not acknowledged, there and not there. */
@@ -164,7 +222,7 @@ static void ask_cursor(const struct state_subscription *sub,
 {
     const struct ranges *acked = &sub->acknowledged;
     uint64_t there = 0;
-    uint64_t wanted = 0;
+    uint64_t missed = 0;
 
     for (uint64_t at = hulse_ranges_next_gap(acked, first); at < seen->end;) {
         uint64_t stop = seen->end;
@@ -183,11 +241,11 @@ static void ask_cursor(const struct state_subscription *sub,
             stop = acked->list[low].first;
         }
         there += hulse_ranges_count(&seen->there, at, stop);
-        wanted += stop - at;
+        missed += seen->doubts.count == 0 ? 0 : count_lost(seen, at, stop);
         at = stop < seen->end ? hulse_ranges_next_gap(acked, stop) : stop;
     }
     *waiting = there > *waiting ? there : *waiting;
-    *lost = wanted - there > *lost ? wanted - there : *lost;
+    *lost = missed > *lost ? missed : *lost;
 }
 
 static void ask_cursors(struct check *c)
@@ -196,9 +254,12 @@ static void ask_cursors(struct check *c)
     size_t at = 0;
 
     while ((topic = hulse_id_map_next(&c->look->state->topics, &at)) != NULL) {
-        const struct seen *seen = hulse_id_map_get(&c->topics, topic->id);
+        struct seen *seen = hulse_id_map_get(&c->topics, topic->id);
         uint64_t waiting = 0;
         uint64_t lost = 0;
+        if (seen != NULL) {
+            note_doubts(c, topic, seen);
+        }
         for (const struct state_subscription *sub = topic->subscriptions;
              sub != NULL && seen != NULL;
              sub = sub->next) {
@@ -272,6 +333,7 @@ static hulse_status look_through(struct look *l, struct store_findings *out, str
     hulse_look_unlock(l);
     hulse_image_fini(&c.image);
     end_topics(&c);
+    hulse_ranges_clear(&c.broken);
     return c.no_memory ? hulse_fail(err, HULSE_NO_MEMORY, "no memory to check the store") : status;
 }
 

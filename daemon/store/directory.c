@@ -164,6 +164,7 @@ open_as_it_is(struct directory *d, const char *path, uint32_t segment_bytes, str
     struct stat info;
     d->clean = fstatat(d->fd, "clean", &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
     d->fresh = format.fresh;
+    d->older = format.older;
     d->restored = format.restored;
     d->segment_bytes = format.fresh ? segment_bytes : format.segment_bytes;
     return HULSE_OK;
@@ -182,6 +183,11 @@ static hulse_status make_format(const struct directory *d, const char *path, str
                         hulse_log_u64("segment_bytes", d->segment_bytes),
                         hulse_log_str("meaning", "lost or damaged: made anew from the segments"));
     }
+    if (d->older) {
+        HULSE_LOG_STATE("store.format_raised",
+                        hulse_log_str("directory", path),
+                        hulse_log_str("meaning", "older versions refuse it from now on"));
+    }
     return HULSE_OK;
 }
 
@@ -192,7 +198,7 @@ hulse_status hulse_directory_open(struct directory *d,
 {
     hulse_status status = open_as_it_is(d, path, segment_bytes, err);
 
-    if (status == HULSE_OK && (d->fresh || d->restored)) {
+    if (status == HULSE_OK && (d->fresh || d->older || d->restored)) {
         status = make_format(d, path, err);
     }
     if (status != HULSE_OK) {

@@ -36,6 +36,7 @@ struct directory {
     uint32_t epoch; /* the last one's, as far as the lock file knows */
     bool fresh;     /* made now */
     bool clean;     /* it was when it was opened */
+    bool older;     /* of an older version; open() has raised it */
     bool restored;  /* its format file was lost or damaged; open() has made it again */
 };
 

@@ -16,7 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { VERSION = 1 };
+/* 2: messages may have been moved (FRAME_COPY), which one that knows 1 takes for second copies. */
+enum { VERSION = 2, VERSION_FIRST = 1 };
 
 #define SEAL_WORD "check "
 enum { SEAL_BYTES = sizeof(SEAL_WORD) + 9 };
@@ -155,8 +156,9 @@ hulse_status hulse_format_judge(const struct directory *d,
     if (version > VERSION && found == 0) {
         return newer(err, path, version);
     }
-    if (version == VERSION && said != 0 && (found == 0 || found == said)) {
-        out->segment_bytes = said;
+    if (version >= VERSION_FIRST && version <= VERSION && said != 0 &&
+        (found == 0 || found == said)) {
+        *out = (struct format){.segment_bytes = said, .older = version < VERSION};
         return HULSE_OK;
     }
     if (count != 0 && found == 0) {

@@ -17,7 +17,8 @@
 struct format {
     uint32_t segment_bytes; /* 0: nobody says */
     bool fresh;             /* there is none yet, and no segment */
-    bool restored;          /* its file is lost or damaged; this is what the segments say */
+    bool older;    /* of a version before this one: it is raised before anything is written */
+    bool restored; /* its file is lost or damaged; this is what the segments say */
 };
 
 bool hulse_format_has_size(uint64_t segment_bytes);

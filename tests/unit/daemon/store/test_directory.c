@@ -5,6 +5,7 @@
  */
 #include "daemon/store/directory.h"
 #include "daemon/store/frame.h"
+#include "daemon/store/look.h"
 #include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/core/check.h"
 #include "tests/unit/daemon/store/store_bed.h"
@@ -37,6 +38,19 @@ static void put_file(const struct bed *bed, const char *name, const char *text)
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    (void)close(fd);
+}
+
+static void get_file(const struct bed *bed, const char *name, char *text, size_t room)
+{
+    char path[256];
+
+    hulse_bed_file(bed, name, path, sizeof(path));
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    const ssize_t got = read(fd, text, room - 1);
+    assert_true(got >= 0);
+    text[got] = '\0';
     (void)close(fd);
 }
 
@@ -200,7 +214,7 @@ static void put_segment_versions(const struct bed *bed, uint8_t version)
 
 static void test_a_newer_directory_is_refused_and_left_alone(void **state)
 {
-    static const char newer[] = "hulse store\nversion 2\nsegment_bytes 1048576\nshards 1\n";
+    static const char newer[] = "hulse store\nversion 3\nsegment_bytes 1048576\nshards 1\n";
     struct bed bed;
 
     (void)state;
@@ -210,10 +224,50 @@ static void test_a_newer_directory_is_refused_and_left_alone(void **state)
     hulse_store_close(&bed.store);
     put_format(&bed, newer);
     refuses(&bed, HULSE_UNSUPPORTED, "newer version");
-    put_segment_versions(&bed, 2);
+    put_segment_versions(&bed, 3);
     put_file(&bed, "format", newer);
     refuses(&bed, HULSE_UNSUPPORTED, "newer version");
     hulse_bed_fini(&bed);
+}
+
+/* A store of the first version is opened as it is, looked at without a change, and refused by older ones from then on. */
+static void test_an_older_directory_is_raised(void **state)
+{
+    static const char first[] = "hulse store\nversion 1\nsegment_bytes 1048576\nshards 1\n";
+    struct bed bed;
+    struct store_findings found;
+    struct error err = {0};
+    char text[256];
+
+    (void)state;
+    for (unsigned sealed = 0; sealed < 2; sealed++) {
+        hulse_bed_init(&bed);
+        hulse_bed_open(&bed, true);
+        const uint64_t topic = hulse_bed_topic(&bed, "t");
+        (void)hulse_bed_subscription(&bed, topic, "s", 0);
+        hulse_bed_publish(&bed, topic, 0, 10, 100);
+        hulse_bed_stop(&bed);
+        if (sealed != 0) {
+            put_format(&bed, first);
+        } else {
+            put_file(&bed, "format", first);
+        }
+        assert_int_equal(hulse_store_check(bed.path, &found, &err), HULSE_OK);
+        assert_true(hulse_store_findings_good(&found));
+        get_file(&bed, "format", text, sizeof(text));
+        assert_non_null(strstr(text, "version 1\n"));
+        hulse_bed_open(&bed, true);
+        assert_true(bed.store->directory.older);
+        assert_false(bed.store->directory.restored);
+        get_file(&bed, "format", text, sizeof(text));
+        assert_non_null(strstr(text, "version 2\n"));
+        assert_int_equal(hulse_bed_count(&bed, topic, 0, 10), 10);
+        hulse_bed_stop(&bed);
+        hulse_bed_open(&bed, true);
+        assert_false(bed.store->directory.older);
+        hulse_bed_stop(&bed);
+        hulse_bed_fini(&bed);
+    }
 }
 
 static void test_a_parent_that_is_missing_is_named(void **state)
@@ -247,9 +301,9 @@ static void test_a_look_at_a_directory(void **state)
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_IO);
     hulse_bed_file(&bed, STORE_UNFINISHED_NAME, path, sizeof(path));
     assert_int_equal(unlink(path), 0);
-    put_format(&bed, "hulse store\nversion 2\n");
+    put_format(&bed, "hulse store\nversion 3\n");
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_UNSUPPORTED);
-    put_file(&bed, "format", "hulse store\nversion 2\n");
+    put_file(&bed, "format", "hulse store\nversion 3\n");
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
     put_file(&bed, "format", "junk");
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
@@ -637,6 +691,7 @@ int main(void)
         cmocka_unit_test(test_the_lock_of_the_dead_is_waited_for),
         cmocka_unit_test(test_a_directory_without_its_lock_is_in_use),
         cmocka_unit_test(test_a_newer_directory_is_refused_and_left_alone),
+        cmocka_unit_test(test_an_older_directory_is_raised),
         cmocka_unit_test(test_a_parent_that_is_missing_is_named),
         cmocka_unit_test(test_a_look_at_a_directory),
         cmocka_unit_test(test_a_clean_mark_that_is_no_file),
