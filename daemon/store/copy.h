@@ -15,7 +15,8 @@
  * nobody waited for it; the run begins behind it then. That is one change of the index, the same when it is applied again, and
  * whoever is killed has moved a message or not. The writer judges again: what was acknowledged or deleted meanwhile is not
  * moved, and when a cursor went back, or one has come, that waits for something of the segment, it is read from its beginning. What
- * nobody waited for when it was passed is gone, for a cursor that goes back later, too.
+ * nobody waited for when it was passed is gone, for a cursor that goes back later, too. A topic without subscriptions keeps what is
+ * in its newest segment: when that is moved into two, the later one.
  *
  * The segment is free when no run in it is needed and checkpoint and copy cover all that was moved out of it. It is not used again
  * while somebody reads in it.

@@ -8,7 +8,7 @@
  */
 #include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/core/check.h"
-#include "tests/unit/daemon/store/store_bed.h"
+#include "tests/unit/daemon/store/slow_store.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -20,136 +20,34 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SEGMENTS = 20, BODY = 10000, BATCH = 50, TURNS_MAX = 60000 };
-#define PER_SEGMENT UINT64_C(100)
-
-static struct store_figures figures(const struct bed *bed)
-{
-    struct store_figures out;
-
-    hulse_store_figures(bed->store, &out);
-    return out;
-}
-
-static void begin(struct bed *bed, uint64_t segments)
-{
-    hulse_bed_init(bed);
-    bed->params.size_max = segments * BED_SEGMENT_BYTES;
-    hulse_bed_open(bed, true);
-}
-
-/* Like hulse_bed_publish(), for a store that may be full for good: that is a failure. */
-static void publish(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end)
-{
-    struct bed_request *all[BATCH];
-    const uint64_t done = bed->done + (end - from);
-
-    assert_true(end - from <= BATCH);
-    for (uint64_t i = from; i < end; i++) {
-        all[i - from] = hulse_bed_message(bed, topic, i, BODY);
-    }
-    hulse_store_flush(&bed->client);
-    for (unsigned turns = 0; bed->done < done; turns++) {
-        assert_true(turns < TURNS_MAX);
-        hulse_bed_turn(bed);
-    }
-    for (uint64_t i = 0; i < end - from; i++) {
-        assert_int_equal(all[i]->rq.status, HULSE_OK);
-        hulse_bed_request_free(all[i]);
-    }
-}
-
-static bool is_kept(uint64_t position)
-{
-    return position % PER_SEGMENT == PER_SEGMENT / 2;
-}
-
-/* All but one of each segment. */
-static void ack_others(struct bed *bed, uint64_t topic, uint64_t sub, uint64_t from, uint64_t end)
-{
-    uint64_t first = from;
-
-    for (uint64_t i = from; i < end; i++) {
-        if (is_kept(i)) {
-            if (first < i) {
-                assert_int_equal(hulse_bed_ack(bed, topic, sub, first, i), HULSE_OK);
-            }
-            first = i + 1;
-        }
-    }
-    if (first < end) {
-        assert_int_equal(hulse_bed_ack(bed, topic, sub, first, end), HULSE_OK);
-    }
-}
-
-static uint64_t fill(struct bed *bed, uint64_t topic, uint64_t sub, uint64_t from, uint64_t end)
-{
-    for (uint64_t next = from; next < end; next += BATCH) {
-        publish(bed, topic, next, next + BATCH);
-        ack_others(bed, topic, sub, next, next + BATCH);
-    }
-    return end;
-}
-
-/* Each message that was kept is there, once, in its order. */
-static void check_kept(struct bed *bed, uint64_t topic, uint64_t end)
-{
-    uint64_t expected = PER_SEGMENT / 2;
-
-    for (uint64_t from = 0; from < end;) {
-        struct store_read rd;
-        struct store_message m;
-        size_t at = 0;
-        uint64_t last = from;
-        hulse_bed_read(bed, &rd, topic, from, end);
-        assert_int_equal(rd.status, HULSE_OK);
-        assert_int_equal(rd.damaged, 0);
-        while (hulse_store_read_next(&rd, &at, &m)) {
-            uint8_t body[BODY];
-            assert_true(m.position >= last);
-            last = m.position + 1;
-            if (is_kept(m.position)) {
-                assert_int_equal(m.position, expected);
-                assert_int_equal(m.body_bytes, BODY);
-                hulse_bed_fill(body, BODY, topic, m.position);
-                assert_memory_equal(m.body, body, BODY);
-                expected += PER_SEGMENT;
-            }
-        }
-        from = rd.next;
-        hulse_store_read_free(&rd);
-    }
-    assert_int_equal(expected, end - end % PER_SEGMENT + PER_SEGMENT / 2);
-}
-
 static void test_a_slow_subscription_does_not_fill_the_store(void **state)
 {
     struct bed bed;
 
     (void)state;
-    begin(&bed, SEGMENTS);
+    hulse_slow_begin(&bed, SEGMENTS);
     const uint64_t topic = hulse_bed_topic(&bed, "t");
     const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
-    const uint64_t end = fill(&bed, topic, sub, 0, 80 * PER_SEGMENT);
-    assert_true(figures(&bed).moved_messages > 0);
-    assert_true(figures(&bed).log_bytes <= SEGMENTS * (uint64_t)BED_SEGMENT_BYTES);
-    check_kept(&bed, topic, end);
+    const uint64_t end = hulse_slow_fill(&bed, topic, sub, 0, 80 * PER_SEGMENT);
+    assert_true(hulse_slow_figures(&bed).moved_messages > 0);
+    assert_true(hulse_slow_figures(&bed).log_bytes <= SEGMENTS * (uint64_t)BED_SEGMENT_BYTES);
+    hulse_slow_check_kept(&bed, topic, end);
 
     /* The index knows it after a crash and after a stop. */
     hulse_bed_crash(&bed);
     hulse_bed_open(&bed, true);
     assert_int_equal(bed.report.lost_messages, 0);
     assert_int_equal(bed.report.missing_segments, 0);
-    check_kept(&bed, topic, end);
+    hulse_slow_check_kept(&bed, topic, end);
     hulse_bed_stop(&bed);
     hulse_bed_open(&bed, true);
-    check_kept(&bed, topic, end);
+    hulse_slow_check_kept(&bed, topic, end);
 
     /* When the rest is acknowledged, all goes. */
     assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, end), HULSE_OK);
     hulse_bed_stop(&bed);
     hulse_bed_open(&bed, true);
-    assert_true(figures(&bed).segments <= 2);
+    assert_true(hulse_slow_figures(&bed).segments <= 2);
     hulse_bed_stop(&bed);
     hulse_bed_fini(&bed);
 }
@@ -169,9 +67,9 @@ publish_until_killed(struct bed *bed, uint64_t topic, uint64_t sub, struct progr
     hulse_bed_open(bed, true);
     for (;;) {
         const uint64_t next = atomic_load_explicit(&progress->stored, memory_order_relaxed);
-        publish(bed, topic, next, next + BATCH);
+        hulse_slow_publish(bed, topic, next, next + BATCH);
         atomic_store_explicit(&progress->stored, next + BATCH, memory_order_relaxed);
-        ack_others(bed, topic, sub, next, next + BATCH);
+        hulse_slow_ack_others(bed, topic, sub, next, next + BATCH);
     }
 }
 
@@ -196,7 +94,7 @@ static void test_who_is_killed_has_moved_a_message_or_not(void **state)
 
     (void)state;
     assert_ptr_not_equal(progress, MAP_FAILED);
-    begin(&bed, SEGMENTS);
+    hulse_slow_begin(&bed, SEGMENTS);
     const uint64_t topic = hulse_bed_topic(&bed, "t");
     const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
     hulse_bed_stop(&bed);
@@ -220,9 +118,9 @@ static void test_who_is_killed_has_moved_a_message_or_not(void **state)
         assert_int_equal(bed.report.damaged_records, 0);
         assert_int_equal(bed.report.lost_messages, 0);
         assert_int_equal(bed.report.missing_segments, 0);
-        check_kept(&bed, topic, stored);
-        ack_others(&bed, topic, sub, 0, stored);
-        fill(&bed, topic, sub, stored, stored + BATCH);
+        hulse_slow_check_kept(&bed, topic, stored);
+        hulse_slow_ack_others(&bed, topic, sub, 0, stored);
+        hulse_slow_fill(&bed, topic, sub, stored, stored + BATCH);
         atomic_store_explicit(&progress->stored, stored + BATCH, memory_order_relaxed);
         hulse_bed_stop(&bed);
     }
@@ -275,18 +173,18 @@ static void test_a_damaged_message_is_told_and_not_moved(void **state)
     struct store_read rd;
 
     (void)state;
-    begin(&bed, 64);
+    hulse_slow_begin(&bed, 64);
     const uint64_t topic = hulse_bed_topic(&bed, "t");
     const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
-    uint64_t end = fill(&bed, topic, sub, 0, 4 * PER_SEGMENT);
-    assert_int_equal(figures(&bed).moved_messages, 0);
+    uint64_t end = hulse_slow_fill(&bed, topic, sub, 0, 4 * PER_SEGMENT);
+    assert_int_equal(hulse_slow_figures(&bed).moved_messages, 0);
     hulse_bed_stop(&bed);
     spoil(&bed, topic, spoiled);
 
     bed.params.size_max = SEGMENTS * (uint64_t)BED_SEGMENT_BYTES;
     hulse_bed_open(&bed, true);
-    end = fill(&bed, topic, sub, end, 40 * PER_SEGMENT);
-    assert_true(figures(&bed).moved_messages > 0);
+    end = hulse_slow_fill(&bed, topic, sub, end, 40 * PER_SEGMENT);
+    assert_true(hulse_slow_figures(&bed).moved_messages > 0);
     for (unsigned i = 0; i < 2; i++) {
         hulse_bed_read(&bed, &rd, topic, spoiled, spoiled + 1);
         assert_int_equal(rd.status, HULSE_OK);
@@ -303,7 +201,7 @@ static void test_a_damaged_message_is_told_and_not_moved(void **state)
     assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, end), HULSE_OK);
     hulse_bed_stop(&bed);
     hulse_bed_open(&bed, true);
-    assert_true(figures(&bed).segments <= 2);
+    assert_true(hulse_slow_figures(&bed).segments <= 2);
     hulse_bed_stop(&bed);
     hulse_bed_fini(&bed);
 }
@@ -496,7 +394,7 @@ static void test_nothing_is_lost_or_comes_twice(void **state)
     (void)state;
     memset(m, 0, sizeof(*m));
     m->random = test_seed();
-    begin(&m->bed, SEGMENTS);
+    hulse_slow_begin(&m->bed, SEGMENTS);
     for (unsigned i = 0; i < TOPICS; i++) {
         (void)snprintf(name, sizeof(name), "t%u", i);
         m->topics[i].id = hulse_bed_topic(&m->bed, name);
@@ -508,11 +406,11 @@ static void test_nothing_is_lost_or_comes_twice(void **state)
     uint64_t copied = 0;
     for (unsigned i = 0; i < STEPS; i++) {
         model_step(m);
-        copied += figures(&m->bed).moved_messages != 0 ? 1 : 0;
+        copied += hulse_slow_figures(&m->bed).moved_messages != 0 ? 1 : 0;
     }
     assert_true(copied > 0);
     model_reopen(m);
-    assert_true(figures(&m->bed).log_bytes <= SEGMENTS * (uint64_t)BED_SEGMENT_BYTES);
+    assert_true(hulse_slow_figures(&m->bed).log_bytes <= SEGMENTS * (uint64_t)BED_SEGMENT_BYTES);
     hulse_bed_stop(&m->bed);
     hulse_bed_fini(&m->bed);
 }
