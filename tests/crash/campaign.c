@@ -24,6 +24,8 @@
 #define MESSAGES_SPARE 200000U
 #define AHEAD 4000U
 #define AHEAD_BYTES (32U << 20)
+/* With a slow consumer that has caught up; a store that is full has twice as many and more. */
+#define SEGMENTS_LEFT 8U
 
 struct campaign {
     const struct campaign_wishes *wishes;
@@ -36,6 +38,7 @@ struct campaign {
     uint64_t consumer_read;
     pid_t publisher;
     pid_t consumer;
+    pid_t churner;
     unsigned dice;
     uint64_t kills[3]; /* of daemon, publisher, consumer */
     const char *why;   /* the first thing that went wrong beside the audit */
@@ -82,6 +85,12 @@ static bool start_consumer(struct campaign *c)
     atomic_store(&c->scene.page->consumer_ready, 0);
     c->consumer = start_app(c, hulse_crash_consume);
     return c->consumer > 0 || fail(c, "fork");
+}
+
+static bool start_churner(struct campaign *c)
+{
+    c->churner = start_app(c, hulse_crash_churn);
+    return c->churner > 0 || fail(c, "fork");
 }
 
 /* True while it runs; *pid becomes 0 when it has ended, which is fine only with exit code 0. */
@@ -146,6 +155,7 @@ static bool look(struct campaign *c)
     feed(c);
     (void)runs(c, &c->publisher, "the publisher failed");
     (void)runs(c, &c->consumer, "the consumer failed");
+    (void)runs(c, &c->churner, "the churner failed");
     if (c->daemon.pid != 0 && !hulse_test_daemon_alive(&c->daemon)) {
         (void)fail(c, "the daemon has ended by itself");
     }
@@ -342,6 +352,9 @@ static bool kill_and_go_on(struct campaign *c)
     if (!hulse_test_daemon_ready(&c->daemon)) {
         return fail(c, "the daemon did not become ready");
     }
+    if (c->wishes->share != 0 && !hulse_test_daemon_stat_reaches(&c->daemon, "moved_messages", 1)) {
+        return fail(c, "nothing is moved out of segments that are mostly dead");
+    }
     atomic_store(&c->scene.page->enough, 1);
     return await_end(c, &c->publisher, "the publisher does not end");
 }
@@ -367,6 +380,22 @@ static bool kill_while_idle(struct campaign *c)
     return true;
 }
 
+/* What the slow consumer has kept from being used again. */
+static bool await_space(struct campaign *c)
+{
+    const uint64_t until = hulse_scene_now_ms() + c->wishes->patience_ms;
+
+    while (hulse_test_daemon_stat(&c->daemon, "segments") > SEGMENTS_LEFT) {
+        if (!rest(c, 20)) {
+            return false;
+        }
+        if (hulse_scene_now_ms() >= until) {
+            return fail(c, "the space does not come back");
+        }
+    }
+    return true;
+}
+
 /* ---- start and end ---- */
 
 static bool make_scene(struct campaign *c)
@@ -385,8 +414,13 @@ static bool make_scene(struct campaign *c)
         .ahead =
             w->window + (AHEAD < AHEAD_BYTES / w->body_bytes ? AHEAD : AHEAD_BYTES / w->body_bytes),
         .patience_ms = w->patience_ms,
+        .share = w->share,
         .idle = w->idle,
+        .slow = w->share != 0,
     };
+    if (s->slow) {
+        s->ahead = (uint32_t)s->messages_max;
+    }
     (void)snprintf(s->publisher_path, sizeof(s->publisher_path), "%s/published", c->daemon.dir);
     (void)snprintf(s->consumer_path, sizeof(s->consumer_path), "%s/consumed", c->daemon.dir);
     const struct audit_rules rules = {
@@ -415,14 +449,18 @@ static bool run(struct campaign *c)
         !await_word(c, &c->scene.page->consumer_ready, "the consumer does not open")) {
         return false;
     }
+    if (c->wishes->share != 0 && !start_churner(c)) {
+        return false;
+    }
     if (!(c->wishes->idle ? kill_while_idle(c) : kill_and_go_on(c))) {
         return false;
     }
-    if (!await_arrivals(c)) {
+    if (!await_arrivals(c) || (c->wishes->share != 0 && !await_space(c))) {
         return false;
     }
     atomic_store(&c->scene.page->finish, 1);
-    if (!await_end(c, &c->consumer, "the consumer does not end")) {
+    if (!await_end(c, &c->consumer, "the consumer does not end") ||
+        !await_end(c, &c->churner, "the churner does not end")) {
         return false;
     }
     feed(c);
@@ -433,6 +471,7 @@ static void end(struct campaign *c)
 {
     (void)kill_app(c, &c->publisher, "");
     (void)kill_app(c, &c->consumer, "");
+    (void)kill_app(c, &c->churner, "");
     hulse_ledger_close(&c->publisher_ledger);
     hulse_ledger_close(&c->consumer_ledger);
     hulse_audit_fini(&c->audit);

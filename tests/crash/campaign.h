@@ -26,7 +26,9 @@ struct campaign_wishes {
     uint32_t window;
     uint32_t pause_ms_max; /* between two kills */
     uint32_t patience_ms;
-    bool exact;                     /* no second copy may arrive */
+    bool exact; /* no second copy may arrive */
+    uint32_t
+        share; /* not 0: a slow consumer, and so many bytes of another topic for each of its messages */
     bool idle;                      /* S8: the publisher makes no call while the daemon is away */
     bool loses;                     /* the negative control: stored messages must be missing */
     bool keeps;                     /* the directory is left for who wants to look */

@@ -128,6 +128,11 @@ void hulse_crash_consume(const struct scene *scene)
     c.session = hulse_scene_open(scene);
     open_consumer(&c);
     atomic_store(&scene->page->consumer_ready, 1);
+    while (w->slow && atomic_load(&scene->page->enough) == 0) {
+        const hulse_status st = hulse_wait(c.session, 0, WAIT_MS);
+        SCENE_NEED(scene, st == HULSE_OK || hulse_scene_passing(st), st);
+        hulse_scene_pause_us(1000);
+    }
     while (consume_handful(&c)) {
     }
     const hulse_status st = hulse_close(&c.session, (int)w->patience_ms);

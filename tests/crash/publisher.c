@@ -135,7 +135,9 @@ static bool may_publish(const struct publisher *p)
     const bool wanted = p->next < w->messages || atomic_load(&p->scene->page->enough) == 0;
     const uint64_t arrived = atomic_load(&p->scene->page->arrived);
 
-    return wanted && p->next < w->messages_max && p->next - p->answered < w->window &&
+    const bool due = w->share == 0 || p->next * w->share <= atomic_load(&p->scene->page->churned);
+
+    return wanted && due && p->next < w->messages_max && p->next - p->answered < w->window &&
            (w->idle || p->next < arrived + w->ahead);
 }
 

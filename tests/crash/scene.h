@@ -28,7 +28,9 @@ struct scene_wishes {
     uint32_t window;      /* messages without verdict */
     uint32_t ahead;       /* messages that have not arrived */
     uint32_t patience_ms; /* for anything that has to happen */
+    uint32_t share;       /* bytes that another topic has to take for each message; 0: none */
     bool idle;            /* publishes a window, makes no call until told, closes */
+    bool slow;            /* the consumer takes nothing until it is enough */
 };
 
 struct scene_page {
@@ -38,6 +40,8 @@ struct scene_page {
     /* Consumer. */
     _Atomic(uint32_t) consumer_ready;
     _Atomic(uint64_t) arrived; /* messages */
+    /* Churner. */
+    _Atomic(uint64_t) churned; /* bytes */
     /* Driver. */
     _Atomic(uint32_t) enough; /* kills are over: end when the number is reached */
     _Atomic(uint32_t) go;     /* idle: close now */
@@ -83,8 +87,9 @@ bool hulse_scene_passing(hulse_status st);
 /* Gives an open session, waiting for the daemon. */
 hulse_session *hulse_scene_open(const struct scene *scene);
 
-/* The two applications: children that end with _exit(0), or are killed. */
+/* The applications: children that end with _exit(0), or are killed. */
 _Noreturn void hulse_crash_publish(const struct scene *scene);
 _Noreturn void hulse_crash_consume(const struct scene *scene);
+_Noreturn void hulse_crash_churn(const struct scene *scene);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HULSE_TEST: timeout=240 */
+/* HULSE_TEST: timeout=360 */
 /*
  * Goal:   nothing that was promised is lost when applications or the daemon are killed at any
  *         instant; order per producer is kept, one verdict for each message, no second copy where
@@ -15,7 +15,7 @@
  *          (second copies are allowed, at most a window for each kill), --keep, --no-sync (the
  *          negative control: a form that loses power has to find loss). HULSE_TEST_SEED works as
  *          --seed. The forms that lose power are left out under sanitizers, whose libraries have to
- *          come first.
+ *          come first; so is the one that fills a store.
  */
 #include "tests/crash/campaign.h"
 #include "tests/crash/cut.h"
@@ -45,6 +45,11 @@
 /* Of a store that forgets, nothing more arrives once something is lost. */
 #define FORGETFUL_PATIENCE_MS 3000U
 
+/* So small that all that is published would not go in, but for what is dead. */
+#define SLOW_SIZE_MAX "brokers.local.size_max=1280MiB"
+#define SLOW_SHARE (1U << 20)
+#define SLOW_MESSAGES_MAX 1200U
+
 struct form {
     const char *name;
     const char *what;
@@ -53,16 +58,32 @@ struct form {
     unsigned kills; /* when nothing else is said */
     bool idle;
     bool power; /* what no finished sync covers is gone after a kill of the daemon */
+    bool slow;  /* what waits for the consumer lies among much that is dead */
 };
 
 static const struct form forms[] = {
-    {"publisher", "S1", NON_PERSISTENT, CAMPAIGN_PUBLISHER, 30, false, false},
-    {"consumer", "S1, the other side", PERSISTENT, CAMPAIGN_CONSUMER, 30, false, false},
-    {"daemon", "S2", PERSISTENT, CAMPAIGN_DAEMON, 15, false, false},
-    {"idle", "S8", PERSISTENT, CAMPAIGN_DAEMON, 6, true, false},
-    {"both", "the daemon and the publisher at once", PERSISTENT, CAMPAIGN_BOTH, 15, false, false},
-    {"any", "each of them, in any order", PERSISTENT, EVERYBODY, 25, false, false},
-    {"power", "S7", PERSISTENT, CAMPAIGN_DAEMON, 8, false, true},
+    {"publisher", "S1", NON_PERSISTENT, CAMPAIGN_PUBLISHER, 30, false, false, false},
+    {"consumer", "S1, the other side", PERSISTENT, CAMPAIGN_CONSUMER, 30, false, false, false},
+    {"daemon", "S2", PERSISTENT, CAMPAIGN_DAEMON, 15, false, false, false},
+    {"idle", "S8", PERSISTENT, CAMPAIGN_DAEMON, 6, true, false, false},
+    {"both",
+     "the daemon and the publisher at once",
+     PERSISTENT,
+     CAMPAIGN_BOTH,
+     15,
+     false,
+     false,
+     false},
+    {"any", "each of them, in any order", PERSISTENT, EVERYBODY, 25, false, false, false},
+    {"power", "S7", PERSISTENT, CAMPAIGN_DAEMON, 8, false, true, false},
+    {"slow",
+     "a slow topic pins the space of others",
+     PERSISTENT,
+     CAMPAIGN_DAEMON,
+     8,
+     false,
+     false,
+     true},
 };
 #define FORMS (sizeof(forms) / sizeof(forms[0]))
 
@@ -180,7 +201,7 @@ static const char *const *power_environment(bool no_sync)
 static bool run_form(const struct form *form, const struct arguments *a)
 {
     static char workers[32];
-    static const char *const settings[] = {workers, NULL};
+    static const char *settings[3];
     struct campaign_wishes w = a->wishes;
 
     w.topic = w.topic == NULL ? form->topic : w.topic;
@@ -188,7 +209,17 @@ static bool run_form(const struct form *form, const struct arguments *a)
     w.victims = form->victims;
     w.idle = form->idle;
     (void)snprintf(workers, sizeof(workers), "workers.count=%u", a->workers);
-    w.settings = a->workers == 0 ? NULL : settings;
+    unsigned count = 0;
+    if (a->workers != 0) {
+        settings[count++] = workers;
+    }
+    if (form->slow) {
+        settings[count++] = SLOW_SIZE_MAX;
+        w.share = SLOW_SHARE;
+        w.messages = w.messages < SLOW_MESSAGES_MAX ? w.messages : SLOW_MESSAGES_MAX;
+    }
+    settings[count] = NULL;
+    w.settings = settings;
     if (form->power) {
         w.environment = power_environment(a->no_sync);
         w.after_kill = cut_back;
@@ -216,7 +247,7 @@ static bool run_all(const struct arguments *a)
     bool ok = true;
 
     for (unsigned i = 0; i < FORMS; i++) {
-        if (forms[i].power && SANITIZED) {
+        if ((forms[i].power || forms[i].slow) && SANITIZED) {
             continue;
         }
         ok = run_form(&forms[i], a) && ok;
