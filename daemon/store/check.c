@@ -168,14 +168,15 @@ static void end_topics(struct check *c)
     hulse_id_map_clear(&c->topics);
 }
 
-/* What began behind the end of the log that was looked at was not asked for: moved there since. */
+/* Of one that runs: what began behind the end of the log that was looked at was moved there since. */
 static bool is_later(const struct check *c, const struct index_group *group)
 {
     const uint64_t base = group->segment * c->look->place.segment_bytes;
 
-    return group->segment > c->newest ||
-           (group->spot_count > 0 &&
-            base + group->spots[group->spot_count - 1].offset >= c->look->end);
+    return c->look->running != NULL &&
+           (group->segment > c->newest ||
+            (group->spot_count > 0 &&
+             base + group->spots[group->spot_count - 1].offset >= c->look->end));
 }
 
 /*

@@ -381,7 +381,7 @@ enum group_rc hulse_copy_add(struct store *s)
     while (offered != 0 && c->next < offered) {
         struct copy_item *item = &c->items[c->next];
         if (s->writer.widens || s->writer.deleted) {
-            return GROUP_CLOSED; /* what it does has to be known */
+            return GROUP_CLOSED; /* what that does has to be known; nothing is moved behind the end of its topic */
         }
         if (hulse_state_widened(s->state) != c->widened) {
             c->refused = true;

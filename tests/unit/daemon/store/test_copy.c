@@ -97,6 +97,10 @@ static void test_who_is_killed_has_moved_a_message_or_not(void **state)
     hulse_slow_begin(&bed, SEGMENTS);
     const uint64_t topic = hulse_bed_topic(&bed, "t");
     const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+    /* So much that something is moved whenever it is open. */
+    atomic_store_explicit(&progress->stored,
+                          hulse_slow_fill(&bed, topic, sub, 0, SEGMENTS * PER_SEGMENT),
+                          memory_order_relaxed);
     hulse_bed_stop(&bed);
     for (unsigned i = 0; i < KILLS; i++) {
         const struct timespec pause = {.tv_nsec =
@@ -124,8 +128,12 @@ static void test_who_is_killed_has_moved_a_message_or_not(void **state)
         atomic_store_explicit(&progress->stored, stored + BATCH, memory_order_relaxed);
         hulse_bed_stop(&bed);
     }
-    assert_true(atomic_load_explicit(&progress->stored, memory_order_relaxed) >
-                SEGMENTS * PER_SEGMENT);
+    const uint64_t stored = atomic_load_explicit(&progress->stored, memory_order_relaxed);
+    hulse_bed_open(&bed, true);
+    (void)hulse_slow_fill(&bed, topic, sub, stored, stored + SEGMENTS * PER_SEGMENT);
+    assert_true(hulse_slow_figures(&bed).moved_messages > 0);
+    hulse_slow_check_kept(&bed, topic, stored + SEGMENTS * PER_SEGMENT);
+    hulse_bed_stop(&bed);
     assert_int_equal(munmap(progress, sizeof(*progress)), 0);
     hulse_bed_fini(&bed);
 }
