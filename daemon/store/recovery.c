@@ -182,13 +182,19 @@ static bool skip_gap(struct trial *t)
     return lose(t, lsn_of(t, t->gap_number, t->gap_from), to);
 }
 
+/* When all checkpoints are lost nobody knows which segments were used again: they are missing, and so are their groups. */
+static bool passed_segments(const struct trial *t)
+{
+    return t->r->from == 0 && t->r->report->state_lost && t->walk.number > t->r->end_number + 1;
+}
+
 /* Groups are numbered without a gap, but for what a start has cut: then an epoch begins. */
 static bool groups_are_missing(const struct trial *t)
 {
     const struct frame *f = &t->item.frame;
 
     return t->any && !t->gap && f->kind != FRAME_EPOCH && f->group != t->last &&
-           f->group != t->last + 1;
+           f->group != t->last + 1 && !passed_segments(t);
 }
 
 /* What was in front of the current item has left no trace. */

@@ -56,6 +56,8 @@ struct slow {
 static void begin(struct slow *w, uint64_t segments)
 {
     *w = (struct slow){.end = 0};
+    atomic_store_explicit(&read_error, 0, memory_order_relaxed);
+    atomic_store_explicit(&allocate_error, 0, memory_order_relaxed);
     hulse_bed_init(&w->bed);
     bad_io = hulse_file_io;
     bad_io.read = bad_read;
@@ -400,7 +402,7 @@ static void test_a_cursor_that_goes_back_has_lost_nothing(void **state)
 static void make_index_anew(struct store *s)
 {
     struct checkpoint *cp = hulse_state_snapshot(s->state, s->synced);
-    struct store_report report = {0};
+    struct store_report report = {.state_lost = true};
     struct error err = {0};
     struct value_row row;
     uint64_t *numbers = NULL;
