@@ -405,8 +405,7 @@ static void test_ids_are_given_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            test_rows_of_the_first_version_are_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rows_of_the_first_version_are_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             test_handles_age_while_the_store_is_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
