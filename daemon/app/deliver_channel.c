@@ -4,10 +4,14 @@
  *
  * Each delivery has a slot until its verdict. What the ring has no room for waits in a list of the
  * channel's own, within the bytes that the subscriber was told (ipc B7), and is never dropped for
- * redelivery. A message larger than a record goes as fragments while room comes up.
+ * redelivery. A message larger than a record goes as fragments while room comes up; one that the app has no buffer
+ * for ends the consumer.
  */
 #include "daemon/app/internal.h"
 #include "daemon/core/assert.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 void hulse_slots_init(struct channel *ch, uint32_t count)
 {
@@ -140,21 +144,35 @@ static bool write_fragments(struct channel *ch, uint32_t index)
     return true;
 }
 
-/* Neither a record nor fragments could carry it to this app: it is dropped, told and counted. */
-static void drop_too_large(struct channel *ch, uint32_t index)
+/* Neither a record nor fragments can carry it to this app. */
+static bool is_too_large(const struct channel *ch, const struct broker_delivery *d)
 {
-    struct broker_delivery *d = ch->slot_table[index].delivery;
-    hulse_slot_free(ch, index);
-    hulse_subscriber_drop(ch->consumer->subscriber, d);
-    ch->session->plane->verdicts_dropped += 1;
-    hulse_session_event(ch->session,
-                        HULSE_EVENT_QUOTA,
-                        ch->consumer,
-                        HULSE_TOOBIG,
-                        "a message exceeds the consumer's reassembly limit; it was dropped");
+    return d->payload.bytes > ch->reassembly_bytes && delivery_bytes(ch, d) > ch->max_record;
 }
 
-/* True when the delivery is in the ring, or will never be. */
+/*
+ * Nobody may take it for handled: the app hears of it where the message stands, behind all that it was given, and
+ * whoever opens next with a larger buffer gets it.
+ */
+static void refuse_too_large(struct channel *ch)
+{
+    const uint32_t index = ch->waiting_first;
+    char text[160];
+    if (index == SLOT_NONE || ch->tx.head_seen != ch->tx.tail ||
+        !is_too_large(ch, ch->slot_table[index].delivery) || ch->consumer->state != HANDLE_OPEN ||
+        ch->consumer->subscriber == NULL) {
+        return;
+    }
+    (void)snprintf(text,
+                   sizeof(text),
+                   "a message of %" PRIu64 " bytes needs a larger reassembly buffer than %" PRIu32
+                   ", and was not handed out",
+                   (uint64_t)ch->slot_table[index].delivery->payload.bytes,
+                   ch->reassembly_bytes);
+    hulse_consumer_end(ch->consumer, HULSE_TOOBIG, text);
+}
+
+/* True when the delivery is in the ring. */
 static bool try_write(struct channel *ch, uint32_t index)
 {
     struct slot *slot = &ch->slot_table[index];
@@ -165,10 +183,7 @@ static bool try_write(struct channel *ch, uint32_t index)
             return false;
         }
         write_record(ch, begin_record(ch, index), NULL, d->payload, d);
-    } else if (d->payload.bytes > ch->reassembly_bytes) {
-        drop_too_large(ch, index);
-        return true;
-    } else if (!write_fragments(ch, index)) {
+    } else if (is_too_large(ch, d) || !write_fragments(ch, index)) {
         return false;
     }
     slot->end = ch->tx.tail;
@@ -341,6 +356,7 @@ unsigned hulse_deliver_visit(struct plane *p, struct channel *ch)
         }
         /* In every visit: the list may be longer than one visit writes. */
         const unsigned written = write_waiting(ch);
+        refuse_too_large(ch);
         if (written > 0 || ch->tx.head_seen != before) {
             work += 1 + written;
             hulse_plane_touch(p, ch);

@@ -358,6 +358,8 @@ struct plane *hulse_plane_self(void);
 
 /* The tables have changed: closes consumers that may not go on, tells who has other verdicts. */
 void hulse_plane_recheck(struct plane *p);
+/* Closes an open consumer on the broker's side: what it holds goes back, the app hears why and closes its handle. */
+void hulse_consumer_end(struct handle *h, hulse_status status, const char *text);
 
 /* ---- session.c ---- */
 

@@ -10,7 +10,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
 
-static void revoke_consumer(struct handle *h)
+void hulse_consumer_end(struct handle *h, hulse_status status, const char *text)
 {
     struct channel *ch = h->channel;
     struct session *s = ch->session;
@@ -21,13 +21,13 @@ static void revoke_consumer(struct handle *h)
     HULSE_LOG_STATE("consumer.revoked",
                     hulse_log_u64("session", s->number),
                     hulse_log_str("app", s->name),
-                    hulse_log_str("topic", hulse_subscriber_topic(h->subscriber)));
+                    hulse_log_str("topic", hulse_subscriber_topic(h->subscriber)),
+                    hulse_log_str("reason", text));
     hulse_subscriber_close(&h->subscriber, false);
     /* What was handed out again while it was being given back has gone with the broker's end. */
     hulse_slots_init(ch, 0);
     h->failed = true;
-    hulse_session_event(
-        s, HULSE_EVENT_HANDLE_FAILED, h, HULSE_DENIED, "the permission to consume was taken away");
+    hulse_session_event(s, HULSE_EVENT_HANDLE_FAILED, h, status, text);
 }
 
 static void recheck_consumer(struct plane *p, struct handle *h)
@@ -43,7 +43,7 @@ static void recheck_consumer(struct plane *p, struct handle *h)
         hulse_session_verdicts(h, hulse_subscriber_verdicts(h->subscriber));
         break;
     case SUBSCRIBER_DENIED:
-        revoke_consumer(h);
+        hulse_consumer_end(h, HULSE_DENIED, "the permission to consume was taken away");
         break;
     }
 }

@@ -354,7 +354,10 @@ HULSE_API hulse_status hulse_consumer_options_ring(hulse_consumer_options *o, ui
 HULSE_API hulse_status hulse_consumer_options_verdict_ring(hulse_consumer_options *o,
                                                            uint32_t bytes);
 HULSE_API hulse_status hulse_consumer_options_group(hulse_consumer_options *o, unsigned group);
-/* Buffer for messages larger than a record, allocated at open; 0 (default) = refused. */
+/*
+ * Buffer for messages larger than a record, allocated at open; 0 (default) = none. One that is larger yet ends the consumer
+ * where it stands, behind what came before it: hulse_next() says TOOBIG. It stays in its subscription.
+ */
 HULSE_API hulse_status hulse_consumer_options_reassembly(hulse_consumer_options *o, uint32_t bytes);
 /* Messages without a verdict at one time; 0 = the daemon's default. */
 HULSE_API hulse_status hulse_consumer_options_unacked_max(hulse_consumer_options *o,

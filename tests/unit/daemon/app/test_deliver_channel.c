@@ -183,19 +183,44 @@ static void test_a_large_message_trickles_through_a_small_ring(void **state)
     close_pair(&p);
 }
 
-static void test_beyond_the_apps_limit_is_dropped_and_told(void **state)
+static void test_beyond_the_apps_limit_is_kept_and_told(void **state)
 {
     struct hand *h = *state;
     struct pair p;
     struct hulse_delivery_header d = {0};
     struct hulse_packet in;
     open_consumer(h, &p, 1000);
-    (void)hand_deliver(h, 1, 100000, NULL);
+    (void)hand_deliver(h, 1, 100, NULL);
     hand_settle(h);
+    (void)hand_deliver(h, 2, 100000, NULL);
+    hand_settle(h);
+    /* What stands before it comes first, and its verdict counts. */
+    assert_false(hand_receive(&p.app, &in));
+    assert_int_equal(p.app.event[0], '\0');
+    assert_non_null(hand_next(&p.ch, &d));
+    assert_int_equal(d.entry, 1);
     assert_null(hand_next(&p.ch, &d));
-    assert_int_equal(count_notes(h, HAND_ACK), 1);
+    hand_verdict(&p.ch, &d, HULSE_VERDICT_ACK, 0);
+    hand_publish(&p.app, &p.ch);
+    hand_release(&p.app, &p.ch);
+    hand_settle(h);
+    assert_int_equal(h->broker.consumers, 0);
+    assert_int_equal(h->broker.note_count, 2);
+    assert_int_equal(h->broker.notes[0].verdict, HAND_ACK);
+    assert_int_equal(h->broker.notes[0].entry, 1);
+    assert_int_equal(h->broker.notes[1].verdict, HAND_GIVE_BACK);
+    assert_int_equal(h->broker.notes[1].entry, 2);
     assert_false(hand_receive(&p.app, &in));
     assert_int_equal(p.app.status, HULSE_TOOBIG);
+    assert_non_null(strstr(p.app.event, "a message of 100000 bytes"));
+    assert_int_equal(h->plane->verdicts_dropped, 0);
+    /* One with room for it gets it. */
+    assert_true(hand_close_handle(&p.app, &p.ch));
+    assert_int_equal(hand_consumer(&p.app, &p.ch, BROKER_SHARED, 0, 100000), HULSE_OK);
+    (void)hand_deliver(h, 2, 100000, NULL);
+    hand_settle(h);
+    assert_non_null(hand_next(&p.ch, &d));
+    assert_int_equal(d.type, HULSE_RECORD_FRAGMENT);
     close_pair(&p);
 }
 
@@ -550,7 +575,7 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_waiting_messages_keep_their_order_and_the_budget),
         HAND_TEST(test_a_sleeping_daemon_is_rung_for_room),
         HAND_TEST(test_a_large_message_trickles_through_a_small_ring),
-        HAND_TEST(test_beyond_the_apps_limit_is_dropped_and_told),
+        HAND_TEST(test_beyond_the_apps_limit_is_kept_and_told),
         HAND_TEST(test_a_gone_app_gives_back_and_only_started_ones_count),
         HAND_TEST(test_started_is_a_hint_that_is_clamped),
         HAND_TEST(test_who_hung_up_is_not_read_for_ever),
