@@ -110,7 +110,13 @@ int hulse_format_write(const struct file_io *io, int directory, uint32_t segment
 
     HULSE_ASSERT(bytes > 0 && (size_t)bytes + SEAL_BYTES <= sizeof(text));
     put_seal(text + bytes, text, (size_t)bytes);
-    return hulse_small_file_replace(io, directory, STORE_FORMAT_NAME, text);
+    const int failed = hulse_small_file_replace(io, directory, STORE_FORMAT_NAME, text);
+    if (failed != ENOSPC && failed != EDQUOT) {
+        return failed;
+    }
+    /* A power cut may leave half of it, which the segments outweigh; a full disk must not keep a store from its start. */
+    (void)unlinkat(directory, STORE_FORMAT_NAME ".new", 0);
+    return hulse_small_file_overwrite(io, directory, STORE_FORMAT_NAME, text) == 0 ? 0 : failed;
 }
 
 /* ---- both -------------------------------------------------------------------------------- */

@@ -30,7 +30,7 @@ hulse_status hulse_format_judge(const struct directory *d,
                                 const char *path,
                                 struct format *out,
                                 struct error *err);
-/* As this version has it, synced. 0, or the error number. */
+/* As this version has it, synced; on a full disk over the old text. 0, or the error number. */
 int hulse_format_write(const struct file_io *io, int directory, uint32_t segment_bytes);
 
 #endif

@@ -59,6 +59,27 @@ int hulse_small_file_replace(const struct file_io *io,
     return failed != 0 ? failed : io->sync_all(directory);
 }
 
+int hulse_small_file_overwrite(const struct file_io *io,
+                               int directory,
+                               const char *name,
+                               const char *text)
+{
+    const int fd = openat(directory, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0) {
+        return errno;
+    }
+    int failed = io->write(fd, text, strlen(text), 0);
+    if (failed == 0 && ftruncate(fd, (off_t)strlen(text)) != 0) {
+        failed = errno;
+    }
+    if (failed == 0) {
+        failed = io->sync_all(fd);
+    }
+    (void)close(fd);
+    return failed;
+}
+
 uint64_t hulse_small_file_number(const char *text, const char *word)
 {
     const char *at = strstr(text, word);

@@ -22,6 +22,11 @@ int hulse_small_file_replace(const struct file_io *io,
                              int directory,
                              const char *name,
                              const char *text);
+/* Over the old text of a file that is there, in the block that it has: a full disk has room for that. 0, or the error number. */
+int hulse_small_file_overwrite(const struct file_io *io,
+                               int directory,
+                               const char *name,
+                               const char *text);
 /* The number behind `word` in a text; 0 when there is none, or one that is none of ours. */
 uint64_t hulse_small_file_number(const char *text, const char *word);
 /* What a failed call means to somebody who reads the message: DENIED or IO. */

@@ -230,6 +230,18 @@ static void test_a_newer_directory_is_refused_and_left_alone(void **state)
     hulse_bed_fini(&bed);
 }
 
+/* A full disk: files have the blocks that they have. */
+static int full_write(int fd, const void *bytes, size_t count, uint64_t offset)
+{
+    struct stat st;
+    const uint64_t block = 4096;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    return offset + count > ((uint64_t)st.st_size + block - 1) / block * block
+               ? ENOSPC
+               : hulse_file_io.write(fd, bytes, count, offset);
+}
+
 /* A store of the first version is opened as it is, looked at without a change, and refused by older ones from then on. */
 static void test_an_older_directory_is_raised(void **state)
 {
@@ -238,16 +250,20 @@ static void test_an_older_directory_is_raised(void **state)
     struct store_findings found;
     struct error err = {0};
     char text[256];
+    struct file_io full_io = hulse_file_io;
 
     (void)state;
-    for (unsigned sealed = 0; sealed < 2; sealed++) {
+    full_io.write = full_write;
+    for (unsigned round = 0; round < 4; round++) {
+        const bool sealed = round % 2 != 0;
+        const bool full = round >= 2;
         hulse_bed_init(&bed);
         hulse_bed_open(&bed, true);
         const uint64_t topic = hulse_bed_topic(&bed, "t");
         (void)hulse_bed_subscription(&bed, topic, "s", 0);
         hulse_bed_publish(&bed, topic, 0, 10, 100);
         hulse_bed_stop(&bed);
-        if (sealed != 0) {
+        if (sealed) {
             put_format(&bed, first);
         } else {
             put_file(&bed, "format", first);
@@ -256,13 +272,17 @@ static void test_an_older_directory_is_raised(void **state)
         assert_true(hulse_store_findings_good(&found));
         get_file(&bed, "format", text, sizeof(text));
         assert_non_null(strstr(text, "version 1\n"));
+        bed.params.io = full ? &full_io : NULL;
         hulse_bed_open(&bed, true);
         assert_true(bed.store->directory.older);
         assert_false(bed.store->directory.restored);
         get_file(&bed, "format", text, sizeof(text));
         assert_non_null(strstr(text, "version 2\n"));
+        hulse_bed_file(&bed, "format.new", text, sizeof(text));
+        assert_int_not_equal(access(text, F_OK), 0);
         assert_int_equal(hulse_bed_count(&bed, topic, 0, 10), 10);
         hulse_bed_stop(&bed);
+        bed.params.io = NULL;
         hulse_bed_open(&bed, true);
         assert_false(bed.store->directory.older);
         hulse_bed_stop(&bed);
