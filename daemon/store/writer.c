@@ -169,7 +169,8 @@ static bool look_for_space(struct store *s)
     const bool uncovered = s->space.wait_for != 0;
     (void)pthread_mutex_unlock(&s->lock);
     atomic_store_explicit(&s->counts.used, used, memory_order_relaxed);
-    if (room && w->full) {
+    /* Who waits may be larger than what is left here; he says it when he finds room. */
+    if (room && w->full && w->parked.first == NULL) {
         hulse_group_note_full(s, false);
     }
     if (freed > 0 || waiting || uncovered) {

@@ -598,9 +598,123 @@ static void test_a_failed_commit_is_made_again(void **state)
     goes_on_without("state.mdb.new");
 }
 
+/*
+ * What waits is larger than what is left of the segment in use, for which there is room for smaller ones. News of the reader
+ * come all the time, and no checkpoint is due but for the room that it makes.
+ */
+static void fill_and_acknowledge(void)
+{
+    enum { ALL = 600, ACKED = 400, QUIET = 300, NEWS = 200000, PATIENCE = 10000 };
+    static struct bed_request *requests[ALL];
+    struct bed bed;
+
+    begin(&bed, 8);
+    const uint64_t topic = hulse_bed_topic(&bed, "t");
+    const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
+    for (uint64_t i = 0; i < ALL; i++) {
+        requests[i] = hulse_bed_message(&bed, topic, i, BODY);
+    }
+    hulse_store_flush(&bed.client);
+    for (unsigned i = 0; i < QUIET || figures(&bed).parked == 0; i++) {
+        hulse_bed_turn(&bed);
+    }
+    struct bed_request *ack = hulse_bed_request_new(&bed, STORE_ACK);
+    ack->rq.topic = topic;
+    ack->rq.subscription = sub;
+    struct ranges ranges = {0};
+    assert_true(hulse_ranges_add(&ranges, 0, ACKED));
+    ack->rq.ranges = &ranges;
+    hulse_store_submit(&bed.client, &ack->rq);
+    hulse_store_flush(&bed.client);
+    for (unsigned i = 0; i < NEWS; i++) {
+        hulse_store_call_writer(bed.store);
+    }
+    for (unsigned i = 0; i < PATIENCE && requests[ALL - 1]->order == 0; i++) {
+        hulse_bed_turn(&bed);
+    }
+    assert_int_equal(hulse_bed_finish(&bed, ack), HULSE_OK);
+    hulse_bed_request_free(ack);
+    hulse_ranges_clear(&ranges);
+    for (uint64_t i = 0; i < ALL; i++) {
+        assert_int_not_equal(requests[i]->order, 0);
+        assert_int_equal(requests[i]->rq.status, HULSE_OK);
+        hulse_bed_request_free(requests[i]);
+    }
+    hulse_bed_stop(&bed);
+    hulse_bed_fini(&bed);
+}
+
+static void test_who_does_not_fit_waits_in_a_full_store(void **state)
+{
+    enum { ROUNDS = 4 };
+
+    (void)state;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        fill_and_acknowledge();
+    }
+}
+
+/* ---- what is moved ------------------------------------------------------------------------- */
+
+/* A store that has all its files, `used` of them in use. */
+static void fill_space(struct space *sp, uint64_t used)
+{
+    assert_true(
+        hulse_space_init(sp, (used + SPACE_RESERVE) * BED_SEGMENT_BYTES, BED_SEGMENT_BYTES, 0));
+    for (uint64_t number = 1; number <= used; number++) {
+        hulse_space_add_used(sp, number);
+    }
+    for (size_t i = 0; i < SPACE_RESERVE; i++) {
+        sp->reserve[i] = true;
+    }
+}
+
+static void test_in_a_small_store_what_is_moved_has_the_room_of_messages(void **state)
+{
+    struct space sp;
+
+    (void)state;
+    fill_space(&sp, SPACE_FILES_MIN - SPACE_RESERVE);
+    assert_true(hulse_space_takes(&sp, SPACE_COPY));
+    assert_false(hulse_space_may_grow(&sp, SPACE_MESSAGE));
+    assert_false(hulse_space_may_grow(&sp, SPACE_COPY));
+    assert_true(hulse_space_may_grow(&sp, SPACE_CONTROL));
+    /* Control records have gone on. */
+    sp.reserve[SPACE_RESERVE - 1] = false;
+    hulse_space_add_used(&sp, SPACE_FILES_MIN);
+    assert_false(hulse_space_takes(&sp, SPACE_MESSAGE));
+    assert_false(hulse_space_takes(&sp, SPACE_COPY));
+    assert_false(hulse_space_may_grow(&sp, SPACE_COPY));
+    assert_true(hulse_space_takes(&sp, SPACE_CONTROL));
+    hulse_space_fini(&sp);
+}
+
+static void test_in_a_large_store_what_is_moved_has_one_file(void **state)
+{
+    struct space sp;
+
+    (void)state;
+    fill_space(&sp, SPACE_FILES_MANY - SPACE_RESERVE - 1);
+    sp.files_max = SPACE_FILES_MANY;
+    sp.reserve[SPACE_NAMES - 1] = true;
+    assert_false(hulse_space_may_grow(&sp, SPACE_MESSAGE));
+    assert_true(hulse_space_may_grow(&sp, SPACE_COPY));
+    /* It is used. */
+    sp.reserve[SPACE_NAMES - 1] = false;
+    hulse_space_add_used(&sp, SPACE_FILES_MANY);
+    assert_false(hulse_space_takes(&sp, SPACE_MESSAGE));
+    assert_true(hulse_space_takes(&sp, SPACE_COPY));
+    assert_false(hulse_space_may_grow(&sp, SPACE_COPY));
+    assert_true(hulse_space_may_grow(&sp, SPACE_CONTROL));
+    hulse_space_fini(&sp);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_in_a_small_store_what_is_moved_has_the_room_of_messages),
+        cmocka_unit_test(test_in_a_large_store_what_is_moved_has_one_file),
+        cmocka_unit_test(test_who_does_not_fit_waits_in_a_full_store),
         cmocka_unit_test(test_segments_are_used_again),
         cmocka_unit_test(test_who_comes_late_misses_nothing_that_was_used_again),
         cmocka_unit_test(test_a_full_store_keeps_messages_and_takes_control_records),
