@@ -405,11 +405,11 @@ void hulse_copy_stored(struct store *s)
     /* SYNC(store.copies) acquire: they may have come since hulse_copy_add(). */
     const uint32_t offered = atomic_load_explicit(&c->offered, memory_order_acquire);
 
-    if (offered == 0 || c->next < offered) {
-        c->waited++;
+    const bool waits = offered != 0 && c->next < offered;
+    c->waited = waits ? c->waited + 1 : 0;
+    if (offered == 0 || waits) {
         return;
     }
-    c->waited = 0;
     /* SYNC(store.copies_done) release: what it says of them. */
     atomic_store_explicit(&c->offered, 0, memory_order_release);
     hulse_store_call_reader(s);

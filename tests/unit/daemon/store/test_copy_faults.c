@@ -6,6 +6,7 @@
  *         topics go, cursors go back, the index is made anew from the log.
  */
 #include "daemon/core/mem.h"
+#include "daemon/store/copy.h"
 #include "daemon/store/look.h"
 #include "daemon/store/recovery.h"
 #include "daemon/store/state_load.h"
@@ -222,19 +223,22 @@ static void test_a_small_store_goes_on_when_it_is_read(void **state)
     begin(&w, SPACE_FILES_MIN);
     for (unsigned round = 0; round < 5; round++) {
         const uint64_t from = w.end;
-        const uint64_t done = w.bed.done + MORE * BATCH;
         for (uint64_t i = 0; i < MORE * BATCH; i++) {
             all[i] = hulse_bed_message(&w.bed, w.topic, from + i, BODY);
         }
         hulse_store_flush(&w.bed.client);
-        /* It may or may not have room for them before this. */
-        for (unsigned i = 0; i < 50; i++) {
+        /* It may or may not have room for them, and move something, before this. */
+        hulse_slow_ack_others(&w.bed, w.topic, w.sub, 0, from);
+        for (unsigned i = 0; i < 300; i++) {
             hulse_bed_turn(&w.bed);
         }
         assert_int_equal(hulse_bed_ack(&w.bed, w.topic, w.sub, 0, from), HULSE_OK);
         w.end = from + MORE * BATCH;
-        hulse_bed_wait(&w.bed, done + 1);
         for (uint64_t i = 0; i < MORE * BATCH; i++) {
+            for (unsigned turns = 0; all[i]->order == 0; turns++) {
+                assert_true(turns < TURNS_MAX);
+                hulse_bed_turn(&w.bed);
+            }
             assert_int_equal(all[i]->rq.status, HULSE_OK);
             hulse_bed_request_free(all[i]);
         }
@@ -317,6 +321,32 @@ static void test_nothing_is_moved_behind_the_end_of_its_topic(void **state)
     assert_int_equal(w.bed.report.homeless_records, 0);
     assert_int_equal(w.bed.report.damaged_records, 0);
     hulse_bed_stop(&w.bed);
+    hulse_bed_fini(&w.bed);
+}
+
+/* What others ask for goes first, and fills so many groups at most. */
+static void test_what_is_moved_is_put_behind_what_others_ask_for(void **state)
+{
+    enum { BUSY = 20, WAITS = 8 };
+    struct slow w;
+
+    (void)state;
+    begin(&w, SEGMENTS);
+    hulse_bed_stop(&w.bed);
+    hulse_bed_open(&w.bed, false);
+    struct store *s = w.bed.store;
+    for (unsigned i = 0; i < BUSY; i++) {
+        hulse_copy_stored(s);
+    }
+    s->copies.count = 1;
+    s->copies.items[0] = (struct copy_item){.rq = {.kind = STORE_MESSAGE, .topic = w.topic}};
+    atomic_store_explicit(&s->copies.offered, 1, memory_order_relaxed);
+    for (unsigned i = 0; i < WAITS; i++) {
+        assert_false(hulse_copy_is_due(s));
+        hulse_copy_stored(s);
+    }
+    assert_true(hulse_copy_is_due(s));
+    hulse_store_close(&w.bed.store);
     hulse_bed_fini(&w.bed);
 }
 
@@ -477,6 +507,7 @@ int main(void)
         cmocka_unit_test(test_a_small_store_goes_on_when_it_is_read),
         cmocka_unit_test(test_topics_that_go_while_they_are_moved),
         cmocka_unit_test(test_nothing_is_moved_behind_the_end_of_its_topic),
+        cmocka_unit_test(test_what_is_moved_is_put_behind_what_others_ask_for),
         cmocka_unit_test(test_topics_without_subscriptions_keep_their_newest),
         cmocka_unit_test(test_a_cursor_that_goes_back_has_lost_nothing),
         cmocka_unit_test(test_an_index_made_of_the_log_knows_what_was_moved),

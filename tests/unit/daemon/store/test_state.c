@@ -70,6 +70,19 @@ static void message(uint64_t topic, uint64_t position, uint8_t handle)
                                  .time_ms = 1});
 }
 
+/* It was moved out of an earlier segment. */
+static void moved(uint64_t topic, uint64_t position)
+{
+    const struct store_request rq = {
+        .kind = STORE_MESSAGE, .topic = topic, .position = position, .time_ms = 1};
+    struct made_frame made;
+
+    lsn += 100;
+    hulse_made_frame(&made, &rq, lsn);
+    made.f.flags |= FRAME_COPY;
+    assert_true(hulse_state_apply(s, hulse_made_frame_at(&made), lsn));
+}
+
 static void checkpoint(uint64_t now_ms)
 {
     struct checkpoint *cp = hulse_state_checkpoint(s, lsn + 1, now_ms);
@@ -171,6 +184,45 @@ static void test_rows_of_the_first_version_are_read(void **state)
     assert_true(hulse_state_find(s, 1, MESSAGES, &after));
     assert_int_equal(after.last, MESSAGES);
     hulse_checkpoint_free(&cp);
+}
+
+static uint64_t segment_of(uint64_t topic, uint64_t position)
+{
+    struct state_place at;
+
+    assert_true(hulse_state_find(s, topic, position, &at));
+    return at.lsn / SEGMENT;
+}
+
+/* Nobody knows who comes: as long as not all of the newest segment is moved, both parts of it are kept. */
+static void test_without_subscriptions_both_parts_of_what_is_moved_are_kept(void **state)
+{
+    enum { MESSAGES = 10, FIRST = 4 };
+
+    (void)state;
+    hulse_state_recovered(s);
+    create(1, "t");
+    for (uint64_t p = 0; p < MESSAGES; p++) {
+        message(1, p, 1);
+    }
+    lsn = UINT64_C(3) * SEGMENT;
+    for (uint64_t p = 0; p < FIRST; p++) {
+        assert_true(hulse_state_moves(s, 1, p, 1));
+        moved(1, p);
+    }
+    assert_int_equal(segment_of(1, 0), 3);
+    assert_int_equal(segment_of(1, FIRST), 1);
+    assert_true(hulse_state_needs(s, 1));
+    assert_true(hulse_state_needs(s, 3));
+    lsn = UINT64_C(4) * SEGMENT;
+    for (uint64_t p = FIRST; p < MESSAGES; p++) {
+        assert_true(hulse_state_moves(s, 1, p, 1));
+        moved(1, p);
+    }
+    assert_false(hulse_state_needs(s, 1));
+    assert_false(hulse_state_needs(s, 3));
+    assert_true(hulse_state_needs(s, 4));
+    assert_int_equal(segment_of(1, FIRST), 4);
 }
 
 static void test_handles_age_while_the_store_is_open(void **state)
@@ -406,6 +458,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rows_of_the_first_version_are_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_without_subscriptions_both_parts_of_what_is_moved_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             test_handles_age_while_the_store_is_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
