@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from command import Background, Subscriber, environment, new_topic, ok, run, stats
+from command import Background, Subscriber, environment, new_topic, ok, publish, run, stats
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = pathlib.Path(os.environ.get("HULSE_BUILD_DIR", ROOT / "build/release")) / "docs/examples"
@@ -65,7 +65,7 @@ def test_what_reliability_calls_its_tests_is_there():
         assert name in {path.name for path in there}, name
     forms = (ROOT / "tests/crash/test_recovery.c").read_text()
     for form in re.findall(r"--form ([a-z]+)", text):
-        assert f'{{"{form}", ' in forms, form
+        assert re.search(rf'\{{"{form}",\s', forms), form
 
 
 def test_the_snippet_of_the_readme_is_compiled():
@@ -140,6 +140,17 @@ def test_the_example_that_consumes(daemon):
         out, code = consumer.wait()
     assert code == 0
     assert out.decode().splitlines() == [f"{topic}: {text}" for text in "abc"]
+
+
+def test_what_the_example_has_no_buffer_for_stays(start, tmp_path):
+    daemon, large = start(folder=tmp_path / "run"), b"x" * 300000
+    publish(daemon, "orders", b"small", large)
+    result = run_example(daemon, "consume", "orders", "2")
+    assert result.returncode == 1
+    assert result.stdout == b"persistent://public/default/orders: small\n"
+    assert b"a message of 300000 bytes needs a larger reassembly buffer than 0" in result.stderr
+    got = ok(run(daemon, "sub", "orders", "-s", "example", "-n", "1", "--timeout", "30s"))
+    assert got == large + b"\n"
 
 
 def await_asleep(process, file, lines):
