@@ -413,11 +413,7 @@ static void test_the_next_host_of_the_service_url(void **state)
     bed.broker.service.hosts[0].port = dead.port;
     bed.broker.service.host_count = 2;
     bed.pool->service_at = 0;
-    attach(); /* sets the probe up */
-    hulse_pulsar_detach(&user.user);
-    while (!LIST_EMPTY(&bed.pool->connections)) {
-        hulse_bed_turn(&bed);
-    }
+    hulse_probe_set_up(&user, &bed, PULSAR_USER_OTHER);
 
     assert_true(hulse_pulsar_pool_attach_service(bed.pool, &user.user));
     hulse_probe_await_lost(&user);
@@ -429,8 +425,8 @@ static void test_the_next_host_of_the_service_url(void **state)
                      peer.port);
 
     /* The one that is there is everybody's. */
-    struct probe other = {.bed = &bed, .user = {.events = user.user.events}};
-    other.user.kind = PULSAR_USER_OTHER;
+    struct probe other = {0};
+    hulse_probe_set_up(&other, &bed, PULSAR_USER_OTHER);
     assert_true(hulse_pulsar_pool_attach_service(bed.pool, &other.user));
     assert_ptr_equal(other.user.connection, user.user.connection);
     hulse_pulsar_detach(&other.user);
