@@ -292,7 +292,7 @@ static void dialled(struct dial *d, hulse_status status)
     if (!hulse_connection_listen(c)) {
         const int error = errno;
         hulse_stream_close(&c->stream);
-        hulse_connection_end(c, HULSE_IO, strerror(error));
+        hulse_connection_end(c, HULSE_IO, strerrordesc_np(error));
         return;
     }
     const struct pulsar_params *params = c->pool->params;

@@ -86,7 +86,7 @@ static void happened(struct watch *watch, uint32_t events)
     }
     const int error = hulse_stream_connected(&d->stream);
     if (error != 0) {
-        failed(d, HULSE_IO, strerror(error));
+        failed(d, HULSE_IO, strerrordesc_np(error));
     } else if (d->params.tls == NULL) {
         finished(d);
     } else if (!hulse_stream_secure(&d->stream, d->params.tls, d->host, d->params.any_host)) {
@@ -102,12 +102,12 @@ static bool try_one(struct dial *d)
     const int error = hulse_stream_open(&d->stream, &d->lookup.result.addresses[d->at]);
 
     if (error != 0) {
-        note(d, strerror(error));
+        note(d, strerrordesc_np(error));
         return false;
     }
     d->watch = (struct watch){.fd = d->stream.fd, .fire = happened};
     if (!hulse_loop_add(d->params.loop, &d->watch, EPOLLOUT)) {
-        note(d, strerror(errno));
+        note(d, strerrordesc_np(errno));
         hulse_stream_close(&d->stream);
         return false;
     }
