@@ -130,12 +130,16 @@ bool hulse_connection_read(struct pulsar_connection *c)
 {
     size_t budget = READ_BYTES_MAX;
     bool ended = false;
+    bool drained = false; /* what comes from now on the watch tells */
 
     if (c->paused) {
         c->paused = false;
         watch_for(c);
     }
     while (understand(c)) {
+        if (drained) {
+            return true;
+        }
         if (c->broken != HULSE_OK || c->paused) {
             return true;
         }
@@ -155,6 +159,7 @@ bool hulse_connection_read(struct pulsar_connection *c)
             }
             return true;
         }
+        drained = c->stream.tls == NULL && c->in.end < c->in.room;
         budget -= got < budget ? got : budget;
     }
     return false;
