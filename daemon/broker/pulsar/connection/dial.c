@@ -24,6 +24,13 @@ static void end_attempt(struct dial *d)
     }
 }
 
+/* A context that was made anew meanwhile lives as long as this needs it. */
+static void let_context_go(struct dial *d)
+{
+    SSL_CTX_free(d->params.tls);
+    d->params.tls = NULL;
+}
+
 /* "ADDRESS: what" */
 static void note(struct dial *d, const char *what)
 {
@@ -55,6 +62,7 @@ static void finished(struct dial *d)
 {
     hulse_loop_remove(d->params.loop, &d->watch);
     hulse_timer_stop(&d->params.loop->timers, &d->timer);
+    let_context_go(d);
     d->trying = false;
     d->done(d, HULSE_OK);
 }
@@ -157,6 +165,9 @@ hulse_dial_begin(struct dial *d, const struct dial_params *params, const struct 
     HULSE_ASSERT(!d->trying);
 
     d->params = *params;
+    if (params->tls != NULL) {
+        (void)SSL_CTX_up_ref(params->tls);
+    }
     d->stream.fd = -1;
     memcpy(d->host, to->name, sizeof(d->host));
     d->lookup.done = resolved;
@@ -175,4 +186,5 @@ void hulse_dial_cancel(struct dial *d)
         hulse_resolver_cancel(&d->lookup);
     }
     end_attempt(d);
+    let_context_go(d);
 }

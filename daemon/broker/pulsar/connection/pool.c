@@ -40,6 +40,8 @@ void hulse_pulsar_pool_destroy(struct pulsar_pool **pool)
         return;
     }
     p->closing = true;
+    /* The last words of those who have closed. */
+    hulse_pulsar_pool_flush(p);
     while (!LIST_EMPTY(&p->connections)) {
         hulse_connection_end(LIST_FIRST(&p->connections), HULSE_CLOSED, "the worker stops");
     }
