@@ -473,6 +473,11 @@ static void test_every_address_of_a_name(void **state)
     attach_name("both.test", second.port);
     await_lost_with(HULSE_IO, ": ");
     assert_int_equal(figures().failures, 2);
+
+    bed.broker.params.connect_timeout_ms = 20;
+    user.lost = 0;
+    attach_name("silent.test", second.port);
+    await_lost_with(HULSE_TIMED_OUT, "silent.test: no address within its time");
     hulse_pulsar_pool_destroy(&bed.pool);
     hulse_test_dns_stop(&dns);
 }
