@@ -49,6 +49,15 @@ static bool set_host(SSL *ssl, const char *host, bool any_host)
                    : SSL_set1_host(ssl, host) == 1;
 }
 
+/* Certificates and the name that is asked for have no dot at the end (RFC 6066, 3). */
+static void take_host(struct tls_stream *t, const char *host)
+{
+    size_t bytes = strlen(host);
+
+    bytes -= bytes > 1 && host[bytes - 1] == '.' ? 1 : 0;
+    (void)snprintf(t->host, sizeof(t->host), "%.*s", (int)bytes, host);
+}
+
 struct tls_stream *hulse_tls_stream_create(SSL_CTX *ctx, int fd, const char *host, bool any_host)
 {
     struct tls_stream *t = calloc(1, sizeof(*t));
@@ -56,9 +65,9 @@ struct tls_stream *hulse_tls_stream_create(SSL_CTX *ctx, int fd, const char *hos
     if (t == NULL) {
         return NULL;
     }
-    (void)snprintf(t->host, sizeof(t->host), "%s", host);
+    take_host(t, host);
     t->ssl = SSL_new(ctx);
-    if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1 || !set_host(t->ssl, host, any_host)) {
+    if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1 || !set_host(t->ssl, t->host, any_host)) {
         ERR_clear_error();
         hulse_tls_stream_free(t);
         return NULL;
