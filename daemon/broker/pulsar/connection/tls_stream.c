@@ -4,13 +4,14 @@
  */
 #include "daemon/broker/pulsar/connection/tls_stream.h"
 
+#include "daemon/core/mem.h"
+
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define STAGE_BYTES 16384U
@@ -60,7 +61,7 @@ static void take_host(struct tls_stream *t, const char *host)
 
 struct tls_stream *hulse_tls_stream_create(SSL_CTX *ctx, int fd, const char *host, bool any_host)
 {
-    struct tls_stream *t = calloc(1, sizeof(*t));
+    struct tls_stream *t = hulse_mem_zalloc(HULSE_MEM_BROKER, sizeof(*t));
 
     if (t == NULL) {
         return NULL;
@@ -81,7 +82,7 @@ void hulse_tls_stream_free(struct tls_stream *t)
     if (t != NULL) {
         SSL_free(t->ssl);
         explicit_bzero(t->stage, sizeof(t->stage));
-        free(t);
+        hulse_mem_free(HULSE_MEM_BROKER, t, sizeof(*t));
     }
 }
 
