@@ -125,7 +125,7 @@ hulse_status hulse_admit_role(struct admission *a, struct error *err)
 static void run(struct inbox_node *node)
 {
     struct admission *a = HULSE_CONTAINER(node, struct admission, node);
-    struct plane *p = hulse_worker_state(a->worker, &hulse_plane_module);
+    struct plane *p = hulse_worker_state(a->worker, &hulse_plane_module, NULL);
     HULSE_ASSERT(p != NULL && p->magic == HULSE_PLANE_MAGIC);
     hulse_session_admit(p, a);
 }

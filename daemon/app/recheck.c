@@ -78,7 +78,7 @@ void hulse_plane_recheck(struct plane *p)
 static void heard(struct inbox_node *node)
 {
     struct plane_worker_state *state = HULSE_CONTAINER(node, struct plane_worker_state, change);
-    struct plane *p = hulse_worker_state(state->worker, &hulse_plane_module);
+    struct plane *p = hulse_worker_state(state->worker, &hulse_plane_module, NULL);
 
     HULSE_ASSERT(p != NULL && p->magic == HULSE_PLANE_MAGIC);
     /* SYNC(plane.change) release: the node is free again; a later change posts it anew. */

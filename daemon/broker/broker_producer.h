@@ -63,6 +63,25 @@ struct broker_producer_events {
     void (*resumed)(void *ctx);
     /* Everything sent before the flush has had its answer or was given back. */
     void (*flushed)(void *ctx);
+    /* It is not `busy` any more. NULL: nobody waits for it. */
+    void (*freed)(void *ctx);
+};
+
+enum broker_compression { BROKER_PLAIN = 0, BROKER_LZ4, BROKER_ZLIB, BROKER_ZSTD, BROKER_SNAPPY };
+
+/*
+ * How a topic's records are gathered and how long they may wait; for implementations that send them on. Zeros: the
+ * implementation's defaults, but where 0 is said to mean something.
+ */
+struct broker_gathering {
+    enum broker_compression compression;
+    uint32_t batch_max;       /* records */
+    uint32_t batch_bytes;     /* of their payloads */
+    uint32_t batch_delay_ms;  /* until a batch that is not full goes anyway */
+    uint32_t eager_max;       /* while fewer batches are unanswered each goes at once */
+    uint32_t pending_max;     /* records sent and unanswered; 0 = no bound */
+    uint64_t pending_bytes;   /* of records unanswered, before the producer is `busy` */
+    uint64_t send_timeout_ms; /* from enqueued_ns; 0 = none */
 };
 
 /* Who may send to the topic beside this producer. */
@@ -84,6 +103,7 @@ struct broker_producer_params {
      */
     bool own;
     enum broker_access access;
+    struct broker_gathering gathering;
     /* Zeros = none. Who sends again after a restart gives the same as before. */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
 };
@@ -93,6 +113,12 @@ struct broker_producer {
     const struct broker_ops *ops;
     const struct broker_producer_events *events;
     void *ctx;
+    /*
+     * What is unanswered has reached its bound: better to wait for `freed` with the next record. The implementation
+     * writes it, in `send` and in events; one that never does takes everything. What is sent all the same may be
+     * answered NO_MEMORY.
+     */
+    bool busy;
 };
 
 #endif

@@ -444,12 +444,12 @@ struct worker *hulse_worker_self(void)
     return self;
 }
 
-void *hulse_worker_state(struct worker *w, const struct worker_module *module)
+void *hulse_worker_state(struct worker *w, const struct worker_module *module, const void *shared)
 {
     HULSE_ASSERT(self == w);
 
     for (uint32_t i = 0; i < w->params.module_count; i++) {
-        if (w->params.modules[i] == module) {
+        if (w->params.modules[i] == module && (shared == NULL || w->params.shared[i] == shared)) {
             return w->states[i];
         }
     }

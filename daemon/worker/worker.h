@@ -94,8 +94,11 @@ bool hulse_worker_post(struct worker *w, struct inbox_node *node);
 void hulse_worker_answer(struct worker *w, struct inbox_node *node);
 /* Thread: worker. The running worker, NULL elsewhere. */
 struct worker *hulse_worker_self(void);
-/* Thread: worker. The state of a module by its definition; NULL if not loaded. */
-void *hulse_worker_state(struct worker *w, const struct worker_module *module);
+/*
+ * Thread: worker. The state of a module by its definition and by what it was started with, which may be NULL where the
+ * definition is there once; NULL if not loaded.
+ */
+void *hulse_worker_state(struct worker *w, const struct worker_module *module, const void *shared);
 /* Thread: worker. An app thread came (+1) or went (-1). */
 void hulse_worker_threads(struct worker *w, int change);
 /* Thread: worker. Asks every module. */

@@ -96,7 +96,8 @@ static void run_back(struct inbox_node *node)
 static void run_there(struct inbox_node *node)
 {
     struct ask *a = HULSE_CONTAINER(node, struct ask, node);
-    struct local_worker *lw = hulse_worker_state(hulse_worker_self(), &hulse_local_module);
+    struct local_worker *lw =
+        hulse_worker_state(hulse_worker_self(), &hulse_local_module, a->broker);
     if (lw == NULL || lw->stopping) {
         hulse_ask_refuse(a, HULSE_CLOSED, "the daemon is stopping");
     } else {
@@ -156,7 +157,7 @@ static void begin(struct ask *a)
         }
         return;
     }
-    struct local_worker *lw = hulse_worker_state(self, &hulse_local_module);
+    struct local_worker *lw = hulse_worker_state(self, &hulse_local_module, a->broker);
     a->from = lw->index;
     if (a->worker != lw->index) {
         hulse_lane_add(lw, a->worker, &a->op, OP_ASK);

@@ -57,7 +57,7 @@ hulse_status hulse_local_consumer_open(struct broker *b,
                                        struct broker_consumer **out,
                                        struct error *err)
 {
-    struct local_worker *lw = hulse_worker_state(w, &hulse_local_module);
+    struct local_worker *lw = hulse_worker_state(w, &hulse_local_module, b);
     uint64_t hash = 0;
     const hulse_status st = hulse_open_check(b, params->topic, &hash, err);
     if (st != HULSE_OK) {

@@ -15,9 +15,10 @@
 #define CLOSE_NAP_NS 50000
 #define CLOSE_BUDGET 64U
 
-static struct local_worker *local_here(void)
+/* The same broker's state on this worker. */
+static struct local_worker *peer_here(const struct local_worker *theirs)
 {
-    return hulse_worker_state(hulse_worker_self(), &hulse_local_module);
+    return hulse_worker_state(hulse_worker_self(), &hulse_local_module, theirs->broker);
 }
 
 static struct worker *peer_of(const struct lane *lane)
@@ -55,7 +56,7 @@ static void run_there(struct inbox_node *node)
 {
     struct batch *batch = HULSE_CONTAINER(node, struct batch, node);
     struct worker *home = batch->lane->home->worker;
-    struct local_worker *lw = local_here();
+    struct local_worker *lw = peer_here(batch->lane->home);
     for (struct link *l = batch->ops.next; l != &batch->ops; l = l->next) {
         hulse_op_serve(lw, HULSE_CONTAINER(l, struct op, link));
     }
@@ -176,7 +177,7 @@ static bool is_quiet(const struct local_worker *lw, uint32_t from)
 static void goodbye_there(struct inbox_node *node)
 {
     const struct lane *theirs = HULSE_CONTAINER(node, struct lane, goodbye);
-    struct local_worker *lw = local_here();
+    struct local_worker *lw = peer_here(theirs->home);
     const uint32_t gone = theirs->home->index;
     struct lane *mine = &lw->lanes[gone];
     mine->gone = true;

@@ -68,7 +68,7 @@ static hulse_status producer_open(struct broker *b,
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a producer");
     }
     p->base = (struct broker_producer){.ops = b->ops, .events = params->events, .ctx = params->ctx};
-    p->scratch = hulse_worker_state(w, &module);
+    p->scratch = hulse_worker_state(w, &module, NULL);
     HULSE_ASSERT(p->scratch != NULL);
     *out = &p->base;
     const struct broker_limits limits = {.message_bytes_max = null->message_bytes_max};

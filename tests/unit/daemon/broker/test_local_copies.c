@@ -316,7 +316,7 @@ struct end_of_handle {
 static void look(void *arg)
 {
     struct end_of_handle *e = arg;
-    struct local_worker *lw = hulse_worker_state(bed.workers[0], &hulse_local_module);
+    struct local_worker *lw = hulse_worker_state(bed.workers[0], &hulse_local_module, NULL);
     struct topic *t = hulse_table_find(lw, topic, hulse_topic_hash(topic));
     uint8_t id[BROKER_HANDLE_ID_BYTES];
     memset(id, 1, sizeof(id));

@@ -170,7 +170,7 @@ static void close_over_delivery(void *arg)
     bed.broker->ops->consumer_close(x->sub->consumer, false);
     x->sub->consumer = NULL;
     if (x->overtakes) {
-        hulse_lanes_flush(hulse_worker_state(bed.workers[1], &hulse_local_module));
+        hulse_lanes_flush(hulse_worker_state(bed.workers[1], &hulse_local_module, NULL));
         sem_post(&x->closed);
         stand(&x->reopened);
     } else {
@@ -182,7 +182,7 @@ static void close_over_delivery(void *arg)
 static bool is_posted(void *arg)
 {
     (void)arg;
-    const struct local_worker *lw = hulse_worker_state(bed.workers[0], &hulse_local_module);
+    const struct local_worker *lw = hulse_worker_state(bed.workers[0], &hulse_local_module, NULL);
     return lw->lanes[1].in_flight == 1 && hulse_link_empty(&lw->lanes[1].ops);
 }
 

@@ -310,9 +310,9 @@ static void look_up_states(void *argument)
 {
     void **states = argument;
 
-    states[0] = hulse_worker_state(bench.worker, &module_a);
-    states[1] = hulse_worker_state(bench.worker, &module_b);
-    states[2] = hulse_worker_state(bench.worker, &module_bare);
+    states[0] = hulse_worker_state(bench.worker, &module_a, NULL);
+    states[1] = hulse_worker_state(bench.worker, &module_b, NULL);
+    states[2] = hulse_worker_state(bench.worker, &module_bare, NULL);
 }
 
 static void test_a_state_is_found_by_its_module(void **state)

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * endpoint - where a connection goes, and for which broker it is.
+ *
+ * Both differ behind a proxy, and with a standalone broker that advertises a loopback address.
+ */
+#ifndef HULSE_PULSAR_CONNECTION_ENDPOINT_H
+#define HULSE_PULSAR_CONNECTION_ENDPOINT_H
+
+#include "daemon/broker/pulsar/connection/service_url.h"
+
+struct pulsar_endpoint {
+    struct pulsar_host physical; /* TCP goes there; TLS checks this name */
+    struct pulsar_host logical;  /* owns the topics */
+    bool tls;
+    bool proxied; /* CONNECT names the logical one (proxy_to_broker_url) */
+};
+
+bool hulse_pulsar_endpoint_same(const struct pulsar_endpoint *a, const struct pulsar_endpoint *b);
+
+#endif

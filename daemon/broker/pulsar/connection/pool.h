@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pool - the connections of one worker: one to publish and one to consume for each broker, and up to 4 for
+ * producers that want their own (design section 6).
+ *
+ * An address that could not be reached, or refused, is left alone for a backoff with full jitter that all its users share;
+ * whoever attaches meanwhile waits for the same attempt. Attempts: one at a time for each address.
+ *
+ * Threads: the worker's.
+ */
+#ifndef HULSE_PULSAR_CONNECTION_POOL_H
+#define HULSE_PULSAR_CONNECTION_POOL_H
+
+#include "daemon/broker/pulsar/connection/connection.h"
+#include "daemon/core/error.h"
+
+struct pulsar_pool;
+struct pulsar_worker;
+
+enum pulsar_purpose {
+    PULSAR_FOR_PUBLISHING, /* lookups too */
+    PULSAR_FOR_CONSUMING,
+    PULSAR_FOR_ONE /* its own, while there are less than PULSAR_OWN_MAX to this broker; then shared among those */
+};
+
+#define PULSAR_OWN_MAX 4U
+
+struct pulsar_pool *hulse_pulsar_pool_create(struct pulsar_worker *w, struct error *err);
+/* Everybody who is attached is lost with CLOSED. */
+void hulse_pulsar_pool_destroy(struct pulsar_pool **p);
+/* `ready` or `lost` will come. False: no memory. */
+bool hulse_pulsar_attach(struct pulsar_pool *p,
+                         struct pulsar_user *u,
+                         const struct pulsar_endpoint *to,
+                         enum pulsar_purpose purpose);
+/*
+ * The same for the way into the cluster, to publish: the connection to one of the service URL's hosts that is there, or
+ * the next host in turn, the first one by chance; those in their backoff are passed over while there is another.
+ */
+bool hulse_pulsar_pool_attach_service(struct pulsar_pool *p, struct pulsar_user *u);
+/* For pulsar_user.id: never given twice by this worker. */
+uint64_t hulse_pulsar_user_id(struct pulsar_pool *p);
+/* Writes what was sent since the last call; of the module's flush. */
+void hulse_pulsar_pool_flush(struct pulsar_pool *p);
+
+struct pulsar_pool_figures {
+    uint32_t connections; /* ready */
+    uint64_t attempts;
+    uint64_t
+        failures; /* attempts that did not become ready, and connections that ended with an error */
+    uint64_t protocol_errors;             /* those that ended because of what came */
+    uint64_t certificate_expires_wall_ms; /* our own, as last loaded; 0: none */
+};
+
+void hulse_pulsar_pool_figures(const struct pulsar_pool *p, struct pulsar_pool_figures *out);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * consumer - the consumers and readers of broker.h on a worker: each is one consumer on the wire, over the worker's
+ * consuming connection.
+ *
+ * Threads: the worker's.
+ */
+#ifndef HULSE_PULSAR_CONSUMER_CONSUMER_H
+#define HULSE_PULSAR_CONSUMER_CONSUMER_H
+
+#include "daemon/broker/broker.h"
+
+struct pulsar_consumers;
+struct pulsar_worker;
+
+/* Of a worker: all its consumers. */
+struct pulsar_consumers *hulse_pulsar_consumers_create(struct pulsar_worker *w, struct error *err);
+/* Before the pool. Consumers that are still open hear no more. */
+void hulse_pulsar_consumers_destroy(struct pulsar_consumers **c);
+/* Ends a turn: permits and acknowledgements of the turn go out together. Before the pool's flush. */
+void hulse_pulsar_consumers_flush(struct pulsar_consumers *c);
+
+/* Of struct broker_ops. */
+hulse_status hulse_pulsar_consumer_open(struct broker *b,
+                                        struct worker *w,
+                                        const struct broker_consumer_params *params,
+                                        struct broker_consumer **out,
+                                        struct error *err);
+void hulse_pulsar_consumer_permit(struct broker_consumer *c, uint32_t count);
+void hulse_pulsar_consumer_ack(struct broker_consumer *c, struct broker_delivery *d);
+void hulse_pulsar_consumer_ack_cumulative(struct broker_consumer *c,
+                                          struct broker_delivery *d,
+                                          void (*ended)(void *ctx, struct broker_delivery *d));
+void hulse_pulsar_consumer_nack(struct broker_consumer *c,
+                                struct broker_delivery *d,
+                                uint32_t delay_ms);
+void hulse_pulsar_consumer_ack_id(struct broker_consumer *c,
+                                  const struct broker_id *id,
+                                  bool cumulative);
+void hulse_pulsar_consumer_give_back(struct broker_consumer *c, struct broker_delivery *d);
+void hulse_pulsar_consumer_redeliver_all(struct broker_consumer *c,
+                                         void (*ended)(void *ctx, struct broker_delivery *d));
+hulse_status hulse_pulsar_consumer_seek(struct broker_consumer *c,
+                                        const struct broker_position *to,
+                                        void (*ended)(void *ctx, struct broker_delivery *d),
+                                        struct error *err);
+hulse_status hulse_pulsar_consumer_last_message_id(struct broker_consumer *c, struct error *err);
+hulse_status hulse_pulsar_consumer_unsubscribe(struct broker_consumer *c, struct error *err);
+void hulse_pulsar_consumer_close(struct broker_consumer *c, bool unsubscribe);
+
+#endif

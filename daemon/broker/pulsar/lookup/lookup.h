@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lookup - whether a topic has partitions, and which broker has it.
+ *
+ * Answers are kept for the whole host by one worker for each topic, chosen by the hash of its name; identical lookups
+ * that are on their way are one. That worker asks PARTITIONED_METADATA, then LOOKUP, on its publishing connection to the service
+ * URL, and follows redirects. What passes is tried again with backoff until the operation timeout.
+ *
+ * Threads: started, answered and cancelled on the asking worker.
+ * Limits:  20 redirects; the cache has at most PULSAR_LOOKUP_CACHE_MAX topics for each worker.
+ */
+#ifndef HULSE_PULSAR_LOOKUP_LOOKUP_H
+#define HULSE_PULSAR_LOOKUP_LOOKUP_H
+
+#include "daemon/broker/broker.h"
+#include "daemon/broker/pulsar/connection/endpoint.h"
+#include "daemon/broker/pulsar/failure.h"
+
+#define PULSAR_REDIRECTS_MAX 20U
+#define PULSAR_LOOKUP_CACHE_MAX 16384U
+
+struct pulsar_worker;
+struct pulsar_lookup_answer;
+
+struct pulsar_lookup_result {
+    struct pulsar_failure failure;   /* its class is BROKER_DONE without one */
+    uint32_t partitions;             /* 0: not partitioned; otherwise there is no owner */
+    struct pulsar_endpoint endpoint; /* of the topic's owner */
+    bool cached;                     /* it is not news */
+};
+
+/* Embedded in its owner. Zeros but for `done` before the first start. */
+struct pulsar_lookup {
+    /* Once for each start, from the loop, not after cancel. `result` is borrowed until it returns. */
+    void (*done)(struct pulsar_lookup *l, const struct pulsar_lookup_result *result);
+    struct pulsar_lookup_answer *pending; /* NULL: not on its way */
+};
+
+enum pulsar_lookup_how {
+    PULSAR_LOOKUP_ANY,  /* a kept answer is good enough */
+    PULSAR_LOOKUP_FRESH /* what is kept has just proved wrong */
+};
+
+/* `topic` is a full name. `create`: if need be; else NO_TOPIC where there is none. False: no memory. */
+bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
+                               struct pulsar_lookup *l,
+                               const char *topic,
+                               bool create,
+                               enum pulsar_lookup_how how);
+/* Harmless when it is not on its way. */
+void hulse_pulsar_lookup_cancel(struct pulsar_lookup *l);
+
+/* Of a worker: its part of the cache. */
+struct pulsar_lookups;
+struct pulsar_lookups *hulse_pulsar_lookups_create(struct pulsar_worker *w, struct error *err);
+void hulse_pulsar_lookups_destroy(struct pulsar_lookups **l);
+
+/* Of struct broker_ops. */
+hulse_status
+hulse_pulsar_topic_lookup(struct broker *b, struct broker_lookup *q, struct error *err);
+
+#endif

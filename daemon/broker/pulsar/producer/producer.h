@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * producer - the producers of broker.h on a worker, over senders (sender.h): what is a producer on the wire.
+ *
+ * Without a wish of their own all producers of a worker to one topic are one sender; an own or exclusive one has its own
+ * (B8.1 of the design of the shared memory).
+ *
+ * Threads: the worker's.
+ */
+#ifndef HULSE_PULSAR_PRODUCER_PRODUCER_H
+#define HULSE_PULSAR_PRODUCER_PRODUCER_H
+
+#include "daemon/broker/broker.h"
+
+struct pulsar_senders;
+struct pulsar_worker;
+
+/* Of a worker: all its senders. */
+struct pulsar_senders *hulse_pulsar_senders_create(struct pulsar_worker *w, struct error *err);
+/* Before the pool. Producers that are still open hear no more. */
+void hulse_pulsar_senders_destroy(struct pulsar_senders **s);
+/* Ends a turn: hands the batches that are to go to their connections. Before the pool's flush. */
+void hulse_pulsar_senders_flush(struct pulsar_senders *s);
+
+/* Of struct broker_ops. */
+hulse_status hulse_pulsar_producer_open(struct broker *b,
+                                        struct worker *w,
+                                        const struct broker_producer_params *params,
+                                        struct broker_producer **out,
+                                        struct error *err);
+void hulse_pulsar_producer_send(struct broker_producer *p, const struct broker_record *r);
+hulse_status hulse_pulsar_producer_flush(struct broker_producer *p, struct error *err);
+void hulse_pulsar_producer_close(struct broker_producer *p, bool forget);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pulsar - the broker, and its module on every worker.
+ */
+#include "daemon/broker/pulsar/pulsar.h"
+
+#include "daemon/broker/common/unsupported.h"
+#include "daemon/broker/pulsar/consumer/consumer.h"
+#include "daemon/broker/pulsar/producer/producer.h"
+#include "daemon/broker/pulsar/wire/frame.h"
+#include "daemon/broker/pulsar/worker.h"
+#include "daemon/core/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* ---- the module ---- */
+
+static void stop(void *state)
+{
+    struct pulsar_worker *pw = state;
+
+    hulse_pulsar_senders_destroy(&pw->senders);
+    hulse_pulsar_consumers_destroy(&pw->consumers);
+    hulse_pulsar_lookups_destroy(&pw->lookups);
+    hulse_pulsar_pool_destroy(&pw->pool);
+    hulse_wire_contexts_destroy(&pw->contexts);
+    free(pw);
+}
+
+static void *start(struct worker *w, void *shared, struct error *err)
+{
+    struct pulsar_worker *pw = calloc(1, sizeof(*pw));
+
+    if (pw == NULL) {
+        (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for the client of Pulsar");
+        return NULL;
+    }
+    pw->broker = shared;
+    pw->worker = w;
+    pw->loop = &w->loop;
+    hulse_jitter_init(&pw->jitter);
+    pw->contexts = hulse_wire_contexts_create();
+    if (pw->contexts == NULL) {
+        (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for compression");
+        stop(pw);
+        return NULL;
+    }
+    if ((pw->pool = hulse_pulsar_pool_create(pw, err)) == NULL ||
+        (pw->lookups = hulse_pulsar_lookups_create(pw, err)) == NULL ||
+        (pw->senders = hulse_pulsar_senders_create(pw, err)) == NULL ||
+        (pw->consumers = hulse_pulsar_consumers_create(pw, err)) == NULL) {
+        stop(pw);
+        return NULL;
+    }
+    return pw;
+}
+
+static void flush(void *state)
+{
+    struct pulsar_worker *pw = state;
+
+    hulse_pulsar_senders_flush(pw->senders);
+    hulse_pulsar_consumers_flush(pw->consumers);
+    hulse_pulsar_pool_flush(pw->pool);
+}
+
+static const struct worker_module module = {
+    .name = "pulsar", .start = start, .stop = stop, .flush = flush};
+
+struct pulsar_worker *hulse_pulsar_worker(struct broker *b, struct worker *w)
+{
+    struct pulsar_worker *pw = hulse_worker_state(w, &module, b);
+    HULSE_ASSERT(pw != NULL);
+    return pw;
+}
+
+/* ---- the broker ---- */
+
+static bool healthy(const struct broker *b)
+{
+    const struct pulsar_broker *p = (const struct pulsar_broker *)(const void *)b;
+    return atomic_load_explicit(&p->reachable, memory_order_relaxed) != 0;
+}
+
+static uint32_t no_figures(const struct broker *b, struct broker_figure *out)
+{
+    (void)b;
+    (void)out;
+    return 0;
+}
+
+static const struct broker_ops ops = {
+    .type = "pulsar",
+    .capabilities = BROKER_CAN_CONSUME | BROKER_CAN_FAILOVER | BROKER_CAN_KEY_SHARED |
+                    BROKER_CAN_DURABLE | BROKER_CAN_SEEK | BROKER_CAN_START_ID | BROKER_CAN_DELAY |
+                    BROKER_CAN_DEDUP | BROKER_CAN_EXCLUSIVE,
+    .module = &module,
+    .producer_open = hulse_pulsar_producer_open,
+    .send = hulse_pulsar_producer_send,
+    .flush = hulse_pulsar_producer_flush,
+    .producer_close = hulse_pulsar_producer_close,
+    .consumer_open = hulse_pulsar_consumer_open,
+    .permit = hulse_pulsar_consumer_permit,
+    .ack = hulse_pulsar_consumer_ack,
+    .ack_cumulative = hulse_pulsar_consumer_ack_cumulative,
+    .nack = hulse_pulsar_consumer_nack,
+    .ack_id = hulse_pulsar_consumer_ack_id,
+    .give_back = hulse_pulsar_consumer_give_back,
+    .redeliver_all = hulse_pulsar_consumer_redeliver_all,
+    .seek = hulse_pulsar_consumer_seek,
+    .last_message_id = hulse_pulsar_consumer_last_message_id,
+    .unsubscribe = hulse_pulsar_consumer_unsubscribe,
+    .consumer_close = hulse_pulsar_consumer_close,
+    .topic_lookup = hulse_pulsar_topic_lookup,
+    .stats = hulse_unsupported_stats,
+    .schema_get = hulse_unsupported_schema,
+    .schema_put = hulse_unsupported_schema,
+    .admin = hulse_unsupported_admin,
+    .store_figures = no_figures,
+    .healthy = healthy,
+};
+
+void hulse_pulsar_params_default(struct pulsar_params *p)
+{
+    *p = (struct pulsar_params){.connect_timeout_ms = 10000,
+                                .operation_timeout_ms = 30000,
+                                .keep_alive_ms = 30000,
+                                .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT};
+}
+
+hulse_status hulse_pulsar_url_check(const char *service_url, struct error *err)
+{
+    struct service_url url;
+    return hulse_service_url_parse(service_url, &url, err);
+}
+
+/* A copy; NULL stays NULL. False: no memory. */
+static bool keep(const char **text)
+{
+    if (*text != NULL) {
+        *text = strdup(*text);
+        return *text != NULL;
+    }
+    return true;
+}
+
+/* Takes over what params points to. */
+static bool keep_params(struct pulsar_params *p, const struct pulsar_params *from)
+{
+    *p = *from;
+    const char **texts[] = {&p->service_url,
+                            &p->listener,
+                            &p->daemon_name,
+                            &p->tls.ca_file,
+                            &p->tls.cert_file,
+                            &p->tls.key_file};
+    bool all = true;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        all = keep(texts[i]) && all;
+    }
+    return all;
+}
+
+static void free_params(struct pulsar_params *p)
+{
+    free((char *)(uintptr_t)p->service_url);
+    free((char *)(uintptr_t)p->listener);
+    free((char *)(uintptr_t)p->daemon_name);
+    free((char *)(uintptr_t)p->tls.ca_file);
+    free((char *)(uintptr_t)p->tls.cert_file);
+    free((char *)(uintptr_t)p->tls.key_file);
+}
+
+struct broker *
+hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct error *err)
+{
+    struct pulsar_broker *p = calloc(1, sizeof(*p));
+
+    if (p == NULL || !keep_params(&p->params, params)) {
+        (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for the broker %s", name);
+        goto failed;
+    }
+    if (hulse_service_url_parse(params->service_url, &p->service, err) != HULSE_OK) {
+        goto failed;
+    }
+    if (getrandom(p->boot_id, sizeof(p->boot_id), 0) != (ssize_t)sizeof(p->boot_id)) {
+        (void)hulse_fail(err, HULSE_IO, "the system gives no random bytes");
+        goto failed;
+    }
+    p->base = (struct broker){.ops = &ops, .name = name};
+    return &p->base;
+failed:
+    if (p != NULL) {
+        free_params(&p->params);
+        free(p);
+    }
+    return NULL;
+}
+
+void hulse_pulsar_destroy(struct broker **b)
+{
+    struct pulsar_broker *p = (struct pulsar_broker *)(void *)*b;
+
+    free_params(&p->params);
+    free(p);
+    *b = NULL;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pulsar - a cluster of Apache Pulsar as a broker: an exact client of its binary protocol.
+ *
+ * Threads: create and destroy by main, around the workers' lives.
+ * See:     README.md beside this file; broker.h for what it promises.
+ */
+#ifndef HULSE_PULSAR_PULSAR_H
+#define HULSE_PULSAR_PULSAR_H
+
+#include "daemon/broker/broker.h"
+
+struct secret_slot;
+
+struct pulsar_tls_params {
+    const char *ca_file;   /* NULL: what the system trusts */
+    const char *cert_file; /* of ours, with its key_file; NULL: none */
+    const char *key_file;
+    bool any_host;          /* the certificate's host is not compared */
+    bool version_1_3_alone; /* else 1.2 as well */
+};
+
+/* Read by create and not kept, but for `token` and `refused`. */
+struct pulsar_params {
+    const char *service_url;   /* service_url.h */
+    const char *listener;      /* advertised listener; NULL: none */
+    const char *daemon_name;   /* first part of producers' names, any UTF-8 */
+    struct secret_slot *token; /* outlives the workers; NULL: no authentication */
+    /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */
+    void (*refused)(void *context, uint64_t generation);
+    void *refused_context;
+    struct pulsar_tls_params tls; /* with pulsar+ssl:// */
+    uint32_t connect_timeout_ms;  /* for each address; none of the three is 0 */
+    uint32_t operation_timeout_ms;
+    uint32_t keep_alive_ms;
+    uint32_t message_bytes_max; /* of the daemon; the broker's own may be less */
+};
+
+/* Zeros with the defaults of docs/reference-config.md. */
+void hulse_pulsar_params_default(struct pulsar_params *p);
+/* Connects to nothing: that is the first producer's or consumer's. INVAL: the service URL. */
+struct broker *
+hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct error *err);
+/* After the workers. */
+void hulse_pulsar_destroy(struct broker **b);
+/* Is it a service URL? INVAL with what is wrong. */
+hulse_status hulse_pulsar_url_check(const char *service_url, struct error *err);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker - what one worker has of a Pulsar broker.
+ *
+ * Threads: the worker's, but for `broker`, which is constant.
+ */
+#ifndef HULSE_PULSAR_WORKER_H
+#define HULSE_PULSAR_WORKER_H
+
+#include "daemon/broker/pulsar/backoff.h"
+#include "daemon/broker/pulsar/connection/pool.h"
+#include "daemon/broker/pulsar/connection/service_url.h"
+#include "daemon/broker/pulsar/lookup/lookup.h"
+#include "daemon/broker/pulsar/pulsar.h"
+#include "daemon/broker/pulsar/wire/compression.h"
+#include "daemon/worker/worker.h"
+
+struct pulsar_consumers;
+struct pulsar_senders;
+
+struct pulsar_broker {
+    struct broker base;
+    struct pulsar_params params; /* strings are the broker's own */
+    struct service_url service;
+    uint8_t boot_id[8];                  /* of this start of the daemon: in producers' names */
+    _Atomic(uint32_t) connections_ready; /* over the workers */
+    _Atomic(uint32_t) reachable;         /* 0: the last attempt to reach the cluster has failed */
+};
+
+struct pulsar_worker {
+    struct pulsar_broker *broker;
+    struct worker *worker;
+    struct loop *loop; /* the worker's */
+    struct jitter jitter;
+    struct pulsar_pool *pool;
+    struct pulsar_lookups *lookups;
+    struct wire_contexts *contexts;
+    struct pulsar_senders *senders;     /* producer/ */
+    struct pulsar_consumers *consumers; /* consumer/ */
+};
+
+/* The state of this broker on the running worker. */
+struct pulsar_worker *hulse_pulsar_worker(struct broker *b, struct worker *w);
+
+#endif
