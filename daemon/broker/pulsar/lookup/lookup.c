@@ -48,6 +48,14 @@ static void run_there(struct inbox_node *node)
         hulse_lookup_query_answer(q);
         return;
     }
+    const struct lookup_key key = {.topic = q->topic, .hash = q->hash, .create = q->create};
+    if (q->fresh) {
+        hulse_lookup_cache_drop(&l->cache, &key);
+    } else if (hulse_lookup_cache_find(
+                   &l->cache, &key, hulse_loop_now_ms(l->worker->loop), &q->result)) {
+        hulse_lookup_query_answer(q);
+        return;
+    }
     hulse_search_join(l, q);
 }
 
@@ -289,6 +297,7 @@ void hulse_pulsar_lookups_destroy(struct pulsar_lookups **l)
     close_queries(all);
     hulse_searches_return(all);
     part_from_peers(all);
+    hulse_lookup_cache_fini(&all->cache);
     hulse_timer_stop(&all->worker->loop->timers, &all->retry);
     atomic_store_explicit(&crew_of(all)->lookups[all->index], NULL, memory_order_relaxed);
     hulse_mem_free(HULSE_MEM_BROKER, all, sizeof(*all));
@@ -314,6 +323,7 @@ struct pulsar_lookups *hulse_pulsar_lookups_create(struct pulsar_worker *w, stru
     TAILQ_INIT(&l->unsent);
     l->retry.fire = retry_fire;
     hulse_searches_init(l);
+    hulse_lookup_cache_init(&l->cache);
     struct pulsar_crew *crew = crew_of(l);
     for (uint32_t i = 0; i < count; i++) {
         atomic_store_explicit(&crew->quiet[i][l->index], false, memory_order_relaxed);

@@ -10,6 +10,7 @@
 #ifndef HULSE_PULSAR_LOOKUP_LOOKUPS_H
 #define HULSE_PULSAR_LOOKUP_LOOKUPS_H
 
+#include "daemon/broker/pulsar/lookup/cache.h"
 #include "daemon/broker/pulsar/lookup/crew.h"
 #include "daemon/broker/pulsar/lookup/query.h"
 #include "daemon/broker/pulsar/lookup/search.h"
@@ -27,6 +28,7 @@ struct pulsar_lookups {
     struct inbox_node goodbye;
     /* There. */
     struct searches searches;
+    struct lookup_cache cache;
 };
 
 /* Of this broker on the running worker; NULL when they have ended. */

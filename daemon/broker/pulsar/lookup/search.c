@@ -305,6 +305,14 @@ static void redirect(struct search *s, const struct lookup_reply *r)
     attach(s);
 }
 
+static void found(struct search *s, const struct pulsar_lookup_result *result)
+{
+    const struct lookup_key key = {.topic = s->topic, .hash = s->hash, .create = s->create};
+
+    hulse_lookup_cache_put(&s->lookups->cache, &key, now_ms(s->lookups), result);
+    finish(s, result);
+}
+
 static void take_partitions(struct search *s, const struct lookup_reply *r)
 {
     if (r->partitions == 0) {
@@ -313,14 +321,14 @@ static void take_partitions(struct search *s, const struct lookup_reply *r)
         return;
     }
     const struct pulsar_lookup_result result = {.partitions = r->partitions};
-    finish(s, &result);
+    found(s, &result);
 }
 
 static void take_owner(struct search *s, const struct lookup_reply *r)
 {
     struct pulsar_lookup_result result = {.partitions = 0};
     endpoint_of(s, r, &result.endpoint);
-    finish(s, &result);
+    found(s, &result);
 }
 
 static void take_reply(struct search *s, const struct lookup_reply *r)
