@@ -51,20 +51,50 @@ static void timed_out(struct timer *timer)
     failed(d, HULSE_TIMED_OUT, "no connection within its time");
 }
 
-static void writable(struct watch *watch, uint32_t events)
+static void finished(struct dial *d)
 {
-    struct dial *d = HULSE_CONTAINER(watch, struct dial, watch);
-
-    (void)events;
-    const int error = hulse_stream_connected(&d->stream);
-    if (error != 0) {
-        failed(d, HULSE_IO, strerror(error));
-        return;
-    }
     hulse_loop_remove(d->params.loop, &d->watch);
     hulse_timer_stop(&d->params.loop->timers, &d->timer);
     d->trying = false;
     d->done(d, HULSE_OK);
+}
+
+static void shake(struct dial *d)
+{
+    switch (hulse_tls_stream_shake(d->stream.tls)) {
+    case STREAM_OK:
+        finished(d);
+        break;
+    case STREAM_AGAIN:
+        (void)hulse_loop_modify(
+            d->params.loop, &d->watch, hulse_stream_owes(&d->stream) ? EPOLLOUT : EPOLLIN);
+        break;
+    default:
+        failed(d, HULSE_IO, hulse_stream_why(&d->stream));
+        break;
+    }
+}
+
+static void happened(struct watch *watch, uint32_t events)
+{
+    struct dial *d = HULSE_CONTAINER(watch, struct dial, watch);
+
+    (void)events;
+    if (d->shaking) {
+        shake(d);
+        return;
+    }
+    const int error = hulse_stream_connected(&d->stream);
+    if (error != 0) {
+        failed(d, HULSE_IO, strerror(error));
+    } else if (d->params.tls == NULL) {
+        finished(d);
+    } else if (!hulse_stream_secure(&d->stream, d->params.tls, d->host, d->params.any_host)) {
+        failed(d, HULSE_NO_MEMORY, "no memory for TLS");
+    } else {
+        d->shaking = true;
+        shake(d);
+    }
 }
 
 static bool try_one(struct dial *d)
@@ -75,13 +105,14 @@ static bool try_one(struct dial *d)
         note(d, strerror(error));
         return false;
     }
-    d->watch = (struct watch){.fd = d->stream.fd, .fire = writable};
+    d->watch = (struct watch){.fd = d->stream.fd, .fire = happened};
     if (!hulse_loop_add(d->params.loop, &d->watch, EPOLLOUT)) {
         note(d, strerror(errno));
         hulse_stream_close(&d->stream);
         return false;
     }
     d->trying = true;
+    d->shaking = false;
     d->timer.fire = timed_out;
     hulse_timer_start(&d->params.loop->timers,
                       &d->timer,
@@ -127,6 +158,7 @@ hulse_dial_begin(struct dial *d, const struct dial_params *params, const struct 
 
     d->params = *params;
     d->stream.fd = -1;
+    memcpy(d->host, to->name, sizeof(d->host));
     d->lookup.done = resolved;
     const hulse_status st =
         hulse_resolver_start(params->resolver, &d->lookup, to->name, to->port, &err);

@@ -18,6 +18,8 @@ struct dial_params {
     struct loop *loop;
     struct resolver *resolver;
     uint32_t timeout_ms; /* for each address */
+    SSL_CTX *tls;        /* NULL: plain */
+    bool any_host;
 };
 
 /* Zeros before the first begin. */
@@ -27,11 +29,13 @@ struct dial {
     struct watch watch;
     struct timer timer;
     struct stream stream;
-    uint32_t at;                       /* which address */
-    bool trying;                       /* the stream is this one's */
+    uint32_t at;  /* which address */
+    bool trying;  /* the stream is this one's */
+    bool shaking; /* of TLS */
+    char host[PULSAR_HOST_BYTES];
     char text[PULSAR_DIAL_TEXT_BYTES]; /* what the last address said */
     /*
-     * Once, from the loop. OK: the stream is open and the caller's. IO, TIMED_OUT, DENIED, NO_MEMORY with the
+     * Once, from the loop. OK: the stream is open and the caller's. IO, TIMED_OUT, NO_MEMORY with the
      * text otherwise.
      */
     void (*done)(struct dial *d, hulse_status status);

@@ -5,8 +5,6 @@
 #include "daemon/broker/pulsar/connection/pool_state.h"
 #include "daemon/core/assert.h"
 
-#include <errno.h>
-#include <string.h>
 #include <sys/epoll.h>
 
 enum {
@@ -22,6 +20,14 @@ static void watch_for(struct pulsar_connection *c)
     const uint32_t events = (c->paused ? 0U : (uint32_t)EPOLLIN) | (c->blocked ? EPOLLOUT : 0U);
 
     (void)hulse_loop_modify(c->pool->loop, &c->watch, events);
+}
+
+static void set_blocked(struct pulsar_connection *c, bool blocked)
+{
+    if (c->blocked != blocked) {
+        c->blocked = blocked;
+        watch_for(c);
+    }
 }
 
 /* What is held stays until there is memory for it; the broker waits as for any slow reader. */
@@ -115,7 +121,7 @@ static size_t fetch(struct pulsar_connection *c, bool *ended)
         return 0;
     default:
         *ended = true;
-        hulse_connection_end(c, HULSE_IO, strerror(errno));
+        hulse_connection_end(c, HULSE_IO, hulse_stream_why(&c->stream));
         return 0;
     }
 }
@@ -130,12 +136,24 @@ bool hulse_connection_read(struct pulsar_connection *c)
         watch_for(c);
     }
     while (understand(c)) {
-        if (c->broken != HULSE_OK || c->paused || budget == 0) {
+        if (c->broken != HULSE_OK || c->paused) {
+            return true;
+        }
+        if (budget == 0) {
+            if (hulse_stream_holds(&c->stream)) {
+                hulse_connection_turn(c);
+            }
             return true;
         }
         const size_t got = fetch(c, &ended);
+        if (ended) {
+            return false;
+        }
         if (got == 0) {
-            return !ended;
+            if (hulse_stream_owes(&c->stream)) {
+                set_blocked(c, true);
+            }
+            return true;
         }
         budget -= got < budget ? got : budget;
     }
@@ -152,20 +170,13 @@ void hulse_connection_dirty(struct pulsar_connection *c)
     }
 }
 
-static void set_blocked(struct pulsar_connection *c, bool blocked)
-{
-    if (c->blocked != blocked) {
-        c->blocked = blocked;
-        watch_for(c);
-    }
-}
-
 bool hulse_connection_write(struct pulsar_connection *c)
 {
     struct iovec parts[PARTS_MAX];
     size_t taken = 0;
 
-    while (c->broken == HULSE_OK && !hulse_outflow_empty(&c->out)) {
+    while (c->broken == HULSE_OK &&
+           (!hulse_outflow_empty(&c->out) || hulse_stream_owes(&c->stream))) {
         const size_t count = hulse_outflow_gather(&c->out, parts, PARTS_MAX);
         switch (hulse_stream_write(&c->stream, parts, count, &taken)) {
         case STREAM_OK:
@@ -175,7 +186,7 @@ bool hulse_connection_write(struct pulsar_connection *c)
             set_blocked(c, true);
             return true;
         default:
-            hulse_connection_end(c, HULSE_IO, strerror(errno));
+            hulse_connection_end(c, HULSE_IO, hulse_stream_why(&c->stream));
             return false;
         }
     }
@@ -190,7 +201,8 @@ static void happened(struct watch *watch, uint32_t events)
     if ((events & ~(uint32_t)EPOLLOUT) != 0 && !hulse_connection_read(c)) {
         return;
     }
-    if ((events & (uint32_t)EPOLLOUT) != 0) {
+    if ((events & (uint32_t)EPOLLOUT) != 0 &&
+        (!hulse_stream_owes(&c->stream) || hulse_connection_read(c))) {
         (void)hulse_connection_write(c);
     }
 }
