@@ -242,7 +242,7 @@ static void attach(struct search *s)
     }
 }
 
-/* "…-partition-N" is one partition and has none. */
+/* "…-partition-N" is one partition and has none itself. */
 static bool is_partition(const char *topic)
 {
     static const char mark[] = "-partition-";
@@ -265,7 +265,8 @@ static void begin_attempt(struct search *s)
     s->to = (struct pulsar_endpoint){.physical = service->hosts[s->host],
                                      .logical = service->hosts[s->host],
                                      .tls = service->tls};
-    s->question = is_partition(s->topic) ? LOOKUP_OWNER : LOOKUP_PARTITIONS;
+    /* Of a partition too it is the one question that says whether it is there. */
+    s->question = s->create && is_partition(s->topic) ? LOOKUP_OWNER : LOOKUP_PARTITIONS;
     s->redirects = 0;
     s->authoritative = false;
     attach(s);
