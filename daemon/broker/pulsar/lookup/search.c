@@ -306,14 +306,28 @@ static bool is_partition(const char *topic)
            memcmp(digits - (sizeof(mark) - 1), mark, sizeof(mark) - 1) == 0;
 }
 
-static void ask_service(struct search *s)
+/* The next host in turn, those in their backoff passed over while there is another. */
+static void choose_host(struct search *s)
 {
     const struct service_url *service = service_of(s);
+    struct searches *all = &s->lookups->searches;
+    const uint32_t first = all->host;
 
-    s->host = s->lookups->searches.host;
-    s->to = (struct pulsar_endpoint){.physical = service->hosts[s->host],
-                                     .logical = service->hosts[s->host],
-                                     .tls = service->tls};
+    for (uint32_t i = 0; i <= service->host_count; i++) {
+        s->host = (first + i) % service->host_count;
+        s->to = (struct pulsar_endpoint){.physical = service->hosts[s->host],
+                                         .logical = service->hosts[s->host],
+                                         .tls = service->tls};
+        if (!hulse_pulsar_pool_rests(s->lookups->worker->pool, &s->to)) {
+            all->host = s->host;
+            return;
+        }
+    }
+}
+
+static void ask_service(struct search *s)
+{
+    choose_host(s);
     /* Of a partition too it is the one question that says whether it is there. */
     s->question = s->create && is_partition(s->topic) ? LOOKUP_OWNER : LOOKUP_PARTITIONS;
     s->redirects = 0;

@@ -541,6 +541,28 @@ static void test_a_host_that_is_not_reached_gives_way(void **state)
     }
 }
 
+static void test_a_host_that_is_away_is_passed_over(void **state)
+{
+    struct failing f = {
+        .error = PULSAR__SERVER_ERROR__ServiceNotReady, .at = LOOKUP_PARTITIONS, .times = 4};
+    struct scene s;
+    struct pulsar_lookup_result r;
+
+    (void)state;
+    set(&s, fails, &f, 2);
+    (void)snprintf(s.url,
+                   sizeof(s.url),
+                   "pulsar://127.0.0.1:%u,127.0.0.1:%u",
+                   hulse_peer_port(s.peer, 0),
+                   hulse_peer_port(s.peer, 1));
+    hulse_peer_shut(s.peer, 1);
+    start(&s, 0);
+    look_up(&s, &wish, &r);
+    check_owner(&s, &r, 0);
+    assert_int_equal(f.failed, 4);
+    end(&s);
+}
+
 static void nobody_listens(struct scene *s, struct pulsar_lookup_result *r)
 {
     set(s, says_nothing, NULL, 1);
@@ -668,6 +690,7 @@ int main(void)
         cmocka_unit_test(test_a_broker_that_says_nothing_is_not_waited_for),
         cmocka_unit_test(test_the_next_host_is_asked_after_a_failure_and_a_silence),
         cmocka_unit_test(test_a_host_that_is_not_reached_gives_way),
+        cmocka_unit_test(test_a_host_that_is_away_is_passed_over),
         cmocka_unit_test(test_a_cluster_that_is_away_is_said),
         cmocka_unit_test(test_a_connection_that_ends_is_made_again),
         cmocka_unit_test(test_a_missing_topic_is_not_created),
