@@ -40,8 +40,9 @@ struct search {
     char topic[];
 };
 
-static void ask_service(struct search *s);
-static void fail_attempt(struct search *s, const struct pulsar_failure *f);
+static const char no_connection[] = "no memory for a connection to a broker";
+
+static bool ask_service(struct search *s);
 
 static const struct pulsar_params *params_of(const struct search *s)
 {
@@ -71,24 +72,30 @@ static void leave_connection(struct search *s)
 
 /* ---- how many ask at once ---- */
 
-/* An attempt that fails within this call does not come back here. */
+static void retry_fire(struct timer *timer);
+
+static void wait_and_retry(struct search *s)
+{
+    s->hosts_failed = 0;
+    const uint32_t delay_ms = hulse_backoff_ms(&s->backoff, &s->lookups->worker->jitter);
+    hulse_timer_start(timers_of(s->lookups), &s->retry, now_ms(s->lookups) + delay_ms);
+}
+
 static void begin_queued(struct pulsar_lookups *l)
 {
     struct searches *all = &l->searches;
 
-    if (all->beginning || l->stopping) {
-        return;
-    }
-    all->beginning = true;
-    while (all->asking < PULSAR_LOOKUP_ASKING_MAX && !TAILQ_EMPTY(&all->queue)) {
+    while (!l->stopping && all->asking < PULSAR_LOOKUP_ASKING_MAX && !TAILQ_EMPTY(&all->queue)) {
         struct search *s = TAILQ_FIRST(&all->queue);
         TAILQ_REMOVE(&all->queue, s, queue);
         s->queued = false;
-        s->asking = true;
-        all->asking += 1;
-        ask_service(s);
+        s->asking = ask_service(s);
+        all->asking += s->asking ? 1U : 0U;
+        if (!s->asking) {
+            hulse_pulsar_failure_status(&s->last, HULSE_NO_MEMORY, no_connection);
+            wait_and_retry(s);
+        }
     }
-    all->beginning = false;
 }
 
 static void begin_attempt(struct search *s)
@@ -187,13 +194,6 @@ static void retry_fire(struct timer *timer)
     begin_attempt(HULSE_CONTAINER(timer, struct search, retry));
 }
 
-static void wait_and_retry(struct search *s)
-{
-    s->hosts_failed = 0;
-    const uint32_t delay_ms = hulse_backoff_ms(&s->backoff, &s->lookups->worker->jitter);
-    hulse_timer_start(timers_of(s->lookups), &s->retry, now_ms(s->lookups) + delay_ms);
-}
-
 static void fail_attempt(struct search *s, const struct pulsar_failure *f)
 {
     end_attempt(s);
@@ -284,11 +284,10 @@ static void ask(struct search *s)
     }
 }
 
-static void attach(struct search *s)
+/* False: no memory. */
+static bool attach(struct search *s)
 {
-    if (!hulse_pulsar_attach(s->lookups->worker->pool, &s->user, &s->to, PULSAR_FOR_PUBLISHING)) {
-        fail_status(s, HULSE_NO_MEMORY, "no memory for a connection to a broker");
-    }
+    return hulse_pulsar_attach(s->lookups->worker->pool, &s->user, &s->to, PULSAR_FOR_PUBLISHING);
 }
 
 /* "…-partition-N" is one partition and has none itself. */
@@ -325,14 +324,15 @@ static void choose_host(struct search *s)
     }
 }
 
-static void ask_service(struct search *s)
+/* False: no memory. */
+static bool ask_service(struct search *s)
 {
     choose_host(s);
     /* Of a partition too it is the one question that says whether it is there. */
     s->question = s->create && is_partition(s->topic) ? LOOKUP_OWNER : LOOKUP_PARTITIONS;
     s->redirects = 0;
     s->authoritative = false;
-    attach(s);
+    return attach(s);
 }
 
 /* ---- answers ---- */
@@ -366,7 +366,9 @@ static void redirect(struct search *s, const struct lookup_reply *r)
     s->authoritative = r->authoritative;
     leave_connection(s);
     endpoint_of(s, r, &s->to);
-    attach(s);
+    if (!attach(s)) {
+        fail_status(s, HULSE_NO_MEMORY, no_connection);
+    }
 }
 
 static void found(struct search *s, const struct pulsar_lookup_result *result)
@@ -452,8 +454,9 @@ static void user_lost(struct pulsar_user *u, hulse_status status, const char *te
         hulse_pulsar_failure_status(&s->last, status, text);
         hulse_pulsar_cancel(&s->request);
         shun_host(s);
-        ask_service(s);
-        return;
+        if (ask_service(s)) {
+            return;
+        }
     }
     fail_status(s, status, text);
 }

@@ -27,7 +27,6 @@ struct searches {
     LIST_HEAD(, search) buckets[SEARCH_BUCKETS];
     TAILQ_HEAD(, search) queue; /* for an attempt */
     uint32_t asking;
-    bool beginning;
     uint32_t host; /* of the service URL: where the next attempt begins */
 };
 
