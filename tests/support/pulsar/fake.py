@@ -10,6 +10,8 @@ A hook takes the place of the default answer to a command; it is called on the b
 
 import asyncio
 import collections
+import socket
+import struct
 import threading
 import time
 
@@ -60,7 +62,9 @@ class Connection:
         self.writer.close()
 
     def reset(self):
-        """As a host that has crashed and is back."""
+        """As a host that has crashed and is back: what was sent and not yet read is lost as well."""
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                                        struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     async def serve(self):
@@ -191,7 +195,7 @@ class FakeBroker:
                 self.server.close()
                 self.server = None
             for connection in list(self.connections):
-                connection.reset()
+                connection.writer.transport.abort()
         self.run(end)
 
     def drop_all(self):
