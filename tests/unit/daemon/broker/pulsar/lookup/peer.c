@@ -444,6 +444,9 @@ struct peer *hulse_peer_start(const struct peer_params *params)
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->heard, NULL);
     hulse_wire_arena_init(&p->arena, WIRE_COMMAND_MEMORY_MAX);
+    /* Its piece stays, so tests may take the memory away. */
+    assert_non_null(hulse_wire_arena_alloc(&p->arena, 1));
+    hulse_wire_arena_reset(&p->arena);
     p->wake = eventfd(0, EFD_CLOEXEC);
     for (uint32_t i = 0; i < CONNECTIONS_MAX; i++) {
         p->connections[i].fd = -1;

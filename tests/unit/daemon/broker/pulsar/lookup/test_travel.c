@@ -223,6 +223,61 @@ static void test_so_many_ask_at_once_and_the_others_wait(void **state)
     free(asked);
 }
 
+/* ---- little memory ---- */
+
+static void nothing_there(struct pulsar_worker *w, void *ctx)
+{
+    (void)w;
+    (void)ctx;
+}
+
+struct scarce {
+    struct asked asked;
+    size_t left; /* bytes */
+    size_t taken;
+    bool started;
+};
+
+static void start_in_scarcity(struct pulsar_worker *w, void *ctx)
+{
+    struct scarce *s = ctx;
+    const size_t free_bytes = hulse_mem_cap() - hulse_mem_total();
+
+    s->taken = free_bytes - s->left;
+    assert_true(hulse_mem_take(HULSE_MEM_ADMIN, s->taken));
+    s->started = hulse_pulsar_lookup_start(w, &s->asked.lookup, TOPIC, true, PULSAR_LOOKUP_ANY);
+    assert_int_equal(s->started, s->asked.lookup.pending != NULL);
+}
+
+static void test_without_memory_it_is_refused_or_waits(void **state)
+{
+    static const size_t left_kib[] = {0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48};
+    uint32_t refused = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(left_kib); i++) {
+        struct scarce scarce = {.left = left_kib[i] * 1024};
+        struct scene s;
+        start(&s, 1, owner, NULL);
+        hulse_asked_init(&scarce.asked);
+        hulse_lookup_bed_run(&s.bed, 0, start_in_scarcity, &scarce);
+        hulse_lookup_bed_run(&s.bed, 0, nothing_there, NULL);
+        hulse_mem_give(HULSE_MEM_ADMIN, scarce.taken);
+        if (scarce.started) {
+            hulse_asked_await(&scarce.asked);
+            assert_int_equal(scarce.asked.answers, 1);
+            refused += scarce.asked.result.failure.status == HULSE_NO_MEMORY ? 1U : 0U;
+            if (scarce.asked.result.failure.status != HULSE_NO_MEMORY) {
+                check_found(&scarce.asked);
+            }
+        }
+        refused += scarce.started ? 0U : 1U;
+        end(&s);
+        hulse_asked_fini(&scarce.asked);
+    }
+    assert_true(refused >= 1 && refused < COUNT_OF(left_kib));
+}
+
 /* ---- cancelled ---- */
 
 static void ask_and_cancel(struct pulsar_worker *w, void *ctx)
@@ -573,6 +628,7 @@ int main(void)
         cmocka_unit_test(test_an_answer_for_a_creator_is_none_for_others),
         cmocka_unit_test(test_failures_are_not_kept),
         cmocka_unit_test(test_so_many_ask_at_once_and_the_others_wait),
+        cmocka_unit_test(test_without_memory_it_is_refused_or_waits),
         cmocka_unit_test(test_a_cancelled_lookup_is_not_answered),
         cmocka_unit_test(test_a_lookup_may_be_started_again_after_cancel),
         cmocka_unit_test(test_a_full_inbox_delays_and_may_be_cancelled),
