@@ -234,12 +234,14 @@ def test_pushed_and_not_persisted(topic):
             for _ in range(2):
                 client.send(0)
                 client.hear("SEND_ERROR")
-            client.send(0)
-            client.hear("SEND_RECEIPT")
+            assert not fake.topic(topic).entries
+            client.send(1)
+            assert client.hear("SEND_RECEIPT")[1]["message_id"]["entryId"] == 1
             client.send(0)
             assert client.hear("SEND_RECEIPT")[1]["message_id"]["entryId"] == NONE
         with Hand(fake) as client:
-            assert client.producer(topic, producer_name="p")["last_sequence_id"] == 0
+            assert client.producer(topic, producer_name="p")["last_sequence_id"] == 1
+    assert [entry.metadata["sequence_id"] for entry in fake.topic(topic).entries] == [0, 1]
 
 
 def test_a_last_sequence_id_that_is_wanted(fake, hand, topic):

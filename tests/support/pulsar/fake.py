@@ -33,6 +33,8 @@ class Connection:
         self.told_closed = set()  # ids of producers that the broker has closed
         self.connect = None  # the fields of its CONNECT
         self.held = None     # frames that are not to go yet
+        self.mute = False    # hears, and does nothing any more
+        self.dropped = False
 
     def send(self, name, rest=b"", **fields):
         self.raw(frames.pack(name, fields, rest))
@@ -54,26 +56,32 @@ class Connection:
             self.raw(frame)
 
     def half_close(self):
-        """Says nothing more, and listens on."""
+        """Says and does nothing more, and listens on."""
+        self.mute = True
         if self.writer.can_write_eof():
             self.writer.write_eof()
 
     def drop(self):
+        """What has come behind is not heard any more."""
+        self.dropped = True
         self.writer.close()
 
     def reset(self):
         """As a host that has crashed and is back: what was sent and not yet read is lost as well."""
+        self.dropped = True
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                                         struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     async def serve(self):
         try:
-            while True:
+            while not self.dropped:
                 size = int.from_bytes(await self.reader.readexactly(4), "big")
                 if size < 4 or size > self.fake.message_bytes_max + frames.PADDING_BYTES - 4:
                     break
-                self.take(await self.reader.readexactly(size))
+                frame = await self.reader.readexactly(size)
+                if not self.dropped:
+                    self.take(frame)
                 await self.writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -236,6 +244,8 @@ class FakeBroker:
             self.received.append(Received(request.connection.number, request.name, request.fields,
                                           request.rest))
             self.changed.notify_all()
+        if request.connection.mute:
+            return
         for entry in list(self.hooks[request.name]):
             if entry[1] is not None:
                 entry[1] -= 1

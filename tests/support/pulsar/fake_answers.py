@@ -139,9 +139,20 @@ def receipt(request, ledger=NONE, entry=NONE):
                             **fields)
 
 
+def highest_of(request):
+    """The sequence id of the last message of a SEND."""
+    return max(request.fields["sequence_id"], request.fields.get("highest_sequence_id", 0))
+
+
 def send_error(request, error, message):
     request.connection.send("SEND_ERROR", producer_id=request.fields["producer_id"],
-                            sequence_id=request.fields["sequence_id"], error=error, message=message)
+                            sequence_id=highest_of(request), error=error, message=message)
+
+
+def persist(made, request):
+    metadata, _, _ = frames.unpack_entry(request.rest)
+    made.topic.last_sequence[made.name] = highest_of(request)
+    made.topic.append(Entry(request.rest, metadata, highest_of(request)))
 
 
 def send(request, stored=True, answered=True):
@@ -153,22 +164,19 @@ def send(request, stored=True, answered=True):
     if made is None:
         raise ValueError("SEND of a producer that is not there")
     topic = made.topic
-    metadata, _, right = frames.unpack_entry(request.rest)
-    if right is False:
+    if frames.unpack_entry(request.rest)[2] is False:
         send_error(request, "ChecksumError", "Checksum failed on the broker")
         return
     if topic.terminated:
         send_error(request, "TopicTerminatedError", "Topic was already terminated")
         return
-    highest = max(fields["sequence_id"], fields.get("highest_sequence_id", 0))
     if fake.deduplication and fields["sequence_id"] <= topic.last_sequence.get(made.name, -1):
         if answered:
             receipt(request)
         return
     index = len(topic.entries)
     if stored:
-        topic.last_sequence[made.name] = highest
-        topic.append(Entry(request.rest, metadata, highest))
+        persist(made, request)
     if answered:
         receipt(request, topic.ledger_id, index)
     topic.dispatch()

@@ -6,7 +6,7 @@ import frames
 
 
 def ignore(_):
-    """Heard, and nothing said or done."""
+    """Heard, and nothing said or done. Of a SEND: what follows is stored nevertheless, which no broker does."""
 
 
 def drop(request):
@@ -92,7 +92,11 @@ def dribble(size=1, pause_s=0.001):
 
 
 def garbage(data=b"\xff" * 64):
-    return lambda request: request.connection.raw(data)
+    """These bytes instead of an answer, and nothing is done from then on."""
+    def hook(request):
+        request.connection.raw(data)
+        request.connection.mute = True
+    return hook
 
 
 def out_of_order(count):
@@ -136,19 +140,29 @@ def lost_with_receipt(request):
 
 
 def pushed_not_persisted(times, error="PersistenceError"):
-    """Deduplication that has heard of a message and cannot say whether it is stored: SEND breaks off once, and so
-    many times is answered with an error; it is stored at last."""
-    state = {"seen": 0}
+    """With deduplication. The connection breaks off at the first SEND, whose entry stays on its way to the disk: what comes
+    again of it is answered with an error so many times, and then it is stored; and before what comes behind it."""
+    state = {"made": None, "entry": None, "errors": 0, "stored": False}
+
+    def store():
+        if not state["stored"]:
+            state["stored"] = True
+            fake_answers.persist(state["made"], state["entry"])
 
     def hook(request):
-        state["seen"] += 1
-        if state["seen"] == 1:
+        made = request.connection.producers[request.fields["producer_id"]]
+        if state["made"] is None:
+            state.update(made=made, entry=request)
             request.connection.drop()
-        elif state["seen"] <= 1 + times:
+            return
+        again = request.fields["sequence_id"] <= fake_answers.highest_of(state["entry"])
+        if again and not state["stored"] and state["errors"] < times:
+            state["errors"] += 1
             fake_answers.send_error(request, error, "Cannot determine whether the message is a "
                                     "duplicate at this time")
-        else:
-            request.default()
+            return
+        store()
+        request.default()
     return hook
 
 
