@@ -3,6 +3,7 @@
 where it is told to be."""
 
 import socket
+import ssl
 import threading
 import time
 
@@ -10,6 +11,7 @@ import pytest
 
 import faults
 import frames
+from certificates import Certificates
 from fake import FakeBroker
 
 library = pytest.importorskip("pulsar")
@@ -256,6 +258,17 @@ def test_a_topic_is_unloaded(fake, client, topic):
     assert payloads(consumer, 1) == [b"a"]
     assert len(fake.heard("CONNECT")) == 1
     assert len(fake.heard("PRODUCER")) == 2
+
+
+def test_it_speaks_tls(tmp_path, official, topic):
+    certificates = Certificates(tmp_path / "certificates")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.path("server"), certificates.folder / "server.key")
+    with FakeBroker(tls=context) as fake:
+        client = official(fake.url, tls_validate_hostname=True,
+                          tls_trust_certs_file_path=certificates.path("ca"))
+        client.create_producer(topic).send(b"a")
+        assert payloads(subscribe(client, topic), 1) == [b"a"]
 
 
 # ---- told to be wrong
