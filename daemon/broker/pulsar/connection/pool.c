@@ -146,6 +146,14 @@ bool hulse_pulsar_pool_attach_service(struct pulsar_pool *p, struct pulsar_user 
     return hulse_pulsar_attach(p, u, &to, PULSAR_FOR_PUBLISHING);
 }
 
+bool hulse_pulsar_pool_rests(struct pulsar_pool *p, const struct pulsar_endpoint *to)
+{
+    const struct pulsar_connection *c = find(p, to, PULSAR_FOR_PUBLISHING);
+    const struct pulsar_gate *g = hulse_gate_find(p, &to->physical, to->tls);
+
+    return g != NULL && hulse_gate_closed(g) && (c == NULL || c->state != CONNECTION_READY);
+}
+
 void hulse_pulsar_pool_flush(struct pulsar_pool *p)
 {
     struct pulsar_connection *c = NULL;

@@ -38,6 +38,8 @@ bool hulse_pulsar_attach(struct pulsar_pool *p,
  * the next host in turn, the first one by chance; those in their backoff are passed over while there is another.
  */
 bool hulse_pulsar_pool_attach_service(struct pulsar_pool *p, struct pulsar_user *u);
+/* An attempt there would have to wait for its backoff. */
+bool hulse_pulsar_pool_rests(struct pulsar_pool *p, const struct pulsar_endpoint *to);
 /* For pulsar_user.id: never given twice by this worker. */
 uint64_t hulse_pulsar_user_id(struct pulsar_pool *p);
 /* Writes what was sent since the last call; of the module's flush. */
