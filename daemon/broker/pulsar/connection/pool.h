@@ -33,6 +33,11 @@ bool hulse_pulsar_attach(struct pulsar_pool *p,
                          struct pulsar_user *u,
                          const struct pulsar_endpoint *to,
                          enum pulsar_purpose purpose);
+/*
+ * The same for the way into the cluster, to publish: the connection to one of the service URL's hosts that is there, or
+ * the next host in turn, the first one by chance; those in their backoff are passed over while there is another.
+ */
+bool hulse_pulsar_pool_attach_service(struct pulsar_pool *p, struct pulsar_user *u);
 /* For pulsar_user.id: never given twice by this worker. */
 uint64_t hulse_pulsar_user_id(struct pulsar_pool *p);
 /* Writes what was sent since the last call; of the module's flush. */
