@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,6 +256,8 @@ void peer_welcome(struct peer *p, struct bed *b, struct line *l)
         bed_turn(b);
         l->fd = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC);
     } while (l->fd < 0);
+    const int at_once = 1;
+    assert_int_equal(setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof(at_once)), 0);
     l->data = malloc(LINE_BYTES);
     assert_non_null(l->data);
     hulse_wire_arena_init(&l->arena, WIRE_COMMAND_MEMORY_MAX);
