@@ -103,7 +103,7 @@ void bed_open(struct bed *b, uint16_t port)
     b->broker.params = (struct pulsar_params){.daemon_name = "bed",
                                               .connect_timeout_ms = 5000,
                                               .operation_timeout_ms = 10000,
-                                              .keep_alive_ms = 10000,
+                                              .keep_alive_ms = 600000,
                                               .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT};
     b->worker.broker = &b->broker;
     b->worker.loop = &b->loop;

@@ -10,6 +10,8 @@
 #include "daemon/broker/pulsar/wire/metadata.h"
 #include "tests/unit/daemon/broker/pulsar/producer/bed.h"
 
+#define EPOCH_ANY UINT64_MAX /* that rises */
+
 /* A socket that listens on 127.0.0.1. */
 struct peer {
     int fd;
@@ -24,6 +26,7 @@ struct line {
     size_t taken; /* of the frame before */
     struct wire_arena arena;
     int32_t message_bytes_max; /* said in CONNECTED */
+    uint64_t epoch;            /* the least that may come next */
 };
 
 /* A SEND, borrowed until the next one is heard. */
@@ -45,6 +48,8 @@ void peer_welcome(struct peer *p, struct bed *b, struct line *l);
 void line_hang_up(struct line *l);
 /* The next frame; borrowed until the next call. */
 const Pulsar__BaseCommand *line_hear(struct line *l, struct broker_span *rest);
+/* After a turn. */
+bool line_has_something(struct line *l);
 /* Nothing has come, after some turns. */
 bool line_is_quiet(struct line *l);
 /* Waits for the other side to end it. */
