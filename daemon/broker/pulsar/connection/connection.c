@@ -102,9 +102,12 @@ static void forget_user(struct pulsar_connection *c, struct pulsar_user *u)
     c->user_count--;
 }
 
-static void lose_users(struct pulsar_connection *c, hulse_status status, const char *why)
+static void lose_users(struct pulsar_connection *c, hulse_status status)
 {
+    char why[PULSAR_HOST_TEXT_BYTES + PULSAR_CONNECTION_TEXT_BYTES + 2];
     struct pulsar_user *u = NULL;
+
+    (void)snprintf(why, sizeof(why), "%s: %s", c->name, c->text);
 
     while ((u = LIST_FIRST(&c->users)) != NULL || (u = LIST_FIRST(&c->untold)) != NULL) {
         forget_user(c, u);
@@ -112,8 +115,8 @@ static void lose_users(struct pulsar_connection *c, hulse_status status, const c
     }
 }
 
-/* What the address has to do with it. */
-static void
+/* What the address has to do with it; how many are lost with it. */
+static uint32_t
 settle_gate(const struct pulsar_connection *c, enum connection_state was, hulse_status status)
 {
     struct pulsar_gate *g = c->gate;
@@ -128,11 +131,11 @@ settle_gate(const struct pulsar_connection *c, enum connection_state was, hulse_
         /* What a proxy says of one broker is not about the proxy, but for who we are. */
         if (failed &&
             (was == CONNECTION_DIALLING || !c->endpoint.proxied || status == HULSE_DENIED)) {
-            hulse_gate_failed(g, status, c->text);
-        } else {
-            hulse_gate_passed(g);
+            return hulse_gate_failed(g);
         }
+        hulse_gate_passed(g);
     }
+    return 0;
 }
 
 void hulse_connection_end(struct pulsar_connection *c, hulse_status status, const char *text)
@@ -147,13 +150,16 @@ void hulse_connection_end(struct pulsar_connection *c, hulse_status status, cons
     hush(c, was);
     count_end(c, was, status);
     log_end(c, was, status, c->text);
+    const uint32_t victims = settle_gate(c, was, status);
     hulse_outflow_fini(&c->out);
     hulse_request_lose_all(c);
-    lose_users(c, status, c->text);
+    lose_users(c, status);
     /* What was sent meanwhile by those who did not know yet. */
     hulse_outflow_fini(&c->out);
     HULSE_ASSERT(c->user_count == 0 && c->request_count == 0);
-    settle_gate(c, was, status);
+    if (victims > 0) {
+        hulse_gate_lose(c->gate, victims, status, c->text);
+    }
     hulse_gate_release(c->gate);
     hulse_inflow_fini(&c->in);
     hulse_mem_free(HULSE_MEM_BROKER, c, sizeof(*c));
@@ -196,7 +202,7 @@ static void take_turn(struct timer *timer)
         hulse_connection_end(c, c->broken, c->text);
         return;
     }
-    if (c->stream.fd >= 0) {
+    if (c->paused || (c->stream.fd >= 0 && hulse_stream_holds(&c->stream))) {
         (void)hulse_connection_read(c);
     }
 }
@@ -215,6 +221,7 @@ static void ticked(struct timer *timer)
     }
     c->pinged = true;
     c->heard = false;
+    c->challenges = 0;
     c->out.ping = true;
     hulse_connection_dirty(c);
     hulse_inflow_shrink(&c->in);
@@ -288,7 +295,7 @@ static void dialled(struct dial *d, hulse_status status)
     if (!hulse_connection_listen(c)) {
         const int error = errno;
         hulse_stream_close(&c->stream);
-        hulse_connection_end(c, HULSE_IO, strerror(error));
+        hulse_connection_end(c, HULSE_IO, strerrordesc_np(error));
         return;
     }
     const struct pulsar_params *params = c->pool->params;
@@ -302,12 +309,22 @@ static void dialled(struct dial *d, hulse_status status)
 
 void hulse_connection_begin(struct pulsar_connection *c)
 {
-    const struct dial_params params = {.loop = c->pool->loop,
-                                       .resolver = &c->pool->resolver,
-                                       .timeout_ms = c->pool->params->connect_timeout_ms};
+    struct pulsar_pool *p = c->pool;
+    struct dial_params params = {.loop = p->loop,
+                                 .resolver = &p->resolver,
+                                 .timeout_ms = p->params->connect_timeout_ms,
+                                 .any_host = p->params->tls.any_host};
+    struct error err = {0};
 
     c->state = CONNECTION_DIALLING;
-    c->pool->figures.attempts++;
+    p->figures.attempts++;
+    if (c->endpoint.tls) {
+        if (hulse_tls_context_update(&p->tls, &p->params->tls, &err) != HULSE_OK) {
+            hulse_connection_end(c, err.status, err.text);
+            return;
+        }
+        params.tls = p->tls.ctx;
+    }
     c->dial.done = dialled;
     const hulse_status st = hulse_dial_begin(&c->dial, &params, &c->endpoint.physical);
     if (st != HULSE_OK) {
@@ -320,6 +337,7 @@ void hulse_connection_became_ready(struct pulsar_connection *c)
     struct pulsar_broker *b = c->pool->worker->broker;
 
     c->state = CONNECTION_READY;
+    c->challenges = 0;
     c->ready_ms = now_ms(c);
     c->pool->figures.connections++;
     /* Relaxed because they are figures. */

@@ -148,18 +148,22 @@ void hulse_gate_delay(struct pulsar_gate *g)
     g->not_before_ms = until > g->not_before_ms ? until : g->not_before_ms;
 }
 
-void hulse_gate_failed(struct pulsar_gate *g, hulse_status status, const char *text)
+uint32_t hulse_gate_failed(struct pulsar_gate *g)
 {
     const struct pulsar_connection *c = NULL;
     uint32_t victims = 0;
 
     g->busy = NULL;
     hulse_gate_delay(g);
-    /* Those who come while they are told wait for the next attempt. */
     TAILQ_FOREACH(c, &g->waiting, at_gate)
     {
         victims++;
     }
+    return victims;
+}
+
+void hulse_gate_lose(struct pulsar_gate *g, uint32_t victims, hulse_status status, const char *text)
+{
     g->holders++;
     for (; victims > 0; victims--) {
         hulse_connection_end(TAILQ_FIRST(&g->waiting), status, text);

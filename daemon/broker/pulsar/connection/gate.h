@@ -45,8 +45,15 @@ void hulse_gate_wait(struct pulsar_gate *g, struct pulsar_connection *c);
 void hulse_gate_leave(struct pulsar_gate *g, struct pulsar_connection *c);
 /* The attempt is over and has not failed by the address's fault. */
 void hulse_gate_passed(struct pulsar_gate *g);
-/* It has: who waits is lost. */
-void hulse_gate_failed(struct pulsar_gate *g, hulse_status status, const char *text);
+/*
+ * It has. How many wait, who are to be lost when the attempt's own users have been told: they come first, whoever comes
+ * meanwhile waits for the next attempt.
+ */
+uint32_t hulse_gate_failed(struct pulsar_gate *g);
+void hulse_gate_lose(struct pulsar_gate *g,
+                     uint32_t victims,
+                     hulse_status status,
+                     const char *text);
 /* A connection that was made has ended with an error: no attempt before the backoff is over. */
 void hulse_gate_delay(struct pulsar_gate *g);
 /* An attempt would have to wait for the backoff. */

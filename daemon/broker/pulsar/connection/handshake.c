@@ -10,7 +10,11 @@
 
 #define CLIENT_VERSION "hulse/" HULSE_VERSION
 
-enum { PROTOCOL_VERSION = 21, PROTOCOL_VERSION_LEAST = 11, CHALLENGES_MAX = 10 };
+enum {
+    PROTOCOL_VERSION = 21,
+    PROTOCOL_VERSION_LEAST = 11,
+    CHALLENGES_MAX = 10 /* of a handshake, and between two ticks */
+};
 
 static char *text_of(const char *text)
 {
@@ -103,7 +107,7 @@ void hulse_handshake_challenge(struct pulsar_connection *c,
     struct secret *token = NULL;
 
     (void)challenge;
-    if (c->state != CONNECTION_READY && ++c->challenges > CHALLENGES_MAX) {
+    if (++c->challenges > CHALLENGES_MAX) {
         hulse_connection_break(c, HULSE_PROTOCOL, "the broker does not end its challenges");
         return;
     }

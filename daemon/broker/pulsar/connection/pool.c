@@ -15,6 +15,8 @@ struct pulsar_pool *hulse_pulsar_pool_create(struct pulsar_worker *w, struct err
     static const struct resolver_params system = {0};
     struct pulsar_pool *p = calloc(1, sizeof(*p));
 
+    HULSE_ASSERT(w->broker->service.host_count > 0);
+
     if (p == NULL) {
         (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for connections to brokers");
         return NULL;
@@ -38,11 +40,14 @@ void hulse_pulsar_pool_destroy(struct pulsar_pool **pool)
         return;
     }
     p->closing = true;
+    /* The last words of those who have closed. */
+    hulse_pulsar_pool_flush(p);
     while (!LIST_EMPTY(&p->connections)) {
         hulse_connection_end(LIST_FIRST(&p->connections), HULSE_CLOSED, "the worker stops");
     }
     hulse_gate_drop_all(p);
     hulse_resolver_fini(&p->resolver);
+    hulse_tls_context_fini(&p->tls);
     hulse_user_table_fini(&p->users);
     hulse_wire_arena_fini(&p->arena);
     free(p);
@@ -107,7 +112,10 @@ static struct pulsar_endpoint service_endpoint(const struct pulsar_pool *p, uint
         .physical = url->hosts[at], .logical = url->hosts[at], .tls = url->tls};
 }
 
-/* In the order of the service URL from the next one on: a connection that is there, or the first that may be tried. */
+/*
+ * In the order of the service URL from the next one on: a connection that is there, or the first host that may be tried
+ * now.
+ */
 static struct pulsar_endpoint pick_service(struct pulsar_pool *p)
 {
     const uint32_t count = p->worker->broker->service.host_count;
@@ -116,11 +124,13 @@ static struct pulsar_endpoint pick_service(struct pulsar_pool *p)
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t at = (p->service_at + i) % count;
         const struct pulsar_endpoint to = service_endpoint(p, at);
-        if (find(p, &to, PULSAR_FOR_PUBLISHING) != NULL) {
+        const struct pulsar_connection *c = find(p, &to, PULSAR_FOR_PUBLISHING);
+        const struct pulsar_gate *g = hulse_gate_find(p, &to.physical, to.tls);
+        const bool closed = g != NULL && hulse_gate_closed(g);
+        if (c != NULL && (!closed || c->state == CONNECTION_READY)) {
             return to;
         }
-        const struct pulsar_gate *g = hulse_gate_find(p, &to.physical, to.tls);
-        if (open == count && (g == NULL || !hulse_gate_closed(g))) {
+        if (open == count && !closed) {
             open = at;
         }
     }
@@ -150,4 +160,5 @@ void hulse_pulsar_pool_flush(struct pulsar_pool *p)
 void hulse_pulsar_pool_figures(const struct pulsar_pool *p, struct pulsar_pool_figures *out)
 {
     *out = p->figures;
+    out->certificate_expires_wall_ms = p->tls.own_expires_wall_ms;
 }

@@ -48,7 +48,8 @@ struct pulsar_pool_figures {
     uint64_t attempts;
     uint64_t
         failures; /* attempts that did not become ready, and connections that ended with an error */
-    uint64_t protocol_errors; /* those that ended because of what came */
+    uint64_t protocol_errors;             /* those that ended because of what came */
+    uint64_t certificate_expires_wall_ms; /* our own, as last loaded; 0: none */
 };
 
 void hulse_pulsar_pool_figures(const struct pulsar_pool *p, struct pulsar_pool_figures *out);

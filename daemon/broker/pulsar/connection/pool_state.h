@@ -8,6 +8,7 @@
 #define HULSE_PULSAR_CONNECTION_POOL_STATE_H
 
 #include "daemon/broker/pulsar/connection/connection_state.h"
+#include "daemon/broker/pulsar/connection/tls_context.h"
 #include "daemon/broker/pulsar/worker.h"
 
 struct pulsar_pool {
@@ -18,6 +19,7 @@ struct pulsar_pool {
     LIST_HEAD(, pulsar_connection) connections;
     LIST_HEAD(, pulsar_gate) gates;
     struct pulsar_connection_queue dirty;
+    struct tls_context tls;
     struct user_table users;
     struct wire_arena arena; /* the command that is being handled */
     uint64_t user_id;        /* given last */

@@ -12,6 +12,7 @@
 enum {
     PARTS_MAX = 64,
     READ_BYTES_MAX = 1U << 20U, /* in one go: others wait */
+    WRITE_BYTES_MAX = 1U << 23U,
     PAUSE_MS = 10
 };
 
@@ -21,7 +22,17 @@ static void watch_for(struct pulsar_connection *c)
 {
     const uint32_t events = (c->paused ? 0U : (uint32_t)EPOLLIN) | (c->blocked ? EPOLLOUT : 0U);
 
-    (void)hulse_loop_modify(c->pool->loop, &c->watch, events);
+    if (!hulse_loop_modify(c->pool->loop, &c->watch, events)) {
+        hulse_connection_break(c, HULSE_IO, strerrordesc_np(errno));
+    }
+}
+
+static void set_blocked(struct pulsar_connection *c, bool blocked)
+{
+    if (c->blocked != blocked) {
+        c->blocked = blocked;
+        watch_for(c);
+    }
 }
 
 /* What is held stays until there is memory for it; the broker waits as for any slow reader. */
@@ -115,7 +126,7 @@ static size_t fetch(struct pulsar_connection *c, bool *ended)
         return 0;
     default:
         *ended = true;
-        hulse_connection_end(c, HULSE_IO, strerror(errno));
+        hulse_connection_end(c, HULSE_IO, hulse_stream_why(&c->stream));
         return 0;
     }
 }
@@ -124,19 +135,36 @@ bool hulse_connection_read(struct pulsar_connection *c)
 {
     size_t budget = READ_BYTES_MAX;
     bool ended = false;
+    bool drained = false; /* what comes from now on the watch tells */
 
     if (c->paused) {
         c->paused = false;
         watch_for(c);
     }
     while (understand(c)) {
-        if (c->broken != HULSE_OK || c->paused || budget == 0) {
+        if (drained) {
+            return true;
+        }
+        if (c->broken != HULSE_OK || c->paused) {
+            return true;
+        }
+        if (budget == 0) {
+            if (hulse_stream_holds(&c->stream)) {
+                hulse_connection_turn(c);
+            }
             return true;
         }
         const size_t got = fetch(c, &ended);
-        if (got == 0) {
-            return !ended;
+        if (ended) {
+            return false;
         }
+        if (got == 0) {
+            if (hulse_stream_owes(&c->stream)) {
+                set_blocked(c, true);
+            }
+            return true;
+        }
+        drained = c->stream.tls == NULL && c->in.end < c->in.room;
         budget -= got < budget ? got : budget;
     }
     return false;
@@ -152,30 +180,30 @@ void hulse_connection_dirty(struct pulsar_connection *c)
     }
 }
 
-static void set_blocked(struct pulsar_connection *c, bool blocked)
-{
-    if (c->blocked != blocked) {
-        c->blocked = blocked;
-        watch_for(c);
-    }
-}
-
 bool hulse_connection_write(struct pulsar_connection *c)
 {
     struct iovec parts[PARTS_MAX];
+    size_t budget = WRITE_BYTES_MAX;
     size_t taken = 0;
 
-    while (c->broken == HULSE_OK && !hulse_outflow_empty(&c->out)) {
+    while (c->broken == HULSE_OK &&
+           (!hulse_outflow_empty(&c->out) || hulse_stream_owes(&c->stream))) {
         const size_t count = hulse_outflow_gather(&c->out, parts, PARTS_MAX);
         switch (hulse_stream_write(&c->stream, parts, count, &taken)) {
         case STREAM_OK:
             hulse_outflow_written(&c->out, taken);
+            budget -= taken < budget ? taken : budget;
+            if (budget == 0) {
+                /* The watch fires at once, in the next round. */
+                set_blocked(c, true);
+                return true;
+            }
             break;
         case STREAM_AGAIN:
             set_blocked(c, true);
             return true;
         default:
-            hulse_connection_end(c, HULSE_IO, strerror(errno));
+            hulse_connection_end(c, HULSE_IO, hulse_stream_why(&c->stream));
             return false;
         }
     }
@@ -190,7 +218,8 @@ static void happened(struct watch *watch, uint32_t events)
     if ((events & ~(uint32_t)EPOLLOUT) != 0 && !hulse_connection_read(c)) {
         return;
     }
-    if ((events & (uint32_t)EPOLLOUT) != 0) {
+    if ((events & (uint32_t)EPOLLOUT) != 0 &&
+        (!hulse_stream_owes(&c->stream) || hulse_connection_read(c))) {
         (void)hulse_connection_write(c);
     }
 }

@@ -9,6 +9,8 @@
 #include "daemon/core/mem.h"
 #include "daemon/core/rcu.h"
 
+#include <openssl/err.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -125,6 +127,14 @@ probe_command(struct pulsar_user *u, const Pulsar__BaseCommand *command, struct 
 static const struct pulsar_user_events probe_events = {
     .ready = probe_ready, .lost = probe_lost, .command = probe_command};
 
+void hulse_probe_set_up(struct probe *p, struct bed *b, enum pulsar_user_kind kind)
+{
+    p->bed = b;
+    p->user.events = &probe_events;
+    p->user.kind = kind;
+    p->user.id = p->user.id == 0 ? hulse_pulsar_user_id(b->pool) : p->user.id;
+}
+
 void hulse_probe_attach(struct probe *p,
                         struct bed *b,
                         enum pulsar_user_kind kind,
@@ -133,10 +143,7 @@ void hulse_probe_attach(struct probe *p,
 {
     const struct pulsar_endpoint to = hulse_bed_endpoint(port);
 
-    p->bed = b;
-    p->user.events = &probe_events;
-    p->user.kind = kind;
-    p->user.id = p->user.id == 0 ? hulse_pulsar_user_id(b->pool) : p->user.id;
+    hulse_probe_set_up(p, b, kind);
     assert_true(hulse_pulsar_attach(b->pool, &p->user, &to, purpose));
 }
 
@@ -159,7 +166,12 @@ void hulse_probe_await_lost(struct probe *p)
 
 void hulse_peer_open(struct peer *p)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    hulse_peer_open_at(p, "127.0.0.1");
+}
+
+void hulse_peer_open_at(struct peer *p, const char *address)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = inet_addr(address)};
     socklen_t bytes = sizeof(to);
 
     *p = (struct peer){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
@@ -201,8 +213,29 @@ void hulse_peer_accept(struct peer *p, struct bed *b, struct peer_line *out)
     hulse_wire_arena_init(&out->arena, WIRE_COMMAND_MEMORY_MAX);
 }
 
+bool hulse_peer_secure(struct peer_line *l, SSL_CTX *ctx)
+{
+    l->ssl = SSL_new(ctx);
+    assert_non_null(l->ssl);
+    assert_int_equal(SSL_set_fd(l->ssl, l->fd), 1);
+    for (;;) {
+        ERR_clear_error();
+        const int rc = SSL_accept(l->ssl);
+        if (rc == 1) {
+            return true;
+        }
+        const int error = SSL_get_error(l->ssl, rc);
+        if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
+            return false;
+        }
+        hulse_bed_turn(l->bed);
+    }
+}
+
 void hulse_peer_hang_up(struct peer_line *l)
 {
+    SSL_free(l->ssl);
+    l->ssl = NULL;
     if (l->fd >= 0) {
         assert_int_equal(close(l->fd), 0);
         l->fd = -1;
@@ -212,11 +245,38 @@ void hulse_peer_hang_up(struct peer_line *l)
     hulse_wire_arena_fini(&l->arena);
 }
 
+static ssize_t judge(const struct peer_line *l, int n)
+{
+    const int error = SSL_get_error(l->ssl, n);
+
+    if (n <= 0) {
+        errno = EAGAIN;
+        return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? -1 : 0;
+    }
+    return n;
+}
+
+static ssize_t receive(struct peer_line *l)
+{
+    uint8_t *at = l->data + l->held;
+    const size_t room = l->room - l->held;
+
+    ERR_clear_error();
+    return l->ssl == NULL ? recv(l->fd, at, room, 0) : judge(l, SSL_read(l->ssl, at, (int)room));
+}
+
+static ssize_t give(struct peer_line *l, const uint8_t *data, size_t bytes)
+{
+    ERR_clear_error();
+    return l->ssl == NULL ? send(l->fd, data, bytes, MSG_NOSIGNAL)
+                          : judge(l, SSL_write(l->ssl, data, (int)bytes));
+}
+
 /* More of it. False: the other side has closed it. */
 static bool more(struct peer_line *l)
 {
     for (;;) {
-        const ssize_t n = recv(l->fd, l->data + l->held, l->room - l->held, 0);
+        const ssize_t n = receive(l);
         if (n > 0) {
             l->held += (size_t)n;
             return true;
@@ -266,7 +326,7 @@ void hulse_peer_say_bytes(struct peer_line *l, const void *data, size_t bytes)
     const uint8_t *at = data;
 
     while (bytes > 0) {
-        const ssize_t n = send(l->fd, at, bytes, MSG_NOSIGNAL);
+        const ssize_t n = give(l, at, bytes);
         if (n < 0) {
             assert_int_equal(errno, EAGAIN);
             hulse_bed_turn(l->bed);

@@ -11,6 +11,8 @@
 #include "daemon/broker/pulsar/worker.h"
 #include "tests/support/check.h"
 
+#include <openssl/ssl.h>
+
 /* ---- our side ---- */
 
 struct bed {
@@ -43,6 +45,7 @@ struct probe {
     void (*also)(struct probe *p); /* within each event; may be NULL */
 };
 
+void hulse_probe_set_up(struct probe *p, struct bed *b, enum pulsar_user_kind kind);
 void hulse_probe_attach(struct probe *p,
                         struct bed *b,
                         enum pulsar_user_kind kind,
@@ -63,6 +66,7 @@ struct peer {
 struct peer_line {
     struct bed *bed;
     int fd;
+    SSL *ssl; /* NULL: plain */
     uint8_t *data;
     size_t held;
     size_t room;
@@ -71,8 +75,12 @@ struct peer_line {
 };
 
 void hulse_peer_open(struct peer *p);
+/* The same on another address of this host, as text. */
+void hulse_peer_open_at(struct peer *p, const char *address);
 void hulse_peer_close(struct peer *p);
 void hulse_peer_accept(struct peer *p, struct bed *b, struct peer_line *out);
+/* TLS on it, as a server. False: the client did not want it. */
+bool hulse_peer_secure(struct peer_line *l, SSL_CTX *ctx);
 /* Is somebody there who wants in? */
 bool hulse_peer_has_caller(const struct peer *p);
 /* Accepts and shakes hands. */
