@@ -3,7 +3,7 @@
  * block - the memory that entries lie in, of a few sizes, kept for the next one.
  *
  * Threads: the worker's.
- * Limits:  of each size at most BLOCK_KEPT_BYTES are kept; all of it counts as HULSE_MEM_BROKER.
+ * Limits:  of each size at most PULSAR_BLOCK_KEPT_BYTES are kept; all of it counts as HULSE_MEM_BROKER.
  */
 #ifndef HULSE_PULSAR_PRODUCER_BLOCK_H
 #define HULSE_PULSAR_PRODUCER_BLOCK_H
@@ -12,7 +12,7 @@
 
 #define PULSAR_BLOCK_CLASSES 6U
 #define PULSAR_BLOCK_SMALLEST 256U /* each class has four times the one before */
-#define PULSAR_BLOCK_KEPT_BYTES (512U * 1024U)
+#define PULSAR_BLOCK_KEPT_BYTES (2U << 20U)
 
 struct pulsar_block; /* a free one */
 

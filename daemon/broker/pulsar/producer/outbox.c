@@ -198,7 +198,7 @@ static void released(struct pulsar_piece *piece, bool written)
         TAILQ_REMOVE(&s->leaving, e, link);
         hulse_pulsar_entry_destroy(&s->all->blocks, e);
     }
-    if (s->unsent != NULL || s->resending) {
+    if (s->unsent != NULL || s->resending || s->push) {
         hulse_pulsar_senders_mark(s);
     }
 }
@@ -251,8 +251,8 @@ void hulse_pulsar_outbox_flush(struct pulsar_sender *s)
         hulse_pulsar_gather_seal(s);
         send_waiting(s);
     }
-    s->push = false;
-    if (s->open != NULL && s->unsent == NULL && !hulse_timer_pending(&s->delay)) {
+    s->push = s->push && s->open != NULL;
+    if (s->open != NULL && s->unsent == NULL && !s->push && !hulse_timer_pending(&s->delay)) {
         hulse_timer_start(&s->all->pw->loop->timers,
                           &s->delay,
                           hulse_loop_now_ms(s->all->pw->loop) + s->gathering.batch_delay_ms);
