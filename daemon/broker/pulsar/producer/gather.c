@@ -77,8 +77,7 @@ squeeze(struct pulsar_sender *s, struct broker_span payload, struct wire_draft *
 
 static struct broker_span name_of(const struct pulsar_sender *s)
 {
-    return (struct broker_span){.data = (const uint8_t *)s->name,
-                                .bytes = (uint32_t)strlen(s->name)};
+    return (struct broker_span){.data = (const uint8_t *)s->name, .bytes = s->name_bytes};
 }
 
 void hulse_pulsar_gather_seal(struct pulsar_sender *s)
@@ -304,13 +303,10 @@ goes_alone(const struct pulsar_sender *s, const struct broker_record *r, int64_t
 static void
 refuse_late(struct pulsar_sender *s, struct pulsar_producer *p, const struct broker_record *r)
 {
-    p->unanswered += 1;
+    hulse_pulsar_handle_pin(p);
     hulse_pulsar_outbox_expire(s);
-    p->unanswered -= 1;
-    if (!p->closed) {
+    if (hulse_pulsar_handle_unpin(p)) {
         refuse(p, r, BROKER_BREAK, HULSE_OUTCOME_FAILED_NOT_SENT);
-    } else if (p->unanswered == 0) {
-        hulse_pulsar_handle_destroy(p);
     }
 }
 

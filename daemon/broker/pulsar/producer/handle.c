@@ -44,12 +44,26 @@ static void settle_flush(struct pulsar_producer *p, uint32_t round)
     }
 }
 
+static void destroy_unless_needed(struct pulsar_producer *p)
+{
+    if (p->closed && p->unanswered == 0 && p->pins == 0) {
+        hulse_pulsar_handle_destroy(p);
+    }
+}
+
 static void drop(struct pulsar_producer *p)
 {
     p->unanswered -= 1;
-    if (p->closed && p->unanswered == 0) {
-        hulse_pulsar_handle_destroy(p);
-    }
+    destroy_unless_needed(p);
+}
+
+bool hulse_pulsar_handle_unpin(struct pulsar_producer *p)
+{
+    const bool open = !p->closed;
+
+    p->pins -= 1;
+    destroy_unless_needed(p);
+    return open;
 }
 
 void hulse_pulsar_handle_answer(const struct pulsar_slot *slot, const struct broker_answer *answer)
@@ -79,7 +93,5 @@ void hulse_pulsar_handle_close(struct pulsar_producer *p)
     HULSE_ASSERT(!p->closed);
 
     p->closed = true;
-    if (p->unanswered == 0) {
-        hulse_pulsar_handle_destroy(p);
-    }
+    destroy_unless_needed(p);
 }

@@ -20,6 +20,7 @@ struct pulsar_producer {
     uint32_t pending_max; /* 0: no bound */
     uint32_t round;       /* flushes begun */
     uint32_t flush_left;  /* records without an answer that the flush waits for */
+    uint32_t pins;        /* who touches it after an event, without a record */
     bool flushing;
     bool opened;
     bool closed;
@@ -43,6 +44,14 @@ static inline void hulse_pulsar_handle_take(struct pulsar_producer *p,
 
 /* The end of a record: its answer, what follows from it, and of a closed producer that was its last the end. */
 void hulse_pulsar_handle_answer(const struct pulsar_slot *slot, const struct broker_answer *answer);
+/* It stays, even closed, until it is unpinned. */
+static inline void hulse_pulsar_handle_pin(struct pulsar_producer *p)
+{
+    p->pins += 1;
+}
+
+/* False: it was closed, and may be gone. */
+bool hulse_pulsar_handle_unpin(struct pulsar_producer *p);
 /* A record that nobody will hear of. */
 void hulse_pulsar_handle_forget(const struct pulsar_slot *slot);
 /* Closed, and not of a sender any more. */

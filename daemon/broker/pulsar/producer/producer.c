@@ -122,6 +122,7 @@ static struct pulsar_sender *create(struct pulsar_senders *all,
     } else {
         hulse_pulsar_senders_name(all, s->name);
     }
+    s->name_bytes = (uint32_t)strlen(s->name);
     LIST_INSERT_HEAD(&all->buckets[hulse_pulsar_senders_bucket(s->topic)], s, link);
     return s;
 }

@@ -48,6 +48,7 @@ struct pulsar_sender {
     struct wire_batch batch;   /* of it */
     uint32_t head_room;        /* of it */
     uint64_t open_deadline_ns; /* of its first record */
+    uint32_t name_bytes;       /* without its end */
     int64_t sequence;          /* the last that was given; -1: none */
     int64_t floor;             /* up to here the broker may have them from an earlier life */
     uint64_t spread_ns;        /* by which deadlines in one entry may differ */
