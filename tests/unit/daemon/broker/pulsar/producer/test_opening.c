@@ -173,6 +173,26 @@ static void test_closing_while_it_opens(void **state)
     assert_int_equal(pub.opened, 0);
 }
 
+static void test_who_comes_before_it_has_ended_is_welcome(void **state)
+{
+    uint64_t id = 0;
+    char name[256];
+
+    (void)state;
+    open_all();
+    assert_int_equal(pub_open(&pub), HULSE_OK);
+    peer_welcome(&peer, &bed, &line);
+    line_say_opened(&line, line_hear_producer(&line, &id, 0, name), name, -1);
+    pub_await_opened(&pub);
+    pub_close(&pub);
+    assert_int_equal(pub_open(&other), HULSE_OK);
+    assert_int_equal(other.opened, 1);
+    assert_true(line_is_quiet(&line));
+    pub_close(&other);
+    line_hear_close(&line, id);
+    close_all();
+}
+
 static void test_an_answer_that_is_none_ends_the_connection(void **state)
 {
     uint64_t id = 0;
@@ -378,6 +398,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_until_the_operation_timeout),
     cmocka_unit_test(test_a_late_success_is_undone),
     cmocka_unit_test(test_closing_while_it_opens),
+    cmocka_unit_test(test_who_comes_before_it_has_ended_is_welcome),
     cmocka_unit_test(test_an_answer_that_is_none_ends_the_connection),
     cmocka_unit_test(test_exclusive_access_is_asked_for),
     cmocka_unit_test(test_an_own_producers_ids_are_its_records),

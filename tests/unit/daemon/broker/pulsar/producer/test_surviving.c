@@ -194,6 +194,33 @@ static void test_an_assigned_broker_that_is_none_is_not_followed(void **state)
     close_all();
 }
 
+static void test_a_broker_that_takes_less_than_the_one_before(void **state)
+{
+    static uint8_t payload[100000];
+    struct broker_record r = {.payload = {.data = payload, .bytes = sizeof(payload)},
+                              .alone = true};
+    struct heard h;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    pub_send_record(&pub, &r);
+    line_hear_send(&line, &h);
+    pub_send(&pub);
+    line_hear_send(&line, &h);
+    line_hang_up(&line);
+    second.message_bytes_max = 50000;
+    assert_int_equal(peer_serve(&peer, &bed, &second, 1), id);
+    line_hear_send(&second, &h);
+    assert_int_equal(h.sequence, 1);
+    line_say_receipt(&second, &h, 1);
+    pub_await_answered(&pub, 2);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_TOO_LARGE);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_STORED);
+    line_hang_up(&second);
+    close_all();
+}
+
 /* ---- receipts ---- */
 
 static void test_a_receipt_out_of_order_ends_the_connection(void **state)
@@ -252,6 +279,29 @@ static void test_a_checksum_error_sends_again(void **state)
     hear_again(&line, 0, 3);
     receipts(&line, id, 0, 3);
     expect_stored(3);
+    line_hang_up(&line);
+    close_all();
+}
+
+static struct pulsar_sender *the_sender(void)
+{
+    return LIST_FIRST(&bed.worker.senders->buckets[hulse_pulsar_senders_bucket(BED_TOPIC)]);
+}
+
+static void test_what_was_damaged_here_fails_alone(void **state)
+{
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 3);
+    const struct pulsar_entry *head = TAILQ_FIRST(&the_sender()->entries);
+    ((uint8_t *)(uintptr_t)head->piece.data)[head->piece.bytes - 1] ^= 1;
+    line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+    hear_again(&line, 1, 2);
+    receipts(&line, id, 1, 2);
+    pub_await_answered(&pub, 3);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_FAILED_NOT_SENT);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_STORED);
     line_hang_up(&line);
     close_all();
 }
@@ -568,9 +618,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_assigned_broker_is_followed_at_once),
     cmocka_unit_test(test_a_closed_producer_is_looked_up_anew),
     cmocka_unit_test(test_an_assigned_broker_that_is_none_is_not_followed),
+    cmocka_unit_test(test_a_broker_that_takes_less_than_the_one_before),
     cmocka_unit_test(test_a_receipt_out_of_order_ends_the_connection),
     cmocka_unit_test(test_old_and_strange_receipts_are_ignored),
     cmocka_unit_test(test_a_checksum_error_sends_again),
+    cmocka_unit_test(test_what_was_damaged_here_fails_alone),
     cmocka_unit_test(test_endless_checksum_errors_end_in_another_open),
     cmocka_unit_test(test_what_is_not_allowed_fails_alone),
     cmocka_unit_test(test_other_errors_open_the_producer_again),
