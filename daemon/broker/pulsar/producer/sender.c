@@ -138,7 +138,7 @@ static void failed_with(struct pulsar_sender *s, hulse_status status, const char
 
 /* ---- PRODUCER ---- */
 
-static enum _Pulsar__ProducerAccessMode mode_of(enum broker_access access)
+static Pulsar__ProducerAccessMode mode_of(enum broker_access access)
 {
     switch (access) {
     case BROKER_ACCESS_EXCLUSIVE:
@@ -284,11 +284,14 @@ command(struct pulsar_user *u, const Pulsar__BaseCommand *command, struct broker
     struct pulsar_sender *s = HULSE_CONTAINER(u, struct pulsar_sender, user);
 
     (void)rest;
+    if (s->state != SENDER_OPENING && s->state != SENDER_READY) {
+        return; /* of an earlier life of it, as below */
+    }
     if (command->type == PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER &&
         command->close_producer != NULL) {
         closed_by_broker(s, command->close_producer);
     } else if (s->state != SENDER_READY) {
-        return; /* of an earlier life of it */
+        return;
     } else if (command->type == PULSAR__BASE_COMMAND__TYPE__SEND_RECEIPT &&
                command->send_receipt != NULL) {
         hulse_pulsar_receipt(s, command->send_receipt);
