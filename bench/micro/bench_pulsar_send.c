@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bench_pulsar_send - what a published message costs the Pulsar client in the daemon: gathered, sealed, handed to a
+ * connection that is none, its receipt, its answer. An operation is a message of 128 bytes.
+ *
+ * Conservation: every record is answered once, as stored; all bytes of the frames reach the sink.
+ */
+#include "bench/micro/micro.h"
+#include "daemon/broker/pulsar/producer/senders.h"
+#include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
+#include "daemon/core/mem.h"
+#include "include/hulse/status.h"
+
+#define PAYLOAD_BYTES 128U
+#define TURN_RECORDS 256U
+#define BEHIND_MAX 4096U
+#define SINK_BYTES (1U << 20U)
+
+static struct pulsar_worker worker;
+static struct pulsar_broker broker;
+static struct loop loop;
+static struct pulsar_lookup *asked;
+static struct pulsar_user *user;
+static struct pulsar_request *request;
+static struct pulsar_sender *sender;
+static uint8_t sink[SINK_BYTES];
+static uint64_t written;
+/* Sent and not receipted: by sequence ids. */
+static uint64_t behind[BEHIND_MAX][2];
+static uint32_t behind_count;
+static uint64_t answered;
+static bool opened;
+
+/* ---- what is stood in for: lookup, connections, the module ---- */
+
+struct pulsar_worker *hulse_pulsar_worker(struct broker *b, struct worker *w)
+{
+    (void)b;
+    (void)w;
+    return &worker;
+}
+
+bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
+                               struct pulsar_lookup *l,
+                               const char *topic,
+                               bool create,
+                               enum pulsar_lookup_how how)
+{
+    (void)w;
+    (void)topic;
+    (void)create;
+    (void)how;
+    asked = l;
+    return true;
+}
+
+void hulse_pulsar_lookup_cancel(struct pulsar_lookup *l)
+{
+    (void)l;
+}
+
+bool hulse_pulsar_attach(struct pulsar_pool *p,
+                         struct pulsar_user *u,
+                         const struct pulsar_endpoint *to,
+                         enum pulsar_purpose purpose)
+{
+    (void)p;
+    (void)to;
+    (void)purpose;
+    user = u;
+    return true;
+}
+
+void hulse_pulsar_detach(struct pulsar_user *u)
+{
+    (void)u;
+}
+
+uint64_t hulse_pulsar_user_id(struct pulsar_pool *p)
+{
+    (void)p;
+    return 1;
+}
+
+bool hulse_pulsar_ready(const struct pulsar_connection *c)
+{
+    (void)c;
+    return true;
+}
+
+const struct pulsar_peer *hulse_pulsar_peer(const struct pulsar_connection *c)
+{
+    static const struct pulsar_peer peer = {.message_bytes_max = 5U << 20U};
+    (void)c;
+    return &peer;
+}
+
+/* Written at once. */
+void hulse_pulsar_send(struct pulsar_connection *c, struct pulsar_piece *piece)
+{
+    const struct pulsar_entry *e = HULSE_CONTAINER(piece, struct pulsar_entry, piece);
+
+    (void)c;
+    micro_require(piece->bytes <= SINK_BYTES && behind_count < BEHIND_MAX, "there is room");
+    memcpy(sink, piece->data, piece->bytes);
+    written += piece->bytes;
+    behind[behind_count][0] = e->sequence;
+    behind[behind_count][1] = e->highest;
+    behind_count++;
+    piece->released(piece, true);
+}
+
+bool hulse_pulsar_command(struct pulsar_connection *c, const Pulsar__BaseCommand *command)
+{
+    (void)c;
+    (void)command;
+    return true;
+}
+
+void hulse_pulsar_break(struct pulsar_connection *c, const char *text)
+{
+    (void)c;
+    micro_require(false, text);
+}
+
+uint64_t hulse_pulsar_request_id(struct pulsar_connection *c, struct pulsar_request *r)
+{
+    (void)c;
+    (void)r;
+    return 1;
+}
+
+bool hulse_pulsar_ask(struct pulsar_connection *c,
+                      struct pulsar_request *r,
+                      const Pulsar__BaseCommand *command,
+                      uint32_t timeout_ms)
+{
+    (void)c;
+    (void)command;
+    (void)timeout_ms;
+    request = r;
+    return true;
+}
+
+void hulse_pulsar_cancel(struct pulsar_request *r)
+{
+    (void)r;
+}
+
+/* ---- a producer ---- */
+
+static void
+hear_opened(void *ctx, hulse_status status, const char *text, const struct broker_limits *limits)
+{
+    (void)ctx;
+    (void)text;
+    (void)limits;
+    micro_require(status == HULSE_OK, "opened");
+    opened = true;
+}
+
+static void hear_answered(void *ctx, uint64_t token, const struct broker_answer *answer)
+{
+    (void)ctx;
+    micro_require(answer->outcome == HULSE_OUTCOME_STORED && token == answered, "stored");
+    answered++;
+}
+
+static const struct broker_producer_events events = {.opened = hear_opened,
+                                                     .answered = hear_answered};
+
+static struct broker_producer *open_one(enum broker_compression compression)
+{
+    const struct broker_producer_params params = {.topic = "persistent://public/default/t",
+                                                  .name = "",
+                                                  .events = &events,
+                                                  .create = true,
+                                                  .gathering = {.compression = compression,
+                                                                .pending_bytes = 1U << 30U,
+                                                                .send_timeout_ms = 30000}};
+    const struct pulsar_lookup_result found = {.cached = true};
+    Pulsar__CommandProducerSuccess success = PULSAR__COMMAND_PRODUCER_SUCCESS__INIT;
+    Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
+    struct broker_producer *p = NULL;
+
+    micro_require(hulse_pulsar_producer_open(&broker.base, NULL, &params, &p, NULL) == HULSE_OK,
+                  "begun to open");
+    asked->done(asked, &found);
+    user->events->ready(user);
+    sender = HULSE_CONTAINER(user, struct pulsar_sender, user);
+    success.producer_name = sender->name;
+    command.type = PULSAR__BASE_COMMAND__TYPE__PRODUCER_SUCCESS;
+    command.producer_success = &success;
+    request->done(request, PULSAR_REPLY_ANSWER, &command);
+    micro_require(opened, "open");
+    return p;
+}
+
+static void receipt_all(void)
+{
+    Pulsar__CommandSendReceipt receipt = PULSAR__COMMAND_SEND_RECEIPT__INIT;
+    Pulsar__MessageIdData id = PULSAR__MESSAGE_ID_DATA__INIT;
+    Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
+    const struct broker_span nothing = {0};
+
+    command.type = PULSAR__BASE_COMMAND__TYPE__SEND_RECEIPT;
+    command.send_receipt = &receipt;
+    receipt.message_id = &id;
+    receipt.has_highest_sequence_id = true;
+    for (uint32_t i = 0; i < behind_count; i++) {
+        receipt.sequence_id = behind[i][0];
+        receipt.highest_sequence_id = behind[i][1];
+        id.entryid++;
+        user->events->command(user, &command, nothing);
+    }
+    behind_count = 0;
+}
+
+static void publish(void *argument, uint64_t ops)
+{
+    static const uint8_t payload[PAYLOAD_BYTES] = {1, 2, 3};
+    struct broker_producer *p = open_one(*(const enum broker_compression *)argument);
+    struct broker_record r = {.payload = {.data = payload, .bytes = PAYLOAD_BYTES}};
+
+    answered = 0;
+    written = 0;
+    for (uint64_t i = 0; i < ops; i++) {
+        r.token = i;
+        r.enqueued_ns = loop.now_ns;
+        hulse_pulsar_producer_send(p, &r);
+        if (i % TURN_RECORDS == TURN_RECORDS - 1) {
+            hulse_pulsar_senders_flush(worker.senders);
+            /* A busy broker: what it has of a dozen turns is receipted together. */
+            if (i / TURN_RECORDS % 12 == 11) {
+                receipt_all();
+            }
+        }
+    }
+    while (answered < ops) {
+        hulse_pulsar_senders_flush(worker.senders);
+        receipt_all();
+    }
+    micro_require(written > 0, "something was sent");
+    hulse_pulsar_producer_close(p, true);
+    hulse_pulsar_sender_destroy(sender);
+    opened = false;
+}
+
+int main(int argc, char **argv)
+{
+    struct micro m;
+    struct error err;
+    enum broker_compression plain = BROKER_PLAIN;
+    enum broker_compression lz4 = BROKER_LZ4;
+
+    micro_begin(&m, "pulsar_send", argc, argv);
+    hulse_mem_init(SIZE_MAX / 2);
+    hulse_timer_wheel_init(&loop.timers, 1);
+    loop.now_ns = hulse_clock_ns();
+    broker.params.operation_timeout_ms = 30000;
+    worker.broker = &broker;
+    worker.loop = &loop;
+    worker.contexts = hulse_wire_contexts_create();
+    worker.senders = hulse_pulsar_senders_create(&worker, &err);
+    micro_require(worker.contexts != NULL && worker.senders != NULL, "memory");
+    const uint64_t ops = micro_ops(&m, 3000000, 3000);
+    micro_run(&m, "plain", ops, publish, &plain);
+    micro_run(&m, "lz4", ops, publish, &lz4);
+    hulse_pulsar_senders_destroy(&worker.senders);
+    hulse_wire_contexts_destroy(&worker.contexts);
+    return micro_end(&m);
+}
