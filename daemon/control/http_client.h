@@ -18,7 +18,7 @@
 #ifndef HULSE_CONTROL_HTTP_CLIENT_H
 #define HULSE_CONTROL_HTTP_CLIENT_H
 
-#include "daemon/control/resolver.h"
+#include "daemon/net/resolver.h"
 #include "daemon/core/error.h"
 #include "daemon/worker/loop.h"
 

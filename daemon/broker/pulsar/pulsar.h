@@ -26,6 +26,9 @@ struct pulsar_params {
     const char *listener;         /* advertised listener; NULL: none */
     const char *daemon_name;      /* first part of producers' names, any UTF-8 */
     struct secret_slot *token;    /* outlives the workers; NULL: no authentication */
+    /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */
+    void (*refused)(void *context, uint64_t generation);
+    void *refused_context;
     struct pulsar_tls_params tls; /* with pulsar+ssl:// */
     uint32_t connect_timeout_ms;  /* for each address; none of the three is 0 */
     uint32_t operation_timeout_ms;

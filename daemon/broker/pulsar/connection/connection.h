@@ -81,6 +81,8 @@ struct pulsar_peer {
 const struct pulsar_peer *hulse_pulsar_peer(const struct pulsar_connection *c);
 /* "host:port" of the broker, for people. */
 const char *hulse_pulsar_connection_name(const struct pulsar_connection *c);
+/* Where it goes, whatever its state. */
+const struct pulsar_endpoint *hulse_pulsar_connection_endpoint(const struct pulsar_connection *c);
 
 /* ---- out ------------------------------------------------------------------------------------ */
 
@@ -95,7 +97,7 @@ struct pulsar_piece {
 
 /* Both in the order of the calls, when the worker's turn ends; on a ready connection. */
 void hulse_pulsar_send(struct pulsar_connection *c, struct pulsar_piece *piece);
-/* Encoded before it returns. False: no memory; nothing was sent. */
+/* Encoded before it returns. False: no memory, or it is gone; nothing was sent. */
 bool hulse_pulsar_command(struct pulsar_connection *c, const Pulsar__BaseCommand *command);
 /* Sent and not yet written. */
 uint64_t hulse_pulsar_unwritten(const struct pulsar_connection *c);
@@ -123,7 +125,7 @@ struct pulsar_request {
 
 /* For the command's request_id; sets r->id. */
 uint64_t hulse_pulsar_request_id(struct pulsar_connection *c, struct pulsar_request *r);
-/* Sends the command, which has that id. False: no memory; done() does not come. */
+/* Sends the command, which has that id. False: no memory, or it is gone; done() does not come. */
 bool hulse_pulsar_ask(struct pulsar_connection *c,
                       struct pulsar_request *r,
                       const Pulsar__BaseCommand *command,

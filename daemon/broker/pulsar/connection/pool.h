@@ -33,6 +33,11 @@ bool hulse_pulsar_attach(struct pulsar_pool *p,
                          struct pulsar_user *u,
                          const struct pulsar_endpoint *to,
                          enum pulsar_purpose purpose);
+/*
+ * The same for the way into the cluster, to publish: the connection to one of the service URL's hosts that is there, or
+ * the next host in turn, the first one by chance; those in their backoff are passed over while there is another.
+ */
+bool hulse_pulsar_pool_attach_service(struct pulsar_pool *p, struct pulsar_user *u);
 /* For pulsar_user.id: never given twice by this worker. */
 uint64_t hulse_pulsar_user_id(struct pulsar_pool *p);
 /* Writes what was sent since the last call; of the module's flush. */
@@ -43,7 +48,8 @@ struct pulsar_pool_figures {
     uint64_t attempts;
     uint64_t
         failures; /* attempts that did not become ready, and connections that ended with an error */
-    uint64_t protocol_errors; /* those that ended because of what came */
+    uint64_t protocol_errors;             /* those that ended because of what came */
+    uint64_t certificate_expires_wall_ms; /* our own, as last loaded; 0: none */
 };
 
 void hulse_pulsar_pool_figures(const struct pulsar_pool *p, struct pulsar_pool_figures *out);

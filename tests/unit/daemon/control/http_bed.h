@@ -8,7 +8,7 @@
 #define HULSE_TESTS_UNIT_DAEMON_CONTROL_HTTP_BED_H
 
 #include "daemon/control/http_client.h"
-#include "tests/unit/daemon/control/dns_server.h"
+#include "tests/support/dns_server.h"
 
 struct http_bed {
     struct loop loop;

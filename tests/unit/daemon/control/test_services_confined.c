@@ -10,7 +10,7 @@
 #include "daemon/core/assert.h"
 #include "tests/support/folder.h"
 #include "tests/unit/daemon/control/credential_bed.h"
-#include "tests/unit/daemon/control/dns_server.h"
+#include "tests/support/dns_server.h"
 #include "tests/unit/daemon/control/http_server.h"
 
 #include <stdio.h>

@@ -13,8 +13,8 @@
  *   noise.test   an answer of noise
  *   others       NXDOMAIN
  */
-#ifndef HULSE_TESTS_UNIT_DAEMON_CONTROL_DNS_SERVER_H
-#define HULSE_TESTS_UNIT_DAEMON_CONTROL_DNS_SERVER_H
+#ifndef HULSE_TESTS_SUPPORT_DNS_SERVER_H
+#define HULSE_TESTS_SUPPORT_DNS_SERVER_H
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * resolver - names of hosts to addresses, by c-ares on the control loop.
+ * resolver - names of hosts to addresses, by c-ares on the loop of its thread.
  *
  * IPv4 and IPv6, literal addresses, the hosts file, the name servers and search domains of
  * resolv.conf. That file is read when lookups begin after a time without any, in which the
  * resolver holds no descriptor. Nothing is cached, by c-ares neither: an answer carries the time it
  * may be kept.
  *
- * Threads: control.
+ * Threads: the loop's.
  * Trust:   answers come from a network; c-ares parses them, and what it gives is bounded here.
  * Limits:  256 lookups at once, 16 addresses each.
  */
-#ifndef HULSE_CONTROL_RESOLVER_H
-#define HULSE_CONTROL_RESOLVER_H
+#ifndef HULSE_NET_RESOLVER_H
+#define HULSE_NET_RESOLVER_H
 
 #include "daemon/core/error.h"
 #include "daemon/worker/loop.h"

@@ -6,7 +6,7 @@
  * a cancelled lookup. c-ares may answer from within any of its calls; results are therefore kept
  * and handed out by a timer, where everything may be called again.
  */
-#include "daemon/control/resolver.h"
+#include "daemon/net/resolver.h"
 
 #include "daemon/core/assert.h"
 
@@ -352,7 +352,6 @@ hulse_status hulse_resolver_start(struct resolver *r,
 {
     const size_t bytes = strlen(name);
 
-    HULSE_ASSERT_ROLE(HULSE_ROLE_CONTROL);
     HULSE_ASSERT(lookup->query == NULL && !lookup->finished);
 
     if (bytes == 0 || bytes >= HULSE_RESOLVER_NAME_BYTES) {

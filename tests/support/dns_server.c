@@ -2,7 +2,7 @@
 /*
  * dns_server - see dns_server.h. Messages as in RFC 1035, section 4.
  */
-#include "tests/unit/daemon/control/dns_server.h"
+#include "tests/support/dns_server.h"
 
 #include "tests/support/check.h"
 

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pool - see the header.
+ */
+#include "daemon/broker/pulsar/connection/pool.h"
+
+#include "daemon/broker/pulsar/connection/pool_state.h"
+#include "daemon/core/assert.h"
+#include "daemon/core/mem.h"
+
+#include <stdlib.h>
+
+struct pulsar_pool *hulse_pulsar_pool_create(struct pulsar_worker *w, struct error *err)
+{
+    static const struct resolver_params system = {0};
+    struct pulsar_pool *p = calloc(1, sizeof(*p));
+
+    if (p == NULL) {
+        (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for connections to brokers");
+        return NULL;
+    }
+    p->worker = w;
+    p->loop = w->loop;
+    p->params = &w->broker->params;
+    p->service_at =
+        (uint32_t)(hulse_jitter_next(&w->jitter) >> 32U) % w->broker->service.host_count;
+    TAILQ_INIT(&p->dirty);
+    hulse_resolver_init(&p->resolver, p->loop, &system);
+    hulse_wire_arena_init(&p->arena, WIRE_COMMAND_MEMORY_MAX);
+    return p;
+}
+
+void hulse_pulsar_pool_destroy(struct pulsar_pool **pool)
+{
+    struct pulsar_pool *p = *pool;
+
+    if (p == NULL) {
+        return;
+    }
+    p->closing = true;
+    while (!LIST_EMPTY(&p->connections)) {
+        hulse_connection_end(LIST_FIRST(&p->connections), HULSE_CLOSED, "the worker stops");
+    }
+    hulse_gate_drop_all(p);
+    hulse_resolver_fini(&p->resolver);
+    hulse_tls_context_fini(&p->tls);
+    hulse_user_table_fini(&p->users);
+    hulse_wire_arena_fini(&p->arena);
+    free(p);
+    *pool = NULL;
+}
+
+uint64_t hulse_pulsar_user_id(struct pulsar_pool *p)
+{
+    return ++p->user_id;
+}
+
+/* NULL: a new one is to be made. */
+static struct pulsar_connection *
+find(struct pulsar_pool *p, const struct pulsar_endpoint *to, enum pulsar_purpose purpose)
+{
+    struct pulsar_connection *c = NULL;
+    struct pulsar_connection *least = NULL;
+    uint32_t count = 0;
+
+    LIST_FOREACH(c, &p->connections, link)
+    {
+        if (c->purpose == purpose && c->broken == HULSE_OK &&
+            hulse_pulsar_endpoint_same(&c->endpoint, to)) {
+            count++;
+            least = least == NULL || c->user_count < least->user_count ? c : least;
+        }
+    }
+    if (purpose == PULSAR_FOR_ONE && count < PULSAR_OWN_MAX &&
+        (least == NULL || least->user_count > 0)) {
+        return NULL;
+    }
+    return least;
+}
+
+bool hulse_pulsar_attach(struct pulsar_pool *p,
+                         struct pulsar_user *u,
+                         const struct pulsar_endpoint *to,
+                         enum pulsar_purpose purpose)
+{
+    HULSE_ASSERT(u->connection == NULL);
+
+    if (p->closing || !hulse_user_table_add(&p->users, u)) {
+        return false;
+    }
+    struct pulsar_connection *c = find(p, to, purpose);
+    if (c == NULL) {
+        c = hulse_connection_create(p, to, purpose);
+    }
+    if (c == NULL) {
+        hulse_user_table_remove(&p->users, u);
+        return false;
+    }
+    hulse_connection_add_user(c, u);
+    return true;
+}
+
+static struct pulsar_endpoint service_endpoint(const struct pulsar_pool *p, uint32_t at)
+{
+    const struct service_url *url = &p->worker->broker->service;
+
+    return (struct pulsar_endpoint){
+        .physical = url->hosts[at], .logical = url->hosts[at], .tls = url->tls};
+}
+
+/*
+ * In the order of the service URL from the next one on: a connection that is there, or the first host that may be tried
+ * now.
+ */
+static struct pulsar_endpoint pick_service(struct pulsar_pool *p)
+{
+    const uint32_t count = p->worker->broker->service.host_count;
+    uint32_t open = count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t at = (p->service_at + i) % count;
+        const struct pulsar_endpoint to = service_endpoint(p, at);
+        const struct pulsar_connection *c = find(p, &to, PULSAR_FOR_PUBLISHING);
+        const struct pulsar_gate *g = hulse_gate_find(p, &to.physical, to.tls);
+        const bool closed = g != NULL && hulse_gate_closed(g);
+        if (c != NULL && (!closed || c->state == CONNECTION_READY)) {
+            return to;
+        }
+        if (open == count && !closed) {
+            open = at;
+        }
+    }
+    const uint32_t chosen = open == count ? p->service_at : open;
+    p->service_at = (chosen + 1) % count;
+    return service_endpoint(p, chosen);
+}
+
+bool hulse_pulsar_pool_attach_service(struct pulsar_pool *p, struct pulsar_user *u)
+{
+    const struct pulsar_endpoint to = pick_service(p);
+
+    return hulse_pulsar_attach(p, u, &to, PULSAR_FOR_PUBLISHING);
+}
+
+void hulse_pulsar_pool_flush(struct pulsar_pool *p)
+{
+    struct pulsar_connection *c = NULL;
+
+    while ((c = TAILQ_FIRST(&p->dirty)) != NULL) {
+        TAILQ_REMOVE(&p->dirty, c, in_dirty);
+        c->dirty = false;
+        (void)hulse_connection_write(c);
+    }
+}
+
+void hulse_pulsar_pool_figures(const struct pulsar_pool *p, struct pulsar_pool_figures *out)
+{
+    *out = p->figures;
+    out->certificate_expires_wall_ms = p->tls.own_expires_wall_ms;
+}
