@@ -67,13 +67,14 @@ static inline void hulse_permits_restart(struct permits *p)
 }
 
 /*
- * How many to ask of the broker now: all that are wanted once they are half of what flow has given, so that many
- * small grants become few commands. With nothing at the broker that is always so: queued < flow then.
+ * How many to ask of the broker now: all that are wanted, once it would send for them and they are half of what it is
+ * to have then, so that many small grants become few commands. Nothing is left unasked with nothing at the broker.
  */
 static inline uint32_t hulse_permits_wanted(const struct permits *p)
 {
-    const int64_t wanted = p->flow - p->queued - p->broker;
-    if (wanted <= 0 || (wanted < p->flow - wanted && p->broker > 0)) {
+    const int64_t target = p->flow - p->queued;
+    const int64_t wanted = target - p->broker;
+    if (target <= 0 || wanted <= 0 || (wanted < p->broker && p->broker > 0)) {
         return 0;
     }
     return (uint32_t)(wanted < PULSAR_PERMITS_MAX ? wanted : PULSAR_PERMITS_MAX);
