@@ -73,6 +73,11 @@ struct body_message {
 
 /* The next one. BAD: what is behind cannot be read; *why is a static text. */
 enum wire_batch_rc hulse_body_next(struct body *b, struct body_message *out, const char **why);
+/* Nothing is behind what was given last. */
+static inline bool hulse_body_is_read(const struct body *b)
+{
+    return b->batch ? b->reader.left == 0 && b->reader.rest.bytes == 0 : b->taken;
+}
 /* What a delivery says of it; its bytes lie in the body. False: no memory, and nothing changed. */
 bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker_delivery *d);
 

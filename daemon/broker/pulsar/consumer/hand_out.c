@@ -140,6 +140,9 @@ static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct
     b->refs += 1;
     unqueue(c, b);
     hulse_permits_use(&c->permits);
+    if (hulse_body_is_read(b)) {
+        end_body(c, b);
+    }
     deliver(c, dl);
     return true;
 }
