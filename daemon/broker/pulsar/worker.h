@@ -10,6 +10,7 @@
 #include "daemon/broker/pulsar/backoff.h"
 #include "daemon/broker/pulsar/connection/pool.h"
 #include "daemon/broker/pulsar/connection/service_url.h"
+#include "daemon/broker/pulsar/lookup/crew.h"
 #include "daemon/broker/pulsar/lookup/lookup.h"
 #include "daemon/broker/pulsar/pulsar.h"
 #include "daemon/broker/pulsar/wire/compression.h"
@@ -22,6 +23,7 @@ struct pulsar_broker {
     struct broker base;
     struct pulsar_params params; /* strings are the broker's own */
     struct service_url service;
+    struct pulsar_crew crew;
     uint8_t boot_id[8];                  /* of this start of the daemon: in producers' names */
     _Atomic(uint32_t) connections_ready; /* over the workers */
     _Atomic(uint32_t) reachable;         /* 0: the last attempt to reach the cluster has failed */

@@ -20,7 +20,7 @@
 #define PULSAR_LOOKUP_CACHE_MAX 16384U
 
 struct pulsar_worker;
-struct pulsar_lookup_answer;
+struct lookup_query;
 
 struct pulsar_lookup_result {
     struct pulsar_failure failure;   /* its class is BROKER_DONE without one */
@@ -33,7 +33,7 @@ struct pulsar_lookup_result {
 struct pulsar_lookup {
     /* Once for each start, from the loop, not after cancel. `result` is borrowed until it returns. */
     void (*done)(struct pulsar_lookup *l, const struct pulsar_lookup_result *result);
-    struct pulsar_lookup_answer *pending; /* NULL: not on its way */
+    struct lookup_query *pending; /* NULL: not on its way */
 };
 
 enum pulsar_lookup_how {
@@ -41,7 +41,10 @@ enum pulsar_lookup_how {
     PULSAR_LOOKUP_FRESH /* what is kept has just proved wrong */
 };
 
-/* `topic` is a full name. `create`: if need be; else NO_TOPIC where there is none. False: no memory. */
+/*
+ * `topic` is a full name. `create`: if need be; else NO_TOPIC where there is none, UNSUPPORTED where the broker is too old
+ * to say so. False: no memory, or the worker stops.
+ */
 bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
                                struct pulsar_lookup *l,
                                const char *topic,
@@ -53,6 +56,10 @@ void hulse_pulsar_lookup_cancel(struct pulsar_lookup *l);
 /* Of a worker: its part of the cache. */
 struct pulsar_lookups;
 struct pulsar_lookups *hulse_pulsar_lookups_create(struct pulsar_worker *w, struct error *err);
+/*
+ * Before the pool. What was not cancelled is answered with CLOSED. Waits for the other workers, which go on; those that
+ * have ended before are not waited for. NULL is harmless.
+ */
 void hulse_pulsar_lookups_destroy(struct pulsar_lookups **l);
 
 /* Of struct broker_ops. */

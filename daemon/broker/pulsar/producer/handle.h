@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handle - a producer of broker.h: one of those that a sender works for.
+ *
+ * It lives until it is closed and all its records are answered, which nobody hears of any more.
+ *
+ * Threads: the worker's.
+ */
+#ifndef HULSE_PULSAR_PRODUCER_HANDLE_H
+#define HULSE_PULSAR_PRODUCER_HANDLE_H
+
+#include "daemon/broker/pulsar/producer/entry.h"
+
+struct pulsar_producer {
+    struct broker_producer base;
+    struct pulsar_sender *sender;
+    uint64_t pending; /* bytes of records without an answer */
+    uint64_t pending_bytes;
+    uint32_t unanswered;
+    uint32_t pending_max; /* 0: no bound */
+    uint32_t round;       /* flushes begun */
+    uint32_t flush_left;  /* records without an answer that the flush waits for */
+    bool flushing;
+    bool opened;
+    bool closed;
+    LIST_ENTRY(pulsar_producer) link; /* of the sender, until it is closed */
+};
+
+/* The record is one of the entry's from now on. */
+static inline void hulse_pulsar_handle_take(struct pulsar_producer *p,
+                                            struct pulsar_entry *e,
+                                            uint64_t token,
+                                            uint32_t bytes)
+{
+    e->slots[e->count] =
+        (struct pulsar_slot){.producer = p, .token = token, .bytes = bytes, .round = p->round};
+    e->count += 1;
+    p->unanswered += 1;
+    p->pending += bytes;
+    p->base.busy =
+        p->pending >= p->pending_bytes || (p->pending_max != 0 && p->unanswered >= p->pending_max);
+}
+
+/* The end of a record: its answer, what follows from it, and of a closed producer that was its last the end. */
+void hulse_pulsar_handle_answer(const struct pulsar_slot *slot, const struct broker_answer *answer);
+/* A record that nobody will hear of. */
+void hulse_pulsar_handle_forget(const struct pulsar_slot *slot);
+/* Closed, and not of a sender any more. */
+void hulse_pulsar_handle_close(struct pulsar_producer *p);
+void hulse_pulsar_handle_destroy(struct pulsar_producer *p);
+
+#endif

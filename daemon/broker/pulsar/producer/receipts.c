@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * receipts - what the broker says of what was sent (5.3, 5.5). Ids are compared as signed numbers.
+ */
+#include "daemon/broker/pulsar/producer/senders.h"
+#include "include/hulse/status.h"
+
+/* In a row, before it is tried on another connection. */
+#define CHECKSUM_ERRORS_MAX 3U
+
+/* What the receipt means for the head of the outbox. */
+enum fit { FITS, IS_OLD, IS_WRONG };
+
+static enum fit judge(const struct pulsar_sender *s, const Pulsar__CommandSendReceipt *r)
+{
+    const struct pulsar_entry *head = TAILQ_FIRST(&s->entries);
+    const int64_t sequence = (int64_t)r->sequence_id;
+    const int64_t highest = r->has_highest_sequence_id ? (int64_t)r->highest_sequence_id : 0;
+
+    if (head == NULL || sequence < (int64_t)head->sequence) {
+        return IS_OLD; /* it was too late for it */
+    }
+    if (sequence > (int64_t)head->sequence || !head->ever_sent) {
+        return IS_WRONG;
+    }
+    return sequence >= highest || highest == (int64_t)head->highest ? FITS : IS_WRONG;
+}
+
+/* NULL: a copy that was dropped, or nothing is said. */
+static const struct broker_id *id_of(const Pulsar__CommandSendReceipt *r, struct broker_id *id)
+{
+    const Pulsar__MessageIdData *m = r->message_id;
+
+    if (m == NULL || m->ledgerid == UINT64_MAX || m->entryid == UINT64_MAX) {
+        return NULL;
+    }
+    *id = (struct broker_id){.ledger = m->ledgerid, .entry = m->entryid, .batch = -1};
+    return id;
+}
+
+void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendReceipt *r)
+{
+    struct broker_id id = {0};
+
+    switch (judge(s, r)) {
+    case IS_OLD:
+        return;
+    case IS_WRONG:
+        hulse_pulsar_break(s->user.connection, "a receipt out of order");
+        return;
+    case FITS:
+        break;
+    }
+    struct pulsar_entry *e = TAILQ_FIRST(&s->entries);
+    s->proved = true;
+    s->checksum_errors = 0;
+    s->push = true; /* what was gathered meanwhile */
+    hulse_pulsar_outbox_take(s, e);
+    hulse_pulsar_senders_mark(s);
+    hulse_pulsar_outbox_stored(s, e, id_of(r, &id));
+}
+
+/* The entry that an error names by its highest id; NULL: none that was sent. */
+static struct pulsar_entry *find(struct pulsar_sender *s, uint64_t sequence)
+{
+    struct pulsar_entry *e = NULL;
+
+    TAILQ_FOREACH(e, &s->entries, link)
+    {
+        if (!e->sent) {
+            return NULL;
+        }
+        if (e->highest == sequence) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+static void
+fail_one(struct pulsar_sender *s, struct pulsar_entry *e, const struct pulsar_failure *f)
+{
+    const struct pulsar_end end = {.class = f->class, .sent = f->outcome, .unsent = f->outcome};
+
+    hulse_pulsar_outbox_take(s, e);
+    hulse_pulsar_outbox_failed(s, e, &end);
+}
+
+/* It was damaged on its way, or here. */
+static void damaged(struct pulsar_sender *s, uint64_t sequence, const struct pulsar_failure *f)
+{
+    struct pulsar_entry *head = find(s, sequence);
+
+    if (head == NULL || head != TAILQ_FIRST(&s->entries)) {
+        return;
+    }
+    s->checksum_errors += 1;
+    if (!hulse_pulsar_entry_intact(head)) {
+        fail_one(s, head, f);
+    } else if (s->checksum_errors > CHECKSUM_ERRORS_MAX) {
+        s->checksum_errors = 0;
+        hulse_pulsar_sender_reopen(s, NULL);
+        return;
+    }
+    hulse_pulsar_outbox_resend(s);
+}
+
+void hulse_pulsar_send_error(struct pulsar_sender *s, const Pulsar__CommandSendError *e)
+{
+    struct pulsar_failure f;
+    struct pulsar_entry *named = NULL;
+
+    hulse_pulsar_failure_server(&f, (int32_t)e->error, e->message);
+    switch (e->error) {
+    case PULSAR__SERVER_ERROR__ChecksumError:
+        damaged(s, e->sequence_id, &f);
+        return;
+    case PULSAR__SERVER_ERROR__NotAllowedError:
+        named = find(s, e->sequence_id);
+        if (named != NULL) {
+            fail_one(s, named, &f);
+        }
+        return;
+    case PULSAR__SERVER_ERROR__TopicTerminatedError:
+        hulse_pulsar_sender_die(s, &f);
+        return;
+    default:
+        /* Lost, but for what is final: whether it passes is seen when it is opened again. */
+        f.verdict = f.verdict == PULSAR_FINAL ? PULSAR_FINAL : PULSAR_AGAIN;
+        s->failure = f;
+        hulse_pulsar_sender_reopen(s, NULL);
+        return;
+    }
+}

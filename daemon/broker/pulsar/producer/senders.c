@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * senders - see the header.
+ */
+#include "daemon/broker/pulsar/producer/senders.h"
+
+#include "daemon/core/hash.h"
+#include "daemon/core/mem.h"
+#include "daemon/worker/worker.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* What is kept for compression: a batch. What a large message needs goes at once. */
+#define SCRATCH_KEPT_BYTES (512U * 1024U)
+
+/* That it fired ends a turn, which flushes. */
+static void awake(struct timer *timer)
+{
+    (void)timer;
+}
+
+struct pulsar_senders *hulse_pulsar_senders_create(struct pulsar_worker *w, struct error *err)
+{
+    struct pulsar_senders *all = hulse_mem_zalloc(HULSE_MEM_BROKER, sizeof(*all));
+
+    if (all == NULL) {
+        (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for the producers of Pulsar");
+        return NULL;
+    }
+    all->pw = w;
+    all->wake.fire = awake;
+    TAILQ_INIT(&all->dirty);
+    return all;
+}
+
+static void free_scratch(struct pulsar_senders *all)
+{
+    hulse_mem_free(HULSE_MEM_BROKER, all->scratch, all->scratch_room);
+    all->scratch = NULL;
+    all->scratch_room = 0;
+}
+
+void hulse_pulsar_senders_destroy(struct pulsar_senders **s)
+{
+    struct pulsar_senders *all = *s;
+
+    if (all == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < PULSAR_SENDER_BUCKETS; i++) {
+        while (!LIST_EMPTY(&all->buckets[i])) {
+            hulse_pulsar_sender_destroy(LIST_FIRST(&all->buckets[i]));
+        }
+    }
+    while (!LIST_EMPTY(&all->dead)) {
+        hulse_pulsar_sender_destroy(LIST_FIRST(&all->dead));
+    }
+    hulse_timer_stop(&all->pw->loop->timers, &all->wake);
+    free_scratch(all);
+    hulse_pulsar_blocks_fini(&all->blocks);
+    hulse_mem_free(HULSE_MEM_BROKER, all, sizeof(*all));
+    *s = NULL;
+}
+
+uint32_t hulse_pulsar_senders_bucket(const char *topic)
+{
+    const uint64_t hash = hulse_hash_text(topic);
+    return (uint32_t)(hash ^ hash >> 32U) & (PULSAR_SENDER_BUCKETS - 1);
+}
+
+void hulse_pulsar_senders_mark(struct pulsar_sender *s)
+{
+    struct pulsar_senders *all = s->all;
+
+    if (s->dirty) {
+        return;
+    }
+    s->dirty = true;
+    TAILQ_INSERT_TAIL(&all->dirty, s, dirty_link);
+    if (!hulse_timer_pending(&all->wake)) {
+        hulse_timer_start(&all->pw->loop->timers, &all->wake, hulse_loop_now_ms(all->pw->loop));
+    }
+}
+
+void hulse_pulsar_senders_flush(struct pulsar_senders *all)
+{
+    while (!TAILQ_EMPTY(&all->dirty)) {
+        struct pulsar_sender *s = TAILQ_FIRST(&all->dirty);
+        TAILQ_REMOVE(&all->dirty, s, dirty_link);
+        s->dirty = false;
+        hulse_pulsar_outbox_flush(s);
+    }
+    hulse_timer_stop(&all->pw->loop->timers, &all->wake);
+    if (all->scratch_room > SCRATCH_KEPT_BYTES) {
+        free_scratch(all);
+    }
+}
+
+uint8_t *hulse_pulsar_senders_scratch(struct pulsar_senders *all, uint64_t bytes)
+{
+    if (bytes > UINT32_MAX) {
+        return NULL;
+    }
+    if (all->scratch_room < bytes) {
+        free_scratch(all);
+        all->scratch = hulse_mem_alloc(HULSE_MEM_BROKER, (size_t)bytes);
+        all->scratch_room = all->scratch != NULL ? (uint32_t)bytes : 0;
+    }
+    return all->scratch;
+}
+
+void hulse_pulsar_senders_name(struct pulsar_senders *all, char out[PULSAR_SENDER_NAME_BYTES])
+{
+    const struct pulsar_broker *b = all->pw->broker;
+    const struct worker *w = all->pw->worker;
+    const uint64_t workers = w != NULL && w->params.worker_count > 0 ? w->params.worker_count : 1;
+    const uint64_t index = w != NULL ? w->params.index : 0;
+    char boot[2 * sizeof(b->boot_id) + 1];
+
+    for (size_t i = 0; i < sizeof(b->boot_id); i++) {
+        (void)snprintf(boot + 2 * i, 3, "%02x", b->boot_id[i]);
+    }
+    /* Workers take turns at the numbers. A name of the daemon that is too long loses its end. */
+    (void)snprintf(out,
+                   PULSAR_SENDER_NAME_BYTES,
+                   "%.*s-%s-%" PRIu64,
+                   (int)(PULSAR_SENDER_NAME_BYTES / 2),
+                   b->params.daemon_name != NULL ? b->params.daemon_name : "hulse",
+                   boot,
+                   all->names_made * workers + index);
+    all->names_made += 1;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * senders - all senders of a worker, found by what they send; those that have something to do when the turn ends.
+ *
+ * Threads: the worker's.
+ */
+#ifndef HULSE_PULSAR_PRODUCER_SENDERS_H
+#define HULSE_PULSAR_PRODUCER_SENDERS_H
+
+#include "daemon/broker/pulsar/producer/block.h"
+#include "daemon/broker/pulsar/producer/producer.h"
+#include "daemon/broker/pulsar/producer/sender.h"
+
+#define PULSAR_SENDER_BUCKETS 1024U /* a power of two */
+
+struct pulsar_senders {
+    struct pulsar_worker *pw;
+    struct pulsar_blocks blocks;
+    LIST_HEAD(, pulsar_sender) buckets[PULSAR_SENDER_BUCKETS]; /* of a topic */
+    LIST_HEAD(, pulsar_sender) dead;                           /* no new producer finds them */
+    TAILQ_HEAD(, pulsar_sender) dirty;
+    uint64_t names_made;
+    struct timer wake; /* ends a turn, where none would */
+    uint8_t *scratch;  /* for compression */
+    uint32_t scratch_room;
+};
+
+uint32_t hulse_pulsar_senders_bucket(const char *topic);
+/* The next turn's end is the sender's too. */
+void hulse_pulsar_senders_mark(struct pulsar_sender *s);
+/* At least `bytes`, until the next call. NULL: no memory. */
+uint8_t *hulse_pulsar_senders_scratch(struct pulsar_senders *all, uint64_t bytes);
+/* `<daemon>-<boot id>-<n>`, which no other sender of this daemon's has. */
+void hulse_pulsar_senders_name(struct pulsar_senders *all, char out[PULSAR_SENDER_NAME_BYTES]);
+
+#endif

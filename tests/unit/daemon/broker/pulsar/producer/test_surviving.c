@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   what is unanswered goes again, the same bytes in the same order, after every way of losing the broker; what
+ *         the broker says wrongly ends the connection at most; every record has one end, in time.
+ * Method: a broker played by hand.
+ */
+#include "daemon/core/clock.h"
+#include "tests/unit/daemon/broker/pulsar/producer/peer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FRAMES_MAX 8U
+
+static struct bed bed;
+static struct peer peer;
+static struct peer elsewhere;
+static struct line line;
+static struct line second;
+static struct pub pub;
+
+/* Frames as they were heard. */
+static struct {
+    uint8_t bytes[4096];
+    uint32_t count;
+} kept[FRAMES_MAX];
+
+static void open_all(void)
+{
+    peer_open(&peer);
+    bed_open(&bed, peer.port);
+    memset(&line, 0, sizeof(line));
+    memset(&second, 0, sizeof(second));
+    pub_init(&pub, &bed);
+}
+
+static uint64_t open_pub(void)
+{
+    assert_int_equal(pub_open(&pub), HULSE_OK);
+    const uint64_t id = peer_serve(&peer, &bed, &line, 0);
+    pub_await_opened(&pub);
+    assert_int_equal(pub.status, HULSE_OK);
+    return id;
+}
+
+/* Nobody is to be told. */
+static void close_all(void)
+{
+    if (!pub.closed) {
+        pub_close(&pub);
+    }
+    bed_close(&bed);
+    peer_close(&peer);
+}
+
+/* Entries of one record each, which the peer hears and keeps; the first has the number `from`. */
+static void send_and_hear(struct line *l, uint32_t from, uint32_t count)
+{
+    struct heard h;
+
+    for (uint32_t i = from; i < from + count; i++) {
+        pub_send(&pub);
+        line_hear_send(l, &h);
+        assert_int_equal(h.sequence, i);
+        assert_true(h.frame_bytes <= sizeof(kept[i].bytes));
+        memcpy(kept[i].bytes, h.frame, h.frame_bytes);
+        kept[i].count = h.frame_bytes;
+    }
+}
+
+static void hear_again(struct line *l, uint32_t from, uint32_t count)
+{
+    struct heard h;
+
+    for (uint32_t i = from; i < from + count; i++) {
+        line_hear_send(l, &h);
+        assert_int_equal(h.frame_bytes, kept[i].count);
+        assert_memory_equal(h.frame, kept[i].bytes, h.frame_bytes);
+    }
+}
+
+static void receipts(struct line *l, uint64_t id, uint32_t from, uint32_t count)
+{
+    for (uint32_t i = from; i < from + count; i++) {
+        line_say_receipt_of(l, id, i, i);
+    }
+}
+
+static void expect_stored(uint32_t count)
+{
+    pub_await_answered(&pub, count);
+    assert_true(pub.in_order);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(pub.outcomes[i], HULSE_OUTCOME_STORED);
+    }
+}
+
+/* ---- lost ---- */
+
+static void test_a_lost_connection_costs_nothing(void **state)
+{
+    struct heard h;
+
+    (void)state;
+    open_all();
+    uint64_t id = open_pub();
+    send_and_hear(&line, 0, 4);
+    receipts(&line, id, 0, 1);
+    pub_await_answered(&pub, 1);
+    line_hang_up(&line);
+    pub_send(&pub); /* before it is known */
+    bed_turn(&bed);
+    pub_send(&pub);
+    const uint64_t again = peer_serve(&peer, &bed, &second, 1);
+    assert_int_equal(again, id);
+    hear_again(&second, 1, 3);
+    receipts(&second, id, 1, 3);
+    while (pub.answered < 6) {
+        line_hear_send(&second, &h);
+        assert_true(h.sequence >= 4 && h.highest <= 5);
+        line_say_receipt_of(&second, id, (int64_t)h.sequence, (int64_t)h.highest);
+        while (pub.answered <= h.highest) {
+            bed_turn(&bed);
+        }
+    }
+    expect_stored(6);
+    line_hang_up(&second);
+    close_all();
+}
+
+static void test_the_assigned_broker_is_followed_at_once(void **state)
+{
+    char url[64];
+
+    (void)state;
+    open_all();
+    peer_open(&elsewhere);
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 3);
+    const uint32_t lookups = bed.lookups;
+    (void)snprintf(url, sizeof(url), "pulsar://127.0.0.1:%u", (unsigned)elsewhere.port);
+    line_say_closed(&line, id, url);
+    assert_int_equal(peer_serve(&elsewhere, &bed, &second, 1), id);
+    hear_again(&second, 0, 3);
+    assert_int_equal(bed.lookups, lookups);
+    receipts(&second, id, 0, 3);
+    expect_stored(3);
+    line_hang_up(&line);
+    line_hang_up(&second);
+    close_all();
+    peer_close(&elsewhere);
+}
+
+static void test_a_closed_producer_is_looked_up_anew(void **state)
+{
+    char name[256];
+    uint64_t again = 0;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 2);
+    line_say_closed(&line, id, NULL);
+    const uint64_t request = line_hear_producer(&line, &again, 1, name);
+    assert_int_equal(again, id);
+    assert_int_equal(bed.lookups, 2);
+    assert_int_equal(bed.fresh_lookups, 1);
+    pub_send(&pub);
+    assert_true(line_is_quiet(&line)); /* nothing before it is open */
+    line_say_opened(&line, request, name, -1);
+    hear_again(&line, 0, 2);
+    receipts(&line, id, 0, 3);
+    expect_stored(3);
+    line_hang_up(&line);
+    close_all();
+}
+
+static void test_an_assigned_broker_that_is_none_is_not_followed(void **state)
+{
+    char name[256];
+    uint64_t again = 0;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    line_say_closed(&line, id, "http://nowhere");
+    line_say_opened(&line, line_hear_producer(&line, &again, 1, name), name, -1);
+    pub_send(&pub);
+    struct heard h;
+    line_hear_send(&line, &h);
+    receipts(&line, id, 0, 1);
+    expect_stored(1);
+    line_hang_up(&line);
+    close_all();
+}
+
+/* ---- receipts ---- */
+
+static void test_a_receipt_out_of_order_ends_the_connection(void **state)
+{
+    static const int64_t wrong[][2] = {{1, 1}, {2, 2}, {0, 1}, {77, 77}, {INT64_MAX, -1}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        open_all();
+        const uint64_t id = open_pub();
+        send_and_hear(&line, 0, 3);
+        line_say_receipt_of(&line, id, wrong[i][0], wrong[i][1]);
+        line_await_end(&line);
+        line_hang_up(&line);
+        assert_int_equal(peer_serve(&peer, &bed, &second, 1), id);
+        hear_again(&second, 0, 3);
+        receipts(&second, id, 0, 3);
+        expect_stored(3);
+        line_hang_up(&second);
+        close_all();
+    }
+}
+
+static void test_old_and_strange_receipts_are_ignored(void **state)
+{
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    line_say_receipt_of(&line, id, 5, 5); /* nothing is sent */
+    assert_true(line_is_quiet(&line));
+    send_and_hear(&line, 0, 2);
+    line_say_receipt_of(&line, id, -1, -1);
+    line_say_receipt_of(&line, id + 77, 1, 1);
+    receipts(&line, id, 0, 1);
+    receipts(&line, id, 0, 1);
+    pub_await_answered(&pub, 1);
+    receipts(&line, id, 1, 1);
+    receipts(&line, id, 1, 1);
+    expect_stored(2);
+    assert_true(line_is_quiet(&line));
+    line_hang_up(&line);
+    close_all();
+}
+
+/* ---- SEND_ERROR ---- */
+
+static void test_a_checksum_error_sends_again(void **state)
+{
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 3);
+    line_say_send_error(&line, id, 1, PULSAR__SERVER_ERROR__ChecksumError); /* not the first */
+    assert_true(line_is_quiet(&line));
+    line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+    hear_again(&line, 0, 3);
+    receipts(&line, id, 0, 3);
+    expect_stored(3);
+    line_hang_up(&line);
+    close_all();
+}
+
+static void test_endless_checksum_errors_end_in_another_open(void **state)
+{
+    char name[256];
+    uint64_t again = 0;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+        hear_again(&line, 0, 1);
+    }
+    line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+    line_hear_close(&line, id);
+    line_say_opened(&line, line_hear_producer(&line, &again, 1, name), name, -1);
+    hear_again(&line, 0, 1);
+    receipts(&line, id, 0, 1);
+    expect_stored(1);
+    line_hang_up(&line);
+    close_all();
+}
+
+static void test_what_is_not_allowed_fails_alone(void **state)
+{
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 3);
+    line_say_send_error(&line, id, 1, PULSAR__SERVER_ERROR__NotAllowedError);
+    pub_await_answered(&pub, 1);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_FAILED_NOT_SENT);
+    assert_int_equal(pub.answers[1].class, BROKER_FAIL);
+    receipts(&line, id, 0, 1);
+    receipts(&line, id, 2, 1);
+    pub_await_answered(&pub, 3);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
+    assert_int_equal(pub.outcomes[2], HULSE_OUTCOME_STORED);
+    assert_true(line_is_quiet(&line));
+    line_hang_up(&line);
+    close_all();
+}
+
+static void test_other_errors_open_the_producer_again(void **state)
+{
+    static const Pulsar__ServerError errors[] = {PULSAR__SERVER_ERROR__PersistenceError,
+                                                 PULSAR__SERVER_ERROR__MetadataError,
+                                                 PULSAR__SERVER_ERROR__UnknownError,
+                                                 (Pulsar__ServerError)999};
+    char name[256];
+    uint64_t again = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        open_all();
+        const uint64_t id = open_pub();
+        send_and_hear(&line, 0, 3);
+        line_say_send_error(&line, id, 0, errors[i]);
+        line_hear_close(&line, id);
+        line_say_opened(&line, line_hear_producer(&line, &again, 1, name), name, -1);
+        hear_again(&line, 0, 3);
+        receipts(&line, id, 0, 3);
+        expect_stored(3);
+        line_hang_up(&line);
+        close_all();
+    }
+}
+
+static void test_a_terminated_topic_ends_the_producer(void **state)
+{
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 2);
+    line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__TopicTerminatedError);
+    pub_await_answered(&pub, 2);
+    while (pub.failed == 0) {
+        bed_turn(&bed);
+    }
+    pub_send(&pub);
+    assert_int_equal(pub.answered, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(pub.outcomes[i], HULSE_OUTCOME_TOPIC_TERMINATED);
+    }
+    line_hear_close(&line, id);
+    line_hang_up(&line);
+    close_all();
+}
+
+/* As a real broker does it: it closes the producer, and the next PRODUCER says why. */
+static void ended_at_the_next_open(Pulsar__ServerError error)
+{
+    uint64_t again = 0;
+
+    open_all();
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 2);
+    line_say_closed(&line, id, NULL);
+    line_say_error(&line, line_hear_producer(&line, &again, 1, NULL), error);
+    pub_await_answered(&pub, 2);
+    while (pub.failed + pub.fenced == 0) {
+        bed_turn(&bed);
+    }
+    pub_send(&pub);
+    assert_int_equal(pub.answered, 3);
+    line_hang_up(&line);
+}
+
+static void test_final_errors_of_the_next_open_end_the_producer(void **state)
+{
+    (void)state;
+    ended_at_the_next_open(PULSAR__SERVER_ERROR__TopicTerminatedError);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_TOPIC_TERMINATED);
+    assert_int_equal(pub.failed, 1);
+    close_all();
+    ended_at_the_next_open(PULSAR__SERVER_ERROR__TopicNotFound);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_NO_TOPIC);
+    assert_int_equal(pub.failed_with, HULSE_NO_TOPIC);
+    close_all();
+    ended_at_the_next_open(PULSAR__SERVER_ERROR__ProducerFenced);
+    assert_int_equal(pub.fenced, 1);
+    assert_int_equal(pub.answers[2].class, BROKER_FENCED);
+    close_all();
+}
+
+static void test_a_quota_fails_what_waits_and_is_tried_again(void **state)
+{
+    char name[256];
+    uint64_t again = 0;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    line_say_closed(&line, id, NULL);
+    const uint64_t request = line_hear_producer(&line, &again, 1, name);
+    pub_send(&pub);
+    line_say_error(&line, request, PULSAR__SERVER_ERROR__ProducerBlockedQuotaExceededException);
+    pub_await_answered(&pub, 1);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_QUOTA_EXCEEDED);
+    line_say_opened(&line, line_hear_producer(&line, &again, 2, name), name, -1);
+    pub_send(&pub);
+    struct heard h;
+    line_hear_send(&line, &h);
+    line_say_receipt(&line, &h, 1);
+    pub_await_answered(&pub, 2);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_STORED);
+    line_hang_up(&line);
+    close_all();
+}
+
+static void test_refusals_after_the_first_open_are_tried_again(void **state)
+{
+    static const Pulsar__ServerError errors[] = {PULSAR__SERVER_ERROR__ServiceNotReady,
+                                                 PULSAR__SERVER_ERROR__ProducerBusy,
+                                                 PULSAR__SERVER_ERROR__AuthorizationError};
+    char name[256];
+    uint64_t again = 0;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 1);
+    line_say_closed(&line, id, NULL);
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        line_say_error(&line, line_hear_producer(&line, &again, i + 1, name), errors[i]);
+    }
+    line_say_opened(&line, line_hear_producer(&line, &again, COUNT_OF(errors) + 1, name), name, -1);
+    hear_again(&line, 0, 1);
+    receipts(&line, id, 0, 1);
+    expect_stored(1);
+    line_hang_up(&line);
+    close_all();
+}
+
+/* ---- too late ---- */
+
+static void test_what_was_never_sent_fails_so(void **state)
+{
+    (void)state;
+    open_all();
+    pub.params.gathering.send_timeout_ms = 60;
+    (void)open_pub();
+    bed.silent = true; /* there is no way back */
+    line_hang_up(&line);
+    for (unsigned i = 0; i < 50; i++) {
+        bed_turn(&bed);
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        pub_send(&pub);
+        bed_turn(&bed);
+    }
+    pub_await_answered(&pub, 20);
+    assert_true(pub.in_order);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(pub.outcomes[i], HULSE_OUTCOME_FAILED_NOT_SENT);
+    }
+    /* One that has waited too long elsewhere. */
+    struct broker_record r = {.enqueued_ns = hulse_clock_coarse_ns() - 100000000U};
+    pub_send_record(&pub, &r);
+    assert_int_equal(pub.outcomes[20], HULSE_OUTCOME_FAILED_NOT_SENT);
+    close_all();
+}
+
+static void test_what_was_sent_fails_as_unknown_and_late_receipts_are_ignored(void **state)
+{
+    struct heard h;
+
+    (void)state;
+    open_all();
+    pub.params.gathering.send_timeout_ms = 60;
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 3);
+    pub_await_answered(&pub, 3);
+    assert_true(pub.in_order);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(pub.outcomes[i], HULSE_OUTCOME_FAILED_UNKNOWN);
+    }
+    pub_send(&pub);
+    line_hear_send(&line, &h);
+    receipts(&line, id, 0, 3);
+    line_say_receipt(&line, &h, 1);
+    pub_await_answered(&pub, 4);
+    assert_int_equal(pub.outcomes[3], HULSE_OUTCOME_STORED);
+    line_hang_up(&line);
+    close_all();
+}
+
+static void test_without_a_timeout_records_wait(void **state)
+{
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    struct broker_record r = {.enqueued_ns = 1};
+    send_and_hear(&line, 0, 1);
+    pub_send_record(&pub, &r);
+    struct heard h;
+    line_hear_send(&line, &h);
+    assert_true(line_is_quiet(&line));
+    assert_int_equal(pub.answered, 0);
+    receipts(&line, id, 0, 2);
+    expect_stored(2);
+    line_hang_up(&line);
+    close_all();
+}
+
+/* Nothing more is handed to a connection that nobody reads than can be told apart from what was never sent. */
+static void test_a_peer_that_does_not_read(void **state)
+{
+    enum { COUNT = 300 };
+    static uint8_t payload[100000];
+    struct broker_record r = {.payload = {.data = payload, .bytes = sizeof(payload)}};
+    unsigned unknown = 0;
+
+    (void)state;
+    open_all();
+    pub.params.gathering.send_timeout_ms = 200;
+    pub.params.gathering.pending_bytes = 1U << 30U;
+    (void)open_pub();
+    for (unsigned i = 0; i < COUNT; i++) {
+        r.enqueued_ns = 0;
+        pub_send_record(&pub, &r);
+        bed_turn(&bed);
+    }
+    pub_await_answered(&pub, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        unknown += pub.outcomes[i] == HULSE_OUTCOME_FAILED_UNKNOWN ? 1U : 0U;
+        assert_true(pub.outcomes[i] == HULSE_OUTCOME_FAILED_UNKNOWN ||
+                    pub.outcomes[i] == HULSE_OUTCOME_FAILED_NOT_SENT);
+    }
+    assert_true(unknown > 0 && unknown < COUNT);
+    line_hang_up(&line);
+    close_all();
+}
+
+/* Records that waited in a ring stand behind younger ones of another application. */
+static void test_each_record_has_its_own_time(void **state)
+{
+    struct broker_record old = {.alone = true};
+
+    (void)state;
+    open_all();
+    pub.params.gathering.send_timeout_ms = 10000;
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 1);
+    old.enqueued_ns = hulse_clock_coarse_ns() - UINT64_C(9950000000);
+    pub_send_record(&pub, &old);
+    pub_await_answered(&pub, 1);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_FAILED_UNKNOWN);
+    receipts(&line, id, 0, 2);
+    pub_await_answered(&pub, 2);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
+    line_hang_up(&line);
+    close_all();
+}
+
+static void test_a_worker_that_ends_forgets_all(void **state)
+{
+    (void)state;
+    open_all();
+    (void)open_pub();
+    send_and_hear(&line, 0, 2);
+    pub_send(&pub);
+    pub.closed = true; /* hears no more */
+    line_hang_up(&line);
+    close_all();
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_lost_connection_costs_nothing),
+    cmocka_unit_test(test_the_assigned_broker_is_followed_at_once),
+    cmocka_unit_test(test_a_closed_producer_is_looked_up_anew),
+    cmocka_unit_test(test_an_assigned_broker_that_is_none_is_not_followed),
+    cmocka_unit_test(test_a_receipt_out_of_order_ends_the_connection),
+    cmocka_unit_test(test_old_and_strange_receipts_are_ignored),
+    cmocka_unit_test(test_a_checksum_error_sends_again),
+    cmocka_unit_test(test_endless_checksum_errors_end_in_another_open),
+    cmocka_unit_test(test_what_is_not_allowed_fails_alone),
+    cmocka_unit_test(test_other_errors_open_the_producer_again),
+    cmocka_unit_test(test_a_terminated_topic_ends_the_producer),
+    cmocka_unit_test(test_final_errors_of_the_next_open_end_the_producer),
+    cmocka_unit_test(test_a_quota_fails_what_waits_and_is_tried_again),
+    cmocka_unit_test(test_refusals_after_the_first_open_are_tried_again),
+    cmocka_unit_test(test_what_was_never_sent_fails_so),
+    cmocka_unit_test(test_what_was_sent_fails_as_unknown_and_late_receipts_are_ignored),
+    cmocka_unit_test(test_without_a_timeout_records_wait),
+    cmocka_unit_test(test_a_peer_that_does_not_read),
+    cmocka_unit_test(test_each_record_has_its_own_time),
+    cmocka_unit_test(test_a_worker_that_ends_forgets_all),
+};
+
+int main(void)
+{
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
