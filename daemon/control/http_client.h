@@ -18,8 +18,8 @@
 #ifndef HULSE_CONTROL_HTTP_CLIENT_H
 #define HULSE_CONTROL_HTTP_CLIENT_H
 
-#include "daemon/net/resolver.h"
 #include "daemon/core/error.h"
+#include "daemon/net/resolver.h"
 #include "daemon/worker/loop.h"
 
 #include <stdbool.h>

@@ -22,10 +22,10 @@ struct pulsar_tls_params {
 
 /* Read by create and not kept, but for `token`. */
 struct pulsar_params {
-    const char *service_url;      /* service_url.h */
-    const char *listener;         /* advertised listener; NULL: none */
-    const char *daemon_name;      /* first part of producers' names, any UTF-8 */
-    struct secret_slot *token;    /* outlives the workers; NULL: no authentication */
+    const char *service_url;   /* service_url.h */
+    const char *listener;      /* advertised listener; NULL: none */
+    const char *daemon_name;   /* first part of producers' names, any UTF-8 */
+    struct secret_slot *token; /* outlives the workers; NULL: no authentication */
     /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */
     void (*refused)(void *context, uint64_t generation);
     void *refused_context;

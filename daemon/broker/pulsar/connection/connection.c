@@ -102,9 +102,12 @@ static void forget_user(struct pulsar_connection *c, struct pulsar_user *u)
     c->user_count--;
 }
 
-static void lose_users(struct pulsar_connection *c, hulse_status status, const char *why)
+static void lose_users(struct pulsar_connection *c, hulse_status status)
 {
+    char why[PULSAR_HOST_TEXT_BYTES + PULSAR_CONNECTION_TEXT_BYTES + 2];
     struct pulsar_user *u = NULL;
+
+    (void)snprintf(why, sizeof(why), "%s: %s", c->name, c->text);
 
     while ((u = LIST_FIRST(&c->users)) != NULL || (u = LIST_FIRST(&c->untold)) != NULL) {
         forget_user(c, u);
@@ -150,7 +153,7 @@ void hulse_connection_end(struct pulsar_connection *c, hulse_status status, cons
     const uint32_t victims = settle_gate(c, was, status);
     hulse_outflow_fini(&c->out);
     hulse_request_lose_all(c);
-    lose_users(c, status, c->text);
+    lose_users(c, status);
     /* What was sent meanwhile by those who did not know yet. */
     hulse_outflow_fini(&c->out);
     HULSE_ASSERT(c->user_count == 0 && c->request_count == 0);
@@ -199,7 +202,7 @@ static void take_turn(struct timer *timer)
         hulse_connection_end(c, c->broken, c->text);
         return;
     }
-    if (c->stream.fd >= 0) {
+    if (c->paused || (c->stream.fd >= 0 && hulse_stream_holds(&c->stream))) {
         (void)hulse_connection_read(c);
     }
 }
@@ -292,7 +295,7 @@ static void dialled(struct dial *d, hulse_status status)
     if (!hulse_connection_listen(c)) {
         const int error = errno;
         hulse_stream_close(&c->stream);
-        hulse_connection_end(c, HULSE_IO, strerror(error));
+        hulse_connection_end(c, HULSE_IO, strerrordesc_np(error));
         return;
     }
     const struct pulsar_params *params = c->pool->params;

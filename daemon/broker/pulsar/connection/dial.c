@@ -24,6 +24,13 @@ static void end_attempt(struct dial *d)
     }
 }
 
+/* A context that was made anew meanwhile lives as long as this needs it. */
+static void let_context_go(struct dial *d)
+{
+    SSL_CTX_free(d->params.tls);
+    d->params.tls = NULL;
+}
+
 /* "ADDRESS: what" */
 static void note(struct dial *d, const char *what)
 {
@@ -55,6 +62,7 @@ static void finished(struct dial *d)
 {
     hulse_loop_remove(d->params.loop, &d->watch);
     hulse_timer_stop(&d->params.loop->timers, &d->timer);
+    let_context_go(d);
     d->trying = false;
     d->done(d, HULSE_OK);
 }
@@ -86,7 +94,7 @@ static void happened(struct watch *watch, uint32_t events)
     }
     const int error = hulse_stream_connected(&d->stream);
     if (error != 0) {
-        failed(d, HULSE_IO, strerror(error));
+        failed(d, HULSE_IO, strerrordesc_np(error));
     } else if (d->params.tls == NULL) {
         finished(d);
     } else if (!hulse_stream_secure(&d->stream, d->params.tls, d->host, d->params.any_host)) {
@@ -102,12 +110,12 @@ static bool try_one(struct dial *d)
     const int error = hulse_stream_open(&d->stream, &d->lookup.result.addresses[d->at]);
 
     if (error != 0) {
-        note(d, strerror(error));
+        note(d, strerrordesc_np(error));
         return false;
     }
     d->watch = (struct watch){.fd = d->stream.fd, .fire = happened};
     if (!hulse_loop_add(d->params.loop, &d->watch, EPOLLOUT)) {
-        note(d, strerror(errno));
+        note(d, strerrordesc_np(errno));
         hulse_stream_close(&d->stream);
         return false;
     }
@@ -157,6 +165,9 @@ hulse_dial_begin(struct dial *d, const struct dial_params *params, const struct 
     HULSE_ASSERT(!d->trying);
 
     d->params = *params;
+    if (params->tls != NULL) {
+        (void)SSL_CTX_up_ref(params->tls);
+    }
     d->stream.fd = -1;
     memcpy(d->host, to->name, sizeof(d->host));
     d->lookup.done = resolved;
@@ -175,4 +186,5 @@ void hulse_dial_cancel(struct dial *d)
         hulse_resolver_cancel(&d->lookup);
     }
     end_attempt(d);
+    let_context_go(d);
 }

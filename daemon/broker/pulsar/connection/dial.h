@@ -18,7 +18,7 @@ struct dial_params {
     struct loop *loop;
     struct resolver *resolver;
     uint32_t timeout_ms; /* for each address */
-    SSL_CTX *tls;        /* NULL: plain */
+    SSL_CTX *tls;        /* NULL: plain; held while it is needed */
     bool any_host;
 };
 
@@ -44,7 +44,7 @@ struct dial {
 /* Not OK: text says why, done() does not come. */
 hulse_status
 hulse_dial_begin(struct dial *d, const struct dial_params *params, const struct pulsar_host *to);
-/* done() does not come. Harmless when nothing is on its way. */
+/* done() does not come. Harmless when nothing is on its way; due after done() too. */
 void hulse_dial_cancel(struct dial *d);
 
 #endif

@@ -15,6 +15,8 @@ struct pulsar_pool *hulse_pulsar_pool_create(struct pulsar_worker *w, struct err
     static const struct resolver_params system = {0};
     struct pulsar_pool *p = calloc(1, sizeof(*p));
 
+    HULSE_ASSERT(w->broker->service.host_count > 0);
+
     if (p == NULL) {
         (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for connections to brokers");
         return NULL;
@@ -38,6 +40,8 @@ void hulse_pulsar_pool_destroy(struct pulsar_pool **pool)
         return;
     }
     p->closing = true;
+    /* The last words of those who have closed. */
+    hulse_pulsar_pool_flush(p);
     while (!LIST_EMPTY(&p->connections)) {
         hulse_connection_end(LIST_FIRST(&p->connections), HULSE_CLOSED, "the worker stops");
     }

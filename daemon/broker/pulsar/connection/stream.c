@@ -97,7 +97,7 @@ bool hulse_stream_holds(const struct stream *s)
 
 const char *hulse_stream_why(const struct stream *s)
 {
-    return s->tls != NULL ? hulse_tls_stream_why(s->tls) : strerror(s->error);
+    return s->tls != NULL ? hulse_tls_stream_why(s->tls) : strerrordesc_np(s->error);
 }
 
 void hulse_stream_close(struct stream *s)

@@ -121,7 +121,7 @@ static enum stream_rc fail(struct tls_stream *t, int error)
                        sizeof(t->why),
                        "TLS: %s",
                        reason != NULL                             ? reason
-                       : error == SSL_ERROR_SYSCALL && errno != 0 ? strerror(errno)
+                       : error == SSL_ERROR_SYSCALL && errno != 0 ? strerrordesc_np(errno)
                                                                   : "the stream has failed");
     }
     ERR_clear_error();

@@ -10,6 +10,7 @@
 enum {
     PARTS_MAX = 64,
     READ_BYTES_MAX = 1U << 20U, /* in one go: others wait */
+    WRITE_BYTES_MAX = 1U << 23U,
     PAUSE_MS = 10
 };
 
@@ -130,12 +131,16 @@ bool hulse_connection_read(struct pulsar_connection *c)
 {
     size_t budget = READ_BYTES_MAX;
     bool ended = false;
+    bool drained = false; /* what comes from now on the watch tells */
 
     if (c->paused) {
         c->paused = false;
         watch_for(c);
     }
     while (understand(c)) {
+        if (drained) {
+            return true;
+        }
         if (c->broken != HULSE_OK || c->paused) {
             return true;
         }
@@ -155,6 +160,7 @@ bool hulse_connection_read(struct pulsar_connection *c)
             }
             return true;
         }
+        drained = c->stream.tls == NULL && c->in.end < c->in.room;
         budget -= got < budget ? got : budget;
     }
     return false;
@@ -173,6 +179,7 @@ void hulse_connection_dirty(struct pulsar_connection *c)
 bool hulse_connection_write(struct pulsar_connection *c)
 {
     struct iovec parts[PARTS_MAX];
+    size_t budget = WRITE_BYTES_MAX;
     size_t taken = 0;
 
     while (c->broken == HULSE_OK &&
@@ -181,6 +188,12 @@ bool hulse_connection_write(struct pulsar_connection *c)
         switch (hulse_stream_write(&c->stream, parts, count, &taken)) {
         case STREAM_OK:
             hulse_outflow_written(&c->out, taken);
+            budget -= taken < budget ? taken : budget;
+            if (budget == 0) {
+                /* The watch fires at once, in the next round. */
+                set_blocked(c, true);
+                return true;
+            }
             break;
         case STREAM_AGAIN:
             set_blocked(c, true);

@@ -7,7 +7,8 @@
  * URL, and follows redirects. What passes is tried again with backoff until the operation timeout.
  *
  * Threads: started, answered and cancelled on the asking worker.
- * Limits:  20 redirects; the cache has at most PULSAR_LOOKUP_CACHE_MAX topics for each worker.
+ * Limits:  20 redirects; a worker asks for at most PULSAR_LOOKUP_ASKING_MAX topics at once, as official clients do, and
+ *          keeps PULSAR_LOOKUP_CACHE_MAX.
  */
 #ifndef HULSE_PULSAR_LOOKUP_LOOKUP_H
 #define HULSE_PULSAR_LOOKUP_LOOKUP_H
@@ -18,6 +19,7 @@
 
 #define PULSAR_REDIRECTS_MAX 20U
 #define PULSAR_LOOKUP_CACHE_MAX 16384U
+#define PULSAR_LOOKUP_ASKING_MAX 5000U
 
 struct pulsar_worker;
 struct lookup_query;

@@ -31,13 +31,16 @@ struct search {
     uint32_t redirects;
     bool authoritative;
     bool create;
+    bool asking; /* an attempt is under way */
+    bool queued; /* it waits for one */
+    TAILQ_ENTRY(search) queue;
     struct pulsar_failure last; /* of the last attempt; its class is BROKER_DONE before */
     uint64_t hash;
     size_t bytes; /* of this object */
     char topic[];
 };
 
-static void begin_attempt(struct search *s);
+static void ask_service(struct search *s);
 static void fail_attempt(struct search *s, const struct pulsar_failure *f);
 
 static const struct pulsar_params *params_of(const struct search *s)
@@ -60,22 +63,68 @@ static uint64_t now_ms(const struct pulsar_lookups *l)
     return hulse_loop_now_ms(l->worker->loop);
 }
 
-/* ---- the end ---- */
-
 static void leave_connection(struct search *s)
 {
     hulse_pulsar_cancel(&s->request);
     hulse_pulsar_detach(&s->user);
 }
 
+/* ---- how many ask at once ---- */
+
+/* An attempt that fails within this call does not come back here. */
+static void begin_queued(struct pulsar_lookups *l)
+{
+    struct searches *all = &l->searches;
+
+    if (all->beginning || l->stopping) {
+        return;
+    }
+    all->beginning = true;
+    while (all->asking < PULSAR_LOOKUP_ASKING_MAX && !TAILQ_EMPTY(&all->queue)) {
+        struct search *s = TAILQ_FIRST(&all->queue);
+        TAILQ_REMOVE(&all->queue, s, queue);
+        s->queued = false;
+        s->asking = true;
+        all->asking += 1;
+        ask_service(s);
+    }
+    all->beginning = false;
+}
+
+static void begin_attempt(struct search *s)
+{
+    HULSE_ASSERT(!s->asking && !s->queued);
+
+    s->queued = true;
+    TAILQ_INSERT_TAIL(&s->lookups->searches.queue, s, queue);
+    begin_queued(s->lookups);
+}
+
+static void end_attempt(struct search *s)
+{
+    struct searches *all = &s->lookups->searches;
+
+    leave_connection(s);
+    if (s->queued) {
+        s->queued = false;
+        TAILQ_REMOVE(&all->queue, s, queue);
+    }
+    if (s->asking) {
+        s->asking = false;
+        all->asking -= 1;
+        begin_queued(s->lookups);
+    }
+}
+
+/* ---- the end ---- */
+
 static void destroy(struct search *s)
 {
     HULSE_ASSERT(TAILQ_EMPTY(&s->queries));
 
-    leave_connection(s);
+    end_attempt(s);
     hulse_timer_stop(timers_of(s->lookups), &s->retry);
     LIST_REMOVE(s, link);
-    s->lookups->searches.count -= 1;
     hulse_mem_free(HULSE_MEM_BROKER, s, s->bytes);
 }
 
@@ -147,7 +196,7 @@ static void wait_and_retry(struct search *s)
 
 static void fail_attempt(struct search *s, const struct pulsar_failure *f)
 {
-    leave_connection(s);
+    end_attempt(s);
     if (f->verdict != PULSAR_AGAIN && f->verdict != PULSAR_QUOTA) {
         finish_failed(s, f);
         return;
@@ -242,7 +291,7 @@ static void attach(struct search *s)
     }
 }
 
-/* "…-partition-N" is one partition and has none. */
+/* "…-partition-N" is one partition and has none itself. */
 static bool is_partition(const char *topic)
 {
     static const char mark[] = "-partition-";
@@ -257,7 +306,7 @@ static bool is_partition(const char *topic)
            memcmp(digits - (sizeof(mark) - 1), mark, sizeof(mark) - 1) == 0;
 }
 
-static void begin_attempt(struct search *s)
+static void ask_service(struct search *s)
 {
     const struct service_url *service = service_of(s);
 
@@ -265,7 +314,8 @@ static void begin_attempt(struct search *s)
     s->to = (struct pulsar_endpoint){.physical = service->hosts[s->host],
                                      .logical = service->hosts[s->host],
                                      .tls = service->tls};
-    s->question = is_partition(s->topic) ? LOOKUP_OWNER : LOOKUP_PARTITIONS;
+    /* Of a partition too it is the one question that says whether it is there. */
+    s->question = s->create && is_partition(s->topic) ? LOOKUP_OWNER : LOOKUP_PARTITIONS;
     s->redirects = 0;
     s->authoritative = false;
     attach(s);
@@ -388,7 +438,7 @@ static void user_lost(struct pulsar_user *u, hulse_status status, const char *te
         hulse_pulsar_failure_status(&s->last, status, text);
         hulse_pulsar_cancel(&s->request);
         shun_host(s);
-        begin_attempt(s);
+        ask_service(s);
         return;
     }
     fail_status(s, status, text);
@@ -431,7 +481,6 @@ static struct search *create(struct pulsar_lookups *l, const struct lookup_query
     s->request.done = request_done;
     s->retry.fire = retry_fire;
     LIST_INSERT_HEAD(&l->searches.buckets[q->hash % SEARCH_BUCKETS], s, link);
-    l->searches.count += 1;
     return s;
 }
 
@@ -442,6 +491,7 @@ void hulse_searches_init(struct pulsar_lookups *l)
     for (uint32_t i = 0; i < SEARCH_BUCKETS; i++) {
         LIST_INIT(&all->buckets[i]);
     }
+    TAILQ_INIT(&all->queue);
     all->host =
         (uint32_t)(hulse_jitter_next(&l->worker->jitter) % l->worker->broker->service.host_count);
 }

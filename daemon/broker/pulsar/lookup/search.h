@@ -9,7 +9,8 @@
  * Each query has its own deadline; a search without queries ends.
  *
  * Threads: the topic's worker.
- * Limits:  PULSAR_REDIRECTS_MAX redirects in one attempt.
+ * Limits:  PULSAR_REDIRECTS_MAX redirects in one attempt; PULSAR_LOOKUP_ASKING_MAX attempts at once, the others wait in
+ *          their order.
  */
 #ifndef HULSE_PULSAR_LOOKUP_SEARCH_H
 #define HULSE_PULSAR_LOOKUP_SEARCH_H
@@ -24,7 +25,9 @@ struct search;
 /* Of a worker. */
 struct searches {
     LIST_HEAD(, search) buckets[SEARCH_BUCKETS];
-    uint32_t count;
+    TAILQ_HEAD(, search) queue; /* for an attempt */
+    uint32_t asking;
+    bool beginning;
     uint32_t host; /* of the service URL: where the next attempt begins */
 };
 

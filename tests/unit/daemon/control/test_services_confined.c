@@ -8,9 +8,9 @@
  */
 #include "daemon/control/sandbox.h"
 #include "daemon/core/assert.h"
+#include "tests/support/dns_server.h"
 #include "tests/support/folder.h"
 #include "tests/unit/daemon/control/credential_bed.h"
-#include "tests/support/dns_server.h"
 #include "tests/unit/daemon/control/http_server.h"
 
 #include <stdio.h>

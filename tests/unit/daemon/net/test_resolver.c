@@ -4,11 +4,11 @@
  *         cancelled, every failure says what it is, and an idle resolver holds nothing.
  * Method: c-ares against a name server of the test's own; the hosts file and literals of the host.
  */
-#include "daemon/net/resolver.h"
 #include "daemon/core/assert.h"
+#include "daemon/net/resolver.h"
 #include "tests/support/check.h"
-#include "tests/support/runtime.h"
 #include "tests/support/dns_server.h"
+#include "tests/support/runtime.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

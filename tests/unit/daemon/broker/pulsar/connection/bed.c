@@ -166,7 +166,12 @@ void hulse_probe_await_lost(struct probe *p)
 
 void hulse_peer_open(struct peer *p)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    hulse_peer_open_at(p, "127.0.0.1");
+}
+
+void hulse_peer_open_at(struct peer *p, const char *address)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = inet_addr(address)};
     socklen_t bytes = sizeof(to);
 
     *p = (struct peer){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};

@@ -75,6 +75,8 @@ struct peer_line {
 };
 
 void hulse_peer_open(struct peer *p);
+/* The same on another address of this host, as text. */
+void hulse_peer_open_at(struct peer *p, const char *address);
 void hulse_peer_close(struct peer *p);
 void hulse_peer_accept(struct peer *p, struct bed *b, struct peer_line *out);
 /* TLS on it, as a server. False: the client did not want it. */

@@ -6,9 +6,11 @@
  */
 #include "daemon/broker/pulsar/connection/pool_state.h"
 #include "daemon/core/assert.h"
+#include "tests/support/dns_server.h"
 #include "tests/support/runtime.h"
 #include "tests/unit/daemon/broker/pulsar/connection/bed.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -432,6 +434,49 @@ static void test_the_next_host_of_the_service_url(void **state)
     hulse_pulsar_detach(&other.user);
 }
 
+/* ---- names ---- */
+
+static void attach_name(const char *name, uint16_t port)
+{
+    struct pulsar_endpoint to = {.physical = {.port = port}};
+
+    (void)snprintf(to.physical.name, sizeof(to.physical.name), "%s", name);
+    to.logical = to.physical;
+    hulse_probe_set_up(&user, &bed, PULSAR_USER_OTHER);
+    assert_true(hulse_pulsar_attach(bed.pool, &user.user, &to, PULSAR_FOR_PUBLISHING));
+}
+
+static void test_every_address_of_a_name(void **state)
+{
+    struct dns_server dns;
+    struct peer second;
+
+    (void)state;
+    hulse_peer_open_at(&second, "127.0.0.2");
+    hulse_test_dns_start(&dns);
+    hulse_resolver_fini(&bed.pool->resolver);
+    hulse_resolver_init(&bed.pool->resolver,
+                        &bed.loop,
+                        &(struct resolver_params){.servers = dns.address, .timeout_ms = 200});
+
+    /* 127.0.0.3, where nobody is, and 127.0.0.2. */
+    attach_name("lame.test", second.port);
+    hulse_peer_welcome(&second, &bed, &line);
+    hulse_probe_await_ready(&user);
+    assert_int_equal(figures().attempts, 1);
+    hulse_pulsar_detach(&user.user);
+
+    attach_name("nobody.test", second.port);
+    await_lost_with(HULSE_IO, "nobody.test");
+    user.lost = 0;
+    hulse_peer_close(&second);
+    attach_name("both.test", second.port);
+    await_lost_with(HULSE_IO, ": ");
+    assert_int_equal(figures().failures, 2);
+    hulse_pulsar_pool_destroy(&bed.pool);
+    hulse_test_dns_stop(&dns);
+}
+
 /* ---- callbacks that do everything ---- */
 
 static struct probe crowd[6];
@@ -560,6 +605,7 @@ int main(void)
         CASE(test_a_broker_that_welcomes_and_drops),
         CASE(test_nobody_left_is_no_attempt),
         CASE(test_the_next_host_of_the_service_url),
+        CASE(test_every_address_of_a_name),
         CASE(test_callbacks_do_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -369,6 +369,40 @@ static void test_files_that_change(void **state)
     hulse_test_certificate_free(&good);
 }
 
+/* Another connection takes files that have changed while this one is still on its way. */
+static void test_files_that_change_meanwhile(void **state)
+{
+    struct test_certificate good;
+    struct peer second;
+    struct probe quick = {0};
+    struct peer_line quick_line;
+
+    (void)state;
+    make_good(&good);
+    SSL_CTX *ctx = hulse_test_certificate_server(&good, NULL);
+    hulse_peer_open(&second);
+    attach_to("127.0.0.1");
+    while (bed.pool->figures.attempts == 0) {
+        hulse_bed_turn(&bed);
+    }
+    hulse_test_certificate_write(&stranger, ca_file, NULL);
+    struct pulsar_endpoint to = hulse_bed_endpoint(second.port);
+    to.tls = true;
+    hulse_probe_set_up(&quick, &bed, PULSAR_USER_PRODUCER);
+    assert_true(hulse_pulsar_attach(bed.pool, &quick.user, &to, PULSAR_FOR_PUBLISHING));
+    hulse_peer_accept(&second, &bed, &quick_line);
+    (void)hulse_peer_secure(&quick_line, ctx);
+    hulse_probe_await_lost(&quick);
+    assert_true(serve(ctx));
+    assert_int_equal(hulse_peer_hear(&line)->type, TYPE(CONNECT));
+    hulse_peer_say_connected(&line, 21, 0);
+    hulse_probe_await_ready(&user);
+    hulse_peer_hang_up(&quick_line);
+    hulse_peer_close(&second);
+    SSL_CTX_free(ctx);
+    hulse_test_certificate_free(&good);
+}
+
 /* ---- bytes ---- */
 
 enum { PIECE = 300001, PIECES = 60 };
@@ -441,6 +475,7 @@ int main(void)
         CASE(test_who_we_are),
         CASE(test_a_broker_that_wants_to_know_who_we_are),
         CASE(test_files_that_change),
+        CASE(test_files_that_change_meanwhile),
         CASE(test_much_goes_both_ways),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

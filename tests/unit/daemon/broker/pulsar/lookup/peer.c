@@ -20,7 +20,7 @@
 #define CONNECTIONS_MAX 64U
 #define IN_BYTES 65536U
 #define URL_BYTES 64U
-#define HELD_MAX 256U
+#define HELD_MAX 8192U
 #define TOPIC_BYTES 128U
 
 struct peer_connection {

@@ -616,16 +616,19 @@ static void is_missing(struct question *q, void *ctx)
 
 static void test_a_missing_topic_is_not_created(void **state)
 {
-    const struct wish look = {.topic = TOPIC, .create = false};
+    const struct wish looks[] = {{.topic = TOPIC, .create = false},
+                                 {.topic = TOPIC "-partition-3", .create = false}};
     struct scene s;
     struct pulsar_lookup_result r;
 
     (void)state;
     set(&s, is_missing, NULL, 1);
     start(&s, 0);
-    look_up(&s, &look, &r);
-    assert_int_equal(r.failure.status, HULSE_NO_TOPIC);
-    assert_string_equal(r.failure.text, "TopicNotFound");
+    for (size_t i = 0; i < COUNT_OF(looks); i++) {
+        look_up(&s, &looks[i], &r);
+        assert_int_equal(r.failure.status, HULSE_NO_TOPIC);
+        assert_string_equal(r.failure.text, "TopicNotFound");
+    }
     end(&s);
 }
 

@@ -189,6 +189,40 @@ static void test_failures_are_not_kept(void **state)
     end(&s);
 }
 
+/* ---- many ---- */
+
+static void test_so_many_ask_at_once_and_the_others_wait(void **state)
+{
+    const uint32_t count = PULSAR_LOOKUP_ASKING_MAX + 200;
+    enum lookup_question at = LOOKUP_PARTITIONS;
+    struct asked *asked = calloc(count, sizeof(*asked));
+    struct scene s;
+
+    (void)state;
+    assert_non_null(asked);
+    start(&s, 1, held, &at);
+    for (uint32_t i = 0; i < count; i++) {
+        char topic[64];
+        const struct wish wish = {.topic = topic, .create = true};
+        (void)snprintf(topic, sizeof(topic), "%s%u", TOPIC, i);
+        hulse_asked_init(&asked[i]);
+        hulse_lookup_bed_ask(&s.bed, 0, &asked[i], &wish);
+    }
+    hulse_peer_await(s.peer, LOOKUP_PARTITIONS, PULSAR_LOOKUP_ASKING_MAX);
+    assert_int_equal(hulse_peer_asked(s.peer, LOOKUP_PARTITIONS), PULSAR_LOOKUP_ASKING_MAX);
+    hulse_peer_release(s.peer);
+    hulse_peer_await(s.peer, LOOKUP_PARTITIONS, count);
+    hulse_peer_release(s.peer);
+    for (uint32_t i = 0; i < count; i++) {
+        hulse_asked_await(&asked[i]);
+        check_found(&asked[i]);
+        hulse_asked_fini(&asked[i]);
+    }
+    assert_int_equal(hulse_peer_asked(s.peer, LOOKUP_PARTITIONS), count);
+    end(&s);
+    free(asked);
+}
+
 /* ---- cancelled ---- */
 
 static void ask_and_cancel(struct pulsar_worker *w, void *ctx)
@@ -538,6 +572,7 @@ int main(void)
         cmocka_unit_test(test_an_answer_is_kept_until_it_has_proved_wrong),
         cmocka_unit_test(test_an_answer_for_a_creator_is_none_for_others),
         cmocka_unit_test(test_failures_are_not_kept),
+        cmocka_unit_test(test_so_many_ask_at_once_and_the_others_wait),
         cmocka_unit_test(test_a_cancelled_lookup_is_not_answered),
         cmocka_unit_test(test_a_lookup_may_be_started_again_after_cancel),
         cmocka_unit_test(test_a_full_inbox_delays_and_may_be_cancelled),
