@@ -25,6 +25,12 @@ static void deliver(struct pulsar_consumer *c, struct delivery *dl)
 static bool hand_out_again(struct pulsar_consumer *c)
 {
     struct delivery *dl = hulse_again_first(c);
+    while (dl != NULL && hulse_entry_is_acked(dl->entry, dl->index)) {
+        struct entry *e = dl->entry; /* by its id, meanwhile */
+        hulse_delivery_let_go(c, dl);
+        hulse_entry_review(c, e);
+        dl = hulse_again_first(c);
+    }
     if (dl == NULL) {
         return false;
     }

@@ -320,6 +320,27 @@ static void by_id_cumulatively(void **state)
     assert_int_equal(front.ended, 0);
 }
 
+static void by_id_of_what_waits_here(void **state)
+{
+    (void)state;
+    begin(&exclusive, 40);
+    entry(1, 0, 0);
+    entry(2, 0, 1);
+    entry(3, 0, 2);
+    hulse_front_nack(0, 10);
+    hulse_front_nack(1, 20);
+    hulse_front_give_back(2);
+    ack_id(1, -1, 0, false);
+    ack_id(3, -1, 0, false);
+    const Pulsar__CommandAck *a = next_ack(INDIVIDUAL, 2);
+    hulse_stage_wait(10);
+    hulse_stage_acked(a->request_id);
+    hulse_stage_wait(30);
+    assert_int_equal(front.count, 4);
+    hulse_front_has(3, 1);
+    assert_int_equal(front.settled, 4);
+}
+
 static void may_be_closed_when_settled(void **state)
 {
     (void)state;
@@ -361,6 +382,7 @@ int main(void)
                                        TEST(cumulative_is_individual_where_it_must_be),
                                        TEST(by_id_without_a_delivery),
                                        TEST(by_id_of_what_is_held),
+                                       TEST(by_id_of_what_waits_here),
                                        TEST(by_id_cumulatively),
                                        TEST(may_be_closed_when_settled),
                                        TEST(wait_for_memory)};
