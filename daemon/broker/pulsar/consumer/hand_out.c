@@ -36,6 +36,7 @@ static bool hand_out_again(struct pulsar_consumer *c)
     }
     TAILQ_REMOVE(&c->waiting, dl, link);
     c->kept_count -= 1;
+    hulse_consumer_dirty(c); /* permits may have waited for that */
     hulse_permits_use(&c->permits);
     deliver(c, dl);
     return true;

@@ -58,27 +58,32 @@ static void unreadable(struct pulsar_consumer *c, const Pulsar__MessageIdData *i
     }
 }
 
+static bool is_cleared(const Pulsar__CommandMessage *m, uint32_t index)
+{
+    const size_t word = index / 64;
+    return word >= m->n_ack_set || ((uint64_t)m->ack_set[word] >> (index % 64) & 1U) == 0;
+}
+
 /* What the broker counts for it: what is acknowledged of a batch by its ack_set costs nothing. */
 static uint32_t cost_of(const Pulsar__CommandMessage *m, uint32_t count)
 {
-    uint32_t cleared = 0;
+    uint32_t cost = 0;
     if (m->n_ack_set == 0) {
         return count;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        const size_t word = i / 64;
-        cleared += word >= m->n_ack_set || ((uint64_t)m->ack_set[word] >> (i % 64) & 1U) == 0;
+    for (size_t i = 0; i < m->n_ack_set && i * 64 < count; i++) {
+        const uint32_t left = count - (uint32_t)(i * 64);
+        const uint64_t mask = left < 64 ? (UINT64_C(1) << left) - 1 : UINT64_MAX;
+        cost += (uint32_t)__builtin_popcountll((uint64_t)m->ack_set[i] & mask);
     }
-    return count - cleared;
+    return cost;
 }
 
 static void
 take_ack_set(struct pulsar_consumer *c, struct entry *e, const Pulsar__CommandMessage *m)
 {
     for (uint32_t i = 0; m->n_ack_set > 0 && i < e->count; i++) {
-        const size_t word = i / 64;
-        if ((word >= m->n_ack_set || ((uint64_t)m->ack_set[word] >> (i % 64) & 1U) == 0) &&
-            !e->in_round) {
+        if (is_cleared(m, i) && !e->in_round) {
             hulse_entry_acked(c, e, i);
         }
     }

@@ -69,6 +69,13 @@ static void take_last(struct pulsar_consumer *c, const Pulsar__MessageIdData *id
         c->has_last = c->start.id.entry != BROKER_NO_ENTRY;
         break;
     case BROKER_AT_ID:
+        r->behind = (struct broker_id){
+            .ledger = c->start.id.ledger, .entry = c->start.id.entry - 1, .batch = -1};
+        if (c->start.id.batch > 0) {
+            r->behind = c->start.id;
+            r->behind.batch -= 1;
+        }
+        break;
     case BROKER_EARLIEST:
     case BROKER_AT_PUBLISHED:
         break;

@@ -101,6 +101,7 @@ void hulse_delivery_let_go(struct pulsar_consumer *c, struct delivery *dl)
             TAILQ_REMOVE(&c->waiting, dl, link);
         }
         c->kept_count -= 1;
+        hulse_consumer_dirty(c); /* permits may have waited for that */
     }
     hulse_entry_set_out(e, dl->index, false);
     e->refs -= 1;

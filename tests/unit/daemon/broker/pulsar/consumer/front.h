@@ -9,7 +9,7 @@
 
 #include "tests/unit/daemon/broker/pulsar/consumer/stage.h"
 
-#define FRONT_MESSAGES_MAX 65536U
+#define FRONT_MESSAGES_MAX 131072U
 
 struct front_message {
     struct broker_delivery *d; /* NULL: it has its verdict */
@@ -56,6 +56,7 @@ struct front {
         FRONT_DONE,
         FRONT_FAILED
     } close_in;
+    bool any_payload;
     bool ack_at_once; /* and one permit more */
 };
 

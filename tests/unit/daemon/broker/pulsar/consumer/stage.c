@@ -8,6 +8,7 @@
 #include "daemon/broker/pulsar/wire/command.h"
 #include "daemon/broker/pulsar/wire/field.h"
 #include "daemon/core/crc32c.h"
+#include "tests/unit/daemon/core/check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -178,9 +179,7 @@ void hulse_stage_stop(void)
     hulse_wire_contexts_destroy(&stage.worker.contexts);
     assert_int_equal(stage.loop_owner.loop.timers.count, 0);
     hulse_loop_fini(&stage.loop_owner.loop);
-    for (uint32_t i = 0; i < stage.count; i++) {
-        pulsar__base_command__free_unpacked(stage.sent[i], NULL);
-    }
+    hulse_stage_forget();
     assert_null(stage.lookup);
     assert_null(stage.user);
     assert_true(LIST_EMPTY(&connection.requests));
@@ -285,6 +284,15 @@ void hulse_stage_nothing(void)
     if (stage.first != stage.count) {
         fail_msg("a %d was sent where nothing should be", (int)stage.sent[stage.first]->type);
     }
+}
+
+void hulse_stage_forget(void)
+{
+    for (uint32_t i = 0; i < stage.count; i++) {
+        pulsar__base_command__free_unpacked(stage.sent[i], NULL);
+    }
+    stage.first = 0;
+    stage.count = 0;
 }
 
 uint32_t hulse_stage_flow(void)
@@ -471,6 +479,10 @@ static struct broker_span write_rest(const struct stage_entry *e)
     hulse_wire_put32(rest + 6, (uint32_t)(at - (rest + 10)));
     memcpy(at, payload, bytes);
     at += bytes;
+    uint64_t seed = e->seed;
+    for (uint32_t i = 0; i < e->changes; i++) {
+        rest[10 + test_below(&seed, (uint64_t)(at - rest) - 10)] = (uint8_t)test_random(&seed);
+    }
     const uint32_t crc = ~hulse_crc32c(UINT32_MAX, rest + 6, (size_t)(at - (rest + 6)));
     hulse_wire_put32(rest + 2, e->bad_checksum ? ~crc : crc);
     return (struct broker_span){rest, (uint32_t)(at - rest)};

@@ -53,6 +53,8 @@ void hulse_stage_session(void);
 /* The next one, of this type; after a turn. */
 const Pulsar__BaseCommand *hulse_stage_next(Pulsar__BaseCommand__Type type);
 void hulse_stage_nothing(void);
+/* All of it was looked at, and goes. */
+void hulse_stage_forget(void);
 /* The next one is FLOW; its permits. */
 uint32_t hulse_stage_flow(void);
 /* ---- what comes ---- */
@@ -76,6 +78,8 @@ struct stage_entry {
     uint32_t ack_words;
     int32_t compression;
     uint32_t claimed; /* uncompressed size; 0: the true one */
+    uint32_t changes; /* of its bytes, by `seed`; the checksum is of what comes */
+    uint64_t seed;
     bool bad_checksum;
     bool bad_payload; /* of a batch: its second half is gone */
     bool encrypted;

@@ -241,6 +241,27 @@ static void ordered_keeps_them_over_a_loss(void **state)
     hulse_front_has(2, 0);
 }
 
+static void ordered_keeps_a_bounded_number(void **state)
+{
+    (void)state;
+    begin(&exclusive, PULSAR_KEPT_MAX);
+    for (uint32_t i = 0; i < PULSAR_KEPT_MAX; i++) {
+        entry(i, 0, i, 0);
+        hulse_front_nack(i, 1000);
+    }
+    hulse_front_permit(10);
+    hulse_stage_nothing();
+    hulse_stage_wait(1001);
+    assert_int_equal(front.count, PULSAR_KEPT_MAX + 10);
+    hulse_front_permit(5);
+    assert_int_equal(front.count, PULSAR_KEPT_MAX + 15);
+    hulse_stage_nothing();
+    hulse_front_permit(PULSAR_KEPT_MAX - 15);
+    hulse_stage_nothing();
+    hulse_front_permit(3);
+    assert_int_equal(hulse_stage_flow(), 3);
+}
+
 static void failover_leaves_them_to_the_other(void **state)
 {
     (void)state;
@@ -281,6 +302,7 @@ int main(void)
                                        TEST(ordered_comes_again_in_its_order),
                                        TEST(ordered_redelivers_all),
                                        TEST(ordered_keeps_them_over_a_loss),
+                                       TEST(ordered_keeps_a_bounded_number),
                                        TEST(failover_leaves_them_to_the_other)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

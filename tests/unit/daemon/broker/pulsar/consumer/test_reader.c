@@ -159,6 +159,8 @@ static void begins_at_an_id(void **state)
 {
     (void)state;
     answer(begin(at(BROKER_AT_ID, 3, 6)), 1, 9, -1);
+    assert_int_equal(front.reach.behind.entry, 3);
+    assert_int_equal(front.reach.behind.batch, 5);
     entry(3, 10, 0);
     assert_int_equal(front.count, 4);
     hulse_front_has(0, 6);
