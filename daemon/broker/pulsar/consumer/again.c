@@ -12,7 +12,7 @@
 
 /* ---- by the broker ---- */
 
-static void make_due(struct pulsar_consumer *c, struct entry *e)
+void hulse_again_now(struct pulsar_consumer *c, struct entry *e)
 {
     hulse_timer_stop(&c->worker->loop->timers, &e->again);
     if (!e->due) {
@@ -26,7 +26,7 @@ static void make_due(struct pulsar_consumer *c, struct entry *e)
 static void entry_is_due(struct timer *timer)
 {
     struct entry *e = HULSE_CONTAINER(timer, struct entry, again);
-    make_due(e->consumer, e);
+    hulse_again_now(e->consumer, e);
 }
 
 void hulse_again_stop(struct pulsar_consumer *c, struct entry *e)
@@ -47,7 +47,7 @@ static void ask_for(struct pulsar_consumer *c, struct entry *e, uint32_t delay_m
             hulse_timer_start(&c->worker->loop->timers, &e->again, due_ms);
         }
     } else if (delay_ms == 0) {
-        make_due(c, e);
+        hulse_again_now(c, e);
     } else {
         hulse_again_stop(c, e);
         e->again.fire = entry_is_due;

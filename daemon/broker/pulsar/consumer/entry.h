@@ -37,6 +37,7 @@ struct entry {
     bool ordered;     /* in its `all`: not in a round */
     bool behind_told; /* the one before it was acknowledged with all that is before */
     bool in_round;    /* all is acknowledged, and the broker is being told */
+    bool forgotten;   /* to be ended when the broker was told that it is due */
     bool stray;       /* nothing of it is in our hands */
     bool due;         /* the broker is to send it again, when the turn ends */
     TAILQ_ENTRY(entry) due_link;

@@ -254,6 +254,8 @@ void hulse_verdicts_forget_kept(struct pulsar_consumer *c);
 struct entry *
 hulse_consumer_entry(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry, uint32_t count);
 void hulse_entry_unstray(struct pulsar_consumer *c, struct entry *e);
+/* Nobody refers to it. */
+void hulse_entry_end(struct pulsar_consumer *c, struct entry *e);
 /* The delivery is no more; its entry stays until it is reviewed. */
 void hulse_delivery_let_go(struct pulsar_consumer *c, struct delivery *dl);
 /* What follows from the last change of an entry; it may be gone. */
@@ -271,6 +273,8 @@ void hulse_again_refuse(struct pulsar_consumer *c,
 /* Sorted by their ids. */
 struct delivery *hulse_again_first(struct pulsar_consumer *c);
 void hulse_again_send(struct pulsar_consumer *c);
+/* The broker is to send it again. */
+void hulse_again_now(struct pulsar_consumer *c, struct entry *e);
 /* Not due any more. */
 void hulse_again_stop(struct pulsar_consumer *c, struct entry *e);
 

@@ -128,17 +128,19 @@ static struct entry *
 entry_for(struct pulsar_consumer *c, const Pulsar__MessageIdData *id, const struct body *b)
 {
     struct entry *e = hulse_entry_find(&c->entries, id->ledgerid, id->entryid);
+    if (e != NULL && e->count != b->count) {
+        if (e->refs > 0) {
+            unreadable(c, id, "it has another number of messages than before");
+            return NULL;
+        }
+        hulse_entry_end(c, e); /* known by an id alone, which was wrong */
+        e = NULL;
+    }
     if (e == NULL) {
         e = hulse_consumer_entry(c, id->ledgerid, id->entryid, b->count);
         if (e == NULL) {
             hulse_consumer_renew(c, "no memory for entries");
         }
-        return e;
-    }
-    if (e->count != b->count) {
-        /* Known by an id whose size cannot be true. */
-        unreadable(c, id, "it has another number of messages than before");
-        return NULL;
     }
     return e;
 }

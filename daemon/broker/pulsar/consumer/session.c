@@ -137,15 +137,13 @@ static void ended(struct pulsar_consumer *c)
 static void too_late(struct timer *timer)
 {
     struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, deadline);
-    char text[BROKER_TEXT_BYTES];
-    (void)snprintf(text,
-                   sizeof(text),
-                   "%s",
-                   c->failure.text[0] == '\0' ? "no broker has answered in time" : c->failure.text);
+    if (c->failure.text[0] == '\0') {
+        hulse_pulsar_failure_status(&c->failure, HULSE_TIMED_OUT, "no broker has answered in time");
+    }
     if (c->user.connection != NULL && c->state >= SESSION_SUBSCRIBING) {
         hulse_subscribe_undo(c);
     }
-    open_failed(c, HULSE_TIMED_OUT, text);
+    open_failed(c, c->failure.status, c->failure.text);
 }
 
 /* ---- the connection ---- */

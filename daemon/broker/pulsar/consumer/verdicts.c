@@ -33,6 +33,7 @@ hulse_consumer_entry(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry,
 
 void hulse_entry_unstray(struct pulsar_consumer *c, struct entry *e)
 {
+    e->forgotten = false;
     if (e->stray) {
         e->stray = false;
         TAILQ_REMOVE(&c->strays, e, group);
@@ -40,12 +41,24 @@ void hulse_entry_unstray(struct pulsar_consumer *c, struct entry *e)
     }
 }
 
-static void end_entry(struct pulsar_consumer *c, struct entry *e)
+void hulse_entry_end(struct pulsar_consumer *c, struct entry *e)
 {
     hulse_entry_unstray(c, e);
     hulse_again_stop(c, e);
     hulse_entry_unlink(&c->entries, e);
     hulse_entry_free(&c->set->entries, e);
+}
+
+/* What it knew of comes again as a whole; what waited for its delay now, because nobody would ask for it later. */
+static void forget_stray(struct pulsar_consumer *c, struct entry *e)
+{
+    if (e->due || hulse_timer_pending(&e->again)) {
+        hulse_entry_unstray(c, e);
+        e->forgotten = true;
+        hulse_again_now(c, e);
+    } else {
+        hulse_entry_end(c, e);
+    }
 }
 
 void hulse_entry_review(struct pulsar_consumer *c, struct entry *e)
@@ -54,19 +67,17 @@ void hulse_entry_review(struct pulsar_consumer *c, struct entry *e)
         hulse_entry_unstray(c, e);
         return;
     }
-    const bool remembered = e->acked > 0 || e->due || hulse_timer_pending(&e->again);
+    const bool again = e->due || hulse_timer_pending(&e->again);
+    const bool remembered = again || (e->acked > 0 && !e->forgotten);
     if (!e->linked || e->acked == e->count || !remembered) {
-        end_entry(c, e);
-        return;
-    }
-    if (!e->stray) {
+        hulse_entry_end(c, e);
+    } else if (!e->stray && !e->forgotten) {
         e->stray = true;
         TAILQ_INSERT_TAIL(&c->strays, e, group);
         c->stray_count += 1;
-    }
-    if (c->stray_count > PULSAR_STRAYS_MAX) {
-        /* What it knew of comes again as a whole, when the broker likes. */
-        end_entry(c, TAILQ_FIRST(&c->strays));
+        if (c->stray_count > PULSAR_STRAYS_MAX) {
+            forget_stray(c, TAILQ_FIRST(&c->strays));
+        }
     }
 }
 
@@ -132,7 +143,7 @@ void hulse_verdicts_release_all(struct pulsar_consumer *c)
     hulse_verdicts_forget_kept(c);
     let_go_all_of(c, &c->held);
     while ((e = TAILQ_FIRST(&c->entries.all)) != NULL) {
-        end_entry(c, e);
+        hulse_entry_end(c, e);
     }
 }
 
@@ -341,13 +352,13 @@ void hulse_pulsar_consumer_ack_cumulative(struct broker_consumer *consumer,
 
 /* ---- by id ---- */
 
-/* What is known of it, or from now on. NULL: nothing can be, or no memory. */
+/* What is known of it, or from now on. NULL: it is one of a batch of unknown size, or no memory. */
 static struct entry *entry_of_id(struct pulsar_consumer *c, const struct broker_id *id)
 {
     struct entry *e = hulse_entry_find(&c->entries, id->ledger, id->entry);
-    if (e == NULL) {
-        e = hulse_consumer_entry(
-            c, id->ledger, id->entry, id->batch >= 0 && id->batch_size > 0 ? id->batch_size : 1);
+    const bool batch = id->batch >= 0;
+    if (e == NULL && (!batch || id->batch_size > 0)) {
+        e = hulse_consumer_entry(c, id->ledger, id->entry, batch ? id->batch_size : 1);
     }
     return e;
 }

@@ -292,6 +292,20 @@ static void by_id_without_a_delivery(void **state)
     assert_int_equal(next_ack(INDIVIDUAL, 1)->message_id[0]->entryid, 10);
 }
 
+static void by_id_that_says_too_little(void **state)
+{
+    (void)state;
+    begin(&shared, 40);
+    ack_id(3, 0, 0, false); /* one of how many? */
+    hulse_stage_nothing();
+    assert_int_equal(front.settled, 1);
+    ack_id(4, 1, 9, false); /* of 9, which is not true */
+    entry(4, 3, 0);
+    assert_int_equal(front.count, 3);
+    entry(3, 2, 3);
+    assert_int_equal(front.count, 5);
+}
+
 static void by_id_of_what_is_held(void **state)
 {
     (void)state;
@@ -381,6 +395,7 @@ int main(void)
                                        TEST(cumulative_ones_of_a_turn_are_one),
                                        TEST(cumulative_is_individual_where_it_must_be),
                                        TEST(by_id_without_a_delivery),
+                                       TEST(by_id_that_says_too_little),
                                        TEST(by_id_of_what_is_held),
                                        TEST(by_id_of_what_waits_here),
                                        TEST(by_id_cumulatively),

@@ -143,7 +143,15 @@ static void shared_remembers_within_bounds(void **state)
         hulse_front_ack(2 * i);
         hulse_front_nack(2 * i + 1, 1000000);
     }
+    /* What is forgotten comes too early, and not too late. */
+    const Pulsar__CommandRedeliverUnacknowledgedMessages *r = next_redeliver(100);
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_int_equal(r->message_ids[i]->entryid, i);
+    }
     assert_int_equal(stage.worker.consumers->entries.in_use, PULSAR_STRAYS_MAX);
+    const uint32_t before = front.count;
+    entry(0, 2, 0, 1);
+    assert_int_equal(front.count, before + 2);
 }
 
 static void shared_redelivers_all(void **state)
