@@ -145,21 +145,13 @@ void hulse_again_refuse(struct pulsar_consumer *c,
     }
 }
 
-static bool before(const struct delivery *a, const struct delivery *b)
-{
-    if (a->d.id.ledger != b->d.id.ledger || a->d.id.entry != b->d.id.entry) {
-        return hulse_entry_below(a->d.id.ledger, a->d.id.entry, b->d.id.ledger, b->d.id.entry);
-    }
-    return a->index < b->index;
-}
-
 static void merge(struct delivery_list *a, struct delivery_list *b, struct delivery_list *out)
 {
     TAILQ_INIT(out);
     while (!TAILQ_EMPTY(a) || !TAILQ_EMPTY(b)) {
         struct delivery *x = TAILQ_FIRST(a);
         struct delivery *y = TAILQ_FIRST(b);
-        if (y == NULL || (x != NULL && !before(y, x))) {
+        if (y == NULL || (x != NULL && !hulse_delivery_before(y, x))) {
             TAILQ_REMOVE(a, x, link);
             TAILQ_INSERT_TAIL(out, x, link);
         } else {

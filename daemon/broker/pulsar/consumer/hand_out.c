@@ -10,11 +10,7 @@
 static void deliver(struct pulsar_consumer *c, struct delivery *dl)
 {
     const struct delivery *before = TAILQ_LAST(&c->held, delivery_list);
-    if (before != NULL &&
-        hulse_entry_below(
-            dl->entry->ledger, dl->entry->entry, before->entry->ledger, before->entry->entry)) {
-        c->unordered = true;
-    }
+    c->unordered = c->unordered || (before != NULL && hulse_delivery_before(dl, before));
     dl->state = DELIVERY_HELD;
     TAILQ_INSERT_TAIL(&c->held, dl, link);
     c->base.events->message(c->base.ctx, &dl->d);
@@ -71,31 +67,48 @@ static void pass_over(struct pulsar_consumer *c, struct body *b, uint32_t index)
     hulse_entry_acked(c, b->entry, index);
 }
 
+/* It was passed over as a whole: it was told of before. */
+static bool is_below_floor(struct pulsar_consumer *c, const struct body *b)
+{
+    return c->floor.batch < 0 &&
+           hulse_floor_passes(
+               &c->floor, b->entry->ledger, b->entry->entry, -1, b->meta.publish_time_ms);
+}
+
+static uint64_t ack_rest(struct entry *e, uint32_t from)
+{
+    uint64_t count = 0;
+    for (uint32_t i = from; i < e->count; i++) {
+        count += !hulse_entry_is_out(e, i) && hulse_entry_ack(e, i);
+    }
+    return count;
+}
+
 /* What is behind the last message that could be read is lost. May be the last touch of the consumer. */
 static void give_up_rest(struct pulsar_consumer *c, struct body *b, const char *why)
 {
     struct entry *e = b->entry;
-    uint64_t lost = 0;
-    for (uint32_t i = b->next; i < e->count; i++) {
-        if (!hulse_entry_is_out(e, i) && hulse_entry_ack(e, i)) {
-            lost += 1;
-        }
+    const bool known = is_below_floor(c, b);
+    const uint64_t lost = ack_rest(e, b->next);
+    if (lost > 0 && e->acked == e->count && !e->in_round) {
+        hulse_again_stop(c, e);
+        hulse_acks_add(c, e, PULSAR__COMMAND_ACK__VALIDATION_ERROR__BatchDeSerializeError);
     }
-    if (lost > 0) {
+    if (lost > 0 && !known) {
         c->set->figures.discarded += 1;
+        c->last.ledger = e->ledger;
+        c->last.entry = e->entry;
+        c->last.batch = -1; /* nothing of it is to be read again */
+        c->has_last = true;
         HULSE_LOG_WARNF("pulsar.batch_damaged",
                         hulse_log_str("topic", c->topic),
                         hulse_log_u64("ledger", e->ledger),
                         hulse_log_u64("entry", e->entry),
                         hulse_log_u64("lost", lost),
                         hulse_log_str("why", why));
-        if (e->acked == e->count && !e->in_round) {
-            hulse_again_stop(c, e);
-            hulse_acks_add(c, e, PULSAR__COMMAND_ACK__VALIDATION_ERROR__BatchDeSerializeError);
-        }
     }
     end_body(c, b);
-    if (lost > 0 && c->type == BROKER_READER && c->base.events->lost != NULL) {
+    if (lost > 0 && !known && c->type == BROKER_READER && c->base.events->lost != NULL) {
         c->base.events->lost(c->base.ctx, lost);
     }
 }

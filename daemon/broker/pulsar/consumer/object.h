@@ -203,6 +203,14 @@ static inline bool hulse_consumer_shares(const struct pulsar_consumer *c)
     return c->type == BROKER_SHARED || c->type == BROKER_KEY_SHARED;
 }
 
+static inline bool hulse_delivery_before(const struct delivery *a, const struct delivery *b)
+{
+    const struct entry *x = a->entry;
+    const struct entry *y = b->entry;
+    return x == y ? a->index < b->index
+                  : hulse_entry_below(x->ledger, x->entry, y->ledger, y->entry);
+}
+
 static inline uint64_t hulse_consumer_now_ms(const struct pulsar_consumer *c)
 {
     return hulse_loop_now_ms(c->worker->loop);

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void attempt(struct pulsar_consumer *c);
-
 static struct timer_wheel *timers(const struct pulsar_consumer *c)
 {
     return &c->worker->loop->timers;

@@ -219,6 +219,20 @@ static void cumulative_ends_all_before(void **state)
     hulse_front_has(7, 7);
 }
 
+static void cumulative_ends_what_came_again(void **state)
+{
+    (void)state;
+    begin(&exclusive, 20);
+    entry(0, 10, 0);
+    hulse_front_nack(3, 0);
+    hulse_stage_wait(1);
+    hulse_front_has(10, 3);
+    hulse_front_ack_cumulative(5);
+    assert_int_equal(front.ended, 6); /* 0, 1, 2, 4, the other 3, 5 */
+    assert_null(front.messages[10].d);
+    hulse_front_has(6, 6);
+}
+
 static void cumulative_in_a_batch_is_of_what_is_before(void **state)
 {
     (void)state;
@@ -391,6 +405,7 @@ int main(void)
                                        TEST(of_half_a_batch_survive_a_loss),
                                        TEST(without_an_answer_begin_anew),
                                        TEST(cumulative_ends_all_before),
+                                       TEST(cumulative_ends_what_came_again),
                                        TEST(cumulative_in_a_batch_is_of_what_is_before),
                                        TEST(cumulative_ones_of_a_turn_are_one),
                                        TEST(cumulative_is_individual_where_it_must_be),

@@ -216,6 +216,29 @@ static void goes_on_behind_what_it_handed_out(void **state)
     hulse_front_has(6, 6);
 }
 
+static void does_not_lose_the_same_twice(void **state)
+{
+    (void)state;
+    const struct stage_entry damaged = {.ledger = 1, .batch = 20, .bad_payload = true};
+    answer(begin(at(BROKER_EARLIEST, 0, -1)), 1, 9, -1);
+    hulse_stage_message(&damaged);
+    const uint64_t lost = front.lost;
+    const uint32_t count = front.count;
+    assert_true(lost > 0 && count > 0);
+    for (uint32_t i = 0; i < count; i++) {
+        hulse_front_ack(i);
+    }
+    hulse_stage_acked(hulse_stage_next(TYPE(ACK))->ack->request_id);
+    hulse_stage_lose();
+    hulse_stage_wait(1000);
+    hulse_stage_session();
+    (void)hulse_stage_flow();
+    hulse_stage_message(&damaged);
+    entry(1, 0, 1);
+    assert_int_equal(front.lost, lost);
+    assert_int_equal(front.count, count + 1);
+}
+
 static void opens_without_knowing_what_is_there(void **state)
 {
     (void)state;
@@ -292,6 +315,7 @@ int main(void)
                                        TEST(begins_at_an_id),
                                        TEST(begins_at_a_time),
                                        TEST(goes_on_behind_what_it_handed_out),
+                                       TEST(does_not_lose_the_same_twice),
                                        TEST(opens_without_knowing_what_is_there),
                                        TEST(has_no_subscription),
                                        TEST(seeks),
