@@ -227,6 +227,7 @@ static void init(struct pulsar_consumer *c, const struct broker_consumer_params 
     c->type = params->type;
     c->create = params->create;
     c->transient = params->transient;
+    c->non_persistent = strncmp(c->topic, "non-persistent:", 15) == 0;
     c->start = params->start;
     c->flush_again.fire = flush_again;
     STAILQ_INIT(&c->queue);

@@ -70,7 +70,9 @@ static void sought(struct pulsar_consumer *c)
 {
     c->start = c->errand.to;
     c->has_last = false;
-    hulse_floor_set(&c->floor, &c->start);
+    if (!c->non_persistent) {
+        hulse_floor_set(&c->floor, &c->start);
+    }
     hulse_session_after_seek(c, true);
     if (!c->closed && c->errand.state != ERRAND_NONE) {
         end(c, HULSE_OK, "", NULL);

@@ -90,7 +90,7 @@ static void give_up_rest(struct pulsar_consumer *c, struct body *b, const char *
     struct entry *e = b->entry;
     const bool known = is_below_floor(c, b);
     const uint64_t lost = ack_rest(e, b->next);
-    if (lost > 0 && e->acked == e->count && !e->in_round) {
+    if (lost > 0 && e->acked == e->count && !e->in_round && !c->non_persistent) {
         hulse_again_stop(c, e);
         hulse_acks_add(c, e, PULSAR__COMMAND_ACK__VALIDATION_ERROR__BatchDeSerializeError);
     }

@@ -135,6 +135,8 @@ struct pulsar_consumer {
     bool closed_in_seek; /* the broker has closed it, as it does before the answer */
     bool create;
     bool transient;
+    bool
+        non_persistent; /* every entry has the same id: none is in the table, and no broker knows it again */
     bool said_unreadable;
     const char *renew; /* why it has to begin anew when the turn ends; NULL: it has not */
     enum broker_subscription type;
@@ -197,9 +199,12 @@ struct pulsar_consumers {
     Pulsar__MessageIdData *id_pointers[PULSAR_IDS_MAX];
 };
 
-/* Redelivery by entry is the broker's; of an ordered subscription it is served from here. */
+/* Redelivery by entry is the broker's; of an ordered subscription it is served from here, and where none is kept. */
 static inline bool hulse_consumer_shares(const struct pulsar_consumer *c)
 {
+    if (c->non_persistent) {
+        return false;
+    }
     return c->type == BROKER_SHARED || c->type == BROKER_KEY_SHARED;
 }
 

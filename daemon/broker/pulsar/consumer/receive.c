@@ -19,6 +19,9 @@ static void discard(struct pulsar_consumer *c,
                     hulse_log_u64("ledger", id->ledgerid),
                     hulse_log_u64("entry", id->entryid),
                     hulse_log_str("why", why));
+    if (c->non_persistent) {
+        return; /* the broker has forgotten it */
+    }
     struct entry *e = hulse_entry_find(&c->entries, id->ledgerid, id->entryid);
     if (e == NULL) {
         e = hulse_consumer_entry(c, id->ledgerid, id->entryid, 1);

@@ -171,10 +171,12 @@ static void
 start_reader(struct pulsar_consumer *c, Pulsar__CommandSubscribe *s, Pulsar__MessageIdData *id)
 {
     struct broker_position from = c->start;
-    if (c->has_last) {
+    if (c->has_last && !c->non_persistent) {
         from = (struct broker_position){.kind = BROKER_AFTER_ID, .id = c->last};
     }
-    hulse_floor_set(&c->floor, &from);
+    if (!c->non_persistent) {
+        hulse_floor_set(&c->floor, &from);
+    }
     s->has_durable = true;
     s->durable = false;
     if (from.kind == BROKER_AT_PUBLISHED) {

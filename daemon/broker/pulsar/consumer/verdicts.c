@@ -26,7 +26,9 @@ hulse_consumer_entry(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry,
         e->consumer = c;
         e->ledger = ledger;
         e->entry = entry;
-        hulse_entry_link(&c->entries, e);
+        if (!c->non_persistent) {
+            hulse_entry_link(&c->entries, e);
+        }
     }
     return e;
 }
@@ -86,7 +88,9 @@ static void complete(struct pulsar_consumer *c, struct entry *e)
 {
     hulse_entry_unstray(c, e);
     hulse_again_stop(c, e);
-    hulse_acks_add(c, e, -1);
+    if (!c->non_persistent) {
+        hulse_acks_add(c, e, -1);
+    }
 }
 
 void hulse_entry_acked(struct pulsar_consumer *c, struct entry *e, uint32_t index)
@@ -322,24 +326,48 @@ static void cover(struct pulsar_consumer *c, struct entry *last, uint32_t index)
     hulse_entry_review(c, last);
 }
 
-void hulse_pulsar_consumer_ack_cumulative(struct broker_consumer *consumer,
-                                          struct broker_delivery *d,
-                                          void (*ended)(void *ctx, struct broker_delivery *d))
+/* By ids, which order what a broker keeps. */
+static void end_cumulatively(struct pulsar_consumer *c,
+                             struct delivery *last,
+                             void (*ended)(void *ctx, struct broker_delivery *d))
 {
-    struct pulsar_consumer *c = consumer_of(consumer);
-    struct delivery *last = delivery_of(d);
     struct entry *e = last->entry;
     const uint32_t index = last->index;
-    c->ending = true;
     end_up_to(c, &c->held, last, ended);
     end_up_to(c, &c->kept, last, NULL);
     end_up_to(c, &c->waiting, last, NULL);
-    ended(c->base.ctx, d);
+    ended(c->base.ctx, &last->d);
     if (hulse_consumer_shares(c) || c->state == SESSION_OVER) {
         ack(c, last);
     } else {
         hulse_delivery_let_go(c, last);
         cover(c, e, index);
+    }
+}
+
+/* In the order of handing out. */
+static void end_in_order(struct pulsar_consumer *c,
+                         const struct delivery *last,
+                         void (*ended)(void *ctx, struct broker_delivery *d))
+{
+    struct delivery *dl = NULL;
+    do {
+        dl = TAILQ_FIRST(&c->held);
+        ended(c->base.ctx, &dl->d);
+        ack(c, dl);
+    } while (dl != last);
+}
+
+void hulse_pulsar_consumer_ack_cumulative(struct broker_consumer *consumer,
+                                          struct broker_delivery *d,
+                                          void (*ended)(void *ctx, struct broker_delivery *d))
+{
+    struct pulsar_consumer *c = consumer_of(consumer);
+    c->ending = true;
+    if (c->non_persistent) {
+        end_in_order(c, delivery_of(d), ended);
+    } else {
+        end_cumulatively(c, delivery_of(d), ended);
     }
     c->ending = false;
     hulse_consumer_enter(c);
@@ -390,7 +418,7 @@ void hulse_pulsar_consumer_ack_id(struct broker_consumer *consumer,
                                   bool cumulative)
 {
     struct pulsar_consumer *c = consumer_of(consumer);
-    if (c->state != SESSION_OVER) {
+    if (c->state != SESSION_OVER && !c->non_persistent) {
         ack_id(c, id, cumulative);
     }
     called(c);

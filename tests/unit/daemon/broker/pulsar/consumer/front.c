@@ -168,16 +168,16 @@ static const struct broker_consumer_events events = {.opened = opened,
 hulse_status hulse_front_begin(const struct front_where *where)
 {
     struct error err = {0};
-    const struct broker_consumer_params params = {.topic = STAGE_TOPIC,
-                                                  .subscription =
-                                                      where->type == BROKER_READER ? "" : "s",
-                                                  .name = "c",
-                                                  .type = where->type,
-                                                  .start = where->start,
-                                                  .events = &events,
-                                                  .ctx = &front,
-                                                  .create = !where->never_create,
-                                                  .transient = where->transient};
+    const struct broker_consumer_params params = {
+        .topic = where->non_persistent ? STAGE_VOLATILE : STAGE_TOPIC,
+        .subscription = where->type == BROKER_READER ? "" : "s",
+        .name = "c",
+        .type = where->type,
+        .start = where->start,
+        .events = &events,
+        .ctx = &front,
+        .create = !where->never_create,
+        .transient = where->transient};
     memset(&front, 0, sizeof(front));
     return hulse_pulsar_consumer_open(
         &stage.broker.base, &stage.loop_owner, &params, &front.consumer, &err);
@@ -190,7 +190,11 @@ void hulse_front_open(const struct front_where *where, uint64_t last)
     if (where->type == BROKER_READER) {
         const uint64_t id =
             hulse_stage_next(TYPE(GET_LAST_MESSAGE_ID))->getlastmessageid->request_id;
-        hulse_stage_last_id(id, last == 0 ? UINT64_MAX : 1, last - 1, -1);
+        if (where->non_persistent) {
+            hulse_stage_error(id, PULSAR__SERVER_ERROR__UnknownError);
+        } else {
+            hulse_stage_last_id(id, last == 0 ? UINT64_MAX : 1, last - 1, -1);
+        }
     }
     assert_int_equal(front.opened, 1);
     assert_int_equal(front.status, HULSE_OK);

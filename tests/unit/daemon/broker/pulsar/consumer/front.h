@@ -68,6 +68,7 @@ struct front_where {
     struct broker_position start;
     bool transient;
     bool never_create;
+    bool non_persistent;
 };
 
 hulse_status hulse_front_begin(const struct front_where *where);

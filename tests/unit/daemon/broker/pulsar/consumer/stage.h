@@ -13,6 +13,7 @@
 
 #define STAGE_SENT_MAX 8192U
 #define STAGE_TOPIC "persistent://public/default/t"
+#define STAGE_VOLATILE "non-persistent://public/default/t"
 
 #define TYPE(name) PULSAR__BASE_COMMAND__TYPE__##name
 
