@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench_pulsar_consume - a consumer of Pulsar between its connection and its front end: an entry of 128-byte messages
- * comes, each is handed out, acknowledged and replaced by a permit; a turn ends after each entry. An operation is a message.
+ * comes, each is handed out, acknowledged and replaced by a permit; a turn ends after some entries. An operation is a message.
  * Lookups and the connection are played.
  *
  * Conservation: every message is handed out once and settled; every entry is acknowledged.
@@ -44,7 +44,8 @@ struct scene {
     uint64_t acked; /* entries */
     uint8_t rest[ROOM_BYTES];
     uint32_t rest_bytes;
-    uint32_t batch; /* 0: none */
+    uint32_t batch;   /* 0: none */
+    uint32_t entries; /* of a turn */
 };
 
 static struct scene scene;
@@ -205,7 +206,7 @@ static const struct broker_consumer_events events = {
 
 /* ---- entries ---- */
 
-static void write_rest(uint32_t batch)
+static void write_rest(uint32_t batch, uint32_t entries)
 {
     static uint8_t payload[ROOM_BYTES];
     static const uint8_t one[PAYLOAD_BYTES] = {1};
@@ -235,6 +236,7 @@ static void write_rest(uint32_t batch)
     hulse_wire_put32(scene.rest + 2, ~hulse_crc32c(UINT32_MAX, scene.rest + 6, checked));
     scene.rest_bytes = (uint32_t)(at - scene.rest);
     scene.batch = batch;
+    scene.entries = entries;
 }
 
 static void consume(void *argument, uint64_t ops)
@@ -250,11 +252,13 @@ static void consume(void *argument, uint64_t ops)
     c.message = &m;
     m.message_id = &id;
     id.ledgerid = 1;
-    for (uint64_t done = 0; done < ops; done += count) {
-        id.entryid = scene.entry++;
-        hulse_pulsar_consumer_permit(scene.consumer, count);
-        scene.user->events->command(
-            scene.user, &c, (struct broker_span){scene.rest, scene.rest_bytes});
+    for (uint64_t done = 0; done < ops;) {
+        hulse_pulsar_consumer_permit(scene.consumer, scene.entries * count);
+        for (uint32_t i = 0; i < scene.entries; i++, done += count) {
+            id.entryid = scene.entry++;
+            scene.user->events->command(
+                scene.user, &c, (struct broker_span){scene.rest, scene.rest_bytes});
+        }
         hulse_pulsar_consumers_flush(scene.worker.consumers);
         answer_all();
     }
@@ -300,12 +304,14 @@ int main(int argc, char **argv)
     struct micro m;
     micro_begin(&m, "pulsar_consume", argc, argv);
     set();
-    write_rest(1000);
+    write_rest(1000, 1);
     micro_run(&m, "batch_1000", micro_ops(&m, 2000000, 1000), consume, NULL);
-    write_rest(10);
-    micro_run(&m, "batch_10", micro_ops(&m, 1000000, 1000), consume, NULL);
-    write_rest(0);
-    micro_run(&m, "single", micro_ops(&m, 500000, 1000), consume, NULL);
+    write_rest(10, 10);
+    micro_run(&m, "batch_10, 10 a turn", micro_ops(&m, 1000000, 1000), consume, NULL);
+    write_rest(0, 100);
+    micro_run(&m, "single, 100 a turn", micro_ops(&m, 500000, 1000), consume, NULL);
+    write_rest(0, 1);
+    micro_run(&m, "single, 1 a turn", micro_ops(&m, 500000, 1000), consume, NULL);
     hulse_pulsar_consumer_close(scene.consumer, false);
     answer_all();
     hulse_pulsar_consumers_destroy(&scene.worker.consumers);
