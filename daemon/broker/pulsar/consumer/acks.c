@@ -34,14 +34,14 @@ static void settle(struct pulsar_consumer *c)
 
 static void settle_later(struct pulsar_consumer *c)
 {
-    hulse_timer_start(&c->worker->loop->timers, &c->flush_again, hulse_consumer_now_ms(c));
+    hulse_timer_start(&c->worker->loop->timers, &c->flush_again, hulse_pulsar_consumer_now_ms(c));
 }
 
 void hulse_acks_settle(struct pulsar_consumer *c)
 {
-    hulse_consumer_enter(c);
+    hulse_pulsar_consumer_enter(c);
     settle(c);
-    hulse_consumer_leave(c);
+    hulse_pulsar_consumer_leave(c);
 }
 
 /* ---- gathering ---- */
@@ -53,7 +53,7 @@ static struct round *begin(struct pulsar_consumer *c, bool cumulative, int32_t v
         *r = (struct round){.consumer = c, .cumulative = cumulative, .validation = validation};
         TAILQ_INIT(&r->entries);
         TAILQ_INSERT_TAIL(&c->rounds, r, link);
-        hulse_consumer_dirty(c);
+        hulse_pulsar_consumer_dirty(c);
     }
     return r;
 }
@@ -84,7 +84,7 @@ static void forget(struct pulsar_consumer *c, struct entry *e)
         e->acked_set[i] = 0;
     }
     e->acked = 0;
-    hulse_consumer_renew(c, "no memory for acknowledgements");
+    hulse_pulsar_consumer_renew(c, "no memory for acknowledgements");
 }
 
 void hulse_acks_add(struct pulsar_consumer *c, struct entry *e, int32_t validation)
@@ -153,7 +153,7 @@ answered(struct pulsar_request *request, enum pulsar_reply reply, const Pulsar__
         settle_later(c);
     }
     if (reply == PULSAR_REPLY_TIMED_OUT) {
-        hulse_consumer_renew(c, "acknowledgements are not answered");
+        hulse_pulsar_consumer_renew(c, "acknowledgements are not answered");
     }
 }
 
@@ -232,7 +232,7 @@ void hulse_acks_send(struct pulsar_consumer *c)
         if (!send_round(c, r)) {
             hulse_timer_start(&c->worker->loop->timers,
                               &c->flush_again,
-                              hulse_consumer_now_ms(c) + PULSAR_REFUSED_MS);
+                              hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
             return;
         }
     }

@@ -19,7 +19,7 @@ void hulse_again_now(struct pulsar_consumer *c, struct entry *e)
         e->due = true;
         TAILQ_INSERT_TAIL(&c->due, e, due_link);
         c->due_count += 1;
-        hulse_consumer_dirty(c);
+        hulse_pulsar_consumer_dirty(c);
     }
 }
 
@@ -41,7 +41,7 @@ void hulse_again_stop(struct pulsar_consumer *c, struct entry *e)
 
 static void ask_for(struct pulsar_consumer *c, struct entry *e, uint32_t delay_ms)
 {
-    const uint64_t due_ms = hulse_consumer_now_ms(c) + delay_ms;
+    const uint64_t due_ms = hulse_pulsar_consumer_now_ms(c) + delay_ms;
     if (hulse_timer_pending(&e->again)) {
         if (e->again.due_ms < due_ms) {
             hulse_timer_start(&c->worker->loop->timers, &e->again, due_ms);
@@ -97,7 +97,7 @@ void hulse_again_send(struct pulsar_consumer *c)
         if (!send_some(c)) {
             hulse_timer_start(&c->worker->loop->timers,
                               &c->flush_again,
-                              hulse_consumer_now_ms(c) + PULSAR_REFUSED_MS);
+                              hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
             return;
         }
     }
@@ -122,7 +122,8 @@ static void keep(struct pulsar_consumer *c, struct delivery *dl, uint32_t delay_
     TAILQ_INSERT_TAIL(&c->kept, dl, link);
     dl->state = DELIVERY_KEPT;
     dl->due.fire = delivery_is_due;
-    hulse_timer_start(&c->worker->loop->timers, &dl->due, hulse_consumer_now_ms(c) + delay_ms);
+    hulse_timer_start(
+        &c->worker->loop->timers, &dl->due, hulse_pulsar_consumer_now_ms(c) + delay_ms);
     c->kept_count += 1;
 }
 
@@ -135,7 +136,7 @@ void hulse_again_refuse(struct pulsar_consumer *c,
     if (hulse_entry_is_acked(e, dl->index)) {
         hulse_delivery_let_go(c, dl); /* by its id, meanwhile */
         hulse_entry_review(c, e);
-    } else if (hulse_consumer_shares(c)) {
+    } else if (hulse_pulsar_consumer_shares(c)) {
         hulse_delivery_let_go(c, dl);
         ask_for(c, e, delay_ms);
         hulse_entry_review(c, e);

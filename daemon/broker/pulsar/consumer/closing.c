@@ -16,7 +16,7 @@ closed(struct pulsar_request *request, enum pulsar_reply reply, const Pulsar__Ba
     struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, request);
     (void)answer;
     if (reply != PULSAR_REPLY_LOST) { /* else `lost` follows */
-        hulse_consumer_gone(c);
+        hulse_pulsar_consumer_gone(c);
     }
 }
 
@@ -51,7 +51,7 @@ static void unsubscribed(struct pulsar_request *request,
         return; /* `lost` follows */
     case PULSAR_REPLY_ANSWER:
         if (answer->type == PULSAR__BASE_COMMAND__TYPE__SUCCESS) {
-            hulse_consumer_gone(c);
+            hulse_pulsar_consumer_gone(c);
             return;
         }
         break;
@@ -74,7 +74,7 @@ static void say_unsubscribe(struct pulsar_consumer *c)
     ask(c, &command);
 }
 
-void hulse_session_close(struct pulsar_consumer *c, bool unsubscribe)
+void hulse_pulsar_session_close(struct pulsar_consumer *c, bool unsubscribe)
 {
     const bool has_session = c->state == SESSION_READY;
     if (unsubscribe && !has_session && c->state != SESSION_OVER) {
@@ -84,7 +84,7 @@ void hulse_session_close(struct pulsar_consumer *c, bool unsubscribe)
     }
     if (c->user.connection == NULL || !hulse_pulsar_ready(c->user.connection) ||
         c->state < SESSION_SUBSCRIBING || c->state == SESSION_OVER) {
-        hulse_consumer_gone(c);
+        hulse_pulsar_consumer_gone(c);
         return;
     }
     hulse_pulsar_cancel(&c->request);

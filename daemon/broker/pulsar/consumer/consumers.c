@@ -42,7 +42,7 @@ void hulse_pulsar_consumers_destroy(struct pulsar_consumers **consumers)
     while ((c = TAILQ_FIRST(&set->all)) != NULL) {
         HULSE_ASSERT(c->depth == 0);
         c->closed = true;
-        hulse_consumer_gone(c);
+        hulse_pulsar_consumer_gone(c);
     }
     hulse_pool_fini(&set->deliveries);
     hulse_pool_fini(&set->entries);
@@ -56,7 +56,7 @@ void hulse_pulsar_consumers_flush(struct pulsar_consumers *set)
     while ((c = TAILQ_FIRST(&set->dirty)) != NULL) {
         TAILQ_REMOVE(&set->dirty, c, dirty_link);
         c->dirty = false;
-        hulse_consumer_flush(c);
+        hulse_pulsar_consumer_flush(c);
     }
 }
 
@@ -68,7 +68,7 @@ void hulse_pulsar_consumers_figures(const struct pulsar_consumers *set,
 
 /* ---- one ---- */
 
-void hulse_consumer_dirty(struct pulsar_consumer *c)
+void hulse_pulsar_consumer_dirty(struct pulsar_consumer *c)
 {
     if (!c->dirty) {
         c->dirty = true;
@@ -76,10 +76,10 @@ void hulse_consumer_dirty(struct pulsar_consumer *c)
     }
 }
 
-void hulse_consumer_renew(struct pulsar_consumer *c, const char *why)
+void hulse_pulsar_consumer_renew(struct pulsar_consumer *c, const char *why)
 {
     c->renew = why;
-    hulse_consumer_dirty(c);
+    hulse_pulsar_consumer_dirty(c);
 }
 
 static void destroy(struct pulsar_consumer *c)
@@ -93,12 +93,12 @@ static void destroy(struct pulsar_consumer *c)
     hulse_mem_free(HULSE_MEM_TOPIC, c, c->object_bytes);
 }
 
-void hulse_consumer_enter(struct pulsar_consumer *c)
+void hulse_pulsar_consumer_enter(struct pulsar_consumer *c)
 {
     c->depth += 1;
 }
 
-void hulse_consumer_leave(struct pulsar_consumer *c)
+void hulse_pulsar_consumer_leave(struct pulsar_consumer *c)
 {
     c->depth -= 1;
     if (c->depth == 0 && c->gone) {
@@ -106,24 +106,25 @@ void hulse_consumer_leave(struct pulsar_consumer *c)
     }
 }
 
-void hulse_consumer_gone(struct pulsar_consumer *c)
+void hulse_pulsar_consumer_gone(struct pulsar_consumer *c)
 {
     HULSE_ASSERT(c->closed);
-    hulse_consumer_enter(c);
-    hulse_session_abandon(c);
+    hulse_pulsar_consumer_enter(c);
+    hulse_pulsar_session_abandon(c);
     hulse_errand_cancel(c);
     hulse_acks_drop(c);
     hulse_verdicts_release_all(c);
     c->gone = true;
-    hulse_consumer_leave(c);
+    hulse_pulsar_consumer_leave(c);
 }
 
 /* ---- the end of a turn ---- */
 
 static void refused(struct pulsar_consumer *c)
 {
-    hulse_timer_start(
-        &c->worker->loop->timers, &c->flush_again, hulse_consumer_now_ms(c) + PULSAR_REFUSED_MS);
+    hulse_timer_start(&c->worker->loop->timers,
+                      &c->flush_again,
+                      hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
 }
 
 static void send_flow(struct pulsar_consumer *c)
@@ -146,14 +147,14 @@ static void send_flow(struct pulsar_consumer *c)
     }
 }
 
-void hulse_consumer_flush(struct pulsar_consumer *c)
+void hulse_pulsar_consumer_flush(struct pulsar_consumer *c)
 {
     if (c->closed || (c->state != SESSION_READY && c->state != SESSION_SEEKING)) {
         return;
     }
-    hulse_consumer_enter(c);
+    hulse_pulsar_consumer_enter(c);
     if (c->renew != NULL) {
-        hulse_session_renew(c);
+        hulse_pulsar_session_renew(c);
     } else if (c->state == SESSION_READY) {
         hulse_acks_send(c);
         hulse_again_send(c);
@@ -162,13 +163,13 @@ void hulse_consumer_flush(struct pulsar_consumer *c)
             send_flow(c);
         }
     }
-    hulse_consumer_leave(c);
+    hulse_pulsar_consumer_leave(c);
 }
 
 static void flush_again(struct timer *timer)
 {
     struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, flush_again);
-    hulse_consumer_dirty(c);
+    hulse_pulsar_consumer_dirty(c);
     hulse_acks_settle(c);
 }
 
@@ -259,10 +260,10 @@ hulse_status hulse_pulsar_consumer_open(struct broker *b,
     }
     init(c, params);
     *out = &c->base;
-    if (!hulse_session_start(c)) {
+    if (!hulse_pulsar_session_start(c)) {
         *out = NULL;
         c->closed = true;
-        hulse_consumer_gone(c);
+        hulse_pulsar_consumer_gone(c);
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a lookup");
     }
     return HULSE_OK;
@@ -273,7 +274,7 @@ void hulse_pulsar_consumer_permit(struct broker_consumer *consumer, uint32_t cou
     struct pulsar_consumer *c = (struct pulsar_consumer *)(void *)consumer;
     HULSE_ASSERT(c->magic == PULSAR_CONSUMER_MAGIC && !c->closed);
     hulse_permits_give(&c->permits, count);
-    hulse_consumer_dirty(c);
+    hulse_pulsar_consumer_dirty(c);
     hulse_hand_out(c);
 }
 
@@ -281,7 +282,7 @@ void hulse_pulsar_consumer_close(struct broker_consumer *consumer, bool unsubscr
 {
     struct pulsar_consumer *c = (struct pulsar_consumer *)(void *)consumer;
     HULSE_ASSERT(c->magic == PULSAR_CONSUMER_MAGIC && !c->closed && !c->ending);
-    hulse_consumer_enter(c);
+    hulse_pulsar_consumer_enter(c);
     if (c->state == SESSION_READY) {
         hulse_acks_send(c);
     }
@@ -289,6 +290,6 @@ void hulse_pulsar_consumer_close(struct broker_consumer *consumer, bool unsubscr
     hulse_errand_cancel(c);
     hulse_acks_drop(c);
     hulse_verdicts_release_all(c);
-    hulse_session_close(c, (unsubscribe || c->transient) && c->type != BROKER_READER);
-    hulse_consumer_leave(c);
+    hulse_pulsar_session_close(c, (unsubscribe || c->transient) && c->type != BROKER_READER);
+    hulse_pulsar_consumer_leave(c);
 }

@@ -73,7 +73,7 @@ static void sought(struct pulsar_consumer *c)
     if (!c->non_persistent) {
         hulse_floor_set(&c->floor, &c->start);
     }
-    hulse_session_after_seek(c, true);
+    hulse_pulsar_session_after_seek(c, true);
     if (!c->closed && c->errand.state != ERRAND_NONE) {
         end(c, HULSE_OK, "", NULL);
     }
@@ -84,7 +84,7 @@ static void unsubscribed(struct pulsar_consumer *c)
     struct errand *e = &c->errand;
     hulse_timer_stop(&c->worker->loop->timers, &e->deadline);
     e->state = ERRAND_NONE;
-    hulse_session_over(c, HULSE_OK, "");
+    hulse_pulsar_session_over(c, HULSE_OK, "");
     if (!c->closed && c->base.events->done != NULL) {
         c->base.events->done(c->base.ctx, BROKER_UNSUBSCRIBE, HULSE_OK, "", NULL);
     }
@@ -103,7 +103,7 @@ static void refused(struct pulsar_consumer *c, const Pulsar__BaseCommand *answer
         hulse_pulsar_failure_status(
             &f, HULSE_PROTOCOL, "the broker has answered with something else");
     }
-    hulse_session_after_seek(c, false);
+    hulse_pulsar_session_after_seek(c, false);
     if (!c->closed && c->errand.state != ERRAND_NONE) {
         end(c, f.status, f.text, NULL);
     }
@@ -128,21 +128,21 @@ static void
 answered(struct pulsar_request *request, enum pulsar_reply reply, const Pulsar__BaseCommand *answer)
 {
     struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, errand.request);
-    hulse_consumer_enter(c);
+    hulse_pulsar_consumer_enter(c);
     switch (reply) {
     case PULSAR_REPLY_ANSWER:
         take_answer(c, answer);
         break;
     case PULSAR_REPLY_TIMED_OUT:
         if (c->errand.kind == BROKER_SEEK) {
-            hulse_consumer_renew(c, "a seek was not answered");
+            hulse_pulsar_consumer_renew(c, "a seek was not answered");
         }
         end(c, HULSE_TIMED_OUT, "the broker has not answered", NULL);
         break;
     case PULSAR_REPLY_LOST:
         break; /* `lost` follows */
     }
-    hulse_consumer_leave(c);
+    hulse_pulsar_consumer_leave(c);
 }
 
 /* ---- asking ---- */
@@ -202,7 +202,7 @@ void hulse_errand_ready(struct pulsar_consumer *c)
     if (!ask(c)) {
         hulse_timer_start(&c->worker->loop->timers,
                           &c->flush_again,
-                          hulse_consumer_now_ms(c) + PULSAR_REFUSED_MS);
+                          hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
         return;
     }
     hulse_timer_stop(&c->worker->loop->timers, &e->deadline);
@@ -216,9 +216,9 @@ void hulse_errand_ready(struct pulsar_consumer *c)
 static void too_late(struct timer *timer)
 {
     struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, errand.deadline);
-    hulse_consumer_enter(c);
+    hulse_pulsar_consumer_enter(c);
     end(c, HULSE_TIMED_OUT, "no session with a broker in time", NULL);
-    hulse_consumer_leave(c);
+    hulse_pulsar_consumer_leave(c);
 }
 
 static hulse_status may_begin(const struct pulsar_consumer *c, struct error *err)
@@ -238,8 +238,9 @@ static void begin(struct pulsar_consumer *c, enum broker_errand kind)
     e->kind = kind;
     e->state = ERRAND_WAITING;
     e->deadline.fire = too_late;
-    hulse_timer_start(
-        &c->worker->loop->timers, &e->deadline, hulse_consumer_now_ms(c) + operation_timeout(c));
+    hulse_timer_start(&c->worker->loop->timers,
+                      &e->deadline,
+                      hulse_pulsar_consumer_now_ms(c) + operation_timeout(c));
     hulse_errand_ready(c);
 }
 

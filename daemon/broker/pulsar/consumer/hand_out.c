@@ -32,7 +32,7 @@ static bool hand_out_again(struct pulsar_consumer *c)
     }
     TAILQ_REMOVE(&c->waiting, dl, link);
     c->kept_count -= 1;
-    hulse_consumer_dirty(c); /* permits may have waited for that */
+    hulse_pulsar_consumer_dirty(c); /* permits may have waited for that */
     hulse_permits_use(&c->permits);
     deliver(c, dl);
     return true;
@@ -146,7 +146,7 @@ static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct
         }
         c->has_last = c->had_last;
         c->last = c->before_last;
-        hulse_consumer_renew(c, "no memory for messages");
+        hulse_pulsar_consumer_renew(c, "no memory for messages");
         return false;
     }
     dl->d.id = c->last;
@@ -197,14 +197,14 @@ void hulse_hand_out(struct pulsar_consumer *c)
     if (c->handing || c->ending) {
         return;
     }
-    hulse_consumer_enter(c);
+    hulse_pulsar_consumer_enter(c);
     c->handing = true;
     while (!c->closed && c->state != SESSION_OVER && c->permits.flow > 0 &&
            (hand_out_again(c) || hand_out_new(c))) {
     }
     c->handing = false;
     if (!c->closed) {
-        hulse_consumer_catch_up(c);
+        hulse_pulsar_consumer_catch_up(c);
     }
-    hulse_consumer_leave(c);
+    hulse_pulsar_consumer_leave(c);
 }

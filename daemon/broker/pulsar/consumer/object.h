@@ -9,7 +9,7 @@
  *   errand     seek, last message id, unsubscribe
  *
  * Threads: the worker's.
- * Order:   an event may close the consumer. Who makes one holds the object (hulse_consumer_enter, _leave) and looks at
+ * Order:   an event may close the consumer. Who makes one holds the object (hulse_pulsar_consumer_enter, _leave) and looks at
  *          `closed` afterwards.
  */
 #ifndef HULSE_PULSAR_CONSUMER_OBJECT_H
@@ -200,7 +200,7 @@ struct pulsar_consumers {
 };
 
 /* Redelivery by entry is the broker's; of an ordered subscription it is served from here, and where none is kept. */
-static inline bool hulse_consumer_shares(const struct pulsar_consumer *c)
+static inline bool hulse_pulsar_consumer_shares(const struct pulsar_consumer *c)
 {
     if (c->non_persistent) {
         return false;
@@ -216,35 +216,35 @@ static inline bool hulse_delivery_before(const struct delivery *a, const struct 
                   : hulse_entry_below(x->ledger, x->entry, y->ledger, y->entry);
 }
 
-static inline uint64_t hulse_consumer_now_ms(const struct pulsar_consumer *c)
+static inline uint64_t hulse_pulsar_consumer_now_ms(const struct pulsar_consumer *c)
 {
     return hulse_loop_now_ms(c->worker->loop);
 }
 
 /* consumers */
-void hulse_consumer_dirty(struct pulsar_consumer *c);
-void hulse_consumer_enter(struct pulsar_consumer *c);
+void hulse_pulsar_consumer_dirty(struct pulsar_consumer *c);
+void hulse_pulsar_consumer_enter(struct pulsar_consumer *c);
 /* Last touch: it is gone if it was to go. */
-void hulse_consumer_leave(struct pulsar_consumer *c);
+void hulse_pulsar_consumer_leave(struct pulsar_consumer *c);
 /* Sends what the turn has gathered. */
-void hulse_consumer_flush(struct pulsar_consumer *c);
+void hulse_pulsar_consumer_flush(struct pulsar_consumer *c);
 /* Frees it, sooner or later; it has no session and nothing in its hands. */
-void hulse_consumer_gone(struct pulsar_consumer *c);
+void hulse_pulsar_consumer_gone(struct pulsar_consumer *c);
 
 /* session */
-bool hulse_session_start(struct pulsar_consumer *c);
+bool hulse_pulsar_session_start(struct pulsar_consumer *c);
 /* What the broker has of it is not known any more: subscribes anew when the turn ends. `why` is static. */
-void hulse_consumer_renew(struct pulsar_consumer *c, const char *why);
-void hulse_session_renew(struct pulsar_consumer *c);
+void hulse_pulsar_consumer_renew(struct pulsar_consumer *c, const char *why);
+void hulse_pulsar_session_renew(struct pulsar_consumer *c);
 /* SEEK was answered. `moved`: the subscription is somewhere else now. */
-void hulse_session_after_seek(struct pulsar_consumer *c, bool moved);
+void hulse_pulsar_session_after_seek(struct pulsar_consumer *c, bool moved);
 /* The broker has ended it. */
-void hulse_session_closed_by_broker(struct pulsar_consumer *c,
-                                    const Pulsar__CommandCloseConsumer *command);
+void hulse_pulsar_session_closed_by_broker(struct pulsar_consumer *c,
+                                           const Pulsar__CommandCloseConsumer *command);
 /* Nothing of it goes on; no word to the broker. */
-void hulse_session_abandon(struct pulsar_consumer *c);
+void hulse_pulsar_session_abandon(struct pulsar_consumer *c);
 /* `failed`; verdicts have no effect any more. */
-void hulse_session_over(struct pulsar_consumer *c, hulse_status status, const char *text);
+void hulse_pulsar_session_over(struct pulsar_consumer *c, hulse_status status, const char *text);
 
 /* receive */
 void hulse_receive_command(struct pulsar_user *u,
@@ -264,8 +264,10 @@ void hulse_verdicts_release_all(struct pulsar_consumer *c);
 /* What is in no front end's hands: the queue, what is kept. */
 void hulse_verdicts_forget_kept(struct pulsar_consumer *c);
 /* A new one, in the table. NULL: no memory. */
-struct entry *
-hulse_consumer_entry(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry, uint32_t count);
+struct entry *hulse_pulsar_consumer_entry(struct pulsar_consumer *c,
+                                          uint64_t ledger,
+                                          uint64_t entry,
+                                          uint32_t count);
 void hulse_entry_unstray(struct pulsar_consumer *c, struct entry *e);
 /* Nobody refers to it. */
 void hulse_entry_end(struct pulsar_consumer *c, struct entry *e);
@@ -276,7 +278,7 @@ void hulse_entry_review(struct pulsar_consumer *c, struct entry *e);
 /* One of it is acknowledged. */
 void hulse_entry_acked(struct pulsar_consumer *c, struct entry *e, uint32_t index);
 /* A reader may have everything. */
-void hulse_consumer_catch_up(struct pulsar_consumer *c);
+void hulse_pulsar_consumer_catch_up(struct pulsar_consumer *c);
 
 /* again */
 void hulse_again_refuse(struct pulsar_consumer *c,
@@ -313,7 +315,7 @@ void hulse_acks_settle(struct pulsar_consumer *c);
 
 /* closing */
 /* Nobody wants it any more: tells the broker, then is gone. */
-void hulse_session_close(struct pulsar_consumer *c, bool unsubscribe);
+void hulse_pulsar_session_close(struct pulsar_consumer *c, bool unsubscribe);
 
 /* errand */
 /* There is a session, which it may end. */

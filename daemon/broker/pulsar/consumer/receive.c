@@ -24,7 +24,7 @@ static void discard(struct pulsar_consumer *c,
     }
     struct entry *e = hulse_entry_find(&c->entries, id->ledgerid, id->entryid);
     if (e == NULL) {
-        e = hulse_consumer_entry(c, id->ledgerid, id->entryid, 1);
+        e = hulse_pulsar_consumer_entry(c, id->ledgerid, id->entryid, 1);
     }
     if (e == NULL || e->refs > 0 || e->in_round) {
         return; /* of the copy that is in our hands we know better */
@@ -140,9 +140,9 @@ entry_for(struct pulsar_consumer *c, const Pulsar__MessageIdData *id, const stru
         e = NULL;
     }
     if (e == NULL) {
-        e = hulse_consumer_entry(c, id->ledgerid, id->entryid, b->count);
+        e = hulse_pulsar_consumer_entry(c, id->ledgerid, id->entryid, b->count);
         if (e == NULL) {
-            hulse_consumer_renew(c, "no memory for entries");
+            hulse_pulsar_consumer_renew(c, "no memory for entries");
         }
     }
     return e;
@@ -191,7 +191,7 @@ static void body_failed(struct pulsar_consumer *c,
         return;
     case BODY_NO_MEMORY:
     case BODY_OK:
-        hulse_consumer_renew(c, "no memory for messages");
+        hulse_pulsar_consumer_renew(c, "no memory for messages");
         return;
     }
     tell_lost(c, 1);
@@ -237,13 +237,13 @@ static void take_message(struct pulsar_consumer *c,
         /* Nor is it known what it cost. */
         discard(
             c, m->message_id, PULSAR__COMMAND_ACK__VALIDATION_ERROR__BatchDeSerializeError, why);
-        hulse_consumer_renew(c, "damaged metadata");
+        hulse_pulsar_consumer_renew(c, "damaged metadata");
         tell_lost(c, 1);
         return;
     }
     const bool batch = hulse_wire_has(meta.has, WIRE_META_BATCH) && meta.batch_count > 0;
     hulse_permits_charge(&c->permits, cost_of(m, batch ? (uint32_t)meta.batch_count : 1));
-    hulse_consumer_dirty(c);
+    hulse_pulsar_consumer_dirty(c);
     if (!wanted(c, m->message_id, &meta)) {
         return;
     }
@@ -278,7 +278,7 @@ received(struct pulsar_consumer *c, const Pulsar__CommandMessage *m, struct brok
                 m->message_id,
                 PULSAR__COMMAND_ACK__VALIDATION_ERROR__ChecksumMismatch,
                 "its checksum is wrong");
-        hulse_consumer_renew(c, "a damaged entry");
+        hulse_pulsar_consumer_renew(c, "a damaged entry");
         tell_lost(c, 1);
         return;
     case WIRE_MESSAGE_BAD:
@@ -332,13 +332,13 @@ void hulse_receive_command(struct pulsar_user *u,
     if (c->state == SESSION_CLOSING) {
         return;
     }
-    hulse_consumer_enter(c);
+    hulse_pulsar_consumer_enter(c);
     switch (command->type) {
     case PULSAR__BASE_COMMAND__TYPE__MESSAGE:
         received(c, command->message, rest);
         break;
     case PULSAR__BASE_COMMAND__TYPE__CLOSE_CONSUMER:
-        hulse_session_closed_by_broker(c, command->close_consumer);
+        hulse_pulsar_session_closed_by_broker(c, command->close_consumer);
         break;
     case PULSAR__BASE_COMMAND__TYPE__ACTIVE_CONSUMER_CHANGE:
         change_active(c, command->active_consumer_change->is_active != 0);
@@ -349,7 +349,7 @@ void hulse_receive_command(struct pulsar_user *u,
     default:
         break;
     }
-    hulse_consumer_leave(c);
+    hulse_pulsar_consumer_leave(c);
 }
 
 void hulse_receive_forget_queue(struct pulsar_consumer *c)

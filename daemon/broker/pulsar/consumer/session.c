@@ -38,19 +38,19 @@ static void leave(struct pulsar_consumer *c)
     c->closed_in_seek = false;
 }
 
-void hulse_session_abandon(struct pulsar_consumer *c)
+void hulse_pulsar_session_abandon(struct pulsar_consumer *c)
 {
     leave(c);
     hulse_timer_stop(timers(c), &c->deadline);
     hulse_timer_stop(timers(c), &c->flush_again);
 }
 
-void hulse_session_over(struct pulsar_consumer *c, hulse_status status, const char *text)
+void hulse_pulsar_session_over(struct pulsar_consumer *c, hulse_status status, const char *text)
 {
-    hulse_session_abandon(c);
+    hulse_pulsar_session_abandon(c);
     c->state = SESSION_OVER;
     hulse_verdicts_forget_kept(c);
-    hulse_consumer_enter(c);
+    hulse_pulsar_consumer_enter(c);
     hulse_errand_lost(c);
     if (!c->closed) {
         hulse_acks_drop(c);
@@ -62,15 +62,15 @@ void hulse_session_over(struct pulsar_consumer *c, hulse_status status, const ch
                         hulse_log_str("why", text));
         c->base.events->failed(c->base.ctx, status, text);
     }
-    hulse_consumer_leave(c);
+    hulse_pulsar_consumer_leave(c);
 }
 
 static void open_failed(struct pulsar_consumer *c, hulse_status status, const char *text)
 {
-    hulse_session_abandon(c);
+    hulse_pulsar_session_abandon(c);
     c->closed = true;
     c->base.events->opened(c->base.ctx, status, text, NULL);
-    hulse_consumer_gone(c);
+    hulse_pulsar_consumer_gone(c);
 }
 
 static bool final(const struct pulsar_consumer *c, enum pulsar_verdict verdict)
@@ -95,7 +95,8 @@ static void wait_and_retry(struct pulsar_consumer *c)
     c->looked_up = true;
     hulse_timer_start(timers(c),
                       &c->retry,
-                      hulse_consumer_now_ms(c) + hulse_backoff_ms(&c->backoff, &c->worker->jitter));
+                      hulse_pulsar_consumer_now_ms(c) +
+                          hulse_backoff_ms(&c->backoff, &c->worker->jitter));
 }
 
 /* c->failure says why an attempt did not come about. May be the last touch. */
@@ -109,7 +110,7 @@ static void failed(struct pulsar_consumer *c)
         return;
     }
     if (ends) {
-        hulse_session_over(c, f->status, f->text);
+        hulse_pulsar_session_over(c, f->status, f->text);
         return;
     }
     HULSE_LOG_INFOF("pulsar.consumer_waits",
@@ -124,12 +125,12 @@ static void ended(struct pulsar_consumer *c)
 {
     leave(c);
     wait_and_retry(c);
-    hulse_consumer_enter(c);
+    hulse_pulsar_consumer_enter(c);
     hulse_receive_inactive(c);
     if (!c->closed) {
         hulse_errand_lost(c);
     }
-    hulse_consumer_leave(c);
+    hulse_pulsar_consumer_leave(c);
 }
 
 static void too_late(struct timer *timer)
@@ -150,14 +151,14 @@ static void user_ready(struct pulsar_user *u)
 {
     struct pulsar_consumer *c = HULSE_CONTAINER(u, struct pulsar_consumer, user);
     HULSE_ASSERT(c->state == SESSION_ATTACHING);
-    hulse_session_subscribe(c);
+    hulse_pulsar_session_subscribe(c);
 }
 
 static void user_lost(struct pulsar_user *u, hulse_status status, const char *text)
 {
     struct pulsar_consumer *c = HULSE_CONTAINER(u, struct pulsar_consumer, user);
     if (c->state == SESSION_CLOSING) {
-        hulse_consumer_gone(c);
+        hulse_pulsar_consumer_gone(c);
         return;
     }
     hulse_pulsar_failure_status(&c->failure, status, text);
@@ -231,7 +232,7 @@ static void retry(struct timer *timer)
     attempt(HULSE_CONTAINER(timer, struct pulsar_consumer, retry));
 }
 
-bool hulse_session_start(struct pulsar_consumer *c)
+bool hulse_pulsar_session_start(struct pulsar_consumer *c)
 {
     c->retry.fire = retry;
     c->deadline.fire = too_late;
@@ -240,18 +241,19 @@ bool hulse_session_start(struct pulsar_consumer *c)
     if (!hulse_pulsar_lookup_start(c->worker, &c->lookup, c->topic, c->create, PULSAR_LOOKUP_ANY)) {
         return false;
     }
-    hulse_timer_start(timers(c), &c->deadline, hulse_consumer_now_ms(c) + operation_timeout(c));
+    hulse_timer_start(
+        timers(c), &c->deadline, hulse_pulsar_consumer_now_ms(c) + operation_timeout(c));
     return true;
 }
 
 /* ---- what else ends or begins one ---- */
 
-void hulse_session_failed(struct pulsar_consumer *c)
+void hulse_pulsar_session_failed(struct pulsar_consumer *c)
 {
     failed(c);
 }
 
-void hulse_session_renew(struct pulsar_consumer *c)
+void hulse_pulsar_session_renew(struct pulsar_consumer *c)
 {
     c->set->figures.renewed += 1;
     HULSE_LOG_WARNF("pulsar.consumer_renewed",
@@ -283,8 +285,8 @@ static bool assigned(const struct pulsar_consumer *c,
     return true;
 }
 
-void hulse_session_closed_by_broker(struct pulsar_consumer *c,
-                                    const Pulsar__CommandCloseConsumer *command)
+void hulse_pulsar_session_closed_by_broker(struct pulsar_consumer *c,
+                                           const Pulsar__CommandCloseConsumer *command)
 {
     struct pulsar_endpoint next;
     if (c->state == SESSION_SEEKING) {
@@ -306,14 +308,14 @@ void hulse_session_closed_by_broker(struct pulsar_consumer *c,
     }
 }
 
-void hulse_session_after_seek(struct pulsar_consumer *c, bool moved)
+void hulse_pulsar_session_after_seek(struct pulsar_consumer *c, bool moved)
 {
     if (c->state != SESSION_SEEKING) {
         return;
     }
     if (!moved && !c->closed_in_seek) {
         c->state = SESSION_READY;
-        hulse_consumer_dirty(c);
+        hulse_pulsar_consumer_dirty(c);
         return;
     }
     if (!moved) {
@@ -323,5 +325,5 @@ void hulse_session_after_seek(struct pulsar_consumer *c, bool moved)
     c->closed_in_seek = false;
     hulse_receive_forget_queue(c);
     hulse_permits_restart(&c->permits);
-    hulse_session_subscribe(c);
+    hulse_pulsar_session_subscribe(c);
 }

@@ -20,13 +20,13 @@ static void ready(struct pulsar_consumer *c)
     c->looked_up = true;
     hulse_backoff_reset(&c->backoff);
     hulse_timer_stop(&c->worker->loop->timers, &c->deadline);
-    hulse_consumer_dirty(c);
-    hulse_consumer_enter(c);
+    hulse_pulsar_consumer_dirty(c);
+    hulse_pulsar_consumer_enter(c);
     if (!c->opened) {
         c->opened = true;
         c->base.events->opened(c->base.ctx, HULSE_OK, "", c->knows_reach ? &c->reach : NULL);
         if (!c->closed) {
-            hulse_consumer_catch_up(c);
+            hulse_pulsar_consumer_catch_up(c);
         }
     } else {
         HULSE_LOG_INFOF("pulsar.consumer_is_back",
@@ -36,7 +36,7 @@ static void ready(struct pulsar_consumer *c)
     if (!c->closed) {
         hulse_errand_ready(c);
     }
-    hulse_consumer_leave(c);
+    hulse_pulsar_consumer_leave(c);
 }
 
 /* ---- a reader's reach ---- */
@@ -128,7 +128,7 @@ static void subscribed(struct pulsar_request *request,
         hulse_subscribe_undo(c);
         hulse_pulsar_failure_status(
             &c->failure, HULSE_TIMED_OUT, "the broker has not answered SUBSCRIBE");
-        hulse_session_failed(c);
+        hulse_pulsar_session_failed(c);
         return;
     case PULSAR_REPLY_ANSWER:
         break;
@@ -147,7 +147,7 @@ static void subscribed(struct pulsar_request *request,
         hulse_pulsar_failure_status(
             &c->failure, HULSE_PROTOCOL, "the broker has answered SUBSCRIBE with something else");
     }
-    hulse_session_failed(c);
+    hulse_pulsar_session_failed(c);
 }
 
 static Pulsar__CommandSubscribe__SubType type_of(enum broker_subscription type)
@@ -190,7 +190,7 @@ start_reader(struct pulsar_consumer *c, Pulsar__CommandSubscribe *s, Pulsar__Mes
     s->start_message_id = id;
 }
 
-void hulse_session_subscribe(struct pulsar_consumer *c)
+void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
 {
     struct pulsar_connection *conn = c->user.connection;
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
@@ -222,7 +222,7 @@ void hulse_session_subscribe(struct pulsar_consumer *c)
     }
     if (!hulse_pulsar_ask(conn, &c->request, &command, operation_timeout(c))) {
         hulse_pulsar_failure_status(&c->failure, HULSE_NO_MEMORY, "no memory for SUBSCRIBE");
-        hulse_session_failed(c);
+        hulse_pulsar_session_failed(c);
     }
 }
 

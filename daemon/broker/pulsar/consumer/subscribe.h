@@ -10,10 +10,10 @@
 #include "daemon/broker/pulsar/consumer/object.h"
 
 /* SUBSCRIBE on the connection it is attached to, up to SESSION_READY. */
-void hulse_session_subscribe(struct pulsar_consumer *c);
+void hulse_pulsar_session_subscribe(struct pulsar_consumer *c);
 /* Whatever the broker has of it is to end: CLOSE_CONSUMER, whose answer nobody hears. */
 void hulse_subscribe_undo(struct pulsar_consumer *c);
 /* c->failure says why there is no session. May be the last touch. */
-void hulse_session_failed(struct pulsar_consumer *c);
+void hulse_pulsar_session_failed(struct pulsar_consumer *c);
 
 #endif

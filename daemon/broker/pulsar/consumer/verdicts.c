@@ -18,8 +18,10 @@ static struct delivery *delivery_of(struct broker_delivery *d)
 
 /* ---- entries ---- */
 
-struct entry *
-hulse_consumer_entry(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry, uint32_t count)
+struct entry *hulse_pulsar_consumer_entry(struct pulsar_consumer *c,
+                                          uint64_t ledger,
+                                          uint64_t entry,
+                                          uint32_t count)
 {
     struct entry *e = hulse_entry_create(&c->set->entries, count);
     if (e != NULL) {
@@ -116,7 +118,7 @@ void hulse_delivery_let_go(struct pulsar_consumer *c, struct delivery *dl)
             TAILQ_REMOVE(&c->waiting, dl, link);
         }
         c->kept_count -= 1;
-        hulse_consumer_dirty(c); /* permits may have waited for that */
+        hulse_pulsar_consumer_dirty(c); /* permits may have waited for that */
     }
     hulse_entry_set_out(e, dl->index, false);
     e->refs -= 1;
@@ -151,7 +153,7 @@ void hulse_verdicts_release_all(struct pulsar_consumer *c)
     }
 }
 
-void hulse_consumer_catch_up(struct pulsar_consumer *c)
+void hulse_pulsar_consumer_catch_up(struct pulsar_consumer *c)
 {
     const struct broker_id *last = &c->reach.last;
     if (c->type != BROKER_READER || c->caught_up || !c->opened || !c->knows_reach) {
@@ -179,12 +181,12 @@ void hulse_consumer_catch_up(struct pulsar_consumer *c)
 /* The end of a call with a verdict. Last touch. */
 static void called(struct pulsar_consumer *c)
 {
-    hulse_consumer_enter(c);
-    hulse_consumer_catch_up(c);
+    hulse_pulsar_consumer_enter(c);
+    hulse_pulsar_consumer_catch_up(c);
     if (!c->closed) {
         hulse_acks_called(c);
     }
-    hulse_consumer_leave(c);
+    hulse_pulsar_consumer_leave(c);
 }
 
 /* One delivery is acknowledged. */
@@ -278,7 +280,7 @@ static void end_up_to(struct pulsar_consumer *c,
         if (ended != NULL) {
             ended(c->base.ctx, &dl->d);
         }
-        if (hulse_consumer_shares(c) || c->state == SESSION_OVER) {
+        if (hulse_pulsar_consumer_shares(c) || c->state == SESSION_OVER) {
             ack(c, dl);
         } else {
             (void)hulse_entry_ack(dl->entry, dl->index);
@@ -337,7 +339,7 @@ static void end_cumulatively(struct pulsar_consumer *c,
     end_up_to(c, &c->kept, last, NULL);
     end_up_to(c, &c->waiting, last, NULL);
     ended(c->base.ctx, &last->d);
-    if (hulse_consumer_shares(c) || c->state == SESSION_OVER) {
+    if (hulse_pulsar_consumer_shares(c) || c->state == SESSION_OVER) {
         ack(c, last);
     } else {
         hulse_delivery_let_go(c, last);
@@ -370,12 +372,12 @@ void hulse_pulsar_consumer_ack_cumulative(struct broker_consumer *consumer,
         end_cumulatively(c, delivery_of(d), ended);
     }
     c->ending = false;
-    hulse_consumer_enter(c);
+    hulse_pulsar_consumer_enter(c);
     hulse_hand_out(c);
     if (!c->closed) {
         called(c);
     }
-    hulse_consumer_leave(c);
+    hulse_pulsar_consumer_leave(c);
 }
 
 /* ---- by id ---- */
@@ -386,7 +388,7 @@ static struct entry *entry_of_id(struct pulsar_consumer *c, const struct broker_
     struct entry *e = hulse_entry_find(&c->entries, id->ledger, id->entry);
     const bool batch = id->batch >= 0;
     if (e == NULL && (!batch || id->batch_size > 0)) {
-        e = hulse_consumer_entry(c, id->ledger, id->entry, batch ? id->batch_size : 1);
+        e = hulse_pulsar_consumer_entry(c, id->ledger, id->entry, batch ? id->batch_size : 1);
     }
     return e;
 }
@@ -403,7 +405,7 @@ static void ack_id(struct pulsar_consumer *c, const struct broker_id *id, bool c
         hulse_entry_review(c, e);
         return;
     }
-    if (cumulative && !hulse_consumer_shares(c)) {
+    if (cumulative && !hulse_pulsar_consumer_shares(c)) {
         cover(c, e, index);
         return;
     }
