@@ -20,6 +20,18 @@ void hulse_pulsar_consumers_destroy(struct pulsar_consumers **c);
 /* Ends a turn: permits and acknowledgements of the turn go out together. Before the pool's flush. */
 void hulse_pulsar_consumers_flush(struct pulsar_consumers *c);
 
+struct pulsar_consumer_figures {
+    uint64_t discarded; /* entries that were damaged, acknowledged as such */
+    uint64_t
+        unreadable; /* entries that this version cannot read: encrypted, chunks; left unacknowledged */
+    uint64_t repeated;   /* entries that came again while they were in its hands */
+    uint64_t ack_errors; /* acknowledgements that the broker refused */
+    uint64_t renewed;    /* subscriptions made anew because of what came, or for want of memory */
+};
+
+void hulse_pulsar_consumers_figures(const struct pulsar_consumers *c,
+                                    struct pulsar_consumer_figures *out);
+
 /* Of struct broker_ops. */
 hulse_status hulse_pulsar_consumer_open(struct broker *b,
                                         struct worker *w,

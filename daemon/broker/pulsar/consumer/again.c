@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * again - messages that were refused or given back, and come again.
+ *
+ * Of Shared and Key_Shared their entries are asked of the broker, after the longest delay that one of their messages has:
+ * an entry is the smallest thing that a broker sends again, and each time counts a redelivery for all of it. What
+ * is in our hands or acknowledged of it is passed over then.
+ *
+ * Of the others a broker can only send everything again, so a message is kept here and handed out once more.
+ */
+#include "daemon/broker/pulsar/consumer/object.h"
+
+/* ---- by the broker ---- */
+
+void hulse_again_now(struct pulsar_consumer *c, struct entry *e)
+{
+    hulse_timer_stop(&c->worker->loop->timers, &e->again);
+    if (!e->due) {
+        e->due = true;
+        TAILQ_INSERT_TAIL(&c->due, e, due_link);
+        c->due_count += 1;
+        hulse_pulsar_consumer_dirty(c);
+    }
+}
+
+static void entry_is_due(struct timer *timer)
+{
+    struct entry *e = HULSE_CONTAINER(timer, struct entry, again);
+    hulse_again_now(e->consumer, e);
+}
+
+void hulse_again_stop(struct pulsar_consumer *c, struct entry *e)
+{
+    hulse_timer_stop(&c->worker->loop->timers, &e->again);
+    if (e->due) {
+        e->due = false;
+        TAILQ_REMOVE(&c->due, e, due_link);
+        c->due_count -= 1;
+    }
+}
+
+static void ask_for(struct pulsar_consumer *c, struct entry *e, uint32_t delay_ms)
+{
+    const uint64_t due_ms = hulse_pulsar_consumer_now_ms(c) + delay_ms;
+    if (hulse_timer_pending(&e->again)) {
+        if (e->again.due_ms < due_ms) {
+            hulse_timer_start(&c->worker->loop->timers, &e->again, due_ms);
+        }
+    } else if (delay_ms == 0) {
+        hulse_again_now(c, e);
+    } else {
+        hulse_again_stop(c, e);
+        e->again.fire = entry_is_due;
+        hulse_timer_start(&c->worker->loop->timers, &e->again, due_ms);
+    }
+}
+
+/* At most PULSAR_IDS_MAX of those that are due. False: no memory. */
+static bool send_some(struct pulsar_consumer *c)
+{
+    struct pulsar_consumers *set = c->set;
+    const struct entry *each = NULL;
+    Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
+    Pulsar__CommandRedeliverUnacknowledgedMessages again =
+        PULSAR__COMMAND_REDELIVER_UNACKNOWLEDGED_MESSAGES__INIT;
+    uint32_t count = 0;
+
+    TAILQ_FOREACH(each, &c->due, due_link)
+    {
+        if (count == PULSAR_IDS_MAX) {
+            break;
+        }
+        pulsar__message_id_data__init(&set->ids[count]);
+        set->ids[count].ledgerid = each->ledger;
+        set->ids[count].entryid = each->entry;
+        count += 1;
+    }
+    command.type = PULSAR__BASE_COMMAND__TYPE__REDELIVER_UNACKNOWLEDGED_MESSAGES;
+    command.redeliverunacknowledgedmessages = &again;
+    again.consumer_id = c->user.id;
+    again.message_ids = set->id_pointers;
+    again.n_message_ids = count;
+    if (!hulse_pulsar_command(c->user.connection, &command)) {
+        return false;
+    }
+    for (; count > 0; count--) {
+        struct entry *e = TAILQ_FIRST(&c->due);
+        hulse_again_stop(c, e);
+        hulse_entry_review(c, e);
+    }
+    return true;
+}
+
+void hulse_again_send(struct pulsar_consumer *c)
+{
+    while (c->due_count > 0) {
+        if (!send_some(c)) {
+            hulse_timer_start(&c->worker->loop->timers,
+                              &c->flush_again,
+                              hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
+            return;
+        }
+    }
+}
+
+/* ---- from here ---- */
+
+static void delivery_is_due(struct timer *timer)
+{
+    struct delivery *dl = HULSE_CONTAINER(timer, struct delivery, due);
+    struct pulsar_consumer *c = dl->consumer;
+    TAILQ_REMOVE(&c->kept, dl, link);
+    TAILQ_INSERT_TAIL(&c->waiting, dl, link);
+    dl->state = DELIVERY_WAITING;
+    c->unsorted = true;
+    hulse_hand_out(c);
+}
+
+static void keep(struct pulsar_consumer *c, struct delivery *dl, uint32_t delay_ms)
+{
+    TAILQ_REMOVE(&c->held, dl, link);
+    TAILQ_INSERT_TAIL(&c->kept, dl, link);
+    dl->state = DELIVERY_KEPT;
+    dl->due.fire = delivery_is_due;
+    hulse_timer_start(
+        &c->worker->loop->timers, &dl->due, hulse_pulsar_consumer_now_ms(c) + delay_ms);
+    c->kept_count += 1;
+}
+
+void hulse_again_refuse(struct pulsar_consumer *c,
+                        struct delivery *dl,
+                        uint32_t delay_ms,
+                        bool counts)
+{
+    struct entry *e = dl->entry;
+    if (hulse_entry_is_acked(e, dl->index)) {
+        hulse_delivery_let_go(c, dl); /* by its id, meanwhile */
+        hulse_entry_review(c, e);
+    } else if (hulse_pulsar_consumer_shares(c)) {
+        hulse_delivery_let_go(c, dl);
+        ask_for(c, e, delay_ms);
+        hulse_entry_review(c, e);
+    } else {
+        dl->d.redelivery += counts ? 1 : 0;
+        keep(c, dl, delay_ms);
+    }
+}
+
+static void merge(struct delivery_list *a, struct delivery_list *b, struct delivery_list *out)
+{
+    TAILQ_INIT(out);
+    while (!TAILQ_EMPTY(a) || !TAILQ_EMPTY(b)) {
+        struct delivery *x = TAILQ_FIRST(a);
+        struct delivery *y = TAILQ_FIRST(b);
+        if (y == NULL || (x != NULL && !hulse_delivery_before(y, x))) {
+            TAILQ_REMOVE(a, x, link);
+            TAILQ_INSERT_TAIL(out, x, link);
+        } else {
+            TAILQ_REMOVE(b, y, link);
+            TAILQ_INSERT_TAIL(out, y, link);
+        }
+    }
+}
+
+/* Lists of 1, 2, 4, … deliveries that are sorted, merged like carries of a sum. */
+#define SORT_LEVELS 32U
+
+static void sort(struct delivery_list *list)
+{
+    struct delivery_list level[SORT_LEVELS];
+    for (uint32_t i = 0; i < SORT_LEVELS; i++) {
+        TAILQ_INIT(&level[i]);
+    }
+    struct delivery *dl = NULL;
+    while ((dl = TAILQ_FIRST(list)) != NULL) {
+        struct delivery_list carry;
+        struct delivery_list sum;
+        uint32_t i = 0;
+        TAILQ_REMOVE(list, dl, link);
+        TAILQ_INIT(&carry);
+        TAILQ_INSERT_TAIL(&carry, dl, link);
+        for (; i < SORT_LEVELS - 1 && !TAILQ_EMPTY(&level[i]); i++) {
+            merge(&level[i], &carry, &sum);
+            TAILQ_INIT(&carry);
+            TAILQ_CONCAT(&carry, &sum, link);
+        }
+        TAILQ_CONCAT(&level[i], &carry, link);
+    }
+    for (uint32_t i = 0; i < SORT_LEVELS; i++) {
+        struct delivery_list sum;
+        merge(&level[i], list, &sum);
+        TAILQ_INIT(list);
+        TAILQ_CONCAT(list, &sum, link);
+    }
+}
+
+struct delivery *hulse_again_first(struct pulsar_consumer *c)
+{
+    if (c->unsorted) {
+        c->unsorted = false;
+        if (TAILQ_FIRST(&c->waiting) != TAILQ_LAST(&c->waiting, delivery_list)) {
+            sort(&c->waiting);
+        }
+    }
+    return TAILQ_FIRST(&c->waiting);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * body - the bytes of an entry that was received, decompressed once, and how far its messages were taken from it.
+ *
+ * Threads: the worker's.
+ * Owns:    one reference while it is read, and one for each delivery whose bytes lie in it.
+ * Trust:   read judges bytes that may be anything.
+ */
+#ifndef HULSE_PULSAR_CONSUMER_BODY_H
+#define HULSE_PULSAR_CONSUMER_BODY_H
+
+#include "daemon/broker/pulsar/wire/batch_reader.h"
+#include "daemon/broker/pulsar/wire/compression.h"
+#include "daemon/broker/pulsar/wire/frame.h"
+#include "daemon/broker/pulsar/wire/metadata.h"
+
+#include <sys/queue.h>
+
+struct entry;
+struct body_side;
+
+struct body {
+    STAILQ_ENTRY(body) link; /* of what waits to be handed out */
+    struct entry *entry;     /* NULL until it has one */
+    struct body_side *sides; /* keys and properties in the encoding of broker_meta */
+    struct wire_metadata meta;
+    struct broker_span payload;
+    struct wire_batch_reader reader; /* of a batch */
+    size_t object_bytes;
+    uint32_t refs;
+    uint32_t redelivery;
+    uint32_t count; /* of messages */
+    uint32_t left;  /* counted as queued */
+    uint32_t next;  /* above the index of the last one that was read */
+    uint16_t partition;
+    bool batch;
+    bool taken;     /* the one message that is no batch */
+    uint8_t data[]; /* metadata, payload */
+};
+
+STAILQ_HEAD(body_queue, body);
+
+enum body_rc {
+    BODY_OK,
+    BODY_METADATA,  /* cannot be decoded */
+    BODY_TOO_LARGE, /* decompressed */
+    BODY_DAMAGED,   /* cannot be decompressed */
+    BODY_BATCH,     /* its batch cannot be true */
+    BODY_UNKNOWN,   /* compressed in a way that this client does not know */
+    BODY_NO_MEMORY
+};
+
+/*
+ * Copies what a MESSAGE brings; `m` are its metadata, read. Decompressed to at most `bytes_max`. Otherwise *why is a
+ * static text.
+ */
+enum body_rc hulse_body_create(struct body **out,
+                               struct wire_contexts *contexts,
+                               const struct wire_message *message,
+                               const struct wire_metadata *m,
+                               uint32_t bytes_max,
+                               const char **why);
+void hulse_body_release(struct body *b);
+
+/* One message of it. */
+struct body_message {
+    uint32_t index;
+    bool passed_over; /* a placeholder that compaction has left */
+    bool single_meta; /* `single` has what it says of itself */
+    struct wire_single single;
+    struct broker_span payload;
+};
+
+/* The next one. BAD: what is behind cannot be read; *why is a static text. */
+enum wire_batch_rc hulse_body_next(struct body *b, struct body_message *out, const char **why);
+/* Nothing is behind what was given last. */
+static inline bool hulse_body_is_read(const struct body *b)
+{
+    return b->batch ? b->reader.left == 0 && b->reader.rest.bytes == 0 : b->taken;
+}
+/* What a delivery says of it; its bytes lie in the body. False: no memory, and nothing changed. */
+bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker_delivery *d);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * closing - a consumer that nobody has any more tells the broker, and is gone when that has answered, or cannot.
+ */
+#include "daemon/broker/pulsar/consumer/object.h"
+#include "daemon/core/log.h"
+
+static uint32_t operation_timeout(const struct pulsar_consumer *c)
+{
+    return c->worker->broker->params.operation_timeout_ms;
+}
+
+static void
+closed(struct pulsar_request *request, enum pulsar_reply reply, const Pulsar__BaseCommand *answer)
+{
+    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, request);
+    (void)answer;
+    if (reply != PULSAR_REPLY_LOST) { /* else `lost` follows */
+        hulse_pulsar_consumer_gone(c);
+    }
+}
+
+/* A broker would keep messages for nobody. */
+static void ask(struct pulsar_consumer *c, const Pulsar__BaseCommand *command)
+{
+    if (!hulse_pulsar_ask(c->user.connection, &c->request, command, operation_timeout(c))) {
+        hulse_pulsar_break(c->user.connection, "no memory to close a consumer");
+    }
+}
+
+static void say_close(struct pulsar_consumer *c)
+{
+    Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
+    Pulsar__CommandCloseConsumer close = PULSAR__COMMAND_CLOSE_CONSUMER__INIT;
+
+    c->request.done = closed;
+    command.type = PULSAR__BASE_COMMAND__TYPE__CLOSE_CONSUMER;
+    command.close_consumer = &close;
+    close.consumer_id = c->user.id;
+    close.request_id = hulse_pulsar_request_id(c->user.connection, &c->request);
+    ask(c, &command);
+}
+
+static void unsubscribed(struct pulsar_request *request,
+                         enum pulsar_reply reply,
+                         const Pulsar__BaseCommand *answer)
+{
+    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, request);
+    switch (reply) {
+    case PULSAR_REPLY_LOST:
+        return; /* `lost` follows */
+    case PULSAR_REPLY_ANSWER:
+        if (answer->type == PULSAR__BASE_COMMAND__TYPE__SUCCESS) {
+            hulse_pulsar_consumer_gone(c);
+            return;
+        }
+        break;
+    case PULSAR_REPLY_TIMED_OUT:
+        break;
+    }
+    say_close(c);
+}
+
+static void say_unsubscribe(struct pulsar_consumer *c)
+{
+    Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
+    Pulsar__CommandUnsubscribe unsubscribe = PULSAR__COMMAND_UNSUBSCRIBE__INIT;
+
+    c->request.done = unsubscribed;
+    command.type = PULSAR__BASE_COMMAND__TYPE__UNSUBSCRIBE;
+    command.unsubscribe = &unsubscribe;
+    unsubscribe.consumer_id = c->user.id;
+    unsubscribe.request_id = hulse_pulsar_request_id(c->user.connection, &c->request);
+    ask(c, &command);
+}
+
+void hulse_pulsar_session_close(struct pulsar_consumer *c, bool unsubscribe)
+{
+    const bool has_session = c->state == SESSION_READY;
+    if (unsubscribe && !has_session && c->state != SESSION_OVER) {
+        HULSE_LOG_WARNF("pulsar.not_unsubscribed",
+                        hulse_log_str("topic", c->topic),
+                        hulse_log_str("subscription", c->subscription));
+    }
+    if (c->user.connection == NULL || !hulse_pulsar_ready(c->user.connection) ||
+        c->state < SESSION_SUBSCRIBING || c->state == SESSION_OVER) {
+        hulse_pulsar_consumer_gone(c);
+        return;
+    }
+    hulse_pulsar_cancel(&c->request);
+    hulse_timer_stop(&c->worker->loop->timers, &c->deadline);
+    hulse_timer_stop(&c->worker->loop->timers, &c->flush_again);
+    c->state = SESSION_CLOSING;
+    if (unsubscribe && has_session) {
+        say_unsubscribe(c);
+    } else {
+        say_close(c);
+    }
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * errand - what a consumer is asked for, one at a time. Without a session it waits for the next one, as long as an
+ * operation may take.
+ */
+#include "daemon/broker/pulsar/consumer/object.h"
+
+static uint32_t operation_timeout(const struct pulsar_consumer *c)
+{
+    return c->worker->broker->params.operation_timeout_ms;
+}
+
+/* May be the last touch. */
+static void
+end(struct pulsar_consumer *c, hulse_status status, const char *text, const struct broker_id *id)
+{
+    struct errand *e = &c->errand;
+    hulse_timer_stop(&c->worker->loop->timers, &e->deadline);
+    hulse_pulsar_cancel(&e->request);
+    e->state = ERRAND_NONE;
+    if (c->base.events->done != NULL) {
+        c->base.events->done(c->base.ctx, e->kind, status, text, id);
+    }
+}
+
+void hulse_errand_cancel(struct pulsar_consumer *c)
+{
+    hulse_timer_stop(&c->worker->loop->timers, &c->errand.deadline);
+    hulse_pulsar_cancel(&c->errand.request);
+    c->errand.state = ERRAND_NONE;
+}
+
+void hulse_errand_lost(struct pulsar_consumer *c)
+{
+    struct errand *e = &c->errand;
+    if (e->state == ERRAND_NONE) {
+        return;
+    }
+    if (c->state == SESSION_OVER) {
+        end(c, HULSE_CLOSED, "the consumer has failed", NULL);
+    } else if (e->state == ERRAND_ASKED && e->kind == BROKER_SEEK) {
+        end(c, HULSE_IO, "the connection was lost; whether the seek was done is not known", NULL);
+    } else if (e->state == ERRAND_ASKED) {
+        hulse_pulsar_cancel(&e->request);
+        e->state = ERRAND_WAITING;
+    }
+}
+
+/* ---- answers ---- */
+
+static void last_id(struct pulsar_consumer *c, const Pulsar__MessageIdData *last)
+{
+    if (last->entryid == BROKER_NO_ENTRY) {
+        end(c, HULSE_OK, "", NULL);
+        return;
+    }
+    const struct broker_id id = {
+        .ledger = last->ledgerid,
+        .entry = last->entryid,
+        .batch = last->has_batch_index ? last->batch_index : -1,
+        .partition = last->has_partition && last->partition > 0 ? (uint16_t)last->partition : 0,
+        .batch_size =
+            last->has_batch_index && last->batch_index >= 0 && last->batch_index < UINT16_MAX
+                ? (uint16_t)(last->batch_index + 1)
+                : 0};
+    end(c, HULSE_OK, "", &id);
+}
+
+static void sought(struct pulsar_consumer *c)
+{
+    c->start = c->errand.to;
+    c->has_last = false;
+    if (!c->non_persistent) {
+        hulse_floor_set(&c->floor, &c->start);
+    }
+    hulse_pulsar_session_after_seek(c, true);
+    if (!c->closed && c->errand.state != ERRAND_NONE) {
+        end(c, HULSE_OK, "", NULL);
+    }
+}
+
+static void unsubscribed(struct pulsar_consumer *c)
+{
+    struct errand *e = &c->errand;
+    hulse_timer_stop(&c->worker->loop->timers, &e->deadline);
+    e->state = ERRAND_NONE;
+    hulse_pulsar_session_over(c, HULSE_OK, "");
+    if (!c->closed && c->base.events->done != NULL) {
+        c->base.events->done(c->base.ctx, BROKER_UNSUBSCRIBE, HULSE_OK, "", NULL);
+    }
+}
+
+static void refused(struct pulsar_consumer *c, const Pulsar__BaseCommand *answer)
+{
+    struct pulsar_failure f;
+    if (answer->type == PULSAR__BASE_COMMAND__TYPE__ERROR) {
+        hulse_pulsar_failure_server(&f, answer->error->error, answer->error->message);
+        if (c->errand.kind == BROKER_UNSUBSCRIBE &&
+            answer->error->error == PULSAR__SERVER_ERROR__MetadataError) {
+            f.status = HULSE_BUSY; /* what it says of a subscription with other consumers */
+        }
+    } else {
+        hulse_pulsar_failure_status(
+            &f, HULSE_PROTOCOL, "the broker has answered with something else");
+    }
+    hulse_pulsar_session_after_seek(c, false);
+    if (!c->closed && c->errand.state != ERRAND_NONE) {
+        end(c, f.status, f.text, NULL);
+    }
+}
+
+static void take_answer(struct pulsar_consumer *c, const Pulsar__BaseCommand *answer)
+{
+    const enum broker_errand kind = c->errand.kind;
+    if (kind == BROKER_LAST_MESSAGE_ID &&
+        answer->type == PULSAR__BASE_COMMAND__TYPE__GET_LAST_MESSAGE_ID_RESPONSE) {
+        last_id(c, answer->getlastmessageidresponse->last_message_id);
+    } else if (kind == BROKER_SEEK && answer->type == PULSAR__BASE_COMMAND__TYPE__SUCCESS) {
+        sought(c);
+    } else if (kind == BROKER_UNSUBSCRIBE && answer->type == PULSAR__BASE_COMMAND__TYPE__SUCCESS) {
+        unsubscribed(c);
+    } else {
+        refused(c, answer);
+    }
+}
+
+static void
+answered(struct pulsar_request *request, enum pulsar_reply reply, const Pulsar__BaseCommand *answer)
+{
+    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, errand.request);
+    hulse_pulsar_consumer_enter(c);
+    switch (reply) {
+    case PULSAR_REPLY_ANSWER:
+        take_answer(c, answer);
+        break;
+    case PULSAR_REPLY_TIMED_OUT:
+        if (c->errand.kind == BROKER_SEEK) {
+            hulse_pulsar_consumer_renew(c, "a seek was not answered");
+        }
+        end(c, HULSE_TIMED_OUT, "the broker has not answered", NULL);
+        break;
+    case PULSAR_REPLY_LOST:
+        break; /* `lost` follows */
+    }
+    hulse_pulsar_consumer_leave(c);
+}
+
+/* ---- asking ---- */
+
+/* False: no memory. */
+static bool ask(struct pulsar_consumer *c)
+{
+    struct errand *e = &c->errand;
+    struct pulsar_connection *conn = c->user.connection;
+    const uint64_t id = hulse_pulsar_request_id(conn, &e->request);
+    const uint64_t consumer = c->user.id;
+    Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
+    Pulsar__CommandGetLastMessageId last = PULSAR__COMMAND_GET_LAST_MESSAGE_ID__INIT;
+    Pulsar__CommandUnsubscribe unsubscribe = PULSAR__COMMAND_UNSUBSCRIBE__INIT;
+    Pulsar__CommandSeek seek = PULSAR__COMMAND_SEEK__INIT;
+    Pulsar__MessageIdData target;
+    int64_t words[PULSAR_ACK_SET_WORDS];
+
+    e->request.done = answered;
+    switch (e->kind) {
+    case BROKER_LAST_MESSAGE_ID:
+        command.type = PULSAR__BASE_COMMAND__TYPE__GET_LAST_MESSAGE_ID;
+        command.getlastmessageid = &last;
+        last.consumer_id = consumer;
+        last.request_id = id;
+        break;
+    case BROKER_UNSUBSCRIBE:
+        command.type = PULSAR__BASE_COMMAND__TYPE__UNSUBSCRIBE;
+        command.unsubscribe = &unsubscribe;
+        unsubscribe.consumer_id = consumer;
+        unsubscribe.request_id = id;
+        break;
+    case BROKER_SEEK:
+        command.type = PULSAR__BASE_COMMAND__TYPE__SEEK;
+        command.seek = &seek;
+        seek.consumer_id = consumer;
+        seek.request_id = id;
+        if (e->to.kind == BROKER_AT_PUBLISHED) {
+            seek.has_message_publish_time = true;
+            seek.message_publish_time = e->to.time_ms;
+        } else {
+            hulse_position_write(&e->to, &target, words);
+            seek.message_id = &target;
+        }
+        break;
+    }
+    return hulse_pulsar_ask(conn, &e->request, &command, operation_timeout(c));
+}
+
+void hulse_errand_ready(struct pulsar_consumer *c)
+{
+    struct errand *e = &c->errand;
+    if (e->state != ERRAND_WAITING || c->state != SESSION_READY) {
+        return;
+    }
+    hulse_acks_send(c);
+    if (!ask(c)) {
+        hulse_timer_start(&c->worker->loop->timers,
+                          &c->flush_again,
+                          hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
+        return;
+    }
+    hulse_timer_stop(&c->worker->loop->timers, &e->deadline);
+    e->state = ERRAND_ASKED;
+    if (e->kind == BROKER_SEEK) {
+        hulse_acks_retire(c);
+        c->state = SESSION_SEEKING;
+    }
+}
+
+static void too_late(struct timer *timer)
+{
+    struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, errand.deadline);
+    hulse_pulsar_consumer_enter(c);
+    end(c, HULSE_TIMED_OUT, "no session with a broker in time", NULL);
+    hulse_pulsar_consumer_leave(c);
+}
+
+static hulse_status may_begin(const struct pulsar_consumer *c, struct error *err)
+{
+    if (c->errand.state != ERRAND_NONE) {
+        return hulse_fail(err, HULSE_BUSY, "another order is under way");
+    }
+    if (c->state == SESSION_OVER) {
+        return hulse_fail(err, HULSE_CLOSED, "the consumer has ended");
+    }
+    return HULSE_OK;
+}
+
+static void begin(struct pulsar_consumer *c, enum broker_errand kind)
+{
+    struct errand *e = &c->errand;
+    e->kind = kind;
+    e->state = ERRAND_WAITING;
+    e->deadline.fire = too_late;
+    hulse_timer_start(&c->worker->loop->timers,
+                      &e->deadline,
+                      hulse_pulsar_consumer_now_ms(c) + operation_timeout(c));
+    hulse_errand_ready(c);
+}
+
+hulse_status hulse_pulsar_consumer_last_message_id(struct broker_consumer *consumer,
+                                                   struct error *err)
+{
+    struct pulsar_consumer *c = (struct pulsar_consumer *)(void *)consumer;
+    const hulse_status st = may_begin(c, err);
+    if (st == HULSE_OK) {
+        begin(c, BROKER_LAST_MESSAGE_ID);
+    }
+    return st;
+}
+
+hulse_status hulse_pulsar_consumer_unsubscribe(struct broker_consumer *consumer, struct error *err)
+{
+    struct pulsar_consumer *c = (struct pulsar_consumer *)(void *)consumer;
+    if (c->type == BROKER_READER) {
+        return hulse_fail(err, HULSE_INVAL, "a reader has no subscription");
+    }
+    const hulse_status st = may_begin(c, err);
+    if (st == HULSE_OK) {
+        begin(c, BROKER_UNSUBSCRIBE);
+    }
+    return st;
+}
+
+hulse_status hulse_pulsar_consumer_seek(struct broker_consumer *consumer,
+                                        const struct broker_position *to,
+                                        void (*ended)(void *ctx, struct broker_delivery *d),
+                                        struct error *err)
+{
+    struct pulsar_consumer *c = (struct pulsar_consumer *)(void *)consumer;
+    struct delivery *dl = NULL;
+    const hulse_status st = may_begin(c, err);
+    if (st != HULSE_OK) {
+        return st;
+    }
+    if (c->state == SESSION_READY) {
+        hulse_acks_send(c);
+    }
+    hulse_acks_retire(c);
+    c->ending = true;
+    while ((dl = TAILQ_FIRST(&c->held)) != NULL) {
+        struct entry *e = dl->entry;
+        ended(c->base.ctx, &dl->d);
+        hulse_delivery_let_go(c, dl);
+        hulse_entry_review(c, e);
+    }
+    c->ending = false;
+    hulse_verdicts_release_all(c);
+    c->errand.to = *to;
+    begin(c, BROKER_SEEK);
+    return HULSE_OK;
+}

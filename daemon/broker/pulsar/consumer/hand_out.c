@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hand_out - messages to the front end, one for each permit: first what is to come again from here, then
+ * what has been received, in its order.
+ */
+#include "daemon/broker/pulsar/consumer/object.h"
+#include "daemon/core/log.h"
+
+/* Its last touch of whatever it was given may be the event. */
+static void deliver(struct pulsar_consumer *c, struct delivery *dl)
+{
+    const struct delivery *before = TAILQ_LAST(&c->held, delivery_list);
+    c->unordered = c->unordered || (before != NULL && hulse_delivery_before(dl, before));
+    dl->state = DELIVERY_HELD;
+    TAILQ_INSERT_TAIL(&c->held, dl, link);
+    c->base.events->message(c->base.ctx, &dl->d);
+}
+
+/* ---- again ---- */
+
+static bool hand_out_again(struct pulsar_consumer *c)
+{
+    struct delivery *dl = hulse_again_first(c);
+    while (dl != NULL && hulse_entry_is_acked(dl->entry, dl->index)) {
+        struct entry *e = dl->entry; /* by its id, meanwhile */
+        hulse_delivery_let_go(c, dl);
+        hulse_entry_review(c, e);
+        dl = hulse_again_first(c);
+    }
+    if (dl == NULL) {
+        return false;
+    }
+    TAILQ_REMOVE(&c->waiting, dl, link);
+    c->kept_count -= 1;
+    hulse_pulsar_consumer_dirty(c); /* permits may have waited for that */
+    hulse_permits_use(&c->permits);
+    deliver(c, dl);
+    return true;
+}
+
+/* ---- new ---- */
+
+static void end_body(struct pulsar_consumer *c, struct body *b)
+{
+    struct entry *e = b->entry;
+    STAILQ_REMOVE_HEAD(&c->queue, link);
+    hulse_permits_drop(&c->permits, b->left);
+    b->left = 0;
+    e->refs -= 1;
+    hulse_body_release(b);
+    hulse_entry_review(c, e);
+}
+
+/* One of what was counted. */
+static void unqueue(struct pulsar_consumer *c, struct body *b)
+{
+    if (b->left > 0) {
+        b->left -= 1;
+        hulse_permits_drop(&c->permits, 1);
+    }
+}
+
+/* A message of the body is none: it counts as acknowledged. */
+static void pass_over(struct pulsar_consumer *c, struct body *b, uint32_t index)
+{
+    unqueue(c, b);
+    hulse_entry_acked(c, b->entry, index);
+}
+
+/* It was passed over as a whole: it was told of before. */
+static bool is_below_floor(struct pulsar_consumer *c, const struct body *b)
+{
+    return c->floor.batch < 0 &&
+           hulse_floor_passes(
+               &c->floor, b->entry->ledger, b->entry->entry, -1, b->meta.publish_time_ms);
+}
+
+static uint64_t ack_rest(struct entry *e, uint32_t from)
+{
+    uint64_t count = 0;
+    for (uint32_t i = from; i < e->count; i++) {
+        count += !hulse_entry_is_out(e, i) && hulse_entry_ack(e, i);
+    }
+    return count;
+}
+
+/* What is behind the last message that could be read is lost. May be the last touch of the consumer. */
+static void give_up_rest(struct pulsar_consumer *c, struct body *b, const char *why)
+{
+    struct entry *e = b->entry;
+    const bool known = is_below_floor(c, b);
+    const uint64_t lost = ack_rest(e, b->next);
+    if (lost > 0 && e->acked == e->count && !e->in_round && !c->non_persistent) {
+        hulse_again_stop(c, e);
+        hulse_acks_add(c, e, PULSAR__COMMAND_ACK__VALIDATION_ERROR__BatchDeSerializeError);
+    }
+    if (lost > 0 && !known) {
+        c->set->figures.discarded += 1;
+        c->last.ledger = e->ledger;
+        c->last.entry = e->entry;
+        c->last.batch = -1; /* nothing of it is to be read again */
+        c->has_last = true;
+        HULSE_LOG_WARNF("pulsar.batch_damaged",
+                        hulse_log_str("topic", c->topic),
+                        hulse_log_u64("ledger", e->ledger),
+                        hulse_log_u64("entry", e->entry),
+                        hulse_log_u64("lost", lost),
+                        hulse_log_str("why", why));
+    }
+    end_body(c, b);
+    if (lost > 0 && !known && c->type == BROKER_READER && c->base.events->lost != NULL) {
+        c->base.events->lost(c->base.ctx, lost);
+    }
+}
+
+static void name(const struct body *b, uint32_t index, struct broker_id *id)
+{
+    const struct entry *e = b->entry;
+    *id = (struct broker_id){.ledger = e->ledger,
+                             .entry = e->entry,
+                             .batch = b->batch ? (int32_t)index : -1,
+                             .partition = b->partition,
+                             .batch_size =
+                                 b->batch && b->count <= UINT16_MAX ? (uint16_t)b->count : 0};
+}
+
+/* True: it was handed out. */
+static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct body_message *m)
+{
+    struct entry *e = b->entry;
+    const int32_t batch = b->batch ? (int32_t)m->index : -1;
+    if (hulse_entry_is_acked(e, m->index) || hulse_entry_is_out(e, m->index)) {
+        return false;
+    }
+    name(b, m->index, &c->last);
+    c->has_last = true;
+    if (m->passed_over ||
+        hulse_floor_passes(&c->floor, e->ledger, e->entry, batch, b->meta.publish_time_ms)) {
+        pass_over(c, b, m->index);
+        return false;
+    }
+    struct delivery *dl = hulse_pool_take(&c->set->deliveries);
+    if (dl == NULL || !hulse_body_fill(b, m, &dl->d)) {
+        if (dl != NULL) {
+            hulse_pool_give(&c->set->deliveries, dl);
+        }
+        c->has_last = c->had_last;
+        c->last = c->before_last;
+        hulse_pulsar_consumer_renew(c, "no memory for messages");
+        return false;
+    }
+    dl->d.id = c->last;
+    dl->consumer = c;
+    dl->body = b;
+    dl->entry = e;
+    dl->index = m->index;
+    dl->due = (struct timer){0};
+    hulse_entry_set_out(e, m->index, true);
+    e->refs += 1;
+    b->refs += 1;
+    unqueue(c, b);
+    hulse_permits_use(&c->permits);
+    if (hulse_body_is_read(b)) {
+        end_body(c, b);
+    }
+    deliver(c, dl);
+    return true;
+}
+
+/* The next message that is one. False: nothing is left, or nothing may be handed out now. */
+static bool hand_out_new(struct pulsar_consumer *c)
+{
+    struct body *b = NULL;
+    while (c->renew == NULL && (b = STAILQ_FIRST(&c->queue)) != NULL) {
+        struct body_message m;
+        const char *why = NULL;
+        c->before_last = c->last;
+        c->had_last = c->has_last;
+        const enum wire_batch_rc rc = hulse_body_next(b, &m, &why);
+        if (rc == WIRE_BATCH_OK) {
+            b->next = m.index + 1;
+            if (hand_out_one(c, b, &m)) {
+                return true;
+            }
+        } else if (rc == WIRE_BATCH_END) {
+            end_body(c, b);
+        } else {
+            give_up_rest(c, b, why);
+            return true; /* the event may have changed everything */
+        }
+    }
+    return false;
+}
+
+void hulse_hand_out(struct pulsar_consumer *c)
+{
+    if (c->handing || c->ending) {
+        return;
+    }
+    hulse_pulsar_consumer_enter(c);
+    c->handing = true;
+    while (!c->closed && c->state != SESSION_OVER && c->permits.flow > 0 &&
+           (hand_out_again(c) || hand_out_new(c))) {
+    }
+    c->handing = false;
+    if (!c->closed) {
+        hulse_pulsar_consumer_catch_up(c);
+    }
+    hulse_pulsar_consumer_leave(c);
+}

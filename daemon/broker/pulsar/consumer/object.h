@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * object - a consumer, and what its files do with it.
+ *
+ *   session    lookup -> attach -> SUBSCRIBE -> ready, and again after whatever ended it
+ *   receive    what the broker says; an entry becomes a body in `queue`
+ *   hand_out   bodies become deliveries while flow has given permits
+ *   verdicts   what becomes of deliveries: acknowledged (acks), to come again (again)
+ *   errand     seek, last message id, unsubscribe
+ *
+ * Threads: the worker's.
+ * Order:   an event may close the consumer. Who makes one holds the object (hulse_pulsar_consumer_enter, _leave) and looks at
+ *          `closed` afterwards.
+ */
+#ifndef HULSE_PULSAR_CONSUMER_OBJECT_H
+#define HULSE_PULSAR_CONSUMER_OBJECT_H
+
+#include "daemon/broker/pulsar/backoff.h"
+#include "daemon/broker/pulsar/connection/pool.h"
+#include "daemon/broker/pulsar/consumer/body.h"
+#include "daemon/broker/pulsar/consumer/consumer.h"
+#include "daemon/broker/pulsar/consumer/entry.h"
+#include "daemon/broker/pulsar/consumer/permits.h"
+#include "daemon/broker/pulsar/consumer/position.h"
+#include "daemon/broker/pulsar/lookup/lookup.h"
+#include "daemon/broker/pulsar/worker.h"
+
+#include <stddef.h>
+
+#define PULSAR_CONSUMER_MAGIC 0x70636e73U
+/* Ids of one ACK or REDELIVER. */
+#define PULSAR_IDS_MAX 1000U
+/* Entries of which something is remembered and nothing is here. */
+#define PULSAR_STRAYS_MAX 10000U
+/* Messages kept here to be handed out again; with more of them the broker is asked for none. */
+#define PULSAR_KEPT_MAX 50000U
+/* Before what found no memory is tried again. */
+#define PULSAR_REFUSED_MS 100U
+/* Of a name that is made for it. */
+#define PULSAR_READER_BYTES 18U
+
+/* ---- deliveries ---- */
+
+enum delivery_state {
+    DELIVERY_HELD,   /* the front end has it */
+    DELIVERY_KEPT,   /* refused; comes again after its delay, from here */
+    DELIVERY_WAITING /* as soon as there is a permit */
+};
+
+struct delivery {
+    struct broker_delivery d; /* first: what the front end holds */
+    TAILQ_ENTRY(delivery) link;
+    struct pulsar_consumer *consumer;
+    struct body *body;
+    struct entry *entry;
+    struct timer due; /* KEPT */
+    uint32_t index;   /* in its entry */
+    enum delivery_state state;
+};
+
+TAILQ_HEAD(delivery_list, delivery);
+
+/* ---- acknowledgements ---- */
+
+enum round_state {
+    ROUND_GATHERING,
+    ROUND_SENT,
+    ROUND_ANSWERED /* or not worth an answer */
+};
+
+/* Entries whose acknowledgements are one command. */
+struct round {
+    TAILQ_ENTRY(round) link;
+    struct pulsar_request request;
+    struct pulsar_consumer *consumer;
+    struct entry_list entries; /* by `group` */
+    uint32_t count;
+    uint32_t calls;     /* of flow, that are final with this one and all before it */
+    uint64_t ledger;    /* of a cumulative one: everything up to this */
+    uint64_t entry;     /* of this ledger */
+    int32_t validation; /* why they are discarded; -1: they are not */
+    enum round_state state;
+    bool cumulative;
+    bool stale; /* from before a seek: not sent again */
+};
+
+TAILQ_HEAD(round_list, round);
+
+/* ---- errands ---- */
+
+enum errand_state { ERRAND_NONE, ERRAND_WAITING /* for a session */, ERRAND_ASKED };
+
+struct errand {
+    enum errand_state state;
+    enum broker_errand kind;
+    struct pulsar_request request;
+    struct timer deadline;
+    struct broker_position to;
+};
+
+/* ---- the consumer ---- */
+
+enum session_state {
+    SESSION_WAITING, /* before another attempt */
+    SESSION_LOOKING_UP,
+    SESSION_ATTACHING,
+    SESSION_SUBSCRIBING,
+    SESSION_ASKING, /* a reader, for what is there */
+    SESSION_READY,
+    SESSION_SEEKING, /* nothing that comes counts */
+    SESSION_OVER,    /* for ever: verdicts have no effect */
+    SESSION_CLOSING  /* nobody has it any more; the broker is being told */
+};
+
+struct pulsar_consumer {
+    struct broker_consumer base;
+    uint32_t magic;
+    enum session_state state;
+    TAILQ_ENTRY(pulsar_consumer) link; /* pulsar_consumers.all */
+    TAILQ_ENTRY(pulsar_consumer) dirty_link;
+    struct pulsar_consumers *set;
+    struct pulsar_worker *worker;
+    uint32_t depth; /* calls on the stack that will touch it */
+    bool dirty;
+    bool opened;
+    bool closed;  /* by the front end */
+    bool gone;    /* to be freed when nothing on the stack will touch it */
+    bool handing; /* hand_out is on the stack */
+    bool ending;  /* `ended` is told */
+    bool active;
+    bool end_told;
+    bool caught_up;
+    bool unsorted;       /* `waiting` */
+    bool unordered;      /* `held` */
+    bool closed_in_seek; /* the broker has closed it, as it does before the answer */
+    bool create;
+    bool transient;
+    bool
+        non_persistent; /* every entry has the same id: none is in the table, and no broker knows it again */
+    bool said_unreadable;
+    const char *renew; /* why it has to begin anew when the turn ends; NULL: it has not */
+    enum broker_subscription type;
+
+    /* session */
+    struct pulsar_user user;
+    struct pulsar_lookup lookup;
+    struct pulsar_request request;
+    struct pulsar_endpoint endpoint;
+    struct backoff backoff;
+    struct timer retry;
+    struct timer deadline;         /* of the first open */
+    struct pulsar_failure failure; /* the last one */
+    bool looked_up;                /* an answer that is kept is not good enough */
+
+    /* what is in its hands */
+    struct permits permits;
+    struct entry_table entries;
+    struct body_queue queue;
+    struct delivery_list held; /* in the order of handing out */
+    struct delivery_list kept;
+    struct delivery_list waiting;
+    uint32_t kept_count; /* of both */
+    struct entry_list strays;
+    uint32_t stray_count;
+    struct entry_list due; /* by `due_link` */
+    uint32_t due_count;
+    struct round_list rounds;
+    struct timer flush_again;
+    struct errand errand;
+
+    /* where it begins, and is */
+    struct broker_position start;
+    struct floor floor;
+    struct broker_id last; /* handed out or passed over */
+    bool knows_reach;
+    bool has_last;
+    bool had_last; /* of what was before the message that is being handed out */
+    struct broker_id before_last;
+    struct broker_reach reach;
+
+    size_t object_bytes;
+    const char *subscription;
+    const char *name;
+    char topic[]; /* and the two */
+};
+
+TAILQ_HEAD(consumer_list, pulsar_consumer);
+
+struct pulsar_consumers {
+    struct pulsar_worker *worker;
+    struct consumer_list all;
+    struct consumer_list dirty;
+    struct pool deliveries;
+    struct pool entries;
+    struct pool rounds;
+    struct pulsar_consumer_figures figures;
+    /* For the ids of one command. */
+    Pulsar__MessageIdData ids[PULSAR_IDS_MAX];
+    Pulsar__MessageIdData *id_pointers[PULSAR_IDS_MAX];
+};
+
+/* Redelivery by entry is the broker's; of an ordered subscription it is served from here, and where none is kept. */
+static inline bool hulse_pulsar_consumer_shares(const struct pulsar_consumer *c)
+{
+    if (c->non_persistent) {
+        return false;
+    }
+    return c->type == BROKER_SHARED || c->type == BROKER_KEY_SHARED;
+}
+
+static inline bool hulse_delivery_before(const struct delivery *a, const struct delivery *b)
+{
+    const struct entry *x = a->entry;
+    const struct entry *y = b->entry;
+    return x == y ? a->index < b->index
+                  : hulse_entry_below(x->ledger, x->entry, y->ledger, y->entry);
+}
+
+static inline uint64_t hulse_pulsar_consumer_now_ms(const struct pulsar_consumer *c)
+{
+    return hulse_loop_now_ms(c->worker->loop);
+}
+
+/* consumers */
+void hulse_pulsar_consumer_dirty(struct pulsar_consumer *c);
+void hulse_pulsar_consumer_enter(struct pulsar_consumer *c);
+/* Last touch: it is gone if it was to go. */
+void hulse_pulsar_consumer_leave(struct pulsar_consumer *c);
+/* Sends what the turn has gathered. */
+void hulse_pulsar_consumer_flush(struct pulsar_consumer *c);
+/* Frees it, sooner or later; it has no session and nothing in its hands. */
+void hulse_pulsar_consumer_gone(struct pulsar_consumer *c);
+
+/* session */
+bool hulse_pulsar_session_start(struct pulsar_consumer *c);
+/* What the broker has of it is not known any more: subscribes anew when the turn ends. `why` is static. */
+void hulse_pulsar_consumer_renew(struct pulsar_consumer *c, const char *why);
+void hulse_pulsar_session_renew(struct pulsar_consumer *c);
+/* SEEK was answered. `moved`: the subscription is somewhere else now. */
+void hulse_pulsar_session_after_seek(struct pulsar_consumer *c, bool moved);
+/* The broker has ended it. */
+void hulse_pulsar_session_closed_by_broker(struct pulsar_consumer *c,
+                                           const Pulsar__CommandCloseConsumer *command);
+/* Nothing of it goes on; no word to the broker. */
+void hulse_pulsar_session_abandon(struct pulsar_consumer *c);
+/* `failed`; verdicts have no effect any more. */
+void hulse_pulsar_session_over(struct pulsar_consumer *c, hulse_status status, const char *text);
+
+/* receive */
+void hulse_receive_command(struct pulsar_user *u,
+                           const Pulsar__BaseCommand *command,
+                           struct broker_span rest);
+/* Failover, without a session: another one may be active. */
+void hulse_receive_inactive(struct pulsar_consumer *c);
+/* The broker has everything of it that was not handed out. */
+void hulse_receive_forget_queue(struct pulsar_consumer *c);
+
+/* hand_out */
+void hulse_hand_out(struct pulsar_consumer *c);
+
+/* verdicts */
+/* No delivery is its any more, whoever has it; without a word. */
+void hulse_verdicts_release_all(struct pulsar_consumer *c);
+/* What is in no front end's hands: the queue, what is kept. */
+void hulse_verdicts_forget_kept(struct pulsar_consumer *c);
+/* A new one, in the table. NULL: no memory. */
+struct entry *hulse_pulsar_consumer_entry(struct pulsar_consumer *c,
+                                          uint64_t ledger,
+                                          uint64_t entry,
+                                          uint32_t count);
+void hulse_entry_unstray(struct pulsar_consumer *c, struct entry *e);
+/* Nobody refers to it. */
+void hulse_entry_end(struct pulsar_consumer *c, struct entry *e);
+/* The delivery is no more; its entry stays until it is reviewed. */
+void hulse_delivery_let_go(struct pulsar_consumer *c, struct delivery *dl);
+/* What follows from the last change of an entry; it may be gone. */
+void hulse_entry_review(struct pulsar_consumer *c, struct entry *e);
+/* One of it is acknowledged. */
+void hulse_entry_acked(struct pulsar_consumer *c, struct entry *e, uint32_t index);
+/* A reader may have everything. */
+void hulse_pulsar_consumer_catch_up(struct pulsar_consumer *c);
+
+/* again */
+void hulse_again_refuse(struct pulsar_consumer *c,
+                        struct delivery *dl,
+                        uint32_t delay_ms,
+                        bool counts);
+/* Sorted by their ids. */
+struct delivery *hulse_again_first(struct pulsar_consumer *c);
+void hulse_again_send(struct pulsar_consumer *c);
+/* The broker is to send it again. */
+void hulse_again_now(struct pulsar_consumer *c, struct entry *e);
+/* Not due any more. */
+void hulse_again_stop(struct pulsar_consumer *c, struct entry *e);
+
+/* acks */
+/* All of it is acknowledged, or it is discarded (validation not -1). */
+void hulse_acks_add(struct pulsar_consumer *c, struct entry *e, int32_t validation);
+/* Everything up to (ledger, entry); the entries in `covered`, by `group`, are part of it. */
+void hulse_acks_add_cumulative(struct pulsar_consumer *c,
+                               uint64_t ledger,
+                               uint64_t entry,
+                               struct entry_list *covered);
+/* A verdict of flow's was taken: settled at once, or with the last round. May be the last touch. */
+void hulse_acks_called(struct pulsar_consumer *c);
+void hulse_acks_send(struct pulsar_consumer *c);
+/* What was sent and not answered is to be sent again. */
+void hulse_acks_unsend(struct pulsar_consumer *c);
+/* Before a seek: they are not sent again, and their entries may come again. */
+void hulse_acks_retire(struct pulsar_consumer *c);
+/* They will have no answer: every call is settled. */
+void hulse_acks_drop(struct pulsar_consumer *c);
+/* What is answered. May be the last touch. */
+void hulse_acks_settle(struct pulsar_consumer *c);
+
+/* closing */
+/* Nobody wants it any more: tells the broker, then is gone. */
+void hulse_pulsar_session_close(struct pulsar_consumer *c, bool unsubscribe);
+
+/* errand */
+/* There is a session, which it may end. */
+void hulse_errand_ready(struct pulsar_consumer *c);
+/* There is none any more, or none like it: `done`, if it is not to be asked again. */
+void hulse_errand_lost(struct pulsar_consumer *c);
+void hulse_errand_cancel(struct pulsar_consumer *c);
+
+#endif

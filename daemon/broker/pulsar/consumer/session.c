@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session - a consumer's time at one broker: its topic is looked up, a connection attached to, SUBSCRIBE answered.
+ * Whatever ends it begins the next one, for ever; only the first has to come about within the operation timeout.
+ *
+ * What a broker had sent and nobody has in hand is forgotten with the session, because the next one brings it again;
+ * what is in the front end's hands is known by its entry and is not handed out twice.
+ */
+#include "daemon/broker/pulsar/consumer/subscribe.h"
+#include "daemon/core/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct timer_wheel *timers(const struct pulsar_consumer *c)
+{
+    return &c->worker->loop->timers;
+}
+
+static uint32_t operation_timeout(const struct pulsar_consumer *c)
+{
+    return c->worker->broker->params.operation_timeout_ms;
+}
+
+/* ---- the end of a session ---- */
+
+/* Not a word to the broker; what it had is forgotten. */
+static void leave(struct pulsar_consumer *c)
+{
+    hulse_timer_stop(timers(c), &c->retry);
+    hulse_pulsar_lookup_cancel(&c->lookup);
+    hulse_pulsar_cancel(&c->request);
+    hulse_acks_unsend(c);
+    hulse_pulsar_detach(&c->user);
+    hulse_receive_forget_queue(c);
+    hulse_permits_restart(&c->permits);
+    c->renew = NULL;
+    c->closed_in_seek = false;
+}
+
+void hulse_pulsar_session_abandon(struct pulsar_consumer *c)
+{
+    leave(c);
+    hulse_timer_stop(timers(c), &c->deadline);
+    hulse_timer_stop(timers(c), &c->flush_again);
+}
+
+void hulse_pulsar_session_over(struct pulsar_consumer *c, hulse_status status, const char *text)
+{
+    hulse_pulsar_session_abandon(c);
+    c->state = SESSION_OVER;
+    hulse_verdicts_forget_kept(c);
+    hulse_pulsar_consumer_enter(c);
+    hulse_errand_lost(c);
+    if (!c->closed) {
+        hulse_acks_drop(c);
+    }
+    if (!c->closed && status != HULSE_OK) {
+        HULSE_LOG_WARNF("pulsar.consumer_failed",
+                        hulse_log_str("topic", c->topic),
+                        hulse_log_str("subscription", c->subscription),
+                        hulse_log_str("why", text));
+        c->base.events->failed(c->base.ctx, status, text);
+    }
+    hulse_pulsar_consumer_leave(c);
+}
+
+static void open_failed(struct pulsar_consumer *c, hulse_status status, const char *text)
+{
+    hulse_pulsar_session_abandon(c);
+    c->closed = true;
+    c->base.events->opened(c->base.ctx, status, text, NULL);
+    hulse_pulsar_consumer_gone(c);
+}
+
+static bool final(const struct pulsar_consumer *c, enum pulsar_verdict verdict)
+{
+    switch (verdict) {
+    case PULSAR_AGAIN:
+    case PULSAR_QUOTA:
+        return false;
+    case PULSAR_CONTENDED:
+    case PULSAR_REFUSED:
+        return !c->opened;
+    case PULSAR_GONE:
+    case PULSAR_FINAL:
+        return true;
+    }
+    return false;
+}
+
+static void wait_and_retry(struct pulsar_consumer *c)
+{
+    c->state = SESSION_WAITING;
+    c->looked_up = true;
+    hulse_timer_start(timers(c),
+                      &c->retry,
+                      hulse_pulsar_consumer_now_ms(c) +
+                          hulse_backoff_ms(&c->backoff, &c->worker->jitter));
+}
+
+/* c->failure says why an attempt did not come about. May be the last touch. */
+static void failed(struct pulsar_consumer *c)
+{
+    const struct pulsar_failure *f = &c->failure;
+    const bool ends = final(c, f->verdict);
+    leave(c);
+    if (ends && !c->opened) {
+        open_failed(c, f->status, f->text);
+        return;
+    }
+    if (ends) {
+        hulse_pulsar_session_over(c, f->status, f->text);
+        return;
+    }
+    HULSE_LOG_INFOF("pulsar.consumer_waits",
+                    hulse_log_str("topic", c->topic),
+                    hulse_log_str("subscription", c->subscription),
+                    hulse_log_str("why", f->text));
+    wait_and_retry(c);
+}
+
+/* A session has ended; there will be another one. May be the last touch. */
+static void ended(struct pulsar_consumer *c)
+{
+    leave(c);
+    wait_and_retry(c);
+    hulse_pulsar_consumer_enter(c);
+    hulse_receive_inactive(c);
+    if (!c->closed) {
+        hulse_errand_lost(c);
+    }
+    hulse_pulsar_consumer_leave(c);
+}
+
+static void too_late(struct timer *timer)
+{
+    struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, deadline);
+    if (c->failure.text[0] == '\0') {
+        hulse_pulsar_failure_status(&c->failure, HULSE_TIMED_OUT, "no broker has answered in time");
+    }
+    if (c->user.connection != NULL && c->state >= SESSION_SUBSCRIBING) {
+        hulse_subscribe_undo(c);
+    }
+    open_failed(c, c->failure.status, c->failure.text);
+}
+
+/* ---- the connection ---- */
+
+static void user_ready(struct pulsar_user *u)
+{
+    struct pulsar_consumer *c = HULSE_CONTAINER(u, struct pulsar_consumer, user);
+    HULSE_ASSERT(c->state == SESSION_ATTACHING);
+    hulse_pulsar_session_subscribe(c);
+}
+
+static void user_lost(struct pulsar_user *u, hulse_status status, const char *text)
+{
+    struct pulsar_consumer *c = HULSE_CONTAINER(u, struct pulsar_consumer, user);
+    if (c->state == SESSION_CLOSING) {
+        hulse_pulsar_consumer_gone(c);
+        return;
+    }
+    hulse_pulsar_failure_status(&c->failure, status, text);
+    if (c->failure.verdict == PULSAR_FINAL || c->state < SESSION_READY) {
+        failed(c);
+    } else {
+        ended(c);
+    }
+}
+
+static const struct pulsar_user_events user_events = {
+    .ready = user_ready, .lost = user_lost, .command = hulse_receive_command};
+
+static void attach(struct pulsar_consumer *c)
+{
+    struct pulsar_pool *pool = c->worker->pool;
+    c->user = (struct pulsar_user){
+        .events = &user_events, .kind = PULSAR_USER_CONSUMER, .id = hulse_pulsar_user_id(pool)};
+    c->state = SESSION_ATTACHING;
+    if (!hulse_pulsar_attach(pool, &c->user, &c->endpoint, PULSAR_FOR_CONSUMING)) {
+        hulse_pulsar_failure_status(&c->failure, HULSE_NO_MEMORY, "no memory for a connection");
+        failed(c);
+    }
+}
+
+/* ---- the lookup ---- */
+
+static void partitioned(struct pulsar_consumer *c, uint32_t partitions)
+{
+    struct pulsar_failure *f = &c->failure;
+    hulse_pulsar_failure_status(f, HULSE_UNSUPPORTED, "");
+    f->verdict = PULSAR_FINAL;
+    (void)snprintf(f->text,
+                   sizeof(f->text),
+                   "topic %.110s has %u partitions, which this version cannot consume",
+                   c->topic,
+                   partitions);
+    failed(c);
+}
+
+static void looked_up(struct pulsar_lookup *l, const struct pulsar_lookup_result *result)
+{
+    struct pulsar_consumer *c = HULSE_CONTAINER(l, struct pulsar_consumer, lookup);
+    if (result->failure.class != BROKER_DONE) {
+        c->failure = result->failure;
+        failed(c);
+    } else if (result->partitions > 0) {
+        partitioned(c, result->partitions);
+    } else {
+        c->endpoint = result->endpoint;
+        attach(c);
+    }
+}
+
+static void attempt(struct pulsar_consumer *c)
+{
+    c->state = SESSION_LOOKING_UP;
+    c->lookup.done = looked_up;
+    if (!hulse_pulsar_lookup_start(c->worker,
+                                   &c->lookup,
+                                   c->topic,
+                                   c->create,
+                                   c->looked_up ? PULSAR_LOOKUP_FRESH : PULSAR_LOOKUP_ANY)) {
+        hulse_pulsar_failure_status(&c->failure, HULSE_NO_MEMORY, "no memory for a lookup");
+        failed(c);
+    }
+}
+
+static void retry(struct timer *timer)
+{
+    attempt(HULSE_CONTAINER(timer, struct pulsar_consumer, retry));
+}
+
+bool hulse_pulsar_session_start(struct pulsar_consumer *c)
+{
+    c->retry.fire = retry;
+    c->deadline.fire = too_late;
+    c->lookup.done = looked_up;
+    c->state = SESSION_LOOKING_UP;
+    if (!hulse_pulsar_lookup_start(c->worker, &c->lookup, c->topic, c->create, PULSAR_LOOKUP_ANY)) {
+        return false;
+    }
+    hulse_timer_start(
+        timers(c), &c->deadline, hulse_pulsar_consumer_now_ms(c) + operation_timeout(c));
+    return true;
+}
+
+/* ---- what else ends or begins one ---- */
+
+void hulse_pulsar_session_failed(struct pulsar_consumer *c)
+{
+    failed(c);
+}
+
+void hulse_pulsar_session_renew(struct pulsar_consumer *c)
+{
+    c->set->figures.renewed += 1;
+    HULSE_LOG_WARNF("pulsar.consumer_renewed",
+                    hulse_log_str("topic", c->topic),
+                    hulse_log_str("subscription", c->subscription),
+                    hulse_log_str("why", c->renew));
+    hulse_acks_send(c);
+    hulse_subscribe_undo(c);
+    ended(c);
+}
+
+/* The broker that will have the topic; false: it did not say. */
+static bool assigned(const struct pulsar_consumer *c,
+                     const Pulsar__CommandCloseConsumer *command,
+                     struct pulsar_endpoint *out)
+{
+    const bool tls = c->endpoint.tls;
+    const char *text =
+        tls ? command->assignedbrokerserviceurltls : command->assignedbrokerserviceurl;
+    struct service_url url;
+    if (text == NULL || hulse_service_url_parse(text, &url, NULL) != HULSE_OK || url.tls != tls) {
+        return false;
+    }
+    *out = c->endpoint;
+    out->logical = url.hosts[0];
+    if (!out->proxied) {
+        out->physical = url.hosts[0];
+    }
+    return true;
+}
+
+void hulse_pulsar_session_closed_by_broker(struct pulsar_consumer *c,
+                                           const Pulsar__CommandCloseConsumer *command)
+{
+    struct pulsar_endpoint next;
+    if (c->state == SESSION_SEEKING) {
+        c->closed_in_seek = true; /* as it does before the answer */
+        return;
+    }
+    hulse_pulsar_failure_server(
+        &c->failure, PULSAR__SERVER_ERROR__ServiceNotReady, "the broker has closed the consumer");
+    if (c->state < SESSION_READY) {
+        failed(c);
+        return;
+    }
+    const bool knows = assigned(c, command, &next);
+    ended(c);
+    if (knows && !c->closed && c->state == SESSION_WAITING) {
+        hulse_timer_stop(timers(c), &c->retry);
+        c->endpoint = next;
+        attach(c);
+    }
+}
+
+void hulse_pulsar_session_after_seek(struct pulsar_consumer *c, bool moved)
+{
+    if (c->state != SESSION_SEEKING) {
+        return;
+    }
+    if (!moved && !c->closed_in_seek) {
+        c->state = SESSION_READY;
+        hulse_pulsar_consumer_dirty(c);
+        return;
+    }
+    if (!moved) {
+        ended(c);
+        return;
+    }
+    c->closed_in_seek = false;
+    hulse_receive_forget_queue(c);
+    hulse_permits_restart(&c->permits);
+    hulse_pulsar_session_subscribe(c);
+}

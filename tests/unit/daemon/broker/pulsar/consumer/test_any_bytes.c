@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   whatever a broker sends as a message, a consumer takes it or discards it: nothing outside of it is touched, and
+ *         good messages still come afterwards.
+ * Method: entries whose metadata and payload were changed at random, with a true checksum; what is handed out gets random
+ *         verdicts.
+ */
+#include "tests/unit/daemon/broker/pulsar/consumer/front.h"
+#include "tests/unit/daemon/core/check.h"
+
+#define ROUNDS 20000U
+
+static int set_up(void **state)
+{
+    (void)state;
+    hulse_stage_start();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    hulse_front_finish();
+    hulse_stage_stop();
+    return 0;
+}
+
+/* What the broker owes; a session if there is none. */
+static void answer_all(void)
+{
+    hulse_stage_turn();
+    for (; stage.first < stage.count; stage.first++) {
+        const Pulsar__BaseCommand *c = stage.sent[stage.first];
+        if (c->type == TYPE(ACK)) {
+            hulse_stage_acked(c->ack->request_id);
+        } else if (c->type == TYPE(CLOSE_CONSUMER)) {
+            hulse_stage_success(c->close_consumer->request_id);
+        }
+    }
+    hulse_stage_forget();
+    if (stage.user == NULL) {
+        while (stage.lookup == NULL) {
+            hulse_stage_wait(100);
+        }
+        hulse_stage_session();
+    }
+}
+
+static void judge(uint64_t *seed)
+{
+    for (uint32_t i = 0; i < front.count; i++) {
+        if (front.messages[i].d == NULL) {
+            continue;
+        }
+        switch (test_below(seed, 4)) {
+        case 0:
+            hulse_front_nack(i, (uint32_t)test_below(seed, 3));
+            break;
+        case 1:
+            hulse_front_give_back(i);
+            break;
+        default:
+            hulse_front_ack(i);
+        }
+    }
+    front.count = 0;
+}
+
+static void run(enum broker_subscription type)
+{
+    const struct front_where where = {.type = type, .start = {.kind = BROKER_EARLIEST}};
+    uint64_t seed = test_seed();
+    hulse_front_open(&where, 9);
+    front.any_payload = true;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        int64_t set[2] = {(int64_t)test_random(&seed), (int64_t)test_random(&seed)};
+        struct stage_entry e = {.ledger = 1,
+                                .entry = test_below(&seed, 50),
+                                .batch = (uint32_t)test_below(&seed, 9),
+                                .number = i,
+                                .changes = (uint32_t)test_below(&seed, 4),
+                                .seed = test_random(&seed)};
+        e.compression = test_below(&seed, 4) == 0 ? (int32_t)test_below(&seed, 5) : 0;
+        if (test_below(&seed, 5) == 0) {
+            e.ack_set = set;
+            e.ack_words = (uint32_t)test_below(&seed, 3);
+        }
+        hulse_front_permit((uint32_t)test_below(&seed, 10));
+        if (stage.user != NULL) {
+            hulse_stage_message(&e);
+        }
+        if (test_below(&seed, 3) == 0) {
+            judge(&seed);
+        }
+        hulse_stage_wait((uint32_t)test_below(&seed, 3));
+        answer_all();
+    }
+    judge(&seed);
+    hulse_front_permit(1000);
+    answer_all();
+    const uint32_t before = front.count;
+    hulse_stage_message(&(struct stage_entry){.ledger = 2, .number = 1});
+    assert_true(front.count > before);
+}
+
+static void shared_takes_any_bytes(void **state)
+{
+    (void)state;
+    run(BROKER_SHARED);
+}
+
+static void reader_takes_any_bytes(void **state)
+{
+    (void)state;
+    run(BROKER_READER);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(shared_takes_any_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(reader_takes_any_bytes, set_up, tear_down)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
