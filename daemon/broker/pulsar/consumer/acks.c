@@ -220,15 +220,12 @@ static bool send_round(struct pulsar_consumer *c, struct round *r)
 void hulse_acks_send(struct pulsar_consumer *c)
 {
     struct round *r = NULL;
-    /* Those that were sent stand before those that were not. */
-    TAILQ_FOREACH_REVERSE(r, &c->rounds, round_list, link)
+    /* One that comes back without an answer stands before others that were answered. */
+    TAILQ_FOREACH(r, &c->rounds, link)
     {
         if (r->state != ROUND_GATHERING) {
-            break;
+            continue;
         }
-    }
-    r = r == NULL ? TAILQ_FIRST(&c->rounds) : TAILQ_NEXT(r, link);
-    for (; r != NULL; r = TAILQ_NEXT(r, link)) {
         if (!send_round(c, r)) {
             hulse_timer_start(&c->worker->loop->timers,
                               &c->flush_again,
