@@ -20,7 +20,7 @@ struct pulsar_tls_params {
     bool version_1_3_alone; /* else 1.2 as well */
 };
 
-/* Read by create and not kept, but for `token`. */
+/* Read by create and not kept, but for `token` and `refused`. */
 struct pulsar_params {
     const char *service_url;   /* service_url.h */
     const char *listener;      /* advertised listener; NULL: none */

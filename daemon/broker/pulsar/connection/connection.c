@@ -348,6 +348,9 @@ void hulse_connection_became_ready(struct pulsar_connection *c)
                     hulse_log_str("broker", c->name),
                     hulse_log_str("for", purpose_text(c)),
                     hulse_log_u64("failures_before", c->gate->backoff.failures));
+    if (c->gate->backoff.failures > PULSAR_FAILURES_READY) {
+        c->gate->backoff.failures = PULSAR_FAILURES_READY;
+    }
     hulse_timer_start(timers(c), &c->tick, now_ms(c) + c->pool->params->keep_alive_ms);
     hulse_connection_less_used(c);
     hulse_connection_turn(c);

@@ -22,6 +22,8 @@
 #define PULSAR_IDLE_MS 60000U
 /* After so long a connection was a good one, and its end begins a new series of failures. */
 #define PULSAR_STEADY_MS 10000U
+/* One that became ready has proved that much: no more failures of those before it count, 1.6 s at most. */
+#define PULSAR_FAILURES_READY 3U
 
 enum connection_state {
     CONNECTION_WAITING, /* at its gate */

@@ -14,11 +14,18 @@
 
 static void try_next(struct dial *d, hulse_status before);
 
+static void start_timer(struct dial *d)
+{
+    hulse_timer_start(&d->params.loop->timers,
+                      &d->timer,
+                      hulse_loop_now_ms(d->params.loop) + d->params.timeout_ms);
+}
+
 static void end_attempt(struct dial *d)
 {
+    hulse_timer_stop(&d->params.loop->timers, &d->timer);
     if (d->trying) {
         hulse_loop_remove(d->params.loop, &d->watch);
-        hulse_timer_stop(&d->params.loop->timers, &d->timer);
         hulse_stream_close(&d->stream);
         d->trying = false;
     }
@@ -55,7 +62,13 @@ static void timed_out(struct timer *timer)
 {
     struct dial *d = HULSE_CONTAINER(timer, struct dial, timer);
 
-    failed(d, HULSE_TIMED_OUT, "no connection within its time");
+    if (d->trying) {
+        failed(d, HULSE_TIMED_OUT, "no connection within its time");
+        return;
+    }
+    hulse_resolver_cancel(&d->lookup);
+    (void)snprintf(d->text, sizeof(d->text), "%.200s: no address within its time", d->host);
+    d->done(d, HULSE_TIMED_OUT);
 }
 
 static void finished(struct dial *d)
@@ -121,10 +134,7 @@ static bool try_one(struct dial *d)
     }
     d->trying = true;
     d->shaking = false;
-    d->timer.fire = timed_out;
-    hulse_timer_start(&d->params.loop->timers,
-                      &d->timer,
-                      hulse_loop_now_ms(d->params.loop) + d->params.timeout_ms);
+    start_timer(d);
     return true;
 }
 
@@ -145,6 +155,7 @@ static void resolved(struct resolver_lookup *lookup, const struct resolver_resul
 {
     struct dial *d = HULSE_CONTAINER(lookup, struct dial, lookup);
 
+    hulse_timer_stop(&d->params.loop->timers, &d->timer);
     if (result->status != HULSE_OK) {
         (void)snprintf(d->text, sizeof(d->text), "%.*s", (int)sizeof(d->text) - 1, result->why);
         d->done(d,
@@ -177,14 +188,17 @@ hulse_dial_begin(struct dial *d, const struct dial_params *params, const struct 
         (void)snprintf(d->text, sizeof(d->text), "%s", err.text);
         return st == HULSE_NO_MEMORY ? st : HULSE_IO;
     }
+    d->timer.fire = timed_out;
+    start_timer(d);
     return HULSE_OK;
 }
 
 void hulse_dial_cancel(struct dial *d)
 {
-    if (d->params.resolver != NULL) {
-        hulse_resolver_cancel(&d->lookup);
+    if (d->params.resolver == NULL) {
+        return; /* it has never begun */
     }
+    hulse_resolver_cancel(&d->lookup);
     end_attempt(d);
     let_context_go(d);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dial - from the name of a host to a stream that is open: every address is tried in turn, each for its time.
+ * dial - from the name of a host to a stream that is open: every address is tried in turn. The name and each address have
+ * their time.
  *
  * Threads: the worker's.
  * Limits:  one name and one socket at a time.
@@ -17,7 +18,7 @@
 struct dial_params {
     struct loop *loop;
     struct resolver *resolver;
-    uint32_t timeout_ms; /* for each address */
+    uint32_t timeout_ms; /* for the name, and for each address */
     SSL_CTX *tls;        /* NULL: plain; held while it is needed */
     bool any_host;
 };

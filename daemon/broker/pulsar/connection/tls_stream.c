@@ -4,13 +4,14 @@
  */
 #include "daemon/broker/pulsar/connection/tls_stream.h"
 
+#include "daemon/core/mem.h"
+
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define STAGE_BYTES 16384U
@@ -49,16 +50,25 @@ static bool set_host(SSL *ssl, const char *host, bool any_host)
                    : SSL_set1_host(ssl, host) == 1;
 }
 
+/* Certificates and the name that is asked for have no dot at the end (RFC 6066, 3). */
+static void take_host(struct tls_stream *t, const char *host)
+{
+    size_t bytes = strlen(host);
+
+    bytes -= bytes > 1 && host[bytes - 1] == '.' ? 1 : 0;
+    (void)snprintf(t->host, sizeof(t->host), "%.*s", (int)bytes, host);
+}
+
 struct tls_stream *hulse_tls_stream_create(SSL_CTX *ctx, int fd, const char *host, bool any_host)
 {
-    struct tls_stream *t = calloc(1, sizeof(*t));
+    struct tls_stream *t = hulse_mem_zalloc(HULSE_MEM_BROKER, sizeof(*t));
 
     if (t == NULL) {
         return NULL;
     }
-    (void)snprintf(t->host, sizeof(t->host), "%s", host);
+    take_host(t, host);
     t->ssl = SSL_new(ctx);
-    if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1 || !set_host(t->ssl, host, any_host)) {
+    if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1 || !set_host(t->ssl, t->host, any_host)) {
         ERR_clear_error();
         hulse_tls_stream_free(t);
         return NULL;
@@ -72,7 +82,7 @@ void hulse_tls_stream_free(struct tls_stream *t)
     if (t != NULL) {
         SSL_free(t->ssl);
         explicit_bzero(t->stage, sizeof(t->stage));
-        free(t);
+        hulse_mem_free(HULSE_MEM_BROKER, t, sizeof(*t));
     }
 }
 

@@ -5,7 +5,7 @@
  * What is written is copied first, one record at a time: OpenSSL wants the same bytes again after it could not write
  * them, and what is next on a connection may change meanwhile.
  *
- * Threads: the worker's. The memory of OpenSSL is not counted.
+ * Threads: the worker's. Counted as HULSE_MEM_BROKER, but for the memory of OpenSSL.
  */
 #ifndef HULSE_PULSAR_CONNECTION_TLS_STREAM_H
 #define HULSE_PULSAR_CONNECTION_TLS_STREAM_H

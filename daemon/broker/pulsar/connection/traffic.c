@@ -5,6 +5,8 @@
 #include "daemon/broker/pulsar/connection/pool_state.h"
 #include "daemon/core/assert.h"
 
+#include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 enum {
@@ -20,7 +22,9 @@ static void watch_for(struct pulsar_connection *c)
 {
     const uint32_t events = (c->paused ? 0U : (uint32_t)EPOLLIN) | (c->blocked ? EPOLLOUT : 0U);
 
-    (void)hulse_loop_modify(c->pool->loop, &c->watch, events);
+    if (!hulse_loop_modify(c->pool->loop, &c->watch, events)) {
+        hulse_connection_break(c, HULSE_IO, strerrordesc_np(errno));
+    }
 }
 
 static void set_blocked(struct pulsar_connection *c, bool blocked)

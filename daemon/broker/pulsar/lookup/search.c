@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One question gets a third of the time, so that a host that says nothing leaves some for others. */
+/*
+ * One question gets a third of the time, so that a host that says nothing leaves some for others; and so does a wait, so
+ * that whoever comes late to a search sees an attempt.
+ */
 #define QUESTIONS_IN_TIMEOUT 3U
 #define QUESTION_MS_MIN 100U
 
@@ -64,6 +67,12 @@ static uint64_t now_ms(const struct pulsar_lookups *l)
     return hulse_loop_now_ms(l->worker->loop);
 }
 
+static uint32_t question_ms(const struct search *s)
+{
+    const uint32_t ms = params_of(s)->operation_timeout_ms / QUESTIONS_IN_TIMEOUT;
+    return ms < QUESTION_MS_MIN ? QUESTION_MS_MIN : ms;
+}
+
 static void leave_connection(struct search *s)
 {
     hulse_pulsar_cancel(&s->request);
@@ -76,9 +85,13 @@ static void retry_fire(struct timer *timer);
 
 static void wait_and_retry(struct search *s)
 {
-    s->hosts_failed = 0;
     const uint32_t delay_ms = hulse_backoff_ms(&s->backoff, &s->lookups->worker->jitter);
-    hulse_timer_start(timers_of(s->lookups), &s->retry, now_ms(s->lookups) + delay_ms);
+    const uint32_t delay_ms_max = question_ms(s);
+
+    s->hosts_failed = 0;
+    hulse_timer_start(timers_of(s->lookups),
+                      &s->retry,
+                      now_ms(s->lookups) + (delay_ms < delay_ms_max ? delay_ms : delay_ms_max));
 }
 
 static void begin_queued(struct pulsar_lookups *l)
@@ -214,12 +227,6 @@ static void fail_status(struct search *s, hulse_status status, const char *text)
 }
 
 /* ---- questions ---- */
-
-static uint32_t question_ms(const struct search *s)
-{
-    const uint32_t ms = params_of(s)->operation_timeout_ms / QUESTIONS_IN_TIMEOUT;
-    return ms < QUESTION_MS_MIN ? QUESTION_MS_MIN : ms;
-}
 
 static bool ask_partitions(struct search *s, struct pulsar_connection *c)
 {

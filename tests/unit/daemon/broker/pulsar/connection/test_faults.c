@@ -391,6 +391,24 @@ static void test_a_broker_that_welcomes_and_drops(void **state)
     }
 }
 
+static void test_one_that_becomes_ready_has_proved_something(void **state)
+{
+    (void)state;
+    make_ready();
+    hulse_peer_hang_up(&line);
+    hulse_probe_await_lost(&user);
+    gate()->backoff.failures = 10;
+    user = (struct probe){0};
+    make_ready();
+    hulse_peer_hang_up(&line);
+    line.bed = NULL;
+    hulse_probe_await_lost(&user);
+    assert_int_equal(gate()->backoff.failures, PULSAR_FAILURES_READY + 1);
+    assert_true(gate()->not_before_ms <=
+                hulse_loop_now_ms(&bed.loop) +
+                    (PULSAR_BACKOFF_FIRST_MS << (PULSAR_FAILURES_READY + 1U)));
+}
+
 static void test_nobody_left_is_no_attempt(void **state)
 {
     (void)state;
@@ -473,6 +491,11 @@ static void test_every_address_of_a_name(void **state)
     attach_name("both.test", second.port);
     await_lost_with(HULSE_IO, ": ");
     assert_int_equal(figures().failures, 2);
+
+    bed.broker.params.connect_timeout_ms = 20;
+    user.lost = 0;
+    attach_name("silent.test", second.port);
+    await_lost_with(HULSE_TIMED_OUT, "silent.test: no address within its time");
     hulse_pulsar_pool_destroy(&bed.pool);
     hulse_test_dns_stop(&dns);
 }
@@ -603,6 +626,7 @@ int main(void)
         CASE(test_pong_does_not_wait_for_megabytes),
         CASE(test_a_broker_that_accepts_and_drops),
         CASE(test_a_broker_that_welcomes_and_drops),
+        CASE(test_one_that_becomes_ready_has_proved_something),
         CASE(test_nobody_left_is_no_attempt),
         CASE(test_the_next_host_of_the_service_url),
         CASE(test_every_address_of_a_name),

@@ -6,6 +6,7 @@
  */
 #include "daemon/broker/pulsar/connection/pool_state.h"
 #include "tests/support/certificates.h"
+#include "tests/support/dns_server.h"
 #include "tests/support/folder.h"
 #include "tests/support/runtime.h"
 #include "tests/unit/daemon/broker/pulsar/connection/bed.h"
@@ -150,6 +151,32 @@ static void test_a_name_and_an_address(void **state)
     }
     SSL_CTX_free(ctx);
     hulse_test_certificate_free(&good);
+}
+
+static void test_a_name_with_a_dot_at_its_end(void **state)
+{
+    struct test_certificate named;
+    struct dns_server dns;
+
+    (void)state;
+    hulse_test_dns_start(&dns);
+    hulse_resolver_fini(&bed.pool->resolver);
+    hulse_resolver_init(&bed.pool->resolver,
+                        &bed.loop,
+                        &(struct resolver_params){.servers = dns.address, .timeout_ms = 2000});
+    hulse_test_certificate_make(&named,
+                                &(struct test_certificate_params){.issuer = &authority,
+                                                                  .name = "broker",
+                                                                  .hosts = "DNS:one.test",
+                                                                  .from_s = -DAY,
+                                                                  .until_s = DAY});
+    SSL_CTX *ctx = hulse_test_certificate_server(&named, NULL);
+    become_ready(ctx, "one.test.");
+    assert_string_equal(SSL_get_servername(line.ssl, TLSEXT_NAMETYPE_host_name), "one.test");
+    hulse_pulsar_pool_destroy(&bed.pool);
+    hulse_test_dns_stop(&dns);
+    SSL_CTX_free(ctx);
+    hulse_test_certificate_free(&named);
 }
 
 static void test_versions(void **state)
@@ -462,6 +489,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_a_name_and_an_address),
+        CASE(test_a_name_with_a_dot_at_its_end),
         CASE(test_versions),
         CASE(test_untrusted),
         CASE(test_expired),
