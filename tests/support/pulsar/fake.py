@@ -99,6 +99,7 @@ class Connection:
         self.fake.take(Request(self, name, fields, rest))
 
     def gone(self):
+        self.dropped = True
         self.writer.close()
         fake_answers.leave(self)
         self.fake.connections.discard(self)
@@ -129,7 +130,8 @@ class Request:
         self.reply("ERROR", error=error, message=message)
 
     def later(self, seconds, call):
-        self.fake.loop.call_later(seconds, call)
+        """Unless the connection has gone by then."""
+        self.fake.loop.call_later(seconds, lambda: self.connection.dropped or call())
 
 
 class FakeBroker:

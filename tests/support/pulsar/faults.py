@@ -29,7 +29,17 @@ def done_and_drop(request):
 
 
 def delay(seconds):
+    """What comes behind it overtakes it."""
     return lambda request: request.later(seconds, request.default)
+
+
+def late(seconds):
+    """It is done at once, and nothing is said on the connection for so long."""
+    def hook(request):
+        request.connection.hold()
+        request.default()
+        request.later(seconds, request.connection.release)
+    return hook
 
 
 def fail(error, message="as the test wants it"):
