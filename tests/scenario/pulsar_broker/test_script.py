@@ -4,6 +4,9 @@ Method: the scripted broker, with one fault for each test; applications are the 
 
 import collections
 import json
+import os
+import random
+import threading
 
 import pytest
 
@@ -365,3 +368,50 @@ def test_a_challenge_is_answered(fake, hulsed, topic, tmp_path):
         fake.challenge()
         answers = fake.wait_for("AUTH_RESPONSE")
         assert answers[0].fields["response"]["auth_data"] in (b"abc", b"def")
+
+
+# ---- everything at once
+
+FAULTS = {"CONNECT": [faults.drop, faults.fail("ServiceNotReady"), faults.late(0.1), faults.tear(7)],
+          "PARTITIONED_METADATA": [faults.drop, faults.fail("ServiceNotReady"), faults.tear(5)],
+          "LOOKUP": [faults.drop, faults.fail("MetadataError"), faults.dribble(), faults.garbage()],
+          "PRODUCER": [faults.drop, faults.fail("ServiceNotReady"), faults.done_and_drop],
+          "SEND": [faults.drop, faults.reset, faults.done_and_drop, faults.tear(11),
+                   faults.half_close, faults.garbage(), faults.fail("PersistenceError"),
+                   faults.late(0.05), faults.receipt_of_another(1000)],
+          "SUBSCRIBE": [faults.drop, faults.fail("ServiceNotReady"), faults.done_and_drop],
+          "FLOW": [faults.drop, faults.tear(30)],
+          "ACK": [faults.drop, faults.ignore]}
+
+
+@pytest.mark.timeout(600)
+def test_whatever_happens_nothing_is_lost(fake, hulsed, topic):
+    """Faults by chance, while one publishes and one consumes. Without deduplication what is stored twice comes twice."""
+    seed = int(os.environ.get("HULSE_TEST_SEED", random.randrange(1 << 32)))
+    print(f"HULSE_TEST_SEED={seed}")
+    chance = random.Random(seed)
+    expected, got = [], []
+    daemon = hulsed(fake.url, operation_timeout="2m")
+    with Background(daemon, "sub", topic, "-s", "s", "--from", "earliest") as subscriber:
+        reader = threading.Thread(target=lambda: got.extend(
+            line.rstrip(b"\n") for line in subscriber.process.stdout))
+        reader.start()
+        fake.wait_for("SUBSCRIBE")
+        for number in range(12):
+            for _ in range(2):
+                command = chance.choice(sorted(FAULTS))
+                fake.on(command, chance.choice(FAULTS[command]), times=1)
+            if chance.random() < 0.2:
+                fake.unload(topic)
+            if chance.random() < 0.1:
+                fake.shut()
+                fake.listen()
+            lines = [b"%d-%d" % (number, i) for i in range(chance.choice([1, 40, 700]))]
+            expected += lines
+            ok(publish(daemon, topic, lines, timeout=150))
+        # A host that has failed so often is left alone for up to a minute.
+        fake.wait_until(lambda: set(expected) <= set(got), 150, lambda: "all to be received")
+        subscriber.process.terminate()
+        reader.join(30)
+    assert deduplicated(stored(fake, topic)) == expected
+    assert deduplicated(got) == expected
