@@ -320,6 +320,19 @@ def test_more_than_was_permitted(fake, daemon, topic):
     assert received(daemon, topic, len(lines)) == lines
 
 
+def test_an_acknowledgement_without_an_answer_is_sent_again(fake, hulsed, topic):
+    """Others behind it have their answers."""
+    daemon = hulsed(fake.url, operation_timeout="2s")
+    fake.on("ACK", faults.ignore, times=1)
+    with Background(daemon, "sub", topic, "-s", "s", "--from", "earliest") as subscriber:
+        fake.wait_for("FLOW")
+        for line in LINES:
+            fake.publish(topic, line)
+            assert subscriber.line() == line
+        fake.wait_until(lambda: fake.topic(topic).subscriptions["s"].mark == COUNT, 30,
+                        lambda: "all to be acknowledged")
+
+
 def test_an_assigned_broker_is_followed_at_once(fake, daemon, topic):
     with FakeBroker(topics_of=fake) as other:
         with Background(daemon, "sub", topic, "-s", "s") as subscriber:
@@ -391,7 +404,7 @@ def test_whatever_happens_nothing_is_lost(fake, hulsed, topic):
     print(f"HULSE_TEST_SEED={seed}")
     chance = random.Random(seed)
     expected, got = [], []
-    daemon = hulsed(fake.url, operation_timeout="2m")
+    daemon = hulsed(fake.url, operation_timeout="30s")
     with Background(daemon, "sub", topic, "-s", "s", "--from", "earliest") as subscriber:
         reader = threading.Thread(target=lambda: got.extend(
             line.rstrip(b"\n") for line in subscriber.process.stdout))
