@@ -95,7 +95,8 @@ static size_t left_by(const struct space *sp, enum space_user user)
     case SPACE_MESSAGE:
         return reserve_whole(sp);
     case SPACE_COPY:
-        return SPACE_RESERVE;
+        /* Control records may have used its file: what is moved makes more room than it takes. */
+        return reserve_whole(sp) > SPACE_RESERVE ? SPACE_RESERVE - 1U : SPACE_RESERVE;
     default:
         return 0;
     }
@@ -127,7 +128,7 @@ bool hulse_space_may_grow(const struct space *sp, enum space_user user)
     }
     /* Moved messages leave as much as they find, or take the one that is theirs. */
     return may_grow_with_messages(sp) || (user == SPACE_COPY && reserve_whole(sp) > SPACE_RESERVE &&
-                                          reserve + (other || sp->taking ? 1 : 0) > SPACE_RESERVE);
+                                          reserve + (other || sp->taking ? 1 : 0) >= SPACE_RESERVE);
 }
 
 bool hulse_space_may_move_on(const struct space *sp, struct state *state)

@@ -7,7 +7,8 @@
  * is left for a start, which has to write before it can free anything.
  *
  * A store that may have many files has one more there when it gets tight, for what is moved out of segments that are mostly dead
- * (copy.h): it makes more room than it takes. Messages leave it when there are no more files to be had. With few files
+ * (copy.h): it makes more room than it takes. Messages leave it when there are no more files to be had; when control records
+ * have used it, what is moved takes one of theirs. With few files
  * what is moved has the room that messages have: when they have none, nothing is moved.
  *
  * Threads: whoever holds the store's lock, but for what is said otherwise.

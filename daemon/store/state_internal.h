@@ -18,7 +18,7 @@
 #include "daemon/store/record.h"
 #include "daemon/store/state.h"
 
-#define STATE_REGION_BYTES (1024U * 1024U)
+#define STATE_REGION_BYTES (1U << 20U)
 
 /* One place to begin to read at. */
 struct index_spot {

@@ -23,10 +23,10 @@ void hulse_slow_begin(struct bed *bed, uint64_t segments)
 
 void hulse_slow_publish(struct bed *bed, uint64_t topic, uint64_t from, uint64_t end)
 {
-    struct bed_request *all[BATCH];
+    struct bed_request *all[BATCH] = {0};
     const uint64_t done = bed->done + (end - from);
 
-    assert_true(end - from <= BATCH);
+    assert_true(from < end && end - from <= BATCH);
     for (uint64_t i = from; i < end; i++) {
         all[i - from] = hulse_bed_message(bed, topic, i, BODY);
     }
@@ -36,6 +36,7 @@ void hulse_slow_publish(struct bed *bed, uint64_t topic, uint64_t from, uint64_t
         hulse_bed_turn(bed);
     }
     for (uint64_t i = 0; i < end - from; i++) {
+        assert_non_null(all[i]);
         assert_int_equal(all[i]->rq.status, HULSE_OK);
         hulse_bed_request_free(all[i]);
     }

@@ -318,6 +318,16 @@ static void model_seek(struct model *m, struct model_topic *t)
     t->oldest = t->oldest < to ? t->oldest : to;
 }
 
+/* What is not there from `from` on, up to `end`, was not waited for. */
+static void check_gap(const struct model_topic *t, uint64_t from, uint64_t end)
+{
+    for (uint64_t p = from; p < end; p++) {
+        if (is_waited_for(t, p) && !t->was_dead[p]) {
+            fail_msg("%llu is lost", (unsigned long long)p);
+        }
+    }
+}
+
 static void model_check(struct model *m, struct model_topic *t, uint64_t begin_at)
 {
     uint64_t expected = begin_at;
@@ -332,12 +342,8 @@ static void model_check(struct model *m, struct model_topic *t, uint64_t begin_a
         while (hulse_store_read_next(&rd, &at, &msg)) {
             static uint8_t body[100000];
             assert_true(msg.position >= expected && msg.position < t->next);
-            for (; expected < msg.position; expected++) {
-                if (is_waited_for(t, expected) && !t->was_dead[expected]) {
-                    fail_msg("%llu is lost", (unsigned long long)expected);
-                }
-            }
-            expected++;
+            check_gap(t, expected, msg.position);
+            expected = msg.position + 1;
             /* It is there and waited for: it stays. */
             t->was_dead[msg.position] =
                 t->was_dead[msg.position] && !is_waited_for(t, msg.position);
@@ -349,11 +355,7 @@ static void model_check(struct model *m, struct model_topic *t, uint64_t begin_a
         from = rd.next;
         hulse_store_read_free(&rd);
     }
-    for (; expected < t->next; expected++) {
-        if (is_waited_for(t, expected) && !t->was_dead[expected]) {
-            fail_msg("%llu is lost", (unsigned long long)expected);
-        }
-    }
+    check_gap(t, expected, t->next);
 }
 
 static void model_reopen(struct model *m)

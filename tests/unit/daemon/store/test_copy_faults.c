@@ -21,7 +21,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define MANY (SEGMENTS * 3 * PER_SEGMENT)
+#define MANY (UINT64_C(3) * SEGMENTS * PER_SEGMENT)
 
 static _Atomic(int) read_error;
 static _Atomic(int) allocate_error;
@@ -223,7 +223,7 @@ static void test_a_small_store_goes_on_when_it_is_read(void **state)
     begin(&w, SPACE_FILES_MIN);
     for (unsigned round = 0; round < 5; round++) {
         const uint64_t from = w.end;
-        for (uint64_t i = 0; i < MORE * BATCH; i++) {
+        for (uint64_t i = 0; i < (uint64_t)MORE * BATCH; i++) {
             all[i] = hulse_bed_message(&w.bed, w.topic, from + i, BODY);
         }
         hulse_store_flush(&w.bed.client);
@@ -233,8 +233,8 @@ static void test_a_small_store_goes_on_when_it_is_read(void **state)
             hulse_bed_turn(&w.bed);
         }
         assert_int_equal(hulse_bed_ack(&w.bed, w.topic, w.sub, 0, from), HULSE_OK);
-        w.end = from + MORE * BATCH;
-        for (uint64_t i = 0; i < MORE * BATCH; i++) {
+        w.end = from + (uint64_t)MORE * BATCH;
+        for (uint64_t i = 0; i < (uint64_t)MORE * BATCH; i++) {
             for (unsigned turns = 0; all[i]->order == 0; turns++) {
                 assert_true(turns < TURNS_MAX);
                 hulse_bed_turn(&w.bed);
@@ -380,8 +380,8 @@ static void test_topics_without_subscriptions_keep_their_newest(void **state)
         hulse_bed_open(&w.bed, true);
     }
     for (unsigned i = 0; i < QUIET; i++) {
-        hulse_bed_publish(&w.bed, quiet[i], FEW, 2 * FEW, 3000);
-        assert_int_equal(hulse_bed_count(&w.bed, quiet[i], FEW, 2 * FEW), FEW);
+        hulse_bed_publish(&w.bed, quiet[i], FEW, (uint64_t)2 * FEW, 3000);
+        assert_int_equal(hulse_bed_count(&w.bed, quiet[i], FEW, (uint64_t)2 * FEW), FEW);
     }
     fill_to(&w, w.end + MANY);
     end_well(&w);

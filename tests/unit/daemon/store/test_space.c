@@ -704,6 +704,11 @@ static void test_in_a_large_store_what_is_moved_has_one_file(void **state)
     hulse_space_add_used(&sp, SPACE_FILES_MANY);
     assert_false(hulse_space_takes(&sp, SPACE_MESSAGE));
     assert_true(hulse_space_takes(&sp, SPACE_COPY));
+    /* By control records, and what is moved is not through: one more, or nothing would go on. */
+    assert_true(hulse_space_may_grow(&sp, SPACE_COPY));
+    sp.reserve[SPACE_RESERVE - 1] = false;
+    hulse_space_add_used(&sp, SPACE_FILES_MANY + 1);
+    assert_true(hulse_space_takes(&sp, SPACE_COPY));
     assert_false(hulse_space_may_grow(&sp, SPACE_COPY));
     assert_true(hulse_space_may_grow(&sp, SPACE_CONTROL));
     hulse_space_fini(&sp);
