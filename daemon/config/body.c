@@ -11,12 +11,24 @@
 #include <string.h>
 
 #define ROOM_MIN 8U
-#define SIZE_MAX_DEFAULT (UINT64_C(8) << 30U) /* as the key table says */
+#define SIZE_MAX_DEFAULT (UINT64_C(8) << 30U) /* it and the rest as the key table says */
 
 /* These exist without being written down, and until anything else is. */
+#define OWN_BROKER(called, kind)                                                                   \
+    {                                                                                              \
+        .name = (called), .type = (kind), .directory = "", .size_max = SIZE_MAX_DEFAULT,           \
+        .service_url = "", .listener = "", .connect_timeout_ms = 10000,                            \
+        .operation_timeout_ms = 30000, .keep_alive_ms = 30000, .auth = {"", "", "", {"", ""}},     \
+        .tls = {                                                                                   \
+            "",                                                                                    \
+            true,                                                                                  \
+            CONFIG_TLS_1_2                                                                         \
+        }                                                                                          \
+    }
+
 static const struct config_broker own_brokers[] = {
-    {"local", CONFIG_BROKER_LOCAL, "", CONFIG_DISK, SIZE_MAX_DEFAULT},
-    {"null", CONFIG_BROKER_NULL, "", CONFIG_DISK, SIZE_MAX_DEFAULT},
+    OWN_BROKER("local", CONFIG_BROKER_LOCAL),
+    OWN_BROKER("null", CONFIG_BROKER_NULL),
 };
 #define OWN_BROKERS (sizeof(own_brokers) / sizeof(own_brokers[0]))
 
@@ -86,6 +98,12 @@ void hulse_config_topic_defaults(struct config_topic_rule *out)
 {
     memset(out, 0, sizeof(*out));
     set_defaults(KEY_TOPIC, out);
+}
+
+void hulse_config_broker_defaults(struct config_broker *out)
+{
+    memset(out, 0, sizeof(*out));
+    set_defaults(KEY_BROKER, out);
 }
 
 /* An element of defaults, from which all are copied: parsing them each time is what a long list

@@ -5,6 +5,7 @@
 #include "daemon/config/body.h"
 #include "daemon/config/directory.h"
 #include "daemon/config/key.h"
+#include "daemon/config/pulsar_rules.h"
 #include "daemon/core/assert.h"
 
 #include <stdlib.h>
@@ -294,6 +295,7 @@ void hulse_config_check(const struct config *c, struct config_problems *problems
     check_order(c, problems);
     check_brokers(c, problems);
     check_directories(c, problems);
+    hulse_pulsar_rules_check(c, problems);
     check_topics(c, problems);
     check_claims(c, CLAIM_UID, problems);
     check_claims(c, CLAIM_GID, problems);

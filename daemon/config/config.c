@@ -26,12 +26,24 @@ static const struct alias {
     const char *variable;
     const char *path;
     bool any_case;
+    const char *value; /* NULL: the variable's */
 } aliases[] = {
-    {"LOG_LEVEL", "log.level", true},
-    {"APP_NAME", "name", false},
-    {"SERVICE_NAME", "name", false},
-    {"HULSE_SOCKET", "listen.socket", false},
-    {"HULSE_ADMIN_SOCKET", "listen.admin_socket", false},
+    /* They mean a broker `main`, which is the default one. */
+    {"PULSAR_SERVICE_URL", "brokers.main.type", false, "pulsar"},
+    {"PULSAR_SERVICE_URL", "brokers.main.service_url", false, NULL},
+    {"PULSAR_SERVICE_URL", "default_broker", false, "main"},
+    {"PULSAR_BROKER_URL", "brokers.main.type", false, "pulsar"},
+    {"PULSAR_BROKER_URL", "brokers.main.service_url", false, NULL},
+    {"PULSAR_BROKER_URL", "default_broker", false, "main"},
+    {"PULSAR_TOKEN", "brokers.main.auth.token", false, NULL},
+    {"PULSAR_TLS_CA_FILE", "brokers.main.tls.ca_file", false, NULL},
+    {"PULSAR_TLS_CERT_FILE", "brokers.main.auth.tls.cert_file", false, NULL},
+    {"PULSAR_TLS_KEY_FILE", "brokers.main.auth.tls.key_file", false, NULL},
+    {"LOG_LEVEL", "log.level", true, NULL},
+    {"APP_NAME", "name", false, NULL},
+    {"SERVICE_NAME", "name", false, NULL},
+    {"HULSE_SOCKET", "listen.socket", false, NULL},
+    {"HULSE_ADMIN_SOCKET", "listen.admin_socket", false, NULL},
 };
 #define ALIASES (sizeof(aliases) / sizeof(aliases[0]))
 
@@ -170,6 +182,9 @@ static hulse_status take_alias(struct config *c,
 {
     char lower[HULSE_CONFIG_TEXT_BYTES];
 
+    if (alias->value != NULL) {
+        value = alias->value;
+    }
     if (!alias->any_case) {
         return store_variable(c, alias->variable, alias->path, value, origin, err);
     }

@@ -194,6 +194,8 @@ bool hulse_config_print_schema(FILE *out);
 
 /* A rule that says nothing: every key has its default, every list and text is empty. */
 void hulse_config_topic_defaults(struct config_topic_rule *out);
+/* The same of a broker, but for its name and type. */
+void hulse_config_broker_defaults(struct config_broker *out);
 
 /* `memory_max`, or with auto a quarter of the cgroup limit, at most 512 MiB. */
 uint64_t hulse_config_memory_max(const struct config *c);

@@ -27,6 +27,9 @@
 #define RING_BYTES_MIN (64 * KIB)
 #define RING_BYTES_MAX (64 * MIB)
 
+#define SERVICE_URL_BYTES 4096U
+#define TOKEN_BYTES 16384U
+
 #define PER_SECOND_MAX 1000000000ULL
 #define TTL_MS_MAX (3650 * DAY_MS)
 #define PATTERNS_MAX 1024U
@@ -36,9 +39,14 @@ static const char *const spin_names[] = {"auto", "off", "busy", NULL};
 static const char *const level_names[] = {"error", "warn", "info", "debug", NULL};
 static const char *const format_names[] = {"json", "text", NULL};
 /* In the order of enum config_broker_type. */
-static const char *const broker_names[] = {"local", "null", NULL};
+static const char *const broker_names[] = {"local", "null", "pulsar", NULL};
 /* In the order of enum config_durability. */
 static const char *const durability_names[] = {"disk", "memory", NULL};
+
+/* In the order of enum config_tls_version. */
+static const char *const tls_names[] = {"1.2", "1.3", NULL};
+/* In the order of enum config_compression. */
+static const char *const compression_names[] = {"none", "lz4", "zlib", "zstd", "snappy", NULL};
 
 #define AT(member) .offset = offsetof(struct config, member)
 #define TEXT_AT(member) AT(member), .bytes = sizeof(((struct config *)NULL)->member)
@@ -137,7 +145,8 @@ static const struct key global_keys[] = {
      .valid = hulse_valid_path, .help = "socket for administration, mode 0600"},
 
     {"default_broker", KEY_GLOBAL, KEY_STRING, KEY_RESTART, TEXT_AT(default_broker),
-     .valid = hulse_valid_name, .fallback = "local", .help = "broker of every topic that no rule sends elsewhere"},
+     .valid = hulse_valid_name, .fallback = "local",
+     .help = "broker of every topic that no rule sends elsewhere; unless it is said, the one of type pulsar"},
     {"default_namespace", KEY_GLOBAL, KEY_STRING, KEY_RESTART, TEXT_AT(default_namespace),
      .valid = hulse_valid_namespace, .fallback = "public/default",
      .help = "completes short topic names"},
@@ -148,7 +157,7 @@ static const struct key global_keys[] = {
 
 static const struct key broker_keys[] = {
     {"type", KEY_BROKER, KEY_ENUM, KEY_RESTART | KEY_REQUIRED, AT(type), .names = broker_names,
-     .help = "local keeps messages in the daemon, null takes and forgets them"},
+     .help = "local keeps messages in the daemon, null takes and forgets them, pulsar is a cluster"},
     {"directory", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(directory),
      .bytes = HULSE_CONFIG_DIRECTORY_BYTES, .valid = hulse_valid_path, .fallback = "null",
      .help = "of a local broker's store; null = /var/lib/hulse, without root hulse in XDG_STATE_HOME"},
@@ -158,6 +167,42 @@ static const struct key broker_keys[] = {
     {"size_max", KEY_BROKER, KEY_SIZE, KEY_RESTART, AT(size_max), .min = 512 * MIB,
      .max = UINT64_C(1048576) * GIB, .fallback = "8GiB",
      .help = "files of the store's log; publishers wait when it is full"},
+    {"service_url", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(service_url),
+     .bytes = SERVICE_URL_BYTES, .valid = hulse_valid_text, .fallback = "null",
+     .help = "of a Pulsar cluster: pulsar://HOST[:PORT],... or pulsar+ssl://..."},
+    {"listener", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(listener),
+     .bytes = HULSE_CONFIG_NAME_BYTES, .valid = hulse_valid_text, .fallback = "null",
+     .help = "advertised listener of its brokers; null = their default"},
+    {"connect_timeout", KEY_BROKER, KEY_DURATION_MS, KEY_RESTART, AT(connect_timeout_ms),
+     .min = 10, .max = 600000, .fallback = "10s", .help = "for each address of a broker"},
+    {"operation_timeout", KEY_BROKER, KEY_DURATION_MS, KEY_RESTART, AT(operation_timeout_ms),
+     .min = 100, .max = 600000, .fallback = "30s",
+     .help = "for an answer of a broker, and for the first time that something is opened"},
+    {"keep_alive", KEY_BROKER, KEY_DURATION_MS, KEY_RESTART, AT(keep_alive_ms),
+     .min = 100, .max = 600000, .fallback = "30s",
+     .help = "a broker that says nothing for twice as long is given up"},
+    {"auth.token", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART | KEY_SECRET, AT(auth.token),
+     .bytes = TOKEN_BYTES, .valid = hulse_valid_text, .fallback = "null",
+     .help = "token that is shown to its brokers"},
+    {"auth.token_file", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(auth.token_file),
+     .bytes = HULSE_CONFIG_DIRECTORY_BYTES, .valid = hulse_valid_path, .fallback = "null",
+     .help = "file with that token; read again when it changes"},
+    {"auth.token_command", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(auth.token_command),
+     .bytes = HULSE_CONFIG_PATTERN_BYTES, .valid = hulse_valid_text, .fallback = "null",
+     .help = "command that prints it; run again before it expires"},
+    {"auth.tls.cert_file", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(auth.tls.cert_file),
+     .bytes = HULSE_CONFIG_DIRECTORY_BYTES, .valid = hulse_valid_path, .fallback = "null",
+     .help = "certificate of the daemon, PEM; read again when it changes"},
+    {"auth.tls.key_file", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(auth.tls.key_file),
+     .bytes = HULSE_CONFIG_DIRECTORY_BYTES, .valid = hulse_valid_path, .fallback = "null",
+     .help = "its private key, PEM"},
+    {"tls.ca_file", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(tls.ca_file),
+     .bytes = HULSE_CONFIG_DIRECTORY_BYTES, .valid = hulse_valid_authorities, .fallback = "null",
+     .help = "authorities that are trusted, PEM; null or system = the system's"},
+    {"tls.verify_hostname", KEY_BROKER, KEY_BOOL, KEY_RESTART, AT(tls.verify_hostname),
+     .fallback = "true", .help = "a certificate must be for the host that was called"},
+    {"tls.min_version", KEY_BROKER, KEY_ENUM, KEY_RESTART, AT(tls.min_version), .names = tls_names,
+     .fallback = "1.2", .help = "oldest version of TLS that is spoken"},
 };
 
 #undef AT
@@ -180,7 +225,28 @@ static const struct key topic_keys[] = {
      .help = "life of messages that were published without one of their own"},
     {"publish.pending_bytes", KEY_TOPIC, KEY_SIZE, 0, AT(publish.pending_bytes),
      .min = KIB, .max = GIB, .fallback = "8MiB",
-     .help = "held for a producer that drops the oldest"},
+     .help = "without an answer, or held for a producer that drops the oldest; then publishers wait"},
+    {"publish.pending_max", KEY_TOPIC, KEY_COUNT, KEY_NULL, AT(publish.pending_max),
+     .min = 1, .max = 1000000, .fallback = "null",
+     .help = "messages without an answer before publishers wait; null = pending_bytes alone"},
+    {"publish.send_timeout", KEY_TOPIC, KEY_DURATION_MS, 0, AT(publish.send_timeout_ms),
+     .min = 0, .max = DAY_MS, .fallback = "30s",
+     .help = "a message that has no answer of a Pulsar broker by then fails; 0s = never"},
+    {"publish.batch_max", KEY_TOPIC, KEY_COUNT, 0, AT(publish.batch_max),
+     .min = 1, .max = 10000, .fallback = "1000",
+     .help = "messages in a batch for a Pulsar broker; 1 = no batches"},
+    {"publish.batch_bytes", KEY_TOPIC, KEY_SIZE, 0, AT(publish.batch_bytes),
+     .min = KIB, .max = 4 * MIB, .fallback = "128KiB", .help = "payload of a batch"},
+    {"publish.batch_delay", KEY_TOPIC, KEY_DURATION_MS, 0, AT(publish.batch_delay_ms),
+     .min = 1, .max = 60000, .fallback = "1ms",
+     .help = "until a batch that is not full goes although eager_max are on their way"},
+    {"publish.eager_max", KEY_TOPIC, KEY_COUNT, 0, AT(publish.eager_max),
+     .min = 1, .max = 1000, .fallback = "4",
+     .help = "batches on their way while each next one goes at once"},
+    {"publish.compression", KEY_TOPIC, KEY_ENUM, 0, AT(publish.compression),
+     .names = compression_names, .fallback = "none", .help = "of batches for a Pulsar broker"},
+    {"publish.dedup", KEY_TOPIC, KEY_BOOL, 0, AT(publish.dedup), .fallback = "false",
+     .help = "each publisher is a producer of its own, whose messages a topic with deduplication stores once"},
     {"publish.auto_create", KEY_TOPIC, KEY_BOOL, 0, AT(publish.auto_create), .fallback = "true",
      .help = "false: an unknown topic is an error"},
     {"consume.nack.delay", KEY_TOPIC, KEY_DURATION_MS, 0, AT(consume.nack_delay_ms),

@@ -22,7 +22,11 @@ struct config_rate {
     uint64_t bytes;    /* of payload, per second */
 };
 
-enum config_broker_type { CONFIG_BROKER_LOCAL = 0, CONFIG_BROKER_NULL };
+enum config_broker_type { CONFIG_BROKER_LOCAL = 0, CONFIG_BROKER_NULL, CONFIG_BROKER_PULSAR };
+
+enum config_tls_version { CONFIG_TLS_1_2 = 0, CONFIG_TLS_1_3 };
+
+enum config_compression { CONFIG_PLAIN = 0, CONFIG_LZ4, CONFIG_ZLIB, CONFIG_ZSTD, CONFIG_SNAPPY };
 
 enum config_durability { CONFIG_DISK = 0, CONFIG_MEMORY };
 
@@ -34,6 +38,26 @@ struct config_broker {
     const char *directory; /* of its store; "" = hulse_config_directory() chooses */
     uint32_t durability;   /* enum config_durability */
     uint64_t size_max;     /* of its log */
+    /* Of one of Pulsar; texts are "" where there is none: */
+    const char *service_url;
+    const char *listener;
+    uint64_t connect_timeout_ms;
+    uint64_t operation_timeout_ms;
+    uint64_t keep_alive_ms;
+    struct {
+        const char *token; /* at most one of the three */
+        const char *token_file;
+        const char *token_command;
+        struct {
+            const char *cert_file; /* both or none */
+            const char *key_file;
+        } tls;
+    } auth;
+    struct {
+        const char *ca_file; /* "system": what the system trusts */
+        bool verify_hostname;
+        uint32_t min_version; /* enum config_tls_version */
+    } tls;
 };
 
 /* One element of `topics`; the first whose pattern matches a full name counts. */
@@ -42,9 +66,18 @@ struct config_topic_rule {
     const char *broker; /* name; "" = default_broker */
     struct {
         struct config_rate rate;
-        uint64_t ttl_ms;        /* of messages without one of their own; 0 = none */
-        uint64_t pending_bytes; /* held for a producer that drops the oldest */
-        bool auto_create;       /* false: unknown topics are NO_TOPIC */
+        uint64_t ttl_ms; /* of messages without one of their own; 0 = none */
+        uint64_t
+            pending_bytes;    /* without an answer, or held for a producer that drops the oldest */
+        bool auto_create;     /* false: unknown topics are NO_TOPIC */
+        bool dedup;           /* producers of their own, whose records the broker stores once */
+        uint32_t compression; /* enum config_compression */
+        uint32_t batch_max;   /* messages */
+        uint64_t batch_bytes;
+        uint64_t batch_delay_ms;
+        uint32_t eager_max;       /* batches */
+        uint32_t pending_max;     /* messages; 0 = no bound */
+        uint64_t send_timeout_ms; /* 0 = none */
     } publish;
     struct {
         uint64_t nack_delay_ms;

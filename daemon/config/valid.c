@@ -77,6 +77,11 @@ bool hulse_valid_path(const char *text, const char **why)
     return text[0] == '/' && text[strlen(text) - 1] != '/';
 }
 
+bool hulse_valid_authorities(const char *text, const char **why)
+{
+    return strcmp(text, "system") == 0 || hulse_valid_path(text, why);
+}
+
 bool hulse_valid_cpus(const char *text, const char **why)
 {
     cpu_set_t set;

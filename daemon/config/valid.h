@@ -19,6 +19,8 @@ bool hulse_valid_utf8(const char *text, size_t bytes);
 bool hulse_valid_text(const char *text, const char **why);
 /* An absolute path to a file. */
 bool hulse_valid_path(const char *text, const char **why);
+/* A path, or the word `system`. */
+bool hulse_valid_authorities(const char *text, const char **why);
 bool hulse_valid_cpus(const char *text, const char **why);
 bool hulse_valid_namespace(const char *text, const char **why);
 /* Of a broker or a role; it can be part of a path. */

@@ -26,11 +26,25 @@
 /* Bit n: enum hulse_verdict n is configured. ack 1, nack 2, drop 5 always are. */
 #define HULSE_VERDICTS_ALWAYS ((1U << 1U) | (1U << 2U) | (1U << 5U))
 
+/* How records are gathered for a broker that is elsewhere: broker_gathering of its interface. */
+struct topic_gathering {
+    uint32_t compression; /* enum config_compression */
+    uint32_t batch_max;
+    uint32_t batch_bytes;
+    uint32_t batch_delay_ms;
+    uint32_t eager_max;
+    uint32_t pending_max;
+    uint64_t pending_bytes;
+    uint64_t send_timeout_ms;
+};
+
 /* What a rule says of a topic, by value: it outlives the rule. */
 struct topic_settings {
     uint32_t rule;   /* place in the file, or HULSE_TOPIC_RULE_NONE */
     uint32_t broker; /* place in the list of brokers */
     bool auto_create;
+    bool own_producers;
+    struct topic_gathering gathering;
     uint32_t verdicts;
     struct bucket_rates rate;
     uint64_t ttl_ms; /* given to messages without one of their own; 0 = none */

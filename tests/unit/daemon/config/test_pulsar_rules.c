@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   brokers of type pulsar have their keys, what goes together is checked, the default broker is chosen, and the
+ *         variables of deployments that know Pulsar already are understood.
+ * Method: small files through the whole of load.
+ */
+#include "daemon/config/config.h"
+#include "tests/unit/daemon/config/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define URL "service_url: \"pulsar://a:1\""
+
+static char folder[] = "/tmp/hulse-pulsar-rules-XXXXXX";
+static char path[64];
+static struct config *config;
+static struct config_problems problems;
+
+static bool load_in(const char *text, char *const *environment)
+{
+    const struct config_sources sources = {.file = path, .environment = environment};
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_int_equal(fputs(text, f) >= 0, 1);
+    assert_int_equal(fclose(f), 0);
+    hulse_config_destroy(&config);
+    config = hulse_config_load(&sources, &problems);
+    return config != NULL;
+}
+
+static bool load(const char *text)
+{
+    char *nothing[] = {NULL};
+    return load_in(text, nothing);
+}
+
+static void check_loaded(const char *text)
+{
+    if (!load(text)) {
+        fail_msg(
+            "%u:%u: %s", problems.list[0].line, problems.list[0].column, problems.list[0].text);
+    }
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    check_loaded("brokers: {main: {type: pulsar, " URL "}}");
+    const struct config_broker *b = &config->brokers[2];
+    assert_int_equal(b->type, CONFIG_BROKER_PULSAR);
+    assert_string_equal(b->service_url, "pulsar://a:1");
+    assert_string_equal(b->listener, "");
+    assert_int_equal(b->connect_timeout_ms, 10000);
+    assert_int_equal(b->operation_timeout_ms, 30000);
+    assert_int_equal(b->keep_alive_ms, 30000);
+    assert_string_equal(b->auth.token, "");
+    assert_string_equal(b->tls.ca_file, "");
+    assert_true(b->tls.verify_hostname);
+    assert_int_equal(b->tls.min_version, CONFIG_TLS_1_2);
+}
+
+static void test_topics(void **state)
+{
+    (void)state;
+    check_loaded(
+        "topics: [{match: x}, {match: y, publish: {batch_max: 10, batch_bytes: 64KiB, batch_delay: "
+        "5ms, "
+        "compression: zstd, pending_max: 7, eager_max: 2, send_timeout: 0s, dedup: true}}]");
+    const struct config_topic_rule *t = config->topics;
+    assert_true(t[0].publish.batch_max == 1000 && t[0].publish.batch_bytes == 128U << 10U);
+    assert_true(t[0].publish.batch_delay_ms == 1 && t[0].publish.eager_max == 4);
+    assert_true(t[0].publish.compression == CONFIG_PLAIN && t[0].publish.pending_max == 0);
+    assert_true(t[0].publish.send_timeout_ms == 30000 && !t[0].publish.dedup);
+    assert_true(t[1].publish.batch_max == 10 && t[1].publish.batch_bytes == 64U << 10U);
+    assert_true(t[1].publish.batch_delay_ms == 5 && t[1].publish.eager_max == 2);
+    assert_true(t[1].publish.compression == CONFIG_ZSTD && t[1].publish.pending_max == 7);
+    assert_true(t[1].publish.send_timeout_ms == 0 && t[1].publish.dedup);
+    assert_int_equal(problems.count, 0);
+}
+
+/* A verdict that does not wait for the broker's says nothing of what it stores. */
+static void test_a_timeout_with_dedup_is_warned_of(void **state)
+{
+    (void)state;
+    check_loaded("topics: [{match: y, publish: {dedup: true}}]");
+    assert_int_equal(problems.count, 1);
+    assert_non_null(strstr(problems.list[0].text, "send_timeout"));
+}
+
+static void test_the_default_broker(void **state)
+{
+    (void)state;
+    check_loaded("{}");
+    assert_string_equal(config->default_broker, "local");
+    check_loaded("brokers: {archive: {type: local, directory: /a}}");
+    assert_string_equal(config->default_broker, "local");
+    check_loaded("brokers: {main: {type: pulsar, " URL "}}");
+    assert_string_equal(config->default_broker, "main");
+    check_loaded("{default_broker: local, brokers: {main: {type: pulsar, " URL "}}}");
+    assert_string_equal(config->default_broker, "local");
+    check_loaded("{default_broker: b, brokers: {a: {type: pulsar, " URL "}, b: {type: pulsar, " URL
+                 "}}}");
+    assert_string_equal(config->default_broker, "b");
+}
+
+static void test_mistakes(void **state)
+{
+    static const struct bad_text bad[] = {
+        {"brokers: {a: {type: pulsar}}\n", 1, 21, "service_url is missing"},
+        {"brokers: {a: {type: pulsar, " URL "}, b: {type: pulsar, " URL "}}\n",
+         1,
+         69,
+         "default_broker is missing: brokers.a and brokers.b"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {token: x, token_file: /x}}}\n",
+         1,
+         87,
+         "auth.token and auth.token_file are both given"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {token_file: /x, token_command: y}}}\n",
+         1,
+         96,
+         "auth.token_file and auth.token_command are both given"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {tls: {key_file: /x}}}}\n",
+         1,
+         81,
+         "auth.tls needs cert_file and key_file"},
+        {"brokers: {a: {type: pulsar, " URL ", directory: /x}}\n",
+         1,
+         69,
+         "brokers.a.directory: only a broker of type local has it"},
+        {"brokers: {a: {type: local, directory: /x, keep_alive: 1s}}\n",
+         1,
+         55,
+         "brokers.a.keep_alive: only a broker of type pulsar has it"},
+        {"brokers: {a: {type: pulsar, " URL ", tls: {ca_file: x}}}\n", 1, 73, "absolute path"},
+        {"brokers: {a: {type: pulsar, " URL ", tls: {min_version: \"1.1\"}}}\n",
+         1,
+         77,
+         "1.2 or 1.3"},
+        {"brokers: {a: {type: pulsar, " URL ", connect_timeout: 1ms}}\n", 1, 75, "out of range"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {oauth2: {issuer: x}}}}\n",
+         1,
+         65,
+         "not in this version"},
+        {"topics: [{match: x, publish: {compression: gzip}}]\n", 1, 44, "none, lz4"},
+        {"topics: [{match: x, publish: {batch_max: 0}}]\n", 1, 42, "out of range"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (load(bad[i].text)) {
+            fail_msg("'%s' was accepted", bad[i].text);
+        }
+        check_first_problem(&problems, path, bad[i].line, bad[i].column, bad[i].part);
+    }
+}
+
+static void test_variables(void **state)
+{
+    static char variables[][48] = {"PULSAR_SERVICE_URL=pulsar://weaker:1",
+                                   "PULSAR_BROKER_URL=pulsar+ssl://stronger:2",
+                                   "PULSAR_TOKEN=secret",
+                                   "PULSAR_TLS_CA_FILE=/ca",
+                                   "PULSAR_TLS_CERT_FILE=/cert",
+                                   "PULSAR_TLS_KEY_FILE=/key"};
+    char *const environment[] = {
+        variables[0], variables[1], variables[2], variables[3], variables[4], variables[5], NULL};
+
+    (void)state;
+    if (!load_in("{}", environment)) {
+        fail_msg("%s", problems.list[0].text);
+    }
+    assert_string_equal(config->default_broker, "main");
+    const struct config_broker *b = &config->brokers[2];
+    assert_string_equal(b->name, "main");
+    assert_int_equal(b->type, CONFIG_BROKER_PULSAR);
+    assert_string_equal(b->service_url, "pulsar+ssl://stronger:2");
+    assert_string_equal(b->auth.token, "secret");
+    assert_string_equal(b->tls.ca_file, "/ca");
+    assert_string_equal(b->auth.tls.cert_file, "/cert");
+    assert_string_equal(b->auth.tls.key_file, "/key");
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/hulse.yaml", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    hulse_config_destroy(&config);
+    (void)unlink(path);
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_topics),
+        cmocka_unit_test(test_a_timeout_with_dedup_is_warned_of),
+        cmocka_unit_test(test_the_default_broker),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_variables),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
