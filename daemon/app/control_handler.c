@@ -122,6 +122,23 @@ static void channel_ready(struct session *s, const struct hulse_packet *p)
     }
 }
 
+/* Who closes the channel does not wait for the answer to its opening any more. */
+static bool given_up(const struct handle *h)
+{
+    return h->state == HANDLE_OPENING && h->attach == NULL;
+}
+
+static void end_given_up(const struct channel *ch)
+{
+    struct session *s = ch->session;
+    for (uint32_t i = 0; i < s->plane->shared->limits.handles_max; i++) {
+        struct handle *h = s->handles[i];
+        if (h != NULL && h->channel == ch && given_up(h)) {
+            hulse_handle_destroy(&h);
+        }
+    }
+}
+
 /* None of its handles is wanted any more. */
 static bool left_by_all(const struct channel *ch)
 {
@@ -132,7 +149,7 @@ static bool left_by_all(const struct channel *ch)
         if (h == NULL || h->channel != ch) {
             continue;
         }
-        if (h->state != HANDLE_CLOSING && !h->close_wanted) {
+        if (h->state != HANDLE_CLOSING && !h->close_wanted && !given_up(h)) {
             return false;
         }
         seen += 1;
@@ -152,6 +169,7 @@ static void close_channel(struct session *s, const struct hulse_packet *p)
                                   ch == NULL ? "no such channel" : "the channel has open handles");
         return;
     }
+    end_given_up(ch);
     if (ch->handle_count > 0 && ch->state != CHANNEL_OPENING) {
         ch->close_wanted = true;
         ch->close_request = m.head.req;

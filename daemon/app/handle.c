@@ -267,8 +267,10 @@ static void ask_room(void *ctx)
     hulse_plane_touch(h->channel->session->plane, h->channel);
 }
 
-static const struct publisher_events producer_events = {
-    .opened = producer_opened, .answered = hulse_publish_answered, .failed = handle_failed};
+static const struct publisher_events producer_events = {.opened = producer_opened,
+                                                        .answered = hulse_publish_answered,
+                                                        .failed = handle_failed,
+                                                        .freed = ask_room};
 static const struct subscriber_events consumer_events = {.opened = consumer_opened,
                                                          .message = hulse_deliver_message,
                                                          .failed = handle_failed,

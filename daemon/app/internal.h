@@ -149,7 +149,7 @@ struct channel {
     enum hulse_channel_kind kind;
     uint8_t receipt_mode;
     bool release_on_read;
-    bool blocked;       /* no receipt slot, no down room: nothing is taken */
+    bool blocked;       /* no receipt slot, no down room, a busy broker: nothing is taken */
     bool touched;       /* in plane.touched */
     bool mute;          /* its last producer is closing: no receipt is posted any more */
     bool offered;       /* by ATTACH: not among session.opening, bounded as channels are */

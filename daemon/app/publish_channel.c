@@ -424,6 +424,23 @@ void hulse_publish_lost(struct channel *ch)
     }
 }
 
+/* The broker of the record's producer has enough: the record stays in the ring, and what is behind it too. */
+static bool must_wait(const struct plane *p, const struct channel *ch, uint32_t handle)
+{
+    const struct handle *h = hulse_handle_find(ch->session, handle, p->shared->limits.handles_max);
+    return h != NULL && h->channel == ch && h->publisher != NULL && h->state != HANDLE_OPENING &&
+           !h->failed && hulse_publisher_busy(h->publisher);
+}
+
+static void block(struct plane *p, struct channel *ch)
+{
+    if (!ch->session->doomed && !ch->blocked) {
+        ch->blocked = true;
+        ch->stats[HULSE_STAT_STALLS] += 1;
+        hulse_plane_touch(p, ch);
+    }
+}
+
 unsigned hulse_publish_visit(struct plane *p, struct channel *ch)
 {
     unsigned records = 0;
@@ -435,18 +452,19 @@ unsigned hulse_publish_visit(struct plane *p, struct channel *ch)
     while (records < HULSE_VISIT_RECORDS && ch->deficit > 0) {
         /* One slot is kept for the record itself. */
         if (!hulse_publish_has_room(ch)) {
-            if (!ch->session->doomed && !ch->blocked) {
-                ch->blocked = true;
-                ch->stats[HULSE_STAT_STALLS] += 1;
-                hulse_plane_touch(p, ch);
-            }
+            block(p, ch);
+            break;
+        }
+        struct hulse_publish_header hdr;
+        if (!next_header(ch, &hdr)) {
+            ch->blocked = false;
+            break;
+        }
+        if (hdr.type != HULSE_RECORD_SKIP && must_wait(p, ch, hdr.handle)) {
+            block(p, ch);
             break;
         }
         ch->blocked = false;
-        struct hulse_publish_header hdr;
-        if (!next_header(ch, &hdr)) {
-            break;
-        }
         if (!take_record(p, ch, &hdr)) {
             break;
         }

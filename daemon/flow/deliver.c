@@ -327,6 +327,13 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
     }
 }
 
+void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
+{
+    if (s->consumer->ops->copied != NULL) {
+        s->consumer->ops->copied(s->consumer, d);
+    }
+}
+
 void hulse_subscriber_ack(struct subscriber *s, struct broker_delivery *d)
 {
     pass_ack(s, d);

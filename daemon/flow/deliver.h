@@ -75,6 +75,8 @@ hulse_status hulse_subscriber_open(struct subscriber **out,
  * an increment. Cheap; call it whenever room changed, at most once per turn.
  */
 void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messages);
+/* broker.h, copied. */
+void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d);
 void hulse_subscriber_ack(struct subscriber *s, struct broker_delivery *d);
 void hulse_subscriber_ack_cumulative(struct subscriber *s,
                                      struct broker_delivery *d,

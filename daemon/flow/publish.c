@@ -157,13 +157,26 @@ static void broker_resumed(void *ctx)
     }
 }
 
+static void broker_freed(void *ctx)
+{
+    struct publisher *p = ctx;
+    if ((p->asks & ASK_HOLD) != 0) {
+        if (!p->pumping) {
+            (void)pump(p);
+        }
+    } else if (p->events->freed != NULL) {
+        p->events->freed(p->ctx);
+    }
+}
+
 static const struct broker_producer_events producer_events = {.opened = broker_opened,
                                                               .answered = broker_answered,
                                                               .failed = broker_failed,
                                                               .fenced = broker_fenced,
                                                               .suspended = broker_suspended,
                                                               .given_back = broker_given_back,
-                                                              .resumed = broker_resumed};
+                                                              .resumed = broker_resumed,
+                                                              .freed = broker_freed};
 
 /* ---- open ---- */
 
@@ -241,6 +254,23 @@ static void renew(struct publisher *p)
               (p->hold.records_max != 0 ? ASK_HOLD : 0U);
 }
 
+static_assert((int)CONFIG_PLAIN == (int)BROKER_PLAIN && (int)CONFIG_LZ4 == (int)BROKER_LZ4 &&
+                  (int)CONFIG_ZLIB == (int)BROKER_ZLIB && (int)CONFIG_ZSTD == (int)BROKER_ZSTD &&
+                  (int)CONFIG_SNAPPY == (int)BROKER_SNAPPY,
+              "a rule's compression is the broker's");
+
+static struct broker_gathering gathering_of(const struct topic_gathering *g)
+{
+    return (struct broker_gathering){.compression = (enum broker_compression)g->compression,
+                                     .batch_max = g->batch_max,
+                                     .batch_bytes = g->batch_bytes,
+                                     .batch_delay_ms = g->batch_delay_ms,
+                                     .eager_max = g->eager_max,
+                                     .pending_max = g->pending_max,
+                                     .pending_bytes = g->pending_bytes,
+                                     .send_timeout_ms = g->send_timeout_ms};
+}
+
 /* The topic has its entry: on to the broker. */
 static hulse_status open_broker(struct publisher *p, struct error *err)
 {
@@ -251,7 +281,9 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
                                            .name = p->name,
                                            .events = &producer_events,
                                            .ctx = p,
-                                           .create = p->grant.topic.auto_create};
+                                           .create = p->grant.topic.auto_create,
+                                           .own = p->grant.topic.own_producers,
+                                           .gathering = gathering_of(&p->grant.topic.gathering)};
     memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
     p->send = b->ops->send;
     return b->ops->producer_open(b, p->worker, &below, &p->producer, err);
@@ -376,7 +408,7 @@ static enum publish_check judge(struct publisher *p, const struct broker_record 
 /* The broker takes one more of a producer that drops the oldest. */
 static bool has_room(const struct publisher *p)
 {
-    return !p->suspended && p->outstanding < HOLD_OUTSTANDING_MAX;
+    return !p->suspended && !p->producer->busy && p->outstanding < HOLD_OUTSTANDING_MAX;
 }
 
 /* Sends what waits while the broker has room. False: the publisher was closed meanwhile. */
@@ -488,6 +520,11 @@ void hulse_publisher_publish(struct publisher *p, const struct broker_record *r)
         return;
     }
     p->send(p->producer, r);
+}
+
+bool hulse_publisher_busy(const struct publisher *p)
+{
+    return p->producer->busy && (p->asks & ASK_HOLD) == 0;
 }
 
 void hulse_publisher_forget(struct publisher *p)

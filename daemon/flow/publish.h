@@ -47,6 +47,8 @@ struct publisher_events {
     /* Once for each record, in any order, perhaps before publish returns. */
     void (*answered)(void *ctx, uint64_t token, const struct broker_answer *answer);
     void (*failed)(void *ctx, hulse_status status, const char *text);
+    /* It is not busy any more. NULL: nobody waits for it. */
+    void (*freed)(void *ctx);
 };
 
 struct publisher_params {
@@ -74,6 +76,11 @@ hulse_status hulse_publisher_open(struct publisher **out,
                                   const struct publisher_params *params,
                                   struct error *err);
 void hulse_publisher_publish(struct publisher *p, const struct broker_record *r);
+/*
+ * Its broker has as many records without an answer as it takes: the next one had better wait where it is until
+ * `freed`. Never of one that drops the oldest.
+ */
+bool hulse_publisher_busy(const struct publisher *p);
 /* Its handle id will not come back: told to the broker when it closes. */
 void hulse_publisher_forget(struct publisher *p);
 /* No further event comes; *p becomes NULL. */

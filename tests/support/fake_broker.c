@@ -330,6 +330,11 @@ void hulse_fake_resumed(struct fake_broker *f)
     f->producer.events->resumed(f->producer.ctx);
 }
 
+void hulse_fake_freed(struct fake_broker *f)
+{
+    f->producer.events->freed(f->producer.ctx);
+}
+
 void hulse_fake_flushed(struct fake_broker *f)
 {
     f->producer.events->flushed(f->producer.ctx);

@@ -93,6 +93,7 @@ void hulse_fake_fenced(struct fake_broker *f, const char *text);
 void hulse_fake_suspended(struct fake_broker *f, enum broker_class class);
 void hulse_fake_given_back(struct fake_broker *f, uint64_t token, bool unknown);
 void hulse_fake_resumed(struct fake_broker *f);
+void hulse_fake_freed(struct fake_broker *f);
 void hulse_fake_flushed(struct fake_broker *f);
 void hulse_fake_active(struct fake_broker *f, bool active);
 void hulse_fake_end_of_topic(struct fake_broker *f);

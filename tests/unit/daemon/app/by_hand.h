@@ -84,7 +84,9 @@ struct hand_broker {
     uint64_t consumers;
     struct hand_send *sends;
     size_t send_count;
+    size_t busy_at; /* sends that make a producer busy; 0 = none do */
     uint64_t permits;
+    size_t copied;
     struct hand_delivery *deliveries[HAND_NOTES_MAX];
     size_t delivery_count;
     struct hand_note notes[HAND_NOTES_MAX];
@@ -202,6 +204,16 @@ static inline void hand_send(struct broker_producer *producer, const struct brok
     for (uint32_t i = 0; i < r->payload.bytes; i++) {
         s->sum = s->sum * 31 + r->payload.data[i];
     }
+    producer->busy = hb->busy_at != 0 && hb->send_count >= hb->busy_at;
+}
+
+/* The producer takes records until there are so many. */
+static inline void hand_freed(struct hand *h, size_t busy_at)
+{
+    struct broker_producer *p = h->broker.producer;
+    h->broker.busy_at = busy_at;
+    p->busy = false;
+    p->events->freed(p->ctx);
 }
 
 static inline void hand_producer_close(struct broker_producer *producer, bool forget)
@@ -279,6 +291,16 @@ static inline void hand_settle_call(struct broker_consumer *c)
     if (!((struct hand_consumer *)(void *)c)->broker->settle_later) {
         c->events->settled(c->ctx, 1);
     }
+}
+
+/* Its bytes are gone, as a broker lets them go: a later look at them is a use after free. */
+static inline void hand_copied(struct broker_consumer *c, struct broker_delivery *d)
+{
+    struct hand_broker *hb = ((struct hand_consumer *)(void *)c)->broker;
+    free((void *)(uintptr_t)d->payload.data);
+    d->payload = (struct broker_span){0};
+    d->meta = (struct broker_meta){.partition = -1};
+    hb->copied += 1;
 }
 
 static inline void hand_ack(struct broker_consumer *c, struct broker_delivery *d)
@@ -408,6 +430,7 @@ static inline void hand_begin(struct hand *h, struct worker *w)
                                         .producer_close = hand_producer_close,
                                         .consumer_open = hand_consumer_open,
                                         .permit = hand_permit,
+                                        .copied = hand_copied,
                                         .ack = hand_ack,
                                         .ack_cumulative = hand_ack_cumulative,
                                         .nack = hand_nack,

@@ -402,7 +402,86 @@ static void test_a_failed_producer_is_sent_nothing(void **state)
     close_pair(&p);
 }
 
+/* What the broker does not take stays in the ring, in order, and nobody turns for it. */
+static void test_a_busy_broker_keeps_records_in_the_ring(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    open_pair(h, &p, &ask_full);
+    h->broker.busy_at = 2;
+    for (uint64_t i = 0; i < 5; i++) {
+        hand_put_message(&p.ch, "abcdefgh", 8, i);
+    }
+    hand_publish(&p.app, &p.ch);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 2);
+    assert_true(p.ch.ch->blocked);
+    hand_answer(h, 0, HULSE_OUTCOME_STORED); /* room for receipts is not what is missing */
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 2);
+    hand_freed(h, 4);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 4);
+    hand_freed(h, 0);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 5);
+    for (size_t i = 1; i < 5; i++) {
+        assert_int_equal(h->broker.sends[i].seq, i);
+        hand_answer(h, i, HULSE_OUTCOME_STORED);
+    }
+    hand_settle(h);
+    assert_int_equal(up_head(&p), 5 * 48);
+    close_pair(&p);
+}
+
 /* ---- ends ---- */
+
+static void test_a_gone_apps_records_wait_for_a_busy_broker(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    open_pair(h, &p, &ask_full);
+    h->broker.busy_at = 1;
+    hand_put_message(&p.ch, "x", 1, 0);
+    hand_put_message(&p.ch, "x", 1, 1);
+    hulse_ring_tx_publish(&p.ch.up);
+    hand_app_close(&p.app);
+    assert_int_equal(h->broker.send_count, 1);
+    hand_answer(h, 0, HULSE_OUTCOME_STORED);
+    hand_settle(h);
+    assert_true(hand_session_alive(&p.app));
+    hand_freed(h, 0);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 2);
+    hand_answer(h, 1, HULSE_OUTCOME_STORED);
+    hand_settle(h);
+    assert_false(hand_session_alive(&p.app));
+    hand_channel_close(&p.ch);
+}
+
+static void test_a_close_waits_for_a_busy_broker(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    struct hulse_packet in;
+    open_pair(h, &p, &ask_full);
+    h->broker.busy_at = 1;
+    hand_put_message(&p.ch, "x", 1, 0);
+    hand_put_message(&p.ch, "x", 1, 1);
+    hand_publish(&p.app, &p.ch);
+    assert_false(hand_close_handle(&p.app, &p.ch));
+    hand_answer(h, 0, HULSE_OUTCOME_STORED);
+    hand_settle(h);
+    assert_int_equal(h->broker.producers, 1);
+    hand_freed(h, 0);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 2);
+    hand_answer(h, 1, HULSE_OUTCOME_STORED);
+    hand_settle(h);
+    assert_true(hand_receive(&p.app, &in));
+    assert_int_equal(h->broker.producers, 0);
+    close_pair(&p);
+}
 
 static void test_a_close_waits_for_what_was_published_before(void **state)
 {
@@ -439,6 +518,28 @@ static void test_a_gone_apps_records_are_sent_to_the_last(void **state)
     hand_settle(h);
     assert_false(hand_session_alive(&p.app));
     hand_channel_close(&p.ch);
+}
+
+/* Who does not wait for the answer any more closes the channel: the broker's end goes with it. */
+static void test_a_channel_is_closed_while_its_producer_opens(void **state)
+{
+    struct hand *h = *state;
+    struct hand_app app;
+    struct hand_channel ch;
+    struct hulse_packet p;
+    hand_app_open(h, &app);
+    hand_channel_open(&app, &ch, &ask_full);
+    h->broker.open_later = true;
+    (void)hand_producer(&app, &ch); /* no answer comes */
+    assert_int_equal(h->broker.producers, 1);
+    const struct hulse_ctl_channel_ref close = {.channel = ch.id};
+    hulse_packet_begin(&p, HULSE_CTL_CLOSE_CHANNEL, 0, &close);
+    p.fd_count = 0;
+    assert_int_equal(hand_call(&app, &p, &p), HULSE_CTL_OK);
+    assert_int_equal(h->broker.producers, 0);
+    assert_true(hand_session_alive(&app));
+    hand_app_close(&app);
+    hand_channel_close(&ch);
 }
 
 static void test_who_hung_up_and_writes_on_is_not_read(void **state)
@@ -501,8 +602,12 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_a_closed_handle_takes_its_half_message_along),
         HAND_TEST(test_a_record_of_another_handle_ends_half_a_message),
         HAND_TEST(test_a_failed_producer_is_sent_nothing),
+        HAND_TEST(test_a_busy_broker_keeps_records_in_the_ring),
+        HAND_TEST(test_a_gone_apps_records_wait_for_a_busy_broker),
+        HAND_TEST(test_a_close_waits_for_a_busy_broker),
         HAND_TEST(test_a_close_waits_for_what_was_published_before),
         HAND_TEST(test_a_gone_apps_records_are_sent_to_the_last),
+        HAND_TEST(test_a_channel_is_closed_while_its_producer_opens),
         HAND_TEST(test_who_hung_up_and_writes_on_is_not_read),
         HAND_TEST(test_replies_queued_under_a_penalty_are_sent),
     };

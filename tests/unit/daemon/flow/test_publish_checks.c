@@ -32,6 +32,7 @@ static struct bucket_pair app_rate;
 struct front {
     struct publisher *publisher;
     uint32_t answered;
+    uint32_t freed;
     uint8_t outcomes[16384];
     bool close_in_answer;
 };
@@ -59,7 +60,14 @@ static void answered(void *ctx, uint64_t token, const struct broker_answer *answ
     }
 }
 
-static const struct publisher_events events = {.opened = opened, .answered = answered};
+static void freed(void *ctx)
+{
+    struct front *f = ctx;
+    f->freed += 1;
+}
+
+static const struct publisher_events events = {
+    .opened = opened, .answered = answered, .freed = freed};
 
 static void open_publisher(struct worker *w, uint32_t hold_records)
 {
@@ -308,6 +316,37 @@ static void test_the_queue_outlives_a_suspension(void **state)
     assert_int_equal(fake.tokens[WITH_BROKER + 3], WITH_BROKER + 3);
 }
 
+/* Nor into one that has enough. */
+static void test_the_queue_waits_for_a_busy_broker(void **state)
+{
+    (void)state;
+    fake.answer_at_once = false;
+    open_publisher(&clock_only, 100);
+    (void)publish(0, 1, 0, 0);
+    fake.producer.busy = true;
+    assert_false(
+        hulse_publisher_busy(front.publisher)); /* its records are copied: nobody has to wait */
+    (void)publish(1, 1, 0, 0);
+    (void)publish(2, 1, 0, 0);
+    assert_int_equal(fake.sent, 1);
+    fake.producer.busy = false;
+    hulse_fake_freed(&fake);
+    assert_int_equal(fake.sent, 3);
+    assert_int_equal(fake.tokens[2], 2);
+}
+
+static void test_busy_is_told_where_nothing_is_held(void **state)
+{
+    (void)state;
+    open_publisher(&clock_only, 0);
+    assert_false(hulse_publisher_busy(front.publisher));
+    fake.producer.busy = true;
+    assert_true(hulse_publisher_busy(front.publisher));
+    fake.producer.busy = false;
+    hulse_fake_freed(&fake);
+    assert_int_equal(front.freed, 1);
+}
+
 /* One that the queue can never hold pushes nothing out. */
 static void test_a_record_larger_than_the_queue(void **state)
 {
@@ -396,6 +435,8 @@ int main(void)
         CASE(test_the_oldest_goes_first),
         CASE(test_the_queue_is_bounded_in_bytes),
         CASE(test_the_queue_outlives_a_suspension),
+        CASE(test_the_queue_waits_for_a_busy_broker),
+        CASE(test_busy_is_told_where_nothing_is_held),
         CASE(test_a_record_larger_than_the_queue),
         CASE(test_a_raised_rate_counts_at_once),
         CASE(test_closed_by_who_hears_of_a_drop),
