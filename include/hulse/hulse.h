@@ -152,6 +152,8 @@ HULSE_API hulse_status hulse_options_socket(hulse_options *o, const char *path);
 HULSE_API hulse_status hulse_options_name(hulse_options *o, const char *name);   /* ≤ 255 bytes */
 HULSE_API hulse_status hulse_options_token(hulse_options *o, const char *token); /* ≤ 3000 bytes */
 HULSE_API hulse_status hulse_options_connect_timeout(hulse_options *o, int timeout_ms); /* 5000 */
+/* For opening a producer or consumer, which the broker behind the daemon may have to be asked for. */
+HULSE_API hulse_status hulse_options_open_timeout(hulse_options *o, int timeout_ms); /* 35000 */
 
 /*
  * Connects to the daemon. Blocks: up to the connect timeout. Gives: *out, close it with

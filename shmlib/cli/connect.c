@@ -34,6 +34,9 @@ int hulse_cli_connect(const struct hulse_cli *cli, hulse_session **out)
     if (st == HULSE_OK && cli->timeout_ms >= 0) {
         /* 0 would mean not to wait for the daemon's answer at all. */
         st = hulse_options_connect_timeout(o, cli->timeout_ms > 0 ? cli->timeout_ms : 1);
+        st = st == HULSE_OK
+                 ? hulse_options_open_timeout(o, cli->timeout_ms > 0 ? cli->timeout_ms : 1)
+                 : st;
     }
     if (st == HULSE_OK) {
         st = hulse_open(out, o);

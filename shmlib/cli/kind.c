@@ -16,7 +16,7 @@ static const struct {
     [HULSE_CLI_FILE] = {"file", {NULL}},
     [HULSE_CLI_TOPIC] = {"topic", {NULL}},
     [HULSE_CLI_COMMAND] = {"command", {NULL}},
-    [HULSE_CLI_TYPE] = {"type", {"exclusive", "shared", NULL}},
+    [HULSE_CLI_TYPE] = {"type", {"exclusive", "shared", "failover", "key_shared", NULL}},
     [HULSE_CLI_FROM] = {"from", {"earliest", "latest", NULL}},
     [HULSE_CLI_FORMAT] = {"format", {"raw", "json", NULL}},
     [HULSE_CLI_WAIT] = {"wait", {"stored", "accepted", NULL}},

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 /*
  * Messages above half the delivery ring come in fragments. What the daemon may be configured to take
@@ -17,6 +18,9 @@
 #define REASSEMBLY_BYTES (256U * 1024 * 1024)
 #define REASSEMBLY_BYTES_POOR (16U * 1024 * 1024)
 #define CLOSE_TIMEOUT_MS 2000
+/* For verdicts that the ring has no room for, once the command is to end. */
+#define STOP_PATIENCE_MS 2000
+#define FULL_NAP_NS 1000000
 
 int hulse_cli_receiver_from(struct hulse_cli_receiver *r, const char *text)
 {
@@ -109,21 +113,35 @@ static void print_message(struct hulse_cli_receiver *r, const struct hulse_messa
     json_decref(object);
 }
 
-/* One verdict; waits while the verdict ring is full. */
+static bool patience_over(struct hulse_cli_receiver *r)
+{
+    if (!r->stopping) {
+        r->stopping = true;
+        r->patience = hulse_cli_deadline_in(STOP_PATIENCE_MS);
+    }
+    return hulse_cli_deadline_passed(r->patience);
+}
+
+/*
+ * One verdict; waits while the verdict ring is full, which means that the topic's broker is behind. Who is told to stop
+ * meanwhile waits a little longer and leaves the rest to the next consumer.
+ */
 static void acknowledge(struct hulse_cli_receiver *r, const struct hulse_cli_printed *p)
 {
     hulse_status st = hulse_ack(p->consumer, &p->id);
 
-    while (st == HULSE_AGAIN) {
+    while (st == HULSE_AGAIN && !(hulse_cli_stop_requested() && patience_over(r))) {
         struct hulse_cli_sleep what = {
             .until = hulse_cli_deadline_in(-1), .input = -1, .output = -1};
         st = hulse_cli_presence(r->cli, &r->away, hulse_cli_sleep(r->session, &what));
         if (st != HULSE_OK && st != HULSE_AGAIN) {
             break;
         }
+        /* Messages that wait to be taken end a sleep at once. */
+        (void)nanosleep(&(struct timespec){.tv_nsec = FULL_NAP_NS}, NULL);
         st = hulse_ack(p->consumer, &p->id);
     }
-    if (st != HULSE_OK) {
+    if (st != HULSE_OK && st != HULSE_AGAIN) {
         fail(r, st, "cannot acknowledge", hulse_consumer_error(p->consumer));
     }
 }

@@ -43,6 +43,8 @@ struct hulse_cli_receiver {
     uint64_t lost; /* a reader's: damaged, passed over */
     struct hulse_cli_printed printed[HULSE_CLI_UNWRITTEN_MAX]; /* not yet acknowledged */
     unsigned printed_count;
+    bool stopping; /* told to, with verdicts that have no room: until `patience` */
+    struct hulse_cli_deadline patience;
     int exit_code; /* of the first failure */
 };
 

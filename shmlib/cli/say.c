@@ -41,10 +41,12 @@ static const struct answer answers[] = {
      "start `hulsed`, or name its socket with --socket or HULSE_SOCKET"},
     {HULSE_DENIED,
      HULSE_CLI_NO_PERMISSION,
-     "only the user the daemon runs as may use it; run the command as that user"},
+     "only the user the daemon runs as may use it; run the command as that user, or, if a Pulsar "
+     "cluster has refused it, allow it to the daemon's token there"},
     {HULSE_NO_TOPIC,
      HULSE_CLI_BAD_DATA,
-     "`hulse topics list` shows what there is, `hulse topics create` makes one"},
+     "`hulse topics list` shows what there is, `hulse topics create` makes one; a Pulsar cluster's "
+     "are made there"},
     {HULSE_LIMIT, HULSE_CLI_UNREACHABLE, "close other sessions or raise the daemon's limit"},
     {HULSE_NO_MEMORY, HULSE_CLI_UNREACHABLE, "raise memory_max, or use smaller rings"},
     {HULSE_IO, HULSE_CLI_IO, NULL},

@@ -27,6 +27,8 @@ static int set_type(struct hulse_cli_receiver *r, const char *text)
     static const enum hulse_subscription types[] = {
         [HULSE_CLI_WORD_EXCLUSIVE] = HULSE_EXCLUSIVE,
         [HULSE_CLI_WORD_SHARED] = HULSE_SHARED,
+        [HULSE_CLI_WORD_FAILOVER] = HULSE_FAILOVER,
+        [HULSE_CLI_WORD_KEY_SHARED] = HULSE_KEY_SHARED,
     };
     const int index = hulse_cli_word_index(HULSE_CLI_TYPE, text);
 
@@ -35,10 +37,7 @@ static int set_type(struct hulse_cli_receiver *r, const char *text)
         r->type_name = hulse_cli_words(HULSE_CLI_TYPE)[index];
         return HULSE_CLI_OK;
     }
-    if (strcmp(text, "failover") == 0 || strcmp(text, "key_shared") == 0) {
-        return hulse_cli_usage("sub", "-t %s: not in this version; exclusive or shared", text);
-    }
-    return hulse_cli_usage("sub", "-t %s: exclusive or shared", text);
+    return hulse_cli_usage("sub", "-t %s: exclusive, shared, failover or key_shared", text);
 }
 
 static int set_option(struct hulse_cli_receiver *r, int id, const char *value)
@@ -119,8 +118,8 @@ const struct hulse_cli_command hulse_cli_sub = {
         "back to the subscription.\n"
         "\n"
         "  -s, --subscription NAME   the subscription; needed\n"
-        "  -t, --type TYPE           exclusive or shared (default); failover and key_shared are\n"
-        "                            not in this version\n"
+        "  -t, --type TYPE           shared (default), exclusive; of a Pulsar broker failover and\n"
+        "                            key_shared too\n"
         "      --from WHERE          where a new subscription begins: latest (default), earliest\n"
         "  -n, --count COUNT         end after COUNT messages\n"
         "      --no-ack              acknowledge nothing: every message goes back at the end\n"
@@ -134,7 +133,7 @@ const struct hulse_cli_command hulse_cli_sub = {
         "--timeout ends the command after that time: with 75 when -n was given and not reached,\n"
         "else with 0. --json is --format json.\n"
         "\n"
-        "Exit: 0; 64 usage, also a type that is not in this version; 69 no daemon, it went away,\n"
+        "Exit: 0; 64 usage; 69 no daemon, it went away, the topic's broker has no such type,\n"
         "or the subscription is taken; 74 standard output was closed; 75 the time was over; 77 no\n"
         "permission.\n",
     .options = options,

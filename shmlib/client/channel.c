@@ -191,6 +191,7 @@ void hulse_channel_close(struct hulse_channel **ch, struct hulse_deadline answer
 {
     struct hulse_session *s = (*ch)->session;
     const bool attached = hulse_channel_attached(*ch);
+    char why[sizeof(s->fault)]; /* what was said before is what its user wants to know */
 
     /* The number of what was just sent is not known: its late answer is answered by the same. */
     if ((*ch)->fd_a >= 0 && hulse_channel_offered(*ch) &&
@@ -202,8 +203,10 @@ void hulse_channel_close(struct hulse_channel **ch, struct hulse_deadline answer
             atomic_store_explicit(
                 &hulse_region_a(&(*ch)->a)->state, HULSE_REGION_CLOSING, memory_order_relaxed);
         }
+        memcpy(why, s->fault, sizeof(why));
         hulse_packet_begin(&s->io, HULSE_CTL_CLOSE_CHANNEL, 0, &close);
         (void)hulse_control_call_by(s, HULSE_CTL_OK, attached ? answer : hulse_deadline_in(0));
+        (void)hulse_session_fault(s, HULSE_OK, "%s", why);
     }
     hulse_channel_free(ch);
 }

@@ -166,7 +166,8 @@ static hulse_status open_handle(struct hulse_session *s,
     hulse_packet_append(&s->io, topic, ask.topic_len);
     hulse_packet_append(&s->io, group, ask.subscription_len);
     hulse_packet_append(&s->io, o->name, ask.name_len);
-    const hulse_status st = hulse_control_call(s, reader ? HULSE_CTL_READER : HULSE_CTL_CONSUMER);
+    const hulse_status st =
+        hulse_control_call_open(s, reader ? HULSE_CTL_READER : HULSE_CTL_CONSUMER);
     if (st != HULSE_OK) {
         return st;
     }

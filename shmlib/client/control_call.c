@@ -128,13 +128,23 @@ static hulse_status judge(struct hulse_session *s, uint32_t req, unsigned answer
     return HULSE_OK;
 }
 
-hulse_status hulse_control_call(struct hulse_session *s, unsigned answer)
+static hulse_status call_in(struct hulse_session *s, unsigned answer, int timeout_ms)
 {
-    const hulse_status st = hulse_control_call_by(s, answer, hulse_deadline_in(s->timeout_ms));
+    const hulse_status st = hulse_control_call_by(s, answer, hulse_deadline_in(timeout_ms));
 
     return st == HULSE_TIMED_OUT
-               ? hulse_session_fault(s, st, "hulsed has not answered in %d ms", s->timeout_ms)
+               ? hulse_session_fault(s, st, "hulsed has not answered in %d ms", timeout_ms)
                : st;
+}
+
+hulse_status hulse_control_call(struct hulse_session *s, unsigned answer)
+{
+    return call_in(s, answer, s->timeout_ms);
+}
+
+hulse_status hulse_control_call_open(struct hulse_session *s, unsigned answer)
+{
+    return call_in(s, answer, s->open_timeout_ms);
 }
 
 hulse_status

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct hulse_options hulse_options_default = {.timeout_ms = HULSE_CONNECT_TIMEOUT_MS};
+const struct hulse_options hulse_options_default = {.timeout_ms = HULSE_CONNECT_TIMEOUT_MS,
+                                                    .open_timeout_ms = HULSE_OPEN_TIMEOUT_MS};
 const struct hulse_producer_options hulse_producer_options_default = {
     .flush_records = HULSE_FLUSH_RECORDS,
     .flush_bytes = HULSE_FLUSH_BYTES,
@@ -87,6 +88,7 @@ TEXT_SETTER(options, socket, socket, 1)
 TEXT_SETTER(options, name, name, 0)
 TEXT_SETTER(options, token, token, 0)
 SETTER(options, connect_timeout, int, timeout_ms, value >= HULSE_FOREVER)
+SETTER(options, open_timeout, int, open_timeout_ms, value >= HULSE_FOREVER)
 
 LIFE(producer_options)
 SETTER(producer_options,

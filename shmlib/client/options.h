@@ -13,6 +13,7 @@
 #include <sys/un.h>
 
 #define HULSE_CONNECT_TIMEOUT_MS 5000
+#define HULSE_OPEN_TIMEOUT_MS 35000 /* a daemon asks its broker for up to 30 s */
 #define HULSE_FLUSH_RECORDS 16U
 #define HULSE_FLUSH_BYTES (16U * 1024)
 #define HULSE_SLOTS_MIN (HULSE_RING_BYTES_MIN / HULSE_RECEIPT_BYTES)
@@ -20,6 +21,7 @@
 
 struct hulse_options {
     int timeout_ms;
+    int open_timeout_ms;
     char socket[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* empty = by default */
     char name[HULSE_NAME_BYTES_MAX + 1];
     char token[HULSE_TOKEN_BYTES_MAX + 1];

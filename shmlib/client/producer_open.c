@@ -57,7 +57,7 @@ static hulse_status open_handle(struct hulse_session *s,
 
     hulse_packet_begin(&s->io, HULSE_CTL_OPEN_PRODUCER, 0, &ask);
     hulse_packet_append(&s->io, topic, ask.topic_len);
-    const hulse_status st = hulse_control_call(s, HULSE_CTL_PRODUCER);
+    const hulse_status st = hulse_control_call_open(s, HULSE_CTL_PRODUCER);
     if (st == HULSE_OK) {
         hulse_control_answer(s, &answer, sizeof(answer));
         p->handle.number = answer.handle;

@@ -111,6 +111,7 @@ hulse_status hulse_open(hulse_session **out, const hulse_options *o)
     s->sock = -1;
     s->bell = -1;
     s->timeout_ms = o->timeout_ms;
+    s->open_timeout_ms = o->open_timeout_ms;
     (void)snprintf(s->fault, sizeof(s->fault), "nothing has failed");
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_mutex_init(&s->fault_lock, NULL);

@@ -100,6 +100,7 @@ struct hulse_session {
     int sock;                  /* the numbers of both stay, whatever is behind them */
     int bell;
     int timeout_ms;                  /* of control calls */
+    int open_timeout_ms;             /* of those that open a producer or consumer */
     struct hulse_ctl_welcome limits; /* the first daemon's */
     _Atomic(struct hulse_group *) groups[HULSE_GROUPS_MAX];
 
@@ -172,6 +173,8 @@ hulse_status hulse_session_connect(struct hulse_session *s, const struct hulse_o
  * Requires: lock. Blocks: up to s->timeout_ms.
  */
 hulse_status hulse_control_call(struct hulse_session *s, unsigned answer);
+/* The same for an opening, up to s->open_timeout_ms. */
+hulse_status hulse_control_call_open(struct hulse_session *s, unsigned answer);
 /* The same until `deadline`; TIMED_OUT without a wait when it has passed: it was sent. */
 hulse_status
 hulse_control_call_by(struct hulse_session *s, unsigned answer, struct hulse_deadline deadline);

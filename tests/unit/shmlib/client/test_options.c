@@ -26,6 +26,8 @@ static void test_session_options_are_copied_and_bounded(void **state)
     assert_int_equal(hulse_options_name(o, name), HULSE_INVAL);
     assert_int_equal(strlen(o->name), 255);
     assert_int_equal(hulse_options_token(o, "secret"), HULSE_OK);
+    assert_int_equal(hulse_options_open_timeout(o, HULSE_FOREVER), HULSE_OK);
+    assert_int_equal(hulse_options_open_timeout(o, -2), HULSE_INVAL);
     assert_int_equal(hulse_options_connect_timeout(o, HULSE_FOREVER), HULSE_OK);
     assert_int_equal(hulse_options_connect_timeout(o, -2), HULSE_INVAL);
     assert_int_equal(o->timeout_ms, HULSE_FOREVER);
