@@ -250,10 +250,11 @@ static hulse_status serve(const struct config *config,
                           struct error *err)
 {
     struct flow flow;
+    struct broker_tokens tokens;
     hulse_status st = a->replace ? hulse_take_over(config, err) : HULSE_OK;
 
     if (st == HULSE_OK) {
-        st = hulse_brokers_make(config, &flow, err);
+        st = hulse_brokers_make(config, &flow, &tokens, err);
     }
     if (st != HULSE_OK) {
         return st;
@@ -264,6 +265,8 @@ static hulse_status serve(const struct config *config,
         .flow = &flow,
         .store = hulse_brokers_store(config, &flow),
         .helper = helper,
+        .tokens = tokens.all,
+        .token_count = tokens.count,
         .version = HULSE_VERSION,
         /* No other thread changes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe) */
         .notify_socket = getenv("NOTIFY_SOCKET"),
@@ -330,7 +333,7 @@ static int run_with(const struct config *config, const struct arguments *a, stru
 }
 
 /* What the configuration alone does not say. */
-static int check_directories(const struct config *config)
+static int check_brokers(const struct config *config)
 {
     struct error err = {0};
     int code = HULSE_EXIT_FINE;
@@ -338,7 +341,7 @@ static int check_directories(const struct config *config)
     for (size_t i = 0; i < config->broker_count; i++) {
         const struct config_broker *b = &config->brokers[i];
         if (hulse_brokers_look(config, b, &err) != HULSE_OK) {
-            (void)fprintf(stderr, "hulsed: brokers.%s.directory: %s\n", b->name, err.text);
+            (void)fprintf(stderr, "hulsed: %s\n", err.text);
             code = HULSE_EXIT_CONFIG;
         }
     }
@@ -350,7 +353,7 @@ static int act(const struct arguments *a, const struct config *config, struct he
 {
     switch (a->action) {
     case ACTION_CHECK:
-        return check_directories(config);
+        return check_brokers(config);
     case ACTION_PRINT_CONFIG:
         hulse_config_print(config, stdout);
         return HULSE_EXIT_FINE;

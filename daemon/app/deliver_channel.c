@@ -191,6 +191,8 @@ static bool try_write(struct channel *ch, uint32_t index)
     if (ch->reader) {
         hulse_slot_free(ch, index);
         hulse_subscriber_ack(ch->consumer->subscriber, d);
+    } else {
+        hulse_subscriber_copied(ch->consumer->subscriber, d);
     }
     return true;
 }

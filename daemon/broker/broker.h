@@ -81,6 +81,11 @@ struct broker_ops {
                                   struct error *err);
     /* `count` more messages may come. */
     void (*permit)(struct broker_consumer *c, uint32_t count);
+    /*
+     * The front end has copied its bytes and will not look at them again: only what is no span stays valid.
+     * NULL: it makes no difference.
+     */
+    void (*copied)(struct broker_consumer *c, struct broker_delivery *d);
     void (*ack)(struct broker_consumer *c, struct broker_delivery *d);
     /* Everything up to and with d; the deliveries it ends are told through `ended`, d last. */
     void (*ack_cumulative)(struct broker_consumer *c,

@@ -82,8 +82,8 @@ struct broker_limits {
 };
 
 /*
- * A message on its way out. It stays valid, with its bytes, until the consumer ends it by ack, nack
- * or give_back, closes, or hears it named by `ended` of ack_cumulative, redeliver_all or seek.
+ * A message on its way out. It stays valid, with its bytes unless they were `copied`, until the consumer ends it
+ * by ack, nack or give_back, closes, or hears it named by `ended` of ack_cumulative, redeliver_all or seek.
  * `slot` is the consumer's owner's.
  */
 struct broker_delivery {

@@ -59,6 +59,7 @@ struct control {
     struct timer drain_tick;
     struct watchdog watchdog;
     struct timer sweep; /* of topics that nobody uses */
+    struct credentials credentials;
     struct sandbox sandbox;
     enum sandbox_filter filter;
     const char *broker_names[HULSE_FLOW_BROKERS_MAX];
@@ -313,6 +314,31 @@ static hulse_status make_tables(struct control *c, struct error *err)
     return st;
 }
 
+/* ---- tokens ---- */
+
+static void token_changed(void *ctx, const char *name)
+{
+    struct control *c = ctx;
+    const struct credential *credential = hulse_credentials_find(&c->credentials, name);
+    struct credential_status s;
+
+    hulse_credential_status(credential, &s);
+    HULSE_LOG_STATE("broker.token",
+                    hulse_log_str("broker", name),
+                    hulse_log_u64("generation", s.generation),
+                    hulse_log_u64("expires_ms", s.expires_wall_ms));
+}
+
+static hulse_status make_tokens(struct control *c, struct error *err)
+{
+    const struct credential_surroundings around = {
+        .loop = &c->loop, .helper = c->params->helper, .changed = token_changed, .ctx = c};
+
+    hulse_credentials_init(&c->credentials, &around);
+    return hulse_broker_tokens_begin(
+        c->params->tokens, c->params->token_count, &c->credentials, &c->loop.inbox, err);
+}
+
 /* Its sessions can go on with another process only; what a debugger needs is in the dump. */
 static void worker_stuck(void *ctx, uint32_t worker, uint64_t late_ms)
 {
@@ -363,6 +389,7 @@ static void end(struct control *c)
     /* The workers' last answers. */
     while (hulse_inbox_run(&c->loop.inbox, INBOX_REQUESTS_MAX) > 0) {
     }
+    hulse_credentials_fini(&c->credentials);
     if (c->params->flow->tables != NULL) {
         hulse_tables_destroy(&c->params->flow->tables);
     }
@@ -397,6 +424,9 @@ static hulse_status start(struct control *c, struct error *err)
     }
     if (st == HULSE_OK) {
         st = make_tables(c, err);
+    }
+    if (st == HULSE_OK) {
+        st = make_tokens(c, err);
     }
     if (st == HULSE_OK) {
         st = hulse_signals_open(&c->signals, &c->loop, handle_signal, c, err);

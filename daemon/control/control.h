@@ -11,6 +11,7 @@
 
 #include "daemon/app/plane.h"
 #include "daemon/config/config.h"
+#include "daemon/control/broker_token.h"
 #include "daemon/control/helper.h"
 #include "daemon/flow/flow.h"
 
@@ -20,6 +21,8 @@ struct control_params {
     struct flow *flow;                    /* its tables are made by control */
     struct store *store;                  /* of the local broker; NULL = none */
     struct helper *helper;                /* forked; control attaches and closes it */
+    struct broker_token *tokens;          /* of brokers that show one */
+    unsigned token_count;
     const char *version;
     const char *notify_socket; /* $NOTIFY_SOCKET, or NULL */
     uint64_t notify_every_ms;  /* WATCHDOG=1 to it; 0 = it does not watch */

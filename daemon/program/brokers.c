@@ -6,6 +6,7 @@
 
 #include "daemon/broker/local/local.h"
 #include "daemon/broker/null/null.h"
+#include "daemon/broker/pulsar/pulsar.h"
 #include "daemon/config/directory.h"
 #include "daemon/core/assert.h"
 #include "daemon/store/directory.h"
@@ -13,31 +14,38 @@
 #include <assert.h>
 #include <string.h>
 
+/* A file is looked at so often, a command is run again so soon when its token does not say how long it lasts. */
+#define TOKEN_PERIOD_MS 10000U
+/* Of a command. */
+#define TOKEN_TIMEOUT_MS 10000U
+
 static_assert(HULSE_CONFIG_BROKERS_MAX == HULSE_FLOW_BROKERS_MAX, "every broker has its place");
 
 void hulse_brokers_destroy(const struct config *config, struct flow *flow)
 {
     for (unsigned i = 0; i < flow->broker_count; i++) {
-        if (config->brokers[i].type == CONFIG_BROKER_LOCAL) {
+        switch ((enum config_broker_type)config->brokers[i].type) {
+        case CONFIG_BROKER_LOCAL:
             hulse_local_destroy(&flow->brokers[i]);
-        } else {
+            break;
+        case CONFIG_BROKER_NULL:
             hulse_null_destroy(&flow->brokers[i]);
+            break;
+        case CONFIG_BROKER_PULSAR:
+            hulse_pulsar_destroy(&flow->brokers[i]);
+            break;
         }
     }
     flow->broker_count = 0;
 }
 
 static struct broker *
-make_broker(const struct config *config, const struct config_broker *wanted, struct error *err)
+make_local(const struct config *config, const struct config_broker *wanted, struct error *err)
 {
-    const uint32_t message_max = (uint32_t)config->message_max;
     struct local_params local;
 
-    if (wanted->type == CONFIG_BROKER_NULL) {
-        return hulse_null_create(wanted->name, message_max, err);
-    }
     hulse_local_params_default(&local);
-    local.message_bytes_max = message_max;
+    local.message_bytes_max = (uint32_t)config->message_max;
     char directory[HULSE_CONFIG_DIRECTORY_BYTES];
     if (hulse_config_has_store(wanted)) {
         const bool known = hulse_config_directory(config, wanted, directory, sizeof(directory));
@@ -51,9 +59,79 @@ make_broker(const struct config *config, const struct config_broker *wanted, str
     return hulse_local_create(wanted->name, &local, err);
 }
 
-hulse_status hulse_brokers_look(const struct config *config,
-                                const struct config_broker *wanted,
-                                struct error *err)
+/* NULL for none. */
+static const char *text_of(const char *text)
+{
+    return text[0] == '\0' ? NULL : text;
+}
+
+static bool wants_token(const struct config_broker *wanted, struct credential_params *out)
+{
+    *out = (struct credential_params){.period_ms = TOKEN_PERIOD_MS, .timeout_ms = TOKEN_TIMEOUT_MS};
+    if (wanted->auth.token[0] != '\0') {
+        out->kind = CREDENTIAL_TOKEN;
+        out->text = wanted->auth.token;
+    } else if (wanted->auth.token_file[0] != '\0') {
+        out->kind = CREDENTIAL_FILE;
+        out->text = wanted->auth.token_file;
+    } else if (wanted->auth.token_command[0] != '\0') {
+        out->kind = CREDENTIAL_COMMAND;
+        out->text = wanted->auth.token_command;
+    }
+    return out->kind != CREDENTIAL_NONE;
+}
+
+static struct broker *make_pulsar(const struct config *config,
+                                  const struct config_broker *wanted,
+                                  struct broker_tokens *tokens,
+                                  struct error *err)
+{
+    struct pulsar_params p;
+    struct broker_token *token = &tokens->all[tokens->count];
+
+    hulse_pulsar_params_default(&p);
+    p.service_url = wanted->service_url;
+    p.listener = text_of(wanted->listener);
+    p.daemon_name = config->name;
+    p.connect_timeout_ms = (uint32_t)wanted->connect_timeout_ms;
+    p.operation_timeout_ms = (uint32_t)wanted->operation_timeout_ms;
+    p.keep_alive_ms = (uint32_t)wanted->keep_alive_ms;
+    p.message_bytes_max = (uint32_t)config->message_max;
+    p.tls = (struct pulsar_tls_params){
+        .ca_file = strcmp(wanted->tls.ca_file, "system") == 0 ? NULL : text_of(wanted->tls.ca_file),
+        .cert_file = text_of(wanted->auth.tls.cert_file),
+        .key_file = text_of(wanted->auth.tls.key_file),
+        .any_host = !wanted->tls.verify_hostname,
+        .version_1_3_alone = wanted->tls.min_version == CONFIG_TLS_1_3,
+    };
+    *token = (struct broker_token){.broker = wanted->name};
+    if (wants_token(wanted, &token->source)) {
+        p.token_place = &token->slot;
+        p.refused = hulse_broker_token_refused;
+        p.refused_context = token;
+        tokens->count++;
+    }
+    return hulse_pulsar_create(wanted->name, &p, err);
+}
+
+static struct broker *make_broker(const struct config *config,
+                                  const struct config_broker *wanted,
+                                  struct broker_tokens *tokens,
+                                  struct error *err)
+{
+    switch ((enum config_broker_type)wanted->type) {
+    case CONFIG_BROKER_NULL:
+        return hulse_null_create(wanted->name, (uint32_t)config->message_max, err);
+    case CONFIG_BROKER_PULSAR:
+        return make_pulsar(config, wanted, tokens, err);
+    case CONFIG_BROKER_LOCAL:
+        break;
+    }
+    return make_local(config, wanted, err);
+}
+
+static hulse_status
+look_at_store(const struct config *config, const struct config_broker *wanted, struct error *err)
 {
     char directory[HULSE_CONFIG_DIRECTORY_BYTES];
 
@@ -65,15 +143,37 @@ hulse_status hulse_brokers_look(const struct config *config,
     return st == HULSE_OK ? hulse_directory_look(directory, err) : st;
 }
 
-hulse_status hulse_brokers_make(const struct config *config, struct flow *flow, struct error *err)
+hulse_status hulse_brokers_look(const struct config *config,
+                                const struct config_broker *wanted,
+                                struct error *err)
 {
+    const bool pulsar = wanted->type == CONFIG_BROKER_PULSAR;
+    struct error why = {0};
+    const hulse_status st = pulsar ? hulse_pulsar_url_check(wanted->service_url, &why)
+                                   : look_at_store(config, wanted, &why);
+
+    return st == HULSE_OK ? st
+                          : hulse_fail(err,
+                                       st,
+                                       "brokers.%s.%s: %s",
+                                       wanted->name,
+                                       pulsar ? "service_url" : "directory",
+                                       why.text);
+}
+
+hulse_status hulse_brokers_make(const struct config *config,
+                                struct flow *flow,
+                                struct broker_tokens *tokens,
+                                struct error *err)
+{
+    tokens->count = 0;
     *flow = (struct flow){
         .default_namespace = config->default_namespace,
         .message_bytes_max = (uint32_t)config->message_max,
     };
     for (size_t i = 0; i < config->broker_count; i++) {
         const struct config_broker *wanted = &config->brokers[i];
-        flow->brokers[i] = make_broker(config, wanted, err);
+        flow->brokers[i] = make_broker(config, wanted, tokens, err);
         if (flow->brokers[i] == NULL) {
             hulse_brokers_destroy(config, flow);
             return err->status;
@@ -91,7 +191,7 @@ struct store *hulse_brokers_store(const struct config *config, const struct flow
     struct store *found = NULL;
 
     for (size_t i = config->broker_count; i > 0; i--) {
-        if (config->brokers[i - 1].type == CONFIG_BROKER_NULL) {
+        if (config->brokers[i - 1].type != CONFIG_BROKER_LOCAL) {
             continue;
         }
         struct broker *b = flow->brokers[i - 1];

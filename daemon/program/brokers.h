@@ -8,19 +8,32 @@
 #define HULSE_PROGRAM_BROKERS_H
 
 #include "daemon/config/config.h"
+#include "daemon/control/control.h"
 #include "daemon/flow/flow.h"
 
 struct store;
 
+/* The tokens of brokers that want one, in the order of the configuration. */
+struct broker_tokens {
+    struct broker_token all[HULSE_CONFIG_BROKERS_MAX];
+    unsigned count;
+};
+
 /*
- * Would its store open, were nobody to have it? OK also without one. Changes nothing; what can be known beforehand.
- * Errors: those of the store, with what is wrong.
+ * Could it be made, were nobody to have its store? Changes nothing; what can be known beforehand. Errors: those of the
+ * store, or INVAL, with the key and what is wrong.
  */
 hulse_status hulse_brokers_look(const struct config *config,
                                 const struct config_broker *wanted,
                                 struct error *err);
-/* In the order of the configuration, which has checked that the default one is among them. */
-hulse_status hulse_brokers_make(const struct config *config, struct flow *flow, struct error *err);
+/*
+ * In the order of the configuration, which has checked that the default one is among them. *tokens outlives the
+ * brokers.
+ */
+hulse_status hulse_brokers_make(const struct config *config,
+                                struct flow *flow,
+                                struct broker_tokens *tokens,
+                                struct error *err);
 void hulse_brokers_destroy(const struct config *config, struct flow *flow);
 /* The default broker's, else the first that there is; NULL: there is none. */
 struct store *hulse_brokers_store(const struct config *config, const struct flow *flow);

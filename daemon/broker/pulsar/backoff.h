@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 #define PULSAR_BACKOFF_FIRST_MS 100U
-#define PULSAR_BACKOFF_MAX_MS 60000U
+/* Official clients wait up to 60 s, each of them; here it is one attempt for all applications of a host. */
+#define PULSAR_BACKOFF_MAX_MS 10000U
 
 /* All zero: none has failed. */
 struct backoff {

@@ -38,6 +38,10 @@ static void *start(struct worker *w, void *shared, struct error *err)
         return NULL;
     }
     pw->broker = shared;
+    if (pw->broker->params.token_place != NULL) {
+        /* Workers start one after another, and each is waited for. */
+        pw->broker->params.token = *pw->broker->params.token_place;
+    }
     pw->worker = w;
     pw->loop = &w->loop;
     hulse_jitter_init(&pw->jitter);
@@ -103,6 +107,7 @@ static const struct broker_ops ops = {
     .producer_close = hulse_pulsar_producer_close,
     .consumer_open = hulse_pulsar_consumer_open,
     .permit = hulse_pulsar_consumer_permit,
+    .copied = hulse_pulsar_consumer_copied,
     .ack = hulse_pulsar_consumer_ack,
     .ack_cumulative = hulse_pulsar_consumer_ack_cumulative,
     .nack = hulse_pulsar_consumer_nack,
@@ -190,6 +195,7 @@ hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct
         goto failed;
     }
     p->base = (struct broker){.ops = &ops, .name = name};
+    atomic_init(&p->reachable, 1); /* nothing has failed */
     return &p->base;
 failed:
     if (p != NULL) {

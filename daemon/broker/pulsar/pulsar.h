@@ -22,10 +22,15 @@ struct pulsar_tls_params {
 
 /* Read by create and not kept, but for `token` and `refused`. */
 struct pulsar_params {
-    const char *service_url;   /* service_url.h */
-    const char *listener;      /* advertised listener; NULL: none */
-    const char *daemon_name;   /* first part of producers' names, any UTF-8 */
-    struct secret_slot *token; /* outlives the workers; NULL: no authentication */
+    const char *service_url; /* service_url.h */
+    const char *listener;    /* advertised listener; NULL: none */
+    const char *daemon_name; /* first part of producers' names, any UTF-8 */
+    /*
+     * Where the slot of its token is said before the workers start, which outlives them; NULL: no authentication. An
+     * empty slot gets a token soon.
+     */
+    struct secret_slot *const *token_place;
+    struct secret_slot *token; /* what is said there */
     /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */
     void (*refused)(void *context, uint64_t generation);
     void *refused_context;

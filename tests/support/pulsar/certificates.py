@@ -4,7 +4,10 @@
 import os
 import pathlib
 import shutil
+import socket
+import ssl
 import subprocess
+import time
 
 CONFIG = "[req]\ndistinguished_name = name\n[name]\n"
 SERVER = "DNS:localhost,IP:127.0.0.1"
@@ -52,3 +55,19 @@ class Certificates:
         fresh = self.folder / "presented.new"
         shutil.copyfile(self.path(name), fresh)
         os.replace(fresh, self.path("presented"))
+
+
+def await_presented(broker, name):
+    """Until the running broker shows this certificate to whoever connects."""
+    with open(broker.certificates.path(name), encoding="ascii") as file:
+        wanted = ssl.PEM_cert_to_DER_cert(file.read())
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    for _ in range(200):
+        with socket.create_connection(("127.0.0.1", broker.ports["tls_port"]), 10) as door:
+            with context.wrap_socket(door) as inside:
+                if inside.getpeercert(binary_form=True) == wanted:
+                    return
+        time.sleep(0.1)
+    raise AssertionError(f"the broker does not take up {name}.pem")

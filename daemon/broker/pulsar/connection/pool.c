@@ -121,6 +121,7 @@ static struct pulsar_endpoint pick_service(struct pulsar_pool *p)
     const uint32_t count = p->worker->broker->service.host_count;
     uint32_t open = count;
 
+    HULSE_ASSERT(count > 0); /* the parser's promise */
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t at = (p->service_at + i) % count;
         const struct pulsar_endpoint to = service_endpoint(p, at);

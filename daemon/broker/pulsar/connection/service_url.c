@@ -138,7 +138,7 @@ take_scheme(const char *url, struct text *rest, struct service_url *out, struct 
 
 hulse_status hulse_service_url_parse(const char *text, struct service_url *out, struct error *err)
 {
-    struct text rest;
+    struct text rest = {.data = ""};
     struct service_url url = {0};
 
     hulse_status st = take_scheme(text, &rest, &url, err);

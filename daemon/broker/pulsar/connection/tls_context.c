@@ -42,7 +42,8 @@ static const char *reason(void)
     return text == NULL ? "it cannot be read" : text;
 }
 
-/* A key with a password cannot be asked for here. */
+/* A key with a password cannot be asked for here. The type is OpenSSL's. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 static int no_password(char *out, int room, int writing, void *data)
 {
     (void)out;
@@ -123,6 +124,20 @@ static uint64_t own_end(SSL_CTX *ctx)
     return s < 0 ? 0 : (uint64_t)s * 1000U;
 }
 
+/* The files are not what they should be. A rotation may be half done: what is in force stays, and it is said once. */
+static hulse_status
+keep(struct tls_context *t, const struct tls_stamp *now, const struct error *why, struct error *err)
+{
+    if (t->ctx == NULL) {
+        return hulse_fail(err, why->status, "%s", why->text);
+    }
+    if (!same(now, t->refused)) {
+        memcpy(t->refused, now, sizeof(t->refused));
+        HULSE_LOG_WARNF("pulsar.tls_files", hulse_log_str("why", why->text));
+    }
+    return HULSE_OK;
+}
+
 hulse_status hulse_tls_context_update(struct tls_context *t,
                                       const struct pulsar_tls_params *params,
                                       struct error *err)
@@ -138,15 +153,7 @@ hulse_status hulse_tls_context_update(struct tls_context *t,
     }
     SSL_CTX *fresh = make(params, &why);
     if (fresh == NULL) {
-        if (t->ctx == NULL) {
-            return hulse_fail(err, why.status, "%s", why.text);
-        }
-        /* A rotation is half done: what is in force stays. */
-        if (!same(now, t->refused)) {
-            memcpy(t->refused, now, sizeof(now));
-            HULSE_LOG_WARNF("pulsar.tls_files", hulse_log_str("why", why.text));
-        }
-        return HULSE_OK;
+        return keep(t, now, &why, err);
     }
     SSL_CTX_free(t->ctx);
     t->ctx = fresh;

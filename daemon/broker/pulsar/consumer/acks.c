@@ -132,18 +132,24 @@ void hulse_acks_called(struct pulsar_consumer *c)
 
 /* ---- sending ---- */
 
+static void note_refusal(struct pulsar_consumer *c, const Pulsar__BaseCommand *answer)
+{
+    const bool refused = answer->type == PULSAR__BASE_COMMAND__TYPE__ERROR ||
+                         (answer->type == PULSAR__BASE_COMMAND__TYPE__ACK_RESPONSE &&
+                          answer->ackresponse->has_error);
+    if (refused) {
+        c->set->figures.ack_errors += 1;
+        HULSE_LOG_WARNF("pulsar.ack_refused", hulse_log_str("topic", c->topic));
+    }
+}
+
 static void
 answered(struct pulsar_request *request, enum pulsar_reply reply, const Pulsar__BaseCommand *answer)
 {
     struct round *r = HULSE_CONTAINER(request, struct round, request);
     struct pulsar_consumer *c = r->consumer;
     if (reply == PULSAR_REPLY_ANSWER) {
-        const Pulsar__CommandAckResponse *ack = answer->ackresponse;
-        if (answer->type == PULSAR__BASE_COMMAND__TYPE__ERROR ||
-            (answer->type == PULSAR__BASE_COMMAND__TYPE__ACK_RESPONSE && ack->has_error)) {
-            c->set->figures.ack_errors += 1;
-            HULSE_LOG_WARNF("pulsar.ack_refused", hulse_log_str("topic", c->topic));
-        }
+        note_refusal(c, answer);
         r->state = ROUND_ANSWERED;
         hulse_acks_settle(c);
         return;

@@ -165,6 +165,27 @@ static void merge(struct delivery_list *a, struct delivery_list *b, struct deliv
 /* Lists of 1, 2, 4, … deliveries that are sorted, merged like carries of a sum. */
 #define SORT_LEVELS 32U
 
+/* `to` has nothing, or nothing that counts. */
+static void move_all(struct delivery_list *to, struct delivery_list *from)
+{
+    TAILQ_INIT(to);
+    TAILQ_CONCAT(to, from, link);
+}
+
+static void add_sorted(struct delivery_list *level, struct delivery *dl)
+{
+    struct delivery_list carry;
+    struct delivery_list sum;
+    uint32_t i = 0;
+    TAILQ_INIT(&carry);
+    TAILQ_INSERT_TAIL(&carry, dl, link);
+    for (; i < SORT_LEVELS - 1 && !TAILQ_EMPTY(&level[i]); i++) {
+        merge(&level[i], &carry, &sum);
+        move_all(&carry, &sum);
+    }
+    move_all(&level[i], &carry);
+}
+
 static void sort(struct delivery_list *list)
 {
     struct delivery_list level[SORT_LEVELS];
@@ -173,24 +194,13 @@ static void sort(struct delivery_list *list)
     }
     struct delivery *dl = NULL;
     while ((dl = TAILQ_FIRST(list)) != NULL) {
-        struct delivery_list carry;
-        struct delivery_list sum;
-        uint32_t i = 0;
         TAILQ_REMOVE(list, dl, link);
-        TAILQ_INIT(&carry);
-        TAILQ_INSERT_TAIL(&carry, dl, link);
-        for (; i < SORT_LEVELS - 1 && !TAILQ_EMPTY(&level[i]); i++) {
-            merge(&level[i], &carry, &sum);
-            TAILQ_INIT(&carry);
-            TAILQ_CONCAT(&carry, &sum, link);
-        }
-        TAILQ_CONCAT(&level[i], &carry, link);
+        add_sorted(level, dl);
     }
     for (uint32_t i = 0; i < SORT_LEVELS; i++) {
         struct delivery_list sum;
         merge(&level[i], list, &sum);
-        TAILQ_INIT(list);
-        TAILQ_CONCAT(list, &sum, link);
+        move_all(list, &sum);
     }
 }
 

@@ -39,6 +39,7 @@ hulse_status hulse_pulsar_consumer_open(struct broker *b,
                                         struct broker_consumer **out,
                                         struct error *err);
 void hulse_pulsar_consumer_permit(struct broker_consumer *c, uint32_t count);
+void hulse_pulsar_consumer_copied(struct broker_consumer *c, struct broker_delivery *d);
 void hulse_pulsar_consumer_ack(struct broker_consumer *c, struct broker_delivery *d);
 void hulse_pulsar_consumer_ack_cumulative(struct broker_consumer *c,
                                           struct broker_delivery *d,

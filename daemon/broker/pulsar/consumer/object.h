@@ -51,7 +51,7 @@ struct delivery {
     struct broker_delivery d; /* first: what the front end holds */
     TAILQ_ENTRY(delivery) link;
     struct pulsar_consumer *consumer;
-    struct body *body;
+    struct body *body; /* NULL: its bytes were copied, and are not needed here */
     struct entry *entry;
     struct timer due; /* KEPT */
     uint32_t index;   /* in its entry */
@@ -138,6 +138,7 @@ struct pulsar_consumer {
     bool
         non_persistent; /* every entry has the same id: none is in the table, and no broker knows it again */
     bool said_unreadable;
+    bool proved;       /* this session has brought something */
     const char *renew; /* why it has to begin anew when the turn ends; NULL: it has not */
     enum broker_subscription type;
 
@@ -147,6 +148,7 @@ struct pulsar_consumer {
     struct pulsar_request request;
     struct pulsar_endpoint endpoint;
     struct backoff backoff;
+    uint64_t ready_ms;
     struct timer retry;
     struct timer deadline;         /* of the first open */
     struct pulsar_failure failure; /* the last one */

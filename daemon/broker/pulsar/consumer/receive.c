@@ -265,6 +265,7 @@ received(struct pulsar_consumer *c, const Pulsar__CommandMessage *m, struct brok
     if (c->state != SESSION_READY || c->renew != NULL) {
         return; /* of a session that is over */
     }
+    c->proved = true;
     if (m->message_id->ledgerid == ID_NONE || m->message_id->entryid == ID_NONE) {
         hulse_pulsar_break(c->user.connection, "a message without an id");
         return;

@@ -17,6 +17,9 @@ static struct timer_wheel *timers(const struct pulsar_consumer *c)
     return &c->worker->loop->timers;
 }
 
+/* Ready for so long it was a success, whatever ended it. */
+#define SETTLED_MS 10000U
+
 static uint32_t operation_timeout(const struct pulsar_consumer *c)
 {
     return c->worker->broker->params.operation_timeout_ms;
@@ -120,9 +123,18 @@ static void failed(struct pulsar_consumer *c)
     wait_and_retry(c);
 }
 
+/* It stops being ready: was it a success? Not when it had to begin anew: that would go on and on. */
+static void settle(struct pulsar_consumer *c)
+{
+    if ((c->proved && c->renew == NULL) || hulse_pulsar_consumer_now_ms(c) - c->ready_ms >= SETTLED_MS) {
+        hulse_backoff_reset(&c->backoff);
+    }
+}
+
 /* A session has ended; there will be another one. May be the last touch. */
 static void ended(struct pulsar_consumer *c)
 {
+    settle(c);
     leave(c);
     wait_and_retry(c);
     hulse_pulsar_consumer_enter(c);

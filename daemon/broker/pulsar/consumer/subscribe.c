@@ -18,7 +18,8 @@ static void ready(struct pulsar_consumer *c)
 {
     c->state = SESSION_READY;
     c->looked_up = true;
-    hulse_backoff_reset(&c->backoff);
+    c->ready_ms = hulse_pulsar_consumer_now_ms(c);
+    c->proved = false;
     hulse_timer_stop(&c->worker->loop->timers, &c->deadline);
     hulse_pulsar_consumer_dirty(c);
     hulse_pulsar_consumer_enter(c);

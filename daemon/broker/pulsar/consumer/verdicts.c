@@ -122,7 +122,9 @@ void hulse_delivery_let_go(struct pulsar_consumer *c, struct delivery *dl)
     }
     hulse_entry_set_out(e, dl->index, false);
     e->refs -= 1;
-    hulse_body_release(dl->body);
+    if (dl->body != NULL) {
+        hulse_body_release(dl->body);
+    }
     hulse_pool_give(&c->set->deliveries, dl);
 }
 
@@ -187,6 +189,20 @@ static void called(struct pulsar_consumer *c)
         hulse_acks_called(c);
     }
     hulse_pulsar_consumer_leave(c);
+}
+
+/* What is handed out again from here needs them still. */
+void hulse_pulsar_consumer_copied(struct broker_consumer *consumer, struct broker_delivery *d)
+{
+    struct delivery *dl = delivery_of(d);
+    HULSE_DASSERT(dl->consumer == consumer_of(consumer) && dl->body != NULL);
+    if (hulse_pulsar_consumer_shares(consumer_of(consumer))) {
+        hulse_body_release(dl->body);
+        dl->body = NULL;
+        d->payload = (struct broker_span){0};
+        d->meta = (struct broker_meta){.partition = -1};
+        d->producer = (struct broker_span){0};
+    }
 }
 
 /* One delivery is acknowledged. */

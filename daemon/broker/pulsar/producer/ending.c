@@ -37,12 +37,34 @@ static void refuse_all(struct pulsar_sender *s, const struct pulsar_failure *f)
     hulse_pulsar_sender_check(s);
 }
 
+/* Each of its producers hears of it once; in that any may be closed. */
+static void tell_all(struct pulsar_sender *s)
+{
+    const struct pulsar_failure failure = s->failure;
+    LIST_HEAD(, pulsar_producer) told = LIST_HEAD_INITIALIZER(told);
+
+    while (!LIST_EMPTY(&s->producers)) {
+        struct pulsar_producer *p = LIST_FIRST(&s->producers);
+        LIST_REMOVE(p, link);
+        LIST_INSERT_HEAD(&told, p, link);
+        if (failure.class == BROKER_FENCED) {
+            p->base.events->fenced(p->base.ctx, failure.text);
+        } else {
+            p->base.events->failed(p->base.ctx, failure.status, failure.text);
+        }
+    }
+    while (!LIST_EMPTY(&told)) {
+        struct pulsar_producer *p = LIST_FIRST(&told);
+        LIST_REMOVE(p, link);
+        LIST_INSERT_HEAD(&s->producers, p, link);
+    }
+}
+
 void hulse_pulsar_sender_die(struct pulsar_sender *s, const struct pulsar_failure *f)
 {
     const struct pulsar_failure failure = *f;
     const struct pulsar_end end = {
         .class = failure.class, .sent = failure.outcome, .unsent = failure.outcome};
-    LIST_HEAD(, pulsar_producer) told = LIST_HEAD_INITIALIZER(told);
 
     if (s->state == SENDER_DEAD) {
         return;
@@ -61,21 +83,7 @@ void hulse_pulsar_sender_die(struct pulsar_sender *s, const struct pulsar_failur
     LIST_REMOVE(s, link);
     LIST_INSERT_HEAD(&s->all->dead, s, link);
     hulse_pulsar_outbox_fail_all(s, &end);
-    while (!LIST_EMPTY(&s->producers)) {
-        struct pulsar_producer *p = LIST_FIRST(&s->producers);
-        LIST_REMOVE(p, link);
-        LIST_INSERT_HEAD(&told, p, link);
-        if (failure.class == BROKER_FENCED) {
-            p->base.events->fenced(p->base.ctx, failure.text);
-        } else {
-            p->base.events->failed(p->base.ctx, failure.status, failure.text);
-        }
-    }
-    while (!LIST_EMPTY(&told)) {
-        struct pulsar_producer *p = LIST_FIRST(&told);
-        LIST_REMOVE(p, link);
-        LIST_INSERT_HEAD(&s->producers, p, link);
-    }
+    tell_all(s);
     hulse_pulsar_sender_check(s);
 }
 

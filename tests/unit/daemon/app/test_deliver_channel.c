@@ -166,12 +166,14 @@ static void test_a_large_message_trickles_through_a_small_ring(void **state)
         assert_int_equal(f.total_len, BYTES);
         assert_int_equal((d.flags & HULSE_RECORD_FIRST) != 0, index == 0);
         last = (d.flags & HULSE_RECORD_LAST) != 0;
+        assert_true(last || index > 0 || h->broker.copied == 0);
         assert_int_equal(last, index + 1 == f.count);
         const uint64_t part = d.payload_len - sizeof(f);
         assert_true(part <= BYTES - have);
         memcpy(whole + have, at + sizeof(d) + sizeof(f), part);
         have += part;
     }
+    assert_int_equal(h->broker.copied, 1);
     assert_int_equal(have, BYTES);
     for (size_t i = 0; i < BYTES; i++) {
         assert_int_equal(whole[i], 0xab);

@@ -3,6 +3,7 @@
  * Goal:   a broker's token is there, follows its file, changes its source, and is told to nobody.
  * Method: real files, the real helper; explicit_bzero() of the test's own tells what was wiped.
  */
+#include "daemon/control/broker_token.h"
 #include "daemon/control/token.h"
 #include "daemon/core/assert.h"
 #include "tests/unit/daemon/control/credential_bed.h"
@@ -152,6 +153,27 @@ static void test_another_source(void **state)
     hulse_credentials_remove(&hulse_creds.credentials, "nobody");
 }
 
+/* A worker tells that a broker has refused it. */
+static void test_a_worker_tells_of_a_refused_token(void **state)
+{
+    struct broker_token token = {
+        .broker = "main",
+        .source = {.kind = CREDENTIAL_FILE, .text = hulse_creds.token_path, .period_ms = LONG_MS}};
+    struct error err = {0};
+    (void)state;
+    hulse_creds_write_token("first");
+    assert_int_equal(hulse_broker_tokens_begin(
+                         &token, 1, &hulse_creds.credentials, &hulse_creds.loop.inbox, &err),
+                     HULSE_OK);
+    assert_ptr_equal(token.slot, &hulse_creds_find("main")->slot);
+    hulse_creds_await_generation("main", 1);
+    hulse_creds_write_token("second");
+    hulse_broker_token_refused(&token, 1);
+    hulse_broker_token_refused(&token, 1); /* another worker, before control has heard of it */
+    hulse_creds_await_generation("main", 2);
+    hulse_creds_check_token("main", "second");
+}
+
 static void test_a_refused_token_is_fetched_again(void **state)
 {
     uint64_t at_ms[3] = {0};
@@ -282,6 +304,7 @@ int main(void)
         CASE(test_files_that_are_none),
         CASE(test_another_source),
         CASE(test_a_refused_token_is_fetched_again),
+        CASE(test_a_worker_tells_of_a_refused_token),
         CASE(test_bounds),
         CASE(test_what_is_replaced_is_wiped),
         CASE(test_nothing_of_it_is_logged),

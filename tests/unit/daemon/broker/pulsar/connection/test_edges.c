@@ -164,7 +164,9 @@ static void test_without_memory_it_reads_later(void **state)
 
     (void)state;
     assert_non_null(frame);
-    memcpy(frame, "\x00\x03\x0d\x3c\x00\x00\x00\x05\x08\x12\x92\x01", 12);
+    static const uint8_t head[] = {
+        0x00, 0x03, 0x0d, 0x3c, 0x00, 0x00, 0x00, 0x05, 0x08, 0x12, 0x92, 0x01};
+    memcpy(frame, head, sizeof(head));
     make_ready();
     struct pulsar_connection *c = user.user.connection;
     hulse_mem_init(hulse_mem_total());

@@ -98,7 +98,9 @@ static void test_the_largest_frame_is_taken(void **state)
 
     (void)state;
     assert_non_null(frame);
-    memcpy(frame, "\x00\x50\x27\xfc\x00\x00\x00\x05\x08\x12\x92\x01", 12);
+    static const uint8_t head[] = {
+        0x00, 0x50, 0x27, 0xfc, 0x00, 0x00, 0x00, 0x05, 0x08, 0x12, 0x92, 0x01};
+    memcpy(frame, head, sizeof(head));
     make_ready();
     hulse_peer_say_bytes(&line, frame, bytes);
     assert_int_equal(hulse_peer_hear(&line)->type, TYPE(PONG));
@@ -301,7 +303,7 @@ static void test_pong_does_not_wait_for_megabytes(void **state)
         before = hulse_pulsar_unwritten(c);
         hulse_bed_turn(&bed);
     }
-    assert_true(before > 4U * BIG);
+    assert_true(before > UINT64_C(4) * BIG);
     hulse_peer_say_plain(&line, TYPE(PING));
     while (!c->out.pong) {
         hulse_bed_turn(&bed);
@@ -314,7 +316,7 @@ static void test_pong_does_not_wait_for_megabytes(void **state)
         heard += line.taken;
     }
     /* What the kernel had, what it took before the PING came, and the frame that had begun. */
-    assert_true(heard <= (uint64_t)BIGS * BIG - before + 4U * BIG);
+    assert_true(heard <= (uint64_t)BIGS * BIG - before + UINT64_C(4) * BIG);
     while (hulse_pulsar_unwritten(c) > 0) {
         assert_int_equal(hulse_peer_hear(&line)->type, TYPE(PING));
     }

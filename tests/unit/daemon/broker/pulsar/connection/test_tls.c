@@ -454,7 +454,9 @@ static void test_much_goes_both_ways(void **state)
     make_good(&good);
     SSL_CTX *ctx = hulse_test_certificate_server(&good, NULL);
     become_ready(ctx, "127.0.0.1");
-    memcpy(frame, "\x00\x04\x93\xdd\x00\x00\x00\x05\x08\x12\x92\x01", 12);
+    static const uint8_t head[] = {
+        0x00, 0x04, 0x93, 0xdd, 0x00, 0x00, 0x00, 0x05, 0x08, 0x12, 0x92, 0x01};
+    memcpy(frame, head, sizeof(head));
     for (unsigned i = 0; i < PIECES; i++) {
         struct pulsar_piece *piece = calloc(1, sizeof(*piece));
         assert_non_null(piece);

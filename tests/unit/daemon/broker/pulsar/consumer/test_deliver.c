@@ -11,6 +11,7 @@
 #include <string.h>
 
 static const struct front_where shared = {.type = BROKER_SHARED};
+static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE};
 static const struct front_where reader = {.type = BROKER_READER,
                                           .start = {.kind = BROKER_EARLIEST}};
 
@@ -296,6 +297,67 @@ static void comes_back_when_memory_was_short(void **state)
     assert_int_equal(front.count, 3);
 }
 
+static void tell_copied(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        hulse_pulsar_consumer_copied(front.consumer, front.messages[i].d);
+    }
+}
+
+static void keeps_no_bytes_that_the_broker_sends_again(void **state)
+{
+    (void)state;
+    hulse_front_open(&shared, 0);
+    hulse_front_permit(5);
+    assert_int_equal(hulse_stage_flow(), 5);
+    hulse_stage_message(&(struct stage_entry){.ledger = 1, .batch = 3});
+    const size_t used = hulse_mem_used(HULSE_MEM_BROKER);
+    tell_copied(3);
+    assert_true(hulse_mem_used(HULSE_MEM_BROKER) < used);
+    hulse_front_ack(0);
+    hulse_front_nack(1, 0);
+    hulse_front_ack(2);
+    (void)hulse_stage_next(TYPE(REDELIVER_UNACKNOWLEDGED_MESSAGES));
+    hulse_stage_message(&(struct stage_entry){.ledger = 1, .batch = 3, .redelivery = 1});
+    assert_int_equal(front.count, 4);
+    hulse_front_has(3, 1);
+}
+
+static void keeps_the_bytes_that_come_again_from_here(void **state)
+{
+    (void)state;
+    hulse_front_open(&exclusive, 0);
+    hulse_front_permit(5);
+    assert_int_equal(hulse_stage_flow(), 5);
+    hulse_stage_message(&(struct stage_entry){.ledger = 1, .batch = 3});
+    tell_copied(3);
+    hulse_front_nack(1, 100);
+    hulse_stage_wait(200);
+    assert_int_equal(front.count, 4);
+    hulse_front_has(3, 1);
+}
+
+static void begins_anew_ever_more_rarely(void **state)
+{
+    (void)state;
+    hulse_front_open(&shared, 0);
+    hulse_front_permit(5);
+    for (uint32_t i = 0; i < 40; i++) {
+        assert_int_equal(hulse_stage_flow(), 5);
+        hulse_mem_init(1);
+        hulse_stage_message(&(struct stage_entry){.ledger = 1, .batch = 3});
+        hulse_mem_init(SIZE_MAX / 2);
+        (void)hulse_stage_next(TYPE(CLOSE_CONSUMER));
+        stage.lookup = NULL;
+        hulse_stage_wait(200);
+        if (stage.lookup == NULL) {
+            return; /* longer than after a first failure */
+        }
+        hulse_stage_session();
+    }
+    fail_msg("it has begun anew 40 times without a pause");
+}
+
 static void breaks_a_connection_that_makes_no_sense(void **state)
 {
     (void)state;
@@ -333,6 +395,9 @@ int main(void)
                                        TEST(gives_what_can_be_read_of_a_batch),
                                        TEST(leaves_what_it_cannot_read),
                                        TEST(comes_back_when_memory_was_short),
+                                       TEST(keeps_no_bytes_that_the_broker_sends_again),
+                                       TEST(keeps_the_bytes_that_come_again_from_here),
+                                       TEST(begins_anew_ever_more_rarely),
                                        TEST(breaks_a_connection_that_makes_no_sense),
                                        TEST(may_be_closed_in_a_message)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,7 +139,7 @@ static void test_batches_go_at_once_until_some_are_unanswered(void **state)
     pub_await_answered(&pub, 3);
     assert_false(pub.answers[0].has_id);
     for (uint32_t i = 1; i < 4; i++) {
-        line_say_receipt_of(&line, id, 3 * i, 3 * i + 2);
+        line_say_receipt_of(&line, id, INT64_C(3) * i, INT64_C(3) * i + 2);
     }
     line_say_receipt(&line, &h, 1);
     pub_await_answered(&pub, 22);
