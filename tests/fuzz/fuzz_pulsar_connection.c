@@ -18,6 +18,8 @@
 enum { USERS = 16, REQUESTS = 8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+/* The type is libFuzzer's. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static struct loop loop;

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 
 from conftest import program as installed
 
@@ -130,3 +131,28 @@ class Subscriber(Background):
         except BaseException:
             self.__exit__()
             raise
+
+
+class Feed:
+    """Numbers, one a line, into a pipe until it is told that it is enough."""
+
+    def __init__(self, pipe):
+        self.pipe = pipe
+        self.count = 0
+        self.enough = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        with self.pipe:
+            while not self.enough.is_set():
+                self.pipe.write(b"%d\n" % self.count)
+                self.pipe.flush()
+                self.count += 1
+                if self.count % 50 == 0:
+                    time.sleep(0.005)
+
+    def end(self):
+        self.enough.set()
+        self.thread.join()
+        return self.count

@@ -7,42 +7,16 @@ Method: the real binaries; lines are fed through a pipe all the time while the d
 import json
 import signal
 import subprocess
-import threading
 import time
 
 import pytest
 
 from by_hand import eventually
-from command import Background, Subscriber
+from command import Background, Feed, Subscriber
 
 KILLS = 6
 BETWEEN = 200  # lines that arrive between two kills
 TOPIC = "kills"
-
-
-class Feed:
-    """Numbers, one a line, into a pipe until it is told that it is enough."""
-
-    def __init__(self, pipe):
-        self.pipe = pipe
-        self.count = 0
-        self.enough = threading.Event()
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-
-    def run(self):
-        with self.pipe:
-            while not self.enough.is_set():
-                self.pipe.write(b"%d\n" % self.count)
-                self.pipe.flush()
-                self.count += 1
-                if self.count % 50 == 0:
-                    time.sleep(0.005)
-
-    def end(self):
-        self.enough.set()
-        self.thread.join()
-        return self.count
 
 
 def lines(path):

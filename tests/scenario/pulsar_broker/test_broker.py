@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real broker that the other tests of this folder rely on, seen by the official client."""
 
-import socket
-import ssl
-import time
 
 import pytest
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 import pulsar as library  # noqa: E402: needs the line above
+from certificates import await_presented  # noqa: E402: the same
 
 RECEIVE_MS = 20000
 
@@ -126,22 +124,6 @@ def tls_client(official, broker, authority, hostname=True):
     return official(broker.service_url_tls, tls_validate_hostname=hostname,
                     tls_trust_certs_file_path=broker.certificates.path(authority),
                     authentication=library.AuthenticationToken(broker.tokens.admin))
-
-
-def await_presented(broker, name):
-    """Until the running broker shows this certificate to whoever connects."""
-    with open(broker.certificates.path(name), encoding="ascii") as file:
-        wanted = ssl.PEM_cert_to_DER_cert(file.read())
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    for _ in range(200):
-        with socket.create_connection(("127.0.0.1", broker.ports["tls_port"]), 10) as door:
-            with context.wrap_socket(door) as inside:
-                if inside.getpeercert(binary_form=True) == wanted:
-                    return
-        time.sleep(0.1)
-    raise AssertionError(f"the broker does not take up {name}.pem")
 
 
 def test_tls_of_a_trusted_authority_is_accepted(pulsar_secure, official, topic):

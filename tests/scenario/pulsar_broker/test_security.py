@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   hulsed shows its token and looks at certificates: what is right works, what is wrong is said and
+        tried at a bounded rate.
+Method: a real broker that wants a token and speaks TLS at one of its doors; hulsed with right and wrong
+        settings."""
+
+import json
+
+import pytest
+
+from certificates import await_presented
+from command import ok, run
+from conftest import Hulsed
+
+pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(name="hulsed")
+def hulsed_with(tmp_path):
+    """hulsed(URL, more members of the broker) gives a daemon."""
+    running = []
+
+    def begin(url, **members):
+        config = tmp_path / "hulse.yaml"
+        config.write_text(json.dumps({"brokers": {"main": {
+            "type": "pulsar", "service_url": url, "operation_timeout": "5s", **members}}}))
+        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
+        return running[-1]
+
+    yield begin
+    for daemon in running:
+        daemon.kill()
+
+
+def localhost(url):
+    return url.replace("127.0.0.1", "localhost")
+
+
+def goes_through(daemon, topic):
+    ok(run(daemon, "pub", topic, "hello", timeout=60))
+    out = ok(run(daemon, "sub", topic, "-s", "s", "--from", "earliest", "-n", 1, timeout=60))
+    return out == b"hello\n"
+
+
+def refused(daemon, topic, word):
+    """Nothing is published, and both the command and the log say why."""
+    done = run(daemon, "pub", topic, "hello", timeout=60)
+    assert done.returncode != 0
+    log = daemon.log.read_text()
+    assert word in done.stderr.decode() + log, done.stderr.decode() + log
+    return done
+
+
+def test_a_token_over_tls(pulsar_secure, hulsed, topic, tmp_path):
+    token = tmp_path / "token"
+    token.write_text(pulsar_secure.tokens.admin + "\n")
+    daemon = hulsed(pulsar_secure.service_url_tls, auth={"token_file": str(token)},
+                    tls={"ca_file": pulsar_secure.certificates.path("ca")})
+    assert goes_through(daemon, topic)
+    assert pulsar_secure.tokens.admin not in daemon.log.read_text()
+
+
+def test_a_token_of_the_configuration_without_tls(pulsar_secure, hulsed, topic):
+    daemon = hulsed(pulsar_secure.service_url, auth={"token": pulsar_secure.tokens.admin})
+    assert goes_through(daemon, topic)
+
+
+def test_a_token_of_a_command(pulsar_secure, hulsed, topic, tmp_path):
+    token = tmp_path / "token"
+    token.write_text(pulsar_secure.tokens.admin)
+    daemon = hulsed(pulsar_secure.service_url, auth={"token_command": f"cat {token}"})
+    assert goes_through(daemon, topic)
+
+
+@pytest.mark.parametrize("kind", ["none", "expired", "forged"])
+def test_a_wrong_token_is_refused_with_its_reason(pulsar_secure, hulsed, topic, kind):
+    tokens = pulsar_secure.tokens
+    auth = {"none": {}, "expired": {"token": tokens.token("admin", expires_in_s=-60)},
+            "forged": {"token": tokens.token("admin", key=b"another key that is 32 bytes long")}}
+    daemon = hulsed(pulsar_secure.service_url, auth=auth[kind])
+    # One that has ended is not even shown.
+    refused(daemon, topic, "the token has expired" if kind == "expired" else "AuthenticationError")
+    # One at a time and with a growing pause, whatever an application asks.
+    assert pulsar_secure.log.read_text().count("Failed to authenticate") < 200
+
+
+def test_a_role_without_rights_is_refused(pulsar_secure, hulsed, topic):
+    daemon = hulsed(pulsar_secure.service_url, auth={"token": pulsar_secure.tokens.token("nobody")})
+    done = refused(daemon, topic, "AuthorizationError")
+    assert done.returncode == 77
+    assert b"the daemon's token" in done.stderr, done.stderr
+
+
+def test_a_namespace_that_is_not_there(pulsar_secure, hulsed):
+    daemon = hulsed(pulsar_secure.service_url, auth={"token": pulsar_secure.tokens.admin})
+    done = refused(daemon, "persistent://public/nowhere/t", "Namespace not found")
+    assert done.returncode == 65
+    assert b"a Pulsar cluster's" in done.stderr, done.stderr
+
+
+def test_a_token_that_is_right_later(pulsar_secure, hulsed, topic, tmp_path):
+    token = tmp_path / "token"
+    token.write_text(pulsar_secure.tokens.token("admin", expires_in_s=-60))
+    daemon = hulsed(pulsar_secure.service_url, auth={"token_file": str(token)})
+    refused(daemon, topic, "there is no token yet")
+    fresh = tmp_path / "fresh"
+    fresh.write_text(pulsar_secure.tokens.admin)
+    fresh.rename(token)
+    daemon.await_lines("broker.token")
+    while run(daemon, "pub", topic, "hello", timeout=60).returncode != 0:
+        pass
+    ok(run(daemon, "sub", topic, "-s", "s", "--from", "earliest", "-n", 1, timeout=60))
+
+
+@pytest.mark.parametrize("presented, authority, word", [
+    ("server", "stranger", "certificate"), ("wrong_host", "ca", "host")])
+def test_a_certificate_that_is_not_right(pulsar_secure, hulsed, topic, presented, authority, word):
+    certificates = pulsar_secure.certificates
+    certificates.present(presented)
+    await_presented(pulsar_secure, presented)
+    daemon = hulsed(pulsar_secure.service_url_tls, auth={"token": pulsar_secure.tokens.admin},
+                    tls={"ca_file": certificates.path(authority)})
+    refused(daemon, topic, word)
+
+
+def test_the_host_need_not_be_compared(pulsar_secure, hulsed, topic):
+    certificates = pulsar_secure.certificates
+    certificates.present("wrong_host")
+    await_presented(pulsar_secure, "wrong_host")
+    daemon = hulsed(pulsar_secure.service_url_tls, auth={"token": pulsar_secure.tokens.admin},
+                    tls={"ca_file": certificates.path("ca"), "verify_hostname": False})
+    while run(daemon, "pub", topic, "hello", timeout=60).returncode != 0:
+        pass
