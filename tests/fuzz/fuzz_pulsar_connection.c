@@ -18,9 +18,6 @@
 enum { USERS = 16, REQUESTS = 8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
-/* The type is libFuzzer's. */
-/* NOLINTNEXTLINE(readability-non-const-parameter) */
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static struct loop loop;
 static struct pulsar_broker broker = {
@@ -88,14 +85,12 @@ static void piece_released(struct pulsar_piece *piece, bool written)
     released++;
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
+/* Before main, libFuzzer's or the one of the smoke run. */
+__attribute__((constructor)) static void set_up(void)
 {
-    (void)argc;
-    (void)argv;
     (void)signal(SIGPIPE, SIG_IGN);
     hulse_mem_init(SIZE_MAX / 2);
     hulse_log_level_set(HULSE_LOG_ERROR);
-    return 0;
 }
 
 /* As after dial: a socket pair instead of an address. */

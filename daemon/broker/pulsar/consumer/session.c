@@ -126,7 +126,8 @@ static void failed(struct pulsar_consumer *c)
 /* It stops being ready: was it a success? Not when it had to begin anew: that would go on and on. */
 static void settle(struct pulsar_consumer *c)
 {
-    if ((c->proved && c->renew == NULL) || hulse_pulsar_consumer_now_ms(c) - c->ready_ms >= SETTLED_MS) {
+    if ((c->proved && c->renew == NULL) ||
+        hulse_pulsar_consumer_now_ms(c) - c->ready_ms >= SETTLED_MS) {
         hulse_backoff_reset(&c->backoff);
     }
 }
