@@ -18,7 +18,7 @@ struct pulsar_consumers *hulse_pulsar_consumers_create(struct pulsar_worker *w, 
 /* Before the pool. Consumers that are still open hear no more. */
 void hulse_pulsar_consumers_destroy(struct pulsar_consumers **c);
 /* Ends a turn: permits and acknowledgements of the turn go out together. Before the pool's flush. */
-void hulse_pulsar_consumers_flush(struct pulsar_consumers *c);
+void hulse_pulsar_consumers_flush(struct pulsar_consumers *set);
 
 struct pulsar_consumer_figures {
     uint64_t discarded; /* entries that were damaged, acknowledged as such */
@@ -29,7 +29,7 @@ struct pulsar_consumer_figures {
     uint64_t renewed;    /* subscriptions made anew because of what came, or for want of memory */
 };
 
-void hulse_pulsar_consumers_figures(const struct pulsar_consumers *c,
+void hulse_pulsar_consumers_figures(const struct pulsar_consumers *set,
                                     struct pulsar_consumer_figures *out);
 
 /* Of struct broker_ops. */

@@ -20,7 +20,7 @@ struct pulsar_senders *hulse_pulsar_senders_create(struct pulsar_worker *w, stru
 /* Before the pool. Producers that are still open hear no more. */
 void hulse_pulsar_senders_destroy(struct pulsar_senders **s);
 /* Ends a turn: hands the batches that are to go to their connections. Before the pool's flush. */
-void hulse_pulsar_senders_flush(struct pulsar_senders *s);
+void hulse_pulsar_senders_flush(struct pulsar_senders *all);
 
 /* Of struct broker_ops. */
 hulse_status hulse_pulsar_producer_open(struct broker *b,

@@ -80,7 +80,7 @@ void hulse_pulsar_lookup_cancel(struct pulsar_lookup *l)
 
 /* ---- the bed ---- */
 
-struct pulsar_endpoint bed_endpoint(uint16_t port)
+struct pulsar_endpoint hulse_bed_endpoint(uint16_t port)
 {
     struct pulsar_endpoint to = {.physical = {.name = "127.0.0.1", .port = port}};
 
@@ -88,7 +88,7 @@ struct pulsar_endpoint bed_endpoint(uint16_t port)
     return to;
 }
 
-void bed_open(struct bed *b, uint16_t port)
+void hulse_bed_open(struct bed *b, uint16_t port)
 {
     struct error err = {0};
     char url[64];
@@ -112,10 +112,10 @@ void bed_open(struct bed *b, uint16_t port)
     b->worker.pool = hulse_pulsar_pool_create(&b->worker, &err);
     b->worker.senders = hulse_pulsar_senders_create(&b->worker, &err);
     assert_non_null(b->worker.senders);
-    b->found.endpoint = bed_endpoint(port);
+    b->found.endpoint = hulse_bed_endpoint(port);
 }
 
-void bed_close(struct bed *b)
+void hulse_bed_close(struct bed *b)
 {
     hulse_pulsar_senders_destroy(&b->worker.senders);
     hulse_pulsar_pool_destroy(&b->worker.pool);
@@ -128,14 +128,14 @@ void bed_close(struct bed *b)
     assert_int_equal(hulse_mem_used(HULSE_MEM_TOPIC), 0);
 }
 
-void bed_round(struct bed *b)
+void hulse_bed_round(struct bed *b)
 {
     (void)hulse_loop_round(&b->loop, 1);
 }
 
-void bed_turn(struct bed *b)
+void hulse_bed_turn(struct bed *b)
 {
-    bed_round(b);
+    hulse_bed_round(b);
     hulse_pulsar_senders_flush(b->worker.senders);
     hulse_pulsar_pool_flush(b->worker.pool);
 }
@@ -243,7 +243,7 @@ static const struct broker_producer_events events = {.opened = opened,
                                                      .flushed = flushed,
                                                      .freed = freed};
 
-void pub_init(struct pub *p, struct bed *b)
+void hulse_pub_init(struct pub *p, struct bed *b)
 {
     memset(p, 0, sizeof(*p));
     p->bed = b;
@@ -256,7 +256,7 @@ void pub_init(struct pub *p, struct bed *b)
                                                 .gathering = {.batch_delay_ms = 10000}};
 }
 
-hulse_status pub_open(struct pub *p)
+hulse_status hulse_pub_open(struct pub *p)
 {
     struct error err = {0};
     const hulse_status st = hulse_pulsar_producer_open(
@@ -268,15 +268,15 @@ hulse_status pub_open(struct pub *p)
     return st;
 }
 
-void pub_await_opened(struct pub *p)
+void hulse_pub_await_opened(struct pub *p)
 {
     while (p->opened == 0) {
-        bed_turn(p->bed);
+        hulse_bed_turn(p->bed);
     }
     assert_int_equal(p->opened, 1);
 }
 
-void pub_send_record(struct pub *p, struct broker_record *r)
+void hulse_pub_send_record(struct pub *p, struct broker_record *r)
 {
     r->token = p->sent;
     if (r->enqueued_ns == 0) {
@@ -287,25 +287,25 @@ void pub_send_record(struct pub *p, struct broker_record *r)
     hulse_pulsar_producer_send(p->producer, r);
 }
 
-void pub_send(struct pub *p)
+void hulse_pub_send(struct pub *p)
 {
     char payload[BED_PAYLOAD + 1];
 
     (void)snprintf(payload, sizeof(payload), "%020u", p->sent);
     struct broker_record r = {.payload = {.data = (const uint8_t *)payload, .bytes = BED_PAYLOAD},
                               .seq = p->sent};
-    pub_send_record(p, &r);
+    hulse_pub_send_record(p, &r);
 }
 
-void pub_await_answered(struct pub *p, uint32_t count)
+void hulse_pub_await_answered(struct pub *p, uint32_t count)
 {
     while (p->answered < count) {
-        bed_turn(p->bed);
+        hulse_bed_turn(p->bed);
     }
     assert_int_equal(p->answered, count);
 }
 
-void pub_close(struct pub *p)
+void hulse_pub_close(struct pub *p)
 {
     p->closed = true;
     hulse_pulsar_producer_close(p->producer, true);

@@ -29,13 +29,13 @@ struct bed {
 };
 
 /* The owner of all topics is at that port. */
-void bed_open(struct bed *b, uint16_t port);
+void hulse_bed_open(struct bed *b, uint16_t port);
 /* Nothing may be left. */
-void bed_close(struct bed *b);
-void bed_turn(struct bed *b);
+void hulse_bed_close(struct bed *b);
+void hulse_bed_turn(struct bed *b);
 /* Without the end of the turn. */
-void bed_round(struct bed *b);
-struct pulsar_endpoint bed_endpoint(uint16_t port);
+void hulse_bed_round(struct bed *b);
+struct pulsar_endpoint hulse_bed_endpoint(uint16_t port);
 
 /* A producer that remembers what it heard. Tokens are the numbers of its records. */
 struct pub {
@@ -62,13 +62,13 @@ struct pub {
 };
 
 /* Before anything else; `params` may then be changed. */
-void pub_init(struct pub *p, struct bed *b);
-hulse_status pub_open(struct pub *p);
-void pub_await_opened(struct pub *p);
+void hulse_pub_init(struct pub *p, struct bed *b);
+hulse_status hulse_pub_open(struct pub *p);
+void hulse_pub_await_opened(struct pub *p);
 /* One record with its number in it, entered now. */
-void pub_send(struct pub *p);
-void pub_send_record(struct pub *p, struct broker_record *r);
-void pub_await_answered(struct pub *p, uint32_t count);
-void pub_close(struct pub *p);
+void hulse_pub_send(struct pub *p);
+void hulse_pub_send_record(struct pub *p, struct broker_record *r);
+void hulse_pub_await_answered(struct pub *p, uint32_t count);
+void hulse_pub_close(struct pub *p);
 
 #endif

@@ -20,7 +20,7 @@
 
 enum { LINE_BYTES = 16 << 20, QUIET_TURNS = 20 };
 
-void peer_open(struct peer *p)
+void hulse_peer_open(struct peer *p)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t bytes = sizeof(at);
@@ -33,12 +33,12 @@ void peer_open(struct peer *p)
     p->port = ntohs(at.sin_port);
 }
 
-void peer_close(struct peer *p)
+void hulse_peer_close(struct peer *p)
 {
     (void)close(p->fd);
 }
 
-void line_hang_up(struct line *l)
+void hulse_line_hang_up(struct line *l)
 {
     (void)close(l->fd);
     hulse_wire_arena_fini(&l->arena);
@@ -57,7 +57,7 @@ static bool take_in(struct line *l)
     return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-const Pulsar__BaseCommand *line_hear(struct line *l, struct broker_span *rest)
+const Pulsar__BaseCommand *hulse_line_hear(struct line *l, struct broker_span *rest)
 {
     const Pulsar__BaseCommand *command = NULL;
     struct wire_frame frame;
@@ -69,7 +69,7 @@ const Pulsar__BaseCommand *line_hear(struct line *l, struct broker_span *rest)
     while (hulse_wire_frame_read(l->data, l->held, WIRE_MESSAGE_BYTES_MAX, &frame, &why) !=
            WIRE_FRAME_OK) {
         assert_null(why);
-        bed_turn(l->bed);
+        hulse_bed_turn(l->bed);
         assert_true(take_in(l));
     }
     l->taken = frame.bytes;
@@ -81,35 +81,35 @@ const Pulsar__BaseCommand *line_hear(struct line *l, struct broker_span *rest)
     return command;
 }
 
-bool line_has_something(struct line *l)
+bool hulse_line_has_something(struct line *l)
 {
-    bed_turn(l->bed);
+    hulse_bed_turn(l->bed);
     assert_true(take_in(l));
     return l->held > l->taken;
 }
 
-bool line_is_quiet(struct line *l)
+bool hulse_line_is_quiet(struct line *l)
 {
     for (unsigned i = 0; i < QUIET_TURNS; i++) {
-        bed_turn(l->bed);
+        hulse_bed_turn(l->bed);
     }
     assert_true(take_in(l));
     return l->held == l->taken;
 }
 
-void line_await_end(struct line *l)
+void hulse_line_await_end(struct line *l)
 {
     while (take_in(l)) {
-        bed_turn(l->bed);
+        hulse_bed_turn(l->bed);
     }
 }
 
-void line_hear_send(struct line *l, struct heard *h)
+void hulse_line_hear_send(struct line *l, struct heard *h)
 {
     struct broker_span rest;
     struct wire_message message;
     const char *why = NULL;
-    const Pulsar__BaseCommand *c = line_hear(l, &rest);
+    const Pulsar__BaseCommand *c = hulse_line_hear(l, &rest);
 
     assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__SEND);
     *h = (struct heard){.producer_id = c->send->producer_id,
@@ -125,9 +125,10 @@ void line_hear_send(struct line *l, struct heard *h)
     h->payload = message.payload;
 }
 
-uint64_t line_hear_producer(struct line *l, uint64_t *producer_id, uint64_t epoch, char name[256])
+uint64_t
+hulse_line_hear_producer(struct line *l, uint64_t *producer_id, uint64_t epoch, char name[256])
 {
-    const Pulsar__BaseCommand *c = line_hear(l, NULL);
+    const Pulsar__BaseCommand *c = hulse_line_hear(l, NULL);
 
     assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__PRODUCER);
     assert_string_equal(c->producer->topic, BED_TOPIC);
@@ -144,15 +145,15 @@ uint64_t line_hear_producer(struct line *l, uint64_t *producer_id, uint64_t epoc
     return c->producer->request_id;
 }
 
-void line_hear_close(struct line *l, uint64_t producer_id)
+void hulse_line_hear_close(struct line *l, uint64_t producer_id)
 {
-    const Pulsar__BaseCommand *c = line_hear(l, NULL);
+    const Pulsar__BaseCommand *c = hulse_line_hear(l, NULL);
 
     assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER);
     assert_int_equal(c->close_producer->producer_id, producer_id);
 }
 
-void line_say(struct line *l, const Pulsar__BaseCommand *command)
+void hulse_line_say(struct line *l, const Pulsar__BaseCommand *command)
 {
     uint8_t frame[4096];
     const size_t bytes = hulse_wire_command_write(command, frame, sizeof(frame));
@@ -161,7 +162,10 @@ void line_say(struct line *l, const Pulsar__BaseCommand *command)
     assert_int_equal(send(l->fd, frame, bytes, MSG_NOSIGNAL), bytes);
 }
 
-void line_say_opened(struct line *l, uint64_t request, const char *name, int64_t last_sequence)
+void hulse_line_say_opened(struct line *l,
+                           uint64_t request,
+                           const char *name,
+                           int64_t last_sequence)
 {
     Pulsar__CommandProducerSuccess success = PULSAR__COMMAND_PRODUCER_SUCCESS__INIT;
     Pulsar__BaseCommand c = PULSAR__BASE_COMMAND__INIT;
@@ -172,10 +176,10 @@ void line_say_opened(struct line *l, uint64_t request, const char *name, int64_t
     success.last_sequence_id = last_sequence;
     c.type = PULSAR__BASE_COMMAND__TYPE__PRODUCER_SUCCESS;
     c.producer_success = &success;
-    line_say(l, &c);
+    hulse_line_say(l, &c);
 }
 
-void line_say_error(struct line *l, uint64_t request, Pulsar__ServerError error)
+void hulse_line_say_error(struct line *l, uint64_t request, Pulsar__ServerError error)
 {
     Pulsar__CommandError e = PULSAR__COMMAND_ERROR__INIT;
     Pulsar__BaseCommand c = PULSAR__BASE_COMMAND__INIT;
@@ -185,7 +189,7 @@ void line_say_error(struct line *l, uint64_t request, Pulsar__ServerError error)
     e.message = (char *)(uintptr_t) "so it is";
     c.type = PULSAR__BASE_COMMAND__TYPE__ERROR;
     c.error = &e;
-    line_say(l, &c);
+    hulse_line_say(l, &c);
 }
 
 static void say_receipt(struct line *l, Pulsar__CommandSendReceipt *r)
@@ -194,10 +198,10 @@ static void say_receipt(struct line *l, Pulsar__CommandSendReceipt *r)
 
     c.type = PULSAR__BASE_COMMAND__TYPE__SEND_RECEIPT;
     c.send_receipt = r;
-    line_say(l, &c);
+    hulse_line_say(l, &c);
 }
 
-void line_say_receipt(struct line *l, const struct heard *h, uint64_t entry)
+void hulse_line_say_receipt(struct line *l, const struct heard *h, uint64_t entry)
 {
     Pulsar__CommandSendReceipt r = PULSAR__COMMAND_SEND_RECEIPT__INIT;
     Pulsar__MessageIdData id = PULSAR__MESSAGE_ID_DATA__INIT;
@@ -212,7 +216,10 @@ void line_say_receipt(struct line *l, const struct heard *h, uint64_t entry)
     say_receipt(l, &r);
 }
 
-void line_say_receipt_of(struct line *l, uint64_t producer_id, int64_t sequence, int64_t highest)
+void hulse_line_say_receipt_of(struct line *l,
+                               uint64_t producer_id,
+                               int64_t sequence,
+                               int64_t highest)
 {
     Pulsar__CommandSendReceipt r = PULSAR__COMMAND_SEND_RECEIPT__INIT;
     Pulsar__MessageIdData id = PULSAR__MESSAGE_ID_DATA__INIT;
@@ -227,10 +234,10 @@ void line_say_receipt_of(struct line *l, uint64_t producer_id, int64_t sequence,
     say_receipt(l, &r);
 }
 
-void line_say_send_error(struct line *l,
-                         uint64_t producer_id,
-                         uint64_t sequence,
-                         Pulsar__ServerError error)
+void hulse_line_say_send_error(struct line *l,
+                               uint64_t producer_id,
+                               uint64_t sequence,
+                               Pulsar__ServerError error)
 {
     Pulsar__CommandSendError e = PULSAR__COMMAND_SEND_ERROR__INIT;
     Pulsar__BaseCommand c = PULSAR__BASE_COMMAND__INIT;
@@ -241,10 +248,10 @@ void line_say_send_error(struct line *l,
     e.message = (char *)(uintptr_t) "so it is";
     c.type = PULSAR__BASE_COMMAND__TYPE__SEND_ERROR;
     c.send_error = &e;
-    line_say(l, &c);
+    hulse_line_say(l, &c);
 }
 
-void line_say_closed(struct line *l, uint64_t producer_id, const char *assigned)
+void hulse_line_say_closed(struct line *l, uint64_t producer_id, const char *assigned)
 {
     Pulsar__CommandCloseProducer close = PULSAR__COMMAND_CLOSE_PRODUCER__INIT;
     Pulsar__BaseCommand c = PULSAR__BASE_COMMAND__INIT;
@@ -254,10 +261,10 @@ void line_say_closed(struct line *l, uint64_t producer_id, const char *assigned)
     close.assignedbrokerserviceurl = (char *)(uintptr_t)assigned;
     c.type = PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER;
     c.close_producer = &close;
-    line_say(l, &c);
+    hulse_line_say(l, &c);
 }
 
-void peer_welcome(struct peer *p, struct bed *b, struct line *l)
+void hulse_peer_welcome(struct peer *p, struct bed *b, struct line *l)
 {
     Pulsar__CommandConnected connected = PULSAR__COMMAND_CONNECTED__INIT;
     Pulsar__BaseCommand c = PULSAR__BASE_COMMAND__INIT;
@@ -265,7 +272,7 @@ void peer_welcome(struct peer *p, struct bed *b, struct line *l)
 
     *l = (struct line){.bed = b, .message_bytes_max = most};
     do {
-        bed_turn(b);
+        hulse_bed_turn(b);
         l->fd = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC);
     } while (l->fd < 0);
     const int at_once = 1;
@@ -273,7 +280,7 @@ void peer_welcome(struct peer *p, struct bed *b, struct line *l)
     l->data = malloc(LINE_BYTES);
     assert_non_null(l->data);
     hulse_wire_arena_init(&l->arena, WIRE_COMMAND_MEMORY_MAX);
-    assert_int_equal(line_hear(l, NULL)->type, PULSAR__BASE_COMMAND__TYPE__CONNECT);
+    assert_int_equal(hulse_line_hear(l, NULL)->type, PULSAR__BASE_COMMAND__TYPE__CONNECT);
     connected.server_version = (char *)(uintptr_t) "peer";
     connected.has_protocol_version = true;
     connected.protocol_version = 21;
@@ -281,16 +288,16 @@ void peer_welcome(struct peer *p, struct bed *b, struct line *l)
     connected.max_message_size = most != 0 ? most : (int32_t)WIRE_MESSAGE_BYTES_DEFAULT;
     c.type = PULSAR__BASE_COMMAND__TYPE__CONNECTED;
     c.connected = &connected;
-    line_say(l, &c);
+    hulse_line_say(l, &c);
 }
 
-uint64_t peer_serve(struct peer *p, struct bed *b, struct line *l, uint64_t epoch)
+uint64_t hulse_peer_serve(struct peer *p, struct bed *b, struct line *l, uint64_t epoch)
 {
     char name[256];
     uint64_t id = 0;
 
-    peer_welcome(p, b, l);
-    const uint64_t request = line_hear_producer(l, &id, epoch, name);
-    line_say_opened(l, request, name, -1);
+    hulse_peer_welcome(p, b, l);
+    const uint64_t request = hulse_line_hear_producer(l, &id, epoch, name);
+    hulse_line_say_opened(l, request, name, -1);
     return id;
 }

@@ -41,37 +41,44 @@ struct heard {
     struct broker_span payload; /* as sent */
 };
 
-void peer_open(struct peer *p);
-void peer_close(struct peer *p);
+void hulse_peer_open(struct peer *p);
+void hulse_peer_close(struct peer *p);
 /* Accepts and shakes hands; `l` but for what is to be said in CONNECTED is filled in. */
-void peer_welcome(struct peer *p, struct bed *b, struct line *l);
-void line_hang_up(struct line *l);
+void hulse_peer_welcome(struct peer *p, struct bed *b, struct line *l);
+void hulse_line_hang_up(struct line *l);
 /* The next frame; borrowed until the next call. */
-const Pulsar__BaseCommand *line_hear(struct line *l, struct broker_span *rest);
+const Pulsar__BaseCommand *hulse_line_hear(struct line *l, struct broker_span *rest);
 /* After a turn. */
-bool line_has_something(struct line *l);
+bool hulse_line_has_something(struct line *l);
 /* Nothing has come, after some turns. */
-bool line_is_quiet(struct line *l);
+bool hulse_line_is_quiet(struct line *l);
 /* Waits for the other side to end it. */
-void line_await_end(struct line *l);
-void line_hear_send(struct line *l, struct heard *h);
+void hulse_line_await_end(struct line *l);
+void hulse_line_hear_send(struct line *l, struct heard *h);
 /* Hears PRODUCER, gives its request, checks what it always says. */
-uint64_t line_hear_producer(struct line *l, uint64_t *producer_id, uint64_t epoch, char name[256]);
-void line_hear_close(struct line *l, uint64_t producer_id);
+uint64_t
+hulse_line_hear_producer(struct line *l, uint64_t *producer_id, uint64_t epoch, char name[256]);
+void hulse_line_hear_close(struct line *l, uint64_t producer_id);
 
-void line_say(struct line *l, const Pulsar__BaseCommand *command);
-void line_say_opened(struct line *l, uint64_t request, const char *name, int64_t last_sequence);
-void line_say_error(struct line *l, uint64_t request, Pulsar__ServerError error);
+void hulse_line_say(struct line *l, const Pulsar__BaseCommand *command);
+void hulse_line_say_opened(struct line *l,
+                           uint64_t request,
+                           const char *name,
+                           int64_t last_sequence);
+void hulse_line_say_error(struct line *l, uint64_t request, Pulsar__ServerError error);
 /* Of what was heard: with the id 7:`entry`. */
-void line_say_receipt(struct line *l, const struct heard *h, uint64_t entry);
-void line_say_receipt_of(struct line *l, uint64_t producer_id, int64_t sequence, int64_t highest);
-void line_say_send_error(struct line *l,
-                         uint64_t producer_id,
-                         uint64_t sequence,
-                         Pulsar__ServerError error);
-void line_say_closed(struct line *l, uint64_t producer_id, const char *assigned);
+void hulse_line_say_receipt(struct line *l, const struct heard *h, uint64_t entry);
+void hulse_line_say_receipt_of(struct line *l,
+                               uint64_t producer_id,
+                               int64_t sequence,
+                               int64_t highest);
+void hulse_line_say_send_error(struct line *l,
+                               uint64_t producer_id,
+                               uint64_t sequence,
+                               Pulsar__ServerError error);
+void hulse_line_say_closed(struct line *l, uint64_t producer_id, const char *assigned);
 
 /* Welcomes and opens the producer that comes; gives its id. */
-uint64_t peer_serve(struct peer *p, struct bed *b, struct line *l, uint64_t epoch);
+uint64_t hulse_peer_serve(struct peer *p, struct bed *b, struct line *l, uint64_t epoch);
 
 #endif

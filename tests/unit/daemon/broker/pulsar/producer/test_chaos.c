@@ -74,18 +74,18 @@ static bool hear_one(void)
     char name[256];
 
     hurry();
-    if (!connected || !line_has_something(&line)) {
+    if (!connected || !hulse_line_has_something(&line)) {
         return false;
     }
     if (!serving) {
-        const uint64_t request = line_hear_producer(&line, &producer_id, EPOCH_ANY, name);
-        line_say_opened(&line, request, name, -1);
+        const uint64_t request = hulse_line_hear_producer(&line, &producer_id, EPOCH_ANY, name);
+        hulse_line_say_opened(&line, request, name, -1);
         serving = true;
         heard_first = 0;
         heard_end = 0;
         return true;
     }
-    line_hear_send(&line, &h);
+    hulse_line_hear_send(&line, &h);
     take(&h);
     return true;
 }
@@ -94,7 +94,7 @@ static void receipt_one(void)
 {
     if (connected && serving && heard_first < heard_end) {
         const struct entry_heard *e = &heard[heard_first++];
-        line_say_receipt_of(
+        hulse_line_say_receipt_of(
             &line, producer_id, (int64_t)e->sequence, e->count > 0 ? (int64_t)e->highest : -1);
     }
 }
@@ -103,10 +103,10 @@ static void receipt_one(void)
 static void lose(void)
 {
     if (connected) {
-        peer_close(&peer);
-        peer_open(&peer);
-        bed.found.endpoint = bed_endpoint(peer.port);
-        line_hang_up(&line);
+        hulse_peer_close(&peer);
+        hulse_peer_open(&peer);
+        bed.found.endpoint = hulse_bed_endpoint(peer.port);
+        hulse_line_hang_up(&line);
         connected = false;
         serving = false;
     }
@@ -116,10 +116,10 @@ static void connect_again(void)
 {
     if (!connected) {
         for (unsigned i = 0; i < 5; i++) { /* it learns what it has lost, looks it up, goes there */
-            bed_turn(&bed);
+            hulse_bed_turn(&bed);
             hurry();
         }
-        peer_welcome(&peer, &bed, &line);
+        hulse_peer_welcome(&peer, &bed, &line);
         connected = true;
     }
 }
@@ -129,7 +129,7 @@ static void close_on(void)
     while (hear_one()) { /* what it has sent before is heard by the old producer */
     }
     if (connected && serving) {
-        line_say_closed(&line, producer_id, NULL);
+        hulse_line_say_closed(&line, producer_id, NULL);
         serving = false;
     }
 }
@@ -143,7 +143,7 @@ static void send_some(uint64_t *seed)
     for (uint64_t i = 0; i < count && p->sent < BED_RECORDS_MAX; i++) {
         r.alone = test_below(seed, 8) == 0;
         r.enqueued_ns = 0;
-        pub_send_record(p, &r);
+        hulse_pub_send_record(p, &r);
     }
 }
 
@@ -173,7 +173,7 @@ static void step(uint64_t *seed)
         break;
     default:
         send_some(seed);
-        bed_turn(&bed);
+        hulse_bed_turn(&bed);
         break;
     }
 }
@@ -192,29 +192,29 @@ static void begin(uint64_t send_timeout_ms)
 {
     giving_up = send_timeout_ms != 0;
     next_new = 0;
-    peer_open(&peer);
-    bed_open(&bed, peer.port);
+    hulse_peer_open(&peer);
+    hulse_bed_open(&bed, peer.port);
     for (uint32_t i = 0; i < PUBS; i++) {
-        pub_init(&pubs[i], &bed);
+        hulse_pub_init(&pubs[i], &bed);
         pubs[i].params.gathering.batch_max = 7;
         pubs[i].params.gathering.batch_delay_ms = 1;
         pubs[i].params.gathering.send_timeout_ms = send_timeout_ms;
-        assert_int_equal(pub_open(&pubs[i]), HULSE_OK);
+        assert_int_equal(hulse_pub_open(&pubs[i]), HULSE_OK);
     }
     memset(&line, 0, sizeof(line));
     connect_again();
     assert_true(hear_one());
-    pub_await_opened(&pubs[0]);
+    hulse_pub_await_opened(&pubs[0]);
 }
 
 static void end(void)
 {
     for (uint32_t i = 0; i < PUBS; i++) {
-        pub_close(&pubs[i]);
+        hulse_pub_close(&pubs[i]);
     }
     lose();
-    bed_close(&bed);
-    peer_close(&peer);
+    hulse_bed_close(&bed);
+    hulse_peer_close(&peer);
 }
 
 static void test_every_record_is_stored(void **state)
@@ -251,7 +251,7 @@ static void test_every_record_has_one_end_in_time(void **state)
         step(&seed);
     }
     while (!all_answered()) { /* nobody helps any more */
-        bed_turn(&bed);
+        hulse_bed_turn(&bed);
     }
     for (uint32_t i = 0; i < PUBS; i++) {
         assert_true(pubs[i].in_order);

@@ -18,31 +18,31 @@ static struct pub other;
 
 static void open_all(void)
 {
-    peer_open(&peer);
-    bed_open(&bed, peer.port);
+    hulse_peer_open(&peer);
+    hulse_bed_open(&bed, peer.port);
     memset(&line, 0, sizeof(line));
-    pub_init(&pub, &bed);
-    pub_init(&other, &bed);
+    hulse_pub_init(&pub, &bed);
+    hulse_pub_init(&other, &bed);
 }
 
 static void close_all(void)
 {
     if (!pub.closed) {
-        pub_close(&pub);
+        hulse_pub_close(&pub);
     }
     if (line.data != NULL) {
-        line_hang_up(&line);
+        hulse_line_hang_up(&line);
     }
-    bed_close(&bed);
-    peer_close(&peer);
+    hulse_bed_close(&bed);
+    hulse_peer_close(&peer);
 }
 
 static void expect_refused(hulse_status status, const char *text)
 {
-    pub_await_opened(&pub);
+    hulse_pub_await_opened(&pub);
     assert_int_equal(pub.status, status);
     assert_non_null(strstr(pub.text, text));
-    bed_turn(&bed);
+    hulse_bed_turn(&bed);
 }
 
 /* ---- refused ---- */
@@ -52,7 +52,7 @@ static void test_partitioned_topics_are_refused(void **state)
     (void)state;
     open_all();
     bed.found.partitions = 3;
-    assert_int_equal(pub_open(&pub), HULSE_OK);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
     expect_refused(HULSE_UNSUPPORTED,
                    "topic " BED_TOPIC " has 3 partitions, which this version cannot publish to");
     close_all();
@@ -67,7 +67,7 @@ static void test_a_lookup_that_fails_is_the_opens_failure(void **state)
                                                 .status = HULSE_NO_TOPIC,
                                                 .outcome = HULSE_OUTCOME_NO_TOPIC,
                                                 .text = "there is none"};
-    assert_int_equal(pub_open(&pub), HULSE_OK);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
     expect_refused(HULSE_NO_TOPIC, "there is none");
     close_all();
 }
@@ -87,10 +87,10 @@ static void test_what_does_not_pass_refuses_the_open(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         open_all();
-        assert_int_equal(pub_open(&pub), HULSE_OK);
-        assert_int_equal(pub_open(&other), HULSE_OK); /* waits with it */
-        peer_welcome(&peer, &bed, &line);
-        line_say_error(&line, line_hear_producer(&line, &id, 0, NULL), cases[i].error);
+        assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+        assert_int_equal(hulse_pub_open(&other), HULSE_OK); /* waits with it */
+        hulse_peer_welcome(&peer, &bed, &line);
+        hulse_line_say_error(&line, hulse_line_hear_producer(&line, &id, 0, NULL), cases[i].error);
         expect_refused(cases[i].status, "so it is");
         assert_int_equal(other.opened, 1);
         assert_int_equal(other.status, cases[i].status);
@@ -105,15 +105,16 @@ static void test_what_passes_is_tried_again(void **state)
 
     (void)state;
     open_all();
-    assert_int_equal(pub_open(&pub), HULSE_OK);
-    peer_welcome(&peer, &bed, &line);
-    line_say_error(
-        &line, line_hear_producer(&line, &id, 0, NULL), PULSAR__SERVER_ERROR__ServiceNotReady);
-    line_say_error(&line,
-                   line_hear_producer(&line, &id, 1, NULL),
-                   PULSAR__SERVER_ERROR__ProducerBlockedQuotaExceededException);
-    line_say_opened(&line, line_hear_producer(&line, &id, 2, name), name, -1);
-    pub_await_opened(&pub);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_peer_welcome(&peer, &bed, &line);
+    hulse_line_say_error(&line,
+                         hulse_line_hear_producer(&line, &id, 0, NULL),
+                         PULSAR__SERVER_ERROR__ServiceNotReady);
+    hulse_line_say_error(&line,
+                         hulse_line_hear_producer(&line, &id, 1, NULL),
+                         PULSAR__SERVER_ERROR__ProducerBlockedQuotaExceededException);
+    hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &id, 2, name), name, -1);
+    hulse_pub_await_opened(&pub);
     assert_int_equal(pub.status, HULSE_OK);
     close_all();
 }
@@ -124,14 +125,14 @@ static void test_until_the_operation_timeout(void **state)
     open_all();
     bed.broker.params.operation_timeout_ms = 100;
     bed.silent = true;
-    assert_int_equal(pub_open(&pub), HULSE_OK);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
     expect_refused(HULSE_TIMED_OUT, "lookup");
     close_all();
     open_all();
     bed.broker.params.operation_timeout_ms = 100;
-    bed.found.endpoint = bed_endpoint(1);
-    assert_int_equal(pub_open(&pub), HULSE_OK);
-    pub_await_opened(&pub);
+    bed.found.endpoint = hulse_bed_endpoint(1);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_pub_await_opened(&pub);
     assert_int_not_equal(pub.status, HULSE_OK);
     close_all();
 }
@@ -143,11 +144,11 @@ static void test_a_late_success_is_undone(void **state)
     (void)state;
     open_all();
     bed.broker.params.operation_timeout_ms = 100;
-    assert_int_equal(pub_open(&pub), HULSE_OK);
-    peer_welcome(&peer, &bed, &line);
-    (void)line_hear_producer(&line, &id, 0, NULL);
-    line_hear_close(&line, id);
-    pub_await_opened(&pub);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_peer_welcome(&peer, &bed, &line);
+    (void)hulse_line_hear_producer(&line, &id, 0, NULL);
+    hulse_line_hear_close(&line, id);
+    hulse_pub_await_opened(&pub);
     assert_int_not_equal(pub.status, HULSE_OK);
     close_all();
 }
@@ -158,17 +159,17 @@ static void test_closing_while_it_opens(void **state)
 
     (void)state;
     open_all();
-    assert_int_equal(pub_open(&pub), HULSE_OK);
-    peer_welcome(&peer, &bed, &line);
-    (void)line_hear_producer(&line, &id, 0, NULL);
-    pub_close(&pub);
-    line_hear_close(&line, id);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_peer_welcome(&peer, &bed, &line);
+    (void)hulse_line_hear_producer(&line, &id, 0, NULL);
+    hulse_pub_close(&pub);
+    hulse_line_hear_close(&line, id);
     close_all();
     open_all();
-    assert_int_equal(pub_open(&pub), HULSE_OK);
-    pub_close(&pub);
-    bed_turn(&bed);
-    bed_turn(&bed);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_pub_close(&pub);
+    hulse_bed_turn(&bed);
+    hulse_bed_turn(&bed);
     close_all();
     assert_int_equal(pub.opened, 0);
 }
@@ -180,16 +181,16 @@ static void test_who_comes_before_it_has_ended_is_welcome(void **state)
 
     (void)state;
     open_all();
-    assert_int_equal(pub_open(&pub), HULSE_OK);
-    peer_welcome(&peer, &bed, &line);
-    line_say_opened(&line, line_hear_producer(&line, &id, 0, name), name, -1);
-    pub_await_opened(&pub);
-    pub_close(&pub);
-    assert_int_equal(pub_open(&other), HULSE_OK);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_peer_welcome(&peer, &bed, &line);
+    hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &id, 0, name), name, -1);
+    hulse_pub_await_opened(&pub);
+    hulse_pub_close(&pub);
+    assert_int_equal(hulse_pub_open(&other), HULSE_OK);
     assert_int_equal(other.opened, 1);
-    assert_true(line_is_quiet(&line));
-    pub_close(&other);
-    line_hear_close(&line, id);
+    assert_true(hulse_line_is_quiet(&line));
+    hulse_pub_close(&other);
+    hulse_line_hear_close(&line, id);
     close_all();
 }
 
@@ -201,15 +202,15 @@ static void test_an_answer_that_is_none_ends_the_connection(void **state)
 
     (void)state;
     open_all();
-    assert_int_equal(pub_open(&pub), HULSE_OK);
-    peer_welcome(&peer, &bed, &line);
-    line_say_opened(&line, line_hear_producer(&line, &id, 0, NULL), "another", -1);
-    line_await_end(&line);
-    peer_welcome(&peer, &bed, &next);
-    line_say_opened(&next, line_hear_producer(&next, &id, 1, name), name, -1);
-    pub_await_opened(&pub);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_peer_welcome(&peer, &bed, &line);
+    hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &id, 0, NULL), "another", -1);
+    hulse_line_await_end(&line);
+    hulse_peer_welcome(&peer, &bed, &next);
+    hulse_line_say_opened(&next, hulse_line_hear_producer(&next, &id, 1, name), name, -1);
+    hulse_pub_await_opened(&pub);
     assert_int_equal(pub.status, HULSE_OK);
-    line_hang_up(&next);
+    hulse_line_hang_up(&next);
     close_all();
 }
 
@@ -222,9 +223,9 @@ static void test_exclusive_access_is_asked_for(void **state)
         open_all();
         pub.params.access = (enum broker_access)access;
         pub.params.name = "mine";
-        assert_int_equal(pub_open(&pub), HULSE_OK);
-        peer_welcome(&peer, &bed, &line);
-        const Pulsar__BaseCommand *c = line_hear(&line, NULL);
+        assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+        hulse_peer_welcome(&peer, &bed, &line);
+        const Pulsar__BaseCommand *c = hulse_line_hear(&line, NULL);
         assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__PRODUCER);
         assert_string_equal(c->producer->producer_name, "mine");
         assert_true(c->producer->user_provided_producer_name);
@@ -242,10 +243,10 @@ static void test_exclusive_access_is_asked_for(void **state)
         success.topic_epoch = 42;
         said.type = PULSAR__BASE_COMMAND__TYPE__PRODUCER_SUCCESS;
         said.producer_success = &success;
-        line_say(&line, &said);
-        pub_await_opened(&pub);
-        line_say_closed(&line, id, NULL);
-        c = line_hear(&line, NULL);
+        hulse_line_say(&line, &said);
+        hulse_pub_await_opened(&pub);
+        hulse_line_say_closed(&line, id, NULL);
+        c = hulse_line_hear(&line, NULL);
         assert_true(c->producer->has_topic_epoch);
         assert_int_equal(c->producer->topic_epoch, 42);
         close_all();
@@ -260,13 +261,13 @@ static uint64_t open_own(int64_t last)
 
     pub.params.own = true;
     pub.params.name = "app/1";
-    assert_int_equal(pub_open(&pub), HULSE_OK);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
     if (line.data == NULL) {
-        peer_welcome(&peer, &bed, &line);
+        hulse_peer_welcome(&peer, &bed, &line);
     }
-    line_say_opened(&line, line_hear_producer(&line, &id, 0, name), name, last);
+    hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &id, 0, name), name, last);
     assert_string_equal(name, "app/1");
-    pub_await_opened(&pub);
+    hulse_pub_await_opened(&pub);
     assert_int_equal(pub.status, HULSE_OK);
     return id;
 }
@@ -274,7 +275,7 @@ static uint64_t open_own(int64_t last)
 static void send_seq(struct pub *p, uint64_t seq)
 {
     struct broker_record r = {.payload = {.data = (const uint8_t *)"x", .bytes = 1}, .seq = seq};
-    pub_send_record(p, &r);
+    hulse_pub_send_record(p, &r);
 }
 
 static void test_an_own_producers_ids_are_its_records(void **state)
@@ -287,7 +288,7 @@ static void test_an_own_producers_ids_are_its_records(void **state)
     send_seq(&pub, 10);
     send_seq(&pub, 11);
     send_seq(&pub, 15);
-    line_hear_send(&line, &h);
+    hulse_line_hear_send(&line, &h);
     assert_int_equal(h.sequence, 10);
     assert_int_equal(h.highest, 15);
     assert_int_equal(h.count, 3);
@@ -295,8 +296,8 @@ static void test_an_own_producers_ids_are_its_records(void **state)
     send_seq(&pub, UINT64_MAX);
     assert_int_equal(pub.outcomes[3], HULSE_OUTCOME_BAD_RECORD);
     assert_int_equal(pub.outcomes[4], HULSE_OUTCOME_BAD_RECORD);
-    line_say_receipt_of(&line, id, 10, 15);
-    pub_await_answered(&pub, 5);
+    hulse_line_say_receipt_of(&line, id, 10, 15);
+    hulse_pub_await_answered(&pub, 5);
     close_all();
 }
 
@@ -311,16 +312,16 @@ static void test_what_the_broker_may_have_goes_one_by_one(void **state)
         send_seq(&pub, seq);
     }
     for (uint64_t seq = 3; seq < 6; seq++) {
-        line_hear_send(&line, &h);
+        hulse_line_hear_send(&line, &h);
         assert_int_equal(h.sequence, seq);
         assert_int_equal(h.count, 0);
-        line_say_receipt_of(&line, id, (int64_t)seq, -1); /* has it */
+        hulse_line_say_receipt_of(&line, id, (int64_t)seq, -1); /* has it */
     }
-    line_hear_send(&line, &h);
+    hulse_line_hear_send(&line, &h);
     assert_int_equal(h.sequence, 6);
     assert_int_equal(h.highest, 8);
-    line_say_receipt(&line, &h, 1);
-    pub_await_answered(&pub, 6);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_await_answered(&pub, 6);
     assert_true(pub.in_order);
     assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
     assert_false(pub.answers[0].has_id);
@@ -335,7 +336,7 @@ static void test_a_name_is_one_producers(void **state)
     (void)open_own(-1);
     other.params.own = true;
     other.params.name = "app/1";
-    assert_int_equal(pub_open(&other), HULSE_BUSY);
+    assert_int_equal(hulse_pub_open(&other), HULSE_BUSY);
     close_all();
 }
 
@@ -349,20 +350,20 @@ static void test_the_next_of_a_name_waits_for_the_last_receipts(void **state)
     open_all();
     const uint64_t id = open_own(-1);
     send_seq(&pub, 1);
-    line_hear_send(&line, &h);
-    pub_close(&pub);
+    hulse_line_hear_send(&line, &h);
+    hulse_pub_close(&pub);
     other.params.own = true;
     other.params.name = "app/1";
-    assert_int_equal(pub_open(&other), HULSE_OK);
-    assert_true(line_is_quiet(&line));
-    line_say_receipt(&line, &h, 1);
-    line_hear_close(&line, id);
-    line_say_opened(&line, line_hear_producer(&line, &next, 0, name), name, 1);
+    assert_int_equal(hulse_pub_open(&other), HULSE_OK);
+    assert_true(hulse_line_is_quiet(&line));
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_line_hear_close(&line, id);
+    hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &next, 0, name), name, 1);
     assert_string_equal(name, "app/1");
     assert_int_not_equal(next, id);
-    pub_await_opened(&other);
+    hulse_pub_await_opened(&other);
     assert_int_equal(other.status, HULSE_OK);
-    pub_close(&other);
+    hulse_pub_close(&other);
     close_all();
 }
 
@@ -375,7 +376,7 @@ static void test_names_that_are_too_long_are_refused(void **state)
     memset(name, 'n', sizeof(name) - 1);
     pub.params.own = true;
     pub.params.name = name;
-    assert_int_equal(pub_open(&pub), HULSE_INVAL);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_INVAL);
     pub.closed = true;
     close_all();
 }
@@ -385,7 +386,7 @@ static void test_no_memory_to_open(void **state)
     (void)state;
     open_all();
     hulse_mem_init(hulse_mem_total());
-    assert_int_equal(pub_open(&pub), HULSE_NO_MEMORY);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_NO_MEMORY);
     pub.closed = true;
     close_all();
 }

@@ -20,28 +20,28 @@ static struct pub other;
 
 static void open_all(void)
 {
-    peer_open(&peer);
-    bed_open(&bed, peer.port);
+    hulse_peer_open(&peer);
+    hulse_bed_open(&bed, peer.port);
     memset(&line, 0, sizeof(line));
-    pub_init(&pub, &bed);
+    hulse_pub_init(&pub, &bed);
 }
 
 static uint64_t open_pub(void)
 {
-    assert_int_equal(pub_open(&pub), HULSE_OK);
-    const uint64_t id = peer_serve(&peer, &bed, &line, 0);
-    pub_await_opened(&pub);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    const uint64_t id = hulse_peer_serve(&peer, &bed, &line, 0);
+    hulse_pub_await_opened(&pub);
     assert_int_equal(pub.status, HULSE_OK);
     return id;
 }
 
 static void close_all(uint64_t id)
 {
-    pub_close(&pub);
-    line_hear_close(&line, id);
-    line_hang_up(&line);
-    bed_close(&bed);
-    peer_close(&peer);
+    hulse_pub_close(&pub);
+    hulse_line_hear_close(&line, id);
+    hulse_line_hang_up(&line);
+    hulse_bed_close(&bed);
+    hulse_peer_close(&peer);
 }
 
 static void test_one_record_is_stored_with_its_id(void **state)
@@ -52,13 +52,13 @@ static void test_one_record_is_stored_with_its_id(void **state)
     open_all();
     const uint64_t id = open_pub();
     assert_int_equal(pub.message_bytes_max, 5242880);
-    pub_send(&pub);
-    line_hear_send(&line, &h);
+    hulse_pub_send(&pub);
+    hulse_line_hear_send(&line, &h);
     assert_int_equal(h.producer_id, id);
     assert_int_equal(h.sequence, 0);
     assert_int_equal(h.count, 1);
-    line_say_receipt(&line, &h, 9);
-    pub_await_answered(&pub, 1);
+    hulse_line_say_receipt(&line, &h, 9);
+    hulse_pub_await_answered(&pub, 1);
     const struct broker_answer *a = &pub.answers[0];
     assert_int_equal(a->outcome, HULSE_OUTCOME_STORED);
     assert_int_equal(a->class, BROKER_DONE);
@@ -113,7 +113,7 @@ static void expect_batch(const struct heard *h, uint32_t first, uint32_t number,
 static void send_many(struct pub *p, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        pub_send(p);
+        hulse_pub_send(p);
     }
 }
 
@@ -126,23 +126,23 @@ static void test_batches_go_at_once_until_some_are_unanswered(void **state)
     const uint64_t id = open_pub();
     for (uint32_t i = 0; i < 4; i++) {
         send_many(&pub, 3);
-        line_hear_send(&line, &h);
+        hulse_line_hear_send(&line, &h);
         expect_batch(&h, 3 * i, 3 * i, 3);
     }
     send_many(&pub, 5);
-    assert_true(line_is_quiet(&line));
+    assert_true(hulse_line_is_quiet(&line));
     send_many(&pub, 5);
-    assert_true(line_is_quiet(&line));
-    line_say_receipt_of(&line, id, 0, 2);
-    line_hear_send(&line, &h);
+    assert_true(hulse_line_is_quiet(&line));
+    hulse_line_say_receipt_of(&line, id, 0, 2);
+    hulse_line_hear_send(&line, &h);
     expect_batch(&h, 12, 12, 10);
-    pub_await_answered(&pub, 3);
+    hulse_pub_await_answered(&pub, 3);
     assert_false(pub.answers[0].has_id);
     for (uint32_t i = 1; i < 4; i++) {
-        line_say_receipt_of(&line, id, INT64_C(3) * i, INT64_C(3) * i + 2);
+        hulse_line_say_receipt_of(&line, id, INT64_C(3) * i, INT64_C(3) * i + 2);
     }
-    line_say_receipt(&line, &h, 1);
-    pub_await_answered(&pub, 22);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_await_answered(&pub, 22);
     assert_true(pub.in_order);
     assert_int_equal(pub.answers[21].id.batch, 9);
     assert_int_equal(pub.answers[21].id.batch_size, 10);
@@ -159,20 +159,20 @@ static void test_full_batches_go_whatever_is_unanswered(void **state)
     pub.params.gathering.eager_max = 1;
     const uint64_t id = open_pub();
     send_many(&pub, 1);
-    line_hear_send(&line, &h);
+    hulse_line_hear_send(&line, &h);
     send_many(&pub, 250);
     for (uint32_t i = 0; i < 2; i++) {
-        line_hear_send(&line, &h);
+        hulse_line_hear_send(&line, &h);
         expect_batch(&h, 1 + 100 * i, 1 + 100 * i, 100);
     }
-    assert_true(line_is_quiet(&line));
-    line_say_receipt_of(&line, id, 0, 0);
-    line_hear_send(&line, &h);
+    assert_true(hulse_line_is_quiet(&line));
+    hulse_line_say_receipt_of(&line, id, 0, 0);
+    hulse_line_hear_send(&line, &h);
     expect_batch(&h, 201, 201, 50);
-    line_say_receipt_of(&line, id, 1, 100);
-    line_say_receipt_of(&line, id, 101, 200);
-    line_say_receipt_of(&line, id, 201, 250);
-    pub_await_answered(&pub, 251);
+    hulse_line_say_receipt_of(&line, id, 1, 100);
+    hulse_line_say_receipt_of(&line, id, 101, 200);
+    hulse_line_say_receipt_of(&line, id, 201, 250);
+    hulse_pub_await_answered(&pub, 251);
     assert_true(pub.in_order);
     close_all(id);
 }
@@ -187,13 +187,13 @@ static void test_a_batch_goes_after_its_delay(void **state)
     pub.params.gathering.eager_max = 1;
     const uint64_t id = open_pub();
     send_many(&pub, 1);
-    line_hear_send(&line, &h);
+    hulse_line_hear_send(&line, &h);
     send_many(&pub, 2);
-    line_hear_send(&line, &h);
+    hulse_line_hear_send(&line, &h);
     expect_batch(&h, 1, 1, 2);
-    line_say_receipt_of(&line, id, 0, 0);
-    line_say_receipt_of(&line, id, 1, 2);
-    pub_await_answered(&pub, 3);
+    hulse_line_say_receipt_of(&line, id, 0, 0);
+    hulse_line_say_receipt_of(&line, id, 1, 2);
+    hulse_pub_await_answered(&pub, 3);
     close_all(id);
 }
 
@@ -203,19 +203,19 @@ static void test_producers_of_a_topic_share_one_on_the_wire(void **state)
 
     (void)state;
     open_all();
-    pub_init(&other, &bed);
+    hulse_pub_init(&other, &bed);
     const uint64_t id = open_pub();
-    assert_int_equal(pub_open(&other), HULSE_OK);
+    assert_int_equal(hulse_pub_open(&other), HULSE_OK);
     assert_int_equal(other.opened, 1);
-    pub_send(&pub);
-    pub_send(&other);
-    pub_send(&pub);
-    line_hear_send(&line, &h);
+    hulse_pub_send(&pub);
+    hulse_pub_send(&other);
+    hulse_pub_send(&pub);
+    hulse_line_hear_send(&line, &h);
     assert_int_equal(h.count, 3);
-    pub_close(&other);
-    assert_true(line_is_quiet(&line));
-    line_say_receipt(&line, &h, 1);
-    pub_await_answered(&pub, 2);
+    hulse_pub_close(&other);
+    assert_true(hulse_line_is_quiet(&line));
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_await_answered(&pub, 2);
     assert_int_equal(pub.answers[0].id.batch, 0);
     assert_int_equal(pub.answers[1].id.batch, 2);
     close_all(id);
@@ -230,20 +230,20 @@ static void test_other_settings_are_another_producer(void **state)
 
     (void)state;
     open_all();
-    pub_init(&other, &bed);
+    hulse_pub_init(&other, &bed);
     other.params.gathering.compression = BROKER_LZ4;
-    assert_int_equal(pub_open(&pub), HULSE_OK);
-    peer_welcome(&peer, &bed, &line);
-    line_say_opened(&line, line_hear_producer(&line, &id, 0, name), name, -1);
-    pub_await_opened(&pub);
-    assert_int_equal(pub_open(&other), HULSE_OK);
-    line_say_opened(&line, line_hear_producer(&line, &next, 0, second), second, -1);
-    pub_await_opened(&other);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_peer_welcome(&peer, &bed, &line);
+    hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &id, 0, name), name, -1);
+    hulse_pub_await_opened(&pub);
+    assert_int_equal(hulse_pub_open(&other), HULSE_OK);
+    hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &next, 0, second), second, -1);
+    hulse_pub_await_opened(&other);
     assert_int_not_equal(id, next);
     assert_string_not_equal(name, second);
     assert_string_equal(name, "bed-0000000000000000-0");
-    pub_close(&other);
-    line_hear_close(&line, next);
+    hulse_pub_close(&other);
+    hulse_line_hear_close(&line, next);
     close_all(id);
 }
 
@@ -256,29 +256,29 @@ static void test_what_cannot_be_batched_goes_alone_and_in_order(void **state)
     (void)state;
     open_all();
     const uint64_t id = open_pub();
-    pub_send(&pub);
-    pub_send_record(&pub, &r);
+    hulse_pub_send(&pub);
+    hulse_pub_send_record(&pub, &r);
     r.alone = false;
     r.meta = &delayed;
-    pub_send_record(&pub, &r);
-    pub_send(&pub);
-    line_hear_send(&line, &h);
+    hulse_pub_send_record(&pub, &r);
+    hulse_pub_send(&pub);
+    hulse_line_hear_send(&line, &h);
     expect_batch(&h, 0, 0, 1);
-    line_hear_send(&line, &h);
+    hulse_line_hear_send(&line, &h);
     assert_int_equal(h.count, 0);
     assert_int_equal(h.sequence, 1);
     assert_int_equal(h.payload.bytes, 1);
     assert_false(hulse_wire_has(h.metadata.has, WIRE_META_BATCH));
-    line_hear_send(&line, &h);
+    hulse_line_hear_send(&line, &h);
     assert_int_equal(h.sequence, 2);
     assert_int_equal(h.metadata.deliver_at_ms - (int64_t)h.metadata.publish_time_ms, 60000);
-    line_hear_send(&line, &h);
+    hulse_line_hear_send(&line, &h);
     expect_batch(&h, 3, 3, 1);
-    line_say_receipt_of(&line, id, 0, 0);
-    line_say_receipt_of(&line, id, 1, -1);
-    line_say_receipt_of(&line, id, 2, 0);
-    line_say_receipt_of(&line, id, 3, 3);
-    pub_await_answered(&pub, 4);
+    hulse_line_say_receipt_of(&line, id, 0, 0);
+    hulse_line_say_receipt_of(&line, id, 1, -1);
+    hulse_line_say_receipt_of(&line, id, 2, 0);
+    hulse_line_say_receipt_of(&line, id, 3, 3);
+    hulse_pub_await_answered(&pub, 4);
     assert_true(pub.in_order);
     close_all(id);
 }
@@ -302,10 +302,10 @@ static void test_metadata_are_said(void **state)
     (void)state;
     open_all();
     const uint64_t id = open_pub();
-    pub_send_record(&pub, &r);
+    hulse_pub_send_record(&pub, &r);
     r.alone = true;
-    pub_send_record(&pub, &r);
-    line_hear_send(&line, &h);
+    hulse_pub_send_record(&pub, &r);
+    hulse_line_hear_send(&line, &h);
     assert_true(hulse_wire_batch_open(&reader, &h.metadata, h.payload, &why));
     assert_int_equal(hulse_wire_batch_next(&reader, &m, &why), WIRE_BATCH_OK);
     assert_true(m.meta.null_value && m.meta.key_base64);
@@ -313,15 +313,15 @@ static void test_metadata_are_said(void **state)
     assert_int_equal(m.meta.properties.count, 1);
     assert_memory_equal(h.metadata.key.data, "//4=", 4);
     assert_memory_equal(h.metadata.ordering_key.data, "o", 1);
-    line_say_receipt(&line, &h, 1);
-    line_hear_send(&line, &h);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_line_hear_send(&line, &h);
     assert_int_equal(h.payload.bytes, 0);
     assert_true(h.metadata.null_value && h.metadata.key_base64);
     assert_int_equal(h.metadata.event_time_ms, 12345);
     assert_int_equal(h.metadata.properties.count, 1);
     assert_memory_equal(h.metadata.key.data, "//4=", 4);
-    line_say_receipt(&line, &h, 2);
-    pub_await_answered(&pub, 2);
+    hulse_line_say_receipt(&line, &h, 2);
+    hulse_pub_await_answered(&pub, 2);
     assert_int_equal(pub.answers[1].id.batch, -1);
     assert_int_equal(pub.answers[1].id.batch_size, 0);
     close_all(id);
@@ -337,18 +337,18 @@ static void test_payloads_are_compressed_where_it_helps(void **state)
         pub.params.gathering.compression = (enum broker_compression)kind;
         const uint64_t id = open_pub();
         send_many(&pub, 500);
-        line_hear_send(&line, &h);
+        hulse_line_hear_send(&line, &h);
         assert_int_not_equal(h.metadata.compression, 0);
         assert_true(h.payload.bytes < h.metadata.uncompressed_bytes);
         expect_batch(&h, 0, 0, 500);
-        line_say_receipt(&line, &h, 1);
+        hulse_line_say_receipt(&line, &h, 1);
         struct broker_record r = {.alone = true};
-        pub_send_record(&pub, &r); /* nothing, which no codec makes smaller */
-        line_hear_send(&line, &h);
+        hulse_pub_send_record(&pub, &r); /* nothing, which no codec makes smaller */
+        hulse_line_hear_send(&line, &h);
         assert_int_equal(h.metadata.compression, 0);
         assert_int_equal(h.payload.bytes, 0);
-        line_say_receipt(&line, &h, 2);
-        pub_await_answered(&pub, 501);
+        hulse_line_say_receipt(&line, &h, 2);
+        hulse_pub_await_answered(&pub, 501);
         close_all(id);
     }
 }
@@ -369,17 +369,17 @@ static void test_messages_up_to_the_limit_and_no_larger(void **state)
     /* From what is too large with its metadata down to what is not. */
     do {
         assert_true(r.payload.bytes > MOST - 1000);
-        pub_send_record(&pub, &r);
+        hulse_pub_send_record(&pub, &r);
         r.payload.bytes -= 8;
     } while (pub.outcomes[pub.sent - 1] == HULSE_OUTCOME_TOO_LARGE);
     const uint32_t refused = pub.answered;
     assert_int_equal(pub.answers[0].class, BROKER_TOO_LARGE);
     assert_true(refused > 0 && refused == pub.sent - 1);
-    line_hear_send(&line, &h);
+    hulse_line_hear_send(&line, &h);
     assert_int_equal(h.sequence, 0); /* none was spent on those */
     assert_int_equal(h.payload.bytes > MOST - 1000, 1);
-    line_say_receipt(&line, &h, 1);
-    pub_await_answered(&pub, refused + 1);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_await_answered(&pub, refused + 1);
     close_all(id);
 }
 
@@ -395,17 +395,17 @@ static void test_batches_stay_below_the_limit(void **state)
     line.message_bytes_max = 8192;
     const uint64_t id = open_pub();
     for (uint32_t i = 0; i < 100; i++) {
-        pub_send_record(&pub, &r);
+        hulse_pub_send_record(&pub, &r);
     }
     hulse_pulsar_senders_flush(bed.worker.senders);
     while (next < 100) {
-        line_hear_send(&line, &h);
+        hulse_line_hear_send(&line, &h);
         assert_int_equal(h.sequence, next);
         assert_true(h.payload.bytes < 8192);
         next = h.highest + 1;
-        line_say_receipt(&line, &h, 1);
+        hulse_line_say_receipt(&line, &h, 1);
     }
-    pub_await_answered(&pub, 100);
+    hulse_pub_await_answered(&pub, 100);
     close_all(id);
 }
 
@@ -421,9 +421,9 @@ static void test_a_producer_is_busy_at_its_bound(void **state)
     assert_false(pub.producer->busy);
     send_many(&pub, 1);
     assert_true(pub.producer->busy);
-    line_hear_send(&line, &h);
-    line_say_receipt(&line, &h, 1);
-    pub_await_answered(&pub, 10);
+    hulse_line_hear_send(&line, &h);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_await_answered(&pub, 10);
     assert_int_equal(pub.freed, 1);
     assert_false(pub.producer->busy);
     close_all(id);
@@ -432,12 +432,12 @@ static void test_a_producer_is_busy_at_its_bound(void **state)
     pub.params.gathering.pending_bytes = 1000;
     const uint64_t again = open_pub();
     while (!pub.producer->busy) {
-        pub_send(&pub);
+        hulse_pub_send(&pub);
         assert_true(pub.sent <= 1000 / BED_PAYLOAD);
     }
-    line_hear_send(&line, &h);
-    line_say_receipt(&line, &h, 1);
-    pub_await_answered(&pub, pub.sent);
+    hulse_line_hear_send(&line, &h);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_await_answered(&pub, pub.sent);
     assert_int_equal(pub.freed, 1);
     close_all(again);
 }
@@ -453,23 +453,23 @@ static void test_flush_waits_for_what_came_before_it(void **state)
     const uint64_t id = open_pub();
     assert_int_equal(hulse_pulsar_producer_flush(pub.producer, &err), HULSE_OK);
     assert_int_equal(pub.flushed, 1);
-    pub_send(&pub);
-    line_hear_send(&line, &h);
-    pub_send(&pub);
+    hulse_pub_send(&pub);
+    hulse_line_hear_send(&line, &h);
+    hulse_pub_send(&pub);
     assert_int_equal(hulse_pulsar_producer_flush(pub.producer, &err), HULSE_OK);
     assert_int_equal(hulse_pulsar_producer_flush(pub.producer, &err), HULSE_BUSY);
-    line_hear_send(&line, &h); /* though one is unanswered */
+    hulse_line_hear_send(&line, &h); /* though one is unanswered */
     expect_batch(&h, 1, 1, 1);
-    pub_send(&pub);
-    line_say_receipt_of(&line, id, 0, 0);
-    line_hear_send(&line, &h);
+    hulse_pub_send(&pub);
+    hulse_line_say_receipt_of(&line, id, 0, 0);
+    hulse_line_hear_send(&line, &h);
     assert_int_equal(pub.flushed, 1);
-    line_say_receipt_of(&line, id, 1, 1);
-    pub_await_answered(&pub, 2);
+    hulse_line_say_receipt_of(&line, id, 1, 1);
+    hulse_pub_await_answered(&pub, 2);
     assert_int_equal(pub.flushed, 2);
     assert_int_equal(pub.answered_at_flush, 2);
-    line_say_receipt_of(&line, id, 2, 2);
-    pub_await_answered(&pub, 3);
+    hulse_line_say_receipt_of(&line, id, 2, 2);
+    hulse_pub_await_answered(&pub, 3);
     assert_int_equal(pub.flushed, 2);
     close_all(id);
 }
@@ -482,25 +482,25 @@ static void test_what_was_sent_before_a_close_is_sent(void **state)
     open_all();
     const uint64_t id = open_pub();
     send_many(&pub, 3);
-    pub_close(&pub);
-    line_hear_send(&line, &h);
+    hulse_pub_close(&pub);
+    hulse_line_hear_send(&line, &h);
     expect_batch(&h, 0, 0, 3);
-    assert_true(line_is_quiet(&line));
-    line_say_receipt(&line, &h, 1);
-    line_hear_close(&line, id);
-    line_hang_up(&line);
-    bed_close(&bed);
-    peer_close(&peer);
+    assert_true(hulse_line_is_quiet(&line));
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_line_hear_close(&line, id);
+    hulse_line_hang_up(&line);
+    hulse_bed_close(&bed);
+    hulse_peer_close(&peer);
 }
 
 /* Sends more within the first answer, closes within the second. */
 static void meddle(struct pub *p)
 {
     if (p->answered == 1) {
-        pub_send(p);
+        hulse_pub_send(p);
     } else {
         p->also = NULL;
-        pub_close(p);
+        hulse_pub_close(p);
     }
 }
 
@@ -512,17 +512,17 @@ static void test_anything_may_be_done_within_an_answer(void **state)
     open_all();
     const uint64_t id = open_pub();
     send_many(&pub, 3);
-    line_hear_send(&line, &h);
+    hulse_line_hear_send(&line, &h);
     pub.also = meddle;
-    line_say_receipt(&line, &h, 1);
-    line_hear_send(&line, &h);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_line_hear_send(&line, &h);
     expect_batch(&h, 3, 3, 1);
     assert_int_equal(pub.answered, 2);
-    line_say_receipt(&line, &h, 2);
-    line_hear_close(&line, id);
-    line_hang_up(&line);
-    bed_close(&bed);
-    peer_close(&peer);
+    hulse_line_say_receipt(&line, &h, 2);
+    hulse_line_hear_close(&line, id);
+    hulse_line_hang_up(&line);
+    hulse_bed_close(&bed);
+    hulse_peer_close(&peer);
 }
 
 static void test_the_daemons_memory_is_a_bound(void **state)
@@ -536,13 +536,13 @@ static void test_the_daemons_memory_is_a_bound(void **state)
     open_all();
     const uint64_t id = open_pub();
     hulse_mem_init(hulse_mem_total() + 50000);
-    pub_send_record(&pub, &r);
+    hulse_pub_send_record(&pub, &r);
     assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_NO_MEMORY);
-    pub_send(&pub);
-    line_hear_send(&line, &h);
+    hulse_pub_send(&pub);
+    hulse_line_hear_send(&line, &h);
     assert_int_equal(h.sequence, 0);
-    line_say_receipt(&line, &h, 1);
-    pub_await_answered(&pub, 2);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_await_answered(&pub, 2);
     close_all(id);
 }
 

@@ -27,18 +27,18 @@ static struct {
 
 static void open_all(void)
 {
-    peer_open(&peer);
-    bed_open(&bed, peer.port);
+    hulse_peer_open(&peer);
+    hulse_bed_open(&bed, peer.port);
     memset(&line, 0, sizeof(line));
     memset(&second, 0, sizeof(second));
-    pub_init(&pub, &bed);
+    hulse_pub_init(&pub, &bed);
 }
 
 static uint64_t open_pub(void)
 {
-    assert_int_equal(pub_open(&pub), HULSE_OK);
-    const uint64_t id = peer_serve(&peer, &bed, &line, 0);
-    pub_await_opened(&pub);
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    const uint64_t id = hulse_peer_serve(&peer, &bed, &line, 0);
+    hulse_pub_await_opened(&pub);
     assert_int_equal(pub.status, HULSE_OK);
     return id;
 }
@@ -47,10 +47,10 @@ static uint64_t open_pub(void)
 static void close_all(void)
 {
     if (!pub.closed) {
-        pub_close(&pub);
+        hulse_pub_close(&pub);
     }
-    bed_close(&bed);
-    peer_close(&peer);
+    hulse_bed_close(&bed);
+    hulse_peer_close(&peer);
 }
 
 /* Entries of one record each, which the peer hears and keeps; the first has the number `from`. */
@@ -59,8 +59,8 @@ static void send_and_hear(struct line *l, uint32_t from, uint32_t count)
     struct heard h;
 
     for (uint32_t i = from; i < from + count; i++) {
-        pub_send(&pub);
-        line_hear_send(l, &h);
+        hulse_pub_send(&pub);
+        hulse_line_hear_send(l, &h);
         assert_int_equal(h.sequence, i);
         assert_true(h.frame_bytes <= sizeof(kept[i].bytes));
         memcpy(kept[i].bytes, h.frame, h.frame_bytes);
@@ -73,7 +73,7 @@ static void hear_again(struct line *l, uint32_t from, uint32_t count)
     struct heard h;
 
     for (uint32_t i = from; i < from + count; i++) {
-        line_hear_send(l, &h);
+        hulse_line_hear_send(l, &h);
         assert_int_equal(h.frame_bytes, kept[i].count);
         assert_memory_equal(h.frame, kept[i].bytes, h.frame_bytes);
     }
@@ -82,13 +82,13 @@ static void hear_again(struct line *l, uint32_t from, uint32_t count)
 static void receipts(struct line *l, uint64_t id, uint32_t from, uint32_t count)
 {
     for (uint32_t i = from; i < from + count; i++) {
-        line_say_receipt_of(l, id, i, i);
+        hulse_line_say_receipt_of(l, id, i, i);
     }
 }
 
 static void expect_stored(uint32_t count)
 {
-    pub_await_answered(&pub, count);
+    hulse_pub_await_answered(&pub, count);
     assert_true(pub.in_order);
     for (uint32_t i = 0; i < count; i++) {
         assert_int_equal(pub.outcomes[i], HULSE_OUTCOME_STORED);
@@ -106,25 +106,25 @@ static void test_a_lost_connection_costs_nothing(void **state)
     uint64_t id = open_pub();
     send_and_hear(&line, 0, 4);
     receipts(&line, id, 0, 1);
-    pub_await_answered(&pub, 1);
-    line_hang_up(&line);
-    pub_send(&pub); /* before it is known */
-    bed_turn(&bed);
-    pub_send(&pub);
-    const uint64_t again = peer_serve(&peer, &bed, &second, 1);
+    hulse_pub_await_answered(&pub, 1);
+    hulse_line_hang_up(&line);
+    hulse_pub_send(&pub); /* before it is known */
+    hulse_bed_turn(&bed);
+    hulse_pub_send(&pub);
+    const uint64_t again = hulse_peer_serve(&peer, &bed, &second, 1);
     assert_int_equal(again, id);
     hear_again(&second, 1, 3);
     receipts(&second, id, 1, 3);
     while (pub.answered < 6) {
-        line_hear_send(&second, &h);
+        hulse_line_hear_send(&second, &h);
         assert_true(h.sequence >= 4 && h.highest <= 5);
-        line_say_receipt_of(&second, id, (int64_t)h.sequence, (int64_t)h.highest);
+        hulse_line_say_receipt_of(&second, id, (int64_t)h.sequence, (int64_t)h.highest);
         while (pub.answered <= h.highest) {
-            bed_turn(&bed);
+            hulse_bed_turn(&bed);
         }
     }
     expect_stored(6);
-    line_hang_up(&second);
+    hulse_line_hang_up(&second);
     close_all();
 }
 
@@ -134,21 +134,21 @@ static void test_the_assigned_broker_is_followed_at_once(void **state)
 
     (void)state;
     open_all();
-    peer_open(&elsewhere);
+    hulse_peer_open(&elsewhere);
     const uint64_t id = open_pub();
     send_and_hear(&line, 0, 3);
     const uint32_t lookups = bed.lookups;
     (void)snprintf(url, sizeof(url), "pulsar://127.0.0.1:%u", (unsigned)elsewhere.port);
-    line_say_closed(&line, id, url);
-    assert_int_equal(peer_serve(&elsewhere, &bed, &second, 1), id);
+    hulse_line_say_closed(&line, id, url);
+    assert_int_equal(hulse_peer_serve(&elsewhere, &bed, &second, 1), id);
     hear_again(&second, 0, 3);
     assert_int_equal(bed.lookups, lookups);
     receipts(&second, id, 0, 3);
     expect_stored(3);
-    line_hang_up(&line);
-    line_hang_up(&second);
+    hulse_line_hang_up(&line);
+    hulse_line_hang_up(&second);
     close_all();
-    peer_close(&elsewhere);
+    hulse_peer_close(&elsewhere);
 }
 
 static void test_a_closed_producer_is_looked_up_anew(void **state)
@@ -160,18 +160,18 @@ static void test_a_closed_producer_is_looked_up_anew(void **state)
     open_all();
     const uint64_t id = open_pub();
     send_and_hear(&line, 0, 2);
-    line_say_closed(&line, id, NULL);
-    const uint64_t request = line_hear_producer(&line, &again, 1, name);
+    hulse_line_say_closed(&line, id, NULL);
+    const uint64_t request = hulse_line_hear_producer(&line, &again, 1, name);
     assert_int_equal(again, id);
     assert_int_equal(bed.lookups, 2);
     assert_int_equal(bed.fresh_lookups, 1);
-    pub_send(&pub);
-    assert_true(line_is_quiet(&line)); /* nothing before it is open */
-    line_say_opened(&line, request, name, -1);
+    hulse_pub_send(&pub);
+    assert_true(hulse_line_is_quiet(&line)); /* nothing before it is open */
+    hulse_line_say_opened(&line, request, name, -1);
     hear_again(&line, 0, 2);
     receipts(&line, id, 0, 3);
     expect_stored(3);
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -183,14 +183,14 @@ static void test_an_assigned_broker_that_is_none_is_not_followed(void **state)
     (void)state;
     open_all();
     const uint64_t id = open_pub();
-    line_say_closed(&line, id, "http://nowhere");
-    line_say_opened(&line, line_hear_producer(&line, &again, 1, name), name, -1);
-    pub_send(&pub);
+    hulse_line_say_closed(&line, id, "http://nowhere");
+    hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &again, 1, name), name, -1);
+    hulse_pub_send(&pub);
     struct heard h;
-    line_hear_send(&line, &h);
+    hulse_line_hear_send(&line, &h);
     receipts(&line, id, 0, 1);
     expect_stored(1);
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -204,20 +204,20 @@ static void test_a_broker_that_takes_less_than_the_one_before(void **state)
     (void)state;
     open_all();
     const uint64_t id = open_pub();
-    pub_send_record(&pub, &r);
-    line_hear_send(&line, &h);
-    pub_send(&pub);
-    line_hear_send(&line, &h);
-    line_hang_up(&line);
+    hulse_pub_send_record(&pub, &r);
+    hulse_line_hear_send(&line, &h);
+    hulse_pub_send(&pub);
+    hulse_line_hear_send(&line, &h);
+    hulse_line_hang_up(&line);
     second.message_bytes_max = 50000;
-    assert_int_equal(peer_serve(&peer, &bed, &second, 1), id);
-    line_hear_send(&second, &h);
+    assert_int_equal(hulse_peer_serve(&peer, &bed, &second, 1), id);
+    hulse_line_hear_send(&second, &h);
     assert_int_equal(h.sequence, 1);
-    line_say_receipt(&second, &h, 1);
-    pub_await_answered(&pub, 2);
+    hulse_line_say_receipt(&second, &h, 1);
+    hulse_pub_await_answered(&pub, 2);
     assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_TOO_LARGE);
     assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_STORED);
-    line_hang_up(&second);
+    hulse_line_hang_up(&second);
     close_all();
 }
 
@@ -232,14 +232,14 @@ static void test_a_receipt_out_of_order_ends_the_connection(void **state)
         open_all();
         const uint64_t id = open_pub();
         send_and_hear(&line, 0, 3);
-        line_say_receipt_of(&line, id, wrong[i][0], wrong[i][1]);
-        line_await_end(&line);
-        line_hang_up(&line);
-        assert_int_equal(peer_serve(&peer, &bed, &second, 1), id);
+        hulse_line_say_receipt_of(&line, id, wrong[i][0], wrong[i][1]);
+        hulse_line_await_end(&line);
+        hulse_line_hang_up(&line);
+        assert_int_equal(hulse_peer_serve(&peer, &bed, &second, 1), id);
         hear_again(&second, 0, 3);
         receipts(&second, id, 0, 3);
         expect_stored(3);
-        line_hang_up(&second);
+        hulse_line_hang_up(&second);
         close_all();
     }
 }
@@ -249,19 +249,19 @@ static void test_old_and_strange_receipts_are_ignored(void **state)
     (void)state;
     open_all();
     const uint64_t id = open_pub();
-    line_say_receipt_of(&line, id, 5, 5); /* nothing is sent */
-    assert_true(line_is_quiet(&line));
+    hulse_line_say_receipt_of(&line, id, 5, 5); /* nothing is sent */
+    assert_true(hulse_line_is_quiet(&line));
     send_and_hear(&line, 0, 2);
-    line_say_receipt_of(&line, id, -1, -1);
-    line_say_receipt_of(&line, id + 77, 1, 1);
+    hulse_line_say_receipt_of(&line, id, -1, -1);
+    hulse_line_say_receipt_of(&line, id + 77, 1, 1);
     receipts(&line, id, 0, 1);
     receipts(&line, id, 0, 1);
-    pub_await_answered(&pub, 1);
+    hulse_pub_await_answered(&pub, 1);
     receipts(&line, id, 1, 1);
     receipts(&line, id, 1, 1);
     expect_stored(2);
-    assert_true(line_is_quiet(&line));
-    line_hang_up(&line);
+    assert_true(hulse_line_is_quiet(&line));
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -273,13 +273,14 @@ static void test_a_checksum_error_sends_again(void **state)
     open_all();
     const uint64_t id = open_pub();
     send_and_hear(&line, 0, 3);
-    line_say_send_error(&line, id, 1, PULSAR__SERVER_ERROR__ChecksumError); /* not the first */
-    assert_true(line_is_quiet(&line));
-    line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+    hulse_line_say_send_error(
+        &line, id, 1, PULSAR__SERVER_ERROR__ChecksumError); /* not the first */
+    assert_true(hulse_line_is_quiet(&line));
+    hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
     hear_again(&line, 0, 3);
     receipts(&line, id, 0, 3);
     expect_stored(3);
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -296,13 +297,13 @@ static void test_what_was_damaged_here_fails_alone(void **state)
     send_and_hear(&line, 0, 3);
     const struct pulsar_entry *head = TAILQ_FIRST(&the_sender()->entries);
     ((uint8_t *)(uintptr_t)head->piece.data)[head->piece.bytes - 1] ^= 1;
-    line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+    hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
     hear_again(&line, 1, 2);
     receipts(&line, id, 1, 2);
-    pub_await_answered(&pub, 3);
+    hulse_pub_await_answered(&pub, 3);
     assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_FAILED_NOT_SENT);
     assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_STORED);
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -316,16 +317,16 @@ static void test_endless_checksum_errors_end_in_another_open(void **state)
     const uint64_t id = open_pub();
     send_and_hear(&line, 0, 1);
     for (unsigned i = 0; i < 3; i++) {
-        line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+        hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
         hear_again(&line, 0, 1);
     }
-    line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
-    line_hear_close(&line, id);
-    line_say_opened(&line, line_hear_producer(&line, &again, 1, name), name, -1);
+    hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+    hulse_line_hear_close(&line, id);
+    hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &again, 1, name), name, -1);
     hear_again(&line, 0, 1);
     receipts(&line, id, 0, 1);
     expect_stored(1);
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -335,17 +336,17 @@ static void test_what_is_not_allowed_fails_alone(void **state)
     open_all();
     const uint64_t id = open_pub();
     send_and_hear(&line, 0, 3);
-    line_say_send_error(&line, id, 1, PULSAR__SERVER_ERROR__NotAllowedError);
-    pub_await_answered(&pub, 1);
+    hulse_line_say_send_error(&line, id, 1, PULSAR__SERVER_ERROR__NotAllowedError);
+    hulse_pub_await_answered(&pub, 1);
     assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_FAILED_NOT_SENT);
     assert_int_equal(pub.answers[1].class, BROKER_FAIL);
     receipts(&line, id, 0, 1);
     receipts(&line, id, 2, 1);
-    pub_await_answered(&pub, 3);
+    hulse_pub_await_answered(&pub, 3);
     assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
     assert_int_equal(pub.outcomes[2], HULSE_OUTCOME_STORED);
-    assert_true(line_is_quiet(&line));
-    line_hang_up(&line);
+    assert_true(hulse_line_is_quiet(&line));
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -363,13 +364,13 @@ static void test_other_errors_open_the_producer_again(void **state)
         open_all();
         const uint64_t id = open_pub();
         send_and_hear(&line, 0, 3);
-        line_say_send_error(&line, id, 0, errors[i]);
-        line_hear_close(&line, id);
-        line_say_opened(&line, line_hear_producer(&line, &again, 1, name), name, -1);
+        hulse_line_say_send_error(&line, id, 0, errors[i]);
+        hulse_line_hear_close(&line, id);
+        hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &again, 1, name), name, -1);
         hear_again(&line, 0, 3);
         receipts(&line, id, 0, 3);
         expect_stored(3);
-        line_hang_up(&line);
+        hulse_line_hang_up(&line);
         close_all();
     }
 }
@@ -380,18 +381,18 @@ static void test_a_terminated_topic_ends_the_producer(void **state)
     open_all();
     const uint64_t id = open_pub();
     send_and_hear(&line, 0, 2);
-    line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__TopicTerminatedError);
-    pub_await_answered(&pub, 2);
+    hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__TopicTerminatedError);
+    hulse_pub_await_answered(&pub, 2);
     while (pub.failed == 0) {
-        bed_turn(&bed);
+        hulse_bed_turn(&bed);
     }
-    pub_send(&pub);
+    hulse_pub_send(&pub);
     assert_int_equal(pub.answered, 3);
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(pub.outcomes[i], HULSE_OUTCOME_TOPIC_TERMINATED);
     }
-    line_hear_close(&line, id);
-    line_hang_up(&line);
+    hulse_line_hear_close(&line, id);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -403,15 +404,15 @@ static void ended_at_the_next_open(Pulsar__ServerError error)
     open_all();
     const uint64_t id = open_pub();
     send_and_hear(&line, 0, 2);
-    line_say_closed(&line, id, NULL);
-    line_say_error(&line, line_hear_producer(&line, &again, 1, NULL), error);
-    pub_await_answered(&pub, 2);
+    hulse_line_say_closed(&line, id, NULL);
+    hulse_line_say_error(&line, hulse_line_hear_producer(&line, &again, 1, NULL), error);
+    hulse_pub_await_answered(&pub, 2);
     while (pub.failed + pub.fenced == 0) {
-        bed_turn(&bed);
+        hulse_bed_turn(&bed);
     }
-    pub_send(&pub);
+    hulse_pub_send(&pub);
     assert_int_equal(pub.answered, 3);
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
 }
 
 static void test_final_errors_of_the_next_open_end_the_producer(void **state)
@@ -439,20 +440,21 @@ static void test_a_quota_fails_what_waits_and_is_tried_again(void **state)
     (void)state;
     open_all();
     const uint64_t id = open_pub();
-    line_say_closed(&line, id, NULL);
-    const uint64_t request = line_hear_producer(&line, &again, 1, name);
-    pub_send(&pub);
-    line_say_error(&line, request, PULSAR__SERVER_ERROR__ProducerBlockedQuotaExceededException);
-    pub_await_answered(&pub, 1);
+    hulse_line_say_closed(&line, id, NULL);
+    const uint64_t request = hulse_line_hear_producer(&line, &again, 1, name);
+    hulse_pub_send(&pub);
+    hulse_line_say_error(
+        &line, request, PULSAR__SERVER_ERROR__ProducerBlockedQuotaExceededException);
+    hulse_pub_await_answered(&pub, 1);
     assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_QUOTA_EXCEEDED);
-    line_say_opened(&line, line_hear_producer(&line, &again, 2, name), name, -1);
-    pub_send(&pub);
+    hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &again, 2, name), name, -1);
+    hulse_pub_send(&pub);
     struct heard h;
-    line_hear_send(&line, &h);
-    line_say_receipt(&line, &h, 1);
-    pub_await_answered(&pub, 2);
+    hulse_line_hear_send(&line, &h);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_await_answered(&pub, 2);
     assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_STORED);
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -468,15 +470,17 @@ static void test_refusals_after_the_first_open_are_tried_again(void **state)
     open_all();
     const uint64_t id = open_pub();
     send_and_hear(&line, 0, 1);
-    line_say_closed(&line, id, NULL);
+    hulse_line_say_closed(&line, id, NULL);
     for (size_t i = 0; i < COUNT_OF(errors); i++) {
-        line_say_error(&line, line_hear_producer(&line, &again, i + 1, name), errors[i]);
+        hulse_line_say_error(
+            &line, hulse_line_hear_producer(&line, &again, i + 1, name), errors[i]);
     }
-    line_say_opened(&line, line_hear_producer(&line, &again, COUNT_OF(errors) + 1, name), name, -1);
+    hulse_line_say_opened(
+        &line, hulse_line_hear_producer(&line, &again, COUNT_OF(errors) + 1, name), name, -1);
     hear_again(&line, 0, 1);
     receipts(&line, id, 0, 1);
     expect_stored(1);
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -489,22 +493,22 @@ static void test_what_was_never_sent_fails_so(void **state)
     pub.params.gathering.send_timeout_ms = 60;
     (void)open_pub();
     bed.silent = true; /* there is no way back */
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     for (unsigned i = 0; i < 50; i++) {
-        bed_turn(&bed);
+        hulse_bed_turn(&bed);
     }
     for (unsigned i = 0; i < 20; i++) {
-        pub_send(&pub);
-        bed_turn(&bed);
+        hulse_pub_send(&pub);
+        hulse_bed_turn(&bed);
     }
-    pub_await_answered(&pub, 20);
+    hulse_pub_await_answered(&pub, 20);
     assert_true(pub.in_order);
     for (unsigned i = 0; i < 20; i++) {
         assert_int_equal(pub.outcomes[i], HULSE_OUTCOME_FAILED_NOT_SENT);
     }
     /* One that has waited too long elsewhere. */
     struct broker_record r = {.enqueued_ns = hulse_clock_coarse_ns() - 100000000U};
-    pub_send_record(&pub, &r);
+    hulse_pub_send_record(&pub, &r);
     assert_int_equal(pub.outcomes[20], HULSE_OUTCOME_FAILED_NOT_SENT);
     close_all();
 }
@@ -518,18 +522,18 @@ static void test_what_was_sent_fails_as_unknown_and_late_receipts_are_ignored(vo
     pub.params.gathering.send_timeout_ms = 60;
     const uint64_t id = open_pub();
     send_and_hear(&line, 0, 3);
-    pub_await_answered(&pub, 3);
+    hulse_pub_await_answered(&pub, 3);
     assert_true(pub.in_order);
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(pub.outcomes[i], HULSE_OUTCOME_FAILED_UNKNOWN);
     }
-    pub_send(&pub);
-    line_hear_send(&line, &h);
+    hulse_pub_send(&pub);
+    hulse_line_hear_send(&line, &h);
     receipts(&line, id, 0, 3);
-    line_say_receipt(&line, &h, 1);
-    pub_await_answered(&pub, 4);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_await_answered(&pub, 4);
     assert_int_equal(pub.outcomes[3], HULSE_OUTCOME_STORED);
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -540,14 +544,14 @@ static void test_without_a_timeout_records_wait(void **state)
     const uint64_t id = open_pub();
     struct broker_record r = {.enqueued_ns = 1};
     send_and_hear(&line, 0, 1);
-    pub_send_record(&pub, &r);
+    hulse_pub_send_record(&pub, &r);
     struct heard h;
-    line_hear_send(&line, &h);
-    assert_true(line_is_quiet(&line));
+    hulse_line_hear_send(&line, &h);
+    assert_true(hulse_line_is_quiet(&line));
     assert_int_equal(pub.answered, 0);
     receipts(&line, id, 0, 2);
     expect_stored(2);
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -566,17 +570,17 @@ static void test_a_peer_that_does_not_read(void **state)
     (void)open_pub();
     for (unsigned i = 0; i < COUNT; i++) {
         r.enqueued_ns = 0;
-        pub_send_record(&pub, &r);
-        bed_turn(&bed);
+        hulse_pub_send_record(&pub, &r);
+        hulse_bed_turn(&bed);
     }
-    pub_await_answered(&pub, COUNT);
+    hulse_pub_await_answered(&pub, COUNT);
     for (unsigned i = 0; i < COUNT; i++) {
         unknown += pub.outcomes[i] == HULSE_OUTCOME_FAILED_UNKNOWN ? 1U : 0U;
         assert_true(pub.outcomes[i] == HULSE_OUTCOME_FAILED_UNKNOWN ||
                     pub.outcomes[i] == HULSE_OUTCOME_FAILED_NOT_SENT);
     }
     assert_true(unknown > 0 && unknown < COUNT);
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -591,13 +595,13 @@ static void test_each_record_has_its_own_time(void **state)
     const uint64_t id = open_pub();
     send_and_hear(&line, 0, 1);
     old.enqueued_ns = hulse_clock_coarse_ns() - UINT64_C(9950000000);
-    pub_send_record(&pub, &old);
-    pub_await_answered(&pub, 1);
+    hulse_pub_send_record(&pub, &old);
+    hulse_pub_await_answered(&pub, 1);
     assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_FAILED_UNKNOWN);
     receipts(&line, id, 0, 2);
-    pub_await_answered(&pub, 2);
+    hulse_pub_await_answered(&pub, 2);
     assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
@@ -607,9 +611,9 @@ static void test_a_worker_that_ends_forgets_all(void **state)
     open_all();
     (void)open_pub();
     send_and_hear(&line, 0, 2);
-    pub_send(&pub);
+    hulse_pub_send(&pub);
     pub.closed = true; /* hears no more */
-    line_hang_up(&line);
+    hulse_line_hang_up(&line);
     close_all();
 }
 
