@@ -60,7 +60,7 @@ def test_bash_completes_commands_and_options():
 
 
 def test_bash_completes_values():
-    assert bash(None, "hulse sub t --type ") == ["exclusive", "shared"]
+    assert bash(None, "hulse sub t --type ") == ["exclusive", "shared", "failover", "key_shared"]
     assert bash(None, "hulse sub t -t s") == ["shared"]
     assert bash(None, "hulse sub --type=s") == ["shared"]
     assert bash(None, "hulse sub --type=s", breaks=" ") == ["--type=shared"]
@@ -193,7 +193,7 @@ def test_zsh_completes_commands_options_and_values(zsh, tmp_path):
         known = option_names(command["options"] + table()["options"])
         # zsh writes the = of an option with a value; of an h it knows that it may be bundled.
         assert {o.rstrip("=") for o in zsh.offers(f"hulse {name} -")} == set(known), name
-    assert zsh.offers("hulse sub t --type ") == ["exclusive", "shared"]
+    assert zsh.offers("hulse sub t --type ") == ["exclusive", "failover", "key_shared", "shared"]
     assert zsh.offers("hulse sub --type=s") == ["shared"]
     assert zsh.offers("hulse sub -t s") == ["shared"]
     assert zsh.offers("hulse --json topics ") == ["create", "delete", "list", "stats"]
