@@ -94,7 +94,7 @@ static void refused(struct pulsar_consumer *c, const Pulsar__BaseCommand *answer
 {
     struct pulsar_failure f;
     if (answer->type == PULSAR__BASE_COMMAND__TYPE__ERROR) {
-        hulse_pulsar_failure_server(&f, answer->error->error, answer->error->message);
+        hulse_pulsar_failure_server(&f, (int32_t)answer->error->error, answer->error->message);
         if (c->errand.kind == BROKER_UNSUBSCRIBE &&
             answer->error->error == PULSAR__SERVER_ERROR__MetadataError) {
             f.status = HULSE_BUSY; /* what it says of a subscription with other consumers */

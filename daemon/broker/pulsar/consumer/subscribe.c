@@ -143,7 +143,8 @@ static void subscribed(struct pulsar_request *request,
         return;
     }
     if (answer->type == PULSAR__BASE_COMMAND__TYPE__ERROR) {
-        hulse_pulsar_failure_server(&c->failure, answer->error->error, answer->error->message);
+        hulse_pulsar_failure_server(
+            &c->failure, (int32_t)answer->error->error, answer->error->message);
     } else {
         hulse_pulsar_failure_status(
             &c->failure, HULSE_PROTOCOL, "the broker has answered SUBSCRIBE with something else");

@@ -58,7 +58,7 @@ static void read_lookup(const Pulsar__CommandLookupTopicResponse *r,
 {
     if (!r->has_response ||
         r->response == PULSAR__COMMAND_LOOKUP_TOPIC_RESPONSE__LOOKUP_TYPE__Failed) {
-        fail(out, r->has_error, r->error, r->message);
+        fail(out, r->has_error, (int32_t)r->error, r->message);
         return;
     }
     if (asked != LOOKUP_OWNER) {
@@ -82,7 +82,7 @@ static void read_partitions(const Pulsar__CommandPartitionedTopicMetadataRespons
 {
     if (!r->has_response ||
         r->response == PULSAR__COMMAND_PARTITIONED_TOPIC_METADATA_RESPONSE__LOOKUP_TYPE__Failed) {
-        fail(out, r->has_error, r->error, r->message);
+        fail(out, r->has_error, (int32_t)r->error, r->message);
         return;
     }
     if (asked == LOOKUP_PARTITIONS && r->has_partitions &&
@@ -107,7 +107,7 @@ void hulse_lookup_reply_read(const Pulsar__BaseCommand *answer,
         read_partitions(answer->partitionmetadataresponse, asked, out);
         break;
     case PULSAR__BASE_COMMAND__TYPE__ERROR:
-        fail(out, true, answer->error->error, answer->error->message);
+        fail(out, true, (int32_t)answer->error->error, answer->error->message);
         break;
     default:
         break;
