@@ -12,8 +12,8 @@
 #include "daemon/broker/pulsar/lookup/lookup.h"
 #include "daemon/broker/pulsar/wire/batch_writer.h"
 #include "daemon/broker/pulsar/wire/command.h"
-#include "daemon/broker/pulsar/wire/field.h"
 #include "daemon/broker/pulsar/worker.h"
+#include "daemon/core/bytes.h"
 #include "daemon/core/crc32c.h"
 #include "daemon/core/mem.h"
 
@@ -228,12 +228,12 @@ static void write_rest(uint32_t batch, uint32_t entries)
     d.producer_name = (struct broker_span){(const uint8_t *)"standalone-0-1", 14};
     d.publish_time_ms = UINT64_C(1700000000000);
     uint8_t *at = hulse_wire_draft_put(scene.rest + 10, &d);
-    hulse_wire_put16(scene.rest, 0x0e01);
-    hulse_wire_put32(scene.rest + 6, (uint32_t)(at - (scene.rest + 10)));
+    hulse_put16_big(scene.rest, 0x0e01);
+    hulse_put32_big(scene.rest + 6, (uint32_t)(at - (scene.rest + 10)));
     memcpy(at, payload, bytes);
     at += bytes;
     const size_t checked = (size_t)(at - (scene.rest + 6));
-    hulse_wire_put32(scene.rest + 2, ~hulse_crc32c(UINT32_MAX, scene.rest + 6, checked));
+    hulse_put32_big(scene.rest + 2, ~hulse_crc32c(UINT32_MAX, scene.rest + 6, checked));
     scene.rest_bytes = (uint32_t)(at - scene.rest);
     scene.batch = batch;
     scene.entries = entries;

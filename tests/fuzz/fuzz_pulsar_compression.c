@@ -5,7 +5,7 @@
  * Method: the input as {u8 type, u16 big endian size, compressed bytes}; what comes out goes in again.
  */
 #include "daemon/broker/pulsar/wire/compression.h"
-#include "daemon/broker/pulsar/wire/field.h"
+#include "daemon/core/bytes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         must(contexts != NULL);
     }
     const int32_t type = data[0] % 6;
-    const uint32_t size = hulse_wire_get16(data + 1);
+    const uint32_t size = hulse_get16_big(data + 1);
     const struct broker_span in = {.data = data + 3, .bytes = (uint32_t)bytes - 3};
     uint8_t *plain = malloc(size == 0 ? 1 : size);
     must(plain != NULL);

@@ -4,8 +4,8 @@
  */
 #include "daemon/broker/pulsar/wire/batch_reader.h"
 
-#include "daemon/broker/pulsar/wire/field.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/bytes.h"
 
 /* The metadata of a message have a payload_size, if nothing else. */
 enum { SIZE_BYTES = 4, MESSAGE_BYTES_MIN = SIZE_BYTES + 2 };
@@ -16,7 +16,7 @@ static bool take(struct broker_span *rest, struct wire_batch_message *out, const
         *why = "a batch ends before its last message";
         return false;
     }
-    const uint32_t size = hulse_wire_get32(rest->data);
+    const uint32_t size = hulse_get32_big(rest->data);
     if (size > rest->bytes - SIZE_BYTES) {
         *why = "a batched message's metadata are larger than the batch";
         return false;

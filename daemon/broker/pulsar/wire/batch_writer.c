@@ -82,7 +82,7 @@ bool hulse_wire_batch_add(struct wire_batch *b, const struct broker_record *r, u
     if (meta->tombstone) {
         at = hulse_wire_put_number(at, WIRE_SINGLE_NULL_VALUE, 1);
     }
-    hulse_wire_put32(begin, (uint32_t)(at - begin - SIZE_BYTES));
+    hulse_put32_big(begin, (uint32_t)(at - begin - SIZE_BYTES));
     at = hulse_wire_put_raw(at, r->payload.data, r->payload.bytes);
     b->bytes = (uint32_t)(at - b->data);
     HULSE_ASSERT(b->bytes <= b->room);

@@ -4,9 +4,9 @@
  */
 #include "daemon/broker/pulsar/wire/command.h"
 
-#include "daemon/broker/pulsar/wire/field.h"
 #include "daemon/broker/pulsar/wire/frame.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/bytes.h"
 
 /* The field of a command has the number of its type (section 2.1). */
 static bool has_body(const Pulsar__BaseCommand *c)
@@ -80,8 +80,8 @@ size_t hulse_wire_command_write(const Pulsar__BaseCommand *c, uint8_t *out, size
         return 0;
     }
     HULSE_ASSERT(bytes <= UINT32_MAX);
-    hulse_wire_put32(out, (uint32_t)(bytes - 4));
-    hulse_wire_put32(out + 4, (uint32_t)(bytes - WIRE_FRAME_HEADER_BYTES));
+    hulse_put32_big(out, (uint32_t)(bytes - 4));
+    hulse_put32_big(out + 4, (uint32_t)(bytes - WIRE_FRAME_HEADER_BYTES));
     (void)pulsar__base_command__pack(c, out + WIRE_FRAME_HEADER_BYTES);
     return bytes;
 }

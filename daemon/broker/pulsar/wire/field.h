@@ -12,8 +12,8 @@
 #define HULSE_PULSAR_WIRE_FIELD_H
 
 #include "daemon/broker/broker.h"
+#include "daemon/core/bytes.h"
 
-#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -33,18 +33,6 @@ struct wire_field {
 enum wire_field_rc { WIRE_FIELD_OK, WIRE_FIELD_END, WIRE_FIELD_BAD };
 
 /* ---- out --------------------------------------------------------------------------------- */
-
-static inline void hulse_wire_put16(uint8_t *out, uint16_t n)
-{
-    n = htobe16(n);
-    memcpy(out, &n, sizeof(n));
-}
-
-static inline void hulse_wire_put32(uint8_t *out, uint32_t n)
-{
-    n = htobe32(n);
-    memcpy(out, &n, sizeof(n));
-}
 
 /* Each gives the place behind what it wrote. */
 static inline uint8_t *hulse_wire_put_varint(uint8_t *at, uint64_t n)
@@ -87,20 +75,6 @@ static inline uint32_t hulse_wire_varint_bytes(uint64_t n)
 }
 
 /* ---- in ---------------------------------------------------------------------------------- */
-
-static inline uint16_t hulse_wire_get16(const uint8_t *in)
-{
-    uint16_t n = 0;
-    memcpy(&n, in, sizeof(n));
-    return be16toh(n);
-}
-
-static inline uint32_t hulse_wire_get32(const uint8_t *in)
-{
-    uint32_t n = 0;
-    memcpy(&n, in, sizeof(n));
-    return be32toh(n);
-}
 
 /* Moves in->data; false: not a number of 64 bits, or not all of it is there. */
 static inline bool hulse_wire_get_varint(struct broker_span *in, uint64_t *out)

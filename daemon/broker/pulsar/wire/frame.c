@@ -52,7 +52,7 @@ enum wire_frame_rc hulse_wire_frame_read(const uint8_t *in,
         out->bytes = WIRE_FRAME_HEADER_BYTES;
         return WIRE_FRAME_NEED_MORE;
     }
-    const uint32_t total = hulse_wire_get32(in);
+    const uint32_t total = hulse_get32_big(in);
     if (total > message_bytes_max + WIRE_FRAME_PADDING_BYTES - SIZE_BYTES) {
         *why = "a frame is larger than the largest message of the connection allows";
         return WIRE_FRAME_BAD;
@@ -61,8 +61,7 @@ enum wire_frame_rc hulse_wire_frame_read(const uint8_t *in,
         *why = "a frame has no room for the size of its command";
         return WIRE_FRAME_BAD;
     }
-    if (bytes >= WIRE_FRAME_HEADER_BYTES &&
-        hulse_wire_get32(in + SIZE_BYTES) > total - SIZE_BYTES) {
+    if (bytes >= WIRE_FRAME_HEADER_BYTES && hulse_get32_big(in + SIZE_BYTES) > total - SIZE_BYTES) {
         *why = "a command is larger than its frame";
         return WIRE_FRAME_BAD;
     }
@@ -73,14 +72,14 @@ enum wire_frame_rc hulse_wire_frame_read(const uint8_t *in,
     const struct broker_span body = {.data = in + WIRE_FRAME_HEADER_BYTES,
                                      .bytes = total - SIZE_BYTES};
     out->command =
-        (struct broker_span){.data = body.data, .bytes = hulse_wire_get32(in + SIZE_BYTES)};
+        (struct broker_span){.data = body.data, .bytes = hulse_get32_big(in + SIZE_BYTES)};
     out->rest = behind(body, out->command.bytes);
     return WIRE_FRAME_OK;
 }
 
 static bool begins_with(struct broker_span s, uint16_t magic)
 {
-    return s.bytes >= MAGIC_BYTES && hulse_wire_get16(s.data) == magic;
+    return s.bytes >= MAGIC_BYTES && hulse_get16_big(s.data) == magic;
 }
 
 /* Takes {u32 size, bytes} off the front. */
@@ -89,7 +88,7 @@ static bool take_counted(struct broker_span *rest, struct broker_span *out)
     if (rest->bytes < SIZE_BYTES) {
         return false;
     }
-    const uint32_t size = hulse_wire_get32(rest->data);
+    const uint32_t size = hulse_get32_big(rest->data);
     if (size > rest->bytes - SIZE_BYTES) {
         return false;
     }
@@ -114,7 +113,7 @@ hulse_wire_message_read(struct broker_span rest, struct wire_message *out, const
             *why = "a message ends inside its checksum";
             return WIRE_MESSAGE_BAD;
         }
-        const uint32_t told = hulse_wire_get32(rest.data + MAGIC_BYTES);
+        const uint32_t told = hulse_get32_big(rest.data + MAGIC_BYTES);
         rest = behind(rest, MAGIC_BYTES + CHECKSUM_BYTES);
         if (~hulse_crc32c(UINT32_MAX, rest.data, rest.bytes) != told) {
             return WIRE_MESSAGE_CHECKSUM;
@@ -145,8 +144,8 @@ uint8_t *hulse_wire_send_begin(struct wire_send_head *h, const struct wire_send 
         at = hulse_wire_put_number(at, SEND_CHUNK, 1);
     }
     *size = (uint8_t)(at - size - 1);
-    hulse_wire_put32(out + SIZE_BYTES, (uint32_t)(at - command));
-    hulse_wire_put16(at, MAGIC_CHECKSUM);
+    hulse_put32_big(out + SIZE_BYTES, (uint32_t)(at - command));
+    hulse_put16_big(at, MAGIC_CHECKSUM);
     h->begin = out;
     h->checksum = at + MAGIC_BYTES;
     return h->checksum + CHECKSUM_BYTES + SIZE_BYTES;
@@ -161,11 +160,11 @@ uint32_t hulse_wire_send_end(const struct wire_send_head *h,
     HULSE_ASSERT(metadata_end >= covered + SIZE_BYTES);
     HULSE_ASSERT(payload.bytes <= WIRE_MESSAGE_BYTES_MAX);
 
-    hulse_wire_put32(covered, (uint32_t)(metadata_end - covered - SIZE_BYTES));
+    hulse_put32_big(covered, (uint32_t)(metadata_end - covered - SIZE_BYTES));
     uint32_t crc = hulse_crc32c(UINT32_MAX, covered, (size_t)(metadata_end - covered));
     crc = hulse_crc32c(crc, payload.data, payload.bytes);
-    hulse_wire_put32(h->checksum, ~crc);
+    hulse_put32_big(h->checksum, ~crc);
     const uint32_t head = (uint32_t)(metadata_end - h->begin);
-    hulse_wire_put32(h->begin, head - SIZE_BYTES + payload.bytes);
+    hulse_put32_big(h->begin, head - SIZE_BYTES + payload.bytes);
     return head;
 }

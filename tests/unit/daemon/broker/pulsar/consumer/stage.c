@@ -475,8 +475,8 @@ static struct broker_span write_rest(const struct stage_entry *e)
         static const uint8_t key[] = {10, 1, 'k', 18, 1, 'v'};
         at = hulse_wire_put_span(at, WIRE_META_ENCRYPTION, (struct broker_span){key, sizeof(key)});
     }
-    hulse_wire_put16(rest, 0x0e01);
-    hulse_wire_put32(rest + 6, (uint32_t)(at - (rest + 10)));
+    hulse_put16_big(rest, 0x0e01);
+    hulse_put32_big(rest + 6, (uint32_t)(at - (rest + 10)));
     memcpy(at, payload, bytes);
     at += bytes;
     uint64_t seed = e->seed;
@@ -484,7 +484,7 @@ static struct broker_span write_rest(const struct stage_entry *e)
         rest[10 + test_below(&seed, (uint64_t)(at - rest) - 10)] = (uint8_t)test_random(&seed);
     }
     const uint32_t crc = ~hulse_crc32c(UINT32_MAX, rest + 6, (size_t)(at - (rest + 6)));
-    hulse_wire_put32(rest + 2, e->bad_checksum ? ~crc : crc);
+    hulse_put32_big(rest + 2, e->bad_checksum ? ~crc : crc);
     return (struct broker_span){rest, (uint32_t)(at - rest)};
 }
 

@@ -103,7 +103,7 @@ static void check_same(const struct wire_batch_message *m, const struct broker_r
 /* What protobuf-c makes of the message is what was written: fields in order and in their shortest form. */
 static void check_canonical(const uint8_t *at)
 {
-    const uint32_t bytes = hulse_wire_get32(at);
+    const uint32_t bytes = hulse_get32_big(at);
     Pulsar__SingleMessageMetadata *m = pulsar__single_message_metadata__unpack(NULL, bytes, at + 4);
     uint8_t again[1024];
 
@@ -297,7 +297,7 @@ static void test_sizes_beyond_the_batch_are_refused(void **state)
     static const uint32_t sizes[] = {0, 1, 3, 9, 12, 0x7fffffff, 0x80000000, 0xffffffff};
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
         memcpy(bytes, two, sizeof(two));
-        hulse_wire_put32(bytes, sizes[i]);
+        hulse_put32_big(bytes, sizes[i]);
         assert_int_equal(read_all(bytes, sizeof(bytes), &meta, &count), WIRE_BATCH_BAD);
     }
     memcpy(bytes, two, sizeof(two));

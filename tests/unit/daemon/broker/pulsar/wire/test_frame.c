@@ -33,21 +33,21 @@ static uint32_t put_message(uint8_t *out, bool with_entry, bool with_checksum)
     uint8_t *at = out;
 
     if (with_entry) {
-        hulse_wire_put16(at, 0x0e02);
-        hulse_wire_put32(at + 2, sizeof(entry));
+        hulse_put16_big(at, 0x0e02);
+        hulse_put32_big(at + 2, sizeof(entry));
         at = hulse_wire_put_raw(at + 6, entry, sizeof(entry));
     }
     uint8_t *const checksum = at + 2;
     if (with_checksum) {
-        hulse_wire_put16(at, 0x0e01);
+        hulse_put16_big(at, 0x0e01);
         at += 6;
     }
     uint8_t *const covered = at;
-    hulse_wire_put32(at, sizeof(meta));
+    hulse_put32_big(at, sizeof(meta));
     at = hulse_wire_put_raw(at + 4, meta, sizeof(meta));
     at = hulse_wire_put_raw(at, payload, sizeof(payload));
     if (with_checksum) {
-        hulse_wire_put32(checksum, ~hulse_crc32c(UINT32_MAX, covered, (size_t)(at - covered)));
+        hulse_put32_big(checksum, ~hulse_crc32c(UINT32_MAX, covered, (size_t)(at - covered)));
     }
     return (uint32_t)(at - out);
 }
@@ -105,8 +105,8 @@ static void test_many_frames_come_off_one_buffer(void **state)
     while (bytes + 108 < sizeof(buffer) && count < COUNT_OF(sizes)) {
         const uint32_t command = (uint32_t)test_below(&seed, 50);
         const uint32_t rest = (uint32_t)test_below(&seed, 50);
-        hulse_wire_put32(buffer + bytes, 4 + command + rest);
-        hulse_wire_put32(buffer + bytes + 4, command);
+        hulse_put32_big(buffer + bytes, 4 + command + rest);
+        hulse_put32_big(buffer + bytes + 4, command);
         memset(buffer + bytes + 8, (int)count, command + rest);
         sizes[count++] = command;
         bytes += 8 + command + rest;
@@ -132,8 +132,8 @@ static enum wire_frame_rc read_sizes(uint32_t total, uint32_t command, uint32_t 
     struct wire_frame frame;
     const char *why = NULL;
 
-    hulse_wire_put32(header, total);
-    hulse_wire_put32(header + 4, command);
+    hulse_put32_big(header, total);
+    hulse_put32_big(header + 4, command);
     uint8_t *copy = exactly(header, have);
     const enum wire_frame_rc rc = hulse_wire_frame_read(copy, have, max, &frame, &why);
     free(copy);
@@ -233,15 +233,15 @@ static void test_parts_beyond_their_frame_are_bad(void **state)
     assert_int_equal(read_message(bytes, 4 + sizeof(meta), &message), WIRE_MESSAGE_OK);
     assert_int_equal(message.payload.bytes, 0);
     for (uint32_t n = 0; n < 3; n++) {
-        hulse_wire_put32(bytes, n == 0 ? count - 3 : (n == 1 ? INT32_MAX : UINT32_MAX));
+        hulse_put32_big(bytes, n == 0 ? count - 3 : (n == 1 ? INT32_MAX : UINT32_MAX));
         assert_int_equal(read_message(bytes, count, &message), WIRE_MESSAGE_BAD);
     }
-    hulse_wire_put32(bytes, count - 4);
+    hulse_put32_big(bytes, count - 4);
     assert_int_equal(read_message(bytes, count, &message), WIRE_MESSAGE_OK);
     /* A checksum that is right about metadata that are not. */
-    hulse_wire_put16(bytes, 0x0e01);
-    hulse_wire_put32(bytes + 6, 1000);
-    hulse_wire_put32(bytes + 2, ~hulse_crc32c(UINT32_MAX, bytes + 6, 4));
+    hulse_put16_big(bytes, 0x0e01);
+    hulse_put32_big(bytes + 6, 1000);
+    hulse_put32_big(bytes + 2, ~hulse_crc32c(UINT32_MAX, bytes + 6, 4));
     assert_int_equal(read_message(bytes, 10, &message), WIRE_MESSAGE_BAD);
 }
 
