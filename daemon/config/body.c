@@ -312,3 +312,15 @@ struct config_place hulse_body_place(const struct config_origin *origin)
     return (struct config_place){
         .file = origin->name, .line = origin->line, .column = origin->column};
 }
+
+struct config_place
+hulse_body_place_of(const struct config *c, enum key_scope scope, size_t index, const char *path)
+{
+    const struct key *key = hulse_key_find(scope, path);
+
+    HULSE_ASSERT(key != NULL);
+    if (scope == KEY_GLOBAL) {
+        return hulse_body_place(&c->origins[hulse_key_index(key)]);
+    }
+    return hulse_body_place(hulse_body_origin(c, scope, index, key));
+}

@@ -53,5 +53,8 @@ struct config_origin *hulse_body_origin_mutable(struct config *c,
                                                 const struct key *key);
 /* Where a value was written; no place for a default, an environment or a flag. */
 struct config_place hulse_body_place(const struct config_origin *origin);
+/* The same of a key by its path; `index` counts for what there are many of. */
+struct config_place
+hulse_body_place_of(const struct config *c, enum key_scope scope, size_t index, const char *path);
 
 #endif

@@ -11,25 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where a value was written, if it was in a file. */
-static struct config_place
-place_of(const struct config *c, enum key_scope scope, size_t index, const char *path)
-{
-    const struct key *key = hulse_key_find(scope, path);
-
-    HULSE_ASSERT(key != NULL);
-    if (scope == KEY_GLOBAL) {
-        return hulse_body_place(&c->origins[hulse_key_index(key)]);
-    }
-    return hulse_body_place(hulse_body_origin(c, scope, index, key));
-}
-
 /* The first of the two that is in a file: a default is nobody's mistake. */
 static struct config_place place_of_pair(const struct config *c, const char *a, const char *b)
 {
-    const struct config_place place = place_of(c, KEY_GLOBAL, 0, a);
+    const struct config_place place = hulse_body_place_of(c, KEY_GLOBAL, 0, a);
 
-    return place.file != NULL ? place : place_of(c, KEY_GLOBAL, 0, b);
+    return place.file != NULL ? place : hulse_body_place_of(c, KEY_GLOBAL, 0, b);
 }
 
 /* ---- the whole ---- */
@@ -90,7 +77,7 @@ static void check_brokers(const struct config *c, struct config_problems *proble
 
     if (!is_broker(c, c->default_broker)) {
         hulse_problem_add(problems,
-                          place_of(c, KEY_GLOBAL, 0, "default_broker"),
+                          hulse_body_place_of(c, KEY_GLOBAL, 0, "default_broker"),
                           "default_broker: there is no broker '%s'",
                           c->default_broker);
     }
@@ -99,7 +86,7 @@ static void check_brokers(const struct config *c, struct config_problems *proble
         HULSE_ASSERT(i < c->broker_count);
         if (c->brokers[i].type != own) {
             hulse_problem_add(problems,
-                              place_of(c, KEY_BROKER, i, "type"),
+                              hulse_body_place_of(c, KEY_BROKER, i, "type"),
                               "brokers.%s exists by itself and has the type %s",
                               types[own],
                               types[own]);
@@ -120,7 +107,7 @@ static void check_directories(const struct config *c, struct config_problems *pr
         }
         if (!hulse_config_directory(c, b, mine, sizeof(mine))) {
             hulse_problem_add(problems,
-                              place_of(c, KEY_BROKER, i, "directory"),
+                              hulse_body_place_of(c, KEY_BROKER, i, "directory"),
                               "brokers.%s.directory: there is no default without XDG_STATE_HOME "
                               "and HOME; give one, or durability: memory",
                               b->name);
@@ -131,7 +118,7 @@ static void check_directories(const struct config *c, struct config_problems *pr
                 hulse_config_directory(c, &c->brokers[k], theirs, sizeof(theirs)) &&
                 strcmp(mine, theirs) == 0) {
                 hulse_problem_add(problems,
-                                  place_of(c, KEY_BROKER, i, "directory"),
+                                  hulse_body_place_of(c, KEY_BROKER, i, "directory"),
                                   "brokers.%s.directory is that of brokers.%s",
                                   b->name,
                                   c->brokers[k].name);
@@ -151,18 +138,20 @@ static void check_topics(const struct config *c, struct config_problems *problem
         }
         if (rule->broker[0] != '\0' && !is_broker(c, rule->broker)) {
             hulse_problem_add(problems,
-                              place_of(c, KEY_TOPIC, i, "broker"),
+                              hulse_body_place_of(c, KEY_TOPIC, i, "broker"),
                               "topics.%zu.broker: there is no broker '%s'",
                               i,
                               rule->broker);
         }
         if (rule->consume.nack_delay_ms > rule->consume.nack_delay_max_ms) {
-            const struct config_place place = place_of(c, KEY_TOPIC, i, "consume.nack.delay");
-            hulse_problem_add(
-                problems,
-                place.file != NULL ? place : place_of(c, KEY_TOPIC, i, "consume.nack.delay_max"),
-                "topics.%zu.consume.nack.delay must not be above delay_max",
-                i);
+            const struct config_place place =
+                hulse_body_place_of(c, KEY_TOPIC, i, "consume.nack.delay");
+            hulse_problem_add(problems,
+                              place.file != NULL
+                                  ? place
+                                  : hulse_body_place_of(c, KEY_TOPIC, i, "consume.nack.delay_max"),
+                              "topics.%zu.consume.nack.delay must not be above delay_max",
+                              i);
         }
     }
 }
@@ -197,7 +186,7 @@ static void report_claim(const struct config *c,
                          const struct claim *second,
                          struct config_problems *problems)
 {
-    const struct config_place other = place_of(c, KEY_ROLE, first->role, path);
+    const struct config_place other = hulse_body_place_of(c, KEY_ROLE, first->role, path);
     const char *name = c->roles[first->role].name;
     char what[64];
 
@@ -208,7 +197,7 @@ static void report_claim(const struct config *c,
     }
     if (other.file == NULL) {
         hulse_problem_add(problems,
-                          place_of(c, KEY_ROLE, second->role, path),
+                          hulse_body_place_of(c, KEY_ROLE, second->role, path),
                           "roles.%s.%s: %s belongs to the role '%s', too",
                           c->roles[second->role].name,
                           path,
@@ -217,7 +206,7 @@ static void report_claim(const struct config *c,
         return;
     }
     hulse_problem_add(problems,
-                      place_of(c, KEY_ROLE, second->role, path),
+                      hulse_body_place_of(c, KEY_ROLE, second->role, path),
                       "roles.%s.%s: %s belongs to the role '%s' of line %u, column %u, too",
                       c->roles[second->role].name,
                       path,

@@ -45,6 +45,8 @@ enum key_type {
 #define KEY_REQUIRED 32U
 /* Never shown. */
 #define KEY_SECRET 64U
+/* Of a broker's store, which only the type local has. */
+#define KEY_STORE 128U
 
 struct key {
     const char *path;

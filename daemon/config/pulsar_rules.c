@@ -11,21 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct config_origin *
-origin_of(const struct config *c, enum key_scope scope, size_t index, const char *path)
-{
-    const struct key *key = hulse_key_find(scope, path);
-
-    HULSE_ASSERT(key != NULL);
-    return hulse_body_origin(c, scope, index, key);
-}
-
-static struct config_place
-place_of(const struct config *c, enum key_scope scope, size_t index, const char *path)
-{
-    return hulse_body_place(origin_of(c, scope, index, path));
-}
-
 void hulse_config_choose_broker(struct config *c, struct config_problems *problems)
 {
     const char *found = NULL;
@@ -40,7 +25,7 @@ void hulse_config_choose_broker(struct config *c, struct config_problems *proble
         }
         if (found != NULL) {
             hulse_problem_add(problems,
-                              place_of(c, KEY_BROKER, i, "type"),
+                              hulse_body_place_of(c, KEY_BROKER, i, "type"),
                               "default_broker is missing: brokers.%s and brokers.%s are both of "
                               "type pulsar",
                               found,
@@ -64,7 +49,7 @@ static void check_tokens(const struct config *c, size_t index, struct config_pro
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         if (texts[i][0] != '\0' && first != NULL) {
             hulse_problem_add(problems,
-                              place_of(c, KEY_BROKER, index, paths[i]),
+                              hulse_body_place_of(c, KEY_BROKER, index, paths[i]),
                               "brokers.%s: %s and %s are both given",
                               b->name,
                               first,
@@ -77,7 +62,7 @@ static void check_tokens(const struct config *c, size_t index, struct config_pro
         const char *path =
             b->auth.tls.cert_file[0] != '\0' ? "auth.tls.cert_file" : "auth.tls.key_file";
         hulse_problem_add(problems,
-                          place_of(c, KEY_BROKER, index, path),
+                          hulse_body_place_of(c, KEY_BROKER, index, path),
                           "brokers.%s: auth.tls needs cert_file and key_file",
                           b->name);
     }
@@ -94,9 +79,7 @@ static void check_foreign(const struct config *c, size_t index, struct config_pr
     for (size_t i = 0; i < hulse_key_count(KEY_BROKER); i++) {
         const struct key *key = hulse_key_at(KEY_BROKER, i);
         const struct config_origin *origin = hulse_body_origin(c, KEY_BROKER, index, key);
-        const bool of_stores = strcmp(key->path, "directory") == 0 ||
-                               strcmp(key->path, "durability") == 0 ||
-                               strcmp(key->path, "size_max") == 0;
+        const bool of_stores = (key->flags & KEY_STORE) != 0;
         if (strcmp(key->path, "type") != 0 && of_stores == pulsar &&
             !hulse_key_equal(key, &c->brokers[index], &defaults)) {
             hulse_problem_add(problems,
@@ -119,7 +102,7 @@ void hulse_pulsar_rules_check(const struct config *c, struct config_problems *pr
         }
         if (b->service_url[0] == '\0') {
             hulse_problem_add(problems,
-                              place_of(c, KEY_BROKER, i, "type"),
+                              hulse_body_place_of(c, KEY_BROKER, i, "type"),
                               "brokers.%s: service_url is missing",
                               b->name);
         }
@@ -128,7 +111,7 @@ void hulse_pulsar_rules_check(const struct config *c, struct config_problems *pr
     for (size_t i = 0; i < c->topic_count; i++) {
         if (c->topics[i].publish.dedup && c->topics[i].publish.send_timeout_ms != 0) {
             hulse_problem_warn(problems,
-                               place_of(c, KEY_TOPIC, i, "publish.dedup"),
+                               hulse_body_place_of(c, KEY_TOPIC, i, "publish.dedup"),
                                "topics.%zu: with publish.dedup a message that failed by "
                                "send_timeout may be stored all the same; 0s waits for the verdict",
                                i);
