@@ -38,10 +38,6 @@ static void *start(struct worker *w, void *shared, struct error *err)
         return NULL;
     }
     pw->broker = shared;
-    if (pw->broker->params.token_place != NULL) {
-        /* Workers start one after another, and each is waited for. */
-        pw->broker->params.token = *pw->broker->params.token_place;
-    }
     pw->worker = w;
     pw->loop = &w->loop;
     hulse_jitter_init(&pw->jitter);

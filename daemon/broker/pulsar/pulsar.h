@@ -29,8 +29,7 @@ struct pulsar_params {
      * Where the slot of its token is said before the workers start, which outlives them; NULL: no authentication. An
      * empty slot gets a token soon.
      */
-    struct secret_slot *const *token_place;
-    struct secret_slot *token; /* what is said there */
+    struct secret_slot *const *token;
     /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */
     void (*refused)(void *context, uint64_t generation);
     void *refused_context;

@@ -35,9 +35,9 @@ static const char *method(const struct pulsar_params *params, bool tls)
  */
 static bool hold_token(struct pulsar_connection *c, struct secret **out)
 {
-    struct secret_slot *slot = c->pool->params->token;
+    struct secret_slot *const *slot = c->pool->params->token;
 
-    *out = slot == NULL ? NULL : hulse_secret_slot_hold(slot);
+    *out = slot == NULL ? NULL : hulse_secret_slot_hold(*slot);
     if (*out != NULL) {
         c->generation = (*out)->generation;
     }

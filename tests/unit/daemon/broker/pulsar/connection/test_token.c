@@ -60,7 +60,8 @@ static int set_up(void **state)
     (void)state;
     hulse_peer_open(&peer);
     hulse_bed_open(&bed, peer.port);
-    bed.broker.params.token = &slot;
+    static struct secret_slot *const place = &slot;
+    bed.broker.params.token = &place;
     bed.broker.params.refused = note_refused;
     bed.broker.params.refused_context = &slot;
     hulse_bed_start(&bed);
