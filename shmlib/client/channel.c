@@ -203,7 +203,9 @@ void hulse_channel_close(struct hulse_channel **ch, struct hulse_deadline answer
             atomic_store_explicit(
                 &hulse_region_a(&(*ch)->a)->state, HULSE_REGION_CLOSING, memory_order_relaxed);
         }
+        (void)pthread_mutex_lock(&s->fault_lock);
         memcpy(why, s->fault, sizeof(why));
+        (void)pthread_mutex_unlock(&s->fault_lock);
         hulse_packet_begin(&s->io, HULSE_CTL_CLOSE_CHANNEL, 0, &close);
         (void)hulse_control_call_by(s, HULSE_CTL_OK, attached ? answer : hulse_deadline_in(0));
         (void)hulse_session_fault(s, HULSE_OK, "%s", why);
