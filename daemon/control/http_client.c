@@ -8,6 +8,7 @@
  */
 #include "daemon/control/http_client.h"
 
+#include "daemon/control/curl_library.h"
 #include "daemon/control/http_exchange.h"
 #include "daemon/control/http_memory.h"
 #include "daemon/core/assert.h"
@@ -36,7 +37,7 @@ static void detach(struct http_exchange *x)
     struct http_client *c = x->client;
 
     if (x->added) {
-        (void)curl_multi_remove_handle(c->multi, x->easy);
+        (void)hulse_curl.multi_remove_handle(c->multi, x->easy);
         x->added = false;
     }
     hulse_resolver_cancel(&x->lookup);
@@ -64,11 +65,11 @@ static void fetch_results(struct http_client *c)
     const CURLMsg *message = NULL;
     int left = 0;
 
-    while (c->multi != NULL && (message = curl_multi_info_read(c->multi, &left)) != NULL) {
+    while (c->multi != NULL && (message = hulse_curl.multi_info_read(c->multi, &left)) != NULL) {
         struct http_exchange *x = NULL;
         const CURLcode code = message->data.result;
         if (message->msg == CURLMSG_DONE &&
-            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &x) == CURLE_OK) {
+            hulse_curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &x) == CURLE_OK) {
             finish(x, hulse_http_exchange_end(x, code));
         }
     }
@@ -85,17 +86,6 @@ static void deadline_passed(struct timer *timer)
 
 /* ---- sockets and time ---- */
 
-/* Deprecated for what it costs with thousands of requests. */
-static void run_all(struct http_client *c)
-{
-    int running = 0;
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    (void)curl_multi_socket_all(c->multi, &running);
-#pragma GCC diagnostic pop
-}
-
 /*
  * libcurl before 8.5 closes the socket of an address that did not answer, and asks for nothing: it
  * would turn to the next address only when something else has it called.
@@ -105,10 +95,10 @@ static void act(struct http_client *c, curl_socket_t fd, int events)
     int running = 0;
 
     c->socket_gone = false;
-    (void)curl_multi_socket_action(c->multi, fd, events, &running);
+    (void)hulse_curl.multi_socket_action(c->multi, fd, events, &running);
     while (c->socket_gone) {
         c->socket_gone = false;
-        run_all(c);
+        (void)hulse_curl.multi_socket_all(c->multi, &running);
     }
     fetch_results(c);
 }
@@ -146,7 +136,7 @@ static void add_watch(struct http_client *c, curl_socket_t fd, uint32_t events)
         return;
     }
     LIST_INSERT_HEAD(&c->watches, w, link);
-    (void)curl_multi_assign(c->multi, fd, w);
+    (void)hulse_curl.multi_assign(c->multi, fd, w);
 }
 
 static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
@@ -198,36 +188,40 @@ static void close_multi(struct http_client *c)
     if (c->multi == NULL) {
         return;
     }
-    (void)curl_multi_cleanup(c->multi);
+    (void)hulse_curl.multi_cleanup(c->multi);
     c->multi = NULL;
     for (struct http_watch *w = LIST_FIRST(&c->watches); w != NULL; w = next) {
         next = LIST_NEXT(w, link);
         drop_watch(w);
     }
     hulse_timer_stop(&c->loop->timers, &c->timer);
-    curl_global_cleanup();
+    hulse_curl.global_cleanup();
 }
 
-static bool open_multi(struct http_client *c)
+static hulse_status open_multi(struct http_client *c, struct error *err)
 {
     if (c->multi != NULL) {
-        return true;
+        return HULSE_OK;
+    }
+    const hulse_status st = hulse_curl_library_load(err);
+    if (st != HULSE_OK) {
+        return st;
     }
     if (!hulse_http_memory_start_curl()) {
-        return false;
+        return hulse_fail(err, HULSE_NO_MEMORY, "libcurl does not start");
     }
-    CURLM *multi = curl_multi_init();
+    CURLM *multi = hulse_curl.multi_init();
     if (multi == NULL) {
-        curl_global_cleanup();
-        return false;
+        hulse_curl.global_cleanup();
+        return hulse_fail(err, HULSE_NO_MEMORY, "libcurl does not start");
     }
     c->multi = multi;
-    (void)curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
-    (void)curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, c);
-    (void)curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, time_changed);
-    (void)curl_multi_setopt(multi, CURLMOPT_TIMERDATA, c);
-    (void)curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
-    return true;
+    (void)hulse_curl.multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
+    (void)hulse_curl.multi_setopt(multi, CURLMOPT_SOCKETDATA, c);
+    (void)hulse_curl.multi_setopt(multi, CURLMOPT_TIMERFUNCTION, time_changed);
+    (void)hulse_curl.multi_setopt(multi, CURLMOPT_TIMERDATA, c);
+    (void)hulse_curl.multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
+    return HULSE_OK;
 }
 
 static void kept_long_enough(struct timer *timer)
@@ -291,7 +285,7 @@ static void located(struct resolver_lookup *lookup, const struct resolver_result
     if (where->status != HULSE_OK) {
         finish(x, hulse_http_exchange_fail(x, where->status, where->why));
     } else if (!hulse_http_exchange_locate(x, where, left_ms) ||
-               curl_multi_add_handle(x->client->multi, x->easy) != CURLM_OK) {
+               hulse_curl.multi_add_handle(x->client->multi, x->easy) != CURLM_OK) {
         finish(x, hulse_http_exchange_fail(x, HULSE_NO_MEMORY, "no memory"));
     } else {
         x->added = true;
@@ -311,10 +305,11 @@ hulse_status hulse_http_client_start(struct http_client *c,
     if (c->calls == HULSE_HTTP_CALLS_MAX) {
         return hulse_fail(err, HULSE_LIMIT, "at most %u requests at once", HULSE_HTTP_CALLS_MAX);
     }
-    if (!open_multi(c)) {
-        return hulse_fail(err, HULSE_NO_MEMORY, "libcurl does not start");
+    hulse_status st = open_multi(c, err);
+    if (st != HULSE_OK) {
+        return st;
     }
-    hulse_status st = hulse_http_exchange_create(&x, request, err);
+    st = hulse_http_exchange_create(&x, request, err);
     if (st == HULSE_OK) {
         x->lookup.done = located;
         st = hulse_resolver_start(c->resolver, &x->lookup, x->host, x->port, err);

@@ -4,6 +4,7 @@
  */
 #include "daemon/control/http_exchange.h"
 
+#include "daemon/control/curl_library.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 
@@ -137,33 +138,35 @@ static bool take_parts(struct http_exchange *x, CURLU *url)
     char *host = NULL;
     char *port = NULL;
     char *user = NULL;
-    bool fine = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+    bool fine = hulse_curl.url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
                 (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0) &&
-                curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && take_host(x, host) &&
-                curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-                curl_url_get(url, CURLUPART_USER, &user, 0) == CURLUE_NO_USER;
+                hulse_curl.url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+                take_host(x, host) &&
+                hulse_curl.url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+                hulse_curl.url_get(url, CURLUPART_USER, &user, 0) == CURLUE_NO_USER;
 
     if (fine) {
         x->port = (uint16_t)strtoul(port, NULL, 10);
         (void)snprintf(x->origin, sizeof(x->origin), "%s://%s:%s", scheme, host, port);
         fine = x->port != 0;
     }
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_free(user);
+    hulse_curl.free(scheme);
+    hulse_curl.free(host);
+    hulse_curl.free(port);
+    hulse_curl.free(user);
     return fine;
 }
 
 static hulse_status take_url(struct http_exchange *x, const char *text, struct error *err)
 {
-    CURLU *url = curl_url();
+    CURLU *url = hulse_curl.url();
 
     if (url == NULL) {
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory");
     }
-    const bool fine = curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK && take_parts(x, url);
-    curl_url_cleanup(url);
+    const bool fine =
+        hulse_curl.url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK && take_parts(x, url);
+    hulse_curl.url_cleanup(url);
     if (!fine) {
         return hulse_fail(err, HULSE_INVAL, "an URL is http[s]://HOST[:PORT]/PATH");
     }
@@ -175,13 +178,13 @@ static void drop_list(struct curl_slist **list)
     for (struct curl_slist *one = *list; one != NULL; one = one->next) {
         explicit_bzero(one->data, strlen(one->data));
     }
-    curl_slist_free_all(*list);
+    hulse_curl.slist_free_all(*list);
     *list = NULL;
 }
 
 static bool append(struct curl_slist **list, const char *text)
 {
-    struct curl_slist *longer = curl_slist_append(*list, text);
+    struct curl_slist *longer = hulse_curl.slist_append(*list, text);
 
     if (longer == NULL) {
         return false;
@@ -233,32 +236,35 @@ static int refuse_lookup(void *state, void *reserved, void *ctx)
 
 static CURLcode set_manners(CURL *easy)
 {
-    CURLcode rc = curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    CURLcode rc = hulse_curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    rc = rc != CURLE_OK ? rc
-                        : curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    return rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_USERAGENT, "hulse");
+    rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_PROXY, "");
+    rc =
+        rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    rc = rc != CURLE_OK
+             ? rc
+             : hulse_curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    return rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_USERAGENT, "hulse");
 }
 
 static CURLcode set_tls(CURL *easy, const struct http_tls *tls)
 {
-    CURLcode rc = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    CURLcode rc = hulse_curl.easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    rc = rc != CURLE_OK ? rc
-                        : curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls->any_host ? 0L : 2L);
+    rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    rc = rc != CURLE_OK
+             ? rc
+             : hulse_curl.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls->any_host ? 0L : 2L);
     if (rc == CURLE_OK && tls->ca_file != NULL) {
-        rc = curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file);
+        rc = hulse_curl.easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file);
         /* Instead of the system's authorities, not beside them. */
-        rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
     if (rc == CURLE_OK && tls->cert_file != NULL) {
-        rc = curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert_file);
-        rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_SSLKEY, tls->key_file);
+        rc = hulse_curl.easy_setopt(easy, CURLOPT_SSLCERT, tls->cert_file);
+        rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_SSLKEY, tls->key_file);
     }
     return rc;
 }
@@ -266,24 +272,24 @@ static CURLcode set_tls(CURL *easy, const struct http_tls *tls)
 static CURLcode set_callbacks(struct http_exchange *x)
 {
     CURL *easy = x->easy;
-    CURLcode rc = curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
+    CURLcode rc = hulse_curl.easy_setopt(easy, CURLOPT_PRIVATE, x);
 
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->detail);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_head);
-    return rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, x->detail);
+    rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+    rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_head);
+    return rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_HEADERDATA, x);
 }
 
 static CURLcode set_request(struct http_exchange *x, const char *url)
 {
     CURL *easy = x->easy;
-    CURLcode rc = curl_easy_setopt(easy, CURLOPT_URL, url);
+    CURLcode rc = hulse_curl.easy_setopt(easy, CURLOPT_URL, url);
 
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
+    rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
     if (rc == CURLE_OK && x->posted != NULL) {
-        rc = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->posted_bytes);
-        rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, CURLOPT_POSTFIELDS, x->posted);
+        rc = hulse_curl.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->posted_bytes);
+        rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_POSTFIELDS, x->posted);
     }
     return rc;
 }
@@ -291,7 +297,7 @@ static CURLcode set_request(struct http_exchange *x, const char *url)
 static hulse_status
 tell_curl(struct http_exchange *x, const struct http_request *request, struct error *err)
 {
-    x->easy = curl_easy_init();
+    x->easy = hulse_curl.easy_init();
     if (x->easy == NULL) {
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory");
     }
@@ -303,7 +309,7 @@ tell_curl(struct http_exchange *x, const struct http_request *request, struct er
         return hulse_fail(err,
                           rc == CURLE_OUT_OF_MEMORY ? HULSE_NO_MEMORY : HULSE_FAILED,
                           "libcurl: %s",
-                          curl_easy_strerror(rc));
+                          hulse_curl.easy_strerror(rc));
     }
     return HULSE_OK;
 }
@@ -346,7 +352,7 @@ void hulse_http_exchange_destroy(struct http_exchange **exchange)
 
     HULSE_ASSERT(!x->added);
     *exchange = NULL;
-    curl_easy_cleanup(x->easy);
+    hulse_curl.easy_cleanup(x->easy);
     drop_list(&x->headers);
     drop_list(&x->addresses);
     if (x->posted != NULL) {
@@ -372,8 +378,8 @@ static bool set_times(struct http_exchange *x, uint32_t address_count, uint32_t 
     /* libcurl's own limit is 5 minutes, and an address's share of them longer than most requests. */
     const long connect_ms = (long)(x->connect_ms != 0 ? x->connect_ms : left_ms);
 
-    return curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK &&
-           curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) == CURLE_OK;
+    return hulse_curl.easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK &&
+           hulse_curl.easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) == CURLE_OK;
 }
 
 /* libcurl is told the addresses of a name. */
@@ -398,8 +404,9 @@ static bool set_addresses(struct http_exchange *x, const struct resolver_result 
                                  v6 ? "]" : "");
     }
     return append(&x->addresses, text) &&
-           curl_easy_setopt(x->easy, CURLOPT_RESOLVE, x->addresses) == CURLE_OK &&
-           curl_easy_setopt(x->easy, CURLOPT_RESOLVER_START_FUNCTION, refuse_lookup) == CURLE_OK;
+           hulse_curl.easy_setopt(x->easy, CURLOPT_RESOLVE, x->addresses) == CURLE_OK &&
+           hulse_curl.easy_setopt(x->easy, CURLOPT_RESOLVER_START_FUNCTION, refuse_lookup) ==
+               CURLE_OK;
 }
 
 bool hulse_http_exchange_locate(struct http_exchange *x,
@@ -455,7 +462,7 @@ static struct http_result time_over(struct http_exchange *x)
     char why[64];
     curl_off_t connected_us = 0;
 
-    (void)curl_easy_getinfo(x->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+    (void)hulse_curl.easy_getinfo(x->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
     if (connected_us == 0 && x->connect_ms != 0) {
         (void)snprintf(why, sizeof(why), "no connection within %u ms", x->connect_ms);
     } else {
@@ -480,9 +487,9 @@ struct http_result hulse_http_exchange_end(struct http_exchange *x, CURLcode cod
     }
     if (status != HULSE_OK) {
         return hulse_http_exchange_fail(
-            x, status, x->detail[0] != '\0' ? x->detail : curl_easy_strerror(code));
+            x, status, x->detail[0] != '\0' ? x->detail : hulse_curl.easy_strerror(code));
     }
-    (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &answered);
+    (void)hulse_curl.easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &answered);
     return (struct http_result){
         .status = HULSE_OK,
         .code = (unsigned)answered,

@@ -4,7 +4,8 @@
  */
 #include "daemon/control/http_memory.h"
 
-#include <curl/curl.h>
+#include "daemon/control/curl_library.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -74,6 +75,6 @@ static char *copy(const char *text)
 
 bool hulse_http_memory_start_curl(void)
 {
-    return curl_global_init_mem(
+    return hulse_curl.global_init_mem(
                CURL_GLOBAL_DEFAULT, take, wipe_and_free, resize, copy, take_zeroed) == CURLE_OK;
 }

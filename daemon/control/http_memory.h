@@ -14,7 +14,7 @@
 #include <stdbool.h>
 
 /*
- * Starts libcurl with it. False: it does not start. Goes with curl_global_cleanup(), as
+ * Starts libcurl, which is loaded, with it. False: it does not start. Goes with curl_global_cleanup(), as
  * curl_global_init() does; where somebody else has started libcurl before, it keeps that memory.
  */
 bool hulse_http_memory_start_curl(void);
