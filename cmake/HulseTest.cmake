@@ -7,6 +7,7 @@
 #   serial        runs while no other test runs
 #   label=NAME    instead of the folder's label
 #   timeout=S     instead of 120 s (doubled under sanitizers)
+#   scenario      is built only: a scenario test starts it
 #   not=KIND      is not built in such builds: not=tsan, not=asan, not=coverage; may be repeated
 #   libs=A,B      more targets or libraries to link
 
@@ -62,9 +63,10 @@ function(hulse_test_write_builds)
     file(WRITE "${PROJECT_BINARY_DIR}/test_builds.txt" "${text}")
 endfunction()
 
-# Reads the marker of a file into serial, label, timeout, not, libs of the caller.
+# Reads the marker of a file into serial, scenario, label, timeout, not, libs of the caller.
 function(hulse_test_marker file)
     set(serial OFF PARENT_SCOPE)
+    set(scenario OFF PARENT_SCOPE)
     set(label "" PARENT_SCOPE)
     set(timeout "" PARENT_SCOPE)
     set(libs "" PARENT_SCOPE)
@@ -77,6 +79,8 @@ function(hulse_test_marker file)
         foreach(word IN LISTS words)
             if(word STREQUAL "serial")
                 set(serial ON PARENT_SCOPE)
+            elseif(word STREQUAL "scenario")
+                set(scenario ON PARENT_SCOPE)
             elseif(word MATCHES "^(label|timeout)=(.+)$")
                 set(${CMAKE_MATCH_1} "${CMAKE_MATCH_2}" PARENT_SCOPE)
             elseif(word MATCHES "^not=(tsan|asan|coverage)$")
@@ -145,6 +149,9 @@ function(hulse_c_tests folder default_label)
         target_link_libraries(${target} PRIVATE ${helpers} hulse_test_runtime hulse_test_support
                               hulse_daemon hulse_client ${libs} m)
         hulse_needs_programs(${target})
+        if(scenario)
+            continue()
+        endif()
 
         add_test(NAME "${name}" COMMAND ${HULSE_TEST_LAUNCHER} $<TARGET_FILE:${target}>)
         hulse_test_builds("${name}" ${target})

@@ -103,6 +103,14 @@ def topic():
 
 
 @pytest.fixture
+def once(pulsar, topic):
+    """Of a namespace whose topics store each sequence number of a producer once."""
+    pulsar.admin("PUT", "namespaces/public/once")
+    assert pulsar.admin("POST", "namespaces/public/once/deduplication", True)[0] == 204
+    return topic.replace("public/default", "public/once")
+
+
+@pytest.fixture
 def official():
     """official(url, **options) gives a client of the official library, closed with the test. One that
     is refused tries again until its time is over, whatever the reason was."""

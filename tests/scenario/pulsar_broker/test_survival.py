@@ -43,14 +43,6 @@ def beginner(tmp_path):
         daemon.kill()
 
 
-@pytest.fixture(name="once")
-def topic_with_deduplication(pulsar, topic):
-    """Of a namespace whose topics store each sequence number of a producer once."""
-    pulsar.admin("PUT", "namespaces/public/once")
-    assert pulsar.admin("POST", "namespaces/public/once/deduplication", True)[0] == 204
-    return topic.replace("public/default", "public/once")
-
-
 def everything(client, topic):
     reader = client.create_reader(topic, library.MessageId.earliest)
     got = []

@@ -195,11 +195,29 @@ void hulse_bed_until(struct bed *bed, uint32_t worker, bool (*done)(void *arg), 
 void hulse_bed_topic(
     const struct bed *bed, uint32_t owner, const char *stem, char *out, size_t bytes)
 {
+    static unsigned names;
     const char *scheme = bed->house->scheme == NULL ? "non-persistent" : bed->house->scheme;
+    const char *space =
+        bed->house->namespace_name == NULL ? "public/default" : bed->house->namespace_name;
     unsigned i = 0;
+    if (bed->house->elsewhere) {
+        (void)snprintf(out, bytes, "%s://%s/%s-%d-%u", scheme, space, stem, getpid(), names++);
+        return;
+    }
     do {
-        (void)snprintf(out, bytes, "%s://public/default/%s-%u", scheme, stem, i++);
+        (void)snprintf(out, bytes, "%s://%s/%s-%u", scheme, space, stem, i++);
     } while (bed->house->owner != NULL && bed->house->owner(out, bed->count) != owner);
+}
+
+int hulse_bed_compare(const struct broker_id *a, const struct broker_id *b)
+{
+    if (a->ledger != b->ledger) {
+        return a->ledger < b->ledger ? -1 : 1;
+    }
+    if (a->entry != b->entry) {
+        return a->entry < b->entry ? -1 : 1;
+    }
+    return (a->batch > b->batch) - (a->batch < b->batch);
 }
 
 struct report_errand {

@@ -33,9 +33,16 @@ struct bed_house {
     void *(*shared)(struct broker *b); /* of its module; NULL: the broker */
     /* The worker that a topic belongs to; NULL: to none. */
     uint32_t (*owner)(const char *topic, uint32_t workers);
-    bool every_topic;   /* exists */
-    bool ordered;       /* answers come in the order of sending, which nobody promises */
-    const char *scheme; /* of topics that it has; NULL: non-persistent */
+    bool every_topic;           /* exists */
+    bool ordered;               /* answers come in the order of sending, which nobody promises */
+    const char *scheme;         /* of topics that it has; NULL: non-persistent */
+    const char *namespace_name; /* of its topics; NULL: public/default */
+    /*
+     * It is a client of brokers elsewhere: topics outlive it, so each has a name that no other run
+     * gave; they are created by who opens them, not by a lookup; names of producers are the client's;
+     * and records are sent alone, because a batch is handed out as a whole, and comes again so.
+     */
+    bool elsewhere;
 };
 
 struct bed {
@@ -72,9 +79,11 @@ struct bed_blocker {
 };
 void hulse_bed_block(struct bed *bed, uint32_t worker, struct bed_blocker *blocker);
 void hulse_bed_release(struct bed_blocker *blocker);
-/* SCHEME "://public/default/…" of a topic that belongs to a worker, where topics do. */
+/* SCHEME "://" NAMESPACE "/…" of a topic that belongs to a worker, where topics do. */
 void hulse_bed_topic(
     const struct bed *bed, uint32_t owner, const char *stem, char *out, size_t bytes);
+/* In the order in which a topic gave them: below 0, 0, above 0. */
+int hulse_bed_compare(const struct broker_id *a, const struct broker_id *b);
 /* The figures of a topic; false when it does not exist. */
 bool hulse_bed_report(struct bed *bed, const char *topic, struct topic_report *out);
 

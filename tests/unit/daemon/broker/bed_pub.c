@@ -35,16 +35,16 @@ static void pub_answered(void *ctx, uint64_t token, const struct broker_answer *
     pub->ended[token] = 1;
     pub->answered += 1;
     pub->outcomes[answer->outcome] += 1;
+    pub->fenced_answers += answer->class == BROKER_FENCED;
     assert_int_equal(answer->class == BROKER_DONE, answer->outcome == HULSE_OUTCOME_STORED);
     if (answer->outcome == HULSE_OUTCOME_STORED && !answer->has_id) {
         assert_true(pub->copies_expected);
         pub->copies += 1;
         pub->stored += 1;
     } else if (answer->outcome == HULSE_OUTCOME_STORED) {
-        pub->disordered |=
-            pub->stored > 0 && (answer->id.entry <= pub->last_entry || token <= pub->last_token);
+        pub->disordered |= pub->stored > 0 && (hulse_bed_compare(&answer->id, &pub->last_id) <= 0 ||
+                                               token <= pub->last_token);
         pub->last_token = token;
-        pub->last_entry = answer->id.entry;
         pub->last_id = answer->id;
         pub->stored += 1;
     }
@@ -60,6 +60,41 @@ static void pub_failed(void *ctx, hulse_status status, const char *text)
     pub->failed_with = status;
 }
 
+/* Broken and mended behind the test's back: only that each record has one end is looked at. */
+static void pub_suspended(void *ctx, enum broker_class class, const char *text)
+{
+    const struct bed_pub *pub = ctx;
+    (void)class;
+    assert_false(pub->closed);
+    assert_true(text[0] != '\0');
+}
+
+static void pub_given_back(void *ctx, const struct broker_given_back *back)
+{
+    struct bed_pub *pub = ctx;
+    const uint64_t token = back->record->token;
+    assert_false(pub->closed);
+    assert_true(token < pub->sent);
+    assert_int_equal(pub->ended[token], 0);
+    pub->ended[token] = 1;
+    pub->answered += 1;
+}
+
+static void pub_resumed(void *ctx)
+{
+    const struct bed_pub *pub = ctx;
+    assert_false(pub->closed);
+}
+
+static void pub_fenced(void *ctx, const char *text)
+{
+    struct bed_pub *pub = ctx;
+    assert_false(pub->closed);
+    assert_false(pub->fenced);
+    assert_true(text[0] != '\0');
+    pub->fenced = true;
+}
+
 static void pub_flushed(void *ctx)
 {
     struct bed_pub *pub = ctx;
@@ -68,8 +103,14 @@ static void pub_flushed(void *ctx)
     pub->ends_at_flush = pub->answered;
 }
 
-static const struct broker_producer_events pub_events = {
-    .opened = pub_opened, .answered = pub_answered, .failed = pub_failed, .flushed = pub_flushed};
+static const struct broker_producer_events pub_events = {.opened = pub_opened,
+                                                         .answered = pub_answered,
+                                                         .failed = pub_failed,
+                                                         .fenced = pub_fenced,
+                                                         .suspended = pub_suspended,
+                                                         .given_back = pub_given_back,
+                                                         .resumed = pub_resumed,
+                                                         .flushed = pub_flushed};
 
 struct pub_errand {
     struct bed_pub *pub;
@@ -141,8 +182,11 @@ static void make_room(struct bed_pub *pub)
 static void
 send_one(struct bed_pub *pub, struct broker_span payload, const struct broker_meta *meta)
 {
-    const struct broker_record r = {
-        .payload = payload, .meta = meta, .seq = pub->first_seq + pub->sent, .token = pub->sent};
+    const struct broker_record r = {.payload = payload,
+                                    .meta = meta,
+                                    .seq = pub->first_seq + pub->sent,
+                                    .token = pub->sent,
+                                    .alone = pub->bed->house->elsewhere};
     make_room(pub);
     pub->sent += 1;
     pub->bed->broker->ops->send(pub->producer, &r);
@@ -223,6 +267,16 @@ static bool pub_has_failed(void *arg)
 void hulse_pub_wait_failed(struct bed_pub *pub)
 {
     hulse_bed_until(pub->bed, pub->worker, pub_has_failed, pub);
+}
+
+static bool pub_is_fenced(void *arg)
+{
+    return ((struct bed_pub *)arg)->fenced;
+}
+
+void hulse_pub_wait_fenced(struct bed_pub *pub)
+{
+    hulse_bed_until(pub->bed, pub->worker, pub_is_fenced, pub);
 }
 
 static bool pub_is_answered(void *arg)

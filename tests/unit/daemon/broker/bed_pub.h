@@ -23,15 +23,16 @@ struct bed_pub {
     bool closed; /* nothing may be heard from here on */
     bool failed;
     hulse_status failed_with;
+    bool fenced;
+    uint32_t fenced_answers;
     uint32_t sent;
-    uint32_t answered;
+    uint32_t answered; /* given back included */
     uint32_t stored;
     uint32_t copies; /* of `stored`: without an id, which only `copies_expected` allows */
     bool copies_expected;
     uint64_t first_seq; /* of the first record; set after open */
     uint32_t outcomes[32];
     uint64_t last_token; /* tokens are the numbers; answers come in order */
-    uint64_t last_entry;
     struct broker_id last_id;
     bool disordered;
     uint8_t *ended; /* by token: how it ended, 0 = not yet */
@@ -59,6 +60,8 @@ hulse_status hulse_pub_send_and_flush(struct bed_pub *pub, uint32_t count);
 void hulse_pub_wait_flushed(struct bed_pub *pub, uint32_t count);
 /* Waits for `failed`. */
 void hulse_pub_wait_failed(struct bed_pub *pub);
+/* Waits for `fenced`. */
+void hulse_pub_wait_fenced(struct bed_pub *pub);
 /* Waits until everything sent is answered. */
 void hulse_pub_wait(struct bed_pub *pub);
 void hulse_pub_close(struct bed_pub *pub);

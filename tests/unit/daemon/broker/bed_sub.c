@@ -45,7 +45,7 @@ static void sub_message(void *ctx, struct broker_delivery *d)
     }
     d->slot = sub->count;
     sub->messages[sub->count] = (struct bed_message){.d = d,
-                                                     .entry = d->id.entry,
+                                                     .at = d->id,
                                                      .id = head[0],
                                                      .number = head[1],
                                                      .redelivery = d->redelivery,
@@ -175,7 +175,7 @@ static void sub_open_there(void *arg)
         .subscription = e->where->subscription,
         .name = "c",
         .type = e->where->type,
-        .start = {.kind = e->where->start, .id = e->where->id},
+        .start = {.kind = e->where->start, .id = e->where->id, .time_ms = e->where->time_ms},
         .transient = e->where->transient,
         .events = &sub_events,
         .ctx = sub,

@@ -11,7 +11,7 @@
 
 struct bed_message {
     struct broker_delivery *d; /* NULL once it has its verdict */
-    uint64_t entry;
+    struct broker_id at;
     uint32_t id;
     uint32_t number;
     uint32_t redelivery;
@@ -61,6 +61,7 @@ struct bed_where {
     enum broker_subscription type;
     enum broker_position_kind start;
     struct broker_id id; /* of a start that has one */
+    uint64_t time_ms;    /* likewise */
     bool never_create;
     bool transient;
 };

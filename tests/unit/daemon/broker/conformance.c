@@ -10,11 +10,15 @@ static const struct conformance_case *const groups[] = {hulse_conformance_produc
                                                         hulse_conformance_share,
                                                         hulse_conformance_ask,
                                                         hulse_conformance_admin,
-                                                        hulse_conformance_durable};
+                                                        hulse_conformance_durable,
+                                                        hulse_conformance_types,
+                                                        hulse_conformance_position,
+                                                        hulse_conformance_access};
 
 #define TRIED                                                                                      \
     (BROKER_CAN_CONSUME | BROKER_CAN_STATS | BROKER_CAN_ADMIN | BROKER_CAN_DURABLE |               \
-     BROKER_CAN_DEDUP | BROKER_CAN_START_ID)
+     BROKER_CAN_DEDUP | BROKER_CAN_START_ID | BROKER_CAN_FAILOVER | BROKER_CAN_KEY_SHARED |        \
+     BROKER_CAN_SEEK | BROKER_CAN_DELAY | BROKER_CAN_EXCLUSIVE)
 
 static bool applies(const struct conformance_case *c, uint32_t capabilities)
 {
@@ -52,7 +56,8 @@ static void run_at(const struct bed_house *house, const struct conformance_place
 
 void hulse_conformance_run(const struct bed_house *house)
 {
-    const uint32_t owners = house->owner == NULL ? 1 : house->workers;
+    /* Elsewhere there is no owner here, but publisher and consumer have places all the same. */
+    const uint32_t owners = house->owner == NULL && !house->elsewhere ? 1 : house->workers;
     for (uint32_t owner = 0; owner < owners; owner++) {
         for (uint32_t pub = 0; pub < house->workers; pub++) {
             const struct conformance_place place = {

@@ -38,6 +38,9 @@ extern const struct conformance_case hulse_conformance_share[];
 extern const struct conformance_case hulse_conformance_ask[];
 extern const struct conformance_case hulse_conformance_admin[];
 extern const struct conformance_case hulse_conformance_durable[];
+extern const struct conformance_case hulse_conformance_types[];
+extern const struct conformance_case hulse_conformance_position[];
+extern const struct conformance_case hulse_conformance_access[];
 
 void hulse_conformance_run(const struct bed_house *house);
 

@@ -70,7 +70,9 @@ static void delivers_what_was_sent(struct bed *bed, const struct conformance_pla
     assert_span(d->meta.key, "key", 3);
     assert_span(d->meta.ordering_key, "o\0k", 3);
     assert_span(d->meta.properties, properties, sizeof(properties));
-    assert_span(d->producer, "p1", 2);
+    if (!bed->house->elsewhere) {
+        assert_span(d->producer, "p1", 2);
+    }
     assert_int_equal(d->meta.event_time_ms, 1234567);
     assert_true(d->meta.has_key && d->meta.has_ordering_key && !d->meta.tombstone);
     assert_true(d->publish_time_ms != 0);
@@ -81,8 +83,7 @@ static void delivers_what_was_sent(struct bed *bed, const struct conformance_pla
     assert_int_equal(d->meta.key.bytes, 0);
     d = p.sub.messages[2].d;
     assert_false(d->meta.has_key || d->meta.has_ordering_key || d->meta.tombstone);
-    assert_int_equal(d->id.ledger, p.pub.last_id.ledger);
-    assert_int_equal(d->id.entry, p.pub.last_id.entry);
+    assert_int_equal(hulse_bed_compare(&d->id, &p.pub.last_id), 0);
     close_pair(&p);
 }
 
@@ -97,7 +98,8 @@ static void keeps_order_and_permits(struct bed *bed, const struct conformance_pl
     hulse_sub_wait(&p.sub, 100);
     for (uint32_t i = 0; i < 100; i++) {
         assert_int_equal(p.sub.messages[i].number, i);
-        assert_true(i == 0 || p.sub.messages[i].entry > p.sub.messages[i - 1].entry);
+        assert_true(i == 0 ||
+                    hulse_bed_compare(&p.sub.messages[i].at, &p.sub.messages[i - 1].at) > 0);
     }
     hulse_sub_ack_all(&p.sub);
     publish(&p, 5);
@@ -246,8 +248,7 @@ static void knows_the_last_id(struct bed *bed, const struct conformance_place *p
     publish(&p, 7);
     assert_int_equal(hulse_sub_last_message_id(&p.sub), HULSE_OK);
     assert_true(p.sub.errand_has_id);
-    assert_int_equal(p.sub.errand_id.ledger, p.pub.last_id.ledger);
-    assert_int_equal(p.sub.errand_id.entry, p.pub.last_id.entry);
+    assert_int_equal(hulse_bed_compare(&p.sub.errand_id, &p.pub.last_id), 0);
     close_pair(&p);
 }
 

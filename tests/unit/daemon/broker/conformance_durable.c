@@ -62,7 +62,8 @@ static void comes_again_until_acknowledged(struct bed *bed, const struct conform
     for (uint32_t i = 0, number = 0; i < COUNT - 2; i++, number++) {
         number += number == 0 || number == 5;
         assert_int_equal(sub.messages[i].number, number);
-        assert_int_equal(sub.messages[i].redelivery, number == 7);
+        /* A cluster counts for shared subscriptions alone; before the restart it was counted here. */
+        assert_int_equal(sub.messages[i].redelivery, number == 7 && !bed->house->elsewhere);
     }
     hulse_sub_close(&sub, false);
 }

@@ -106,10 +106,11 @@ static void ends_by_id_what_is_new(struct bed *bed, const struct conformance_pla
     struct scene s;
     set(&s, bed, place, BROKER_EXCLUSIVE);
     hulse_sub_ack_all(&s.sub);
-    hulse_pub_send(&s.pub, 2, 8);
+    hulse_pub_send(&s.pub, 1, 8);
     hulse_pub_wait(&s.pub);
-    struct broker_id first = s.pub.last_id;
-    first.entry -= 1;
+    const struct broker_id first = s.pub.last_id;
+    hulse_pub_send(&s.pub, 1, 8);
+    hulse_pub_wait(&s.pub);
     hulse_sub_ack_id(&s.sub, &first, false);
     hulse_sub_wait_settled(&s.sub, COUNT + 1);
     hulse_sub_permit(&s.sub, 1);

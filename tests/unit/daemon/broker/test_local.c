@@ -96,7 +96,7 @@ static void in_order(void)
     hulse_sub_wait(&sub, 2000);
     for (uint32_t i = 0; i < sub.count; i++) {
         const struct bed_message *m = &sub.messages[i];
-        assert_int_equal(m->entry, i);
+        assert_int_equal(m->at.entry, i);
         assert_int_equal(m->number, next[m->id]);
         assert_int_equal(m->redelivery, 0);
         next[m->id] += 1;
@@ -277,7 +277,7 @@ static void nack(void)
     static const uint64_t entries[] = {1, 2, 3, 4, 5, 0};
     static const uint32_t redelivery[] = {0, 1, 0, 0, 0, 1};
     for (uint32_t i = 0; i < 6; i++) {
-        assert_int_equal(sub.messages[3 + i].entry, entries[i]);
+        assert_int_equal(sub.messages[3 + i].at.entry, entries[i]);
         assert_int_equal(sub.messages[3 + i].redelivery, redelivery[i]);
     }
     hulse_sub_nack(&sub, 8, 1);
@@ -325,7 +325,7 @@ static void elsewhere(void)
     const uint32_t before = hulse_sub_count(&subs[1]);
     hulse_sub_give_back(&subs[0], hulse_sub_count(&subs[0]) - 1);
     hulse_sub_wait(&subs[1], before + 1);
-    assert_int_equal(subs[1].messages[before].entry, pub.sent - 2);
+    assert_int_equal(subs[1].messages[before].at.entry, pub.sent - 2);
     assert_int_equal(subs[1].messages[before].redelivery, 0);
     hulse_sub_close(&subs[0], false);
     hulse_sub_close(&subs[1], false);
@@ -355,8 +355,8 @@ static void cumulative(void)
     expect(6, 0, 14);
     hulse_sub_permit(&sub, 20);
     hulse_sub_wait(&sub, 21);
-    assert_int_equal(sub.messages[10].entry, 7);
-    assert_int_equal(sub.messages[11].entry, 10);
+    assert_int_equal(sub.messages[10].at.entry, 7);
+    assert_int_equal(sub.messages[11].at.entry, 10);
     hulse_sub_ack_cumulative(&sub, 20); /* out of order by now */
     assert_int_equal(sub.held, 0);
     expect(20, 0, 0);
@@ -384,7 +384,7 @@ static void cumulative_again(void)
     hulse_sub_nack(&sub, 7, 0);
     hulse_sub_permit(&sub, 2);
     hulse_sub_wait(&sub, 12);
-    assert_int_equal(sub.messages[11].entry, 7);
+    assert_int_equal(sub.messages[11].at.entry, 7);
     hulse_sub_nack(&sub, 0, DELAY_MS); /* when it is due there is no permit for it */
     for (uint32_t i = 1; i < 6; i++) {
         hulse_sub_ack(&sub, i);
@@ -399,7 +399,7 @@ static void cumulative_again(void)
     hulse_sub_permit(&sub, 8);
     hulse_pub_send(&pub, 1, 8);
     hulse_sub_wait(&sub, 13);
-    assert_int_equal(sub.messages[12].entry, 10); /* 0 came due and was not delivered again */
+    assert_int_equal(sub.messages[12].at.entry, 10); /* 0 came due and was not delivered again */
     assert_int_equal(hulse_sub_count(&sub), 13);
     hulse_sub_close(&sub, true);
     hulse_pub_wait(&pub);

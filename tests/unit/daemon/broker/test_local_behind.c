@@ -90,7 +90,7 @@ static void test_a_backlog_is_not_in_memory(void **state)
     hulse_sub_wait(&sub, BACKLOG);
     hulse_sub_wait_settled(&sub, BACKLOG);
     for (uint32_t i = 0; i < BACKLOG; i++) {
-        assert_int_equal(sub.messages[i].entry, i);
+        assert_int_equal(sub.messages[i].at.entry, i);
     }
     hulse_sub_close(&sub, false);
     end();
@@ -124,7 +124,7 @@ static void test_acknowledged_by_id_behind(void **state)
     hulse_sub_permit(&sub, 4);
     hulse_sub_wait(&sub, 50);
     for (uint32_t i = 0; i < 50; i++) {
-        assert_int_equal(sub.messages[i].entry, 2 * i);
+        assert_int_equal(sub.messages[i].at.entry, 2 * i);
     }
     hulse_sub_close(&sub, false);
     end();
@@ -148,7 +148,7 @@ static void test_cumulative_behind(void **state)
     assert_int_equal(backlog(), 10);
     hulse_sub_permit(&sub, 10);
     hulse_sub_wait(&sub, 8);
-    assert_int_equal(sub.messages[0].entry, 90);
+    assert_int_equal(sub.messages[0].at.entry, 90);
     hulse_sub_ack_cumulative(&sub, 6);
     hulse_sub_wait_settled(&sub, 2);
     assert_int_equal(backlog(), 3);
@@ -317,7 +317,7 @@ static void test_reads_that_fail_lose_nothing(void **state)
     hulse_sub_wait(&sub, MANY);
     hulse_sub_wait_settled(&sub, MANY);
     for (uint32_t i = 0; i < MANY; i++) {
-        assert_int_equal(sub.messages[i].entry, i);
+        assert_int_equal(sub.messages[i].at.entry, i);
     }
     assert_int_equal(lost(), 0);
     hulse_sub_close(&sub, false);
@@ -357,7 +357,7 @@ static void test_windows_leave_memory_to_publishers(void **state)
         hulse_sub_permit(&subs[i], 10);
         hulse_sub_wait(&subs[i], SLOW_MESSAGES);
         for (uint32_t k = 0; k < SLOW_MESSAGES; k++) {
-            assert_int_equal(subs[i].messages[k].entry, k);
+            assert_int_equal(subs[i].messages[k].at.entry, k);
         }
         hulse_sub_close(&subs[i], false);
     }
@@ -397,7 +397,7 @@ static void look_at_order(void *arg)
     struct in_order *order = arg;
     order->holds = true;
     for (uint32_t i = 0; i < order->sub->count; i++) {
-        order->holds = order->holds && order->sub->messages[i].entry == i;
+        order->holds = order->holds && order->sub->messages[i].at.entry == i;
     }
 }
 

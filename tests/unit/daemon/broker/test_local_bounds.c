@@ -245,7 +245,7 @@ static void test_full_inbox(void **state)
     assert_int_equal(pub.stored, 2000);
     hulse_sub_wait(&sub, 2000);
     for (uint32_t i = 0; i < 2000; i++) {
-        assert_int_equal(sub.messages[i].entry, i);
+        assert_int_equal(sub.messages[i].at.entry, i);
         assert_int_equal(sub.messages[i].number, i);
     }
     hulse_pub_send(&pub, 1, 1000); /* and there is room again */
@@ -348,7 +348,7 @@ static void test_many_topics(void **state)
             struct bed_pub *pub = round == 0 ? &pubs[i] : &again;
             assert_int_equal(hulse_pub_open(&bed, pub, 0, name), HULSE_OK);
             hulse_pub_send(pub, 1, 8);
-            assert_int_equal(pub->last_entry, round);
+            assert_int_equal(pub->last_id.entry, round);
             if (round == 1) {
                 hulse_pub_close(&again);
             }

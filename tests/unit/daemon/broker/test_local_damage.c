@@ -97,7 +97,7 @@ static void test_damage_inside_a_window(void **state)
     hulse_sub_wait_settled(&sub, 397);
     for (uint32_t i = 0; i < 397; i++) {
         const uint32_t entry = i < 100 ? i : i < 298 ? i + 2 : i + 3;
-        assert_int_equal(sub.messages[i].entry, entry);
+        assert_int_equal(sub.messages[i].at.entry, entry);
     }
     assert_int_equal(lost(), 3);
     assert_int_equal(backlog(), 0);
@@ -171,8 +171,8 @@ static void read_all(uint32_t workers)
     assert_int_equal(hulse_sub_count(&sub), SOUND);
     for (uint32_t i = 0; i < SOUND; i++) {
         const struct bed_message *m = &sub.messages[i];
-        assert_int_equal(m->entry, i + i / (STEP - 1));
-        assert_true(m->lost >= m->entry / STEP);
+        assert_int_equal(m->at.entry, i + i / (STEP - 1));
+        assert_true(m->lost >= m->at.entry / STEP);
     }
     assert_int_equal(sub.lost, HURT);
     hulse_sub_close(&sub, false);

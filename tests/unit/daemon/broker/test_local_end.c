@@ -49,7 +49,7 @@ static void ack_half(void *arg)
     const uint32_t part = sub->count == 1 ? 1 : sub->count / 2;
     for (uint32_t i = 0; i < part; i++) {
         struct bed_message *m = &sub->messages[i];
-        h->in_order &= m->entry == h->acked && m->redelivery == 0;
+        h->in_order &= m->at.entry == h->acked && m->redelivery == 0;
         bed.broker->ops->ack(sub->consumer, m->d);
         m->d = NULL;
         h->acked += 1;
@@ -140,7 +140,7 @@ static void test_unused_topics_are_removed(void **state)
         assert_int_equal(hulse_pub_open(&bed, &pub, workers - 1, topic), HULSE_OK);
         hulse_pub_send(&pub, 1, 8);
         hulse_pub_wait(&pub);
-        assert_int_equal(pub.last_entry, 0);
+        assert_int_equal(pub.last_id.entry, 0);
         hulse_pub_close(&pub);
         hulse_bed_stop(&bed);
     }
@@ -231,7 +231,7 @@ static void reopened_over_a_delivery(bool overtakes)
     pthread_join(thread, NULL);
     hulse_sub_wait(&young, 12);
     for (uint32_t i = 0; i < 12; i++) {
-        assert_int_equal(young.messages[i].entry, i);
+        assert_int_equal(young.messages[i].at.entry, i);
         assert_int_equal(young.messages[i].redelivery, 0);
     }
     hulse_sub_close(&old, false);

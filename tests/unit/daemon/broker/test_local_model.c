@@ -106,7 +106,7 @@ static void take_heard(struct one *o)
             const struct bed_message *got = &o->subs[c].messages[o->seen[c]];
             assert_true(got->number < m->published && !heard[got->number]);
             assert_int_equal(got->redelivery, m->redelivery[got->number]);
-            assert_int_equal(got->entry, got->number);
+            assert_int_equal(got->at.entry, got->number);
             heard[got->number] = true;
             count += 1;
         }

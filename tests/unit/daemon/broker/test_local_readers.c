@@ -78,8 +78,8 @@ static void expect(struct bed_sub *sub, uint64_t first, uint32_t count)
     hulse_sub_permit(sub, count + 1);
     hulse_sub_wait(sub, count);
     if (count != 0) {
-        assert_int_equal(sub->messages[0].entry, first);
-        assert_int_equal(sub->messages[count - 1].entry, first + count - 1);
+        assert_int_equal(sub->messages[0].at.entry, first);
+        assert_int_equal(sub->messages[count - 1].at.entry, first + count - 1);
         assert_int_equal(sub->caught_up, 0);
         hulse_sub_ack_all(sub);
     }
@@ -204,7 +204,7 @@ static void test_a_subscription_begins_behind_an_id(void **state)
     open_on(&sub, "s", &(struct broker_position){.kind = BROKER_AFTER_ID, .id = id});
     hulse_sub_permit(&sub, SOME);
     hulse_sub_wait(&sub, SOME - 8);
-    assert_int_equal(sub.messages[0].entry, 8);
+    assert_int_equal(sub.messages[0].at.entry, 8);
     assert_int_equal(sub.caught_up, 0);
     hulse_sub_close(&sub, false);
     end();
