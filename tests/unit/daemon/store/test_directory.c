@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal:   a directory that is not ours to have, or not as we left it: a clear answer, or a start that says what is gone.
- * Method: directories are made as they should not be; files are removed, cut short, replaced by what is none.
+ * Goal:   a directory that is not ours to have, or not of our format: a clear answer, and it is left alone or mended.
+ * Method: directories are made as they should not be; the format file is lost, of other versions, flipped.
  */
 #include "daemon/store/directory.h"
 #include "daemon/store/frame.h"
 #include "daemon/store/look.h"
 #include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/core/check.h"
-#include "tests/unit/daemon/store/store_bed.h"
+#include "tests/unit/daemon/store/store_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,50 +19,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static void refuses(struct bed *bed, hulse_status status, const char *word)
-{
-    struct error err = {0};
-
-    assert_false(hulse_bed_try_open(bed, &err));
-    if (err.status != status || strstr(err.text, word) == NULL) {
-        fail_msg("%d: %s", err.status, err.text);
-    }
-}
-
-static void put_file(const struct bed *bed, const char *name, const char *text)
-{
-    char path[256];
-
-    hulse_bed_file(bed, name, path, sizeof(path));
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    (void)close(fd);
-}
-
-static void get_file(const struct bed *bed, const char *name, char *text, size_t room)
-{
-    char path[256];
-
-    hulse_bed_file(bed, name, path, sizeof(path));
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
-    const ssize_t got = read(fd, text, room - 1);
-    assert_true(got >= 0);
-    text[got] = '\0';
-    (void)close(fd);
-}
-
-/* Sealed as a daemon seals it. */
-static void put_format(const struct bed *bed, const char *text)
-{
-    char sealed[256];
-
-    (void)snprintf(
-        sealed, sizeof(sealed), "%scheck %08x\n", text, hulse_crc32c(0, text, strlen(text)));
-    put_file(bed, "format", sealed);
-}
 
 /* A child of it may have the lock for a moment longer than the daemon that was killed. */
 static void test_the_lock_of_the_dead_is_waited_for(void **state)
@@ -82,7 +38,7 @@ static void test_the_lock_of_the_dead_is_waited_for(void **state)
     }
     assert_int_equal(waitpid(dead, NULL, 0), dead);
     (void)snprintf(text, sizeof(text), "process %d epoch 1\n", (int)dead);
-    put_file(&bed, STORE_LOCK_NAME, text);
+    hulse_bed_put_file(&bed, STORE_LOCK_NAME, text);
     const int fd = open(path, O_RDWR | O_CLOEXEC);
     assert_true(fd >= 0);
     assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
@@ -109,7 +65,7 @@ static void test_a_directory_in_use_is_refused(void **state)
     hulse_bed_open(&bed, true);
     other = bed;
     (void)snprintf(pid, sizeof(pid), "process %d ", (int)getpid());
-    refuses(&other, HULSE_BUSY, pid);
+    hulse_bed_refuses(&other, HULSE_BUSY, pid);
     hulse_bed_stop(&bed);
     hulse_bed_open(&bed, true);
     hulse_bed_stop(&bed);
@@ -129,9 +85,9 @@ static void test_a_directory_without_its_lock_is_in_use(void **state)
     other = bed;
     hulse_bed_file(&bed, STORE_LOCK_NAME, path, sizeof(path));
     assert_int_equal(unlink(path), 0);
-    refuses(&other, HULSE_BUSY, "another process has it");
-    put_file(&bed, STORE_LOCK_NAME, "");
-    refuses(&other, HULSE_BUSY, "another process has it");
+    hulse_bed_refuses(&other, HULSE_BUSY, "another process has it");
+    hulse_bed_put_file(&bed, STORE_LOCK_NAME, "");
+    hulse_bed_refuses(&other, HULSE_BUSY, "another process has it");
     const uint64_t topic = hulse_bed_topic(&bed, "t");
     hulse_bed_publish(&bed, topic, 0, 10, 100);
     hulse_bed_stop(&bed);
@@ -222,11 +178,11 @@ static void test_a_newer_directory_is_refused_and_left_alone(void **state)
     hulse_bed_open(&bed, false);
     hulse_store_client_fini(&bed.client);
     hulse_store_close(&bed.store);
-    put_format(&bed, newer);
-    refuses(&bed, HULSE_UNSUPPORTED, "newer version");
+    hulse_bed_put_format(&bed, newer);
+    hulse_bed_refuses(&bed, HULSE_UNSUPPORTED, "newer version");
     put_segment_versions(&bed, 3);
-    put_file(&bed, "format", newer);
-    refuses(&bed, HULSE_UNSUPPORTED, "newer version");
+    hulse_bed_put_file(&bed, "format", newer);
+    hulse_bed_refuses(&bed, HULSE_UNSUPPORTED, "newer version");
     hulse_bed_fini(&bed);
 }
 
@@ -264,19 +220,19 @@ static void test_an_older_directory_is_raised(void **state)
         hulse_bed_publish(&bed, topic, 0, 10, 100);
         hulse_bed_stop(&bed);
         if (sealed) {
-            put_format(&bed, first);
+            hulse_bed_put_format(&bed, first);
         } else {
-            put_file(&bed, "format", first);
+            hulse_bed_put_file(&bed, "format", first);
         }
         assert_int_equal(hulse_store_check(bed.path, &found, &err), HULSE_OK);
         assert_true(hulse_store_findings_good(&found));
-        get_file(&bed, "format", text, sizeof(text));
+        hulse_bed_get_file(&bed, "format", text, sizeof(text));
         assert_non_null(strstr(text, "version 1\n"));
         bed.params.io = full ? &full_io : NULL;
         hulse_bed_open(&bed, true);
         assert_true(bed.store->directory.older);
         assert_false(bed.store->directory.restored);
-        get_file(&bed, "format", text, sizeof(text));
+        hulse_bed_get_file(&bed, "format", text, sizeof(text));
         assert_non_null(strstr(text, "version 2\n"));
         hulse_bed_file(&bed, "format.new", text, sizeof(text));
         assert_int_not_equal(access(text, F_OK), 0);
@@ -299,10 +255,10 @@ static void test_a_parent_that_is_missing_is_named(void **state)
     hulse_bed_init(&bed);
     hulse_bed_file(&bed, "not/there", path, sizeof(path));
     bed.params.directory = path;
-    refuses(&bed, HULSE_IO, "parent directory does not exist");
+    hulse_bed_refuses(&bed, HULSE_IO, "parent directory does not exist");
     hulse_bed_file(&bed, "file", path, sizeof(path));
-    put_file(&bed, "file", "x");
-    refuses(&bed, HULSE_IO, path);
+    hulse_bed_put_file(&bed, "file", "x");
+    hulse_bed_refuses(&bed, HULSE_IO, path);
     hulse_bed_fini(&bed);
 }
 
@@ -317,15 +273,15 @@ static void test_a_look_at_a_directory(void **state)
     hulse_bed_init(&bed);
     hulse_bed_open(&bed, true);
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
-    put_file(&bed, STORE_UNFINISHED_NAME, "");
+    hulse_bed_put_file(&bed, STORE_UNFINISHED_NAME, "");
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_IO);
     hulse_bed_file(&bed, STORE_UNFINISHED_NAME, path, sizeof(path));
     assert_int_equal(unlink(path), 0);
-    put_format(&bed, "hulse store\nversion 3\n");
+    hulse_bed_put_format(&bed, "hulse store\nversion 3\n");
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_UNSUPPORTED);
-    put_file(&bed, "format", "hulse store\nversion 3\n");
+    hulse_bed_put_file(&bed, "format", "hulse store\nversion 3\n");
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
-    put_file(&bed, "format", "junk");
+    hulse_bed_put_file(&bed, "format", "junk");
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
     hulse_bed_file(&bed, "none", path, sizeof(path));
     assert_int_equal(hulse_directory_look(path, &err), HULSE_OK);
@@ -351,7 +307,7 @@ static void test_a_clean_mark_that_is_no_file(void **state)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkdir(path, 0700), 0);
     hulse_bed_file(&bed, "clean/x", inner, sizeof(inner));
-    put_file(&bed, "clean/x", "");
+    hulse_bed_put_file(&bed, "clean/x", "");
     for (unsigned i = 0; i < 2; i++) {
         hulse_bed_open(&bed, true);
         assert_int_equal(hulse_bed_count(&bed, topic, 0, 10), 10);
@@ -418,7 +374,7 @@ static void test_a_lost_format_is_found_again(void **state)
     bed.params.segment_bytes = 4 * BED_SEGMENT_BYTES;
     for (size_t i = 0; i <= COUNT_OF(texts); i++) {
         if (i < COUNT_OF(texts)) {
-            put_file(&bed, "format", texts[i]);
+            hulse_bed_put_file(&bed, "format", texts[i]);
         } else {
             hulse_bed_file(&bed, "format", path, sizeof(path));
             assert_int_equal(unlink(path), 0);
@@ -458,7 +414,7 @@ static void test_a_format_with_a_flipped_bit(void **state)
         struct directory d = {.io = &hulse_file_io};
         struct error err = {0};
         text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
-        put_file(&bed, "format", text);
+        hulse_bed_put_file(&bed, "format", text);
         text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
         assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
         assert_int_equal(hulse_directory_open(&d, bed.path, 4 * BED_SEGMENT_BYTES, &err), HULSE_OK);
@@ -496,211 +452,11 @@ static void test_a_store_without_any_format_is_refused_beforehand(void **state)
     }
     free(numbers);
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_OK);
-    put_file(&bed, "format", "junk");
+    hulse_bed_put_file(&bed, "format", "junk");
     assert_int_equal(hulse_directory_look(bed.path, &err), HULSE_IO);
     assert_non_null(strstr(err.text, "all segments are unreadable"));
-    refuses(&bed, HULSE_IO, "all segments are unreadable");
+    hulse_bed_refuses(&bed, HULSE_IO, "all segments are unreadable");
     hulse_bed_fini(&bed);
-}
-
-static void remove_state(const struct bed *bed)
-{
-    static const char *const names[] = {"state.mdb", "state.good"};
-    char path[256];
-
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        hulse_bed_file(bed, names[i], path, sizeof(path));
-        (void)unlink(path);
-    }
-}
-
-/* A store that never had one has lost none; who was stopped as asked, or used segments again, had one. */
-static void test_a_state_that_is_gone_is_said(void **state)
-{
-    struct bed bed;
-
-    (void)state;
-    hulse_bed_init(&bed);
-    hulse_bed_open(&bed, true);
-    const uint64_t topic = hulse_bed_topic(&bed, "t");
-    hulse_bed_publish(&bed, topic, 0, 10, 100);
-    hulse_bed_crash(&bed);
-    remove_state(&bed);
-    hulse_bed_open(&bed, true);
-    assert_false(bed.report.state_lost || bed.report.copy_lost);
-    hulse_bed_stop(&bed);
-    remove_state(&bed);
-    hulse_bed_open(&bed, true);
-    assert_true(bed.report.state_lost && bed.report.copy_lost);
-    assert_int_equal(hulse_bed_count(&bed, topic, 0, 10), 10);
-    hulse_bed_stop(&bed);
-    hulse_bed_fini(&bed);
-}
-
-static void remove_first_segment(const struct bed *bed)
-{
-    uint64_t *numbers = NULL;
-    size_t count = 0;
-    char name[64];
-    char path[256];
-    struct error err = {0};
-
-    assert_int_equal(hulse_directory_segments(&bed->store->directory, &numbers, &count, &err),
-                     HULSE_OK);
-    assert_true(count > 1);
-    (void)snprintf(name, sizeof(name), "log/%010llu.segment", (unsigned long long)numbers[0]);
-    free(numbers);
-    hulse_bed_file(bed, name, path, sizeof(path));
-    assert_int_equal(unlink(path), 0);
-}
-
-static void test_a_state_that_a_log_without_its_beginning_had_is_said(void **state)
-{
-    struct bed bed;
-
-    (void)state;
-    hulse_bed_init(&bed);
-    hulse_bed_open(&bed, true);
-    const uint64_t topic = hulse_bed_topic(&bed, "t");
-    hulse_bed_publish(&bed, topic, 0, 200, 10000);
-    hulse_bed_crash(&bed);
-    hulse_bed_open(&bed, true);
-    remove_first_segment(&bed);
-    hulse_bed_crash(&bed);
-    remove_state(&bed);
-    hulse_bed_open(&bed, true);
-    assert_true(bed.report.state_lost && bed.report.copy_lost);
-    hulse_bed_stop(&bed);
-    hulse_bed_fini(&bed);
-}
-
-/* The end of the log may be anywhere in the file that was cut short: the log goes on in another one. */
-static void test_a_last_segment_that_is_cut_short(void **state)
-{
-    static const off_t sizes[] = {0, 100, 4096, 5000, 100000, 500000};
-
-    (void)state;
-    for (unsigned i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
-        struct bed bed;
-        char name[64];
-        char path[256];
-        hulse_bed_init(&bed);
-        hulse_bed_open(&bed, true);
-        const uint64_t topic = hulse_bed_topic(&bed, "t");
-        const uint64_t sub = hulse_bed_subscription(&bed, topic, "s", 0);
-        hulse_bed_publish(&bed, topic, 0, 150, 10000);
-        (void)snprintf(name,
-                       sizeof(name),
-                       "log/%010llu.segment",
-                       (unsigned long long)bed.store->writer.end.seg.number);
-        if (i % 2 == 0) {
-            hulse_bed_stop(&bed);
-        } else {
-            hulse_bed_crash(&bed);
-        }
-        hulse_bed_file(&bed, name, path, sizeof(path));
-        assert_int_equal(truncate(path, sizes[i / 2]), 0);
-        hulse_bed_open(&bed, true);
-        const uint64_t before = hulse_bed_count(&bed, topic, 0, 150);
-        assert_in_range(before, 90, 150);
-        /* After a crash a file without a header is one that was just being made. */
-        const bool unknowable = i % 2 == 1 && sizes[i / 2] < BLOCK_BYTES;
-        assert_true(before == 150 || unknowable ||
-                    bed.report.missing_segments + bed.report.damaged_bytes > 0);
-        hulse_bed_publish(&bed, topic, 150, 300, 10000);
-        assert_int_equal(hulse_bed_ack(&bed, topic, sub, 0, 10), HULSE_OK);
-        hulse_bed_crash(&bed);
-        hulse_bed_open(&bed, true);
-        assert_int_equal(hulse_bed_count(&bed, topic, 0, 300), before + 150);
-        hulse_bed_stop(&bed);
-        hulse_bed_fini(&bed);
-    }
-}
-
-/* A stop leaves a checkpoint, which knows what was there, to within a region; the start does not hide it by a cut. */
-static void test_what_a_short_file_has_lost(void **state)
-{
-    struct bed bed;
-    char name[64];
-    char path[256];
-
-    (void)state;
-    hulse_bed_init(&bed);
-    bed.params.segment_bytes = 4 * BED_SEGMENT_BYTES;
-    bed.params.size_max = UINT64_C(64) * BED_SEGMENT_BYTES;
-    hulse_bed_open(&bed, true);
-    const uint64_t topic = hulse_bed_topic(&bed, "t");
-    (void)hulse_bed_subscription(&bed, topic, "s", 0);
-    hulse_bed_publish(&bed, topic, 0, 300, 10000);
-    (void)snprintf(name,
-                   sizeof(name),
-                   "log/%010llu.segment",
-                   (unsigned long long)bed.store->writer.end.seg.number);
-    hulse_bed_stop(&bed);
-    hulse_bed_file(&bed, name, path, sizeof(path));
-    assert_int_equal(truncate(path, 900000), 0);
-    hulse_bed_open(&bed, true);
-    const uint64_t lost = 300 - hulse_bed_count(&bed, topic, 0, 300);
-    assert_in_range(lost, 50, 250);
-    assert_in_range(bed.report.lost_messages, lost - 20, lost);
-    hulse_bed_stop(&bed);
-    hulse_bed_fini(&bed);
-}
-
-/* What is no file is not waited for, and not written over. */
-static void test_a_segment_that_is_no_file(void **state)
-{
-    struct bed bed;
-    char path[256];
-
-    (void)state;
-    hulse_bed_init(&bed);
-    hulse_bed_open(&bed, true);
-    hulse_bed_stop(&bed);
-    hulse_bed_file(&bed, "log/0000000009.segment", path, sizeof(path));
-    assert_int_equal(mkfifo(path, 0600), 0);
-    refuses(&bed, HULSE_IO, "0000000009.segment is not a file; move it away");
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(mkdir(path, 0700), 0);
-    refuses(&bed, HULSE_IO, "0000000009.segment is not a file; move it away");
-    assert_int_equal(rmdir(path), 0);
-    assert_int_equal(symlink("/dev/null", path), 0);
-    refuses(&bed, HULSE_IO, "0000000009.segment is not a file; move it away");
-    assert_int_equal(unlink(path), 0);
-    hulse_bed_open(&bed, true);
-    hulse_bed_stop(&bed);
-    hulse_bed_fini(&bed);
-}
-
-/* Every other file of the directory is gone or junk: it opens. */
-static void test_any_file_may_be_gone(void **state)
-{
-    static const char *const names[] = {
-        "lock", "clean", "state.mdb", "state.good", "log/junk", "log/0000000099.segment"};
-    struct bed bed;
-
-    (void)state;
-    for (unsigned junk = 0; junk < 2; junk++) {
-        hulse_bed_init(&bed);
-        hulse_bed_open(&bed, true);
-        const uint64_t topic = hulse_bed_topic(&bed, "t");
-        hulse_bed_stop(&bed);
-        for (size_t i = 0; i < COUNT_OF(names); i++) {
-            char path[256];
-            hulse_bed_file(&bed, names[i], path, sizeof(path));
-            if (junk != 0) {
-                put_file(&bed, names[i], "junk junk junk junk");
-            } else {
-                (void)unlink(path);
-            }
-            hulse_bed_open(&bed, true);
-            assert_int_equal(hulse_store_epoch(bed.store), i + 2);
-            hulse_bed_publish(&bed, topic, 10 * i, 10 * i + 10, 100);
-            assert_int_equal(hulse_bed_count(&bed, topic, 0, 10 * i + 10), 10 * i + 10);
-            hulse_bed_stop(&bed);
-        }
-        hulse_bed_fini(&bed);
-    }
 }
 
 int main(void)
@@ -719,12 +475,6 @@ int main(void)
         cmocka_unit_test(test_a_lost_format_is_found_again),
         cmocka_unit_test(test_a_format_with_a_flipped_bit),
         cmocka_unit_test(test_a_store_without_any_format_is_refused_beforehand),
-        cmocka_unit_test(test_a_state_that_is_gone_is_said),
-        cmocka_unit_test(test_a_state_that_a_log_without_its_beginning_had_is_said),
-        cmocka_unit_test(test_a_last_segment_that_is_cut_short),
-        cmocka_unit_test(test_what_a_short_file_has_lost),
-        cmocka_unit_test(test_a_segment_that_is_no_file),
-        cmocka_unit_test(test_any_file_may_be_gone),
     };
 
     return cmocka_run_group_tests_name("directory", tests, NULL, NULL);

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HULSE_TEST: timeout=300 not=tsan */
 /*
- * Goal:   a start finds everything that was synced and undamaged, ends the log before what was not finished, never sees that
- *         again, and counts what is damaged.
- * Method: a real store writes; then its segments are cut back at every byte of the last group, in any order of sectors,
- *         and flipped anywhere, and read by hulse_recover() alone. A few of each are opened for good and used.
+ * Goal:   a start finds everything that was synced and undamaged, and counts what is damaged.
+ * Method: a real store writes; then its segments are flipped anywhere, lost or replaced, and read by hulse_recover() alone. A few of each are opened for good and used.
  */
 #include "daemon/store/directory.h"
 #include "daemon/store/image.h"
 #include "daemon/store/recovery.h"
 #include "daemon/store/store_internal.h"
 #include "tests/unit/daemon/core/check.h"
-#include "tests/unit/daemon/store/store_bed.h"
+#include "tests/unit/daemon/store/store_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,297 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SECTOR = 512, SEGMENTS_MAX = 8, RECORDS_MAX = 20000 };
-
-static int sync_nothing(int fd)
-{
-    (void)fd;
-    return 0;
-}
-
-/* Nothing here dies with the machine. */
-static struct file_io fast_io;
-
-static void use_fast_io(struct bed *bed)
-{
-    fast_io = hulse_file_io;
-    fast_io.sync = sync_nothing;
-    fast_io.sync_all = sync_nothing;
-    bed->params.io = &fast_io;
-}
-
-static void segment_path(const struct bed *bed, uint64_t number, char *out, size_t room)
-{
-    char name[SEGMENT_NAME_BYTES];
-
-    hulse_segment_name(number, name);
-    (void)snprintf(out, room, "%s/log/%s", bed->path, name);
-}
-
-static void read_segment(const struct bed *bed, uint64_t number, uint8_t *out)
-{
-    char path[256];
-    size_t got = 0;
-
-    segment_path(bed, number, path, sizeof(path));
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
-    assert_int_equal(hulse_file_read(fd, out, BED_SEGMENT_BYTES, 0, &got), 0);
-    assert_int_equal(got, BED_SEGMENT_BYTES);
-    (void)close(fd);
-}
-
-static void write_segment(
-    const struct bed *bed, uint64_t number, const uint8_t *bytes, uint32_t from, uint32_t to)
-{
-    char path[256];
-
-    segment_path(bed, number, path, sizeof(path));
-    const int fd = open(path, O_WRONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
-    assert_int_equal(hulse_file_io.write(fd, bytes + from, to - from, from), 0);
-    (void)close(fd);
-}
-
-/* ---- looking ----------------------------------------------------------------------------- */
-
-struct looked {
-    struct store_report report;
-    struct recovery r;
-    uint64_t next_position; /* of the one topic */
-};
-
-static bool note_next(void *ctx, const struct store_topic_info *topic)
-{
-    *(uint64_t *)ctx = topic->next_position;
-    return true;
-}
-
-/* What a start would find; nothing is changed. */
-static void look(const struct bed *bed, struct looked *out)
-{
-    struct directory d = {.io = &fast_io};
-    struct error err = {0};
-    uint64_t *numbers = NULL;
-
-    *out = (struct looked){0};
-    assert_int_equal(hulse_directory_open(&d, bed->path, BED_SEGMENT_BYTES, &err), HULSE_OK);
-    assert_int_equal(hulse_directory_segments(&d, &numbers, &out->r.count, &err), HULSE_OK);
-    struct state *state = hulse_state_create(BED_SEGMENT_BYTES, 1000);
-    assert_non_null(state);
-    out->r.at = (struct segment_place){
-        .directory = d.log_fd, .segment_bytes = BED_SEGMENT_BYTES, .io = &fast_io};
-    out->r.numbers = numbers;
-    out->r.state = state;
-    out->r.look_only = true;
-    out->r.report = &out->report;
-    assert_int_equal(hulse_recover(&out->r, &err), HULSE_OK);
-    assert_true(hulse_state_each_topic(state, note_next, &out->next_position));
-    hulse_state_destroy(&state);
-    hulse_directory_close(&d);
-    free(numbers);
-}
-
-/* ---- torn tails -------------------------------------------------------------------------- */
-
-/* A log whose last group is known: the segment before it and behind it. */
-struct torn {
-    struct bed bed;
-    uint64_t topic;
-    uint64_t number;  /* of the segment */
-    uint64_t whole;   /* messages before the last group */
-    uint32_t count;   /* in the last group */
-    uint32_t ends[8]; /* where each of them ends */
-    uint32_t from;    /* the bytes that the last group wrote, whole blocks */
-    uint32_t to;
-    uint8_t *before;
-    uint8_t *after;
-    uint8_t *now;
-};
-
-static void find_ends(struct torn *t)
-{
-    struct image im;
-    struct scan_item item;
-    enum scan_rc rc = SCAN_END;
-    struct directory d = {.io = &fast_io};
-    struct error err = {0};
-
-    assert_int_equal(hulse_directory_open(&d, t->bed.path, BED_SEGMENT_BYTES, &err), HULSE_OK);
-    const struct segment_place at = {
-        .directory = d.log_fd, .segment_bytes = BED_SEGMENT_BYTES, .io = &fast_io};
-    assert_int_equal(hulse_image_init(&im, BED_SEGMENT_BYTES, BED_SEGMENT_BYTES), 0);
-    assert_int_equal(hulse_image_open(&im, &at, t->number), 0);
-    hulse_image_begin(&im, BLOCK_BYTES, 0);
-    uint32_t group = 0;
-    while ((rc = hulse_image_next(&im, &item)) == SCAN_FRAME) {
-        if (item.frame.kind != STORE_MESSAGE || item.frame.position < t->whole) {
-            continue;
-        }
-        if (item.frame.position == t->whole) {
-            t->from = item.from - item.from % BLOCK_BYTES;
-            group = item.frame.group;
-            assert_true((item.frame.flags & FRAME_FIRST_OF_GROUP) != 0);
-        }
-        assert_int_equal(item.frame.group, group); /* one group, as the test wants it */
-        t->ends[item.frame.position - t->whole] = item.to;
-        t->to = item.to + hulse_block_left(item.to) % BLOCK_BYTES;
-    }
-    assert_int_equal(rc, SCAN_END);
-    hulse_image_fini(&im);
-    hulse_directory_close(&d);
-}
-
-static void make_torn(struct torn *t, unsigned singles)
-{
-    static const size_t sizes[] = {1500, 10, 0, 4200, 200, 77};
-    struct bed_request *last[COUNT_OF(sizes)];
-
-    *t = (struct torn){.whole = singles, .count = COUNT_OF(sizes)};
-    t->before = malloc(BED_SEGMENT_BYTES);
-    t->after = malloc(BED_SEGMENT_BYTES);
-    t->now = malloc(BED_SEGMENT_BYTES);
-    assert_true(t->before != NULL && t->after != NULL && t->now != NULL);
-    hulse_bed_init(&t->bed);
-    use_fast_io(&t->bed);
-    hulse_bed_open(&t->bed, true);
-    t->topic = hulse_bed_topic(&t->bed, "t");
-    t->number = t->bed.store->writer.end.seg.number;
-    for (unsigned i = 0; i < singles; i++) {
-        hulse_bed_publish(&t->bed, t->topic, i, i + 1, 100);
-    }
-    read_segment(&t->bed, t->number, t->before);
-    const uint64_t done = t->bed.done;
-    for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
-        last[i] = hulse_bed_message(&t->bed, t->topic, singles + i, sizes[i]);
-    }
-    hulse_store_flush(&t->bed.client);
-    hulse_bed_wait(&t->bed, done + COUNT_OF(sizes));
-    for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
-        hulse_bed_request_free(last[i]);
-    }
-    hulse_bed_crash(&t->bed);
-    read_segment(&t->bed, t->number, t->after);
-    find_ends(t);
-}
-
-static void drop_torn(struct torn *t)
-{
-    hulse_bed_fini(&t->bed);
-    free(t->before);
-    free(t->after);
-    free(t->now);
-}
-
-/* How many of the last group are whole in t->now, from its beginning. */
-static uint32_t whole_of_last(const struct torn *t)
-{
-    uint32_t from = t->from;
-    uint32_t count = 0;
-
-    /* What the group wrote before its first frame is as it was. */
-    while (count < t->count && memcmp(t->now + from, t->after + from, t->ends[count] - from) == 0) {
-        from = t->ends[count++];
-    }
-    return count;
-}
-
-static void check_torn(const struct torn *t)
-{
-    struct looked found;
-    const uint32_t whole = whole_of_last(t);
-
-    write_segment(&t->bed, t->number, t->now, t->from, t->to);
-    look(&t->bed, &found);
-    /* Block headers differ without harm: then more may be whole than the bytes say. */
-    assert_true(found.next_position >= t->whole + whole);
-    assert_true(found.next_position <= t->whole + t->count);
-    assert_int_equal(found.report.damaged_records, 0);
-    assert_int_equal(found.report.damaged_bytes, 0);
-    assert_int_equal(found.report.lost_messages, 0);
-}
-
-/* The last group was written up to any byte: nothing before it is hurt, nothing behind it is there. */
-static void test_a_tail_torn_at_any_byte_is_cut(void **state)
-{
-    struct torn t;
-
-    (void)state;
-    make_torn(&t, 30);
-    for (uint32_t byte = t.from; byte < t.to; byte++) {
-        struct looked found;
-        uint32_t whole = 0;
-        memcpy(t.now, t.before, BED_SEGMENT_BYTES);
-        memcpy(t.now + t.from, t.after + t.from, byte - t.from);
-        write_segment(&t.bed, t.number, t.now, t.from, t.to);
-        look(&t.bed, &found);
-        while (whole < t.count && t.ends[whole] <= byte) {
-            whole++;
-        }
-        /* The padding of the last one may be missing. */
-        assert_true(found.next_position == t.whole + whole ||
-                    (whole < t.count && t.ends[whole] < byte + FRAME_ALIGNMENT &&
-                     found.next_position == t.whole + whole + 1));
-        assert_int_equal(found.report.damaged_bytes, 0);
-        if (found.next_position > t.whole) {
-            assert_int_equal(found.r.end_offset, t.ends[found.next_position - t.whole - 1]);
-        }
-    }
-    drop_torn(&t);
-}
-
-/* Any sectors of it reached the disk. */
-static void test_a_tail_of_any_sectors_is_cut(void **state)
-{
-    uint64_t random = test_seed();
-    struct torn t;
-
-    (void)state;
-    make_torn(&t, 30);
-    for (unsigned trial = 0; trial < 1000; trial++) {
-        memcpy(t.now, t.before, BED_SEGMENT_BYTES);
-        for (uint32_t at = t.from; at < t.to; at += SECTOR) {
-            if (test_below(&random, 4) != 0) {
-                memcpy(t.now + at, t.after + at, SECTOR);
-            }
-        }
-        check_torn(&t);
-    }
-    drop_torn(&t);
-}
-
-/* Opened for good: what was cut does not come back, whatever is stored and torn in its place. */
-static void test_what_was_cut_stays_away(void **state)
-{
-    uint64_t random = test_seed();
-
-    (void)state;
-    for (unsigned trial = 0; trial < 40; trial++) {
-        struct torn t;
-        struct looked found;
-        make_torn(&t, 5);
-        memcpy(t.now, t.before, BED_SEGMENT_BYTES);
-        for (uint32_t at = t.from; at < t.to; at += SECTOR) {
-            if (test_below(&random, 3) != 0) {
-                memcpy(t.now + at, t.after + at, SECTOR);
-            }
-        }
-        write_segment(&t.bed, t.number, t.now, t.from, t.to);
-        look(&t.bed, &found);
-        hulse_bed_open(&t.bed, true);
-        assert_int_equal(hulse_bed_count(&t.bed, t.topic, 0, 100), found.next_position);
-        /* Smaller than what was cut, so that its rest would lie behind. */
-        hulse_bed_publish(&t.bed, t.topic, found.next_position, found.next_position + 1, 20);
-        hulse_bed_crash(&t.bed);
-        hulse_bed_open(&t.bed, true);
-        assert_int_equal(t.bed.report.cut_bytes, 0);
-        assert_int_equal(hulse_bed_count(&t.bed, t.topic, 0, 100), found.next_position + 1);
-        hulse_bed_stop(&t.bed);
-        drop_torn(&t);
-    }
-}
-
-/* ---- damage ------------------------------------------------------------------------------ */
+enum { SEGMENTS_MAX = 8, RECORDS_MAX = 20000 };
 
 struct place {
     uint64_t number;
@@ -338,12 +46,12 @@ static void find_places(struct wide *w)
 {
     struct image im;
     struct scan_item item;
-    struct directory d = {.io = &fast_io};
+    struct directory d = {.io = w->bed.params.io};
     struct error err = {0};
 
     assert_int_equal(hulse_directory_open(&d, w->bed.path, BED_SEGMENT_BYTES, &err), HULSE_OK);
     const struct segment_place at = {
-        .directory = d.log_fd, .segment_bytes = BED_SEGMENT_BYTES, .io = &fast_io};
+        .directory = d.log_fd, .segment_bytes = BED_SEGMENT_BYTES, .io = d.io};
     assert_int_equal(hulse_image_init(&im, BED_SEGMENT_BYTES, BED_SEGMENT_BYTES), 0);
     for (uint64_t number = 1; number <= w->segments; number++) {
         assert_int_equal(hulse_image_open(&im, &at, number), 0);
@@ -365,7 +73,7 @@ static void make_wide(struct wide *w, uint64_t *random)
 
     memset(w, 0, sizeof(*w));
     hulse_bed_init(&w->bed);
-    use_fast_io(&w->bed);
+    hulse_bed_use_fast_io(&w->bed);
     hulse_bed_open(&w->bed, true);
     w->topic = hulse_bed_topic(&w->bed, "t");
     while (next < 3000) {
@@ -385,7 +93,7 @@ static void make_wide(struct wide *w, uint64_t *random)
     for (uint64_t number = 1; number <= w->segments; number++) {
         w->good[number] = malloc(BED_SEGMENT_BYTES);
         assert_non_null(w->good[number]);
-        read_segment(&w->bed, number, w->good[number]);
+        hulse_bed_read_segment(&w->bed, number, w->good[number]);
     }
 }
 
@@ -419,7 +127,7 @@ static uint64_t hurt(struct wide *w, uint64_t *random, uint64_t number)
             }
         }
     }
-    write_segment(&w->bed, number, w->now, 0, BED_SEGMENT_BYTES);
+    hulse_bed_write_segment(&w->bed, number, w->now, 0, BED_SEGMENT_BYTES);
     return stray;
 }
 
@@ -439,7 +147,7 @@ static void test_flips_cost_the_records_they_are_in(void **state)
             wide.places[i].hurt = false;
         }
         const uint64_t stray = hurt(&wide, &random, number);
-        look(&wide.bed, &found);
+        hulse_bed_look(&wide.bed, &found);
         for (uint32_t i = 0; i < wide.count; i++) {
             whole += !wide.places[i].hurt;
             broken += wide.places[i].hurt;
@@ -459,7 +167,7 @@ static void test_flips_cost_the_records_they_are_in(void **state)
         if (!last_hurt && (number < wide.segments || stray == 0)) {
             assert_int_equal(found.report.cut_bytes, 0);
         }
-        write_segment(&wide.bed, number, wide.good[number], 0, BED_SEGMENT_BYTES);
+        hulse_bed_write_segment(&wide.bed, number, wide.good[number], 0, BED_SEGMENT_BYTES);
     }
     drop_wide(&wide);
 }
@@ -484,7 +192,7 @@ static void test_an_image_finds_the_same_in_little_memory(void **state)
     enum { LITTLE = 3 * BLOCK_BYTES };
     static struct image all;
     static struct image little;
-    struct directory d = {.io = &fast_io};
+    struct directory d = {.io = &hulse_file_io};
     struct error err = {0};
     uint64_t random = test_seed();
 
@@ -530,7 +238,7 @@ static void test_an_image_finds_the_same_in_little_memory(void **state)
         assert_int_equal(little.failed, 0);
         /* What it reads at once, the largest record, and what is behind the last one. */
         assert_true(damage || little.used <= LITTLE + 2 * BLOCK_BYTES + 2 * SCAN_MARGIN);
-        write_segment(&wide.bed, number, wide.good[number], 0, BED_SEGMENT_BYTES);
+        hulse_bed_write_segment(&wide.bed, number, wide.good[number], 0, BED_SEGMENT_BYTES);
     }
     hulse_image_fini(&all);
     hulse_image_fini(&little);
@@ -573,7 +281,7 @@ static void remove_segment(const struct bed *bed, uint64_t number)
 {
     char path[256];
 
-    segment_path(bed, number, path, sizeof(path));
+    hulse_bed_segment_path(bed, number, path, sizeof(path));
     assert_int_equal(unlink(path), 0);
 }
 
@@ -611,13 +319,13 @@ static void test_a_log_shorter_than_its_checkpoint_goes_on_behind_it(void **stat
         hulse_bed_open(&wide.bed, true);
         hulse_bed_stop(&wide.bed);
         /* The prepared one goes as well: its number may not be given again. */
-        segment_path(&wide.bed, wide.segments + 1, path, sizeof(path));
+        hulse_bed_segment_path(&wide.bed, wide.segments + 1, path, sizeof(path));
         (void)unlink(path);
         memset(wide.now, 0xA5, BLOCK_BYTES);
         for (uint64_t number = wide.segments; number > 0; number--) {
-            segment_path(&wide.bed, number, path, sizeof(path));
+            hulse_bed_segment_path(&wide.bed, number, path, sizeof(path));
             if (how == 3 && number == wide.segments) {
-                write_segment(&wide.bed, number, wide.now, 0, BLOCK_BYTES);
+                hulse_bed_write_segment(&wide.bed, number, wide.now, 0, BLOCK_BYTES);
             } else if (how == 0 || number == wide.segments) {
                 assert_int_equal(how == 2 ? truncate(path, 0) : unlink(path), 0);
             }
@@ -669,21 +377,21 @@ static void spoil(unsigned how)
     char path[256];
     char other[256];
 
-    segment_path(&wide.bed, 3, path, sizeof(path));
-    segment_path(&wide.bed, 2, other, sizeof(other));
+    hulse_bed_segment_path(&wide.bed, 3, path, sizeof(path));
+    hulse_bed_segment_path(&wide.bed, 2, other, sizeof(other));
     memset(wide.now, how == 0 ? 0xA5 : 0, BLOCK_BYTES);
     switch (how) {
     case 0: /* all copies of its header are lost */
     case 1: /* the same, by zeros */
-        write_segment(&wide.bed, 3, wide.now, 0, BLOCK_BYTES);
+        hulse_bed_write_segment(&wide.bed, 3, wide.now, 0, BLOCK_BYTES);
         break;
     case 2: /* it holds the bytes of another one */
-        read_segment(&wide.bed, 2, wide.now);
-        write_segment(&wide.bed, 3, wide.now, 0, BED_SEGMENT_BYTES);
+        hulse_bed_read_segment(&wide.bed, 2, wide.now);
+        hulse_bed_write_segment(&wide.bed, 3, wide.now, 0, BED_SEGMENT_BYTES);
         break;
     case 3: /* of a later one */
-        read_segment(&wide.bed, 4, wide.now);
-        write_segment(&wide.bed, 3, wide.now, 0, BED_SEGMENT_BYTES);
+        hulse_bed_read_segment(&wide.bed, 4, wide.now);
+        hulse_bed_write_segment(&wide.bed, 3, wide.now, 0, BED_SEGMENT_BYTES);
         break;
     case 4:
         assert_int_equal(unlink(path), 0);
@@ -726,9 +434,6 @@ static void test_a_segment_of_any_shape_is_lost_and_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_tail_torn_at_any_byte_is_cut),
-        cmocka_unit_test(test_a_tail_of_any_sectors_is_cut),
-        cmocka_unit_test(test_what_was_cut_stays_away),
         cmocka_unit_test(test_flips_cost_the_records_they_are_in),
         cmocka_unit_test(test_an_image_finds_the_same_in_little_memory),
         cmocka_unit_test(test_a_damaged_store_goes_on),
