@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,10 +18,13 @@ import xml.etree.ElementTree as xml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
+SCENARIOS = ROOT / "tests" / "scenario"
 LABELS = ["unit", "integration", "smoke", "failover", "performance"]
 JOBS = str(os.cpu_count() or 1)
 COVERAGE_MIN = 80
 OUTPUT_TAIL = 40
+SKIPPED = 77
+IDLE_TEST = "lint/tidy"
 
 # What of a failed test's output stands below its name in the summary; else its last lines.
 TELLING = re.compile(
@@ -100,6 +104,8 @@ class Runner:
         self.args = args
         self.results = Results(args.x)
         self.limited = bool(args.pattern or args.label)
+        self.idler = None
+        self.idle_log = None
 
     @contextlib.contextmanager
     def timed(self, what):
@@ -154,9 +160,9 @@ class Runner:
             chosen += ["-R", "|".join(f"({p})" for p in self.args.pattern)]
         labels = [l for l in self.args.label or LABELS if l not in rules.get("without", [])]
         chosen += ["-L", "^(" + "|".join(labels or ["none"]) + ")$"]
-        if rules.get("without_names"):
-            chosen += ["-E", rules["without_names"]]
-        return chosen
+        without = [rules["without_names"]] if rules.get("without_names") else []
+        without += [f"^{IDLE_TEST}$"] if self.idler else []
+        return chosen + (["-E", "|".join(without)] if without else [])
 
     def wanted(self, preset):
         """Names of the tests that will run, and the targets they need (empty: everything)."""
@@ -271,7 +277,8 @@ class Runner:
                 return python
         return None
 
-    def pytest(self, python, build, *options):
+    def pytest(self, python, build, paths, *options, output=None):
+        """Begins one; without `output` it writes where this program does."""
         arguments = [str(python), "-m", "pytest", "-p", "pytest_house", "--rootdir", str(ROOT),
                      "--timeout", "120", "--color", "no", "-r", "fE", *options]
         for label in self.args.label or []:
@@ -283,12 +290,11 @@ class Runner:
                    HULSE_SOURCE_DIR=str(ROOT), HULSE_BUILD_DIR=str(build), HULSE_PREFIX=str(prefix),
                    PATH=f"{prefix / 'bin'}:{os.environ['PATH']}",
                    PYTHONPATH=f"{ROOT / 'tests' / 'support'}", PYTHONDONTWRITEBYTECODE="1")
-        return subprocess.run([*arguments, "tests/scenario"], cwd=ROOT, env=env,
-                              stdin=subprocess.DEVNULL, check=False,
-                              capture_output="--collect-only" in options, text=True).returncode
+        return subprocess.Popen([*arguments, *paths], cwd=ROOT, env=env, stdin=subprocess.DEVNULL,
+                                stdout=output, stderr=subprocess.STDOUT if output else None)
 
     def scenarios(self, preset):
-        if not list((ROOT / "tests" / "scenario").glob("**/test_*.py")):
+        if not list(SCENARIOS.glob("**/test_*.py")):
             return
         build = BUILD / preset
         python = self.python()
@@ -296,7 +302,8 @@ class Runner:
             self.results.fail("scenario", "pytest could not be installed into build/venv")
             return
         # Nothing is built for scenarios that no pattern or label chooses (5: none collected).
-        if self.limited and self.pytest(python, build, "--collect-only", "-q") == 5:
+        if self.limited and self.pytest(python, build, [SCENARIOS], "--collect-only", "-q",
+                                        output=subprocess.DEVNULL).wait() == 5:
             return
         with self.timed(f"{preset}: install"), self.locked(preset):
             shutil.rmtree(build / "prefix", ignore_errors=True)
@@ -305,11 +312,31 @@ class Runner:
                 self.results.fail(f"{preset}: install")
                 return
         with self.timed(f"{preset}: scenarios"):
-            report = build / "pytest.xml"
+            self.run_scenarios(preset, python, build)
+
+    def run_scenarios(self, preset, python, build):
+        """A folder of them has servers of its own, and waits for them most of the time: it runs beside the rest."""
+        folders = sorted({p.parent for p in SCENARIOS.glob("*/test_*.py")})
+        groups = [[SCENARIOS, *(f"--ignore={folder}" for folder in folders)],
+                  *([folder] for folder in folders)]
+        if self.args.v or self.args.x:
+            groups = [[SCENARIOS]]
+        running = []
+        for number, paths in enumerate(groups):
+            report = build / f"pytest-{number}.xml"
             report.unlink(missing_ok=True)
-            status = self.pytest(python, build, "-o", "junit_family=xunit1", "--junitxml",
-                                 str(report), *(["-x"] if self.args.x else []),
-                                 *(["-v", "-s"] if self.args.v else ["-q"]))
+            log = open(build / f"pytest-{number}.log", "w+", encoding="utf-8") \
+                if len(groups) > 1 else None
+            running.append((report, log, self.pytest(
+                python, build, paths, "-o", "junit_family=xunit1", "--junitxml", str(report),
+                *(["-x"] if self.args.x else []), *(["-v", "-s"] if self.args.v else ["-q"]),
+                output=log)))
+        for report, log, process in running:
+            status = process.wait()
+            if log:
+                log.seek(0)
+                print(log.read(), end="", flush=True)
+                log.close()
             if report.exists():
                 self.read_junit(report, f"{preset}: ")
             if status not in (0, 1, 5):
@@ -344,12 +371,50 @@ class Runner:
             else:
                 self.results.passed += 1
 
+    # ---- what only needs time ----------------------------------------------------------------
+
+    def begin_idle_test(self):
+        """The one test that takes minutes of all CPUs and needs no build runs when nobody else wants to."""
+        self.idle_log = BUILD / "idle_test.log"
+        BUILD.mkdir(exist_ok=True)
+        with open(self.idle_log, "w", encoding="utf-8") as log:
+            self.idler = subprocess.Popen(
+                [ROOT / "tests" / IDLE_TEST], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, start_new_session=True,
+                preexec_fn=lambda: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)))
+
+    def end_idle_test(self):
+        name = f"release: {IDLE_TEST}"
+        with self.timed(f"{name}, what was left of it"):
+            status = self.idler.wait()
+        output = self.idle_log.read_text(errors="replace")
+        reason = re.search(r"^SKIP: *(.+)$", output, re.M)
+        if status == 0:
+            self.results.passed += 1
+        elif status == SKIPPED and reason:
+            self.results.skip(name, reason.group(1))
+        else:
+            print(output, flush=True)
+            self.results.fail(name, f"ended with {status}", output)
+
     # ---- all ---------------------------------------------------------------------------------
 
     def run(self):
         if self.args.coverage:
             self.coverage()
             return
+        if not self.limited and not self.args.preset:
+            self.begin_idle_test()
+        try:
+            self.run_presets()
+        except BaseException:
+            if self.idler:
+                os.killpg(self.idler.pid, signal.SIGKILL)
+            raise
+        if self.idler:
+            self.end_idle_test()
+
+    def run_presets(self):
         for preset in self.args.preset or DEFAULT:
             if PRESETS[preset].get("build_only") and self.limited and not self.args.preset:
                 continue
