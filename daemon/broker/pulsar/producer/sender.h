@@ -132,8 +132,8 @@ void hulse_pulsar_sender_reap(struct timer *timer);
 
 /* ---- gather.c ---- */
 
-/* An open producer's record. May answer it at once. */
-void hulse_pulsar_gather(struct pulsar_sender *s,
+/* An open producer's record. May answer it at once. False: there is no memory for it now, and the producer starves. */
+bool hulse_pulsar_gather(struct pulsar_sender *s,
                          struct pulsar_producer *p,
                          const struct broker_record *r);
 /* What is gathered becomes an entry of the outbox. */
