@@ -114,6 +114,7 @@ struct assembly {
     uint64_t token;
     bool active;
     bool tail;      /* its beginning was lost with an earlier daemon */
+    bool whole;     /* its last fragment is still in the ring: there was no memory to send it */
     uint8_t refuse; /* outcome of a message that is passed over, 0 = none */
 };
 

@@ -82,6 +82,17 @@ entry_add(struct channel *ch, uint64_t token, uint32_t handle, uint64_t *number)
     return e;
 }
 
+/* The last one added, of a record that nobody has taken. */
+static void entry_undo(struct channel *ch, uint64_t number)
+{
+    struct inflight *e = entry_at(ch, number);
+
+    e->handle = ch->entry_free; /* means nothing in ring order */
+    ch->entry_free = (uint32_t)(e - ch->inflight);
+    ch->taken -= 1;
+    ch->session->plane->in_flight -= 1;
+}
+
 static void post_receipt(struct plane *p, struct channel *ch, const struct inflight *e)
 {
     /* Straight into the ring: a copy of fields just stored would wait for each of them. */
@@ -229,8 +240,15 @@ static void silent(struct channel *ch)
     finished_entry(ch, 0, 0, HULSE_OUTCOME_STORED, true);
 }
 
-/* Hands one whole message to flow; its entry is made. */
-static void send_message(struct channel *ch,
+/* What became of the record at the read position. */
+enum taking {
+    TAKEN,
+    LEFT, /* in the ring, until the broker has memory for it */
+    DOOMED
+};
+
+/* Hands one whole message to flow; its entry is made. False: there is no memory for it. */
+static bool send_message(struct channel *ch,
                          struct handle *h,
                          const struct hulse_publish_header *hdr,
                          struct broker_span payload,
@@ -247,7 +265,12 @@ static void send_message(struct channel *ch,
         .token = token,
         .alone = (hdr->flags & HULSE_RECORD_NO_BATCH) != 0,
     };
-    hulse_publisher_publish(h->publisher, &r);
+    if (!hulse_publisher_publish(h->publisher, &r)) {
+        h->in_flight -= 1;
+        entry_undo(ch, token);
+        return false;
+    }
+    return true;
 }
 
 /* Copies and judges a record's metadata (V12) into plane.meta. False: the session is doomed. */
@@ -265,8 +288,8 @@ static bool copy_meta(struct plane *p,
     return true;
 }
 
-/* The last fragment has come: the message is sent, or refused with one receipt. */
-static void finish_assembly(struct plane *p,
+/* The last fragment has come: the message is sent, or refused with one receipt. False: it waits for memory. */
+static bool finish_assembly(struct plane *p,
                             struct channel *ch,
                             struct handle *h,
                             const struct hulse_publish_header *hdr)
@@ -283,22 +306,28 @@ static void finish_assembly(struct plane *p,
             hulse_metadata_in(as->data + as->total, as->meta_bytes, p->properties, &meta);
         }
         const struct broker_span payload = {.data = as->data, .bytes = (uint32_t)as->total};
-        send_message(ch, h, hdr, payload, has_meta ? &meta : NULL);
+        as->whole = !send_message(ch, h, hdr, payload, has_meta ? &meta : NULL);
+        if (as->whole) {
+            return false;
+        }
     }
     hulse_assembly_reset(as);
+    return true;
 }
 
-/* False: the session is doomed. */
-static bool take_fragment(struct plane *p,
-                          struct channel *ch,
-                          struct handle *h,
-                          const struct hulse_publish_header *hdr,
-                          bool cut)
+static enum taking take_fragment(struct plane *p,
+                                 struct channel *ch,
+                                 struct handle *h,
+                                 const struct hulse_publish_header *hdr,
+                                 bool cut)
 {
     const uint8_t *record = hulse_ring_rx_at(&ch->rx, ch->rx.read - hulse_record_stride(hdr->len));
     struct assembly *as = &ch->assembly;
+    if (as->whole) {
+        return finish_assembly(p, ch, h, hdr) ? TAKEN : LEFT;
+    }
     if (hdr->meta_len != 0 && !copy_meta(p, ch, hdr, record)) {
-        return false;
+        return DOOMED;
     }
     if (cut && !as->active) {
         hulse_assembly_tail(as, hdr, record + HULSE_PUBLISH_HEADER_BYTES);
@@ -307,10 +336,9 @@ static bool take_fragment(struct plane *p,
     switch (hulse_assembly_add(as, hdr, record + HULSE_PUBLISH_HEADER_BYTES, p->meta, max)) {
     case ASSEMBLY_BAD:
         hulse_session_doom(ch->session, HULSE_RULE_V10, "fragments out of order or inconsistent");
-        return false;
+        return DOOMED;
     case ASSEMBLY_WHOLE:
-        finish_assembly(p, ch, h, hdr);
-        return true;
+        return finish_assembly(p, ch, h, hdr) ? TAKEN : LEFT;
     case ASSEMBLY_MORE:
         break;
     }
@@ -319,7 +347,7 @@ static bool take_fragment(struct plane *p,
         hulse_ring_capacity(ch->rx.mask)) {
         silent(ch);
     }
-    return true;
+    return TAKEN;
 }
 
 /* The record that ends at the read position was in the ring when it was offered. */
@@ -328,16 +356,16 @@ static bool before_this_session(const struct channel *ch)
     return ch->rx.read <= ch->offered_end;
 }
 
-/* Handles the record at the read position, whose header is checked. False: doomed. */
-static bool take_record(struct plane *p, struct channel *ch, const struct hulse_publish_header *hdr)
+/* Handles the record that ends at the read position, whose header is checked. */
+static enum taking
+handle_record(struct plane *p, struct channel *ch, const struct hulse_publish_header *hdr)
 {
-    const uint8_t *record = hulse_ring_rx_at(&ch->rx, ch->rx.read);
+    const uint8_t *record = hulse_ring_rx_at(&ch->rx, ch->rx.read - hulse_record_stride(hdr->len));
     const bool cut = ch->may_cut;
     ch->may_cut = false;
-    hulse_ring_rx_take(&ch->rx, hulse_record_stride(hdr->len));
     if (hdr->type == HULSE_RECORD_SKIP) {
         silent(ch);
-        return true;
+        return TAKEN;
     }
     struct handle *h = hulse_handle_find(ch->session, hdr->handle, p->shared->limits.handles_max);
     if (ch->assembly.active && ch->assembly.handle != hdr->handle) {
@@ -351,35 +379,48 @@ static bool take_record(struct plane *p, struct channel *ch, const struct hulse_
         } else {
             refuse(ch, hdr->token, hdr->handle, HULSE_OUTCOME_FAILED_UNKNOWN);
         }
-        return true;
+        return TAKEN;
     }
     if (h == NULL || h->channel != ch || h->state == HANDLE_OPENING) {
         hulse_session_doom(ch->session, HULSE_RULE_V11, "no such handle on this channel");
-        return false;
+        return DOOMED;
     }
     if (hdr->type == HULSE_RECORD_FRAGMENT) {
         return take_fragment(p, ch, h, hdr, cut);
     }
     if (ch->assembly.active) {
         hulse_session_doom(ch->session, HULSE_RULE_V10, "a message between fragments");
-        return false;
+        return DOOMED;
     }
     if (h->failed) {
         refuse(ch, hdr->token, hdr->handle, h->refusal);
-        return true;
+        return TAKEN;
     }
     struct broker_meta meta;
     const bool has_meta = hdr->meta_len != 0;
     if (has_meta) {
         if (!copy_meta(p, ch, hdr, record)) {
-            return false;
+            return DOOMED;
         }
         hulse_metadata_in(p->meta, hdr->meta_len, p->properties, &meta);
     }
     const struct broker_span payload = {.data = record + HULSE_PUBLISH_HEADER_BYTES,
                                         .bytes = hdr->payload_len};
-    send_message(ch, h, hdr, payload, has_meta ? &meta : NULL);
-    return true;
+    return send_message(ch, h, hdr, payload, has_meta ? &meta : NULL) ? TAKEN : LEFT;
+}
+
+/* Entries end at the read position, so it moves first; what is left there is read again. */
+static enum taking
+take_record(struct plane *p, struct channel *ch, const struct hulse_publish_header *hdr)
+{
+    const uint64_t before = ch->rx.read;
+
+    hulse_ring_rx_take(&ch->rx, hulse_record_stride(hdr->len));
+    const enum taking done = handle_record(p, ch, hdr);
+    if (done == LEFT) {
+        ch->rx.read = before;
+    }
+    return done;
 }
 
 /* True when a header could be copied and is good; ends the visit otherwise. */
@@ -464,8 +505,13 @@ unsigned hulse_publish_visit(struct plane *p, struct channel *ch)
             block(p, ch);
             break;
         }
+        const enum taking done = take_record(p, ch, &hdr);
+        if (done == LEFT) {
+            block(p, ch);
+            break;
+        }
         ch->blocked = false;
-        if (!take_record(p, ch, &hdr)) {
+        if (done == DOOMED) {
             break;
         }
         const uint64_t stride = hulse_record_stride(hdr.len);

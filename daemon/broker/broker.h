@@ -62,8 +62,11 @@ struct broker_ops {
                                   const struct broker_producer_params *params,
                                   struct broker_producer **out,
                                   struct error *err);
-    /* After `opened`. The record and all it points to are borrowed until this returns. */
-    void (*send)(struct broker_producer *p, const struct broker_record *r);
+    /*
+     * After `opened`. The record and all it points to are borrowed until this returns. False: there is no memory for it now.
+     * Nothing of it was taken, the producer is `busy` and `freed` comes; then it is sent again.
+     */
+    bool (*send)(struct broker_producer *p, const struct broker_record *r);
     /* After `opened`. One at a time: BUSY before the last one's `flushed`. */
     hulse_status (*flush)(struct broker_producer *p, struct error *err);
     /*

@@ -116,7 +116,7 @@ struct broker_producer {
     /*
      * What is unanswered has reached its bound: better to wait for `freed` with the next record. The implementation
      * writes it, in `send` and in events; one that never does takes everything. What is sent all the same may be
-     * answered NO_MEMORY.
+     * answered NO_MEMORY, or not be taken.
      */
     bool busy;
 };

@@ -13,6 +13,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* Of the cap. */
+#define SPARED_PART 16U
+
 static struct {
     alignas(64) _Atomic(size_t) total;
     _Atomic(size_t) cap;
@@ -40,11 +43,10 @@ void hulse_mem_init(size_t cap_bytes)
     atomic_store_explicit(&mem.refused, 0, memory_order_relaxed);
 }
 
-bool hulse_mem_take(enum mem_purpose purpose, size_t bytes)
+static bool take(enum mem_purpose purpose, size_t bytes, size_t cap)
 {
     HULSE_ASSERT((unsigned)purpose < HULSE_MEM_PURPOSES);
 
-    const size_t cap = atomic_load_explicit(&mem.cap, memory_order_relaxed);
     size_t total = atomic_load_explicit(&mem.total, memory_order_relaxed);
     do {
         if (total > cap || bytes > cap - total) {
@@ -55,6 +57,11 @@ bool hulse_mem_take(enum mem_purpose purpose, size_t bytes)
         &mem.total, &total, total + bytes, memory_order_relaxed, memory_order_relaxed));
     (void)atomic_fetch_add_explicit(&mem.used[purpose], bytes, memory_order_relaxed);
     return true;
+}
+
+bool hulse_mem_take(enum mem_purpose purpose, size_t bytes)
+{
+    return take(purpose, bytes, hulse_mem_cap());
 }
 
 void hulse_mem_give(enum mem_purpose purpose, size_t bytes)
@@ -74,13 +81,22 @@ static void *refused_by_system(enum mem_purpose purpose, size_t bytes)
     return NULL;
 }
 
-void *hulse_mem_alloc(enum mem_purpose purpose, size_t bytes)
+static void *alloc_taken(enum mem_purpose purpose, size_t bytes)
 {
-    if (!hulse_mem_take(purpose, bytes)) {
-        return NULL;
-    }
     void *memory = malloc(bytes == 0 ? 1 : bytes);
     return memory != NULL ? memory : refused_by_system(purpose, bytes);
+}
+
+void *hulse_mem_alloc(enum mem_purpose purpose, size_t bytes)
+{
+    return hulse_mem_take(purpose, bytes) ? alloc_taken(purpose, bytes) : NULL;
+}
+
+void *hulse_mem_alloc_sparing(enum mem_purpose purpose, size_t bytes)
+{
+    const size_t cap = hulse_mem_cap();
+
+    return take(purpose, bytes, cap - cap / SPARED_PART) ? alloc_taken(purpose, bytes) : NULL;
 }
 
 void *hulse_mem_zalloc(enum mem_purpose purpose, size_t bytes)

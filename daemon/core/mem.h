@@ -39,6 +39,11 @@ void hulse_mem_give(enum mem_purpose purpose, size_t bytes);
 void *hulse_mem_alloc(enum mem_purpose purpose, size_t bytes);
 void *hulse_mem_zalloc(enum mem_purpose purpose, size_t bytes);
 /*
+ * The same, uninitialised, for what can be asked for again later: the last 16th of the cap is left to others, since memory
+ * may be what they need to give some back.
+ */
+void *hulse_mem_alloc_sparing(enum mem_purpose purpose, size_t bytes);
+/*
  * The same, uninitialised, for a type whose lines several threads write: at an alignment that
  * divides `bytes`, which malloc does not promise.
  */

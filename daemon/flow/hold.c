@@ -86,6 +86,13 @@ struct held *hulse_hold_take(struct hold *h)
     return first;
 }
 
+void hulse_hold_put_back(struct hold *h, struct held *first)
+{
+    STAILQ_INSERT_HEAD(&h->queue, first, link);
+    h->bytes += first->bytes;
+    h->records += 1;
+}
+
 void hulse_hold_free(struct held *first)
 {
     hulse_mem_free(HULSE_MEM_MESSAGE, first, first->bytes);

@@ -40,8 +40,9 @@ size_t hulse_hold_bytes(const struct broker_record *r);
 bool hulse_hold_put(struct hold *h, const struct broker_record *r);
 /* Over its bounds: the first is to be given up. */
 bool hulse_hold_over(const struct hold *h);
-/* Takes the first out; NULL when empty. Free it with hulse_hold_free(). */
+/* Takes the first out; NULL when empty. Free it with hulse_hold_free(), or put it back. */
 struct held *hulse_hold_take(struct hold *h);
+void hulse_hold_put_back(struct hold *h, struct held *first);
 void hulse_hold_free(struct held *first);
 
 #endif

@@ -32,7 +32,7 @@
 struct publisher {
     /* Touched for every record. */
     struct broker_producer *producer; /* NULL until ops->producer_open has set it */
-    void (*send)(struct broker_producer *producer, const struct broker_record *r);
+    bool (*send)(struct broker_producer *producer, const struct broker_record *r);
     const struct publisher_events *events;
     void *ctx;
     const struct tables *tables;
@@ -386,6 +386,20 @@ static enum publish_check take_rates(struct publisher *p, uint32_t bytes)
     return why;
 }
 
+/* Of a record that was not taken after all. */
+static void give_rates(struct publisher *p, uint32_t bytes)
+{
+    struct grant *g = &p->grant;
+
+    if (p->app_rate != NULL) {
+        hulse_bucket_pair_give(p->app_rate, &g->app_rate, bytes);
+    }
+    if (g->role_state != NULL) {
+        hulse_bucket_pair_give(&g->role_state->rate, &g->role_rate, bytes);
+    }
+    hulse_bucket_pair_give(&g->topic_state->rate, &g->topic.rate, bytes);
+}
+
 /* PUBLISH_CHECKS: nothing is against it. */
 static enum publish_check judge(struct publisher *p, const struct broker_record *r)
 {
@@ -425,7 +439,11 @@ static bool pump(struct publisher *p)
             break;
         }
         p->outstanding += 1;
-        p->send(p->producer, &first->record);
+        if (!p->send(p->producer, &first->record)) {
+            p->outstanding -= 1;
+            hulse_hold_put_back(&p->hold, first);
+            break;
+        }
         hulse_hold_free(first);
         if (closed) {
             if (before != NULL) {
@@ -444,8 +462,10 @@ static void hold(struct publisher *p, const struct broker_record *r)
 {
     if (p->hold.records == 0 && has_room(p)) {
         p->outstanding += 1;
-        p->send(p->producer, r);
-        return;
+        if (p->send(p->producer, r)) {
+            return;
+        }
+        p->outstanding -= 1;
     }
     if (hulse_hold_bytes(r) > p->hold.bytes_max) {
         refuse(p, r->token, PUBLISH_DROPPED); /* room made for it would not be enough */
@@ -471,27 +491,33 @@ static void hold(struct publisher *p, const struct broker_record *r)
     }
 }
 
-static void pass(struct publisher *p, const struct broker_record *r)
+/* False: it was not taken. */
+static bool pass(struct publisher *p, const struct broker_record *r)
 {
     if ((p->asks & ASK_HOLD) != 0) {
         hold(p, r);
-    } else {
-        p->send(p->producer, r);
+        return true;
     }
+    if (p->send(p->producer, r)) {
+        return true;
+    }
+    if ((p->asks & ASK_RATE) != 0) {
+        give_rates(p, r->payload.bytes);
+    }
+    return false;
 }
 
-/* Something has to be asked of this record. */
-static void publish_asked(struct publisher *p, const struct broker_record *r)
+/* Something has to be asked of this record. False: it was not taken. */
+static bool publish_asked(struct publisher *p, const struct broker_record *r)
 {
     const enum publish_check why = judge(p, r);
 
     if (why != PUBLISH_CHECKS) {
         refuse(p, r->token, why);
-        return;
+        return true;
     }
     if (p->grant.topic.ttl_ms == 0 || (r->meta != NULL && r->meta->ttl_ms != 0)) {
-        pass(p, r);
-        return;
+        return pass(p, r);
     }
     /* The rule's time to live goes with it. */
     struct broker_record with = *r;
@@ -501,12 +527,14 @@ static void publish_asked(struct publisher *p, const struct broker_record *r)
     }
     meta.ttl_ms = p->grant.topic.ttl_ms;
     with.meta = &meta;
-    pass(p, &with);
+    return pass(p, &with);
 }
 
-void hulse_publisher_publish(struct publisher *p, const struct broker_record *r)
+bool hulse_publisher_publish(struct publisher *p, const struct broker_record *r)
 {
     HULSE_DASSERT(p->opened);
+
+    bool taken = false;
 
     p->counters.published += 1;
     p->counters.bytes += r->payload.bytes;
@@ -516,10 +544,15 @@ void hulse_publisher_publish(struct publisher *p, const struct broker_record *r)
     if (__builtin_expect(p->asks != 0 || r->payload.bytes > p->bytes_max ||
                              (r->meta != NULL && r->meta->ttl_ms != 0),
                          0)) {
-        publish_asked(p, r);
-        return;
+        taken = publish_asked(p, r);
+    } else {
+        taken = p->send(p->producer, r);
     }
-    p->send(p->producer, r);
+    if (__builtin_expect(!taken, 0)) {
+        p->counters.published -= 1;
+        p->counters.bytes -= r->payload.bytes;
+    }
+    return taken;
 }
 
 bool hulse_publisher_busy(const struct publisher *p)

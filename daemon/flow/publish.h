@@ -75,7 +75,11 @@ struct publisher_params {
 hulse_status hulse_publisher_open(struct publisher **out,
                                   const struct publisher_params *params,
                                   struct error *err);
-void hulse_publisher_publish(struct publisher *p, const struct broker_record *r);
+/*
+ * False: the broker has no memory for it now. It was not taken, and no event has come; `freed` will, then it is published
+ * again. Never of one that drops the oldest.
+ */
+bool hulse_publisher_publish(struct publisher *p, const struct broker_record *r);
 /*
  * Its broker has as many records without an answer as it takes: the next one had better wait where it is until
  * `freed`. Never of one that drops the oldest.

@@ -49,15 +49,20 @@ void hulse_fake_producer_opened(struct fake_broker *f, hulse_status status)
         f->producer.ctx, status, "text of the fake", status == HULSE_OK ? &f->limits : NULL);
 }
 
-static void producer_send(struct broker_producer *p, const struct broker_record *r)
+static bool producer_send(struct broker_producer *p, const struct broker_record *r)
 {
     struct fake_broker *f = HULSE_CONTAINER(p, struct fake_broker, producer);
     HULSE_ASSERT(f->sent < FAKE_LOG_MAX);
+    if (f->no_memory) {
+        p->busy = true;
+        return false;
+    }
     f->tokens[f->sent++] = r->token;
     f->sent_bytes += r->payload.bytes;
     if (f->answer_at_once) {
         p->events->answered(p->ctx, r->token, &f->answer);
     }
+    return true;
 }
 
 static void producer_close(struct broker_producer *p, bool forget)

@@ -41,6 +41,7 @@ struct fake_broker {
     hulse_status open_status; /* in the event */
     struct broker_limits limits;
     bool answer_at_once;
+    bool no_memory;              /* records are not taken */
     struct broker_answer answer; /* then */
     uint32_t deliver_in_permit;  /* payload bytes; 0 = deliver by hand */
     struct broker_reach reach;   /* told at a consumer's open */

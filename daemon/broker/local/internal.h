@@ -185,7 +185,7 @@ hulse_status hulse_local_producer_open(struct broker *b,
                                        const struct broker_producer_params *params,
                                        struct broker_producer **out,
                                        struct error *err);
-void hulse_local_send(struct broker_producer *producer, const struct broker_record *r);
+bool hulse_local_send(struct broker_producer *producer, const struct broker_record *r);
 hulse_status hulse_local_flush(struct broker_producer *producer, struct error *err);
 void hulse_local_producer_close(struct broker_producer *producer, bool forget);
 void hulse_producer_opened(struct open_request *rq);

@@ -263,7 +263,7 @@ static void send_by_lane(struct producer *p, const struct broker_record *r)
     hulse_lane_add(p->worker, p->owner, &m->op, OP_PUBLISH);
 }
 
-void hulse_local_send(struct broker_producer *producer, const struct broker_record *r)
+bool hulse_local_send(struct broker_producer *producer, const struct broker_record *r)
 {
     struct producer *p = producer_of(producer);
     HULSE_DASSERT(!p->closed);
@@ -277,6 +277,7 @@ void hulse_local_send(struct broker_producer *producer, const struct broker_reco
     } else {
         publish_here(p, r);
     }
+    return true;
 }
 
 void hulse_producer_answered(struct message *m)

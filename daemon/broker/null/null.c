@@ -91,7 +91,7 @@ static void copy(struct scratch *to, struct broker_span payload)
     }
 }
 
-static void producer_send(struct broker_producer *producer, const struct broker_record *r)
+static bool producer_send(struct broker_producer *producer, const struct broker_record *r)
 {
     struct null_producer *p = (struct null_producer *)(void *)producer;
     copy(p->scratch, r->payload);
@@ -101,6 +101,7 @@ static void producer_send(struct broker_producer *producer, const struct broker_
                                          .id = {.entry = p->sent, .batch = -1}};
     p->sent += 1;
     producer->events->answered(producer->ctx, r->token, &answer);
+    return true;
 }
 
 /* Everything is answered when send returns. */

@@ -89,6 +89,7 @@ void hulse_pulsar_failure_server(struct pulsar_failure *f, int32_t error, const 
     f->class = m->class;
     f->status = m->status;
     f->outcome = m->outcome;
+    f->gated = false;
     say(f->text, sizeof(f->text), m->name, message == NULL ? "" : message);
 }
 
@@ -100,5 +101,6 @@ void hulse_pulsar_failure_status(struct pulsar_failure *f, hulse_status status, 
     f->outcome = status == HULSE_DENIED      ? HULSE_OUTCOME_DENIED
                  : status == HULSE_NO_MEMORY ? HULSE_OUTCOME_NO_MEMORY
                                              : HULSE_OUTCOME_FAILED_NOT_SENT;
+    f->gated = false;
     (void)snprintf(f->text, sizeof(f->text), "%s", text);
 }

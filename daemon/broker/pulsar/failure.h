@@ -27,6 +27,8 @@ struct pulsar_failure {
     enum broker_class class; /* BROKER_DONE: none */
     hulse_status status;
     uint8_t outcome; /* of records that fail by it */
+    bool
+        gated; /* the way to the broker: the next attempt waits for its address, and for nothing else */
     char text
         [BROKER_TEXT_BYTES]; /* printable UTF-8: what the broker said, escaped, with the error's name */
 };

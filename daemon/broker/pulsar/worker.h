@@ -9,6 +9,7 @@
 
 #include "daemon/broker/pulsar/backoff.h"
 #include "daemon/broker/pulsar/connection/pool.h"
+#include "daemon/broker/pulsar/connection/reach.h"
 #include "daemon/broker/pulsar/connection/service_url.h"
 #include "daemon/broker/pulsar/lookup/crew.h"
 #include "daemon/broker/pulsar/lookup/lookup.h"
@@ -24,6 +25,7 @@ struct pulsar_broker {
     struct pulsar_params params; /* strings are the broker's own */
     struct service_url service;
     struct pulsar_crew crew;
+    struct pulsar_reach reach;
     uint8_t boot_id[8];                  /* of this start of the daemon: in producers' names */
     _Atomic(uint32_t) connections_ready; /* over the workers */
     _Atomic(uint32_t) reachable;         /* 0: the last attempt to reach the cluster has failed */

@@ -343,6 +343,7 @@ void hulse_connection_became_ready(struct pulsar_connection *c)
     /* Relaxed because they are figures. */
     (void)atomic_fetch_add_explicit(&b->connections_ready, 1, memory_order_relaxed);
     atomic_store_explicit(&b->reachable, 1, memory_order_relaxed);
+    hulse_pulsar_reach_tell(&b->reach, &c->gate->host);
     c->gate->told = HULSE_OK;
     HULSE_LOG_INFOF("pulsar.connected",
                     hulse_log_str("broker", c->name),
@@ -394,9 +395,4 @@ const struct pulsar_peer *hulse_pulsar_peer(const struct pulsar_connection *c)
 const char *hulse_pulsar_connection_name(const struct pulsar_connection *c)
 {
     return c->name;
-}
-
-const struct pulsar_endpoint *hulse_pulsar_connection_endpoint(const struct pulsar_connection *c)
-{
-    return &c->endpoint;
 }

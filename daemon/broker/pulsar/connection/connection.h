@@ -81,8 +81,6 @@ struct pulsar_peer {
 const struct pulsar_peer *hulse_pulsar_peer(const struct pulsar_connection *c);
 /* "host:port" of the broker, for people. */
 const char *hulse_pulsar_connection_name(const struct pulsar_connection *c);
-/* Where it goes, whatever its state. */
-const struct pulsar_endpoint *hulse_pulsar_connection_endpoint(const struct pulsar_connection *c);
 
 /* ---- out ------------------------------------------------------------------------------------ */
 

@@ -17,5 +17,10 @@ struct pulsar_endpoint {
 };
 
 bool hulse_pulsar_endpoint_same(const struct pulsar_endpoint *a, const struct pulsar_endpoint *b);
+/*
+ * What was `lost` with that status waits for its address with all others when it attaches there again, and needs no
+ * backoff of its own. Not so what a proxy says of a broker.
+ */
+bool hulse_pulsar_is_gated(const struct pulsar_endpoint *to, hulse_status status);
 
 #endif

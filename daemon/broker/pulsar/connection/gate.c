@@ -8,23 +8,38 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 
+/* How often those who wait look whether another worker has reached the address. */
+#define LOOK_MS 200U
+
 static uint64_t now_ms(const struct pulsar_gate *g)
 {
     return hulse_loop_now_ms(g->pool->loop);
+}
+
+static uint32_t times_reached(const struct pulsar_gate *g)
+{
+    return hulse_pulsar_reach_times(&g->pool->worker->broker->reach, &g->host);
 }
 
 static void plan(struct pulsar_gate *g)
 {
     if (g->busy == NULL && !TAILQ_EMPTY(&g->waiting)) {
         const uint64_t now = now_ms(g);
+        const uint64_t until = hulse_gate_closed_until_ms(g);
+        const uint64_t wait = until > now ? until - now : 0;
         hulse_timer_start(
-            &g->pool->loop->timers, &g->timer, g->not_before_ms > now ? g->not_before_ms : now);
+            &g->pool->loop->timers, &g->timer, now + (wait < LOOK_MS ? wait : LOOK_MS));
     }
 }
 
 bool hulse_gate_closed(const struct pulsar_gate *g)
 {
-    return now_ms(g) < g->not_before_ms;
+    return now_ms(g) < g->not_before_ms && g->reached == times_reached(g);
+}
+
+uint64_t hulse_gate_closed_until_ms(const struct pulsar_gate *g)
+{
+    return hulse_gate_closed(g) ? g->not_before_ms : 0;
 }
 
 /* The next that somebody still wants. */
@@ -146,6 +161,7 @@ void hulse_gate_delay(struct pulsar_gate *g)
     const uint64_t until = now_ms(g) + hulse_backoff_ms(&g->backoff, &g->pool->worker->jitter);
 
     g->not_before_ms = until > g->not_before_ms ? until : g->not_before_ms;
+    g->reached = times_reached(g);
 }
 
 uint32_t hulse_gate_failed(struct pulsar_gate *g)

@@ -3,7 +3,7 @@
  * gate - the way to one address: one attempt at a time, and after a failure none before the backoff is over.
  *
  * Connections that have not begun wait here in the order they came. When an attempt fails by the address's fault, they
- * are lost with it: they would have made the same.
+ * are lost with it: they would have made the same. Whoever comes back at once waits here for the next one.
  *
  * Threads: the worker's. Counted as HULSE_MEM_BROKER; those that nobody needs go when a new one is made.
  */
@@ -28,7 +28,8 @@ struct pulsar_gate {
     bool tls;
     uint32_t holders; /* connections that go through it */
     struct backoff backoff;
-    uint64_t not_before_ms;
+    uint64_t not_before_ms;         /* unless another worker reaches it */
+    uint32_t reached;               /* how often that was when it failed */
     hulse_status told;              /* what the log said last; OK: that it is reached */
     struct pulsar_connection *busy; /* its attempt; NULL: none is made */
     struct pulsar_connection_queue waiting;
@@ -58,6 +59,8 @@ void hulse_gate_lose(struct pulsar_gate *g,
 void hulse_gate_delay(struct pulsar_gate *g);
 /* An attempt would have to wait for the backoff. */
 bool hulse_gate_closed(const struct pulsar_gate *g);
+/* Until then; 0: it would not. */
+uint64_t hulse_gate_closed_until_ms(const struct pulsar_gate *g);
 /* The pool ends: all are without connections. */
 void hulse_gate_drop_all(struct pulsar_pool *p);
 /* NULL: nothing is known of it. */

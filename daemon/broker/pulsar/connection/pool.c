@@ -15,8 +15,6 @@ struct pulsar_pool *hulse_pulsar_pool_create(struct pulsar_worker *w, struct err
     static const struct resolver_params system = {0};
     struct pulsar_pool *p = calloc(1, sizeof(*p));
 
-    HULSE_ASSERT(w->broker->service.host_count > 0);
-
     if (p == NULL) {
         (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for connections to brokers");
         return NULL;
@@ -24,8 +22,6 @@ struct pulsar_pool *hulse_pulsar_pool_create(struct pulsar_worker *w, struct err
     p->worker = w;
     p->loop = w->loop;
     p->params = &w->broker->params;
-    p->service_at =
-        (uint32_t)(hulse_jitter_next(&w->jitter) >> 32U) % w->broker->service.host_count;
     TAILQ_INIT(&p->dirty);
     hulse_resolver_init(&p->resolver, p->loop, &system);
     hulse_wire_arena_init(&p->arena, WIRE_COMMAND_MEMORY_MAX);
@@ -104,55 +100,13 @@ bool hulse_pulsar_attach(struct pulsar_pool *p,
     return true;
 }
 
-static struct pulsar_endpoint service_endpoint(const struct pulsar_pool *p, uint32_t at)
-{
-    const struct service_url *url = &p->worker->broker->service;
-
-    return (struct pulsar_endpoint){
-        .physical = url->hosts[at], .logical = url->hosts[at], .tls = url->tls};
-}
-
-/*
- * In the order of the service URL from the next one on: a connection that is there, or the first host that may be tried
- * now.
- */
-static struct pulsar_endpoint pick_service(struct pulsar_pool *p)
-{
-    const uint32_t count = p->worker->broker->service.host_count;
-    uint32_t open = count;
-
-    HULSE_ASSERT(count > 0); /* the parser's promise */
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t at = (p->service_at + i) % count;
-        const struct pulsar_endpoint to = service_endpoint(p, at);
-        const struct pulsar_connection *c = find(p, &to, PULSAR_FOR_PUBLISHING);
-        const struct pulsar_gate *g = hulse_gate_find(p, &to.physical, to.tls);
-        const bool closed = g != NULL && hulse_gate_closed(g);
-        if (c != NULL && (!closed || c->state == CONNECTION_READY)) {
-            return to;
-        }
-        if (open == count && !closed) {
-            open = at;
-        }
-    }
-    const uint32_t chosen = open == count ? p->service_at : open;
-    p->service_at = (chosen + 1) % count;
-    return service_endpoint(p, chosen);
-}
-
-bool hulse_pulsar_pool_attach_service(struct pulsar_pool *p, struct pulsar_user *u)
-{
-    const struct pulsar_endpoint to = pick_service(p);
-
-    return hulse_pulsar_attach(p, u, &to, PULSAR_FOR_PUBLISHING);
-}
-
-bool hulse_pulsar_pool_rests(struct pulsar_pool *p, const struct pulsar_endpoint *to)
+uint64_t hulse_pulsar_pool_rests_until_ms(struct pulsar_pool *p, const struct pulsar_endpoint *to)
 {
     const struct pulsar_connection *c = find(p, to, PULSAR_FOR_PUBLISHING);
     const struct pulsar_gate *g = hulse_gate_find(p, &to->physical, to->tls);
 
-    return g != NULL && hulse_gate_closed(g) && (c == NULL || c->state != CONNECTION_READY);
+    return g == NULL || (c != NULL && c->state == CONNECTION_READY) ? 0
+                                                                    : hulse_gate_closed_until_ms(g);
 }
 
 void hulse_pulsar_pool_flush(struct pulsar_pool *p)

@@ -33,13 +33,8 @@ bool hulse_pulsar_attach(struct pulsar_pool *p,
                          struct pulsar_user *u,
                          const struct pulsar_endpoint *to,
                          enum pulsar_purpose purpose);
-/*
- * The same for the way into the cluster, to publish: the connection to one of the service URL's hosts that is there, or
- * the next host in turn, the first one by chance; those in their backoff are passed over while there is another.
- */
-bool hulse_pulsar_pool_attach_service(struct pulsar_pool *p, struct pulsar_user *u);
-/* An attempt there would have to wait for its backoff. */
-bool hulse_pulsar_pool_rests(struct pulsar_pool *p, const struct pulsar_endpoint *to);
+/* An attempt there would have to wait for its backoff until then; 0: it would not. */
+uint64_t hulse_pulsar_pool_rests_until_ms(struct pulsar_pool *p, const struct pulsar_endpoint *to);
 /* For pulsar_user.id: never given twice by this worker. */
 uint64_t hulse_pulsar_user_id(struct pulsar_pool *p);
 /* Writes what was sent since the last call; of the module's flush. */

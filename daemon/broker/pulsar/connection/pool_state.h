@@ -24,7 +24,6 @@ struct pulsar_pool {
     struct wire_arena arena; /* the command that is being handled */
     uint64_t user_id;        /* given last */
     uint64_t request_id;
-    uint32_t service_at; /* which host of the service URL is next */
     bool closing;
     struct pulsar_pool_figures figures;
 };

@@ -29,7 +29,6 @@ struct search {
     struct backoff backoff;
     struct pulsar_endpoint to; /* whom it asks */
     uint32_t host;             /* of the service URL, of this attempt */
-    uint32_t hosts_failed;     /* one after the other, without a wait */
     enum lookup_question question;
     uint32_t redirects;
     bool authoritative;
@@ -88,7 +87,6 @@ static void wait_and_retry(struct search *s)
     const uint32_t delay_ms = hulse_backoff_ms(&s->backoff, &s->lookups->worker->jitter);
     const uint32_t delay_ms_max = question_ms(s);
 
-    s->hosts_failed = 0;
     hulse_timer_start(timers_of(s->lookups),
                       &s->retry,
                       now_ms(s->lookups) + (delay_ms < delay_ms_max ? delay_ms : delay_ms_max));
@@ -182,6 +180,7 @@ static void deadline_fire(struct timer *timer)
     if (s->last.class == BROKER_DONE) {
         hulse_pulsar_failure_status(
             &q->result.failure, HULSE_TIMED_OUT, "no broker has answered in operation_timeout");
+        q->result.failure.gated = true; /* it has waited long enough */
     }
     release(s, q);
     hulse_lookup_query_answer(q);
@@ -312,22 +311,33 @@ static bool is_partition(const char *topic)
            memcmp(digits - (sizeof(mark) - 1), mark, sizeof(mark) - 1) == 0;
 }
 
-/* The next host in turn, those in their backoff passed over while there is another. */
-static void choose_host(struct search *s)
+static struct pulsar_endpoint service_endpoint(const struct search *s, uint32_t at)
 {
     const struct service_url *service = service_of(s);
-    struct searches *all = &s->lookups->searches;
-    const uint32_t first = all->host;
 
-    for (uint32_t i = 0; i <= service->host_count; i++) {
-        s->host = (first + i) % service->host_count;
-        s->to = (struct pulsar_endpoint){.physical = service->hosts[s->host],
-                                         .logical = service->hosts[s->host],
-                                         .tls = service->tls};
-        if (!hulse_pulsar_pool_rests(s->lookups->worker->pool, &s->to)) {
-            all->host = s->host;
-            return;
+    return (struct pulsar_endpoint){
+        .physical = service->hosts[at], .logical = service->hosts[at], .tls = service->tls};
+}
+
+/* The next host in turn, those in their backoff passed over; without another, the one that may be tried first. */
+static void choose_host(struct search *s)
+{
+    struct searches *all = &s->lookups->searches;
+    const uint32_t count = service_of(s)->host_count;
+    uint64_t soonest_ms = UINT64_MAX;
+
+    for (uint32_t i = 0; i < count && soonest_ms > 0; i++) {
+        const uint32_t at = (all->host + i) % count;
+        const struct pulsar_endpoint to = service_endpoint(s, at);
+        const uint64_t until_ms = hulse_pulsar_pool_rests_until_ms(s->lookups->worker->pool, &to);
+        if (until_ms < soonest_ms) {
+            soonest_ms = until_ms;
+            s->host = at;
+            s->to = to;
         }
+    }
+    if (soonest_ms == 0) {
+        all->host = s->host;
     }
 }
 
@@ -451,16 +461,18 @@ static void user_ready(struct pulsar_user *u)
     ask(HULSE_CONTAINER(u, struct search, user));
 }
 
-/* Another host is tried at once, until all have failed. */
+/* Another host is tried at once; where all have failed, the one whose backoff ends first, and it waits there. */
 static void user_lost(struct pulsar_user *u, hulse_status status, const char *text)
 {
     struct search *s = HULSE_CONTAINER(u, struct search, user);
-    const bool service_host = s->redirects == 0;
 
-    if (service_host && ++s->hosts_failed < service_of(s)->host_count) {
+    if (hulse_pulsar_is_gated(&s->to, status)) {
         hulse_pulsar_failure_status(&s->last, status, text);
+        s->last.gated = true;
         hulse_pulsar_cancel(&s->request);
-        shun_host(s);
+        if (s->redirects == 0) {
+            shun_host(s);
+        }
         if (ask_service(s)) {
             return;
         }

@@ -34,7 +34,13 @@ void *hulse_pulsar_block_take(struct pulsar_blocks *b, uint32_t bytes, uint32_t 
         b->kept[class] -= 1;
         return block;
     }
-    return hulse_mem_alloc(HULSE_MEM_BROKER, *room);
+    void *block = hulse_mem_alloc_sparing(HULSE_MEM_BROKER, *room);
+    if (block == NULL) {
+        /* What is kept is of other sizes. */
+        hulse_pulsar_blocks_fini(b);
+        block = hulse_mem_alloc_sparing(HULSE_MEM_BROKER, *room);
+    }
+    return block;
 }
 
 void hulse_pulsar_block_give(struct pulsar_blocks *b, void *block, uint32_t room)

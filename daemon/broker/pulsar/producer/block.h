@@ -22,7 +22,10 @@ struct pulsar_blocks {
     uint32_t kept[PULSAR_BLOCK_CLASSES];
 };
 
-/* At least `bytes`, of which *room says how many there are. NULL: no memory. */
+/*
+ * At least `bytes`, of which *room says how many there are. NULL: no memory now, but for what is left to others
+ * (hulse_mem_alloc_sparing).
+ */
 void *hulse_pulsar_block_take(struct pulsar_blocks *b, uint32_t bytes, uint32_t *room);
 /* NULL is harmless. */
 void hulse_pulsar_block_give(struct pulsar_blocks *b, void *block, uint32_t room);

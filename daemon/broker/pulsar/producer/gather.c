@@ -8,6 +8,7 @@
 #include "daemon/broker/pulsar/wire/frame.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/mem.h"
 #include "daemon/worker/worker.h"
 #include "include/hulse/status.h"
 
@@ -31,6 +32,13 @@ static uint32_t message_bytes_max(const struct pulsar_sender *s)
 {
     return s->message_bytes_max > ENTRY_SPARE_BYTES ? s->message_bytes_max - ENTRY_SPARE_BYTES : 0;
 }
+
+/* What became of a record. */
+enum fate {
+    IS_TAKEN,
+    IS_ANSWERED,
+    IS_LEFT /* there is no memory for it now */
+};
 
 static void refuse(struct pulsar_producer *p,
                    const struct broker_record *r,
@@ -102,14 +110,22 @@ void hulse_pulsar_gather_seal(struct pulsar_sender *s)
     hulse_pulsar_outbox_append(s, e);
 }
 
+/*
+ * More than there will ever be, as it may be held twice while it is copied: the application's fragments of it are put
+ * together first.
+ */
+static bool is_beyond_memory(uint64_t bytes)
+{
+    return bytes > hulse_mem_cap() / 2;
+}
+
 /* ---- a message alone ---- */
 
-/* False: no memory, or too large; it was answered. */
-static bool send_alone(struct pulsar_sender *s,
-                       struct pulsar_producer *p,
-                       const struct broker_record *r,
-                       uint64_t sequence,
-                       uint64_t deadline_ns)
+static enum fate send_alone(struct pulsar_sender *s,
+                            struct pulsar_producer *p,
+                            const struct broker_record *r,
+                            uint64_t sequence,
+                            uint64_t deadline_ns)
 {
     struct wire_draft d = {.producer_name = name_of(s),
                            .sequence_id = sequence,
@@ -124,25 +140,28 @@ static bool send_alone(struct pulsar_sender *s,
     const uint64_t head_room = WIRE_SEND_HEAD_BYTES_MAX + hulse_wire_draft_room(&d);
     if (r->payload.bytes > message_bytes_max(s) || head_room > WIRE_MESSAGE_BYTES_MAX) {
         refuse(p, r, BROKER_TOO_LARGE, HULSE_OUTCOME_TOO_LARGE);
-        return false;
+        return IS_ANSWERED;
     }
     const struct broker_span payload = squeeze(s, r->payload, &d);
     struct pulsar_entry *e =
         hulse_pulsar_entry_create(&s->all->blocks, (uint32_t)head_room + payload.bytes, 1);
-    if (e == NULL) {
+    if (e == NULL && is_beyond_memory(head_room + payload.bytes)) {
         refuse(p, r, BROKER_FAIL, HULSE_OUTCOME_NO_MEMORY);
-        return false;
+        return IS_ANSWERED;
+    }
+    if (e == NULL) {
+        return IS_LEFT;
     }
     hulse_pulsar_entry_seal(e, s->user.id, &d, payload, (uint32_t)head_room);
     if (e->message_bytes > message_bytes_max(s)) {
         hulse_pulsar_entry_destroy(&s->all->blocks, e);
         refuse(p, r, BROKER_TOO_LARGE, HULSE_OUTCOME_TOO_LARGE);
-        return false;
+        return IS_ANSWERED;
     }
     e->deadline_ns = deadline_ns;
     hulse_pulsar_handle_take(p, e, r->token, e->room + e->memory_room);
     hulse_pulsar_outbox_append(s, e);
-    return true;
+    return IS_TAKEN;
 }
 
 /* ---- a batch ---- */
@@ -179,6 +198,9 @@ static bool begin(struct pulsar_sender *s, const struct broker_record *r, uint64
                                   least > s->hint_bytes ? least : s->hint_bytes,
                                   s->hint_slots > 0 ? s->hint_slots : 1);
 
+    if (e == NULL) {
+        e = hulse_pulsar_entry_create(&s->all->blocks, least, 1);
+    }
     if (e == NULL) {
         return false;
     }
@@ -250,12 +272,11 @@ static bool append(struct pulsar_sender *s, const struct broker_record *r, uint6
     return true;
 }
 
-/* False: no memory; it was answered. */
-static bool send_batched(struct pulsar_sender *s,
-                         struct pulsar_producer *p,
-                         const struct broker_record *r,
-                         uint64_t sequence,
-                         uint64_t deadline_ns)
+static enum fate send_batched(struct pulsar_sender *s,
+                              struct pulsar_producer *p,
+                              const struct broker_record *r,
+                              uint64_t sequence,
+                              uint64_t deadline_ns)
 {
     if (s->open != NULL && !belongs(s, r, deadline_ns)) {
         hulse_pulsar_gather_seal(s);
@@ -266,8 +287,7 @@ static bool send_batched(struct pulsar_sender *s,
         before = 0;
         /* A new one has room for its first, which this cannot fail for. */
         if (!begin(s, r, deadline_ns) || !append(s, r, sequence)) {
-            refuse(p, r, BROKER_FAIL, HULSE_OUTCOME_NO_MEMORY);
-            return false;
+            return IS_LEFT;
         }
     }
     if (deadline_ns > s->open->deadline_ns) {
@@ -279,7 +299,7 @@ static bool send_batched(struct pulsar_sender *s,
         s->batch.payload_bytes >= s->gathering.batch_bytes) {
         hulse_pulsar_gather_seal(s);
     }
-    return true;
+    return IS_TAKEN;
 }
 
 /* ---- in ---- */
@@ -310,31 +330,34 @@ refuse_late(struct pulsar_sender *s, struct pulsar_producer *p, const struct bro
     }
 }
 
-void hulse_pulsar_gather(struct pulsar_sender *s,
+bool hulse_pulsar_gather(struct pulsar_sender *s,
                          struct pulsar_producer *p,
                          const struct broker_record *r)
 {
     const int64_t sequence = s->own ? (int64_t)r->seq : s->sequence + 1;
     const uint64_t deadline_ns = deadline_of(s, r);
-    bool taken = false;
+    enum fate fate = IS_LEFT;
 
     if (__builtin_expect(sequence <= s->sequence, 0)) {
         refuse(p, r, BROKER_FAIL, HULSE_OUTCOME_BAD_RECORD);
-        return;
+        return true;
     }
     if (__builtin_expect(deadline_ns != 0 && deadline_ns <= s->all->pw->loop->now_ns, 0)) {
         refuse_late(s, p, r);
-        return;
+        return true;
     }
     /* Before an event can close anything: refusals answer last. */
     hulse_pulsar_senders_mark(s);
     if (__builtin_expect(goes_alone(s, r, sequence), 0)) {
         hulse_pulsar_gather_seal(s);
-        taken = send_alone(s, p, r, (uint64_t)sequence, deadline_ns);
+        fate = send_alone(s, p, r, (uint64_t)sequence, deadline_ns);
     } else {
-        taken = send_batched(s, p, r, (uint64_t)sequence, deadline_ns);
+        fate = send_batched(s, p, r, (uint64_t)sequence, deadline_ns);
     }
-    if (__builtin_expect(taken, 1)) {
+    if (__builtin_expect(fate == IS_TAKEN, 1)) {
         s->sequence = sequence;
+    } else if (fate == IS_LEFT) {
+        hulse_pulsar_senders_starve(s->all, p);
     }
+    return fate != IS_LEFT;
 }

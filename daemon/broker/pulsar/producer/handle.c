@@ -20,14 +20,42 @@ static bool has_room_again(const struct pulsar_producer *p)
            (p->pending_max == 0 || p->unanswered - 1 <= p->pending_max / 2);
 }
 
+static void forget_hunger(struct pulsar_producer *p)
+{
+    if (p->starved) {
+        p->starved = false;
+        LIST_REMOVE(p, in_starved);
+    }
+}
+
+static void tell_freed(struct pulsar_producer *p)
+{
+    p->base.busy = false;
+    forget_hunger(p);
+    if (!p->closed && p->base.events->freed != NULL) {
+        p->base.events->freed(p->base.ctx);
+    }
+}
+
 static void free_up(struct pulsar_producer *p)
 {
     if (has_room_again(p)) {
-        p->base.busy = false;
-        if (!p->closed && p->base.events->freed != NULL) {
-            p->base.events->freed(p->base.ctx);
-        }
+        tell_freed(p);
     }
+}
+
+void hulse_pulsar_handle_starve(struct pulsar_producer *p, struct pulsar_producer_list *starved)
+{
+    p->base.busy = true;
+    if (!p->starved) {
+        p->starved = true;
+        LIST_INSERT_HEAD(starved, p, in_starved);
+    }
+}
+
+void hulse_pulsar_handle_feed(struct pulsar_producer *p)
+{
+    tell_freed(p);
 }
 
 static void settle_flush(struct pulsar_producer *p, uint32_t round)
@@ -93,5 +121,6 @@ void hulse_pulsar_handle_close(struct pulsar_producer *p)
     HULSE_ASSERT(!p->closed);
 
     p->closed = true;
+    forget_hunger(p);
     destroy_unless_needed(p);
 }

@@ -22,9 +22,11 @@ struct pulsar_producer {
     uint32_t flush_left;  /* records without an answer that the flush waits for */
     uint32_t pins;        /* who touches it after an event, without a record */
     bool flushing;
+    bool starved; /* busy because a record got no memory */
     bool opened;
     bool closed;
     LIST_ENTRY(pulsar_producer) link; /* of the sender, until it is closed */
+    LIST_ENTRY(pulsar_producer) in_starved;
 };
 
 /* The record is one of the entry's from now on. */
@@ -42,6 +44,12 @@ static inline void hulse_pulsar_handle_take(struct pulsar_producer *p,
         p->pending >= p->pending_bytes || (p->pending_max != 0 && p->unanswered >= p->pending_max);
 }
 
+LIST_HEAD(pulsar_producer_list, pulsar_producer);
+
+/* There was no memory for a record: busy until one of its own is answered, or the owner of the list says otherwise. */
+void hulse_pulsar_handle_starve(struct pulsar_producer *p, struct pulsar_producer_list *starved);
+/* Not any more; `freed` comes, in which it may be closed. */
+void hulse_pulsar_handle_feed(struct pulsar_producer *p);
 /* The end of a record: its answer, what follows from it, and of a closed producer that was its last the end. */
 void hulse_pulsar_handle_answer(const struct pulsar_slot *slot, const struct broker_answer *answer);
 /* It stays, even closed, until it is unpinned. */

@@ -196,7 +196,7 @@ hulse_status hulse_pulsar_producer_open(struct broker *b,
     return HULSE_OK;
 }
 
-void hulse_pulsar_producer_send(struct broker_producer *producer, const struct broker_record *r)
+bool hulse_pulsar_producer_send(struct broker_producer *producer, const struct broker_record *r)
 {
     struct pulsar_producer *p = producer_of(producer);
     struct pulsar_sender *s = p->sender;
@@ -205,9 +205,9 @@ void hulse_pulsar_producer_send(struct broker_producer *producer, const struct b
         const struct broker_answer answer = {.class = s->failure.class,
                                              .outcome = s->failure.outcome};
         producer->events->answered(producer->ctx, r->token, &answer);
-        return;
+        return true;
     }
-    hulse_pulsar_gather(s, p, r);
+    return hulse_pulsar_gather(s, p, r);
 }
 
 hulse_status hulse_pulsar_producer_flush(struct broker_producer *producer, struct error *err)

@@ -28,7 +28,7 @@ hulse_status hulse_pulsar_producer_open(struct broker *b,
                                         const struct broker_producer_params *params,
                                         struct broker_producer **out,
                                         struct error *err);
-void hulse_pulsar_producer_send(struct broker_producer *p, const struct broker_record *r);
+bool hulse_pulsar_producer_send(struct broker_producer *p, const struct broker_record *r);
 hulse_status hulse_pulsar_producer_flush(struct broker_producer *p, struct error *err);
 void hulse_pulsar_producer_close(struct broker_producer *p, bool forget);
 

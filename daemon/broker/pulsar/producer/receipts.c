@@ -46,7 +46,7 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
     case IS_OLD:
         return;
     case IS_WRONG:
-        hulse_pulsar_break(s->user.connection, "a receipt out of order");
+        hulse_pulsar_sender_accuse(s, "a receipt out of order");
         return;
     case FITS:
         break;

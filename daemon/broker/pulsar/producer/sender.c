@@ -59,6 +59,12 @@ void hulse_pulsar_sender_leave(struct pulsar_sender *s)
     hulse_pulsar_outbox_detached(s);
 }
 
+void hulse_pulsar_sender_accuse(struct pulsar_sender *s, const char *text)
+{
+    s->blamed = true;
+    hulse_pulsar_break(s->user.connection, text);
+}
+
 /* ---- those who wait for it ---- */
 
 static void tell_opened(struct pulsar_sender *s)
@@ -117,11 +123,14 @@ static void attempt_failed(struct pulsar_sender *s, const struct pulsar_failure 
     s->failure = failure;
     s->state = SENDER_WAITING;
     s->fresh = true;
-    const uint32_t wait_ms = hulse_backoff_ms(&s->backoff, &s->all->pw->jitter);
-    HULSE_LOG_WARNF("pulsar.producer_waits",
-                    hulse_log_str("topic", s->topic),
-                    hulse_log_str("why", failure.text),
-                    hulse_log_u64("again_ms", wait_ms));
+    if (failure.status != s->told) {
+        s->told = failure.status;
+        HULSE_LOG_WARNF("pulsar.producer_waits",
+                        hulse_log_str("topic", s->topic),
+                        hulse_log_str("why", failure.text));
+    }
+    /* What the address is to blame for is waited for there, with everybody else, and counts there. */
+    const uint32_t wait_ms = failure.gated ? 0 : hulse_backoff_ms(&s->backoff, &s->all->pw->jitter);
     hulse_timer_start(wheel(s), &s->retry, now_ms(s) + wait_ms);
     if (failure.verdict == PULSAR_QUOTA) {
         hulse_pulsar_outbox_fail_all(s, &end);
@@ -187,6 +196,7 @@ static void opened(struct pulsar_sender *s, const Pulsar__CommandProducerSuccess
     const struct pulsar_peer *peer = hulse_pulsar_peer(s->user.connection);
 
     s->state = SENDER_READY;
+    s->told = HULSE_OK;
     s->message_bytes_max = peer->message_bytes_max;
     s->fresh = false;
     s->proved = false;
@@ -243,7 +253,7 @@ answered(struct pulsar_request *r, enum pulsar_reply reply, const Pulsar__BaseCo
         opened(s, answer->producer_success);
         return;
     }
-    hulse_pulsar_break(s->user.connection, "an answer to PRODUCER that is none");
+    hulse_pulsar_sender_accuse(s, "an answer to PRODUCER that is none");
 }
 
 /* ---- the connection ---- */
@@ -261,10 +271,15 @@ static void lost(struct pulsar_user *u, hulse_status status, const char *text)
 {
     struct pulsar_sender *s = HULSE_CONTAINER(u, struct pulsar_sender, user);
 
+    struct pulsar_failure f;
+
+    hulse_pulsar_failure_status(&f, status, text);
+    f.gated = !s->blamed && hulse_pulsar_is_gated(&s->endpoint, status);
     settle(s);
     s->state = SENDER_WAITING;
+    s->blamed = false;
     hulse_pulsar_sender_leave(s);
-    failed_with(s, status, text);
+    attempt_failed(s, &f);
 }
 
 static void closed_by_broker(struct pulsar_sender *s, const Pulsar__CommandCloseProducer *c)

@@ -78,6 +78,8 @@ struct pulsar_sender {
     struct timer limit; /* of the first open */
     struct timer reap;
     struct pulsar_failure failure; /* the last; of a dead one, what records fail by */
+    hulse_status told; /* of the last failure that the log has; OK: it was ready since */
+    bool blamed;       /* it has broken the connection itself */
     uint64_t epoch;
     uint64_t topic_epoch;
     bool has_topic_epoch;
@@ -116,6 +118,8 @@ void hulse_pulsar_sender_join(struct pulsar_sender *s, struct pulsar_producer *p
 void hulse_pulsar_sender_reopen(struct pulsar_sender *s, const char *assigned);
 /* Off its connection, and nothing is on its way to another. */
 void hulse_pulsar_sender_leave(struct pulsar_sender *s);
+/* The broker breaks the protocol towards it: its connection ends, and it waits for longer than the others there. */
+void hulse_pulsar_sender_accuse(struct pulsar_sender *s, const char *text);
 /* The broker closes it, should it have it; before `leave`. */
 void hulse_pulsar_sender_close_wire(struct pulsar_sender *s);
 
@@ -132,8 +136,8 @@ void hulse_pulsar_sender_reap(struct timer *timer);
 
 /* ---- gather.c ---- */
 
-/* An open producer's record. May answer it at once. */
-void hulse_pulsar_gather(struct pulsar_sender *s,
+/* An open producer's record. May answer it at once. False: there is no memory for it now, and the producer starves. */
+bool hulse_pulsar_gather(struct pulsar_sender *s,
                          struct pulsar_producer *p,
                          const struct broker_record *r);
 /* What is gathered becomes an entry of the outbox. */

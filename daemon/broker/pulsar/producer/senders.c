@@ -4,6 +4,7 @@
  */
 #include "daemon/broker/pulsar/producer/senders.h"
 
+#include "daemon/core/assert.h"
 #include "daemon/core/hash.h"
 #include "daemon/core/mem.h"
 #include "daemon/worker/worker.h"
@@ -13,11 +14,38 @@
 
 /* What is kept for compression: a batch. What a large message needs goes at once. */
 #define SCRATCH_KEPT_BYTES (512U * 1024U)
+/* Memory is given back by anybody, who tells nobody. */
+#define FEED_MS 10U
 
 /* That it fired ends a turn, which flushes. */
 static void awake(struct timer *timer)
 {
     (void)timer;
+}
+
+/* Those who starve again are asked for at the next time. */
+static void feed_all(struct timer *timer)
+{
+    struct pulsar_senders *all = HULSE_CONTAINER(timer, struct pulsar_senders, feed);
+    struct pulsar_producer_list hungry = LIST_HEAD_INITIALIZER(hungry);
+    struct pulsar_producer *p = NULL;
+
+    while ((p = LIST_FIRST(&all->starved)) != NULL) {
+        LIST_REMOVE(p, in_starved);
+        LIST_INSERT_HEAD(&hungry, p, in_starved);
+    }
+    while ((p = LIST_FIRST(&hungry)) != NULL) {
+        hulse_pulsar_handle_feed(p);
+    }
+}
+
+void hulse_pulsar_senders_starve(struct pulsar_senders *all, struct pulsar_producer *p)
+{
+    hulse_pulsar_handle_starve(p, &all->starved);
+    if (!hulse_timer_pending(&all->feed)) {
+        hulse_timer_start(
+            &all->pw->loop->timers, &all->feed, hulse_loop_now_ms(all->pw->loop) + FEED_MS);
+    }
 }
 
 struct pulsar_senders *hulse_pulsar_senders_create(struct pulsar_worker *w, struct error *err)
@@ -30,6 +58,8 @@ struct pulsar_senders *hulse_pulsar_senders_create(struct pulsar_worker *w, stru
     }
     all->pw = w;
     all->wake.fire = awake;
+    all->feed.fire = feed_all;
+    LIST_INIT(&all->starved);
     TAILQ_INIT(&all->dirty);
     return all;
 }
@@ -57,6 +87,7 @@ void hulse_pulsar_senders_destroy(struct pulsar_senders **s)
         hulse_pulsar_sender_destroy(LIST_FIRST(&all->dead));
     }
     hulse_timer_stop(&all->pw->loop->timers, &all->wake);
+    hulse_timer_stop(&all->pw->loop->timers, &all->feed);
     free_scratch(all);
     hulse_pulsar_blocks_fini(&all->blocks);
     hulse_mem_free(HULSE_MEM_BROKER, all, sizeof(*all));

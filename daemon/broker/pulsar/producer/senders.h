@@ -21,6 +21,8 @@ struct pulsar_senders {
     TAILQ_HEAD(, pulsar_sender) dirty;
     uint64_t names_made;
     struct timer wake; /* ends a turn, where none would */
+    struct pulsar_producer_list starved;
+    struct timer feed; /* they may ask again */
     uint8_t *scratch;  /* for compression */
     uint32_t scratch_room;
 };
@@ -28,6 +30,8 @@ struct pulsar_senders {
 uint32_t hulse_pulsar_senders_bucket(const char *topic);
 /* The next turn's end is the sender's too. */
 void hulse_pulsar_senders_mark(struct pulsar_sender *s);
+/* There was no memory for a record of the producer's: it may ask again soon, whoever gives some back. */
+void hulse_pulsar_senders_starve(struct pulsar_senders *all, struct pulsar_producer *p);
 /* At least `bytes`, until the next call. NULL: no memory. */
 uint8_t *hulse_pulsar_senders_scratch(struct pulsar_senders *all, uint64_t bytes);
 /* `<daemon>-<boot id>-<n>`, which no other sender of this daemon's has. */

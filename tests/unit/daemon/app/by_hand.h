@@ -84,6 +84,7 @@ struct hand_broker {
     uint64_t consumers;
     struct hand_send *sends;
     size_t send_count;
+    bool no_memory; /* nothing is taken */
     size_t busy_at; /* sends that make a producer busy; 0 = none do */
     uint64_t permits;
     size_t copied;
@@ -181,7 +182,7 @@ static inline void hand_answer(struct hand *h, size_t index, uint8_t outcome)
     s->producer->events->answered(s->producer->ctx, s->token, &a);
 }
 
-static inline void hand_send(struct broker_producer *producer, const struct broker_record *r)
+static inline bool hand_send(struct broker_producer *producer, const struct broker_record *r)
 {
     struct hand_broker *hb = ((struct hand_producer *)(void *)producer)->broker;
     if (hb->answer_at_once || hb->send_count == HAND_SENDS_MAX) {
@@ -190,7 +191,11 @@ static inline void hand_send(struct broker_producer *producer, const struct brok
                                         .has_id = true,
                                         .id = {.batch = -1}};
         producer->events->answered(producer->ctx, r->token, &a);
-        return;
+        return true;
+    }
+    if (hb->no_memory) {
+        producer->busy = true;
+        return false;
     }
     struct hand_send *s = &hb->sends[hb->send_count++];
     *s = (struct hand_send){.producer = producer,
@@ -205,6 +210,7 @@ static inline void hand_send(struct broker_producer *producer, const struct brok
         s->sum = s->sum * 31 + r->payload.data[i];
     }
     producer->busy = hb->busy_at != 0 && hb->send_count >= hb->busy_at;
+    return true;
 }
 
 /* The producer takes records until there are so many. */

@@ -434,6 +434,42 @@ static void test_a_busy_broker_keeps_records_in_the_ring(void **state)
     close_pair(&p);
 }
 
+/* Whole or in fragments, what the broker has no memory for is left where it is, and taken in order afterwards. */
+static void test_a_record_without_memory_stays_in_the_ring(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+
+    open_pair(h, &p, &ask_full);
+    hand_put_message(&p.ch, "abcdefgh", 8, 0);
+    put_fragment(&p.ch, 0, 2, 1);
+    put_fragment(&p.ch, 1, 2, 1);
+    hand_put_message(&p.ch, "abcdefgh", 8, 2);
+    for (size_t i = 0; i < 3; i++) {
+        h->broker.no_memory = true;
+        if (i > 0) {
+            hand_freed(h, 0);
+        } else {
+            hand_publish(&p.app, &p.ch);
+        }
+        hand_settle(h);
+        assert_int_equal(h->broker.send_count, i);
+        assert_true(p.ch.ch->blocked);
+        h->broker.no_memory = false;
+        h->broker.busy_at = i + 1;
+        hand_freed(h, i + 1);
+        hand_settle(h);
+        assert_int_equal(h->broker.send_count, i + 1);
+        assert_int_equal(h->broker.sends[i].bytes, i == 1 ? 16 : 8);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        hand_answer(h, i, HULSE_OUTCOME_STORED);
+    }
+    hand_settle(h);
+    assert_int_equal(p.ch.ch->rx.released, p.ch.ch->rx.read);
+    close_pair(&p);
+}
+
 /* ---- ends ---- */
 
 static void test_a_gone_apps_records_wait_for_a_busy_broker(void **state)
@@ -603,6 +639,7 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_a_record_of_another_handle_ends_half_a_message),
         HAND_TEST(test_a_failed_producer_is_sent_nothing),
         HAND_TEST(test_a_busy_broker_keeps_records_in_the_ring),
+        HAND_TEST(test_a_record_without_memory_stays_in_the_ring),
         HAND_TEST(test_a_gone_apps_records_wait_for_a_busy_broker),
         HAND_TEST(test_a_close_waits_for_a_busy_broker),
         HAND_TEST(test_a_close_waits_for_what_was_published_before),

@@ -118,16 +118,16 @@ hulse_status hulse_faulty_producer_open(struct broker *b,
     return st;
 }
 
-void hulse_faulty_send(struct broker_producer *producer, const struct broker_record *r)
+bool hulse_faulty_send(struct broker_producer *producer, const struct broker_record *r)
 {
     struct faulty_producer *p = of(producer);
     if (p->fault == FAULT_LIMIT_ONE_LESS && r->payload.bytes >= p->limit) {
         const struct broker_answer answer = {.class = BROKER_TOO_LARGE,
                                              .outcome = HULSE_OUTCOME_TOO_LARGE};
         p->base.events->answered(p->base.ctx, r->token, &answer);
-        return;
+        return true;
     }
-    p->inner->ops->send(p->inner, r);
+    return p->inner->ops->send(p->inner, r);
 }
 
 hulse_status hulse_faulty_flush(struct broker_producer *producer, struct error *err)

@@ -89,6 +89,23 @@ static void test_allocations_count_and_are_given_back(void **state)
     check_empty();
 }
 
+/* The last 16th is left to those who cannot wait. */
+static void test_what_can_wait_leaves_something(void **state)
+{
+    (void)state;
+    hulse_mem_init(1600);
+    assert_null(hulse_mem_alloc_sparing(HULSE_MEM_BROKER, 1501));
+    void *most = hulse_mem_alloc_sparing(HULSE_MEM_BROKER, 1500);
+    assert_non_null(most);
+    assert_null(hulse_mem_alloc_sparing(HULSE_MEM_BROKER, 1));
+    assert_int_equal(hulse_mem_refused(), 2);
+    void *rest = hulse_mem_alloc(HULSE_MEM_BROKER, 100);
+    assert_non_null(rest);
+    hulse_mem_free(HULSE_MEM_BROKER, most, 1500);
+    hulse_mem_free(HULSE_MEM_BROKER, rest, 100);
+    check_empty();
+}
+
 static void test_purposes_have_different_names(void **state)
 {
     (void)state;
@@ -156,6 +173,7 @@ int main(void)
         cmocka_unit_test(test_sizes_near_the_end_of_numbers_are_refused),
         cmocka_unit_test(test_a_cap_below_what_is_used_refuses_everything),
         cmocka_unit_test(test_allocations_count_and_are_given_back),
+        cmocka_unit_test(test_what_can_wait_leaves_something),
         cmocka_unit_test(test_purposes_have_different_names),
         cmocka_unit_test(test_threads_that_take_at_once_stay_below_the_cap),
     };

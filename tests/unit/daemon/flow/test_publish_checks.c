@@ -335,6 +335,25 @@ static void test_the_queue_waits_for_a_busy_broker(void **state)
     assert_int_equal(fake.tokens[2], 2);
 }
 
+static void test_the_queue_keeps_what_the_broker_has_no_memory_for(void **state)
+{
+    (void)state;
+    fake.answer_at_once = false;
+    open_publisher(&clock_only, 100);
+    fake.no_memory = true;
+    (void)publish(0, 1, 0, 0);
+    (void)publish(1, 1, 0, 0);
+    fake.producer.busy = false;
+    hulse_fake_freed(&fake);
+    assert_int_equal(fake.sent, 0);
+    fake.no_memory = false;
+    fake.producer.busy = false;
+    hulse_fake_freed(&fake);
+    assert_int_equal(fake.sent, 2);
+    assert_int_equal(fake.tokens[0], 0);
+    assert_int_equal(fake.tokens[1], 1);
+}
+
 static void test_busy_is_told_where_nothing_is_held(void **state)
 {
     (void)state;
@@ -436,6 +455,7 @@ int main(void)
         CASE(test_the_queue_is_bounded_in_bytes),
         CASE(test_the_queue_outlives_a_suspension),
         CASE(test_the_queue_waits_for_a_busy_broker),
+        CASE(test_the_queue_keeps_what_the_broker_has_no_memory_for),
         CASE(test_busy_is_told_where_nothing_is_held),
         CASE(test_a_record_larger_than_the_queue),
         CASE(test_a_raised_rate_counts_at_once),

@@ -167,35 +167,29 @@ static void test_nobody_left_is_no_attempt(void **state)
     assert_true(LIST_EMPTY(&bed.pool->connections));
 }
 
-/* The first refuses, the second is the one, and stays it. */
-static void test_the_next_host_of_the_service_url(void **state)
+/* All who wait go with the attempt that another worker's success allows, long before the backoff is over. */
+static void test_an_address_that_another_worker_reaches(void **state)
 {
-    struct peer dead;
+    struct probe other = {0};
 
     (void)state;
-    hulse_peer_open(&dead);
-    hulse_peer_close(&dead);
-    bed.broker.service.hosts[1] = bed.broker.service.hosts[0];
-    bed.broker.service.hosts[0].port = dead.port;
-    bed.broker.service.host_count = 2;
-    bed.pool->service_at = 0;
-    hulse_probe_set_up(&user, &bed, PULSAR_USER_OTHER);
-
-    assert_true(hulse_pulsar_pool_attach_service(bed.pool, &user.user));
+    attach();
+    hulse_peer_accept(&peer, &bed, &line);
+    hulse_peer_hang_up(&line);
     hulse_probe_await_lost(&user);
-    user.lost = 0;
-    assert_true(hulse_pulsar_pool_attach_service(bed.pool, &user.user));
+    gate()->not_before_ms = hulse_loop_now_ms(&bed.loop) + 3600000;
+    user = (struct probe){0};
+    attach();
+    hulse_probe_attach(&other, &bed, PULSAR_USER_PRODUCER, peer.port, PULSAR_FOR_CONSUMING);
+    assert_false(hulse_peer_has_caller(&peer));
+    hulse_pulsar_reach_tell(&bed.broker.reach, &gate()->host);
     hulse_peer_welcome(&peer, &bed, &line);
     hulse_probe_await_ready(&user);
-    assert_int_equal(hulse_pulsar_connection_endpoint(user.user.connection)->physical.port,
-                     peer.port);
-
-    /* The one that is there is everybody's. */
-    struct probe other = {0};
-    hulse_probe_set_up(&other, &bed, PULSAR_USER_OTHER);
-    assert_true(hulse_pulsar_pool_attach_service(bed.pool, &other.user));
-    assert_ptr_equal(other.user.connection, user.user.connection);
+    struct peer_line second;
+    hulse_peer_welcome(&peer, &bed, &second);
+    hulse_probe_await_ready(&other);
     hulse_pulsar_detach(&other.user);
+    hulse_peer_hang_up(&second);
 }
 
 /* ---- names ---- */
@@ -255,7 +249,7 @@ int main(void)
         CASE(test_a_broker_that_welcomes_and_drops),
         CASE(test_one_that_becomes_ready_has_proved_something),
         CASE(test_nobody_left_is_no_attempt),
-        CASE(test_the_next_host_of_the_service_url),
+        CASE(test_an_address_that_another_worker_reaches),
         CASE(test_every_address_of_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -276,25 +276,36 @@ void hulse_pub_await_opened(struct pub *p)
     assert_int_equal(p->opened, 1);
 }
 
-void hulse_pub_send_record(struct pub *p, struct broker_record *r)
+bool hulse_pub_try(struct pub *p, struct broker_record *r)
 {
+    char payload[BED_PAYLOAD + 1];
+    struct broker_record ordinary = {
+        .payload = {.data = (const uint8_t *)payload, .bytes = BED_PAYLOAD}, .seq = p->sent};
+
+    (void)snprintf(payload, sizeof(payload), "%020u", p->sent);
+    r = r != NULL ? r : &ordinary;
     r->token = p->sent;
     if (r->enqueued_ns == 0) {
         r->enqueued_ns = hulse_clock_coarse_ns();
     }
     assert_true(p->sent < BED_RECORDS_MAX);
     p->sent++;
-    hulse_pulsar_producer_send(p->producer, r);
+    if (!hulse_pulsar_producer_send(p->producer, r)) {
+        assert_true(p->producer->busy);
+        p->sent--;
+        return false;
+    }
+    return true;
+}
+
+void hulse_pub_send_record(struct pub *p, struct broker_record *r)
+{
+    assert_true(hulse_pub_try(p, r));
 }
 
 void hulse_pub_send(struct pub *p)
 {
-    char payload[BED_PAYLOAD + 1];
-
-    (void)snprintf(payload, sizeof(payload), "%020u", p->sent);
-    struct broker_record r = {.payload = {.data = (const uint8_t *)payload, .bytes = BED_PAYLOAD},
-                              .seq = p->sent};
-    hulse_pub_send_record(p, &r);
+    assert_true(hulse_pub_try(p, NULL));
 }
 
 void hulse_pub_await_answered(struct pub *p, uint32_t count)

@@ -67,6 +67,8 @@ hulse_status hulse_pub_open(struct pub *p);
 void hulse_pub_await_opened(struct pub *p);
 /* One record with its number in it, entered now. */
 void hulse_pub_send(struct pub *p);
+/* One that need not be taken; NULL: an ordinary one. */
+bool hulse_pub_try(struct pub *p, struct broker_record *r);
 void hulse_pub_send_record(struct pub *p, struct broker_record *r);
 void hulse_pub_await_answered(struct pub *p, uint32_t count);
 void hulse_pub_close(struct pub *p);

@@ -20,17 +20,30 @@
 
 enum { LINE_BYTES = 16 << 20, QUIET_TURNS = 20 };
 
-void hulse_peer_open(struct peer *p)
+static void listen_at(struct peer *p, uint16_t port)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int again = 1;
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
     socklen_t bytes = sizeof(at);
 
     p->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_true(p->fd >= 0);
+    assert_int_equal(setsockopt(p->fd, SOL_SOCKET, SO_REUSEADDR, &again, sizeof(again)), 0);
     assert_int_equal(bind(p->fd, (struct sockaddr *)&at, sizeof(at)), 0);
     assert_int_equal(listen(p->fd, 16), 0);
     assert_int_equal(getsockname(p->fd, (struct sockaddr *)&at, &bytes), 0);
     p->port = ntohs(at.sin_port);
+}
+
+void hulse_peer_open(struct peer *p)
+{
+    listen_at(p, 0);
+}
+
+void hulse_peer_open_again(struct peer *p)
+{
+    listen_at(p, p->port);
 }
 
 void hulse_peer_close(struct peer *p)
@@ -131,7 +144,8 @@ hulse_line_hear_producer(struct line *l, uint64_t *producer_id, uint64_t epoch, 
     const Pulsar__BaseCommand *c = hulse_line_hear(l, NULL);
 
     assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__PRODUCER);
-    assert_string_equal(c->producer->topic, BED_TOPIC);
+    /* Or another that begins with it. */
+    assert_memory_equal(c->producer->topic, BED_TOPIC, strlen(BED_TOPIC));
     if (epoch == EPOCH_ANY) {
         assert_true(c->producer->epoch >= l->epoch);
     } else {

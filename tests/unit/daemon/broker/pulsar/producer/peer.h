@@ -43,6 +43,8 @@ struct heard {
 
 void hulse_peer_open(struct peer *p);
 void hulse_peer_close(struct peer *p);
+/* At the port it had. */
+void hulse_peer_open_again(struct peer *p);
 /* Accepts and shakes hands; `l` but for what is to be said in CONNECTED is filled in. */
 void hulse_peer_welcome(struct peer *p, struct bed *b, struct line *l);
 void hulse_line_hang_up(struct line *l);

@@ -525,24 +525,114 @@ static void test_anything_may_be_done_within_an_answer(void **state)
     hulse_peer_close(&peer);
 }
 
-static void test_the_daemons_memory_is_a_bound(void **state)
+/* What gets no memory is left, and asked for again whoever gives memory back; what is sent meanwhile is in order. */
+static void test_a_record_without_memory_waits(void **state)
 {
     static uint8_t payload[100000];
-    struct broker_record r = {.payload = {.data = payload, .bytes = sizeof(payload)},
-                              .alone = true};
+    struct broker_record large = {.payload = {.data = payload, .bytes = sizeof(payload)},
+                                  .alone = true};
     struct heard h;
 
     (void)state;
     open_all();
     const uint64_t id = open_pub();
-    hulse_mem_init(hulse_mem_total() + 50000);
-    hulse_pub_send_record(&pub, &r);
-    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_NO_MEMORY);
+    hulse_mem_init(hulse_mem_total() * 2);
+    assert_false(hulse_pub_try(&pub, &large));
+    assert_true(pub.producer->busy);
+    for (unsigned times = 1; times < 3;
+         times++) { /* nothing of its own is unanswered: time alone wakes it */
+        while (pub.freed < times) {
+            hulse_bed_turn(&bed);
+        }
+        assert_false(pub.producer->busy);
+        assert_false(hulse_pub_try(&pub, &large));
+    }
+    hulse_mem_init(SIZE_MAX);
+    while (pub.freed < 3) {
+        hulse_bed_turn(&bed);
+    }
+    assert_true(hulse_pub_try(&pub, &large));
     hulse_pub_send(&pub);
-    hulse_line_hear_send(&line, &h);
-    assert_int_equal(h.sequence, 0);
-    hulse_line_say_receipt(&line, &h, 1);
+    for (uint32_t i = 0; i < 2; i++) {
+        hulse_line_hear_send(&line, &h);
+        assert_int_equal(h.sequence, i);
+        hulse_line_say_receipt(&line, &h, i);
+    }
     hulse_pub_await_answered(&pub, 2);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
+    close_all(id);
+}
+
+/* Batches too; and its own receipts wake it at once. */
+static void test_a_batch_without_memory_waits(void **state)
+{
+    struct heard h;
+    uint32_t taken = 0;
+    uint32_t next = 0;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    hulse_mem_init(hulse_mem_total() + 20000);
+    while (hulse_pub_try(&pub, NULL)) {
+        taken++;
+    }
+    assert_true(taken > 10);
+    assert_true(pub.producer->busy);
+    assert_true(hulse_mem_total() < hulse_mem_cap()); /* something is left to others */
+    while (pub.sent < 4 * taken) {
+        if (!pub.producer->busy) {
+            (void)hulse_pub_try(&pub, NULL);
+        }
+        if (pub.producer->busy && hulse_line_has_something(&line)) {
+            hulse_line_hear_send(&line, &h);
+            assert_int_equal(h.sequence, next);
+            next = (uint32_t)h.highest + 1;
+            hulse_line_say_receipt(&line, &h, 1);
+        }
+    }
+    hulse_mem_init(SIZE_MAX);
+    while (pub.answered < pub.sent) {
+        if (hulse_line_has_something(&line)) {
+            hulse_line_hear_send(&line, &h);
+            hulse_line_say_receipt(&line, &h, 1);
+        }
+    }
+    assert_true(pub.in_order);
+    for (uint32_t i = 0; i < pub.sent; i++) {
+        assert_int_equal(pub.outcomes[i], HULSE_OUTCOME_STORED);
+    }
+    close_all(id);
+}
+
+/* It would wait for ever. */
+static void test_a_record_beyond_the_daemons_memory_fails(void **state)
+{
+    static uint8_t payload[100000];
+    struct broker_record large = {.payload = {.data = payload, .bytes = sizeof(payload)},
+                                  .alone = true};
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    hulse_mem_init(150000);
+    assert_true(hulse_pub_try(&pub, &large));
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_NO_MEMORY);
+    hulse_mem_init(SIZE_MAX);
+    close_all(id);
+}
+
+static void test_a_starving_producer_may_be_closed(void **state)
+{
+    static uint8_t payload[100000];
+    struct broker_record large = {.payload = {.data = payload, .bytes = sizeof(payload)},
+                                  .alone = true};
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    hulse_mem_init(hulse_mem_total() * 2);
+    assert_false(hulse_pub_try(&pub, &large));
     close_all(id);
 }
 
@@ -562,7 +652,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_flush_waits_for_what_came_before_it),
     cmocka_unit_test(test_what_was_sent_before_a_close_is_sent),
     cmocka_unit_test(test_anything_may_be_done_within_an_answer),
-    cmocka_unit_test(test_the_daemons_memory_is_a_bound),
+    cmocka_unit_test(test_a_record_without_memory_waits),
+    cmocka_unit_test(test_a_batch_without_memory_waits),
+    cmocka_unit_test(test_a_record_beyond_the_daemons_memory_fails),
+    cmocka_unit_test(test_a_starving_producer_may_be_closed),
 };
 
 int main(void)

@@ -128,6 +128,63 @@ static void test_a_lost_connection_costs_nothing(void **state)
     close_all();
 }
 
+static uint64_t attempts(void)
+{
+    struct pulsar_pool_figures out;
+
+    hulse_pulsar_pool_figures(bed.worker.pool, &out);
+    return out.attempts;
+}
+
+/* They wait for its address and not each for itself, however often that has failed: one attempt brings them all back. */
+static void test_all_who_lost_a_broker_are_back_at_once(void **state)
+{
+    enum { TOPICS = 3, FAILURES = 4 };
+    static const char *const topics[TOPICS] = {BED_TOPIC, BED_TOPIC "2", BED_TOPIC "3"};
+    static struct pub pubs[TOPICS];
+    char name[256];
+    uint64_t id = 0;
+
+    (void)state;
+    open_all();
+    for (unsigned i = 0; i < TOPICS; i++) {
+        hulse_pub_init(&pubs[i], &bed);
+        pubs[i].params.topic = topics[i];
+        assert_int_equal(hulse_pub_open(&pubs[i]), HULSE_OK);
+        if (i == 0) {
+            hulse_peer_welcome(&peer, &bed, &line);
+        }
+        const uint64_t request = hulse_line_hear_producer(&line, &id, EPOCH_ANY, name);
+        line.epoch = 0;
+        hulse_line_say_opened(&line, request, name, -1);
+        hulse_pub_await_opened(&pubs[i]);
+    }
+    hulse_peer_close(&peer);
+    hulse_line_hang_up(&line);
+    while (attempts() < 1 + FAILURES) {
+        hulse_bed_turn(&bed);
+    }
+    for (unsigned i = 0; i < TOPICS; i++) {
+        assert_int_equal(
+            ((struct pulsar_producer *)(void *)pubs[i].producer)->sender->backoff.failures, 0);
+    }
+    hulse_peer_open_again(&peer);
+    hulse_peer_welcome(&peer, &bed, &second);
+    const uint64_t by_then = attempts();
+    for (unsigned i = 0; i < TOPICS; i++) {
+        second.epoch = 0;
+        hulse_line_say_opened(
+            &second, hulse_line_hear_producer(&second, &id, EPOCH_ANY, name), name, -1);
+    }
+    assert_int_equal(attempts(), by_then);
+    for (unsigned i = 0; i < TOPICS; i++) {
+        hulse_pub_close(&pubs[i]);
+    }
+    hulse_line_hang_up(&second);
+    hulse_bed_close(&bed);
+    hulse_peer_close(&peer);
+}
+
 static void test_the_assigned_broker_is_followed_at_once(void **state)
 {
     char url[64];
@@ -619,6 +676,7 @@ static void test_a_worker_that_ends_forgets_all(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_lost_connection_costs_nothing),
+    cmocka_unit_test(test_all_who_lost_a_broker_are_back_at_once),
     cmocka_unit_test(test_the_assigned_broker_is_followed_at_once),
     cmocka_unit_test(test_a_closed_producer_is_looked_up_anew),
     cmocka_unit_test(test_an_assigned_broker_that_is_none_is_not_followed),
