@@ -33,6 +33,7 @@ struct entry {
     uint32_t count;   /* of its messages, at least 1 */
     uint32_t acked;   /* of them */
     uint32_t refs;    /* deliveries and bodies */
+    uint32_t refused; /* so often, of one of its messages, by our own count */
     bool linked;      /* in the table */
     bool ordered;     /* in its `all`: not in a round */
     bool behind_told; /* the one before it was acknowledged with all that is before */

@@ -34,6 +34,12 @@
 #define PULSAR_STRAYS_MAX 10000U
 /* Messages kept here to be handed out again; with more of them the broker is asked for none. */
 #define PULSAR_KEPT_MAX 50000U
+/* Bytes of messages that a consumer holds, and that are kept here to be handed out again. */
+#define PULSAR_HELD_BYTES (16U << 20U)
+/* All of a worker, of its share of the memory cap. */
+#define PULSAR_HELD_PART 4U
+/* Without a message for so long the broker has not heard that everything is wanted again. */
+#define PULSAR_REWIND_MS 1000U
 /* Before what found no memory is tried again. */
 #define PULSAR_REFUSED_MS 100U
 /* Of a name that is made for it. */
@@ -51,7 +57,7 @@ struct delivery {
     struct broker_delivery d; /* first: what the front end holds */
     TAILQ_ENTRY(delivery) link;
     struct pulsar_consumer *consumer;
-    struct body *body; /* NULL: its bytes were copied, and are not needed here */
+    struct body *body; /* NULL: its bytes were copied, and are not kept here */
     struct entry *entry;
     struct timer due; /* KEPT */
     uint32_t index;   /* in its entry */
@@ -138,6 +144,9 @@ struct pulsar_consumer {
     bool
         non_persistent; /* every entry has the same id: none is in the table, and no broker knows it again */
     bool said_unreadable;
+    bool said_unkept;
+    bool
+        rewinding; /* the broker sends everything again, and has not come to rewind_ledger, rewind_entry */
     bool proved;       /* this session has brought something */
     const char *renew; /* why it has to begin anew when the turn ends; NULL: it has not */
     enum broker_subscription type;
@@ -156,6 +165,11 @@ struct pulsar_consumer {
 
     /* what is in its hands */
     struct permits permits;
+    uint64_t heard_ms; /* the last message */
+    uint64_t epoch;    /* of what is not Shared: how often everything was asked for again */
+    uint64_t rewind_ledger;
+    uint64_t rewind_entry;
+    struct body_tally held_bytes;
     struct entry_table entries;
     struct body_queue queue;
     struct delivery_list held; /* in the order of handing out */
@@ -195,6 +209,8 @@ struct pulsar_consumers {
     struct pool deliveries;
     struct pool entries;
     struct pool rounds;
+    struct body_tally held_bytes;
+    size_t held_bytes_max;
     struct pulsar_consumer_figures figures;
     /* For the ids of one command. */
     Pulsar__MessageIdData ids[PULSAR_IDS_MAX];
@@ -287,6 +303,12 @@ void hulse_again_refuse(struct pulsar_consumer *c,
                         struct delivery *dl,
                         uint32_t delay_ms,
                         bool counts);
+/* The session is over: with the next one everything comes. */
+void hulse_again_restart(struct pulsar_consumer *c);
+/* Nothing is to come again any more: another consumer gets it. */
+void hulse_again_forget(struct pulsar_consumer *c);
+/* A message has come; what was asked for may be complete with it. */
+void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry);
 /* Sorted by their ids. */
 struct delivery *hulse_again_first(struct pulsar_consumer *c);
 void hulse_again_send(struct pulsar_consumer *c);

@@ -72,7 +72,7 @@ void hulse_entry_review(struct pulsar_consumer *c, struct entry *e)
         return;
     }
     const bool again = e->due || hulse_timer_pending(&e->again);
-    const bool remembered = again || (e->acked > 0 && !e->forgotten);
+    const bool remembered = again || ((e->acked > 0 || e->refused > 0) && !e->forgotten);
     if (!e->linked || e->acked == e->count || !remembered) {
         hulse_entry_end(c, e);
     } else if (!e->stray && !e->forgotten) {
@@ -191,12 +191,26 @@ static void called(struct pulsar_consumer *c)
     hulse_pulsar_consumer_leave(c);
 }
 
-/* What is handed out again from here needs them still. */
+/* What is handed out again from here needs its bytes still, as far as they find room. */
+static bool keeps_bytes(struct pulsar_consumer *c, struct body *b)
+{
+    const struct pulsar_consumers *set = c->set;
+    if (hulse_pulsar_consumer_shares(c)) {
+        return false;
+    }
+    if (b->kept == NULL && (c->held_bytes.bytes + b->bytes > PULSAR_HELD_BYTES ||
+                            set->held_bytes.bytes + b->bytes > set->held_bytes_max)) {
+        return false;
+    }
+    hulse_body_keep(b, &c->held_bytes);
+    return true;
+}
+
 void hulse_pulsar_consumer_copied(struct broker_consumer *consumer, struct broker_delivery *d)
 {
     struct delivery *dl = delivery_of(d);
     HULSE_DASSERT(dl->consumer == consumer_of(consumer) && dl->body != NULL);
-    if (hulse_pulsar_consumer_shares(consumer_of(consumer))) {
+    if (!keeps_bytes(consumer_of(consumer), dl->body)) {
         hulse_body_release(dl->body);
         dl->body = NULL;
         d->payload = (struct broker_span){0};

@@ -225,6 +225,7 @@ static void ordered_redelivers_all(void **state)
     for (uint32_t i = 5; i < 9; i++) {
         assert_int_not_equal(front.messages[i].number, 3);
         assert_int_equal(front.messages[i].redelivery, 1);
+        assert_true(i == 5 || front.messages[i].number > front.messages[i - 1].number);
         hulse_front_ack(i);
     }
     assert_int_equal(hulse_stage_next(TYPE(ACK))->ack->n_message_id, 1);
