@@ -20,6 +20,7 @@ MEMORY_MAX = 64 << 20
 LARGE_BYTES = 200_000
 MANY = 500
 QUIET_MS = 1500
+TYPES = ["exclusive", "shared", "failover", "key_shared"]
 
 
 @pytest.fixture(name="begin")
@@ -62,5 +63,25 @@ def test_what_is_held_does_not_fill_the_memory(pulsar, official, begin, topic, k
         app.ack_cumulative(MANY + 3)
         app.close()
     assert daemon.lines("pulsar.consumer_renewed") == []
+    with Application(daemon, topic, "s", kind) as app:
+        assert app.next(1, QUIET_MS) == []
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_without_a_verdict_in_time_it_comes_again(pulsar, official, begin, topic, kind):
+    daemon = begin(pulsar, {"ack_timeout": "1s"})
+    producer = official(pulsar.service_url).create_producer(topic, batching_enabled=False)
+    for n in range(3):
+        producer.send(b"%d" % n)
+    with Application(daemon, topic, "s", kind) as app:
+        assert numbers(app.next(3)) == [0, 1, 2]
+        app.ack(1)
+        again = app.next(2)
+        assert sorted(numbers(again)) == [0, 2]
+        assert [m["redelivery"] for m in again] == [1, 1]
+        app.ack(0, 2)  # too late: they were taken back
+        app.ack(3, 4)
+        assert app.next(1, QUIET_MS) == []
+        app.close()
     with Application(daemon, topic, "s", kind) as app:
         assert app.next(1, QUIET_MS) == []
