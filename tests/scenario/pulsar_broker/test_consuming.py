@@ -85,3 +85,107 @@ def test_without_a_verdict_in_time_it_comes_again(pulsar, official, begin, topic
         app.close()
     with Application(daemon, topic, "s", kind) as app:
         assert app.next(1, QUIET_MS) == []
+
+
+@pytest.fixture(name="pulsar_of_parts", scope="module")
+def broker_that_keeps_parts(new_broker):
+    """It remembers which messages of a batch are acknowledged."""
+    return new_broker("batch_index")
+
+
+def one_batch(client, topic, count):
+    producer = client.create_producer(topic, batching_enabled=True, batching_max_messages=count,
+                                      batching_max_publish_delay_ms=10000)
+    for n in range(count):
+        producer.send_async(b"%d" % n, lambda *_: None)
+    producer.flush()
+
+
+def rest_for_official(client, topic, kind, count):
+    """What the official client gets of the subscription; it acknowledges it."""
+    types = {"exclusive": library.ConsumerType.Exclusive, "shared": library.ConsumerType.Shared,
+             "failover": library.ConsumerType.Failover,
+             "key_shared": library.ConsumerType.KeyShared}
+    consumer = client.subscribe(topic, "s", types[kind], batch_index_ack_enabled=True)
+    got = []
+    for _ in range(count):
+        m = consumer.receive(10000)
+        got.append(int(m.data()))
+        consumer.acknowledge(m)
+    with pytest.raises(library.Timeout):
+        consumer.receive(QUIET_MS)
+    consumer.close()
+    return got
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_of_a_batch_only_the_rest_comes_again(pulsar_of_parts, official, begin, topic, kind):
+    daemon = begin(pulsar_of_parts)
+    client = official(pulsar_of_parts.service_url)
+    client.subscribe(topic, "s").close()
+    one_batch(client, topic, 70)
+    with Application(daemon, topic, "s", kind) as app:
+        assert numbers(app.next(70)) == list(range(70))
+        app.ack(0, 3, 65)
+        daemon.kill()  # which knew it
+    daemon = begin(pulsar_of_parts)
+    with Application(daemon, topic, "s", kind) as app:
+        left = [n for n in range(70) if n not in (0, 3, 65)]
+        assert numbers(app.next(67)) == left
+        app.ack(*range(60))
+        app.close()
+    assert rest_for_official(client, topic, kind, 7) == left[60:]
+
+
+@pytest.mark.parametrize("kind", ["exclusive", "failover"])
+def test_up_to_one_of_a_batch(pulsar_of_parts, official, begin, topic, kind):
+    daemon = begin(pulsar_of_parts)
+    client = official(pulsar_of_parts.service_url)
+    client.subscribe(topic, "s").close()
+    one_batch(client, topic, 10)
+    one_batch(client, topic, 10)
+    with Application(daemon, topic, "s", kind) as app:
+        assert numbers(app.next(20)) == 2 * list(range(10))
+        app.ack_cumulative(13)
+        daemon.kill()
+    assert rest_for_official(client, topic, kind, 6) == [4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_what_another_has_acknowledged_of_a_batch(pulsar_of_parts, official, begin, topic, kind):
+    """The other way round; and what is left is the last word, so that nothing comes again."""
+    daemon = begin(pulsar_of_parts)
+    client = official(pulsar_of_parts.service_url)
+    consumer = client.subscribe(topic, "s", library.ConsumerType.Shared,
+                                batch_index_ack_enabled=True)
+    one_batch(client, topic, 10)
+    for n in range(10):
+        m = consumer.receive(10000)
+        if n % 2 == 0:
+            consumer.acknowledge(m)
+    consumer.close()
+    with Application(daemon, topic, "s", kind) as app:
+        assert numbers(app.next(5)) == [1, 3, 5, 7, 9]
+        app.ack(*range(5))
+        app.close()
+    with Application(daemon, topic, "s", kind) as app:
+        assert app.next(1, QUIET_MS) == []
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_without_such_a_broker_the_batch_comes_again(pulsar, official, begin, topic, kind):
+    daemon = begin(pulsar)
+    client = official(pulsar.service_url)
+    client.subscribe(topic, "s").close()
+    one_batch(client, topic, 10)
+    with Application(daemon, topic, "s", kind) as app:
+        assert numbers(app.next(10)) == list(range(10))
+        app.ack(*range(9))
+        daemon.kill()
+    daemon = begin(pulsar)
+    with Application(daemon, topic, "s", kind) as app:
+        assert numbers(app.next(10)) == list(range(10))
+        app.ack(*range(10))
+        app.close()
+    with Application(daemon, topic, "s", kind) as app:
+        assert app.next(1, QUIET_MS) == []

@@ -80,14 +80,18 @@ struct round {
     struct pulsar_request request;
     struct pulsar_consumer *consumer;
     struct entry_list entries; /* by `group` */
-    uint32_t count;
+    struct entry_list
+        parts;          /* by `part_link`: of which something is acknowledged; until it is sent */
+    uint32_t count;     /* of ids to be sent */
     uint32_t calls;     /* of flow, that are final with this one and all before it */
     uint64_t ledger;    /* of a cumulative one: everything up to this */
     uint64_t entry;     /* of this ledger */
     int32_t validation; /* why they are discarded; -1: they are not */
     enum round_state state;
     bool cumulative;
-    bool stale; /* from before a seek: not sent again */
+    bool inside;  /* a cumulative one: up to a message of that entry, which the entry knows */
+    bool reaches; /* a cumulative one: ledger and entry are set */
+    bool stale;   /* from before a seek: not sent again */
 };
 
 TAILQ_HEAD(round_list, round);
@@ -320,10 +324,12 @@ void hulse_again_stop(struct pulsar_consumer *c, struct entry *e);
 /* acks */
 /* All of it is acknowledged, or it is discarded (validation not -1). */
 void hulse_acks_add(struct pulsar_consumer *c, struct entry *e, int32_t validation);
-/* Everything up to (ledger, entry); the entries in `covered`, by `group`, are part of it. */
+/* Some of it is acknowledged: a broker that keeps that hands out the rest alone. */
+void hulse_acks_add_part(struct pulsar_consumer *c, struct entry *e);
+void hulse_acks_end_part(struct entry *e);
+/* Everything up to what is acknowledged of e from its beginning on; the entries in `covered`, by `group`, are part of it. */
 void hulse_acks_add_cumulative(struct pulsar_consumer *c,
-                               uint64_t ledger,
-                               uint64_t entry,
+                               const struct entry *e,
                                struct entry_list *covered);
 /* A verdict of flow's was taken: settled at once, or with the last round. May be the last touch. */
 void hulse_acks_called(struct pulsar_consumer *c);

@@ -49,6 +49,7 @@ void hulse_entry_end(struct pulsar_consumer *c, struct entry *e)
 {
     hulse_entry_unstray(c, e);
     hulse_again_stop(c, e);
+    hulse_acks_end_part(e);
     hulse_entry_unlink(&c->entries, e);
     hulse_entry_free(&c->set->entries, e);
 }
@@ -227,6 +228,7 @@ static void ack(struct pulsar_consumer *c, struct delivery *dl)
     hulse_delivery_let_go(c, dl);
     if (c->state != SESSION_OVER && !e->in_round) {
         hulse_entry_acked(c, e, index);
+        hulse_acks_add_part(c, e);
     }
     hulse_entry_review(c, e);
 }
@@ -347,13 +349,8 @@ static void cover(struct pulsar_consumer *c, struct entry *last, uint32_t index)
         hulse_entry_take_out(&c->entries, e);
         TAILQ_INSERT_TAIL(&covered, e, group);
     }
-    if (last->acked == last->count) {
-        if (!last->in_round || !TAILQ_EMPTY(&covered)) {
-            hulse_acks_add_cumulative(c, last->ledger, last->entry, &covered);
-        }
-    } else if (!last->behind_told || !TAILQ_EMPTY(&covered)) {
-        last->behind_told = true;
-        hulse_acks_add_cumulative(c, last->ledger, last->entry - 1, &covered);
+    if (!last->in_round || !TAILQ_EMPTY(&covered)) {
+        hulse_acks_add_cumulative(c, last, &covered);
     }
     hulse_entry_review(c, last);
 }
@@ -442,6 +439,7 @@ static void ack_id(struct pulsar_consumer *c, const struct broker_id *id, bool c
     for (uint32_t i = whole ? 0 : index; i <= index && !e->in_round; i++) {
         hulse_entry_acked(c, e, i);
     }
+    hulse_acks_add_part(c, e);
     hulse_entry_review(c, e);
 }
 
