@@ -207,6 +207,7 @@ static uint32_t slot_take(struct channel *ch, struct broker_delivery *d)
     slot->delivery = d;
     slot->generation += 1;
     slot->end = 0;
+    slot->due_ms = 0;
     slot->next = SLOT_NONE;
     d->slot = index;
     hulse_by_id_enter(ch, index);
@@ -391,18 +392,20 @@ uint64_t hulse_deliver_want(const struct channel *ch)
     return half > ch->tx.head_seen && half <= ch->tx.tail ? half : ch->tx.head_seen + 1;
 }
 
-void hulse_deliver_give_back_all(struct channel *ch)
+uint64_t hulse_deliver_started(const struct channel *ch)
 {
-    /* A hint (V7): clamped to what was delivered and not yet released. Relaxed because the peer
-     * has gone and nothing is read through it. */
-    uint64_t started =
+    /* A hint (V7): clamped to what was delivered and not yet released. Relaxed because nothing is read through it. */
+    const uint64_t started =
         atomic_load_explicit(&hulse_region_a(&ch->a)->down_started, memory_order_relaxed);
     if (started > ch->tx.published) {
-        started = ch->tx.published;
+        return ch->tx.published;
     }
-    if (started < ch->tx.head_seen) {
-        started = ch->tx.head_seen;
-    }
+    return started < ch->tx.head_seen ? ch->tx.head_seen : started;
+}
+
+void hulse_deliver_give_back_all(struct channel *ch)
+{
+    const uint64_t started = hulse_deliver_started(ch);
     for (uint32_t i = 0; i < ch->slot_count && ch->slots_used > 0; i++) {
         struct slot *slot = &ch->slot_table[i];
         struct broker_delivery *d = slot->delivery;

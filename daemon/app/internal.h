@@ -128,6 +128,7 @@ struct settling {
 struct slot {
     struct broker_delivery *delivery; /* NULL = free */
     uint64_t end;                     /* down position behind its record; 0 = still waiting */
+    uint64_t due_ms;                  /* its verdict, once its lease runs (lease.c); 0 = not yet */
     uint32_t generation;
     uint32_t next;  /* free list or waiting list, SLOT_NONE ends it */
     uint32_t prev;  /* waiting list */
@@ -593,6 +594,8 @@ uint64_t hulse_deliver_want(const struct channel *ch);
  * on, so that late verdicts match nothing.
  */
 void hulse_slots_init(struct channel *ch, uint32_t count);
+/* Down position up to which the app says to have begun; between what it released and what it was given. */
+uint64_t hulse_deliver_started(const struct channel *ch);
 /* Takes a delivery out of the waiting list. */
 void hulse_waiting_remove(struct channel *ch, uint32_t index);
 
@@ -631,6 +634,11 @@ bool hulse_by_id_meets(struct channel *ch, struct broker_delivery *d);
 /* Counts and drops what has waited for a minute. */
 void hulse_by_id_expire(struct channel *ch, uint64_t now_ms);
 void hulse_by_id_free(struct channel *ch);
+
+/* ---- lease.c ---- */
+
+/* Refuses what the application has had without a verdict for longer than its topic's rule allows. */
+void hulse_lease_expire(struct channel *ch, uint64_t now_ms);
 
 /* ---- verdict.c ---- */
 

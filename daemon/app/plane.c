@@ -392,6 +392,7 @@ static void beat(struct timer *t)
                 atomic_store_explicit(
                     &hulse_region_b(&ch->b)->beat_ms, now_ms, memory_order_relaxed);
                 hulse_by_id_expire(ch, now_ms);
+                hulse_lease_expire(ch, now_ms);
             }
         }
     }

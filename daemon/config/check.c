@@ -127,6 +127,9 @@ static void check_directories(const struct config *c, struct config_problems *pr
     }
 }
 
+/* Below it a slow moment of the machine looks like an application that stands still. */
+#define ACK_TIMEOUT_MS_MIN 1000U
+
 static void check_topics(const struct config *c, struct config_problems *problems)
 {
     for (size_t i = 0; i < c->topic_count; i++) {
@@ -142,6 +145,12 @@ static void check_topics(const struct config *c, struct config_problems *problem
                               "topics.%zu.broker: there is no broker '%s'",
                               i,
                               rule->broker);
+        }
+        if (rule->consume.ack_timeout_ms > 0 && rule->consume.ack_timeout_ms < ACK_TIMEOUT_MS_MIN) {
+            hulse_problem_add(problems,
+                              hulse_body_place_of(c, KEY_TOPIC, i, "consume.ack_timeout"),
+                              "topics.%zu.consume.ack_timeout: 0s, or at least 1s",
+                              i);
         }
         if (rule->consume.nack_delay_ms > rule->consume.nack_delay_max_ms) {
             const struct config_place place =

@@ -31,7 +31,6 @@ static const char *const absent[KEY_SCOPES][40] = {
                    "consume.subscription",
                    "consume.type",
                    "consume.from",
-                   "consume.ack_timeout",
                    "consume.redeliver_max",
                    "consume.dead_letter",
                    "consume.retry_letter",

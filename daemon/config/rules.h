@@ -80,6 +80,7 @@ struct config_topic_rule {
         uint64_t send_timeout_ms; /* 0 = none */
     } publish;
     struct {
+        uint64_t ack_timeout_ms; /* 0 = none */
         uint64_t nack_delay_ms;
         double nack_multiplier; /* of the delay, with each redelivery */
         uint64_t nack_delay_max_ms;

@@ -20,6 +20,7 @@ static const char *const refusals[TOPIC_REFUSALS] = {
     [TOPIC_REFUSED_DROPPED] = "dropped",
     [TOPIC_EXPIRED_ON_DELIVERY] = "expired_on_delivery",
     [TOPIC_VERDICT_UNCONFIGURED] = "verdict_unconfigured",
+    [TOPIC_ACK_TIMED_OUT] = "ack_timed_out",
 };
 
 static const char *const types[] = {

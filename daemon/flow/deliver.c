@@ -375,6 +375,18 @@ uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct br
     return delay_ms < (double)UINT32_MAX ? (uint32_t)delay_ms : UINT32_MAX;
 }
 
+uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s)
+{
+    return s->grant.topic.ack_timeout_ms;
+}
+
+void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d)
+{
+    s->counters.timed_out += 1;
+    hulse_topic_state_count(s->grant.topic_state, TOPIC_ACK_TIMED_OUT);
+    pass_nack(s, d, 0);
+}
+
 void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.unconfigured += 1;

@@ -24,6 +24,7 @@ struct subscriber_counters {
     uint64_t dropped; /* by verdict */
     uint64_t expired;
     uint64_t unconfigured; /* retry or reject without a topic to go to */
+    uint64_t timed_out;    /* without a verdict for consume.ack_timeout */
 };
 
 struct subscriber_events {
@@ -84,6 +85,10 @@ void hulse_subscriber_ack_cumulative(struct subscriber *s,
 void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms);
 /* The rule's delay for a message that is refused once more (consume.nack), in milliseconds. */
 uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d);
+/* How long the application may be without a verdict from when it began (consume.ack_timeout); 0 = as long as it takes. */
+uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s);
+/* It was: the message is refused, comes again at once, and is counted. */
+void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d);
 /* A verdict that is not configured and came all the same: refused with the rule's delay, counted. */
 void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery *d);
 /* Acknowledged and counted as dropped. */

@@ -50,6 +50,7 @@ struct topic_settings {
     uint64_t ttl_ms; /* given to messages without one of their own; 0 = none */
     uint64_t deliver_ttl_ms;
     uint64_t pending_bytes;
+    uint64_t ack_timeout_ms; /* 0 = none */
     uint64_t nack_delay_ms;
     uint64_t nack_delay_max_ms;
     double nack_multiplier;

@@ -29,6 +29,7 @@ enum topic_refusal {
     TOPIC_REFUSED_DROPPED,      /* the oldest of a full queue */
     TOPIC_EXPIRED_ON_DELIVERY,  /* not delivered: older than its time to live */
     TOPIC_VERDICT_UNCONFIGURED, /* retry or reject without a topic to go to */
+    TOPIC_ACK_TIMED_OUT,        /* came again for want of a verdict */
     TOPIC_REFUSALS
 };
 

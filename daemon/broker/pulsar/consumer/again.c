@@ -6,9 +6,12 @@
  * an entry is the smallest thing that a broker sends again, and each time counts a redelivery for all of it. What
  * is in our hands or acknowledged of it is passed over then.
  *
- * Of the others a broker can only send everything again, so a message is kept here and handed out once more.
+ * Of the others a broker can only send everything again, so a message is kept here and handed out once more. Whose bytes
+ * were not kept comes with everything, which is asked for when it is due, and with a new epoch: what was sent before
+ * that is passed over, so the order is the topic's from there on. A topic that keeps no messages has nothing to send.
  */
 #include "daemon/broker/pulsar/consumer/object.h"
+#include "daemon/core/log.h"
 
 /* ---- by the broker ---- */
 
@@ -91,16 +94,161 @@ static bool send_some(struct pulsar_consumer *c)
     return true;
 }
 
-void hulse_again_send(struct pulsar_consumer *c)
+static void send_again_in(struct pulsar_consumer *c, uint32_t ms)
+{
+    if (!hulse_timer_pending(&c->flush_again)) {
+        hulse_timer_start(
+            &c->worker->loop->timers, &c->flush_again, hulse_pulsar_consumer_now_ms(c) + ms);
+    }
+}
+
+static void send_each(struct pulsar_consumer *c)
 {
     while (c->due_count > 0) {
         if (!send_some(c)) {
-            hulse_timer_start(&c->worker->loop->timers,
-                              &c->flush_again,
-                              hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
+            send_again_in(c, PULSAR_REFUSED_MS);
             return;
         }
     }
+}
+
+/* ---- everything, by the broker ---- */
+
+void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry)
+{
+    if (c->rewinding && !hulse_entry_below(ledger, entry, c->rewind_ledger, c->rewind_entry)) {
+        c->rewinding = false;
+        hulse_pulsar_consumer_dirty(c);
+    }
+}
+
+/* The lowest and the highest that are due. */
+static void find_due(const struct pulsar_consumer *c, struct entry **low, struct entry **high)
+{
+    struct entry *e = NULL;
+    *low = *high = TAILQ_FIRST(&c->due);
+    TAILQ_FOREACH(e, &c->due, due_link)
+    {
+        if (hulse_entry_below(e->ledger, e->entry, (*low)->ledger, (*low)->entry)) {
+            *low = e;
+        }
+        if (hulse_entry_below((*high)->ledger, (*high)->entry, e->ledger, e->entry)) {
+            *high = e;
+        }
+    }
+}
+
+static void leave_to_broker(struct pulsar_consumer *c, struct delivery *dl)
+{
+    struct entry *e = dl->entry;
+    e->refused = dl->d.redelivery > e->refused ? dl->d.redelivery : e->refused;
+    hulse_delivery_let_go(c, dl);
+    hulse_entry_review(c, e);
+}
+
+/* What stands ready here behind an entry that the broker will send comes with it, or it would be before it. */
+static void
+leave_those_behind(struct pulsar_consumer *c, struct delivery_list *list, const struct entry *low)
+{
+    const uint64_t now_ms = hulse_pulsar_consumer_now_ms(c);
+    const uint64_t ledger = low->ledger;
+    const uint64_t entry = low->entry;
+    struct delivery *next = NULL;
+    for (struct delivery *dl = TAILQ_FIRST(list); dl != NULL; dl = next) {
+        const struct entry *e = dl->entry;
+        next = TAILQ_NEXT(dl, link);
+        if ((dl->state == DELIVERY_WAITING || dl->due.due_ms <= now_ms) &&
+            !hulse_entry_below(e->ledger, e->entry, ledger, entry)) {
+            leave_to_broker(c, dl);
+        }
+    }
+}
+
+/* False: no memory. */
+static bool say_rewind(const struct pulsar_consumer *c)
+{
+    Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
+    Pulsar__CommandRedeliverUnacknowledgedMessages again =
+        PULSAR__COMMAND_REDELIVER_UNACKNOWLEDGED_MESSAGES__INIT;
+    command.type = PULSAR__BASE_COMMAND__TYPE__REDELIVER_UNACKNOWLEDGED_MESSAGES;
+    command.redeliverunacknowledgedmessages = &again;
+    again.consumer_id = c->user.id;
+    again.has_consumer_epoch = true;
+    again.consumer_epoch = c->epoch + 1;
+    return hulse_pulsar_command(c->user.connection, &command);
+}
+
+/* What is due comes without a further word. */
+static void all_come(struct pulsar_consumer *c)
+{
+    struct entry *e = NULL;
+    while ((e = TAILQ_FIRST(&c->due)) != NULL) {
+        hulse_again_stop(c, e);
+        hulse_entry_review(c, e);
+    }
+}
+
+static void rewind_all(struct pulsar_consumer *c)
+{
+    struct entry *low = NULL;
+    struct entry *high = NULL;
+    find_due(c, &low, &high);
+    if (!say_rewind(c)) {
+        send_again_in(c, PULSAR_REFUSED_MS);
+        return;
+    }
+    c->set->figures.rewound += 1;
+    c->epoch += 1;
+    c->rewinding = true;
+    c->rewind_ledger = high->ledger;
+    c->rewind_entry = high->entry;
+    c->heard_ms = hulse_pulsar_consumer_now_ms(c);
+    hulse_receive_forget_queue(c);
+    leave_those_behind(c, &c->kept, low);
+    leave_those_behind(c, &c->waiting, low);
+    all_come(c);
+}
+
+/* One at a time: to begin anew before it has come to its end could go on for ever. */
+static void send_all(struct pulsar_consumer *c)
+{
+    const uint64_t silent_ms = hulse_pulsar_consumer_now_ms(c) - c->heard_ms;
+    if (c->due_count == 0) {
+        return;
+    }
+    if (c->rewinding && silent_ms < PULSAR_REWIND_MS) {
+        send_again_in(c, PULSAR_REWIND_MS - (uint32_t)silent_ms);
+        return;
+    }
+    rewind_all(c);
+}
+
+void hulse_again_send(struct pulsar_consumer *c)
+{
+    if (hulse_pulsar_consumer_shares(c)) {
+        send_each(c);
+    } else {
+        send_all(c);
+    }
+}
+
+void hulse_again_restart(struct pulsar_consumer *c)
+{
+    c->rewinding = false;
+    if (!hulse_pulsar_consumer_shares(c)) {
+        all_come(c);
+    }
+}
+
+void hulse_again_forget(struct pulsar_consumer *c)
+{
+    struct entry *next = NULL;
+    for (struct entry *e = TAILQ_FIRST(&c->entries.all); e != NULL; e = next) {
+        next = TAILQ_NEXT(e, link);
+        hulse_again_stop(c, e);
+        hulse_entry_review(c, e);
+    }
+    c->rewinding = false;
 }
 
 /* ---- from here ---- */
@@ -113,7 +261,8 @@ static void delivery_is_due(struct timer *timer)
     TAILQ_INSERT_TAIL(&c->waiting, dl, link);
     dl->state = DELIVERY_WAITING;
     c->unsorted = true;
-    hulse_hand_out(c);
+    hulse_pulsar_consumer_dirty(
+        c); /* at the end of the turn: others are due now, and may stand before it */
 }
 
 static void keep(struct pulsar_consumer *c, struct delivery *dl, uint32_t delay_ms)
@@ -125,6 +274,29 @@ static void keep(struct pulsar_consumer *c, struct delivery *dl, uint32_t delay_
     hulse_timer_start(
         &c->worker->loop->timers, &dl->due, hulse_pulsar_consumer_now_ms(c) + delay_ms);
     c->kept_count += 1;
+}
+
+/* It has to come again to be handed out again. */
+static void ask_for_bytes(struct pulsar_consumer *c, struct delivery *dl, uint32_t delay_ms)
+{
+    struct entry *e = dl->entry;
+    if (!c->non_persistent) {
+        e->refused = dl->d.redelivery > e->refused ? dl->d.redelivery : e->refused;
+        hulse_delivery_let_go(c, dl);
+        ask_for(c, e, delay_ms);
+        hulse_entry_review(c, e);
+        return;
+    }
+    hulse_delivery_let_go(c, dl);
+    hulse_entry_review(c, e);
+    c->set->figures.unkept += 1;
+    if (!c->said_unkept) {
+        c->said_unkept = true;
+        HULSE_LOG_WARNF("pulsar.cannot_come_again",
+                        hulse_log_str("topic", c->topic),
+                        hulse_log_str("subscription", c->subscription),
+                        hulse_log_u64("held_bytes", c->held_bytes.bytes));
+    }
 }
 
 void hulse_again_refuse(struct pulsar_consumer *c,
@@ -142,7 +314,11 @@ void hulse_again_refuse(struct pulsar_consumer *c,
         hulse_entry_review(c, e);
     } else {
         dl->d.redelivery += counts ? 1 : 0;
-        keep(c, dl, delay_ms);
+        if (dl->body != NULL) {
+            keep(c, dl, delay_ms);
+        } else {
+            ask_for_bytes(c, dl, delay_ms);
+        }
     }
 }
 

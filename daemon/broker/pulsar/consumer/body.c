@@ -27,6 +27,7 @@ static struct body *create(const struct wire_message *message, uint64_t payload_
     if (b != NULL) {
         memset(b, 0, sizeof(*b));
         b->object_bytes = bytes;
+        b->bytes = bytes;
         b->refs = 1;
         if (message->metadata.bytes > 0) {
             memcpy(b->data, message->metadata.data, message->metadata.bytes);
@@ -131,6 +132,23 @@ enum body_rc hulse_body_create(struct body **out,
     return BODY_OK;
 }
 
+static void count_kept(struct body_tally *tally, size_t more, size_t less)
+{
+    for (struct body_tally *t = tally; t != NULL; t = t->all) {
+        HULSE_DASSERT(t->bytes >= less);
+        t->bytes += more;
+        t->bytes -= less;
+    }
+}
+
+void hulse_body_keep(struct body *b, struct body_tally *tally)
+{
+    if (b->kept == NULL) {
+        b->kept = tally;
+        count_kept(tally, b->bytes, 0);
+    }
+}
+
 void hulse_body_release(struct body *b)
 {
     HULSE_DASSERT(b->refs > 0);
@@ -138,6 +156,7 @@ void hulse_body_release(struct body *b)
     if (b->refs != 0) {
         return;
     }
+    count_kept(b->kept, 0, b->bytes);
     while (b->sides != NULL) {
         struct body_side *s = b->sides;
         b->sides = s->next;
@@ -186,6 +205,8 @@ static uint8_t *side_take(struct body *b, uint32_t bytes)
         if (s == NULL) {
             return NULL;
         }
+        b->bytes += sizeof(*s) + room;
+        count_kept(b->kept, sizeof(*s) + room, 0);
         s->next = b->sides;
         s->room = room;
         s->used = 0;

@@ -19,14 +19,22 @@
 struct entry;
 struct body_side;
 
+/* What is kept of bodies, by whoever keeps them: a consumer, or all of a worker. */
+struct body_tally {
+    struct body_tally *all; /* which has it as well; NULL: that is all */
+    size_t bytes;
+};
+
 struct body {
     STAILQ_ENTRY(body) link; /* of what waits to be handed out */
     struct entry *entry;     /* NULL until it has one */
     struct body_side *sides; /* keys and properties in the encoding of broker_meta */
+    struct body_tally *kept; /* counted there; NULL: not kept */
     struct wire_metadata meta;
     struct broker_span payload;
     struct wire_batch_reader reader; /* of a batch */
     size_t object_bytes;
+    size_t bytes; /* with its sides */
     uint32_t refs;
     uint32_t redelivery;
     uint32_t count; /* of messages */
@@ -61,6 +69,8 @@ enum body_rc hulse_body_create(struct body **out,
                                uint32_t bytes_max,
                                const char **why);
 void hulse_body_release(struct body *b);
+/* Counted until it goes. */
+void hulse_body_keep(struct body *b, struct body_tally *tally);
 
 /* One message of it. */
 struct body_message {

@@ -26,7 +26,9 @@ struct pulsar_consumer_figures {
         unreadable; /* entries that this version cannot read: encrypted, chunks; left unacknowledged */
     uint64_t repeated;   /* entries that came again while they were in its hands */
     uint64_t ack_errors; /* acknowledgements that the broker refused */
-    uint64_t renewed;    /* subscriptions made anew because of what came, or for want of memory */
+    uint64_t rewound; /* times that everything was asked for again, for bytes that were not kept */
+    uint64_t unkept;  /* messages refused that could not come again: their topic keeps none */
+    uint64_t renewed; /* subscriptions made anew because of what came, or for want of memory */
 };
 
 void hulse_pulsar_consumers_figures(const struct pulsar_consumers *set,

@@ -21,6 +21,8 @@ struct pulsar_consumers *hulse_pulsar_consumers_create(struct pulsar_worker *w, 
     set->worker = w;
     TAILQ_INIT(&set->all);
     TAILQ_INIT(&set->dirty);
+    const uint32_t workers = w->worker->params.worker_count;
+    set->held_bytes_max = hulse_mem_cap() / PULSAR_HELD_PART / (workers > 0 ? workers : 1);
     const enum mem_purpose purpose = HULSE_MEM_BROKER;
     hulse_pool_init(&set->deliveries, purpose, sizeof(struct delivery), SLAB_OBJECTS, OBJECTS_MAX);
     hulse_pool_init(&set->entries, purpose, sizeof(struct entry), SLAB_OBJECTS, OBJECTS_MAX);
@@ -149,10 +151,17 @@ static void send_flow(struct pulsar_consumer *c)
 
 void hulse_pulsar_consumer_flush(struct pulsar_consumer *c)
 {
-    if (c->closed || (c->state != SESSION_READY && c->state != SESSION_SEEKING)) {
+    if (c->closed) {
         return;
     }
     hulse_pulsar_consumer_enter(c);
+    if (c->unsorted) {
+        hulse_hand_out(c); /* what has come due in this turn */
+    }
+    if (c->closed || (c->state != SESSION_READY && c->state != SESSION_SEEKING)) {
+        hulse_pulsar_consumer_leave(c);
+        return;
+    }
     if (c->renew != NULL) {
         hulse_pulsar_session_renew(c);
     } else if (c->state == SESSION_READY) {
@@ -230,6 +239,7 @@ static void init(struct pulsar_consumer *c, const struct broker_consumer_params 
     c->transient = params->transient;
     c->non_persistent = strncmp(c->topic, "non-persistent:", 15) == 0;
     c->start = params->start;
+    c->held_bytes.all = &c->set->held_bytes;
     c->flush_again.fire = flush_again;
     STAILQ_INIT(&c->queue);
     TAILQ_INIT(&c->held);

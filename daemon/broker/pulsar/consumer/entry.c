@@ -69,6 +69,15 @@ uint32_t hulse_entry_waiting(const struct entry *e)
     return e->count - busy;
 }
 
+uint32_t hulse_entry_prefix(const struct entry *e)
+{
+    uint32_t i = 0;
+    while (i < e->count && hulse_entry_is_acked(e, i)) {
+        i += 1;
+    }
+    return i;
+}
+
 /* ---- the table ---- */
 
 static uint32_t slot_of(uint64_t ledger, uint64_t entry, uint32_t buckets)

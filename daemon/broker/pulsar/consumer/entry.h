@@ -22,6 +22,7 @@
 #include <sys/queue.h>
 
 struct pulsar_consumer;
+struct round;
 
 struct entry {
     LIST_ENTRY(entry) by_id;
@@ -33,14 +34,17 @@ struct entry {
     uint32_t count;   /* of its messages, at least 1 */
     uint32_t acked;   /* of them */
     uint32_t refs;    /* deliveries and bodies */
+    uint32_t refused; /* so often, of one of its messages, by our own count */
     bool linked;      /* in the table */
     bool ordered;     /* in its `all`: not in a round */
-    bool behind_told; /* the one before it was acknowledged with all that is before */
     bool in_round;    /* all is acknowledged, and the broker is being told */
     bool forgotten;   /* to be ended when the broker was told that it is due */
     bool stray;       /* nothing of it is in our hands */
     bool due;         /* the broker is to send it again, when the turn ends */
     TAILQ_ENTRY(entry) due_link;
+    struct round
+        *part; /* which tells what is acknowledged of it, by `part_link`; NULL: it was told */
+    TAILQ_ENTRY(entry) part_link;
     struct timer again;  /* when it will be due */
     uint64_t small[2];   /* the sets of up to 64 messages */
     uint64_t *acked_set; /* bits */
@@ -94,6 +98,8 @@ void hulse_entry_free(struct pool *pool, struct entry *e);
 bool hulse_entry_ack(struct entry *e, uint32_t index);
 /* How many are neither acknowledged nor out. */
 uint32_t hulse_entry_waiting(const struct entry *e);
+/* How many are acknowledged from the first one on. */
+uint32_t hulse_entry_prefix(const struct entry *e);
 
 /* False: no memory. */
 bool hulse_entry_table_init(struct entry_table *t);

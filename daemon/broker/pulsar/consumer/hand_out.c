@@ -150,6 +150,7 @@ static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct
         return false;
     }
     dl->d.id = c->last;
+    dl->d.redelivery += e->refused;
     dl->consumer = c;
     dl->body = b;
     dl->entry = e;

@@ -34,6 +34,12 @@
 #define PULSAR_STRAYS_MAX 10000U
 /* Messages kept here to be handed out again; with more of them the broker is asked for none. */
 #define PULSAR_KEPT_MAX 50000U
+/* Bytes of messages that a consumer holds, and that are kept here to be handed out again. */
+#define PULSAR_HELD_BYTES (16U << 20U)
+/* All of a worker, of its share of the memory cap. */
+#define PULSAR_HELD_PART 4U
+/* Without a message for so long the broker has not heard that everything is wanted again. */
+#define PULSAR_REWIND_MS 1000U
 /* Before what found no memory is tried again. */
 #define PULSAR_REFUSED_MS 100U
 /* Of a name that is made for it. */
@@ -51,7 +57,7 @@ struct delivery {
     struct broker_delivery d; /* first: what the front end holds */
     TAILQ_ENTRY(delivery) link;
     struct pulsar_consumer *consumer;
-    struct body *body; /* NULL: its bytes were copied, and are not needed here */
+    struct body *body; /* NULL: its bytes were copied, and are not kept here */
     struct entry *entry;
     struct timer due; /* KEPT */
     uint32_t index;   /* in its entry */
@@ -74,14 +80,18 @@ struct round {
     struct pulsar_request request;
     struct pulsar_consumer *consumer;
     struct entry_list entries; /* by `group` */
-    uint32_t count;
+    struct entry_list
+        parts;          /* by `part_link`: of which something is acknowledged; until it is sent */
+    uint32_t count;     /* of ids to be sent */
     uint32_t calls;     /* of flow, that are final with this one and all before it */
     uint64_t ledger;    /* of a cumulative one: everything up to this */
     uint64_t entry;     /* of this ledger */
     int32_t validation; /* why they are discarded; -1: they are not */
     enum round_state state;
     bool cumulative;
-    bool stale; /* from before a seek: not sent again */
+    bool inside;  /* a cumulative one: up to a message of that entry, which the entry knows */
+    bool reaches; /* a cumulative one: ledger and entry are set */
+    bool stale;   /* from before a seek: not sent again */
 };
 
 TAILQ_HEAD(round_list, round);
@@ -138,6 +148,9 @@ struct pulsar_consumer {
     bool
         non_persistent; /* every entry has the same id: none is in the table, and no broker knows it again */
     bool said_unreadable;
+    bool said_unkept;
+    bool
+        rewinding; /* the broker sends everything again, and has not come to rewind_ledger, rewind_entry */
     bool proved;       /* this session has brought something */
     const char *renew; /* why it has to begin anew when the turn ends; NULL: it has not */
     enum broker_subscription type;
@@ -156,6 +169,11 @@ struct pulsar_consumer {
 
     /* what is in its hands */
     struct permits permits;
+    uint64_t heard_ms; /* the last message */
+    uint64_t epoch;    /* of what is not Shared: how often everything was asked for again */
+    uint64_t rewind_ledger;
+    uint64_t rewind_entry;
+    struct body_tally held_bytes;
     struct entry_table entries;
     struct body_queue queue;
     struct delivery_list held; /* in the order of handing out */
@@ -195,6 +213,8 @@ struct pulsar_consumers {
     struct pool deliveries;
     struct pool entries;
     struct pool rounds;
+    struct body_tally held_bytes;
+    size_t held_bytes_max;
     struct pulsar_consumer_figures figures;
     /* For the ids of one command. */
     Pulsar__MessageIdData ids[PULSAR_IDS_MAX];
@@ -287,6 +307,12 @@ void hulse_again_refuse(struct pulsar_consumer *c,
                         struct delivery *dl,
                         uint32_t delay_ms,
                         bool counts);
+/* The session is over: with the next one everything comes. */
+void hulse_again_restart(struct pulsar_consumer *c);
+/* Nothing is to come again any more: another consumer gets it. */
+void hulse_again_forget(struct pulsar_consumer *c);
+/* A message has come; what was asked for may be complete with it. */
+void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry);
 /* Sorted by their ids. */
 struct delivery *hulse_again_first(struct pulsar_consumer *c);
 void hulse_again_send(struct pulsar_consumer *c);
@@ -298,10 +324,12 @@ void hulse_again_stop(struct pulsar_consumer *c, struct entry *e);
 /* acks */
 /* All of it is acknowledged, or it is discarded (validation not -1). */
 void hulse_acks_add(struct pulsar_consumer *c, struct entry *e, int32_t validation);
-/* Everything up to (ledger, entry); the entries in `covered`, by `group`, are part of it. */
+/* Some of it is acknowledged: a broker that keeps that hands out the rest alone. */
+void hulse_acks_add_part(struct pulsar_consumer *c, struct entry *e);
+void hulse_acks_end_part(struct entry *e);
+/* Everything up to what is acknowledged of e from its beginning on; the entries in `covered`, by `group`, are part of it. */
 void hulse_acks_add_cumulative(struct pulsar_consumer *c,
-                               uint64_t ledger,
-                               uint64_t entry,
+                               const struct entry *e,
                                struct entry_list *covered);
 /* A verdict of flow's was taken: settled at once, or with the last round. May be the last touch. */
 void hulse_acks_called(struct pulsar_consumer *c);

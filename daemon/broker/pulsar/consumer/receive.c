@@ -158,6 +158,9 @@ static void take_body(struct pulsar_consumer *c, const Pulsar__CommandMessage *m
     const int32_t partition = m->message_id->has_partition ? m->message_id->partition : -1;
     b->redelivery = m->has_redelivery_count ? m->redelivery_count : 0;
     b->partition = partition > 0 && partition <= UINT16_MAX ? (uint16_t)partition : 0;
+    if (!hulse_pulsar_consumer_shares(c)) {
+        hulse_again_stop(c, e); /* here it is */
+    }
     take_ack_set(c, e, m);
     take_compaction(c, e, b);
     if (hulse_entry_waiting(e) == 0) {
@@ -198,11 +201,14 @@ static void body_failed(struct pulsar_consumer *c,
 }
 
 /* Whether there is any use in looking into it. */
-static bool
-wanted(struct pulsar_consumer *c, const Pulsar__MessageIdData *id, const struct wire_metadata *meta)
+static bool wanted(struct pulsar_consumer *c,
+                   const Pulsar__MessageIdData *id,
+                   const struct wire_metadata *meta,
+                   uint32_t count)
 {
     const struct entry *e = hulse_entry_find(&c->entries, id->ledgerid, id->entryid);
-    if (e != NULL && (e->in_round || hulse_timer_pending(&e->again))) {
+    if (e != NULL && (e->in_round || hulse_timer_pending(&e->again) ||
+                      (count == e->count && hulse_entry_waiting(e) == 0))) {
         c->set->figures.repeated += 1;
         return false;
     }
@@ -242,9 +248,14 @@ static void take_message(struct pulsar_consumer *c,
         return;
     }
     const bool batch = hulse_wire_has(meta.has, WIRE_META_BATCH) && meta.batch_count > 0;
-    hulse_permits_charge(&c->permits, cost_of(m, batch ? (uint32_t)meta.batch_count : 1));
+    const uint32_t count = batch ? (uint32_t)meta.batch_count : 1;
+    hulse_permits_charge(&c->permits, cost_of(m, count));
     hulse_pulsar_consumer_dirty(c);
-    if (!wanted(c, m->message_id, &meta)) {
+    if (m->has_consumer_epoch && m->consumer_epoch < c->epoch) {
+        return; /* sent before everything was asked for again, with which it comes */
+    }
+    hulse_again_heard(c, m->message_id->ledgerid, m->message_id->entryid);
+    if (!wanted(c, m->message_id, &meta, count)) {
         return;
     }
     struct body *b = NULL;
@@ -266,6 +277,7 @@ received(struct pulsar_consumer *c, const Pulsar__CommandMessage *m, struct brok
         return; /* of a session that is over */
     }
     c->proved = true;
+    c->heard_ms = hulse_pulsar_consumer_now_ms(c);
     if (m->message_id->ledgerid == ID_NONE || m->message_id->entryid == ID_NONE) {
         hulse_pulsar_break(c->user.connection, "a message without an id");
         return;
@@ -305,6 +317,7 @@ static void change_active(struct pulsar_consumer *c, bool active)
     /* The other one gets what nobody has in hand here. */
     hulse_receive_forget_queue(c);
     hulse_verdicts_forget_kept(c);
+    hulse_again_forget(c);
     if (c->base.events->inactive != NULL) {
         c->base.events->inactive(c->base.ctx);
     }

@@ -38,6 +38,7 @@ static void leave(struct pulsar_consumer *c)
     hulse_receive_forget_queue(c);
     hulse_permits_restart(&c->permits);
     c->renew = NULL;
+    hulse_again_restart(c);
     c->closed_in_seek = false;
 }
 

@@ -216,6 +216,8 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     s.initialposition = c->start.kind == BROKER_EARLIEST
                             ? PULSAR__COMMAND_SUBSCRIBE__INITIAL_POSITION__Earliest
                             : PULSAR__COMMAND_SUBSCRIBE__INITIAL_POSITION__Latest;
+    s.has_consumer_epoch = true;
+    s.consumer_epoch = c->epoch;
     if (c->type == BROKER_KEY_SHARED) {
         s.keysharedmeta = &shares;
     }

@@ -49,6 +49,7 @@ void hulse_entry_end(struct pulsar_consumer *c, struct entry *e)
 {
     hulse_entry_unstray(c, e);
     hulse_again_stop(c, e);
+    hulse_acks_end_part(e);
     hulse_entry_unlink(&c->entries, e);
     hulse_entry_free(&c->set->entries, e);
 }
@@ -72,7 +73,7 @@ void hulse_entry_review(struct pulsar_consumer *c, struct entry *e)
         return;
     }
     const bool again = e->due || hulse_timer_pending(&e->again);
-    const bool remembered = again || (e->acked > 0 && !e->forgotten);
+    const bool remembered = again || ((e->acked > 0 || e->refused > 0) && !e->forgotten);
     if (!e->linked || e->acked == e->count || !remembered) {
         hulse_entry_end(c, e);
     } else if (!e->stray && !e->forgotten) {
@@ -191,12 +192,26 @@ static void called(struct pulsar_consumer *c)
     hulse_pulsar_consumer_leave(c);
 }
 
-/* What is handed out again from here needs them still. */
+/* What is handed out again from here needs its bytes still, as far as they find room. */
+static bool keeps_bytes(struct pulsar_consumer *c, struct body *b)
+{
+    const struct pulsar_consumers *set = c->set;
+    if (hulse_pulsar_consumer_shares(c)) {
+        return false;
+    }
+    if (b->kept == NULL && (c->held_bytes.bytes + b->bytes > PULSAR_HELD_BYTES ||
+                            set->held_bytes.bytes + b->bytes > set->held_bytes_max)) {
+        return false;
+    }
+    hulse_body_keep(b, &c->held_bytes);
+    return true;
+}
+
 void hulse_pulsar_consumer_copied(struct broker_consumer *consumer, struct broker_delivery *d)
 {
     struct delivery *dl = delivery_of(d);
     HULSE_DASSERT(dl->consumer == consumer_of(consumer) && dl->body != NULL);
-    if (hulse_pulsar_consumer_shares(consumer_of(consumer))) {
+    if (!keeps_bytes(consumer_of(consumer), dl->body)) {
         hulse_body_release(dl->body);
         dl->body = NULL;
         d->payload = (struct broker_span){0};
@@ -213,6 +228,7 @@ static void ack(struct pulsar_consumer *c, struct delivery *dl)
     hulse_delivery_let_go(c, dl);
     if (c->state != SESSION_OVER && !e->in_round) {
         hulse_entry_acked(c, e, index);
+        hulse_acks_add_part(c, e);
     }
     hulse_entry_review(c, e);
 }
@@ -333,13 +349,8 @@ static void cover(struct pulsar_consumer *c, struct entry *last, uint32_t index)
         hulse_entry_take_out(&c->entries, e);
         TAILQ_INSERT_TAIL(&covered, e, group);
     }
-    if (last->acked == last->count) {
-        if (!last->in_round || !TAILQ_EMPTY(&covered)) {
-            hulse_acks_add_cumulative(c, last->ledger, last->entry, &covered);
-        }
-    } else if (!last->behind_told || !TAILQ_EMPTY(&covered)) {
-        last->behind_told = true;
-        hulse_acks_add_cumulative(c, last->ledger, last->entry - 1, &covered);
+    if (!last->in_round || !TAILQ_EMPTY(&covered)) {
+        hulse_acks_add_cumulative(c, last, &covered);
     }
     hulse_entry_review(c, last);
 }
@@ -428,6 +439,7 @@ static void ack_id(struct pulsar_consumer *c, const struct broker_id *id, bool c
     for (uint32_t i = whole ? 0 : index; i <= index && !e->in_round; i++) {
         hulse_entry_acked(c, e, i);
     }
+    hulse_acks_add_part(c, e);
     hulse_entry_review(c, e);
 }
 

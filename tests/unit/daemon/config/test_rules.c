@@ -105,6 +105,7 @@ static void test_defaults(void **state)
     assert_true(t->publish.rate.messages == 0 && t->publish.rate.bytes == 0);
     assert_int_equal(t->publish.pending_bytes, 8U << 20);
     assert_true(t->publish.auto_create);
+    assert_int_equal(t->consume.ack_timeout_ms, 0);
     assert_int_equal(t->consume.nack_delay_ms, 1000);
     assert_true(t->consume.nack_multiplier == 2.0);
     assert_int_equal(t->consume.nack_delay_max_ms, 60000);
@@ -130,7 +131,7 @@ static void test_values(void **state)
          "    broker: \"null\"\n"
          "    publish: {rate: {messages: 5, bytes: 1MiB}, ttl: 30s, pending_bytes: 1GiB,\n"
          "              auto_create: false}\n"
-         "    consume: {nack: {delay: 0, multiplier: 1.25, delay_max: 1d}}\n"
+         "    consume: {ack_timeout: 30s, nack: {delay: 0, multiplier: 1.25, delay_max: 1d}}\n"
          "    policy: {ttl: 3650d}\n"
          "  - {match: y, broker: mem, publish: {rate: null}}\n"
          "roles:\n"
@@ -152,6 +153,7 @@ static void test_values(void **state)
     assert_int_equal(t[0].publish.ttl_ms, 30000);
     assert_int_equal(t[0].publish.pending_bytes, 1U << 30);
     assert_false(t[0].publish.auto_create);
+    assert_int_equal(t[0].consume.ack_timeout_ms, 30000);
     assert_int_equal(t[0].consume.nack_delay_ms, 0);
     assert_true(t[0].consume.nack_multiplier == 1.25);
     assert_int_equal(t[0].consume.nack_delay_max_ms, 86400000);
@@ -223,6 +225,7 @@ static void test_mistakes(void **state)
         {"roles: {a: {tokens_file: /nonexistent/t}}\n", 1, 26, "cannot be read"},
         {"roles: {a: {uids: [1]}, b: {uids: [2, 1]}}\n", 1, 35, "'a' of line 1, column 19"},
         {"roles: {a: {gids: [1]}, b: {gids: [1]}}\n", 1, 35, "belongs to the role 'a'"},
+        {"topics: [{match: x, consume: {ack_timeout: 999ms}}]\n", 1, 44, "0s, or at least 1s"},
         {"spin: {min: 9ms}\n", 1, 13, "spin.min must not be above spin.max"},
         {"spin: {max: 1us}\n", 1, 13, "spin.min must not be above spin.max"},
     };

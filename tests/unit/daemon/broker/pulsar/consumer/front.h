@@ -57,6 +57,7 @@ struct front {
         FRONT_FAILED
     } close_in;
     bool any_payload;
+    bool copies;      /* what it is handed, as an application's ring does */
     bool ack_at_once; /* and one permit more */
 };
 

@@ -408,21 +408,30 @@ void hulse_stage_end_of_topic(void)
 
 /* ---- messages ---- */
 
+static struct broker_span one_payload(const struct stage_entry *e, uint32_t number)
+{
+    static uint8_t payload[ROOM];
+    const uint32_t bytes = e->bytes > sizeof(number) ? e->bytes : sizeof(number);
+    memset(payload, 'x', bytes);
+    memcpy(payload, &number, sizeof(number));
+    return (struct broker_span){payload, bytes};
+}
+
 /* The payload of the entry; gives its bytes. */
 static uint32_t write_payload(const struct stage_entry *e, uint8_t *out, struct wire_draft *d)
 {
     if (e->batch == 0) {
         const struct broker_record r = {.meta = e->meta};
         hulse_wire_draft_record(d, &r);
-        memcpy(out, &e->number, sizeof(e->number));
-        return sizeof(e->number);
+        const struct broker_span payload = one_payload(e, e->number);
+        memcpy(out, payload.data, payload.bytes);
+        return payload.bytes;
     }
     struct wire_batch b;
     hulse_wire_batch_begin(&b, out, ROOM);
     for (uint32_t i = 0; i < e->batch; i++) {
         const uint32_t number = e->number + i;
-        const struct broker_record r = {.payload = {(const uint8_t *)&number, sizeof(number)},
-                                        .meta = e->meta};
+        const struct broker_record r = {.payload = one_payload(e, number), .meta = e->meta};
         assert_true(hulse_wire_batch_add(&b, &r, number));
     }
     hulse_wire_batch_draft(&b, d);
@@ -500,6 +509,8 @@ void hulse_stage_message(const struct stage_entry *e)
     id.entryid = e->entry;
     m.has_redelivery_count = e->redelivery > 0;
     m.redelivery_count = e->redelivery;
+    m.has_consumer_epoch = e->epoch > 0;
+    m.consumer_epoch = e->epoch;
     m.ack_set = (int64_t *)(uintptr_t)e->ack_set;
     m.n_ack_set = e->ack_words;
     tell(&c, write_rest(e));

@@ -74,7 +74,9 @@ struct stage_entry {
     uint64_t entry;
     uint32_t batch; /* messages; 0: none */
     uint32_t number;
+    uint32_t bytes; /* of each payload; 0: of the number alone */
     uint32_t redelivery;
+    uint64_t epoch; /* 0: the broker says none */
     const int64_t *ack_set;
     uint32_t ack_words;
     int32_t compression;

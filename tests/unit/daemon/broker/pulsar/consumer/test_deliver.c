@@ -317,6 +317,7 @@ static void keeps_no_bytes_that_the_broker_sends_again(void **state)
     hulse_front_ack(0);
     hulse_front_nack(1, 0);
     hulse_front_ack(2);
+    (void)hulse_stage_next(TYPE(ACK));
     (void)hulse_stage_next(TYPE(REDELIVER_UNACKNOWLEDGED_MESSAGES));
     hulse_stage_message(&(struct stage_entry){.ledger = 1, .batch = 3, .redelivery = 1});
     assert_int_equal(front.count, 4);

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An application with the library, which holds messages and gives verdicts as a test says. It is a process of its own."""
+
+import ctypes
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+from command import environment
+
+TYPES = {"exclusive": 0, "shared": 1, "failover": 2, "key_shared": 3}
+OK, AGAIN_WAIT_MS = 0, 10000
+
+
+def library():
+    """Where libhulse is: beside the installed program, else in the build folder."""
+    places = [pathlib.Path(os.environ[name]) for name in ("HULSE_PREFIX", "HULSE_BUILD_DIR")
+              if os.environ.get(name)]
+    found = [path for place in places for pattern in ("lib*/libhulse.so.0", "lib/*/libhulse.so.0",
+                                                      "libhulse.so.0")
+             for path in place.glob(pattern)]
+    assert found, "no libhulse.so.0 in HULSE_PREFIX or HULSE_BUILD_DIR"
+    return found[0]
+
+
+def sanitized(path):
+    """What has to be loaded first with a library that was built for a sanitizer."""
+    needed = subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout
+    names = [line.split()[2] for line in needed.splitlines() if "asan.so" in line or "tsan.so" in line]
+    return {"LD_PRELOAD": ":".join(names), "ASAN_OPTIONS": "detect_leaks=0"} if names else {}
+
+
+class Application:
+    """One consumer. Messages are numbered as they come."""
+
+    def __init__(self, daemon, topic, subscription, kind="shared", **options):
+        path = library()
+        self.process = subprocess.Popen([sys.executable, __file__, path], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True,
+                                        env={**environment(daemon), **sanitized(path)})
+        self.got = []
+        try:
+            self.ask("open", topic=topic, subscription=subscription, kind=TYPES[kind], **options)
+        except BaseException:
+            self.kill()
+            raise
+
+    def ask(self, what, **more):
+        self.process.stdin.write(json.dumps({"do": what, **more}) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, f"the application has ended with {self.process.wait()}"
+        answer = json.loads(answer)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def next(self, count, timeout_ms=20000):
+        """The next messages, fewer when no other has come in time: {payload, bytes, id, redelivery, number}."""
+        new = self.ask("next", count=count, timeout_ms=timeout_ms)
+        self.got += new
+        return new
+
+    def ack(self, *numbers):
+        self.ask("verdicts", how="ack", numbers=numbers)
+
+    def ack_cumulative(self, number):
+        self.ask("verdicts", how="cumulative", numbers=[number])
+
+    def nack(self, *numbers, delay_ms=0):
+        self.ask("verdicts", how="nack", numbers=numbers, delay_ms=delay_ms)
+
+    def settle(self):
+        """What the broker has to know it knows."""
+        self.ask("settle")
+
+    def close(self):
+        self.ask("close")
+        self.process.stdin.close()
+        self.process.stdout.close()
+        assert self.process.wait(20) == 0
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        if self.process.poll() is None:
+            self.kill()
+
+
+# ---- the process ---------------------------------------------------------------------------------
+
+
+class Id(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("ledger", ctypes.c_uint64), ("entry", ctypes.c_uint64),
+                ("batch", ctypes.c_int32), ("partition", ctypes.c_uint16),
+                ("batch_size", ctypes.c_uint16), ("ref", ctypes.c_uint64),
+                ("source", ctypes.c_uint32), ("reserved", ctypes.c_uint32)]
+
+
+class Message(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("data", ctypes.c_void_p), ("bytes", ctypes.c_size_t),
+                ("id", Id), ("publish_time_ms", ctypes.c_uint64),
+                ("event_time_ms", ctypes.c_uint64), ("redelivery", ctypes.c_uint32),
+                ("flags", ctypes.c_uint32), ("key", ctypes.c_void_p),
+                ("key_bytes", ctypes.c_size_t), ("producer", ctypes.c_void_p),
+                ("producer_bytes", ctypes.c_size_t), ("topic", ctypes.c_char_p),
+                ("meta", ctypes.c_void_p), ("meta_bytes", ctypes.c_size_t),
+                ("end", ctypes.c_uint64)]
+
+
+class Process:
+    def __init__(self, path):
+        self.lib = ctypes.CDLL(path)
+        for name in ("hulse_open_error", "hulse_last_error", "hulse_consumer_error"):
+            getattr(self.lib, name).restype = ctypes.c_char_p
+        self.lib.hulse_consumer_options_new.restype = ctypes.c_void_p
+        self.session, self.consumer, self.ids = ctypes.c_void_p(), ctypes.c_void_p(), []
+
+    def must(self, status, text=lambda: b""):
+        if status != OK:
+            raise RuntimeError(f"status {status}: {(text() or b'').decode()}")
+
+    def must_of_consumer(self, status):
+        self.must(status, lambda: self.lib.hulse_consumer_error(self.consumer))
+
+    def open(self, topic, subscription, kind, earliest=True, unacked_max=0, reassembly=0):
+        self.must(self.lib.hulse_open(ctypes.byref(self.session), None), self.lib.hulse_open_error)
+        options = ctypes.c_void_p(self.lib.hulse_consumer_options_new())
+        self.must(self.lib.hulse_consumer_options_type(options, kind))
+        self.must(self.lib.hulse_consumer_options_start(options, int(earliest)))
+        self.must(self.lib.hulse_consumer_options_unacked_max(options, unacked_max))
+        self.must(self.lib.hulse_consumer_options_reassembly(options, reassembly))
+        self.must(self.lib.hulse_consumer_open(self.session, ctypes.byref(self.consumer),
+                                               topic.encode(), subscription.encode(), options),
+                  lambda: self.lib.hulse_last_error(self.session))
+        self.lib.hulse_consumer_options_free(ctypes.byref(options))
+
+    def one(self, timeout_ms):
+        m = Message(size=ctypes.sizeof(Message))
+        if self.lib.hulse_next_wait(self.consumer, ctypes.byref(m), timeout_ms) != OK:
+            return None
+        payload = ctypes.string_at(m.data, min(m.bytes, 64)).decode(errors="replace")
+        found = {"payload": payload, "bytes": m.bytes, "redelivery": m.redelivery,
+                 "id": [m.id.ledger, m.id.entry, m.id.batch], "number": len(self.ids)}
+        self.lib.hulse_release(self.consumer, ctypes.byref(m))
+        self.ids.append(m.id)
+        return found
+
+    def next(self, count, timeout_ms):
+        found = []
+        while len(found) < count:
+            m = self.one(timeout_ms)
+            if m is None:
+                break
+            found.append(m)
+        return found
+
+    def verdicts(self, how, numbers, delay_ms=0):
+        call, more = {"ack": (self.lib.hulse_ack, ()),
+                      "cumulative": (self.lib.hulse_ack_cumulative, ()),
+                      "nack": (self.lib.hulse_nack, (ctypes.c_uint32(delay_ms),))}[how]
+        for number in numbers:
+            while call(self.consumer, ctypes.byref(self.ids[number]), *more) != OK:
+                self.settle()
+        self.settle()
+
+    def settle(self):
+        self.must_of_consumer(self.lib.hulse_consumer_sync(self.consumer, AGAIN_WAIT_MS))
+
+    def close(self):
+        self.must(self.lib.hulse_consumer_close(ctypes.byref(self.consumer), AGAIN_WAIT_MS))
+        self.must(self.lib.hulse_close(ctypes.byref(self.session), 0))
+
+    def serve(self):
+        for line in sys.stdin:
+            order = json.loads(line)
+            try:
+                answer = {"result": getattr(self, order.pop("do"))(**order)}
+            except RuntimeError as why:
+                answer = {"error": str(why)}
+            print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    Process(sys.argv[1]).serve()
