@@ -4,34 +4,14 @@
 Method: a real broker that wants a token and speaks TLS at one of its doors; hulsed with right and wrong
         settings."""
 
-import json
-
 import pytest
 
 from certificates import await_presented
 from command import ok, run
-from conftest import Hulsed
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(name="hulsed")
-def hulsed_with(tmp_path):
-    """hulsed(URL, more members of the broker) gives a daemon."""
-    running = []
-
-    def begin(url, **members):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({"brokers": {"main": {
-            "type": "pulsar", "service_url": url, "operation_timeout": "5s", **members}}}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
 
 
 def localhost(url):

@@ -29,7 +29,7 @@ struct pulsar_gate {
     uint32_t holders; /* connections that go through it */
     struct backoff backoff;
     uint64_t not_before_ms;
-    hulse_status told;              /* what the log said last; OK: that it is reached */
+    uint64_t told;                  /* hash of what the log said last; 0: that it is reached */
     struct pulsar_connection *busy; /* its attempt; NULL: none is made */
     struct pulsar_connection_queue waiting;
     struct timer timer;

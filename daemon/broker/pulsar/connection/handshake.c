@@ -125,6 +125,7 @@ void hulse_handshake_challenge(struct pulsar_connection *c,
     base.type = PULSAR__BASE_COMMAND__TYPE__AUTH_RESPONSE;
     base.authresponse = &response;
     say(c, &base);
+    c->pool->figures.auth_refreshes += c->state == CONNECTION_READY ? 1 : 0;
     if (token != NULL) {
         hulse_secret_release(&token);
     }

@@ -6,6 +6,7 @@
 
 #include "daemon/broker/pulsar/producer/senders.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/hash.h"
 #include "daemon/core/log.h"
 #include "daemon/worker/worker.h"
 
@@ -114,14 +115,18 @@ static void attempt_failed(struct pulsar_sender *s, const struct pulsar_failure 
         hulse_pulsar_sender_die(s, &failure);
         return;
     }
+    hulse_pulsar_trouble_note(&s->all->pw->broker->trouble, s->topic, failure.text);
     s->failure = failure;
     s->state = SENDER_WAITING;
     s->fresh = true;
     const uint32_t wait_ms = hulse_backoff_ms(&s->backoff, &s->all->pw->jitter);
-    HULSE_LOG_WARNF("pulsar.producer_waits",
-                    hulse_log_str("topic", s->topic),
-                    hulse_log_str("why", failure.text),
-                    hulse_log_u64("again_ms", wait_ms));
+    const uint64_t said = hulse_hash_text(failure.text);
+    if (said != s->said) {
+        s->said = said;
+        HULSE_LOG_WARNF("pulsar.producer_waits",
+                        hulse_log_str("topic", s->topic),
+                        hulse_log_str("why", failure.text));
+    }
     hulse_timer_start(wheel(s), &s->retry, now_ms(s) + wait_ms);
     if (failure.verdict == PULSAR_QUOTA) {
         hulse_pulsar_outbox_fail_all(s, &end);
@@ -191,6 +196,7 @@ static void opened(struct pulsar_sender *s, const Pulsar__CommandProducerSuccess
     s->fresh = false;
     s->proved = false;
     s->ready_ms = now_ms(s);
+    s->said = 0;
     if (success->has_topic_epoch) {
         s->has_topic_epoch = true;
         s->topic_epoch = success->topic_epoch;

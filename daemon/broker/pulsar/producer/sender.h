@@ -78,6 +78,7 @@ struct pulsar_sender {
     struct timer limit; /* of the first open */
     struct timer reap;
     struct pulsar_failure failure; /* the last; of a dead one, what records fail by */
+    uint64_t said;                 /* hash of the failure that the log has; 0: it was ready since */
     uint64_t epoch;
     uint64_t topic_epoch;
     bool has_topic_epoch;
