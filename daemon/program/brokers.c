@@ -107,6 +107,7 @@ static struct broker *make_pulsar(const struct config *config,
     *token = (struct broker_token){.broker = wanted->name};
     if (wants_token(wanted, &token->source)) {
         p.token = &token->slot;
+        p.token_trouble = &token->trouble;
         p.refused = hulse_broker_token_refused;
         p.refused_context = token;
         tokens->count++;

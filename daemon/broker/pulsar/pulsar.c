@@ -6,14 +6,18 @@
 
 #include "daemon/broker/common/unsupported.h"
 #include "daemon/broker/pulsar/consumer/consumer.h"
+#include "daemon/broker/pulsar/figures.h"
 #include "daemon/broker/pulsar/producer/producer.h"
 #include "daemon/broker/pulsar/wire/frame.h"
 #include "daemon/broker/pulsar/worker.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+
+#define NS_PER_MS UINT64_C(1000000)
 
 /* ---- the module ---- */
 
@@ -66,8 +70,13 @@ static void flush(void *state)
     hulse_pulsar_pool_flush(pw->pool);
 }
 
+static void report(void *state, struct worker_report *out)
+{
+    hulse_pulsar_figures_report(state, out);
+}
+
 static const struct worker_module module = {
-    .name = "pulsar", .start = start, .stop = stop, .flush = flush};
+    .name = "pulsar", .start = start, .stop = stop, .flush = flush, .report = report};
 
 struct pulsar_worker *hulse_pulsar_worker(struct broker *b, struct worker *w)
 {
@@ -78,10 +87,24 @@ struct pulsar_worker *hulse_pulsar_worker(struct broker *b, struct worker *w)
 
 /* ---- the broker ---- */
 
+/* An attempt that nobody has repeated for so long says nothing about now. */
+#define FAILED_MS 60000U
+
+/* Usable until an attempt has failed, and again when one succeeds; what is ready counts for more. Relaxed: figures. */
 static bool healthy(const struct broker *b)
 {
     const struct pulsar_broker *p = (const struct pulsar_broker *)(const void *)b;
-    return atomic_load_explicit(&p->reachable, memory_order_relaxed) != 0;
+    const uint64_t failed_ms = atomic_load_explicit(&p->failed_ms, memory_order_relaxed);
+    const uint64_t now_ms = hulse_clock_coarse_ns() / NS_PER_MS;
+
+    return failed_ms == 0 ||
+           atomic_load_explicit(&p->connections_ready, memory_order_relaxed) != 0 ||
+           now_ms > failed_ms + p->params.connect_timeout_ms + FAILED_MS;
+}
+
+static bool trouble(struct broker *b, struct broker_trouble *out)
+{
+    return hulse_pulsar_trouble_read(&((struct pulsar_broker *)(void *)b)->trouble, out);
 }
 
 static uint32_t no_figures(const struct broker *b, struct broker_figure *out)
@@ -121,6 +144,7 @@ static const struct broker_ops ops = {
     .admin = hulse_unsupported_admin,
     .store_figures = no_figures,
     .healthy = healthy,
+    .trouble = trouble,
 };
 
 void hulse_pulsar_params_default(struct pulsar_params *p)
@@ -191,7 +215,7 @@ hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct
         goto failed;
     }
     p->base = (struct broker){.ops = &ops, .name = name};
-    atomic_init(&p->reachable, 1); /* nothing has failed */
+    hulse_pulsar_trouble_init(&p->trouble);
     return &p->base;
 failed:
     if (p != NULL) {
@@ -205,6 +229,7 @@ void hulse_pulsar_destroy(struct broker **b)
 {
     struct pulsar_broker *p = (struct pulsar_broker *)(void *)*b;
 
+    hulse_pulsar_trouble_fini(&p->trouble);
     free_params(&p->params);
     free(p);
     *b = NULL;

@@ -20,7 +20,7 @@ struct pulsar_tls_params {
     bool version_1_3_alone; /* else 1.2 as well */
 };
 
-/* Read by create and not kept, but for `token` and `refused`. */
+/* Read by create and not kept, but for `token`, its trouble and `refused`. */
 struct pulsar_params {
     const char *service_url; /* service_url.h */
     const char *listener;    /* advertised listener; NULL: none */
@@ -30,6 +30,8 @@ struct pulsar_params {
      * empty slot gets a token soon.
      */
     struct secret_slot *const *token;
+    struct secret_slot *const
+        *token_trouble; /* the same, of why there is none; NULL: nobody says */
     /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */
     void (*refused)(void *context, uint64_t generation);
     void *refused_context;

@@ -7,6 +7,7 @@
  * what is in the front end's hands is known by its entry and is not handed out twice.
  */
 #include "daemon/broker/pulsar/consumer/subscribe.h"
+#include "daemon/core/hash.h"
 #include "daemon/core/log.h"
 
 #include <stdio.h>
@@ -108,6 +109,8 @@ static void failed(struct pulsar_consumer *c)
 {
     const struct pulsar_failure *f = &c->failure;
     const bool ends = final(c, f->verdict);
+    const uint64_t said = hulse_hash_text(f->text);
+    hulse_pulsar_trouble_note(&c->worker->broker->trouble, c->topic, f->text);
     leave(c);
     if (ends && !c->opened) {
         open_failed(c, f->status, f->text);
@@ -117,10 +120,13 @@ static void failed(struct pulsar_consumer *c)
         hulse_pulsar_session_over(c, f->status, f->text);
         return;
     }
-    HULSE_LOG_INFOF("pulsar.consumer_waits",
-                    hulse_log_str("topic", c->topic),
-                    hulse_log_str("subscription", c->subscription),
-                    hulse_log_str("why", f->text));
+    if (said != c->said) {
+        c->said = said;
+        HULSE_LOG_WARNF("pulsar.consumer_waits",
+                        hulse_log_str("topic", c->topic),
+                        hulse_log_str("subscription", c->subscription),
+                        hulse_log_str("why", f->text));
+    }
     wait_and_retry(c);
 }
 
@@ -153,6 +159,7 @@ static void too_late(struct timer *timer)
     if (c->failure.text[0] == '\0') {
         hulse_pulsar_failure_status(&c->failure, HULSE_TIMED_OUT, "no broker has answered in time");
     }
+    hulse_pulsar_trouble_note(&c->worker->broker->trouble, c->topic, c->failure.text);
     if (c->user.connection != NULL && c->state >= SESSION_SUBSCRIBING) {
         hulse_subscribe_undo(c);
     }

@@ -160,6 +160,7 @@ static void finish(struct search *s, const struct pulsar_lookup_result *result)
         struct lookup_query *q = TAILQ_FIRST(&s->queries);
         release(s, q);
         q->result = *result;
+        s->lookups->figures.failed += result->failure.class != BROKER_DONE ? 1 : 0;
         hulse_lookup_query_answer(q);
     }
     destroy(s);
@@ -183,6 +184,7 @@ static void deadline_fire(struct timer *timer)
         q->result.failure.gated = true; /* it has waited long enough */
     }
     release(s, q);
+    s->lookups->figures.failed++;
     hulse_lookup_query_answer(q);
     if (TAILQ_EMPTY(&s->queries)) {
         destroy(s);
@@ -380,6 +382,7 @@ static void redirect(struct search *s, const struct lookup_reply *r)
         return;
     }
     s->redirects += 1;
+    s->lookups->figures.redirects++;
     s->authoritative = r->authoritative;
     leave_connection(s);
     endpoint_of(s, r, &s->to);
@@ -546,6 +549,7 @@ void hulse_search_join(struct pulsar_lookups *l, struct lookup_query *q)
         hulse_lookup_query_answer(q);
         return;
     }
+    l->figures.collapsed += begin ? 0 : 1;
     q->search = s;
     TAILQ_INSERT_TAIL(&s->queries, q, link);
     q->deadline.fire = deadline_fire;

@@ -69,6 +69,7 @@ void hulse_pulsar_sender_die(struct pulsar_sender *s, const struct pulsar_failur
     if (s->state == SENDER_DEAD) {
         return;
     }
+    hulse_pulsar_trouble_note(&s->all->pw->broker->trouble, s->topic, failure.text);
     hulse_pulsar_sender_close_wire(s);
     hulse_pulsar_sender_leave(s);
     if (!s->was_ready) {
