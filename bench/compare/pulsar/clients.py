@@ -9,31 +9,12 @@ import subprocess
 import sys
 import tempfile
 
+import peers
+
 HERE = pathlib.Path(__file__).resolve().parent
 HOUSE = HERE.parents[2]
 READY_S = 30
 STOP_S = 30
-
-
-class Skipped(Exception):
-    """This client cannot be compared here; says why in one line."""
-
-
-def tool(name):
-    path = shutil.which(name)
-    if path is None:
-        raise Skipped(f"{name} is not installed")
-    return path
-
-
-def build(command, **more):
-    done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                          **more)
-    if done.returncode != 0:
-        last = (done.stdout.strip().splitlines() or ["it said nothing"])[-1]
-        raise Skipped(f"{pathlib.Path(command[0]).name} ended with {done.returncode}: {last}")
-    return done.stdout
 
 
 class Client:
@@ -62,13 +43,13 @@ class Hulse(Client):
     def __init__(self, folder, installed):
         self.daemon = installed / "hulsed"
         if not self.daemon.is_file():
-            raise Skipped(f"{self.daemon}: build it first (cmake --preset release && "
-                          "cmake --build --preset release)")
+            raise peers.Missing(f"{self.daemon}: build it first (cmake --preset release && "
+                                "cmake --build --preset release)")
         program = folder / "hulse"
-        build([os.environ.get("CC", "cc"), "-std=c17", "-D_GNU_SOURCE", "-O2",
-               f"-I{HOUSE / 'include'}", HERE / "hulse.c", installed / "libhulse.a", "-lpthread",
-               "-o", program])
-        version = build([self.daemon, "--version"]).split()[-1]
+        peers.run([os.environ.get("CC", "cc"), "-std=c17", "-D_GNU_SOURCE", "-O2",
+                   f"-I{HOUSE / 'include'}", HERE / "hulse.c", installed / "libhulse.a", "-lpthread",
+                   "-o", program])
+        version = peers.run([self.daemon, "--version"]).split()[-1]
         super().__init__(f"Hulse {version}", [program])
         self.process = None
 
@@ -81,6 +62,7 @@ class Hulse(Client):
             sets = {"brokers.main.type": "pulsar", "brokers.main.service_url": broker.service_url,
                     "listen.socket": self.folder / "hulse.sock",
                     "listen.admin_socket": self.folder / "admin.sock", "log.level": "warn",
+                    "brokers.local.directory": self.folder / "store",
                     # /proc/PID/smaps_rollup, without being root.
                     "sandbox.dumpable": "true"}
             words = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
@@ -110,7 +92,17 @@ class Hulse(Client):
 def python():
     """Of the house's environment, else of this interpreter's."""
     here = HOUSE / "build" / "venv" / "bin" / "python"
-    interpreter = here if here.exists() else tool("python3")
-    version = build([interpreter, "-c", "import pulsar; print(pulsar.__version__)"]).split()[-1]
+    interpreter = here if here.exists() else peers.tool("python3")
+    version = peers.run([interpreter, "-c", "import pulsar; print(pulsar.__version__)"]).split()[-1]
     return Client(f"Python {version} (C++ core)", [interpreter, HERE / "python" / "load"],
                   ("default", "1"))
+
+
+def go():
+    version, command = peers.go()
+    return Client(f"Go {version}", command, ("default", "1"))
+
+
+def java(libraries):
+    version, command = peers.java(libraries)
+    return Client(f"Java {version}", [*command, "Load"], heavy=True)
