@@ -58,6 +58,9 @@ class Broker:
     """Variants may be combined. It is started and ready once it exists, and dies with the thread
     that has started it."""
 
+    heap = "512m"
+    compiler = ("-XX:TieredStopAtLevel=1",)  # a start costs less; a load of minutes wants more
+
     def __init__(self, folder, libraries, *variants):
         assert set(variants) <= set(VARIANTS), variants
         self.folder = pathlib.Path(folder).absolute()
