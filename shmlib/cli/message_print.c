@@ -96,7 +96,11 @@ json_t *hulse_cli_message_json(const struct hulse_message *m)
     } else {
         ok = ok && set_bytes(object, "producer", "producer_base64", m->producer, m->producer_bytes);
     }
-    ok = ok && set_bytes(object, "payload", "payload_base64", m->data, m->data_bytes);
+    if ((m->flags & HULSE_MESSAGE_TOMBSTONE) != 0) {
+        ok = ok && json_object_set_new(object, "tombstone", json_true()) == 0;
+    } else {
+        ok = ok && set_bytes(object, "payload", "payload_base64", m->data, m->data_bytes);
+    }
     if (!ok) {
         json_decref(object);
         return NULL;

@@ -84,6 +84,16 @@ static bool read_time(uint64_t *out, const json_t *value, const char *field, cha
     return true;
 }
 
+static bool read_tombstone(struct hulse_cli_message *m, const json_t *value, char *why)
+{
+    if (!json_is_true(value)) {
+        return refuse(why, "tombstone", "only true has a meaning");
+    }
+    m->data = "";
+    m->meta.flags |= HULSE_META_TOMBSTONE;
+    return true;
+}
+
 static bool read_field(struct hulse_cli_message *m, const char *name, json_t *value, char *why)
 {
     if (strcmp(name, "payload") == 0) {
@@ -91,6 +101,9 @@ static bool read_field(struct hulse_cli_message *m, const char *name, json_t *va
     }
     if (strcmp(name, "payload_base64") == 0) {
         return read_base64(m, value, why);
+    }
+    if (strcmp(name, "tombstone") == 0) {
+        return read_tombstone(m, value, why);
     }
     if (strcmp(name, "properties") == 0) {
         return read_properties(m, value, why);
@@ -109,10 +122,10 @@ static bool read_field(struct hulse_cli_message *m, const char *name, json_t *va
         m->meta.key_bytes = json_string_length(value);
         return true;
     }
-    return refuse(
-        why,
-        "unknown field",
-        "use payload or payload_base64, key, properties, event_time_ms, deliver_after_ms");
+    return refuse(why,
+                  "unknown field",
+                  "use payload, payload_base64 or tombstone, key, properties, event_time_ms, "
+                  "deliver_after_ms");
 }
 
 bool hulse_cli_message_read(struct hulse_cli_message *m,
@@ -140,8 +153,11 @@ bool hulse_cli_message_read(struct hulse_cli_message *m,
     }
     const bool text = json_object_get(m->json, "payload") != NULL;
     const bool coded = json_object_get(m->json, "payload_base64") != NULL;
-    if (text == coded) {
-        return refuse(why, "payload", "exactly one of payload and payload_base64 is needed");
+    const json_t *none = json_object_get(m->json, "tombstone");
+    const bool without = none != NULL && !json_is_null(none);
+    if ((int)text + (int)coded + (int)without != 1) {
+        return refuse(
+            why, "payload", "exactly one of payload, payload_base64 and tombstone is needed");
     }
     json_object_foreach(m->json, name, value)
     {

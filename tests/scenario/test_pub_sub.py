@@ -103,32 +103,36 @@ def test_json_lines(daemon):
         {"payload": {"any": ["value", 1, None]}},
         {"payload_base64": base64.b64encode(b"\x00\xff").decode()},
         {"payload": ""},
+        {"tombstone": True, "key": "gone"},
     ]
     text = "\n".join(json.dumps(line) for line in lines) + "\n\n"
-    with Subscriber(daemon, topic, "-s", "s", "-n", "4", "--timeout", "60s", "--json") as sub:
+    with Subscriber(daemon, topic, "-s", "s", "-n", "5", "--timeout", "60s", "--json") as sub:
         result = run(daemon, "pub", topic, "--json-lines", "-k", "default", input=text)
         ok(result)
-        assert result.stderr.splitlines()[-1] == b"published 4, failed 0"
-        got = [json.loads(sub.line()) for _ in range(4)]
+        assert result.stderr.splitlines()[-1] == b"published 5, failed 0"
+        got = [json.loads(sub.line()) for _ in range(5)]
         sub.wait()
     assert got[0]["payload"] == "text" and got[0]["key"] == "k"
     assert got[0]["properties"] == {"p": "v"} and got[0]["event_time_ms"] == 1234
     assert json.loads(got[1]["payload"]) == {"any": ["value", 1, None]}
     assert got[1]["key"] == "default"
     assert base64.b64decode(got[2]["payload_base64"]) == b"\x00\xff"
-    assert got[3]["payload"] == ""
+    assert got[3]["payload"] == "" and "tombstone" not in got[3]
+    assert got[4]["tombstone"] is True and got[4]["key"] == "gone" and "payload" not in got[4]
 
 
 def test_a_bad_json_line_is_named_and_the_others_go_on(daemon):
     topic = new_topic()
-    text = '{"payload":1}\n{"payload":\n{"payload":2,"key":5}\n\n{"payload":3}\n'
+    text = '{"payload":1}\n{"payload":\n{"payload":2,"key":5}\n\n{"payload":3}\n' \
+        '{"payload":4,"tombstone":true}\n{"tombstone":false}\n'
     with Subscriber(daemon, topic, "-s", "s", "-n", "2", "--timeout", "60s") as sub:
         result = run(daemon, "pub", topic, "--json-lines", input=text)
         out, _ = sub.wait()
     assert result.returncode == 1
     errors = result.stderr.decode()
     assert "line 2:" in errors and "line 3: key" in errors
-    assert errors.splitlines()[-1] == "published 2, failed 2"
+    assert "line 6: payload" in errors and "line 7: tombstone" in errors
+    assert errors.splitlines()[-1] == "published 2, failed 4"
     assert out == b"1\n3\n"
 
 

@@ -19,7 +19,7 @@ from class_archive import ClassArchive
 from tokens import Tokens
 
 CONF = pathlib.Path(__file__).resolve().parent / "conf"
-VARIANTS = ("token", "tls", "deduplication", "transactions", "batch_index")
+VARIANTS = ("token", "tls", "deduplication", "transactions", "batch_index", "prompt")
 READY_S = 90
 STOP_S = 60
 ADMIN_S = 20
@@ -57,6 +57,9 @@ def free_ports(count):
 class Broker:
     """Variants may be combined. It is started and ready once it exists, and dies with the thread
     that has started it."""
+
+    heap = "512m"
+    compiler = ("-XX:TieredStopAtLevel=1",)  # a start costs less; a load of minutes wants more
 
     def __init__(self, folder, libraries, *variants):
         assert set(variants) <= set(VARIANTS), variants
@@ -133,8 +136,8 @@ class Broker:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         opened = [word for name in OPENED for word in ("--add-opens", f"{name}=ALL-UNNAMED")]
-        return ["java", "-Xmx512m", "-XX:MaxDirectMemorySize=512m", "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1", *self.classes.options(), *opened,
+        return ["java", f"-Xmx{self.heap}", f"-XX:MaxDirectMemorySize={self.heap}", "-XX:+UseSerialGC",
+                *self.compiler, *self.classes.options(), *opened,
                 "--add-exports", "java.base/jdk.internal.platform=ALL-UNNAMED",
                 f"-Djava.io.tmpdir={temporary}",
                 "-Dio.netty.tryReflectionSetAccessible=true", "-Dpulsar.allocator.exit_on_oom=true",
