@@ -343,6 +343,18 @@ void hulse_channel_drain(struct channel *ch)
     }
 }
 
+uint64_t hulse_channel_look(struct channel *ch)
+{
+    if (ch->state == CHANNEL_DRAIN) {
+        return 0; /* hulse_channel_drain() has seen the last position that counts */
+    }
+    if (hulse_ring_rx_refresh(&ch->rx) != HULSE_RING_OK) {
+        hulse_session_doom(ch->session, HULSE_RULE_V7, "up_tail out of range");
+        return 0;
+    }
+    return hulse_ring_rx_ready(&ch->rx);
+}
+
 bool hulse_channel_drained(const struct channel *ch)
 {
     return hulse_ring_rx_ready(&ch->rx) == 0 && ch->taken == ch->finished;

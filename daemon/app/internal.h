@@ -507,6 +507,8 @@ enum hulse_region_rc hulse_channel_ready(struct channel *ch);
 void hulse_channel_drain(struct channel *ch);
 /* Closes the flow side of all its handles, unmaps and frees. */
 void hulse_channel_destroy(struct channel *ch);
+/* How much the app has committed, by another look; 0: nothing, or the session is doomed (V7). */
+uint64_t hulse_channel_look(struct channel *ch);
 /* True when a draining channel has nothing left to do. */
 bool hulse_channel_drained(const struct channel *ch);
 /* Charges session and role for memory beside the tables; false when it is over their quota. */

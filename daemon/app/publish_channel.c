@@ -428,14 +428,7 @@ static bool next_header(struct channel *ch, struct hulse_publish_header *hdr)
 {
     uint64_t avail = hulse_ring_rx_ready(&ch->rx);
     if (avail == 0) {
-        if (ch->state == CHANNEL_DRAIN) {
-            return false; /* hulse_channel_drain() has seen the last position that counts */
-        }
-        if (hulse_ring_rx_refresh(&ch->rx) != HULSE_RING_OK) {
-            hulse_session_doom(ch->session, HULSE_RULE_V7, "up_tail out of range");
-            return false;
-        }
-        avail = hulse_ring_rx_ready(&ch->rx);
+        avail = hulse_channel_look(ch);
         if (avail == 0) {
             return false;
         }

@@ -191,6 +191,21 @@ int hulse_cli_args_next(struct hulse_cli_args *a)
     }
 }
 
+int hulse_cli_args_each(struct hulse_cli_args *a,
+                        int (*set)(void *ctx, int id, const char *value),
+                        void *ctx)
+{
+    int id = 0;
+
+    while ((id = hulse_cli_args_next(a)) > HULSE_CLI_ARGS_END) {
+        const int rc = set(ctx, id, a->value);
+        if (rc != HULSE_CLI_OK) {
+            return rc;
+        }
+    }
+    return id == HULSE_CLI_ARGS_BAD ? HULSE_CLI_USAGE : HULSE_CLI_OK;
+}
+
 bool hulse_cli_args_alone(const struct hulse_cli_args *a, int last, int *rc)
 {
     if (last != HULSE_CLI_ARGS_END) {

@@ -52,6 +52,13 @@ void hulse_cli_args_init(struct hulse_cli_args *a,
 /* The next option's id; END; or BAD after a usage error has been said. */
 int hulse_cli_args_next(struct hulse_cli_args *a);
 /*
+ * All options, each to `set`, until one is refused; CLI_OK, what `set` said, or USAGE after an error has been
+ * said. The operands are known afterwards.
+ */
+int hulse_cli_args_each(struct hulse_cli_args *a,
+                        int (*set)(void *ctx, int id, const char *value),
+                        void *ctx);
+/*
  * For a command without operands, with what next gave at the end of its options. True: go on.
  * False: *rc is what the command ends with, as after a usage error or for --help.
  */

@@ -125,8 +125,10 @@ static int set_number(struct pub *p, int id, const char *text)
     }
 }
 
-static int set_option(struct pub *p, int id, const char *value)
+static int set_option(void *ctx, int id, const char *value)
 {
+    struct pub *p = ctx;
+
     switch (id) {
     case OPT_FILE:
         p->file = value;
@@ -395,22 +397,6 @@ static int publish(struct pub *p)
     return rc;
 }
 
-static int parse(struct pub *p, struct hulse_cli_args *args)
-{
-    int id = 0;
-
-    while ((id = hulse_cli_args_next(args)) > 0) {
-        const int rc = set_option(p, id, args->value);
-        if (rc != HULSE_CLI_OK) {
-            return rc;
-        }
-    }
-    if (id == HULSE_CLI_ARGS_BAD) {
-        return HULSE_CLI_USAGE;
-    }
-    return HULSE_CLI_OK;
-}
-
 static int run(struct hulse_cli *cli, int argc, char **argv)
 {
     static struct pub pub; /* too large for the stack; there is one per process */
@@ -421,7 +407,7 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
     p->repeat = 1;
     p->meta.size = sizeof(p->meta);
     hulse_cli_args_init(&args, cli, options, argc, argv);
-    int rc = parse(p, &args);
+    int rc = hulse_cli_args_each(&args, set_option, p);
     if (rc != HULSE_CLI_OK || cli->help) {
         return rc;
     }

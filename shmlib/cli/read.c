@@ -17,8 +17,10 @@ static const struct hulse_cli_option options[] = {
     {0, 0, NULL, HULSE_CLI_NOTHING},
 };
 
-static int set_option(struct hulse_cli_receiver *r, int id, const char *value)
+static int set_option(void *ctx, int id, const char *value)
 {
+    struct hulse_cli_receiver *r = ctx;
+
     switch (id) {
     case OPT_FROM:
         return hulse_cli_receiver_from(r, value);
@@ -43,20 +45,11 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
                                    .type_name = "reader",
                                    .start = HULSE_EARLIEST};
     struct hulse_cli_args args;
-    int id = 0;
 
     hulse_cli_args_init(&args, cli, options, argc, argv);
-    while ((id = hulse_cli_args_next(&args)) > 0) {
-        const int rc = set_option(&r, id, args.value);
-        if (rc != HULSE_CLI_OK) {
-            return rc;
-        }
-    }
-    if (id == HULSE_CLI_ARGS_BAD) {
-        return HULSE_CLI_USAGE;
-    }
-    if (cli->help) {
-        return HULSE_CLI_OK;
+    const int rc = hulse_cli_args_each(&args, set_option, &r);
+    if (rc != HULSE_CLI_OK || cli->help) {
+        return rc;
     }
     if (args.operand_count != 1) {
         return hulse_cli_usage("read", "exactly one topic is needed");

@@ -40,8 +40,10 @@ static int set_type(struct hulse_cli_receiver *r, const char *text)
     return hulse_cli_usage("sub", "-t %s: exclusive, shared, failover or key_shared", text);
 }
 
-static int set_option(struct hulse_cli_receiver *r, int id, const char *value)
+static int set_option(void *ctx, int id, const char *value)
 {
+    struct hulse_cli_receiver *r = ctx;
+
     switch (id) {
     case 's':
         if (value[0] == '\0') {
@@ -80,20 +82,11 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
                                    .acknowledge = true,
                                    .follow = true};
     struct hulse_cli_args args;
-    int id = 0;
 
     hulse_cli_args_init(&args, cli, options, argc, argv);
-    while ((id = hulse_cli_args_next(&args)) > 0) {
-        const int rc = set_option(&r, id, args.value);
-        if (rc != HULSE_CLI_OK) {
-            return rc;
-        }
-    }
-    if (id == HULSE_CLI_ARGS_BAD) {
-        return HULSE_CLI_USAGE;
-    }
-    if (cli->help) {
-        return HULSE_CLI_OK;
+    const int rc = hulse_cli_args_each(&args, set_option, &r);
+    if (rc != HULSE_CLI_OK || cli->help) {
+        return rc;
     }
     if (args.operand_count == 0) {
         return hulse_cli_usage("sub", "a topic is needed");

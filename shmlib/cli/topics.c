@@ -187,25 +187,27 @@ static int act(struct hulse_cli *cli, const struct words *w)
     return a->run(cli, w);
 }
 
+static int set_option(void *ctx, int id, const char *value)
+{
+    struct words *w = ctx;
+
+    if (id == OPT_FORCE) {
+        w->force = true;
+    } else {
+        w->partitions = value;
+    }
+    return HULSE_CLI_OK;
+}
+
 static int run(struct hulse_cli *cli, int argc, char **argv)
 {
     struct hulse_cli_args args;
     struct words w = {0};
-    int id = HULSE_CLI_ARGS_END;
 
     hulse_cli_args_init(&args, cli, options, argc, argv);
-    while ((id = hulse_cli_args_next(&args)) > HULSE_CLI_ARGS_END) {
-        if (id == OPT_FORCE) {
-            w.force = true;
-        } else {
-            w.partitions = args.value;
-        }
-    }
-    if (id != HULSE_CLI_ARGS_END) {
-        return HULSE_CLI_USAGE;
-    }
-    if (cli->help) {
-        return HULSE_CLI_OK;
+    const int rc = hulse_cli_args_each(&args, set_option, &w);
+    if (rc != HULSE_CLI_OK || cli->help) {
+        return rc;
     }
     if (args.operand_count == 0) {
         return hulse_cli_usage("topics", "what about them? `hulse topics list`");
