@@ -28,6 +28,7 @@ struct pulsar_broker {
     struct pulsar_reach reach;
     uint8_t boot_id[8];                  /* of this start of the daemon: in producers' names */
     _Atomic(uint32_t) connections_ready; /* over the workers */
+    _Atomic(uint64_t) producers_apart;   /* how often one was given a connection of its own */
     _Atomic(uint32_t) reachable;         /* 0: the last attempt to reach the cluster has failed */
 };
 
