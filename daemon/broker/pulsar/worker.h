@@ -29,8 +29,8 @@ struct pulsar_broker {
     struct pulsar_reach reach;
     uint8_t boot_id[8];                  /* of this start of the daemon: in producers' names */
     _Atomic(uint32_t) connections_ready; /* over the workers */
-    _Atomic(uint64_t)
-        failed_ms; /* of the last attempt to reach the cluster; 0: it has not failed */
+    /* Of the last attempt to reach the cluster; 0: it has not failed. */
+    _Atomic(uint64_t) failed_ms;
     struct pulsar_trouble trouble;
 };
 

@@ -38,8 +38,12 @@ void hulse_pulsar_outbox_take(struct pulsar_sender *s, struct pulsar_entry *e)
     }
     if (e->sent) {
         s->in_flight -= 1;
+        s->in_flight_bytes -= e->piece.bytes;
     }
     TAILQ_REMOVE(&s->entries, e, link);
+    if (s->moving) {
+        hulse_pulsar_senders_mark(s);
+    }
 }
 
 /* Answered: gone as soon as nobody has its piece. */
@@ -201,7 +205,7 @@ static void released(struct pulsar_piece *piece, bool written)
         TAILQ_REMOVE(&s->leaving, e, link);
         hulse_pulsar_entry_destroy(&s->all->blocks, e);
     }
-    if (s->unsent != NULL || s->resending || s->push) {
+    if (s->unsent != NULL || s->resending || s->push || s->moving) {
         hulse_pulsar_senders_mark(s);
     }
 }
@@ -214,9 +218,11 @@ static void send_one(struct pulsar_sender *s, struct pulsar_entry *e)
     e->ever_sent = true;
     e->out = true;
     s->in_flight += 1;
+    s->in_flight_bytes += e->piece.bytes;
     s->out_count += 1;
     s->out_bytes += e->piece.bytes;
     hulse_pulsar_send(s->user.connection, &e->piece);
+    hulse_pulsar_stall_watch(s->all);
 }
 
 /* What waits, in order, while the connection has room for it. */
@@ -249,6 +255,12 @@ void hulse_pulsar_outbox_flush(struct pulsar_sender *s)
     if (s->state != SENDER_READY || (s->resending && s->out_count > 0)) {
         return; /* a batch goes on growing meanwhile */
     }
+    if (s->moving) {
+        if (s->in_flight == 0 && s->out_count == 0) {
+            hulse_pulsar_sender_moves(s);
+        }
+        return;
+    }
     s->resending = false;
     send_waiting(s);
     if (batch_may_go(s)) {
@@ -272,6 +284,7 @@ static void all_unsent(struct pulsar_sender *s)
         e->sent = false;
     }
     s->in_flight = 0;
+    s->in_flight_bytes = 0;
     s->unsent = TAILQ_FIRST(&s->entries);
 }
 

@@ -64,6 +64,7 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
         s->all->figures.deduplicated += e->count;
     }
     s->proved = true;
+    s->stall.receipts += 1;
     s->checksum_errors = 0;
     s->push = true; /* what was gathered meanwhile */
     hulse_pulsar_outbox_take(s, e);

@@ -58,6 +58,7 @@ void hulse_pulsar_sender_leave(struct pulsar_sender *s)
     hulse_pulsar_detach(&s->user);
     hulse_timer_stop(wheel(s), &s->retry);
     hulse_pulsar_outbox_detached(s);
+    s->moving = false;
 }
 
 void hulse_pulsar_sender_accuse(struct pulsar_sender *s, const char *text)
@@ -146,6 +147,17 @@ static void failed_with(struct pulsar_sender *s, hulse_status status, const char
 
     hulse_pulsar_failure_status(&f, status, text);
     attempt_failed(s, &f);
+}
+
+static void attach(struct pulsar_sender *s)
+{
+    const enum pulsar_purpose purpose =
+        s->access == BROKER_ACCESS_SHARED && !s->apart ? PULSAR_FOR_PUBLISHING : PULSAR_FOR_ONE;
+
+    s->state = SENDER_ATTACHING;
+    if (!hulse_pulsar_attach(s->all->pw->pool, &s->user, &s->endpoint, purpose)) {
+        failed_with(s, HULSE_NO_MEMORY, "no memory for a connection");
+    }
 }
 
 /* ---- PRODUCER ---- */
@@ -240,6 +252,12 @@ answered(struct pulsar_request *r, enum pulsar_reply reply, const Pulsar__BaseCo
     if (reply == PULSAR_REPLY_LOST) {
         return; /* `lost` follows */
     }
+    if (s->state == SENDER_MOVING) {
+        hulse_pulsar_sender_leave(
+            s); /* without an answer too: the next PRODUCER is of a higher epoch */
+        attach(s);
+        return;
+    }
     if (reply == PULSAR_REPLY_TIMED_OUT) {
         hulse_pulsar_sender_close_wire(s);
         hulse_pulsar_sender_leave(s);
@@ -323,17 +341,6 @@ command(struct pulsar_user *u, const Pulsar__BaseCommand *command, struct broker
 static const struct pulsar_user_events user_events = {
     .ready = ready, .lost = lost, .command = command};
 
-static void attach(struct pulsar_sender *s)
-{
-    const enum pulsar_purpose purpose =
-        s->access == BROKER_ACCESS_SHARED ? PULSAR_FOR_PUBLISHING : PULSAR_FOR_ONE;
-
-    s->state = SENDER_ATTACHING;
-    if (!hulse_pulsar_attach(s->all->pw->pool, &s->user, &s->endpoint, purpose)) {
-        failed_with(s, HULSE_NO_MEMORY, "no memory for a connection");
-    }
-}
-
 /* Its owner is another broker now, reached as before. False: that is no URL of one. */
 static bool follow(struct pulsar_sender *s, const char *assigned)
 {
@@ -364,6 +371,30 @@ void hulse_pulsar_sender_reopen(struct pulsar_sender *s, const char *assigned)
     } else {
         const struct pulsar_failure f = s->failure;
         attempt_failed(s, &f);
+    }
+}
+
+/* ---- to another connection ---- */
+
+/* Closed first: a broker has one of a name, and the one there would be in the way. */
+void hulse_pulsar_sender_moves(struct pulsar_sender *s)
+{
+    struct pulsar_connection *c = s->user.connection;
+    Pulsar__CommandCloseProducer close = PULSAR__COMMAND_CLOSE_PRODUCER__INIT;
+    Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
+
+    settle(s);
+    close.producer_id = s->user.id;
+    close.request_id = hulse_pulsar_request_id(c, &s->request);
+    command.type = PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER;
+    command.close_producer = &close;
+    if (hulse_pulsar_ask(
+            c, &s->request, &command, s->all->pw->broker->params.operation_timeout_ms)) {
+        s->state = SENDER_MOVING;
+    } else {
+        s->moving = false; /* no memory: it stays, and moves another time */
+        s->apart = !s->apart;
+        hulse_pulsar_senders_mark(s);
     }
 }
 

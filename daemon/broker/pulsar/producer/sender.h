@@ -3,8 +3,9 @@
  * sender - a producer on the wire: the way to its topic's owner and back to it, and what it sends.
  *
  *   held -> looking -> attaching -> opening -> ready ---- receipts
- *             ^           |            |         |
- *             `- waiting <-------------´---------´   lost, closed by the broker, refused for now
+ *             ^           | ^          |         |  |
+ *             `- waiting <--|----------´---------´  |   lost, closed by the broker, refused for now
+ *                         | `-------- moving <------´   to another connection, with nothing unanswered
  *                         `-> dead: the topic is gone or terminated, somebody fenced it
  *
  * Until it was ready once, what does not pass ends it and its producers' opens; so does the operation timeout.
@@ -23,6 +24,7 @@
 
 #include "daemon/broker/pulsar/producer/entry.h"
 #include "daemon/broker/pulsar/producer/handle.h"
+#include "daemon/broker/pulsar/producer/stall.h"
 #include "daemon/broker/pulsar/worker.h"
 
 /* Daemon's name, boot id in hexadecimals, number. A longer wish is refused. */
@@ -35,6 +37,7 @@ enum pulsar_sender_state {
     SENDER_ATTACHING,
     SENDER_OPENING,
     SENDER_READY,
+    SENDER_MOVING, /* closed there, once the broker says so */
     SENDER_DEAD
 };
 
@@ -58,7 +61,8 @@ struct pulsar_sender {
     struct pulsar_entry *unsent;   /* the first that is */
     struct pulsar_entries leaving; /* answered, with pieces that are out */
     uint32_t in_flight;            /* sent on this connection and unanswered */
-    uint32_t out_count;            /* pieces */
+    uint64_t in_flight_bytes;
+    uint32_t out_count; /* pieces */
     uint64_t out_bytes;
     bool resending; /* when all pieces are back */
     bool expiring;
@@ -67,6 +71,9 @@ struct pulsar_sender {
     uint32_t checksum_errors; /* since the last receipt */
     struct timer delay;
     struct timer expiry;
+    struct pulsar_stall stall;
+    bool apart;  /* on a connection of its own, or to go there */
+    bool moving; /* sends nothing more on this connection */
     /* The machine. */
     struct pulsar_senders *all;
     struct pulsar_user user;
@@ -116,6 +123,8 @@ void hulse_pulsar_sender_start(struct pulsar_sender *s);
 void hulse_pulsar_sender_join(struct pulsar_sender *s, struct pulsar_producer *p);
 /* The broker has closed it or refused what was sent: again, at once to `assigned` if there is one. */
 void hulse_pulsar_sender_reopen(struct pulsar_sender *s, const char *assigned);
+/* It is `moving` and nothing is unanswered any more: to a connection of its own, or back. */
+void hulse_pulsar_sender_moves(struct pulsar_sender *s);
 /* Off its connection, and nothing is on its way to another. */
 void hulse_pulsar_sender_leave(struct pulsar_sender *s);
 /* The broker breaks the protocol towards it: its connection ends, and it waits for longer than the others there. */

@@ -59,6 +59,7 @@ struct pulsar_senders *hulse_pulsar_senders_create(struct pulsar_worker *w, stru
     all->pw = w;
     all->wake.fire = awake;
     all->feed.fire = feed_all;
+    all->look.fire = hulse_pulsar_stall_fired;
     LIST_INIT(&all->starved);
     TAILQ_INIT(&all->dirty);
     return all;
@@ -88,6 +89,7 @@ void hulse_pulsar_senders_destroy(struct pulsar_senders **s)
     }
     hulse_timer_stop(&all->pw->loop->timers, &all->wake);
     hulse_timer_stop(&all->pw->loop->timers, &all->feed);
+    hulse_timer_stop(&all->pw->loop->timers, &all->look);
     free_scratch(all);
     hulse_pulsar_blocks_fini(&all->blocks);
     hulse_mem_free(HULSE_MEM_BROKER, all, sizeof(*all));

@@ -24,6 +24,7 @@ struct pulsar_senders {
     struct timer wake; /* ends a turn, where none would */
     struct pulsar_producer_list starved;
     struct timer feed; /* they may ask again */
+    struct timer look; /* for stalled ones */
     uint8_t *scratch;  /* for compression */
     uint32_t scratch_room;
 };
