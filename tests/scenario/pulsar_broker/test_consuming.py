@@ -87,12 +87,6 @@ def test_without_a_verdict_in_time_it_comes_again(pulsar, official, begin, topic
         assert app.next(1, QUIET_MS) == []
 
 
-@pytest.fixture(name="pulsar_of_parts", scope="module")
-def broker_that_keeps_parts(new_broker):
-    """It remembers which messages of a batch are acknowledged."""
-    return new_broker("batch_index")
-
-
 def one_batch(client, topic, count):
     producer = client.create_producer(topic, batching_enabled=True, batching_max_messages=count,
                                       batching_max_publish_delay_ms=10000)

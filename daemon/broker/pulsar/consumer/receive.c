@@ -277,11 +277,11 @@ received(struct pulsar_consumer *c, const Pulsar__CommandMessage *m, struct brok
         return; /* of a session that is over */
     }
     c->proved = true;
-    c->heard_ms = hulse_pulsar_consumer_now_ms(c);
     if (m->message_id->ledgerid == ID_NONE || m->message_id->entryid == ID_NONE) {
         hulse_pulsar_break(c->user.connection, "a message without an id");
         return;
     }
+    hulse_stall_heard(c, m->message_id->ledgerid, m->message_id->entryid);
     switch (hulse_wire_message_read(rest, &message, &why)) {
     case WIRE_MESSAGE_OK:
         take_message(c, m, &message);
