@@ -23,6 +23,7 @@
 #include "daemon/broker/pulsar/consumer/entry.h"
 #include "daemon/broker/pulsar/consumer/permits.h"
 #include "daemon/broker/pulsar/consumer/position.h"
+#include "daemon/broker/pulsar/consumer/wishes.h"
 #include "daemon/broker/pulsar/lookup/lookup.h"
 #include "daemon/broker/pulsar/worker.h"
 
@@ -230,6 +231,7 @@ struct pulsar_consumer {
     struct broker_reach reach;
 
     size_t object_bytes;
+    struct consumer_wishes *wishes; /* NULL: none */
     const char *subscription;
     const char *name;
     char topic[]; /* and the two */

@@ -222,6 +222,7 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     if (c->type == BROKER_KEY_SHARED) {
         s.keysharedmeta = &shares;
     }
+    hulse_wishes_put(c->wishes, &s);
     if (c->type == BROKER_READER) {
         start_reader(c, &s, &id);
     }
