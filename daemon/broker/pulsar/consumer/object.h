@@ -42,6 +42,8 @@
 #define PULSAR_HELD_PART 4U
 /* Without a message for so long the broker has not heard that everything is wanted again. */
 #define PULSAR_REWIND_MS 1000U
+/* What was sent before everything was asked for again has come by then. */
+#define PULSAR_EPOCH_MS 10000U
 /* Without a message for so long, with permits at the broker, it is asked why; then ever more rarely, up to the other. */
 #define PULSAR_STALL_MS 10000U
 #define PULSAR_STALL_MAX_MS 320000U
@@ -202,7 +204,8 @@ struct pulsar_consumer {
     uint64_t seen_ledger; /* the highest that came in this session */
     uint64_t seen_entry;
     struct stall stall;
-    uint64_t epoch; /* of what is not Shared: how often everything was asked for again */
+    uint64_t epoch;      /* of what is not Shared: how often everything was asked for again */
+    uint64_t rewound_ms; /* the last time */
     uint64_t rewind_ledger;
     uint64_t rewind_entry;
     struct body_tally held_bytes;

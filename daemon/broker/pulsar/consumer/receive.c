@@ -252,7 +252,11 @@ static void take_message(struct pulsar_consumer *c,
     hulse_permits_charge(&c->permits, cost_of(m, count));
     hulse_pulsar_consumer_dirty(c);
     if (m->has_consumer_epoch && m->consumer_epoch < c->epoch) {
-        return; /* sent before everything was asked for again, with which it comes */
+        /* Sent before everything was asked for again, with which it comes; if the broker has heard that. */
+        if (hulse_pulsar_consumer_now_ms(c) - c->rewound_ms > PULSAR_EPOCH_MS) {
+            hulse_pulsar_consumer_renew(c, "the broker has not taken the new epoch");
+        }
+        return;
     }
     hulse_again_heard(c, m->message_id->ledgerid, m->message_id->entryid);
     if (!wanted(c, m->message_id, &meta, count)) {

@@ -54,11 +54,15 @@ static bool is_seen(const struct pulsar_consumer *c,
     if (last->entryid == BROKER_NO_ENTRY) {
         return true;
     }
-    if (c->has_seen) {
-        return !hulse_entry_below(c->seen_ledger, c->seen_entry, last->ledgerid, last->entryid);
+    if (c->has_seen &&
+        !hulse_entry_below(c->seen_ledger, c->seen_entry, last->ledgerid, last->entryid)) {
+        return true;
     }
-    /* As numbers with a sign: before the first entry of a ledger is -1. */
-    return mark == NULL || mark->ledgerid > last->ledgerid ||
+    if (mark == NULL) {
+        return !c->has_seen;
+    }
+    /* As numbers with a sign: before the first entry of a ledger is -1. What the broker filters is behind the mark, too. */
+    return mark->ledgerid > last->ledgerid ||
            (mark->ledgerid == last->ledgerid && (int64_t)mark->entryid >= (int64_t)last->entryid);
 }
 
