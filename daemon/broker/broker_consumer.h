@@ -104,6 +104,12 @@ struct broker_consumer_events {
                  const struct broker_id *id);
 };
 
+/* Of the hashes of keys, 0 to 65,535; both ends belong to it. */
+struct broker_key_range {
+    uint16_t first;
+    uint16_t last;
+};
+
 struct broker_consumer_params {
     const char *topic;        /* full name; these are borrowed until open returns */
     const char *subscription; /* empty for a reader */
@@ -114,6 +120,14 @@ struct broker_consumer_params {
     void *ctx;
     bool create;    /* the topic, if need be; else NO_TOPIC */
     bool transient; /* the subscription goes with its last consumer */
+    /* Key_Shared: the keys that come here and nowhere else. None: they are divided among the consumers. */
+    const struct broker_key_range *key_ranges;
+    uint32_t key_range_count;
+    /* Where consumers have an order: one with a lower number gets messages first. */
+    int32_t priority;
+    /* Encoded as of a message; what a broker shows of the consumer, and keeps with a new subscription. */
+    struct broker_span properties;
+    struct broker_span subscription_properties;
     /* As of a producer: zeros = none; the same again after a restart. */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
 };

@@ -88,6 +88,12 @@ def pulsar(plain_broker):
 
 
 @pytest.fixture(scope="session")
+def pulsar_of_parts(new_broker):
+    """It remembers which messages of a batch are acknowledged."""
+    return new_broker("batch_index")
+
+
+@pytest.fixture(scope="session")
 def secure_broker(new_broker):
     return new_broker("token", "tls")
 

@@ -87,12 +87,6 @@ def test_without_a_verdict_in_time_it_comes_again(pulsar, official, begin, topic
         assert app.next(1, QUIET_MS) == []
 
 
-@pytest.fixture(name="pulsar_of_parts", scope="module")
-def broker_that_keeps_parts(new_broker):
-    """It remembers which messages of a batch are acknowledged."""
-    return new_broker("batch_index")
-
-
 def one_batch(client, topic, count):
     producer = client.create_producer(topic, batching_enabled=True, batching_max_messages=count,
                                       batching_max_publish_delay_ms=10000)
@@ -189,3 +183,25 @@ def test_without_such_a_broker_the_batch_comes_again(pulsar, official, begin, to
         app.close()
     with Application(daemon, topic, "s", kind) as app:
         assert app.next(1, QUIET_MS) == []
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_who_does_not_read_gets_no_more_than_fits(pulsar, official, begin, topic, kind):
+    """Permits are of bytes: what a paused application cannot take stays with the broker."""
+    count, size = 40, 4 << 20
+    daemon = begin(pulsar, memory_max=MEMORY_MAX)
+    client = official(pulsar.service_url)
+    client.subscribe(topic, "s").close()
+    producer = client.create_producer(topic, batching_enabled=False)
+    with Application(daemon, topic, "s", kind, reassembly=5 << 20) as app:
+        for n in range(count):
+            producer.send(f"{n} ".encode().ljust(size))
+        assert stats(daemon)["memory"]["used"] < MEMORY_MAX // 2
+        path = topic.replace("://", "/")
+        consumer = pulsar.admin("GET", f"{path}/stats")[1]["subscriptions"]["s"]["consumers"][0]
+        assert consumer["msgOutCounter"] < 5
+        for n in range(count):
+            assert numbers(app.next(1)) == [n]
+            app.ack(n)
+        app.close()
+    assert daemon.lines("pulsar.consumer_renewed") == []

@@ -303,6 +303,18 @@ def last_message_id(request):
                   consumer_mark_delete_position=mark)
 
 
+def consumer_stats(request):
+    made = consumer_of(request)
+    if made is None:
+        raise ValueError("CONSUMER_STATS of a consumer that is not there")
+    subscription = made.subscription
+    request.reply("CONSUMER_STATS_RESPONSE", availablePermits=made.permits % (1 << 64),
+                  consumerName=made.name, type=subscription.kind,
+                  unackedMessages=sum(c is made for c in subscription.unacked.values()),
+                  blockedConsumerOnUnackedMsgs=False,
+                  msgBacklog=len(subscription.topic.entries) - subscription.mark)
+
+
 # ---- schemas
 
 
@@ -353,6 +365,6 @@ HANDLERS = {
     "PRODUCER": producer, "SEND": send, "CLOSE_PRODUCER": close_producer,
     "SUBSCRIBE": subscribe, "FLOW": flow, "ACK": ack, "SEEK": seek, "UNSUBSCRIBE": unsubscribe,
     "REDELIVER_UNACKNOWLEDGED_MESSAGES": redeliver, "CLOSE_CONSUMER": close_consumer,
-    "GET_LAST_MESSAGE_ID": last_message_id,
+    "GET_LAST_MESSAGE_ID": last_message_id, "CONSUMER_STATS": consumer_stats,
     "GET_SCHEMA": get_schema, "GET_OR_CREATE_SCHEMA": get_or_create_schema,
 }

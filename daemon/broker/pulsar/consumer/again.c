@@ -204,6 +204,7 @@ static void rewind_all(struct pulsar_consumer *c)
     c->rewind_ledger = high->ledger;
     c->rewind_entry = high->entry;
     c->heard_ms = hulse_pulsar_consumer_now_ms(c);
+    c->rewound_ms = c->heard_ms;
     hulse_receive_forget_queue(c);
     leave_those_behind(c, &c->kept, low);
     leave_those_behind(c, &c->waiting, low);

@@ -40,7 +40,10 @@ struct pulsar_consumer_figures {
     uint64_t ack_errors;         /* acknowledgements that the broker refused */
     uint64_t rewound; /* times that everything was asked for again, for bytes that were not kept */
     uint64_t unkept;  /* messages refused that could not come again: their topic keeps none */
-    uint64_t renewed; /* subscriptions made anew because of what came, or for want of memory */
+    uint64_t stalls;  /* silences that were none of the topic: permits lost, or subscribed anew */
+    uint64_t permits_lost; /* that the broker did not have */
+    uint64_t stalls_left;  /* silences that a new subscription did not end */
+    uint64_t renewed;      /* subscriptions made anew because of what came, or for want of memory */
 };
 
 void hulse_pulsar_consumers_figures(const struct pulsar_consumers *set,

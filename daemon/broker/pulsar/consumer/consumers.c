@@ -102,6 +102,7 @@ static void destroy(struct pulsar_consumer *c)
     }
     TAILQ_REMOVE(&c->set->all, c, link);
     hulse_entry_table_fini(&c->entries);
+    hulse_wishes_destroy(&c->wishes);
     c->magic = 0;
     hulse_mem_free(HULSE_MEM_TOPIC, c, c->object_bytes);
 }
@@ -276,11 +277,18 @@ hulse_status hulse_pulsar_consumer_open(struct broker *b,
                           "a subscription starts at its topic's earliest or latest message; seek "
                           "moves it elsewhere");
     }
+    struct consumer_wishes *wishes = NULL;
+    const hulse_status st = hulse_wishes_create(&wishes, params, err);
+    if (st != HULSE_OK) {
+        return st;
+    }
     struct pulsar_consumer *c = create(hulse_pulsar_worker(b, w), b, params);
     if (c == NULL) {
+        hulse_wishes_destroy(&wishes);
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a consumer");
     }
     init(c, params);
+    c->wishes = wishes;
     *out = &c->base;
     if (!hulse_pulsar_session_start(c)) {
         *out = NULL;

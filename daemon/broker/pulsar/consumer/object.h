@@ -7,6 +7,7 @@
  *   hand_out   bodies become deliveries while flow has given permits
  *   verdicts   what becomes of deliveries: acknowledged (acks), to come again (again)
  *   errand     seek, last message id, unsubscribe
+ *   stall      why nothing comes
  *
  * Threads: the worker's.
  * Order:   an event may close the consumer. Who makes one holds the object (hulse_pulsar_consumer_enter, _leave) and looks at
@@ -22,6 +23,7 @@
 #include "daemon/broker/pulsar/consumer/entry.h"
 #include "daemon/broker/pulsar/consumer/permits.h"
 #include "daemon/broker/pulsar/consumer/position.h"
+#include "daemon/broker/pulsar/consumer/wishes.h"
 #include "daemon/broker/pulsar/lookup/lookup.h"
 #include "daemon/broker/pulsar/worker.h"
 
@@ -40,6 +42,13 @@
 #define PULSAR_HELD_PART 4U
 /* Without a message for so long the broker has not heard that everything is wanted again. */
 #define PULSAR_REWIND_MS 1000U
+/* What was sent before everything was asked for again has come by then. */
+#define PULSAR_EPOCH_MS 10000U
+/* Without a message for so long, with permits at the broker, it is asked why; then ever more rarely, up to the other. */
+#define PULSAR_STALL_MS 10000U
+#define PULSAR_STALL_MAX_MS 320000U
+/* Between two questions that have to have the same answer. */
+#define PULSAR_STALL_SURE_MS 1000U
 /* Before what found no memory is tried again. */
 #define PULSAR_REFUSED_MS 100U
 /* Of a name that is made for it. */
@@ -108,6 +117,27 @@ struct errand {
     struct broker_position to;
 };
 
+/* ---- silence ---- */
+
+struct stall {
+    struct timer watch;
+    struct pulsar_request request;
+    uint32_t period_ms;
+    uint64_t moves; /* of the ledger, when the last question was asked */
+    /* What the question before that found. */
+    int64_t missing; /* permits; 0: none */
+    uint64_t missing_moves;
+    bool unseen; /* a last message that has not come */
+    uint64_t unseen_moves;
+    uint64_t unseen_ledger;
+    uint64_t unseen_entry;
+    /* For which message the subscription was made anew. */
+    bool renewed;
+    bool said; /* in vain */
+    uint64_t renewed_ledger;
+    uint64_t renewed_entry;
+};
+
 /* ---- the consumer ---- */
 
 enum session_state {
@@ -170,8 +200,13 @@ struct pulsar_consumer {
 
     /* what is in its hands */
     struct permits permits;
-    uint64_t heard_ms; /* the last message */
-    uint64_t epoch;    /* of what is not Shared: how often everything was asked for again */
+    uint64_t heard_ms; /* the last message, or the beginning of the session */
+    bool has_seen;
+    uint64_t seen_ledger; /* the highest that came in this session */
+    uint64_t seen_entry;
+    struct stall stall;
+    uint64_t epoch;      /* of what is not Shared: how often everything was asked for again */
+    uint64_t rewound_ms; /* the last time */
     uint64_t rewind_ledger;
     uint64_t rewind_entry;
     struct body_tally held_bytes;
@@ -200,6 +235,7 @@ struct pulsar_consumer {
     struct broker_reach reach;
 
     size_t object_bytes;
+    struct consumer_wishes *wishes; /* NULL: none */
     const char *subscription;
     const char *name;
     char topic[]; /* and the two */
@@ -343,6 +379,13 @@ void hulse_acks_retire(struct pulsar_consumer *c);
 void hulse_acks_drop(struct pulsar_consumer *c);
 /* What is answered. May be the last touch. */
 void hulse_acks_settle(struct pulsar_consumer *c);
+
+/* stall */
+/* A session has begun; it ends. */
+void hulse_stall_watch(struct pulsar_consumer *c);
+void hulse_stall_stop(struct pulsar_consumer *c);
+/* A message has come. */
+void hulse_stall_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry);
 
 /* closing */
 /* Nobody wants it any more: tells the broker, then is gone. */

@@ -25,6 +25,7 @@ struct permits {
     int64_t flow;   /* given by flow, no message handed out for them */
     int64_t queued; /* received, to be handed out */
     int64_t broker; /* at the broker; below zero after an entry larger than that */
+    uint64_t moves; /* how often `broker` has changed */
 };
 
 static inline void hulse_permits_give(struct permits *p, uint32_t count)
@@ -39,6 +40,7 @@ static inline void hulse_permits_give(struct permits *p, uint32_t count)
 static inline void hulse_permits_charge(struct permits *p, uint32_t cost)
 {
     p->broker -= cost;
+    p->moves += 1;
 }
 
 static inline void hulse_permits_queue(struct permits *p, uint32_t count)
@@ -64,6 +66,7 @@ static inline void hulse_permits_use(struct permits *p)
 static inline void hulse_permits_restart(struct permits *p)
 {
     p->broker = 0;
+    p->moves += 1;
 }
 
 /*
@@ -83,6 +86,16 @@ static inline uint32_t hulse_permits_wanted(const struct permits *p)
 static inline void hulse_permits_asked(struct permits *p, uint32_t count)
 {
     p->broker += count;
+    p->moves += 1;
+}
+
+/* The broker says what it has. Beyond the bound it may say what it wants. */
+static inline void hulse_permits_correct(struct permits *p, int64_t available)
+{
+    p->broker = available > PULSAR_PERMITS_MAX    ? PULSAR_PERMITS_MAX
+                : available < -PULSAR_PERMITS_MAX ? -PULSAR_PERMITS_MAX
+                                                  : available;
+    p->moves += 1;
 }
 
 #endif

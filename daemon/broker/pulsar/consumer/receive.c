@@ -276,7 +276,11 @@ static void take_message(struct pulsar_consumer *c,
     hulse_permits_charge(&c->permits, cost);
     hulse_pulsar_consumer_dirty(c);
     if (m->has_consumer_epoch && m->consumer_epoch < c->epoch) {
-        return; /* sent before everything was asked for again, with which it comes */
+        /* Sent before everything was asked for again, with which it comes; if the broker has heard that. */
+        if (hulse_pulsar_consumer_now_ms(c) - c->rewound_ms > PULSAR_EPOCH_MS) {
+            hulse_pulsar_consumer_renew(c, "the broker has not taken the new epoch");
+        }
+        return;
     }
     hulse_again_heard(c, m->message_id->ledgerid, m->message_id->entryid);
     if (!wanted(c, m->message_id, &meta, count)) {
@@ -301,11 +305,11 @@ received(struct pulsar_consumer *c, const Pulsar__CommandMessage *m, struct brok
         return; /* of a session that is over */
     }
     c->proved = true;
-    c->heard_ms = hulse_pulsar_consumer_now_ms(c);
     if (m->message_id->ledgerid == ID_NONE || m->message_id->entryid == ID_NONE) {
         hulse_pulsar_break(c->user.connection, "a message without an id");
         return;
     }
+    hulse_stall_heard(c, m->message_id->ledgerid, m->message_id->entryid);
     switch (hulse_wire_message_read(rest, &message, &why)) {
     case WIRE_MESSAGE_OK:
         take_message(c, m, &message);

@@ -40,6 +40,7 @@ static void leave(struct pulsar_consumer *c)
     hulse_permits_restart(&c->permits);
     c->renew = NULL;
     hulse_again_restart(c);
+    hulse_stall_stop(c);
     c->closed_in_seek = false;
 }
 

@@ -20,6 +20,7 @@ static void ready(struct pulsar_consumer *c)
     c->looked_up = true;
     c->ready_ms = hulse_pulsar_consumer_now_ms(c);
     c->proved = false;
+    hulse_stall_watch(c);
     hulse_timer_stop(&c->worker->loop->timers, &c->deadline);
     hulse_pulsar_consumer_dirty(c);
     hulse_pulsar_consumer_enter(c);
@@ -221,6 +222,7 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     if (c->type == BROKER_KEY_SHARED) {
         s.keysharedmeta = &shares;
     }
+    hulse_wishes_put(c->wishes, &s);
     if (c->type == BROKER_READER) {
         start_reader(c, &s, &id);
     }

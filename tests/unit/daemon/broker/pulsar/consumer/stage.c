@@ -369,6 +369,21 @@ void hulse_stage_last_id(uint64_t request_id, uint64_t ledger, uint64_t entry, i
     reply(request_id, PULSAR_REPLY_ANSWER, &c);
 }
 
+void hulse_stage_stats(uint64_t request_id, struct stage_stats stats)
+{
+    Pulsar__CommandConsumerStatsResponse s = PULSAR__COMMAND_CONSUMER_STATS_RESPONSE__INIT;
+    Pulsar__BaseCommand c = PULSAR__BASE_COMMAND__INIT;
+    c.type = TYPE(CONSUMER_STATS_RESPONSE);
+    c.consumerstatsresponse = &s;
+    s.request_id = request_id;
+    s.has_error_code = stats.error;
+    s.has_availablepermits = !stats.error;
+    s.availablepermits = (uint64_t)stats.permits;
+    s.has_blockedconsumeronunackedmsgs = stats.blocked;
+    s.blockedconsumeronunackedmsgs = stats.blocked;
+    reply(request_id, PULSAR_REPLY_ANSWER, &c);
+}
+
 static void tell(const Pulsar__BaseCommand *c, struct broker_span rest)
 {
     assert_non_null(stage.user);

@@ -64,6 +64,13 @@ void hulse_stage_error(uint64_t request_id, Pulsar__ServerError error);
 void hulse_stage_time_out(uint64_t request_id);
 void hulse_stage_acked(uint64_t request_id);
 void hulse_stage_last_id(uint64_t request_id, uint64_t ledger, uint64_t entry, int32_t batch);
+/* What a consumer of a broker has. */
+struct stage_stats {
+    int64_t permits;
+    bool blocked;
+    bool error;
+};
+void hulse_stage_stats(uint64_t request_id, struct stage_stats stats);
 void hulse_stage_close_consumer(const char *assigned);
 void hulse_stage_active(bool active);
 void hulse_stage_end_of_topic(void);

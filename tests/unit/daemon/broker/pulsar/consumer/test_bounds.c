@@ -162,6 +162,26 @@ static void what_was_under_way_is_not_handed_out_twice(void **state)
     assert_int_equal(front.count, MANY + 4);
 }
 
+/* What is passed over for its epoch would not come again. */
+static void a_broker_that_has_not_taken_the_epoch(void **state)
+{
+    (void)state;
+    hold(&exclusive, MANY);
+    hulse_front_nack(MANY - 1, 0);
+    (void)asked_for_all();
+    entry(MANY - 1, 1);
+    hulse_front_nack(MANY, 0);
+    hulse_stage_turn();
+    flows();
+    (void)asked_for_all();
+    entry(MANY, 1); /* it was under way */
+    hulse_stage_wait(PULSAR_EPOCH_MS + 1);
+    entry(MANY + 1, 1);
+    hulse_stage_turn();
+    assert_int_equal(stage.worker.consumers->figures.renewed, 1);
+    assert_int_equal(front.count, MANY + 1);
+}
+
 static void one_at_a_time(void **state)
 {
     (void)state;
@@ -255,6 +275,7 @@ int main(void)
                                        TEST(beyond_the_bound_the_broker_sends_again),
                                        TEST(all_of_them_come_in_order),
                                        TEST(what_was_under_way_is_not_handed_out_twice),
+                                       TEST(a_broker_that_has_not_taken_the_epoch),
                                        TEST(one_at_a_time),
                                        TEST(a_new_session_says_its_epoch),
                                        TEST(the_other_one_has_them),

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a consumer's own ranges of keys, its priority and its properties are said in each SUBSCRIBE; what cannot be is
+ *         refused before anything is said.
+ * Method: the connection is played by the test (stage.h).
+ */
+#include "tests/unit/daemon/broker/pulsar/consumer/front.h"
+
+static int set_up(void **state)
+{
+    (void)state;
+    hulse_stage_start();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    hulse_front_finish();
+    hulse_stage_stop();
+    return 0;
+}
+
+#define SPAN(text)                                                                                 \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
+
+static const struct broker_key_range ranges[] = {{0, 99}, {200, 65535}};
+static const struct front_where everything = {.type = BROKER_KEY_SHARED,
+                                              .key_ranges = ranges,
+                                              .key_range_count = 2,
+                                              .priority = -3,
+                                              .properties = SPAN("\x01\0\x02\0abc\x02\0\0\0de"),
+                                              .subscription_properties = SPAN("\x01\0\x01\0xy")};
+
+static void check_subscribe(void)
+{
+    hulse_stage_found();
+    hulse_stage_ready();
+    const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
+    assert_int_equal(s->priority_level, -3);
+    assert_int_equal(s->n_metadata, 2);
+    assert_string_equal(s->metadata[0]->key, "a");
+    assert_string_equal(s->metadata[0]->value, "bc");
+    assert_string_equal(s->metadata[1]->key, "de");
+    assert_string_equal(s->metadata[1]->value, "");
+    assert_int_equal(s->n_subscription_properties, 1);
+    assert_string_equal(s->subscription_properties[0]->key, "x");
+    assert_string_equal(s->subscription_properties[0]->value, "y");
+    assert_int_equal(s->keysharedmeta->keysharedmode, PULSAR__KEY_SHARED_MODE__STICKY);
+    assert_int_equal(s->keysharedmeta->n_hashranges, 2);
+    assert_int_equal(s->keysharedmeta->hashranges[0]->start, 0);
+    assert_int_equal(s->keysharedmeta->hashranges[0]->end, 99);
+    assert_int_equal(s->keysharedmeta->hashranges[1]->start, 200);
+    assert_int_equal(s->keysharedmeta->hashranges[1]->end, 65535);
+    hulse_stage_success(s->request_id);
+    hulse_stage_turn();
+}
+
+static void are_said_in_each_session(void **state)
+{
+    (void)state;
+    assert_int_equal(hulse_front_begin(&everything), HULSE_OK);
+    check_subscribe();
+    hulse_stage_lose();
+    hulse_stage_wait(1000);
+    check_subscribe();
+}
+
+static void none_are_not_said(void **state)
+{
+    (void)state;
+    assert_int_equal(hulse_front_begin(&(struct front_where){.type = BROKER_KEY_SHARED}), HULSE_OK);
+    hulse_stage_found();
+    hulse_stage_ready();
+    const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
+    assert_false(s->has_priority_level);
+    assert_int_equal(s->n_metadata + s->n_subscription_properties, 0);
+    assert_int_equal(s->keysharedmeta->keysharedmode, PULSAR__KEY_SHARED_MODE__AUTO_SPLIT);
+    hulse_stage_success(s->request_id);
+}
+
+static void refused(const struct front_where *where)
+{
+    assert_int_not_equal(hulse_front_begin(where), HULSE_OK);
+    assert_null(front.consumer);
+    assert_null(stage.lookup);
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+    static const struct broker_key_range backwards[] = {{5, 4}};
+    static const struct broker_key_range overlap[] = {{0, 10}, {20, 30}, {10, 15}};
+    static const struct broker_key_range many[PULSAR_KEY_RANGES_MAX + 1];
+    static const uint8_t large[PULSAR_WISHES_BYTES_MAX + 1];
+    (void)state;
+    refused(&(struct front_where){
+        .type = BROKER_KEY_SHARED, .key_ranges = backwards, .key_range_count = 1});
+    refused(&(struct front_where){
+        .type = BROKER_KEY_SHARED, .key_ranges = overlap, .key_range_count = 3});
+    refused(&(struct front_where){.type = BROKER_KEY_SHARED,
+                                  .key_ranges = many,
+                                  .key_range_count = PULSAR_KEY_RANGES_MAX + 1});
+    refused(
+        &(struct front_where){.type = BROKER_SHARED, .key_ranges = ranges, .key_range_count = 2});
+    refused(&(struct front_where){.properties = SPAN("\x01\0\x02\0ab")});
+    refused(&(struct front_where){.properties = SPAN("\x01\0\x01\0abc")});
+    refused(&(struct front_where){.properties = SPAN("\0\0\x01\0a")});
+    refused(&(struct front_where){.subscription_properties = SPAN("\x01\0\x01\0a\0")});
+    refused(&(struct front_where){.properties = {large, sizeof(large)}});
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(are_said_in_each_session), TEST(none_are_not_said), TEST(what_cannot_be_is_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
