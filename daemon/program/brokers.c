@@ -117,7 +117,17 @@ static struct broker *make_pulsar(const struct config *config,
         p.refused_context = token;
         tokens->count++;
     }
-    return hulse_pulsar_create(wanted->name, &p, err);
+    struct error why = {0};
+    struct broker *b = hulse_pulsar_create(wanted->name, &p, &why);
+    if (b == NULL) {
+        (void)hulse_fail(err,
+                         why.status,
+                         "brokers.%s%s: %s",
+                         wanted->name,
+                         why.status == HULSE_INVAL ? ".service_url" : "",
+                         why.text);
+    }
+    return b;
 }
 
 static struct broker *make_broker(const struct config *config,

@@ -105,14 +105,23 @@ def test_a_good_service_url(tmp_path, url):
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_a_bad_service_url_ends_the_start(tmp_path):
+    result = hulsed("--set", "brokers.main.type=pulsar", "--set", "brokers.main.service_url=pulsar://a:0",
+                    HULSE_BROKERS__LOCAL__DIRECTORY=tmp_path / "store",
+                    HULSE_SOCKET=tmp_path / "s", HULSE_ADMIN_SOCKET=tmp_path / "a")
+    assert result.returncode == 78
+    assert "hulsed: brokers.main.service_url: not a port" in result.stderr
+
+
 def test_files_of_tls_are_looked_at(tmp_path):
     (tmp_path / "empty.pem").write_text("")
     start = "brokers:\n  main:\n    type: pulsar\n    service_url: pulsar+ssl://broker\n"
     for more, column, word in (
-            ("tls: {ca_file: /nonexistent/ca.pem}", 20, "brokers.main.tls.ca_file: the authorities in"),
+            ("tls: {ca_file: /nonexistent/ca.pem}", 20,
+             "brokers.main.tls.ca_file: the authorities in /nonexistent/ca.pem: No such file"),
             (f"tls: {{ca_file: {tmp_path}/empty.pem}}", 20, "the authorities in"),
             ("auth: {tls: {cert_file: /nonexistent/c.pem, key_file: /nonexistent/k.pem}}", 29,
-             "brokers.main.auth.tls.cert_file: the certificate in /nonexistent/c.pem")):
+             "the certificate in /nonexistent/c.pem: No such file")):
         result = checked(tmp_path, f"{start}    {more}\n")
         assert result.returncode == 78 and f"hulse.yaml:5:{column}: " in result.stderr, result.stderr
         assert word in result.stderr
