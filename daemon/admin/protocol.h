@@ -29,7 +29,8 @@
  * The three about one topic complete a short name as applications' names are, and answer with the
  * full one. Their broker has 4 s; without its answer they are refused (HULSE_TIMED_OUT), and what
  * was asked for may still happen. The result of topics.stats: the broker's figures, as far as it
- * counts, then subscriptions[] and, of a topic that applications have used, refused{}.
+ * counts, then subscriptions[] and, of a topic that applications have used, refused{}; `missing` says why there are no
+ * figures.
  *
  * The two about the store answer when they are done, however long that takes; one at a time, the second is refused (HULSE_BUSY). The
  * result of store.check: good, then what was counted. good is false when something is damaged.

@@ -108,7 +108,8 @@ def test_a_broker_without_figures_tells_what_the_daemon_knows(start):
     assert "does not tell figures of topics" in nothing.stderr.decode()
     ok(run(daemon, "pub", topic, "x"))
     answer = topic_stats(daemon, topic)
-    assert list(answer) == ["topic", "broker", "refused"]
+    assert list(answer) == ["topic", "broker", "refused", "missing"]
+    assert "does not tell figures of topics" in answer["missing"]
     assert answer["broker"] == "null"
     create = run(daemon, "topics", "create", topic)
     assert create.returncode == 69

@@ -5,6 +5,7 @@
 #include "daemon/broker/pulsar/pulsar.h"
 
 #include "daemon/broker/common/unsupported.h"
+#include "daemon/broker/pulsar/connection/tls_context.h"
 #include "daemon/broker/pulsar/consumer/consumer.h"
 #include "daemon/broker/pulsar/figures.h"
 #include "daemon/broker/pulsar/producer/producer.h"
@@ -155,10 +156,39 @@ void hulse_pulsar_params_default(struct pulsar_params *p)
                                 .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT};
 }
 
-hulse_status hulse_pulsar_url_check(const char *service_url, struct error *err)
+/* Brokers' own URLs may have a path, which means nothing; in a configuration it is a mistake. */
+static bool has_path(const char *service_url)
+{
+    const char *hosts = strstr(service_url, "://");
+    const char *path = hosts == NULL ? NULL : strpbrk(hosts + 3, "/?#");
+
+    return path != NULL && strcmp(path, "/") != 0;
+}
+
+hulse_status hulse_pulsar_url_check(const char *service_url, bool *tls, struct error *err)
 {
     struct service_url url;
-    return hulse_service_url_parse(service_url, &url, err);
+    const hulse_status st = hulse_service_url_parse(service_url, &url, err);
+
+    if (st != HULSE_OK) {
+        return st;
+    }
+    if (has_path(service_url)) {
+        /* Not repeated: it may hold a secret. */
+        return hulse_fail(
+            err, HULSE_INVAL, "a service URL has nothing behind its hosts and their ports");
+    }
+    *tls = url.tls;
+    return HULSE_OK;
+}
+
+hulse_status hulse_pulsar_tls_check(const struct pulsar_tls_params *params, struct error *err)
+{
+    struct tls_context t = {0};
+    const hulse_status st = hulse_tls_context_update(&t, params, err);
+
+    hulse_tls_context_fini(&t);
+    return st;
 }
 
 /* A copy; NULL stays NULL. False: no memory. */
@@ -207,7 +237,9 @@ hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct
         (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for the broker %s", name);
         goto failed;
     }
-    if (hulse_service_url_parse(params->service_url, &p->service, err) != HULSE_OK) {
+    bool tls = false;
+    if (hulse_pulsar_url_check(params->service_url, &tls, err) != HULSE_OK ||
+        hulse_service_url_parse(params->service_url, &p->service, err) != HULSE_OK) {
         goto failed;
     }
     if (getrandom(p->boot_id, sizeof(p->boot_id), 0) != (ssize_t)sizeof(p->boot_id)) {

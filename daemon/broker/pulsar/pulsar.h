@@ -49,7 +49,9 @@ struct broker *
 hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct error *err);
 /* After the workers. */
 void hulse_pulsar_destroy(struct broker **b);
-/* Is it a service URL? INVAL with what is wrong. */
-hulse_status hulse_pulsar_url_check(const char *service_url, struct error *err);
+/* Is it a service URL, and one with TLS? INVAL with what is wrong. */
+hulse_status hulse_pulsar_url_check(const char *service_url, bool *tls, struct error *err);
+/* Can its files be used, as they are now? IO with what is wrong. */
+hulse_status hulse_pulsar_tls_check(const struct pulsar_tls_params *params, struct error *err);
 
 #endif

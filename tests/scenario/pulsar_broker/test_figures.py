@@ -221,6 +221,27 @@ def ok_or(done, code):
     return done.stdout
 
 
+@pytest.mark.parametrize("words", [("pub", "x"), ("sub", "-s", "s")], ids=["pub", "sub"])
+def test_applications_hear_why_a_broker_is_silent(fake, hulsed, topic, words):
+    """Of the broker, not of the daemon, which has answered."""
+    fake.silent = True
+    daemon = hulsed(fake.url, connect_timeout="1s", operation_timeout="3s")
+    done = run(daemon, words[0], topic, *words[1:], timeout=60)
+    assert done.returncode == 75, done.stderr
+    assert b"hulsed has not answered" not in done.stderr, done.stderr
+    assert f"{fake.address}: no answer ".encode() in done.stderr, done.stderr
+    assert "no answer " in figures(daemon)["last_failure"]
+
+
+@pytest.mark.parametrize("words", [("pub", "x"), ("sub", "-s", "s")], ids=["pub", "sub"])
+def test_applications_hear_why_a_broker_is_away(fake, hulsed, topic, words):
+    fake.shut()
+    daemon = hulsed(fake.url, operation_timeout="1s")
+    done = run(daemon, words[0], topic, *words[1:], timeout=60)
+    assert done.returncode == 74, done.stderr
+    assert f"{fake.address}: 127.0.0.1: Connection refused".encode() in done.stderr, done.stderr
+
+
 def test_another_reason_is_said_too(fake, daemon, topic):
     with Background(daemon, "sub", topic, "-s", "s"):
         fake.wait_for("FLOW")

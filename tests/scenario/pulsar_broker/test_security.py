@@ -35,10 +35,14 @@ def status(daemon):
 
 
 def refused(daemon, topic, word):
-    """Nothing is published, and the command and the status say why."""
-    done = run(daemon, "pub", topic, "hello", timeout=60)
-    assert done.returncode != 0
-    assert word in done.stderr.decode(), done.stderr
+    """Nothing is published or consumed, and the command, the log and the status say why."""
+    for words, event in ((("sub", topic, "-s", "s", "-n", 1), "pulsar.consumer_refused"),
+                         (("pub", topic, "hello"), "pulsar.producer_refused")):
+        done = run(daemon, *words, timeout=60)
+        assert done.returncode != 0
+        assert word in done.stderr.decode(), done.stderr
+        (line,) = daemon.await_lines(event)
+        assert word in line["why"], line
     assert word in status(daemon)["last_failure"], status(daemon)
     return done
 
@@ -79,7 +83,7 @@ def test_a_wrong_token_is_refused_with_its_reason(pulsar_secure, hulsed, topic, 
     tokens = pulsar_secure.tokens
     auth = {"none": {}, "expired": {"token": tokens.token("admin", expires_in_s=-60)},
             "forged": {"token": tokens.token("admin", key=b"another key that is 32 bytes long")}}
-    daemon = hulsed(pulsar_secure.service_url, auth=auth[kind])
+    daemon = hulsed(pulsar_secure.service_url, auth=auth[kind], operation_timeout="3s")
     # One that has ended is not even shown.
     word = "token has expired" if kind == "expired" else "AuthenticationError"
     refused(daemon, topic, word)
@@ -145,7 +149,7 @@ def test_a_certificate_that_is_not_right(pulsar_secure, hulsed, topic, presented
     certificates.present(presented)
     await_presented(pulsar_secure, presented)
     daemon = hulsed(pulsar_secure.service_url_tls, auth={"token": pulsar_secure.tokens.admin},
-                    tls={"ca_file": certificates.path(authority)})
+                    tls={"ca_file": certificates.path(authority)}, operation_timeout="3s")
     refused(daemon, topic, word)
     unreachable(daemon, word)
     assert status(daemon)["connection_attempts_failed"] >= 1

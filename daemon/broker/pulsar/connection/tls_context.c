@@ -33,12 +33,21 @@ static bool same(const struct tls_stamp *a, const struct tls_stamp *b)
     return memcmp(a, b, sizeof(*a) * PULSAR_TLS_FILES) == 0;
 }
 
-/* The newest error of OpenSSL, and none of them stays. */
+/* The system's error if there is one, else the newest of OpenSSL; none of them stays. */
 static const char *reason(void)
 {
-    const char *text = ERR_reason_error_string(ERR_peek_last_error());
+    const char *text = NULL;
+    const char *of_system = NULL;
+    unsigned long error = 0;
 
-    ERR_clear_error();
+    while ((error = ERR_get_error()) != 0) {
+        if (ERR_SYSTEM_ERROR(error)) {
+            of_system = strerrordesc_np(ERR_GET_REASON(error));
+        } else {
+            text = ERR_reason_error_string(error);
+        }
+    }
+    text = of_system != NULL ? of_system : text;
     return text == NULL ? "it cannot be read" : text;
 }
 

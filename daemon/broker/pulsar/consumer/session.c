@@ -20,6 +20,7 @@ static struct timer_wheel *timers(const struct pulsar_consumer *c)
 
 /* Ready for so long it was a success, whatever ended it. */
 #define SETTLED_MS 10000U
+#define DEADLINE_GRACE_MS 250U /* a lookup that has the same limit says more */
 
 static uint32_t operation_timeout(const struct pulsar_consumer *c)
 {
@@ -73,6 +74,10 @@ void hulse_pulsar_session_over(struct pulsar_consumer *c, hulse_status status, c
 
 static void open_failed(struct pulsar_consumer *c, hulse_status status, const char *text)
 {
+    HULSE_LOG_WARNF("pulsar.consumer_refused",
+                    hulse_log_str("topic", c->topic),
+                    hulse_log_str("subscription", c->subscription),
+                    hulse_log_str("why", text));
     hulse_pulsar_session_abandon(c);
     c->closed = true;
     c->base.events->opened(c->base.ctx, status, text, NULL);
@@ -263,8 +268,9 @@ bool hulse_pulsar_session_start(struct pulsar_consumer *c)
     if (!hulse_pulsar_lookup_start(c->worker, &c->lookup, c->topic, c->create, PULSAR_LOOKUP_ANY)) {
         return false;
     }
-    hulse_timer_start(
-        timers(c), &c->deadline, hulse_pulsar_consumer_now_ms(c) + operation_timeout(c));
+    hulse_timer_start(timers(c),
+                      &c->deadline,
+                      hulse_pulsar_consumer_now_ms(c) + operation_timeout(c) + DEADLINE_GRACE_MS);
     return true;
 }
 

@@ -121,8 +121,13 @@ static void deadline_fire(struct timer *timer)
 
     q->result = (struct pulsar_lookup_result){.failure = s->last};
     if (s->last.class == BROKER_DONE) {
-        hulse_pulsar_failure_status(
-            &q->result.failure, HULSE_TIMED_OUT, "no broker has answered in operation_timeout");
+        char host[PULSAR_HOST_TEXT_BYTES] = "no broker";
+        char text[BROKER_TEXT_BYTES];
+        if (s->asking) {
+            hulse_pulsar_host_print(&s->to.physical, host);
+        }
+        (void)snprintf(text, sizeof(text), "%.100s: no answer in operation_timeout", host);
+        hulse_pulsar_failure_status(&q->result.failure, HULSE_TIMED_OUT, text);
         q->result.failure.gated = true; /* it has waited long enough */
     }
     release(s, q);
