@@ -152,6 +152,7 @@ struct channel {
     uint8_t receipt_mode;
     bool release_on_read;
     bool blocked;       /* no receipt slot, no down room, a busy broker: nothing is taken */
+    bool waits_broker;  /* blocked, and it is the broker: no receipt that is read helps */
     bool touched;       /* in plane.touched */
     bool mute;          /* its last producer is closing: no receipt is posted any more */
     bool offered;       /* by ATTACH: not among session.opening, bounded as channels are */

@@ -70,7 +70,7 @@ static void arm(struct plane *p, struct channel *ch)
     ch->want = 0;
     if (ch->kind == HULSE_CHANNEL_CONSUMER) {
         ch->want = hulse_deliver_want(ch);
-    } else if (ch->blocked && ch->tx.tail != ch->tx.head_seen) {
+    } else if (ch->blocked && !ch->waits_broker && ch->tx.tail != ch->tx.head_seen) {
         ch->want = ch->tx.head_seen + HULSE_RECEIPT_BYTES;
     }
     if (ch->want != 0) {

@@ -466,8 +466,9 @@ static bool must_wait(const struct plane *p, const struct channel *ch, uint32_t 
            !h->failed && hulse_publisher_busy(h->publisher);
 }
 
-static void block(struct plane *p, struct channel *ch)
+static void block(struct plane *p, struct channel *ch, bool broker)
 {
+    ch->waits_broker = broker;
     if (!ch->session->doomed && !ch->blocked) {
         ch->blocked = true;
         ch->stats[HULSE_STAT_STALLS] += 1;
@@ -486,7 +487,7 @@ unsigned hulse_publish_visit(struct plane *p, struct channel *ch)
     while (records < HULSE_VISIT_RECORDS && ch->deficit > 0) {
         /* One slot is kept for the record itself. */
         if (!hulse_publish_has_room(ch)) {
-            block(p, ch);
+            block(p, ch, false);
             break;
         }
         struct hulse_publish_header hdr;
@@ -495,7 +496,7 @@ unsigned hulse_publish_visit(struct plane *p, struct channel *ch)
             break;
         }
         if (hdr.type != HULSE_RECORD_SKIP && must_wait(p, ch, hdr.handle)) {
-            block(p, ch);
+            block(p, ch, true);
             break;
         }
         const enum taking done = take_record(p, ch, &hdr);

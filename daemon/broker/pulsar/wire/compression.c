@@ -163,6 +163,9 @@ enum wire_compression_rc hulse_wire_decompress_check(int32_t type,
     if (uncompressed_bytes > max) {
         return WIRE_COMPRESSION_TOO_LARGE;
     }
+    if (in.bytes == 0 && uncompressed_bytes == 0) {
+        return WIRE_COMPRESSION_OK;
+    }
     if (in.bytes == 0 || in.bytes > INT_MAX) {
         return WIRE_COMPRESSION_BAD;
     }
@@ -243,7 +246,8 @@ enum wire_compression_rc hulse_wire_decompress(struct wire_contexts *c,
     const enum wire_compression_rc rc =
         hulse_wire_decompress_check(type, in, uncompressed_bytes, INT_MAX);
 
-    if (rc != WIRE_COMPRESSION_OK) {
+    /* What has no bytes was found to be nothing: no library is asked. */
+    if (rc != WIRE_COMPRESSION_OK || in.bytes == 0) {
         return rc;
     }
     if (uncompressed_bytes == 0) {

@@ -419,6 +419,9 @@ static void test_a_busy_broker_keeps_records_in_the_ring(void **state)
     hand_answer(h, 0, HULSE_OUTCOME_STORED); /* room for receipts is not what is missing */
     hand_settle(h);
     assert_int_equal(h->broker.send_count, 2);
+    struct hulse_receipt_record r;
+    assert_true(hand_receipt(&p.ch, &r));
+    assert_false(hulse_plane_module.park(h->plane)); /* so a receipt that was read wakes nobody */
     hand_freed(h, 4);
     hand_settle(h);
     assert_int_equal(h->broker.send_count, 4);

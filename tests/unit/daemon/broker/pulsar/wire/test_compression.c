@@ -121,7 +121,7 @@ static void test_sizes_are_judged_before_a_buffer_is_there(void **state)
         assert_int_equal(hulse_wire_decompress_check(types[i], span, UINT32_MAX, INT_MAX),
                          WIRE_COMPRESSION_TOO_LARGE);
         assert_int_equal(
-            hulse_wire_decompress_check(types[i], (struct broker_span){.data = in}, 0, 100),
+            hulse_wire_decompress_check(types[i], (struct broker_span){.data = in}, 1, 100),
             WIRE_COMPRESSION_BAD);
         free(in);
     }
@@ -239,6 +239,16 @@ static void test_a_zlib_stream_without_an_end_is_read(void **state)
     }
 }
 
+/* As Java's ZLIB leaves an empty payload and a tombstone; a size makes the same bytes bad. */
+static void test_nothing_is_made_of_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        assert_int_equal(back_to_nowhere(types[i], NULL, 0, 0), WIRE_COMPRESSION_OK);
+        assert_int_equal(back_to_nowhere(types[i], NULL, 0, 1), WIRE_COMPRESSION_BAD);
+    }
+}
+
 /* The content size is optional in a zstd frame, and a checksum is allowed. */
 static void test_zstd_frames_of_other_makers_are_read(void **state)
 {
@@ -290,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_much_in_little_stops_at_what_was_said),
         cmocka_unit_test(test_damage_is_found_or_has_the_size_that_was_said),
         cmocka_unit_test(test_a_zlib_stream_without_an_end_is_read),
+        cmocka_unit_test(test_nothing_is_made_of_nothing),
         cmocka_unit_test(test_zstd_frames_of_other_makers_are_read),
     };
     return cmocka_run_group_tests(tests, begin, end);
