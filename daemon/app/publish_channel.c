@@ -501,7 +501,7 @@ unsigned hulse_publish_visit(struct plane *p, struct channel *ch)
         }
         const enum taking done = take_record(p, ch, &hdr);
         if (done == LEFT) {
-            block(p, ch);
+            block(p, ch, true);
             break;
         }
         ch->blocked = false;

@@ -94,6 +94,9 @@ static const struct place consumer_places[] = {
     CONSUMER(ack_errors, "ack_errors"),
     CONSUMER(rewound, "rewound"),
     CONSUMER(unkept, "unkept"),
+    CONSUMER(stalls, "consumer_stalls"),
+    CONSUMER(permits_lost, "permits_lost"),
+    CONSUMER(stalls_left, "consumer_stalls_left"),
     CONSUMER(renewed, "resubscribed"),
 };
 

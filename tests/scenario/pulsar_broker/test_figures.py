@@ -25,7 +25,7 @@ producers in_flight_messages in_flight_bytes batches singles resends receipts_la
 send_errors send_timeouts producers_apart
 consumers permits_granted permits_used permits_overrun corrupted corrupted_checksum corrupted_size
 corrupted_compression corrupted_batch unreadable repeated redelivered redeliveries_asked acks_pending ack_errors
-rewound unkept resubscribed""".split()
+rewound unkept consumer_stalls permits_lost consumer_stalls_left resubscribed""".split()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct timer_wheel *timers_of(const struct pulsar_lookups *l)
