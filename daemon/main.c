@@ -8,6 +8,7 @@
  */
 #include "daemon/admin/answer.h"
 #include "daemon/app/plane.h"
+#include "daemon/config/body.h"
 #include "daemon/config/config.h"
 #include "daemon/control/control.h"
 #include "daemon/control/helper.h"
@@ -332,16 +333,29 @@ static int run_with(const struct config *config, const struct arguments *a, stru
     return HULSE_EXIT_FINE;
 }
 
+/* As those of the configuration itself are said. */
+static void say_problem(struct config_place place, const char *text)
+{
+    struct config_problem problem = {.line = place.line, .column = place.column};
+    char line[sizeof(problem.file) + sizeof(problem.text) + 64];
+
+    (void)snprintf(problem.file, sizeof(problem.file), "%s", place.file == NULL ? "" : place.file);
+    (void)snprintf(problem.text, sizeof(problem.text), "%s", text);
+    hulse_problem_format(&problem, "hulsed: ", line, sizeof(line));
+    (void)fprintf(stderr, "%s\n", line);
+}
+
 /* What the configuration alone does not say. */
 static int check_brokers(const struct config *config)
 {
     struct error err = {0};
+    const char *path = NULL;
     int code = HULSE_EXIT_FINE;
 
     for (size_t i = 0; i < config->broker_count; i++) {
         const struct config_broker *b = &config->brokers[i];
-        if (hulse_brokers_look(config, b, &err) != HULSE_OK) {
-            (void)fprintf(stderr, "hulsed: %s\n", err.text);
+        if (hulse_brokers_look(config, b, &path, &err) != HULSE_OK) {
+            say_problem(hulse_body_place_of(config, KEY_BROKER, i, path), err.text);
             code = HULSE_EXIT_CONFIG;
         }
     }

@@ -5,7 +5,8 @@
  *   {"command":"stats"}              -> {"status":"ok","result":{...}}
  *   {"command":"health"}             -> {"status":"ok","result":{"status":"healthy",...}}
  *   {"command":"topics.list"[,"namespace":"public/default"]}
- *                                    -> {"status":"ok","result":["NAME",...]}
+ *                                    -> {"status":"ok","result":{"topics":["NAME",...],
+ *                                       "unlisted":[{"broker":"…","type":"…"}]}}
  *   {"command":"topics.create","topic":"NAME"[,"partitions":N]}
  *                                    -> {"status":"ok","result":{"topic":"NAME","broker":"…"}}
  *   {"command":"topics.delete","topic":"NAME"[,"force":true]}     -> the same
@@ -23,12 +24,13 @@
  * The result of stats: version uptime_s workers sessions channels topics[] brokers[] memory{}
  * missed_doorbells config_generation config_reload_failed, then totals{} and per_worker[]. A worker that does not answer
  * within 2 s has "state":"unresponsive" there, and its figures and topics are missing; topics.list
- * is refused then (HULSE_TIMED_OUT). The status of health is "healthy", "degraded" or "draining".
+ * is refused then (HULSE_TIMED_OUT). The topics of brokers that are `unlisted` are not in its list. The status of health is "healthy", "degraded" or "draining".
  *
  * The three about one topic complete a short name as applications' names are, and answer with the
  * full one. Their broker has 4 s; without its answer they are refused (HULSE_TIMED_OUT), and what
  * was asked for may still happen. The result of topics.stats: the broker's figures, as far as it
- * counts, then subscriptions[] and, of a topic that applications have used, refused{}.
+ * counts, then subscriptions[] and, of a topic that applications have used, refused{}; `missing` says why there are no
+ * figures.
  *
  * The two about the store answer when they are done, however long that takes; one at a time, the second is refused (HULSE_BUSY). The
  * result of store.check: good, then what was counted. good is false when something is damaged.

@@ -148,6 +148,6 @@ hulse_metadata_out(const struct broker_delivery *d, uint8_t *out, size_t capacit
     if (m->properties.bytes != 0) {
         fits = put_properties(&sink, m->properties) && fits;
     }
-    *left_out = !fits;
+    *left_out = !fits || m->properties_left_out;
     return sink.at;
 }

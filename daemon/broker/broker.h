@@ -36,13 +36,20 @@ struct worker_module;
 #define BROKER_CAN_ADMIN (1U << 10U)
 #define BROKER_CAN_POLICY (1U << 11U)
 #define BROKER_CAN_START_ID (1U << 13U) /* a start at or behind an id, where messages are kept */
-#define BROKER_CAN_DELAY (1U << 12U) /* deliver_after_ms; without it a message goes out at once */
+#define BROKER_CAN_DELAY (1U << 12U)    /* deliver_after_ms; without it flow refuses the record */
 
 #define BROKER_FIGURES_MAX 32U
+#define BROKER_TROUBLE_BYTES 512U
 
 struct broker_figure {
     const char *name; /* static */
     uint64_t value;
+};
+
+/* What went wrong last, for people. */
+struct broker_trouble {
+    uint64_t at_ms;                  /* hulse_clock_ns() / 1000000 */
+    char text[BROKER_TROUBLE_BYTES]; /* UTF-8 */
 };
 
 struct broker_ops {
@@ -141,6 +148,8 @@ struct broker_ops {
     uint32_t (*store_figures)(const struct broker *b, struct broker_figure *out);
     /* Usable now? Any thread. */
     bool (*healthy)(const struct broker *b);
+    /* False: nothing went wrong yet. Any thread. NULL: it does not say. */
+    bool (*trouble)(struct broker *b, struct broker_trouble *out);
 };
 
 /* Embedded first in an implementation's broker. Made by main, constant afterwards. */

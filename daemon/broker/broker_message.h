@@ -50,6 +50,7 @@ struct broker_meta {
     bool has_key;              /* an empty key is a key */
     bool has_ordering_key;
     bool tombstone;
+    bool properties_left_out; /* of a delivery: it had more, which cannot be encoded so */
 };
 
 /* A message on its way in; everything is borrowed until send returns. */

@@ -30,6 +30,7 @@ hulse_status hulse_broker_tokens_begin(struct broker_token *tokens,
         }
         t->credential = hulse_credentials_find(cs, t->broker);
         t->slot = &t->credential->slot;
+        t->trouble = &t->credential->trouble;
         t->home = home;
         t->node.run = ask_for_another;
     }

@@ -14,7 +14,9 @@
 struct broker_token {
     const char *broker; /* its name */
     struct credential_params source;
-    struct secret_slot *slot; /* set by begin, before the first worker; valid until the last */
+    /* Both set by begin, before the first worker; valid until the last. */
+    struct secret_slot *slot;
+    struct secret_slot *trouble;
     struct credential *credential;
     struct inbox *home; /* control's */
     struct inbox_node node;

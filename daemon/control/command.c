@@ -33,7 +33,31 @@ bool hulse_command_needs_reports(const struct admin_request *request)
     return request->command == ADMIN_STATS || request->command == ADMIN_TOPICS_LIST;
 }
 
+static bool had_trouble(struct broker *b, struct broker_trouble *out)
+{
+    return b->ops->trouble != NULL && b->ops->trouble(b, out);
+}
+
 /* ---- stats ---- */
+
+static uint64_t age_s(uint64_t at_ms)
+{
+    const uint64_t now = now_ms();
+
+    /* A clock that goes in steps may be ahead. */
+    return now > at_ms ? (now - at_ms) / 1000U : 0;
+}
+
+static void add_broker_figures(struct stats *s, const struct broker_report *r)
+{
+    struct figure figures[HULSE_REPORT_FIGURES_MAX];
+
+    for (uint32_t i = 0; i < r->count; i++) {
+        const struct report_figure *f = &r->figures[i];
+        figures[i] = (struct figure){.name = f->name, .value = f->value, .least = f->least};
+    }
+    hulse_stats_broker_figures(s, r->broker, figures, r->count);
+}
 
 static void add_worker(struct stats *s, const struct inquiry *q)
 {
@@ -45,19 +69,31 @@ static void add_worker(struct stats *s, const struct inquiry *q)
     }
     size_t count = hulse_figures_of_worker(&q->report, figures);
     hulse_stats_worker(s, q->worker, figures, count);
+    for (size_t i = 0; i < q->report.broker_count; i++) {
+        add_broker_figures(s, &q->report.brokers[i]);
+    }
     for (size_t i = 0; i < q->report.topic_count; i++) {
         count = hulse_figures_of_topic(&q->report.topics[i], figures);
         hulse_stats_topic(s, q->report.topics[i].name, figures, count);
     }
 }
 
-static void add_broker(struct stats *s, const struct broker *b)
+static void add_broker(struct stats *s, struct broker *b)
 {
     struct broker_figure from[BROKER_FIGURES_MAX];
     struct figure figures[BROKER_FIGURES_MAX];
     const uint32_t count = b->ops->store_figures(b, from);
+    struct broker_trouble trouble;
+    const bool failed = had_trouble(b, &trouble);
+    const struct stats_broker broker = {
+        .name = b->name,
+        .type = b->ops->type,
+        .healthy = b->ops->healthy(b),
+        .failure = failed ? trouble.text : NULL,
+        .failure_age_s = failed ? age_s(trouble.at_ms) : 0,
+    };
 
-    hulse_stats_broker(s, b->name, b->ops->type, b->ops->healthy(b));
+    hulse_stats_broker(s, &broker);
     for (uint32_t i = 0; i < count; i++) {
         figures[i] = (struct figure){.name = from[i].name, .value = from[i].value};
     }
@@ -77,11 +113,11 @@ static json_t *stats(const struct command_scene *scene, const struct collection 
     struct stats s;
 
     hulse_stats_begin(&s);
-    for (uint32_t i = 0; i < reports->count; i++) {
-        add_worker(&s, &reports->inquiries[i]);
-    }
     for (unsigned i = 0; i < scene->flow->broker_count; i++) {
         add_broker(&s, scene->flow->brokers[i]);
+    }
+    for (uint32_t i = 0; i < reports->count; i++) {
+        add_worker(&s, &reports->inquiries[i]);
     }
     return hulse_stats_finish(&s, &head);
 }
@@ -100,7 +136,30 @@ static bool in_namespace(const char *topic, const char *filter)
     return behind != NULL && strncmp(behind + 3, filter, bytes) == 0 && behind[3 + bytes] == '/';
 }
 
-static bool answer_topics(const struct admin_request *request,
+/* The brokers whose topics nobody here knows. */
+static json_t *unlisted(const struct flow *flow)
+{
+    json_t *list = json_array();
+    bool whole = list != NULL;
+
+    for (unsigned i = 0; whole && i < flow->broker_count; i++) {
+        const struct broker *b = flow->brokers[i];
+        if ((b->ops->capabilities & (BROKER_CAN_CONSUME | BROKER_CAN_ADMIN)) ==
+            BROKER_CAN_CONSUME) {
+            whole =
+                json_array_append_new(
+                    list, json_pack("{s:s, s:s}", "broker", b->name, "type", b->ops->type)) == 0;
+        }
+    }
+    if (!whole) {
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+static bool answer_topics(const struct command_scene *scene,
+                          const struct admin_request *request,
                           const struct collection *reports,
                           struct admin_line *out)
 {
@@ -120,7 +179,13 @@ static bool answer_topics(const struct admin_request *request,
             }
         }
     }
-    return hulse_admin_answer(out, hulse_stats_finish_names(&s));
+    /* `o` takes a reference even when the whole fails, and a NULL makes it fail. */
+    return hulse_admin_answer(out,
+                              json_pack("{s:o, s:o}",
+                                        "topics",
+                                        hulse_stats_finish_names(&s),
+                                        "unlisted",
+                                        unlisted(scene->flow)));
 }
 
 /* ---- health ---- */
@@ -129,6 +194,7 @@ static json_t *health(const struct command_scene *scene)
 {
     struct health_worker workers[HULSE_PLANE_WORKERS_MAX];
     struct health_broker brokers[HULSE_FLOW_BROKERS_MAX];
+    struct broker_trouble troubles[HULSE_FLOW_BROKERS_MAX];
 
     for (uint32_t i = 0; i < scene->crew->count; i++) {
         workers[i] = (struct health_worker){
@@ -140,9 +206,13 @@ static json_t *health(const struct command_scene *scene)
         };
     }
     for (unsigned i = 0; i < scene->flow->broker_count; i++) {
-        const struct broker *b = scene->flow->brokers[i];
+        struct broker *b = scene->flow->brokers[i];
         brokers[i] = (struct health_broker){
-            .name = b->name, .type = b->ops->type, .healthy = b->ops->healthy(b)};
+            .name = b->name,
+            .type = b->ops->type,
+            .healthy = b->ops->healthy(b),
+            .why = had_trouble(b, &troubles[i]) ? troubles[i].text : NULL,
+        };
     }
     const struct health_input in = {
         .version = scene->version,
@@ -186,7 +256,7 @@ bool hulse_command_answer(const struct command_scene *scene,
     case ADMIN_STATS:
         return hulse_admin_answer(out, stats(scene, reports));
     case ADMIN_TOPICS_LIST:
-        return answer_topics(request, reports, out);
+        return answer_topics(scene, request, reports, out);
     case ADMIN_CONFIG:
         return hulse_admin_answer(out, hulse_config_answer(scene->reload));
     case ADMIN_RELOAD:

@@ -114,6 +114,13 @@ static void put(struct credential *c, struct secret *fresh)
     c->around->changed(c->around->ctx, c->name);
 }
 
+/* Without memory the reason is missing; the log has it. */
+static void tell_trouble(struct credential *c)
+{
+    hulse_secret_slot_set(&c->trouble,
+                          c->failures == 0 ? NULL : hulse_secret_create(c->why, strlen(c->why)));
+}
+
 static void note_failure(struct credential *c, const char *why, uint64_t retry_ms)
 {
     const bool news = c->failures == 0 || strncmp(c->why, why, sizeof(c->why) - 1) != 0;
@@ -121,6 +128,9 @@ static void note_failure(struct credential *c, const char *why, uint64_t retry_m
     explicit_bzero(c->complaint, sizeof(c->complaint));
     c->failures += c->failures < UINT32_MAX ? 1 : 0;
     (void)snprintf(c->why, sizeof(c->why), "%s", why);
+    if (news) {
+        tell_trouble(c);
+    }
     /* The same again is told ever more rarely. */
     if (news || (c->failures & (c->failures - 1)) == 0) {
         HULSE_LOG_WARNF("credential.failed",
@@ -189,6 +199,7 @@ static void take(struct credential *c, const char *text, size_t bytes, uint64_t 
         hulse_secret_set_expires_wall_ms(fresh, token.expires_wall_ms);
     }
     c->failures = 0;
+    tell_trouble(c);
     explicit_bzero(c->complaint, sizeof(c->complaint));
     if (fresh != NULL) {
         HULSE_LOG_INFOF("credential.changed",
@@ -299,6 +310,7 @@ static void came_due(struct timer *timer)
         if (c->failures == 0) {
             c->failures = 1;
             (void)snprintf(c->why, sizeof(c->why), "%s", expired);
+            tell_trouble(c);
         }
         put(c, NULL);
     }
@@ -321,6 +333,7 @@ struct credential *hulse_credential_create(const char *name,
         c->around = around;
         c->timer.fire = came_due;
         atomic_init(&c->slot.current, NULL);
+        atomic_init(&c->trouble.current, NULL);
     }
     return c;
 }
@@ -335,6 +348,7 @@ static void stop(struct credential *c)
     c->refresh_ms = 0;
     c->refresh_wall_ms = 0;
     c->failures = 0;
+    tell_trouble(c);
     explicit_bzero(c->complaint, sizeof(c->complaint));
     c->kind = CREDENTIAL_NONE;
     if (c->text != NULL) {

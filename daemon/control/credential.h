@@ -12,8 +12,8 @@
  * up to 60 s); until then the token before stays in force, unless its time is over. The same token
  * again is no change, but its end is what was said last.
  *
- * Threads: control, as the writer that retires (rcu.h). `slot` may be read by any thread (secret.h)
- *          until the credential is destroyed.
+ * Threads: control, as the writer that retires (rcu.h). `slot` and `trouble` may be read by any
+ *          thread (secret.h) until the credential is destroyed.
  * Trust:   token.h. Texts of errors, and so the log, hold nothing of a token. What a command has
  *          said on its standard error may; it is kept apart for the operator who asks.
  */
@@ -73,6 +73,8 @@ struct credential_surroundings {
 struct credential {
     const struct credential_surroundings *around;
     struct secret_slot slot;
+    struct secret_slot
+        trouble;            /* why the last attempt failed, for other threads; empty: it has not */
     struct secret *current; /* the slot's; NULL = none */
     enum credential_kind kind;
     char *text;                   /* NULL: OAUTH2, or nothing */

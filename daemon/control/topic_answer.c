@@ -13,6 +13,7 @@
 static const char *const refusals[TOPIC_REFUSALS] = {
     [TOPIC_REFUSED_DENIED] = "denied",
     [TOPIC_REFUSED_TOO_LARGE] = "too_large",
+    [TOPIC_REFUSED_UNSUPPORTED] = "unsupported",
     [TOPIC_REFUSED_EXPIRED] = "expired",
     [TOPIC_REFUSED_APP_RATE] = "app_rate",
     [TOPIC_REFUSED_ROLE_RATE] = "role_rate",

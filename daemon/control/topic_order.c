@@ -157,8 +157,9 @@ ask(struct topic_order *o, const struct admin_request *request, struct error *er
     return b->ops->admin(b, &o->admin, err);
 }
 
-/* A broker that keeps no figures: what the daemon itself has counted is told, if anything. */
-static bool answer_without_broker(const struct topic_order *o, struct admin_line *out)
+/* A broker that keeps no figures: what the daemon itself has counted is told, if anything, and why it is no more. */
+static bool
+answer_without_broker(const struct topic_order *o, const char *why, struct admin_line *out)
 {
     struct topic_settings settings;
     uint64_t refused[TOPIC_REFUSALS];
@@ -167,8 +168,12 @@ static bool answer_without_broker(const struct topic_order *o, struct admin_line
         !hulse_tables_inspect(o->all->flow->tables, o->name.full, &settings, refused)) {
         return false;
     }
-    (void)hulse_admin_answer(
-        out, hulse_topic_figures(o->all->flow->tables, o->name.full, o->broker, NULL));
+    json_t *object = hulse_topic_figures(o->all->flow->tables, o->name.full, o->broker, NULL);
+    if (object != NULL && json_object_set_new(object, "missing", json_string(why)) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    (void)hulse_admin_answer(out, object);
     return true;
 }
 
@@ -229,7 +234,7 @@ struct topic_order *hulse_topic_order_start(struct topic_orders *all,
     }
     if (st == HULSE_OK) {
         *out = o->line;
-    } else if (st != HULSE_UNSUPPORTED || !answer_without_broker(o, out)) {
+    } else if (st != HULSE_UNSUPPORTED || !answer_without_broker(o, err.text, out)) {
         (void)hulse_admin_answer_error(out, st, err.text);
     }
     destroy(o);

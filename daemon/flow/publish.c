@@ -54,6 +54,7 @@ struct publisher {
     struct opening *opening;
     bool opened;
     bool forget;
+    bool delays;      /* its broker can, and its topic keeps messages */
     const char *name; /* behind the topic */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     size_t object_bytes;
@@ -286,6 +287,8 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
                                            .gathering = gathering_of(&p->grant.topic.gathering)};
     memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
     p->send = b->ops->send;
+    p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 &&
+                strncmp(p->topic, "non-persistent:", 15) != 0;
     return b->ops->producer_open(b, p->worker, &below, &p->producer, err);
 }
 
@@ -408,6 +411,9 @@ static enum publish_check judge(struct publisher *p, const struct broker_record 
     }
     if (r->payload.bytes > p->bytes_max) {
         return PUBLISH_TOO_LARGE;
+    }
+    if (r->meta != NULL && r->meta->deliver_after_ms != 0 && !p->delays) {
+        return PUBLISH_UNSUPPORTED;
     }
     const uint64_t ttl_ms = ttl_of(p, r);
     if (ttl_ms != 0) {
@@ -541,9 +547,10 @@ bool hulse_publisher_publish(struct publisher *p, const struct broker_record *r)
     if (__builtin_expect(hulse_tables_generation(p->tables) != p->generation, 0)) {
         renew(p);
     }
-    if (__builtin_expect(p->asks != 0 || r->payload.bytes > p->bytes_max ||
-                             (r->meta != NULL && r->meta->ttl_ms != 0),
-                         0)) {
+    if (__builtin_expect(
+            p->asks != 0 || r->payload.bytes > p->bytes_max ||
+                (r->meta != NULL && (r->meta->ttl_ms | r->meta->deliver_after_ms) != 0),
+            0)) {
         taken = publish_asked(p, r);
     } else {
         taken = p->send(p->producer, r);

@@ -20,6 +20,7 @@ struct publisher;
 enum publish_check {
     PUBLISH_DENIED = 0,
     PUBLISH_TOO_LARGE,
+    PUBLISH_UNSUPPORTED, /* a delay that its topic's broker does not know */
     PUBLISH_EXPIRED,
     PUBLISH_APP_RATE,
     PUBLISH_ROLE_RATE,

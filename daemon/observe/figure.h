@@ -11,7 +11,8 @@
 struct figure {
     const char *name; /* static; in figures that are summed up the same everywhere */
     uint64_t value;
-    bool own; /* says something of one worker alone: a sum would mean nothing */
+    bool own;   /* says something of one worker alone: a sum would mean nothing */
+    bool least; /* the least of them counts, not their sum */
 };
 
 #endif

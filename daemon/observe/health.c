@@ -47,13 +47,15 @@ static json_t *compose_brokers(const struct health_input *in, bool *fine)
         const struct health_broker *b = &in->brokers[i];
         *fine = *fine && b->healthy;
         rc |= json_array_append_new(array,
-                                    json_pack("{s:s, s:s, s:b}",
+                                    json_pack("{s:s, s:s, s:b, s:s*}",
                                               "name",
                                               b->name,
                                               "type",
                                               b->type,
                                               "healthy",
-                                              b->healthy ? 1 : 0));
+                                              b->healthy ? 1 : 0,
+                                              "why",
+                                              b->healthy ? NULL : b->why));
     }
     if (rc != 0) {
         json_decref(array);

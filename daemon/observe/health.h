@@ -25,6 +25,7 @@ struct health_broker {
     const char *name;
     const char *type;
     bool healthy;
+    const char *why; /* it is not; NULL: it does not say */
 };
 
 struct health_input {
@@ -41,7 +42,7 @@ struct health_input {
 
 /*
  * {"status":"healthy"|"degraded"|"draining","ready":...,"pid","uptime_s","version",
- * "workers":[{"worker","alive","beat_age_ms","sessions"}],"brokers":[{"name","type","healthy"}]}.
+ * "workers":[{"worker","alive","beat_age_ms","sessions"}],"brokers":[{"name","type","healthy","why"}]}; `why` only where it is told.
  * NULL: memory was refused.
  */
 json_t *hulse_health_compose(const struct health_input *in);

@@ -34,6 +34,16 @@ void hulse_stats_begin(struct stats *s)
                 s->brokers == NULL || s->stores == NULL;
 }
 
+static uint64_t together(const json_t *before, const struct figure *f)
+{
+    const uint64_t value = (uint64_t)json_integer_value(before);
+
+    if (!f->least) {
+        return value + f->value;
+    }
+    return before != NULL && value < f->value ? value : f->value;
+}
+
 /* Adds figures to what the object has of them; their sum leaves out what has none. */
 static void add_figures(struct stats *s, json_t *object, const struct figure *figures, size_t count)
 {
@@ -41,10 +51,9 @@ static void add_figures(struct stats *s, json_t *object, const struct figure *fi
         if (figures[i].own && object == s->totals) {
             continue;
         }
-        const json_int_t before = json_integer_value(json_object_get(object, figures[i].name));
+        const json_t *before = json_object_get(object, figures[i].name);
         note(s,
-             json_object_set_new(
-                 object, figures[i].name, integer((uint64_t)before + figures[i].value)));
+             json_object_set_new(object, figures[i].name, integer(together(before, &figures[i]))));
     }
 }
 
@@ -91,12 +100,37 @@ void hulse_stats_topic(struct stats *s,
     add_figures(s, object, figures, count);
 }
 
-void hulse_stats_broker(struct stats *s, const char *name, const char *type, bool healthy)
+void hulse_stats_broker(struct stats *s, const struct stats_broker *broker)
 {
-    note(s,
-         json_array_append_new(
-             s->brokers,
-             json_pack("{s:s, s:s, s:b}", "name", name, "type", type, "healthy", healthy ? 1 : 0)));
+    json_t *object = json_pack("{s:s, s:s, s:b}",
+                               "name",
+                               broker->name,
+                               "type",
+                               broker->type,
+                               "healthy",
+                               broker->healthy ? 1 : 0);
+
+    if (broker->failure != NULL) {
+        note(s, json_object_set_new(object, "last_failure", json_string(broker->failure)));
+        note(s, json_object_set_new(object, "last_failure_age_s", integer(broker->failure_age_s)));
+    }
+    note(s, json_array_append_new(s->brokers, object));
+}
+
+void hulse_stats_broker_figures(struct stats *s,
+                                const char *name,
+                                const struct figure *figures,
+                                size_t count)
+{
+    json_t *object = NULL;
+    size_t i = 0;
+
+    json_array_foreach(s->brokers, i, object)
+    {
+        if (strcmp(json_string_value(json_object_get(object, "name")), name) == 0) {
+            add_figures(s, object, figures, count);
+        }
+    }
 }
 
 void hulse_stats_store(struct stats *s,

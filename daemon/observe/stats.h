@@ -2,9 +2,10 @@
 /*
  * stats - the result of the command `stats`, from reports of workers.
  *
- * Begin, add workers, topics and brokers in any order, finish. Figures of equal name are summed
- * over workers into `totals`; topics of equal name are summed into one. An addition that memory is
- * refused for makes the whole fail, never incomplete.
+ * Begin, add workers, topics and brokers in any order, a broker before its figures, finish. Figures
+ * of equal name are summed over workers into `totals`; topics of equal name are summed into one, and
+ * so are a broker's figures. An addition that memory is refused for makes the whole fail, never
+ * incomplete.
  *
  * Threads: one owner at a time; pure but for jansson's allocations and the memory accounts.
  */
@@ -35,6 +36,14 @@ struct stats_head {
     bool config_reload_failed;
 };
 
+struct stats_broker {
+    const char *name;
+    const char *type;
+    bool healthy;
+    const char *failure; /* what went wrong last; NULL: nothing has, or the broker does not say */
+    uint64_t failure_age_s;
+};
+
 void hulse_stats_begin(struct stats *s);
 void hulse_stats_worker(struct stats *s,
                         uint32_t worker,
@@ -46,7 +55,12 @@ void hulse_stats_topic(struct stats *s,
                        const char *name,
                        const struct figure *figures,
                        size_t count);
-void hulse_stats_broker(struct stats *s, const char *name, const char *type, bool healthy);
+void hulse_stats_broker(struct stats *s, const struct stats_broker *broker);
+/* Of one worker. */
+void hulse_stats_broker_figures(struct stats *s,
+                                const char *name,
+                                const struct figure *figures,
+                                size_t count);
 void hulse_stats_store(struct stats *s,
                        const char *broker,
                        const struct figure *figures,

@@ -81,6 +81,17 @@ static bool wants_token(const struct config_broker *wanted, struct credential_pa
     return out->kind != CREDENTIAL_NONE;
 }
 
+static struct pulsar_tls_params tls_of(const struct config_broker *wanted)
+{
+    return (struct pulsar_tls_params){
+        .ca_file = strcmp(wanted->tls.ca_file, "system") == 0 ? NULL : text_of(wanted->tls.ca_file),
+        .cert_file = text_of(wanted->auth.tls.cert_file),
+        .key_file = text_of(wanted->auth.tls.key_file),
+        .any_host = !wanted->tls.verify_hostname,
+        .version_1_3_alone = wanted->tls.min_version == CONFIG_TLS_1_3,
+    };
+}
+
 static struct broker *make_pulsar(const struct config *config,
                                   const struct config_broker *wanted,
                                   struct broker_tokens *tokens,
@@ -97,21 +108,26 @@ static struct broker *make_pulsar(const struct config *config,
     p.operation_timeout_ms = (uint32_t)wanted->operation_timeout_ms;
     p.keep_alive_ms = (uint32_t)wanted->keep_alive_ms;
     p.message_bytes_max = (uint32_t)config->message_max;
-    p.tls = (struct pulsar_tls_params){
-        .ca_file = strcmp(wanted->tls.ca_file, "system") == 0 ? NULL : text_of(wanted->tls.ca_file),
-        .cert_file = text_of(wanted->auth.tls.cert_file),
-        .key_file = text_of(wanted->auth.tls.key_file),
-        .any_host = !wanted->tls.verify_hostname,
-        .version_1_3_alone = wanted->tls.min_version == CONFIG_TLS_1_3,
-    };
+    p.tls = tls_of(wanted);
     *token = (struct broker_token){.broker = wanted->name};
     if (wants_token(wanted, &token->source)) {
         p.token = &token->slot;
+        p.token_trouble = &token->trouble;
         p.refused = hulse_broker_token_refused;
         p.refused_context = token;
         tokens->count++;
     }
-    return hulse_pulsar_create(wanted->name, &p, err);
+    struct error why = {0};
+    struct broker *b = hulse_pulsar_create(wanted->name, &p, &why);
+    if (b == NULL) {
+        (void)hulse_fail(err,
+                         why.status,
+                         "brokers.%s%s: %s",
+                         wanted->name,
+                         why.status == HULSE_INVAL ? ".service_url" : "",
+                         why.text);
+    }
+    return b;
 }
 
 static struct broker *make_broker(const struct config *config,
@@ -143,22 +159,43 @@ look_at_store(const struct config *config, const struct config_broker *wanted, s
     return st == HULSE_OK ? hulse_directory_look(directory, err) : st;
 }
 
+/* Its own certificate's files after those of whom it trusts, so that each has its key named. */
+static hulse_status
+look_at_cluster(const struct config_broker *wanted, const char **path, struct error *err)
+{
+    const struct pulsar_tls_params all = tls_of(wanted);
+    struct pulsar_tls_params trusted = all;
+    bool tls = false;
+
+    *path = "service_url";
+    hulse_status st = hulse_pulsar_url_check(wanted->service_url, &tls, err);
+    if (st != HULSE_OK || !tls) {
+        return st;
+    }
+    trusted.cert_file = NULL;
+    trusted.key_file = NULL;
+    *path = "tls.ca_file";
+    st = hulse_pulsar_tls_check(&trusted, err);
+    if (st == HULSE_OK) {
+        *path = "auth.tls.cert_file";
+        st = hulse_pulsar_tls_check(&all, err);
+    }
+    return st;
+}
+
 hulse_status hulse_brokers_look(const struct config *config,
                                 const struct config_broker *wanted,
+                                const char **path,
                                 struct error *err)
 {
-    const bool pulsar = wanted->type == CONFIG_BROKER_PULSAR;
     struct error why = {0};
-    const hulse_status st = pulsar ? hulse_pulsar_url_check(wanted->service_url, &why)
-                                   : look_at_store(config, wanted, &why);
 
+    *path = "directory";
+    const hulse_status st = wanted->type == CONFIG_BROKER_PULSAR
+                                ? look_at_cluster(wanted, path, &why)
+                                : look_at_store(config, wanted, &why);
     return st == HULSE_OK ? st
-                          : hulse_fail(err,
-                                       st,
-                                       "brokers.%s.%s: %s",
-                                       wanted->name,
-                                       pulsar ? "service_url" : "directory",
-                                       why.text);
+                          : hulse_fail(err, st, "brokers.%s.%s: %s", wanted->name, *path, why.text);
 }
 
 hulse_status hulse_brokers_make(const struct config *config,

@@ -21,10 +21,11 @@ struct broker_tokens {
 
 /*
  * Could it be made, were nobody to have its store? Changes nothing; what can be known beforehand. Errors: those of the
- * store, or INVAL, with the key and what is wrong.
+ * store, INVAL (the service URL), IO (files of TLS), with the key and what is wrong; *path: the key's, within the broker.
  */
 hulse_status hulse_brokers_look(const struct config *config,
                                 const struct config_broker *wanted,
+                                const char **path,
                                 struct error *err);
 /*
  * In the order of the configuration, which has checked that the default one is among them. *tokens outlives the

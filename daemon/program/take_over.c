@@ -43,11 +43,12 @@ static void find_locks(const struct config *config, struct own_locks *out)
 hulse_status hulse_take_over(const struct config *config, struct error *err)
 {
     struct own_locks locks;
+    const char *path = NULL;
     hulse_status st = hulse_control_able(config, err);
 
     /* Who cannot open its stores must not end the one that serves. */
     for (size_t i = 0; i < config->broker_count && st == HULSE_OK; i++) {
-        st = hulse_brokers_look(config, &config->brokers[i], err);
+        st = hulse_brokers_look(config, &config->brokers[i], &path, err);
     }
     find_locks(config, &locks);
     const struct replace_params params = {

@@ -4,48 +4,90 @@
  */
 #include "daemon/worker/report.h"
 
+#include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 enum { FIRST_CAPACITY = 16 };
 
-static size_t array_bytes(size_t capacity)
+/* Doubles an array that is full. False: over the memory cap; nothing has changed. */
+static bool grow(void **array, size_t *capacity, size_t count, size_t each)
 {
-    return capacity * sizeof(struct topic_report);
-}
+    const size_t wanted = *capacity == 0 ? FIRST_CAPACITY : 2 * *capacity;
+    void *larger = NULL;
 
-static bool grow(struct worker_report *r)
-{
-    const size_t capacity = r->topic_capacity == 0 ? FIRST_CAPACITY : 2 * r->topic_capacity;
-    struct topic_report *topics = hulse_mem_alloc(HULSE_MEM_ADMIN, array_bytes(capacity));
-    if (topics == NULL) {
+    if (count < *capacity) {
+        return true;
+    }
+    larger = hulse_mem_alloc(HULSE_MEM_ADMIN, wanted * each);
+    if (larger == NULL) {
         return false;
     }
-    if (r->topic_count != 0) {
-        memcpy(topics, r->topics, array_bytes(r->topic_count));
+    if (count != 0) {
+        memcpy(larger, *array, count * each);
     }
-    hulse_mem_free(HULSE_MEM_ADMIN, r->topics, array_bytes(r->topic_capacity));
-    r->topics = topics;
-    r->topic_capacity = capacity;
+    hulse_mem_free(HULSE_MEM_ADMIN, *array, *capacity * each);
+    *array = larger;
+    *capacity = wanted;
     return true;
 }
 
 struct topic_report *hulse_report_topic(struct worker_report *r)
 {
-    if (r->topic_count == r->topic_capacity && !grow(r)) {
+    void *array = r->topics;
+
+    if (!grow(&array, &r->topic_capacity, r->topic_count, sizeof(*r->topics))) {
         return NULL;
     }
+    r->topics = array;
     struct topic_report *topic = &r->topics[r->topic_count++];
     *topic = (struct topic_report){0};
     return topic;
 }
 
+struct broker_report *hulse_report_broker(struct worker_report *r, const char *broker)
+{
+    void *array = r->brokers;
+
+    if (!grow(&array, &r->broker_capacity, r->broker_count, sizeof(*r->brokers))) {
+        return NULL;
+    }
+    r->brokers = array;
+    struct broker_report *b = &r->brokers[r->broker_count++];
+    b->broker = broker;
+    b->count = 0;
+    return b;
+}
+
+static void add(struct broker_report *b, const struct report_figure *f)
+{
+    HULSE_ASSERT(b->count < HULSE_REPORT_FIGURES_MAX);
+    b->figures[b->count++] = *f;
+}
+
+void hulse_report_figure(struct broker_report *b, const char *name, uint64_t value)
+{
+    const struct report_figure f = {.name = name, .value = value};
+
+    add(b, &f);
+}
+
+void hulse_report_least(struct broker_report *b, const char *name, uint64_t value)
+{
+    const struct report_figure f = {.name = name, .value = value, .least = true};
+
+    add(b, &f);
+}
+
 void hulse_report_fini(struct worker_report *r)
 {
-    hulse_mem_free(HULSE_MEM_ADMIN, r->topics, array_bytes(r->topic_capacity));
+    hulse_mem_free(HULSE_MEM_ADMIN, r->topics, r->topic_capacity * sizeof(*r->topics));
+    hulse_mem_free(HULSE_MEM_ADMIN, r->brokers, r->broker_capacity * sizeof(*r->brokers));
     r->topics = NULL;
     r->topic_count = 0;
     r->topic_capacity = 0;
+    r->brokers = NULL;
+    r->broker_count = 0;
+    r->broker_capacity = 0;
 }

@@ -3,13 +3,16 @@
  * report - what one worker tells the control thread for `hulse stats`.
  *
  * Filled by the worker's modules on the worker, read by control after the answer has arrived.
- * Owns: its topic array, from hulse_mem_alloc(HULSE_MEM_ADMIN, …); free with hulse_report_fini().
+ * Owns: its arrays, from hulse_mem_alloc(HULSE_MEM_ADMIN, …); free with hulse_report_fini().
  */
 #ifndef HULSE_WORKER_REPORT_H
 #define HULSE_WORKER_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define HULSE_REPORT_FIGURES_MAX 64U
 
 struct topic_report {
     char name[1100]; /* terminated */
@@ -24,6 +27,19 @@ struct topic_report {
     uint64_t dropped; /* not kept: no room in a subscription's bound */
     uint64_t lost;    /* damaged in the store, once for each subscription that came to it */
     uint64_t backlog; /* messages waiting or without verdict, over all subscriptions */
+};
+
+/* A number of a broker's client. */
+struct report_figure {
+    const char *name; /* static; the same on every worker */
+    uint64_t value;
+    bool least; /* over workers the least one counts, else their sum */
+};
+
+struct broker_report {
+    const char *broker; /* its name, which outlives the workers */
+    uint32_t count;
+    struct report_figure figures[HULSE_REPORT_FIGURES_MAX];
 };
 
 struct worker_report {
@@ -51,10 +67,18 @@ struct worker_report {
     struct topic_report *topics;
     size_t topic_count;
     size_t topic_capacity;
+    struct broker_report *brokers;
+    size_t broker_count;
+    size_t broker_capacity;
 };
 
 /* Room for one more topic, zeroed, or NULL over the memory cap. */
 struct topic_report *hulse_report_topic(struct worker_report *r);
+/* Room for one more broker, without figures, or NULL over the memory cap. */
+struct broker_report *hulse_report_broker(struct worker_report *r, const char *broker);
+void hulse_report_figure(struct broker_report *b, const char *name, uint64_t value);
+/* The least of the workers' counts. */
+void hulse_report_least(struct broker_report *b, const char *name, uint64_t value);
 void hulse_report_fini(struct worker_report *r);
 
 #endif

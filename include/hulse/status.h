@@ -70,7 +70,8 @@ enum hulse_outcome {
     HULSE_OUTCOME_STORE_FULL = 17,       /* the embedded store or spool is full */
     HULSE_OUTCOME_NO_MEMORY = 18,        /* the daemon's memory cap */
     HULSE_OUTCOME_DROPPED = 19,          /* dropped by the drop-oldest policy */
-    HULSE_OUTCOME_BAD_RECORD = 20        /* the record's metadata is malformed */
+    HULSE_OUTCOME_BAD_RECORD = 20,       /* the record's metadata is malformed */
+    HULSE_OUTCOME_UNSUPPORTED = 21 /* asks for what its topic, or the topic's broker, cannot do */
 };
 
 /* English text of a status or an outcome; never NULL, static, ends without a full stop. */

@@ -47,6 +47,7 @@ const struct hulse_cli_command hulse_cli_health = {
         "hulse health\n"
         "\n"
         "Prints what the daemon says about itself and ends with 0 if it is healthy or draining.\n"
+        "A broker that cannot be used makes it degraded; `why` beside it is what went wrong.\n"
         "Fit for a liveness probe and for waiting until a daemon that was just started answers;\n"
         "whether it is ready for newcomers is the member `ready`.\n"
         "\n"

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CELL_BYTES 256
-#define COLUMNS_MAX 64U
+#define CELL_BYTES 640
+#define COLUMNS_MAX 96U
 #define COLUMNS_WIDE 12U /* a table with more is turned on its side */
 #define DEPTH_MAX 8
 
@@ -87,20 +87,40 @@ static void cell_of(const json_t *row, const char *name, char out[CELL_BYTES])
     cell_text(value == NULL ? json_null() : value, out);
 }
 
-static unsigned find_columns(json_t *rows, struct column columns[COLUMNS_MAX])
+static bool has_column(const struct column *columns, unsigned count, const char *name)
 {
-    char cell[CELL_BYTES];
+    for (unsigned c = 0; c < count; c++) {
+        if (strcmp(columns[c].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One for each member that any of the rows has. */
+static unsigned name_columns(json_t *rows, struct column columns[COLUMNS_MAX])
+{
     const char *name = NULL;
     json_t *value = NULL;
     unsigned count = 0;
 
-    json_object_foreach(json_array_get(rows, 0), name, value)
-    {
-        if (count < COLUMNS_MAX) {
-            columns[count] = (struct column){name, text_width(name)};
-            count++;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_object_foreach(json_array_get(rows, i), name, value)
+        {
+            if (count < COLUMNS_MAX && !has_column(columns, count, name)) {
+                columns[count] = (struct column){name, text_width(name)};
+                count++;
+            }
         }
     }
+    return count;
+}
+
+static unsigned find_columns(json_t *rows, struct column columns[COLUMNS_MAX])
+{
+    char cell[CELL_BYTES];
+    const unsigned count = name_columns(rows, columns);
+
     for (size_t i = 0; i < json_array_size(rows); i++) {
         for (unsigned c = 0; c < count; c++) {
             cell_of(json_array_get(rows, i), columns[c].name, cell);

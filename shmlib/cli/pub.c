@@ -168,11 +168,9 @@ static int check_options(const struct pub *p, const struct hulse_cli_args *a)
     if (p->file != NULL && a->operand_count > 1) {
         return hulse_cli_usage("pub", "--file and messages as arguments exclude each other");
     }
-    if (p->meta.deliver_after_ms != 0) {
-        return hulse_cli_usage("pub",
-                               keeps_nothing(p) ? "--delay: a non-persistent topic keeps no "
-                                                  "message, so it cannot delay one"
-                                                : "--delay: this version delivers at once");
+    if (p->meta.deliver_after_ms != 0 && keeps_nothing(p)) {
+        return hulse_cli_usage(
+            "pub", "--delay: a non-persistent topic keeps no message, so it cannot delay one");
     }
     if (p->meta.partition > 1) {
         return hulse_cli_usage(
@@ -260,11 +258,7 @@ static void publish_json(struct pub *p, const char *line, size_t bytes)
     if (p->source.kind == HULSE_CLI_SOURCE_LINES && strspn(line, " \t\r") >= bytes) {
         return; /* blank lines separate objects in some producers of such files */
     }
-    bool ok = hulse_cli_message_read(&p->message, &p->meta, line, bytes, why);
-    if (ok && p->message.meta.deliver_after_ms != 0) {
-        ok = false;
-        (void)snprintf(why, sizeof(why), "deliver_after_ms: this version delivers at once");
-    }
+    const bool ok = hulse_cli_message_read(&p->message, &p->meta, line, bytes, why);
     if (ok) {
         publish_repeated(p, p->message.data, p->message.data_bytes, &p->message.meta);
     } else {
@@ -439,11 +433,13 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
     if (rc != HULSE_CLI_OK) {
         return rc;
     }
-    p->sender = (struct hulse_cli_sender){.cli = cli,
-                                          .receipts = p->verbose || p->wait_stored,
-                                          .ids = p->verbose,
-                                          .wait_for = p->wait_for,
-                                          .rate = p->rate};
+    p->sender = (struct hulse_cli_sender){
+        .cli = cli,
+        /* Whether it can be delayed is the topic's broker's to say. */
+        .receipts = p->verbose || p->wait_stored || p->meta.deliver_after_ms != 0,
+        .ids = p->verbose,
+        .wait_for = p->wait_for,
+        .rate = p->rate};
     rc = open_producer(p);
     if (rc == HULSE_CLI_OK) {
         rc = publish(p);
@@ -474,7 +470,9 @@ const struct hulse_cli_command hulse_cli_pub = {
         "  -k, --key KEY         key of the messages; a JSON object's own key wins\n"
         "  -p, --property N=V    property of the messages, repeatable; a JSON object's own\n"
         "                        properties take the place of all of these\n"
-        "      --delay DURATION  deliver not before; refused by this version\n"
+        "      --delay DURATION  deliver not before, to shared and key_shared subscriptions; a "
+        "broker\n"
+        "                        that cannot (local, in this version) refuses the message\n"
         "      --ttl DURATION    do not deliver later than this\n"
         "      --partition N     publish to this partition, from 0; refused by this version "
         "unless\n"

@@ -45,8 +45,9 @@ static const struct answer answers[] = {
      "cluster has refused it, allow it to the daemon's token there"},
     {HULSE_NO_TOPIC,
      HULSE_CLI_BAD_DATA,
-     "`hulse topics list` shows what there is, `hulse topics create` makes one; a Pulsar cluster's "
-     "are made there"},
+     "`hulse topics list` shows the daemon's own, `hulse topics create` makes one; a Pulsar "
+     "cluster's "
+     "are listed and made there"},
     {HULSE_LIMIT, HULSE_CLI_UNREACHABLE, "close other sessions or raise the daemon's limit"},
     {HULSE_NO_MEMORY, HULSE_CLI_UNREACHABLE, "raise memory_max, or use smaller rings"},
     {HULSE_IO, HULSE_CLI_IO, NULL},

@@ -34,7 +34,7 @@ const struct hulse_cli_command hulse_cli_stats = {
         "\n"
         "Asks the daemon's admin socket for its version, uptime, workers, sessions, channels,\n"
         "topics, brokers, stores and memory, and what its allocator holds. missed_doorbells must\n"
-        "be 0.\n"
+        "be 0. docs/user-guide.md and docs/pulsar.md say what the figures mean.\n"
         "--json prints the object as one line. The admin socket admits the daemon's own user.\n"
         "\n"
         "Exit: 0; 69 no daemon; 75 no answer within --timeout (5s); 77 no permission.\n",

@@ -45,6 +45,25 @@ static json_t *with(json_t *members, const char *name, json_t *value)
     return members;
 }
 
+/* Says whose topics are missing in a list. */
+static bool list_is_whole(json_t *unlisted)
+{
+    size_t i = 0;
+    json_t *entry = NULL;
+
+    json_array_foreach(unlisted, i, entry)
+    {
+        const char *broker = json_string_value(json_object_get(entry, "broker"));
+        const char *type = json_string_value(json_object_get(entry, "type"));
+        hulse_cli_error(
+            "the topics of the broker %s are not in this list: a broker of type %s does "
+            "not list topics in this version",
+            broker == NULL ? "" : broker,
+            type == NULL ? "" : type);
+    }
+    return json_array_size(unlisted) == 0;
+}
+
 static int list(struct hulse_cli *cli, const struct words *w)
 {
     const bool tenant_only = w->name != NULL && strchr(w->name, '/') == NULL;
@@ -64,7 +83,7 @@ static int list(struct hulse_cli *cli, const struct words *w)
         return rc;
     }
     json_t *names = json_array();
-    json_array_foreach(result, i, entry)
+    json_array_foreach(json_object_get(result, "topics"), i, entry)
     {
         const char *name = json_string_value(entry);
         if (name != NULL && (!tenant_only || of_tenant(name, w->name))) {
@@ -80,9 +99,10 @@ static int list(struct hulse_cli *cli, const struct words *w)
             hulse_cli_out_text(&cli->out, "\n");
         }
     }
+    const bool whole = list_is_whole(json_object_get(result, "unlisted"));
     json_decref(names);
     json_decref(result);
-    return HULSE_CLI_OK;
+    return whole ? HULSE_CLI_OK : HULSE_CLI_UNREACHABLE;
 }
 
 /* The question of a command about one topic; takes `members`, which may be NULL after an error. */
@@ -207,9 +227,11 @@ const struct hulse_cli_command hulse_cli_topics = {
         "hulse topics delete TOPIC [--force]\n"
         "hulse topics stats TOPIC\n"
         "\n"
-        "list prints the full names of the topics in the daemon's memory, one per line; --json\n"
+        "list prints the full names of the topics of the daemon's own brokers, one per line; "
+        "--json\n"
         "prints an array. A topic appears when it is created, or with its first producer or\n"
-        "consumer.\n"
+        "consumer. The topics of a Pulsar cluster are not listed in this version: then it says so\n"
+        "and ends with 69.\n"
         "\n"
         "create makes a topic that stays when nobody uses it; one that exists is an error. Topics\n"
         "in memory have no partitions, and are gone with the daemon.\n"

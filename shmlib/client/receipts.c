@@ -13,7 +13,7 @@
 
 static void fill_receipt(struct hulse_receipt *out, const struct hulse_receipt_record *r)
 {
-    const bool known = r->status >= HULSE_OUTCOME_STORED && r->status <= HULSE_OUTCOME_BAD_RECORD;
+    const bool known = r->status >= HULSE_OUTCOME_STORED && r->status <= HULSE_OUTCOME_UNSUPPORTED;
     const bool has_id = r->ledger != HULSE_NO_LEDGER;
 
     *out = (struct hulse_receipt){

@@ -107,6 +107,8 @@ struct hulse_session {
     /* Under `lock`. */
     pthread_mutex_t lock;
     uint32_t req;
+    bool
+        overdue; /* the last call had no answer in its time; else TIMED_OUT is what the daemon says */
     /* Of the last handle's number, over daemons; never 0 once one was opened. */
     uint16_t generation;
     uint32_t group_count;

@@ -57,6 +57,7 @@ static const struct text outcomes[] = {
     {HULSE_OUTCOME_NO_MEMORY, "the daemon's memory limit is reached"},
     {HULSE_OUTCOME_DROPPED, "dropped by policy"},
     {HULSE_OUTCOME_BAD_RECORD, "the record's metadata is malformed"},
+    {HULSE_OUTCOME_UNSUPPORTED, "its topic, or the topic's broker, cannot do what it asks for"},
 };
 
 const char *hulse_status_text(hulse_status status)

@@ -71,6 +71,62 @@ def test_a_bad_file_is_78_and_the_place_is_named(tmp_path, name):
     assert words in first
 
 
+BAD_URLS = {
+    "": "it must not be empty", "pulsar://": "a host is missing", "broker:6650": "begins with pulsar://",
+    "pulsar:/broker:6650": "begins with", "pulsar:broker:6650": "begins with",
+    "http://broker:8080": "begins with", "pulsar+tls://broker:6651": "begins with",
+    "kafka://broker:9092": "begins with", "pulsar://broker:": "not a port",
+    "pulsar://broker:0": "not a port", "pulsar://broker:65536": "not a port",
+    "pulsar://broker:6650x": "not a port", "pulsar://a:1,pulsar://b:2": "not a port",
+    "pulsar://broker:6650/tenant": "nothing behind its hosts",
+    "pulsar://broker:6650?token=hidden": "nothing behind its hosts",
+    "pulsar://me:hidden@broker:6650": "no user and no password",
+    "pulsar://a:1,,b:2": "a host is missing", "pulsar://a:1,": "a host is missing",
+    "pulsar:// broker:6650": "not a host", "pulsar://bröker:6650": "not a host",
+    "pulsar://-broker:6650": "not a host", "pulsar://[::1:6650": "not a host",
+    "pulsar://::1:6650": "not a host", "pulsar://300.300.300.300:6650": "not a host",
+}
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+def test_a_bad_service_url_is_refused_with_its_place(tmp_path, url):
+    text = f"brokers:\n  main:\n    type: pulsar\n    service_url: {json.dumps(url)}\n"
+    result = checked(tmp_path, text)
+    assert result.returncode == 78
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"{tmp_path / 'hulse.yaml'}:4:18: ") and BAD_URLS[url] in line
+    assert "service_url" in line and "hidden" not in line
+
+
+@pytest.mark.parametrize("url", ["pulsar://broker", "PULSAR://broker:6650/", "pulsar+ssl://a:1,b,[::1]:3",
+                                 "pulsar://broker_0.svc.cluster.local:6650,10.0.0.1"])
+def test_a_good_service_url(tmp_path, url):
+    result = checked(tmp_path, f"brokers: {{main: {{type: pulsar, service_url: {json.dumps(url)}}}}}\n")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_bad_service_url_ends_the_start(tmp_path):
+    result = hulsed("--set", "brokers.main.type=pulsar", "--set", "brokers.main.service_url=pulsar://a:0",
+                    HULSE_BROKERS__LOCAL__DIRECTORY=tmp_path / "store",
+                    HULSE_SOCKET=tmp_path / "s", HULSE_ADMIN_SOCKET=tmp_path / "a")
+    assert result.returncode == 78
+    assert "hulsed: brokers.main.service_url: not a port" in result.stderr
+
+
+def test_files_of_tls_are_looked_at(tmp_path):
+    (tmp_path / "empty.pem").write_text("")
+    start = "brokers:\n  main:\n    type: pulsar\n    service_url: pulsar+ssl://broker\n"
+    for more, column, word in (
+            ("tls: {ca_file: /nonexistent/ca.pem}", 20,
+             "brokers.main.tls.ca_file: the authorities in /nonexistent/ca.pem: No such file"),
+            (f"tls: {{ca_file: {tmp_path}/empty.pem}}", 20, "the authorities in"),
+            ("auth: {tls: {cert_file: /nonexistent/c.pem, key_file: /nonexistent/k.pem}}", 29,
+             "the certificate in /nonexistent/c.pem: No such file")):
+        result = checked(tmp_path, f"{start}    {more}\n")
+        assert result.returncode == 78 and f"hulse.yaml:5:{column}: " in result.stderr, result.stderr
+        assert word in result.stderr
+
+
 @pytest.mark.parametrize("option", ["--config", "--env-file"])
 def test_what_is_no_file(tmp_path, option):
     for path, why in ((tmp_path, "Is a directory"), ("/dev/null", "it is no regular file"),

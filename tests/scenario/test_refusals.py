@@ -3,6 +3,7 @@
         output.
 Method: one wrong thing per test."""
 
+import json
 import os
 import pathlib
 import resource
@@ -53,7 +54,7 @@ def test_no_daemon_is_69(tmp_path, args):
     ("pub", SOME_TOPIC, "--partition", "1", "x"),
     ("pub", SOME_TOPIC, "--file", "/dev/null", "x"),
     ("pub", SOME_TOPIC, "--timeout", "later", "x"),
-    ("pub", SOME_TOPIC, "--delay", "5s", "x"),
+    ("pub", "non-persistent://public/default/t", "--delay", "5s", "x"),
     ("sub", SOME_TOPIC),
     ("sub", "-s", "s"),
     ("sub", SOME_TOPIC, "-s", "s", "-t", "private"),
@@ -90,9 +91,10 @@ def test_what_this_version_cannot_do_is_said(daemon):
         assert result.returncode == 69 and b"local broker" in result.stderr
     result = run(daemon, "pub", SOME_TOPIC, "--delay", "5s", "x")
     assert result.returncode == 64 and b"keeps no message" in result.stderr
-    line = run(daemon, "pub", SOME_TOPIC, "--json-lines",
+    line = run(daemon, "pub", SOME_TOPIC, "--json-lines", "-v",
                input='{"payload":1,"deliver_after_ms":5}\n{"payload":2}\n')
-    assert line.returncode == 1 and b"line 1: deliver_after_ms" in line.stderr
+    assert line.returncode == 1 and b"cannot do what it asks for" in line.stderr
+    assert b"published 1, failed 1" in line.stderr
 
 
 @pytest.mark.parametrize("topic", [
@@ -132,7 +134,11 @@ def test_without_a_store_a_persistent_topic_is_refused(start):
 
 
 def test_what_this_version_cannot_do_on_disk_is_refused(daemon):
-    assert run(daemon, "pub", "orders", "--delay", "5s", "x").returncode == 64
+    delayed = run(daemon, "pub", "orders", "--delay", "5s", "x")
+    assert delayed.returncode == 1
+    assert b"cannot do what it asks for" in delayed.stderr
+    counts = json.loads(run(daemon, "topics", "stats", "orders", "--json").stdout)
+    assert counts["refused"]["unsupported"] == 1 and counts["published"] == 0
     assert run(daemon, "pub", "orders", "--partition", "2", "x").returncode == 64
 
 

@@ -260,7 +260,7 @@ static bool healthy(const struct broker *b)
 
 static const struct broker_ops ops = {.type = "fake",
                                       .producer_open = producer_open,
-                                      .capabilities = UINT32_MAX,
+                                      .capabilities = UINT32_MAX & ~BROKER_CAN_DELAY,
                                       .send = producer_send,
                                       .flush = flush,
                                       .producer_close = producer_close,

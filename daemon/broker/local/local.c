@@ -11,6 +11,7 @@
 
 #include <stdalign.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -250,6 +251,24 @@ static bool healthy(const struct broker *b)
            (hulse_store_healthy(broker->store) && !hulse_store_full(broker->store));
 }
 
+/* Only what is so now: the store keeps no past. */
+static bool trouble(struct broker *b, struct broker_trouble *out)
+{
+    const struct local_broker *broker = (const struct local_broker *)(void *)b;
+
+    if (healthy(b)) {
+        return false;
+    }
+    (void)snprintf(out->text,
+                   sizeof(out->text),
+                   "%s",
+                   hulse_store_healthy(broker->store)
+                       ? "the store is full (size_max): publishing waits for acknowledgements"
+                       : "a write to the store has failed: nothing is stored until a restart");
+    out->at_ms = hulse_clock_ns() / 1000000U;
+    return true;
+}
+
 static const struct broker_ops ops = {.type = "local",
                                       .capabilities =
                                           BROKER_CAN_CONSUME | BROKER_CAN_STATS | BROKER_CAN_ADMIN,
@@ -276,7 +295,8 @@ static const struct broker_ops ops = {.type = "local",
                                       .schema_put = hulse_unsupported_schema,
                                       .admin = hulse_local_admin,
                                       .store_figures = hulse_local_store_figures,
-                                      .healthy = healthy};
+                                      .healthy = healthy,
+                                      .trouble = trouble};
 
 void hulse_local_params_default(struct local_params *out)
 {

@@ -5,15 +5,20 @@
 #include "daemon/broker/pulsar/pulsar.h"
 
 #include "daemon/broker/common/unsupported.h"
+#include "daemon/broker/pulsar/connection/tls_context.h"
 #include "daemon/broker/pulsar/consumer/consumer.h"
+#include "daemon/broker/pulsar/figures.h"
 #include "daemon/broker/pulsar/producer/producer.h"
 #include "daemon/broker/pulsar/wire/frame.h"
 #include "daemon/broker/pulsar/worker.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+
+#define NS_PER_MS UINT64_C(1000000)
 
 /* ---- the module ---- */
 
@@ -66,8 +71,13 @@ static void flush(void *state)
     hulse_pulsar_pool_flush(pw->pool);
 }
 
+static void report(void *state, struct worker_report *out)
+{
+    hulse_pulsar_figures_report(state, out);
+}
+
 static const struct worker_module module = {
-    .name = "pulsar", .start = start, .stop = stop, .flush = flush};
+    .name = "pulsar", .start = start, .stop = stop, .flush = flush, .report = report};
 
 struct pulsar_worker *hulse_pulsar_worker(struct broker *b, struct worker *w)
 {
@@ -78,10 +88,24 @@ struct pulsar_worker *hulse_pulsar_worker(struct broker *b, struct worker *w)
 
 /* ---- the broker ---- */
 
+/* An attempt that nobody has repeated for so long says nothing about now. */
+#define FAILED_MS 60000U
+
+/* Usable until an attempt has failed, and again when one succeeds; what is ready counts for more. Relaxed: figures. */
 static bool healthy(const struct broker *b)
 {
     const struct pulsar_broker *p = (const struct pulsar_broker *)(const void *)b;
-    return atomic_load_explicit(&p->reachable, memory_order_relaxed) != 0;
+    const uint64_t failed_ms = atomic_load_explicit(&p->failed_ms, memory_order_relaxed);
+    const uint64_t now_ms = hulse_clock_coarse_ns() / NS_PER_MS;
+
+    return failed_ms == 0 ||
+           atomic_load_explicit(&p->connections_ready, memory_order_relaxed) != 0 ||
+           now_ms > failed_ms + p->params.connect_timeout_ms + FAILED_MS;
+}
+
+static bool trouble(struct broker *b, struct broker_trouble *out)
+{
+    return hulse_pulsar_trouble_read(&((struct pulsar_broker *)(void *)b)->trouble, out);
 }
 
 static uint32_t no_figures(const struct broker *b, struct broker_figure *out)
@@ -121,6 +145,7 @@ static const struct broker_ops ops = {
     .admin = hulse_unsupported_admin,
     .store_figures = no_figures,
     .healthy = healthy,
+    .trouble = trouble,
 };
 
 void hulse_pulsar_params_default(struct pulsar_params *p)
@@ -131,10 +156,39 @@ void hulse_pulsar_params_default(struct pulsar_params *p)
                                 .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT};
 }
 
-hulse_status hulse_pulsar_url_check(const char *service_url, struct error *err)
+/* Brokers' own URLs may have a path, which means nothing; in a configuration it is a mistake. */
+static bool has_path(const char *service_url)
+{
+    const char *hosts = strstr(service_url, "://");
+    const char *path = hosts == NULL ? NULL : strpbrk(hosts + 3, "/?#");
+
+    return path != NULL && strcmp(path, "/") != 0;
+}
+
+hulse_status hulse_pulsar_url_check(const char *service_url, bool *tls, struct error *err)
 {
     struct service_url url;
-    return hulse_service_url_parse(service_url, &url, err);
+    const hulse_status st = hulse_service_url_parse(service_url, &url, err);
+
+    if (st != HULSE_OK) {
+        return st;
+    }
+    if (has_path(service_url)) {
+        /* Not repeated: it may hold a secret. */
+        return hulse_fail(
+            err, HULSE_INVAL, "a service URL has nothing behind its hosts and their ports");
+    }
+    *tls = url.tls;
+    return HULSE_OK;
+}
+
+hulse_status hulse_pulsar_tls_check(const struct pulsar_tls_params *params, struct error *err)
+{
+    struct tls_context t = {0};
+    const hulse_status st = hulse_tls_context_update(&t, params, err);
+
+    hulse_tls_context_fini(&t);
+    return st;
 }
 
 /* A copy; NULL stays NULL. False: no memory. */
@@ -183,7 +237,9 @@ hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct
         (void)hulse_fail(err, HULSE_NO_MEMORY, "no memory for the broker %s", name);
         goto failed;
     }
-    if (hulse_service_url_parse(params->service_url, &p->service, err) != HULSE_OK) {
+    bool tls = false;
+    if (hulse_pulsar_url_check(params->service_url, &tls, err) != HULSE_OK ||
+        hulse_service_url_parse(params->service_url, &p->service, err) != HULSE_OK) {
         goto failed;
     }
     if (getrandom(p->boot_id, sizeof(p->boot_id), 0) != (ssize_t)sizeof(p->boot_id)) {
@@ -191,7 +247,7 @@ hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct
         goto failed;
     }
     p->base = (struct broker){.ops = &ops, .name = name};
-    atomic_init(&p->reachable, 1); /* nothing has failed */
+    hulse_pulsar_trouble_init(&p->trouble);
     return &p->base;
 failed:
     if (p != NULL) {
@@ -205,6 +261,7 @@ void hulse_pulsar_destroy(struct broker **b)
 {
     struct pulsar_broker *p = (struct pulsar_broker *)(void *)*b;
 
+    hulse_pulsar_trouble_fini(&p->trouble);
     free_params(&p->params);
     free(p);
     *b = NULL;

@@ -20,7 +20,7 @@ struct pulsar_tls_params {
     bool version_1_3_alone; /* else 1.2 as well */
 };
 
-/* Read by create and not kept, but for `token` and `refused`. */
+/* Read by create and not kept, but for `token`, its trouble and `refused`. */
 struct pulsar_params {
     const char *service_url; /* service_url.h */
     const char *listener;    /* advertised listener; NULL: none */
@@ -30,6 +30,8 @@ struct pulsar_params {
      * empty slot gets a token soon.
      */
     struct secret_slot *const *token;
+    struct secret_slot *const
+        *token_trouble; /* the same, of why there is none; NULL: nobody says */
     /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */
     void (*refused)(void *context, uint64_t generation);
     void *refused_context;
@@ -47,7 +49,9 @@ struct broker *
 hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct error *err);
 /* After the workers. */
 void hulse_pulsar_destroy(struct broker **b);
-/* Is it a service URL? INVAL with what is wrong. */
-hulse_status hulse_pulsar_url_check(const char *service_url, struct error *err);
+/* Is it a service URL, and one with TLS? INVAL with what is wrong. */
+hulse_status hulse_pulsar_url_check(const char *service_url, bool *tls, struct error *err);
+/* Can its files be used, as they are now? IO with what is wrong. */
+hulse_status hulse_pulsar_tls_check(const struct pulsar_tls_params *params, struct error *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include "daemon/broker/pulsar/lookup/crew.h"
 #include "daemon/broker/pulsar/lookup/lookup.h"
 #include "daemon/broker/pulsar/pulsar.h"
+#include "daemon/broker/pulsar/trouble.h"
 #include "daemon/broker/pulsar/wire/compression.h"
 #include "daemon/worker/worker.h"
 
@@ -28,8 +29,9 @@ struct pulsar_broker {
     struct pulsar_reach reach;
     uint8_t boot_id[8];                  /* of this start of the daemon: in producers' names */
     _Atomic(uint32_t) connections_ready; /* over the workers */
-    _Atomic(uint64_t) producers_apart;   /* how often one was given a connection of its own */
-    _Atomic(uint32_t) reachable;         /* 0: the last attempt to reach the cluster has failed */
+    _Atomic(uint64_t)
+        failed_ms; /* of the last attempt to reach the cluster; 0: it has not failed */
+    struct pulsar_trouble trouble;
 };
 
 struct pulsar_worker {

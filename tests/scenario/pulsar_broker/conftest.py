@@ -3,6 +3,7 @@
 
 import contextlib
 import itertools
+import json
 import os
 import pathlib
 import shutil
@@ -17,6 +18,7 @@ SUPPORT = HERE.parents[1] / "support" / "pulsar"
 sys.path.append(str(SUPPORT))
 
 from broker import Broker  # noqa: E402: found by the line above
+from conftest import Hulsed  # noqa: E402: the one of the folder above
 
 NUMBERS = itertools.count(1)
 JARS = pytest.StashKey()
@@ -100,6 +102,23 @@ def pulsar_secure(secure_broker):
 @pytest.fixture
 def topic():
     return f"persistent://public/default/{os.getpid()}-{next(NUMBERS)}"
+
+
+@pytest.fixture(name="hulsed")
+def hulsed_with(tmp_path):
+    """hulsed(URL, topics=[rules], more members of the broker) gives a daemon."""
+    running = []
+
+    def begin(url, topics=(), **members):
+        config = tmp_path / "hulse.yaml"
+        config.write_text(json.dumps({"topics": list(topics), "brokers": {"main": {
+            "type": "pulsar", "service_url": url, "operation_timeout": "5s", **members}}}))
+        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
+        return running[-1]
+
+    yield begin
+    for daemon in running:
+        daemon.kill()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 Method: the scripted broker, with one fault for each test; applications are the commands `hulse pub` and `hulse sub`."""
 
 import collections
-import json
 import os
 import random
 import threading
@@ -14,7 +13,6 @@ import fake_answers
 import faults
 import frames
 from command import Background, ok, run
-from conftest import Hulsed
 from fake import FakeBroker
 
 pytestmark = pytest.mark.timeout(120)
@@ -27,23 +25,6 @@ LINES = [b"%d" % i for i in range(COUNT)]
 def fake():
     with FakeBroker() as broker:
         yield broker
-
-
-@pytest.fixture(name="hulsed")
-def hulsed_with(tmp_path):
-    """hulsed(URL, more members of the broker) gives a daemon."""
-    running = []
-
-    def begin(url, **members):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({"brokers": {"main": {
-            "type": "pulsar", "service_url": url, "operation_timeout": "5s", **members}}}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
 
 
 @pytest.fixture

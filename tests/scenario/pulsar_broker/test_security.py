@@ -5,33 +5,18 @@ Method: a real broker that wants a token and speaks TLS at one of its doors; hul
         settings."""
 
 import json
+import shutil
 
 import pytest
 
 from certificates import await_presented
-from command import ok, run
-from conftest import Hulsed
+from command import ok, run, stats
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 
 pytestmark = pytest.mark.timeout(300)
 
-
-@pytest.fixture(name="hulsed")
-def hulsed_with(tmp_path):
-    """hulsed(URL, more members of the broker) gives a daemon."""
-    running = []
-
-    def begin(url, **members):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({"brokers": {"main": {
-            "type": "pulsar", "service_url": url, "operation_timeout": "5s", **members}}}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
+DAY_S = 86400
 
 
 def localhost(url):
@@ -44,13 +29,32 @@ def goes_through(daemon, topic):
     return out == b"hello\n"
 
 
+def status(daemon):
+    """Of the broker, in `hulse stats`."""
+    return next(b for b in stats(daemon)["brokers"] if b["name"] == "main")
+
+
 def refused(daemon, topic, word):
-    """Nothing is published, and both the command and the log say why."""
-    done = run(daemon, "pub", topic, "hello", timeout=60)
-    assert done.returncode != 0
-    log = daemon.log.read_text()
-    assert word in done.stderr.decode() + log, done.stderr.decode() + log
+    """Nothing is published or consumed, and the command, the log and the status say why."""
+    for words, event in ((("sub", topic, "-s", "s", "-n", 1), "pulsar.consumer_refused"),
+                         (("pub", topic, "hello"), "pulsar.producer_refused")):
+        done = run(daemon, *words, timeout=60)
+        assert done.returncode != 0
+        assert word in done.stderr.decode(), done.stderr
+        (line,) = daemon.await_lines(event)
+        assert word in line["why"], line
+    assert word in status(daemon)["last_failure"], status(daemon)
     return done
+
+
+def unreachable(daemon, word):
+    """Health and the log say why, and the log does once."""
+    done = run(daemon, "health", "--json")
+    assert done.returncode == 69
+    broker = next(b for b in json.loads(done.stdout)["brokers"] if b["name"] == "main")
+    assert not broker["healthy"] and word in broker["why"], broker
+    lines = daemon.lines("pulsar.unreachable")
+    assert len(lines) == 1 and word in lines[0]["why"], lines
 
 
 def test_a_token_over_tls(pulsar_secure, hulsed, topic, tmp_path):
@@ -79,9 +83,11 @@ def test_a_wrong_token_is_refused_with_its_reason(pulsar_secure, hulsed, topic, 
     tokens = pulsar_secure.tokens
     auth = {"none": {}, "expired": {"token": tokens.token("admin", expires_in_s=-60)},
             "forged": {"token": tokens.token("admin", key=b"another key that is 32 bytes long")}}
-    daemon = hulsed(pulsar_secure.service_url, auth=auth[kind])
+    daemon = hulsed(pulsar_secure.service_url, auth=auth[kind], operation_timeout="3s")
     # One that has ended is not even shown.
-    refused(daemon, topic, "the token has expired" if kind == "expired" else "AuthenticationError")
+    word = "token has expired" if kind == "expired" else "AuthenticationError"
+    refused(daemon, topic, word)
+    unreachable(daemon, word)
     # One at a time and with a growing pause, whatever an application asks.
     assert pulsar_secure.log.read_text().count("Failed to authenticate") < 200
 
@@ -104,7 +110,7 @@ def test_a_token_that_is_right_later(pulsar_secure, hulsed, topic, tmp_path):
     token = tmp_path / "token"
     token.write_text(pulsar_secure.tokens.token("admin", expires_in_s=-60))
     daemon = hulsed(pulsar_secure.service_url, auth={"token_file": str(token)})
-    refused(daemon, topic, "there is no token yet")
+    refused(daemon, topic, "token has expired")
     fresh = tmp_path / "fresh"
     fresh.write_text(pulsar_secure.tokens.admin)
     fresh.rename(token)
@@ -114,6 +120,28 @@ def test_a_token_that_is_right_later(pulsar_secure, hulsed, topic, tmp_path):
     ok(run(daemon, "sub", topic, "-s", "s", "--from", "earliest", "-n", 1, timeout=60))
 
 
+def test_how_long_they_are_good(pulsar_secure, hulsed, topic, tmp_path):
+    """Authority, certificate and token, and a certificate that is renewed counts at once."""
+    certificates, tokens = pulsar_secure.certificates, pulsar_secure.tokens
+    own = tmp_path / "own.pem"
+    shutil.copyfile(certificates.path("server"), own)
+    daemon = hulsed(pulsar_secure.service_url_tls,
+                    auth={"token": tokens.token("admin", expires_in_s=1000),
+                          "tls": {"cert_file": str(own),
+                                  "key_file": str(certificates.folder / "server.key")}},
+                    tls={"ca_file": certificates.path("ca")})
+    assert goes_through(daemon, topic)
+    got = status(daemon)
+    assert 900 < got["token_seconds_to_expiry"] <= 1000
+    for name in ("certificate_seconds_to_expiry", "ca_certificate_seconds_to_expiry"):
+        assert 29 * DAY_S < got[name] <= 30 * DAY_S, got
+    fresh = tmp_path / "fresh.pem"
+    certificates.openssl("req", "-x509", "-key", "server.key", "-out", str(fresh), "-subj", "/CN=own",
+                         "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "10")
+    fresh.rename(own)
+    assert 9 * DAY_S < status(daemon)["certificate_seconds_to_expiry"] <= 10 * DAY_S
+
+
 @pytest.mark.parametrize("presented, authority, word", [
     ("server", "stranger", "certificate"), ("wrong_host", "ca", "host")])
 def test_a_certificate_that_is_not_right(pulsar_secure, hulsed, topic, presented, authority, word):
@@ -121,8 +149,10 @@ def test_a_certificate_that_is_not_right(pulsar_secure, hulsed, topic, presented
     certificates.present(presented)
     await_presented(pulsar_secure, presented)
     daemon = hulsed(pulsar_secure.service_url_tls, auth={"token": pulsar_secure.tokens.admin},
-                    tls={"ca_file": certificates.path(authority)})
+                    tls={"ca_file": certificates.path(authority)}, operation_timeout="3s")
     refused(daemon, topic, word)
+    unreachable(daemon, word)
+    assert status(daemon)["connection_attempts_failed"] >= 1
 
 
 def test_the_host_need_not_be_compared(pulsar_secure, hulsed, topic):

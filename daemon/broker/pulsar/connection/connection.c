@@ -8,6 +8,7 @@
 #include "daemon/broker/pulsar/connection/connection_state.h"
 #include "daemon/broker/pulsar/connection/pool_state.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/hash.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
 
@@ -32,21 +33,58 @@ static const char *purpose_text(const struct pulsar_connection *c)
     return c->purpose == PULSAR_FOR_CONSUMING ? "consume" : "publish";
 }
 
+/* One that was ready. */
+static void count_reason(struct pulsar_pool_figures *f, hulse_status status)
+{
+    switch (status) {
+    case HULSE_CLOSED: /* the daemon stops */
+        break;
+    case HULSE_OK:
+        f->closed_idle++;
+        break;
+    case HULSE_TIMED_OUT:
+        f->closed_silent++;
+        break;
+    case HULSE_PROTOCOL:
+        f->closed_protocol++;
+        break;
+    case HULSE_DENIED:
+        f->closed_denied++;
+        break;
+    default:
+        f->closed_lost++;
+        break;
+    }
+}
+
 static void count_end(struct pulsar_connection *c, enum connection_state was, hulse_status status)
 {
     struct pulsar_pool *p = c->pool;
     struct pulsar_broker *b = p->worker->broker;
     const bool failed = status != HULSE_OK && status != HULSE_CLOSED;
 
+    if (failed && was != CONNECTION_WAITING) {
+        hulse_pulsar_trouble_note(&b->trouble, c->name, c->text);
+    }
     if (was == CONNECTION_READY) {
         p->figures.connections--;
+        count_reason(&p->figures, status);
         /* Relaxed because they are figures. */
         (void)atomic_fetch_sub_explicit(&b->connections_ready, 1, memory_order_relaxed);
     } else if (was != CONNECTION_WAITING && failed) {
-        atomic_store_explicit(&b->reachable, 0, memory_order_relaxed);
+        p->figures.failed_attempts++;
+        atomic_store_explicit(&b->failed_ms, now_ms(c), memory_order_relaxed);
     }
     p->figures.failures += failed && was != CONNECTION_WAITING ? 1 : 0;
     p->figures.protocol_errors += status == HULSE_PROTOCOL && was != CONNECTION_WAITING ? 1 : 0;
+}
+
+/* What is behind "ADDRESS: ", so that a host's many addresses are not as many kinds. */
+static uint64_t kind_of(const char *why)
+{
+    const char *behind = strstr(why, ": ");
+
+    return hulse_hash_text(behind == NULL ? why : behind);
 }
 
 static void log_end(struct pulsar_connection *c,
@@ -65,8 +103,8 @@ static void log_end(struct pulsar_connection *c,
                         hulse_log_str("for", purpose_text(c)),
                         hulse_log_str("why", why));
     } else if (was != CONNECTION_WAITING && status != HULSE_OK && status != HULSE_CLOSED &&
-               status != c->gate->told) {
-        c->gate->told = status;
+               kind_of(why) != c->gate->told) {
+        c->gate->told = kind_of(why);
         HULSE_LOG_WARNF(
             "pulsar.unreachable", hulse_log_str("broker", c->name), hulse_log_str("why", why));
     }
@@ -342,9 +380,9 @@ void hulse_connection_became_ready(struct pulsar_connection *c)
     c->pool->figures.connections++;
     /* Relaxed because they are figures. */
     (void)atomic_fetch_add_explicit(&b->connections_ready, 1, memory_order_relaxed);
-    atomic_store_explicit(&b->reachable, 1, memory_order_relaxed);
+    atomic_store_explicit(&b->failed_ms, 0, memory_order_relaxed);
     hulse_pulsar_reach_tell(&b->reach, &c->gate->host);
-    c->gate->told = HULSE_OK;
+    c->gate->told = 0;
     HULSE_LOG_INFOF("pulsar.connected",
                     hulse_log_str("broker", c->name),
                     hulse_log_str("for", purpose_text(c)),

@@ -30,7 +30,7 @@ struct pulsar_gate {
     struct backoff backoff;
     uint64_t not_before_ms;         /* unless another worker reaches it */
     uint32_t reached;               /* how often that was when it failed */
-    hulse_status told;              /* what the log said last; OK: that it is reached */
+    uint64_t told;                  /* hash of what the log said last; 0: that it is reached */
     struct pulsar_connection *busy; /* its attempt; NULL: none is made */
     struct pulsar_connection_queue waiting;
     struct timer timer;

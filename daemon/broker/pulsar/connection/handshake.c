@@ -44,6 +44,23 @@ static bool hold_token(struct pulsar_connection *c, struct secret **out)
     return slot == NULL || *out != NULL;
 }
 
+static void break_without_token(struct pulsar_connection *c)
+{
+    struct secret_slot *const *slot = c->pool->params->token_trouble;
+    struct secret *why = slot == NULL ? NULL : hulse_secret_slot_hold(*slot);
+    char text[PULSAR_CONNECTION_TEXT_BYTES];
+
+    (void)snprintf(text,
+                   sizeof(text),
+                   "there is no token%s%s",
+                   why == NULL ? " yet" : ": ",
+                   why == NULL ? "" : why->data);
+    if (why != NULL) {
+        hulse_secret_release(&why);
+    }
+    hulse_connection_break(c, HULSE_IO, text);
+}
+
 static ProtobufCBinaryData bytes_of(struct secret *s)
 {
     return (ProtobufCBinaryData){.len = s == NULL ? 0 : s->bytes,
@@ -68,7 +85,7 @@ void hulse_handshake_begin(struct pulsar_connection *c)
     struct secret *token = NULL;
 
     if (!hold_token(c, &token)) {
-        hulse_connection_break(c, HULSE_IO, "there is no token yet");
+        break_without_token(c);
         return;
     }
     flags.has_supports_auth_refresh = true;
@@ -112,7 +129,7 @@ void hulse_handshake_challenge(struct pulsar_connection *c,
         return;
     }
     if (!hold_token(c, &token)) {
-        hulse_connection_break(c, HULSE_IO, "there is no token to answer a challenge with");
+        break_without_token(c);
         return;
     }
     data.auth_method_name = text_of(method(c->pool->params, c->endpoint.tls));
@@ -125,6 +142,7 @@ void hulse_handshake_challenge(struct pulsar_connection *c,
     base.type = PULSAR__BASE_COMMAND__TYPE__AUTH_RESPONSE;
     base.authresponse = &response;
     say(c, &base);
+    c->pool->figures.auth_refreshes += c->state == CONNECTION_READY ? 1 : 0;
     if (token != NULL) {
         hulse_secret_release(&token);
     }

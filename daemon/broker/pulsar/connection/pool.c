@@ -120,8 +120,20 @@ void hulse_pulsar_pool_flush(struct pulsar_pool *p)
     }
 }
 
-void hulse_pulsar_pool_figures(const struct pulsar_pool *p, struct pulsar_pool_figures *out)
+void hulse_pulsar_pool_figures(struct pulsar_pool *p, struct pulsar_pool_figures *out)
 {
+    const struct pulsar_connection *c = NULL;
+    struct error err = {0};
+
     *out = p->figures;
+    LIST_FOREACH(c, &p->connections, link)
+    {
+        out->connecting += c->state != CONNECTION_READY ? 1U : 0U;
+    }
+    /* Renewed files count at once; those that cannot be used are an attempt's to complain of. */
+    if (p->worker->broker->service.tls) {
+        (void)hulse_tls_context_update(&p->tls, &p->params->tls, &err);
+    }
     out->certificate_expires_wall_ms = p->tls.own_expires_wall_ms;
+    out->ca_expires_wall_ms = p->tls.ca_expires_wall_ms;
 }

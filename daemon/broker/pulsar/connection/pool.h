@@ -41,14 +41,27 @@ uint64_t hulse_pulsar_user_id(struct pulsar_pool *p);
 void hulse_pulsar_pool_flush(struct pulsar_pool *p);
 
 struct pulsar_pool_figures {
-    uint32_t connections; /* ready */
+    uint64_t connections; /* ready */
+    uint64_t connecting;
     uint64_t attempts;
+    uint64_t failed_attempts; /* that did not become ready */
     uint64_t
         failures; /* attempts that did not become ready, and connections that ended with an error */
-    uint64_t protocol_errors;             /* those that ended because of what came */
-    uint64_t certificate_expires_wall_ms; /* our own, as last loaded; 0: none */
+    uint64_t protocol_errors; /* those that ended because of what came */
+    /* Connections that were ready, by what ended them. */
+    uint64_t closed_idle;
+    uint64_t closed_lost;     /* by the broker, or on the way */
+    uint64_t closed_silent;   /* a PING was not answered */
+    uint64_t closed_protocol; /* what came is not the protocol */
+    uint64_t closed_denied;   /* our token is not good any more */
+    uint64_t broken_frames;
+    uint64_t auth_refreshes; /* tokens shown on open connections, because the broker asked */
+    /* Of the files as they are now; 0: none. */
+    uint64_t certificate_expires_wall_ms; /* our own */
+    uint64_t ca_expires_wall_ms; /* the first of the authorities that we were told to trust */
 };
 
-void hulse_pulsar_pool_figures(const struct pulsar_pool *p, struct pulsar_pool_figures *out);
+/* Looks at the certificates' files. */
+void hulse_pulsar_pool_figures(struct pulsar_pool *p, struct pulsar_pool_figures *out);
 
 #endif

@@ -54,7 +54,11 @@ static bool take_name(struct pulsar_host *out, struct text name)
     }
     memcpy(out->name, name.data, name.bytes);
     out->name[name.bytes] = '\0';
-    return strspn(out->name, chars) == name.bytes && out->name[0] != '.';
+    if (strspn(out->name, "0123456789.") == name.bytes) {
+        struct in_addr v4;
+        return inet_pton(AF_INET, out->name, &v4) == 1; /* no name has only digits */
+    }
+    return strspn(out->name, chars) == name.bytes && out->name[0] != '.' && out->name[0] != '-';
 }
 
 /* Without its brackets. */

@@ -33,12 +33,21 @@ static bool same(const struct tls_stamp *a, const struct tls_stamp *b)
     return memcmp(a, b, sizeof(*a) * PULSAR_TLS_FILES) == 0;
 }
 
-/* The newest error of OpenSSL, and none of them stays. */
+/* The system's error if there is one, else the newest of OpenSSL; none of them stays. */
 static const char *reason(void)
 {
-    const char *text = ERR_reason_error_string(ERR_peek_last_error());
+    const char *text = NULL;
+    const char *of_system = NULL;
+    unsigned long error = 0;
 
-    ERR_clear_error();
+    while ((error = ERR_get_error()) != 0) {
+        if (ERR_SYSTEM_ERROR(error)) {
+            of_system = strerrordesc_np(ERR_GET_REASON(error));
+        } else {
+            text = ERR_reason_error_string(error);
+        }
+    }
+    text = of_system != NULL ? of_system : text;
     return text == NULL ? "it cannot be read" : text;
 }
 
@@ -112,16 +121,29 @@ static SSL_CTX *make(const struct pulsar_tls_params *params, struct error *err)
     return ctx;
 }
 
-static uint64_t own_end(SSL_CTX *ctx)
+/* 0: no certificate, or no time. */
+static uint64_t end_of(const X509 *certificate)
 {
-    const X509 *own = SSL_CTX_get0_certificate(ctx);
     struct tm when;
 
-    if (own == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(own), &when) != 1) {
+    if (certificate == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &when) != 1) {
         return 0;
     }
     const time_t s = timegm(&when);
     return s < 0 ? 0 : (uint64_t)s * 1000U;
+}
+
+/* The first end of those that a file of ours has; what the system trusts is the system's matter. */
+static uint64_t ca_end(const SSL_CTX *ctx, const struct pulsar_tls_params *params)
+{
+    const STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
+    uint64_t first = 0;
+
+    for (int i = 0; params->ca_file != NULL && i < sk_X509_OBJECT_num(all); i++) {
+        const uint64_t end = end_of(X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i)));
+        first = end != 0 && (first == 0 || end < first) ? end : first;
+    }
+    return first;
 }
 
 /* The files are not what they should be. A rotation may be half done: what is in force stays, and it is said once. */
@@ -157,7 +179,8 @@ hulse_status hulse_tls_context_update(struct tls_context *t,
     }
     SSL_CTX_free(t->ctx);
     t->ctx = fresh;
-    t->own_expires_wall_ms = own_end(fresh);
+    t->own_expires_wall_ms = end_of(SSL_CTX_get0_certificate(fresh));
+    t->ca_expires_wall_ms = ca_end(fresh, params);
     memcpy(t->stamps, now, sizeof(now));
     return HULSE_OK;
 }

@@ -35,6 +35,7 @@ struct tls_context {
     struct tls_stamp
         refused[PULSAR_TLS_FILES]; /* of those that could not be used, as last said in the log */
     uint64_t own_expires_wall_ms;  /* our certificate; 0: none */
+    uint64_t ca_expires_wall_ms;   /* the first in ca_file; 0: no file */
 };
 
 /* Looks at the files. Not OK: there is nothing to use, with *err filled. */

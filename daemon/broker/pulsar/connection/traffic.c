@@ -57,6 +57,7 @@ static bool take_frame(struct pulsar_connection *c, const struct wire_frame *fra
         pause_reading(c);
         return true;
     default:
+        c->pool->figures.broken_frames++;
         hulse_connection_end(c, HULSE_PROTOCOL, why);
         return false;
     }
@@ -92,6 +93,7 @@ static bool understand(struct pulsar_connection *c)
             }
             break;
         default:
+            c->pool->figures.broken_frames++;
             hulse_connection_end(c, HULSE_PROTOCOL, why);
             return false;
         }

@@ -83,6 +83,7 @@ static bool send_some(struct pulsar_consumer *c)
     if (!hulse_pulsar_command(c->user.connection, &command)) {
         return false;
     }
+    set->figures.redeliveries_asked += count;
     for (; count > 0; count--) {
         struct entry *e = TAILQ_FIRST(&c->due);
         hulse_again_stop(c, e);

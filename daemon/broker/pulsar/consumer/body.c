@@ -207,6 +207,7 @@ struct said {
     bool has_ordering_key;
     bool key_base64;
     bool null_value;
+    bool left_out; /* properties that no record holds */
 };
 
 static void hear(const struct body *b, const struct body_message *m, struct said *out)
@@ -241,6 +242,7 @@ static bool convert(struct body *b, struct said *s, struct broker_span *properti
     const bool decode = s->has_key && s->key_base64;
     const uint32_t decoded_max = decode ? hulse_wire_key_decoded_max(s->key.bytes) : 0;
     *properties = (struct broker_span){0};
+    s->left_out = encoded == 0 && s->properties.count > 0;
     if (encoded == 0 && decoded_max == 0) {
         return true;
     }
@@ -249,7 +251,7 @@ static bool convert(struct body *b, struct said *s, struct broker_span *properti
         return false;
     }
     if (encoded > 0) {
-        (void)hulse_wire_properties_encode(&s->properties, at);
+        s->left_out = hulse_wire_properties_encode(&s->properties, at) > 0;
         *properties = (struct broker_span){at, encoded};
     }
     uint32_t bytes = 0;
@@ -286,7 +288,8 @@ bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker
                                    .partition = -1,
                                    .has_key = s.has_key,
                                    .has_ordering_key = s.has_ordering_key,
-                                   .tombstone = s.null_value};
+                                   .tombstone = s.null_value,
+                                   .properties_left_out = s.left_out};
     d->producer = b->meta.producer_name;
     d->publish_time_ms = b->meta.publish_time_ms;
     d->redelivery = b->redelivery;

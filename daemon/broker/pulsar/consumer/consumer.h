@@ -21,12 +21,24 @@ void hulse_pulsar_consumers_destroy(struct pulsar_consumers **c);
 void hulse_pulsar_consumers_flush(struct pulsar_consumers *set);
 
 struct pulsar_consumer_figures {
-    uint64_t discarded; /* entries that were damaged, acknowledged as such */
+    uint64_t consumers;
+    /* Of the broker, in messages. */
+    uint64_t permits_granted;
+    uint64_t permits_used;
+    uint64_t permits_overrun; /* came when the broker had none left, as the rest of a batch does */
+    uint64_t discarded;       /* entries that were damaged, acknowledged as such; by kind: */
+    uint64_t corrupted_checksum;
+    uint64_t corrupted_size; /* larger than it may be when it is decompressed */
+    uint64_t corrupted_compression;
+    uint64_t corrupted_batch; /* metadata, or a batch that lies */
     uint64_t
         unreadable; /* entries that this version cannot read: encrypted, chunks; left unacknowledged */
-    uint64_t repeated;   /* entries that came again while they were in its hands */
-    uint64_t ack_errors; /* acknowledgements that the broker refused */
-    uint64_t renewed;    /* subscriptions made anew because of what came, or for want of memory */
+    uint64_t repeated;           /* entries that came again while they were in its hands */
+    uint64_t redelivered;        /* entries that came with a count above 0 */
+    uint64_t redeliveries_asked; /* entries */
+    uint64_t acks_pending;       /* entries, not sent or not answered */
+    uint64_t ack_errors;         /* acknowledgements that the broker refused */
+    uint64_t renewed; /* subscriptions made anew because of what came, or for want of memory */
 };
 
 void hulse_pulsar_consumers_figures(const struct pulsar_consumers *set,

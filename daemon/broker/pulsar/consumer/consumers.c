@@ -63,7 +63,18 @@ void hulse_pulsar_consumers_flush(struct pulsar_consumers *set)
 void hulse_pulsar_consumers_figures(const struct pulsar_consumers *set,
                                     struct pulsar_consumer_figures *out)
 {
+    const struct pulsar_consumer *c = NULL;
+    const struct round *r = NULL;
+
     *out = set->figures;
+    TAILQ_FOREACH(c, &set->all, link)
+    {
+        out->consumers += 1;
+        TAILQ_FOREACH(r, &c->rounds, link)
+        {
+            out->acks_pending += r->state != ROUND_ANSWERED ? r->count : 0;
+        }
+    }
 }
 
 /* ---- one ---- */
@@ -142,6 +153,7 @@ static void send_flow(struct pulsar_consumer *c)
     flow.messagepermits = wanted;
     if (hulse_pulsar_command(c->user.connection, &command)) {
         hulse_permits_asked(&c->permits, wanted);
+        c->set->figures.permits_granted += wanted;
     } else {
         refused(c);
     }

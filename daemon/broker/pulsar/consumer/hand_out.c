@@ -96,6 +96,7 @@ static void give_up_rest(struct pulsar_consumer *c, struct body *b, const char *
     }
     if (lost > 0 && !known) {
         c->set->figures.discarded += 1;
+        c->set->figures.corrupted_batch += 1;
         c->last.ledger = e->ledger;
         c->last.entry = e->entry;
         c->last.batch = -1; /* nothing of it is to be read again */

@@ -152,6 +152,7 @@ struct pulsar_consumer {
     struct timer retry;
     struct timer deadline;         /* of the first open */
     struct pulsar_failure failure; /* the last one */
+    uint64_t said;                 /* hash of the failure that the log has; 0: it was ready since */
     bool looked_up;                /* an answer that is kept is not good enough */
 
     /* what is in its hands */

@@ -8,12 +8,31 @@
 
 #define ID_NONE UINT64_MAX
 
+static void count_kind(struct pulsar_consumer_figures *f, Pulsar__CommandAck__ValidationError error)
+{
+    f->discarded += 1;
+    switch (error) {
+    case PULSAR__COMMAND_ACK__VALIDATION_ERROR__ChecksumMismatch:
+        f->corrupted_checksum += 1;
+        break;
+    case PULSAR__COMMAND_ACK__VALIDATION_ERROR__UncompressedSizeCorruption:
+        f->corrupted_size += 1;
+        break;
+    case PULSAR__COMMAND_ACK__VALIDATION_ERROR__DecompressionError:
+        f->corrupted_compression += 1;
+        break;
+    default:
+        f->corrupted_batch += 1;
+        break;
+    }
+}
+
 static void discard(struct pulsar_consumer *c,
                     const Pulsar__MessageIdData *id,
                     Pulsar__CommandAck__ValidationError error,
                     const char *why)
 {
-    c->set->figures.discarded += 1;
+    count_kind(&c->set->figures, error);
     HULSE_LOG_WARNF("pulsar.entry_damaged",
                     hulse_log_str("topic", c->topic),
                     hulse_log_u64("ledger", id->ledgerid),
@@ -157,6 +176,7 @@ static void take_body(struct pulsar_consumer *c, const Pulsar__CommandMessage *m
     }
     const int32_t partition = m->message_id->has_partition ? m->message_id->partition : -1;
     b->redelivery = m->has_redelivery_count ? m->redelivery_count : 0;
+    c->set->figures.redelivered += b->redelivery > 0 ? 1 : 0;
     b->partition = partition > 0 && partition <= UINT16_MAX ? (uint16_t)partition : 0;
     take_ack_set(c, e, m);
     take_compaction(c, e, b);
@@ -242,7 +262,11 @@ static void take_message(struct pulsar_consumer *c,
         return;
     }
     const bool batch = hulse_wire_has(meta.has, WIRE_META_BATCH) && meta.batch_count > 0;
-    hulse_permits_charge(&c->permits, cost_of(m, batch ? (uint32_t)meta.batch_count : 1));
+    const uint32_t cost = cost_of(m, batch ? (uint32_t)meta.batch_count : 1);
+    const int64_t left = c->permits.broker > 0 ? c->permits.broker : 0;
+    c->set->figures.permits_used += cost;
+    c->set->figures.permits_overrun += cost > left ? (uint64_t)(cost - left) : 0;
+    hulse_permits_charge(&c->permits, cost);
     hulse_pulsar_consumer_dirty(c);
     if (!wanted(c, m->message_id, &meta)) {
         return;

@@ -7,6 +7,7 @@
  * what is in the front end's hands is known by its entry and is not handed out twice.
  */
 #include "daemon/broker/pulsar/consumer/subscribe.h"
+#include "daemon/core/hash.h"
 #include "daemon/core/log.h"
 
 #include <stdio.h>
@@ -19,6 +20,7 @@ static struct timer_wheel *timers(const struct pulsar_consumer *c)
 
 /* Ready for so long it was a success, whatever ended it. */
 #define SETTLED_MS 10000U
+#define DEADLINE_GRACE_MS 250U /* a lookup that has the same limit says more */
 
 static uint32_t operation_timeout(const struct pulsar_consumer *c)
 {
@@ -70,6 +72,10 @@ void hulse_pulsar_session_over(struct pulsar_consumer *c, hulse_status status, c
 
 static void open_failed(struct pulsar_consumer *c, hulse_status status, const char *text)
 {
+    HULSE_LOG_WARNF("pulsar.consumer_refused",
+                    hulse_log_str("topic", c->topic),
+                    hulse_log_str("subscription", c->subscription),
+                    hulse_log_str("why", text));
     hulse_pulsar_session_abandon(c);
     c->closed = true;
     c->base.events->opened(c->base.ctx, status, text, NULL);
@@ -108,6 +114,8 @@ static void failed(struct pulsar_consumer *c)
 {
     const struct pulsar_failure *f = &c->failure;
     const bool ends = final(c, f->verdict);
+    const uint64_t said = hulse_hash_text(f->text);
+    hulse_pulsar_trouble_note(&c->worker->broker->trouble, c->topic, f->text);
     leave(c);
     if (ends && !c->opened) {
         open_failed(c, f->status, f->text);
@@ -117,10 +125,13 @@ static void failed(struct pulsar_consumer *c)
         hulse_pulsar_session_over(c, f->status, f->text);
         return;
     }
-    HULSE_LOG_INFOF("pulsar.consumer_waits",
-                    hulse_log_str("topic", c->topic),
-                    hulse_log_str("subscription", c->subscription),
-                    hulse_log_str("why", f->text));
+    if (said != c->said) {
+        c->said = said;
+        HULSE_LOG_WARNF("pulsar.consumer_waits",
+                        hulse_log_str("topic", c->topic),
+                        hulse_log_str("subscription", c->subscription),
+                        hulse_log_str("why", f->text));
+    }
     wait_and_retry(c);
 }
 
@@ -153,6 +164,7 @@ static void too_late(struct timer *timer)
     if (c->failure.text[0] == '\0') {
         hulse_pulsar_failure_status(&c->failure, HULSE_TIMED_OUT, "no broker has answered in time");
     }
+    hulse_pulsar_trouble_note(&c->worker->broker->trouble, c->topic, c->failure.text);
     if (c->user.connection != NULL && c->state >= SESSION_SUBSCRIBING) {
         hulse_subscribe_undo(c);
     }
@@ -257,8 +269,9 @@ bool hulse_pulsar_session_start(struct pulsar_consumer *c)
     if (!hulse_pulsar_lookup_start(c->worker, &c->lookup, c->topic, c->create, PULSAR_LOOKUP_ANY)) {
         return false;
     }
-    hulse_timer_start(
-        timers(c), &c->deadline, hulse_pulsar_consumer_now_ms(c) + operation_timeout(c));
+    hulse_timer_start(timers(c),
+                      &c->deadline,
+                      hulse_pulsar_consumer_now_ms(c) + operation_timeout(c) + DEADLINE_GRACE_MS);
     return true;
 }
 

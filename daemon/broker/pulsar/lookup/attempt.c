@@ -204,6 +204,7 @@ static void redirect(struct search *s, const struct lookup_reply *r)
         return;
     }
     s->redirects += 1;
+    s->lookups->figures.redirects++;
     s->authoritative = r->authoritative;
     hulse_attempt_leave(s);
     endpoint_of(s, r, &s->to);

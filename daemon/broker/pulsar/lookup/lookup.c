@@ -49,10 +49,12 @@ static void run_there(struct inbox_node *node)
         return;
     }
     const struct lookup_key key = {.topic = q->topic, .hash = q->hash, .create = q->create};
+    l->figures.asked++;
     if (q->fresh) {
         hulse_lookup_cache_drop(&l->cache, &key);
     } else if (hulse_lookup_cache_find(
                    &l->cache, &key, hulse_loop_now_ms(l->worker->loop), &q->result)) {
+        l->figures.cached++;
         hulse_lookup_query_answer(q);
         return;
     }
@@ -193,6 +195,11 @@ void hulse_pulsar_lookup_cancel(struct pulsar_lookup *l)
         TAILQ_REMOVE(&q->home->unsent, q, link);
         free_query(q);
     }
+}
+
+void hulse_pulsar_lookups_figures(const struct pulsar_lookups *l, struct pulsar_lookup_figures *out)
+{
+    *out = l->figures;
 }
 
 /* ---- the life of a worker ---- */

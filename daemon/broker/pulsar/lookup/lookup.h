@@ -64,6 +64,18 @@ struct pulsar_lookups *hulse_pulsar_lookups_create(struct pulsar_worker *w, stru
  */
 void hulse_pulsar_lookups_destroy(struct pulsar_lookups **l);
 
+/* Of what was asked of this worker, by whichever worker. */
+struct pulsar_lookup_figures {
+    uint64_t asked;
+    uint64_t cached;    /* answered by what was kept */
+    uint64_t collapsed; /* joined one that was on its way */
+    uint64_t redirects;
+    uint64_t failed; /* those who asked were told of a failure */
+};
+
+void hulse_pulsar_lookups_figures(const struct pulsar_lookups *l,
+                                  struct pulsar_lookup_figures *out);
+
 /* Of struct broker_ops. */
 hulse_status
 hulse_pulsar_topic_lookup(struct broker *b, struct broker_lookup *q, struct error *err);

@@ -29,6 +29,7 @@ struct pulsar_lookups {
     /* There. */
     struct searches searches;
     struct lookup_cache cache;
+    struct pulsar_lookup_figures figures;
 };
 
 /* Of this broker on the running worker; NULL when they have ended. */

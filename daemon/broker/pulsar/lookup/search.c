@@ -8,6 +8,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct timer_wheel *timers_of(const struct pulsar_lookups *l)
@@ -102,6 +103,7 @@ void hulse_search_finish(struct search *s, const struct pulsar_lookup_result *re
         struct lookup_query *q = TAILQ_FIRST(&s->queries);
         release(s, q);
         q->result = *result;
+        s->lookups->figures.failed += result->failure.class != BROKER_DONE ? 1 : 0;
         hulse_lookup_query_answer(q);
     }
     destroy(s);
@@ -120,11 +122,17 @@ static void deadline_fire(struct timer *timer)
 
     q->result = (struct pulsar_lookup_result){.failure = s->last};
     if (s->last.class == BROKER_DONE) {
-        hulse_pulsar_failure_status(
-            &q->result.failure, HULSE_TIMED_OUT, "no broker has answered in operation_timeout");
+        char host[PULSAR_HOST_TEXT_BYTES] = "no broker";
+        char text[BROKER_TEXT_BYTES];
+        if (s->asking) {
+            hulse_pulsar_host_print(&s->to.physical, host);
+        }
+        (void)snprintf(text, sizeof(text), "%.100s: no answer in operation_timeout", host);
+        hulse_pulsar_failure_status(&q->result.failure, HULSE_TIMED_OUT, text);
         q->result.failure.gated = true; /* it has waited long enough */
     }
     release(s, q);
+    s->lookups->figures.failed++;
     hulse_lookup_query_answer(q);
     if (TAILQ_EMPTY(&s->queries)) {
         destroy(s);
@@ -212,6 +220,7 @@ void hulse_search_join(struct pulsar_lookups *l, struct lookup_query *q)
         hulse_lookup_query_answer(q);
         return;
     }
+    l->figures.collapsed += begin ? 0 : 1;
     q->search = s;
     TAILQ_INSERT_TAIL(&s->queries, q, link);
     q->deadline.fire = deadline_fire;

@@ -23,6 +23,8 @@ static uint64_t now_ms(const struct pulsar_sender *s)
 /* The open has failed: the producers are gone, and it ends. */
 static void refuse_all(struct pulsar_sender *s, const struct pulsar_failure *f)
 {
+    HULSE_LOG_WARNF(
+        "pulsar.producer_refused", hulse_log_str("topic", s->topic), hulse_log_str("why", f->text));
     s->state = SENDER_DEAD;
     s->failure = *f;
     LIST_REMOVE(s, link);
@@ -69,6 +71,7 @@ void hulse_pulsar_sender_die(struct pulsar_sender *s, const struct pulsar_failur
     if (s->state == SENDER_DEAD) {
         return;
     }
+    hulse_pulsar_trouble_note(&s->all->pw->broker->trouble, s->topic, failure.text);
     hulse_pulsar_sender_close_wire(s);
     hulse_pulsar_sender_leave(s);
     if (!s->was_ready) {

@@ -21,6 +21,8 @@
 void hulse_pulsar_outbox_append(struct pulsar_sender *s, struct pulsar_entry *e)
 {
     e->sender = s;
+    s->all->figures.batches += e->batched ? 1 : 0;
+    s->all->figures.singles += e->batched ? 0 : 1;
     TAILQ_INSERT_TAIL(&s->entries, e, link);
     if (s->unsent == NULL) {
         s->unsent = e;
@@ -139,6 +141,7 @@ static uint64_t take_old(struct pulsar_sender *s, struct pulsar_entries *taken, 
             continue;
         }
         if (e->deadline_ns <= now_ns) {
+            s->all->figures.send_timeouts += e->count;
             hulse_pulsar_outbox_take(s, e);
             TAILQ_INSERT_TAIL(taken, e, link);
         } else if (next_ns == 0 || e->deadline_ns < next_ns) {
@@ -209,6 +212,7 @@ static void released(struct pulsar_piece *piece, bool written)
 
 static void send_one(struct pulsar_sender *s, struct pulsar_entry *e)
 {
+    s->all->figures.resends += e->ever_sent ? 1 : 0;
     e->piece.released = released;
     e->sent = true;
     e->ever_sent = true;

@@ -22,6 +22,26 @@ void hulse_pulsar_senders_destroy(struct pulsar_senders **s);
 /* Ends a turn: hands the batches that are to go to their connections. Before the pool's flush. */
 void hulse_pulsar_senders_flush(struct pulsar_senders *all);
 
+struct pulsar_producer_figures {
+    uint64_t producers; /* on the wire, those included that are on their way back */
+    /* Without an answer, sent or not. */
+    uint64_t in_flight_messages;
+    uint64_t in_flight_bytes;
+    uint64_t batches;        /* made, however often they were sent */
+    uint64_t singles;        /* messages alone */
+    uint64_t resends;        /* of either */
+    uint64_t receipts_late;  /* for what was given up, or had been answered */
+    uint64_t receipts_wrong; /* out of order, or for what was never sent */
+    uint64_t deduplicated;   /* messages that the broker had already */
+    uint64_t send_errors;
+    uint64_t send_timeouts; /* messages that were given up */
+    uint64_t moved_apart;   /* how often one was given a connection of its own */
+};
+
+/* Looks at everything that is on its way. */
+void hulse_pulsar_senders_figures(const struct pulsar_senders *all,
+                                  struct pulsar_producer_figures *out);
+
 /* Of struct broker_ops. */
 hulse_status hulse_pulsar_producer_open(struct broker *b,
                                         struct worker *w,

@@ -26,12 +26,18 @@ static enum fit judge(const struct pulsar_sender *s, const Pulsar__CommandSendRe
     return sequence >= highest || highest == (int64_t)head->highest ? FITS : IS_WRONG;
 }
 
+/* The broker had it already. */
+static bool is_copy(const Pulsar__MessageIdData *m)
+{
+    return m->ledgerid == UINT64_MAX || m->entryid == UINT64_MAX;
+}
+
 /* NULL: a copy that was dropped, or nothing is said. */
 static const struct broker_id *id_of(const Pulsar__CommandSendReceipt *r, struct broker_id *id)
 {
     const Pulsar__MessageIdData *m = r->message_id;
 
-    if (m == NULL || m->ledgerid == UINT64_MAX || m->entryid == UINT64_MAX) {
+    if (m == NULL || is_copy(m)) {
         return NULL;
     }
     *id = (struct broker_id){.ledger = m->ledgerid, .entry = m->entryid, .batch = -1};
@@ -44,14 +50,19 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
 
     switch (judge(s, r)) {
     case IS_OLD:
+        s->all->figures.receipts_late += 1;
         return;
     case IS_WRONG:
+        s->all->figures.receipts_wrong += 1;
         hulse_pulsar_sender_accuse(s, "a receipt out of order");
         return;
     case FITS:
         break;
     }
     struct pulsar_entry *e = TAILQ_FIRST(&s->entries);
+    if (r->message_id != NULL && is_copy(r->message_id)) {
+        s->all->figures.deduplicated += e->count;
+    }
     s->proved = true;
     s->stall.receipts += 1;
     s->checksum_errors = 0;
@@ -111,7 +122,9 @@ void hulse_pulsar_send_error(struct pulsar_sender *s, const Pulsar__CommandSendE
     struct pulsar_failure f;
     struct pulsar_entry *named = NULL;
 
+    s->all->figures.send_errors += 1;
     hulse_pulsar_failure_server(&f, (int32_t)e->error, e->message);
+    hulse_pulsar_trouble_note(&s->all->pw->broker->trouble, s->topic, f.text);
     switch (e->error) {
     case PULSAR__SERVER_ERROR__ChecksumError:
         damaged(s, e->sequence_id, &f);

@@ -6,6 +6,7 @@
 
 #include "daemon/broker/pulsar/producer/senders.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/hash.h"
 #include "daemon/core/log.h"
 #include "daemon/worker/worker.h"
 
@@ -121,11 +122,13 @@ static void attempt_failed(struct pulsar_sender *s, const struct pulsar_failure 
         hulse_pulsar_sender_die(s, &failure);
         return;
     }
+    hulse_pulsar_trouble_note(&s->all->pw->broker->trouble, s->topic, failure.text);
     s->failure = failure;
     s->state = SENDER_WAITING;
     s->fresh = true;
-    if (failure.status != s->told) {
-        s->told = failure.status;
+    const uint64_t said = hulse_hash_text(failure.text);
+    if (said != s->said) {
+        s->said = said;
         HULSE_LOG_WARNF("pulsar.producer_waits",
                         hulse_log_str("topic", s->topic),
                         hulse_log_str("why", failure.text));
@@ -208,11 +211,11 @@ static void opened(struct pulsar_sender *s, const Pulsar__CommandProducerSuccess
     const struct pulsar_peer *peer = hulse_pulsar_peer(s->user.connection);
 
     s->state = SENDER_READY;
-    s->told = HULSE_OK;
     s->message_bytes_max = peer->message_bytes_max;
     s->fresh = false;
     s->proved = false;
     s->ready_ms = now_ms(s);
+    s->said = 0;
     if (success->has_topic_epoch) {
         s->has_topic_epoch = true;
         s->topic_epoch = success->topic_epoch;

@@ -85,8 +85,8 @@ struct pulsar_sender {
     struct timer limit; /* of the first open */
     struct timer reap;
     struct pulsar_failure failure; /* the last; of a dead one, what records fail by */
-    hulse_status told; /* of the last failure that the log has; OK: it was ready since */
-    bool blamed;       /* it has broken the connection itself */
+    uint64_t said;                 /* hash of the failure that the log has; 0: it was ready since */
+    bool blamed;                   /* it has broken the connection itself */
     uint64_t epoch;
     uint64_t topic_epoch;
     bool has_topic_epoch;

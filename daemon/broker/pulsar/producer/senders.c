@@ -104,6 +104,36 @@ void hulse_pulsar_senders_destroy(struct pulsar_senders **s)
     *s = NULL;
 }
 
+static void add_entry(struct pulsar_producer_figures *out, const struct pulsar_entry *e)
+{
+    for (uint32_t i = 0; i < e->count; i++) {
+        out->in_flight_bytes += e->slots[i].bytes;
+    }
+    out->in_flight_messages += e->count;
+}
+
+void hulse_pulsar_senders_figures(const struct pulsar_senders *all,
+                                  struct pulsar_producer_figures *out)
+{
+    const struct pulsar_sender *s = NULL;
+    const struct pulsar_entry *e = NULL;
+
+    *out = all->figures;
+    for (uint32_t i = 0; i < PULSAR_SENDER_BUCKETS; i++) {
+        LIST_FOREACH(s, &all->buckets[i], link)
+        {
+            out->producers += 1;
+            TAILQ_FOREACH(e, &s->entries, link)
+            {
+                add_entry(out, e);
+            }
+            if (s->open != NULL) {
+                add_entry(out, s->open);
+            }
+        }
+    }
+}
+
 uint32_t hulse_pulsar_senders_bucket(const char *topic)
 {
     const uint64_t hash = hulse_hash_text(topic);

@@ -20,6 +20,7 @@ struct pulsar_senders {
     LIST_HEAD(, pulsar_sender) dead;                           /* no new producer finds them */
     TAILQ_HEAD(, pulsar_sender) dirty;
     uint64_t names_made;
+    struct pulsar_producer_figures figures;
     struct timer wake; /* ends a turn, where none would */
     struct pulsar_producer_list starved;
     struct timer feed; /* they may ask again */

@@ -83,8 +83,7 @@ static void move_apart(struct pulsar_sender *s)
     st->stay_for = st->stay_for == 0 ? PULSAR_RETURN_LOOKS : 2 * st->stay_for;
     st->stay_for = st->stay_for < PULSAR_RETURN_LOOKS_MAX ? st->stay_for : PULSAR_RETURN_LOOKS_MAX;
     st->stay = st->stay_for;
-    /* Relaxed because it is a figure. */
-    (void)atomic_fetch_add_explicit(&s->all->pw->broker->producers_apart, 1, memory_order_relaxed);
+    s->all->figures.moved_apart += 1;
     HULSE_LOG_WARNF("pulsar.producer_apart",
                     hulse_log_str("topic", s->topic),
                     hulse_log_u64("unanswered_bytes", s->in_flight_bytes));

@@ -136,13 +136,16 @@ static int teardown(void **state)
     return 0;
 }
 
+static uint64_t delay_ms; /* of what is published */
+
 static uint8_t publish(uint64_t token, uint32_t bytes, uint64_t age_ms, uint64_t ttl_ms)
 {
     static uint8_t payload[2000];
-    const struct broker_meta meta = {.partition = -1, .ttl_ms = ttl_ms};
+    const struct broker_meta meta = {
+        .partition = -1, .ttl_ms = ttl_ms, .deliver_after_ms = delay_ms};
     const struct broker_record r = {
         .payload = {payload, bytes},
-        .meta = ttl_ms != 0 ? &meta : NULL,
+        .meta = ttl_ms != 0 || delay_ms != 0 ? &meta : NULL,
         .token = token,
         .enqueued_ns = clock_only.loop.now_ns - age_ms * 1000000,
     };
@@ -174,7 +177,10 @@ static void test_the_order_of_checks(void **state)
     assert_int_equal(publish(token++, 2000, 500, 0), HULSE_OUTCOME_DENIED);
     role.produce_count = 1;
     apply();
+    delay_ms = 1000; /* what the broker cannot do */
     assert_int_equal(publish(token++, 2000, 500, 0), HULSE_OUTCOME_TOO_LARGE);
+    assert_int_equal(publish(token++, 10, 101, 0), HULSE_OUTCOME_UNSUPPORTED);
+    delay_ms = 0;
     assert_int_equal(publish(token++, 10, 101, 0), HULSE_OUTCOME_EXPIRED);
     assert_int_equal(publish(token++, 10, 101, 200), HULSE_OUTCOME_RATE_LIMITED); /* its own ttl */
     assert_int_equal(refused(PUBLISH_APP_RATE), 1);

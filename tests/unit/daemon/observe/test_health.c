@@ -8,6 +8,7 @@
 #include "tests/support/check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static size_t live;
 static size_t granted = SIZE_MAX;
@@ -104,6 +105,21 @@ static void test_an_unusable_broker(void **state)
     check_status("degraded", true);
 }
 
+static void test_why_a_broker_is_unusable(void **state)
+{
+    (void)state;
+    brokers[0].why = "broker-0:6650: Connection refused";
+    for (int healthy = 0; healthy <= 1; healthy++) {
+        brokers[0].healthy = healthy != 0;
+        json_t *health = hulse_health_compose(&input);
+        const json_t *why =
+            json_object_get(json_array_get(json_object_get(health, "brokers"), 0), "why");
+        assert_int_equal(why == NULL, healthy);
+        assert_true(healthy || strcmp(json_string_value(why), brokers[0].why) == 0);
+        json_decref(health);
+    }
+}
+
 static void test_draining(void **state)
 {
     (void)state;
@@ -138,6 +154,7 @@ int main(void)
         cmocka_unit_test_setup(test_healthy, set_up),
         cmocka_unit_test_setup(test_a_silent_heart, set_up),
         cmocka_unit_test_setup(test_an_unusable_broker, set_up),
+        cmocka_unit_test_setup(test_why_a_broker_is_unusable, set_up),
         cmocka_unit_test_setup(test_draining, set_up),
         cmocka_unit_test_setup(test_every_allocation_refused_once, set_up),
     };

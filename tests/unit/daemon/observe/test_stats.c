@@ -50,18 +50,31 @@ static const char *string(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
-static const struct figure worker0[] = {{"sessions", 2, false},
-                                        {"channels", 3, false},
-                                        {"missed_doorbells", 1, false},
-                                        {"turns", 100, false},
-                                        {"spin_ns", 5000, true}};
-static const struct figure worker2[] = {{"sessions", 5, false},
-                                        {"channels", 7, false},
-                                        {"missed_doorbells", 0, false},
-                                        {"turns", 11, false},
-                                        {"spin_ns", 6000, true}};
-static const struct figure topic_here[] = {{"producers", 1, false}, {"published", 10, false}};
-static const struct figure topic_there[] = {{"producers", 2, false}, {"published", 5, false}};
+static const struct figure worker0[] = {{"sessions", 2, false, false},
+                                        {"channels", 3, false, false},
+                                        {"missed_doorbells", 1, false, false},
+                                        {"turns", 100, false, false},
+                                        {"spin_ns", 5000, true, false}};
+static const struct figure worker2[] = {{"sessions", 5, false, false},
+                                        {"channels", 7, false, false},
+                                        {"missed_doorbells", 0, false, false},
+                                        {"turns", 11, false, false},
+                                        {"spin_ns", 6000, true, false}};
+static const struct figure topic_here[] = {{"producers", 1, false, false},
+                                           {"published", 10, false, false}};
+static const struct figure topic_there[] = {{"producers", 2, false, false},
+                                            {"published", 5, false, false}};
+
+static const struct stats_broker here = {.name = "local", .type = "local", .healthy = true};
+static const struct stats_broker far = {.name = "far",
+                                        .type = "pulsar",
+                                        .failure = "broker-0:6650: Connection refused",
+                                        .failure_age_s = 7};
+static const struct figure client_here[] = {{"lookups", 3, false, false},
+                                            {"certificate_seconds_to_expiry", 80, false, true}};
+static const struct figure client_there[] = {{"lookups", 4, false, false},
+                                             {"certificate_seconds_to_expiry", 70, false, true},
+                                             {"token_seconds_to_expiry", 0, false, true}};
 
 static json_t *compose(void)
 {
@@ -76,8 +89,11 @@ static json_t *compose(void)
     hulse_stats_topic(&s, "persistent://public/default/zebra", topic_here, COUNT_OF(topic_here));
     hulse_stats_topic(&s, "persistent://public/default/ant", topic_here, COUNT_OF(topic_here));
     hulse_stats_topic(&s, "persistent://public/default/zebra", topic_there, COUNT_OF(topic_there));
-    hulse_stats_broker(&s, "local", "local", true);
-    hulse_stats_broker(&s, "null", "null", false);
+    hulse_stats_broker(&s, &here);
+    hulse_stats_broker(&s, &far);
+    hulse_stats_broker_figures(&s, "far", client_here, COUNT_OF(client_here));
+    hulse_stats_broker_figures(&s, "far", client_there, COUNT_OF(client_there));
+    hulse_stats_broker_figures(&s, "nobody", client_there, COUNT_OF(client_there));
     hulse_stats_store(&s, "local", topic_here, COUNT_OF(topic_here));
     return hulse_stats_finish(&s, &head);
 }
@@ -163,9 +179,28 @@ static void test_topics_and_brokers(void **state)
                         "persistent://public/default/zebra");
     assert_int_equal(number(json_array_get(topics, 1), "producers"), 3);
     assert_int_equal(number(json_array_get(topics, 1), "published"), 15);
-    assert_string_equal(string(json_array_get(brokers, 1), "name"), "null");
+    assert_string_equal(string(json_array_get(brokers, 1), "name"), "far");
     assert_true(json_is_false(json_object_get(json_array_get(brokers, 1), "healthy")));
     assert_true(json_is_true(json_object_get(json_array_get(brokers, 0), "healthy")));
+    json_decref(stats);
+}
+
+static void test_figures_of_a_broker(void **state)
+{
+    json_t *stats = compose();
+    const json_t *brokers = json_object_get(stats, "brokers");
+    const json_t *local = json_array_get(brokers, 0);
+    const json_t *pulsar = json_array_get(brokers, 1);
+
+    (void)state;
+    assert_int_equal(json_array_size(brokers), 2);
+    assert_int_equal(number(pulsar, "lookups"), 7);
+    assert_int_equal(number(pulsar, "certificate_seconds_to_expiry"), 70);
+    assert_int_equal(number(pulsar, "token_seconds_to_expiry"), 0);
+    assert_string_equal(string(pulsar, "last_failure"), "broker-0:6650: Connection refused");
+    assert_int_equal(number(pulsar, "last_failure_age_s"), 7);
+    assert_null(json_object_get(local, "last_failure"));
+    assert_null(json_object_get(local, "lookups"));
     json_decref(stats);
 }
 
@@ -190,7 +225,7 @@ static void test_memory(void **state)
 
 static void test_large_figures_stay_positive(void **state)
 {
-    static const struct figure big[] = {{"turns", UINT64_MAX, false}};
+    static const struct figure big[] = {{"turns", UINT64_MAX, false, false}};
     const struct stats_head head = {.version = "1"};
     struct stats s;
 
@@ -272,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_sums),
         cmocka_unit_test(test_workers_one_by_one),
         cmocka_unit_test(test_topics_and_brokers),
+        cmocka_unit_test(test_figures_of_a_broker),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_large_figures_stay_positive),
         cmocka_unit_test(test_names_alone),

@@ -500,6 +500,7 @@ static void dump_outcomes(void)
     NUMBER(HULSE_OUTCOME_NO_MEMORY);
     NUMBER(HULSE_OUTCOME_DROPPED);
     NUMBER(HULSE_OUTCOME_BAD_RECORD);
+    NUMBER(HULSE_OUTCOME_UNSUPPORTED);
 }
 
 static void make_dump(void)

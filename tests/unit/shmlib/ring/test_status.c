@@ -32,7 +32,7 @@ static void test_every_status_has_its_own_text(void **state)
 static void test_every_outcome_has_its_own_text(void **state)
 {
     (void)state;
-    for (unsigned a = HULSE_OUTCOME_STORED; a <= HULSE_OUTCOME_BAD_RECORD; a++) {
+    for (unsigned a = HULSE_OUTCOME_STORED; a <= HULSE_OUTCOME_UNSUPPORTED; a++) {
         check_text(hulse_outcome_text(a));
         assert_string_not_equal(hulse_outcome_text(a), UNKNOWN);
         for (unsigned b = HULSE_OUTCOME_STORED; b < a; b++) {
@@ -44,7 +44,7 @@ static void test_every_outcome_has_its_own_text(void **state)
 static void test_other_numbers_are_unknown(void **state)
 {
     static const int statuses[] = {1, HULSE_PROTOCOL - 1, 255, INT32_MIN, INT32_MAX};
-    static const unsigned outcomes[] = {0, HULSE_OUTCOME_BAD_RECORD + 1, 255, UINT32_MAX};
+    static const unsigned outcomes[] = {0, HULSE_OUTCOME_UNSUPPORTED + 1, 255, UINT32_MAX};
 
     (void)state;
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {

@@ -153,7 +153,7 @@ static void move_slow(void)
     assert_int_equal(h.sequence, 2);
     store(&slow, &own, slow_id, 2);
     assert_true(slow.in_order);
-    assert_int_equal(atomic_load(&bed.broker.producers_apart), 1);
+    assert_int_equal(bed.worker.senders->figures.moved_apart, 1);
 }
 
 static void test_a_stalled_one_moves_and_the_others_stay(void **state)

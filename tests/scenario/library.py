@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The C library, called from Python: for what the command does not do (cumulative and negative acknowledgements,
+tombstones, ordering keys)."""
+
+import collections
+import ctypes
+import os
+import pathlib
+
+import pytest
+
+OK, AGAIN, TIMED_OUT = 0, -1, -9
+TYPES = {"exclusive": 0, "shared": 1, "failover": 2, "key_shared": 3}
+TOMBSTONE_OUT, NO_BATCH = 2, 1  # HULSE_META_…
+LEFT_OUT, TOMBSTONE_IN = 2, 4    # HULSE_MESSAGE_…
+LARGEST_BYTES = 5 << 20
+WAIT_MS = 20000
+
+Got = collections.namedtuple("Got", "data key properties event_time_ms redelivery_count tombstone left_out id")
+
+
+class Property(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("name_bytes", ctypes.c_size_t),
+                ("value", ctypes.c_char_p), ("value_bytes", ctypes.c_size_t)]
+
+
+class Borrowed(ctypes.Structure):
+    """A property that lies in a message: its texts have no end."""
+    _fields_ = [("name", ctypes.c_void_p), ("name_bytes", ctypes.c_size_t),
+                ("value", ctypes.c_void_p), ("value_bytes", ctypes.c_size_t)]
+
+
+class Meta(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("key", ctypes.c_char_p), ("key_bytes", ctypes.c_size_t),
+                ("ordering_key", ctypes.c_char_p), ("ordering_key_bytes", ctypes.c_size_t),
+                ("properties", ctypes.POINTER(Property)), ("property_count", ctypes.c_size_t),
+                ("event_time_ms", ctypes.c_uint64), ("deliver_after_ms", ctypes.c_uint64),
+                ("ttl_ms", ctypes.c_uint64), ("partition", ctypes.c_int32),
+                ("flags", ctypes.c_uint32)]
+
+
+class Id(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("ledger", ctypes.c_uint64), ("entry", ctypes.c_uint64),
+                ("batch", ctypes.c_int32), ("partition", ctypes.c_uint16),
+                ("batch_size", ctypes.c_uint16), ("ref", ctypes.c_uint64),
+                ("source", ctypes.c_uint32), ("reserved", ctypes.c_uint32)]
+
+
+class Message(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("data", ctypes.c_void_p), ("data_bytes", ctypes.c_size_t),
+                ("id", Id), ("publish_time_ms", ctypes.c_uint64), ("event_time_ms", ctypes.c_uint64),
+                ("redelivery_count", ctypes.c_uint32), ("flags", ctypes.c_uint32),
+                ("key", ctypes.c_void_p), ("key_bytes", ctypes.c_size_t),
+                ("producer", ctypes.c_void_p), ("producer_bytes", ctypes.c_size_t),
+                ("topic", ctypes.c_char_p), ("meta", ctypes.c_void_p), ("meta_bytes", ctypes.c_size_t),
+                ("end", ctypes.c_uint64)]
+
+
+def load():
+    """As the programs are found; skips the test where Python cannot load it."""
+    folders = [*pathlib.Path(os.environ.get("HULSE_PREFIX", "/nonexistent")).glob("lib*/**"),
+               pathlib.Path(os.environ.get("HULSE_BUILD_DIR", "/nonexistent"))]
+    found = next((f / "libhulse.so.0" for f in folders if (f / "libhulse.so.0").exists()), None)
+    if found is None:
+        pytest.skip("no libhulse.so.0 in HULSE_PREFIX or HULSE_BUILD_DIR")
+    if any(word in found.read_bytes() for word in (b"__asan_init", b"__tsan_init", b"__ubsan_")):
+        pytest.skip("the library of a sanitizer's build cannot be loaded into Python")
+    library = ctypes.CDLL(str(found))
+    for name in ("hulse_options_new", "hulse_producer_options_new", "hulse_consumer_options_new"):
+        getattr(library, name).restype = ctypes.c_void_p
+    for name in ("hulse_open_error", "hulse_last_error", "hulse_producer_error",
+                 "hulse_consumer_error"):
+        getattr(library, name).restype = ctypes.c_char_p
+    return library
+
+
+def text(start, size):
+    return ctypes.string_at(start, size) if start else b""
+
+
+class App:
+    """A session. Everything that is opened is closed with it."""
+
+    def __init__(self, daemon):
+        self.library = load()
+        options = ctypes.c_void_p(self.library.hulse_options_new())
+        self.library.hulse_options_socket(options, str(daemon.socket).encode())
+        self.session = ctypes.c_void_p()
+        self.check(self.library.hulse_open(ctypes.byref(self.session), options),
+                   self.library.hulse_open_error)
+        self.library.hulse_options_free(ctypes.byref(options))
+
+    def check(self, status, error=None, *of):
+        if status != OK:
+            raise AssertionError((status, error(*of).decode() if error else ""))
+
+    def close(self):
+        self.library.hulse_close(ctypes.byref(self.session), WAIT_MS)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Producer:
+    def __init__(self, app, topic):
+        self.app, self.library = app, app.library
+        self.handle = ctypes.c_void_p()
+        app.check(self.library.hulse_producer_open(app.session, ctypes.byref(self.handle),
+                                                   topic.encode(), None),
+                  self.library.hulse_last_error, app.session)
+
+    def publish(self, data, key=b"", ordering_key=b"", properties=(), event_time_ms=0,
+                deliver_after_ms=0, flags=0):
+        pairs = [(name.encode(), value.encode()) for name, value in dict(properties).items()]
+        array = (Property * len(pairs))(*((n, len(n), v, len(v)) for n, v in pairs))
+        meta = Meta(ctypes.sizeof(Meta), key or None, len(key), ordering_key or None,
+                    len(ordering_key), array if pairs else None, len(pairs), event_time_ms,
+                    deliver_after_ms, 0, 0, flags)
+        self.app.check(self.library.hulse_publish_wait(
+            self.handle, data, ctypes.c_size_t(len(data)), ctypes.byref(meta), ctypes.c_uint64(0),
+            WAIT_MS), self.library.hulse_producer_error, self.handle)
+
+    def sync(self):
+        self.app.check(self.library.hulse_sync(self.handle, WAIT_MS, None),
+                       self.library.hulse_producer_error, self.handle)
+
+
+class Consumer:
+    def __init__(self, app, topic, subscription, kind="exclusive"):
+        self.app, self.library = app, app.library
+        options = ctypes.c_void_p(self.library.hulse_consumer_options_new())
+        self.library.hulse_consumer_options_type(options, TYPES[kind])
+        self.library.hulse_consumer_options_start(options, 1)
+        self.library.hulse_consumer_options_reassembly(options, LARGEST_BYTES)
+        self.handle = ctypes.c_void_p()
+        app.check(self.library.hulse_consumer_open(app.session, ctypes.byref(self.handle),
+                                                   topic.encode(), subscription.encode(), options),
+                  self.library.hulse_last_error, app.session)
+        self.library.hulse_consumer_options_free(ctypes.byref(options))
+
+    def properties(self, message):
+        found, one = {}, Borrowed()
+        while self.library.hulse_message_property(ctypes.byref(message), len(found),
+                                                  ctypes.byref(one)) == OK:
+            found[text(one.name, one.name_bytes).decode()] = text(one.value, one.value_bytes).decode()
+        return found
+
+    def next(self, timeout_ms=WAIT_MS):
+        """Copied and released; None: nothing came in time."""
+        m = Message(ctypes.sizeof(Message))
+        status = self.library.hulse_next_wait(self.handle, ctypes.byref(m), timeout_ms)
+        if status == TIMED_OUT:
+            return None
+        self.app.check(status, self.library.hulse_consumer_error, self.handle)
+        got = Got(text(m.data, m.data_bytes), text(m.key, m.key_bytes), self.properties(m),
+                  m.event_time_ms, m.redelivery_count, bool(m.flags & TOMBSTONE_IN),
+                  bool(m.flags & LEFT_OUT),
+                  Id.from_buffer_copy(m.id))
+        self.library.hulse_release(self.handle, ctypes.byref(m))
+        return got
+
+    def verdict(self, call, got, *more):
+        self.app.check(getattr(self.library, call)(self.handle, ctypes.byref(got.id), *more),
+                       self.library.hulse_consumer_error, self.handle)
+
+    def ack(self, got):
+        self.verdict("hulse_ack", got)
+
+    def ack_cumulative(self, got):
+        self.verdict("hulse_ack_cumulative", got)
+
+    def nack(self, got, delay_ms):
+        self.verdict("hulse_nack", got, ctypes.c_uint32(delay_ms))
+        self.library.hulse_consumer_flush(self.handle)
+
+    def sync(self):
+        self.app.check(self.library.hulse_consumer_sync(self.handle, WAIT_MS),
+                       self.library.hulse_consumer_error, self.handle)
+
+    def close(self):
+        self.library.hulse_consumer_close(ctypes.byref(self.handle), WAIT_MS)
