@@ -73,7 +73,7 @@ static const struct place producer_places[] = {
     PRODUCER(deduplicated, "deduplicated"),
     PRODUCER(send_errors, "send_errors"),
     PRODUCER(send_timeouts, "send_timeouts"),
-    PRODUCER(apart, "producers_apart"),
+    PRODUCER(moved_apart, "moved_apart"),
 };
 
 static const struct place consumer_places[] = {

@@ -22,7 +22,7 @@ connections_closed_idle connections_closed_lost connections_closed_silent connec
 connections_closed_denied broken_frames auth_refreshes
 lookups lookups_cached lookups_collapsed lookup_redirects lookups_failed
 producers in_flight_messages in_flight_bytes batches singles resends receipts_late receipts_wrong deduplicated
-send_errors send_timeouts producers_apart
+send_errors send_timeouts moved_apart
 consumers permits_granted permits_used permits_overrun corrupted corrupted_checksum corrupted_size
 corrupted_compression corrupted_batch unreadable repeated redelivered redeliveries_asked acks_pending ack_errors
 rewound unkept consumer_stalls permits_lost consumer_stalls_left resubscribed""".split()

@@ -4,6 +4,7 @@
  */
 #include "daemon/broker/pulsar/consumer/body.h"
 
+#include "daemon/broker/pulsar/wire/expiry.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 
@@ -281,6 +282,15 @@ static bool convert(struct body *b, struct said *s, struct broker_span *properti
     return true;
 }
 
+/* 0: none. */
+static uint64_t ttl_ms(uint64_t expires_ms, uint64_t publish_time_ms)
+{
+    if (expires_ms == 0) {
+        return 0;
+    }
+    return expires_ms > publish_time_ms ? expires_ms - publish_time_ms : 1;
+}
+
 bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker_delivery *d)
 {
     struct said s;
@@ -289,11 +299,13 @@ bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker
     if (!convert(b, &s, &properties)) {
         return false;
     }
+    const uint64_t expires_ms = hulse_wire_expiry_find(properties);
     d->payload = m->payload;
     d->meta = (struct broker_meta){.key = s.key,
                                    .ordering_key = s.ordering_key,
                                    .properties = properties,
                                    .event_time_ms = s.event_time_ms,
+                                   .ttl_ms = ttl_ms(expires_ms, b->meta.publish_time_ms),
                                    .partition = -1,
                                    .has_key = s.has_key,
                                    .has_ordering_key = s.has_ordering_key,

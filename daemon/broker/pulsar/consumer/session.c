@@ -104,10 +104,11 @@ static void wait_and_retry(struct pulsar_consumer *c)
 {
     c->state = SESSION_WAITING;
     c->looked_up = true;
-    hulse_timer_start(timers(c),
-                      &c->retry,
-                      hulse_pulsar_consumer_now_ms(c) +
-                          hulse_backoff_ms(&c->backoff, &c->worker->jitter));
+    /* What the address is to blame for is waited for there, with everybody else. */
+    const uint32_t wait_ms =
+        c->failure.gated ? 0 : hulse_backoff_ms(&c->backoff, &c->worker->jitter);
+    c->failure.gated = false;
+    hulse_timer_start(timers(c), &c->retry, hulse_pulsar_consumer_now_ms(c) + wait_ms);
 }
 
 /* c->failure says why an attempt did not come about. May be the last touch. */
@@ -189,6 +190,8 @@ static void user_lost(struct pulsar_user *u, hulse_status status, const char *te
         return;
     }
     hulse_pulsar_failure_status(&c->failure, status, text);
+    /* It may have broken the protocol itself, and then waits for longer than the others there. */
+    c->failure.gated = status != HULSE_PROTOCOL && hulse_pulsar_is_gated(&c->endpoint, status);
     if (c->failure.verdict == PULSAR_FINAL || c->state < SESSION_READY) {
         failed(c);
     } else {

@@ -5,6 +5,7 @@
  * An entry is forgotten as a whole, so its records have about the same deadline.
  */
 #include "daemon/broker/pulsar/producer/senders.h"
+#include "daemon/broker/pulsar/wire/expiry.h"
 #include "daemon/broker/pulsar/wire/frame.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
@@ -330,9 +331,8 @@ refuse_late(struct pulsar_sender *s, struct pulsar_producer *p, const struct bro
     }
 }
 
-bool hulse_pulsar_gather(struct pulsar_sender *s,
-                         struct pulsar_producer *p,
-                         const struct broker_record *r)
+static bool
+gather(struct pulsar_sender *s, struct pulsar_producer *p, const struct broker_record *r)
 {
     const int64_t sequence = s->own ? (int64_t)r->seq : s->sequence + 1;
     const uint64_t deadline_ns = deadline_of(s, r);
@@ -360,4 +360,41 @@ bool hulse_pulsar_gather(struct pulsar_sender *s,
         hulse_pulsar_senders_starve(s->all, p);
     }
     return fate != IS_LEFT;
+}
+
+/* Its time to live begins in the ring, and goes with it as the instant of its end. */
+static bool
+gather_until(struct pulsar_sender *s, struct pulsar_producer *p, const struct broker_record *r)
+{
+    const struct broker_span before = r->meta->properties;
+    const uint64_t now_ns = s->all->pw->loop->now_ns;
+    const uint64_t age_ms = now_ns > r->enqueued_ns ? (now_ns - r->enqueued_ns) / NS_PER_MS : 0;
+    const uint64_t from_ms = hulse_clock_wall_ms() - age_ms;
+    const uint64_t most_ms = (uint64_t)INT64_MAX - from_ms;
+    struct broker_meta meta = *r->meta;
+    struct broker_record with = *r;
+    uint8_t *properties =
+        hulse_pulsar_senders_properties(s->all, before.bytes + WIRE_EXPIRY_BYTES_MAX);
+
+    if (properties == NULL) {
+        hulse_pulsar_senders_starve(s->all, p);
+        return false;
+    }
+    if (before.bytes > 0) {
+        memcpy(properties, before.data, before.bytes);
+    }
+    meta.properties.data = properties;
+    meta.properties.bytes =
+        before.bytes +
+        hulse_wire_expiry_put(properties + before.bytes,
+                              from_ms + (meta.ttl_ms < most_ms ? meta.ttl_ms : most_ms));
+    with.meta = &meta;
+    return gather(s, p, &with);
+}
+
+bool hulse_pulsar_gather(struct pulsar_sender *s,
+                         struct pulsar_producer *p,
+                         const struct broker_record *r)
+{
+    return r->meta != NULL && r->meta->ttl_ms != 0 ? gather_until(s, p, r) : gather(s, p, r);
 }

@@ -35,7 +35,7 @@ struct pulsar_producer_figures {
     uint64_t deduplicated;   /* messages that the broker had already */
     uint64_t send_errors;
     uint64_t send_timeouts; /* messages that were given up */
-    uint64_t apart;         /* times that a stalled one was given a connection of its own */
+    uint64_t moved_apart;   /* how often one was given a connection of its own */
 };
 
 /* Looks at everything that is on its way. */

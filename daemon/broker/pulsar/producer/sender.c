@@ -211,7 +211,6 @@ static void opened(struct pulsar_sender *s, const Pulsar__CommandProducerSuccess
     const struct pulsar_peer *peer = hulse_pulsar_peer(s->user.connection);
 
     s->state = SENDER_READY;
-    s->said = 0;
     s->message_bytes_max = peer->message_bytes_max;
     s->fresh = false;
     s->proved = false;

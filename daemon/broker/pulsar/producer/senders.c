@@ -72,6 +72,13 @@ static void free_scratch(struct pulsar_senders *all)
     all->scratch_room = 0;
 }
 
+static void free_properties(struct pulsar_senders *all)
+{
+    hulse_mem_free(HULSE_MEM_BROKER, all->properties, all->properties_room);
+    all->properties = NULL;
+    all->properties_room = 0;
+}
+
 void hulse_pulsar_senders_destroy(struct pulsar_senders **s)
 {
     struct pulsar_senders *all = *s;
@@ -91,6 +98,7 @@ void hulse_pulsar_senders_destroy(struct pulsar_senders **s)
     hulse_timer_stop(&all->pw->loop->timers, &all->feed);
     hulse_timer_stop(&all->pw->loop->timers, &all->look);
     free_scratch(all);
+    free_properties(all);
     hulse_pulsar_blocks_fini(&all->blocks);
     hulse_mem_free(HULSE_MEM_BROKER, all, sizeof(*all));
     *s = NULL;
@@ -171,6 +179,16 @@ uint8_t *hulse_pulsar_senders_scratch(struct pulsar_senders *all, uint64_t bytes
         all->scratch_room = all->scratch != NULL ? (uint32_t)bytes : 0;
     }
     return all->scratch;
+}
+
+uint8_t *hulse_pulsar_senders_properties(struct pulsar_senders *all, uint32_t bytes)
+{
+    if (all->properties_room < bytes) {
+        free_properties(all);
+        all->properties = hulse_mem_alloc(HULSE_MEM_BROKER, bytes);
+        all->properties_room = all->properties != NULL ? bytes : 0;
+    }
+    return all->properties;
 }
 
 void hulse_pulsar_senders_name(struct pulsar_senders *all, char out[PULSAR_SENDER_NAME_BYTES])

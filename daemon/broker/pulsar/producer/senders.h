@@ -27,6 +27,8 @@ struct pulsar_senders {
     struct timer look; /* for stalled ones */
     uint8_t *scratch;  /* for compression */
     uint32_t scratch_room;
+    uint8_t *properties; /* of the record that is being gathered */
+    uint32_t properties_room;
 };
 
 uint32_t hulse_pulsar_senders_bucket(const char *topic);
@@ -36,6 +38,8 @@ void hulse_pulsar_senders_mark(struct pulsar_sender *s);
 void hulse_pulsar_senders_starve(struct pulsar_senders *all, struct pulsar_producer *p);
 /* At least `bytes`, until the next call. NULL: no memory. */
 uint8_t *hulse_pulsar_senders_scratch(struct pulsar_senders *all, uint64_t bytes);
+/* The same, of another memory. */
+uint8_t *hulse_pulsar_senders_properties(struct pulsar_senders *all, uint32_t bytes);
 /* `<daemon>-<boot id>-<n>`, which no other sender of this daemon's has. */
 void hulse_pulsar_senders_name(struct pulsar_senders *all, char out[PULSAR_SENDER_NAME_BYTES]);
 

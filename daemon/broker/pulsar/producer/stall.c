@@ -9,6 +9,9 @@
 #include "daemon/core/log.h"
 #include "daemon/worker/worker.h"
 
+/* One that moves and gets no receipts at all for so long keeps no other from moving. */
+#define DRAIN_LOOKS (5U * PULSAR_STALL_LOOKS)
+
 /* On a connection that others use as well. */
 static bool is_shared(const struct pulsar_sender *s)
 {
@@ -57,11 +60,14 @@ static struct pulsar_sender *choose(struct pulsar_senders *all, const struct pul
     for (uint32_t i = 0; i < PULSAR_SENDER_BUCKETS; i++) {
         LIST_FOREACH(s, &all->buckets[i], link)
         {
-            if (!is_shared(s) || s->user.connection != stalled->user.connection) {
+            if (s->state != SENDER_READY || s->user.connection != stalled->user.connection) {
                 continue;
             }
-            if (s->moving) {
+            if (s->moving && s->stall.dry < DRAIN_LOOKS) {
                 return NULL;
+            }
+            if (s->moving) {
+                continue;
             }
             wanting += is_wanting(s) || s->stall.receipts != s->stall.seen ? 1U : 0U;
             most = most == NULL || s->in_flight_bytes > most->in_flight_bytes ? s : most;
@@ -77,7 +83,7 @@ static void move_apart(struct pulsar_sender *s)
     st->stay_for = st->stay_for == 0 ? PULSAR_RETURN_LOOKS : 2 * st->stay_for;
     st->stay_for = st->stay_for < PULSAR_RETURN_LOOKS_MAX ? st->stay_for : PULSAR_RETURN_LOOKS_MAX;
     st->stay = st->stay_for;
-    s->all->figures.apart += 1;
+    s->all->figures.moved_apart += 1;
     HULSE_LOG_WARNF("pulsar.producer_apart",
                     hulse_log_str("topic", s->topic),
                     hulse_log_u64("unanswered_bytes", s->in_flight_bytes));

@@ -6,6 +6,9 @@
  */
 #include "daemon/broker/pulsar/wire/batch_reader.h"
 #include "daemon/broker/pulsar/wire/compression.h"
+#include "daemon/broker/pulsar/wire/expiry.h"
+#include "daemon/broker/pulsar/wire/properties.h"
+#include "daemon/core/clock.h"
 #include "daemon/core/mem.h"
 #include "tests/unit/daemon/broker/pulsar/producer/peer.h"
 
@@ -327,6 +330,47 @@ static void test_metadata_are_said(void **state)
     close_all(id);
 }
 
+/* Pulsar has no time to live for one message: it goes as a property, from the moment it entered the ring. */
+static void test_a_time_to_live_goes_with_the_message(void **state)
+{
+    static const uint8_t another[] = {1, 0, 1, 0, 'a', 'b'};
+    struct broker_meta meta = {
+        .properties = {.data = another, .bytes = sizeof(another)}, .ttl_ms = 60000, .partition = -1};
+    struct broker_record r = {.payload = {.data = (const uint8_t *)"x", .bytes = 1}, .meta = &meta};
+    struct heard h;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    for (unsigned alone = 0; alone < 2; alone++) {
+        struct wire_batch_reader reader;
+        struct wire_batch_message m;
+        uint8_t encoded[128];
+        const char *why = NULL;
+
+        r.alone = alone == 1;
+        r.enqueued_ns = hulse_clock_coarse_ns() - 10000 * UINT64_C(1000000);
+        const uint64_t before = hulse_clock_wall_ms();
+        hulse_pub_send_record(&pub, &r);
+        hulse_line_hear_send(&line, &h);
+        const struct wire_properties *said = &h.metadata.properties;
+        if (alone == 0) {
+            assert_true(hulse_wire_batch_open(&reader, &h.metadata, h.payload, &why));
+            assert_int_equal(hulse_wire_batch_next(&reader, &m, &why), WIRE_BATCH_OK);
+            said = &m.meta.properties;
+        }
+        assert_int_equal(said->count, 2);
+        assert_true(said->encoded_bytes <= sizeof(encoded));
+        assert_int_equal(hulse_wire_properties_encode(said, encoded), 0);
+        const uint64_t until = hulse_wire_expiry_find(
+            (struct broker_span){.data = encoded, .bytes = (uint32_t)said->encoded_bytes});
+        assert_in_range(until, before + 48000, hulse_clock_wall_ms() + 50100);
+        hulse_line_say_receipt(&line, &h, 1);
+        hulse_pub_await_answered(&pub, alone + 1);
+    }
+    close_all(id);
+}
+
 static void test_payloads_are_compressed_where_it_helps(void **state)
 {
     struct heard h;
@@ -645,6 +689,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_other_settings_are_another_producer),
     cmocka_unit_test(test_what_cannot_be_batched_goes_alone_and_in_order),
     cmocka_unit_test(test_metadata_are_said),
+    cmocka_unit_test(test_a_time_to_live_goes_with_the_message),
     cmocka_unit_test(test_payloads_are_compressed_where_it_helps),
     cmocka_unit_test(test_messages_up_to_the_limit_and_no_larger),
     cmocka_unit_test(test_batches_stay_below_the_limit),

@@ -153,7 +153,7 @@ static void move_slow(void)
     assert_int_equal(h.sequence, 2);
     store(&slow, &own, slow_id, 2);
     assert_true(slow.in_order);
-    assert_int_equal(bed.worker.senders->figures.apart, 1);
+    assert_int_equal(bed.worker.senders->figures.moved_apart, 1);
 }
 
 static void test_a_stalled_one_moves_and_the_others_stay(void **state)
@@ -209,6 +209,32 @@ static void test_of_those_that_all_stall_the_largest_moves(void **state)
     expect_move(&line, &own);
 }
 
+/* Each changes who is stalled by whom, so the next one waits for it; but not for ever. */
+static void test_one_moves_at_a_time(void **state)
+{
+    static struct pub third;
+    uint64_t id = 0;
+
+    (void)state;
+    hulse_pub_init(&third, &bed);
+    third.params.topic = BED_TOPIC "3";
+    id = open_on(&third, &line);
+    send_heard(&third, &line, 0);
+    send_heard(&quick, &line, 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        send_heard(&slow, &line, i);
+    }
+    look(1 + PULSAR_STALL_LOOKS);
+    assert_true(sender_of(&slow)->moving);
+    look(3 * PULSAR_STALL_LOOKS);
+    assert_false(sender_of(&quick)->moving || sender_of(&third)->moving);
+    look(2 * PULSAR_STALL_LOOKS);
+    assert_true(sender_of(&quick)->moving != sender_of(&third)->moving);
+    store(&quick, &line, quick_id, 0);
+    store(&third, &line, id, 0);
+    hulse_pub_close(&third);
+}
+
 static void test_one_that_is_alone_stays(void **state)
 {
     (void)state;
@@ -255,6 +281,7 @@ int main(void)
         CASE(test_it_comes_back_when_it_flows),
         CASE(test_it_does_not_come_back_while_it_stalls),
         CASE(test_of_those_that_all_stall_the_largest_moves),
+        CASE(test_one_moves_at_a_time),
         CASE(test_one_that_is_alone_stays),
         CASE(test_the_connection_ends_while_it_waits_to_move),
     };
