@@ -2,8 +2,9 @@
 /*
  * Goal:   whatever a broker sends as a message, a consumer takes it or discards it: nothing outside of it is touched, and
  *         good messages still come afterwards.
- * Method: entries whose metadata and payload were changed at random, with a true checksum; what is handed out gets random
- *         verdicts.
+ * Method: entries whose metadata and payload were changed at random, with a true checksum, sets and epochs that make no
+ *         sense; what is handed out is copied or not and gets random verdicts; connections are lost, questions answered
+ *         with any number.
  */
 #include "tests/unit/daemon/broker/pulsar/consumer/front.h"
 #include "tests/unit/daemon/core/check.h"
@@ -26,7 +27,7 @@ static int tear_down(void **state)
 }
 
 /* What the broker owes; a session if there is none. */
-static void answer_all(void)
+static void answer_all(uint64_t *seed)
 {
     hulse_stage_turn();
     for (; stage.first < stage.count; stage.first++) {
@@ -35,6 +36,11 @@ static void answer_all(void)
             hulse_stage_acked(c->ack->request_id);
         } else if (c->type == TYPE(CLOSE_CONSUMER)) {
             hulse_stage_success(c->close_consumer->request_id);
+        } else if (c->type == TYPE(CONSUMER_STATS)) {
+            hulse_stage_stats(c->consumerstats->request_id,
+                              (struct stage_stats){.permits = (int64_t)test_random(seed)});
+        } else if (c->type == TYPE(GET_LAST_MESSAGE_ID)) {
+            hulse_stage_last_id(c->getlastmessageid->request_id, 1, test_below(seed, 60), -1);
         }
     }
     hulse_stage_forget();
@@ -60,7 +66,11 @@ static void judge(uint64_t *seed)
             hulse_front_give_back(i);
             break;
         default:
-            hulse_front_ack(i);
+            if (test_below(seed, 10) == 0) {
+                hulse_front_ack_cumulative(i);
+            } else {
+                hulse_front_ack(i);
+            }
         }
     }
     front.count = 0;
@@ -85,19 +95,26 @@ static void run(enum broker_subscription type)
             e.ack_set = set;
             e.ack_words = (uint32_t)test_below(&seed, 3);
         }
+        e.epoch = test_below(&seed, 5) == 0 ? test_below(&seed, 5) : 0;
+        /* Some find no room for their bytes. */
+        front.copies = test_below(&seed, 2) == 0;
+        stage.worker.consumers->held_bytes_max = test_below(&seed, 2) == 0 ? 0 : SIZE_MAX / 2;
         hulse_front_permit((uint32_t)test_below(&seed, 10));
         if (stage.user != NULL) {
             hulse_stage_message(&e);
         }
+        if (stage.user != NULL && test_below(&seed, 500) == 0) {
+            hulse_stage_lose();
+        }
         if (test_below(&seed, 3) == 0) {
             judge(&seed);
         }
-        hulse_stage_wait((uint32_t)test_below(&seed, 3));
-        answer_all();
+        hulse_stage_wait((uint32_t)test_below(&seed, test_below(&seed, 500) == 0 ? 30000 : 3));
+        answer_all(&seed);
     }
     judge(&seed);
     hulse_front_permit(1000);
-    answer_all();
+    answer_all(&seed);
     const uint32_t before = front.count;
     hulse_stage_message(&(struct stage_entry){.ledger = 2, .number = 1});
     assert_true(front.count > before);
@@ -107,6 +124,12 @@ static void shared_takes_any_bytes(void **state)
 {
     (void)state;
     run(BROKER_SHARED);
+}
+
+static void exclusive_takes_any_bytes(void **state)
+{
+    (void)state;
+    run(BROKER_EXCLUSIVE);
 }
 
 static void reader_takes_any_bytes(void **state)
@@ -119,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(shared_takes_any_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(exclusive_takes_any_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reader_takes_any_bytes, set_up, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
