@@ -202,26 +202,29 @@ def test_a_property_without_a_name(app, pulsar, official, topic):
 
 
 def test_delayed_to_hulse(app, pulsar, official, topic):
-    """Shared subscriptions wait for what is delayed, others do not: as with every client."""
-    shared = Consumer(app, topic, "shared", "shared")
+    """Shared and Key_Shared subscriptions wait for what is delayed, others do not: as with every client."""
+    waiting = [Consumer(app, topic, kind, kind) for kind in ("shared", "key_shared")]
     exclusive = Consumer(app, topic, "exclusive")
     producer = official(pulsar.service_url).create_producer(topic)
     producer.send(b"later", deliver_after=datetime.timedelta(milliseconds=DELAY_MS))
     producer.send(b"now")
     assert [exclusive.next().data for _ in range(2)] == [b"later", b"now"]
-    assert [shared.next().data for _ in range(2)] == [b"now", b"later"]
+    for consumer in waiting:
+        assert [consumer.next().data for _ in range(2)] == [b"now", b"later"]
 
 
 def test_delayed_to_official(hulsed, pulsar, official, topic):
     client = official(pulsar.service_url)
-    shared = client.subscribe(topic, "shared", consumer_type=library.ConsumerType.Shared)
+    waiting = [client.subscribe(topic, kind, consumer_type=OFFICIAL_TYPES[kind])
+               for kind in ("shared", "key_shared")]
     exclusive = client.subscribe(topic, "exclusive")
     ok(run(hulsed, "pub", topic, "--delay", f"{DELAY_MS}ms", "later", timeout=60))
     ok(run(hulsed, "pub", topic, "--json-lines", timeout=60, input=json.dumps(
         {"payload": "later too", "deliver_after_ms": DELAY_MS}) + '\n{"payload":"now"}\n'))
     assert [exclusive.receive(RECEIVE_MS).data() for _ in range(3)] == [b"later", b"later too", b"now"]
-    got = [shared.receive(RECEIVE_MS).data() for _ in range(3)]
-    assert got[0] == b"now" and sorted(got[1:]) == [b"later", b"later too"]
+    for consumer in waiting:
+        got = [consumer.receive(RECEIVE_MS).data() for _ in range(3)]
+        assert got[0] == b"now" and sorted(got[1:]) == [b"later", b"later too"]
 
 
 def test_names_of_any_script(hulsed, pulsar, official, topic):
