@@ -3,6 +3,7 @@
 
 import contextlib
 import itertools
+import os
 import time
 
 import process
@@ -21,7 +22,7 @@ class Topic:
 
     def __init__(self, broker, subscribed=True):
         self.broker = broker
-        self.name = f"bench-{next(NUMBERS)}"
+        self.name = f"bench-{os.getpid()}-{next(NUMBERS)}"
         self.url = f"persistent://public/default/{self.name}"
         self.ask("PUT")
         if subscribed:
