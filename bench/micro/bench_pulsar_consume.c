@@ -6,36 +6,18 @@
  *
  * Conservation: every message is handed out once and settled; every entry is acknowledged.
  */
-#include "bench/micro/micro.h"
-#include "daemon/broker/pulsar/connection/pool.h"
+#include "bench/micro/pulsar_played.h"
 #include "daemon/broker/pulsar/consumer/consumer.h"
-#include "daemon/broker/pulsar/lookup/lookup.h"
 #include "daemon/broker/pulsar/wire/batch_writer.h"
-#include "daemon/broker/pulsar/wire/command.h"
-#include "daemon/broker/pulsar/worker.h"
 #include "daemon/core/bytes.h"
 #include "daemon/core/crc32c.h"
 #include "daemon/core/mem.h"
 
 #define PAYLOAD_BYTES 128U
 #define ROOM_BYTES (512U << 10U)
-#define REQUESTS_MAX 64U
-
-struct pulsar_connection {
-    struct pulsar_peer peer;
-    uint64_t next_request;
-    struct pulsar_request *asked[REQUESTS_MAX]; /* and not answered */
-    bool acks[REQUESTS_MAX];
-    uint32_t asked_count;
-};
 
 struct scene {
-    struct pulsar_connection connection;
     struct worker owner;
-    struct pulsar_broker broker;
-    struct pulsar_worker worker;
-    struct pulsar_lookup *lookup;
-    struct pulsar_user *user;
     struct broker_consumer *consumer;
     bool opened;
     uint64_t entry;
@@ -50,123 +32,25 @@ struct scene {
 
 static struct scene scene;
 
-/* ---- what a consumer finds ---- */
+/* ---- what the broker hears and says ---- */
 
-struct pulsar_worker *hulse_pulsar_worker(struct broker *b, struct worker *w)
+static void heard(const Pulsar__BaseCommand *command)
 {
-    (void)b;
-    (void)w;
-    return &scene.worker;
-}
-
-bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
-                               struct pulsar_lookup *l,
-                               const char *topic,
-                               bool create,
-                               enum pulsar_lookup_how how)
-{
-    (void)w;
-    (void)topic;
-    (void)create;
-    (void)how;
-    scene.lookup = l;
-    return true;
-}
-
-void hulse_pulsar_lookup_cancel(struct pulsar_lookup *l)
-{
-    (void)l;
-}
-
-uint64_t hulse_pulsar_user_id(struct pulsar_pool *p)
-{
-    (void)p;
-    return 1;
-}
-
-bool hulse_pulsar_attach(struct pulsar_pool *p,
-                         struct pulsar_user *u,
-                         const struct pulsar_endpoint *to,
-                         enum pulsar_purpose purpose)
-{
-    (void)p;
-    (void)to;
-    (void)purpose;
-    scene.user = u;
-    u->connection = &scene.connection;
-    return true;
-}
-
-void hulse_pulsar_detach(struct pulsar_user *u)
-{
-    u->connection = NULL;
-}
-
-bool hulse_pulsar_ready(const struct pulsar_connection *c)
-{
-    (void)c;
-    return true;
-}
-
-const struct pulsar_peer *hulse_pulsar_peer(const struct pulsar_connection *c)
-{
-    return &c->peer;
-}
-
-bool hulse_pulsar_command(struct pulsar_connection *c, const Pulsar__BaseCommand *command)
-{
-    static uint8_t room[65536];
-    (void)c;
-    return hulse_wire_command_write(command, room, sizeof(room)) > 0;
-}
-
-void hulse_pulsar_break(struct pulsar_connection *c, const char *text)
-{
-    (void)c;
-    micro_require(false, text);
-}
-
-uint64_t hulse_pulsar_request_id(struct pulsar_connection *c, struct pulsar_request *r)
-{
-    r->id = ++c->next_request;
-    return r->id;
-}
-
-bool hulse_pulsar_ask(struct pulsar_connection *c,
-                      struct pulsar_request *r,
-                      const Pulsar__BaseCommand *command,
-                      uint32_t timeout_ms)
-{
-    (void)timeout_ms;
-    micro_require(c->asked_count < REQUESTS_MAX, "answers come");
-    c->acks[c->asked_count] = command->type == PULSAR__BASE_COMMAND__TYPE__ACK;
-    if (c->acks[c->asked_count]) {
+    if (command->type == PULSAR__BASE_COMMAND__TYPE__ACK) {
         scene.acked += command->ack->n_message_id;
     }
-    c->asked[c->asked_count++] = r;
-    return hulse_pulsar_command(c, command);
 }
 
-void hulse_pulsar_cancel(struct pulsar_request *r)
+static void answer(Pulsar__BaseCommand__Type asked, Pulsar__BaseCommand *command)
 {
-    (void)r;
-}
+    static Pulsar__CommandSuccess success = PULSAR__COMMAND_SUCCESS__INIT;
+    static Pulsar__CommandAckResponse response = PULSAR__COMMAND_ACK_RESPONSE__INIT;
 
-static void answer_all(void)
-{
-    Pulsar__CommandSuccess success = PULSAR__COMMAND_SUCCESS__INIT;
-    Pulsar__CommandAckResponse response = PULSAR__COMMAND_ACK_RESPONSE__INIT;
-    struct pulsar_connection *c = &scene.connection;
-    const uint32_t count = c->asked_count;
-    c->asked_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        Pulsar__BaseCommand a = PULSAR__BASE_COMMAND__INIT;
-        a.type = c->acks[i] ? PULSAR__BASE_COMMAND__TYPE__ACK_RESPONSE
-                            : PULSAR__BASE_COMMAND__TYPE__SUCCESS;
-        a.success = &success;
-        a.ackresponse = &response;
-        c->asked[i]->done(c->asked[i], PULSAR_REPLY_ANSWER, &a);
-    }
+    command->type = asked == PULSAR__BASE_COMMAND__TYPE__ACK
+                        ? PULSAR__BASE_COMMAND__TYPE__ACK_RESPONSE
+                        : PULSAR__BASE_COMMAND__TYPE__SUCCESS;
+    command->success = &success;
+    command->ackresponse = &response;
 }
 
 /* ---- the front end ---- */
@@ -256,11 +140,11 @@ static void consume(void *argument, uint64_t ops)
         hulse_pulsar_consumer_permit(scene.consumer, scene.entries * count);
         for (uint32_t i = 0; i < scene.entries; i++, done += count) {
             id.entryid = scene.entry++;
-            scene.user->events->command(
-                scene.user, &c, (struct broker_span){scene.rest, scene.rest_bytes});
+            played.user->events->command(
+                played.user, &c, (struct broker_span){scene.rest, scene.rest_bytes});
         }
-        hulse_pulsar_consumers_flush(scene.worker.consumers);
-        answer_all();
+        hulse_pulsar_consumers_flush(played.worker.consumers);
+        played_answer_all(answer);
     }
     micro_require(scene.messages - before == ops, "every message once");
     micro_require(scene.settled == scene.messages, "all are settled");
@@ -271,7 +155,6 @@ static void consume(void *argument, uint64_t ops)
 
 static void set(void)
 {
-    static const struct pulsar_lookup_result found = {.cached = true};
     struct error err = {0};
     const struct broker_consumer_params params = {.topic = "persistent://public/default/t",
                                                   .subscription = "s",
@@ -280,22 +163,19 @@ static void set(void)
                                                   .events = &events,
                                                   .create = true};
     hulse_mem_init(SIZE_MAX / 2);
-    scene.connection.peer =
-        (struct pulsar_peer){.protocol_version = 21, .message_bytes_max = 5U << 20U};
-    scene.broker.params =
-        (struct pulsar_params){.operation_timeout_ms = 30000, .message_bytes_max = 5U << 20U};
+    played.heard = heard;
     micro_require(hulse_loop_init(&scene.owner.loop, 16), "a loop");
-    scene.worker.broker = &scene.broker;
-    scene.worker.loop = &scene.owner.loop;
-    hulse_jitter_init(&scene.worker.jitter);
-    scene.worker.consumers = hulse_pulsar_consumers_create(&scene.worker, &err);
-    micro_require(scene.worker.consumers != NULL, "consumers");
+    played.worker.broker = &played.broker;
+    played.worker.loop = &scene.owner.loop;
+    hulse_jitter_init(&played.worker.jitter);
+    played.worker.consumers = hulse_pulsar_consumers_create(&played.worker, &err);
+    micro_require(played.worker.consumers != NULL, "consumers");
     micro_require(hulse_pulsar_consumer_open(
-                      &scene.broker.base, &scene.owner, &params, &scene.consumer, &err) == HULSE_OK,
+                      &played.broker.base, &scene.owner, &params, &scene.consumer, &err) ==
+                      HULSE_OK,
                   "a consumer");
-    scene.lookup->done(scene.lookup, &found);
-    scene.user->events->ready(scene.user);
-    answer_all();
+    played_arrive();
+    played_answer_all(answer);
     micro_require(scene.opened, "it is open");
 }
 
@@ -313,8 +193,8 @@ int main(int argc, char **argv)
     write_rest(0, 1);
     micro_run(&m, "single, 1 a turn", micro_ops(&m, 500000, 1000), consume, NULL);
     hulse_pulsar_consumer_close(scene.consumer, false);
-    answer_all();
-    hulse_pulsar_consumers_destroy(&scene.worker.consumers);
+    played_answer_all(answer);
+    hulse_pulsar_consumers_destroy(&played.worker.consumers);
     hulse_loop_fini(&scene.owner.loop);
     return micro_end(&m);
 }

@@ -5,7 +5,7 @@
  *
  * Conservation: every record is answered once, as stored; all bytes of the frames reach the sink.
  */
-#include "bench/micro/micro.h"
+#include "bench/micro/pulsar_played.h"
 #include "daemon/broker/pulsar/producer/senders.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
@@ -17,12 +17,7 @@
 #define BEHIND_MAX 4096U
 #define SINK_BYTES (1U << 20U)
 
-static struct pulsar_worker worker;
-static struct pulsar_broker broker;
 static struct loop loop;
-static struct pulsar_lookup *asked;
-static struct pulsar_user *user;
-static struct pulsar_request *request;
 static struct pulsar_sender *sender;
 static uint8_t sink[SINK_BYTES];
 static uint64_t written;
@@ -31,70 +26,6 @@ static uint64_t behind[BEHIND_MAX][2];
 static uint32_t behind_count;
 static uint64_t answered;
 static bool opened;
-
-/* ---- what is stood in for: lookup, connections, the module ---- */
-
-struct pulsar_worker *hulse_pulsar_worker(struct broker *b, struct worker *w)
-{
-    (void)b;
-    (void)w;
-    return &worker;
-}
-
-bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
-                               struct pulsar_lookup *l,
-                               const char *topic,
-                               bool create,
-                               enum pulsar_lookup_how how)
-{
-    (void)w;
-    (void)topic;
-    (void)create;
-    (void)how;
-    asked = l;
-    return true;
-}
-
-void hulse_pulsar_lookup_cancel(struct pulsar_lookup *l)
-{
-    (void)l;
-}
-
-bool hulse_pulsar_attach(struct pulsar_pool *p,
-                         struct pulsar_user *u,
-                         const struct pulsar_endpoint *to,
-                         enum pulsar_purpose purpose)
-{
-    (void)p;
-    (void)to;
-    (void)purpose;
-    user = u;
-    return true;
-}
-
-void hulse_pulsar_detach(struct pulsar_user *u)
-{
-    (void)u;
-}
-
-uint64_t hulse_pulsar_user_id(struct pulsar_pool *p)
-{
-    (void)p;
-    return 1;
-}
-
-bool hulse_pulsar_ready(const struct pulsar_connection *c)
-{
-    (void)c;
-    return true;
-}
-
-const struct pulsar_peer *hulse_pulsar_peer(const struct pulsar_connection *c)
-{
-    static const struct pulsar_peer peer = {.message_bytes_max = 5U << 20U};
-    (void)c;
-    return &peer;
-}
 
 /* Written at once. */
 void hulse_pulsar_send(struct pulsar_connection *c, struct pulsar_piece *piece)
@@ -109,43 +40,6 @@ void hulse_pulsar_send(struct pulsar_connection *c, struct pulsar_piece *piece)
     behind[behind_count][1] = e->highest;
     behind_count++;
     piece->released(piece, true);
-}
-
-bool hulse_pulsar_command(struct pulsar_connection *c, const Pulsar__BaseCommand *command)
-{
-    (void)c;
-    (void)command;
-    return true;
-}
-
-void hulse_pulsar_break(struct pulsar_connection *c, const char *text)
-{
-    (void)c;
-    micro_require(false, text);
-}
-
-uint64_t hulse_pulsar_request_id(struct pulsar_connection *c, struct pulsar_request *r)
-{
-    (void)c;
-    (void)r;
-    return 1;
-}
-
-bool hulse_pulsar_ask(struct pulsar_connection *c,
-                      struct pulsar_request *r,
-                      const Pulsar__BaseCommand *command,
-                      uint32_t timeout_ms)
-{
-    (void)c;
-    (void)command;
-    (void)timeout_ms;
-    request = r;
-    return true;
-}
-
-void hulse_pulsar_cancel(struct pulsar_request *r)
-{
-    (void)r;
 }
 
 /* ---- a producer ---- */
@@ -170,6 +64,16 @@ static void hear_answered(void *ctx, uint64_t token, const struct broker_answer 
 static const struct broker_producer_events events = {.opened = hear_opened,
                                                      .answered = hear_answered};
 
+static void answer(Pulsar__BaseCommand__Type asked, Pulsar__BaseCommand *command)
+{
+    static Pulsar__CommandProducerSuccess success = PULSAR__COMMAND_PRODUCER_SUCCESS__INIT;
+
+    (void)asked;
+    success.producer_name = sender->name;
+    command->type = PULSAR__BASE_COMMAND__TYPE__PRODUCER_SUCCESS;
+    command->producer_success = &success;
+}
+
 static struct broker_producer *open_one(enum broker_compression compression)
 {
     const struct broker_producer_params params = {.topic = "persistent://public/default/t",
@@ -179,20 +83,14 @@ static struct broker_producer *open_one(enum broker_compression compression)
                                                   .gathering = {.compression = compression,
                                                                 .pending_bytes = 1U << 30U,
                                                                 .send_timeout_ms = 30000}};
-    const struct pulsar_lookup_result found = {.cached = true};
-    Pulsar__CommandProducerSuccess success = PULSAR__COMMAND_PRODUCER_SUCCESS__INIT;
-    Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
     struct broker_producer *p = NULL;
 
-    micro_require(hulse_pulsar_producer_open(&broker.base, NULL, &params, &p, NULL) == HULSE_OK,
+    micro_require(hulse_pulsar_producer_open(&played.broker.base, NULL, &params, &p, NULL) ==
+                      HULSE_OK,
                   "begun to open");
-    asked->done(asked, &found);
-    user->events->ready(user);
-    sender = HULSE_CONTAINER(user, struct pulsar_sender, user);
-    success.producer_name = sender->name;
-    command.type = PULSAR__BASE_COMMAND__TYPE__PRODUCER_SUCCESS;
-    command.producer_success = &success;
-    request->done(request, PULSAR_REPLY_ANSWER, &command);
+    played_arrive();
+    sender = HULSE_CONTAINER(played.user, struct pulsar_sender, user);
+    played_answer_all(answer);
     micro_require(opened, "open");
     return p;
 }
@@ -212,7 +110,7 @@ static void receipt_all(void)
         receipt.sequence_id = behind[i][0];
         receipt.highest_sequence_id = behind[i][1];
         id.entryid++;
-        user->events->command(user, &command, nothing);
+        played.user->events->command(played.user, &command, nothing);
     }
     behind_count = 0;
 }
@@ -230,7 +128,7 @@ static void publish(void *argument, uint64_t ops)
         r.enqueued_ns = loop.now_ns;
         hulse_pulsar_producer_send(p, &r);
         if (i % TURN_RECORDS == TURN_RECORDS - 1) {
-            hulse_pulsar_senders_flush(worker.senders);
+            hulse_pulsar_senders_flush(played.worker.senders);
             /* A busy broker: what it has of a dozen turns is receipted together. */
             if (i / TURN_RECORDS % 12 == 11) {
                 receipt_all();
@@ -238,7 +136,7 @@ static void publish(void *argument, uint64_t ops)
         }
     }
     while (answered < ops) {
-        hulse_pulsar_senders_flush(worker.senders);
+        hulse_pulsar_senders_flush(played.worker.senders);
         receipt_all();
     }
     micro_require(written > 0, "something was sent");
@@ -258,16 +156,15 @@ int main(int argc, char **argv)
     hulse_mem_init(SIZE_MAX / 2);
     hulse_timer_wheel_init(&loop.timers, 1);
     loop.now_ns = hulse_clock_ns();
-    broker.params.operation_timeout_ms = 30000;
-    worker.broker = &broker;
-    worker.loop = &loop;
-    worker.contexts = hulse_wire_contexts_create();
-    worker.senders = hulse_pulsar_senders_create(&worker, &err);
-    micro_require(worker.contexts != NULL && worker.senders != NULL, "memory");
+    played.worker.broker = &played.broker;
+    played.worker.loop = &loop;
+    played.worker.contexts = hulse_wire_contexts_create();
+    played.worker.senders = hulse_pulsar_senders_create(&played.worker, &err);
+    micro_require(played.worker.contexts != NULL && played.worker.senders != NULL, "memory");
     const uint64_t ops = micro_ops(&m, 3000000, 3000);
     micro_run(&m, "plain", ops, publish, &plain);
     micro_run(&m, "lz4", ops, publish, &lz4);
-    hulse_pulsar_senders_destroy(&worker.senders);
-    hulse_wire_contexts_destroy(&worker.contexts);
+    hulse_pulsar_senders_destroy(&played.worker.senders);
+    hulse_wire_contexts_destroy(&played.worker.contexts);
     return micro_end(&m);
 }

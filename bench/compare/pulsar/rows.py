@@ -3,6 +3,7 @@
 
 import contextlib
 import itertools
+import os
 import time
 
 import process
@@ -21,7 +22,7 @@ class Topic:
 
     def __init__(self, broker, subscribed=True):
         self.broker = broker
-        self.name = f"bench-{next(NUMBERS)}"
+        self.name = f"bench-{os.getpid()}-{next(NUMBERS)}"
         self.url = f"persistent://public/default/{self.name}"
         self.ask("PUT")
         if subscribed:
@@ -103,8 +104,8 @@ def held(client, broker, count):
     try:
         url = client.begin(broker)
         for topic in topics:
-            apps.append(App(client, url, "hold", topic=topic.url, size=SIZE, window=1000,
-                            count=HELD_MESSAGES))
+            apps.append(App(client, url, "hold", topic=topic.url, size=SIZE,
+                            window=HELD_MESSAGES, count=HELD_MESSAGES))
         for app in apps:
             found = app.hear()
             found["what"] = app.what
@@ -138,7 +139,7 @@ def first(client, broker):
 
 
 def one(client, url, topic):
-    app = App(client, url, "hold", topic=topic.url, size=SIZE, window=1000, count=1)
+    app = App(client, url, "hold", topic=topic.url, size=SIZE, window=HELD_MESSAGES, count=1)
     try:
         found = app.hear()
         found["what"] = app.what

@@ -51,16 +51,21 @@ def pytest_runtest_makereport(item):
 
 
 @pytest.fixture(scope="session")
-def new_broker(request):
+def jars(request):
+    """The folder with the broker's jars."""
+    if MISSING in request.config.stash:
+        pytest.skip(request.config.stash[MISSING])
+    return request.config.stash[JARS]
+
+
+@pytest.fixture(scope="session")
+def new_broker(jars):
     """new_broker(*variants) gives a Broker that lives as long as the tests do."""
-    config = request.config
-    if MISSING in config.stash:
-        pytest.skip(config.stash[MISSING])
     brokers, folders = [], []
 
     def start_one(*variants):
         folders.append(tempfile.mkdtemp(prefix="hulse-pulsar-"))
-        brokers.append(Broker(folders[-1], config.stash[JARS], *variants))
+        brokers.append(Broker(folders[-1], jars, *variants))
         return brokers[-1]
 
     yield start_one

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -73,6 +74,9 @@ func peerConsume(words []string) {
 			limit, cancel := context.WithTimeout(context.Background(), late)
 			m, err := consumer.Receive(limit)
 			cancel()
+			if err != nil {
+				err = fmt.Errorf("%s: %w after %d of %d", c.Topic, err, len(c.Messages), c.Count)
+			}
 			need(err)
 			got := message{Payload: m.Payload(), Key: m.Key(), Ordering: []byte(m.OrderingKey()), Properties: m.Properties()}
 			if !m.EventTime().IsZero() && m.EventTime().UnixMilli() > 0 {
