@@ -39,6 +39,28 @@ static bool consistent(const struct assembly *as,
            last == (as->have + bytes == as->total) && (f->index == 0 || h->meta_len == 0);
 }
 
+/* What goes with a copy that a broker makes of it. */
+#define COPY_EXTRA_BYTES 8192U
+
+static size_t copy_bytes(uint64_t total, uint32_t meta_bytes)
+{
+    return (size_t)total + 2 * (size_t)meta_bytes + COPY_EXTRA_BYTES;
+}
+
+bool hulse_assembly_must_wait(const struct hulse_publish_header *h,
+                              const uint8_t *payload,
+                              uint64_t message_bytes_max)
+{
+    struct hulse_fragment_header f;
+    hulse_foreign_copy(&f, payload, sizeof(f));
+    if (f.index != 0 || f.total_len > message_bytes_max) {
+        return false;
+    }
+    const size_t bytes = (size_t)f.total_len + h->meta_len + copy_bytes(f.total_len, h->meta_len);
+    /* The rest is for others, who may keep it. */
+    return bytes <= hulse_mem_cap() / 4 * 3 && !hulse_mem_has_sparing(bytes);
+}
+
 static void begin(struct assembly *as,
                   const struct hulse_publish_header *h,
                   const struct hulse_fragment_header *f,
@@ -56,6 +78,14 @@ static void begin(struct assembly *as,
         return;
     }
     as->data = hulse_mem_alloc(HULSE_MEM_REASSEMBLY, as->total + as->meta_bytes);
+    /*
+     * Whoever begins must be able to end: what is whole waits for memory to be copied into, and others that wait with
+     * it give none back.
+     */
+    if (as->data != NULL && !hulse_mem_has_sparing(copy_bytes(as->total, as->meta_bytes))) {
+        hulse_mem_free(HULSE_MEM_REASSEMBLY, as->data, as->total + as->meta_bytes);
+        as->data = NULL;
+    }
     if (as->data == NULL) {
         as->refuse = HULSE_OUTCOME_NO_MEMORY;
     } else if (as->meta_bytes != 0) {

@@ -337,6 +337,7 @@ void hulse_channel_drain(struct channel *ch)
     hulse_plane_heat(ch->session->plane, ch);
     ch->state = CHANNEL_DRAIN;
     ch->blocked = false;
+    ch->hungry = false;
     /* Once: who hung up may still hold the ring, and would be read for ever. */
     if (hulse_ring_rx_refresh(&ch->rx) != HULSE_RING_OK) {
         hulse_session_doom(ch->session, HULSE_RULE_V7, "up_tail out of range");

@@ -153,6 +153,7 @@ struct channel {
     bool release_on_read;
     bool blocked;       /* no receipt slot, no down room, a busy broker: nothing is taken */
     bool waits_broker;  /* blocked, and it is the broker: no receipt that is read helps */
+    bool hungry;        /* blocked for memory, which anybody may give back */
     bool touched;       /* in plane.touched */
     bool mute;          /* its last producer is closing: no receipt is posted any more */
     bool offered;       /* by ATTACH: not among session.opening, bounded as channels are */
@@ -559,6 +560,10 @@ void hulse_assembly_tail(struct assembly *as,
                          const struct hulse_publish_header *h,
                          const uint8_t *payload);
 void hulse_assembly_reset(struct assembly *as);
+/* A first fragment: there is no memory for its message and a copy of it now, and there may be later. */
+bool hulse_assembly_must_wait(const struct hulse_publish_header *h,
+                              const uint8_t *payload,
+                              uint64_t message_bytes_max);
 
 /* ---- metadata.c ---- */
 

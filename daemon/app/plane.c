@@ -393,6 +393,9 @@ static void beat(struct timer *t)
                     &hulse_region_b(&ch->b)->beat_ms, now_ms, memory_order_relaxed);
                 hulse_by_id_expire(ch, now_ms);
                 hulse_lease_expire(ch, now_ms);
+                if (ch->hungry) {
+                    hulse_plane_touch(p, ch);
+                }
             }
         }
     }

@@ -10,6 +10,7 @@
 #include "daemon/core/assert.h"
 #include "shmlib/ring/tlv.h"
 
+#define NS_PER_MS UINT64_C(1000000)
 /* Ring bytes of a fragment besides its piece of the message: headers and padding. */
 #define FRAGMENT_OVERHEAD                                                                          \
     ((uint64_t)HULSE_PUBLISH_HEADER_BYTES + HULSE_FRAGMENT_HEADER_BYTES + HULSE_RECORD_ALIGN)
@@ -315,6 +316,22 @@ static bool finish_assembly(struct plane *p,
     return true;
 }
 
+/* Its first fragment is left in the ring: for as long as a message may be without an answer. */
+static bool waits_for_memory(const struct plane *p,
+                             const struct channel *ch,
+                             const struct handle *h,
+                             const struct hulse_publish_header *hdr,
+                             const uint8_t *payload)
+{
+    if (ch->release_on_read || h->failed || h->publisher == NULL ||
+        !hulse_assembly_must_wait(hdr, payload, p->shared->flow->message_bytes_max)) {
+        return false;
+    }
+    const uint64_t timeout_ns = hulse_publisher_send_timeout_ms(h->publisher) * NS_PER_MS;
+    const uint64_t now_ns = p->worker->loop.now_ns;
+    return timeout_ns == 0 || now_ns < hdr->enqueued_ns || now_ns - hdr->enqueued_ns < timeout_ns;
+}
+
 static enum taking take_fragment(struct plane *p,
                                  struct channel *ch,
                                  struct handle *h,
@@ -325,6 +342,11 @@ static enum taking take_fragment(struct plane *p,
     struct assembly *as = &ch->assembly;
     if (as->whole) {
         return finish_assembly(p, ch, h, hdr) ? TAKEN : LEFT;
+    }
+    ch->hungry =
+        !as->active && waits_for_memory(p, ch, h, hdr, record + HULSE_PUBLISH_HEADER_BYTES);
+    if (ch->hungry) {
+        return LEFT;
     }
     if (hdr->meta_len != 0 && !copy_meta(p, ch, hdr, record)) {
         return DOOMED;

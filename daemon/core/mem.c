@@ -99,6 +99,15 @@ void *hulse_mem_alloc_sparing(enum mem_purpose purpose, size_t bytes)
     return take(purpose, bytes, cap - cap / SPARED_PART) ? alloc_taken(purpose, bytes) : NULL;
 }
 
+bool hulse_mem_has_sparing(size_t bytes)
+{
+    const size_t cap = hulse_mem_cap();
+    const size_t total = hulse_mem_total();
+    const size_t most = cap - cap / SPARED_PART;
+
+    return total <= most && bytes <= most - total;
+}
+
 void *hulse_mem_zalloc(enum mem_purpose purpose, size_t bytes)
 {
     if (!hulse_mem_take(purpose, bytes)) {

@@ -43,6 +43,8 @@ void *hulse_mem_zalloc(enum mem_purpose purpose, size_t bytes);
  * may be what they need to give some back.
  */
 void *hulse_mem_alloc_sparing(enum mem_purpose purpose, size_t bytes);
+/* Whether that would find so much now; others may be faster. */
+bool hulse_mem_has_sparing(size_t bytes);
 /*
  * The same, uninitialised, for a type whose lines several threads write: at an alignment that
  * divides `bytes`, which malloc does not promise.

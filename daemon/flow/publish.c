@@ -347,6 +347,11 @@ hulse_status hulse_publisher_open(struct publisher **out,
     return st;
 }
 
+uint64_t hulse_publisher_send_timeout_ms(const struct publisher *p)
+{
+    return p->grant.topic.gathering.send_timeout_ms;
+}
+
 /* ---- publish ---- */
 
 static void refuse(struct publisher *p, uint64_t token, enum publish_check why)

@@ -86,6 +86,8 @@ bool hulse_publisher_publish(struct publisher *p, const struct broker_record *r)
  * `freed`. Never of one that drops the oldest.
  */
 bool hulse_publisher_busy(const struct publisher *p);
+/* How long a message may be without an answer; 0: as long as it takes. */
+uint64_t hulse_publisher_send_timeout_ms(const struct publisher *p);
 /* Its handle id will not come back: told to the broker when it closes. */
 void hulse_publisher_forget(struct publisher *p);
 /* No further event comes; *p becomes NULL. */

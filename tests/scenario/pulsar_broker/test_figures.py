@@ -254,6 +254,20 @@ def test_another_reason_is_said_too(fake, daemon, topic):
         assert "still starting" in await_health(daemon, False)[1]["why"]
 
 
+@pytest.mark.parametrize("what", ["consumer", "producer"])
+def test_what_comes_again_is_said_again(fake, daemon, topic, what):
+    command = "SUBSCRIBE" if what == "consumer" else "PRODUCER"
+    words = ["sub", topic, "-s", "s"] if what == "consumer" else ["pub", topic]
+    with Background(daemon, *words, stdin=subprocess.PIPE):
+        for times in (1, 2):
+            fake.wait_for(command)
+            fake.on(command, faults.fail("MetadataError"), times=1)
+            fake.unload(topic)
+            daemon.await_lines(f"pulsar.{what}_is_back" if what == "consumer" else
+                               f"pulsar.{what}_back", times)
+    assert sum("MetadataError" in line["why"] for line in daemon.lines(f"pulsar.{what}_waits")) == 2
+
+
 def test_a_quota_is_said_everywhere(fake, hulsed, topic):
     """A topic whose backlog is full fails what is published, and goes on when there is room."""
     daemon = hulsed(fake.url)

@@ -325,6 +325,18 @@ def test_an_assigned_broker_is_followed_at_once(fake, daemon, topic):
             assert subscriber.line() == b"a"
 
 
+@pytest.mark.parametrize("command", ["PRODUCER", "FLOW"])
+def test_brokers_that_send_on_and_on_are_not_followed_for_ever(fake, daemon, topic, command):
+    def hook(request):
+        request.default()
+        fake.later(0, lambda: fake_answers.unload(fake.topics[topic], fake.url))
+    fake.on(command, hook)
+    words = ["pub", topic, "a"] if command == "PRODUCER" else ["sub", topic, "-s", "s"]
+    with Background(daemon, *words):
+        fake.wait_for("LOOKUP", count=3)
+    assert len(fake.heard(command)) <= 20
+
+
 def test_what_was_acknowledged_does_not_come_again(fake, daemon, topic):
     for line in LINES:
         fake.publish(topic, line)

@@ -191,6 +191,7 @@ struct pulsar_consumer {
     struct pulsar_request request;
     struct pulsar_endpoint endpoint;
     struct backoff backoff;
+    uint32_t followed; /* assigned brokers, in a row */
     uint64_t ready_ms;
     struct timer retry;
     struct timer deadline;         /* of the first open */

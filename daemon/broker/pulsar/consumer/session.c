@@ -21,6 +21,8 @@ static struct timer_wheel *timers(const struct pulsar_consumer *c)
 /* Ready for so long it was a success, whatever ended it. */
 #define SETTLED_MS 10000U
 #define DEADLINE_GRACE_MS 250U /* a lookup that has the same limit says more */
+/* Brokers that send it on to another, in a row, before it is looked up. */
+#define FOLLOWED_MAX 3U
 
 static uint32_t operation_timeout(const struct pulsar_consumer *c)
 {
@@ -143,6 +145,7 @@ static void settle(struct pulsar_consumer *c)
     if ((c->proved && c->renew == NULL) ||
         hulse_pulsar_consumer_now_ms(c) - c->ready_ms >= SETTLED_MS) {
         hulse_backoff_reset(&c->backoff);
+        c->followed = 0;
     }
 }
 
@@ -332,7 +335,8 @@ void hulse_pulsar_session_closed_by_broker(struct pulsar_consumer *c,
     }
     const bool knows = assigned(c, command, &next);
     ended(c);
-    if (knows && !c->closed && c->state == SESSION_WAITING) {
+    if (knows && c->followed < FOLLOWED_MAX && !c->closed && c->state == SESSION_WAITING) {
+        c->followed += 1;
         hulse_timer_stop(timers(c), &c->retry);
         c->endpoint = next;
         attach(c);

@@ -18,6 +18,7 @@ static void ready(struct pulsar_consumer *c)
 {
     c->state = SESSION_READY;
     c->looked_up = true;
+    c->said = 0;
     c->ready_ms = hulse_pulsar_consumer_now_ms(c);
     c->proved = false;
     hulse_stall_watch(c);

@@ -122,6 +122,18 @@ static bool is_beyond_memory(uint64_t bytes)
 
 /* ---- a message alone ---- */
 
+/* In no more memory than it needs, if there is some; e has room for it as it came, so it goes in any case. */
+static struct pulsar_entry *fitted(struct pulsar_sender *s, struct pulsar_entry *e, uint32_t bytes)
+{
+    struct pulsar_entry *smaller =
+        bytes > e->memory_room / 2 ? NULL : hulse_pulsar_entry_create(&s->all->blocks, bytes, 1);
+    if (smaller == NULL) {
+        return e;
+    }
+    hulse_pulsar_entry_destroy(&s->all->blocks, e);
+    return smaller;
+}
+
 static enum fate send_alone(struct pulsar_sender *s,
                             struct pulsar_producer *p,
                             const struct broker_record *r,
@@ -143,16 +155,17 @@ static enum fate send_alone(struct pulsar_sender *s,
         refuse(p, r, BROKER_TOO_LARGE, HULSE_OUTCOME_TOO_LARGE);
         return IS_ANSWERED;
     }
-    const struct broker_span payload = squeeze(s, r->payload, &d);
     struct pulsar_entry *e =
-        hulse_pulsar_entry_create(&s->all->blocks, (uint32_t)head_room + payload.bytes, 1);
-    if (e == NULL && is_beyond_memory(head_room + payload.bytes)) {
+        hulse_pulsar_entry_create(&s->all->blocks, (uint32_t)head_room + r->payload.bytes, 1);
+    if (e == NULL && is_beyond_memory(head_room + r->payload.bytes)) {
         refuse(p, r, BROKER_FAIL, HULSE_OUTCOME_NO_MEMORY);
         return IS_ANSWERED;
     }
     if (e == NULL) {
         return IS_LEFT;
     }
+    const struct broker_span payload = squeeze(s, r->payload, &d);
+    e = fitted(s, e, (uint32_t)head_room + payload.bytes);
     hulse_pulsar_entry_seal(e, s->user.id, &d, payload, (uint32_t)head_room);
     if (e->message_bytes > message_bytes_max(s)) {
         hulse_pulsar_entry_destroy(&s->all->blocks, e);

@@ -181,6 +181,31 @@ static void test_over_the_memory_cap_is_refused_as_such(void **state)
     hulse_assembly_reset(&as);
 }
 
+/* Each that is whole waits for memory to be copied into: all of them together must leave some. */
+static void test_those_that_begin_can_end(void **state)
+{
+    enum { COUNT = 8, BYTES = 1000 };
+    struct assembly as[COUNT] = {0};
+    const struct piece p = piece(0, 20, BYTES, 50);
+    uint32_t begun = 0;
+
+    (void)state;
+    hulse_mem_init((hulse_mem_total() + 10000 + 4 * BYTES) / 15 * 16);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_int_equal(add(&as[i], &p), ASSEMBLY_MORE);
+        begun += as[i].refuse == 0 ? 1 : 0;
+    }
+    assert_in_range(begun, 2, COUNT - 1);
+    void *copy = hulse_mem_alloc_sparing(HULSE_MEM_BROKER, BYTES);
+    assert_non_null(copy);
+    hulse_mem_free(HULSE_MEM_BROKER, copy, BYTES);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        hulse_assembly_reset(&as[i]);
+    }
+    assert_int_equal(hulse_mem_used(HULSE_MEM_REASSEMBLY), 0);
+    hulse_mem_init(SIZE_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_too_large_is_passed_over_to_its_last),
         cmocka_unit_test(test_the_largest_message_fits),
         cmocka_unit_test(test_over_the_memory_cap_is_refused_as_such),
+        cmocka_unit_test(test_those_that_begin_can_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -293,6 +293,7 @@ static void put_fragment(struct hand_channel *hc, uint32_t index, uint32_t count
         uint8_t piece[8];
     } body = {.f = {.index = index, .count = count, .total_len = 8ULL * count}};
     memset(body.piece, (int)('a' + index), sizeof(body.piece));
+    hdr.enqueued_ns = hulse_clock_ns();
     hdr.type = HULSE_RECORD_FRAGMENT;
     hdr.flags = (uint8_t)((index == 0 ? HULSE_RECORD_FIRST : 0) |
                           (index + 1 == count ? HULSE_RECORD_LAST : 0));
@@ -473,6 +474,34 @@ static void test_a_record_without_memory_stays_in_the_ring(void **state)
     close_pair(&p);
 }
 
+/* Its first fragment waits too: whoever gives memory back tells nobody, so it is looked at with each beat. */
+static void test_fragments_without_memory_stay_in_the_ring(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+
+    open_pair(h, &p, &ask_full);
+    put_fragment(&p.ch, 0, 2, 1);
+    put_fragment(&p.ch, 1, 2, 1);
+    hulse_mem_init(hulse_mem_total() + 100);
+    hand_publish(&p.app, &p.ch);
+    hand_settle(h);
+    h->plane->beat.fire(&h->plane->beat);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 0);
+    assert_true(p.ch.ch->blocked);
+    assert_int_equal(p.ch.ch->rx.read, 0);
+    hulse_mem_init(SIZE_MAX);
+    h->plane->beat.fire(&h->plane->beat);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 1);
+    assert_int_equal(h->broker.sends[0].bytes, 16);
+    hand_answer(h, 0, HULSE_OUTCOME_STORED);
+    hand_settle(h);
+    assert_int_equal(p.ch.ch->rx.released, p.ch.ch->rx.read);
+    close_pair(&p);
+}
+
 /* ---- ends ---- */
 
 static void test_a_gone_apps_records_wait_for_a_busy_broker(void **state)
@@ -643,6 +672,7 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_a_failed_producer_is_sent_nothing),
         HAND_TEST(test_a_busy_broker_keeps_records_in_the_ring),
         HAND_TEST(test_a_record_without_memory_stays_in_the_ring),
+        HAND_TEST(test_fragments_without_memory_stay_in_the_ring),
         HAND_TEST(test_a_gone_apps_records_wait_for_a_busy_broker),
         HAND_TEST(test_a_close_waits_for_a_busy_broker),
         HAND_TEST(test_a_close_waits_for_what_was_published_before),

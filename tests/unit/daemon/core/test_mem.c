@@ -95,6 +95,8 @@ static void test_what_can_wait_leaves_something(void **state)
     (void)state;
     hulse_mem_init(1600);
     assert_null(hulse_mem_alloc_sparing(HULSE_MEM_BROKER, 1501));
+    assert_false(hulse_mem_has_sparing(1501));
+    assert_true(hulse_mem_has_sparing(1500));
     void *most = hulse_mem_alloc_sparing(HULSE_MEM_BROKER, 1500);
     assert_non_null(most);
     assert_null(hulse_mem_alloc_sparing(HULSE_MEM_BROKER, 1));

@@ -607,6 +607,34 @@ static void test_a_record_without_memory_waits(void **state)
     close_all(id);
 }
 
+/* What compressing takes is not what the message waits for. */
+static void test_a_record_without_memory_to_compress_goes_as_it_is(void **state)
+{
+    static uint8_t payload[300000];
+    struct broker_record large = {.payload = {.data = payload, .bytes = sizeof(payload)},
+                                  .alone = true};
+    uint32_t number = 1;
+    struct heard h;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(payload); i++) {
+        number = number * 1664525U + 1013904223U;
+        payload[i] = (uint8_t)(number >> 24U);
+    }
+    open_all();
+    pub.params.gathering.compression = BROKER_LZ4;
+    const uint64_t id = open_pub();
+    hulse_mem_init((hulse_mem_total() + 400000) / 15 * 16);
+    assert_true(hulse_pub_try(&pub, &large));
+    hulse_mem_init(SIZE_MAX);
+    hulse_line_hear_send(&line, &h);
+    assert_int_equal(h.metadata.compression, 0);
+    assert_int_equal(h.payload.bytes, sizeof(payload));
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_await_answered(&pub, 1);
+    close_all(id);
+}
+
 /* Batches too; and its own receipts wake it at once. */
 static void test_a_batch_without_memory_waits(void **state)
 {
@@ -698,6 +726,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_what_was_sent_before_a_close_is_sent),
     cmocka_unit_test(test_anything_may_be_done_within_an_answer),
     cmocka_unit_test(test_a_record_without_memory_waits),
+    cmocka_unit_test(test_a_record_without_memory_to_compress_goes_as_it_is),
     cmocka_unit_test(test_a_batch_without_memory_waits),
     cmocka_unit_test(test_a_record_beyond_the_daemons_memory_fails),
     cmocka_unit_test(test_a_starving_producer_may_be_closed),
