@@ -42,7 +42,11 @@ class Connection:
     def raw(self, data):
         if self.held is not None:
             self.held.append(data)
-        elif not self.writer.is_closing():
+        else:
+            self.write(data)
+
+    def write(self, data):
+        if not self.writer.is_closing():
             self.writer.write(data)
 
     def hold(self):

@@ -89,15 +89,19 @@ def tear(bytes_before):
 
 
 def dribble(size=1, pause_s=0.001):
-    """The answer comes in pieces of this size."""
+    """The answer comes in pieces of this size, and whatever is said meanwhile behind it."""
     def hook(request):
         connection = request.connection
+        if connection.held is not None:
+            request.default()
+            return
         connection.hold()
         request.default()
-        data, connection.held = b"".join(connection.held), None
+        data, connection.held = b"".join(connection.held), []
         pieces = [data[i:i + size] for i in range(0, len(data), size)]
         for i, piece in enumerate(pieces):
-            request.later(i * pause_s, lambda piece=piece: connection.raw(piece))
+            request.later(i * pause_s, lambda piece=piece: connection.write(piece))
+        request.later(len(pieces) * pause_s, connection.release)
     return hook
 
 
