@@ -48,6 +48,7 @@ struct pulsar_entry {
     bool ever_sent; /* on any */
     bool out;       /* a connection has the piece */
     bool over;      /* answered */
+    bool damaged;   /* a broker has got it so, once: what it calls a copy of it may be none */
     struct pulsar_slot slots[];
 };
 

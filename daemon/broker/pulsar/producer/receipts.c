@@ -46,6 +46,13 @@ static const struct broker_id *id_of(const Pulsar__CommandSendReceipt *r, struct
 
 void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendReceipt *r)
 {
+    /*
+     * A broker with deduplication goes on behind an entry that reached it damaged. Sent again, that one has a number
+     * below what is stored, and is dropped as a copy.
+     */
+    static const struct pulsar_end overtaken = {.class = BROKER_FAIL,
+                                                .sent = HULSE_OUTCOME_FAILED_UNKNOWN,
+                                                .unsent = HULSE_OUTCOME_FAILED_UNKNOWN};
     struct broker_id id = {0};
 
     switch (judge(s, r)) {
@@ -60,7 +67,8 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
         break;
     }
     struct pulsar_entry *e = TAILQ_FIRST(&s->entries);
-    if (r->message_id != NULL && is_copy(r->message_id)) {
+    const bool copy = r->message_id != NULL && is_copy(r->message_id);
+    if (copy) {
         s->all->figures.deduplicated += e->count;
     }
     s->proved = true;
@@ -69,6 +77,10 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
     s->push = true; /* what was gathered meanwhile */
     hulse_pulsar_outbox_take(s, e);
     hulse_pulsar_senders_mark(s);
+    if (e->damaged && copy) {
+        hulse_pulsar_outbox_failed(s, e, &overtaken);
+        return;
+    }
     hulse_pulsar_outbox_stored(s, e, id_of(r, &id));
 }
 
@@ -107,6 +119,7 @@ static void damaged(struct pulsar_sender *s, uint64_t sequence, const struct pul
         return;
     }
     s->checksum_errors += 1;
+    head->damaged = true;
     if (!hulse_pulsar_entry_intact(head)) {
         fail_one(s, head, f);
     } else if (s->checksum_errors > CHECKSUM_ERRORS_MAX) {

@@ -334,8 +334,9 @@ static void test_metadata_are_said(void **state)
 static void test_a_time_to_live_goes_with_the_message(void **state)
 {
     static const uint8_t another[] = {1, 0, 1, 0, 'a', 'b'};
-    struct broker_meta meta = {
-        .properties = {.data = another, .bytes = sizeof(another)}, .ttl_ms = 60000, .partition = -1};
+    struct broker_meta meta = {.properties = {.data = another, .bytes = sizeof(another)},
+                               .ttl_ms = 60000,
+                               .partition = -1};
     struct broker_record r = {.payload = {.data = (const uint8_t *)"x", .bytes = 1}, .meta = &meta};
     struct heard h;
 

@@ -324,6 +324,17 @@ static void test_old_and_strange_receipts_are_ignored(void **state)
 
 /* ---- SEND_ERROR ---- */
 
+/* Hears the first `count` again and gives each an id. */
+static void store_again(uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        struct heard h;
+        hulse_line_hear_send(&line, &h);
+        assert_int_equal(h.sequence, i);
+        hulse_line_say_receipt(&line, &h, i);
+    }
+}
+
 static void test_a_checksum_error_sends_again(void **state)
 {
     (void)state;
@@ -334,9 +345,26 @@ static void test_a_checksum_error_sends_again(void **state)
         &line, id, 1, PULSAR__SERVER_ERROR__ChecksumError); /* not the first */
     assert_true(hulse_line_is_quiet(&line));
     hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
-    hear_again(&line, 0, 3);
-    receipts(&line, id, 0, 3);
+    store_again(3);
     expect_stored(3);
+    hulse_line_hang_up(&line);
+    close_all();
+}
+
+/* A broker with deduplication has stored what was behind it: the one that it refused is no copy. */
+static void test_a_copy_of_what_was_damaged_is_not_stored(void **state)
+{
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 3);
+    hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+    hear_again(&line, 0, 3);
+    receipts(&line, id, 0, 3); /* copies, all of them */
+    hulse_pub_await_answered(&pub, 3);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_STORED);
+    assert_int_equal(pub.outcomes[2], HULSE_OUTCOME_STORED);
     hulse_line_hang_up(&line);
     close_all();
 }
@@ -380,8 +408,7 @@ static void test_endless_checksum_errors_end_in_another_open(void **state)
     hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
     hulse_line_hear_close(&line, id);
     hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &again, 1, name), name, -1);
-    hear_again(&line, 0, 1);
-    receipts(&line, id, 0, 1);
+    store_again(1);
     expect_stored(1);
     hulse_line_hang_up(&line);
     close_all();
@@ -684,6 +711,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_receipt_out_of_order_ends_the_connection),
     cmocka_unit_test(test_old_and_strange_receipts_are_ignored),
     cmocka_unit_test(test_a_checksum_error_sends_again),
+    cmocka_unit_test(test_a_copy_of_what_was_damaged_is_not_stored),
     cmocka_unit_test(test_what_was_damaged_here_fails_alone),
     cmocka_unit_test(test_endless_checksum_errors_end_in_another_open),
     cmocka_unit_test(test_what_is_not_allowed_fails_alone),
