@@ -163,6 +163,7 @@ static inline void played_arrive(void)
 {
     static const struct pulsar_lookup_result found = {.cached = true};
 
+    micro_require(played.lookup != NULL && played.user != NULL, "a lookup and a user");
     played.lookup->done(played.lookup, &found);
     played.user->events->ready(played.user);
 }

@@ -377,6 +377,17 @@ static void sweep(struct timer *t)
 }
 
 /* Heartbeat of every channel, and the phase that control may have changed. */
+static void beat_channel(struct plane *p, struct channel *ch, uint64_t now_ms)
+{
+    /* Relaxed because it announces nothing but itself. */
+    atomic_store_explicit(&hulse_region_b(&ch->b)->beat_ms, now_ms, memory_order_relaxed);
+    hulse_by_id_expire(ch, now_ms);
+    hulse_lease_expire(ch, now_ms);
+    if (ch->hungry) {
+        hulse_plane_touch(p, ch);
+    }
+}
+
 static void beat(struct timer *t)
 {
     struct plane *p = HULSE_CONTAINER(t, struct plane, beat);
@@ -388,14 +399,7 @@ static void beat(struct timer *t)
         TAILQ_FOREACH(ch, &s->channels, session_link)
         {
             if (ch->state != CHANNEL_OPENING) {
-                /* Relaxed because it announces nothing but itself. */
-                atomic_store_explicit(
-                    &hulse_region_b(&ch->b)->beat_ms, now_ms, memory_order_relaxed);
-                hulse_by_id_expire(ch, now_ms);
-                hulse_lease_expire(ch, now_ms);
-                if (ch->hungry) {
-                    hulse_plane_touch(p, ch);
-                }
+                beat_channel(p, ch, now_ms);
             }
         }
     }

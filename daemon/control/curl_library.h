@@ -39,7 +39,7 @@
     FUNCTION(url_get)                                                                              \
     FUNCTION(url_set)
 
-#define HULSE_CURL_MEMBER(name) __typeof__(curl_##name) *name;
+#define HULSE_CURL_MEMBER(name) __typeof__(curl_##name) *(name);
 
 /* multi_socket_all is deprecated, for what it costs with thousands of requests. */
 #pragma GCC diagnostic push

@@ -239,6 +239,7 @@ static size_t words_of(const struct entry *e)
 static void write_set(Pulsar__MessageIdData *id, const struct entry *e, bool whole, int64_t *words)
 {
     const uint32_t prefix = whole ? 0 : hulse_entry_prefix(e);
+    HULSE_ASSERT(words != NULL); /* words_needed() has counted them */
     id->ack_set = words;
     id->n_ack_set = 0;
     for (size_t i = 0; i < words_of(e); i++) {

@@ -365,9 +365,9 @@ void hulse_acks_add(struct pulsar_consumer *c, struct entry *e, int32_t validati
 /* Some of it is acknowledged: a broker that keeps that hands out the rest alone. */
 void hulse_acks_add_part(struct pulsar_consumer *c, struct entry *e);
 void hulse_acks_end_part(struct entry *e);
-/* Everything up to what is acknowledged of e from its beginning on; the entries in `covered`, by `group`, are part of it. */
+/* Everything up to what is acknowledged of `last` from its beginning on; the entries in `covered`, by `group`, are part of it. */
 void hulse_acks_add_cumulative(struct pulsar_consumer *c,
-                               const struct entry *e,
+                               const struct entry *last,
                                struct entry_list *covered);
 /* A verdict of flow's was taken: settled at once, or with the last round. May be the last touch. */
 void hulse_acks_called(struct pulsar_consumer *c);

@@ -66,6 +66,18 @@ static bool is_seen(const struct pulsar_consumer *c,
            (mark->ledgerid == last->ledgerid && (int64_t)mark->entryid >= (int64_t)last->entryid);
 }
 
+static void say_left(struct pulsar_consumer *c, const Pulsar__MessageIdData *last)
+{
+    c->stall.said = true;
+    c->set->figures.stalls_left += 1;
+    HULSE_LOG_ERRORF("pulsar.consumer_stands_still",
+                     hulse_log_str("topic", c->topic),
+                     hulse_log_str("subscription", c->subscription),
+                     hulse_log_u64("last_ledger", last->ledgerid),
+                     hulse_log_u64("last_entry", last->entryid),
+                     hulse_log_str("why", "a new subscription has not helped"));
+}
+
 static void stands_still(struct pulsar_consumer *c, const Pulsar__MessageIdData *last)
 {
     struct stall *s = &c->stall;
@@ -73,14 +85,7 @@ static void stands_still(struct pulsar_consumer *c, const Pulsar__MessageIdData 
         s->renewed && s->renewed_ledger == last->ledgerid && s->renewed_entry == last->entryid;
     if (again) {
         if (!s->said) {
-            s->said = true;
-            c->set->figures.stalls_left += 1;
-            HULSE_LOG_ERRORF("pulsar.consumer_stands_still",
-                             hulse_log_str("topic", c->topic),
-                             hulse_log_str("subscription", c->subscription),
-                             hulse_log_u64("last_ledger", last->ledgerid),
-                             hulse_log_u64("last_entry", last->entryid),
-                             hulse_log_str("why", "a new subscription has not helped"));
+            say_left(c, last);
         }
         all_is_well(c);
         return;

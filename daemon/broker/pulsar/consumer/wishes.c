@@ -127,6 +127,7 @@ keep_pairs(struct pairs *p, struct room *objects, struct room *texts, struct bro
 {
     struct broker_span name = {0};
     struct broker_span value = {0};
+    /* Pointers are what it needs. NOLINTNEXTLINE(bugprone-sizeof-expression) */
     p->each = take(objects, p->count * sizeof(*p->each));
     for (size_t i = 0; i < p->count && next(&encoded, &name, &value); i++) {
         p->each[i] = take(objects, sizeof(**p->each));

@@ -31,6 +31,12 @@ static void move(struct pulsar_sender *s, bool apart)
     hulse_pulsar_senders_mark(s);
 }
 
+static void move_back(struct pulsar_sender *s)
+{
+    HULSE_LOG_INFOF("pulsar.producer_returns", hulse_log_str("topic", s->topic));
+    move(s, false);
+}
+
 /* Counts; gives whether there is a reason to look again. */
 static bool look_at(struct pulsar_sender *s)
 {
@@ -43,8 +49,7 @@ static bool look_at(struct pulsar_sender *s)
         st->stay =
             st->dry >= PULSAR_STALL_LOOKS ? st->stay_for : st->stay - (st->stay > 0 ? 1U : 0U);
         if (st->stay == 0) {
-            HULSE_LOG_INFOF("pulsar.producer_returns", hulse_log_str("topic", s->topic));
-            move(s, false);
+            move_back(s);
         }
     }
     return waits || s->apart;

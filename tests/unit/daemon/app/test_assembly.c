@@ -190,7 +190,7 @@ static void test_those_that_begin_can_end(void **state)
     uint32_t begun = 0;
 
     (void)state;
-    hulse_mem_init((hulse_mem_total() + 10000 + 4 * BYTES) / 15 * 16);
+    hulse_mem_init((hulse_mem_total() + 10000 + 4 * (size_t)BYTES) / 15 * 16);
     for (uint32_t i = 0; i < COUNT; i++) {
         assert_int_equal(add(&as[i], &p), ASSEMBLY_MORE);
         begun += as[i].refuse == 0 ? 1 : 0;
