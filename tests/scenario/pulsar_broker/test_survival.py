@@ -6,11 +6,13 @@ Method: numbers through a pipe into `hulse pub` while one of the two is killed a
 """
 
 import json
+import signal
 import subprocess
+import time
 
 import pytest
 
-from command import Background, Feed, Subscriber, ok, run
+from command import Background, Feed, Subscriber, ok, run, stats
 from conftest import Hulsed
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
@@ -155,3 +157,41 @@ def test_the_daemon_is_there_before_the_broker(pulsar, official, begin, topic):
     client = official(url)
     reader = client.create_reader(topic, library.MessageId.earliest)
     assert reader.read_next(20000).data() in (b"early", b"late")
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def in_flight_bytes(daemon):
+    return next(b for b in stats(daemon)["brokers"] if b["name"] == "main")["in_flight_bytes"]
+
+
+def test_what_is_larger_than_its_ring_is_interrupted(pulsar, begin, topic, tmp_path):
+    """The broker has not answered for it, and the ring has none of it any more: nobody can send it again."""
+    told = tmp_path / "told"
+    daemon = begin(pulsar)
+    with open(told, "wb") as ids, \
+            Background(daemon, "pub", topic, "-v", stdin=subprocess.PIPE, stdout=ids) as pub:
+        def say(payload):
+            pub.process.stdin.write(payload + b"\n")
+            pub.process.stdin.flush()
+
+        say(b"before")
+        until(lambda: told.read_bytes().count(b"\n") == 1)
+        pulsar.process.send_signal(signal.SIGSTOP)
+        try:
+            say(b"x" * 4_000_000)
+            until(lambda: in_flight_bytes(daemon) >= 4_000_000)
+            daemon.kill()
+        finally:
+            pulsar.process.send_signal(signal.SIGCONT)
+        begin(pulsar)
+        say(b"behind")
+        pub.process.stdin.close()
+        assert pub.process.wait(120) != 0
+    assert told.read_bytes().count(b"\n") == 2
+    assert "interrupted" in pub.stderr()
