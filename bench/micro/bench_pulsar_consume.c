@@ -166,6 +166,7 @@ static void set(void)
     played.heard = heard;
     micro_require(hulse_loop_init(&scene.owner.loop, 16), "a loop");
     played.worker.broker = &played.broker;
+    played.worker.worker = &scene.owner;
     played.worker.loop = &scene.owner.loop;
     hulse_jitter_init(&played.worker.jitter);
     played.worker.consumers = hulse_pulsar_consumers_create(&played.worker, &err);

@@ -74,7 +74,7 @@ def test_requests_in_one_piece_and_in_many(start):
             assert admin.answer()["status"] == "error"
         for byte in b'{"command":"topics.list"}\n':
             admin.send(bytes([byte]))
-        assert admin.answer() == {"status": "ok", "result": []}
+        assert admin.answer() == {"status": "ok", "result": {"topics": [], "unlisted": []}}
         # Nothing more is asked; what was is answered.
         admin.send(b'{"command":"stats"}\n{"command":"health"}\n')
         admin.sock.shutdown(socket.SHUT_WR)
