@@ -164,12 +164,12 @@ settle_gate(const struct pulsar_connection *c, enum connection_state was, hulse_
         hulse_backoff_reset(&g->backoff);
     }
     if (was == CONNECTION_READY && failed) {
-        hulse_gate_delay(g);
+        hulse_gate_delay(g, status, c->text);
     } else if (was == CONNECTION_DIALLING || was == CONNECTION_HANDSHAKE) {
         /* What a proxy says of one broker is not about the proxy, but for who we are. */
         if (failed &&
             (was == CONNECTION_DIALLING || !c->endpoint.proxied || status == HULSE_DENIED)) {
-            return hulse_gate_failed(g);
+            return hulse_gate_failed(g, status, c->text);
         }
         hulse_gate_passed(g);
     }

@@ -8,6 +8,8 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 
+#include <stdio.h>
+
 /* How often those who wait look whether another worker has reached the address. */
 #define LOOK_MS 200U
 
@@ -156,21 +158,23 @@ void hulse_gate_passed(struct pulsar_gate *g)
     plan(g);
 }
 
-void hulse_gate_delay(struct pulsar_gate *g)
+void hulse_gate_delay(struct pulsar_gate *g, hulse_status status, const char *why)
 {
     const uint64_t until = now_ms(g) + hulse_backoff_ms(&g->backoff, &g->pool->worker->jitter);
 
     g->not_before_ms = until > g->not_before_ms ? until : g->not_before_ms;
     g->reached = times_reached(g);
+    g->status = status;
+    (void)snprintf(g->why, sizeof(g->why), "%s", why);
 }
 
-uint32_t hulse_gate_failed(struct pulsar_gate *g)
+uint32_t hulse_gate_failed(struct pulsar_gate *g, hulse_status status, const char *why)
 {
     const struct pulsar_connection *c = NULL;
     uint32_t victims = 0;
 
     g->busy = NULL;
-    hulse_gate_delay(g);
+    hulse_gate_delay(g, status, why);
     TAILQ_FOREACH(c, &g->waiting, at_gate)
     {
         victims++;

@@ -10,6 +10,7 @@
 #ifndef HULSE_PULSAR_CONNECTION_GATE_H
 #define HULSE_PULSAR_CONNECTION_GATE_H
 
+#include "daemon/broker/broker.h"
 #include "daemon/broker/pulsar/backoff.h"
 #include "daemon/broker/pulsar/connection/endpoint.h"
 #include "daemon/worker/timer.h"
@@ -30,6 +31,8 @@ struct pulsar_gate {
     struct backoff backoff;
     uint64_t not_before_ms;         /* unless another worker reaches it */
     uint32_t reached;               /* how often that was when it failed */
+    hulse_status status;            /* of the last failure */
+    char why[BROKER_TEXT_BYTES];    /* likewise */
     uint64_t told;                  /* hash of what the log said last; 0: that it is reached */
     struct pulsar_connection *busy; /* its attempt; NULL: none is made */
     struct pulsar_connection_queue waiting;
@@ -50,13 +53,13 @@ void hulse_gate_passed(struct pulsar_gate *g);
  * It has. How many wait, who are to be lost when the attempt's own users have been told: they come first, whoever comes
  * meanwhile waits for the next attempt.
  */
-uint32_t hulse_gate_failed(struct pulsar_gate *g);
+uint32_t hulse_gate_failed(struct pulsar_gate *g, hulse_status status, const char *why);
 void hulse_gate_lose(struct pulsar_gate *g,
                      uint32_t victims,
                      hulse_status status,
                      const char *text);
 /* A connection that was made has ended with an error: no attempt before the backoff is over. */
-void hulse_gate_delay(struct pulsar_gate *g);
+void hulse_gate_delay(struct pulsar_gate *g, hulse_status status, const char *why);
 /* An attempt would have to wait for the backoff. */
 bool hulse_gate_closed(const struct pulsar_gate *g);
 /* Until then; 0: it would not. */

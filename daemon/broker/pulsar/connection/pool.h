@@ -12,6 +12,7 @@
 #define HULSE_PULSAR_CONNECTION_POOL_H
 
 #include "daemon/broker/pulsar/connection/connection.h"
+#include "daemon/broker/pulsar/failure.h"
 #include "daemon/core/error.h"
 
 struct pulsar_pool;
@@ -35,6 +36,10 @@ bool hulse_pulsar_attach(struct pulsar_pool *p,
                          enum pulsar_purpose purpose);
 /* An attempt there would have to wait for its backoff until then; 0: it would not. */
 uint64_t hulse_pulsar_pool_rests_until_ms(struct pulsar_pool *p, const struct pulsar_endpoint *to);
+/* Why it would. False: it would not. */
+bool hulse_pulsar_pool_rests_for(struct pulsar_pool *p,
+                                 const struct pulsar_endpoint *to,
+                                 struct pulsar_failure *out);
 /* For pulsar_user.id: never given twice by this worker. */
 uint64_t hulse_pulsar_user_id(struct pulsar_pool *p);
 /* Writes what was sent since the last call; of the module's flush. */

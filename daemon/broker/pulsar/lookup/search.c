@@ -115,6 +115,22 @@ void hulse_search_finish_failed(struct search *s, const struct pulsar_failure *f
     hulse_search_finish(s, &result);
 }
 
+/* No attempt of its own has failed: an answer has not come, or another's failure was waited for all the time. */
+static void say_what_was_waited_for(const struct search *s, struct pulsar_failure *f)
+{
+    char host[PULSAR_HOST_TEXT_BYTES] = "no broker";
+    char text[BROKER_TEXT_BYTES];
+
+    if (s->asking && hulse_pulsar_pool_rests_for(s->lookups->worker->pool, &s->to, f)) {
+        return;
+    }
+    if (s->asking) {
+        hulse_pulsar_host_print(&s->to.physical, host);
+    }
+    (void)snprintf(text, sizeof(text), "%.100s: no answer in operation_timeout", host);
+    hulse_pulsar_failure_status(f, HULSE_TIMED_OUT, text);
+}
+
 static void deadline_fire(struct timer *timer)
 {
     struct lookup_query *q = HULSE_CONTAINER(timer, struct lookup_query, deadline);
@@ -122,13 +138,7 @@ static void deadline_fire(struct timer *timer)
 
     q->result = (struct pulsar_lookup_result){.failure = s->last};
     if (s->last.class == BROKER_DONE) {
-        char host[PULSAR_HOST_TEXT_BYTES] = "no broker";
-        char text[BROKER_TEXT_BYTES];
-        if (s->asking) {
-            hulse_pulsar_host_print(&s->to.physical, host);
-        }
-        (void)snprintf(text, sizeof(text), "%.100s: no answer in operation_timeout", host);
-        hulse_pulsar_failure_status(&q->result.failure, HULSE_TIMED_OUT, text);
+        say_what_was_waited_for(s, &q->result.failure);
         q->result.failure.gated = true; /* it has waited long enough */
     }
     release(s, q);

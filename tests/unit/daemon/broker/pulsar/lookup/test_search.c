@@ -476,6 +476,24 @@ static void test_a_broker_that_says_nothing_is_not_waited_for(void **state)
     end(&s);
 }
 
+/* Its time may end before the address is tried again: it is told what the last attempt there came to. */
+static void test_who_waits_for_an_address_hears_what_is_wrong_with_it(void **state)
+{
+    struct scene s;
+    struct pulsar_lookup_result r;
+
+    (void)state;
+    set(&s, says_nothing, NULL, 1);
+    (void)snprintf(s.url, sizeof(s.url), "pulsar://127.0.0.1:1");
+    start(&s, 150);
+    for (unsigned i = 0; i < 8; i++) {
+        look_up(&s, &wish, &r);
+        assert_non_null(strstr(r.failure.text, "refused"));
+        assert_true(r.failure.gated);
+    }
+    end(&s);
+}
+
 /* The first host is the one that is asked first, whichever that is. */
 struct picky {
     int bad; /* broker; -1: nobody yet */
@@ -688,6 +706,7 @@ int main(void)
         cmocka_unit_test(test_what_does_not_pass_ends_it_at_once),
         cmocka_unit_test(test_at_its_timeout_it_fails_with_what_was_said_last),
         cmocka_unit_test(test_a_broker_that_says_nothing_is_not_waited_for),
+        cmocka_unit_test(test_who_waits_for_an_address_hears_what_is_wrong_with_it),
         cmocka_unit_test(test_the_next_host_is_asked_after_a_failure_and_a_silence),
         cmocka_unit_test(test_a_host_that_is_not_reached_gives_way),
         cmocka_unit_test(test_a_host_that_is_away_is_passed_over),
