@@ -3,26 +3,14 @@
 
 import ctypes
 import json
-import os
-import pathlib
 import subprocess
 import sys
 
+import abi
+from abi import TYPES, Message
 from command import environment
 
-TYPES = {"exclusive": 0, "shared": 1, "failover": 2, "key_shared": 3}
 OK, AGAIN_WAIT_MS = 0, 10000
-
-
-def library():
-    """Where libhulse is: beside the installed program, else in the build folder."""
-    places = [pathlib.Path(os.environ[name]) for name in ("HULSE_PREFIX", "HULSE_BUILD_DIR")
-              if os.environ.get(name)]
-    found = [path for place in places for pattern in ("lib*/libhulse.so.0", "lib/*/libhulse.so.0",
-                                                      "libhulse.so.0")
-             for path in place.glob(pattern)]
-    assert found, "no libhulse.so.0 in HULSE_PREFIX or HULSE_BUILD_DIR"
-    return found[0]
 
 
 def sanitized(path):
@@ -36,7 +24,8 @@ class Application:
     """One consumer. Messages are numbered as they come."""
 
     def __init__(self, daemon, topic, subscription, kind="shared", **options):
-        path = library()
+        path = abi.library()
+        assert path, "no libhulse.so.0 in HULSE_PREFIX or HULSE_BUILD_DIR"
         self.process = subprocess.Popen([sys.executable, __file__, path], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True,
                                         env={**environment(daemon), **sanitized(path)})
@@ -98,24 +87,6 @@ class Application:
 # ---- the process ---------------------------------------------------------------------------------
 
 
-class Id(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("ledger", ctypes.c_uint64), ("entry", ctypes.c_uint64),
-                ("batch", ctypes.c_int32), ("partition", ctypes.c_uint16),
-                ("batch_size", ctypes.c_uint16), ("ref", ctypes.c_uint64),
-                ("source", ctypes.c_uint32), ("reserved", ctypes.c_uint32)]
-
-
-class Message(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("data", ctypes.c_void_p), ("bytes", ctypes.c_size_t),
-                ("id", Id), ("publish_time_ms", ctypes.c_uint64),
-                ("event_time_ms", ctypes.c_uint64), ("redelivery", ctypes.c_uint32),
-                ("flags", ctypes.c_uint32), ("key", ctypes.c_void_p),
-                ("key_bytes", ctypes.c_size_t), ("producer", ctypes.c_void_p),
-                ("producer_bytes", ctypes.c_size_t), ("topic", ctypes.c_char_p),
-                ("meta", ctypes.c_void_p), ("meta_bytes", ctypes.c_size_t),
-                ("end", ctypes.c_uint64)]
-
-
 class Process:
     def __init__(self, path):
         self.lib = ctypes.CDLL(path)
@@ -147,8 +118,8 @@ class Process:
         m = Message(size=ctypes.sizeof(Message))
         if self.lib.hulse_next_wait(self.consumer, ctypes.byref(m), timeout_ms) != OK:
             return None
-        payload = ctypes.string_at(m.data, min(m.bytes, 64)).decode(errors="replace")
-        found = {"payload": payload, "bytes": m.bytes, "redelivery": m.redelivery,
+        payload = ctypes.string_at(m.data, min(m.data_bytes, 64)).decode(errors="replace")
+        found = {"payload": payload, "bytes": m.data_bytes, "redelivery": m.redelivery_count,
                  "id": [m.id.ledger, m.id.entry, m.id.batch], "number": len(self.ids)}
         self.lib.hulse_release(self.consumer, ctypes.byref(m))
         self.ids.append(m.id)

@@ -25,8 +25,8 @@ def hulsed(*args, user=None, **env):
                           extra_groups=None if user is None else [])
 
 
-def eventually(condition, what=""):
-    end = time.monotonic() + SOON_S
+def eventually(condition, what="", seconds=SOON_S):
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not in time: {what}"
         time.sleep(PIECES_S)

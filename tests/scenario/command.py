@@ -58,6 +58,11 @@ def stats(daemon):
     return json.loads(ok(run(daemon, "stats", "--json")))
 
 
+def broker_stats(daemon, name="main"):
+    """Of one broker, in `hulse stats`."""
+    return next(b for b in stats(daemon)["brokers"] if b["name"] == name)
+
+
 class Background:
     """A `hulse` that runs until it ends by itself, is asked to, or the block is left."""
 

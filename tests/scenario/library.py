@@ -4,13 +4,13 @@ tombstones, ordering keys)."""
 
 import collections
 import ctypes
-import os
-import pathlib
 
 import pytest
 
+import abi
+from abi import TYPES, Id, Message
+
 OK, AGAIN, TIMED_OUT = 0, -1, -9
-TYPES = {"exclusive": 0, "shared": 1, "failover": 2, "key_shared": 3}
 TOMBSTONE_OUT, NO_BATCH = 2, 1  # HULSE_META_…
 LEFT_OUT, TOMBSTONE_IN = 2, 4    # HULSE_MESSAGE_…
 LARGEST_BYTES = 5 << 20
@@ -39,28 +39,9 @@ class Meta(ctypes.Structure):
                 ("flags", ctypes.c_uint32)]
 
 
-class Id(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("ledger", ctypes.c_uint64), ("entry", ctypes.c_uint64),
-                ("batch", ctypes.c_int32), ("partition", ctypes.c_uint16),
-                ("batch_size", ctypes.c_uint16), ("ref", ctypes.c_uint64),
-                ("source", ctypes.c_uint32), ("reserved", ctypes.c_uint32)]
-
-
-class Message(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("data", ctypes.c_void_p), ("data_bytes", ctypes.c_size_t),
-                ("id", Id), ("publish_time_ms", ctypes.c_uint64), ("event_time_ms", ctypes.c_uint64),
-                ("redelivery_count", ctypes.c_uint32), ("flags", ctypes.c_uint32),
-                ("key", ctypes.c_void_p), ("key_bytes", ctypes.c_size_t),
-                ("producer", ctypes.c_void_p), ("producer_bytes", ctypes.c_size_t),
-                ("topic", ctypes.c_char_p), ("meta", ctypes.c_void_p), ("meta_bytes", ctypes.c_size_t),
-                ("end", ctypes.c_uint64)]
-
-
 def load():
     """As the programs are found; skips the test where Python cannot load it."""
-    folders = [*pathlib.Path(os.environ.get("HULSE_PREFIX", "/nonexistent")).glob("lib*/**"),
-               pathlib.Path(os.environ.get("HULSE_BUILD_DIR", "/nonexistent"))]
-    found = next((f / "libhulse.so.0" for f in folders if (f / "libhulse.so.0").exists()), None)
+    found = abi.library()
     if found is None:
         pytest.skip("no libhulse.so.0 in HULSE_PREFIX or HULSE_BUILD_DIR")
     if any(word in found.read_bytes() for word in (b"__asan_init", b"__tsan_init", b"__ubsan_")):

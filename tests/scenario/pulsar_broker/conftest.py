@@ -17,8 +17,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 SUPPORT = HERE.parents[1] / "support" / "pulsar"
 sys.path.append(str(SUPPORT))
 
+import by_name  # noqa: E402: of the folder above
 from broker import Broker  # noqa: E402: found by the line above
 from conftest import Hulsed  # noqa: E402: the one of the folder above
+from fake import FakeBroker  # noqa: E402: as the broker
 
 NUMBERS = itertools.count(1)
 JARS = pytest.StashKey()
@@ -130,6 +132,31 @@ def hulsed_with(tmp_path):
     yield begin
     for daemon in running:
         daemon.kill()
+
+
+@pytest.fixture(scope="module")
+def hulsed_by_name(plain_broker, tmp_path_factory):
+    """One daemon; the topic's name says how it publishes (by_name.py)."""
+    folder = tmp_path_factory.mktemp("by-name")
+    config = folder / "hulse.yaml"
+    config.write_text(json.dumps({
+        "brokers": {"main": {"type": "pulsar", "service_url": plain_broker.service_url}},
+        "topics": by_name.rules()}))
+    daemon = Hulsed(folder / "run", args=["--config", config])
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def fake():
+    """The scripted broker."""
+    with FakeBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def daemon(fake, hulsed):
+    return hulsed(fake.url)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import faults
-from command import Background, ok, run, stats
+from command import Background, broker_stats, ok, run, stats
 from fake import FakeBroker
 
 pytestmark = pytest.mark.timeout(120)
@@ -28,25 +28,10 @@ corrupted_compression corrupted_batch unreadable repeated redelivered redeliveri
 rewound unkept consumer_stalls permits_lost consumer_stalls_left resubscribed""".split()
 
 
-@pytest.fixture
-def fake():
-    with FakeBroker() as broker:
-        yield broker
-
-
-@pytest.fixture
-def daemon(fake, hulsed):
-    return hulsed(fake.url)
-
-
-def figures(daemon, broker="main"):
-    return next(b for b in stats(daemon)["brokers"] if b["name"] == broker)
-
-
 def await_figures(daemon, condition):
     """The figures, when they are as they should be."""
     end = time.monotonic() + WAIT_S
-    while not condition(got := figures(daemon)):
+    while not condition(got := broker_stats(daemon)):
         assert time.monotonic() < end, got
         time.sleep(0.02)
     return got
@@ -67,7 +52,7 @@ def await_health(daemon, healthy):
 
 
 def test_all_is_there_from_the_start(daemon):
-    got = figures(daemon)
+    got = broker_stats(daemon)
     assert [name for name in FIGURES if name not in got] == []
     assert all(got[name] == 0 for name in FIGURES)
     assert got["healthy"] and "last_failure" not in got
@@ -106,13 +91,13 @@ def test_lookups_that_are_sent_on(fake, daemon, topic):
     with FakeBroker(topics_of=fake) as owner:
         fake.on("LOOKUP", faults.redirect(owner.url, authoritative=True))
         ok(run(daemon, "pub", topic, "a", timeout=60))
-        assert figures(daemon)["lookup_redirects"] == 1
+        assert broker_stats(daemon)["lookup_redirects"] == 1
 
 
 def test_a_lookup_that_fails(fake, daemon, topic):
     fake.on("LOOKUP", faults.fail("AuthorizationError", "not for you"))
     assert run(daemon, "pub", topic, "a", timeout=60).returncode == 77
-    got = figures(daemon)
+    got = broker_stats(daemon)
     assert got["lookups_failed"] == 1
     assert topic in got["last_failure"] and "AuthorizationError: not for you" in got["last_failure"]
     assert got["last_failure_age_s"] < 60
@@ -122,14 +107,14 @@ def test_a_lookup_that_fails(fake, daemon, topic):
 def test_a_broken_frame(fake, daemon, topic):
     fake.on("PRODUCER", faults.garbage(), times=1)
     ok(run(daemon, "pub", topic, "a", timeout=60))
-    got = figures(daemon)
+    got = broker_stats(daemon)
     assert got["broken_frames"] == 1 and got["connections_closed_protocol"] == 1
 
 
 def test_a_connection_that_is_lost(fake, daemon, topic):
     fake.on("SEND", faults.drop, times=1)
     ok(run(daemon, "pub", topic, "a", timeout=60))
-    got = figures(daemon)
+    got = broker_stats(daemon)
     assert got["connections_closed_lost"] == 1 and got["resends"] == 1
 
 
@@ -149,14 +134,14 @@ def test_receipts_that_do_not_fit(fake, daemon, topic):
 def test_what_the_broker_had_already(daemon, fake, topic):
     fake.on("SEND", faults.receipt(), times=1)
     ok(run(daemon, "pub", topic, "a", timeout=60))
-    assert figures(daemon)["deduplicated"] == 1
+    assert broker_stats(daemon)["deduplicated"] == 1
 
 
 def test_messages_that_are_given_up(fake, hulsed, topic, tmp_path):
     daemon = hulsed(fake.url, topics=[{"match": "**", "publish": {"send_timeout": "1s"}}])
     fake.on("SEND", faults.ignore)
     assert run(daemon, "pub", topic, "a", "b", timeout=60).returncode == 1
-    assert figures(daemon)["send_timeouts"] == 2
+    assert broker_stats(daemon)["send_timeouts"] == 2
 
 
 def test_damaged_entries_by_kind(fake, daemon, topic):
@@ -166,7 +151,7 @@ def test_damaged_entries_by_kind(fake, daemon, topic):
     fake.publish(topic, b"bad", num_messages_in_batch=3)
     fake.publish(topic, b"good")
     ok(run(daemon, "sub", topic, "-s", "s", "--from", "earliest", "-n", 1, timeout=60))
-    got = figures(daemon)
+    got = broker_stats(daemon)
     kinds = [got[f"corrupted_{kind}"] for kind in ("checksum", "compression", "size", "batch")]
     assert kinds == [1, 1, 1, 1] and got["corrupted"] == 4, got
     daemon.await_lines("pulsar.entry_damaged", 4)
@@ -230,7 +215,7 @@ def test_applications_hear_why_a_broker_is_silent(fake, hulsed, topic, words):
     assert done.returncode == 75, done.stderr
     assert b"hulsed has not answered" not in done.stderr, done.stderr
     assert f"{fake.address}: no answer ".encode() in done.stderr, done.stderr
-    assert "no answer " in figures(daemon)["last_failure"]
+    assert "no answer " in broker_stats(daemon)["last_failure"]
 
 
 @pytest.mark.parametrize("words", [("pub", "x"), ("sub", "-s", "s")], ids=["pub", "sub"])
@@ -284,7 +269,7 @@ def test_a_quota_is_said_everywhere(fake, hulsed, topic):
         assert pub.process.wait(60) == 1
         pub.reader.join(60)
         assert "quota" in pub.stderr(), pub.stderr()
-    assert "backlog is full" in figures(daemon)["last_failure"]
+    assert "backlog is full" in broker_stats(daemon)["last_failure"]
     lines = daemon.lines("pulsar.producer_waits")
     assert len([line for line in lines if "backlog is full" in line["why"]]) == 1
     fake.off("PRODUCER")
@@ -296,7 +281,7 @@ def test_a_quota_before_the_first_message(fake, daemon, topic):
     done = run(daemon, "pub", topic, "a", timeout=60)
     assert done.returncode != 0
     assert b"backlog is full" in done.stderr, done.stderr
-    assert "backlog is full" in figures(daemon)["last_failure"]
+    assert "backlog is full" in broker_stats(daemon)["last_failure"]
 
 
 # ---- what a broker cannot

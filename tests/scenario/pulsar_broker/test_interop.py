@@ -9,8 +9,8 @@ import json
 
 import pytest
 
+from by_name import COMPRESSIONS
 from command import Background, ok, run
-from conftest import Hulsed
 from library import NO_BATCH, TOMBSTONE_OUT, App, Consumer, Producer
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
@@ -19,7 +19,6 @@ from official import RECEIVE_MS, received  # noqa: E402: the same
 
 pytestmark = pytest.mark.timeout(300)
 
-COMPRESSIONS = ["none", "lz4", "zlib", "zstd", "snappy"]
 OFFICIAL = {"none": library.CompressionType.NONE, "lz4": library.CompressionType.LZ4,
             "zlib": library.CompressionType.ZLib, "zstd": library.CompressionType.ZSTD,
             "snappy": library.CompressionType.SNAPPY}
@@ -48,20 +47,9 @@ def consumed(daemon, topic, count, *options):
     return [json.loads(line) for line in out.splitlines()]
 
 
-@pytest.fixture(scope="module", name="hulsed")
-def hulsed_of_rules(plain_broker, tmp_path_factory):
-    """One daemon; the topic's name says how it publishes."""
-    folder = tmp_path_factory.mktemp("interop")
-    rules = [{"match": f"**/*-{word}-{batch}-*",
-              "publish": {"compression": word, "batch_max": 1000 if batch == "batched" else 1}}
-             for word in COMPRESSIONS for batch in ("batched", "single")]
-    config = folder / "hulse.yaml"
-    config.write_text(json.dumps({
-        "brokers": {"main": {"type": "pulsar", "service_url": plain_broker.service_url}},
-        "topics": rules}))
-    daemon = Hulsed(folder / "run", args=["--config", config])
-    yield daemon
-    daemon.stop()
+@pytest.fixture(scope="module")
+def hulsed(hulsed_by_name):
+    return hulsed_by_name
 
 
 def named(topic, *words):

@@ -10,14 +10,12 @@ import subprocess
 import pytest
 
 import peers
+from by_name import BATCHES, COMPRESSIONS
 from command import ok, run
-from conftest import Hulsed
 
 # A program that has to be built first takes minutes, once.
 pytestmark = pytest.mark.timeout(1000)
 
-COMPRESSIONS = ["none", "lz4", "zlib", "zstd", "snappy"]
-BATCHES = ["batched", "single"]
 CASES = [f"{compression}-{batch}" for compression in COMPRESSIONS for batch in BATCHES]
 PEER_S = 120
 
@@ -86,20 +84,9 @@ def from_hulse(line):
     return message(payload, m["key"], m["properties"], m["event_time_ms"])
 
 
-@pytest.fixture(scope="module", name="hulsed")
-def hulsed_of_rules(plain_broker, tmp_path_factory):
-    """One daemon; the topic's name says how it publishes."""
-    folder = tmp_path_factory.mktemp("peers")
-    rules = [{"match": f"**/*-{compression}-{batch}",
-              "publish": {"compression": compression, "batch_max": 1000 if batch == "batched" else 1}}
-             for compression in COMPRESSIONS for batch in BATCHES]
-    config = folder / "hulse.yaml"
-    config.write_text(json.dumps({
-        "brokers": {"main": {"type": "pulsar", "service_url": plain_broker.service_url}},
-        "topics": rules}))
-    daemon = Hulsed(folder / "run", args=["--config", config])
-    yield daemon
-    daemon.stop()
+@pytest.fixture(scope="module")
+def hulsed(hulsed_by_name):
+    return hulsed_by_name
 
 
 @pytest.fixture(scope="module", params=["go", "java"])

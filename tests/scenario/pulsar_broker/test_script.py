@@ -21,17 +21,6 @@ COUNT = 50
 LINES = [b"%d" % i for i in range(COUNT)]
 
 
-@pytest.fixture
-def fake():
-    with FakeBroker() as broker:
-        yield broker
-
-
-@pytest.fixture
-def daemon(fake, hulsed):
-    return hulsed(fake.url)
-
-
 def publish(daemon, topic, lines=LINES, timeout=60):
     return run(daemon, "pub", topic, input=b"".join(line + b"\n" for line in lines).decode(),
                timeout=timeout)

@@ -10,7 +10,7 @@ import shutil
 import pytest
 
 from certificates import await_presented
-from command import ok, run, stats
+from command import broker_stats, ok, run
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 
@@ -29,11 +29,6 @@ def goes_through(daemon, topic):
     return out == b"hello\n"
 
 
-def status(daemon):
-    """Of the broker, in `hulse stats`."""
-    return next(b for b in stats(daemon)["brokers"] if b["name"] == "main")
-
-
 def refused(daemon, topic, word):
     """Nothing is published or consumed, and the command, the log and the status say why."""
     for words, event in ((("sub", topic, "-s", "s", "-n", 1), "pulsar.consumer_refused"),
@@ -43,7 +38,7 @@ def refused(daemon, topic, word):
         assert word in done.stderr.decode(), done.stderr
         (line,) = daemon.await_lines(event)
         assert word in line["why"], line
-    assert word in status(daemon)["last_failure"], status(daemon)
+    assert word in broker_stats(daemon)["last_failure"], broker_stats(daemon)
     return done
 
 
@@ -131,7 +126,7 @@ def test_how_long_they_are_good(pulsar_secure, hulsed, topic, tmp_path):
                                   "key_file": str(certificates.folder / "server.key")}},
                     tls={"ca_file": certificates.path("ca")})
     assert goes_through(daemon, topic)
-    got = status(daemon)
+    got = broker_stats(daemon)
     assert 900 < got["token_seconds_to_expiry"] <= 1000
     for name in ("certificate_seconds_to_expiry", "ca_certificate_seconds_to_expiry"):
         assert 29 * DAY_S < got[name] <= 30 * DAY_S, got
@@ -139,7 +134,7 @@ def test_how_long_they_are_good(pulsar_secure, hulsed, topic, tmp_path):
     certificates.openssl("req", "-x509", "-key", "server.key", "-out", str(fresh), "-subj", "/CN=own",
                          "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "10")
     fresh.rename(own)
-    assert 9 * DAY_S < status(daemon)["certificate_seconds_to_expiry"] <= 10 * DAY_S
+    assert 9 * DAY_S < broker_stats(daemon)["certificate_seconds_to_expiry"] <= 10 * DAY_S
 
 
 @pytest.mark.parametrize("presented, authority, word", [
@@ -152,7 +147,7 @@ def test_a_certificate_that_is_not_right(pulsar_secure, hulsed, topic, presented
                     tls={"ca_file": certificates.path(authority)}, operation_timeout="3s")
     refused(daemon, topic, word)
     unreachable(daemon, word)
-    assert status(daemon)["connection_attempts_failed"] >= 1
+    assert broker_stats(daemon)["connection_attempts_failed"] >= 1
 
 
 def test_the_host_need_not_be_compared(pulsar_secure, hulsed, topic):

@@ -11,7 +11,6 @@ import pytest
 import faults
 from application import Application
 from conftest import Hulsed
-from fake import FakeBroker
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -33,12 +32,6 @@ def beginner(tmp_path):
     yield begin
     for daemon in running:
         daemon.kill()
-
-
-@pytest.fixture(name="fake")
-def scripted():
-    with FakeBroker() as broker:
-        yield broker
 
 
 @pytest.mark.parametrize("kind", ["shared", "exclusive"])

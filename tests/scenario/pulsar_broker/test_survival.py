@@ -8,11 +8,11 @@ Method: numbers through a pipe into `hulse pub` while one of the two is killed a
 import json
 import signal
 import subprocess
-import time
 
 import pytest
 
-from command import Background, Feed, Subscriber, ok, run, stats
+from by_hand import eventually
+from command import Background, Feed, Subscriber, broker_stats, ok, run
 from conftest import Hulsed
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
@@ -159,17 +159,6 @@ def test_the_daemon_is_there_before_the_broker(pulsar, official, begin, topic):
     assert reader.read_next(20000).data() in (b"early", b"late")
 
 
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def in_flight_bytes(daemon):
-    return next(b for b in stats(daemon)["brokers"] if b["name"] == "main")["in_flight_bytes"]
-
-
 def test_what_is_larger_than_its_ring_is_interrupted(pulsar, begin, topic, tmp_path):
     """The broker has not answered for it, and the ring has none of it any more: nobody can send it again."""
     told = tmp_path / "told"
@@ -181,11 +170,11 @@ def test_what_is_larger_than_its_ring_is_interrupted(pulsar, begin, topic, tmp_p
             pub.process.stdin.flush()
 
         say(b"before")
-        until(lambda: told.read_bytes().count(b"\n") == 1)
+        eventually(lambda: told.read_bytes().count(b"\n") == 1, seconds=60)
         pulsar.process.send_signal(signal.SIGSTOP)
         try:
             say(b"x" * 4_000_000)
-            until(lambda: in_flight_bytes(daemon) >= 4_000_000)
+            eventually(lambda: broker_stats(daemon)["in_flight_bytes"] >= 4_000_000, seconds=60)
             daemon.kill()
         finally:
             pulsar.process.send_signal(signal.SIGCONT)
