@@ -11,10 +11,11 @@
 #   not=KIND      is not built in such builds: not=tsan, not=asan, not=coverage; may be repeated
 #   libs=A,B      more targets or libraries to link
 
+# abort_on_error: what a child process does to itself with a damaged file ends by a signal, as it does without sanitizers.
 set(HULSE_TEST_ENV
     "HULSE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
     "HULSE_BUILD_DIR=${PROJECT_BINARY_DIR}"
-    "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:detect_leaks=1"
+    "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:detect_leaks=1:abort_on_error=1"
     "UBSAN_OPTIONS=print_stacktrace=1"
     "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp:halt_on_error=1:second_deadlock_stack=1")
 
