@@ -19,6 +19,7 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 SCENARIOS = ROOT / "tests" / "scenario"
+FETCH = ROOT / "tests" / "support" / "pulsar" / "fetch"
 LABELS = ["unit", "integration", "smoke", "failover", "performance"]
 JOBS = str(os.cpu_count() or 1)
 COVERAGE_MIN = 80
@@ -106,6 +107,7 @@ class Runner:
         self.limited = bool(args.pattern or args.label)
         self.idler = None
         self.idle_log = None
+        self.beside = []  # scenarios that run beside the tests
 
     @contextlib.contextmanager
     def timed(self, what):
@@ -237,26 +239,34 @@ class Runner:
         else:
             self.results.fail(name, message or "did not run")
 
-    def run_preset(self, preset):
+    def built(self, preset):
+        """Builds it; the names of the tests that can run then."""
         with self.timed(f"{preset}: build"), self.locked(preset):
             if not self.configure(preset):
                 self.results.fail(f"{preset}: configure", f"see build/{preset}/configure.log")
-                return
+                return []
             if PRESETS[preset].get("build_only"):
                 if not self.build(preset, []):
                     self.results.fail(f"{preset}: build", f"see build/{preset}/build.log")
-                return
+                return []
             names, targets = self.wanted(preset)
-            if not names:
-                return
-            if targets != ["help"] and not self.build(preset, targets):
+            if names and targets != ["help"] and not self.build(preset, targets):
                 self.results.fail(f"{preset}: build", f"see build/{preset}/build.log")
                 if targets:
-                    return
+                    return []
                 # What was built is tested all the same.
                 self.command("cmake", "--build", str(BUILD / preset), "-j", JOBS, "--", "-k", "0")
-        with self.timed(f"{preset}: {len(names)} tests"):
-            self.ctest(preset)
+        return names
+
+    def run_preset(self, preset, with_scenarios=False):
+        names = self.built(preset)
+        scenarios = self.begin_scenarios(preset) if with_scenarios else None
+        if names:
+            with self.timed(f"{preset}: {len(names)} tests"):
+                self.ctest(preset)
+        if scenarios:
+            with self.timed(f"{preset}: scenarios, from the end of the tests on"):
+                self.end_scenarios(preset, scenarios)
 
     # ---- scenarios ---------------------------------------------------------------------------
 
@@ -293,45 +303,50 @@ class Runner:
         return subprocess.Popen([*arguments, *paths], cwd=ROOT, env=env, stdin=subprocess.DEVNULL,
                                 stdout=output, stderr=subprocess.STDOUT if output else None)
 
-    def scenarios(self, preset):
+    def begin_scenarios(self, preset):
+        """
+        What is there to run: those that have servers of their own, a folder each, wait for them most of the time and run
+        from now on; the others begin with end_scenarios. None: nothing.
+        """
         if not list(SCENARIOS.glob("**/test_*.py")):
-            return
+            return None
         build = BUILD / preset
         python = self.python()
         if python is None:
             self.results.fail("scenario", "pytest could not be installed into build/venv")
-            return
+            return None
         # Nothing is built for scenarios that no pattern or label chooses (5: none collected).
         if self.limited and self.pytest(python, build, [SCENARIOS], "--collect-only", "-q",
                                         output=subprocess.DEVNULL).wait() == 5:
-            return
+            return None
         with self.timed(f"{preset}: install"), self.locked(preset):
             shutil.rmtree(build / "prefix", ignore_errors=True)
             if not (self.configure(preset) and self.build(preset, []) and self.command(
                     "cmake", "--install", str(build), "--prefix", str(build / "prefix"))):
                 self.results.fail(f"{preset}: install")
-                return
-        with self.timed(f"{preset}: scenarios"):
-            self.run_scenarios(preset, python, build)
-
-    def run_scenarios(self, preset, python, build):
-        """A folder of them has servers of its own, and waits for them most of the time: it runs beside the rest."""
-        folders = sorted({p.parent for p in SCENARIOS.glob("*/test_*.py")})
-        groups = [[SCENARIOS, *(f"--ignore={folder}" for folder in folders)],
-                  *([folder] for folder in folders)]
+                return None
         if self.args.v or self.args.x:
-            groups = [[SCENARIOS]]
-        running = []
-        for number, paths in enumerate(groups):
-            report = build / f"pytest-{number}.xml"
-            report.unlink(missing_ok=True)
-            log = open(build / f"pytest-{number}.log", "w+", encoding="utf-8") \
-                if len(groups) > 1 else None
-            running.append((report, log, self.pytest(
-                python, build, paths, "-o", "junit_family=xunit1", "--junitxml", str(report),
-                *(["-x"] if self.args.x else []), *(["-v", "-s"] if self.args.v else ["-q"]),
-                output=log)))
-        for report, log, process in running:
+            return [(python, [SCENARIOS], None)]
+        folders = sorted({p.parent for p in SCENARIOS.glob("*/test_*.py")})
+        self.beside = [self.begin_group(python, build, number, [folder])
+                       for number, folder in enumerate(folders, 1)]
+        return [(python, [SCENARIOS, *(f"--ignore={folder}" for folder in folders)], 0)]
+
+    def begin_group(self, python, build, number, paths):
+        """`number` None: it writes where this program does."""
+        report = build / f"pytest-{number or 0}.xml"
+        report.unlink(missing_ok=True)
+        log = None if number is None else \
+            open(build / f"pytest-{number}.log", "w+", encoding="utf-8")
+        return report, log, self.pytest(
+            python, build, paths, "-o", "junit_family=xunit1", "--junitxml", str(report),
+            *(["-x"] if self.args.x else []), *(["-v", "-s"] if self.args.v else ["-q"]),
+            output=log)
+
+    def end_scenarios(self, preset, rest):
+        build = BUILD / preset
+        begun = [self.begin_group(python, build, number, paths) for python, paths, number in rest]
+        for report, log, process in begun + self.beside:
             status = process.wait()
             if log:
                 log.seek(0)
@@ -348,8 +363,7 @@ class Runner:
         build = BUILD / "coverage"
         for counts in build.rglob("*.gcda"):
             counts.unlink()
-        self.run_preset("coverage")
-        self.scenarios("coverage")
+        self.run_preset("coverage", with_scenarios=True)
         with self.timed("coverage: report"):
             html = build / "html"
             shutil.rmtree(html, ignore_errors=True)
@@ -372,6 +386,14 @@ class Runner:
                 self.results.passed += 1
 
     # ---- what only needs time ----------------------------------------------------------------
+
+    @staticmethod
+    def begin_fetch():
+        """The broker's jars take minutes to come and are needed late. Who needs them waits for it, and says when it failed."""
+        BUILD.mkdir(exist_ok=True)
+        with open(BUILD / "fetch.log", "w", encoding="utf-8") as log:
+            subprocess.Popen([FETCH], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                             start_new_session=True)
 
     def begin_idle_test(self):
         """The one test that takes minutes of all CPUs and needs no build runs when nobody else wants to."""
@@ -404,6 +426,7 @@ class Runner:
             self.coverage()
             return
         if not self.limited and not self.args.preset:
+            self.begin_fetch()
             self.begin_idle_test()
         try:
             self.run_presets()
@@ -418,9 +441,7 @@ class Runner:
         for preset in self.args.preset or DEFAULT:
             if PRESETS[preset].get("build_only") and self.limited and not self.args.preset:
                 continue
-            self.run_preset(preset)
-            if preset == "release":
-                self.scenarios(preset)
+            self.run_preset(preset, with_scenarios=preset == "release")
 
 
 def parse():
