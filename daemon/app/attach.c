@@ -165,10 +165,27 @@ void hulse_attach_channel(struct session *s, struct hulse_packet *p)
 
 /* ---- its handles ---- */
 
+/* Where it begins; without HAS_START the `last_…` are not meant for that. */
+static bool start_of(const struct hulse_ctl_attach_handle *m, struct broker_position *out)
+{
+    struct hulse_ctl_position at = {0};
+    if ((m->flags & HULSE_ATTACH_HAS_START) != 0) {
+        at = (struct hulse_ctl_position){.ledger = m->last_ledger,
+                                         .entry = m->last_entry,
+                                         .batch = m->last_batch,
+                                         .partition = m->last_partition};
+    }
+    /* One that has been handed something goes on behind it, wherever it began. */
+    const bool moved_on =
+        (m->flags & HULSE_ATTACH_HAS_LAST) != 0 && m->start > HULSE_START_EARLIEST;
+    return hulse_position_parse(moved_on ? HULSE_START_EARLIEST : m->start, &at, out);
+}
+
 static bool consumer_valid(const struct channel *ch, const struct hulse_ctl_attach_handle *m)
 {
+    struct broker_position start;
     return ch->consumer == NULL && ch->handle_count == 0 && m->type <= BROKER_READER &&
-           m->start <= 1 && (m->type == BROKER_READER) == (m->subscription_len == 0);
+           start_of(m, &start) && (m->type == BROKER_READER) == (m->subscription_len == 0);
 }
 
 static bool producer_valid(const struct hulse_ctl_attach_handle *m)
@@ -200,7 +217,8 @@ static hulse_status adopt(struct channel *ch, const struct hulse_packet *p)
     memcpy(&a->m, p->bytes, sizeof(a->m));
     const bool fits =
         ch->kind == HULSE_CHANNEL_PRODUCER ? producer_valid(&a->m) : consumer_valid(ch, &a->m);
-    const bool sound = fits && (a->m.flags & ~HULSE_ATTACH_HAS_LAST) == 0 &&
+    const bool sound = fits &&
+                       (a->m.flags & ~(HULSE_ATTACH_HAS_LAST | HULSE_ATTACH_HAS_START)) == 0 &&
                        a->m.handle >> 16U != 0 && hulse_handle_find(s, a->m.handle, max) == NULL &&
                        texts_copied(a, p->bytes + sizeof(a->m));
     struct handle *h = sound ? hulse_handle_adopt(s, ch, a->m.handle) : NULL;
@@ -308,12 +326,14 @@ static void start(struct handle *h)
                                         .entry = a->m.last_entry,
                                         .batch = a->m.last_batch,
                                         .partition = a->m.last_partition};
+        struct broker_position begin = {0};
+        (void)start_of(&a->m, &begin); /* it was judged when it came */
         const struct consumer_wish wish = {
             .topic = a->topic,
             .subscription = a->subscription,
             .name = a->name,
             .type = (enum broker_subscription)a->m.type,
-            .earliest = a->m.start == 1,
+            .start = begin,
             .after = (a->m.flags & HULSE_ATTACH_HAS_LAST) != 0 ? &after : NULL,
             .reassembly_bytes = a->m.reassembly_bytes,
             .unacked_max = a->m.unacked_max};

@@ -238,7 +238,13 @@ static void handle_message(struct session *s, struct hulse_packet *p)
         hulse_handle_open_producer(s, p);
         break;
     case HULSE_CTL_OPEN_CONSUMER:
-        hulse_handle_open_consumer(s, p);
+        hulse_handle_open_consumer(s, p, sizeof(struct hulse_ctl_open_consumer));
+        break;
+    case HULSE_CTL_OPEN_CONSUMER_AT:
+        hulse_handle_open_consumer(s, p, sizeof(struct hulse_ctl_open_consumer_at));
+        break;
+    case HULSE_CTL_SEEK:
+        hulse_seek_request(s, p);
         break;
     case HULSE_CTL_CLOSE_HANDLE:
         close_handle(s, p);
@@ -256,7 +262,6 @@ static void handle_message(struct session *s, struct hulse_packet *p)
         hulse_attach_end(s, p);
         break;
     case HULSE_CTL_FLUSH:
-    case HULSE_CTL_SEEK:
     case HULSE_CTL_STATS:
         hulse_session_reply_error(
             s, head.req, HULSE_UNSUPPORTED, "this daemon did not announce that feature");

@@ -351,6 +351,7 @@ unsigned hulse_deliver_visit(struct plane *p, struct channel *ch)
 {
     /* Without a consumer too: what is not taken would keep the worker awake. */
     unsigned work = hulse_verdict_take(p, ch, HULSE_VISIT_RECORDS);
+    hulse_seek_visit(ch);
     if (!ch->session->doomed && ch->state != CHANNEL_DRAIN && wants_room(ch)) {
         const uint64_t before = ch->tx.head_seen;
         if (hulse_ring_tx_refresh(&ch->tx) != HULSE_RING_OK) {

@@ -101,6 +101,7 @@ void hulse_handle_destroy(struct handle **handle)
         }
         hulse_publisher_close(&h->publisher);
     }
+    hulse_seek_forget(h);
     if (h->subscriber != NULL) {
         hulse_subscriber_close(&h->subscriber, h->unsubscribe);
         /* What was handed out again while it was being given back has gone with the broker's end. */
@@ -277,6 +278,7 @@ static const struct subscriber_events consumer_events = {.opened = consumer_open
                                                          .settled = hulse_settle_settled,
                                                          .caught_up = hulse_deliver_caught_up,
                                                          .lost = hulse_deliver_lost,
+                                                         .sought = hulse_seek_done,
                                                          .ask_room = ask_room};
 
 bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t bytes)
@@ -383,8 +385,8 @@ static const char *consumer_refusal(const struct channel *ch,
     if (ch->consumer != NULL) {
         return "the channel has a consumer";
     }
-    if (m->type > BROKER_READER || m->start > 1) {
-        return "unknown subscription type or start";
+    if (m->type > BROKER_READER) {
+        return "unknown subscription type";
     }
     if ((m->type == BROKER_READER) != (m->subscription_len == 0)) {
         return "a reader has no subscription, every other consumer has one";
@@ -410,21 +412,26 @@ hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, 
                                              .name = wish->name,
                                              .handle_id = h->id,
                                              .type = wish->type,
-                                             .earliest = wish->earliest,
+                                             .start = wish->start,
                                              .after = wish->after,
                                              .events = &consumer_events,
                                              .ctx = h};
     return hulse_subscriber_open(&h->subscriber, &params, err);
 }
 
-void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p)
+void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p, size_t fixed)
 {
-    struct hulse_ctl_open_consumer m;
-    memcpy(&m, p->bytes, sizeof(m));
+    struct hulse_ctl_open_consumer_at both = {0};
+    memcpy(&both, p->bytes, fixed);
+    const struct hulse_ctl_open_consumer m = both.open;
     struct consumer_texts t;
+    struct broker_position start;
     struct channel *ch = find_channel(s, m.channel, HULSE_CHANNEL_CONSUMER);
     const char *refusal = consumer_refusal(ch, &m);
-    if (refusal == NULL && !consumer_texts(&t, &m, p->bytes + sizeof(m))) {
+    if (refusal == NULL && !hulse_position_parse(m.start, &both.at, &start)) {
+        refusal = "unknown start";
+    }
+    if (refusal == NULL && !consumer_texts(&t, &m, p->bytes + fixed)) {
         refusal = "a name is not UTF-8 text";
     }
     if (refusal != NULL) {
@@ -442,7 +449,7 @@ void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p)
                                        .subscription = t.subscription,
                                        .name = t.name,
                                        .type = (enum broker_subscription)m.type,
-                                       .earliest = m.start == 1,
+                                       .start = start,
                                        .reassembly_bytes = m.reassembly_bytes,
                                        .unacked_max = m.unacked_max};
     struct error err = {0};

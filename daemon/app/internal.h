@@ -86,6 +86,7 @@ struct handle {
     bool offered;          /* by ATTACH: records before channel.offered_end may be its */
     bool lost;             /* is counted in session.lost.producers */
     uint32_t sources;      /* names that were announced or offered; indices below may be used */
+    struct seek *seek;     /* seek.c: under way */
 };
 
 /* A taken record until its receipt is posted. */
@@ -428,7 +429,7 @@ struct consumer_wish {
     const char *subscription;
     const char *name;
     enum broker_subscription type;
-    bool earliest;
+    struct broker_position start;
     const struct broker_id *after; /* a reader goes on behind it; NULL = none */
     uint32_t reassembly_bytes;
     uint32_t unacked_max;
@@ -448,7 +449,8 @@ hulse_handle_find(const struct session *s, uint32_t number, uint32_t handles_max
 }
 /* Opens the flow side; answers `request` now or by event. */
 void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p);
-void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p);
+/* `fixed`: bytes before the names, of OPEN_CONSUMER or of OPEN_CONSUMER_AT, which begins alike. */
+void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p, size_t fixed);
 /* CLOSE_HANDLE of an open one: closed when what was published before is taken and answered. */
 void hulse_handle_begin_closing(struct handle *h);
 /* CLOSE_HANDLE of one that is not open again: a consumer is given up, a producer has records. */
@@ -460,6 +462,21 @@ void hulse_handle_finish_giving_up(struct handle *h);
  * closed.
  */
 void hulse_handle_finish_closing(struct channel *ch);
+
+/* ---- seek.c: positions ---- */
+
+/* A position as an app says it; false: there is no such start, or it has parts that it should not have. */
+bool hulse_position_parse(uint8_t start,
+                          const struct hulse_ctl_position *at,
+                          struct broker_position *out);
+/* SEEK: answered when the consumer has moved, or cannot. */
+void hulse_seek_request(struct session *s, const struct hulse_packet *p);
+/* Begins when the verdicts that were given before are taken. */
+void hulse_seek_visit(struct channel *ch);
+/* Flow's event. */
+void hulse_seek_done(void *ctx, hulse_status status, const char *text);
+/* Without an answer. Harmless when none is under way. */
+void hulse_seek_forget(struct handle *h);
 
 /* ---- attach.c: regions and handles of an earlier daemon's session ---- */
 
@@ -594,6 +611,8 @@ unsigned hulse_deliver_visit(struct plane *p, struct channel *ch);
 void hulse_deliver_room(struct channel *ch);
 /* Gives back what the app held; what it had started counts as an attempt. */
 void hulse_deliver_give_back_all(struct channel *ch);
+/* A delivery that a call on many of them has ended; flow's callback. */
+void hulse_deliver_ended(void *ctx, struct broker_delivery *d);
 /* Position at which the app should ring once it has released, 0 = no wish. */
 uint64_t hulse_deliver_want(const struct channel *ch);
 

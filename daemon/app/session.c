@@ -25,7 +25,8 @@
 #include <unistd.h>
 
 #define SUPPORTED_FEATURES                                                                         \
-    (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME | HULSE_FEATURE_READER)
+    (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME |                       \
+     HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS)
 #define PENALTY_MS_MAX 10U
 
 static void log_closed(const struct session *s, const char *why)

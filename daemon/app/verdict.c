@@ -26,8 +26,7 @@ static uint32_t match(const struct channel *ch, const struct hulse_verdict_recor
     return same ? (uint32_t)index : SLOT_NONE;
 }
 
-/* A delivery that a cumulative acknowledgement ended. */
-static void ended(void *ctx, struct broker_delivery *d)
+void hulse_deliver_ended(void *ctx, struct broker_delivery *d)
 {
     struct handle *h = ctx;
     HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
@@ -45,7 +44,7 @@ apply(struct plane *p, struct channel *ch, const struct hulse_verdict_record *v,
     struct subscriber *s = ch->consumer->subscriber;
     struct broker_delivery *d = ch->slot_table[index].delivery;
     if (v->verdict == HULSE_VERDICT_ACK && (v->how & HULSE_HOW_CUMULATIVE) != 0) {
-        hulse_subscriber_ack_cumulative(s, d, ended);
+        hulse_subscriber_ack_cumulative(s, d, hulse_deliver_ended);
         return;
     }
     hulse_slot_free(ch, index);

@@ -29,7 +29,7 @@ struct subscriber {
     uint64_t calls;          /* verdicts passed on */
     uint64_t settled;        /* of them */
     bool opened;
-    void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative */
+    void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative and seek */
     struct subscriber_counters counters;
     struct grant grant;
     struct identity who;
@@ -37,7 +37,7 @@ struct subscriber {
     struct worker *worker;
     struct opening *opening;
     enum broker_subscription type;
-    bool earliest;
+    struct broker_position start;
     bool has_after;
     struct broker_id after;
     const char *subscription; /* behind the topic, as the name */
@@ -161,11 +161,25 @@ static void broker_lost(void *ctx, uint64_t count)
     }
 }
 
+static void broker_done(void *ctx,
+                        enum broker_errand errand,
+                        hulse_status status,
+                        const char *text,
+                        const struct broker_id *id)
+{
+    struct subscriber *s = ctx;
+    (void)id;
+    if (errand == BROKER_SEEK) {
+        s->events->sought(s->ctx, status, text);
+    }
+}
+
 static const struct broker_consumer_events consumer_events = {.opened = broker_opened,
                                                               .message = broker_message,
                                                               .failed = broker_failed,
                                                               .caught_up = broker_caught_up,
                                                               .lost = broker_lost,
+                                                              .done = broker_done,
                                                               .settled = broker_settled};
 
 /* Copies a text to *at, which moves on behind it. */
@@ -190,7 +204,7 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         s->worker = params->worker;
         s->who = *params->who;
         s->type = params->type;
-        s->earliest = params->earliest;
+        s->start = params->start;
         s->has_after = params->after != NULL;
         if (s->has_after) {
             s->after = *params->after;
@@ -211,23 +225,36 @@ static void renew(struct subscriber *s)
     hulse_grant_refresh(&s->grant, s->flow->tables, &s->who, s->topic);
 }
 
+static bool can_begin(const struct broker *b, enum broker_position_kind kind)
+{
+    const uint32_t needed = kind == BROKER_AT_PUBLISHED                       ? BROKER_CAN_SEEK
+                            : kind == BROKER_AT_ID || kind == BROKER_AFTER_ID ? BROKER_CAN_START_ID
+                                                                              : 0;
+    return (b->ops->capabilities & needed) == needed;
+}
+
 /* The topic has its entry: on to the broker. */
 static hulse_status open_broker(struct subscriber *s, struct error *err)
 {
     HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
-    struct broker_consumer_params below = {
-        .topic = s->topic,
-        .subscription = s->subscription,
-        .name = s->name,
-        .type = s->type,
-        .start = {.kind = s->earliest ? BROKER_EARLIEST : BROKER_LATEST},
-        .events = &consumer_events,
-        .ctx = s,
-        .create = s->grant.topic.auto_create};
+    struct broker_consumer_params below = {.topic = s->topic,
+                                           .subscription = s->subscription,
+                                           .name = s->name,
+                                           .type = s->type,
+                                           .start = s->start,
+                                           .events = &consumer_events,
+                                           .ctx = s,
+                                           .create = s->grant.topic.auto_create};
     if (s->has_after && (b->ops->capabilities & BROKER_CAN_START_ID) != 0) {
         below.start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = s->after};
+    } else if (!can_begin(b, s->start.kind)) {
+        return hulse_fail(err,
+                          HULSE_UNSUPPORTED,
+                          "broker %s cannot begin %s",
+                          b->name,
+                          s->start.kind == BROKER_AT_PUBLISHED ? "at a time" : "at a message");
     }
     memcpy(below.handle_id, s->handle_id, sizeof(below.handle_id));
     return b->ops->consumer_open(b, s->worker, &below, &s->consumer, err);
@@ -355,6 +382,24 @@ void hulse_subscriber_ack_cumulative(struct subscriber *s,
     s->calls += 1;
     s->consumer->ops->ack_cumulative(s->consumer, d, broker_ended);
     s->ended = NULL;
+}
+
+hulse_status hulse_subscriber_seek(struct subscriber *s,
+                                   const struct broker_position *to,
+                                   void (*ended)(void *ctx, struct broker_delivery *d),
+                                   struct error *err)
+{
+    HULSE_ASSERT(s->ended == NULL && s->events->sought != NULL);
+
+    const struct broker_ops *ops = s->consumer->ops;
+    if ((ops->capabilities & BROKER_CAN_SEEK) == 0) {
+        return hulse_fail(
+            err, HULSE_UNSUPPORTED, "a broker of type %s moves no consumer", ops->type);
+    }
+    s->ended = ended;
+    const hulse_status st = ops->seek(s->consumer, to, broker_ended, err);
+    s->ended = NULL;
+    return st;
 }
 
 void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)

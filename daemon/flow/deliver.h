@@ -42,6 +42,8 @@ struct subscriber_events {
     /* broker_consumer.h. NULL: nobody asks. */
     void (*caught_up)(void *ctx);
     void (*lost)(void *ctx, uint64_t count);
+    /* The end of a seek that returned OK. NULL: nobody seeks. */
+    void (*sought)(void *ctx, hulse_status status, const char *text);
     /* Permits were used up by messages that are not handed out: tell the room again, soon. */
     void (*ask_room)(void *ctx);
 };
@@ -60,8 +62,8 @@ struct subscriber_params {
     const char *subscription; /* empty for a reader */
     const char *name;
     enum broker_subscription type;
-    bool earliest;
-    const struct broker_id *after; /* begins behind it where the broker can; NULL = no such wish */
+    struct broker_position start;  /* UNSUPPORTED when the broker cannot */
+    const struct broker_id *after; /* rather behind it, where the broker can; NULL = no such wish */
     const uint8_t *handle_id;      /* BROKER_HANDLE_ID_BYTES; NULL = none */
     const struct subscriber_events *events;
     void *ctx;
@@ -97,6 +99,14 @@ void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d);
 void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d);
 /* broker.h, ack_id. */
 void hulse_subscriber_ack_id(struct subscriber *s, const struct broker_id *id, bool cumulative);
+/*
+ * broker.h, seek: every delivery ends by `ended` before it returns OK, and `sought` comes. UNSUPPORTED: the broker cannot; BUSY:
+ * the last one is under way.
+ */
+hulse_status hulse_subscriber_seek(struct subscriber *s,
+                                   const struct broker_position *to,
+                                   void (*ended)(void *ctx, struct broker_delivery *d),
+                                   struct error *err);
 /*
  * Number of the last verdict that was passed to the broker, from 1; of every call above but give_back,
  * and of those that are made here. It may be settled already.

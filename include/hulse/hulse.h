@@ -343,14 +343,31 @@ enum hulse_subscription {
     HULSE_KEY_SHARED = 3,
     HULSE_READER = 4 /* no subscription: nothing is acknowledged, nothing remembered */
 };
-enum hulse_start { HULSE_LATEST = 0, HULSE_EARLIEST = 1 };
+/* Where reading begins. */
+enum hulse_start {
+    HULSE_LATEST = 0,   /* what is published from now on */
+    HULSE_EARLIEST = 1, /* the first message that is still there */
+    HULSE_AT_ID = 2,    /* this message, or the first after it */
+    HULSE_AFTER_ID = 3, /* the first after it */
+    HULSE_AT_TIME = 4   /* the first one published then or later */
+};
 
 HULSE_API hulse_consumer_options *hulse_consumer_options_new(void);
 HULSE_API void hulse_consumer_options_free(hulse_consumer_options **o);
 HULSE_API hulse_status hulse_consumer_options_type(hulse_consumer_options *o,
                                                    enum hulse_subscription type);
+/*
+ * Where a reader begins, and a subscription that is not there yet: LATEST (default) or EARLIEST; at or after a message; at a
+ * time, in milliseconds since 1970. What the topic's broker cannot do the open refuses with UNSUPPORTED: Pulsar begins a
+ * new subscription at an end only, the embedded engine nowhere by time.
+ */
 HULSE_API hulse_status hulse_consumer_options_start(hulse_consumer_options *o,
                                                     enum hulse_start start);
+HULSE_API hulse_status hulse_consumer_options_start_id(hulse_consumer_options *o,
+                                                       enum hulse_start start,
+                                                       const struct hulse_id *id);
+HULSE_API hulse_status hulse_consumer_options_start_time(hulse_consumer_options *o,
+                                                         uint64_t unix_ms);
 HULSE_API hulse_status hulse_consumer_options_name(hulse_consumer_options *o, const char *name);
 HULSE_API hulse_status hulse_consumer_options_ring(hulse_consumer_options *o, uint32_t bytes);
 HULSE_API hulse_status hulse_consumer_options_verdict_ring(hulse_consumer_options *o,
@@ -400,6 +417,23 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_next_batch(hulse_consumer *c,
  * AGAIN: hulse_next() has not come so far. Stays OK, and counts on over a restart of the daemon.
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_reader_caught_up(hulse_consumer *c);
+/*
+ * Moves the subscription, or a reader, to another position: LATEST or EARLIEST; AT_ID or AFTER_ID; a time. Verdicts given
+ * before count; messages handed out before stay readable until they are released, but a verdict on them has no effect,
+ * and the next one handed out is one from there. Waits for the broker, and for the next daemon when this one dies: OK;
+ * TIMED_OUT, ORPHAN: it may have moved; UNSUPPORTED: the topic's broker cannot; BUSY: one that has timed out is still under
+ * way; errors of the broker. Others of a shared subscription move too.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_seek(hulse_consumer *c,
+                                                  enum hulse_start to,
+                                                  int timeout_ms);
+HULSE_API HULSE_NODISCARD hulse_status hulse_seek_id(hulse_consumer *c,
+                                                     enum hulse_start to,
+                                                     const struct hulse_id *id,
+                                                     int timeout_ms);
+HULSE_API HULSE_NODISCARD hulse_status hulse_seek_time(hulse_consumer *c,
+                                                       uint64_t unix_ms,
+                                                       int timeout_ms);
 /* Gives back the ring space of this message and of all before it. A verdict may follow. */
 HULSE_API void hulse_release(hulse_consumer *c, const struct hulse_message *last);
 

@@ -43,7 +43,7 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
                                    .command = "read",
                                    .type = HULSE_READER,
                                    .type_name = "reader",
-                                   .start = HULSE_EARLIEST};
+                                   .from = {.start = HULSE_EARLIEST}};
     struct hulse_cli_args args;
 
     hulse_cli_args_init(&args, cli, options, argc, argv);
@@ -67,7 +67,12 @@ const struct hulse_cli_command hulse_cli_read = {
         "remembered. Without --follow it ends at the last message that was there when it began. A\n"
         "non-persistent topic keeps no messages, so it ends at once there and says so.\n"
         "\n"
-        "      --from WHERE      earliest (default) or latest\n"
+        "      --from WHERE      earliest (default); latest; an id as printed with --format json,\n"
+        "                        LEDGER:ENTRY[:PARTITION[:BATCH]], itself included; a time,\n"
+        "                        2026-11-30T09:30:00Z or -15m (before now). What a broker cannot "
+        "it\n"
+        "                        refuses: the embedded engine knows no times, and of Pulsar a new\n"
+        "                        subscription begins at an end only\n"
         "  -n, --count COUNT     end after COUNT messages\n"
         "      --follow          go on with the messages that come\n"
         "      --format FORMAT   raw (default) or json, as `hulse sub` prints them\n"

@@ -24,14 +24,13 @@
 
 int hulse_cli_receiver_from(struct hulse_cli_receiver *r, const char *text)
 {
-    const int index = hulse_cli_word_index(HULSE_CLI_FROM, text);
-
-    if (index >= 0) {
-        r->start = index == HULSE_CLI_WORD_LATEST ? HULSE_LATEST : HULSE_EARLIEST;
+    if (hulse_cli_position_parse(text, &r->from)) {
         return HULSE_CLI_OK;
     }
-    return hulse_cli_usage(
-        r->command, "--from %s: earliest or latest; ids and times are not in this version", text);
+    return hulse_cli_usage(r->command,
+                           "--from %s: earliest, latest, an id (LEDGER:ENTRY) or a time "
+                           "(2026-11-30T09:30:00Z, -15m)",
+                           text);
 }
 
 int hulse_cli_receiver_format(struct hulse_cli_receiver *r, const char *text)
@@ -65,7 +64,7 @@ static hulse_status open_with(struct hulse_cli_receiver *r, const char *topic, u
     hulse_status st = o == NULL ? HULSE_NO_MEMORY : hulse_consumer_options_type(o, r->type);
 
     if (st == HULSE_OK) {
-        st = hulse_consumer_options_start(o, r->start);
+        st = hulse_cli_position_apply(&r->from, o);
     }
     if (st == HULSE_OK) {
         st = hulse_consumer_options_reassembly(o, reassembly);

@@ -13,6 +13,7 @@
 
 #include "shmlib/cli/cli.h"
 #include "shmlib/cli/connect.h"
+#include "shmlib/cli/position.h"
 
 #define HULSE_CLI_TOPICS_MAX 64
 #define HULSE_CLI_UNWRITTEN_MAX 256U
@@ -29,7 +30,7 @@ struct hulse_cli_receiver {
     const char *subscription; /* NULL = reader */
     enum hulse_subscription type;
     const char *type_name;
-    enum hulse_start start;
+    struct hulse_cli_position from;
     uint64_t count; /* 0 = no end */
     bool acknowledge;
     bool follow; /* wait for more; else one consumer, a reader */

@@ -289,7 +289,8 @@ hulse_status hulse_next(hulse_consumer *c, struct hulse_message *m)
         }
         c->caught_up = c->caught_up ||
                        (h.type == HULSE_RECORD_SKIP && (h.flags & HULSE_RECORD_CAUGHT_UP) != 0);
-        if (h.type == HULSE_RECORD_SKIP || hulse_unacked_suppresses(c, &h)) {
+        if (h.type == HULSE_RECORD_SKIP || c->handle.channel->rx.read < c->stale_to ||
+            hulse_unacked_suppresses(c, &h)) {
             take(c, &h);
             set_give(c);
             continue;
@@ -356,6 +357,7 @@ void hulse_consumer_detach(struct hulse_channel *ch)
         c->resumed = true;
         c->unreleased = 0;
         c->assembly.next_index = 0;
+        c->stale_to = 0;
     }
     ch->paused = false;
 }
@@ -397,6 +399,18 @@ wait_for(hulse_consumer *c, hulse_status (*ready)(void *of), struct hulse_deadli
         return hulse_handle_refuse(&c->handle, st, "nothing came in time");
     }
     return st == HULSE_OK ? st : hulse_handle_status(&c->handle);
+}
+
+static hulse_status attached(void *of)
+{
+    hulse_consumer *c = of;
+
+    return hulse_channel_attached(c->handle.channel) ? HULSE_OK : not_yet(c);
+}
+
+hulse_status hulse_consumer_await(hulse_consumer *c, struct hulse_deadline deadline)
+{
+    return attached(c) == HULSE_OK ? HULSE_OK : wait_for(c, attached, deadline);
 }
 
 hulse_status hulse_next_wait(hulse_consumer *c, struct hulse_message *m, int timeout_ms)

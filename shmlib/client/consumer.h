@@ -8,6 +8,7 @@
 #define HULSE_CLIENT_CONSUMER_H
 
 #include "shmlib/client/channel.h"
+#include "shmlib/client/clock.h"
 #include "shmlib/ring/id_table.h"
 
 #define HULSE_SOURCE_NAMES_BYTES (16U * 1024)
@@ -50,6 +51,7 @@ struct hulse_consumer {
     uint64_t handed_to; /* end of the last message handed out */
     uint64_t freed_to;  /* the application has released up to here */
     uint64_t held_to;   /* end of the reassembled message in use; 0 = none */
+    uint64_t stale_to;  /* position in the ring: what is before it was delivered before a seek */
     bool resumed;       /* ids may name deliveries of an earlier daemon */
     /* Of a reader. */
     _Atomic(bool) told; /* the daemon says when it has caught up */
@@ -61,6 +63,14 @@ struct hulse_consumer {
     struct hulse_sources sources;
 };
 
+/* Until a daemon has the consumer's channel, the one that is there or the next. */
+hulse_status hulse_consumer_await(struct hulse_consumer *c, struct hulse_deadline deadline);
+/* Where the next daemon lets it begin that has been handed nothing. */
+void hulse_position_offer(struct hulse_ctl_attach_handle *offer,
+                          enum hulse_start start,
+                          const struct hulse_ctl_position *at);
+/* UNSUPPORTED, with the session's fault: the daemon knows ends only. Requires: session lock. */
+hulse_status hulse_position_known(struct hulse_session *s);
 /* Takes what a reader is told when it is opened, by the first daemon or the next. */
 void hulse_reader_opened(struct hulse_consumer *c, const struct hulse_ctl_reader *answer);
 /*
@@ -75,6 +85,8 @@ hulse_status hulse_assembly_take(struct hulse_assembly *a,
 void hulse_assembly_finish(struct hulse_assembly *a, struct hulse_message *m);
 bool hulse_unacked_init(struct hulse_unacked *u, uint32_t capacity);
 void hulse_unacked_fini(struct hulse_unacked *u);
+/* All of them: the same messages will be handed out anew. */
+void hulse_unacked_clear(struct hulse_unacked *u);
 static inline struct hulse_id_key hulse_unacked_key(const struct hulse_id *id)
 {
     return (struct hulse_id_key){.ledger = id->ledger,

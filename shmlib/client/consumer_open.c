@@ -149,25 +149,31 @@ static hulse_status open_handle(struct hulse_session *s,
                                 const hulse_consumer_options *o)
 {
     const char *group = subscription != NULL ? subscription : "";
-    const struct hulse_ctl_open_consumer ask = {
-        .channel = c->handle.channel->number,
-        .type = (uint8_t)c->type,
-        .start = (uint8_t)o->start,
-        .generation = hulse_handle_generation(s),
-        .reassembly_bytes = o->reassembly_bytes,
-        .unacked_max = o->unacked_max,
-        .topic_len = (uint16_t)strlen(topic),
-        .subscription_len = (uint16_t)strlen(group),
-        .name_len = (uint16_t)strlen(o->name),
-    };
+    const struct hulse_ctl_open_consumer_at ask = {.at = o->at,
+                                                   .open = {
+                                                       .channel = c->handle.channel->number,
+                                                       .type = (uint8_t)c->type,
+                                                       .start = (uint8_t)o->start,
+                                                       .generation = hulse_handle_generation(s),
+                                                       .reassembly_bytes = o->reassembly_bytes,
+                                                       .unacked_max = o->unacked_max,
+                                                       .topic_len = (uint16_t)strlen(topic),
+                                                       .subscription_len = (uint16_t)strlen(group),
+                                                       .name_len = (uint16_t)strlen(o->name),
+                                                   }};
     const bool reader = c->type == HULSE_READER;
+    const bool at = o->start > HULSE_EARLIEST;
+    hulse_status st = at ? hulse_position_known(s) : HULSE_OK;
 
-    hulse_packet_begin(&s->io, HULSE_CTL_OPEN_CONSUMER, 0, &ask);
-    hulse_packet_append(&s->io, topic, ask.topic_len);
-    hulse_packet_append(&s->io, group, ask.subscription_len);
-    hulse_packet_append(&s->io, o->name, ask.name_len);
-    const hulse_status st =
-        hulse_control_call_open(s, reader ? HULSE_CTL_READER : HULSE_CTL_CONSUMER);
+    if (st != HULSE_OK) {
+        return st;
+    }
+    /* The shorter message is how the longer one begins. */
+    hulse_packet_begin(&s->io, at ? HULSE_CTL_OPEN_CONSUMER_AT : HULSE_CTL_OPEN_CONSUMER, 0, &ask);
+    hulse_packet_append(&s->io, topic, ask.open.topic_len);
+    hulse_packet_append(&s->io, group, ask.open.subscription_len);
+    hulse_packet_append(&s->io, o->name, ask.open.name_len);
+    st = hulse_control_call_open(s, reader ? HULSE_CTL_READER : HULSE_CTL_CONSUMER);
     if (st != HULSE_OK) {
         return st;
     }
@@ -257,10 +263,11 @@ hulse_status hulse_consumer_open(hulse_session *s,
     if (c == NULL) {
         return hulse_session_fault(s, HULSE_NO_MEMORY, "no memory for a consumer");
     }
-    const struct hulse_ctl_attach_handle offer = {.reassembly_bytes = o->reassembly_bytes,
-                                                  .unacked_max = o->unacked_max,
-                                                  .type = (uint8_t)c->type,
-                                                  .start = (uint8_t)o->start};
+    struct hulse_ctl_attach_handle offer = {.reassembly_bytes = o->reassembly_bytes,
+                                            .unacked_max = o->unacked_max,
+                                            .type = (uint8_t)c->type};
+
+    hulse_position_offer(&offer, o->start, &o->at);
     if (!hulse_resume_keep(
             &c->handle, &offer, topic, subscription != NULL ? subscription : "", o->name)) {
         destroy(c);

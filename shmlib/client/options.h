@@ -42,6 +42,7 @@ struct hulse_producer_options {
 struct hulse_consumer_options {
     enum hulse_subscription type;
     enum hulse_start start;
+    struct hulse_ctl_position at; /* of `start` */
     uint32_t ring_bytes;
     uint32_t verdict_bytes;
     unsigned group;

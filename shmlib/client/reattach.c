@@ -172,9 +172,14 @@ static bool send_attach(struct hulse_channel *ch)
 static bool send_handle(struct hulse_session *s, struct hulse_handle *h)
 {
     struct hulse_packet p;
+    struct hulse_ctl_attach_handle offer = h->offer;
 
+    if ((offer.flags & HULSE_ATTACH_HAS_START) != 0 && !s->positions) {
+        /* An older daemon: rather too much than too little. */
+        hulse_position_offer(&offer, HULSE_EARLIEST, &(struct hulse_ctl_position){0});
+    }
     h->offer_req = ++s->req;
-    hulse_packet_begin(&p, HULSE_CTL_ATTACH_HANDLE, h->offer_req, &h->offer);
+    hulse_packet_begin(&p, HULSE_CTL_ATTACH_HANDLE, h->offer_req, &offer);
     hulse_packet_append(
         &p, h->names, (size_t)h->offer.topic_len + h->offer.subscription_len + h->offer.name_len);
     return hulse_control_send(s, &p, -1) == HULSE_OK &&

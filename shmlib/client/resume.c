@@ -207,6 +207,7 @@ static void welcomed(struct hulse_session *s)
         later(s, 0);
         return;
     }
+    s->positions = (w.features & HULSE_FEATURE_POSITIONS) != 0;
     /* Relaxed because it stands alone. */
     atomic_store_explicit(&s->id, w.session, memory_order_relaxed);
     live(s);

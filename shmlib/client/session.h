@@ -27,7 +27,8 @@
 #define HULSE_GROUPS_MAX 64U
 #define HULSE_FAULT_BYTES 768U
 #define HULSE_FEATURES                                                                             \
-    (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME | HULSE_FEATURE_READER)
+    (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME |                       \
+     HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS)
 
 enum hulse_session_state {
     HULSE_SESSION_LIVE = 0,
@@ -102,6 +103,7 @@ struct hulse_session {
     int timeout_ms;                  /* of control calls */
     int open_timeout_ms;             /* of those that open a producer or consumer */
     struct hulse_ctl_welcome limits; /* the first daemon's */
+    bool positions; /* HULSE_FEATURE_POSITIONS of the daemon that is there; under the lock */
     _Atomic(struct hulse_group *) groups[HULSE_GROUPS_MAX];
 
     /* Under `lock`. */

@@ -54,6 +54,16 @@ void hulse_unacked_fini(struct hulse_unacked *u)
     *u = (struct hulse_unacked){0};
 }
 
+void hulse_unacked_clear(struct hulse_unacked *u)
+{
+    for (uint32_t i = 0; u->entries != NULL && i < u->ids.high && u->ids.used != 0; i++) {
+        if (u->ids.nodes[i].used) {
+            hulse_id_remove(&u->ids, i);
+        }
+    }
+    u->judged = 0;
+}
+
 static struct hulse_id_key key_of(const struct hulse_delivery_header *h)
 {
     return (struct hulse_id_key){.ledger = h->ledger,

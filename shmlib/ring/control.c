@@ -83,6 +83,15 @@ static const struct message_rule messages[] = {
                      STRING(hulse_ctl_open_consumer, subscription_len, HULSE_NAME_BYTES_MAX),
                      STRING(hulse_ctl_open_consumer, name_len, HULSE_NAME_BYTES_MAX)},
          .zeros = {ZERO(hulse_ctl_open_consumer, reserved)}},
+    [HULSE_CTL_OPEN_CONSUMER_AT] =
+        {.bytes = sizeof(struct hulse_ctl_open_consumer_at),
+         .strings = {STRING(hulse_ctl_open_consumer_at, open.topic_len, HULSE_TOPIC_BYTES_MAX),
+                     STRING(
+                         hulse_ctl_open_consumer_at, open.subscription_len, HULSE_NAME_BYTES_MAX),
+                     STRING(hulse_ctl_open_consumer_at, open.name_len, HULSE_NAME_BYTES_MAX)},
+         .zeros = {ZERO(hulse_ctl_open_consumer_at, open.reserved)}},
+    [HULSE_CTL_SEEK] = {.bytes = sizeof(struct hulse_ctl_seek),
+                        .zeros = {ZERO(hulse_ctl_seek, reserved0), ZERO(hulse_ctl_seek, reserved)}},
     [HULSE_CTL_CONSUMER] =
         {.bytes = sizeof(struct hulse_ctl_consumer),
          .strings = {STRING(hulse_ctl_consumer, topic_len, HULSE_TOPIC_BYTES_MAX)},

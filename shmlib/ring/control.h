@@ -135,7 +135,7 @@ struct hulse_ctl_open_consumer {
     struct hulse_ctl_head head;
     uint32_t channel;
     uint8_t type;        /* enum hulse_subscription */
-    uint8_t start;       /* enum hulse_start */
+    uint8_t start;       /* enum hulse_start_mode */
     uint16_t generation; /* as of a producer */
     uint32_t reassembly_bytes;
     uint32_t unacked_max; /* 0 = default */
@@ -144,6 +144,35 @@ struct hulse_ctl_open_consumer {
     uint16_t name_len;
     uint16_t reserved;
     /* topic, subscription, consumer name */
+};
+
+/* What `start` speaks of when it is AT_ID, AFTER_ID or AT_TIME; else zeros. */
+struct hulse_ctl_position {
+    uint64_t ledger; /* AT_TIME: milliseconds since 1970, and nothing below */
+    uint64_t entry;
+    int32_t batch;
+    uint16_t partition;
+    uint16_t batch_size;
+};
+
+/* OPEN_CONSUMER of one that begins at a position, with HULSE_FEATURE_POSITIONS. */
+struct hulse_ctl_open_consumer_at {
+    struct hulse_ctl_open_consumer open;
+    struct hulse_ctl_position at;
+    /* topic, subscription, consumer name */
+};
+
+/*
+ * Moves a consumer, with HULSE_FEATURE_POSITIONS. It begins when the verdicts are taken that are in the ring. OK: deliveries
+ * in the down ring before position `value` are of before, and verdicts on them are on nothing.
+ */
+struct hulse_ctl_seek {
+    struct hulse_ctl_head head;
+    uint32_t handle;
+    uint8_t start; /* enum hulse_start_mode */
+    uint8_t reserved0;
+    uint16_t reserved;
+    struct hulse_ctl_position at;
 };
 
 /* Bit n of `verdicts` = enum hulse_verdict n may be used. Source 0 is the topic itself. */
@@ -229,7 +258,8 @@ struct hulse_ctl_attach {
  * which is after CHANNEL_READY. ERR to ATTACH or CHANNEL_READY: the offer is forgotten; for want of room it
  * is made again (LIMIT, NO_MEMORY, IO, BUSY, AGAIN, TIMED_OUT).
  */
-#define HULSE_ATTACH_HAS_LAST 1U /* a reader: goes on behind `last_…` */
+#define HULSE_ATTACH_HAS_LAST 1U  /* a reader: goes on behind `last_…` */
+#define HULSE_ATTACH_HAS_START 2U /* `last_…` is the position that `start` speaks of */
 
 struct hulse_ctl_attach_handle {
     struct hulse_ctl_head head;
@@ -243,7 +273,7 @@ struct hulse_ctl_attach_handle {
     uint32_t unacked_max;
     uint16_t last_partition;
     uint8_t type;  /* enum hulse_subscription; of a producer 0 */
-    uint8_t start; /* enum hulse_start */
+    uint8_t start; /* enum hulse_start_mode */
     uint16_t flags;
     uint16_t topic_len;
     uint16_t subscription_len;
@@ -281,6 +311,9 @@ static_assert(sizeof(struct hulse_ctl_channel_ref) == 16, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_open_producer) == 24, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_producer) == 48, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_open_consumer) == 32, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_position) == 24, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_open_consumer_at) == 56, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_seek) == 40, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_consumer) == 40, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_reader) == 80, "ABI 1");
 static_assert(offsetof(struct hulse_ctl_reader, behind_ledger) == 32, "ABI 1");

@@ -308,7 +308,17 @@ enum hulse_control_type {
     HULSE_CTL_FLUSH = 23,
     HULSE_CTL_SEEK = 24,
     HULSE_CTL_STATS = 25,
-    HULSE_CTL_READER = 26
+    HULSE_CTL_READER = 26,
+    HULSE_CTL_OPEN_CONSUMER_AT = 27
+};
+
+/* Where a consumer begins, or moves to; struct hulse_ctl_position says the rest. */
+enum hulse_start_mode {
+    HULSE_START_LATEST = 0,
+    HULSE_START_EARLIEST = 1,
+    HULSE_START_AT_ID = 2,
+    HULSE_START_AFTER_ID = 3,
+    HULSE_START_AT_TIME = 4
 };
 
 enum hulse_event {
@@ -328,6 +338,7 @@ enum hulse_event {
 #define HULSE_FEATURE_GROUPS (1ULL << 2)
 #define HULSE_FEATURE_READER                                                                       \
     (1ULL << 3) /* READER answers for a reader, and it is told that it has caught up */
+#define HULSE_FEATURE_POSITIONS (1ULL << 4) /* OPEN_CONSUMER_AT, SEEK, HULSE_ATTACH_HAS_START */
 
 /* Rounds a record length up to the ring's granule; cannot overflow in 64 bits. */
 static inline uint64_t hulse_record_stride(uint64_t len)

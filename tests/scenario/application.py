@@ -11,6 +11,7 @@ from abi import TYPES, Message
 from command import environment
 
 OK, AGAIN_WAIT_MS = 0, 10000
+ENDS, AT_ID = {"latest": 0, "earliest": 1}, 2
 
 
 def sanitized(path):
@@ -63,6 +64,10 @@ class Application:
     def settle(self):
         """What the broker has to know it knows."""
         self.ask("settle")
+
+    def seek(self, to=None, number=None, time_ms=None):
+        """To an end ("earliest", "latest"), to message `number`, to a time."""
+        self.ask("seek", to=to, number=number, time_ms=time_ms)
 
     def close(self):
         self.ask("close")
@@ -120,7 +125,8 @@ class Process:
             return None
         payload = ctypes.string_at(m.data, min(m.data_bytes, 64)).decode(errors="replace")
         found = {"payload": payload, "bytes": m.data_bytes, "redelivery": m.redelivery_count,
-                 "id": [m.id.ledger, m.id.entry, m.id.batch], "number": len(self.ids)}
+                 "id": [m.id.ledger, m.id.entry, m.id.batch], "number": len(self.ids),
+                 "publish_time_ms": m.publish_time_ms}
         self.lib.hulse_release(self.consumer, ctypes.byref(m))
         self.ids.append(m.id)
         return found
@@ -145,6 +151,16 @@ class Process:
 
     def settle(self):
         self.must_of_consumer(self.lib.hulse_consumer_sync(self.consumer, AGAIN_WAIT_MS))
+
+    def seek(self, to, number, time_ms):
+        if number is not None:
+            status = self.lib.hulse_seek_id(self.consumer, AT_ID, ctypes.byref(self.ids[number]),
+                                            AGAIN_WAIT_MS)
+        elif time_ms is not None:
+            status = self.lib.hulse_seek_time(self.consumer, ctypes.c_uint64(time_ms), AGAIN_WAIT_MS)
+        else:
+            status = self.lib.hulse_seek(self.consumer, ENDS[to], AGAIN_WAIT_MS)
+        self.must(status, lambda: self.lib.hulse_last_error(self.session))
 
     def close(self):
         self.must(self.lib.hulse_consumer_close(ctypes.byref(self.consumer), AGAIN_WAIT_MS))

@@ -222,6 +222,26 @@ def test_read_passes_a_last_message_that_has_expired(begin):
     assert ok(run(daemon, "read", "t")).decode().split() == numbers(0, 3)
 
 
+# ---- from a message ----
+
+
+def test_reading_and_a_new_subscription_begin_at_a_message(begin):
+    daemon = begin()
+    ok(run(daemon, "topics", "create", "t"))
+    ids = ok(run(daemon, "pub", "t", "-v", input="\n".join(numbers(0, 20)))).decode().split()
+    for first in (0, 7, 19):
+        assert ok(run(daemon, "read", "t", "--from", ids[first])).decode().split() == numbers(first, 20)
+    taken = ok(run(daemon, "sub", "t", "-s", "s", "--from", ids[12], "-n", "3")).decode()
+    assert taken.split() == numbers(12, 15)
+    daemon.kill()
+    daemon = begin()
+    # It is there: where it began counts no more.
+    taken = ok(run(daemon, "sub", "t", "-s", "s", "--from", ids[0], "-n", "5")).decode()
+    assert taken.split() == numbers(15, 20)
+    refused = run(daemon, "read", "t", "--from", "2026-11-30T09:30:00Z")
+    assert refused.returncode == 69 and b"cannot begin at a time" in refused.stderr
+
+
 # ---- redeliveries ----
 
 

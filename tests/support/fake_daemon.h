@@ -46,6 +46,7 @@ struct fake_daemon {
     uint32_t verdicts;
     uint64_t features;
     struct hulse_ctl_reader reader; /* the answer to a reader, with HULSE_FEATURE_READER */
+    uint64_t stale_to;              /* the answer to SEEK */
     uint32_t refuse;                /* REFUSED with minus this status */
     uint32_t silent_on;             /* a request type that gets no answer */
     uint32_t hang_up_on;            /* a request type at which the socket is closed */

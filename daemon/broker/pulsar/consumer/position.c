@@ -90,3 +90,11 @@ void hulse_position_write(const struct broker_position *to,
         }
     }
 }
+
+bool hulse_position_is_behind(const Pulsar__MessageIdData *mark, const Pulsar__MessageIdData *last)
+{
+    /* As numbers with a sign: before the first entry of a ledger is -1. */
+    return mark != NULL &&
+           (mark->ledgerid > last->ledgerid ||
+            (mark->ledgerid == last->ledgerid && (int64_t)mark->entryid >= (int64_t)last->entryid));
+}

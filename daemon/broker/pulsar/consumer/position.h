@@ -36,4 +36,7 @@ void hulse_position_write(const struct broker_position *to,
                           Pulsar__MessageIdData *out,
                           int64_t *words);
 
+/* The broker's cursor stands behind the topic's last message; `mark` NULL: the broker does not say. */
+bool hulse_position_is_behind(const Pulsar__MessageIdData *mark, const Pulsar__MessageIdData *last);
+
 #endif

@@ -61,9 +61,8 @@ static bool is_seen(const struct pulsar_consumer *c,
     if (mark == NULL) {
         return !c->has_seen;
     }
-    /* As numbers with a sign: before the first entry of a ledger is -1. What the broker filters is behind the mark, too. */
-    return mark->ledgerid > last->ledgerid ||
-           (mark->ledgerid == last->ledgerid && (int64_t)mark->entryid >= (int64_t)last->entryid);
+    /* What the broker filters is behind the mark, too. */
+    return hulse_position_is_behind(mark, last);
 }
 
 static void say_left(struct pulsar_consumer *c, const Pulsar__MessageIdData *last)

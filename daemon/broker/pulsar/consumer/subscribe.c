@@ -44,8 +44,10 @@ static void ready(struct pulsar_consumer *c)
 
 /* ---- a reader's reach ---- */
 
-static void take_last(struct pulsar_consumer *c, const Pulsar__MessageIdData *id)
+static void take_last(struct pulsar_consumer *c,
+                      const Pulsar__CommandGetLastMessageIdResponse *answer)
 {
+    const Pulsar__MessageIdData *id = answer->last_message_id;
     struct broker_reach *r = &c->reach;
     const struct broker_id nothing = {.ledger = 0, .entry = BROKER_NO_ENTRY, .batch = -1};
     c->knows_reach = true;
@@ -79,8 +81,12 @@ static void take_last(struct pulsar_consumer *c, const Pulsar__MessageIdData *id
             r->behind.batch -= 1;
         }
         break;
-    case BROKER_EARLIEST:
     case BROKER_AT_PUBLISHED:
+        /* Nothing was published since then: nothing is to be waited for. */
+        r->has_last =
+            r->has_last && !hulse_position_is_behind(answer->consumer_mark_delete_position, id);
+        break;
+    case BROKER_EARLIEST:
         break;
     }
 }
@@ -95,7 +101,7 @@ static void heard_last(struct pulsar_request *request,
     }
     if (reply == PULSAR_REPLY_ANSWER &&
         answer->type == PULSAR__BASE_COMMAND__TYPE__GET_LAST_MESSAGE_ID_RESPONSE) {
-        take_last(c, answer->getlastmessageidresponse->last_message_id);
+        take_last(c, answer->getlastmessageidresponse);
     }
     ready(c);
 }

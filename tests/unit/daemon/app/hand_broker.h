@@ -82,6 +82,10 @@ struct hand_broker {
     size_t busy_at; /* sends that make a producer busy; 0 = none do */
     uint64_t permits;
     size_t copied;
+    struct broker_position start; /* of the consumer opened last */
+    struct broker_position sought;
+    hulse_status seek_status; /* what a seek returns */
+    unsigned seeks;           /* the test calls hand_sought() for each */
     struct hand_delivery *deliveries[HAND_NOTES_MAX];
     size_t delivery_count;
     struct hand_note notes[HAND_NOTES_MAX];
@@ -221,6 +225,7 @@ static inline hulse_status hand_consumer_open(struct broker *b,
     c->base = (struct broker_consumer){.ops = b->ops, .events = params->events, .ctx = params->ctx};
     c->broker = hb;
     memcpy(hb->handle_id, params->handle_id, sizeof(hb->handle_id));
+    hb->start = params->start;
     hb->consumer = &c->base;
     hb->consumers += 1;
     hb->permits = 0;
@@ -316,6 +321,33 @@ static inline void hand_ack_cumulative(struct broker_consumer *c,
         }
     }
     hand_settle_call(c);
+}
+
+/* Every delivery ends before it returns; the rest is hand_sought()'s. */
+static inline hulse_status hand_seek(struct broker_consumer *c,
+                                     const struct broker_position *to,
+                                     void (*ended)(void *ctx, struct broker_delivery *d),
+                                     struct error *err)
+{
+    struct hand_broker *hb = ((struct hand_consumer *)(void *)c)->broker;
+    if (hb->seek_status != HULSE_OK) {
+        return hulse_fail(err, hb->seek_status, "scripted");
+    }
+    for (size_t i = 0; i < hb->delivery_count; i++) {
+        if (hb->deliveries[i]->out) {
+            hb->deliveries[i]->out = false;
+            ended(c->ctx, &hb->deliveries[i]->d);
+        }
+    }
+    hb->sought = *to;
+    hb->seeks += 1;
+    return HULSE_OK;
+}
+
+static inline void hand_sought(struct hand *h, hulse_status status)
+{
+    struct broker_consumer *c = h->broker.consumer;
+    c->events->done(c->ctx, BROKER_SEEK, status, "scripted", NULL);
 }
 
 /* Frees what was delivered, as a broker does: a later look at it is a use after free. */

@@ -30,6 +30,7 @@ struct front {
     struct broker_delivery *ended;
     const struct broker_reach *reach;
     unsigned caught_up;
+    unsigned sought;
     uint64_t lost;
     uint64_t room_in_event; /* asked for again, inside the event */
 };
@@ -91,12 +92,21 @@ static void caught_up(void *ctx)
     ((struct front *)ctx)->caught_up += 1;
 }
 
+static void sought(void *ctx, hulse_status status, const char *text)
+{
+    struct front *front = ctx;
+    (void)text;
+    front->sought += 1;
+    front->status = status;
+}
+
 static const struct subscriber_events events = {.opened = opened,
                                                 .message = message,
                                                 .failed = failed,
                                                 .settled = settled,
                                                 .caught_up = caught_up,
-                                                .lost = lost};
+                                                .lost = lost,
+                                                .sought = sought};
 
 static int setup(void **state)
 {
@@ -319,6 +329,25 @@ static void ended(void *ctx, struct broker_delivery *d)
     front->ended = d;
 }
 
+/* The wish and its end pass through; who cannot is not asked. */
+static void test_it_is_moved(void **state)
+{
+    struct error err = {0};
+    struct front front;
+    const struct broker_position to = {.kind = BROKER_AT_PUBLISHED, .time_ms = 5};
+    (void)state;
+    assert_int_equal(open_as(&front, "s", BROKER_SHARED), HULSE_OK);
+    assert_int_equal(hulse_subscriber_seek(front.subscriber, &to, ended, &err), HULSE_OK);
+    assert_int_equal(fake.sought.time_ms, 5);
+    hulse_fake_done(&fake, BROKER_SEEK, HULSE_FAILED, NULL);
+    assert_int_equal(front.sought, 1);
+    assert_int_equal(front.status, HULSE_FAILED);
+    fake.refuse_call = HULSE_BUSY;
+    assert_int_equal(hulse_subscriber_seek(front.subscriber, &to, ended, &err), HULSE_BUSY);
+    fake.refuse_call = HULSE_OK;
+    hulse_subscriber_close(&front.subscriber, false);
+}
+
 static void test_verdicts(void **state)
 {
     static const enum fake_verdict told[] = {
@@ -433,6 +462,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_message_larger_than_the_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_estimate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_delivery_inside_permit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_it_is_moved, setup, teardown),
         cmocka_unit_test_setup_teardown(test_verdicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_verdicts_are_numbered_and_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random_run, setup, teardown),

@@ -34,6 +34,8 @@ static const struct expected all[] = {
     {HULSE_CTL_OPEN_PRODUCER, 24, 0, {20}, {1024}, {22, 23}},
     {HULSE_CTL_PRODUCER, 48, 0, {40}, {255}, {42, 43, 44, 45, 46, 47}},
     {HULSE_CTL_OPEN_CONSUMER, 32, 0, {24, 26, 28}, {1024, 255, 255}, {30, 31}},
+    {HULSE_CTL_OPEN_CONSUMER_AT, 56, 0, {24, 26, 28}, {1024, 255, 255}, {30, 31}},
+    {HULSE_CTL_SEEK, 40, 0, {0}, {0}, {13, 14, 15}},
     {HULSE_CTL_CONSUMER, 40, 0, {32}, {1024}, {34, 35, 36, 37, 38, 39}},
     {HULSE_CTL_READER, 80, 0, {72}, {1024}, {76, 77, 78, 79}},
     {HULSE_CTL_CLOSE_HANDLE, 16, 0, {0}, {0}, {0}},
@@ -233,7 +235,7 @@ static void test_builder_never_overflows(void **state)
     assert_int_equal(p.len, 0);
     hulse_packet_append(&p, text, 1);
     assert_int_equal(p.len, 0);
-    hulse_packet_begin(&p, HULSE_CTL_READER + 1, 1, &fixed);
+    hulse_packet_begin(&p, HULSE_CTL_OPEN_CONSUMER_AT + 1, 1, &fixed);
     assert_int_equal(p.len, 0);
 }
 

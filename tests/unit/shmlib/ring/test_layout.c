@@ -318,6 +318,22 @@ static void dump_channels(void)
 
 static void dump_reader(void)
 {
+    SIZE(hulse_ctl_position);
+    MEMBER(hulse_ctl_position, ledger);
+    MEMBER(hulse_ctl_position, entry);
+    MEMBER(hulse_ctl_position, batch);
+    MEMBER(hulse_ctl_position, partition);
+    MEMBER(hulse_ctl_position, batch_size);
+    SIZE(hulse_ctl_open_consumer_at);
+    MEMBER(hulse_ctl_open_consumer_at, open);
+    MEMBER(hulse_ctl_open_consumer_at, at);
+    SIZE(hulse_ctl_seek);
+    MEMBER(hulse_ctl_seek, head);
+    MEMBER(hulse_ctl_seek, handle);
+    MEMBER(hulse_ctl_seek, start);
+    MEMBER(hulse_ctl_seek, reserved0);
+    MEMBER(hulse_ctl_seek, reserved);
+    MEMBER(hulse_ctl_seek, at);
     SIZE(hulse_ctl_reader);
     MEMBER(hulse_ctl_reader, head);
     MEMBER(hulse_ctl_reader, handle);
@@ -449,6 +465,14 @@ static void dump_control_numbers(void)
     NUMBER(HULSE_FEATURE_RESUME);
     NUMBER(HULSE_FEATURE_GROUPS);
     NUMBER(HULSE_FEATURE_READER);
+    NUMBER(HULSE_CTL_OPEN_CONSUMER_AT);
+    NUMBER(HULSE_FEATURE_POSITIONS);
+    NUMBER(HULSE_START_LATEST);
+    NUMBER(HULSE_START_EARLIEST);
+    NUMBER(HULSE_START_AT_ID);
+    NUMBER(HULSE_START_AFTER_ID);
+    NUMBER(HULSE_START_AT_TIME);
+    NUMBER(HULSE_ATTACH_HAS_START);
     NUMBER(HULSE_HELLO_RESUME);
     NUMBER(HULSE_READER_BEHIND);
     NUMBER(HULSE_READER_END);
@@ -521,14 +545,13 @@ static void make_dump(void)
     dump_outcomes();
 }
 
-/* The golden file lies beside this source. */
 static FILE *open_golden(void)
 {
     char path[4096];
-    const char *slash = strrchr(__FILE__, '/');
-    const int dir = slash == NULL ? 0 : (int)(slash - __FILE__) + 1;
+    const char *root = getenv("HULSE_SOURCE_DIR"); /* NOLINT(concurrency-mt-unsafe) */
 
-    (void)snprintf(path, sizeof(path), "%.*sabi1.golden", dir, __FILE__);
+    (void)snprintf(
+        path, sizeof(path), "%s/tests/unit/shmlib/ring/abi1.golden", root != NULL ? root : ".");
     return fopen(path, "re");
 }
 

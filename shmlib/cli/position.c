@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* position - where reading begins (contract in position.h). */
+#include "shmlib/cli/position.h"
+
+#include "shmlib/cli/kind.h"
+#include "shmlib/cli/value.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { ID_PARTS = 4, MS_PER_S = 1000, S_PER_MIN = 60, S_PER_HOUR = 3600, FRACTION_DIGITS = 3 };
+
+/* ---- ids ---- */
+
+/* One number of an id, from `least` on; *at moves behind it. */
+static bool id_part(const char **at, int64_t least, uint64_t most, uint64_t *out)
+{
+    char *end = NULL;
+    const bool negative = **at == '-';
+    const char *first = *at + (negative ? 1 : 0);
+
+    if (*first < '0' || *first > '9') {
+        return false;
+    }
+    errno = 0;
+    const uint64_t n = strtoull(first, &end, 10);
+    if (errno != 0 || (negative ? least >= 0 || n != 1 : n > most)) {
+        return false;
+    }
+    *out = negative ? UINT64_MAX : n;
+    *at = end;
+    return true;
+}
+
+static bool parse_id(const char *text, struct hulse_id *out)
+{
+    static const struct {
+        int64_t least;
+        uint64_t most;
+    } parts[ID_PARTS] = {
+        {0, UINT64_MAX - 1}, {0, UINT64_MAX - 1}, {0, UINT16_MAX}, {-1, INT32_MAX}};
+    uint64_t n[ID_PARTS] = {0, 0, 0, UINT64_MAX};
+    unsigned count = 0;
+
+    for (const char *at = text; count < ID_PARTS; at++) {
+        if (!id_part(&at, parts[count].least, parts[count].most, &n[count])) {
+            return false;
+        }
+        count++;
+        if (*at == '\0') {
+            break;
+        }
+        if (*at != ':' || count == ID_PARTS) {
+            return false;
+        }
+    }
+    *out = (struct hulse_id){.size = sizeof(*out),
+                             .ledger = n[0],
+                             .entry = n[1],
+                             .partition = (uint16_t)n[2],
+                             .batch = n[3] == UINT64_MAX ? -1 : (int32_t)n[3]};
+    return count >= 2;
+}
+
+/* ---- times ---- */
+
+/* ".250": up to milliseconds, further digits are passed over. */
+static const char *fraction(const char *at, uint64_t *ms)
+{
+    *ms = 0;
+    if (*at != '.') {
+        return at;
+    }
+    unsigned digits = 0;
+    for (at++; *at >= '0' && *at <= '9'; at++, digits++) {
+        if (digits < FRACTION_DIGITS) {
+            *ms = *ms * 10 + (uint64_t)(*at - '0');
+        }
+    }
+    for (unsigned i = digits; i < FRACTION_DIGITS; i++) {
+        *ms *= 10;
+    }
+    return digits == 0 ? NULL : at;
+}
+
+/* "Z" or "+HH:MM" up to the end, in seconds east. */
+static bool zone(const char *at, int64_t *seconds)
+{
+    struct tm t = {0};
+
+    *seconds = 0;
+    if (strcmp(at, "Z") == 0) {
+        return true;
+    }
+    if (*at != '+' && *at != '-') {
+        return false;
+    }
+    const char *end = strptime(at + 1, "%H:%M", &t);
+    *seconds = (int64_t)t.tm_hour * S_PER_HOUR + (int64_t)t.tm_min * S_PER_MIN;
+    *seconds = *at == '-' ? -*seconds : *seconds;
+    return end != NULL && *end == '\0';
+}
+
+/* RFC 3339. */
+static bool parse_date(const char *text, uint64_t *unix_ms)
+{
+    struct tm t = {0};
+    uint64_t ms = 0;
+    int64_t east = 0;
+    const char *at = strptime(text, "%Y-%m-%dT%H:%M:%S", &t);
+
+    at = at == NULL ? NULL : fraction(at, &ms);
+    if (at == NULL || !zone(at, &east)) {
+        return false;
+    }
+    const int64_t seconds = (int64_t)timegm(&t) - east;
+    if (seconds < 0) {
+        return false;
+    }
+    *unix_ms = (uint64_t)seconds * MS_PER_S + ms;
+    return true;
+}
+
+static bool parse_ago(const char *text, uint64_t *unix_ms)
+{
+    struct timespec now;
+    int ago_ms = 0;
+
+    if (*text != '-' || !hulse_cli_value_duration(text + 1, &ago_ms)) {
+        return false;
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    const uint64_t now_ms =
+        (uint64_t)now.tv_sec * MS_PER_S + (uint64_t)now.tv_nsec / (1000U * MS_PER_S);
+    *unix_ms = now_ms > (uint64_t)ago_ms ? now_ms - (uint64_t)ago_ms : 0;
+    return true;
+}
+
+bool hulse_cli_position_parse(const char *text, struct hulse_cli_position *out)
+{
+    struct hulse_cli_position p = {0};
+    const int word = hulse_cli_word_index(HULSE_CLI_FROM, text);
+
+    if (word >= 0) {
+        p.start = word == HULSE_CLI_WORD_LATEST ? HULSE_LATEST : HULSE_EARLIEST;
+    } else if (parse_id(text, &p.id)) {
+        p.start = HULSE_AT_ID;
+    } else if (parse_date(text, &p.unix_ms) || parse_ago(text, &p.unix_ms)) {
+        p.start = HULSE_AT_TIME;
+    } else {
+        return false;
+    }
+    *out = p;
+    return true;
+}
+
+hulse_status hulse_cli_position_apply(const struct hulse_cli_position *p, hulse_consumer_options *o)
+{
+    switch (p->start) {
+    case HULSE_AT_ID:
+    case HULSE_AFTER_ID:
+        return hulse_consumer_options_start_id(o, p->start, &p->id);
+    case HULSE_AT_TIME:
+        return hulse_consumer_options_start_time(o, p->unix_ms);
+    case HULSE_LATEST:
+    case HULSE_EARLIEST:
+        break;
+    }
+    return hulse_consumer_options_start(o, p->start);
+}
