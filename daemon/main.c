@@ -252,6 +252,7 @@ static hulse_status serve(const struct config *config,
 {
     struct flow flow;
     struct broker_tokens tokens;
+    struct http_client http;
     hulse_status st = a->replace ? hulse_take_over(config, err) : HULSE_OK;
 
     if (st == HULSE_OK) {
@@ -266,6 +267,7 @@ static hulse_status serve(const struct config *config,
         .flow = &flow,
         .store = hulse_brokers_store(config, &flow),
         .helper = helper,
+        .http = &http,
         .tokens = tokens.all,
         .token_count = tokens.count,
         .version = HULSE_VERSION,

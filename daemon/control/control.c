@@ -23,6 +23,7 @@
 #include "daemon/core/log.h"
 #include "daemon/core/privileges.h"
 #include "daemon/core/rcu.h"
+#include "daemon/net/resolver.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -58,7 +59,8 @@ struct control {
     struct drain drain;
     struct timer drain_tick;
     struct watchdog watchdog;
-    struct timer sweep; /* of topics that nobody uses */
+    struct timer sweep;       /* of topics that nobody uses */
+    struct resolver resolver; /* of the HTTP client */
     struct credentials credentials;
     struct sandbox sandbox;
     enum sandbox_filter filter;
@@ -314,7 +316,16 @@ static hulse_status make_tables(struct control *c, struct error *err)
     return st;
 }
 
-/* ---- tokens ---- */
+/* ---- the outside: HTTP and tokens ---- */
+
+/* Opens nothing, but changes the environment: before there are threads that read it. */
+static void begin_http(struct control *c)
+{
+    const struct resolver_params system = {0};
+
+    hulse_resolver_init(&c->resolver, &c->loop, &system);
+    hulse_http_client_init(c->params->http, &c->loop, &c->resolver);
+}
 
 static void token_changed(void *ctx, const char *name)
 {
@@ -332,7 +343,12 @@ static void token_changed(void *ctx, const char *name)
 static hulse_status make_tokens(struct control *c, struct error *err)
 {
     const struct credential_surroundings around = {
-        .loop = &c->loop, .helper = c->params->helper, .changed = token_changed, .ctx = c};
+        .loop = &c->loop,
+        .helper = c->params->helper,
+        .http = c->params->http,
+        .changed = token_changed,
+        .ctx = c,
+    };
 
     hulse_credentials_init(&c->credentials, &around);
     return hulse_broker_tokens_begin(
@@ -386,10 +402,13 @@ static void end(struct control *c)
     if (c->params->flow->tables != NULL) {
         hulse_tables_close(c->params->flow->tables);
     }
+    hulse_http_client_close(c->params->http);
     /* The workers' last answers. */
     while (hulse_inbox_run(&c->loop.inbox, INBOX_REQUESTS_MAX) > 0) {
     }
     hulse_credentials_fini(&c->credentials);
+    hulse_http_client_fini(c->params->http);
+    hulse_resolver_fini(&c->resolver);
     if (c->params->flow->tables != NULL) {
         hulse_tables_destroy(&c->params->flow->tables);
     }
@@ -455,6 +474,7 @@ static hulse_status wire(struct control *c, struct error *err)
     c->admin_socket = (struct listen_socket)HULSE_LISTEN_CLOSED;
     c->signals.watch.fd = -1;
     c->drain_tick.fire = drain_on;
+    begin_http(c);
     c->plane.flow = params->flow;
     c->plane.generation = params->generation;
     hulse_control_limits(params->config, &c->plane.limits);

@@ -14,6 +14,7 @@
 #include "daemon/control/broker_token.h"
 #include "daemon/control/helper.h"
 #include "daemon/flow/flow.h"
+#include "daemon/net/http_client.h"
 
 struct control_params {
     const struct config *config;          /* at the start; stays valid */
@@ -21,6 +22,7 @@ struct control_params {
     struct flow *flow;                    /* its tables are made by control */
     struct store *store;                  /* of the local broker; NULL = none */
     struct helper *helper;                /* forked; control attaches and closes it */
+    struct http_client *http;             /* control begins and ends it; brokers may know it */
     struct broker_token *tokens;          /* of brokers that show one */
     unsigned token_count;
     const char *version;

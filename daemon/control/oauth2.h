@@ -14,8 +14,8 @@
 #ifndef HULSE_CONTROL_OAUTH2_H
 #define HULSE_CONTROL_OAUTH2_H
 
-#include "daemon/control/http_client.h"
 #include "daemon/core/error.h"
+#include "daemon/net/http_client.h"
 
 #include <stdbool.h>
 #include <stddef.h>

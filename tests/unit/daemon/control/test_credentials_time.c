@@ -8,8 +8,8 @@
  */
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
+#include "tests/support/http_server.h"
 #include "tests/unit/daemon/control/credential_bed.h"
-#include "tests/unit/daemon/control/http_server.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -8,8 +8,8 @@
 #include "daemon/core/assert.h"
 #include "tests/support/check.h"
 #include "tests/support/folder.h"
-#include "tests/unit/daemon/control/http_bed.h"
-#include "tests/unit/daemon/control/http_server.h"
+#include "tests/support/http_bed.h"
+#include "tests/support/http_server.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -9,8 +9,8 @@
 #include "daemon/admin/answer.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
+#include "tests/support/http_server.h"
 #include "tests/unit/daemon/control/credential_bed.h"
-#include "tests/unit/daemon/control/http_server.h"
 
 #include <fcntl.h>
 #include <signal.h>

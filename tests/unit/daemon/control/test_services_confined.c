@@ -10,8 +10,8 @@
 #include "daemon/core/assert.h"
 #include "tests/support/dns_server.h"
 #include "tests/support/folder.h"
+#include "tests/support/http_server.h"
 #include "tests/unit/daemon/control/credential_bed.h"
-#include "tests/unit/daemon/control/http_server.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,10 +6,10 @@
  * Threads: control.
  * Trust:   as http_client.h.
  */
-#ifndef HULSE_CONTROL_HTTP_EXCHANGE_H
-#define HULSE_CONTROL_HTTP_EXCHANGE_H
+#ifndef HULSE_NET_HTTP_EXCHANGE_H
+#define HULSE_NET_HTTP_EXCHANGE_H
 
-#include "daemon/control/http_client.h"
+#include "daemon/net/http_client.h"
 
 #include <curl/curl.h>
 

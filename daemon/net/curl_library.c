@@ -2,7 +2,7 @@
 /*
  * curl_library - see curl_library.h.
  */
-#include "daemon/control/curl_library.h"
+#include "daemon/net/curl_library.h"
 
 #include <dlfcn.h>
 #include <stdbool.h>

@@ -6,14 +6,14 @@
  * Method: real servers, one with TLS, on the loopback interface, found through a name server of the
  *         test's own.
  */
-#include "daemon/control/http_client.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
+#include "daemon/net/http_client.h"
 #include "tests/support/check.h"
 #include "tests/support/folder.h"
+#include "tests/support/http_bed.h"
+#include "tests/support/http_server.h"
 #include "tests/support/runtime.h"
-#include "tests/unit/daemon/control/http_bed.h"
-#include "tests/unit/daemon/control/http_server.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -523,6 +523,23 @@ static void test_fini_while_busy(void **state)
     assert_int_equal(probes[1].answers + probes[2].answers, 0);
 }
 
+static void test_close_answers_what_is_on_its_way(void **state)
+{
+    struct http_request request = get(url_of("one.test", plain.port, "/drip"));
+
+    (void)state;
+    assert_int_equal(begin(&probes[1], &request), HULSE_OK);
+    request.url = url_of("silent.test", plain.port, "/hello");
+    assert_int_equal(begin(&probes[2], &request), HULSE_OK);
+    hulse_http_client_close(&bed.client);
+    for (unsigned i = 1; i <= 2; i++) {
+        assert_int_equal(probes[i].answers, 1);
+        assert_int_equal(probes[i].status, HULSE_CLOSED);
+    }
+    assert_int_equal(begin(&probes[3], &request), HULSE_CLOSED);
+    assert_int_equal(bed.client.calls, 0);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -545,6 +562,7 @@ int main(void)
         CASE(test_done_may_do_anything),
         CASE(test_connections_are_kept_and_then_closed),
         CASE(test_fini_while_busy),
+        CASE(test_close_answers_what_is_on_its_way),
     };
 
     hulse_role_set(HULSE_ROLE_CONTROL);

@@ -4,10 +4,10 @@
  *
  * Threads: the test's, which is control.
  */
-#ifndef HULSE_TESTS_UNIT_DAEMON_CONTROL_HTTP_BED_H
-#define HULSE_TESTS_UNIT_DAEMON_CONTROL_HTTP_BED_H
+#ifndef HULSE_TESTS_SUPPORT_HTTP_BED_H
+#define HULSE_TESTS_SUPPORT_HTTP_BED_H
 
-#include "daemon/control/http_client.h"
+#include "daemon/net/http_client.h"
 #include "tests/support/dns_server.h"
 
 struct http_bed {

@@ -6,13 +6,13 @@
  * watched and when it wants to be called; all of its results are fetched after each such call, so
  * that nothing of the caller's ever runs inside libcurl.
  */
-#include "daemon/control/http_client.h"
+#include "daemon/net/http_client.h"
 
-#include "daemon/control/curl_library.h"
-#include "daemon/control/http_exchange.h"
-#include "daemon/control/http_memory.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
+#include "daemon/net/curl_library.h"
+#include "daemon/net/http_exchange.h"
+#include "daemon/net/http_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,6 +261,16 @@ void hulse_http_client_init(struct http_client *c, struct loop *loop, struct res
     LIST_INIT(&c->watches);
 }
 
+void hulse_http_client_close(struct http_client *c)
+{
+    struct http_exchange *x = NULL;
+
+    c->closed = true;
+    while ((x = LIST_FIRST(&c->exchanges)) != NULL) {
+        finish(x, hulse_http_exchange_fail(x, HULSE_CLOSED, "the daemon is stopping"));
+    }
+}
+
 void hulse_http_client_fini(struct http_client *c)
 {
     struct http_exchange *x = NULL;
@@ -302,6 +312,9 @@ hulse_status hulse_http_client_start(struct http_client *c,
     HULSE_ASSERT_ROLE(HULSE_ROLE_CONTROL);
     HULSE_ASSERT(call->exchange == NULL);
 
+    if (c->closed) {
+        return hulse_fail(err, HULSE_CLOSED, "the daemon is stopping");
+    }
     if (c->calls == HULSE_HTTP_CALLS_MAX) {
         return hulse_fail(err, HULSE_LIMIT, "at most %u requests at once", HULSE_HTTP_CALLS_MAX);
     }

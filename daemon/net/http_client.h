@@ -15,8 +15,8 @@
  * Limits:  32 requests at once, 64 KiB of head in an answer; time and body as each request says.
  *          Bodies of answers count as HULSE_MEM_HTTP.
  */
-#ifndef HULSE_CONTROL_HTTP_CLIENT_H
-#define HULSE_CONTROL_HTTP_CLIENT_H
+#ifndef HULSE_NET_HTTP_CLIENT_H
+#define HULSE_NET_HTTP_CLIENT_H
 
 #include "daemon/core/error.h"
 #include "daemon/net/resolver.h"
@@ -55,7 +55,7 @@ struct http_result {
     /*
      * OK: the server answered, whatever its code. TIMED_OUT; TOOBIG: more than the request allows;
      * IO: not connected, or cut off; PROTOCOL: not HTTP; FAILED: name, certificate, the rest;
-     * NO_MEMORY.
+     * NO_MEMORY; CLOSED: the client was closed.
      */
     hulse_status status;
     unsigned code;    /* 200, 404, …; 0 unless OK */
@@ -80,6 +80,7 @@ struct http_client {
     void *multi; /* of libcurl; NULL while there is nothing to do */
     uint32_t calls;
     bool socket_gone; /* while libcurl ran */
+    bool closed;
     LIST_HEAD(, http_exchange) exchanges;
     LIST_HEAD(, http_watch) watches;
     struct timer timer; /* libcurl wants to be called */
@@ -91,9 +92,14 @@ struct http_client {
  * no other thread may read that meanwhile.
  */
 void hulse_http_client_init(struct http_client *c, struct loop *loop, struct resolver *resolver);
+/*
+ * Ends calls that are on their way, each with its done() (CLOSED), and refuses all that come (CLOSED).
+ * Not from within a done().
+ */
+void hulse_http_client_close(struct http_client *c);
 /* Calls that are on their way get no done(). Not from within a done(). */
 void hulse_http_client_fini(struct http_client *c);
-/* INVAL: no URL of ours, or a header with control characters; LIMIT: too many at once; NO_MEMORY. */
+/* INVAL: no URL of ours, or a header with control characters; LIMIT: too many at once; NO_MEMORY; CLOSED. */
 hulse_status hulse_http_client_start(struct http_client *c,
                                      struct http_call *call,
                                      const struct http_request *request,

@@ -6,8 +6,8 @@
  *
  * Threads: control.
  */
-#ifndef HULSE_CONTROL_CURL_LIBRARY_H
-#define HULSE_CONTROL_CURL_LIBRARY_H
+#ifndef HULSE_NET_CURL_LIBRARY_H
+#define HULSE_NET_CURL_LIBRARY_H
 
 #include "daemon/core/error.h"
 

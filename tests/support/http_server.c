@@ -2,7 +2,7 @@
 /*
  * http_server - see http_server.h.
  */
-#include "tests/unit/daemon/control/http_server.h"
+#include "tests/support/http_server.h"
 
 #include "tests/support/check.h"
 
@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char script[] = "tests/unit/daemon/control/http_server.py";
+static const char script[] = "tests/support/http_server.py";
 
 _Noreturn static void become_server(int input, int output, const char *address, const char *folder)
 {

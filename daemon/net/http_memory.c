@@ -2,9 +2,9 @@
 /*
  * http_memory - see http_memory.h.
  */
-#include "daemon/control/http_memory.h"
+#include "daemon/net/http_memory.h"
 
-#include "daemon/control/curl_library.h"
+#include "daemon/net/curl_library.h"
 
 #include <stddef.h>
 #include <stdint.h>

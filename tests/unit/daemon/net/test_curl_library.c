@@ -5,7 +5,7 @@
  * Method: the test starts itself anew with a folder in front of the library path, in which files of
  *         libcurl's names are cut off; later they give way to nothing.
  */
-#include "daemon/control/curl_library.h"
+#include "daemon/net/curl_library.h"
 #include "tests/support/check.h"
 #include "tests/support/folder.h"
 

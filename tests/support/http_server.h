@@ -2,8 +2,8 @@
 /*
  * http_server - http_server.py, run by a test on a port of its own of the loopback interface.
  */
-#ifndef HULSE_TESTS_UNIT_DAEMON_CONTROL_HTTP_SERVER_H
-#define HULSE_TESTS_UNIT_DAEMON_CONTROL_HTTP_SERVER_H
+#ifndef HULSE_TESTS_SUPPORT_HTTP_SERVER_H
+#define HULSE_TESTS_SUPPORT_HTTP_SERVER_H
 
 #include <sys/types.h>
 

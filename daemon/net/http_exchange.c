@@ -2,11 +2,11 @@
 /*
  * http_exchange - see http_exchange.h.
  */
-#include "daemon/control/http_exchange.h"
+#include "daemon/net/http_exchange.h"
 
-#include "daemon/control/curl_library.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
+#include "daemon/net/curl_library.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -5,12 +5,12 @@
  * Method: a socket whose full backlog makes the kernel drop what comes; real servers on the loopback
  *         interface, found through a name server of the test's own.
  */
-#include "daemon/control/http_client.h"
 #include "daemon/core/assert.h"
+#include "daemon/net/http_client.h"
 #include "tests/support/check.h"
 #include "tests/support/folder.h"
-#include "tests/unit/daemon/control/http_bed.h"
-#include "tests/unit/daemon/control/http_server.h"
+#include "tests/support/http_bed.h"
+#include "tests/support/http_server.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

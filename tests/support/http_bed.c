@@ -2,7 +2,7 @@
 /*
  * http_bed - see the header.
  */
-#include "tests/unit/daemon/control/http_bed.h"
+#include "tests/support/http_bed.h"
 
 #include "tests/support/check.h"
 

@@ -8,8 +8,8 @@
  *
  * Threads: any.
  */
-#ifndef HULSE_CONTROL_HTTP_MEMORY_H
-#define HULSE_CONTROL_HTTP_MEMORY_H
+#ifndef HULSE_NET_HTTP_MEMORY_H
+#define HULSE_NET_HTTP_MEMORY_H
 
 #include <stdbool.h>
 
