@@ -59,6 +59,8 @@ static const struct place lookup_places[] = {
     LOOKUP(collapsed, "lookups_collapsed"),
     LOOKUP(redirects, "lookup_redirects"),
     LOOKUP(failed, "lookups_failed"),
+    LOOKUP(grown, "partitions_grown"),
+    LOOKUP(shrunk, "partitions_shrunk"),
 };
 
 static const struct place producer_places[] = {

@@ -3,6 +3,7 @@
  * attempt - one attempt of a search: a host of the service URL, its questions, where the answers send it.
  */
 #include "daemon/broker/pulsar/lookup/search_state.h"
+#include "daemon/broker/pulsar/lookup/watch.h"
 #include "daemon/core/assert.h"
 
 #include <stdio.h>
@@ -14,6 +15,8 @@
  */
 #define QUESTIONS_IN_TIMEOUT 3U
 #define QUESTION_MS_MIN 100U
+/* A broker says when it gives a topic up. */
+#define OWNER_KEPT_MS 60000U
 
 static const char no_connection[] = "no memory for a connection to a broker";
 
@@ -213,9 +216,11 @@ static void redirect(struct search *s, const struct lookup_reply *r)
     }
 }
 
+/* What has partitions is there already, whoever asked. */
 static void found(struct search *s, const struct pulsar_lookup_result *result)
 {
-    const struct lookup_key key = {.topic = s->topic, .hash = s->hash, .create = s->create};
+    const struct lookup_key key = {
+        .topic = s->topic, .hash = s->hash, .create = s->create && result->partitions == 0};
 
     hulse_lookup_cache_put(
         &s->lookups->cache, &key, hulse_loop_now_ms(s->lookups->worker->loop), result);
@@ -229,13 +234,14 @@ static void take_partitions(struct search *s, const struct lookup_reply *r)
         ask(s);
         return;
     }
-    const struct pulsar_lookup_result result = {.partitions = r->partitions};
+    const struct pulsar_lookup_result result = {
+        .partitions = r->partitions, .kept_ms = hulse_pulsar_partitions_ms(s->lookups->worker)};
     found(s, &result);
 }
 
 static void take_owner(struct search *s, const struct lookup_reply *r)
 {
-    struct pulsar_lookup_result result = {.partitions = 0};
+    struct pulsar_lookup_result result = {.kept_ms = OWNER_KEPT_MS};
     endpoint_of(s, r, &result.endpoint);
     found(s, &result);
 }

@@ -90,7 +90,8 @@ bool hulse_lookup_cache_find(struct lookup_cache *c,
     }
     TAILQ_REMOVE(&c->used, a, use);
     TAILQ_INSERT_TAIL(&c->used, a, use);
-    *out = (struct pulsar_lookup_result){.partitions = a->partitions, .cached = true};
+    *out = (struct pulsar_lookup_result){
+        .partitions = a->partitions, .kept_ms = (uint32_t)(a->until_ms - now_ms), .cached = true};
     write_host(&out->endpoint.physical, a->physical, a->physical_port);
     write_host(&out->endpoint.logical, a->logical, a->logical_port);
     out->endpoint.tls = a->tls;
@@ -120,7 +121,7 @@ void hulse_lookup_cache_put(struct lookup_cache *c,
         return;
     }
     *a = (struct kept_answer){.hash = key->hash,
-                              .until_ms = now_ms + LOOKUP_CACHE_AGE_MS,
+                              .until_ms = now_ms + result->kept_ms,
                               .partitions = result->partitions,
                               .physical_port = to->physical.port,
                               .logical_port = to->logical.port,

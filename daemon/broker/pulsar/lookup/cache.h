@@ -2,8 +2,8 @@
 /*
  * cache - what a worker has found out, by topic.
  *
- * An answer is good for a minute, after which official clients too look for new partitions; the least lately used ones make
- * room for others, and one that the daemon's memory has no room for is not kept.
+ * An answer is good for its `kept_ms`; the least lately used ones make room for others, and one that the daemon's memory
+ * has no room for is not kept.
  *
  * Threads: the worker's.
  * Limits:  PULSAR_LOOKUP_CACHE_MAX topics.
@@ -16,7 +16,6 @@
 #include <sys/queue.h>
 
 #define LOOKUP_CACHE_BUCKETS 2048U
-#define LOOKUP_CACHE_AGE_MS 60000U
 
 struct kept_answer;
 
@@ -36,7 +35,7 @@ struct lookup_key {
 
 void hulse_lookup_cache_init(struct lookup_cache *c);
 void hulse_lookup_cache_fini(struct lookup_cache *c);
-/* False: not known. Otherwise *out is filled, `cached` too. */
+/* False: not known. Otherwise *out is filled, `cached` too; `kept_ms` is what is left. */
 bool hulse_lookup_cache_find(struct lookup_cache *c,
                              const struct lookup_key *key,
                              uint64_t now_ms,

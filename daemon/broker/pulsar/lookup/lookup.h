@@ -28,6 +28,7 @@ struct pulsar_lookup_result {
     struct pulsar_failure failure;   /* its class is BROKER_DONE without one */
     uint32_t partitions;             /* 0: not partitioned; otherwise there is no owner */
     struct pulsar_endpoint endpoint; /* of the topic's owner */
+    uint32_t kept_ms;                /* whoever asks before hears it again */
     bool cached;                     /* it is not news */
 };
 
@@ -71,6 +72,9 @@ struct pulsar_lookup_figures {
     uint64_t collapsed; /* joined one that was on its way */
     uint64_t redirects;
     uint64_t failed; /* those who asked were told of a failure */
+    /* Topics whose partitions became more, or fewer, while somebody watched them (watch.h), counted for each. */
+    uint64_t grown;
+    uint64_t shrunk;
 };
 
 void hulse_pulsar_lookups_figures(const struct pulsar_lookups *l,

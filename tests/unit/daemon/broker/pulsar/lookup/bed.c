@@ -66,6 +66,7 @@ void hulse_lookup_bed_start(struct lookup_bed *b, const struct lookup_bed_params
         .operation_timeout_ms =
             params->operation_timeout_ms == 0 ? 20000 : params->operation_timeout_ms,
         .keep_alive_ms = 30000,
+        .partitions_refresh_ms = params->partitions_refresh_ms,
         .message_bytes_max = 1U << 20U};
     assert_int_equal(hulse_service_url_parse(params->service_url, &b->broker->service, &err),
                      HULSE_OK);

@@ -25,6 +25,7 @@ struct lookup_bed_params {
     const char *service_url;
     const char *listener;
     uint32_t operation_timeout_ms; /* 0: 20 s */
+    uint32_t partitions_refresh_ms;
 };
 
 void hulse_lookup_bed_start(struct lookup_bed *b, const struct lookup_bed_params *params);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal:   what is kept comes back as it was, for a minute, for whom it is meant; the bound and the daemon's memory hold.
+ * Goal:   what is kept comes back as it was, for its time, for whom it is meant; the bound and the daemon's memory hold.
  * Method: the cache by itself, with times of the test's.
  */
 #include "daemon/broker/pulsar/lookup/cache.h"
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define NOW 1000000U
+#define KEPT_MS 60000U
 
 static struct lookup_cache cache;
 
@@ -21,7 +22,7 @@ static struct lookup_key key_of(const char *topic, bool create)
 
 static struct pulsar_lookup_result owned_by(const char *physical, const char *logical)
 {
-    struct pulsar_lookup_result r = {.partitions = 0};
+    struct pulsar_lookup_result r = {.kept_ms = KEPT_MS};
 
     (void)snprintf(r.endpoint.physical.name, sizeof(r.endpoint.physical.name), "%s", physical);
     (void)snprintf(r.endpoint.logical.name, sizeof(r.endpoint.logical.name), "%s", logical);
@@ -51,7 +52,7 @@ static void test_what_is_kept_comes_back(void **state)
 {
     char longest[PULSAR_HOST_BYTES];
     struct pulsar_lookup_result out;
-    struct pulsar_lookup_result parted = {.partitions = 7};
+    struct pulsar_lookup_result parted = {.partitions = 7, .kept_ms = 500};
     const struct lookup_key a = key_of("a", false);
     const struct lookup_key b = key_of("b", false);
 
@@ -69,12 +70,15 @@ static void test_what_is_kept_comes_back(void **state)
     assert_int_equal(out.failure.class, BROKER_DONE);
     assert_true(hulse_lookup_cache_find(&cache, &b, NOW, &out));
     assert_int_equal(out.partitions, 7);
+    assert_true(hulse_lookup_cache_find(&cache, &b, NOW + 499, &out));
+    assert_int_equal(out.kept_ms, 1);
+    assert_false(hulse_lookup_cache_find(&cache, &b, NOW + 500, &out));
     hulse_lookup_cache_drop(&cache, &a);
     hulse_lookup_cache_drop(&cache, &a);
     assert_false(hulse_lookup_cache_find(&cache, &a, NOW, &out));
 }
 
-static void test_the_last_one_is_kept_for_a_minute(void **state)
+static void test_the_last_one_is_kept_for_its_time(void **state)
 {
     struct pulsar_lookup_result out;
     const struct pulsar_lookup_result first = owned_by("first", "l");
@@ -85,9 +89,9 @@ static void test_the_last_one_is_kept_for_a_minute(void **state)
     hulse_lookup_cache_put(&cache, &a, NOW, &first);
     hulse_lookup_cache_put(&cache, &a, NOW + 1000, &second);
     assert_int_equal(cache.count, 1);
-    assert_true(hulse_lookup_cache_find(&cache, &a, NOW + 1000 + LOOKUP_CACHE_AGE_MS - 1, &out));
+    assert_true(hulse_lookup_cache_find(&cache, &a, NOW + 1000 + KEPT_MS - 1, &out));
     assert_string_equal(out.endpoint.physical.name, "second");
-    assert_false(hulse_lookup_cache_find(&cache, &a, NOW + 1000 + LOOKUP_CACHE_AGE_MS, &out));
+    assert_false(hulse_lookup_cache_find(&cache, &a, NOW + 1000 + KEPT_MS, &out));
     assert_int_equal(cache.count, 0);
 }
 
@@ -152,7 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_kept_comes_back, start, end),
-        cmocka_unit_test_setup_teardown(test_the_last_one_is_kept_for_a_minute, start, end),
+        cmocka_unit_test_setup_teardown(test_the_last_one_is_kept_for_its_time, start, end),
         cmocka_unit_test_setup_teardown(test_what_a_creator_found_is_for_creators, start, end),
         cmocka_unit_test_setup_teardown(test_the_least_lately_used_makes_room, start, end),
         cmocka_unit_test_setup_teardown(test_without_memory_nothing_is_kept, start, end),
