@@ -80,6 +80,7 @@ struct broker_answer {
 
 struct broker_limits {
     uint32_t message_bytes_max; /* payload, whole message */
+    uint32_t partitions;        /* of the topic, that the producer sends to; 0: it has none */
 };
 
 /*

@@ -60,7 +60,8 @@ static void lookup_done(struct pulsar_lookup *l, const struct pulsar_lookup_resu
     if (result->failure.class == BROKER_DONE) {
         answer(r, HULSE_OK, "");
         r->asked->info = (struct broker_topic_info){
-            .partitions = result->partitions, .limits = {r->broker->params.message_bytes_max}};
+            .partitions = result->partitions,
+            .limits = {.message_bytes_max = r->broker->params.message_bytes_max}};
     } else {
         answer(r, result->failure.status, result->failure.text);
     }

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * router - see the header.
+ */
+#include "daemon/broker/common/router.h"
+
+#include "daemon/core/assert.h"
+
+static uint32_t in_turn(struct router *r, uint64_t now_ms, uint32_t count)
+{
+    const uint64_t turn = r->window_ms != 0 ? now_ms / r->window_ms : r->turn++;
+    return (uint32_t)((turn + r->start) % count);
+}
+
+uint32_t hulse_router_choose(struct router *r, const struct router_record *record, uint32_t count)
+{
+    HULSE_ASSERT(count > 0);
+
+    if (record->partition >= 0) {
+        return (uint32_t)record->partition < count ? (uint32_t)record->partition : ROUTER_NONE;
+    }
+    if (record->has_key) {
+        return hulse_key_hash(r->hash, record->key) % count;
+    }
+    if (r->mode == BROKER_ROUTING_SINGLE) {
+        return r->start % count;
+    }
+    if (r->stride != 0) {
+        return (uint32_t)(record->seq / r->stride % count);
+    }
+    return in_turn(r, record->now_ms, count);
+}
