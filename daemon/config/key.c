@@ -45,6 +45,10 @@ static const char *const durability_names[] = {"disk", "memory", NULL};
 
 /* In the order of enum config_tls_version. */
 static const char *const tls_names[] = {"1.2", "1.3", NULL};
+/* In the order of enum config_routing. */
+static const char *const routing_names[] = {"roundrobin", "single", NULL};
+/* In the order of enum config_hashing. */
+static const char *const hashing_names[] = {"javastring", "murmur3", "boost", NULL};
 /* In the order of enum config_compression. */
 static const char *const compression_names[] = {"none", "lz4", "zlib", "zstd", "snappy", NULL};
 
@@ -248,6 +252,12 @@ static const struct key topic_keys[] = {
      .help = "batches on their way while each next one goes at once"},
     {"publish.compression", KEY_TOPIC, KEY_ENUM, 0, AT(publish.compression),
      .names = compression_names, .fallback = "none", .help = "of batches for a Pulsar broker"},
+    {"publish.routing", KEY_TOPIC, KEY_ENUM, 0, AT(publish.routing), .names = routing_names,
+     .fallback = "roundrobin",
+     .help = "of messages without a key over the partitions of a topic; single = one for each publisher"},
+    {"publish.hashing", KEY_TOPIC, KEY_ENUM, 0, AT(publish.hashing), .names = hashing_names,
+     .fallback = "javastring",
+     .help = "of a key, for its partition: as the topic's other publishers; boost is that of C++ and Python"},
     {"publish.dedup", KEY_TOPIC, KEY_BOOL, 0, AT(publish.dedup), .fallback = "false",
      .help = "each publisher is a producer of its own, whose messages a topic with deduplication stores once"},
     {"publish.auto_create", KEY_TOPIC, KEY_BOOL, 0, AT(publish.auto_create), .fallback = "true",

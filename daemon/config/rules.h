@@ -26,6 +26,10 @@ enum config_broker_type { CONFIG_BROKER_LOCAL = 0, CONFIG_BROKER_NULL, CONFIG_BR
 
 enum config_tls_version { CONFIG_TLS_1_2 = 0, CONFIG_TLS_1_3 };
 
+enum config_routing { CONFIG_ROUND_ROBIN = 0, CONFIG_SINGLE };
+
+enum config_hashing { CONFIG_JAVASTRING = 0, CONFIG_MURMUR3, CONFIG_BOOST };
+
 enum config_compression { CONFIG_PLAIN = 0, CONFIG_LZ4, CONFIG_ZLIB, CONFIG_ZSTD, CONFIG_SNAPPY };
 
 enum config_durability { CONFIG_DISK = 0, CONFIG_MEMORY };
@@ -72,6 +76,8 @@ struct config_topic_rule {
             pending_bytes;    /* without an answer, or held for a producer that drops the oldest */
         bool auto_create;     /* false: unknown topics are NO_TOPIC */
         bool dedup;           /* producers of their own, whose records the broker stores once */
+        uint32_t routing;     /* enum config_routing */
+        uint32_t hashing;     /* enum config_hashing */
         uint32_t compression; /* enum config_compression */
         uint32_t batch_max;   /* messages */
         uint64_t batch_bytes;

@@ -54,6 +54,7 @@ struct publisher {
     struct opening *opening;
     bool opened;
     bool forget;
+    bool partitioned; /* its topic is */
     bool delays;      /* its broker can, and its topic keeps messages */
     const char *name; /* behind the topic */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
@@ -82,7 +83,9 @@ broker_opened(void *ctx, hulse_status status, const char *text, const struct bro
         p->bytes_max = limits->message_bytes_max;
     }
     p->opened = true;
-    const struct broker_limits both = {.message_bytes_max = p->bytes_max};
+    p->partitioned = limits->partitions > 0;
+    const struct broker_limits both = {.message_bytes_max = p->bytes_max,
+                                       .partitions = limits->partitions};
     p->events->opened(p->ctx, HULSE_OK, text, &both);
 }
 
@@ -260,6 +263,13 @@ static_assert((int)CONFIG_PLAIN == (int)BROKER_PLAIN && (int)CONFIG_LZ4 == (int)
                   (int)CONFIG_SNAPPY == (int)BROKER_SNAPPY,
               "a rule's compression is the broker's");
 
+static_assert((int)CONFIG_ROUND_ROBIN == (int)BROKER_ROUTING_ROUND_ROBIN &&
+                  (int)CONFIG_SINGLE == (int)BROKER_ROUTING_SINGLE &&
+                  (int)CONFIG_JAVASTRING == (int)BROKER_HASH_JAVA &&
+                  (int)CONFIG_MURMUR3 == (int)BROKER_HASH_MURMUR3 &&
+                  (int)CONFIG_BOOST == (int)BROKER_HASH_BOOST,
+              "so is how it finds a partition");
+
 static struct broker_gathering gathering_of(const struct topic_gathering *g)
 {
     return (struct broker_gathering){.compression = (enum broker_compression)g->compression,
@@ -270,6 +280,12 @@ static struct broker_gathering gathering_of(const struct topic_gathering *g)
                                      .pending_max = g->pending_max,
                                      .pending_bytes = g->pending_bytes,
                                      .send_timeout_ms = g->send_timeout_ms};
+}
+
+static struct broker_routing routing_of(const struct topic_gathering *g)
+{
+    return (struct broker_routing){.mode = (enum broker_routing_mode)g->routing,
+                                   .hashing = (enum broker_hashing)g->hashing};
 }
 
 /* The topic has its entry: on to the broker. */
@@ -284,7 +300,8 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
                                            .ctx = p,
                                            .create = p->grant.topic.auto_create,
                                            .own = p->grant.topic.own_producers,
-                                           .gathering = gathering_of(&p->grant.topic.gathering)};
+                                           .gathering = gathering_of(&p->grant.topic.gathering),
+                                           .routing = routing_of(&p->grant.topic.gathering)};
     memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
     p->send = b->ops->send;
     p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 &&
@@ -408,6 +425,18 @@ static void give_rates(struct publisher *p, uint32_t bytes)
     hulse_bucket_pair_give(&g->topic_state->rate, &g->topic.rate, bytes);
 }
 
+/* Of a topic without partitions number 0 is all of it. */
+static bool names_no_partition(const struct publisher *p, const struct broker_meta *meta)
+{
+    return meta->partition > 0 && !p->partitioned;
+}
+
+/* It wishes something that not every topic can do. */
+static bool is_asked(const struct publisher *p, const struct broker_meta *meta)
+{
+    return (meta->ttl_ms | meta->deliver_after_ms) != 0 || names_no_partition(p, meta);
+}
+
 /* PUBLISH_CHECKS: nothing is against it. */
 static enum publish_check judge(struct publisher *p, const struct broker_record *r)
 {
@@ -417,7 +446,8 @@ static enum publish_check judge(struct publisher *p, const struct broker_record 
     if (r->payload.bytes > p->bytes_max) {
         return PUBLISH_TOO_LARGE;
     }
-    if (r->meta != NULL && r->meta->deliver_after_ms != 0 && !p->delays) {
+    if (r->meta != NULL &&
+        ((r->meta->deliver_after_ms != 0 && !p->delays) || names_no_partition(p, r->meta))) {
         return PUBLISH_UNSUPPORTED;
     }
     const uint64_t ttl_ms = ttl_of(p, r);
@@ -552,10 +582,9 @@ bool hulse_publisher_publish(struct publisher *p, const struct broker_record *r)
     if (__builtin_expect(hulse_tables_generation(p->tables) != p->generation, 0)) {
         renew(p);
     }
-    if (__builtin_expect(
-            p->asks != 0 || r->payload.bytes > p->bytes_max ||
-                (r->meta != NULL && (r->meta->ttl_ms | r->meta->deliver_after_ms) != 0),
-            0)) {
+    if (__builtin_expect(p->asks != 0 || r->payload.bytes > p->bytes_max ||
+                             (r->meta != NULL && is_asked(p, r->meta)),
+                         0)) {
         taken = publish_asked(p, r);
     } else {
         taken = p->send(p->producer, r);

@@ -26,7 +26,7 @@
 /* Bit n: enum hulse_verdict n is configured. ack 1, nack 2, drop 5 always are. */
 #define HULSE_VERDICTS_ALWAYS ((1U << 1U) | (1U << 2U) | (1U << 5U))
 
-/* How records are gathered for a broker that is elsewhere: broker_gathering of its interface. */
+/* How records go to a broker that is elsewhere: broker_gathering and broker_routing of its interface. */
 struct topic_gathering {
     uint32_t compression; /* enum config_compression */
     uint32_t batch_max;
@@ -36,6 +36,8 @@ struct topic_gathering {
     uint32_t pending_max;
     uint64_t pending_bytes;
     uint64_t send_timeout_ms;
+    uint32_t routing; /* enum config_routing */
+    uint32_t hashing; /* enum config_hashing */
 };
 
 /* What a rule says of a topic, by value: it outlives the rule. */

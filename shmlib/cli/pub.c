@@ -174,10 +174,6 @@ static int check_options(const struct pub *p, const struct hulse_cli_args *a)
         return hulse_cli_usage(
             "pub", "--delay: a non-persistent topic keeps no message, so it cannot delay one");
     }
-    if (p->meta.partition > 1) {
-        return hulse_cli_usage(
-            "pub", "--partition: topics have no partitions in this version; 0 is all of it");
-    }
     if (p->wait_for == HULSE_CLI_WAIT_ACCEPTED && p->verbose) {
         return hulse_cli_usage(
             "pub", "-v prints ids and only a stored message has one; leave --wait accepted out");
@@ -459,9 +455,9 @@ const struct hulse_cli_command hulse_cli_pub = {
         "broker\n"
         "                        that cannot (local, in this version) refuses the message\n"
         "      --ttl DURATION    do not deliver later than this\n"
-        "      --partition N     publish to this partition, from 0; refused by this version "
-        "unless\n"
-        "                        N is 0\n"
+        "      --partition N     publish to this partition, from 0; refused where there is none; 0 "
+        "of a\n"
+        "                        topic without partitions is all of it\n"
         "      --wait WHAT       stored (default): end when the topic has every message, and say\n"
         "                        for each failure why; accepted: end when they are in the ring\n"
         "  -r, --rate RATE       at most so many: 100, 0.5, 30/m, 10/h; per second by default\n"

@@ -51,7 +51,6 @@ def test_no_daemon_is_69(tmp_path, args):
     ("pub", SOME_TOPIC, "--wait", "never", "x"),
     ("pub", SOME_TOPIC, "-v", "--wait", "accepted", "x"),
     ("pub", SOME_TOPIC, "--partition", "-1", "x"),
-    ("pub", SOME_TOPIC, "--partition", "1", "x"),
     ("pub", SOME_TOPIC, "--file", "/dev/null", "x"),
     ("pub", SOME_TOPIC, "--timeout", "later", "x"),
     ("pub", "non-persistent://public/default/t", "--delay", "5s", "x"),
@@ -139,7 +138,8 @@ def test_what_this_version_cannot_do_on_disk_is_refused(daemon):
     assert b"cannot do what it asks for" in delayed.stderr
     counts = json.loads(run(daemon, "topics", "stats", "orders", "--json").stdout)
     assert counts["refused"]["unsupported"] == 1 and counts["published"] == 0
-    assert run(daemon, "pub", "orders", "--partition", "2", "x").returncode == 64
+    elsewhere = run(daemon, "pub", "orders", "--partition", "2", "x")
+    assert elsewhere.returncode == 1 and b"cannot do what it asks for" in elsewhere.stderr
 
 
 def test_a_message_that_is_too_large_fails_and_the_others_go_on(daemon):

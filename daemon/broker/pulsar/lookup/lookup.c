@@ -197,6 +197,12 @@ void hulse_pulsar_lookup_cancel(struct pulsar_lookup *l)
     }
 }
 
+void hulse_pulsar_lookups_count(struct pulsar_lookups *l, bool grown)
+{
+    l->figures.grown += grown ? 1 : 0;
+    l->figures.shrunk += grown ? 0 : 1;
+}
+
 void hulse_pulsar_lookups_figures(const struct pulsar_lookups *l, struct pulsar_lookup_figures *out)
 {
     *out = l->figures;

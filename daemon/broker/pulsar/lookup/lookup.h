@@ -77,6 +77,8 @@ struct pulsar_lookup_figures {
     uint64_t shrunk;
 };
 
+/* Of a watch: a topic has more partitions, or fewer. */
+void hulse_pulsar_lookups_count(struct pulsar_lookups *l, bool grown);
 void hulse_pulsar_lookups_figures(const struct pulsar_lookups *l,
                                   struct pulsar_lookup_figures *out);
 

@@ -4,7 +4,7 @@
  */
 #include "daemon/broker/pulsar/lookup/watch.h"
 
-#include "daemon/broker/pulsar/lookup/lookups.h"
+#include "daemon/broker/pulsar/worker.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
 #include "daemon/worker/worker.h"
@@ -26,7 +26,6 @@ static void ask_in(struct pulsar_watch *w, uint32_t ms)
 /* Once for each change. */
 static void take(struct pulsar_watch *w, uint32_t partitions)
 {
-    struct pulsar_lookup_figures *figures = &w->worker->lookups->figures;
     const uint32_t before = w->last;
 
     w->last = partitions;
@@ -36,14 +35,14 @@ static void take(struct pulsar_watch *w, uint32_t partitions)
                         hulse_log_u64("before", w->most),
                         hulse_log_u64("now", partitions));
         w->most = partitions;
-        figures->grown += 1;
+        hulse_pulsar_lookups_count(w->worker->lookups, true);
         w->grown(w, partitions);
     } else if (partitions < before && partitions < w->most) {
         HULSE_LOG_WARNF("pulsar.partitions_shrunk",
                         hulse_log_str("topic", w->topic),
                         hulse_log_u64("before", before),
                         hulse_log_u64("now", partitions));
-        figures->shrunk += 1;
+        hulse_pulsar_lookups_count(w->worker->lookups, false);
     }
 }
 

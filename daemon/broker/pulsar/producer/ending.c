@@ -2,6 +2,7 @@
 /*
  * ending - how a sender ends: with its topic, before it was ever open, or because nobody needs it any more.
  */
+#include "daemon/broker/pulsar/producer/partitions.h"
 #include "daemon/broker/pulsar/producer/senders.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
@@ -87,6 +88,36 @@ void hulse_pulsar_sender_die(struct pulsar_sender *s, const struct pulsar_failur
     LIST_INSERT_HEAD(&s->all->dead, s, link);
     hulse_pulsar_outbox_fail_all(s, &end);
     tell_all(s);
+    hulse_pulsar_sender_check(s);
+}
+
+static struct broker_producer_params params_of(const struct pulsar_sender *s,
+                                               const struct pulsar_producer *p)
+{
+    struct broker_producer_params params = {.topic = s->topic,
+                                            .name = s->named ? s->name : "",
+                                            .create = s->create,
+                                            .own = s->own,
+                                            .access = s->access,
+                                            .gathering = s->gathering,
+                                            .routing = p->routing};
+    return params;
+}
+
+void hulse_pulsar_sender_hand_over(struct pulsar_sender *s,
+                                   const struct pulsar_lookup_result *found)
+{
+    s->state = SENDER_DEAD;
+    LIST_REMOVE(s, link);
+    LIST_INSERT_HEAD(&s->all->dead, s, link);
+    hulse_timer_stop(wheel(s), &s->limit);
+    while (!LIST_EMPTY(&s->waiting)) {
+        struct pulsar_producer *p = LIST_FIRST(&s->waiting);
+        const struct broker_producer_params params = params_of(s, p);
+        LIST_REMOVE(p, link);
+        p->sender = NULL;
+        hulse_pulsar_partitions_begin(s->all, p, &params, found);
+    }
     hulse_pulsar_sender_check(s);
 }
 

@@ -5,11 +5,13 @@
  */
 #include "daemon/broker/pulsar/producer/handle.h"
 
+#include "daemon/broker/pulsar/producer/partitions.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 
 void hulse_pulsar_handle_destroy(struct pulsar_producer *p)
 {
+    hulse_pulsar_partitions_destroy(&p->parts);
     hulse_mem_free(HULSE_MEM_TOPIC, p, sizeof(*p));
 }
 

@@ -11,9 +11,13 @@
 
 #include "daemon/broker/pulsar/producer/entry.h"
 
+struct pulsar_partitions;
+
 struct pulsar_producer {
     struct broker_producer base;
-    struct pulsar_sender *sender;
+    struct pulsar_sender *sender;    /* of its topic, but for one with partitions */
+    struct pulsar_partitions *parts; /* NULL: it has none, or that is not known yet */
+    struct broker_routing routing;
     uint64_t pending; /* bytes of records without an answer */
     uint64_t pending_bytes;
     uint32_t unanswered;
@@ -25,7 +29,8 @@ struct pulsar_producer {
     bool starved; /* busy because a record got no memory */
     bool opened;
     bool closed;
-    LIST_ENTRY(pulsar_producer) link; /* of the sender, until it is closed */
+    LIST_ENTRY(pulsar_producer)
+    link; /* of the sender, or of those with partitions, until it is closed */
     LIST_ENTRY(pulsar_producer) in_starved;
 };
 

@@ -4,6 +4,7 @@
  */
 #include "daemon/broker/pulsar/producer/producer.h"
 
+#include "daemon/broker/pulsar/producer/partitions.h"
 #include "daemon/broker/pulsar/producer/senders.h"
 #include "daemon/core/mem.h"
 #include "include/hulse/status.h"
@@ -38,12 +39,6 @@ static struct broker_gathering gathering_of(const struct broker_producer_params 
     g.eager_max = g.eager_max == 0 ? EAGER_BATCHES : g.eager_max;
     g.pending_bytes = g.pending_bytes == 0 ? PENDING_BYTES : g.pending_bytes;
     return g;
-}
-
-/* B8.1: one handle's alone, with the sequence ids of its records. */
-static bool is_own(const struct broker_producer_params *params)
-{
-    return params->own || params->access != BROKER_ACCESS_SHARED;
 }
 
 /* What is gathered together must be gathered alike. */
@@ -106,7 +101,7 @@ static struct pulsar_sender *create(struct pulsar_senders *all,
     s->all = all;
     s->gathering = *g;
     s->spread_ns = spread_ns(g);
-    s->own = is_own(params);
+    s->own = hulse_pulsar_is_own(params);
     s->named = s->own && params->name[0] != '\0';
     s->create = params->create;
     s->access = params->access;
@@ -134,11 +129,11 @@ static struct pulsar_sender *sender_for(struct pulsar_senders *all,
                                         bool *fresh,
                                         struct error *err)
 {
-    const bool named = is_own(params) && params->name[0] != '\0';
+    const bool named = hulse_pulsar_is_own(params) && params->name[0] != '\0';
     struct pulsar_sender *before = NULL;
 
     *fresh = false;
-    if (!is_own(params)) {
+    if (!hulse_pulsar_is_own(params)) {
         struct pulsar_sender *shared = find_shared(all, params, g);
         if (shared != NULL) {
             return shared;
@@ -166,13 +161,12 @@ static struct pulsar_sender *sender_for(struct pulsar_senders *all,
     return s;
 }
 
-hulse_status hulse_pulsar_producer_open(struct broker *b,
-                                        struct worker *w,
-                                        const struct broker_producer_params *params,
-                                        struct broker_producer **out,
-                                        struct error *err)
+hulse_status hulse_pulsar_handle_open(struct pulsar_senders *all,
+                                      const struct broker_producer_params *params,
+                                      uint32_t bytes_max,
+                                      struct broker_producer **out,
+                                      struct error *err)
 {
-    struct pulsar_senders *all = hulse_pulsar_worker(b, w)->senders;
     const struct broker_gathering g = gathering_of(params);
     struct pulsar_producer *p = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*p));
     bool fresh = false;
@@ -185,15 +179,26 @@ hulse_status hulse_pulsar_producer_open(struct broker *b,
         hulse_pulsar_handle_destroy(p);
         return err != NULL ? err->status : HULSE_NO_MEMORY;
     }
-    p->base = (struct broker_producer){.ops = b->ops, .events = params->events, .ctx = params->ctx};
+    p->base = (struct broker_producer){
+        .ops = all->pw->broker->base.ops, .events = params->events, .ctx = params->ctx};
+    p->routing = params->routing;
     p->pending_bytes = g.pending_bytes;
     p->pending_max = g.pending_max;
     *out = &p->base;
-    hulse_pulsar_sender_join(s, p); /* which may close it */
+    hulse_pulsar_sender_join(s, p, bytes_max); /* which may close it */
     if (fresh) {
         hulse_pulsar_sender_start(s);
     }
     return HULSE_OK;
+}
+
+hulse_status hulse_pulsar_producer_open(struct broker *b,
+                                        struct worker *w,
+                                        const struct broker_producer_params *params,
+                                        struct broker_producer **out,
+                                        struct error *err)
+{
+    return hulse_pulsar_handle_open(hulse_pulsar_worker(b, w)->senders, params, 0, out, err);
 }
 
 bool hulse_pulsar_producer_send(struct broker_producer *producer, const struct broker_record *r)
@@ -201,6 +206,9 @@ bool hulse_pulsar_producer_send(struct broker_producer *producer, const struct b
     struct pulsar_producer *p = producer_of(producer);
     struct pulsar_sender *s = p->sender;
 
+    if (s == NULL) {
+        return hulse_pulsar_partitions_send(p, r);
+    }
     if (__builtin_expect(s->state == SENDER_DEAD, 0)) {
         const struct broker_answer answer = {.class = s->failure.class,
                                              .outcome = s->failure.outcome};
@@ -221,6 +229,10 @@ hulse_status hulse_pulsar_producer_flush(struct broker_producer *producer, struc
         producer->events->flushed(producer->ctx);
         return HULSE_OK;
     }
+    if (p->parts != NULL) {
+        hulse_pulsar_partitions_flush(p);
+        return HULSE_OK;
+    }
     p->flushing = true;
     p->flush_left = p->unanswered;
     p->round += 1;
@@ -237,6 +249,11 @@ void hulse_pulsar_producer_close(struct broker_producer *producer, bool forget)
 
     (void)forget;
     LIST_REMOVE(p, link);
+    if (p->parts != NULL) {
+        hulse_pulsar_partitions_end(p);
+    }
     hulse_pulsar_handle_close(p);
-    hulse_pulsar_sender_check(s);
+    if (s != NULL) {
+        hulse_pulsar_sender_check(s);
+    }
 }

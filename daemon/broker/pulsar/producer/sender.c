@@ -84,10 +84,24 @@ static void tell_opened(struct pulsar_sender *s)
     }
 }
 
-void hulse_pulsar_sender_join(struct pulsar_sender *s, struct pulsar_producer *p)
+/* What it is given waits for its broker, as after a loss. */
+static void assume(struct pulsar_sender *s, uint32_t bytes_max)
+{
+    s->was_ready = true;
+    s->message_bytes_max = bytes_max;
+    s->floor = s->own ? INT64_MAX : s->floor;
+    hulse_timer_stop(wheel(s), &s->limit);
+}
+
+void hulse_pulsar_sender_join(struct pulsar_sender *s,
+                              struct pulsar_producer *p,
+                              uint32_t bytes_max)
 {
     p->sender = s;
     LIST_INSERT_HEAD(&s->waiting, p, link);
+    if (bytes_max != 0 && !s->was_ready) {
+        assume(s, bytes_max);
+    }
     if (s->was_ready) {
         tell_opened(s);
     }
@@ -206,6 +220,18 @@ static void ready(struct pulsar_user *u)
     }
 }
 
+/* It is open for the first time; the broker may have what it was sent under its name before. */
+static void meet(struct pulsar_sender *s, int64_t last_sequence)
+{
+    s->met = true;
+    s->was_ready = true;
+    s->floor = last_sequence;
+    if (!s->own && s->floor > s->sequence) {
+        s->sequence = s->floor;
+    }
+    hulse_timer_stop(wheel(s), &s->limit);
+}
+
 static void opened(struct pulsar_sender *s, const Pulsar__CommandProducerSuccess *success)
 {
     const struct pulsar_peer *peer = hulse_pulsar_peer(s->user.connection);
@@ -220,15 +246,10 @@ static void opened(struct pulsar_sender *s, const Pulsar__CommandProducerSuccess
         s->has_topic_epoch = true;
         s->topic_epoch = success->topic_epoch;
     }
-    if (!s->was_ready) {
-        s->was_ready = true;
-        s->floor = success->has_last_sequence_id ? success->last_sequence_id : -1;
-        if (!s->own && s->floor > s->sequence) {
-            s->sequence = s->floor;
-        }
-        hulse_timer_stop(wheel(s), &s->limit);
-    } else {
+    if (s->met) {
         HULSE_LOG_INFOF("pulsar.producer_back", hulse_log_str("topic", s->topic));
+    } else {
+        meet(s, success->has_last_sequence_id ? success->last_sequence_id : -1);
     }
     hulse_pulsar_outbox_resend(s);
     tell_opened(s);
@@ -412,10 +433,14 @@ static void found(struct pulsar_lookup *l, const struct pulsar_lookup_result *re
         attempt_failed(s, &result->failure);
         return;
     }
+    if (result->partitions > 0 && !s->was_ready) {
+        hulse_pulsar_sender_hand_over(s, result);
+        return;
+    }
     if (result->partitions > 0) {
         (void)snprintf(f.text,
                        sizeof(f.text),
-                       "topic %s has %u partitions, which this version cannot publish to",
+                       "topic %.110s has %u partitions now: it is another one",
                        s->topic,
                        result->partitions);
         s->state = SENDER_WAITING;
@@ -488,9 +513,12 @@ void hulse_pulsar_sender_start(struct pulsar_sender *s)
     s->expiry.fire = expiry_fired;
     s->limit.fire = limit_fired;
     s->reap.fire = hulse_pulsar_sender_reap;
-    hulse_timer_start(wheel(s),
-                      &s->limit,
-                      now_ms(s) + s->all->pw->broker->params.operation_timeout_ms + LIMIT_GRACE_MS);
+    if (!s->was_ready) {
+        hulse_timer_start(wheel(s),
+                          &s->limit,
+                          now_ms(s) + s->all->pw->broker->params.operation_timeout_ms +
+                              LIMIT_GRACE_MS);
+    }
     if (s->state != SENDER_HELD) {
         attempt(s);
     }

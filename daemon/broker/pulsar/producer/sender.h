@@ -53,8 +53,9 @@ struct pulsar_sender {
     uint64_t open_deadline_ns; /* of its first record */
     uint32_t name_bytes;       /* without its end */
     int64_t sequence;          /* the last that was given; -1: none */
-    int64_t floor;             /* up to here the broker may have them from an earlier life */
-    uint64_t spread_ns;        /* by which deadlines in one entry may differ */
+    int64_t
+        floor; /* up to here the broker may have them from an earlier life; before it is `met`, all */
+    uint64_t spread_ns;                /* by which deadlines in one entry may differ */
     struct broker_gathering gathering; /* defaults filled in */
     /* The outbox. */
     struct pulsar_entries entries; /* in the order of sending; the sent ones come first */
@@ -90,8 +91,9 @@ struct pulsar_sender {
     uint64_t epoch;
     uint64_t topic_epoch;
     bool has_topic_epoch;
-    bool was_ready;
-    bool proved; /* answered since it is ready */
+    bool was_ready; /* or is taken for one that was */
+    bool met;       /* a broker has opened it */
+    bool proved;    /* answered since it is ready */
     uint64_t ready_ms;
     uint32_t followed; /* assigned brokers, in a row */
     bool fresh;        /* the kept lookup has proved wrong */
@@ -115,17 +117,25 @@ struct pulsar_end {
     uint8_t unsent; /* of the rest */
 };
 
-/* ---- the machine: sender.c ---- */
+/* ---- the machine: sender.c, and how it ends: ending.c ---- */
 
 /* Begins; `opened` will come for those who wait. */
 void hulse_pulsar_sender_start(struct pulsar_sender *s);
-/* The producer waits for `opened`, or hears it now. */
-void hulse_pulsar_sender_join(struct pulsar_sender *s, struct pulsar_producer *p);
+/*
+ * The producer waits for `opened`, or hears it now: when it was ready once, or with a `bytes_max` other than 0, with which
+ * it takes records until it knows better.
+ */
+void hulse_pulsar_sender_join(struct pulsar_sender *s,
+                              struct pulsar_producer *p,
+                              uint32_t bytes_max);
 /* The broker has closed it or refused what was sent: again, at once to `assigned` if there is one. */
 void hulse_pulsar_sender_reopen(struct pulsar_sender *s, const char *assigned);
 /* It is `moving` and nothing is unanswered any more: to a connection of its own, or back. */
 void hulse_pulsar_sender_moves(struct pulsar_sender *s);
 /* Off its connection, and nothing is on its way to another. */
+/* Never ready, its topic has partitions: its producers go on with those, and it ends. */
+void hulse_pulsar_sender_hand_over(struct pulsar_sender *s,
+                                   const struct pulsar_lookup_result *found);
 void hulse_pulsar_sender_leave(struct pulsar_sender *s);
 /* The broker breaks the protocol towards it: its connection ends, and it waits for longer than the others there. */
 void hulse_pulsar_sender_accuse(struct pulsar_sender *s, const char *text);

@@ -60,6 +60,7 @@ struct pulsar_senders *hulse_pulsar_senders_create(struct pulsar_worker *w, stru
     all->wake.fire = awake;
     all->feed.fire = feed_all;
     all->look.fire = hulse_pulsar_stall_fired;
+    LIST_INIT(&all->parted);
     LIST_INIT(&all->starved);
     TAILQ_INIT(&all->dirty);
     return all;
@@ -85,6 +86,9 @@ void hulse_pulsar_senders_destroy(struct pulsar_senders **s)
 
     if (all == NULL) {
         return;
+    }
+    while (!LIST_EMPTY(&all->parted)) {
+        hulse_pulsar_producer_close(&LIST_FIRST(&all->parted)->base, false);
     }
     for (uint32_t i = 0; i < PULSAR_SENDER_BUCKETS; i++) {
         while (!LIST_EMPTY(&all->buckets[i])) {

@@ -21,7 +21,8 @@ struct pulsar_senders {
     TAILQ_HEAD(, pulsar_sender) dirty;
     uint64_t names_made;
     struct pulsar_producer_figures figures;
-    struct timer wake; /* ends a turn, where none would */
+    struct timer wake;                  /* ends a turn, where none would */
+    struct pulsar_producer_list parted; /* with partitions */
     struct pulsar_producer_list starved;
     struct timer feed; /* they may ask again */
     struct timer look; /* for stalled ones */
@@ -31,6 +32,21 @@ struct pulsar_senders {
     uint32_t properties_room;
 };
 
+/* B8.1: one handle's alone, with the sequence ids of its records. */
+static inline bool hulse_pulsar_is_own(const struct broker_producer_params *params)
+{
+    return params->own || params->access != BROKER_ACCESS_SHARED;
+}
+
+/*
+ * A producer over the sender that it may use, or a new one. `bytes_max` not 0: it is open within the call, with that bound of
+ * metadata and payload until a broker says another one. A status other than OK: nothing was begun.
+ */
+hulse_status hulse_pulsar_handle_open(struct pulsar_senders *all,
+                                      const struct broker_producer_params *params,
+                                      uint32_t bytes_max,
+                                      struct broker_producer **out,
+                                      struct error *err);
 uint32_t hulse_pulsar_senders_bucket(const char *topic);
 /* The next turn's end is the sender's too. */
 void hulse_pulsar_senders_mark(struct pulsar_sender *s);

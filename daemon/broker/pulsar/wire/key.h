@@ -25,6 +25,8 @@ enum wire_key_form {
 enum wire_key_form hulse_wire_key_form(bool has_key, struct broker_span key);
 /* Of the text that stands in metadata. */
 uint64_t hulse_wire_key_bytes(enum wire_key_form form, struct broker_span key);
+/* Writes the base64 of a key, hulse_wire_key_bytes of WIRE_KEY_BYTES. */
+void hulse_wire_key_encode(uint8_t *out, struct broker_span key);
 /* Writes field `number`, unless there is none. The flag beside it is the caller's. */
 uint8_t *
 hulse_wire_key_put(uint8_t *at, uint32_t number, enum wire_key_form form, struct broker_span key);

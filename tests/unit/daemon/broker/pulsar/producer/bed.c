@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HOUR_MS 3600000U
+
 static struct bed *the_bed;
 
 /* ---- what is stood in for ---- */
@@ -29,9 +31,10 @@ struct pulsar_worker *hulse_pulsar_worker(struct broker *b, struct worker *w)
 struct lookup_query {
     struct timer timer;
     struct pulsar_lookup *lookup;
+    bool whole; /* of BED_TOPIC itself */
 };
 
-static struct lookup_query queries[64];
+static struct lookup_query queries[256];
 
 static void lookup_due(struct timer *timer)
 {
@@ -41,9 +44,15 @@ static void lookup_due(struct timer *timer)
     if (the_bed->silent) {
         return;
     }
+    struct pulsar_lookup_result result = the_bed->found;
+    if (q->whole && the_bed->partitions != 0 && result.failure.class == BROKER_DONE) {
+        result = (struct pulsar_lookup_result){.partitions = the_bed->partitions,
+                                               .kept_ms = the_bed->kept_ms != 0 ? the_bed->kept_ms
+                                                                                : HOUR_MS};
+    }
     q->lookup = NULL;
     l->pending = NULL;
-    l->done(l, &the_bed->found);
+    l->done(l, &result);
 }
 
 bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
@@ -54,7 +63,6 @@ bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
 {
     struct lookup_query *q = queries;
 
-    (void)topic;
     (void)create;
     while (q->lookup != NULL) {
         q++;
@@ -63,10 +71,18 @@ bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
     the_bed->lookups++;
     the_bed->fresh_lookups += how == PULSAR_LOOKUP_FRESH ? 1U : 0U;
     q->lookup = l;
+    q->whole = strcmp(topic, BED_TOPIC) == 0;
     q->timer.fire = lookup_due;
     l->pending = q;
     hulse_timer_start(&w->loop->timers, &q->timer, 0);
     return true;
+}
+
+void hulse_pulsar_lookups_count(struct pulsar_lookups *l, bool grown)
+{
+    (void)l;
+    the_bed->grown += grown ? 1U : 0U;
+    the_bed->shrunk += grown ? 0U : 1U;
 }
 
 void hulse_pulsar_lookup_cancel(struct pulsar_lookup *l)

@@ -23,6 +23,10 @@ struct bed {
     struct pulsar_worker worker;
     /* What lookups are told; `silent`: nothing. */
     struct pulsar_lookup_result found;
+    uint32_t partitions; /* of BED_TOPIC; 0: as all others */
+    uint32_t kept_ms;    /* of that answer; 0: an hour */
+    uint32_t grown;      /* as watches counted */
+    uint32_t shrunk;
     bool silent;
     uint32_t lookups;
     uint32_t fresh_lookups;

@@ -47,17 +47,6 @@ static void expect_refused(hulse_status status, const char *text)
 
 /* ---- refused ---- */
 
-static void test_partitioned_topics_are_refused(void **state)
-{
-    (void)state;
-    open_all();
-    bed.found.partitions = 3;
-    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
-    expect_refused(HULSE_UNSUPPORTED,
-                   "topic " BED_TOPIC " has 3 partitions, which this version cannot publish to");
-    close_all();
-}
-
 static void test_a_lookup_that_fails_is_the_opens_failure(void **state)
 {
     (void)state;
@@ -392,7 +381,6 @@ static void test_no_memory_to_open(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_partitioned_topics_are_refused),
     cmocka_unit_test(test_a_lookup_that_fails_is_the_opens_failure),
     cmocka_unit_test(test_what_does_not_pass_refuses_the_open),
     cmocka_unit_test(test_what_passes_is_tried_again),
