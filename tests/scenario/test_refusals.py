@@ -138,7 +138,7 @@ def test_what_this_version_cannot_do_on_disk_is_refused(daemon):
     assert b"cannot do what it asks for" in delayed.stderr
     counts = json.loads(run(daemon, "topics", "stats", "orders", "--json").stdout)
     assert counts["refused"]["unsupported"] == 1 and counts["published"] == 0
-    elsewhere = run(daemon, "pub", "orders", "--partition", "2", "x")
+    elsewhere = run(daemon, "pub", "orders", "-v", "--partition", "2", "x")
     assert elsewhere.returncode == 1 and b"cannot do what it asks for" in elsewhere.stderr
 
 
