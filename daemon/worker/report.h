@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HULSE_REPORT_FIGURES_MAX 64U
+#define HULSE_REPORT_FIGURES_MAX 96U
 
 struct topic_report {
     char name[1100]; /* terminated */

@@ -65,6 +65,7 @@ static const struct place lookup_places[] = {
 
 static const struct place producer_places[] = {
     PRODUCER(producers, "producers"),
+    PRODUCER(parked, "producers_parked"),
     PRODUCER(in_flight_messages, "in_flight_messages"),
     PRODUCER(in_flight_bytes, "in_flight_bytes"),
     PRODUCER(batches, "batches"),

@@ -5,6 +5,7 @@
  * A piece belongs to its connection until `released`; an entry that is answered before waits for that. On the next
  * connection nothing is sent before all pieces are back, so bytes are never in two places.
  */
+#include "daemon/broker/pulsar/producer/park.h"
 #include "daemon/broker/pulsar/producer/senders.h"
 #include "daemon/core/assert.h"
 #include "daemon/worker/worker.h"
@@ -21,6 +22,7 @@
 void hulse_pulsar_outbox_append(struct pulsar_sender *s, struct pulsar_entry *e)
 {
     e->sender = s;
+    s->used = true;
     s->all->figures.batches += e->batched ? 1 : 0;
     s->all->figures.singles += e->batched ? 0 : 1;
     TAILQ_INSERT_TAIL(&s->entries, e, link);
@@ -252,6 +254,9 @@ static bool batch_may_go(const struct pulsar_sender *s)
 
 void hulse_pulsar_outbox_flush(struct pulsar_sender *s)
 {
+    if (s->state == SENDER_PARKED && (s->unsent != NULL || s->open != NULL)) {
+        hulse_pulsar_park_leave(s);
+    }
     if (s->state != SENDER_READY || (s->resending && s->out_count > 0)) {
         return; /* a batch goes on growing meanwhile */
     }

@@ -24,6 +24,7 @@ void hulse_pulsar_senders_flush(struct pulsar_senders *all);
 
 struct pulsar_producer_figures {
     uint64_t producers; /* on the wire, those included that are on their way back */
+    uint64_t parked;    /* not on it, because nobody has used them for a minute */
     /* Without an answer, sent or not. */
     uint64_t in_flight_messages;
     uint64_t in_flight_bytes;

@@ -4,6 +4,7 @@
  */
 #include "daemon/broker/pulsar/producer/sender.h"
 
+#include "daemon/broker/pulsar/producer/park.h"
 #include "daemon/broker/pulsar/producer/senders.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/hash.h"
@@ -246,11 +247,13 @@ static void opened(struct pulsar_sender *s, const Pulsar__CommandProducerSuccess
         s->has_topic_epoch = true;
         s->topic_epoch = success->topic_epoch;
     }
-    if (s->met) {
-        HULSE_LOG_INFOF("pulsar.producer_back", hulse_log_str("topic", s->topic));
-    } else {
+    if (!s->met) {
         meet(s, success->has_last_sequence_id ? success->last_sequence_id : -1);
+    } else if (!s->parked) {
+        HULSE_LOG_INFOF("pulsar.producer_back", hulse_log_str("topic", s->topic));
     }
+    s->parked = false;
+    hulse_pulsar_park_watch(s->all);
     hulse_pulsar_outbox_resend(s);
     tell_opened(s);
 }

@@ -8,6 +8,8 @@
  *                         | `-------- moving <------´   to another connection, with nothing unanswered
  *                         `-> dead: the topic is gone or terminated, somebody fenced it
  *
+ * Ready and unused for a minute it is parked, and waiting again with its next record.
+ *
  * Until it was ready once, what does not pass ends it and its producers' opens; so does the operation timeout.
  * Afterwards only what never passes does. What it has to send waits meanwhile.
  *
@@ -38,6 +40,7 @@ enum pulsar_sender_state {
     SENDER_OPENING,
     SENDER_READY,
     SENDER_MOVING, /* closed there, once the broker says so */
+    SENDER_PARKED, /* closed, until there is something to send */
     SENDER_DEAD
 };
 
@@ -73,8 +76,11 @@ struct pulsar_sender {
     struct timer delay;
     struct timer expiry;
     struct pulsar_stall stall;
-    bool apart;  /* on a connection of its own, or to go there */
-    bool moving; /* sends nothing more on this connection */
+    bool apart;    /* on a connection of its own, or to go there */
+    bool moving;   /* sends nothing more on this connection */
+    bool used;     /* since the last look for those that are not */
+    bool parked;   /* since it was ready last */
+    uint32_t idle; /* looks in a row */
     /* The machine. */
     struct pulsar_senders *all;
     struct pulsar_user user;

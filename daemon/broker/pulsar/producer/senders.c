@@ -4,6 +4,7 @@
  */
 #include "daemon/broker/pulsar/producer/senders.h"
 
+#include "daemon/broker/pulsar/producer/park.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/hash.h"
 #include "daemon/core/mem.h"
@@ -60,6 +61,7 @@ struct pulsar_senders *hulse_pulsar_senders_create(struct pulsar_worker *w, stru
     all->wake.fire = awake;
     all->feed.fire = feed_all;
     all->look.fire = hulse_pulsar_stall_fired;
+    all->park.fire = hulse_pulsar_park_fired;
     LIST_INIT(&all->parted);
     LIST_INIT(&all->starved);
     TAILQ_INIT(&all->dirty);
@@ -101,6 +103,7 @@ void hulse_pulsar_senders_destroy(struct pulsar_senders **s)
     hulse_timer_stop(&all->pw->loop->timers, &all->wake);
     hulse_timer_stop(&all->pw->loop->timers, &all->feed);
     hulse_timer_stop(&all->pw->loop->timers, &all->look);
+    hulse_timer_stop(&all->pw->loop->timers, &all->park);
     free_scratch(all);
     free_properties(all);
     hulse_pulsar_blocks_fini(&all->blocks);
@@ -126,7 +129,8 @@ void hulse_pulsar_senders_figures(const struct pulsar_senders *all,
     for (uint32_t i = 0; i < PULSAR_SENDER_BUCKETS; i++) {
         LIST_FOREACH(s, &all->buckets[i], link)
         {
-            out->producers += 1;
+            out->producers += s->state != SENDER_PARKED ? 1 : 0;
+            out->parked += s->state == SENDER_PARKED ? 1 : 0;
             TAILQ_FOREACH(e, &s->entries, link)
             {
                 add_entry(out, e);

@@ -26,6 +26,7 @@ struct pulsar_senders {
     struct pulsar_producer_list starved;
     struct timer feed; /* they may ask again */
     struct timer look; /* for stalled ones */
+    struct timer park; /* for those that nobody uses */
     uint8_t *scratch;  /* for compression */
     uint32_t scratch_room;
     uint8_t *properties; /* of the record that is being gathered */
