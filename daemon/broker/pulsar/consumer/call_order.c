@@ -13,7 +13,7 @@
 #define ROOM_MAX (1U << 24U)
 
 struct call_run {
-    uint64_t *credit; /* of its partition; NULL: settled */
+    struct call_credit *credit; /* of its partition; NULL: settled */
     uint64_t count;
 };
 
@@ -53,7 +53,7 @@ static bool grow(struct call_order *o)
     return true;
 }
 
-void hulse_call_order_add(struct call_order *o, uint64_t *credit)
+void hulse_call_order_add(struct call_order *o, struct call_credit *credit)
 {
     o->unsettled += credit != NULL ? 1 : 0;
     if (o->behind > 0) {
@@ -71,11 +71,14 @@ void hulse_call_order_add(struct call_order *o, uint64_t *credit)
     }
 }
 
-void hulse_call_order_settle(struct call_order *o, uint64_t *credit, uint32_t count)
+void hulse_call_order_settle(struct call_order *o, struct call_credit *credit, uint32_t count)
 {
     HULSE_DASSERT(o->unsettled >= count);
     o->unsettled -= count;
-    *credit += count;
+    if (credit->era != o->era) {
+        *credit = (struct call_credit){.era = o->era};
+    }
+    credit->settled += count;
 }
 
 /* Of the first run, at most `room`; 0: none of it. */
@@ -84,8 +87,10 @@ static uint64_t take_run(struct call_order *o, uint64_t room)
     struct call_run *r = run_at(o, 0);
     uint64_t n = r->count < room ? r->count : room;
     if (r->credit != NULL) {
-        n = *r->credit < n ? *r->credit : n;
-        *r->credit -= n;
+        const uint64_t settled = r->credit->era == o->era ? r->credit->settled : 0;
+        n = settled < n ? settled : n;
+        r->credit->settled = settled - n;
+        r->credit->era = o->era;
     }
     r->count -= n;
     if (r->count == 0) {
@@ -107,6 +112,7 @@ uint32_t hulse_call_order_take(struct call_order *o)
     }
     if (o->count == 0 && o->unsettled == 0 && taken < UINT32_MAX) {
         const uint64_t n = o->behind < UINT32_MAX - taken ? o->behind : UINT32_MAX - taken;
+        o->era += n > 0 ? 1 : 0;
         o->behind -= n;
         taken += n;
     }

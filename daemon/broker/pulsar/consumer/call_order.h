@@ -16,6 +16,12 @@
 
 struct call_run;
 
+/* Of a partition; zeros at first. It stays where it is. */
+struct call_credit {
+    uint64_t settled; /* calls that are not told yet */
+    uint32_t era;
+};
+
 /* Zeros: empty. */
 struct call_order {
     struct call_run *runs; /* a ring */
@@ -24,13 +30,14 @@ struct call_order {
     uint32_t room;
     uint64_t unsettled; /* calls whose partition has not settled them */
     uint64_t behind;    /* calls after the last run */
+    uint32_t era;       /* credit from before it counts no more */
 };
 
 void hulse_call_order_fini(struct call_order *o);
-/* A call to the partition that counts in *credit, which stays where it is; NULL: it is settled at once. */
-void hulse_call_order_add(struct call_order *o, uint64_t *credit);
+/* A call to the partition that counts in *credit; NULL: it is settled at once. */
+void hulse_call_order_add(struct call_order *o, struct call_credit *credit);
 /* That partition has settled `count` more of its calls. */
-void hulse_call_order_settle(struct call_order *o, uint64_t *credit, uint32_t count);
+void hulse_call_order_settle(struct call_order *o, struct call_credit *credit, uint32_t count);
 /* How many more calls are settled, with all before them; they are forgotten. At most UINT32_MAX at a time. */
 uint32_t hulse_call_order_take(struct call_order *o);
 

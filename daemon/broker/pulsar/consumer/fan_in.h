@@ -35,8 +35,8 @@ struct part {
         *consumer; /* NULL: it could not be opened; the next growth tries again */
     TAILQ_ENTRY(part) ready_link;
     uint32_t index;
-    uint64_t credit; /* calls it has settled, not told yet */
-    uint64_t used;   /* messages since since_ms: is what may come ahead enough? */
+    struct call_credit credit;
+    uint64_t used; /* messages since since_ms: is what may come ahead enough? */
     uint64_t since_ms;
     bool ready; /* has something to hand out, and waits for its turn */
     bool opened;
