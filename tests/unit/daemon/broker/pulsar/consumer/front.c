@@ -254,6 +254,11 @@ static void ended(void *ctx, struct broker_delivery *d)
     assert_ptr_equal(take((uint32_t)d->slot), d);
     front.ended += 1;
     front.last_ended = (uint32_t)d->slot;
+    if (front.permits_in_ended) {
+        const uint32_t before = front.count;
+        hulse_front_permit(1);
+        assert_int_equal(front.count, before);
+    }
 }
 
 void hulse_front_ack_cumulative(uint32_t index)

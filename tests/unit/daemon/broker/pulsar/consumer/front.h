@@ -57,8 +57,9 @@ struct front {
         FRONT_FAILED
     } close_in;
     bool any_payload;
-    bool copies;      /* what it is handed, as an application's ring does */
-    bool ack_at_once; /* and one permit more */
+    bool copies;           /* what it is handed, as an application's ring does */
+    bool ack_at_once;      /* and one permit more */
+    bool permits_in_ended; /* one each; nothing may come by it before the call has returned */
 };
 
 extern struct front front;

@@ -240,7 +240,8 @@ static void what_comes_ahead_is_bounded(void **state)
         asked += hulse_stage_flow();
     }
     for (uint32_t i = 0; i < 3000; i++) {
-        const uint32_t partition = (uint32_t)test_below(&seed, 100) < 90 ? 0 : i % 20;
+        /* All of them are in a hurry, then one. */
+        const uint32_t partition = i < 2000 ? (uint32_t)test_below(&seed, 20) : 0;
         message(partition, i, i);
         asked -= 1;
         hulse_stage_turn();
@@ -291,6 +292,23 @@ static void hands_out_everything_whatever_comes(void **state)
         assert_true(id->entry >= last[id->partition]);
         last[id->partition] = id->entry;
     }
+}
+
+static void a_permit_that_one_has_no_use_for_is_for_another_one(void **state)
+{
+    (void)state;
+    const struct broker_id id = {.ledger = 1, .entry = 1, .batch = -1};
+    hulse_front_open_parts(&shared, 2, 0);
+    hulse_front_permit(1);
+    flow_of_all(2);
+    message(0, 0, 0);
+    message(0, 1, 1);
+    message(1, 0, 2);
+    front.consumer->ops->ack_id(front.consumer, &id, false);
+    assert_int_equal(front.count, 1);
+    hulse_front_permit(1);
+    assert_int_equal(front.count, 2);
+    hulse_front_has(1, 2);
 }
 
 /* ---- verdicts ---- */
@@ -365,6 +383,25 @@ static void ends_up_to_one_of_its_own_partition(void **state)
     assert_int_equal(a->consumer_id, user_of(1));
     assert_int_equal(a->ack_type, PULSAR__COMMAND_ACK__ACK_TYPE__Cumulative);
     hulse_stage_nothing();
+}
+
+static void hands_out_nothing_while_it_tells_what_ends(void **state)
+{
+    (void)state;
+    hulse_front_open_parts(&exclusive, 2, 0);
+    hulse_front_permit(2);
+    flow_of_all(2);
+    for (uint32_t i = 0; i < 2; i++) {
+        message(0, i, i);
+        message(1, i, 10 + i);
+    }
+    assert_int_equal(front.count, 2);
+    front.permits_in_ended = true;
+    hulse_front_ack_cumulative(1);
+    assert_int_equal(front.count, 3);
+    hulse_front_redeliver_all();
+    assert_int_equal(hulse_front_seek(&(struct broker_position){.kind = BROKER_EARLIEST}),
+                     HULSE_OK);
 }
 
 static void a_verdict_by_id_goes_to_its_partition(void **state)
@@ -597,6 +634,7 @@ static void fails_once_with_one(void **state)
 static void consumes_new_partitions_from_their_beginning(void **state)
 {
     (void)state;
+    const struct broker_id of_the_second = {.ledger = 1, .entry = 5, .batch = -1, .partition = 1};
     hulse_front_open_parts(&shared, 1, 0);
     hulse_front_permit(5);
     flow_of_all(1);
@@ -605,6 +643,9 @@ static void consumes_new_partitions_from_their_beginning(void **state)
     assert_int_equal(stage.lookup_how, PULSAR_LOOKUP_FRESH);
     hulse_stage_not_found(0, 2);
     hulse_stage_forget();
+    /* Of one that is not there yet a verdict means nothing. */
+    front.consumer->ops->ack_id(front.consumer, &of_the_second, false);
+    assert_int_equal(front.settled, 1);
     hulse_stage_play(1);
     hulse_stage_found();
     hulse_stage_ready();
@@ -760,6 +801,8 @@ int main(void)
         TEST(a_full_partition_takes_turns_with_the_others),
         TEST(what_comes_ahead_is_bounded),
         TEST(hands_out_everything_whatever_comes),
+        TEST(a_permit_that_one_has_no_use_for_is_for_another_one),
+        TEST(hands_out_nothing_while_it_tells_what_ends),
         TEST(a_verdict_goes_to_its_partition),
         TEST(is_settled_in_the_order_of_the_calls),
         TEST(ends_up_to_one_of_its_own_partition),
