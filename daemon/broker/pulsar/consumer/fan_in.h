@@ -8,6 +8,9 @@
  *   fan_errand what it is asked for, of all of them
  *   fan_grow   partitions that the topic gets later
  *
+ * A seek to an id is one of its partition, where the others give back what is out. A reader's position is the id of one
+ * partition: after the daemon's death it goes on there, and in the others from their beginning, so that it misses nothing.
+ *
  * The object was opened as any other, and became this when its lookup had said that the topic has partitions: its table
  * of functions is another one from there on. A delivery knows the consumer that it is of, and its id the partition.
  *
@@ -103,7 +106,7 @@ void hulse_fan_out_ready(struct part *p);
 void hulse_fan_out_not_ready(struct part *p);
 /* Hands out. May be the last touch. */
 void hulse_fan_out(struct fan_in *f);
-void hulse_fan_out_permit(struct broker_consumer *whole, uint32_t count);
+void hulse_fan_out_permit(struct broker_consumer *consumer, uint32_t count);
 /* A part is open; what may come ahead of permits is. */
 void hulse_fan_out_opened(struct part *p);
 

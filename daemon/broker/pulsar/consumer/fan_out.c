@@ -63,6 +63,16 @@ void hulse_fan_out_opened(struct part *p)
 
 /* ---- turns ---- */
 
+/* Behind the others that have something, if it has. */
+static void queue(struct part *p)
+{
+    struct fan_in *f = p->fan;
+    if (!p->ready && f->turn != p && has_something(p->consumer)) {
+        p->ready = true;
+        TAILQ_INSERT_TAIL(&f->ready, p, ready_link);
+    }
+}
+
 /* May close everything. */
 static void serve(struct fan_in *f, struct part *p)
 {
@@ -83,7 +93,7 @@ static void serve(struct fan_in *f, struct part *p)
     f->turn = NULL;
     judge(p);
     if (left == 0) {
-        hulse_fan_out_ready(p); /* behind the others */
+        queue(p);
     }
 }
 
@@ -106,12 +116,8 @@ void hulse_fan_out(struct fan_in *f)
 
 void hulse_fan_out_ready(struct part *p)
 {
-    struct fan_in *f = p->fan;
-    if (!p->ready && f->turn != p && has_something(p->consumer)) {
-        p->ready = true;
-        TAILQ_INSERT_TAIL(&f->ready, p, ready_link);
-    }
-    hulse_fan_out(f);
+    queue(p);
+    hulse_fan_out(p->fan);
 }
 
 void hulse_fan_out_not_ready(struct part *p)
@@ -124,9 +130,9 @@ void hulse_fan_out_not_ready(struct part *p)
 
 /* ---- permits ---- */
 
-void hulse_fan_out_permit(struct broker_consumer *base, uint32_t count)
+void hulse_fan_out_permit(struct broker_consumer *consumer, uint32_t count)
 {
-    struct pulsar_consumer *whole = (struct pulsar_consumer *)(void *)base;
+    struct pulsar_consumer *whole = (struct pulsar_consumer *)(void *)consumer;
     HULSE_ASSERT(whole->magic == PULSAR_CONSUMER_MAGIC && !whole->closed);
     struct fan_in *f = whole->fan;
     f->pool += count;
