@@ -97,7 +97,7 @@ struct broker_ops {
      */
     void (*copied)(struct broker_consumer *c, struct broker_delivery *d);
     void (*ack)(struct broker_consumer *c, struct broker_delivery *d);
-    /* Everything up to and with d; the deliveries it ends are told through `ended`, d last. */
+    /* Everything of its partition up to and with d; the deliveries it ends are told through `ended`, d last. */
     void (*ack_cumulative)(struct broker_consumer *c,
                            struct broker_delivery *d,
                            void (*ended)(void *ctx, struct broker_delivery *d));
@@ -119,7 +119,8 @@ struct broker_ops {
      * Errands: OK means that `done` will come; BUSY that another is under way. Seek ends all
      * deliveries before it returns OK, told through `ended`. Unsubscribe ends with BUSY while the
      * subscription has other consumers, with INVAL on a reader; what this one holds stays valid
-     * until it closes.
+     * until it closes. Of a topic with partitions all are asked, and the first failure is told; a
+     * seek to an id moves the partition that it names alone.
      */
     hulse_status (*seek)(struct broker_consumer *c,
                          const struct broker_position *to,

@@ -47,9 +47,9 @@ struct broker_position {
 
 /* What a consumer can be asked for; one at a time. */
 enum broker_errand {
-    BROKER_SEEK,            /* a reader's or a subscription's position is another one */
-    BROKER_LAST_MESSAGE_ID, /* of the topic: `id`, NULL when it never had one */
-    BROKER_UNSUBSCRIBE      /* the subscription is forgotten: only close is useful from here on */
+    BROKER_SEEK, /* a reader's or a subscription's position is another one */
+    BROKER_LAST_MESSAGE_ID, /* of the topic: `id`, NULL when it never had one; of partitions the latest ledger's */
+    BROKER_UNSUBSCRIBE /* the subscription is forgotten: only close is useful from here on */
 };
 
 /* An id's entry before the first message of a topic: what is behind it is everything. */
@@ -66,7 +66,7 @@ struct broker_reach {
 /* `opened`, `message` and `failed` are set; NULL elsewhere: nobody wants to know. */
 struct broker_consumer_events {
     /* Once, after an open that returned OK. On failure the object is gone when this returns. */
-    /* `reach`: of a reader, where messages are kept; else NULL. */
+    /* `reach`: of a reader, where messages are kept; else, and of partitions, NULL. */
     void (*opened)(void *ctx,
                    hulse_status status,
                    const char *text,
@@ -84,7 +84,10 @@ struct broker_consumer_events {
      * comes after close. The last touch of the call that causes it.
      */
     void (*settled)(void *ctx, uint32_t count);
-    /* Failover: this consumer is the one that gets messages, or no longer. Inactive at first. */
+    /*
+     * Failover: this consumer is the one that gets messages, or no longer. Inactive at first. Of partitions: of any, and
+     * of none.
+     */
     void (*active)(void *ctx);
     void (*inactive)(void *ctx);
     /*

@@ -47,7 +47,7 @@ class Application:
         return answer["result"]
 
     def next(self, count, timeout_ms=20000):
-        """The next messages, fewer when no other has come in time: {payload, bytes, id, redelivery, number}."""
+        """The next messages, fewer when no other has come in time: {payload, bytes, id, partition, redelivery, number}."""
         new = self.ask("next", count=count, timeout_ms=timeout_ms)
         self.got += new
         return new
@@ -125,8 +125,8 @@ class Process:
             return None
         payload = ctypes.string_at(m.data, min(m.data_bytes, 64)).decode(errors="replace")
         found = {"payload": payload, "bytes": m.data_bytes, "redelivery": m.redelivery_count,
-                 "id": [m.id.ledger, m.id.entry, m.id.batch], "number": len(self.ids),
-                 "publish_time_ms": m.publish_time_ms}
+                 "id": [m.id.ledger, m.id.entry, m.id.batch], "partition": m.id.partition,
+                 "number": len(self.ids), "publish_time_ms": m.publish_time_ms}
         self.lib.hulse_release(self.consumer, ctypes.byref(m))
         self.ids.append(m.id)
         return found

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * consumer - the consumers and readers of broker.h on a worker: each is one consumer on the wire, over the worker's
- * consuming connection.
+ * consumer - the consumers and readers of broker.h on a worker: each is one consumer on the wire, of a topic with
+ * partitions one for each of them, over the worker's consuming connection. Functions below are of one on the wire; the
+ * others have a table of their own (fan_in.h).
  *
  * Threads: the worker's.
  */

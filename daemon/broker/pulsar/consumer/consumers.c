@@ -2,7 +2,7 @@
 /*
  * consumers - all consumers of a worker, and the life of each.
  */
-#include "daemon/broker/pulsar/consumer/object.h"
+#include "daemon/broker/pulsar/consumer/fan_in.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +71,7 @@ void hulse_pulsar_consumers_figures(const struct pulsar_consumers *set,
     *out = set->figures;
     TAILQ_FOREACH(c, &set->all, link)
     {
-        out->consumers += 1;
+        out->consumers += c->fan == NULL ? 1 : 0;
         TAILQ_FOREACH(r, &c->rounds, link)
         {
             out->acks_pending += r->state != ROUND_ANSWERED ? r->count : 0;
@@ -103,6 +103,7 @@ static void destroy(struct pulsar_consumer *c)
     TAILQ_REMOVE(&c->set->all, c, link);
     hulse_entry_table_fini(&c->entries);
     hulse_wishes_destroy(&c->wishes);
+    hulse_fan_in_free(&c->fan);
     c->magic = 0;
     hulse_mem_free(HULSE_MEM_TOPIC, c, c->object_bytes);
 }
@@ -125,6 +126,9 @@ void hulse_pulsar_consumer_gone(struct pulsar_consumer *c)
     HULSE_ASSERT(c->closed);
     hulse_pulsar_consumer_enter(c);
     hulse_pulsar_session_abandon(c);
+    if (c->fan != NULL) {
+        hulse_fan_in_close(c->fan, false);
+    }
     hulse_errand_cancel(c);
     hulse_acks_drop(c);
     hulse_verdicts_release_all(c);
@@ -297,6 +301,27 @@ hulse_status hulse_pulsar_consumer_open(struct broker *b,
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a lookup");
     }
     return HULSE_OK;
+}
+
+struct pulsar_consumer *hulse_pulsar_consumer_open_part(struct pulsar_consumer *whole,
+                                                        struct part *part,
+                                                        const struct broker_consumer_params *p)
+{
+    struct pulsar_consumer *c = create(whole->worker, &whole->worker->broker->base, p);
+    if (c == NULL) {
+        return NULL;
+    }
+    init(c, p);
+    c->part = part;
+    c->wishes = whole->wishes;
+    if (!hulse_pulsar_session_start(c)) {
+        c->wishes = NULL;
+        c->part = NULL;
+        c->closed = true;
+        hulse_pulsar_consumer_gone(c);
+        return NULL;
+    }
+    return c;
 }
 
 void hulse_pulsar_consumer_permit(struct broker_consumer *consumer, uint32_t count)

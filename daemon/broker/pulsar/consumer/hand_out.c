@@ -3,7 +3,7 @@
  * hand_out - messages to the front end, one for each permit: first what is to come again from here, then
  * what has been received, in its order.
  */
-#include "daemon/broker/pulsar/consumer/object.h"
+#include "daemon/broker/pulsar/consumer/fan_in.h"
 #include "daemon/core/log.h"
 
 /* Its last touch of whatever it was given may be the event. */
@@ -207,6 +207,9 @@ void hulse_hand_out(struct pulsar_consumer *c)
     c->handing = false;
     if (!c->closed) {
         hulse_pulsar_consumer_catch_up(c);
+    }
+    if (!c->closed && c->part != NULL) {
+        hulse_fan_out_ready(c->part);
     }
     hulse_pulsar_consumer_leave(c);
 }

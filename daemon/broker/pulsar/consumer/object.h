@@ -8,6 +8,7 @@
  *   verdicts   what becomes of deliveries: acknowledged (acks), to come again (again)
  *   errand     seek, last message id, unsubscribe
  *   stall      why nothing comes
+ *   fan_in     a topic with partitions: a consumer for each of them (fan_in.h)
  *
  * Threads: the worker's.
  * Order:   an event may close the consumer. Who makes one holds the object (hulse_pulsar_consumer_enter, _leave) and looks at
@@ -28,6 +29,9 @@
 #include "daemon/broker/pulsar/worker.h"
 
 #include <stddef.h>
+
+struct fan_in;
+struct part;
 
 #define PULSAR_CONSUMER_MAGIC 0x70636e73U
 /* Ids of one ACK or REDELIVER. */
@@ -148,6 +152,7 @@ enum session_state {
     SESSION_ASKING, /* a reader, for what is there */
     SESSION_READY,
     SESSION_SEEKING, /* nothing that comes counts */
+    SESSION_FANNED,  /* none of its own: the topic has partitions, each with a consumer */
     SESSION_OVER,    /* for ever: verdicts have no effect */
     SESSION_CLOSING  /* nobody has it any more; the broker is being told */
 };
@@ -236,7 +241,9 @@ struct pulsar_consumer {
     struct broker_reach reach;
 
     size_t object_bytes;
-    struct consumer_wishes *wishes; /* NULL: none */
+    struct consumer_wishes *wishes; /* NULL: none. Of a part, the whole's */
+    struct fan_in *fan;             /* of a topic with partitions; else NULL */
+    struct part *part;              /* what it is of such a one; else NULL */
     const char *subscription;
     const char *name;
     char topic[]; /* and the two */
@@ -290,6 +297,10 @@ void hulse_pulsar_consumer_leave(struct pulsar_consumer *c);
 void hulse_pulsar_consumer_flush(struct pulsar_consumer *c);
 /* Frees it, sooner or later; it has no session and nothing in its hands. */
 void hulse_pulsar_consumer_gone(struct pulsar_consumer *c);
+/* The consumer of a partition, whose topic and events these are; everything else is the whole's. NULL: no memory. */
+struct pulsar_consumer *hulse_pulsar_consumer_open_part(struct pulsar_consumer *whole,
+                                                        struct part *part,
+                                                        const struct broker_consumer_params *p);
 
 /* session */
 bool hulse_pulsar_session_start(struct pulsar_consumer *c);
@@ -303,6 +314,10 @@ void hulse_pulsar_session_closed_by_broker(struct pulsar_consumer *c,
                                            const Pulsar__CommandCloseConsumer *command);
 /* Nothing of it goes on; no word to the broker. */
 void hulse_pulsar_session_abandon(struct pulsar_consumer *c);
+/* It was not opened: `opened` says so, and it is gone. Last touch. */
+void hulse_pulsar_session_open_failed(struct pulsar_consumer *c,
+                                      hulse_status status,
+                                      const char *text);
 /* `failed`; verdicts have no effect any more. */
 void hulse_pulsar_session_over(struct pulsar_consumer *c, hulse_status status, const char *text);
 

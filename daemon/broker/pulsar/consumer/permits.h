@@ -2,12 +2,13 @@
 /*
  * permits - how many messages flow has asked for, and where they are.
  *
- *   flow = queued + broker + what is still to be asked of the broker (wanted)
+ *   flow + ahead = queued + broker + what is still to be asked of the broker (wanted)
  *
  * A message that comes takes from `broker` what its entry costs there, and is `queued` until it is handed out, which
  * takes one of `flow`. What is passed over leaves `queued` without that, so its permit is asked for again by itself.
- * An entry of many messages overdraws `broker`, which is below zero then: what is queued beyond `flow` is at most
- * what one read of the broker brings.
+ * `ahead` may come before flow has asked for it, and waits here: of a partition, whose share of what flow gives to all
+ * of them is known only when its messages are here. An entry of many messages overdraws `broker`, which is below zero
+ * then: what is queued beyond `flow` and `ahead` is at most what one read of the broker brings.
  *
  * Threads: pure.
  */
@@ -23,6 +24,7 @@
 
 struct permits {
     int64_t flow;   /* given by flow, no message handed out for them */
+    int64_t ahead;  /* not given by flow; 0 but for a partition */
     int64_t queued; /* received, to be handed out */
     int64_t broker; /* at the broker; below zero after an entry larger than that */
     uint64_t moves; /* how often `broker` has changed */
@@ -62,6 +64,14 @@ static inline void hulse_permits_use(struct permits *p)
     p->flow -= 1;
 }
 
+/* What was given and not used goes back to who gave it. */
+static inline uint32_t hulse_permits_take_back(struct permits *p)
+{
+    const int64_t left = p->flow;
+    p->flow = 0;
+    return (uint32_t)left;
+}
+
 /* The subscription is a new one: the broker has none of ours. */
 static inline void hulse_permits_restart(struct permits *p)
 {
@@ -75,7 +85,7 @@ static inline void hulse_permits_restart(struct permits *p)
  */
 static inline uint32_t hulse_permits_wanted(const struct permits *p)
 {
-    const int64_t target = p->flow - p->queued;
+    const int64_t target = p->flow + p->ahead - p->queued;
     const int64_t wanted = target - p->broker;
     if (target <= 0 || wanted <= 0 || (wanted < p->broker && p->broker > 0)) {
         return 0;

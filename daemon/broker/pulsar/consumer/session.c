@@ -6,6 +6,7 @@
  * What a broker had sent and nobody has in hand is forgotten with the session, because the next one brings it again;
  * what is in the front end's hands is known by its entry and is not handed out twice.
  */
+#include "daemon/broker/pulsar/consumer/fan_in.h"
 #include "daemon/broker/pulsar/consumer/subscribe.h"
 #include "daemon/core/hash.h"
 #include "daemon/core/log.h"
@@ -74,7 +75,9 @@ void hulse_pulsar_session_over(struct pulsar_consumer *c, hulse_status status, c
     hulse_pulsar_consumer_leave(c);
 }
 
-static void open_failed(struct pulsar_consumer *c, hulse_status status, const char *text)
+void hulse_pulsar_session_open_failed(struct pulsar_consumer *c,
+                                      hulse_status status,
+                                      const char *text)
 {
     HULSE_LOG_WARNF("pulsar.consumer_refused",
                     hulse_log_str("topic", c->topic),
@@ -122,7 +125,7 @@ static void failed(struct pulsar_consumer *c)
     hulse_pulsar_trouble_note(&c->worker->broker->trouble, c->topic, f->text);
     leave(c);
     if (ends && !c->opened) {
-        open_failed(c, f->status, f->text);
+        hulse_pulsar_session_open_failed(c, f->status, f->text);
         return;
     }
     if (ends) {
@@ -173,7 +176,7 @@ static void too_late(struct timer *timer)
     if (c->user.connection != NULL && c->state >= SESSION_SUBSCRIBING) {
         hulse_subscribe_undo(c);
     }
-    open_failed(c, c->failure.status, c->failure.text);
+    hulse_pulsar_session_open_failed(c, c->failure.status, c->failure.text);
 }
 
 /* ---- the connection ---- */
@@ -219,16 +222,14 @@ static void attach(struct pulsar_consumer *c)
 
 /* ---- the lookup ---- */
 
+/* What is here is of another topic of that name. */
 static void partitioned(struct pulsar_consumer *c, uint32_t partitions)
 {
     struct pulsar_failure *f = &c->failure;
     hulse_pulsar_failure_status(f, HULSE_UNSUPPORTED, "");
     f->verdict = PULSAR_FINAL;
-    (void)snprintf(f->text,
-                   sizeof(f->text),
-                   "topic %.110s has %u partitions, which this version cannot consume",
-                   c->topic,
-                   partitions);
+    (void)snprintf(
+        f->text, sizeof(f->text), "topic %.110s has %u partitions now", c->topic, partitions);
     failed(c);
 }
 
@@ -238,6 +239,9 @@ static void looked_up(struct pulsar_lookup *l, const struct pulsar_lookup_result
     if (result->failure.class != BROKER_DONE) {
         c->failure = result->failure;
         failed(c);
+    } else if (result->partitions > 0 && !c->opened && c->part == NULL) {
+        hulse_timer_stop(timers(c), &c->deadline); /* the parts have theirs */
+        hulse_fan_in_begin(c, result->partitions);
     } else if (result->partitions > 0) {
         partitioned(c, result->partitions);
     } else {

@@ -68,7 +68,7 @@ static void message(void *ctx, struct broker_delivery *d)
     touch(d);
     front.count += 1;
     if (front.copies) {
-        hulse_pulsar_consumer_copied(front.consumer, d);
+        front.consumer->ops->copied(front.consumer, d);
     }
     if (closes(FRONT_MESSAGE)) {
         return;
@@ -208,10 +208,30 @@ void hulse_front_open(const struct front_where *where, uint64_t last)
     assert_int_equal(front.status, HULSE_OK);
 }
 
+void hulse_front_open_parts(const struct front_where *where, uint32_t partitions, uint64_t last)
+{
+    assert_int_equal(hulse_front_begin(where), HULSE_OK);
+    hulse_stage_not_found(0, partitions);
+    for (uint32_t i = 0; i < partitions; i++) {
+        assert_int_equal(front.opened, 0);
+        hulse_stage_play(i);
+        hulse_stage_session();
+        if (where->type == BROKER_READER) {
+            hulse_stage_last_id(
+                hulse_stage_next(TYPE(GET_LAST_MESSAGE_ID))->getlastmessageid->request_id,
+                last == 0 ? UINT64_MAX : 1,
+                last - 1,
+                -1);
+        }
+    }
+    assert_int_equal(front.opened, 1);
+    assert_int_equal(front.status, HULSE_OK);
+}
+
 void hulse_front_permit(uint32_t count)
 {
     front.permits += count;
-    hulse_pulsar_consumer_permit(front.consumer, count);
+    front.consumer->ops->permit(front.consumer, count);
 }
 
 static struct broker_delivery *take(uint32_t index)
@@ -225,7 +245,7 @@ static struct broker_delivery *take(uint32_t index)
 
 void hulse_front_ack(uint32_t index)
 {
-    hulse_pulsar_consumer_ack(front.consumer, take(index));
+    front.consumer->ops->ack(front.consumer, take(index));
 }
 
 static void ended(void *ctx, struct broker_delivery *d)
@@ -234,39 +254,44 @@ static void ended(void *ctx, struct broker_delivery *d)
     assert_ptr_equal(take((uint32_t)d->slot), d);
     front.ended += 1;
     front.last_ended = (uint32_t)d->slot;
+    if (front.permits_in_ended) {
+        const uint32_t before = front.count;
+        hulse_front_permit(1);
+        assert_int_equal(front.count, before);
+    }
 }
 
 void hulse_front_ack_cumulative(uint32_t index)
 {
-    hulse_pulsar_consumer_ack_cumulative(front.consumer, front.messages[index].d, ended);
+    front.consumer->ops->ack_cumulative(front.consumer, front.messages[index].d, ended);
 }
 
 void hulse_front_nack(uint32_t index, uint32_t delay_ms)
 {
-    hulse_pulsar_consumer_nack(front.consumer, take(index), delay_ms);
+    front.consumer->ops->nack(front.consumer, take(index), delay_ms);
 }
 
 void hulse_front_give_back(uint32_t index)
 {
-    hulse_pulsar_consumer_give_back(front.consumer, take(index));
+    front.consumer->ops->give_back(front.consumer, take(index));
 }
 
 void hulse_front_redeliver_all(void)
 {
-    hulse_pulsar_consumer_redeliver_all(front.consumer, ended);
+    front.consumer->ops->redeliver_all(front.consumer, ended);
 }
 
 hulse_status hulse_front_seek(const struct broker_position *to)
 {
     struct error err = {0};
-    return hulse_pulsar_consumer_seek(front.consumer, to, ended, &err);
+    return front.consumer->ops->seek(front.consumer, to, ended, &err);
 }
 
 void hulse_front_close(bool unsubscribe)
 {
     struct broker_consumer *c = front.consumer;
     front.consumer = NULL;
-    hulse_pulsar_consumer_close(c, unsubscribe);
+    c->ops->consumer_close(c, unsubscribe);
 }
 
 void hulse_front_has(uint32_t index, uint32_t number)

@@ -57,8 +57,9 @@ struct front {
         FRONT_FAILED
     } close_in;
     bool any_payload;
-    bool copies;      /* what it is handed, as an application's ring does */
-    bool ack_at_once; /* and one permit more */
+    bool copies;           /* what it is handed, as an application's ring does */
+    bool ack_at_once;      /* and one permit more */
+    bool permits_in_ended; /* one each; nothing may come by it before the call has returned */
 };
 
 extern struct front front;
@@ -80,6 +81,8 @@ struct front_where {
 hulse_status hulse_front_begin(const struct front_where *where);
 /* Begun, and a session. Of a reader: `last` of its topic is (1, last - 1), none with 0. */
 void hulse_front_open(const struct front_where *where, uint64_t last);
+/* The same of a topic with partitions, each with a session; the last one is played. */
+void hulse_front_open_parts(const struct front_where *where, uint32_t partitions, uint64_t last);
 void hulse_front_permit(uint32_t count);
 /* By index in messages. */
 void hulse_front_ack(uint32_t index);

@@ -36,6 +36,41 @@ struct pulsar_worker *hulse_pulsar_worker(struct broker *b, struct worker *w)
     return &stage.worker;
 }
 
+/* Of "TOPIC-partition-N" N. */
+static uint32_t partition_of(const char *topic)
+{
+    static const char suffix[] = "-partition-";
+    const char *at = strstr(topic, suffix);
+    const size_t bytes = at == NULL ? strlen(topic) : (size_t)(at - topic);
+    assert_true((bytes == strlen(STAGE_TOPIC) && memcmp(topic, STAGE_TOPIC, bytes) == 0) ||
+                (bytes == strlen(STAGE_VOLATILE) && memcmp(topic, STAGE_VOLATILE, bytes) == 0));
+    if (at == NULL) {
+        return STAGE_WHOLE;
+    }
+    const unsigned long n = strtoul(at + sizeof(suffix) - 1, NULL, 10);
+    assert_true(n < STAGE_PARTS_MAX);
+    return (uint32_t)n;
+}
+
+static struct pulsar_lookup **lookup_of(uint32_t partition)
+{
+    return partition == stage.played ? &stage.lookup : &stage.lookups[partition];
+}
+
+static struct pulsar_user **user_of(uint32_t partition)
+{
+    return partition == stage.played ? &stage.user : &stage.users[partition];
+}
+
+void hulse_stage_play(uint32_t partition)
+{
+    stage.lookups[stage.played] = stage.lookup;
+    stage.users[stage.played] = stage.user;
+    stage.played = partition;
+    stage.lookup = stage.lookups[partition];
+    stage.user = stage.users[partition];
+}
+
 bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
                                struct pulsar_lookup *l,
                                const char *topic,
@@ -43,9 +78,9 @@ bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
                                enum pulsar_lookup_how how)
 {
     assert_ptr_equal(w, &stage.worker);
-    assert_true(strcmp(topic, STAGE_TOPIC) == 0 || strcmp(topic, STAGE_VOLATILE) == 0);
-    assert_null(stage.lookup);
-    stage.lookup = l;
+    struct pulsar_lookup **lookup = lookup_of(partition_of(topic));
+    assert_null(*lookup);
+    *lookup = l;
     stage.lookup_create = create;
     stage.lookup_how = how;
     return true;
@@ -53,8 +88,10 @@ bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
 
 void hulse_pulsar_lookup_cancel(struct pulsar_lookup *l)
 {
-    if (stage.lookup == l) {
-        stage.lookup = NULL;
+    for (uint32_t i = 0; i <= STAGE_PARTS_MAX; i++) {
+        if (*lookup_of(i) == l) {
+            *lookup_of(i) = NULL;
+        }
     }
 }
 
@@ -81,8 +118,10 @@ bool hulse_pulsar_attach(struct pulsar_pool *p,
 
 void hulse_pulsar_detach(struct pulsar_user *u)
 {
-    if (stage.user == u) {
-        stage.user = NULL;
+    for (uint32_t i = 0; i <= STAGE_PARTS_MAX; i++) {
+        if (*user_of(i) == u) {
+            *user_of(i) = NULL;
+        }
     }
     u->connection = NULL;
 }
@@ -151,10 +190,26 @@ void hulse_pulsar_cancel(struct pulsar_request *r)
 
 /* ---- life ---- */
 
+static const struct broker_ops ops = {
+    .permit = hulse_pulsar_consumer_permit,
+    .copied = hulse_pulsar_consumer_copied,
+    .ack = hulse_pulsar_consumer_ack,
+    .ack_cumulative = hulse_pulsar_consumer_ack_cumulative,
+    .nack = hulse_pulsar_consumer_nack,
+    .ack_id = hulse_pulsar_consumer_ack_id,
+    .give_back = hulse_pulsar_consumer_give_back,
+    .redeliver_all = hulse_pulsar_consumer_redeliver_all,
+    .seek = hulse_pulsar_consumer_seek,
+    .last_message_id = hulse_pulsar_consumer_last_message_id,
+    .unsubscribe = hulse_pulsar_consumer_unsubscribe,
+    .consumer_close = hulse_pulsar_consumer_close,
+};
+
 void hulse_stage_start(void)
 {
     struct error err = {0};
     memset(&stage, 0, sizeof(stage));
+    stage.played = STAGE_WHOLE;
     connection = (struct pulsar_connection){
         .ready = true, .peer = {.protocol_version = 21, .message_bytes_max = 65536}};
     hulse_mem_init(SIZE_MAX / 2);
@@ -164,6 +219,7 @@ void hulse_stage_start(void)
     /* What a daemon has in pulsar.c would bring the real connections with it. */
     stage.broker.params =
         (struct pulsar_params){.operation_timeout_ms = 30000, .message_bytes_max = 65536};
+    stage.broker.base.ops = &ops;
     stage.worker.broker = &stage.broker;
     stage.worker.worker = &stage.loop_owner;
     stage.worker.loop = &stage.loop_owner.loop;
@@ -180,8 +236,10 @@ void hulse_stage_stop(void)
     assert_int_equal(stage.loop_owner.loop.timers.count, 0);
     hulse_loop_fini(&stage.loop_owner.loop);
     hulse_stage_forget();
-    assert_null(stage.lookup);
-    assert_null(stage.user);
+    for (uint32_t i = 0; i <= STAGE_PARTS_MAX; i++) {
+        assert_null(*lookup_of(i));
+        assert_null(*user_of(i));
+    }
     assert_true(LIST_EMPTY(&connection.requests));
     assert_int_equal(hulse_mem_used(HULSE_MEM_BROKER), 0);
     assert_int_equal(hulse_mem_used(HULSE_MEM_TOPIC), 0);

@@ -14,6 +14,9 @@
 #define STAGE_SENT_MAX 8192U
 #define STAGE_TOPIC "persistent://public/default/t"
 #define STAGE_VOLATILE "non-persistent://public/default/t"
+#define STAGE_PARTS_MAX 128U
+/* What is not one of the partitions: the topic, or all of it. */
+#define STAGE_WHOLE STAGE_PARTS_MAX
 
 #define TYPE(name) PULSAR__BASE_COMMAND__TYPE__##name
 
@@ -24,13 +27,17 @@ struct stage {
     Pulsar__BaseCommand *sent[STAGE_SENT_MAX];
     uint32_t first; /* not looked at yet */
     uint32_t count;
-    bool refuse;       /* commands find no memory */
-    uint32_t attached; /* ever */
-    uint32_t broken;   /* the connection, by a consumer */
-    struct pulsar_lookup *lookup;
+    bool refuse;                  /* commands find no memory */
+    uint32_t attached;            /* ever */
+    uint32_t broken;              /* the connection, by a consumer */
+    struct pulsar_lookup *lookup; /* of whom is played, as `user` */
     bool lookup_create;
     enum pulsar_lookup_how lookup_how;
     struct pulsar_user *user; /* attached */
+    /* Of the others. */
+    uint32_t played;
+    struct pulsar_lookup *lookups[STAGE_PARTS_MAX + 1];
+    struct pulsar_user *users[STAGE_PARTS_MAX + 1];
 };
 
 extern struct stage stage;
@@ -43,6 +50,8 @@ void hulse_stage_protocol(int32_t version);
 void hulse_stage_turn(void);
 /* Time passes; then a turn. */
 void hulse_stage_wait(uint32_t ms);
+/* From here on what comes is for the consumer of this partition, or STAGE_WHOLE. */
+void hulse_stage_play(uint32_t partition);
 /* ---- lookups, the connection ---- */
 void hulse_stage_found(void);
 void hulse_stage_not_found(int32_t error, uint32_t partitions);

@@ -84,16 +84,6 @@ static void opens_key_shared(void **state)
     hulse_stage_success(s->request_id);
 }
 
-static void refuses_partitions(void **state)
-{
-    (void)state;
-    assert_int_equal(hulse_front_begin(&shared), HULSE_OK);
-    hulse_stage_not_found(0, 3);
-    assert_int_equal(front.status, HULSE_UNSUPPORTED);
-    assert_string_equal(
-        front.text, "topic " STAGE_TOPIC " has 3 partitions, which this version cannot consume");
-}
-
 static void refuses_a_start_that_subscriptions_do_not_have(void **state)
 {
     (void)state;
@@ -498,7 +488,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(opens),
                                        TEST(opens_key_shared),
-                                       TEST(refuses_partitions),
                                        TEST(refuses_a_start_that_subscriptions_do_not_have),
                                        TEST(fails_to_open),
                                        TEST(tries_until_the_operation_timeout),
