@@ -54,7 +54,7 @@ static void add_broker_figures(struct stats *s, const struct broker_report *r)
 
     for (uint32_t i = 0; i < r->count; i++) {
         const struct report_figure *f = &r->figures[i];
-        figures[i] = (struct figure){.name = f->name, .value = f->value, .least = f->least};
+        figures[i] = (struct figure){.name = f->name, .value = f->value, .merge = f->merge};
     }
     hulse_stats_broker_figures(s, r->broker, figures, r->count);
 }

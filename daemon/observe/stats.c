@@ -38,10 +38,18 @@ static uint64_t together(const json_t *before, const struct figure *f)
 {
     const uint64_t value = (uint64_t)json_integer_value(before);
 
-    if (!f->least) {
-        return value + f->value;
+    if (before == NULL) {
+        return f->value;
     }
-    return before != NULL && value < f->value ? value : f->value;
+    switch (f->merge) {
+    case MERGE_LEAST:
+        return value < f->value ? value : f->value;
+    case MERGE_MOST:
+        return value > f->value ? value : f->value;
+    case MERGE_SUM:
+        break;
+    }
+    return value + f->value;
 }
 
 /* Adds figures to what the object has of them; their sum leaves out what has none. */

@@ -166,6 +166,16 @@ def test_acknowledgements_and_what_comes_again(fake, daemon, topic):
         assert await_figures(daemon, lambda f: f["acks_pending"] == 1)["consumers"] == 1
 
 
+def test_how_long_the_way_is(hulsed, fake, topic):
+    """From the first PING that is answered on; the delay is the broker's."""
+    fake.on("PING", faults.delay(0.05))
+    daemon = hulsed(fake.url, keep_alive="200ms")
+    assert "round_trip_us" not in broker_stats(daemon)
+    with Background(daemon, "sub", topic, "-s", "s"):
+        got = await_figures(daemon, lambda f: "round_trip_us" in f)
+        assert got["round_trip_us"] >= 50_000, got
+
+
 def test_a_token_that_was_asked_for(fake, hulsed, topic, tmp_path):
     token = tmp_path / "token"
     token.write_text("abc\n")

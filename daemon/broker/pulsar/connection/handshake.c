@@ -184,6 +184,7 @@ static void connected(struct pulsar_connection *c, const Pulsar__CommandConnecte
         .partitions_without_creation =
             flags != NULL && flags->supports_get_partitioned_metadata_without_auto_creation,
         .topic_watchers = flags != NULL && flags->supports_topic_watchers,
+        .topic_watcher_reconcile = flags != NULL && flags->supports_topic_watcher_reconcile,
     };
     hulse_connection_became_ready(c);
 }

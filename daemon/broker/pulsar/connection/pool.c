@@ -142,6 +142,8 @@ void hulse_pulsar_pool_figures(struct pulsar_pool *p, struct pulsar_pool_figures
     LIST_FOREACH(c, &p->connections, link)
     {
         out->connecting += c->state != CONNECTION_READY ? 1U : 0U;
+        out->round_trip_us =
+            c->round_trip_us > out->round_trip_us ? c->round_trip_us : out->round_trip_us;
     }
     /* Renewed files count at once; those that cannot be used are an attempt's to complain of. */
     if (p->worker->broker->service.tls) {

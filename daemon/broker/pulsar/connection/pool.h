@@ -61,6 +61,8 @@ struct pulsar_pool_figures {
     uint64_t closed_denied;   /* our token is not good any more */
     uint64_t broken_frames;
     uint64_t auth_refreshes; /* tokens shown on open connections, because the broker asked */
+    /* From PING to PONG, smoothed, of the connection where it is longest; 0: none was measured. */
+    uint64_t round_trip_us;
     /* Of the files as they are now; 0: none. */
     uint64_t certificate_expires_wall_ms; /* our own */
     uint64_t ca_expires_wall_ms; /* the first of the authorities that we were told to trust */
