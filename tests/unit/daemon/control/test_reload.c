@@ -308,7 +308,7 @@ static void put_other(void)
     (void)snprintf(other, sizeof(other), "%s/other", folder);
     put_at(other, "x");
     (void)hulse_loop_round(&loop, -1);
-    while (hulse_timer_pending(&reload.settle)) {
+    while (hulse_timer_pending(&reload.watch.settle)) {
         (void)hulse_loop_round(&loop, -1);
     }
 }
