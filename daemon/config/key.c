@@ -203,6 +203,9 @@ static const struct key broker_keys[] = {
      .fallback = "true", .help = "a certificate must be for the host that was called"},
     {"tls.min_version", KEY_BROKER, KEY_ENUM, KEY_RESTART, AT(tls.min_version), .names = tls_names,
      .fallback = "1.2", .help = "oldest version of TLS that is spoken"},
+    {"tls.reconnect_every", KEY_BROKER, KEY_DURATION_MS, KEY_NULL | KEY_RESTART, AT(tls.reconnect_every_ms),
+     .min = 1, .max = DAY_MS, .fallback = "null",
+     .help = "with new certificate files a worker renews one old connection in so long; null = none"},
 };
 
 #undef AT

@@ -56,7 +56,8 @@ struct config_broker {
     struct {
         const char *ca_file; /* "system": what the system trusts */
         bool verify_hostname;
-        uint32_t min_version; /* enum config_tls_version */
+        uint32_t min_version;        /* enum config_tls_version */
+        uint64_t reconnect_every_ms; /* 0: never */
     } tls;
 };
 

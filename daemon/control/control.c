@@ -6,6 +6,7 @@
 
 #include "daemon/admin/answer.h"
 #include "daemon/control/admin_server.h"
+#include "daemon/control/broker_files.h"
 #include "daemon/control/collect.h"
 #include "daemon/control/command.h"
 #include "daemon/control/crew.h"
@@ -60,6 +61,7 @@ struct control {
     struct watchdog watchdog;
     struct timer sweep; /* of topics that nobody uses */
     struct credentials credentials;
+    struct broker_files files;
     struct sandbox sandbox;
     enum sandbox_filter filter;
     const char *broker_names[HULSE_FLOW_BROKERS_MAX];
@@ -377,6 +379,7 @@ static void end(struct control *c)
     hulse_timer_stop(&c->loop.timers, &c->drain_tick);
     hulse_collect_forget(&c->dump);
     hulse_watchdog_stop(&c->watchdog);
+    hulse_broker_files_close(&c->files);
     hulse_signals_deadline(STOP_DEADLINE_S, EXIT_CODE_STUCK);
     hulse_crew_stop(&c->crew);
     hulse_signals_deadline(0, EXIT_CODE_STUCK);
@@ -438,6 +441,7 @@ static hulse_status start(struct control *c, struct error *err)
         st = hulse_reload_open(&c->reload, err);
     }
     if (st == HULSE_OK) {
+        hulse_broker_files_open(&c->files);
         const struct config *config = c->params->config;
         c->filter =
             hulse_sandbox_enter(&c->sandbox, config->sandbox.filter, config->sandbox.dumpable);
@@ -481,6 +485,7 @@ static hulse_status wire(struct control *c, struct error *err)
         .notify_socket = params->notify_socket,
     };
     hulse_reload_init(&c->reload, &reload);
+    hulse_broker_files_init(&c->files, &c->loop, params->config, params->flow, &c->crew);
     if (!hulse_door_init(&c->door, &c->loop, &c->crew, &c->plane)) {
         return hulse_fail(err, HULSE_IO, "/dev/null: %s", strerrordesc_np(errno));
     }

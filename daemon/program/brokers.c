@@ -89,6 +89,7 @@ static struct pulsar_tls_params tls_of(const struct config_broker *wanted)
         .key_file = text_of(wanted->auth.tls.key_file),
         .any_host = !wanted->tls.verify_hostname,
         .version_1_3_alone = wanted->tls.min_version == CONFIG_TLS_1_3,
+        .reconnect_every_ms = (uint32_t)wanted->tls.reconnect_every_ms,
     };
 }
 

@@ -49,6 +49,8 @@ static const struct place connection_places[] = {
     CONNECTION(closed_silent, "connections_closed_silent"),
     CONNECTION(closed_protocol, "connections_closed_protocol"),
     CONNECTION(closed_denied, "connections_closed_denied"),
+    CONNECTION(closed_renewed, "connections_closed_renewed"),
+    CONNECTION(tls_files_refused, "tls_files_refused"),
     CONNECTION(broken_frames, "broken_frames"),
     CONNECTION(auth_refreshes, "auth_refreshes"),
 };

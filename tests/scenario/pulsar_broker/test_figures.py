@@ -19,7 +19,7 @@ WAIT_S = 30
 # All that is always there; certificates and tokens only where there are any.
 FIGURES = """connections_ready connections_connecting connection_attempts connection_attempts_failed
 connections_closed_idle connections_closed_lost connections_closed_silent connections_closed_protocol
-connections_closed_denied broken_frames auth_refreshes
+connections_closed_denied connections_closed_renewed tls_files_refused broken_frames auth_refreshes
 lookups lookups_cached lookups_collapsed lookup_redirects lookups_failed
 producers in_flight_messages in_flight_bytes batches singles resends receipts_late receipts_wrong deduplicated
 send_errors send_timeouts moved_apart

@@ -73,6 +73,8 @@ struct pulsar_connection {
     uint32_t challenges;
     uint64_t ready_ms;
     uint64_t generation;                     /* of the token that was shown */
+    uint32_t tls_generation;                 /* of the files that it began with */
+    bool renewed;                            /* it ends because those have changed */
     hulse_status broken;                     /* it ends at the turn */
     char text[PULSAR_CONNECTION_TEXT_BYTES]; /* why */
 };
