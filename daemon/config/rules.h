@@ -34,6 +34,9 @@ enum config_durability { CONFIG_DISK = 0, CONFIG_MEMORY };
 struct config_broker {
     const char *name;
     uint32_t type; /* enum config_broker_type */
+    /* It would have a store, but exists by itself alone: not written down, not the default one, and no rule leads to it.
+     * Not a key. */
+    bool unused;
     /* Of a local one: */
     const char *directory; /* of its store; "" = hulse_config_directory() chooses */
     uint32_t durability;   /* enum config_durability */

@@ -5,6 +5,7 @@
  * Method: small files through the whole of load.
  */
 #include "daemon/config/config.h"
+#include "daemon/config/directory.h"
 #include "tests/unit/daemon/config/check.h"
 
 #include <stdio.h>
@@ -60,6 +61,32 @@ static void test_defaults(void **state)
     assert_string_equal(b->tls.ca_file, "");
     assert_true(b->tls.verify_hostname);
     assert_int_equal(b->tls.min_version, CONFIG_TLS_1_2);
+}
+
+/* What exists by itself has a store only where something may lead to it. */
+static void test_which_stores_are_needed(void **state)
+{
+    static const struct {
+        const char *text;
+        bool needed;
+    } cases[] = {
+        {"{}", true},
+        {"default_broker: 'null'", false},
+        {"brokers: {main: {type: pulsar, " URL "}}", false},
+        {"default_broker: local\nbrokers: {main: {type: pulsar, " URL "}}", true},
+        {"brokers: {local: {type: local}, main: {type: pulsar, " URL "}}", true},
+        {"topics: [{match: x, broker: local}]\nbrokers: {main: {type: pulsar, " URL "}}", true},
+        {"brokers: {more: {type: local}}\ndefault_broker: more", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        check_loaded(cases[i].text);
+        assert_int_equal(hulse_config_has_store(&config->brokers[0]), cases[i].needed);
+        if (config->broker_count == 3 && config->brokers[2].type == CONFIG_BROKER_LOCAL) {
+            assert_true(hulse_config_has_store(&config->brokers[2]));
+        }
+    }
 }
 
 static void test_topics(void **state)
@@ -203,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_which_stores_are_needed),
         cmocka_unit_test(test_topics),
         cmocka_unit_test(test_a_timeout_with_dedup_is_warned_of),
         cmocka_unit_test(test_the_default_broker),
