@@ -18,8 +18,8 @@
     {                                                                                              \
         .name = (called), .type = (kind), .directory = "", .size_max = SIZE_MAX_DEFAULT,           \
         .service_url = "", .listener = "", .connect_timeout_ms = 10000,                            \
-        .operation_timeout_ms = 30000, .keep_alive_ms = 30000, .auth = {"", "", "", {"", ""}},     \
-        .tls = {                                                                                   \
+        .operation_timeout_ms = 30000, .keep_alive_ms = 30000,                                     \
+        .auth = {"", "", "", {"", "", "", "", "", ""}, {"", ""}, {"", ""}}, .tls = {               \
             "",                                                                                    \
             true,                                                                                  \
             CONFIG_TLS_1_2                                                                         \

@@ -48,9 +48,21 @@ struct config_broker {
     uint64_t operation_timeout_ms;
     uint64_t keep_alive_ms;
     struct {
-        const char *token; /* at most one of the three */
+        const char *token; /* at most one of the five */
         const char *token_file;
         const char *token_command;
+        struct {
+            const char *issuer; /* the first three, or none */
+            const char *client_id;
+            const char *client_secret_file;
+            const char *audience;
+            const char *scope;
+            const char *ca_file; /* "system": what the system trusts */
+        } oauth2;
+        struct {
+            const char *user; /* both or none */
+            const char *password_file;
+        } basic;
         struct {
             const char *cert_file; /* both or none */
             const char *key_file;

@@ -60,6 +60,8 @@ struct control {
     struct timer drain_tick;
     struct watchdog watchdog;
     struct timer sweep; /* of topics that nobody uses */
+    struct resolver resolver;
+    struct http_client http;
     struct credentials credentials;
     struct broker_files files;
     struct sandbox sandbox;
@@ -331,14 +333,30 @@ static void token_changed(void *ctx, const char *name)
                     hulse_log_u64("expires_ms", s.expires_wall_ms));
 }
 
+/* Before the workers, because the environment changes. */
 static hulse_status make_tokens(struct control *c, struct error *err)
 {
-    const struct credential_surroundings around = {
-        .loop = &c->loop, .helper = c->params->helper, .changed = token_changed, .ctx = c};
+    static const struct resolver_params system = {0};
+    const struct credential_surroundings around = {.loop = &c->loop,
+                                                   .helper = c->params->helper,
+                                                   .http = &c->http,
+                                                   .changed = token_changed,
+                                                   .ctx = c};
 
+    hulse_resolver_init(&c->resolver, &c->loop, &system);
+    hulse_http_client_init(&c->http, &c->loop, &c->resolver);
     hulse_credentials_init(&c->credentials, &around);
     return hulse_broker_tokens_begin(
         c->params->tokens, c->params->token_count, &c->credentials, &c->loop.inbox, err);
+}
+
+static void end_tokens(struct control *c)
+{
+    hulse_credentials_fini(&c->credentials);
+    if (c->http.loop != NULL) {
+        hulse_http_client_fini(&c->http);
+        hulse_resolver_fini(&c->resolver);
+    }
 }
 
 /* Its sessions can go on with another process only; what a debugger needs is in the dump. */
@@ -392,7 +410,7 @@ static void end(struct control *c)
     /* The workers' last answers. */
     while (hulse_inbox_run(&c->loop.inbox, INBOX_REQUESTS_MAX) > 0) {
     }
-    hulse_credentials_fini(&c->credentials);
+    end_tokens(c);
     if (c->params->flow->tables != NULL) {
         hulse_tables_destroy(&c->params->flow->tables);
     }
@@ -470,6 +488,7 @@ static hulse_status wire(struct control *c, struct error *err)
     c->scene = (struct command_scene){
         .crew = &c->crew,
         .flow = params->flow,
+        .credentials = &c->credentials,
         .version = params->version,
         .started_ms = hulse_loop_now_ms(&c->loop),
         .reload = &c->reload,

@@ -122,6 +122,12 @@ void hulse_stats_broker(struct stats *s, const struct stats_broker *broker)
         note(s, json_object_set_new(object, "last_failure", json_string(broker->failure)));
         note(s, json_object_set_new(object, "last_failure_age_s", integer(broker->failure_age_s)));
     }
+    if (broker->has_token) {
+        note(s, json_object_set_new(object, "token_failures", integer(broker->token_failures)));
+    }
+    if (broker->has_token && broker->token_failures > 0) {
+        note(s, json_object_set_new(object, "token_failure", json_string(broker->token_why)));
+    }
     note(s, json_array_append_new(s->brokers, object));
 }
 

@@ -35,6 +35,7 @@ struct pulsar_params {
      * empty slot gets a token soon.
      */
     struct secret_slot *const *token;
+    bool token_is_basic; /* it is USER:PASSWORD */
     struct secret_slot *const
         *token_trouble; /* the same, of why there is none; NULL: nobody says */
     /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */

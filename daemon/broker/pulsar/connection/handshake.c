@@ -24,7 +24,7 @@ static char *text_of(const char *text)
 static const char *method(const struct pulsar_params *params, bool tls)
 {
     if (params->token != NULL) {
-        return "token";
+        return params->token_is_basic ? "basic" : "token";
     }
     return tls && params->tls.cert_file != NULL ? "tls" : "none";
 }

@@ -69,7 +69,10 @@ static const struct stats_broker here = {.name = "local", .type = "local", .heal
 static const struct stats_broker far = {.name = "far",
                                         .type = "pulsar",
                                         .failure = "broker-0:6650: Connection refused",
-                                        .failure_age_s = 7};
+                                        .failure_age_s = 7,
+                                        .has_token = true,
+                                        .token_failures = 3,
+                                        .token_why = "no answer"};
 static const struct figure client_here[] = {
     {"lookups", 3, false, MERGE_SUM},
     {"round_trip_us", 500, false, MERGE_MOST},
@@ -205,6 +208,9 @@ static void test_figures_of_a_broker(void **state)
     assert_string_equal(string(pulsar, "last_failure"), "broker-0:6650: Connection refused");
     assert_int_equal(number(pulsar, "last_failure_age_s"), 7);
     assert_null(json_object_get(local, "last_failure"));
+    assert_int_equal(number(pulsar, "token_failures"), 3);
+    assert_string_equal(string(pulsar, "token_failure"), "no answer");
+    assert_null(json_object_get(local, "token_failures"));
     assert_null(json_object_get(local, "lookups"));
     json_decref(stats);
 }
