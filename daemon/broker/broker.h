@@ -151,6 +151,8 @@ struct broker_ops {
     bool (*healthy)(const struct broker *b);
     /* False: nothing went wrong yet. Any thread. NULL: it does not say. */
     bool (*trouble)(struct broker *b, struct broker_trouble *out);
+    /* Files that it reads while it runs may have changed: look again. On each worker. NULL: it reads none. */
+    void (*refresh)(struct broker *b, struct worker *w);
 };
 
 /* Embedded first in an implementation's broker. Made by main, constant afterwards. */

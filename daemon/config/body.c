@@ -19,7 +19,7 @@
         .name = (called), .type = (kind), .directory = "", .size_max = SIZE_MAX_DEFAULT,           \
         .service_url = "", .listener = "", .connect_timeout_ms = 10000,                            \
         .operation_timeout_ms = 30000, .keep_alive_ms = 30000, .partitions_refresh_ms = 60000,     \
-        .auth = {"", "", "", {"", ""}}, .tls = {                                                   \
+        .auth = {"", "", "", {"", "", "", "", "", ""}, {"", ""}, {"", ""}}, .tls = {               \
             "",                                                                                    \
             true,                                                                                  \
             CONFIG_TLS_1_2                                                                         \

@@ -103,6 +103,17 @@ static bool equal_lists(enum key_scope scope, const struct config *a, const stru
     return true;
 }
 
+/* A text that lives as long as *c. */
+static bool copy_text(struct config *c, const struct key *key, void *to, const void *from)
+{
+    const char *text = NULL;
+
+    memcpy(&text, (const char *)from + key->offset, sizeof(text));
+    text = hulse_body_text(c, text, strlen(text));
+    memcpy((char *)to + key->offset, &text, sizeof(text));
+    return text != NULL;
+}
+
 /* One broker's keys; texts belong to the configuration that has them. */
 static bool
 take_over_broker(struct config *fresh, const struct config *running, size_t i, size_t at)
@@ -112,6 +123,9 @@ take_over_broker(struct config *fresh, const struct config *running, size_t i, s
 
     for (size_t k = 0; k < hulse_key_count(KEY_BROKER); k++) {
         const struct key *key = hulse_key_at(KEY_BROKER, k);
+        if (key->type == KEY_TEXT && !copy_text(fresh, key, to, from)) {
+            return false;
+        }
         if (key->type != KEY_TEXT) {
             hulse_key_copy(key, to, from);
         }
@@ -121,8 +135,7 @@ take_over_broker(struct config *fresh, const struct config *running, size_t i, s
             return false;
         }
     }
-    to->directory = hulse_body_text(fresh, from->directory, strlen(from->directory));
-    return to->directory != NULL;
+    return true;
 }
 
 /* The running brokers in place of those that were read. */
@@ -138,6 +151,40 @@ static bool take_over_brokers(struct config *fresh, const struct config *running
         }
         if (!take_over_broker(fresh, running, i, at)) {
             return false;
+        }
+    }
+    return true;
+}
+
+static bool is_noted(const struct config_change *out, const char *path)
+{
+    for (size_t i = 0; i < out->restart_count; i++) {
+        if (strcmp(out->restart[i], path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One that was not needed at the start is not there now. */
+static bool
+take_over_unused(struct config *fresh, const struct config *running, struct config_change *out)
+{
+    const char *path = hulse_key_list(KEY_BROKER)->path;
+
+    for (size_t i = 0; i < running->broker_count; i++) {
+        const size_t at = hulse_body_find(fresh, KEY_BROKER, running->brokers[i].name);
+        HULSE_ASSERT(at < fresh->broker_count);
+        if (running->brokers[i].unused == fresh->brokers[at].unused) {
+            continue;
+        }
+        if (hulse_body_get(fresh) == NULL) {
+            return false;
+        }
+        struct config_broker *to = hulse_body_item_mutable(fresh, KEY_BROKER, at);
+        to->unused = running->brokers[i].unused;
+        if (to->unused && !is_noted(out, path)) {
+            note(out, path, true);
         }
     }
     return true;
@@ -160,5 +207,5 @@ bool hulse_config_take_over(struct config *fresh,
             }
         }
     }
-    return true;
+    return take_over_unused(fresh, running, out);
 }

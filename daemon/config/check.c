@@ -70,6 +70,14 @@ static bool is_broker(const struct config *c, const char *name)
     return hulse_body_find(c, KEY_BROKER, name) < c->broker_count;
 }
 
+/* Only where it was so at the start: what has been read since leads to it. */
+static bool is_unused(const struct config *c, const char *name)
+{
+    const size_t i = hulse_body_find(c, KEY_BROKER, name);
+
+    return i < c->broker_count && c->brokers[i].unused;
+}
+
 static void check_brokers(const struct config *c, struct config_problems *problems)
 {
     static const char *const types[] = {
@@ -143,6 +151,12 @@ static void check_topics(const struct config *c, struct config_problems *problem
             hulse_problem_add(problems,
                               hulse_body_place_of(c, KEY_TOPIC, i, "broker"),
                               "topics.%zu.broker: there is no broker '%s'",
+                              i,
+                              rule->broker);
+        } else if (is_unused(c, rule->broker)) {
+            hulse_problem_add(problems,
+                              hulse_body_place_of(c, KEY_TOPIC, i, "broker"),
+                              "topics.%zu.broker: nothing needed '%s' when the daemon started",
                               i,
                               rule->broker);
         }

@@ -4,6 +4,9 @@
  */
 #include "daemon/config/directory.h"
 
+#include "daemon/config/body.h"
+#include "daemon/config/key.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -15,7 +18,40 @@
 
 bool hulse_config_has_store(const struct config_broker *b)
 {
-    return b->type == CONFIG_BROKER_LOCAL && b->durability == CONFIG_DISK;
+    return b->type == CONFIG_BROKER_LOCAL && b->durability == CONFIG_DISK && !b->unused;
+}
+
+static bool is_written(const struct config *c, size_t index)
+{
+    for (size_t i = 0; i < hulse_key_count(KEY_BROKER); i++) {
+        const struct key *key = hulse_key_at(KEY_BROKER, i);
+        if (hulse_body_origin(c, KEY_BROKER, index, key)->kind != CONFIG_ORIGIN_DEFAULT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_rule(const struct config *c, const char *broker)
+{
+    for (size_t i = 0; i < c->topic_count; i++) {
+        if (strcmp(c->topics[i].broker, broker) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void hulse_config_find_unused(struct config *c)
+{
+    for (size_t i = 0; i < c->broker_count; i++) {
+        const char *name = c->brokers[i].name;
+        if (hulse_config_has_store(&c->brokers[i]) && strcmp(name, c->default_broker) != 0 &&
+            !is_written(c, i) && !has_rule(c, name) && hulse_body_get(c) != NULL) {
+            struct config_broker *b = hulse_body_item_mutable(c, KEY_BROKER, i);
+            b->unused = true;
+        }
+    }
 }
 
 bool hulse_config_directory(const struct config *c,

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Which brokers are unused; once all sources have been read. Without memory none. */
+void hulse_config_find_unused(struct config *c);
 bool hulse_config_has_store(const struct config_broker *b);
 /*
  * What `directory` says, else the default: that of the host for the broker `local`, a folder below

@@ -3,6 +3,7 @@
  * load - a configuration from all its sources, weakest first.
  */
 #include "daemon/config/body.h"
+#include "daemon/config/directory.h"
 #include "daemon/config/pulsar_rules.h"
 #include "daemon/config/text_file.h"
 #include "daemon/config/tokens.h"
@@ -115,6 +116,7 @@ struct config *hulse_config_load(const struct config_sources *sources,
     /* After a mistake a check would find more that is none. */
     if (problems->errors == 0) {
         hulse_config_choose_broker(c, problems);
+        hulse_config_find_unused(c);
         hulse_config_check(c, problems);
     }
     if (problems->errors > 0) {

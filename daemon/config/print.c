@@ -212,6 +212,9 @@ static void print_scope(const struct config *c, enum key_scope scope, FILE *out)
     }
     (void)fprintf(out, "%s:\n", list->path);
     for (size_t i = 0; i < count; i++) {
+        if (scope == KEY_BROKER && c->brokers[i].unused) {
+            continue; /* written down it would be wanted */
+        }
         struct margin m = {.indent = 4, .lead = "- "};
         if (list->named) {
             const char *name = NULL;

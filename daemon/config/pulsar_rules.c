@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 void hulse_config_choose_broker(struct config *c, struct config_problems *problems)
 {
@@ -39,33 +40,120 @@ void hulse_config_choose_broker(struct config *c, struct config_problems *proble
     }
 }
 
-static void check_tokens(const struct config *c, size_t index, struct config_problems *problems)
+struct pair {
+    const char *path;
+    const char *text;
+};
+
+static void complain(const struct config *c,
+                     size_t index,
+                     const char *path,
+                     struct config_problems *problems,
+                     const char *what)
+{
+    hulse_problem_add(problems,
+                      hulse_body_place_of(c, KEY_BROKER, index, path),
+                      "brokers.%s: %s",
+                      c->brokers[index].name,
+                      what);
+}
+
+/* All of them are given, or none. The first that is given has the place. */
+static void check_together(const struct config *c,
+                           size_t index,
+                           const struct pair *pairs,
+                           size_t count,
+                           const char *what,
+                           struct config_problems *problems)
+{
+    const struct pair *given = NULL;
+    bool all = true;
+
+    for (size_t i = 0; i < count; i++) {
+        given = given == NULL && pairs[i].text[0] != '\0' ? &pairs[i] : given;
+        all = all && pairs[i].text[0] != '\0';
+    }
+    if (given != NULL && !all) {
+        complain(c, index, given->path, problems, what);
+    }
+}
+
+/* What is shown to its brokers has one source. */
+static void check_one(const struct config *c, size_t index, struct config_problems *problems)
 {
     const struct config_broker *b = &c->brokers[index];
-    static const char *const paths[] = {"auth.token", "auth.token_file", "auth.token_command"};
-    const char *const texts[] = {b->auth.token, b->auth.token_file, b->auth.token_command};
+    const struct pair sources[] = {
+        {"auth.token", b->auth.token},
+        {"auth.token_file", b->auth.token_file},
+        {"auth.token_command", b->auth.token_command},
+        {"auth.oauth2.issuer", b->auth.oauth2.issuer},
+        {"auth.basic.user", b->auth.basic.user},
+    };
     const char *first = NULL;
 
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-        if (texts[i][0] != '\0' && first != NULL) {
+    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+        if (sources[i].text[0] != '\0' && first != NULL) {
             hulse_problem_add(problems,
-                              hulse_body_place_of(c, KEY_BROKER, index, paths[i]),
+                              hulse_body_place_of(c, KEY_BROKER, index, sources[i].path),
                               "brokers.%s: %s and %s are both given",
                               b->name,
                               first,
-                              paths[i]);
-        } else if (texts[i][0] != '\0') {
-            first = paths[i];
+                              sources[i].path);
+        } else if (sources[i].text[0] != '\0') {
+            first = sources[i].path;
         }
     }
-    if ((b->auth.tls.cert_file[0] == '\0') != (b->auth.tls.key_file[0] == '\0')) {
-        const char *path =
-            b->auth.tls.cert_file[0] != '\0' ? "auth.tls.cert_file" : "auth.tls.key_file";
-        hulse_problem_add(problems,
-                          hulse_body_place_of(c, KEY_BROKER, index, path),
-                          "brokers.%s: auth.tls needs cert_file and key_file",
-                          b->name);
+}
+
+static void check_oauth2(const struct config *c, size_t index, struct config_problems *problems)
+{
+    const struct config_broker *b = &c->brokers[index];
+    const struct pair needed[] = {
+        {"auth.oauth2.issuer", b->auth.oauth2.issuer},
+        {"auth.oauth2.client_id", b->auth.oauth2.client_id},
+        {"auth.oauth2.client_secret_file", b->auth.oauth2.client_secret_file},
+    };
+    const struct pair more[] = {
+        {"auth.oauth2.audience", b->auth.oauth2.audience},
+        {"auth.oauth2.scope", b->auth.oauth2.scope},
+        {"auth.oauth2.ca_file", b->auth.oauth2.ca_file},
+    };
+
+    check_together(c,
+                   index,
+                   needed,
+                   3,
+                   "auth.oauth2 needs issuer, client_id and client_secret_file",
+                   problems);
+    for (size_t i = 0; b->auth.oauth2.issuer[0] == '\0' && i < 3; i++) {
+        if (more[i].text[0] != '\0') {
+            complain(c, index, more[i].path, problems, "auth.oauth2 needs an issuer");
+        }
     }
+    if (strncasecmp(b->auth.oauth2.issuer, "http://", 7) == 0) {
+        hulse_problem_warn(problems,
+                           hulse_body_place_of(c, KEY_BROKER, index, "auth.oauth2.issuer"),
+                           "brokers.%s: the client's secret goes to auth.oauth2.issuer without TLS",
+                           b->name);
+    }
+}
+
+static void check_auth(const struct config *c, size_t index, struct config_problems *problems)
+{
+    const struct config_broker *b = &c->brokers[index];
+    const struct pair tls[] = {
+        {"auth.tls.cert_file", b->auth.tls.cert_file},
+        {"auth.tls.key_file", b->auth.tls.key_file},
+    };
+    const struct pair basic[] = {
+        {"auth.basic.user", b->auth.basic.user},
+        {"auth.basic.password_file", b->auth.basic.password_file},
+    };
+
+    check_one(c, index, problems);
+    check_oauth2(c, index, problems);
+    check_together(c, index, tls, 2, "auth.tls needs cert_file and key_file", problems);
+    check_together(c, index, basic, 2, "auth.basic needs user and password_file", problems);
 }
 
 /* A key that only the other types have. */
@@ -106,7 +194,7 @@ void hulse_pulsar_rules_check(const struct config *c, struct config_problems *pr
                               "brokers.%s: service_url is missing",
                               b->name);
         }
-        check_tokens(c, i, problems);
+        check_auth(c, i, problems);
     }
     for (size_t i = 0; i < c->topic_count; i++) {
         if (c->topics[i].publish.dedup && c->topics[i].publish.send_timeout_ms != 0) {

@@ -38,6 +38,9 @@ enum config_durability { CONFIG_DISK = 0, CONFIG_MEMORY };
 struct config_broker {
     const char *name;
     uint32_t type; /* enum config_broker_type */
+    /* It would have a store, but exists by itself alone: not written down, not the default one, and no rule leads to it.
+     * Not a key. */
+    bool unused;
     /* Of a local one: */
     const char *directory; /* of its store; "" = hulse_config_directory() chooses */
     uint32_t durability;   /* enum config_durability */
@@ -50,9 +53,21 @@ struct config_broker {
     uint64_t keep_alive_ms;
     uint64_t partitions_refresh_ms;
     struct {
-        const char *token; /* at most one of the three */
+        const char *token; /* at most one of the five */
         const char *token_file;
         const char *token_command;
+        struct {
+            const char *issuer; /* the first three, or none */
+            const char *client_id;
+            const char *client_secret_file;
+            const char *audience;
+            const char *scope;
+            const char *ca_file; /* "system": what the system trusts */
+        } oauth2;
+        struct {
+            const char *user; /* both or none */
+            const char *password_file;
+        } basic;
         struct {
             const char *cert_file; /* both or none */
             const char *key_file;
@@ -61,7 +76,8 @@ struct config_broker {
     struct {
         const char *ca_file; /* "system": what the system trusts */
         bool verify_hostname;
-        uint32_t min_version; /* enum config_tls_version */
+        uint32_t min_version;        /* enum config_tls_version */
+        uint64_t reconnect_every_ms; /* 0: never */
     } tls;
 };
 

@@ -9,6 +9,7 @@
 #include <regex.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 #define NAME_BYTES_MAX 64U
 #define REPEATS_MAX 10000U
@@ -80,6 +81,29 @@ bool hulse_valid_path(const char *text, const char **why)
 bool hulse_valid_authorities(const char *text, const char **why)
 {
     return strcmp(text, "system") == 0 || hulse_valid_path(text, why);
+}
+
+bool hulse_valid_issuer(const char *text, const char **why)
+{
+    const size_t scheme = strncasecmp(text, "https://", 8) == 0  ? 8
+                          : strncasecmp(text, "http://", 7) == 0 ? 7
+                                                                 : 0;
+
+    if (!hulse_valid_text(text, why)) {
+        return false;
+    }
+    *why = "https://HOST[:PORT][/PATH] is expected";
+    return scheme != 0 && text[scheme] != '\0' && strchr("/:", text[scheme]) == NULL &&
+           strpbrk(text, "@?# ") == NULL;
+}
+
+bool hulse_valid_user(const char *text, const char **why)
+{
+    if (!hulse_valid_text(text, why)) {
+        return false;
+    }
+    *why = "a name without a colon is expected";
+    return strchr(text, ':') == NULL;
 }
 
 bool hulse_valid_cpus(const char *text, const char **why)

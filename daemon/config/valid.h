@@ -21,6 +21,10 @@ bool hulse_valid_text(const char *text, const char **why);
 bool hulse_valid_path(const char *text, const char **why);
 /* A path, or the word `system`. */
 bool hulse_valid_authorities(const char *text, const char **why);
+/* http[s]://HOST[:PORT][/PATH]: no user, query or fragment. */
+bool hulse_valid_issuer(const char *text, const char **why);
+/* Text without a colon, which would end the name. */
+bool hulse_valid_user(const char *text, const char **why);
 bool hulse_valid_cpus(const char *text, const char **why);
 bool hulse_valid_namespace(const char *text, const char **why);
 /* Of a broker or a role; it can be part of a path. */

@@ -10,10 +10,11 @@
 #include "daemon/control/credentials.h"
 #include "daemon/core/inbox.h"
 
-/* Zeros but for the first two. Strings are the configuration's. */
+/* Zeros but for the first three. Strings are the configuration's. */
 struct broker_token {
     const char *broker; /* its name */
     struct credential_params source;
+    struct oauth2_params oauth2; /* of the source, where it is that */
     /* Both set by begin, before the first worker; valid until the last. */
     struct secret_slot *slot;
     struct secret_slot *trouble;

@@ -38,6 +38,19 @@ static bool had_trouble(struct broker *b, struct broker_trouble *out)
     return b->ops->trouble != NULL && b->ops->trouble(b, out);
 }
 
+/* False: nothing is shown to it. */
+static bool
+token_of(const struct command_scene *scene, const char *broker, struct credential_status *out)
+{
+    const struct credential *c = hulse_credentials_find(scene->credentials, broker);
+
+    *out = (struct credential_status){.why = ""};
+    if (c != NULL) {
+        hulse_credential_status(c, out);
+    }
+    return c != NULL;
+}
+
 /* ---- stats ---- */
 
 static uint64_t age_s(uint64_t at_ms)
@@ -54,7 +67,7 @@ static void add_broker_figures(struct stats *s, const struct broker_report *r)
 
     for (uint32_t i = 0; i < r->count; i++) {
         const struct report_figure *f = &r->figures[i];
-        figures[i] = (struct figure){.name = f->name, .value = f->value, .least = f->least};
+        figures[i] = (struct figure){.name = f->name, .value = f->value, .merge = f->merge};
     }
     hulse_stats_broker_figures(s, r->broker, figures, r->count);
 }
@@ -78,12 +91,14 @@ static void add_worker(struct stats *s, const struct inquiry *q)
     }
 }
 
-static void add_broker(struct stats *s, struct broker *b)
+static void add_broker(const struct command_scene *scene, struct stats *s, struct broker *b)
 {
     struct broker_figure from[BROKER_FIGURES_MAX];
     struct figure figures[BROKER_FIGURES_MAX];
     const uint32_t count = b->ops->store_figures(b, from);
     struct broker_trouble trouble;
+    struct credential_status token;
+    const bool has_token = token_of(scene, b->name, &token);
     const bool failed = had_trouble(b, &trouble);
     const struct stats_broker broker = {
         .name = b->name,
@@ -91,6 +106,9 @@ static void add_broker(struct stats *s, struct broker *b)
         .healthy = b->ops->healthy(b),
         .failure = failed ? trouble.text : NULL,
         .failure_age_s = failed ? age_s(trouble.at_ms) : 0,
+        .has_token = has_token,
+        .token_failures = token.failures,
+        .token_why = token.why,
     };
 
     hulse_stats_broker(s, &broker);
@@ -114,7 +132,7 @@ static json_t *stats(const struct command_scene *scene, const struct collection 
 
     hulse_stats_begin(&s);
     for (unsigned i = 0; i < scene->flow->broker_count; i++) {
-        add_broker(&s, scene->flow->brokers[i]);
+        add_broker(scene, &s, scene->flow->brokers[i]);
     }
     for (uint32_t i = 0; i < reports->count; i++) {
         add_worker(&s, &reports->inquiries[i]);
@@ -207,11 +225,14 @@ static json_t *health(const struct command_scene *scene)
     }
     for (unsigned i = 0; i < scene->flow->broker_count; i++) {
         struct broker *b = scene->flow->brokers[i];
+        struct credential_status token;
+        (void)token_of(scene, b->name, &token);
         brokers[i] = (struct health_broker){
             .name = b->name,
             .type = b->ops->type,
             .healthy = b->ops->healthy(b),
             .why = had_trouble(b, &troubles[i]) ? troubles[i].text : NULL,
+            .token = token.failures > 0 ? token.why : NULL,
         };
     }
     const struct health_input in = {

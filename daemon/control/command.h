@@ -12,6 +12,7 @@
 #include "daemon/admin/answer.h"
 #include "daemon/admin/request.h"
 #include "daemon/control/collect.h"
+#include "daemon/control/credentials.h"
 #include "daemon/control/crew.h"
 #include "daemon/control/reload.h"
 
@@ -19,6 +20,7 @@
 struct command_scene {
     const struct crew *crew;
     const struct flow *flow;
+    struct credentials *credentials;
     const char *version;
     uint64_t started_ms; /* CLOCK_MONOTONIC */
     struct reload *reload;

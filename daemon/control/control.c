@@ -6,6 +6,7 @@
 
 #include "daemon/admin/answer.h"
 #include "daemon/control/admin_server.h"
+#include "daemon/control/broker_files.h"
 #include "daemon/control/collect.h"
 #include "daemon/control/command.h"
 #include "daemon/control/crew.h"
@@ -62,6 +63,7 @@ struct control {
     struct timer sweep;       /* of topics that nobody uses */
     struct resolver resolver; /* of the HTTP client */
     struct credentials credentials;
+    struct broker_files files;
     struct sandbox sandbox;
     enum sandbox_filter filter;
     const char *broker_names[HULSE_FLOW_BROKERS_MAX];
@@ -340,15 +342,14 @@ static void token_changed(void *ctx, const char *name)
                     hulse_log_u64("expires_ms", s.expires_wall_ms));
 }
 
+/* Before the workers, because the environment changes. */
 static hulse_status make_tokens(struct control *c, struct error *err)
 {
-    const struct credential_surroundings around = {
-        .loop = &c->loop,
-        .helper = c->params->helper,
-        .http = c->params->http,
-        .changed = token_changed,
-        .ctx = c,
-    };
+    const struct credential_surroundings around = {.loop = &c->loop,
+                                                   .helper = c->params->helper,
+                                                   .http = c->params->http,
+                                                   .changed = token_changed,
+                                                   .ctx = c};
 
     hulse_credentials_init(&c->credentials, &around);
     return hulse_broker_tokens_begin(
@@ -393,6 +394,7 @@ static void end(struct control *c)
     hulse_timer_stop(&c->loop.timers, &c->drain_tick);
     hulse_collect_forget(&c->dump);
     hulse_watchdog_stop(&c->watchdog);
+    hulse_broker_files_close(&c->files);
     hulse_signals_deadline(STOP_DEADLINE_S, EXIT_CODE_STUCK);
     hulse_crew_stop(&c->crew);
     hulse_signals_deadline(0, EXIT_CODE_STUCK);
@@ -457,6 +459,7 @@ static hulse_status start(struct control *c, struct error *err)
         st = hulse_reload_open(&c->reload, err);
     }
     if (st == HULSE_OK) {
+        hulse_broker_files_open(&c->files);
         const struct config *config = c->params->config;
         c->filter =
             hulse_sandbox_enter(&c->sandbox, config->sandbox.filter, config->sandbox.dumpable);
@@ -486,6 +489,7 @@ static hulse_status wire(struct control *c, struct error *err)
     c->scene = (struct command_scene){
         .crew = &c->crew,
         .flow = params->flow,
+        .credentials = &c->credentials,
         .version = params->version,
         .started_ms = hulse_loop_now_ms(&c->loop),
         .reload = &c->reload,
@@ -501,6 +505,7 @@ static hulse_status wire(struct control *c, struct error *err)
         .notify_socket = params->notify_socket,
     };
     hulse_reload_init(&c->reload, &reload);
+    hulse_broker_files_init(&c->files, &c->loop, params->config, params->flow, &c->crew);
     if (!hulse_door_init(&c->door, &c->loop, &c->crew, &c->plane)) {
         return hulse_fail(err, HULSE_IO, "/dev/null: %s", strerrordesc_np(errno));
     }

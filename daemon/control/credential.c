@@ -147,7 +147,7 @@ static void fail(struct credential *c, const char *why)
     uint64_t wait_ms = 0;
 
     if (c->kind != CREDENTIAL_TOKEN) {
-        wait_ms = c->kind == CREDENTIAL_FILE ? c->period_ms : backoff_ms(c);
+        wait_ms = is_fetched(c) ? backoff_ms(c) : c->period_ms;
         c->refresh_ms = now_ms(c) + wait_ms;
     }
     note_failure(c, why, wait_ms);
@@ -170,6 +170,41 @@ static void limit_life(struct token *token, uint64_t life_ms)
     }
 }
 
+static void take_token(struct credential *c, const struct token *token)
+{
+    if (token->expires_wall_ms != 0 && token->expires_wall_ms <= hulse_clock_wall_ms()) {
+        fail(c, expired);
+        return;
+    }
+    struct secret *fresh = NULL;
+    if (is_current(c, token)) {
+        /* Not a new one: who was refused with it would try again, and in vain. */
+        hulse_secret_set_expires_wall_ms(c->current, token->expires_wall_ms);
+    } else {
+        fresh = hulse_secret_create(token->data, token->bytes);
+        if (fresh == NULL) {
+            fail(c, "no memory");
+            return;
+        }
+        fresh->generation = ++c->generation;
+        hulse_secret_set_expires_wall_ms(fresh, token->expires_wall_ms);
+    }
+    c->failures = 0;
+    tell_trouble(c);
+    explicit_bzero(c->complaint, sizeof(c->complaint));
+    if (fresh != NULL) {
+        HULSE_LOG_INFOF("credential.changed",
+                        hulse_log_str("broker", c->name),
+                        hulse_log_u64("generation", fresh->generation),
+                        hulse_log_u64("expires_ms", token->expires_wall_ms));
+        put(c, fresh);
+    }
+    /* changed() may have set or removed what this came from. */
+    if (c->kind != CREDENTIAL_NONE && c->refresh_ms == 0 && c->refresh_wall_ms == 0) {
+        plan_after_success(c);
+    }
+}
+
 /* life_ms: from now on, 0 = only the token itself may say. */
 static void take(struct credential *c, const char *text, size_t bytes, uint64_t life_ms)
 {
@@ -181,37 +216,33 @@ static void take(struct credential *c, const char *text, size_t bytes, uint64_t 
         return;
     }
     limit_life(&token, life_ms);
-    if (token.expires_wall_ms != 0 && token.expires_wall_ms <= hulse_clock_wall_ms()) {
-        fail(c, expired);
+    take_token(c, &token);
+}
+
+/* What is shown is USER:PASSWORD. */
+static void take_password(struct credential *c, const char *text, size_t bytes)
+{
+    const size_t user_bytes = strlen(c->user);
+    struct token password;
+    struct error err;
+
+    if (hulse_token_parse_password(&password, text, bytes, &err) != HULSE_OK) {
+        fail(c, err.text);
         return;
     }
-    struct secret *fresh = NULL;
-    if (is_current(c, &token)) {
-        /* Not a new one: who was refused with it would try again, and in vain. */
-        hulse_secret_set_expires_wall_ms(c->current, token.expires_wall_ms);
-    } else {
-        fresh = hulse_secret_create(token.data, token.bytes);
-        if (fresh == NULL) {
-            fail(c, "no memory");
-            return;
-        }
-        fresh->generation = ++c->generation;
-        hulse_secret_set_expires_wall_ms(fresh, token.expires_wall_ms);
+    const size_t all = user_bytes + 1 + password.bytes;
+    char *both = malloc(all);
+    if (both == NULL) {
+        fail(c, "no memory");
+        return;
     }
-    c->failures = 0;
-    tell_trouble(c);
-    explicit_bzero(c->complaint, sizeof(c->complaint));
-    if (fresh != NULL) {
-        HULSE_LOG_INFOF("credential.changed",
-                        hulse_log_str("broker", c->name),
-                        hulse_log_u64("generation", fresh->generation),
-                        hulse_log_u64("expires_ms", token.expires_wall_ms));
-        put(c, fresh);
-    }
-    /* changed() may have set or removed what this came from. */
-    if (c->kind != CREDENTIAL_NONE && c->refresh_ms == 0 && c->refresh_wall_ms == 0) {
-        plan_after_success(c);
-    }
+    memcpy(both, c->user, user_bytes);
+    both[user_bytes] = ':';
+    memcpy(both + user_bytes + 1, password.data, password.bytes);
+    const struct token shown = {.data = both, .bytes = all};
+    take_token(c, &shown);
+    explicit_bzero(both, all);
+    free(both);
 }
 
 static void command_done(struct helper_call *call, const struct helper_result *result)
@@ -268,10 +299,12 @@ static void read_file(struct credential *c)
     size_t bytes = 0;
     struct error err;
 
-    if (hulse_token_read(c->text, text, sizeof(text), &bytes, &err) == HULSE_OK) {
-        take(c, text, bytes, 0);
-    } else {
+    if (hulse_token_read(c->text, text, sizeof(text), &bytes, &err) != HULSE_OK) {
         fail(c, err.text);
+    } else if (c->kind == CREDENTIAL_BASIC) {
+        take_password(c, text, bytes);
+    } else {
+        take(c, text, bytes, 0);
     }
     explicit_bzero(text, bytes);
 }
@@ -285,6 +318,7 @@ static void attempt(struct credential *c)
         take(c, c->text, strlen(c->text), 0);
         break;
     case CREDENTIAL_FILE:
+    case CREDENTIAL_BASIC:
         read_file(c);
         break;
     case CREDENTIAL_COMMAND:
@@ -356,6 +390,8 @@ static void stop(struct credential *c)
         free(c->text);
         c->text = NULL;
     }
+    free(c->user);
+    c->user = NULL;
 }
 
 void hulse_credential_destroy(struct credential **credential)
@@ -397,8 +433,11 @@ static bool is_same(const struct credential *c,
         c->timeout_ms != params->timeout_ms) {
         return false;
     }
-    return oauth2 != NULL ? hulse_oauth2_source_equal(c->oauth2, oauth2)
-                          : strcmp(c->text, params->text) == 0;
+    if (oauth2 != NULL) {
+        return hulse_oauth2_source_equal(c->oauth2, oauth2);
+    }
+    return strcmp(c->text, params->text) == 0 &&
+           (c->user == NULL || strcmp(c->user, params->user) == 0);
 }
 
 hulse_status hulse_credential_set(struct credential *c,
@@ -407,6 +446,7 @@ hulse_status hulse_credential_set(struct credential *c,
 {
     struct oauth2_source *oauth2 = NULL;
     char *text = NULL;
+    char *user = NULL;
     hulse_status st = check(params, err);
 
     HULSE_ASSERT_ROLE(HULSE_ROLE_CONTROL);
@@ -419,14 +459,20 @@ hulse_status hulse_credential_set(struct credential *c,
     }
     if (st == HULSE_OK && params->kind != CREDENTIAL_OAUTH2) {
         text = strdup(params->text);
-        st = text != NULL ? HULSE_OK : hulse_fail(err, HULSE_NO_MEMORY, "no memory");
+        user = params->kind == CREDENTIAL_BASIC ? strdup(params->user) : NULL;
+        st = text != NULL && (user != NULL || params->kind != CREDENTIAL_BASIC)
+                 ? HULSE_OK
+                 : hulse_fail(err, HULSE_NO_MEMORY, "no memory");
     }
     if (st != HULSE_OK) {
+        free(text);
+        free(user);
         return st;
     }
     stop(c);
     c->kind = params->kind;
     c->text = text;
+    c->user = user;
     c->oauth2 = oauth2;
     c->period_ms = params->period_ms;
     c->timeout_ms = params->timeout_ms;

@@ -6,6 +6,7 @@
  *   FILE     read at every period; a change is found by its content
  *   COMMAND  run by the helper; again when 4/5 of its JWT's remaining life have passed, else at
  *            every period
+ *   BASIC    a name, and a password that is in a file, which is read as above
  *   OAUTH2   fetched from an issuer; again as a command is, or by the life that the issuer tells
  *
  * What fails is tried again (a file at its period, all else after 1 s, then twice as long each time,
@@ -37,13 +38,15 @@ enum credential_kind {
     CREDENTIAL_TOKEN,
     CREDENTIAL_FILE,
     CREDENTIAL_COMMAND,
+    CREDENTIAL_BASIC,
     CREDENTIAL_OAUTH2
 };
 
 /* Read by set and not kept. */
 struct credential_params {
     enum credential_kind kind;
-    const char *text; /* the token, the path of its file, or the command */
+    const char *text; /* the token, the path of its file or of the password's, or the command */
+    const char *user; /* of BASIC */
     const struct oauth2_params *oauth2;
     uint32_t period_ms;  /* of all but TOKEN, not 0 */
     uint32_t timeout_ms; /* of COMMAND and OAUTH2, not 0 */
@@ -78,6 +81,7 @@ struct credential {
     struct secret *current; /* the slot's; NULL = none */
     enum credential_kind kind;
     char *text;                   /* NULL: OAUTH2, or nothing */
+    char *user;                   /* NULL: not BASIC */
     struct oauth2_source *oauth2; /* NULL: not OAUTH2 */
     uint32_t period_ms;
     uint32_t timeout_ms;

@@ -2,25 +2,18 @@
 /*
  * reload - see reload.h.
  *
- * The folder is watched, not the file: editors and configuration maps put another file, or another
- * link to one, in its place. An event means no more than "look again"; what counts is whether the
- * file at the path is another one than that which was read.
+ * What counts is whether the file at the path is another one than that which was read.
  */
 #include "daemon/control/reload.h"
 
 #include "daemon/config/text_file.h"
 #include "daemon/control/notify.h"
-#include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/inotify.h>
-#include <unistd.h>
 
 /* So many of one configuration are logged; the answer of a request has them all. */
 #define PROBLEMS_LOGGED 8U
@@ -165,77 +158,15 @@ bool hulse_reload_run(struct reload *r, const char *trigger)
 
 /* ---- watching ---- */
 
-static void watch_folder(struct reload *r)
+static void look(void *ctx)
 {
-    const char *slash = strrchr(r->path, '/');
-    char folder[PATH_MAX];
-
-    if (slash == NULL) {
-        (void)snprintf(folder, sizeof(folder), ".");
-    } else {
-        /* With the slash, which is all there is of the root. */
-        (void)snprintf(folder, sizeof(folder), "%.*s", (int)(slash - r->path) + 1, r->path);
-    }
-    r->folder = inotify_add_watch(
-        r->watch.fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_MOVE_SELF | IN_ONLYDIR);
-}
-
-static void start_settle(struct reload *r, uint64_t delay_ms)
-{
-    struct loop *loop = r->params.loop;
-
-    hulse_timer_start(&loop->timers, &r->settle, hulse_loop_now_ms(loop) + delay_ms);
-}
-
-static void settled(struct timer *timer)
-{
-    struct reload *r = HULSE_CONTAINER(timer, struct reload, settle);
+    struct reload *r = ctx;
     static const struct config_stamp nothing;
-
-    if (r->folder < 0) {
-        watch_folder(r);
-    }
-    if (r->folder < 0) {
-        start_settle(r, HULSE_RELOAD_AWAY_MS);
-        return;
-    }
     const struct config_stamp now = hulse_config_stamp(r->path);
+
     /* Between the old file and the new one there may be none. */
     if (!hulse_config_stamp_equal(&now, &nothing) && !hulse_config_stamp_equal(&now, &r->seen)) {
         (void)hulse_reload_run(r, "watch");
-    }
-}
-
-static void take_event(struct reload *r, const struct inotify_event *event)
-{
-    if ((event->mask & IN_IGNORED) != 0) {
-        r->folder = -1;
-    } else if ((event->mask & IN_MOVE_SELF) != 0) {
-        /* Another one may come in its place; the kernel confirms with IN_IGNORED. */
-        (void)inotify_rm_watch(r->watch.fd, event->wd);
-    }
-    if (!hulse_timer_pending(&r->settle)) {
-        start_settle(r, HULSE_RELOAD_SETTLE_MS);
-    }
-}
-
-static void fired(struct watch *watch, uint32_t events)
-{
-    struct reload *r = HULSE_CONTAINER(watch, struct reload, watch);
-    _Alignas(struct inotify_event) char bytes[4096];
-
-    (void)events;
-    for (;;) {
-        const ssize_t n = read(watch->fd, bytes, sizeof(bytes));
-        if (n <= 0) {
-            return;
-        }
-        for (ssize_t at = 0; at < n;) {
-            struct inotify_event event;
-            memcpy(&event, bytes + at, sizeof(event));
-            take_event(r, &event);
-            at += (ssize_t)(sizeof(event) + event.len);
-        }
     }
 }
 
@@ -248,10 +179,10 @@ void hulse_reload_init(struct reload *r, const struct reload_params *params)
     r->running = params->initial;
     r->generation = 1;
     r->seen = params->initial->stamp;
-    r->watch = (struct watch){.fd = -1, .fire = fired};
-    r->folder = -1;
-    r->settle.fire = settled;
     (void)snprintf(r->path, sizeof(r->path), "%s", path == NULL ? "" : path);
+    const struct folder_watch_params watch = {.loop = params->loop, .look = look, .ctx = r};
+    hulse_folder_watch_init(&r->watch, &watch);
+    hulse_folder_watch_add(&r->watch, r->path);
 }
 
 hulse_status hulse_reload_open(struct reload *r, struct error *err)
@@ -263,26 +194,12 @@ hulse_status hulse_reload_open(struct reload *r, struct error *err)
         HULSE_LOG_WARNF("config.unwatched", hulse_log_str("why", "there is no file"));
         return HULSE_OK;
     }
-    r->watch.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (r->watch.fd < 0 || !hulse_loop_add(r->params.loop, &r->watch, EPOLLIN)) {
-        const int error = errno;
-        hulse_reload_close(r);
-        return hulse_fail(err, HULSE_IO, "inotify: %s", strerrordesc_np(error));
-    }
-    watch_folder(r);
-    /* It may have changed since it was read. */
-    start_settle(r, HULSE_RELOAD_SETTLE_MS);
-    return HULSE_OK;
+    return hulse_folder_watch_open(&r->watch, err);
 }
 
 void hulse_reload_close(struct reload *r)
 {
-    if (r->watch.fd >= 0) {
-        hulse_timer_stop(&r->params.loop->timers, &r->settle);
-        hulse_loop_remove(r->params.loop, &r->watch);
-        (void)close(r->watch.fd);
-        r->watch.fd = -1;
-    }
+    hulse_folder_watch_close(&r->watch);
     r->running = r->params.initial;
     hulse_config_destroy(&r->own);
 }

@@ -14,14 +14,10 @@
 
 #include "daemon/config/change.h"
 #include "daemon/config/config.h"
+#include "daemon/control/folder_watch.h"
 #include "daemon/worker/loop.h"
 
 #include <limits.h>
-
-/* From the first event of a file to its reading: whoever writes it may need several steps. */
-#define HULSE_RELOAD_SETTLE_MS 200U
-/* Until a folder that is not there is looked for again. */
-#define HULSE_RELOAD_AWAY_MS 1000U
 
 struct reload_params {
     struct loop *loop;
@@ -45,12 +41,9 @@ struct reload {
     /* Of the latest one. */
     struct config_problems problems;
     struct config_change change;
-    /* The folder of the file, as seen by inotify. */
     char path[PATH_MAX];
     struct config_stamp seen; /* the file when it was last read */
-    struct watch watch;
-    int folder; /* -1 = not there */
-    struct timer settle;
+    struct folder_watch watch;
 };
 
 /* Nothing is watched yet. */

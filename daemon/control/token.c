@@ -114,6 +114,33 @@ hulse_status hulse_token_parse(struct token *out, const char *text, size_t bytes
     return HULSE_OK;
 }
 
+static bool is_end(char c)
+{
+    return c == '\r' || c == '\n';
+}
+
+hulse_status
+hulse_token_parse_password(struct token *out, const char *text, size_t bytes, struct error *err)
+{
+    while (bytes > 0 && is_end(text[bytes - 1])) {
+        bytes--;
+    }
+    if (bytes == 0) {
+        return hulse_fail(err, HULSE_INVAL, "there is no password in it");
+    }
+    if (bytes > HULSE_TOKEN_BYTES_MAX) {
+        return hulse_fail(
+            err, HULSE_TOOBIG, "a password has at most %u bytes", HULSE_TOKEN_BYTES_MAX);
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
+            return hulse_fail(err, HULSE_INVAL, "a password is one line");
+        }
+    }
+    *out = (struct token){.data = text, .bytes = bytes};
+    return HULSE_OK;
+}
+
 /* ---- file ---- */
 
 static hulse_status

@@ -30,6 +30,12 @@ struct token {
 hulse_status
 hulse_token_parse(struct token *out, const char *text, size_t bytes, struct error *err);
 /*
+ * The password in `text`: one line, whose end is left out, of any characters but those of control. INVAL: there is
+ * none, or more than one.
+ */
+hulse_status
+hulse_token_parse_password(struct token *out, const char *text, size_t bytes, struct error *err);
+/*
  * A regular file into a buffer of size bytes. IO; INVAL: not a regular file; TOOBIG. Never waits
  * for a writer.
  */

@@ -47,7 +47,7 @@ static json_t *compose_brokers(const struct health_input *in, bool *fine)
         const struct health_broker *b = &in->brokers[i];
         *fine = *fine && b->healthy;
         rc |= json_array_append_new(array,
-                                    json_pack("{s:s, s:s, s:b, s:s*}",
+                                    json_pack("{s:s, s:s, s:b, s:s*, s:s*}",
                                               "name",
                                               b->name,
                                               "type",
@@ -55,7 +55,9 @@ static json_t *compose_brokers(const struct health_input *in, bool *fine)
                                               "healthy",
                                               b->healthy ? 1 : 0,
                                               "why",
-                                              b->healthy ? NULL : b->why));
+                                              b->healthy ? NULL : b->why,
+                                              "token",
+                                              b->token));
     }
     if (rc != 0) {
         json_decref(array);

@@ -25,7 +25,8 @@ struct health_broker {
     const char *name;
     const char *type;
     bool healthy;
-    const char *why; /* it is not; NULL: it does not say */
+    const char *why;   /* it is not; NULL: it does not say */
+    const char *token; /* why there is no fresh token for it; NULL: there is, or it needs none */
 };
 
 struct health_input {
@@ -42,7 +43,8 @@ struct health_input {
 
 /*
  * {"status":"healthy"|"degraded"|"draining","ready":...,"pid","uptime_s","version",
- * "workers":[{"worker","alive","beat_age_ms","sessions"}],"brokers":[{"name","type","healthy","why"}]}; `why` only where it is told.
+ * "workers":[{"worker","alive","beat_age_ms","sessions"}],"brokers":[{"name","type","healthy","why","token"}]}; `why` and
+ * `token` only where they are told. A broker whose token cannot be renewed is well as long as the one before is good.
  * NULL: memory was refused.
  */
 json_t *hulse_health_compose(const struct health_input *in);

@@ -38,10 +38,18 @@ static uint64_t together(const json_t *before, const struct figure *f)
 {
     const uint64_t value = (uint64_t)json_integer_value(before);
 
-    if (!f->least) {
-        return value + f->value;
+    if (before == NULL) {
+        return f->value;
     }
-    return before != NULL && value < f->value ? value : f->value;
+    switch (f->merge) {
+    case MERGE_LEAST:
+        return value < f->value ? value : f->value;
+    case MERGE_MOST:
+        return value > f->value ? value : f->value;
+    case MERGE_SUM:
+        break;
+    }
+    return value + f->value;
 }
 
 /* Adds figures to what the object has of them; their sum leaves out what has none. */
@@ -113,6 +121,12 @@ void hulse_stats_broker(struct stats *s, const struct stats_broker *broker)
     if (broker->failure != NULL) {
         note(s, json_object_set_new(object, "last_failure", json_string(broker->failure)));
         note(s, json_object_set_new(object, "last_failure_age_s", integer(broker->failure_age_s)));
+    }
+    if (broker->has_token) {
+        note(s, json_object_set_new(object, "token_failures", integer(broker->token_failures)));
+    }
+    if (broker->has_token && broker->token_failures > 0) {
+        note(s, json_object_set_new(object, "token_failure", json_string(broker->token_why)));
     }
     note(s, json_array_append_new(s->brokers, object));
 }

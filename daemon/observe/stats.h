@@ -42,6 +42,9 @@ struct stats_broker {
     bool healthy;
     const char *failure; /* what went wrong last; NULL: nothing has, or the broker does not say */
     uint64_t failure_age_s;
+    bool has_token;          /* one, or a name and a password, that is kept fresh */
+    uint32_t token_failures; /* to get it, one after another, up to now */
+    const char *token_why;   /* with failures: of the last one */
 };
 
 void hulse_stats_begin(struct stats *s);

@@ -8,6 +8,7 @@
 #include "daemon/broker/null/null.h"
 #include "daemon/broker/pulsar/pulsar.h"
 #include "daemon/config/directory.h"
+#include "daemon/control/token.h"
 #include "daemon/core/assert.h"
 #include "daemon/store/directory.h"
 
@@ -16,8 +17,10 @@
 
 /* A file is looked at so often, a command is run again so soon when its token does not say how long it lasts. */
 #define TOKEN_PERIOD_MS 10000U
-/* Of a command. */
+/* Of a command, and of an issuer. */
 #define TOKEN_TIMEOUT_MS 10000U
+/* An issuer that does not say how long its token lasts is asked again so soon. */
+#define ISSUER_PERIOD_MS 300000U
 
 static_assert(HULSE_CONFIG_BROKERS_MAX == HULSE_FLOW_BROKERS_MAX, "every broker has its place");
 
@@ -65,8 +68,28 @@ static const char *text_of(const char *text)
     return text[0] == '\0' ? NULL : text;
 }
 
-static bool wants_token(const struct config_broker *wanted, struct credential_params *out)
+/* NULL for those of the system. */
+static const char *authorities_of(const char *text)
 {
+    return strcmp(text, "system") == 0 ? NULL : text_of(text);
+}
+
+static struct oauth2_params oauth2_of(const struct config_broker *wanted)
+{
+    return (struct oauth2_params){
+        .issuer = wanted->auth.oauth2.issuer,
+        .client_id = wanted->auth.oauth2.client_id,
+        .client_secret_file = wanted->auth.oauth2.client_secret_file,
+        .audience = text_of(wanted->auth.oauth2.audience),
+        .scope = text_of(wanted->auth.oauth2.scope),
+        .tls = {.ca_file = authorities_of(wanted->auth.oauth2.ca_file)},
+    };
+}
+
+static bool wants_token(const struct config_broker *wanted, struct broker_token *token)
+{
+    struct credential_params *out = &token->source;
+
     *out = (struct credential_params){.period_ms = TOKEN_PERIOD_MS, .timeout_ms = TOKEN_TIMEOUT_MS};
     if (wanted->auth.token[0] != '\0') {
         out->kind = CREDENTIAL_TOKEN;
@@ -77,6 +100,15 @@ static bool wants_token(const struct config_broker *wanted, struct credential_pa
     } else if (wanted->auth.token_command[0] != '\0') {
         out->kind = CREDENTIAL_COMMAND;
         out->text = wanted->auth.token_command;
+    } else if (wanted->auth.basic.user[0] != '\0') {
+        out->kind = CREDENTIAL_BASIC;
+        out->text = wanted->auth.basic.password_file;
+        out->user = wanted->auth.basic.user;
+    } else if (wanted->auth.oauth2.issuer[0] != '\0') {
+        token->oauth2 = oauth2_of(wanted);
+        out->kind = CREDENTIAL_OAUTH2;
+        out->oauth2 = &token->oauth2;
+        out->period_ms = ISSUER_PERIOD_MS;
     }
     return out->kind != CREDENTIAL_NONE;
 }
@@ -84,11 +116,12 @@ static bool wants_token(const struct config_broker *wanted, struct credential_pa
 static struct pulsar_tls_params tls_of(const struct config_broker *wanted)
 {
     return (struct pulsar_tls_params){
-        .ca_file = strcmp(wanted->tls.ca_file, "system") == 0 ? NULL : text_of(wanted->tls.ca_file),
+        .ca_file = authorities_of(wanted->tls.ca_file),
         .cert_file = text_of(wanted->auth.tls.cert_file),
         .key_file = text_of(wanted->auth.tls.key_file),
         .any_host = !wanted->tls.verify_hostname,
         .version_1_3_alone = wanted->tls.min_version == CONFIG_TLS_1_3,
+        .reconnect_every_ms = (uint32_t)wanted->tls.reconnect_every_ms,
     };
 }
 
@@ -111,7 +144,8 @@ static struct broker *make_pulsar(const struct config *config,
     p.message_bytes_max = (uint32_t)config->message_max;
     p.tls = tls_of(wanted);
     *token = (struct broker_token){.broker = wanted->name};
-    if (wants_token(wanted, &token->source)) {
+    if (wants_token(wanted, token)) {
+        p.token_is_basic = token->source.kind == CREDENTIAL_BASIC;
         p.token = &token->slot;
         p.token_trouble = &token->trouble;
         p.refused = hulse_broker_token_refused;
@@ -162,26 +196,76 @@ look_at_store(const struct config *config, const struct config_broker *wanted, s
 
 /* Its own certificate's files after those of whom it trusts, so that each has its key named. */
 static hulse_status
-look_at_cluster(const struct config_broker *wanted, const char **path, struct error *err)
+look_at_tls(const struct config_broker *wanted, const char **path, struct error *err)
 {
     const struct pulsar_tls_params all = tls_of(wanted);
     struct pulsar_tls_params trusted = all;
+
+    trusted.cert_file = NULL;
+    trusted.key_file = NULL;
+    *path = "tls.ca_file";
+    const hulse_status st = hulse_pulsar_tls_check(&trusted, err);
+    if (st != HULSE_OK) {
+        return st;
+    }
+    *path = "auth.tls.cert_file";
+    return hulse_pulsar_tls_check(&all, err);
+}
+
+static hulse_status look_at_secret(const char *file, bool password, struct error *err)
+{
+    char text[HULSE_TOKEN_BYTES_MAX + 64];
+    size_t bytes = 0;
+    struct token token;
+    hulse_status st = HULSE_OK;
+
+    if (file[0] == '\0') {
+        return HULSE_OK;
+    }
+    st = hulse_token_read(file, text, sizeof(text), &bytes, err);
+    if (st == HULSE_OK) {
+        st = password ? hulse_token_parse_password(&token, text, bytes, err)
+                      : hulse_token_parse(&token, text, bytes, err);
+    }
+    explicit_bzero(text, bytes);
+    return st;
+}
+
+/* Those that are there while the daemon starts; what a command prints or an issuer gives is not known yet. */
+static hulse_status
+look_at_secrets(const struct config_broker *wanted, const char **path, struct error *err)
+{
+    const struct pulsar_tls_params issuer = {.ca_file =
+                                                 authorities_of(wanted->auth.oauth2.ca_file)};
+
+    *path = "auth.token_file";
+    hulse_status st = look_at_secret(wanted->auth.token_file, false, err);
+    if (st == HULSE_OK) {
+        *path = "auth.basic.password_file";
+        st = look_at_secret(wanted->auth.basic.password_file, true, err);
+    }
+    if (st == HULSE_OK) {
+        *path = "auth.oauth2.client_secret_file";
+        st = look_at_secret(wanted->auth.oauth2.client_secret_file, false, err);
+    }
+    if (st == HULSE_OK && issuer.ca_file != NULL) {
+        *path = "auth.oauth2.ca_file";
+        st = hulse_pulsar_tls_check(&issuer, err);
+    }
+    return st;
+}
+
+static hulse_status
+look_at_cluster(const struct config_broker *wanted, const char **path, struct error *err)
+{
     bool tls = false;
 
     *path = "service_url";
     hulse_status st = hulse_pulsar_url_check(wanted->service_url, &tls, err);
-    if (st != HULSE_OK || !tls) {
-        return st;
+    if (st == HULSE_OK && tls) {
+        st = look_at_tls(wanted, path, err);
     }
-    trusted.cert_file = NULL;
-    trusted.key_file = NULL;
-    *path = "tls.ca_file";
-    st = hulse_pulsar_tls_check(&trusted, err);
-    if (st == HULSE_OK) {
-        *path = "auth.tls.cert_file";
-        st = hulse_pulsar_tls_check(&all, err);
-    }
-    return st;
+    return st == HULSE_OK ? look_at_secrets(wanted, path, err) : st;
 }
 
 hulse_status hulse_brokers_look(const struct config *config,

@@ -60,24 +60,18 @@ struct broker_report *hulse_report_broker(struct worker_report *r, const char *b
     return b;
 }
 
-static void add(struct broker_report *b, const struct report_figure *f)
+void hulse_report_merged(struct broker_report *b,
+                         const char *name,
+                         uint64_t value,
+                         enum merge merge)
 {
     HULSE_ASSERT(b->count < HULSE_REPORT_FIGURES_MAX);
-    b->figures[b->count++] = *f;
+    b->figures[b->count++] = (struct report_figure){.name = name, .value = value, .merge = merge};
 }
 
 void hulse_report_figure(struct broker_report *b, const char *name, uint64_t value)
 {
-    const struct report_figure f = {.name = name, .value = value};
-
-    add(b, &f);
-}
-
-void hulse_report_least(struct broker_report *b, const char *name, uint64_t value)
-{
-    const struct report_figure f = {.name = name, .value = value, .least = true};
-
-    add(b, &f);
+    hulse_report_merged(b, name, value, MERGE_SUM);
 }
 
 void hulse_report_fini(struct worker_report *r)

@@ -8,7 +8,8 @@
 #ifndef HULSE_WORKER_REPORT_H
 #define HULSE_WORKER_REPORT_H
 
-#include <stdbool.h>
+#include "daemon/core/merge.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,7 +34,7 @@ struct topic_report {
 struct report_figure {
     const char *name; /* static; the same on every worker */
     uint64_t value;
-    bool least; /* over workers the least one counts, else their sum */
+    enum merge merge; /* over workers */
 };
 
 struct broker_report {
@@ -76,9 +77,12 @@ struct worker_report {
 struct topic_report *hulse_report_topic(struct worker_report *r);
 /* Room for one more broker, without figures, or NULL over the memory cap. */
 struct broker_report *hulse_report_broker(struct worker_report *r, const char *broker);
+/* Over workers a sum. */
 void hulse_report_figure(struct broker_report *b, const char *name, uint64_t value);
-/* The least of the workers' counts. */
-void hulse_report_least(struct broker_report *b, const char *name, uint64_t value);
+void hulse_report_merged(struct broker_report *b,
+                         const char *name,
+                         uint64_t value,
+                         enum merge merge);
 void hulse_report_fini(struct worker_report *r);
 
 #endif

@@ -49,6 +49,8 @@ static const struct place connection_places[] = {
     CONNECTION(closed_silent, "connections_closed_silent"),
     CONNECTION(closed_protocol, "connections_closed_protocol"),
     CONNECTION(closed_denied, "connections_closed_denied"),
+    CONNECTION(closed_renewed, "connections_closed_renewed"),
+    CONNECTION(tls_files_refused, "tls_files_refused"),
     CONNECTION(broken_frames, "broken_frames"),
     CONNECTION(auth_refreshes, "auth_refreshes"),
 };
@@ -107,7 +109,8 @@ static const struct place consumer_places[] = {
     static_assert(sizeof(struct type) == (COUNT_OF(places) + (others)) * sizeof(uint64_t),         \
                   "each of them is shown")
 
-SHOWS_ALL(pulsar_pool_figures, connection_places, 4); /* see `ends` below; and `failures`, a sum */
+/* Two ends and the round trip, below; and two that are sums of others. */
+SHOWS_ALL(pulsar_pool_figures, connection_places, 5);
 SHOWS_ALL(pulsar_lookup_figures, lookup_places, 0);
 SHOWS_ALL(pulsar_producer_figures, producer_places, 0);
 SHOWS_ALL(pulsar_consumer_figures, consumer_places, 0);
@@ -128,7 +131,8 @@ static void report_end(struct broker_report *out, const char *name, uint64_t end
     const uint64_t now_ms = hulse_clock_wall_ms();
 
     if (end_wall_ms != 0) {
-        hulse_report_least(out, name, end_wall_ms > now_ms ? (end_wall_ms - now_ms) / MS_PER_S : 0);
+        hulse_report_merged(
+            out, name, end_wall_ms > now_ms ? (end_wall_ms - now_ms) / MS_PER_S : 0, MERGE_LEAST);
     }
 }
 
@@ -163,6 +167,9 @@ void hulse_pulsar_figures_report(struct pulsar_worker *pw, struct worker_report 
     report(b, &lookups, lookup_places, COUNT_OF(lookup_places));
     report(b, &producers, producer_places, COUNT_OF(producer_places));
     report(b, &consumers, consumer_places, COUNT_OF(consumer_places));
+    if (pool.round_trip_us != 0) {
+        hulse_report_merged(b, "round_trip_us", pool.round_trip_us, MERGE_MOST);
+    }
     report_end(b, "certificate_seconds_to_expiry", pool.certificate_expires_wall_ms);
     report_end(b, "ca_certificate_seconds_to_expiry", pool.ca_expires_wall_ms);
     report_end(b, "token_seconds_to_expiry", token_end(&pw->broker->params));

@@ -108,6 +108,11 @@ static bool trouble(struct broker *b, struct broker_trouble *out)
     return hulse_pulsar_trouble_read(&((struct pulsar_broker *)(void *)b)->trouble, out);
 }
 
+static void refresh(struct broker *b, struct worker *w)
+{
+    hulse_pulsar_pool_refresh(hulse_pulsar_worker(b, w)->pool);
+}
+
 static uint32_t no_figures(const struct broker *b, struct broker_figure *out)
 {
     (void)b;
@@ -146,6 +151,7 @@ static const struct broker_ops ops = {
     .store_figures = no_figures,
     .healthy = healthy,
     .trouble = trouble,
+    .refresh = refresh,
 };
 
 void hulse_pulsar_params_default(struct pulsar_params *p)

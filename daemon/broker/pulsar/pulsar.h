@@ -18,6 +18,11 @@ struct pulsar_tls_params {
     const char *key_file;
     bool any_host;          /* the certificate's host is not compared */
     bool version_1_3_alone; /* else 1.2 as well */
+    /*
+     * With files that have changed, connections that began with those before are made anew, one of a worker in such a
+     * time; 0: they stay.
+     */
+    uint32_t reconnect_every_ms;
 };
 
 /* Read by create and not kept, but for `token`, its trouble and `refused`. */
@@ -30,6 +35,7 @@ struct pulsar_params {
      * empty slot gets a token soon.
      */
     struct secret_slot *const *token;
+    bool token_is_basic; /* it is USER:PASSWORD */
     struct secret_slot *const
         *token_trouble; /* the same, of why there is none; NULL: nobody says */
     /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */

@@ -11,6 +11,7 @@
 #include "daemon/broker/pulsar/connection/pool.h"
 #include "daemon/broker/pulsar/connection/reach.h"
 #include "daemon/broker/pulsar/connection/service_url.h"
+#include "daemon/broker/pulsar/connection/tls_news.h"
 #include "daemon/broker/pulsar/lookup/crew.h"
 #include "daemon/broker/pulsar/lookup/lookup.h"
 #include "daemon/broker/pulsar/pulsar.h"
@@ -32,6 +33,7 @@ struct pulsar_broker {
     /* Of the last attempt to reach the cluster; 0: it has not failed. */
     _Atomic(uint64_t) failed_ms;
     struct pulsar_trouble trouble;
+    struct tls_news tls_news;
 };
 
 struct pulsar_worker {

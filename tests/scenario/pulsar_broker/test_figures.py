@@ -19,7 +19,7 @@ WAIT_S = 30
 # All that is always there; certificates and tokens only where there are any.
 FIGURES = """connections_ready connections_connecting connection_attempts connection_attempts_failed
 connections_closed_idle connections_closed_lost connections_closed_silent connections_closed_protocol
-connections_closed_denied broken_frames auth_refreshes
+connections_closed_denied connections_closed_renewed tls_files_refused broken_frames auth_refreshes
 lookups lookups_cached lookups_collapsed lookup_redirects lookups_failed
 partitions_grown partitions_shrunk
 producers producers_parked in_flight_messages in_flight_bytes batches singles resends receipts_late receipts_wrong deduplicated
@@ -165,6 +165,16 @@ def test_acknowledgements_and_what_comes_again(fake, daemon, topic):
         fake.publish(topic, b"a")
         assert sub.line() == b"a"
         assert await_figures(daemon, lambda f: f["acks_pending"] == 1)["consumers"] == 1
+
+
+def test_how_long_the_way_is(hulsed, fake, topic):
+    """From the first PING that is answered on; the delay is the broker's."""
+    fake.on("PING", faults.delay(0.05))
+    daemon = hulsed(fake.url, keep_alive="200ms")
+    assert "round_trip_us" not in broker_stats(daemon)
+    with Background(daemon, "sub", topic, "-s", "s"):
+        got = await_figures(daemon, lambda f: "round_trip_us" in f)
+        assert got["round_trip_us"] >= 50_000, got
 
 
 def test_a_token_that_was_asked_for(fake, hulsed, topic, tmp_path):

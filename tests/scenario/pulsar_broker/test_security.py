@@ -9,8 +9,9 @@ import shutil
 
 import pytest
 
+from admitted import goes_through, refused
 from certificates import await_presented
-from command import broker_stats, ok, run
+from command import Background, broker_stats, ok, run
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 
@@ -21,25 +22,6 @@ DAY_S = 86400
 
 def localhost(url):
     return url.replace("127.0.0.1", "localhost")
-
-
-def goes_through(daemon, topic):
-    ok(run(daemon, "pub", topic, "hello", timeout=60))
-    out = ok(run(daemon, "sub", topic, "-s", "s", "--from", "earliest", "-n", 1, timeout=60))
-    return out == b"hello\n"
-
-
-def refused(daemon, topic, word):
-    """Nothing is published or consumed, and the command, the log and the status say why."""
-    for words, event in ((("sub", topic, "-s", "s", "-n", 1), "pulsar.consumer_refused"),
-                         (("pub", topic, "hello"), "pulsar.producer_refused")):
-        done = run(daemon, *words, timeout=60)
-        assert done.returncode != 0
-        assert word in done.stderr.decode(), done.stderr
-        (line,) = daemon.await_lines(event)
-        assert word in line["why"], line
-    assert word in broker_stats(daemon)["last_failure"], broker_stats(daemon)
-    return done
 
 
 def unreachable(daemon, word):
@@ -135,6 +117,55 @@ def test_how_long_they_are_good(pulsar_secure, hulsed, topic, tmp_path):
                          "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "10")
     fresh.rename(own)
     assert 9 * DAY_S < broker_stats(daemon)["certificate_seconds_to_expiry"] <= 10 * DAY_S
+
+
+def swap(folder, version, files):
+    """As Kubernetes puts a secret in place: a folder for each version, and a link that is renamed."""
+    fresh = folder / f"..{version}"
+    fresh.mkdir()
+    for name, source in files.items():
+        shutil.copyfile(source, fresh / name)
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
+    (folder / "..data_tmp").symlink_to(fresh.name)
+    (folder / "..data_tmp").rename(folder / "..data")
+
+
+def test_certificates_that_are_swapped_are_taken_up_by_themselves(pulsar_secure, hulsed, topic, tmp_path):
+    """Nobody connects and nobody asks; what cannot be used replaces nothing."""
+    certificates = pulsar_secure.certificates
+    swap(tmp_path, 1, {"ca.pem": certificates.path("stranger")})
+    daemon = hulsed(pulsar_secure.service_url_tls, auth={"token": pulsar_secure.tokens.admin},
+                    tls={"ca_file": str(tmp_path / "ca.pem")}, operation_timeout="3s")
+    refused(daemon, topic, "certificate")
+    swap(tmp_path, 2, {"ca.pem": certificates.path("ca")})
+    daemon.await_lines("pulsar.tls_renewed")
+    swap(tmp_path, 3, {"ca.pem": certificates.folder / "openssl.cnf"})
+    (line,) = daemon.await_lines("pulsar.tls_files")
+    assert "ca.pem" in line["why"]
+    assert broker_stats(daemon)["tls_files_refused"] == 1
+    while run(daemon, "pub", topic, "hello", timeout=60).returncode != 0:
+        pass
+    assert len(daemon.lines("pulsar.tls_files")) == 1
+
+
+def test_connections_follow_new_certificates(pulsar_secure, hulsed, topic, tmp_path):
+    """Where it is wanted, one after another, and nothing is lost."""
+    ca = tmp_path / "ca.pem"
+    shutil.copyfile(pulsar_secure.certificates.path("ca"), ca)
+    daemon = hulsed(pulsar_secure.service_url_tls, auth={"token": pulsar_secure.tokens.admin},
+                    tls={"ca_file": str(ca), "reconnect_every": "100ms"})
+    with Background(daemon, "sub", topic, "-s", "s", "--from", "earliest") as sub:
+        ok(run(daemon, "pub", topic, "before", timeout=60))
+        assert sub.line() == b"before"
+        ca.write_text(ca.read_text() + "\n")
+        while broker_stats(daemon)["connections_closed_renewed"] < 2:
+            pass
+        ok(run(daemon, "pub", topic, "after", timeout=60))
+        assert sub.line() == b"after"
+    got = broker_stats(daemon)
+    assert got["connections_closed_renewed"] == 2 and got["connections_closed_lost"] == 0, got
+    assert "last_failure" not in got and not daemon.lines("pulsar.lost")
 
 
 @pytest.mark.parametrize("presented, authority, word", [

@@ -15,8 +15,9 @@ ELSEWHERE = "DNS:elsewhere.invalid"
 
 
 class Certificates:
-    """ca.pem; server.pem and wrong_host.pem of the one server.key; stranger.pem: an authority that
-    signed none of them. The broker shows presented.pem."""
+    """ca.pem; server.pem, wrong_host.pem, admin.pem and nobody.pem, the last two for clients, of the
+    one server.key; stranger.pem: an authority that signed none of them. The broker shows
+    presented.pem."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -32,6 +33,8 @@ class Certificates:
                      "server.key")
         self.sign("server", SERVER)
         self.sign("wrong_host", ELSEWHERE)
+        self.sign("admin", ELSEWHERE)
+        self.sign("nobody", ELSEWHERE)
         self.present("server")
 
     def openssl(self, command, *args):

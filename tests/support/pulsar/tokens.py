@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A secret key, and the tokens (JWT, HS256) that a broker with this key accepts."""
+"""A secret key, and the tokens (JWT, HS256) that a broker with this key accepts; and passwords."""
 
 import base64
 import hashlib
@@ -7,9 +7,11 @@ import hmac
 import json
 import pathlib
 import secrets
+import subprocess
 import time
 
 KEY_BYTES = 32
+PASSWORD = "correct horse, battery"
 
 
 def base64url(data):
@@ -17,7 +19,8 @@ def base64url(data):
 
 
 class Tokens:
-    """<folder>/secret.key, and <folder>/admin: a token for the role that may do everything."""
+    """<folder>/secret.key, <folder>/admin: a token for the role that may do everything, and
+    <folder>/passwords: that role's, in the form of htpasswd."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -26,6 +29,9 @@ class Tokens:
         (self.folder / "secret.key").write_bytes(self.key)
         self.admin = self.token("admin")
         (self.folder / "admin").write_text(self.admin, encoding="ascii")
+        done = subprocess.run(["openssl", "passwd", "-apr1", PASSWORD], capture_output=True,
+                              text=True, check=True)
+        (self.folder / "passwords").write_text(f"admin:{done.stdout.strip()}\n", encoding="ascii")
 
     def token(self, role, expires_in_s=None, key=None):
         """Ends in so many seconds (below 0: has ended); never without; `key`: of somebody else."""

@@ -33,9 +33,20 @@ static const char *purpose_text(const struct pulsar_connection *c)
     return c->purpose == PULSAR_FOR_CONSUMING ? "consume" : "publish";
 }
 
-/* One that was ready. */
-static void count_reason(struct pulsar_pool_figures *f, hulse_status status)
+static bool has_failed(const struct pulsar_connection *c, hulse_status status)
 {
+    return status != HULSE_OK && status != HULSE_CLOSED && !c->renewed;
+}
+
+/* One that was ready. */
+static void count_reason(const struct pulsar_connection *c, hulse_status status)
+{
+    struct pulsar_pool_figures *f = &c->pool->figures;
+
+    if (c->renewed) {
+        f->closed_renewed++;
+        return;
+    }
     switch (status) {
     case HULSE_CLOSED: /* the daemon stops */
         break;
@@ -61,14 +72,14 @@ static void count_end(struct pulsar_connection *c, enum connection_state was, hu
 {
     struct pulsar_pool *p = c->pool;
     struct pulsar_broker *b = p->worker->broker;
-    const bool failed = status != HULSE_OK && status != HULSE_CLOSED;
+    const bool failed = has_failed(c, status);
 
     if (failed && was != CONNECTION_WAITING) {
         hulse_pulsar_trouble_note(&b->trouble, c->name, c->text);
     }
     if (was == CONNECTION_READY) {
         p->figures.connections--;
-        count_reason(&p->figures, status);
+        count_reason(c, status);
         /* Relaxed because they are figures. */
         (void)atomic_fetch_sub_explicit(&b->connections_ready, 1, memory_order_relaxed);
     } else if (was != CONNECTION_WAITING && failed) {
@@ -92,7 +103,7 @@ static void log_end(struct pulsar_connection *c,
                     hulse_status status,
                     const char *why)
 {
-    if (was == CONNECTION_READY && (status == HULSE_OK || status == HULSE_CLOSED)) {
+    if (was == CONNECTION_READY && !has_failed(c, status)) {
         HULSE_LOG_INFOF("pulsar.closed",
                         hulse_log_str("broker", c->name),
                         hulse_log_str("for", purpose_text(c)),
@@ -102,7 +113,7 @@ static void log_end(struct pulsar_connection *c,
                         hulse_log_str("broker", c->name),
                         hulse_log_str("for", purpose_text(c)),
                         hulse_log_str("why", why));
-    } else if (was != CONNECTION_WAITING && status != HULSE_OK && status != HULSE_CLOSED &&
+    } else if (was != CONNECTION_WAITING && has_failed(c, status) &&
                kind_of(why) != c->gate->told) {
         c->gate->told = kind_of(why);
         HULSE_LOG_WARNF(
@@ -158,7 +169,7 @@ static uint32_t
 settle_gate(const struct pulsar_connection *c, enum connection_state was, hulse_status status)
 {
     struct pulsar_gate *g = c->gate;
-    const bool failed = status != HULSE_OK && status != HULSE_CLOSED;
+    const bool failed = has_failed(c, status);
 
     if (was == CONNECTION_READY && now_ms(c) - c->ready_ms >= PULSAR_STEADY_MS) {
         hulse_backoff_reset(&g->backoff);
@@ -357,11 +368,12 @@ void hulse_connection_begin(struct pulsar_connection *c)
     c->state = CONNECTION_DIALLING;
     p->figures.attempts++;
     if (c->endpoint.tls) {
-        if (hulse_tls_context_update(&p->tls, &p->params->tls, &err) != HULSE_OK) {
+        if (hulse_pool_update_tls(p, &err) != HULSE_OK) {
             hulse_connection_end(c, err.status, err.text);
             return;
         }
         params.tls = p->tls.ctx;
+        c->tls_generation = p->tls.generation;
     }
     c->dial.done = dialled;
     const hulse_status st = hulse_dial_begin(&c->dial, &params, &c->endpoint.physical);

@@ -76,6 +76,7 @@ struct pulsar_peer {
     uint32_t message_bytes_max;
     bool partitions_without_creation; /* feature flag 5 */
     bool topic_watchers;              /* 4 */
+    bool topic_watcher_reconcile;     /* 7: WATCH_TOPIC_LIST may come again with the same watcher */
 };
 
 const struct pulsar_peer *hulse_pulsar_peer(const struct pulsar_connection *c);

@@ -64,13 +64,17 @@ struct pulsar_connection {
     struct timer turn; /* untold users, what broke it, what is still to be read */
     struct timer tick; /* end of the handshake; keep-alive */
     struct timer idle;
-    bool heard;      /* something, since the last tick */
-    bool pinged;     /* at the last tick */
-    bool paused;     /* no memory to read with: the turn tries again */
-    uint32_t wanted; /* bytes that the frame has which is being read */
+    bool heard;             /* something, since the last tick */
+    bool pinged;            /* at the last tick */
+    uint64_t ping_ns;       /* when the first PING was written that has no PONG; 0: none */
+    uint64_t round_trip_us; /* smoothed; 0: none was measured */
+    bool paused;            /* no memory to read with: the turn tries again */
+    uint32_t wanted;        /* bytes that the frame has which is being read */
     uint32_t challenges;
     uint64_t ready_ms;
     uint64_t generation;                     /* of the token that was shown */
+    uint32_t tls_generation;                 /* of the files that it began with */
+    bool renewed;                            /* it ends because those have changed */
     hulse_status broken;                     /* it ends at the turn */
     char text[PULSAR_CONNECTION_TEXT_BYTES]; /* why */
 };
@@ -103,6 +107,8 @@ void hulse_connection_less_used(struct pulsar_connection *c);
 bool hulse_connection_listen(struct pulsar_connection *c);
 /* There is something to write: the flush will. */
 void hulse_connection_dirty(struct pulsar_connection *c);
+/* A PONG has come. */
+void hulse_connection_ponged(struct pulsar_connection *c);
 /* Both may end it: it is not looked at again after false. */
 bool hulse_connection_write(struct pulsar_connection *c);
 bool hulse_connection_read(struct pulsar_connection *c);

@@ -130,6 +130,7 @@ void hulse_dispatch_command(struct pulsar_connection *c,
         hulse_connection_dirty(c);
         return;
     case TYPE(PONG):
+        hulse_connection_ponged(c);
         return;
     case TYPE(AUTH_CHALLENGE):
         hulse_handshake_challenge(c, command->authchallenge);

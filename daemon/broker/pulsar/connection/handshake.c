@@ -24,7 +24,7 @@ static char *text_of(const char *text)
 static const char *method(const struct pulsar_params *params, bool tls)
 {
     if (params->token != NULL) {
-        return "token";
+        return params->token_is_basic ? "basic" : "token";
     }
     return tls && params->tls.cert_file != NULL ? "tls" : "none";
 }
@@ -184,6 +184,7 @@ static void connected(struct pulsar_connection *c, const Pulsar__CommandConnecte
         .partitions_without_creation =
             flags != NULL && flags->supports_get_partitioned_metadata_without_auto_creation,
         .topic_watchers = flags != NULL && flags->supports_topic_watchers,
+        .topic_watcher_reconcile = flags != NULL && flags->supports_topic_watcher_reconcile,
     };
     hulse_connection_became_ready(c);
 }

@@ -25,6 +25,7 @@ struct pulsar_pool *hulse_pulsar_pool_create(struct pulsar_worker *w, struct err
     TAILQ_INIT(&p->dirty);
     hulse_resolver_init(&p->resolver, p->loop, &system);
     hulse_wire_arena_init(&p->arena, WIRE_COMMAND_MEMORY_MAX);
+    hulse_pool_renewal_init(p);
     return p;
 }
 
@@ -42,6 +43,7 @@ void hulse_pulsar_pool_destroy(struct pulsar_pool **pool)
         hulse_connection_end(LIST_FIRST(&p->connections), HULSE_CLOSED, "the worker stops");
     }
     hulse_gate_drop_all(p);
+    hulse_timer_stop(&p->loop->timers, &p->renewal);
     hulse_resolver_fini(&p->resolver);
     hulse_tls_context_fini(&p->tls);
     hulse_user_table_fini(&p->users);
@@ -136,17 +138,17 @@ void hulse_pulsar_pool_flush(struct pulsar_pool *p)
 void hulse_pulsar_pool_figures(struct pulsar_pool *p, struct pulsar_pool_figures *out)
 {
     const struct pulsar_connection *c = NULL;
-    struct error err = {0};
 
+    /* Renewed files count at once. */
+    hulse_pulsar_pool_refresh(p);
     *out = p->figures;
     LIST_FOREACH(c, &p->connections, link)
     {
         out->connecting += c->state != CONNECTION_READY ? 1U : 0U;
+        out->round_trip_us =
+            c->round_trip_us > out->round_trip_us ? c->round_trip_us : out->round_trip_us;
     }
-    /* Renewed files count at once; those that cannot be used are an attempt's to complain of. */
-    if (p->worker->broker->service.tls) {
-        (void)hulse_tls_context_update(&p->tls, &p->params->tls, &err);
-    }
+    out->tls_files_refused = p->tls.failures;
     out->certificate_expires_wall_ms = p->tls.own_expires_wall_ms;
     out->ca_expires_wall_ms = p->tls.ca_expires_wall_ms;
 }

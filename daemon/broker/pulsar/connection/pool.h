@@ -40,6 +40,8 @@ uint64_t hulse_pulsar_pool_rests_until_ms(struct pulsar_pool *p, const struct pu
 bool hulse_pulsar_pool_rests_for(struct pulsar_pool *p,
                                  const struct pulsar_endpoint *to,
                                  struct pulsar_failure *out);
+/* Looks whether files of certificates have changed, for connections to come and, if it is wanted, those there are. */
+void hulse_pulsar_pool_refresh(struct pulsar_pool *p);
 /* For pulsar_user.id: never given twice by this worker. */
 uint64_t hulse_pulsar_user_id(struct pulsar_pool *p);
 /* Writes what was sent since the last call; of the module's flush. */
@@ -59,8 +61,13 @@ struct pulsar_pool_figures {
     uint64_t closed_silent;   /* a PING was not answered */
     uint64_t closed_protocol; /* what came is not the protocol */
     uint64_t closed_denied;   /* our token is not good any more */
+    uint64_t closed_renewed;  /* by us: it began with files that have changed since */
     uint64_t broken_frames;
+    uint64_t
+        tls_files_refused;   /* changes of files that cannot be used; each counts on one worker */
     uint64_t auth_refreshes; /* tokens shown on open connections, because the broker asked */
+    /* From PING to PONG, smoothed, of the connection where it is longest; 0: none was measured. */
+    uint64_t round_trip_us;
     /* Of the files as they are now; 0: none. */
     uint64_t certificate_expires_wall_ms; /* our own */
     uint64_t ca_expires_wall_ms; /* the first of the authorities that we were told to trust */

@@ -20,6 +20,7 @@ struct pulsar_pool {
     LIST_HEAD(, pulsar_gate) gates;
     struct pulsar_connection_queue dirty;
     struct tls_context tls;
+    struct timer renewal; /* of connections that began with other files */
     struct user_table users;
     struct wire_arena arena; /* the command that is being handled */
     uint64_t user_id;        /* given last */
@@ -27,5 +28,9 @@ struct pulsar_pool {
     bool closing;
     struct pulsar_pool_figures figures;
 };
+
+/* Looks at the files. Not OK: there is nothing to use, with *err filled. renewal.c */
+hulse_status hulse_pool_update_tls(struct pulsar_pool *p, struct error *err);
+void hulse_pool_renewal_init(struct pulsar_pool *p);
 
 #endif

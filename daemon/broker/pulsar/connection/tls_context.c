@@ -4,6 +4,7 @@
  */
 #include "daemon/broker/pulsar/connection/tls_context.h"
 
+#include "daemon/core/hash.h"
 #include "daemon/core/log.h"
 
 #include <openssl/err.h>
@@ -146,6 +147,23 @@ static uint64_t ca_end(const SSL_CTX *ctx, const struct pulsar_tls_params *param
     return first;
 }
 
+/* Of files and what became of them. */
+static uint64_t hash_of(const struct tls_stamp *stamps, bool taken)
+{
+    const char *bytes = (const char *)stamps;
+    uint64_t hash = hulse_hash_byte(HULSE_HASH_START, taken ? '+' : '-');
+
+    for (size_t i = 0; i < sizeof(*stamps) * PULSAR_TLS_FILES; i++) {
+        hash = hulse_hash_byte(hash, bytes[i]);
+    }
+    return hash;
+}
+
+static bool is_news(const struct tls_context *t, const struct tls_stamp *now, bool taken)
+{
+    return t->news != NULL && hulse_tls_news_is(t->news, hash_of(now, taken));
+}
+
 /* The files are not what they should be. A rotation may be half done: what is in force stays, and it is said once. */
 static hulse_status
 keep(struct tls_context *t, const struct tls_stamp *now, const struct error *why, struct error *err)
@@ -153,11 +171,20 @@ keep(struct tls_context *t, const struct tls_stamp *now, const struct error *why
     if (t->ctx == NULL) {
         return hulse_fail(err, why->status, "%s", why->text);
     }
-    if (!same(now, t->refused)) {
-        memcpy(t->refused, now, sizeof(t->refused));
+    if (is_news(t, now, false)) {
+        t->failures++;
         HULSE_LOG_WARNF("pulsar.tls_files", hulse_log_str("why", why->text));
     }
     return HULSE_OK;
+}
+
+static void take(struct tls_context *t, SSL_CTX *fresh, const struct pulsar_tls_params *params)
+{
+    SSL_CTX_free(t->ctx);
+    t->ctx = fresh;
+    t->generation++;
+    t->own_expires_wall_ms = end_of(SSL_CTX_get0_certificate(fresh));
+    t->ca_expires_wall_ms = ca_end(fresh, params);
 }
 
 hulse_status hulse_tls_context_update(struct tls_context *t,
@@ -177,11 +204,14 @@ hulse_status hulse_tls_context_update(struct tls_context *t,
     if (fresh == NULL) {
         return keep(t, now, &why, err);
     }
-    SSL_CTX_free(t->ctx);
-    t->ctx = fresh;
-    t->own_expires_wall_ms = end_of(SSL_CTX_get0_certificate(fresh));
-    t->ca_expires_wall_ms = ca_end(fresh, params);
+    const bool again = t->ctx != NULL;
+    take(t, fresh, params);
     memcpy(t->stamps, now, sizeof(now));
+    if (again && is_news(t, now, true)) {
+        HULSE_LOG_STATE("pulsar.tls_renewed",
+                        hulse_log_u64("certificate_expires_ms", t->own_expires_wall_ms),
+                        hulse_log_u64("ca_certificate_expires_ms", t->ca_expires_wall_ms));
+    }
     return HULSE_OK;
 }
 

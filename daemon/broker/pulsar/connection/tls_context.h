@@ -9,6 +9,7 @@
 #ifndef HULSE_PULSAR_CONNECTION_TLS_CONTEXT_H
 #define HULSE_PULSAR_CONNECTION_TLS_CONTEXT_H
 
+#include "daemon/broker/pulsar/connection/tls_news.h"
 #include "daemon/broker/pulsar/pulsar.h"
 
 #include <openssl/ssl.h>
@@ -28,14 +29,15 @@ struct tls_stamp {
     struct timespec changed;
 };
 
-/* All zero: nothing is loaded. */
+/* All zero but `news`: nothing is loaded. */
 struct tls_context {
     SSL_CTX *ctx;
     struct tls_stamp stamps[PULSAR_TLS_FILES];
-    struct tls_stamp
-        refused[PULSAR_TLS_FILES]; /* of those that could not be used, as last said in the log */
-    uint64_t own_expires_wall_ms;  /* our certificate; 0: none */
-    uint64_t ca_expires_wall_ms;   /* the first in ca_file; 0: no file */
+    struct tls_news *news; /* what is said once for all workers; NULL: nothing is said */
+    uint32_t generation;   /* one more with each change that was taken */
+    uint64_t failures;     /* changes that could not be used, and that nobody else has said */
+    uint64_t own_expires_wall_ms; /* our certificate; 0: none */
+    uint64_t ca_expires_wall_ms;  /* the first in ca_file; 0: no file */
 };
 
 /* Looks at the files. Not OK: there is nothing to use, with *err filled. */

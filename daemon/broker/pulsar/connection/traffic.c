@@ -4,10 +4,14 @@
  */
 #include "daemon/broker/pulsar/connection/pool_state.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/clock.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+
+#define NS_PER_US UINT64_C(1000)
+#define SMOOTH UINT64_C(8) /* the newest counts for an eighth */
 
 enum {
     PARTS_MAX = 64,
@@ -190,7 +194,11 @@ bool hulse_connection_write(struct pulsar_connection *c)
 
     while (c->broken == HULSE_OK &&
            (!hulse_outflow_empty(&c->out) || hulse_stream_owes(&c->stream))) {
+        const bool ping = c->out.ping;
         const size_t count = hulse_outflow_gather(&c->out, parts, PARTS_MAX);
+        if (ping && !c->out.ping && c->ping_ns == 0) {
+            c->ping_ns = hulse_clock_ns();
+        }
         switch (hulse_stream_write(&c->stream, parts, count, &taken)) {
         case STREAM_OK:
             hulse_outflow_written(&c->out, taken);
@@ -211,6 +219,19 @@ bool hulse_connection_write(struct pulsar_connection *c)
     }
     set_blocked(c, false);
     return true;
+}
+
+/* Smoothed as RFC 6298, 2.3, does. A PONG that was not asked for says nothing. */
+void hulse_connection_ponged(struct pulsar_connection *c)
+{
+    if (c->ping_ns == 0) {
+        return;
+    }
+    const uint64_t ns = hulse_clock_ns() - c->ping_ns;
+    const uint64_t us = ns < NS_PER_US ? 1 : ns / NS_PER_US;
+    c->ping_ns = 0;
+    c->round_trip_us =
+        c->round_trip_us == 0 ? us : (c->round_trip_us * (SMOOTH - 1) + us + SMOOTH / 2) / SMOOTH;
 }
 
 static void happened(struct watch *watch, uint32_t events)

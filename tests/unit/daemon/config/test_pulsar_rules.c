@@ -5,6 +5,7 @@
  * Method: small files through the whole of load.
  */
 #include "daemon/config/config.h"
+#include "daemon/config/directory.h"
 #include "tests/unit/daemon/config/check.h"
 
 #include <stdio.h>
@@ -63,6 +64,32 @@ static void test_defaults(void **state)
     assert_int_equal(b->tls.min_version, CONFIG_TLS_1_2);
 }
 
+/* What exists by itself has a store only where something may lead to it. */
+static void test_which_stores_are_needed(void **state)
+{
+    static const struct {
+        const char *text;
+        bool needed;
+    } cases[] = {
+        {"{}", true},
+        {"default_broker: 'null'", false},
+        {"brokers: {main: {type: pulsar, " URL "}}", false},
+        {"default_broker: local\nbrokers: {main: {type: pulsar, " URL "}}", true},
+        {"brokers: {local: {type: local}, main: {type: pulsar, " URL "}}", true},
+        {"topics: [{match: x, broker: local}]\nbrokers: {main: {type: pulsar, " URL "}}", true},
+        {"brokers: {more: {type: local}}\ndefault_broker: more", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        check_loaded(cases[i].text);
+        assert_int_equal(hulse_config_has_store(&config->brokers[0]), cases[i].needed);
+        if (config->broker_count == 3 && config->brokers[2].type == CONFIG_BROKER_LOCAL) {
+            assert_true(hulse_config_has_store(&config->brokers[2]));
+        }
+    }
+}
+
 static void test_topics(void **state)
 {
     (void)state;
@@ -91,6 +118,20 @@ static void test_a_timeout_with_dedup_is_warned_of(void **state)
     assert_non_null(strstr(problems.list[0].text, "send_timeout"));
 }
 
+static void test_an_issuer_without_tls_is_warned_of(void **state)
+{
+    (void)state;
+    check_loaded("brokers: {main: {type: pulsar, " URL ", auth: {oauth2: {issuer: 'http://i', "
+                 "client_id: c, client_secret_file: /s, audience: a}}}}");
+    assert_int_equal(problems.count, 1);
+    assert_true(problems.list[0].warning);
+    assert_non_null(strstr(problems.list[0].text, "without TLS"));
+    assert_string_equal(config->brokers[2].auth.oauth2.audience, "a");
+    check_loaded("brokers: {main: {type: pulsar, " URL ", auth: {oauth2: {issuer: 'https://i', "
+                 "client_id: c, client_secret_file: /s}}}}");
+    assert_int_equal(problems.count, 0);
+}
+
 static void test_the_default_broker(void **state)
 {
     (void)state;
@@ -107,6 +148,16 @@ static void test_the_default_broker(void **state)
     assert_string_equal(config->default_broker, "b");
 }
 
+static void check_refused(const struct bad_text *bad, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (load(bad[i].text)) {
+            fail_msg("'%s' was accepted", bad[i].text);
+        }
+        check_first_problem(&problems, path, bad[i].line, bad[i].column, bad[i].part);
+    }
+}
+
 static void test_mistakes(void **state)
 {
     static const struct bad_text bad[] = {
@@ -115,18 +166,6 @@ static void test_mistakes(void **state)
          1,
          69,
          "default_broker is missing: brokers.a and brokers.b"},
-        {"brokers: {a: {type: pulsar, " URL ", auth: {token: x, token_file: /x}}}\n",
-         1,
-         87,
-         "auth.token and auth.token_file are both given"},
-        {"brokers: {a: {type: pulsar, " URL ", auth: {token_file: /x, token_command: y}}}\n",
-         1,
-         96,
-         "auth.token_file and auth.token_command are both given"},
-        {"brokers: {a: {type: pulsar, " URL ", auth: {tls: {key_file: /x}}}}\n",
-         1,
-         81,
-         "auth.tls needs cert_file and key_file"},
         {"brokers: {a: {type: pulsar, " URL ", directory: /x}}\n",
          1,
          69,
@@ -141,21 +180,71 @@ static void test_mistakes(void **state)
          77,
          "1.2 or 1.3"},
         {"brokers: {a: {type: pulsar, " URL ", connect_timeout: 1ms}}\n", 1, 75, "out of range"},
-        {"brokers: {a: {type: pulsar, " URL ", auth: {oauth2: {issuer: x}}}}\n",
-         1,
-         65,
-         "not in this version"},
         {"topics: [{match: x, publish: {compression: gzip}}]\n", 1, 44, "none, lz4"},
         {"topics: [{match: x, publish: {batch_max: 0}}]\n", 1, 42, "out of range"},
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        if (load(bad[i].text)) {
-            fail_msg("'%s' was accepted", bad[i].text);
-        }
-        check_first_problem(&problems, path, bad[i].line, bad[i].column, bad[i].part);
-    }
+    check_refused(bad, sizeof(bad) / sizeof(bad[0]));
+}
+
+static void test_mistakes_of_who_the_daemon_is(void **state)
+{
+    static const struct bad_text bad[] = {
+        {"brokers: {a: {type: pulsar, " URL ", auth: {token: x, token_file: /x}}}\n",
+         1,
+         87,
+         "auth.token and auth.token_file are both given"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {token_file: /x, token_command: y}}}\n",
+         1,
+         96,
+         "auth.token_file and auth.token_command are both given"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {tls: {key_file: /x}}}}\n",
+         1,
+         81,
+         "auth.tls needs cert_file and key_file"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {oauth2: {issuer: x}}}}\n",
+         1,
+         82,
+         "https://HOST"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {oauth2: {issuer: 'https://i'}}}}\n",
+         1,
+         82,
+         "auth.oauth2 needs issuer, client_id and client_secret_file"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {oauth2: {client_secret_file: /s}}}}\n",
+         1,
+         94,
+         "auth.oauth2 needs issuer, client_id and client_secret_file"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {oauth2: {scope: s}}}}\n",
+         1,
+         81,
+         "auth.oauth2 needs an issuer"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {basic: {user: u}}}}\n",
+         1,
+         79,
+         "auth.basic needs user and password_file"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {basic: {user: 'u:v'}}}}\n",
+         1,
+         79,
+         "without a colon"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {token: t, basic: {user: u, password_file: "
+         "/p}}}}\n",
+         1,
+         89,
+         "auth.token and auth.basic.user are both given"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {token_file: /t, oauth2: {issuer: "
+         "'https://i', client_id: c, client_secret_file: /s}}}}\n",
+         1,
+         98,
+         "auth.token_file and auth.oauth2.issuer are both given"},
+        {"brokers: {a: {type: local, auth: {basic: {user: u, password_file: /p}}}}\n",
+         1,
+         49,
+         "only a broker of type pulsar has it"},
+    };
+
+    (void)state;
+    check_refused(bad, sizeof(bad) / sizeof(bad[0]));
 }
 
 static void test_variables(void **state)
@@ -204,10 +293,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_which_stores_are_needed),
         cmocka_unit_test(test_topics),
         cmocka_unit_test(test_a_timeout_with_dedup_is_warned_of),
+        cmocka_unit_test(test_an_issuer_without_tls_is_warned_of),
         cmocka_unit_test(test_the_default_broker),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_mistakes_of_who_the_daemon_is),
         cmocka_unit_test(test_variables),
     };
 

@@ -136,9 +136,42 @@ static void test_arena(void **state)
     hulse_arena_fini(&arena);
 }
 
+static void test_issuers(void **state)
+{
+    static const char *const good[] = {
+        "https://a", "HTTPS://a:1/b/c", "http://[::1]:8080", "https://a/b/", NULL};
+    static const char *const bad[] = {"",
+                                      "a",
+                                      "ftp://a",
+                                      "https:/a",
+                                      "https://",
+                                      "https:///a",
+                                      "https://:80",
+                                      "https://u:p@a",
+                                      "https://a?b",
+                                      "https://a#b",
+                                      "https://a b",
+                                      "https://a\n",
+                                      NULL};
+
+    (void)state;
+    check(hulse_valid_issuer, good, bad);
+}
+
+static void test_users(void **state)
+{
+    static const char *const good[] = {"a", "a b", "\xc3\xa9@b", NULL};
+    static const char *const bad[] = {"a:b", ":", "a\tb", "\xc3", NULL};
+
+    (void)state;
+    check(hulse_valid_user, good, bad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_issuers),
+        cmocka_unit_test(test_users),
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_expressions),

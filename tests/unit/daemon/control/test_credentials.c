@@ -101,6 +101,40 @@ static void test_a_file_is_followed(void **state)
     assert_int_equal(hulse_creds.changes, 2);
 }
 
+static void set_basic(const char *user)
+{
+    const struct credential_params params = {.kind = CREDENTIAL_BASIC,
+                                             .text = hulse_creds.token_path,
+                                             .user = user,
+                                             .period_ms = SHORT_MS};
+    struct error err = {0};
+
+    assert_int_equal(hulse_credentials_set(&hulse_creds.credentials, "main", &params, &err),
+                     HULSE_OK);
+}
+
+static void test_a_password_follows_its_file(void **state)
+{
+    (void)state;
+    set_basic("me");
+    hulse_creds_await_failures("main", 2);
+    hulse_creds_write_token("first one ");
+    hulse_creds_await_generation("main", 1);
+    hulse_creds_check_token("main", "me:first one ");
+    hulse_creds_write_token("second");
+    hulse_creds_await_generation("main", 2);
+    hulse_creds_check_token("main", "me:second");
+    set_basic("me");
+    assert_int_equal(hulse_creds_status_of("main").generation, 2);
+    set_basic("you");
+    hulse_creds_await_generation("main", 3);
+    hulse_creds_check_token("main", "you:second");
+    hulse_creds_write_token("");
+    hulse_creds_await_failures("main", 1);
+    hulse_creds_check_has(hulse_creds_status_of("main").why, "no password");
+    hulse_creds_check_token("main", "you:second");
+}
+
 static void test_files_that_are_none(void **state)
 {
     static char large[HULSE_TOKEN_BYTES_MAX + 100];
@@ -302,6 +336,7 @@ int main(void)
         CASE(test_what_has_expired_is_no_token),
         CASE(test_a_file_is_followed),
         CASE(test_files_that_are_none),
+        CASE(test_a_password_follows_its_file),
         CASE(test_another_source),
         CASE(test_a_refused_token_is_fetched_again),
         CASE(test_a_worker_tells_of_a_refused_token),

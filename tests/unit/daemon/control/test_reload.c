@@ -201,6 +201,51 @@ static void test_what_is_rejected_changes_nothing(void **state)
     assert_int_equal(applied_count, 1);
 }
 
+#define CLUSTER "main: {type: pulsar, service_url: 'pulsar://h'"
+
+/* What is not taken is that of the running one as a whole. */
+static void test_brokers_stay_with_all_they_have(void **state)
+{
+    (void)state;
+    begin("{brokers: {" CLUSTER ", auth: {token_file: /t}}}}\n");
+    put("{brokers: {" CLUSTER ", listener: x}}}\n");
+    assert_true(hulse_reload_run(&reload, "test"));
+    assert_true(has(reload.change.restart, reload.change.restart_count, "brokers"));
+    const struct config_broker *b = &applied->brokers[2];
+    assert_string_equal(b->service_url, "pulsar://h");
+    assert_string_equal(b->auth.token_file, "/t");
+    assert_string_equal(b->listener, "");
+}
+
+/* No store was opened for it. */
+static void test_a_rule_cannot_lead_to_what_nothing_needed(void **state)
+{
+    (void)state;
+    begin("{brokers: {" CLUSTER "}}}\n");
+    assert_true(initial->brokers[0].unused);
+    put("{brokers: {" CLUSTER "}}, topics: [{match: x, broker: local}]}\n");
+    assert_false(hulse_reload_run(&reload, "test"));
+    assert_non_null(strstr(reload.problems.list[0].text, "nothing needed 'local'"));
+    assert_int_equal(applied_count, 0);
+    put("{brokers: {" CLUSTER "}}, topics: [{match: x}]}\n");
+    assert_true(hulse_reload_run(&reload, "test"));
+    assert_true(applied->brokers[0].unused);
+}
+
+/* The store is there, whatever needs it now. */
+static void test_a_store_that_was_needed_stays(void **state)
+{
+    (void)state;
+    begin("{brokers: {" CLUSTER "}}, topics: [{match: x, broker: local}]}\n");
+    assert_false(initial->brokers[0].unused);
+    put("{brokers: {" CLUSTER "}}}\n");
+    assert_true(hulse_reload_run(&reload, "test"));
+    assert_int_equal(reload.change.restart_count, 0);
+    assert_false(applied->brokers[0].unused);
+    put("{brokers: {" CLUSTER "}}, topics: [{match: y, broker: local}]}\n");
+    assert_true(hulse_reload_run(&reload, "test"));
+}
+
 static void test_what_cannot_be_applied_is_rejected(void **state)
 {
     (void)state;
@@ -308,7 +353,7 @@ static void put_other(void)
     (void)snprintf(other, sizeof(other), "%s/other", folder);
     put_at(other, "x");
     (void)hulse_loop_round(&loop, -1);
-    while (hulse_timer_pending(&reload.settle)) {
+    while (hulse_timer_pending(&reload.watch.settle)) {
         (void)hulse_loop_round(&loop, -1);
     }
 }
@@ -334,6 +379,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_member_of_a_list_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_needs_a_restart_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_rejected_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_brokers_stay_with_all_they_have, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_a_rule_cannot_lead_to_what_nothing_needed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_store_that_was_needed_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_applied_is_rejected, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_watched_file_is_read_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_link_to_a_folder_is_swapped, set_up, tear_down),

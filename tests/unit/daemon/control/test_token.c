@@ -44,6 +44,46 @@ static void test_white_space_around_it(void **state)
     check_token(" \t\r\nabc=~!\r\n\n ", "abc=~!");
 }
 
+static void check_password(const char *text, size_t bytes, const char *expected)
+{
+    struct token token = {0};
+    struct error err = {0};
+    char *copy = malloc(bytes == 0 ? 1 : bytes); /* exact, for AddressSanitizer */
+
+    assert_non_null(copy);
+    memcpy(copy, text, bytes);
+    assert_int_equal(hulse_token_parse_password(&token, copy, bytes, &err),
+                     expected == NULL ? HULSE_INVAL : HULSE_OK);
+    if (expected == NULL) {
+        assert_null(strstr(err.text, "secr"));
+    } else {
+        assert_int_equal(token.bytes, strlen(expected));
+        assert_memory_equal(token.data, expected, token.bytes);
+        assert_int_equal(token.expires_wall_ms, 0);
+    }
+    free(copy);
+}
+
+/* Only the end of the line is not the password's. */
+static void test_passwords(void **state)
+{
+    static char large[HULSE_TOKEN_BYTES_MAX + 1];
+    struct token token;
+
+    (void)state;
+    check_password("abc", 3, "abc");
+    check_password(" a b:\xc3\xa9 \r\n\n", 11, " a b:\xc3\xa9 ");
+    check_password("a.eyJleHAiOjF9.b", 16, "a.eyJleHAiOjF9.b");
+    check_password("", 0, NULL);
+    check_password("\r\n", 2, NULL);
+    check_password("secr\nmore", 9, NULL);
+    check_password("secr\0more", 9, NULL);
+    check_password("secr\x7f", 5, NULL);
+    memset(large, 'x', sizeof(large));
+    assert_int_equal(hulse_token_parse_password(&token, large, sizeof(large), NULL), HULSE_TOOBIG);
+    assert_int_equal(hulse_token_parse_password(&token, large, sizeof(large) - 1, NULL), HULSE_OK);
+}
+
 static void test_only_one_word(void **state)
 {
     static const char *const texts[] = {
@@ -161,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_white_space_around_it),
+        cmocka_unit_test(test_passwords),
         cmocka_unit_test(test_only_one_word),
         cmocka_unit_test(test_length),
         cmocka_unit_test(test_the_end_of_a_jwt),

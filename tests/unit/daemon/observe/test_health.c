@@ -105,6 +105,18 @@ static void test_an_unusable_broker(void **state)
     check_status("degraded", true);
 }
 
+static void test_why_a_token_is_not_fresh(void **state)
+{
+    (void)state;
+    brokers[0].token = "issuer: HTTP 503";
+    json_t *health = hulse_health_compose(&input);
+    const json_t *broker = json_array_get(json_object_get(health, "brokers"), 0);
+    assert_string_equal(json_string_value(json_object_get(broker, "token")), "issuer: HTTP 503");
+    assert_true(json_is_true(json_object_get(broker, "healthy")));
+    assert_string_equal(json_string_value(json_object_get(health, "status")), "healthy");
+    json_decref(health);
+}
+
 static void test_why_a_broker_is_unusable(void **state)
 {
     (void)state;
@@ -154,6 +166,7 @@ int main(void)
         cmocka_unit_test_setup(test_healthy, set_up),
         cmocka_unit_test_setup(test_a_silent_heart, set_up),
         cmocka_unit_test_setup(test_an_unusable_broker, set_up),
+        cmocka_unit_test_setup(test_why_a_token_is_not_fresh, set_up),
         cmocka_unit_test_setup(test_why_a_broker_is_unusable, set_up),
         cmocka_unit_test_setup(test_draining, set_up),
         cmocka_unit_test_setup(test_every_allocation_refused_once, set_up),

@@ -50,31 +50,38 @@ static const char *string(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
-static const struct figure worker0[] = {{"sessions", 2, false, false},
-                                        {"channels", 3, false, false},
-                                        {"missed_doorbells", 1, false, false},
-                                        {"turns", 100, false, false},
-                                        {"spin_ns", 5000, true, false}};
-static const struct figure worker2[] = {{"sessions", 5, false, false},
-                                        {"channels", 7, false, false},
-                                        {"missed_doorbells", 0, false, false},
-                                        {"turns", 11, false, false},
-                                        {"spin_ns", 6000, true, false}};
-static const struct figure topic_here[] = {{"producers", 1, false, false},
-                                           {"published", 10, false, false}};
-static const struct figure topic_there[] = {{"producers", 2, false, false},
-                                            {"published", 5, false, false}};
+static const struct figure worker0[] = {{"sessions", 2, false, MERGE_SUM},
+                                        {"channels", 3, false, MERGE_SUM},
+                                        {"missed_doorbells", 1, false, MERGE_SUM},
+                                        {"turns", 100, false, MERGE_SUM},
+                                        {"spin_ns", 5000, true, MERGE_SUM}};
+static const struct figure worker2[] = {{"sessions", 5, false, MERGE_SUM},
+                                        {"channels", 7, false, MERGE_SUM},
+                                        {"missed_doorbells", 0, false, MERGE_SUM},
+                                        {"turns", 11, false, MERGE_SUM},
+                                        {"spin_ns", 6000, true, MERGE_SUM}};
+static const struct figure topic_here[] = {{"producers", 1, false, MERGE_SUM},
+                                           {"published", 10, false, MERGE_SUM}};
+static const struct figure topic_there[] = {{"producers", 2, false, MERGE_SUM},
+                                            {"published", 5, false, MERGE_SUM}};
 
 static const struct stats_broker here = {.name = "local", .type = "local", .healthy = true};
 static const struct stats_broker far = {.name = "far",
                                         .type = "pulsar",
                                         .failure = "broker-0:6650: Connection refused",
-                                        .failure_age_s = 7};
-static const struct figure client_here[] = {{"lookups", 3, false, false},
-                                            {"certificate_seconds_to_expiry", 80, false, true}};
-static const struct figure client_there[] = {{"lookups", 4, false, false},
-                                             {"certificate_seconds_to_expiry", 70, false, true},
-                                             {"token_seconds_to_expiry", 0, false, true}};
+                                        .failure_age_s = 7,
+                                        .has_token = true,
+                                        .token_failures = 3,
+                                        .token_why = "no answer"};
+static const struct figure client_here[] = {
+    {"lookups", 3, false, MERGE_SUM},
+    {"round_trip_us", 500, false, MERGE_MOST},
+    {"certificate_seconds_to_expiry", 80, false, MERGE_LEAST}};
+static const struct figure client_there[] = {
+    {"lookups", 4, false, MERGE_SUM},
+    {"round_trip_us", 300, false, MERGE_MOST},
+    {"certificate_seconds_to_expiry", 70, false, MERGE_LEAST},
+    {"token_seconds_to_expiry", 0, false, MERGE_LEAST}};
 
 static json_t *compose(void)
 {
@@ -195,11 +202,15 @@ static void test_figures_of_a_broker(void **state)
     (void)state;
     assert_int_equal(json_array_size(brokers), 2);
     assert_int_equal(number(pulsar, "lookups"), 7);
+    assert_int_equal(number(pulsar, "round_trip_us"), 500);
     assert_int_equal(number(pulsar, "certificate_seconds_to_expiry"), 70);
     assert_int_equal(number(pulsar, "token_seconds_to_expiry"), 0);
     assert_string_equal(string(pulsar, "last_failure"), "broker-0:6650: Connection refused");
     assert_int_equal(number(pulsar, "last_failure_age_s"), 7);
     assert_null(json_object_get(local, "last_failure"));
+    assert_int_equal(number(pulsar, "token_failures"), 3);
+    assert_string_equal(string(pulsar, "token_failure"), "no answer");
+    assert_null(json_object_get(local, "token_failures"));
     assert_null(json_object_get(local, "lookups"));
     json_decref(stats);
 }
@@ -225,7 +236,7 @@ static void test_memory(void **state)
 
 static void test_large_figures_stay_positive(void **state)
 {
-    static const struct figure big[] = {{"turns", UINT64_MAX, false, false}};
+    static const struct figure big[] = {{"turns", UINT64_MAX, false, MERGE_SUM}};
     const struct stats_head head = {.version = "1"};
     struct stats s;
 

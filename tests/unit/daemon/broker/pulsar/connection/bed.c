@@ -354,6 +354,8 @@ void hulse_peer_say_connected(struct peer_line *l, int32_t version, int32_t mess
 
     flags.has_supports_topic_watchers = true;
     flags.supports_topic_watchers = true;
+    flags.has_supports_topic_watcher_reconcile = true;
+    flags.supports_topic_watcher_reconcile = true;
     connected.server_version = (char *)(uintptr_t) "a test";
     connected.has_protocol_version = true;
     connected.protocol_version = version;

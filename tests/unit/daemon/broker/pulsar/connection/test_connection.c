@@ -141,6 +141,7 @@ static void test_handshake_says_what_the_protocol_wants(void **state)
     assert_int_equal(known->protocol_version, 20);
     assert_int_equal(known->message_bytes_max, 1000000);
     assert_true(known->topic_watchers);
+    assert_true(known->topic_watcher_reconcile);
     assert_false(known->partitions_without_creation);
     assert_int_equal(bed.broker.connections_ready, 1);
 }

@@ -275,6 +275,42 @@ static void test_any_sign_of_life_keeps_it(void **state)
     assert_int_equal(user.lost, 0);
 }
 
+static uint64_t round_trip_us(void)
+{
+    struct pulsar_pool_figures f;
+
+    hulse_pulsar_pool_figures(bed.pool, &f);
+    return f.round_trip_us;
+}
+
+/* Only what answers a PING says how long the way is, and nothing says it before. */
+static void test_the_round_trip_is_measured(void **state)
+{
+    (void)state;
+    bed.broker.params.keep_alive_ms = 50;
+    make_ready();
+    hulse_peer_say_plain(&line, TYPE(PONG));
+    hulse_peer_say_receipt(&line, 12345, 1);
+    assert_int_equal(hulse_peer_hear(&line)->type, TYPE(PING));
+    assert_int_equal(round_trip_us(), 0);
+    struct pulsar_connection *c = user.user.connection;
+    c->ping_ns -= UINT64_C(80000000);
+    hulse_peer_say_plain(&line, TYPE(PONG));
+    while (round_trip_us() == 0) {
+        hulse_bed_turn(&bed);
+    }
+    const uint64_t first_us = round_trip_us();
+    assert_in_range(first_us, 80000, UINT32_MAX);
+    assert_int_equal(c->ping_ns, 0);
+    /* The next one, almost nothing, takes an eighth of it away at most. */
+    assert_int_equal(hulse_peer_hear(&line)->type, TYPE(PING));
+    hulse_peer_say_plain(&line, TYPE(PONG));
+    while (c->ping_ns != 0) {
+        hulse_bed_turn(&bed);
+    }
+    assert_in_range(round_trip_us(), first_us - first_us / 8, UINT32_MAX);
+}
+
 static void released(struct pulsar_piece *piece, bool written)
 {
     (void)written;
@@ -446,6 +482,7 @@ int main(void)
         CASE(test_no_answer_to_connect),
         CASE(test_silence_ends_it_after_a_ping),
         CASE(test_any_sign_of_life_keeps_it),
+        CASE(test_the_round_trip_is_measured),
         CASE(test_pong_does_not_wait_for_megabytes),
         CASE(test_callbacks_do_everything),
     };

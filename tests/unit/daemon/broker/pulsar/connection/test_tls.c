@@ -430,6 +430,105 @@ static void test_files_that_change_meanwhile(void **state)
     hulse_test_certificate_free(&good);
 }
 
+/* Nobody wants a connection: files that have changed are taken all the same, and bad ones are counted once. */
+static void test_files_are_looked_at_without_a_connection(void **state)
+{
+    struct pulsar_pool_figures figures;
+
+    (void)state;
+    bed.broker.service.tls = true;
+    hulse_pulsar_pool_refresh(bed.pool);
+    assert_int_equal(bed.pool->tls.generation, 1);
+    hulse_pulsar_pool_refresh(bed.pool);
+    assert_int_equal(bed.pool->tls.generation, 1);
+    hulse_test_certificate_write(&stranger, ca_file, NULL);
+    hulse_pulsar_pool_refresh(bed.pool);
+    assert_int_equal(bed.pool->tls.generation, 2);
+    FILE *f = fopen(ca_file, "we");
+    assert_non_null(f);
+    assert_int_equal(fclose(f), 0);
+    hulse_pulsar_pool_refresh(bed.pool);
+    hulse_pulsar_pool_refresh(bed.pool);
+    hulse_pulsar_pool_figures(bed.pool, &figures);
+    assert_int_equal(bed.pool->tls.generation, 2);
+    assert_int_equal(figures.tls_files_refused, 1);
+    assert_true(figures.ca_expires_wall_ms > 0);
+}
+
+/* Of two workers one says it. */
+static void test_a_change_is_said_once_for_all_workers(void **state)
+{
+    struct tls_news news = {0};
+    struct tls_context contexts[2] = {{.news = &news}, {.news = &news}};
+    struct error err = {0};
+
+    (void)state;
+    for (unsigned turn = 0; turn < 2; turn++) {
+        for (unsigned i = 0; i < 2; i++) {
+            assert_int_equal(hulse_tls_context_update(&contexts[i], &bed.broker.params.tls, &err),
+                             HULSE_OK);
+        }
+        (void)unlink(ca_file);
+    }
+    assert_int_equal(contexts[0].failures + contexts[1].failures, 1);
+    hulse_tls_context_fini(&contexts[0]);
+    hulse_tls_context_fini(&contexts[1]);
+}
+
+static void await_lost_and_again(struct probe *p, SSL_CTX *ctx)
+{
+    hulse_probe_await_lost(p);
+    assert_non_null(strstr(p->text, "certificates have changed"));
+    hulse_peer_hang_up(&line);
+    *p = (struct probe){0};
+    become_ready(ctx, "127.0.0.1");
+}
+
+/* It is neither a failure nor the address's fault, and happens once for a change. */
+static void test_connections_are_made_anew_for_new_files(void **state)
+{
+    struct test_certificate good;
+    struct pulsar_pool_figures figures;
+
+    (void)state;
+    make_good(&good);
+    SSL_CTX *ctx = hulse_test_certificate_server(&good, NULL);
+    bed.broker.service.tls = true;
+    bed.broker.params.tls.reconnect_every_ms = 20;
+    become_ready(ctx, "127.0.0.1");
+    hulse_test_certificate_write(&authority, ca_file, NULL);
+    hulse_pulsar_pool_refresh(bed.pool);
+    await_lost_and_again(&user, ctx);
+    while (hulse_timer_pending(&bed.pool->renewal)) {
+        hulse_bed_turn(&bed);
+    }
+    assert_int_equal(user.lost, 0);
+    hulse_pulsar_pool_figures(bed.pool, &figures);
+    assert_int_equal(figures.closed_renewed, 1);
+    assert_int_equal(figures.closed_lost, 0);
+    assert_int_equal(figures.failures, 0);
+    assert_int_equal(figures.attempts, 2);
+    SSL_CTX_free(ctx);
+    hulse_test_certificate_free(&good);
+}
+
+static void test_connections_stay_unless_it_is_wanted(void **state)
+{
+    struct test_certificate good;
+
+    (void)state;
+    make_good(&good);
+    SSL_CTX *ctx = hulse_test_certificate_server(&good, NULL);
+    bed.broker.service.tls = true;
+    become_ready(ctx, "127.0.0.1");
+    hulse_test_certificate_write(&authority, ca_file, NULL);
+    hulse_pulsar_pool_refresh(bed.pool);
+    assert_int_equal(bed.pool->tls.generation, 2);
+    assert_false(hulse_timer_pending(&bed.pool->renewal));
+    SSL_CTX_free(ctx);
+    hulse_test_certificate_free(&good);
+}
+
 /* ---- bytes ---- */
 
 enum { PIECE = 300001, PIECES = 60 };
@@ -506,6 +605,10 @@ int main(void)
         CASE(test_a_broker_that_wants_to_know_who_we_are),
         CASE(test_files_that_change),
         CASE(test_files_that_change_meanwhile),
+        CASE(test_files_are_looked_at_without_a_connection),
+        CASE(test_a_change_is_said_once_for_all_workers),
+        CASE(test_connections_are_made_anew_for_new_files),
+        CASE(test_connections_stay_unless_it_is_wanted),
         CASE(test_much_goes_both_ways),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

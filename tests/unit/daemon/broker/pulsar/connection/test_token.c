@@ -127,6 +127,17 @@ static void await_lost_with(hulse_status status, const char *says)
     }
 }
 
+static void test_a_name_and_a_password(void **state)
+{
+    (void)state;
+    bed.broker.params.token_is_basic = true;
+    attach();
+    hulse_peer_accept(&peer, &bed, &line);
+    const Pulsar__BaseCommand *m = hulse_peer_hear(&line);
+    assert_string_equal(m->connect->auth_method_name, "basic");
+    assert_true(is(m->connect->auth_data, TOKEN));
+}
+
 static void test_the_token_is_shown_and_wiped(void **state)
 {
     (void)state;
@@ -219,6 +230,7 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(test_a_name_and_a_password),
         CASE(test_the_token_is_shown_and_wiped),
         CASE(test_a_wrong_token),
         CASE(test_a_challenge_is_answered_with_the_newest),
