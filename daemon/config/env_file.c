@@ -10,8 +10,8 @@
  * Limits: VARIABLES_MAX names.
  */
 #include "daemon/config/body.h"
-#include "daemon/config/valid.h"
 #include "daemon/config/variables.h"
+#include "daemon/core/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -153,7 +153,7 @@ static bool find_bad_line(struct env_reader *r, const char *at, const char *end)
                           "a zero byte; a file of variables is UTF-8 text");
         return true;
     }
-    if (!hulse_valid_utf8(at, (size_t)(end - at))) {
+    if (!hulse_utf8_good(at, (size_t)(end - at))) {
         hulse_problem_add(r->problems, place_at(r, at), "not UTF-8");
         return true;
     }

@@ -5,6 +5,7 @@
 #include "daemon/config/valid.h"
 
 #include "daemon/config/cpu_list.h"
+#include "daemon/core/utf8.h"
 
 #include <regex.h>
 #include <stdint.h>
@@ -14,50 +15,6 @@
 #define NAME_BYTES_MAX 64U
 #define REPEATS_MAX 10000U
 
-/* Bytes of the well-formed sequence at `in` (Unicode 15, table 3-7); 0 when there is none. */
-static size_t sequence_bytes(const unsigned char *in, size_t bytes)
-{
-    unsigned char low = 0x80; /* bounds of the second byte */
-    unsigned char high = 0xbf;
-    size_t n = 0;
-
-    if (in[0] < 0x80) {
-        return 1;
-    }
-    if (in[0] >= 0xc2 && in[0] <= 0xdf) {
-        n = 2;
-    } else if ((in[0] & 0xf0U) == 0xe0) {
-        n = 3;
-        low = in[0] == 0xe0 ? 0xa0 : low;
-        high = in[0] == 0xed ? 0x9f : high;
-    } else if (in[0] >= 0xf0 && in[0] <= 0xf4) {
-        n = 4;
-        low = in[0] == 0xf0 ? 0x90 : low;
-        high = in[0] == 0xf4 ? 0x8f : high;
-    }
-    if (n == 0 || n > bytes || in[1] < low || in[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < n; i++) {
-        if ((in[i] & 0xc0U) != 0x80) {
-            return 0;
-        }
-    }
-    return n;
-}
-
-bool hulse_valid_utf8(const char *text, size_t bytes)
-{
-    for (size_t at = 0; at < bytes;) {
-        const size_t n = sequence_bytes((const unsigned char *)text + at, bytes - at);
-        if (n == 0) {
-            return false;
-        }
-        at += n;
-    }
-    return true;
-}
-
 bool hulse_valid_text(const char *text, const char **why)
 {
     *why = "UTF-8 without control characters is expected";
@@ -66,7 +23,7 @@ bool hulse_valid_text(const char *text, const char **why)
             return false;
         }
     }
-    return hulse_valid_utf8(text, strlen(text));
+    return hulse_utf8_good(text, strlen(text));
 }
 
 bool hulse_valid_path(const char *text, const char **why)

@@ -13,8 +13,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Strict UTF-8. */
-bool hulse_valid_utf8(const char *text, size_t bytes);
 /* UTF-8 without control characters, so that it can stand in names, logs and YAML. */
 bool hulse_valid_text(const char *text, const char **why);
 /* An absolute path to a file. */

@@ -61,6 +61,7 @@ extern const struct hulse_cli_command hulse_cli_config;
 extern const struct hulse_cli_command hulse_cli_reload;
 extern const struct hulse_cli_command hulse_cli_drain;
 extern const struct hulse_cli_command hulse_cli_store;
+extern const struct hulse_cli_command hulse_cli_schema;
 extern const struct hulse_cli_command hulse_cli_completion;
 extern const struct hulse_cli_command hulse_cli_help;
 extern const struct hulse_cli_command hulse_cli_version;

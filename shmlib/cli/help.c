@@ -19,6 +19,7 @@ const struct hulse_cli_command *const hulse_cli_commands[] = {
     &hulse_cli_reload,
     &hulse_cli_drain,
     &hulse_cli_store,
+    &hulse_cli_schema,
     &hulse_cli_completion,
     &hulse_cli_help,
     &hulse_cli_version,

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define WORDS_MAX 5 /* of one kind, the NULL included */
+#define WORDS_MAX 9 /* of one kind, the NULL included */
 
 static const struct {
     const char *name;
@@ -22,6 +22,18 @@ static const struct {
     [HULSE_CLI_WAIT] = {"wait", {"stored", "accepted", NULL}},
     [HULSE_CLI_TOPICS_VERB] = {"verb", {"list", "create", "delete", "stats", NULL}},
     [HULSE_CLI_STORE_VERB] = {"verb", {"check", "backup", NULL}},
+    [HULSE_CLI_SCHEMA_VERB] = {"verb", {"check", NULL}},
+    [HULSE_CLI_SCHEMA_TYPE] = {"schema_type", {"AVRO", "JSON", "STRING", "BYTES", NULL}},
+    [HULSE_CLI_STRATEGY] = {"strategy",
+                            {"BACKWARD",
+                             "FORWARD",
+                             "FULL",
+                             "BACKWARD_TRANSITIVE",
+                             "FORWARD_TRANSITIVE",
+                             "FULL_TRANSITIVE",
+                             "ALWAYS_COMPATIBLE",
+                             "ALWAYS_INCOMPATIBLE",
+                             NULL}},
     [HULSE_CLI_SHELL] = {"shell", {"bash", "zsh", NULL}},
 };
 

@@ -215,7 +215,8 @@ def test_zsh_completes_topics_of_a_daemon(zsh, daemon):
 
 def json_arguments(command, topic):
     """Operands and options with which a command ends by itself."""
-    special = {"sub": ["-s", "json", "-n", "1"], "pub": ["x"], "drain": ["--wait", "20s"]}
+    special = {"sub": ["-s", "json", "-n", "1"], "pub": ["x"], "drain": ["--wait", "20s"],
+               "schema": ["/dev/null", "--type", "STRING"]}
     operands = {"topic": [topic], "command": ["pub"]}
     first = command["first"]
     words = [first[0]] if isinstance(first, list) else operands.get(first, [])

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   `hulse schema check` judges files without a daemon: what it says, with which code, as text and JSON.
+Method: definitions and payloads in files. What the verdicts are is tests/unit/daemon/schema's."""
+
+import json
+
+import pytest
+
+from command import ok, run
+
+OLD = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}]}
+NEW = {"type": "record", "name": "R", "fields": OLD["fields"] + [{"name": "y", "type": "string"}]}
+
+
+@pytest.fixture(name="file")
+def file_with(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+        return path
+
+    return write
+
+
+def check(*args):
+    return run(None, "schema", "check", *args)
+
+
+def test_one_definition(file):
+    assert ok(check(file("good", OLD))) == b""
+    bad = check(file("bad", {"type": "record", "name": "R", "fields": [{"name": "x", "type": "lung"}]}))
+    assert bad.returncode == 65
+    assert b'bad: R.x: type "lung" is not known' in bad.stderr
+
+
+def test_two_definitions(file):
+    old, new = file("old", OLD), file("new", NEW)
+    ok(check(old, new, "--strategy", "forward"))
+    refused = check(old, new)
+    assert refused.returncode == 65
+    assert b"y: it is not written and has no default" in refused.stderr
+    assert json.loads(ok(check(old, new, "--strategy=FORWARD", "--json"))) == {"good": True}
+    told = json.loads(check(old, new, "--json").stdout)
+    assert told == {"good": False, "why": "the new schema cannot read what the old one wrote: y: it is not "
+                                          "written and has no default"}
+
+
+def test_all_before_count_when_it_is_transitive(file):
+    first = file("first", {**OLD, "fields": []})
+    second = file("second", {**OLD, "fields": [{**OLD["fields"][0], "default": 1}]})
+    third = file("third", OLD)
+    ok(check(first, second, third, "--strategy", "BACKWARD"))
+    assert check(first, second, third, "--strategy", "BACKWARD_TRANSITIVE").returncode == 65
+
+
+def test_the_form_of_pulsars_tools(file):
+    form = file("form", {"type": "JSON", "schema": json.dumps(OLD), "properties": {}})
+    ok(check(form, form))
+    assert check(form, file("avro", OLD)).returncode == 65
+    ok(check(form, file("json", OLD), "--type", "json"))
+    ok(check("/dev/null", "--type", "int32"))
+
+
+def test_a_payload(file):
+    schema = file("schema", OLD)
+    ok(check(schema, "--type", "JSON", "--payload", file("good", {"x": 1})))
+    bad = file("bad", {"x": "1"})
+    refused = check(schema, "--type", "JSON", "--payload", bad)
+    assert (refused.returncode, refused.stdout) == (65, b"")
+    assert b"x: no number" in refused.stderr
+    told = check(schema, "--type", "JSON", "--payload", bad, "--json")
+    assert (told.returncode, json.loads(told.stdout)) == (65, {"good": False, "path": "x", "why": "no number"})
+    ok(check(schema, "--payload", file("avro", b"\x02")))
+    assert check(schema, "--payload", file("longer", b"\x02\x02")).returncode == 65
+
+
+def test_usage(file, tmp_path):
+    good = file("good", OLD)
+    for words in ((), ("list",), ("check",), ("check", good, "--strategy", "SIDEWARD"), ("check", good, "--type", "x")):
+        assert run(None, "schema", *words).returncode == 64, words
+    assert check(tmp_path / "nowhere").returncode == 74
+    assert check(good, "--payload", tmp_path).returncode == 74
+    assert check(file("long", b" " * (9 << 20))).returncode == 74
