@@ -22,8 +22,6 @@ static const char *const absent[KEY_SCOPES][40] = {
     [KEY_BROKER] = {"admin_url", "auth.oauth2"},
     [KEY_TOPIC] = {"publish.routing",
                    "publish.hashing",
-                   "publish.schema",
-                   "publish.validate",
                    "publish.retry",
                    "publish.breaker",
                    "publish.dead_letter",
