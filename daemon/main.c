@@ -12,6 +12,7 @@
 #include "daemon/config/config.h"
 #include "daemon/control/control.h"
 #include "daemon/control/helper.h"
+#include "daemon/control/schema_rules.h"
 #include "daemon/control/signals.h"
 #include "daemon/control/watchdog.h"
 #include "daemon/core/assert.h"
@@ -388,6 +389,12 @@ static int load_and_act(const struct arguments *a, struct helper *helper)
         return hulse_exit_with(HULSE_EXIT_IO, "no memory");
     }
     config = hulse_config_load(&a->sources, problems);
+    if (config != NULL) {
+        hulse_schema_rules_check(config, problems);
+        if (problems->errors > 0) {
+            hulse_config_destroy(&config);
+        }
+    }
     hulse_problem_print(problems, "hulsed: ", stderr);
     free(problems);
     if (config == NULL) {

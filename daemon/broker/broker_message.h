@@ -53,6 +53,37 @@ struct broker_meta {
     bool properties_left_out; /* of a delivery: it had more, which cannot be encoded so */
 };
 
+/* Of payloads. In the order of daemon/schema's types, which flow asserts. */
+enum broker_schema_type {
+    BROKER_SCHEMA_BYTES = 0, /* none */
+    BROKER_SCHEMA_STRING,
+    BROKER_SCHEMA_JSON,
+    BROKER_SCHEMA_AVRO,
+    BROKER_SCHEMA_BOOLEAN,
+    BROKER_SCHEMA_INT8,
+    BROKER_SCHEMA_INT16,
+    BROKER_SCHEMA_INT32,
+    BROKER_SCHEMA_INT64,
+    BROKER_SCHEMA_FLOAT,
+    BROKER_SCHEMA_DOUBLE,
+    BROKER_SCHEMA_DATE,
+    BROKER_SCHEMA_TIME,
+    BROKER_SCHEMA_TIMESTAMP,
+    BROKER_SCHEMA_INSTANT,
+    BROKER_SCHEMA_LOCAL_DATE,
+    BROKER_SCHEMA_LOCAL_TIME,
+    BROKER_SCHEMA_LOCAL_DATE_TIME,
+    BROKER_SCHEMA_PROTOBUF,
+    BROKER_SCHEMA_PROTOBUF_NATIVE,
+    BROKER_SCHEMA_KEY_VALUE
+};
+
+struct broker_schema {
+    enum broker_schema_type type;
+    struct broker_span definition;
+    struct broker_span properties; /* as of a message */
+};
+
 /* A message on its way in; everything is borrowed until send returns. */
 struct broker_record {
     struct broker_span payload;

@@ -120,6 +120,8 @@ struct broker_producer_params {
     enum broker_access access;
     struct broker_gathering gathering;
     struct broker_routing routing;
+    /* Of all its records; NULL = none. Implementations without schemas leave it. */
+    const struct broker_schema *schema;
     /* Zeros = none. Who sends again after a restart gives the same as before. */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
 };

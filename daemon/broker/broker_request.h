@@ -25,16 +25,6 @@ struct broker_request {
     char text[BROKER_TEXT_BYTES]; /* why not; empty when OK */
 };
 
-enum broker_schema_type {
-    BROKER_SCHEMA_BYTES = 0, /* none */
-    BROKER_SCHEMA_STRING,
-    BROKER_SCHEMA_JSON,
-    BROKER_SCHEMA_AVRO,
-    BROKER_SCHEMA_PROTOBUF,
-    BROKER_SCHEMA_PROTOBUF_NATIVE,
-    BROKER_SCHEMA_KEY_VALUE
-};
-
 /* ---- lookup: any worker, or control ---- */
 
 struct broker_topic_info {
@@ -53,12 +43,6 @@ struct broker_lookup {
 };
 
 /* ---- schemas: any worker, or control (BROKER_CAN_SCHEMA) ---- */
-
-struct broker_schema {
-    enum broker_schema_type type;
-    struct broker_span definition;
-    struct broker_span properties; /* as of a message */
-};
 
 struct broker_schema_request {
     struct broker_request request;

@@ -68,6 +68,13 @@ static bool equal_tokens(const struct config_role *a, const struct config_role *
     return true;
 }
 
+static bool equal_schemas(const struct config_topic_rule *a, const struct config_topic_rule *b)
+{
+    return a->publish.schema.bytes == b->publish.schema.bytes &&
+           (a->publish.schema.bytes == 0 ||
+            memcmp(a->publish.schema.text, b->publish.schema.text, a->publish.schema.bytes) == 0);
+}
+
 static bool equal_items(enum key_scope scope, const void *a, const void *b)
 {
     const char *name_a = NULL;
@@ -85,7 +92,7 @@ static bool equal_items(enum key_scope scope, const void *a, const void *b)
             return false;
         }
     }
-    return scope != KEY_ROLE || equal_tokens(a, b);
+    return scope == KEY_ROLE ? equal_tokens(a, b) : scope != KEY_TOPIC || equal_schemas(a, b);
 }
 
 static bool equal_lists(enum key_scope scope, const struct config *a, const struct config *b)

@@ -20,9 +20,7 @@
 static const char *const absent[KEY_SCOPES][40] = {
     [KEY_GLOBAL] = {"gateway", "metrics", "health"},
     [KEY_BROKER] = {"admin_url"},
-    [KEY_TOPIC] = {"publish.schema",
-                   "publish.validate",
-                   "publish.retry",
+    [KEY_TOPIC] = {"publish.retry",
                    "publish.breaker",
                    "publish.dead_letter",
                    "publish.spool",

@@ -307,7 +307,7 @@ hulse_status hulse_key_store_text(const struct key *key,
                                   struct error *err)
 {
     const char *why = "";
-    char range[96];
+    char range[256];
 
     HULSE_ASSERT(key->type != KEY_TEXTS && key->type != KEY_IDS);
     if (store(key, base, arena, text, &why)) {

@@ -5,6 +5,7 @@
 #include "daemon/config/body.h"
 #include "daemon/config/directory.h"
 #include "daemon/config/pulsar_rules.h"
+#include "daemon/config/schema_files.h"
 #include "daemon/config/text_file.h"
 #include "daemon/config/tokens.h"
 #include "daemon/core/assert.h"
@@ -113,6 +114,7 @@ struct config *hulse_config_load(const struct config_sources *sources,
     hulse_config_environment(c, sources->environment, problems);
     read_sets(c, sources, problems);
     hulse_tokens_load(c, problems);
+    hulse_schema_files_load(c, problems);
     /* After a mistake a check would find more that is none. */
     if (problems->errors == 0) {
         hulse_config_choose_broker(c, problems);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define RANGE_BYTES 96U
+#define RANGE_BYTES 256U
 
 /* "topics[].publish.ttl", "roles.NAME.uids". */
 static void print_path(const struct key *key, FILE *out)

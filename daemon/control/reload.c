@@ -8,6 +8,7 @@
 
 #include "daemon/config/text_file.h"
 #include "daemon/control/notify.h"
+#include "daemon/control/schema_rules.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 
@@ -107,6 +108,7 @@ static struct config *load(struct reload *r)
         hulse_config_check(fresh, &r->problems);
         explain_restart(r);
     }
+    hulse_schema_rules_check(fresh, &r->problems);
     if (r->problems.errors > 0) {
         hulse_config_destroy(&fresh);
     }

@@ -18,6 +18,7 @@ static const char *const refusals[TOPIC_REFUSALS] = {
     [TOPIC_REFUSED_APP_RATE] = "app_rate",
     [TOPIC_REFUSED_ROLE_RATE] = "role_rate",
     [TOPIC_REFUSED_TOPIC_RATE] = "topic_rate",
+    [TOPIC_REFUSED_SCHEMA] = "schema",
     [TOPIC_REFUSED_DROPPED] = "dropped",
     [TOPIC_EXPIRED_ON_DELIVERY] = "expired_on_delivery",
     [TOPIC_VERDICT_UNCONFIGURED] = "verdict_unconfigured",

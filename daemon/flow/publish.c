@@ -14,6 +14,7 @@
 #include "daemon/flow/hold.h"
 #include "daemon/flow/opening.h"
 #include "daemon/flow/outcome.h"
+#include "daemon/flow/schema.h"
 #include "daemon/worker/worker.h"
 
 #include <string.h>
@@ -25,6 +26,7 @@
 #define ASK_TTL 2U
 #define ASK_RATE 4U
 #define ASK_HOLD 8U
+#define ASK_SCHEMA 16U
 
 /* Records of a producer that drops the oldest which the broker may have without an answer. */
 #define HOLD_OUTSTANDING_MAX 1024U
@@ -47,6 +49,7 @@ struct publisher {
     struct grant grant;
     struct identity who;
     struct hold hold;
+    struct flow_schema schema;
     uint32_t outstanding; /* held ones with the broker */
     bool pumping;
     bool suspended; /* by the broker */
@@ -66,6 +69,7 @@ static void destroy(struct publisher *p)
 {
     hulse_opening_cancel(&p->opening);
     hulse_hold_fini(&p->hold);
+    hulse_flow_schema_fini(&p->schema);
     hulse_grant_release(&p->grant);
     hulse_mem_free(HULSE_MEM_TOPIC, p, p->object_bytes);
 }
@@ -255,7 +259,7 @@ static void renew(struct publisher *p)
                       (p->app_rate != NULL && limited(&g->app_rate));
     p->asks = ((g->permissions & PERMISSION_PRODUCE) == 0 ? ASK_DENIED : 0U) |
               (g->topic.ttl_ms != 0 ? ASK_TTL : 0U) | (rate ? ASK_RATE : 0U) |
-              (p->hold.records_max != 0 ? ASK_HOLD : 0U);
+              (p->hold.records_max != 0 ? ASK_HOLD : 0U) | (p->schema.validate ? ASK_SCHEMA : 0U);
 }
 
 static_assert((int)CONFIG_PLAIN == (int)BROKER_PLAIN && (int)CONFIG_LZ4 == (int)BROKER_LZ4 &&
@@ -294,14 +298,21 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
     HULSE_ASSERT(p->grant.topic.broker < p->flow->broker_count);
 
     struct broker *b = p->flow->brokers[p->grant.topic.broker];
+    struct broker_schema schema;
+    const hulse_status st = hulse_flow_schema_init(&p->schema, p->tables, p->topic, err);
+    if (st != HULSE_OK) {
+        return st;
+    }
+    p->asks |= p->schema.validate ? ASK_SCHEMA : 0U;
     struct broker_producer_params below = {.topic = p->topic,
                                            .name = p->name,
                                            .events = &producer_events,
                                            .ctx = p,
                                            .create = p->grant.topic.auto_create,
                                            .own = p->grant.topic.own_producers,
-                                           .gathering = gathering_of(&p->grant.topic.gathering),
-                                           .routing = routing_of(&p->grant.topic.gathering)};
+                                            .schema = hulse_flow_schema_told(&p->schema, &schema),
+                                            .gathering = gathering_of(&p->grant.topic.gathering),
+                                            .routing = routing_of(&p->grant.topic.gathering)};
     memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
     p->send = b->ops->send;
     p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 &&
@@ -456,6 +467,11 @@ static enum publish_check judge(struct publisher *p, const struct broker_record 
         if (now > r->enqueued_ns && (now - r->enqueued_ns) / NS_PER_MS > ttl_ms) {
             return PUBLISH_EXPIRED;
         }
+    }
+    /* A tombstone has no payload that could fit. */
+    if ((p->asks & ASK_SCHEMA) != 0 && !(r->meta != NULL && r->meta->tombstone) &&
+        !hulse_flow_schema_fits(&p->schema, r->payload, p->topic)) {
+        return PUBLISH_INVALID;
     }
     return (p->asks & ASK_RATE) != 0 ? take_rates(p, r->payload.bytes) : PUBLISH_CHECKS;
 }

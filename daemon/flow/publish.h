@@ -22,6 +22,7 @@ enum publish_check {
     PUBLISH_TOO_LARGE,
     PUBLISH_UNSUPPORTED, /* a delay that its topic's broker does not know */
     PUBLISH_EXPIRED,
+    PUBLISH_INVALID, /* its payload does not fit the schema */
     PUBLISH_APP_RATE,
     PUBLISH_ROLE_RATE,
     PUBLISH_TOPIC_RATE,

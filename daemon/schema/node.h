@@ -112,7 +112,7 @@ static inline struct schema_word schema_word(const struct schema *s, uint32_t wo
 
 static inline const char *schema_text(const struct schema *s, struct schema_word word)
 {
-    return (const char *)s->texts.items + word.at;
+    return word.bytes == 0 ? "" : (const char *)s->texts.items + word.at;
 }
 
 /* Names of types have scope 0; fields and symbols that of their type. */

@@ -74,6 +74,10 @@ bool hulse_reader_word(struct schema_reader *r,
     if (bytes > SCHEMA_NAME_BYTES_MAX || texts->count > 8 * SCHEMA_DEFINITION_BYTES_MAX) {
         return hulse_reader_fail(r, HULSE_TOOBIG, "names are too long");
     }
+    if (bytes == 0) {
+        *out = (struct schema_word){0};
+        return true;
+    }
     if (!reserve(r, texts, (uint32_t)bytes, 1)) {
         return false;
     }

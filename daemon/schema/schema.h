@@ -21,6 +21,8 @@
 #include <stdint.h>
 
 #define SCHEMA_DEFINITION_BYTES_MAX (512U << 10U)
+/* Of a file with one: quotes are escaped there. */
+#define SCHEMA_SOURCE_BYTES_MAX (1024U << 10U)
 #define SCHEMA_NODES_MAX 16384U /* types and fields of one definition, each */
 #define SCHEMA_RECORD_FIELDS_MAX 1024U
 #define SCHEMA_UNION_TYPES_MAX 256U

@@ -273,6 +273,16 @@ void hulse_grant_refresh(struct grant *g,
     hulse_rcu_read_unlock();
 }
 
+struct topic_schema *hulse_tables_schema(const struct tables *t, const char *topic)
+{
+    const struct whole *w = HULSE_CONTAINER(t, const struct whole, tables);
+
+    hulse_rcu_read_lock();
+    struct topic_schema *schema = hulse_topic_rules_schema(policy_now(w)->rules, topic);
+    hulse_rcu_read_unlock();
+    return schema;
+}
+
 void hulse_grant_release(struct grant *g)
 {
     if (g->topic_state != NULL) {

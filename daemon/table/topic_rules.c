@@ -31,8 +31,9 @@ struct rule {
     struct topic_settings settings;
     uint64_t hash; /* of beginning and end */
     struct shape shape;
-    uint32_t next; /* behind it in its bucket, later in the file */
-    char *pattern; /* in `text` */
+    uint32_t next;               /* behind it in its bucket, later in the file */
+    char *pattern;               /* in `text` */
+    struct topic_schema *schema; /* NULL: none */
 };
 
 struct topic_rules {
@@ -202,6 +203,19 @@ static void index_rules(struct topic_rules *r)
     }
 }
 
+/* False: no memory. */
+static bool fill_schema(struct rule *rule, const struct config_topic_rule *c)
+{
+    if (c->publish.schema.type == CONFIG_SCHEMA_NONE && c->publish.schema.bytes == 0) {
+        return true;
+    }
+    rule->schema = hulse_topic_schema_create(c->publish.schema.type,
+                                             c->publish.validate,
+                                             c->publish.schema.text,
+                                             c->publish.schema.bytes);
+    return rule->schema != NULL;
+}
+
 static hulse_status fill(struct topic_rules *r,
                          const struct config_topic_rule *rules,
                          const struct broker_names *brokers,
@@ -218,6 +232,9 @@ static hulse_status fill(struct topic_rules *r,
         }
         rule->settings = settings_of(&rules[i], broker);
         rule->settings.rule = i;
+        if (!fill_schema(rule, &rules[i])) {
+            return hulse_fail(err, HULSE_NO_MEMORY, "no memory for the topic rules");
+        }
         const size_t bytes = strlen(rules[i].match) + 1;
         memcpy(text, rules[i].match, bytes);
         rule->pattern = text;
@@ -288,6 +305,9 @@ void hulse_topic_rules_destroy(struct topic_rules **rules)
 
     *rules = NULL;
     if (r != NULL) {
+        for (uint32_t i = 0; r->rules != NULL && i < r->count; i++) {
+            hulse_topic_schema_release(&r->rules[i].schema);
+        }
         hulse_mem_free(HULSE_MEM_TABLE, r->rules, r->count * sizeof(*r->rules));
         hulse_mem_free(HULSE_MEM_TABLE, r->buckets, (r->mask + 1) * sizeof(*r->buckets));
         hulse_mem_free(HULSE_MEM_TABLE, r->text, r->text_bytes);
@@ -337,4 +357,12 @@ const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r,
         }
     }
     return best == NONE ? &r->defaults : &r->rules[best].settings;
+}
+
+struct topic_schema *hulse_topic_rules_schema(const struct topic_rules *r, const char *topic)
+{
+    const uint32_t rule = hulse_topic_rules_find(r, topic)->rule;
+    struct topic_schema *schema = rule == HULSE_TOPIC_RULE_NONE ? NULL : r->rules[rule].schema;
+
+    return schema == NULL ? NULL : hulse_topic_schema_hold(schema);
 }

@@ -16,6 +16,7 @@
 #include "daemon/config/rules.h"
 #include "daemon/core/error.h"
 #include "daemon/table/bucket.h"
+#include "daemon/table/topic_schema.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -77,5 +78,7 @@ hulse_status hulse_topic_rules_create(struct topic_rules **out,
 void hulse_topic_rules_destroy(struct topic_rules **r);
 /* Always finds something: without a rule the defaults. */
 const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r, const char *topic);
+/* The schema of the same rule, held for the caller; NULL: it has none. */
+struct topic_schema *hulse_topic_rules_schema(const struct topic_rules *r, const char *topic);
 
 #endif

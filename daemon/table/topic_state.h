@@ -27,6 +27,7 @@ enum topic_refusal {
     TOPIC_REFUSED_APP_RATE,
     TOPIC_REFUSED_ROLE_RATE,
     TOPIC_REFUSED_TOPIC_RATE,
+    TOPIC_REFUSED_SCHEMA,       /* the payload does not fit the schema */
     TOPIC_REFUSED_DROPPED,      /* the oldest of a full queue */
     TOPIC_EXPIRED_ON_DELIVERY,  /* not delivered: older than its time to live */
     TOPIC_VERDICT_UNCONFIGURED, /* retry or reject without a topic to go to */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* schema - `hulse schema`: is a definition one, does it fit those before it, does a payload fit it. */
 #include "daemon/schema/compatibility.h"
+#include "daemon/schema/source.h"
 #include "shmlib/cli/args.h"
 #include "shmlib/cli/say.h"
 
@@ -64,24 +65,10 @@ static int read_file(const char *path, struct content *out)
     if (error != 0) {
         free(out->text);
         out->text = NULL;
-        hulse_cli_error("%s: %s", path, strerror(error)); /* NOLINT(concurrency-mt-unsafe) */
+        hulse_cli_error("%s: %s", path, strerrordesc_np(error));
         return HULSE_CLI_IO;
     }
     return HULSE_CLI_OK;
-}
-
-/* What Pulsar's own tools keep in a file: an object with the type and, as text, the definition. */
-static json_t *pulsar_form(const struct content *file, enum schema_type *type)
-{
-    json_t *tree = json_loadb(file->text, file->bytes, 0, NULL);
-    const char *name = json_string_value(json_object_get(tree, "type"));
-
-    if (name != NULL && json_is_string(json_object_get(tree, "schema")) &&
-        hulse_schema_type_find(name, type)) {
-        return tree;
-    }
-    json_decref(tree);
-    return NULL;
 }
 
 static int read_schema(struct question *q, const char *path)
@@ -93,14 +80,8 @@ static int read_schema(struct question *q, const char *path)
     if (rc != HULSE_CLI_OK) {
         return rc;
     }
-    struct schema_definition d = {.type = q->type, .text = file.text, .bytes = file.bytes};
-    json_t *form = pulsar_form(&file, &d.type);
-    if (form != NULL) {
-        d.text = json_string_value(json_object_get(form, "schema"));
-        d.bytes = json_string_length(json_object_get(form, "schema"));
-    }
-    const hulse_status status = hulse_schema_create(&q->schemas[q->count], &d, &err);
-    json_decref(form);
+    const struct schema_definition d = {.type = q->type, .text = file.text, .bytes = file.bytes};
+    const hulse_status status = hulse_schema_create_from(&q->schemas[q->count], &d, &err);
     free(file.text);
     if (status != HULSE_OK) {
         hulse_cli_error("%s: %s", path, err.text);

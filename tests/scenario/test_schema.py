@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Goal:   `hulse schema check` judges files without a daemon: what it says, with which code, as text and JSON.
+"""Goal:   `hulse schema check` judges files without a daemon: what it says, with which code, as text and JSON. A daemon
+        whose rules name schemas refuses payloads that do not fit, and definitions that are none.
 Method: definitions and payloads in files. What the verdicts are is tests/unit/daemon/schema's."""
 
 import json
+import subprocess
 
 import pytest
 
-from command import ok, run
+from command import Subscriber, new_topic, ok, run
+from conftest import program
 
 OLD = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}]}
 NEW = {"type": "record", "name": "R", "fields": OLD["fields"] + [{"name": "y", "type": "string"}]}
@@ -81,3 +84,68 @@ def test_usage(file, tmp_path):
     assert check(tmp_path / "nowhere").returncode == 74
     assert check(good, "--payload", tmp_path).returncode == 74
     assert check(file("long", b" " * (9 << 20))).returncode == 74
+
+
+# ---- a daemon whose rules name schemas ----
+
+def rules(path, kind="json", validate=True):
+    return json.dumps({"topics": [{"match": "**/checked*", "publish": {
+        "schema": {"file": str(path), "type": kind}, "validate": validate}}]})
+
+
+def refused(daemon, topic):
+    return json.loads(ok(run(daemon, "topics", "stats", topic, "--json")))["refused"]["schema"]
+
+
+def test_payloads_are_checked(configured, file):
+    daemon = configured(rules(file("schema", OLD))).daemon
+    topic = new_topic("checked")
+    with Subscriber(daemon, topic, "-s", "s", "-n", "2") as subscriber:
+        done = run(daemon, "pub", topic, "-v", json.dumps({"x": 1}), json.dumps({"x": "1"}), json.dumps({"x": 2}))
+        assert done.returncode == 1
+        assert b"the payload does not match the schema" in done.stderr
+        assert [json.loads(subscriber.line()) for _ in range(2)] == [{"x": 1}, {"x": 2}]
+    line = daemon.await_lines("publish.invalid_schema")[0]
+    assert (line["topic"], line["path"], line["why"]) == (topic, "x", "no number")
+    assert refused(daemon, topic) == 1
+    ok(run(daemon, "pub", new_topic("other"), "anything"))
+
+
+def test_a_schema_without_validate_refuses_nothing(configured, file):
+    daemon = configured(rules(file("schema", OLD), validate=False)).daemon
+    ok(run(daemon, "pub", new_topic("checked"), "anything"))
+
+
+def test_a_bad_definition_is_not_accepted(configured, file):
+    path = file("schema", OLD)
+    c = configured(rules(path))
+    topic = new_topic("checked")
+    ok(run(c.daemon, "pub", topic, json.dumps({"x": 1})))
+    file("schema", {**OLD, "fields": [{"name": "x", "type": "lung"}]})
+    result = run(c.daemon, "reload")
+    assert result.returncode == 78
+    assert b'topics.0.publish.schema.file: R.x: type "lung" is not known' in result.stderr
+    ok(run(c.daemon, "pub", topic, json.dumps({"x": 1})))
+    file("schema", {**OLD, "fields": [{"name": "x", "type": "string"}]})
+    assert b"applied topics" in ok(run(c.daemon, "reload"))
+    assert run(c.daemon, "pub", topic, json.dumps({"x": 1})).returncode == 1
+    ok(run(c.daemon, "pub", topic, json.dumps({"x": "1"})))
+    path.unlink()
+    assert run(c.daemon, "reload").returncode == 78
+
+
+def test_check_of_a_configuration(file):
+    def checked(text):
+        path = file("hulse.yaml", text.encode())
+        done = subprocess.run([program("hulsed"), "--config", path, "--check"], capture_output=True, text=True,
+                              timeout=30, check=False)
+        return done.returncode, done.stderr
+
+    assert checked(rules(file("schema", OLD)))[0] == 0
+    code, said = checked(rules(file("bad", {"type": "lung"})))
+    assert code == 78 and 'type "lung" is not known' in said
+    code, said = checked(json.dumps({"topics": [{"match": "**", "publish": {"validate": True}}]}))
+    assert code == 78 and "there is no publish.schema" in said
+    code, said = checked(rules("/nowhere"))
+    assert code == 78 and "/nowhere" in said
+    assert checked(json.dumps({"topics": [{"match": "**", "publish": {"schema": {"type": "int32"}}}]}))[0] == 0

@@ -28,6 +28,7 @@ static hulse_status producer_open(struct broker *b,
     struct fake_broker *f = of_broker(b);
     (void)w;
     f->opens += 1;
+    f->schema_type = params->schema == NULL ? BROKER_SCHEMA_BYTES : params->schema->type;
     f->create = params->create;
     memcpy(f->handle_id, params->handle_id, sizeof(f->handle_id));
     (void)snprintf(f->topic, sizeof(f->topic), "%s", params->topic);

@@ -58,6 +58,7 @@ struct fake_broker {
     bool transient;
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     uint32_t opens;
+    enum broker_schema_type schema_type; /* of the last producer */
     uint32_t flushes;
     uint32_t errands[BROKER_UNSUBSCRIBE + 1];
     struct broker_position sought;

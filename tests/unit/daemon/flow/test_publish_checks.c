@@ -6,6 +6,7 @@
  */
 #include "daemon/core/mem.h"
 #include "daemon/flow/publish.h"
+#include "daemon/schema/schema.h"
 #include "daemon/worker/worker.h"
 #include "tests/support/check.h"
 #include "tests/support/fake_broker.h"
@@ -413,6 +414,32 @@ static void test_a_raised_rate_counts_at_once(void **state)
     assert_int_equal(publish(4, 1, 0, 0), HULSE_OUTCOME_STORED);
 }
 
+static void test_a_payload_that_does_not_fit(void **state)
+{
+    (void)state;
+    rule.publish.schema.type = SCHEMA_INT32;
+    rule.publish.validate = true;
+    apply();
+    open_publisher(&clock_only, 0);
+    assert_int_equal(publish(0, 4, 0, 0), HULSE_OUTCOME_STORED);
+    assert_int_equal(publish(1, 5, 0, 0), HULSE_OUTCOME_INVALID_SCHEMA);
+    assert_int_equal(refused(PUBLISH_INVALID), 1);
+    assert_int_equal(fake.schema_type, BROKER_SCHEMA_INT32);
+    /* What it was opened with holds until it is closed. */
+    rule.publish.validate = false;
+    apply();
+    assert_int_equal(publish(2, 5, 0, 0), HULSE_OUTCOME_INVALID_SCHEMA);
+    hulse_publisher_close(&front.publisher);
+    open_publisher(&clock_only, 0);
+    assert_int_equal(publish(3, 5, 0, 0), HULSE_OUTCOME_STORED);
+    assert_int_equal(fake.schema_type, BROKER_SCHEMA_INT32);
+    hulse_publisher_close(&front.publisher);
+    rule.publish.schema.type = CONFIG_SCHEMA_NONE;
+    apply();
+    open_publisher(&clock_only, 0);
+    assert_int_equal(fake.schema_type, BROKER_SCHEMA_BYTES);
+}
+
 static void test_closed_by_who_hears_of_a_drop(void **state)
 {
     (void)state;
@@ -465,6 +492,7 @@ int main(void)
         CASE(test_busy_is_told_where_nothing_is_held),
         CASE(test_a_record_larger_than_the_queue),
         CASE(test_a_raised_rate_counts_at_once),
+        CASE(test_a_payload_that_does_not_fit),
         CASE(test_closed_by_who_hears_of_a_drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

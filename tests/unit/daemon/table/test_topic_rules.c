@@ -56,6 +56,50 @@ static void test_the_first_counts(void **state)
     assert_null(r);
 }
 
+static unsigned unmade;
+
+static void unmake(void *made)
+{
+    assert_non_null(made);
+    unmade += 1;
+}
+
+/* The last of its holders ends it, with what was made of it; the second maker's is ended at once. */
+static void test_a_schema_outlives_its_rules(void **state)
+{
+    static const struct config_topic_rule rules[] = {
+        {.match = "**/typed",
+         .publish = {.schema = {.type = 1, .text = "text", .bytes = 4}, .validate = true}},
+        {.match = "**/plain"},
+    };
+    struct topic_rules *r = make(rules, 2);
+    int first = 0;
+    int second = 0;
+
+    (void)state;
+    unmade = 0;
+    assert_null(hulse_topic_rules_schema(r, "persistent://a/b/plain"));
+    assert_null(hulse_topic_rules_schema(r, "persistent://a/b/none"));
+    struct topic_schema *s = hulse_topic_rules_schema(r, "persistent://a/b/typed");
+    struct topic_schema *again = hulse_topic_rules_schema(r, "persistent://a/b/typed");
+    assert_ptr_equal(s, again);
+    hulse_topic_rules_destroy(&r);
+    assert_int_equal(s->type, 1);
+    assert_true(s->validate);
+    assert_memory_equal(s->text, "text", 4);
+    assert_null(hulse_topic_schema_made(s));
+    assert_ptr_equal(hulse_topic_schema_make(s, &first, unmake), &first);
+    assert_ptr_equal(hulse_topic_schema_make(s, &second, unmake), &first);
+    assert_int_equal(unmade, 1);
+    assert_ptr_equal(hulse_topic_schema_made(again), &first);
+    hulse_topic_schema_release(&again);
+    assert_null(again);
+    assert_int_equal(unmade, 1);
+    hulse_topic_schema_release(&s);
+    assert_int_equal(unmade, 2);
+    hulse_topic_schema_release(&s);
+}
+
 static void test_refusals(void **state)
 {
     static const struct config_topic_rule unknown[] = {{.match = "**", .broker = "other"}};
@@ -164,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_the_first_counts, no_leak),
+        cmocka_unit_test_teardown(test_a_schema_outlives_its_rules, no_leak),
         cmocka_unit_test_teardown(test_refusals, no_leak),
         cmocka_unit_test_teardown(test_against_a_scan, no_leak),
         cmocka_unit_test_teardown(test_many_shapes, no_leak),

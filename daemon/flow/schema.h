@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * schema - what a topic's rule says of its payloads, for one publisher.
+ *
+ * It is the rule's at the time of the open: what the broker knows the producer by does not change under it.
+ *
+ * Threads: the publisher's worker; what was read of a definition is shared by all of them.
+ */
+#ifndef HULSE_FLOW_SCHEMA_H
+#define HULSE_FLOW_SCHEMA_H
+
+#include "daemon/broker/broker.h"
+#include "daemon/schema/schema.h"
+#include "daemon/table/tables.h"
+
+struct flow_schema {
+    struct topic_schema *held;   /* NULL: none */
+    const struct schema *schema; /* of it */
+    bool validate;
+};
+
+/* INVAL: the definition is none; NO_MEMORY. Gives it up with hulse_flow_schema_fini(). */
+hulse_status hulse_flow_schema_init(struct flow_schema *s,
+                                    const struct tables *tables,
+                                    const char *topic,
+                                    struct error *err);
+void hulse_flow_schema_fini(struct flow_schema *s);
+/* As brokers are told; NULL without one. *out is filled, and borrows from `s`. */
+const struct broker_schema *hulse_flow_schema_told(const struct flow_schema *s,
+                                                   struct broker_schema *out);
+/* Whether a payload fits; if not, the field is logged. */
+bool hulse_flow_schema_fits(const struct flow_schema *s,
+                            struct broker_span payload,
+                            const char *topic);
+
+#endif
