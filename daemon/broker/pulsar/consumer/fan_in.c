@@ -32,7 +32,6 @@ static void all_opened(struct fan_in *f)
     struct pulsar_consumer *whole = f->whole;
     whole->opened = true;
     hulse_pulsar_consumer_enter(whole);
-    hulse_fan_grow_watch(f);
     HULSE_LOG_INFOF("pulsar.consumer_of_partitions",
                     hulse_log_str("topic", whole->topic),
                     hulse_log_str("subscription", whole->subscription),
@@ -269,10 +268,10 @@ static struct fan_in *create(struct pulsar_consumer *whole)
     return f;
 }
 
-void hulse_fan_in_begin(struct pulsar_consumer *c, uint32_t partitions)
+void hulse_fan_in_begin(struct pulsar_consumer *c, const struct pulsar_lookup_result *known)
 {
     c->state = SESSION_FANNED;
-    if (partitions > PULSAR_PARTITIONS_MAX) {
+    if (known->partitions > PULSAR_PARTITIONS_MAX) {
         hulse_pulsar_session_open_failed(
             c, HULSE_UNSUPPORTED, "the topic has more partitions than this version consumes");
         return;
@@ -284,7 +283,9 @@ void hulse_fan_in_begin(struct pulsar_consumer *c, uint32_t partitions)
     }
     c->base.ops = &c->fan->ops;
     hulse_pulsar_consumer_enter(c);
-    if (!open_all(c->fan, partitions) && !c->closed) {
+    if (open_all(c->fan, known->partitions)) {
+        hulse_fan_grow_watch(c->fan, known);
+    } else {
         hulse_pulsar_session_open_failed(c, HULSE_NO_MEMORY, "no memory for partitions");
     }
     hulse_pulsar_consumer_leave(c);
@@ -293,6 +294,7 @@ void hulse_fan_in_begin(struct pulsar_consumer *c, uint32_t partitions)
 void hulse_fan_in_close(struct fan_in *f, bool unsubscribe)
 {
     f->over = true;
+    hulse_pulsar_watch_stop(&f->watch);
     for (uint32_t i = 0; i < f->count; i++) {
         if (f->parts[i]->consumer != NULL) {
             struct pulsar_consumer *c = let_go(f->parts[i]);

@@ -23,13 +23,12 @@
 
 #include "daemon/broker/pulsar/consumer/call_order.h"
 #include "daemon/broker/pulsar/consumer/object.h"
+#include "daemon/broker/pulsar/lookup/watch.h"
 
 /* Of a topic: what a broker says beyond it is not believed. */
 #define PULSAR_PARTITIONS_MAX 16384U
 /* Of one partition, before the next one that has something has its turn. */
 #define PULSAR_TURN_BYTES (32U << 10U)
-/* How often it is asked whether there are more partitions. */
-#define PULSAR_GROWTH_MS 60000U
 
 /* One partition. */
 struct part {
@@ -80,14 +79,15 @@ struct fan_in {
     uint64_t pool_top; /* about the most there were lately */
     uint64_t ahead;    /* over all parts, beyond one each */
     bool asked;        /* flow has given a permit ever */
+    struct pulsar_watch watch;
     struct call_order calls;
     struct fan_errand errand;
     void (*told)(void *ctx, struct broker_delivery *d); /* `ended` of the call under way */
 };
 
 /* fan_in */
-/* Its lookup has said that the topic of `c`, which is not open yet, has so many. May be the last touch. */
-void hulse_fan_in_begin(struct pulsar_consumer *c, uint32_t partitions);
+/* Its lookup has said that the topic of `c`, which is not open yet, has partitions. May be the last touch. */
+void hulse_fan_in_begin(struct pulsar_consumer *c, const struct pulsar_lookup_result *known);
 /* Nobody wants it any more: closes all. `unsubscribe` as of a consumer. Harmless when that was done. */
 void hulse_fan_in_close(struct fan_in *f, bool unsubscribe);
 /* After close. */
@@ -124,7 +124,7 @@ void hulse_fan_errand_done(void *ctx,
                            const struct broker_id *id);
 
 /* fan_grow */
-/* It is open: from here on it looks for more. */
-void hulse_fan_grow_watch(struct fan_in *f);
+/* From here on it looks for more than the known ones. */
+void hulse_fan_grow_watch(struct fan_in *f, const struct pulsar_lookup_result *known);
 
 #endif

@@ -241,7 +241,7 @@ static void looked_up(struct pulsar_lookup *l, const struct pulsar_lookup_result
         failed(c);
     } else if (result->partitions > 0 && !c->opened && c->part == NULL) {
         hulse_timer_stop(timers(c), &c->deadline); /* the parts have theirs */
-        hulse_fan_in_begin(c, result->partitions);
+        hulse_fan_in_begin(c, result);
     } else if (result->partitions > 0) {
         partitioned(c, result->partitions);
     } else {

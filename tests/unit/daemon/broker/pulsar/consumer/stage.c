@@ -95,6 +95,12 @@ void hulse_pulsar_lookup_cancel(struct pulsar_lookup *l)
     }
 }
 
+void hulse_pulsar_lookups_count(struct pulsar_lookups *l, bool grown)
+{
+    (void)l;
+    (void)grown;
+}
+
 uint64_t hulse_pulsar_user_id(struct pulsar_pool *p)
 {
     (void)p;
@@ -286,7 +292,7 @@ void hulse_stage_found(void)
 
 void hulse_stage_not_found(int32_t error, uint32_t partitions)
 {
-    struct pulsar_lookup_result result = {.partitions = partitions};
+    struct pulsar_lookup_result result = {.partitions = partitions, .kept_ms = STAGE_KEPT_MS};
     if (partitions == 0) {
         hulse_pulsar_failure_server(&result.failure, error, "said");
     }

@@ -15,6 +15,8 @@
 #define STAGE_TOPIC "persistent://public/default/t"
 #define STAGE_VOLATILE "non-persistent://public/default/t"
 #define STAGE_PARTS_MAX 128U
+/* How long what a lookup has said is kept. */
+#define STAGE_KEPT_MS 60000U
 /* What is not one of the partitions: the topic, or all of it. */
 #define STAGE_WHOLE STAGE_PARTS_MAX
 

@@ -409,8 +409,7 @@ static void consumes_new_partitions_from_their_beginning(void **state)
     hulse_front_permit(5);
     flow_of_all(1);
     hulse_stage_play(STAGE_WHOLE);
-    hulse_stage_wait(PULSAR_GROWTH_MS);
-    assert_int_equal(stage.lookup_how, PULSAR_LOOKUP_FRESH);
+    hulse_stage_wait(STAGE_KEPT_MS);
     hulse_stage_not_found(0, 2);
     hulse_stage_forget();
     /* Of one that is not there yet a verdict means nothing. */
@@ -437,7 +436,7 @@ static void looks_on_when_there_are_none_or_less(void **state)
     hulse_front_open_parts(&shared, 2, 0);
     hulse_stage_play(STAGE_WHOLE);
     for (uint32_t i = 0; i < 4; i++) {
-        hulse_stage_wait(PULSAR_GROWTH_MS);
+        hulse_stage_wait(STAGE_KEPT_MS);
         hulse_stage_not_found(PULSAR__SERVER_ERROR__ServiceNotReady, said[i]);
     }
     assert_int_equal(stage.attached, 2);
@@ -450,7 +449,7 @@ static void a_new_partition_that_is_refused_is_tried_again(void **state)
     hulse_front_open_parts(&shared, 1, 0);
     for (uint32_t i = 0; i < 2; i++) {
         hulse_stage_play(STAGE_WHOLE);
-        hulse_stage_wait(PULSAR_GROWTH_MS);
+        hulse_stage_wait(STAGE_KEPT_MS);
         hulse_stage_not_found(0, 2);
         hulse_stage_play(1);
         hulse_stage_not_found(PULSAR__SERVER_ERROR__AuthorizationError, 0);
@@ -458,7 +457,7 @@ static void a_new_partition_that_is_refused_is_tried_again(void **state)
     assert_int_equal(front.opened, 1);
     assert_int_equal(front.failed, 0);
     hulse_stage_play(STAGE_WHOLE);
-    hulse_stage_wait(PULSAR_GROWTH_MS);
+    hulse_stage_wait(STAGE_KEPT_MS);
     hulse_stage_not_found(0, 2);
     hulse_stage_play(1);
     hulse_stage_session();
