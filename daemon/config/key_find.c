@@ -19,7 +19,7 @@
  */
 static const char *const absent[KEY_SCOPES][40] = {
     [KEY_GLOBAL] = {"gateway", "metrics", "health"},
-    [KEY_BROKER] = {"admin_url", "auth.oauth2"},
+    [KEY_BROKER] = {"auth.oauth2"},
     [KEY_TOPIC] = {"publish.schema",
                    "publish.validate",
                    "publish.retry",

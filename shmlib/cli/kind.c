@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define WORDS_MAX 5 /* of one kind, the NULL included */
+#define WORDS_MAX 6 /* of one kind, the NULL included */
 
 static const struct {
     const char *name;
@@ -20,7 +20,8 @@ static const struct {
     [HULSE_CLI_FROM] = {"from", {"earliest", "latest", NULL}},
     [HULSE_CLI_FORMAT] = {"format", {"raw", "json", NULL}},
     [HULSE_CLI_WAIT] = {"wait", {"stored", "accepted", NULL}},
-    [HULSE_CLI_TOPICS_VERB] = {"verb", {"list", "create", "delete", "stats", NULL}},
+    [HULSE_CLI_TOPICS_VERB] = {"verb", {"list", "create", "delete", "stats", "unload", NULL}},
+    [HULSE_CLI_SUBS_VERB] = {"verb", {"list", "stats", "seek", "skip", "delete", NULL}},
     [HULSE_CLI_STORE_VERB] = {"verb", {"check", "backup", NULL}},
     [HULSE_CLI_SHELL] = {"shell", {"bash", "zsh", NULL}},
 };
