@@ -257,7 +257,7 @@ static hulse_status serve(const struct config *config,
     hulse_status st = a->replace ? hulse_take_over(config, err) : HULSE_OK;
 
     if (st == HULSE_OK) {
-        st = hulse_brokers_make(config, &flow, &tokens, err);
+        st = hulse_brokers_make(config, &flow, &tokens, &http, err);
     }
     if (st != HULSE_OK) {
         return st;

@@ -66,6 +66,8 @@ const char *hulse_admin_code(hulse_status status)
         {HULSE_NO_MEMORY, "HULSE_NO_MEMORY"},
         {HULSE_NOT_CONFIGURED, "HULSE_NOT_CONFIGURED"},
         {HULSE_BUSY, "HULSE_BUSY"},
+        {HULSE_REFUSED, "HULSE_REFUSED"},
+        {HULSE_PROTOCOL, "HULSE_PROTOCOL"},
         {HULSE_UNSUPPORTED, "HULSE_UNSUPPORTED"},
     };
 

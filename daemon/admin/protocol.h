@@ -4,14 +4,28 @@
  *
  *   {"command":"stats"}              -> {"status":"ok","result":{...}}
  *   {"command":"health"}             -> {"status":"ok","result":{"status":"healthy",...}}
- *   {"command":"topics.list"[,"namespace":"public/default"]}
+ *   {"command":"topics.list"[,"namespace":"TENANT/NAMESPACE" or "TENANT"]}
  *                                    -> {"status":"ok","result":{"topics":["NAME",...],
- *                                       "unlisted":[{"broker":"…","type":"…"}]}}
+ *                                       "unlisted":[{"broker":"…","type":"…","why":"…"}]}}
  *   {"command":"topics.create","topic":"NAME"[,"partitions":N]}
  *                                    -> {"status":"ok","result":{"topic":"NAME","broker":"…"}}
  *   {"command":"topics.delete","topic":"NAME"[,"force":true]}     -> the same
+ *   {"command":"topics.unload","topic":"NAME"}                    -> the same
  *   {"command":"topics.stats","topic":"NAME"}
  *                                    -> {"status":"ok","result":{"topic":"NAME","broker":"…",…}}
+ *   {"command":"subs.list","topic":"NAME"}
+ *                                    -> {"status":"ok","result":{"topic":"NAME","broker":"…",
+ *                                       "subscriptions":["NAME",…]}}
+ *   {"command":"subs.stats","topic":"NAME"[,"subscription":"NAME"]}
+ *                                    -> the same with {"name":"NAME",…} as subscriptions
+ *   {"command":"subs.seek","topic":"NAME","subscription":"NAME","position":WHERE}
+ *                                    -> {"status":"ok","result":{"topic":"NAME","broker":"…",
+ *                                       "subscription":"NAME"}}
+ *                                       WHERE: "earliest", "latest", "LEDGER:ENTRY[:PARTITION[:BATCH]]",
+ *                                       or a number, ms since 1970
+ *   {"command":"subs.skip","topic":"NAME","subscription":"NAME"[,"count":N]}
+ *                                    -> the same; without a count all that waits
+ *   {"command":"subs.delete","topic":"NAME","subscription":"NAME"[,"force":true]} -> the same
  *   {"command":"config"}             -> {"status":"ok","result":{"yaml":"..."}}
  *   {"command":"reload"}             -> {"status":"ok","result":{"accepted":true,...}}
  *   {"command":"drain"[,"now":true]} -> {"status":"ok","result":{"draining":true,"pid":N,
@@ -23,11 +37,13 @@
  *
  * The result of stats: version uptime_s workers sessions channels topics[] brokers[] memory{}
  * missed_doorbells config_generation config_reload_failed, then totals{} and per_worker[]. A worker that does not answer
- * within 2 s has "state":"unresponsive" there, and its figures and topics are missing; topics.list
- * is refused then (HULSE_TIMED_OUT). The topics of brokers that are `unlisted` are not in its list. The status of health is "healthy", "degraded" or "draining".
+ * within 2 s has "state":"unresponsive" there, and its figures and topics are missing. The status of health
+ * is "healthy", "degraded" or "draining".
  *
- * The three about one topic complete a short name as applications' names are, and answer with the
- * full one. Their broker has 4 s; without its answer they are refused (HULSE_TIMED_OUT), and what
+ * topics.list asks every broker that keeps topics; those that did not tell, in 20 s for all of them, are `unlisted`.
+ *
+ * The others about a topic complete a short name as applications' names are, and answer with the
+ * full one. Their broker has 20 s; without its answer they are refused (HULSE_TIMED_OUT), and what
  * was asked for may still happen. The result of topics.stats: the broker's figures, as far as it
  * counts, then subscriptions[] and, of a topic that applications have used, refused{}; `missing` says why there are no
  * figures.
@@ -57,6 +73,12 @@
 #define HULSE_ADMIN_TOPICS_CREATE "topics.create"
 #define HULSE_ADMIN_TOPICS_DELETE "topics.delete"
 #define HULSE_ADMIN_TOPICS_STATS "topics.stats"
+#define HULSE_ADMIN_TOPICS_UNLOAD "topics.unload"
+#define HULSE_ADMIN_SUBS_LIST "subs.list"
+#define HULSE_ADMIN_SUBS_STATS "subs.stats"
+#define HULSE_ADMIN_SUBS_SEEK "subs.seek"
+#define HULSE_ADMIN_SUBS_SKIP "subs.skip"
+#define HULSE_ADMIN_SUBS_DELETE "subs.delete"
 #define HULSE_ADMIN_CONFIG "config"
 #define HULSE_ADMIN_RELOAD "reload"
 #define HULSE_ADMIN_DRAIN "drain"

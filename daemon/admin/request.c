@@ -4,9 +4,11 @@
  */
 #include "daemon/admin/request.h"
 
+#include "daemon/admin/position.h"
 #include "daemon/admin/protocol.h"
 #include "daemon/core/assert.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -17,6 +19,12 @@ static const char *const names[ADMIN_COMMANDS] = {
     [ADMIN_TOPICS_CREATE] = HULSE_ADMIN_TOPICS_CREATE,
     [ADMIN_TOPICS_DELETE] = HULSE_ADMIN_TOPICS_DELETE,
     [ADMIN_TOPICS_STATS] = HULSE_ADMIN_TOPICS_STATS,
+    [ADMIN_TOPICS_UNLOAD] = HULSE_ADMIN_TOPICS_UNLOAD,
+    [ADMIN_SUBS_LIST] = HULSE_ADMIN_SUBS_LIST,
+    [ADMIN_SUBS_STATS] = HULSE_ADMIN_SUBS_STATS,
+    [ADMIN_SUBS_SEEK] = HULSE_ADMIN_SUBS_SEEK,
+    [ADMIN_SUBS_SKIP] = HULSE_ADMIN_SUBS_SKIP,
+    [ADMIN_SUBS_DELETE] = HULSE_ADMIN_SUBS_DELETE,
     [ADMIN_CONFIG] = HULSE_ADMIN_CONFIG,
     [ADMIN_RELOAD] = HULSE_ADMIN_RELOAD,
     [ADMIN_DRAIN] = HULSE_ADMIN_DRAIN,
@@ -33,8 +41,10 @@ take_namespace(const json_t *value, struct admin_request *out, struct error *err
     const size_t bytes = json_string_length(value);
     const char *slash = text == NULL ? NULL : strchr(text, '/');
 
-    if (slash == NULL || slash == text || slash[1] == '\0' || strchr(slash + 1, '/') != NULL) {
-        return hulse_fail(err, HULSE_INVAL, "namespace: TENANT/NAMESPACE is expected");
+    const bool whole =
+        slash == NULL || (slash != text && slash[1] != '\0' && strchr(slash + 1, '/') == NULL);
+    if (bytes == 0 || !whole) {
+        return hulse_fail(err, HULSE_INVAL, "namespace: TENANT or TENANT/NAMESPACE is expected");
     }
     if (bytes >= sizeof(out->namespace_name)) {
         return hulse_fail(
@@ -95,6 +105,50 @@ static hulse_status take_now(const json_t *value, struct admin_request *out, str
 }
 
 static hulse_status
+take_subscription(const json_t *value, struct admin_request *out, struct error *err)
+{
+    const char *text = json_string_value(value);
+    const size_t bytes = json_string_length(value);
+
+    if (text == NULL || bytes == 0) {
+        return hulse_fail(err, HULSE_INVAL, "subscription: a name is expected");
+    }
+    if (bytes >= sizeof(out->subscription)) {
+        return hulse_fail(
+            err, HULSE_INVAL, "subscription: at most %u bytes", HULSE_ADMIN_SUBSCRIPTION_BYTES - 1);
+    }
+    memcpy(out->subscription, text, bytes + 1);
+    return HULSE_OK;
+}
+
+static hulse_status take_count(const json_t *value, struct admin_request *out, struct error *err)
+{
+    const json_int_t count = json_integer_value(value);
+
+    if (!json_is_integer(value) || count < 1 || count > (json_int_t)INT32_MAX) {
+        return hulse_fail(err, HULSE_INVAL, "count: a number from 1 to %d is expected", INT32_MAX);
+    }
+    out->count = (uint64_t)count;
+    return HULSE_OK;
+}
+
+static hulse_status take_position(const json_t *value, struct admin_request *out, struct error *err)
+{
+    if (json_is_integer(value) && json_integer_value(value) >= 0) {
+        out->position = (struct broker_position){.kind = BROKER_AT_PUBLISHED,
+                                                 .time_ms = (uint64_t)json_integer_value(value)};
+        return HULSE_OK;
+    }
+    if (hulse_admin_position_parse(json_string_value(value), &out->position)) {
+        return HULSE_OK;
+    }
+    return hulse_fail(err,
+                      HULSE_INVAL,
+                      "position: earliest, latest, LEDGER:ENTRY[:PARTITION[:BATCH]] or a number of "
+                      "milliseconds is expected");
+}
+
+static hulse_status
 take_directory(const json_t *value, struct admin_request *out, struct error *err)
 {
     const char *text = json_string_value(value);
@@ -112,22 +166,27 @@ take_directory(const json_t *value, struct admin_request *out, struct error *err
 }
 
 #define OF(command) (1U << (unsigned)(command))
+static_assert(ADMIN_COMMANDS <= 32, "one bit for each command");
+#define OF_SUBSCRIPTION (OF(ADMIN_SUBS_SEEK) | OF(ADMIN_SUBS_SKIP) | OF(ADMIN_SUBS_DELETE))
+#define OF_TOPIC                                                                                   \
+    (OF(ADMIN_TOPICS_CREATE) | OF(ADMIN_TOPICS_DELETE) | OF(ADMIN_TOPICS_STATS) |                  \
+     OF(ADMIN_TOPICS_UNLOAD) | OF(ADMIN_SUBS_LIST) | OF(ADMIN_SUBS_STATS) | OF_SUBSCRIPTION)
 
 static const struct member {
     const char *name;
     unsigned commands; /* that take it */
-    bool required;
+    unsigned required; /* those of them that need it */
     hulse_status (*take)(const json_t *value, struct admin_request *out, struct error *err);
 } members[] = {
-    {"namespace", OF(ADMIN_TOPICS_LIST), false, take_namespace},
-    {"topic",
-     OF(ADMIN_TOPICS_CREATE) | OF(ADMIN_TOPICS_DELETE) | OF(ADMIN_TOPICS_STATS),
-     true,
-     take_topic},
-    {"partitions", OF(ADMIN_TOPICS_CREATE), false, take_partitions},
-    {"force", OF(ADMIN_TOPICS_DELETE), false, take_force},
-    {"now", OF(ADMIN_DRAIN), false, take_now},
-    {"directory", OF(ADMIN_STORE_BACKUP), true, take_directory},
+    {"namespace", OF(ADMIN_TOPICS_LIST), 0, take_namespace},
+    {"topic", OF_TOPIC, OF_TOPIC, take_topic},
+    {"partitions", OF(ADMIN_TOPICS_CREATE), 0, take_partitions},
+    {"force", OF(ADMIN_TOPICS_DELETE) | OF(ADMIN_SUBS_DELETE), 0, take_force},
+    {"subscription", OF(ADMIN_SUBS_STATS) | OF_SUBSCRIPTION, OF_SUBSCRIPTION, take_subscription},
+    {"position", OF(ADMIN_SUBS_SEEK), OF(ADMIN_SUBS_SEEK), take_position},
+    {"count", OF(ADMIN_SUBS_SKIP), 0, take_count},
+    {"now", OF(ADMIN_DRAIN), 0, take_now},
+    {"directory", OF(ADMIN_STORE_BACKUP), OF(ADMIN_STORE_BACKUP), take_directory},
 };
 
 #define MEMBERS (sizeof(members) / sizeof(members[0]))
@@ -184,7 +243,7 @@ static hulse_status take_members(json_t *object, struct admin_request *out, stru
         }
     }
     for (size_t i = 0; i < MEMBERS; i++) {
-        if (members[i].required && (members[i].commands & OF(out->command)) != 0 &&
+        if ((members[i].required & OF(out->command)) != 0 &&
             json_object_get(object, members[i].name) == NULL) {
             return hulse_fail(err,
                               HULSE_INVAL,

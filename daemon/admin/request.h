@@ -8,6 +8,7 @@
 #ifndef HULSE_ADMIN_REQUEST_H
 #define HULSE_ADMIN_REQUEST_H
 
+#include "daemon/broker/broker.h"
 #include "daemon/core/error.h"
 
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 
 #define HULSE_ADMIN_NAMESPACE_BYTES 512U
 #define HULSE_ADMIN_TOPIC_BYTES 1088U
+#define HULSE_ADMIN_SUBSCRIPTION_BYTES 1024U
 #define HULSE_ADMIN_DIRECTORY_BYTES 4096U
 #define HULSE_ADMIN_PARTITIONS_MAX 10000U
 
@@ -26,6 +28,12 @@ enum admin_command {
     ADMIN_TOPICS_CREATE,
     ADMIN_TOPICS_DELETE,
     ADMIN_TOPICS_STATS,
+    ADMIN_TOPICS_UNLOAD,
+    ADMIN_SUBS_LIST,
+    ADMIN_SUBS_STATS,
+    ADMIN_SUBS_SEEK,
+    ADMIN_SUBS_SKIP,
+    ADMIN_SUBS_DELETE,
     ADMIN_CONFIG,
     ADMIN_RELOAD,
     ADMIN_DRAIN,
@@ -37,11 +45,14 @@ enum admin_command {
 struct admin_request {
     enum admin_command command;
     char namespace_name[HULSE_ADMIN_NAMESPACE_BYTES]; /* topics.list; empty = all */
-    char topic[HULSE_ADMIN_TOPIC_BYTES];         /* the other topics.…; as it came, not empty */
-    uint32_t partitions;                         /* topics.create; 0 = not partitioned */
-    bool force;                                  /* topics.delete */
-    bool now;                                    /* drain; sessions are not waited for */
-    char directory[HULSE_ADMIN_DIRECTORY_BYTES]; /* store.backup; absolute */
+    char topic[HULSE_ADMIN_TOPIC_BYTES]; /* the other topics.…, subs.…; as it came, not empty */
+    char subscription[HULSE_ADMIN_SUBSCRIPTION_BYTES]; /* subs.…; empty in subs.stats = all */
+    struct broker_position position;                   /* subs.seek */
+    uint64_t count;                                    /* subs.skip; 0 = all */
+    uint32_t partitions;                               /* topics.create; 0 = not partitioned */
+    bool force;                                        /* topics.delete, subs.delete */
+    bool now;                                          /* drain; sessions are not waited for */
+    char directory[HULSE_ADMIN_DIRECTORY_BYTES];       /* store.backup; absolute */
 };
 
 /*

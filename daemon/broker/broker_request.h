@@ -54,6 +54,9 @@ struct broker_schema_request {
 
 /* ---- stats: any worker, or control ---- */
 
+/* Of a figure below: this broker does not count it. */
+#define BROKER_UNCOUNTED UINT64_MAX
+
 struct broker_subscription_stats {
     const char *name; /* empty for a reader */
     enum broker_subscription type;
@@ -69,14 +72,15 @@ struct broker_topic_stats {
     uint32_t consumers;
     uint32_t subscriptions;
     bool terminated;
-    uint64_t backlog;      /* not acknowledged, over the subscriptions */
-    uint64_t acknowledged; /* over the subscriptions, as dropped */
-    uint64_t dropped;      /* by a bound, expired, or forgotten */
-    uint64_t lost;         /* damaged in the store and passed over, once for each subscription */
+    uint64_t backlog; /* not acknowledged, over the subscriptions */
+    uint64_t
+        acknowledged; /* over the subscriptions, as dropped; it and the next two may be uncounted */
+    uint64_t dropped; /* by a bound, expired, or forgotten */
+    uint64_t lost;    /* damaged in the store and passed over, once for each subscription */
     uint64_t published;
     uint64_t published_bytes;
-    uint64_t delivered; /* redeliveries included */
-    uint64_t redelivered;
+    uint64_t delivered;   /* redeliveries included */
+    uint64_t redelivered; /* may be uncounted */
     /*
      * Messages per second since somebody last asked and at least 1 s: who asks sooner hears the
      * same again, and who has not asked for an hour hears the mean of that hour.
@@ -96,13 +100,19 @@ struct broker_stats {
 /* ---- admin: control only (BROKER_CAN_ADMIN) ---- */
 
 enum broker_admin_command {
-    BROKER_ADMIN_CREATE,        /* topic, partitions; BUSY when it exists */
-    BROKER_ADMIN_DELETE,        /* topic, force; BUSY while somebody has it open, unless forced */
-    BROKER_ADMIN_TERMINATE,     /* topic; fills has_last, last. Publishing fails from here on */
-    BROKER_ADMIN_TRUNCATE,      /* topic: what no consumer holds is dropped */
-    BROKER_ADMIN_TOPICS,        /* namespace_name; fills names */
+    BROKER_ADMIN_CREATE,     /* topic, partitions; BUSY when it exists */
+    BROKER_ADMIN_DELETE,     /* topic, force; BUSY while somebody has it open, unless forced */
+    BROKER_ADMIN_TERMINATE,  /* topic; fills has_last, last. Publishing fails from here on */
+    BROKER_ADMIN_TRUNCATE,   /* topic: what no consumer holds is dropped */
+    BROKER_ADMIN_UNLOAD,     /* topic: it goes to another broker, or comes anew to this one */
+    BROKER_ADMIN_TOPICS,     /* namespace_name; fills names, partitions as the topic they are of */
+    BROKER_ADMIN_NAMESPACES, /* namespace_name, a tenant; fills names, "tenant/namespace" */
     BROKER_ADMIN_SUBSCRIPTIONS, /* topic; fills names, readers left out */
-    BROKER_ADMIN_SET_POLICY     /* topic, policy (BROKER_CAN_POLICY) */
+    /* topic, subscription, which is no reader's; NO_TOPIC when one of them does not exist: */
+    BROKER_ADMIN_SEEK,        /* position: it goes on there */
+    BROKER_ADMIN_SKIP,        /* count: so many of what waits are passed over; 0 = all */
+    BROKER_ADMIN_UNSUBSCRIBE, /* force: it is forgotten; BUSY while it has consumers, unless forced */
+    BROKER_ADMIN_SET_POLICY   /* topic, policy (BROKER_CAN_POLICY) */
 };
 
 /* 0 = no limit. */
@@ -117,9 +127,12 @@ struct broker_admin {
     struct broker_request request;
     enum broker_admin_command command;
     const char *topic;          /* full name */
-    const char *namespace_name; /* "tenant/namespace"; empty = all */
-    uint32_t partitions;        /* 0 = not partitioned */
+    const char *namespace_name; /* "tenant/namespace", or "tenant" for all of its; empty = all */
+    const char *subscription;
+    uint32_t partitions; /* 0 = not partitioned */
     bool force;
+    struct broker_position position;
+    uint64_t count;
     struct broker_policy policy;
     /* Results: none with a status other than OK, nor after a call that has begun nothing. */
     bool has_last;

@@ -17,7 +17,7 @@
 #define OWN_BROKER(called, kind)                                                                   \
     {                                                                                              \
         .name = (called), .type = (kind), .directory = "", .size_max = SIZE_MAX_DEFAULT,           \
-        .service_url = "", .listener = "", .connect_timeout_ms = 10000,                            \
+        .service_url = "", .admin_url = "", .listener = "", .connect_timeout_ms = 10000,           \
         .operation_timeout_ms = 30000, .keep_alive_ms = 30000, .partitions_refresh_ms = 60000,     \
         .auth = {"", "", "", {"", "", "", "", "", ""}, {"", ""}, {"", ""}}, .tls = {               \
             "",                                                                                    \

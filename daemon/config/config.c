@@ -35,6 +35,7 @@ static const struct alias {
     {"PULSAR_BROKER_URL", "brokers.main.type", false, "pulsar"},
     {"PULSAR_BROKER_URL", "brokers.main.service_url", false, NULL},
     {"PULSAR_BROKER_URL", "default_broker", false, "main"},
+    {"PULSAR_ADMIN_URL", "brokers.main.admin_url", false, NULL},
     {"PULSAR_TOKEN", "brokers.main.auth.token", false, NULL},
     {"PULSAR_TLS_CA_FILE", "brokers.main.tls.ca_file", false, NULL},
     {"PULSAR_TLS_CERT_FILE", "brokers.main.auth.tls.cert_file", false, NULL},

@@ -19,7 +19,6 @@
  */
 static const char *const absent[KEY_SCOPES][40] = {
     [KEY_GLOBAL] = {"gateway", "metrics", "health"},
-    [KEY_BROKER] = {"admin_url"},
     [KEY_TOPIC] = {"publish.retry",
                    "publish.breaker",
                    "publish.dead_letter",

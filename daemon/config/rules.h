@@ -50,6 +50,7 @@ struct config_broker {
     uint64_t size_max;     /* of its log */
     /* Of one of Pulsar; texts are "" where there is none: */
     const char *service_url;
+    const char *admin_url;
     const char *listener;
     uint64_t connect_timeout_ms;
     uint64_t operation_timeout_ms;

@@ -26,6 +26,7 @@ static void close_conn(struct admin_conn *c)
     hulse_timer_stop(&loop->timers, &c->timer);
     hulse_collect_forget(&c->reports);
     hulse_topic_order_forget(&c->order);
+    hulse_topic_list_forget(&c->list);
     hulse_store_order_forget(c->server->store, c);
     hulse_admin_line_fini(&c->out);
     hulse_mem_free(HULSE_MEM_ADMIN, c->in, IN_BYTES);
@@ -105,10 +106,30 @@ static void order_done(void *ctx, const struct admin_line *line)
 
     HULSE_ASSERT(c->state == ADMIN_WAITING);
     c->order = NULL;
+    c->list = NULL;
     c->out = *line;
     if (begin_writing(c, line->data != NULL) && c->state == ADMIN_READING) {
         (void)take_lines(c);
     }
+}
+
+/* Who does it has a time of its own. */
+static void wait_for_it(struct admin_conn *c)
+{
+    enter(c, ADMIN_WAITING);
+    hulse_timer_stop(&c->server->loop->timers, &c->timer);
+}
+
+/* False: the connection was closed. */
+static bool begin_list(struct admin_conn *c)
+{
+    c->list = hulse_topic_list_start(
+        &c->server->lists, c->request.namespace_name, order_done, c, &c->out);
+    if (c->list == NULL) {
+        return begin_writing(c, c->out.data != NULL);
+    }
+    wait_for_it(c);
+    return true;
 }
 
 /* False: the connection was closed. */
@@ -118,20 +139,17 @@ static bool begin_order(struct admin_conn *c)
     if (c->order == NULL) {
         return begin_writing(c, c->out.data != NULL);
     }
-    enter(c, ADMIN_WAITING);
+    wait_for_it(c);
     return true;
 }
 
 /* False: the connection was closed. */
 static bool begin_store_order(struct admin_conn *c)
 {
-    struct loop *loop = c->server->loop;
-
     if (!hulse_store_order_start(c->server->store, &c->request, order_done, c, &c->out)) {
         return begin_writing(c, c->out.data != NULL);
     }
-    enter(c, ADMIN_WAITING);
-    hulse_timer_stop(&loop->timers, &c->timer);
+    wait_for_it(c);
     return true;
 }
 
@@ -143,6 +161,9 @@ static bool handle_line(struct admin_conn *c, const char *line, size_t bytes)
 
     if (st != HULSE_OK) {
         return begin_writing(c, hulse_admin_answer_error(&c->out, st, err.text));
+    }
+    if (c->request.command == ADMIN_TOPICS_LIST) {
+        return begin_list(c);
     }
     if (hulse_topic_order_is(&c->request)) {
         return begin_order(c);
@@ -336,6 +357,7 @@ void hulse_admin_server_init(struct admin_server *s,
     s->loop = loop;
     s->collector = collector;
     s->orders = orders;
+    hulse_topic_lists_init(&s->lists, loop, orders->flow);
     s->store = store;
     s->scene = scene;
 }

@@ -19,6 +19,7 @@
 #include "daemon/control/collect.h"
 #include "daemon/control/command.h"
 #include "daemon/control/store_order.h"
+#include "daemon/control/topic_list.h"
 #include "daemon/control/topic_order.h"
 #include "daemon/worker/loop.h"
 
@@ -47,6 +48,7 @@ struct admin_conn {
     /* One of them while WAITING. */
     struct collection *reports;
     struct topic_order *order;
+    struct topic_list *list;
     struct admin_line out;
     size_t out_written;
 };
@@ -55,6 +57,7 @@ struct admin_server {
     struct loop *loop;
     struct collector *collector;
     struct topic_orders *orders;
+    struct topic_lists lists;
     struct store_order *store;
     const struct command_scene *scene;
     struct watch watch; /* of the listening socket */

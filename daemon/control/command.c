@@ -30,7 +30,7 @@ static uint64_t uptime_s(const struct command_scene *scene)
 
 bool hulse_command_needs_reports(const struct admin_request *request)
 {
-    return request->command == ADMIN_STATS || request->command == ADMIN_TOPICS_LIST;
+    return request->command == ADMIN_STATS;
 }
 
 static bool had_trouble(struct broker *b, struct broker_trouble *out)
@@ -140,72 +140,6 @@ static json_t *stats(const struct command_scene *scene, const struct collection 
     return hulse_stats_finish(&s, &head);
 }
 
-/* ---- topics.list ---- */
-
-/* `filter` is "tenant/namespace"; empty takes all. */
-static bool in_namespace(const char *topic, const char *filter)
-{
-    const char *behind = strstr(topic, "://");
-    const size_t bytes = strlen(filter);
-
-    if (bytes == 0) {
-        return true;
-    }
-    return behind != NULL && strncmp(behind + 3, filter, bytes) == 0 && behind[3 + bytes] == '/';
-}
-
-/* The brokers whose topics nobody here knows. */
-static json_t *unlisted(const struct flow *flow)
-{
-    json_t *list = json_array();
-    bool whole = list != NULL;
-
-    for (unsigned i = 0; whole && i < flow->broker_count; i++) {
-        const struct broker *b = flow->brokers[i];
-        if ((b->ops->capabilities & (BROKER_CAN_CONSUME | BROKER_CAN_ADMIN)) ==
-            BROKER_CAN_CONSUME) {
-            whole =
-                json_array_append_new(
-                    list, json_pack("{s:s, s:s}", "broker", b->name, "type", b->ops->type)) == 0;
-        }
-    }
-    if (!whole) {
-        json_decref(list);
-        return NULL;
-    }
-    return list;
-}
-
-static bool answer_topics(const struct command_scene *scene,
-                          const struct admin_request *request,
-                          const struct collection *reports,
-                          struct admin_line *out)
-{
-    struct stats s;
-
-    for (uint32_t i = 0; i < reports->count; i++) {
-        if (reports->inquiries[i].state != INQUIRY_ANSWERED) {
-            return hulse_admin_answer_error(out, HULSE_TIMED_OUT, "a worker does not answer");
-        }
-    }
-    hulse_stats_begin(&s);
-    for (uint32_t i = 0; i < reports->count; i++) {
-        const struct worker_report *r = &reports->inquiries[i].report;
-        for (size_t t = 0; t < r->topic_count; t++) {
-            if (in_namespace(r->topics[t].name, request->namespace_name)) {
-                hulse_stats_topic(&s, r->topics[t].name, NULL, 0);
-            }
-        }
-    }
-    /* `o` takes a reference even when the whole fails, and a NULL makes it fail. */
-    return hulse_admin_answer(out,
-                              json_pack("{s:o, s:o}",
-                                        "topics",
-                                        hulse_stats_finish_names(&s),
-                                        "unlisted",
-                                        unlisted(scene->flow)));
-}
-
 /* ---- health ---- */
 
 static json_t *health(const struct command_scene *scene)
@@ -276,8 +210,6 @@ bool hulse_command_answer(const struct command_scene *scene,
     switch (request->command) {
     case ADMIN_STATS:
         return hulse_admin_answer(out, stats(scene, reports));
-    case ADMIN_TOPICS_LIST:
-        return answer_topics(scene, request, reports, out);
     case ADMIN_CONFIG:
         return hulse_admin_answer(out, hulse_config_answer(scene->reload));
     case ADMIN_RELOAD:
@@ -286,12 +218,7 @@ bool hulse_command_answer(const struct command_scene *scene,
         return hulse_admin_answer(out, drain(scene, request->now));
     case ADMIN_HEALTH:
         return hulse_admin_answer(out, health(scene));
-    case ADMIN_TOPICS_CREATE:
-    case ADMIN_TOPICS_DELETE:
-    case ADMIN_TOPICS_STATS:
-    case ADMIN_STORE_CHECK:
-    case ADMIN_STORE_BACKUP:
-    case ADMIN_COMMANDS:
+    default:
         break;
     }
     HULSE_ASSERT(false);

@@ -2,7 +2,7 @@
 /*
  * command - what an admin request means: its answer, from the control thread's own knowledge or
  * from the workers' reports, and for drain also its effect. What is asked of one topic is
- * topic_order's.
+ * topic_order's, which topics there are topic_list's.
  *
  * Threads: control.
  */

@@ -416,6 +416,7 @@ static void end(struct control *c)
     }
     hulse_collector_fini(&c->collector);
     hulse_topic_orders_fini(&c->orders);
+    hulse_topic_lists_fini(&c->admin.lists);
     hulse_helper_close(c->params->helper);
     hulse_signals_close(&c->signals);
     hulse_reload_close(&c->reload);

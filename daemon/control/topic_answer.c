@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* As in the table of daemon/flow/README.md. */
 static const char *const refusals[TOPIC_REFUSALS] = {
@@ -39,9 +40,11 @@ static json_int_t integer(uint64_t value)
     return value > (uint64_t)INT64_MAX ? INT64_MAX : (json_int_t)value;
 }
 
+/* What the broker does not count is left out. */
 static bool set(json_t *object, const char *name, uint64_t value)
 {
-    return json_object_set_new(object, name, json_integer(integer(value))) == 0;
+    return value == BROKER_UNCOUNTED ||
+           json_object_set_new(object, name, json_integer(integer(value))) == 0;
 }
 
 static bool set_rate(json_t *object, const char *name, double value)
@@ -82,13 +85,20 @@ static json_t *subscription(const struct broker_subscription_stats *s)
                      s->delivery_rate);
 }
 
-static bool add_subscriptions(json_t *object, const struct broker_stats *stats)
+static bool is_meant(const struct broker_subscription_stats *s, const char *name)
+{
+    return name[0] == '\0' || strcmp(s->name, name) == 0;
+}
+
+/* One of this name, or all where it is empty. */
+static bool add_subscriptions(json_t *object, const struct broker_stats *stats, const char *name)
 {
     json_t *list = json_array();
     bool whole = json_object_set_new(object, "subscriptions", list) == 0;
 
     for (uint32_t i = 0; whole && i < stats->subscription_count; i++) {
-        whole = json_array_append_new(list, subscription(&stats->subscriptions[i])) == 0;
+        const struct broker_subscription_stats *s = &stats->subscriptions[i];
+        whole = !is_meant(s, name) || json_array_append_new(list, subscription(s)) == 0;
     }
     return whole;
 }
@@ -109,9 +119,64 @@ static bool add_refused(json_t *object, const struct tables *tables, const char 
     return whole;
 }
 
-json_t *hulse_topic_answer(const char *topic, const struct broker *broker)
+json_t *hulse_topic_answer(const char *topic, const struct broker *broker, const char *subscription)
 {
-    return json_pack("{s:s, s:s}", "topic", topic, "broker", broker->name);
+    return json_pack("{s:s, s:s, s:s*}",
+                     "topic",
+                     topic,
+                     "broker",
+                     broker->name,
+                     "subscription",
+                     subscription[0] == '\0' ? NULL : subscription);
+}
+
+/* The object, or NULL when it did not become whole. */
+static json_t *if_whole(json_t *object, bool whole)
+{
+    if (!whole) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+json_t *hulse_topic_subscriptions(const char *topic,
+                                  const struct broker *broker,
+                                  const struct broker_admin *admin)
+{
+    json_t *object = hulse_topic_answer(topic, broker, "");
+    json_t *list = json_array();
+    const char *name = admin->names;
+    bool whole = object != NULL && json_object_set_new(object, "subscriptions", list) == 0;
+
+    if (object == NULL) {
+        json_decref(list);
+    }
+    for (uint32_t i = 0; whole && i < admin->name_count; i++) {
+        whole = json_array_append_new(list, json_string(name)) == 0;
+        name += strlen(name) + 1;
+    }
+    return if_whole(object, whole);
+}
+
+bool hulse_topic_has_subscription(const struct broker_stats *stats, const char *name)
+{
+    for (uint32_t i = 0; i < stats->subscription_count; i++) {
+        if (is_meant(&stats->subscriptions[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+json_t *hulse_topic_subscription_figures(const char *topic,
+                                         const struct broker *broker,
+                                         const struct broker_stats *stats,
+                                         const char *name)
+{
+    json_t *object = hulse_topic_answer(topic, broker, "");
+
+    return if_whole(object, object != NULL && add_subscriptions(object, stats, name));
 }
 
 json_t *hulse_topic_figures(const struct tables *tables,
@@ -119,15 +184,11 @@ json_t *hulse_topic_figures(const struct tables *tables,
                             const struct broker *broker,
                             const struct broker_stats *stats)
 {
-    json_t *object = hulse_topic_answer(topic, broker);
-    const bool whole =
-        object != NULL &&
-        (stats == NULL || (add_total(object, &stats->total) && add_subscriptions(object, stats))) &&
-        add_refused(object, tables, topic);
+    json_t *object = hulse_topic_answer(topic, broker, "");
+    const bool whole = object != NULL &&
+                       (stats == NULL || (add_total(object, &stats->total) &&
+                                          add_subscriptions(object, stats, ""))) &&
+                       add_refused(object, tables, topic);
 
-    if (!whole) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
+    return if_whole(object, whole);
 }

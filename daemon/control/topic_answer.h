@@ -11,9 +11,11 @@
 #include "daemon/table/tables.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
-/* {topic broker}. NULL: memory was refused. */
-json_t *hulse_topic_answer(const char *topic, const struct broker *broker);
+/* {topic broker [subscription]}, where the last is not empty. NULL, here and below: memory was refused. */
+json_t *
+hulse_topic_answer(const char *topic, const struct broker *broker, const char *subscription);
 /*
  * The same with what the broker counts, `stats`, if it counts, and what the daemon refused, if it
  * knows the topic.
@@ -22,5 +24,15 @@ json_t *hulse_topic_figures(const struct tables *tables,
                             const char *topic,
                             const struct broker *broker,
                             const struct broker_stats *stats);
+/* {topic broker subscriptions[names]}, of BROKER_ADMIN_SUBSCRIPTIONS. */
+json_t *hulse_topic_subscriptions(const char *topic,
+                                  const struct broker *broker,
+                                  const struct broker_admin *admin);
+bool hulse_topic_has_subscription(const struct broker_stats *stats, const char *name);
+/* {topic broker subscriptions[figures]}: of one, or of all where `name` is empty. */
+json_t *hulse_topic_subscription_figures(const char *topic,
+                                         const struct broker *broker,
+                                         const struct broker_stats *stats,
+                                         const char *name);
 
 #endif

@@ -29,6 +29,7 @@ struct topic_order {
     bool answered;
     struct admin_line line; /* while starting */
     struct topic_name name;
+    char subscription[HULSE_ADMIN_SUBSCRIPTION_BYTES];
 };
 
 void hulse_topic_orders_init(struct topic_orders *all, struct loop *loop, const struct flow *flow)
@@ -42,10 +43,26 @@ void hulse_topic_orders_fini(struct topic_orders *all)
     HULSE_ASSERT(LIST_EMPTY(&all->open) && all->open_count == 0);
 }
 
+/* What the commands are for a broker. */
+static const struct {
+    bool here;
+    bool figures; /* asks for those, not `order` */
+    enum broker_admin_command order;
+} meanings[ADMIN_COMMANDS] = {
+    [ADMIN_TOPICS_CREATE] = {true, false, BROKER_ADMIN_CREATE},
+    [ADMIN_TOPICS_DELETE] = {true, false, BROKER_ADMIN_DELETE},
+    [ADMIN_TOPICS_UNLOAD] = {true, false, BROKER_ADMIN_UNLOAD},
+    [ADMIN_TOPICS_STATS] = {true, true, BROKER_ADMIN_CREATE},
+    [ADMIN_SUBS_LIST] = {true, false, BROKER_ADMIN_SUBSCRIPTIONS},
+    [ADMIN_SUBS_STATS] = {true, true, BROKER_ADMIN_CREATE},
+    [ADMIN_SUBS_SEEK] = {true, false, BROKER_ADMIN_SEEK},
+    [ADMIN_SUBS_SKIP] = {true, false, BROKER_ADMIN_SKIP},
+    [ADMIN_SUBS_DELETE] = {true, false, BROKER_ADMIN_UNSUBSCRIBE},
+};
+
 bool hulse_topic_order_is(const struct admin_request *request)
 {
-    return request->command == ADMIN_TOPICS_CREATE || request->command == ADMIN_TOPICS_DELETE ||
-           request->command == ADMIN_TOPICS_STATS;
+    return meanings[request->command].here;
 }
 
 static void destroy(struct topic_order *o)
@@ -58,31 +75,77 @@ static void destroy(struct topic_order *o)
 
 /* ---- the broker's answer ---- */
 
+#define LOG_TOPIC(event)                                                                           \
+    HULSE_LOG_STATE(                                                                               \
+        event, hulse_log_str("topic", o->name.full), hulse_log_str("broker", o->broker->name))
+#define LOG_SUBSCRIPTION(event)                                                                    \
+    HULSE_LOG_STATE(event,                                                                         \
+                    hulse_log_str("topic", o->name.full),                                          \
+                    hulse_log_str("subscription", o->subscription),                                \
+                    hulse_log_str("broker", o->broker->name))
+
 static void log_change(const struct topic_order *o)
 {
-    if (o->command == ADMIN_TOPICS_CREATE) {
-        HULSE_LOG_STATE("topic.created",
-                        hulse_log_str("topic", o->name.full),
-                        hulse_log_str("broker", o->broker->name));
-    } else if (o->command == ADMIN_TOPICS_DELETE) {
-        HULSE_LOG_STATE("topic.deleted",
-                        hulse_log_str("topic", o->name.full),
-                        hulse_log_str("broker", o->broker->name));
+    switch (o->command) {
+    case ADMIN_TOPICS_CREATE:
+        LOG_TOPIC("topic.created");
+        break;
+    case ADMIN_TOPICS_DELETE:
+        LOG_TOPIC("topic.deleted");
+        break;
+    case ADMIN_TOPICS_UNLOAD:
+        LOG_TOPIC("topic.unloaded");
+        break;
+    case ADMIN_SUBS_SEEK:
+        LOG_SUBSCRIPTION("subscription.sought");
+        break;
+    case ADMIN_SUBS_SKIP:
+        LOG_SUBSCRIPTION("subscription.skipped");
+        break;
+    case ADMIN_SUBS_DELETE:
+        LOG_SUBSCRIPTION("subscription.deleted");
+        break;
+    default:
+        break;
+    }
+}
+
+/* What the broker has answered well. */
+static void compose_result(const struct topic_order *o, struct admin_line *line)
+{
+    const char *topic = o->name.full;
+
+    switch (o->command) {
+    case ADMIN_TOPICS_STATS:
+        (void)hulse_admin_answer(
+            line, hulse_topic_figures(o->all->flow->tables, topic, o->broker, &o->stats));
+        break;
+    case ADMIN_SUBS_LIST:
+        (void)hulse_admin_answer(line, hulse_topic_subscriptions(topic, o->broker, &o->admin));
+        break;
+    case ADMIN_SUBS_STATS:
+        if (o->subscription[0] != '\0' &&
+            !hulse_topic_has_subscription(&o->stats, o->subscription)) {
+            (void)hulse_admin_answer_error(
+                line, HULSE_NO_TOPIC, "the topic has no subscription of this name");
+            break;
+        }
+        (void)hulse_admin_answer(
+            line, hulse_topic_subscription_figures(topic, o->broker, &o->stats, o->subscription));
+        break;
+    default:
+        (void)hulse_admin_answer(line, hulse_topic_answer(topic, o->broker, o->subscription));
+        break;
     }
 }
 
 static void
 compose(const struct topic_order *o, const struct broker_request *r, struct admin_line *line)
 {
-    const char *topic = o->name.full;
-
     if (r->status != HULSE_OK) {
         (void)hulse_admin_answer_error(line, r->status, r->text);
-    } else if (o->command == ADMIN_TOPICS_STATS) {
-        (void)hulse_admin_answer(
-            line, hulse_topic_figures(o->all->flow->tables, topic, o->broker, &o->stats));
     } else {
-        (void)hulse_admin_answer(line, hulse_topic_answer(topic, o->broker));
+        compose_result(o, line);
     }
 }
 
@@ -141,16 +204,18 @@ ask(struct topic_order *o, const struct admin_request *request, struct error *er
 {
     struct broker *b = o->broker;
 
-    if (request->command == ADMIN_TOPICS_STATS) {
+    if (meanings[request->command].figures) {
         o->stats = (struct broker_stats){
             .request = {.home = &o->all->loop->inbox, .done = stats_done}, .topic = o->name.full};
         return b->ops->stats(b, &o->stats, err);
     }
     o->admin = (struct broker_admin){
         .request = {.home = &o->all->loop->inbox, .done = admin_done},
-        .command =
-            request->command == ADMIN_TOPICS_CREATE ? BROKER_ADMIN_CREATE : BROKER_ADMIN_DELETE,
+        .command = meanings[request->command].order,
         .topic = o->name.full,
+        .subscription = o->subscription,
+        .position = request->position,
+        .count = request->count,
         .partitions = request->partitions,
         .force = request->force,
     };
@@ -203,6 +268,7 @@ create(struct topic_orders *all, const struct admin_request *request, struct adm
     o->command = request->command;
     o->broker = all->flow->brokers[settings.broker];
     o->name = name;
+    memcpy(o->subscription, request->subscription, sizeof(o->subscription));
     o->timer.fire = timed_out;
     LIST_INSERT_HEAD(&all->open, o, link);
     all->open_count += 1;

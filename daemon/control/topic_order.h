@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * topic_order - what the operator wants of one topic: make it, delete it, tell its figures. Carried
- * to the broker that the topic's rule names; the answer is a line.
+ * topic_order - what the operator wants of one topic or one of its subscriptions: make it, delete it, tell
+ * its figures, go elsewhere with it. Carried to the broker that the topic's rule names; the answer is a line.
  *
  * A broker that does not answer in time is waited for no longer, but its answer still comes some day:
  * until then the order exists and counts against the bound.
@@ -18,7 +18,8 @@
 
 #include <sys/queue.h>
 
-#define HULSE_TOPIC_ORDER_TIMEOUT_MS 4000U
+/* A cluster has 18 s for all that belongs to one order. */
+#define HULSE_TOPIC_ORDER_TIMEOUT_MS 20000U
 #define HULSE_TOPIC_ORDERS_MAX 64U
 
 struct topic_order;

@@ -29,14 +29,15 @@
 
 #define HULSE_HTTP_CALLS_MAX 32U
 
-enum http_method { HTTP_GET = 0, HTTP_POST };
+enum http_method { HTTP_GET = 0, HTTP_POST, HTTP_PUT, HTTP_DELETE };
 
 /* Names of PEM files, read when a connection is made. */
 struct http_tls {
     const char *ca_file;   /* NULL = what the system trusts */
     const char *cert_file; /* of ours, with its key_file; NULL = none */
     const char *key_file;
-    bool any_host; /* the server's certificate may be for another host */
+    bool any_host;          /* the server's certificate may be for another host */
+    bool version_1_3_alone; /* else 1.2 as well */
 };
 
 /* Read by start and not kept. */
@@ -44,7 +45,7 @@ struct http_request {
     const char *url; /* http:// or https://, without user or password */
     enum http_method method;
     const char *const *headers; /* "Name: value", a NULL at the end; NULL = none */
-    const void *body;           /* of POST */
+    const void *body;           /* of POST and PUT */
     size_t body_bytes;
     uint32_t timeout_ms; /* from the name to the last byte; not 0 */
     size_t answer_bytes_max;
@@ -61,7 +62,9 @@ struct http_result {
     unsigned code;    /* 200, 404, …; 0 unless OK */
     const char *body; /* borrowed during done(); not terminated */
     size_t body_bytes;
-    const char *why; /* unless OK: whom, and what went wrong; nothing of path or query */
+    const char *redirect; /* where a 3xx points to, as a whole URL; NULL: nowhere. As body */
+    const char *why;      /* unless OK: whom, and what went wrong; nothing of path or query */
+    bool reached;         /* the server may have got the request; unless OK */
 };
 
 struct http_exchange;

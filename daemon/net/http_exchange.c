@@ -251,7 +251,8 @@ static CURLcode set_manners(CURL *easy)
 
 static CURLcode set_tls(CURL *easy, const struct http_tls *tls)
 {
-    CURLcode rc = hulse_curl.easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    const long version = tls->version_1_3_alone ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2;
+    CURLcode rc = hulse_curl.easy_setopt(easy, CURLOPT_SSLVERSION, version);
 
     rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     rc = rc != CURLE_OK
@@ -291,6 +292,10 @@ static CURLcode set_request(struct http_exchange *x, const char *url)
         rc = hulse_curl.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->posted_bytes);
         rc = rc != CURLE_OK ? rc : hulse_curl.easy_setopt(easy, CURLOPT_POSTFIELDS, x->posted);
     }
+    if (rc == CURLE_OK && (x->method == HTTP_PUT || x->method == HTTP_DELETE)) {
+        rc = hulse_curl.easy_setopt(
+            easy, CURLOPT_CUSTOMREQUEST, x->method == HTTP_PUT ? "PUT" : "DELETE");
+    }
     return rc;
 }
 
@@ -321,19 +326,21 @@ hulse_status hulse_http_exchange_create(struct http_exchange **out,
                                         struct error *err)
 {
     HULSE_ASSERT(request->timeout_ms > 0);
-    HULSE_ASSERT(request->method == HTTP_POST || request->body_bytes == 0);
+    const bool posts = request->method == HTTP_POST || request->method == HTTP_PUT;
+    HULSE_ASSERT(posts || request->body_bytes == 0);
 
     struct http_exchange *x = calloc(1, sizeof(*x));
     if (x == NULL) {
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory");
     }
+    x->method = request->method;
     x->timeout_ms = request->timeout_ms;
     x->answer_max = request->answer_bytes_max;
     hulse_status st = take_url(x, request->url, err);
     if (st == HULSE_OK) {
         st = take_headers(x, request->headers, err);
     }
-    if (st == HULSE_OK && request->method == HTTP_POST) {
+    if (st == HULSE_OK && posts) {
         st = take_body_to_post(x, request, err);
     }
     if (st == HULSE_OK) {
@@ -449,21 +456,29 @@ static hulse_status status_of(const struct http_exchange *x, CURLcode code)
     }
 }
 
+/* The handshake, if there is one, is over: what follows is the request. */
+static bool has_reached(const struct http_exchange *x)
+{
+    curl_off_t connected_us = 0;
+
+    (void)hulse_curl.easy_getinfo(x->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+    return connected_us != 0;
+}
+
 struct http_result
 hulse_http_exchange_fail(struct http_exchange *x, hulse_status status, const char *why)
 {
     (void)snprintf(x->why, sizeof(x->why), "%s: %s", x->origin, why);
-    return (struct http_result){.status = status, .body = "", .why = x->why};
+    return (struct http_result){
+        .status = status, .body = "", .why = x->why, .reached = has_reached(x)};
 }
 
 /* libcurl's clock and ours end a request alike. */
 static struct http_result time_over(struct http_exchange *x)
 {
     char why[64];
-    curl_off_t connected_us = 0;
 
-    (void)hulse_curl.easy_getinfo(x->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-    if (connected_us == 0 && x->connect_ms != 0) {
+    if (!has_reached(x) && x->connect_ms != 0) {
         (void)snprintf(why, sizeof(why), "no connection within %u ms", x->connect_ms);
     } else {
         (void)snprintf(why, sizeof(why), "no answer within %u ms", x->timeout_ms);
@@ -475,6 +490,7 @@ struct http_result hulse_http_exchange_end(struct http_exchange *x, CURLcode cod
 {
     const hulse_status status = status_of(x, code);
     long answered = 0;
+    char *redirect = NULL;
 
     if (status == HULSE_TOOBIG) {
         return hulse_http_exchange_fail(x, status, "the answer is too large");
@@ -490,11 +506,13 @@ struct http_result hulse_http_exchange_end(struct http_exchange *x, CURLcode cod
             x, status, x->detail[0] != '\0' ? x->detail : hulse_curl.easy_strerror(code));
     }
     (void)hulse_curl.easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &answered);
+    (void)hulse_curl.easy_getinfo(x->easy, CURLINFO_REDIRECT_URL, &redirect);
     return (struct http_result){
         .status = HULSE_OK,
         .code = (unsigned)answered,
         .body = x->answer != NULL ? x->answer : "",
         .body_bytes = x->answer_bytes,
+        .redirect = redirect,
         .why = "",
     };
 }

@@ -25,6 +25,7 @@ struct http_exchange {
     uint32_t timeout_ms;
     uint32_t
         connect_ms; /* for connecting, where that is less than all of the rest; 0 = all of it */
+    enum http_method method;
     CURL *easy;
     bool added; /* to the client's multi handle */
     bool too_large;

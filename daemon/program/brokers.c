@@ -128,6 +128,7 @@ static struct pulsar_tls_params tls_of(const struct config_broker *wanted)
 static struct broker *make_pulsar(const struct config *config,
                                   const struct config_broker *wanted,
                                   struct broker_tokens *tokens,
+                                  struct http_client *http,
                                   struct error *err)
 {
     struct pulsar_params p;
@@ -135,6 +136,8 @@ static struct broker *make_pulsar(const struct config *config,
 
     hulse_pulsar_params_default(&p);
     p.service_url = wanted->service_url;
+    p.admin_url = text_of(wanted->admin_url);
+    p.http = http;
     p.listener = text_of(wanted->listener);
     p.daemon_name = config->name;
     p.connect_timeout_ms = (uint32_t)wanted->connect_timeout_ms;
@@ -155,12 +158,7 @@ static struct broker *make_pulsar(const struct config *config,
     struct error why = {0};
     struct broker *b = hulse_pulsar_create(wanted->name, &p, &why);
     if (b == NULL) {
-        (void)hulse_fail(err,
-                         why.status,
-                         "brokers.%s%s: %s",
-                         wanted->name,
-                         why.status == HULSE_INVAL ? ".service_url" : "",
-                         why.text);
+        (void)hulse_fail(err, why.status, "brokers.%s: %s", wanted->name, why.text);
     }
     return b;
 }
@@ -168,13 +166,14 @@ static struct broker *make_pulsar(const struct config *config,
 static struct broker *make_broker(const struct config *config,
                                   const struct config_broker *wanted,
                                   struct broker_tokens *tokens,
+                                  struct http_client *http,
                                   struct error *err)
 {
     switch ((enum config_broker_type)wanted->type) {
     case CONFIG_BROKER_NULL:
         return hulse_null_create(wanted->name, (uint32_t)config->message_max, err);
     case CONFIG_BROKER_PULSAR:
-        return make_pulsar(config, wanted, tokens, err);
+        return make_pulsar(config, wanted, tokens, http, err);
     case CONFIG_BROKER_LOCAL:
         break;
     }
@@ -262,6 +261,12 @@ look_at_cluster(const struct config_broker *wanted, const char **path, struct er
 
     *path = "service_url";
     hulse_status st = hulse_pulsar_url_check(wanted->service_url, &tls, err);
+    if (st == HULSE_OK && wanted->admin_url[0] != '\0') {
+        bool admin_tls = false;
+        *path = "admin_url";
+        st = hulse_pulsar_admin_url_check(wanted->admin_url, &admin_tls, err);
+        tls = tls || admin_tls;
+    }
     if (st == HULSE_OK && tls) {
         st = look_at_tls(wanted, path, err);
     }
@@ -286,6 +291,7 @@ hulse_status hulse_brokers_look(const struct config *config,
 hulse_status hulse_brokers_make(const struct config *config,
                                 struct flow *flow,
                                 struct broker_tokens *tokens,
+                                struct http_client *http,
                                 struct error *err)
 {
     tokens->count = 0;
@@ -295,7 +301,7 @@ hulse_status hulse_brokers_make(const struct config *config,
     };
     for (size_t i = 0; i < config->broker_count; i++) {
         const struct config_broker *wanted = &config->brokers[i];
-        flow->brokers[i] = make_broker(config, wanted, tokens, err);
+        flow->brokers[i] = make_broker(config, wanted, tokens, http, err);
         if (flow->brokers[i] == NULL) {
             hulse_brokers_destroy(config, flow);
             return err->status;

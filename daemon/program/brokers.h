@@ -28,12 +28,13 @@ hulse_status hulse_brokers_look(const struct config *config,
                                 const char **path,
                                 struct error *err);
 /*
- * In the order of the configuration, which has checked that the default one is among them. *tokens outlives the
- * brokers.
+ * In the order of the configuration, which has checked that the default one is among them. *tokens and *http, which
+ * control begins, outlive the brokers.
  */
 hulse_status hulse_brokers_make(const struct config *config,
                                 struct flow *flow,
                                 struct broker_tokens *tokens,
+                                struct http_client *http,
                                 struct error *err);
 void hulse_brokers_destroy(const struct config *config, struct flow *flow);
 /* The default broker's, else the first that there is; NULL: there is none. */

@@ -4,6 +4,7 @@
 
 #include "daemon/admin/protocol.h"
 #include "shmlib/cli/connect.h"
+#include "shmlib/cli/pretty.h"
 #include "shmlib/cli/say.h"
 #include "shmlib/cli/stop.h"
 
@@ -172,6 +173,7 @@ static hulse_status status_of(const char *code)
                  {"HULSE_NO_MEMORY", HULSE_NO_MEMORY},
                  {"HULSE_TIMED_OUT", HULSE_TIMED_OUT},
                  {"HULSE_IO", HULSE_IO},
+                 {"HULSE_REFUSED", HULSE_REFUSED},
                  {"HULSE_UNSUPPORTED", HULSE_UNSUPPORTED}};
 
     for (size_t i = 0; code != NULL && i < sizeof(codes) / sizeof(codes[0]); i++) {
@@ -185,8 +187,8 @@ static hulse_status status_of(const char *code)
 static int refused(hulse_status status, const char *detail)
 {
     /* What the table of statuses advises then is meant for publishing and consuming. */
-    if (detail != NULL &&
-        (status == HULSE_BUSY || status == HULSE_NO_TOPIC || status == HULSE_IO)) {
+    if (detail != NULL && (status == HULSE_BUSY || status == HULSE_NO_TOPIC || status == HULSE_IO ||
+                           status == HULSE_REFUSED || status == HULSE_LIMIT)) {
         hulse_cli_error("%s", detail);
         return hulse_cli_exit_code(status);
     }
@@ -247,4 +249,36 @@ int hulse_cli_admin_ask(const struct hulse_cli *cli,
     rc = hulse_cli_admin_ask_on(fd, cli, command, members, result);
     (void)close(fd);
     return rc;
+}
+
+int hulse_cli_admin_order(struct hulse_cli *cli, const char *command, json_t *members)
+{
+    json_t *result = NULL;
+
+    if (members == NULL) {
+        return HULSE_CLI_USAGE;
+    }
+    if (cli->timeout_ms < 0) {
+        cli->timeout_ms = HULSE_CLI_CLUSTER_MS;
+    }
+    const int rc = hulse_cli_admin_ask(cli, command, members, &result);
+    if (rc == HULSE_CLI_OK) {
+        hulse_cli_print(cli, result);
+        json_decref(result);
+    }
+    return rc;
+}
+
+json_t *hulse_cli_admin_with(json_t *members, const char *of, const char *name, json_t *value)
+{
+    if (members == NULL) {
+        json_decref(value);
+        return NULL;
+    }
+    if (json_object_set_new(members, name, value) != 0) {
+        json_decref(members);
+        (void)hulse_cli_usage(of, "the argument is not UTF-8");
+        return NULL;
+    }
+    return members;
 }

@@ -18,6 +18,9 @@ int hulse_cli_admin_open(const struct hulse_cli *cli, int *fd);
 /* As hulse_cli_admin_ask(), on an open connection. */
 int hulse_cli_admin_ask_on(
     int fd, const struct hulse_cli *cli, const char *command, json_t *members, json_t **result);
+/* For what the daemon may have to ask a cluster for: longer than the daemon waits (protocol.h). */
+#define HULSE_CLI_CLUSTER_MS 25000
+
 /*
  * Asks {"command":command} with more members, an object that is taken over; NULL = none. Gives:
  * *result, to json_decref(). On failure says why and gives the exit code, else HULSE_CLI_OK.
@@ -26,5 +29,15 @@ int hulse_cli_admin_ask(const struct hulse_cli *cli,
                         const char *command,
                         json_t *members,
                         json_t **result);
+/*
+ * As hulse_cli_admin_ask(), of what the daemon may have to ask a cluster for; the result is printed. NULL for `members`
+ * is an error that has been said: HULSE_CLI_USAGE.
+ */
+int hulse_cli_admin_order(struct hulse_cli *cli, const char *command, json_t *members);
+/*
+ * Adds a member to an object; takes both. NULL, and a usage error of `of` said, when the text is not UTF-8, or the object
+ * was NULL.
+ */
+json_t *hulse_cli_admin_with(json_t *members, const char *of, const char *name, json_t *value);
 
 #endif

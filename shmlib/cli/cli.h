@@ -55,6 +55,7 @@ extern const struct hulse_cli_command hulse_cli_pub;
 extern const struct hulse_cli_command hulse_cli_sub;
 extern const struct hulse_cli_command hulse_cli_read;
 extern const struct hulse_cli_command hulse_cli_topics;
+extern const struct hulse_cli_command hulse_cli_subs;
 extern const struct hulse_cli_command hulse_cli_stats;
 extern const struct hulse_cli_command hulse_cli_health;
 extern const struct hulse_cli_command hulse_cli_config;

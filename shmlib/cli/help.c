@@ -13,6 +13,7 @@ const struct hulse_cli_command *const hulse_cli_commands[] = {
     &hulse_cli_sub,
     &hulse_cli_read,
     &hulse_cli_topics,
+    &hulse_cli_subs,
     &hulse_cli_stats,
     &hulse_cli_health,
     &hulse_cli_config,

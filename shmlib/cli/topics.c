@@ -3,7 +3,6 @@
 #include "daemon/admin/protocol.h"
 #include "shmlib/cli/admin_client.h"
 #include "shmlib/cli/args.h"
-#include "shmlib/cli/pretty.h"
 #include "shmlib/cli/say.h"
 #include "shmlib/cli/value.h"
 
@@ -25,26 +24,6 @@ struct words {
     bool force;
 };
 
-/* Behind "persistent://" or "non-persistent://", is it this tenant's? */
-static bool of_tenant(const char *topic, const char *tenant)
-{
-    const char *behind = strstr(topic, "://");
-    const size_t bytes = strlen(tenant);
-
-    return behind != NULL && strncmp(behind + 3, tenant, bytes) == 0 && behind[3 + bytes] == '/';
-}
-
-/* Takes the object and the value; NULL, and a usage error said, when one of them could not be made. */
-static json_t *with(json_t *members, const char *name, json_t *value)
-{
-    if (json_object_set_new(members, name, value) != 0) {
-        json_decref(members);
-        (void)hulse_cli_usage("topics", "the argument is not UTF-8");
-        return NULL;
-    }
-    return members;
-}
-
 /* Says whose topics are missing in a list. */
 static bool list_is_whole(json_t *unlisted)
 {
@@ -54,76 +33,60 @@ static bool list_is_whole(json_t *unlisted)
     json_array_foreach(unlisted, i, entry)
     {
         const char *broker = json_string_value(json_object_get(entry, "broker"));
-        const char *type = json_string_value(json_object_get(entry, "type"));
-        hulse_cli_error(
-            "the topics of the broker %s are not in this list: a broker of type %s does "
-            "not list topics in this version",
-            broker == NULL ? "" : broker,
-            type == NULL ? "" : type);
+        const char *why = json_string_value(json_object_get(entry, "why"));
+        hulse_cli_error("the topics of the broker %s are not in this list: %s",
+                        broker == NULL ? "" : broker,
+                        why == NULL ? "" : why);
     }
     return json_array_size(unlisted) == 0;
 }
 
-static int list(struct hulse_cli *cli, const struct words *w)
+static void print_names(struct hulse_cli *cli, json_t *names)
 {
-    const bool tenant_only = w->name != NULL && strchr(w->name, '/') == NULL;
-    json_t *members = NULL;
-    json_t *result = NULL;
     size_t i = 0;
     json_t *entry = NULL;
 
-    if (w->name != NULL && !tenant_only) {
-        members = with(json_object(), "namespace", json_string(w->name));
-        if (members == NULL) {
-            return HULSE_CLI_USAGE;
+    if (cli->json) {
+        (void)hulse_cli_out_json(&cli->out, names, JSON_COMPACT);
+        return;
+    }
+    json_array_foreach(names, i, entry)
+    {
+        const char *name = json_string_value(entry);
+        if (name != NULL) {
+            hulse_cli_out_text(&cli->out, name);
+            hulse_cli_out_text(&cli->out, "\n");
         }
+    }
+}
+
+static int list(struct hulse_cli *cli, const struct words *w)
+{
+    json_t *members = json_object();
+    json_t *result = NULL;
+
+    if (w->name != NULL) {
+        members = hulse_cli_admin_with(members, "topics", "namespace", json_string(w->name));
+    }
+    if (members == NULL) {
+        return HULSE_CLI_USAGE;
+    }
+    if (cli->timeout_ms < 0) {
+        cli->timeout_ms = HULSE_CLI_CLUSTER_MS;
     }
     const int rc = hulse_cli_admin_ask(cli, HULSE_ADMIN_TOPICS_LIST, members, &result);
     if (rc != HULSE_CLI_OK) {
         return rc;
     }
-    json_t *names = json_array();
-    json_array_foreach(json_object_get(result, "topics"), i, entry)
-    {
-        const char *name = json_string_value(entry);
-        if (name != NULL && (!tenant_only || of_tenant(name, w->name))) {
-            (void)json_array_append(names, entry);
-        }
-    }
-    if (cli->json) {
-        (void)hulse_cli_out_json(&cli->out, names, JSON_COMPACT);
-    } else {
-        json_array_foreach(names, i, entry)
-        {
-            hulse_cli_out_text(&cli->out, json_string_value(entry));
-            hulse_cli_out_text(&cli->out, "\n");
-        }
-    }
+    print_names(cli, json_object_get(result, "topics"));
     const bool whole = list_is_whole(json_object_get(result, "unlisted"));
-    json_decref(names);
     json_decref(result);
     return whole ? HULSE_CLI_OK : HULSE_CLI_UNREACHABLE;
 }
 
-/* The question of a command about one topic; takes `members`, which may be NULL after an error. */
-static int ask(struct hulse_cli *cli, const char *command, json_t *members)
-{
-    json_t *result = NULL;
-
-    if (members == NULL) {
-        return HULSE_CLI_USAGE;
-    }
-    const int rc = hulse_cli_admin_ask(cli, command, members, &result);
-    if (rc == HULSE_CLI_OK) {
-        hulse_cli_print(cli, result);
-        json_decref(result);
-    }
-    return rc;
-}
-
 static json_t *of_topic(const struct words *w)
 {
-    return with(json_object(), "topic", json_string(w->name));
+    return hulse_cli_admin_with(json_object(), "topics", "topic", json_string(w->name));
 }
 
 static int create(struct hulse_cli *cli, const struct words *w)
@@ -137,9 +100,10 @@ static int create(struct hulse_cli *cli, const struct words *w)
     }
     json_t *members = of_topic(w);
     if (members != NULL && partitions != 0) {
-        members = with(members, "partitions", json_integer((json_int_t)partitions));
+        members = hulse_cli_admin_with(
+            members, "topics", "partitions", json_integer((json_int_t)partitions));
     }
-    return ask(cli, HULSE_ADMIN_TOPICS_CREATE, members);
+    return hulse_cli_admin_order(cli, HULSE_ADMIN_TOPICS_CREATE, members);
 }
 
 static int delete_one(struct hulse_cli *cli, const struct words *w)
@@ -147,14 +111,19 @@ static int delete_one(struct hulse_cli *cli, const struct words *w)
     json_t *members = of_topic(w);
 
     if (members != NULL && w->force) {
-        members = with(members, "force", json_true());
+        members = hulse_cli_admin_with(members, "topics", "force", json_true());
     }
-    return ask(cli, HULSE_ADMIN_TOPICS_DELETE, members);
+    return hulse_cli_admin_order(cli, HULSE_ADMIN_TOPICS_DELETE, members);
 }
 
 static int stats(struct hulse_cli *cli, const struct words *w)
 {
-    return ask(cli, HULSE_ADMIN_TOPICS_STATS, of_topic(w));
+    return hulse_cli_admin_order(cli, HULSE_ADMIN_TOPICS_STATS, of_topic(w));
+}
+
+static int unload(struct hulse_cli *cli, const struct words *w)
+{
+    return hulse_cli_admin_order(cli, HULSE_ADMIN_TOPICS_UNLOAD, of_topic(w));
 }
 
 static const struct action {
@@ -167,6 +136,7 @@ static const struct action {
     [HULSE_CLI_WORD_CREATE] = {true, true, false, create},
     [HULSE_CLI_WORD_DELETE] = {true, false, true, delete_one},
     [HULSE_CLI_WORD_STATS] = {true, false, false, stats},
+    [HULSE_CLI_WORD_UNLOAD] = {true, false, false, unload},
 };
 
 static int act(struct hulse_cli *cli, const struct words *w)
@@ -174,7 +144,8 @@ static int act(struct hulse_cli *cli, const struct words *w)
     const int place = hulse_cli_word_index(HULSE_CLI_TOPICS_VERB, w->what);
 
     if (place < 0) {
-        return hulse_cli_usage("topics", "%s: list, create, delete or stats is expected", w->what);
+        return hulse_cli_usage(
+            "topics", "%s: list, create, delete, stats or unload is expected", w->what);
     }
     const struct action *a = &actions[place];
     if (a->names_one && w->name == NULL) {
@@ -228,15 +199,19 @@ const struct hulse_cli_command hulse_cli_topics = {
         "hulse topics create TOPIC [--partitions N]\n"
         "hulse topics delete TOPIC [--force]\n"
         "hulse topics stats TOPIC\n"
+        "hulse topics unload TOPIC\n"
         "\n"
-        "list prints the full names of the topics of the daemon's own brokers, one per line; "
-        "--json\n"
-        "prints an array. A topic appears when it is created, or with its first producer or\n"
-        "consumer. The topics of a Pulsar cluster are not listed in this version: then it says so\n"
-        "and ends with 69.\n"
+        "list prints the full names of the topics of all brokers that the daemon has, one per "
+        "line;\n"
+        "--json prints an array. A topic with partitions is one name. A broker that did not tell "
+        "is\n"
+        "named with why, and the end is 69: a Pulsar cluster needs `admin_url` in the "
+        "configuration,\n"
+        "and lists everything for its superusers only; others name a tenant or a namespace of "
+        "theirs.\n"
         "\n"
         "create makes a topic that stays when nobody uses it; one that exists is an error. Topics\n"
-        "in memory have no partitions, and are gone with the daemon.\n"
+        "of the embedded engine have no partitions; those in memory are gone with the daemon.\n"
         "\n"
         "delete ends a topic with its subscriptions and messages. One that producers or consumers\n"
         "have open is deleted with --force only; they are told.\n"
@@ -245,11 +220,15 @@ const struct hulse_cli_command hulse_cli_topics = {
         "the\n"
         "daemon did not let through, by reason.\n"
         "\n"
+        "unload has a Pulsar cluster give the topic to another of its brokers, or open it anew.\n"
+        "\n"
         "      --partitions N  create: how many, 0 (the default) for a topic without\n"
         "      --force         delete: although it is in use\n"
         "\n"
         "Exit: 0; 64 no topic's name; 65 no such topic; 69 no daemon, the topic exists or is in\n"
-        "use, or its broker cannot do it; 75 no answer within --timeout (5s); 77 no permission.\n",
+        "use, or its broker cannot do it or is not reached; 75 no answer within --timeout (25s); "
+        "77\n"
+        "no permission.\n",
     .options = options,
     .first = HULSE_CLI_TOPICS_VERB,
     .rest = HULSE_CLI_TOPIC,

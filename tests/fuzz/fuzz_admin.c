@@ -29,14 +29,21 @@ static void check_accepted(const struct admin_request *request)
     const char *end = memchr(name, '\0', sizeof(request->namespace_name));
 
     must(request->command < ADMIN_COMMANDS);
-    const bool about_one = request->command == ADMIN_TOPICS_CREATE ||
-                           request->command == ADMIN_TOPICS_DELETE ||
-                           request->command == ADMIN_TOPICS_STATS;
+    const bool about_one =
+        request->command >= ADMIN_TOPICS_CREATE && request->command <= ADMIN_SUBS_DELETE;
+    const bool about_subscription =
+        request->command >= ADMIN_SUBS_SEEK && request->command <= ADMIN_SUBS_DELETE;
+    must(memchr(request->subscription, '\0', sizeof(request->subscription)) != NULL);
+    must(request->subscription[0] != '\0' ? about_one : !about_subscription);
+    must(request->position.kind <= BROKER_AT_PUBLISHED);
+    must(request->count <= INT32_MAX);
+    must(request->count == 0 || request->command == ADMIN_SUBS_SKIP);
     must(memchr(request->topic, '\0', sizeof(request->topic)) != NULL);
     must((request->topic[0] != '\0') == about_one);
     must(request->partitions <= HULSE_ADMIN_PARTITIONS_MAX);
     must(request->partitions == 0 || request->command == ADMIN_TOPICS_CREATE);
-    must(!request->force || request->command == ADMIN_TOPICS_DELETE);
+    must(!request->force || request->command == ADMIN_TOPICS_DELETE ||
+         request->command == ADMIN_SUBS_DELETE);
     must(!request->now || request->command == ADMIN_DRAIN);
     must(memchr(request->directory, '\0', sizeof(request->directory)) != NULL);
     must((request->directory[0] == '/') == (request->command == ADMIN_STORE_BACKUP));
@@ -44,7 +51,8 @@ static void check_accepted(const struct admin_request *request)
     if (end != name) {
         const char *slash = strchr(name, '/');
         must(request->command == ADMIN_TOPICS_LIST);
-        must(slash != NULL && slash != name && slash + 1 != end && strchr(slash + 1, '/') == NULL);
+        must(slash == NULL ||
+             (slash != name && slash + 1 != end && strchr(slash + 1, '/') == NULL));
     }
 }
 

@@ -126,7 +126,7 @@ def test_short_names_are_completed(start):
 
 @pytest.mark.parametrize("arguments, code, words", [
     ([], 64, "what about them?"),
-    (["burn"], 64, "list, create, delete or stats"),
+    (["burn"], 64, "list, create, delete, stats or unload"),
     (["create"], 64, "which topic?"),
     (["delete", "--force"], 64, "which topic?"),
     (["stats", "a", "b"], 64, "one name at a time"),

@@ -22,6 +22,7 @@ ca.pem and other.pem, two authorities; server.pem, signed by the first for local
   /token/N       a token: what was posted, for an hour; 5: refused; 6: no token; 7: not JSON;
                  8: of another type; 9: no life; 10: slow; 11: refused with what was posted;
                  1000 + S: another one each time, for S seconds; 2000 + S: the same one each time
+  /admin/v2/...  the REST API of a cluster, as admin_script.py plays it
 """
 
 import http.server
@@ -32,6 +33,8 @@ import subprocess
 import sys
 import threading
 import time
+
+from admin_script import play
 
 ENDED = threading.Event()
 
@@ -148,9 +151,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_any(self):
         _, name, *rest = self.path.partition("?")[0].split("/")
+        if name == "admin":
+            play(self, rest[1:])
+            return
         getattr(self, "do_" + name)(int(rest[0]) if rest else 0)
 
-    do_GET = do_POST = do_any
+    do_GET = do_POST = do_PUT = do_DELETE = do_any
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -208,6 +208,11 @@ static hulse_status admin_supported(const struct broker_admin *q, struct error *
     if (q->command == BROKER_ADMIN_CREATE && q->partitions != 0) {
         return hulse_fail(err, HULSE_UNSUPPORTED, "topics of the local broker have no partitions");
     }
+    if (q->command == BROKER_ADMIN_UNLOAD || q->command == BROKER_ADMIN_NAMESPACES ||
+        q->command == BROKER_ADMIN_SEEK || q->command == BROKER_ADMIN_SKIP ||
+        q->command == BROKER_ADMIN_UNSUBSCRIBE) {
+        return hulse_fail(err, HULSE_UNSUPPORTED, "the local broker does not do this");
+    }
     if (q->command == BROKER_ADMIN_SET_POLICY) {
         return hulse_fail(err,
                           HULSE_UNSUPPORTED,

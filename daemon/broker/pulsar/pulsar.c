@@ -5,6 +5,7 @@
 #include "daemon/broker/pulsar/pulsar.h"
 
 #include "daemon/broker/common/unsupported.h"
+#include "daemon/broker/pulsar/admin/admin.h"
 #include "daemon/broker/pulsar/connection/tls_context.h"
 #include "daemon/broker/pulsar/consumer/consumer.h"
 #include "daemon/broker/pulsar/figures.h"
@@ -120,7 +121,7 @@ static uint32_t no_figures(const struct broker *b, struct broker_figure *out)
     return 0;
 }
 
-static const struct broker_ops ops = {
+static const struct broker_ops every_call = {
     .type = "pulsar",
     .capabilities = BROKER_CAN_CONSUME | BROKER_CAN_FAILOVER | BROKER_CAN_KEY_SHARED |
                     BROKER_CAN_DURABLE | BROKER_CAN_SEEK | BROKER_CAN_START_ID | BROKER_CAN_DELAY |
@@ -144,10 +145,10 @@ static const struct broker_ops ops = {
     .unsubscribe = hulse_pulsar_consumer_unsubscribe,
     .consumer_close = hulse_pulsar_consumer_close,
     .topic_lookup = hulse_pulsar_topic_lookup,
-    .stats = hulse_unsupported_stats,
+    .stats = hulse_pulsar_stats,
     .schema_get = hulse_unsupported_schema,
     .schema_put = hulse_unsupported_schema,
-    .admin = hulse_unsupported_admin,
+    .admin = hulse_pulsar_admin,
     .store_figures = no_figures,
     .healthy = healthy,
     .trouble = trouble,
@@ -171,21 +172,32 @@ static bool has_path(const char *service_url)
     return path != NULL && strcmp(path, "/") != 0;
 }
 
+static hulse_status check_path(const char *url, const char *what, struct error *err)
+{
+    if (has_path(url)) {
+        /* Not repeated: it may hold a secret. */
+        return hulse_fail(
+            err, HULSE_INVAL, "%s URL has nothing behind its hosts and their ports", what);
+    }
+    return HULSE_OK;
+}
+
 hulse_status hulse_pulsar_url_check(const char *service_url, bool *tls, struct error *err)
 {
     struct service_url url;
     const hulse_status st = hulse_service_url_parse(service_url, &url, err);
 
-    if (st != HULSE_OK) {
-        return st;
-    }
-    if (has_path(service_url)) {
-        /* Not repeated: it may hold a secret. */
-        return hulse_fail(
-            err, HULSE_INVAL, "a service URL has nothing behind its hosts and their ports");
-    }
-    *tls = url.tls;
-    return HULSE_OK;
+    *tls = st == HULSE_OK && url.tls;
+    return st != HULSE_OK ? st : check_path(service_url, "a service", err);
+}
+
+hulse_status hulse_pulsar_admin_url_check(const char *admin_url, bool *tls, struct error *err)
+{
+    struct service_url url;
+    const hulse_status st = hulse_admin_url_parse(admin_url, &url, err);
+
+    *tls = st == HULSE_OK && url.tls;
+    return st != HULSE_OK ? st : check_path(admin_url, "an admin", err);
 }
 
 hulse_status hulse_pulsar_tls_check(const struct pulsar_tls_params *params, struct error *err)
@@ -212,6 +224,7 @@ static bool keep_params(struct pulsar_params *p, const struct pulsar_params *fro
 {
     *p = *from;
     const char **texts[] = {&p->service_url,
+                            &p->admin_url,
                             &p->listener,
                             &p->daemon_name,
                             &p->tls.ca_file,
@@ -227,6 +240,7 @@ static bool keep_params(struct pulsar_params *p, const struct pulsar_params *fro
 static void free_params(struct pulsar_params *p)
 {
     free((char *)(uintptr_t)p->service_url);
+    free((char *)(uintptr_t)p->admin_url);
     free((char *)(uintptr_t)p->listener);
     free((char *)(uintptr_t)p->daemon_name);
     free((char *)(uintptr_t)p->tls.ca_file);
@@ -248,11 +262,19 @@ hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct
         hulse_service_url_parse(params->service_url, &p->service, err) != HULSE_OK) {
         goto failed;
     }
+    if (params->admin_url != NULL &&
+        (hulse_pulsar_admin_url_check(params->admin_url, &tls, err) != HULSE_OK ||
+         hulse_admin_url_parse(params->admin_url, &p->rest.url, err) != HULSE_OK)) {
+        goto failed;
+    }
     if (getrandom(p->boot_id, sizeof(p->boot_id), 0) != (ssize_t)sizeof(p->boot_id)) {
         (void)hulse_fail(err, HULSE_IO, "the system gives no random bytes");
         goto failed;
     }
-    p->base = (struct broker){.ops = &ops, .name = name};
+    p->rest.params = &p->params;
+    p->ops = every_call;
+    p->ops.capabilities |= params->admin_url != NULL ? PULSAR_ADMIN_CAPABILITIES : 0;
+    p->base = (struct broker){.ops = &p->ops, .name = name};
     hulse_pulsar_trouble_init(&p->trouble);
     return &p->base;
 failed:

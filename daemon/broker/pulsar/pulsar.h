@@ -10,6 +10,7 @@
 
 #include "daemon/broker/broker.h"
 
+struct http_client;
 struct secret_slot;
 
 struct pulsar_tls_params {
@@ -27,9 +28,11 @@ struct pulsar_tls_params {
 
 /* Read by create and not kept, but for `token`, its trouble and `refused`. */
 struct pulsar_params {
-    const char *service_url; /* service_url.h */
-    const char *listener;    /* advertised listener; NULL: none */
-    const char *daemon_name; /* first part of producers' names, any UTF-8 */
+    const char *service_url;  /* service_url.h */
+    const char *admin_url;    /* of its REST API, as service_url.h; NULL: none */
+    struct http_client *http; /* control's, begun before the first request; with admin_url */
+    const char *listener;     /* advertised listener; NULL: none */
+    const char *daemon_name;  /* first part of producers' names, any UTF-8 */
     /*
      * Where the slot of its token is said before the workers start, which outlives them; NULL: no authentication. An
      * empty slot gets a token soon.
@@ -51,13 +54,15 @@ struct pulsar_params {
 
 /* Zeros with the defaults of docs/reference-config.md. */
 void hulse_pulsar_params_default(struct pulsar_params *p);
-/* Connects to nothing: that is the first producer's or consumer's. INVAL: the service URL. */
+/* Connects to nothing: that is the first producer's or consumer's. INVAL: one of the URLs. */
 struct broker *
 hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct error *err);
 /* After the workers. */
 void hulse_pulsar_destroy(struct broker **b);
 /* Is it a service URL, and one with TLS? INVAL with what is wrong. */
 hulse_status hulse_pulsar_url_check(const char *service_url, bool *tls, struct error *err);
+/* The same of an admin URL. */
+hulse_status hulse_pulsar_admin_url_check(const char *admin_url, bool *tls, struct error *err);
 /* Can its files be used, as they are now? IO with what is wrong. */
 hulse_status hulse_pulsar_tls_check(const struct pulsar_tls_params *params, struct error *err);
 

@@ -7,6 +7,7 @@
 #ifndef HULSE_PULSAR_WORKER_H
 #define HULSE_PULSAR_WORKER_H
 
+#include "daemon/broker/pulsar/admin/rest.h"
 #include "daemon/broker/pulsar/backoff.h"
 #include "daemon/broker/pulsar/connection/pool.h"
 #include "daemon/broker/pulsar/connection/reach.h"
@@ -24,6 +25,8 @@ struct pulsar_senders;
 
 struct pulsar_broker {
     struct broker base;
+    struct broker_ops ops;       /* base's */
+    struct rest rest;            /* control's; with an admin_url */
     struct pulsar_params params; /* strings are the broker's own */
     struct service_url service;
     struct pulsar_crew crew;

@@ -9,10 +9,20 @@
 #include <string.h>
 #include <strings.h>
 
-#define SCHEME "pulsar://"
-#define SCHEME_TLS "pulsar+ssl://"
+#define PORT_MAX 65535U
 
-enum { PORT = 6650, PORT_TLS = 6651, PORT_MAX = 65535 };
+/* What differs between the ways into a cluster. */
+struct url_kind {
+    const char *name; /* with its article */
+    const char *scheme;
+    const char *scheme_tls;
+    uint16_t port;
+    uint16_t port_tls;
+};
+
+static const struct url_kind service_kind = {
+    "a service URL", "pulsar://", "pulsar+ssl://", 6650, 6651};
+static const struct url_kind admin_kind = {"an admin URL", "http://", "https://", 8080, 8443};
 
 struct text {
     const char *data;
@@ -38,7 +48,7 @@ static hulse_status bad(struct error *err, const char *url, const char *what, st
 {
     return hulse_fail(err,
                       HULSE_INVAL,
-                      "%s in the service URL: \"%.*s\" of \"%.100s\"",
+                      "%s in the URL: \"%.*s\" of \"%.100s\"",
                       what,
                       (int)(where.bytes < 60 ? where.bytes : 60),
                       where.data,
@@ -121,38 +131,45 @@ take_host(const char *url, struct text text, struct pulsar_host *out, struct err
     return HULSE_OK;
 }
 
-static hulse_status
-take_scheme(const char *url, struct text *rest, struct service_url *out, struct error *err)
+static hulse_status take_scheme(const struct url_kind *kind,
+                                const char *url,
+                                struct text *rest,
+                                struct service_url *out,
+                                struct error *err)
 {
-    if (strncasecmp(url, SCHEME, strlen(SCHEME)) == 0) {
+    if (strncasecmp(url, kind->scheme, strlen(kind->scheme)) == 0) {
         out->tls = false;
-        rest->data = url + strlen(SCHEME);
-    } else if (strncasecmp(url, SCHEME_TLS, strlen(SCHEME_TLS)) == 0) {
+        rest->data = url + strlen(kind->scheme);
+    } else if (strncasecmp(url, kind->scheme_tls, strlen(kind->scheme_tls)) == 0) {
         out->tls = true;
-        rest->data = url + strlen(SCHEME_TLS);
+        rest->data = url + strlen(kind->scheme_tls);
     } else {
         return hulse_fail(err,
                           HULSE_INVAL,
-                          "a service URL begins with " SCHEME " or " SCHEME_TLS ": \"%.100s\"",
+                          "%s begins with %s or %s: \"%.100s\"",
+                          kind->name,
+                          kind->scheme,
+                          kind->scheme_tls,
                           url);
     }
     rest->bytes = strlen(rest->data);
     return HULSE_OK;
 }
 
-hulse_status hulse_service_url_parse(const char *text, struct service_url *out, struct error *err)
+static hulse_status
+parse(const struct url_kind *kind, const char *text, struct service_url *out, struct error *err)
 {
     struct text rest = {.data = ""};
     struct service_url url = {0};
 
-    hulse_status st = take_scheme(text, &rest, &url, err);
+    hulse_status st = take_scheme(kind, text, &rest, &url, err);
     if (st != HULSE_OK) {
         return st;
     }
     struct text hosts = take_until(&rest, "/?#");
     if (memchr(hosts.data, '@', hosts.bytes) != NULL) {
         /* Not repeated: it may be a password. */
-        return hulse_fail(err, HULSE_INVAL, "a service URL has no user and no password");
+        return hulse_fail(err, HULSE_INVAL, "%s has no user and no password", kind->name);
     }
     bool more = true;
     while (more) {
@@ -161,10 +178,10 @@ hulse_status hulse_service_url_parse(const char *text, struct service_url *out, 
         more = one.data + one.bytes < end;
         if (url.host_count == PULSAR_HOSTS_MAX) {
             return hulse_fail(
-                err, HULSE_INVAL, "a service URL has at most %u hosts", PULSAR_HOSTS_MAX);
+                err, HULSE_INVAL, "%s has at most %u hosts", kind->name, PULSAR_HOSTS_MAX);
         }
         struct pulsar_host *host = &url.hosts[url.host_count++];
-        host->port = url.tls ? PORT_TLS : PORT;
+        host->port = url.tls ? kind->port_tls : kind->port;
         st = take_host(text, one, host, err);
         if (st != HULSE_OK) {
             return st;
@@ -172,6 +189,16 @@ hulse_status hulse_service_url_parse(const char *text, struct service_url *out, 
     }
     *out = url;
     return HULSE_OK;
+}
+
+hulse_status hulse_service_url_parse(const char *text, struct service_url *out, struct error *err)
+{
+    return parse(&service_kind, text, out, err);
+}
+
+hulse_status hulse_admin_url_parse(const char *text, struct service_url *out, struct error *err)
+{
+    return parse(&admin_kind, text, out, err);
 }
 
 void hulse_pulsar_host_print(const struct pulsar_host *h, char out[PULSAR_HOST_TEXT_BYTES])

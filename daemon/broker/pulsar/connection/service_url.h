@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * service_url - pulsar://HOST[:PORT],... or pulsar+ssl://..., the way into a cluster; and the URL of one broker
- * in answers, which has one host.
+ * in answers, which has one host. An admin URL is the same with http:// or https://, ports 8080 and 8443.
  *
  * Threads: pure.
  * Trust:   parse judges text that may be anything.
@@ -34,6 +34,7 @@ struct service_url {
 
 /* INVAL with what is wrong and where. */
 hulse_status hulse_service_url_parse(const char *text, struct service_url *out, struct error *err);
+hulse_status hulse_admin_url_parse(const char *text, struct service_url *out, struct error *err);
 
 /* "host:port", IPv6 in brackets, terminated. */
 #define PULSAR_HOST_TEXT_BYTES (PULSAR_HOST_BYTES + 8U)

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rest_answer - see the header.
+ */
+#include "daemon/broker/pulsar/admin/rest_answer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static hulse_status status_of(enum http_method method, unsigned code)
+{
+    switch (code) {
+    case 401:
+    case 403:
+        return HULSE_DENIED;
+    case 404:
+        return HULSE_NO_TOPIC;
+    case 405:
+        return HULSE_UNSUPPORTED;
+    case 409:
+        return HULSE_BUSY;
+    case 412:
+        return method == HTTP_DELETE ? HULSE_BUSY : HULSE_INVAL;
+    case 429:
+        return HULSE_LIMIT;
+    default:
+        break;
+    }
+    if (code >= 200 && code < 300) {
+        return HULSE_OK;
+    }
+    if (code >= 400 && code < 500) {
+        return HULSE_INVAL;
+    }
+    return code >= 500 && code < 600 ? HULSE_REFUSED : HULSE_PROTOCOL;
+}
+
+/* Copies what is printable; the rest becomes question marks. */
+static void say(struct rest_answer *out, const char *reason)
+{
+    size_t at = 0;
+
+    if (reason == NULL || reason[0] == '\0') {
+        (void)snprintf(
+            out->text, sizeof(out->text), "the cluster gives no reason (HTTP %u)", out->code);
+        return;
+    }
+    while (reason[at] != '\0' && at + 1 < sizeof(out->text)) {
+        const unsigned char c = (unsigned char)reason[at];
+        out->text[at++] = (char)(c >= 0x20 && c < 0x7f ? c : '?');
+    }
+    out->text[at] = '\0';
+}
+
+void hulse_rest_answer_read(
+    struct rest_answer *out, enum http_method method, unsigned code, const char *body, size_t bytes)
+{
+    *out = (struct rest_answer){.status = status_of(method, code), .code = code};
+    out->json = bytes == 0 ? NULL : json_loadb(body, bytes, JSON_DECODE_ANY, NULL);
+    if (out->status != HULSE_OK) {
+        say(out, json_string_value(json_object_get(out->json, "reason")));
+        hulse_rest_answer_fini(out);
+    }
+}
+
+void hulse_rest_answer_fini(struct rest_answer *a)
+{
+    json_decref(a->json);
+    a->json = NULL;
+}
