@@ -310,9 +310,9 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
                                            .ctx = p,
                                            .create = p->grant.topic.auto_create,
                                            .own = p->grant.topic.own_producers,
-                                            .schema = hulse_flow_schema_told(&p->schema, &schema),
-                                            .gathering = gathering_of(&p->grant.topic.gathering),
-                                            .routing = routing_of(&p->grant.topic.gathering)};
+                                           .schema = hulse_flow_schema_told(&p->schema, &schema),
+                                           .gathering = gathering_of(&p->grant.topic.gathering),
+                                           .routing = routing_of(&p->grant.topic.gathering)};
     memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
     p->send = b->ops->send;
     p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 &&

@@ -192,7 +192,7 @@ static void test_mistakes(void **state)
         {"topics: [{match: x, publish: {ttl: 1500us}}]\n", 1, 36, "whole milliseconds"},
         {"topics: [{match: x, publish: {rate: 0}}]\n", 1, 37, "out of range"},
         {"topics: [{match: x, publish: {rate: {mesages: 1}}}]\n", 1, 38, "publish.rate.messages"},
-        {"topics: [{match: x, publish: {validate: true}}]\n", 1, 31, "not in this version"},
+        {"topics: [{match: x, publish: {spool: true}}]\n", 1, 31, "not in this version"},
         {"topics: [{match: \"\"}]\n", 1, 18, "must not be empty"},
         {"topics: [{match: x, broker: y}]\n", 1, 29, "there is no broker 'y'"},
         {"topics: [{match: x, consume: {nack: {multiplier: 0.9}}}]\n", 1, 50, "out of range"},
