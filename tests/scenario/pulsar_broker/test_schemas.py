@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Goal:   a new schema is judged by `hulse schema check` as a real broker judges it.
+"""Goal:   a new schema is judged by `hulse schema check` as a real broker judges it. A topic whose rule names a schema has
+        it at its broker, which refuses one that does not fit, and its messages have the version, also those of
+        partitions and after a loss; official clients read them by it.
 Method: each pair of tests/unit/daemon/schema/compatibility_cases.txt is put to the broker through its admin REST, in
-        a namespace for each strategy, and to the command."""
+        a namespace for each strategy, and to the command. hulsed and the official client of Python publish and consume
+        the same topics."""
 
 import json
 import pathlib
 
 import pytest
 
-from command import run
+from command import ok, run
+
+pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
+import pulsar as library  # noqa: E402: needs the line above
+from official import RECEIVE_MS, received  # noqa: E402: the same
 
 pytestmark = pytest.mark.timeout(600)
 CASES = pathlib.Path(__file__).parents[2] / "unit/daemon/schema/compatibility_cases.txt"
@@ -104,3 +111,138 @@ def test_another_type(namespaces, tmp_path):
     first.write_text(json.dumps(body(old)))
     second.write_text(json.dumps(body(old, "JSON")))
     assert run(None, "schema", "check", first, second).returncode == 65
+
+
+# ---- topics whose rules name schemas ----
+
+class Order(library.schema.Record):
+    """What ORDER is to the official client."""
+
+    id = library.schema.Long(required=True)
+    note = library.schema.String()
+
+
+ORDER = {"type": "record", "name": "Order", "fields": [
+    {"name": "id", "type": "long"}, {"name": "note", "type": ["null", "string"], "default": None}]}
+FIRST = (0).to_bytes(8, "big")
+SECOND = (1).to_bytes(8, "big")
+
+
+@pytest.fixture(name="typed")
+def daemon_with_a_schema(hulsed, pulsar, tmp_path):
+    """typed(kind, definition, more of the rule) gives a daemon all of whose topics have that schema."""
+    def begin(kind, definition, **more):
+        path = tmp_path / "schema.json"
+        path.write_text(json.dumps(definition))
+        schema = {"file": str(path), "type": kind.lower()} if definition else {"type": kind.lower()}
+        return hulsed(pulsar.service_url, topics=[{"match": "**", "publish": {
+            "schema": schema, "validate": True, **more}}])
+
+    return begin
+
+
+def registered(broker, topic):
+    """The newest schema of a topic at its broker."""
+    status, answer = broker.admin("GET", f"schemas/{topic.split('://')[1]}/schema")
+    return answer if status == 200 else None
+
+
+def publish_orders(daemon, topic, *ids):
+    return run(daemon, "pub", topic, *[json.dumps({"id": n, "note": "x"}) for n in ids])
+
+
+def versions(messages):
+    """Eight bytes each."""
+    return [m.schema_version().encode("latin-1") for m in messages]
+
+
+def test_the_broker_has_the_schema_and_messages_its_version(typed, pulsar, official, topic):
+    daemon = typed("JSON", ORDER)
+    ok(publish_orders(daemon, topic, 1, 2, 3))
+    there = registered(pulsar, topic)
+    assert (there["version"], there["type"], json.loads(there["data"])) == (0, "JSON", ORDER)
+    client = official(pulsar.service_url)
+    consumer = client.subscribe(topic, "typed", schema=library.schema.JsonSchema(Order),
+                                initial_position=library.InitialPosition.Earliest)
+    got = [consumer.receive(RECEIVE_MS) for _ in range(3)]
+    assert [(m.value().id, m.value().note) for m in got] == [(n, "x") for n in (1, 2, 3)]
+    assert versions(got) == [FIRST] * 3
+
+
+def test_what_does_not_fit_never_reaches_the_broker(typed, pulsar, official, topic):
+    daemon = typed("JSON", ORDER)
+    done = run(daemon, "pub", topic, json.dumps({"id": 1}), json.dumps({"id": "x"}), json.dumps({"id": 2}))
+    assert done.returncode == 1
+    got = received(official(pulsar.service_url), topic, 2)
+    assert [json.loads(m.data()) for m in got] == [{"id": 1}, {"id": 2}]
+
+
+def test_a_schema_that_the_broker_refuses(typed, pulsar, topic):
+    status, answer = pulsar.admin("POST", f"schemas/{topic.split('://')[1]}/schema",
+                                  body({**ORDER, "fields": [{"name": "id", "type": "string"}]}, "JSON"))
+    assert status == 200, answer
+    done = publish_orders(typed("JSON", ORDER), topic, 1)
+    assert done.returncode != 0
+    assert b"ncompatible" in done.stderr, done.stderr
+    assert registered(pulsar, topic)["version"] == 0
+
+
+def test_official_and_hulse_have_one_schema(typed, pulsar, official, topic):
+    client = official(pulsar.service_url)
+    producer = client.create_producer(topic, schema=library.schema.JsonSchema(Order))
+    producer.send(Order(id=1, note="official"))
+    definition = json.loads(registered(pulsar, topic)["data"])
+    ok(publish_orders(typed("JSON", definition), topic, 2))
+    assert registered(pulsar, topic)["version"] == 0
+    first, second = received(client, topic, 2)
+    assert first.schema_version() == second.schema_version()
+
+
+def test_avro_as_bytes(typed, pulsar, official, topic, tmp_path):
+    daemon = typed("AVRO", ORDER)
+    payload = tmp_path / "payload"
+    payload.write_bytes(b"\x0e\x02\x04hi")
+    ok(run(daemon, "pub", topic, "--file", payload))
+    payload.write_bytes(b"\x0e\x02\x04h")
+    assert run(daemon, "pub", topic, "--file", payload).returncode == 1
+    assert registered(pulsar, topic)["type"] == "AVRO"
+    got = received(official(pulsar.service_url), topic, 1)
+    assert got[0].data() == b"\x0e\x02\x04hi"
+
+
+def test_a_primitive_type(typed, pulsar, topic, tmp_path):
+    daemon = typed("INT32", None)
+    payload = tmp_path / "payload"
+    payload.write_bytes(b"\0\0\0\1")
+    ok(run(daemon, "pub", topic, "--file", payload))
+    assert registered(pulsar, topic)["type"] == "INT32"
+
+
+def test_the_version_survives_a_loss(typed, pulsar, official, topic):
+    daemon = typed("JSON", ORDER)
+    ok(publish_orders(daemon, topic, 1))
+    assert pulsar.admin("PUT", topic.replace("://", "/") + "/unload")[0] == 204
+    ok(publish_orders(daemon, topic, 2))
+    assert versions(received(official(pulsar.service_url), topic, 2)) == [FIRST, FIRST]
+
+
+def test_all_partitions_have_the_version_from_their_first_record(typed, pulsar, official, topic):
+    assert pulsar.admin("PUT", topic.replace("://", "/") + "/partitions", 4)[0] == 204
+    daemon = typed("JSON", ORDER, batch_max=1)
+    ok(publish_orders(daemon, topic, *range(40)))
+    got = received(official(pulsar.service_url), topic, 40)
+    assert len({m.topic_name() for m in got}) == 4
+    assert set(versions(got)) == {FIRST}
+
+
+def test_one_that_evolves(typed, pulsar, official, hulsed, topic, tmp_path):
+    first = typed("JSON", ORDER)
+    ok(publish_orders(first, topic, 1))
+    first.stop()
+    more = {**ORDER, "fields": ORDER["fields"] + [{"name": "more", "type": "int", "default": 0}]}
+    path = tmp_path / "more.json"
+    path.write_text(json.dumps(body(more, "JSON")))
+    daemon = hulsed(pulsar.service_url, topics=[{"match": "**", "publish": {"schema": str(path)}}])
+    ok(publish_orders(daemon, topic, 2))
+    assert registered(pulsar, topic)["version"] == 1
+    assert versions(received(official(pulsar.service_url), topic, 2)) == [FIRST, SECOND]

@@ -129,6 +129,26 @@ static const struct broker_producer_events events = {.opened = opened,
 
 /* ---- life ---- */
 
+static struct pulsar_sender *sender_of(const struct pulsar_branch *b)
+{
+    return b == NULL || b->inner == NULL ? NULL
+                                         : ((struct pulsar_producer *)(void *)b->inner)->sender;
+}
+
+/* What it takes before its broker has told the schema's version has that of the others. */
+static void expect_version(struct pulsar_branch *b)
+{
+    const struct pulsar_partitions *parts = b->of;
+    struct pulsar_sender *s = sender_of(b);
+
+    for (uint32_t i = 0; s != NULL && s->version.bytes == 0 && i < parts->count; i++) {
+        const struct pulsar_sender *other = sender_of(parts->branches[i]);
+        if (other != NULL) {
+            s->version = other->version;
+        }
+    }
+}
+
 /* The open; what it says has come through `opened`, or will. */
 static hulse_status open_inner(struct pulsar_branch *b, bool lazily, struct error *err)
 {
@@ -148,12 +168,17 @@ static hulse_status open_inner(struct pulsar_branch *b, bool lazily, struct erro
                                             .create = true,
                                             .own = parts->own,
                                             .access = parts->access,
-                                            .gathering = parts->gathering};
+                                            .gathering = parts->gathering,
+                                            .schema = parts->schema == NULL ? NULL
+                                                                            : &parts->schema->told};
     params.gathering.pending_bytes = UINT64_MAX; /* bounds are the whole one's */
     params.gathering.pending_max = 0;
     const hulse_status st = hulse_pulsar_handle_open(
         parts->all, &params, lazily ? parts->wire_bytes_max : 0, &b->inner, err);
     hulse_mem_free(HULSE_MEM_TOPIC, topic, bytes);
+    if (st == HULSE_OK && lazily && parts->schema != NULL) {
+        expect_version(b);
+    }
     return st;
 }
 

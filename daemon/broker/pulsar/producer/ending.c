@@ -100,6 +100,7 @@ static struct broker_producer_params params_of(const struct pulsar_sender *s,
                                             .own = s->own,
                                             .access = s->access,
                                             .gathering = s->gathering,
+                                            .schema = s->schema == NULL ? NULL : &s->schema->told,
                                             .routing = p->routing};
     return params;
 }
@@ -208,6 +209,7 @@ void hulse_pulsar_sender_destroy(struct pulsar_sender *s)
     }
     LIST_REMOVE(s, link);
     begin_held(all, s);
+    hulse_payload_schema_give(&s->schema);
     hulse_mem_free(HULSE_MEM_TOPIC, s, sizeof(*s) + s->topic_bytes);
 }
 

@@ -84,6 +84,19 @@ squeeze(struct pulsar_sender *s, struct broker_span payload, struct wire_draft *
     return (struct broker_span){.data = out, .bytes = bytes};
 }
 
+/* Of the schema; nothing without one. */
+static struct broker_span version_of(const struct pulsar_sender *s)
+{
+    return (struct broker_span){.data = s->version.data, .bytes = s->version.bytes};
+}
+
+/* The same where room is made: what the version will be may not be known yet. */
+static struct broker_span version_room(const struct pulsar_sender *s)
+{
+    return (struct broker_span){.data = s->version.data,
+                                .bytes = s->schema == NULL ? 0 : PULSAR_SCHEMA_VERSION_BYTES};
+}
+
 static struct broker_span name_of(const struct pulsar_sender *s)
 {
     return (struct broker_span){.data = (const uint8_t *)s->name, .bytes = s->name_bytes};
@@ -102,7 +115,9 @@ void hulse_pulsar_gather_seal(struct pulsar_sender *s)
         hulse_pulsar_entry_destroy(&s->all->blocks, e);
         return;
     }
-    struct wire_draft d = {.producer_name = name_of(s), .publish_time_ms = hulse_clock_wall_ms()};
+    struct wire_draft d = {.producer_name = name_of(s),
+                           .publish_time_ms = hulse_clock_wall_ms(),
+                           .schema_version = version_of(s)};
     hulse_wire_batch_draft(&s->batch, &d);
     const struct broker_span payload = {.data = s->batch.data, .bytes = s->batch.bytes};
     hulse_pulsar_entry_seal(e, s->user.id, &d, squeeze(s, payload, &d), s->head_room);
@@ -142,7 +157,8 @@ static enum fate send_alone(struct pulsar_sender *s,
 {
     struct wire_draft d = {.producer_name = name_of(s),
                            .sequence_id = sequence,
-                           .publish_time_ms = hulse_clock_wall_ms()};
+                           .publish_time_ms = hulse_clock_wall_ms(),
+                           .schema_version = version_of(s)};
 
     hulse_wire_draft_record(&d, r);
     if (r->meta != NULL && r->meta->deliver_after_ms != 0) {
@@ -195,6 +211,7 @@ static uint64_t batch_head_room(const struct pulsar_sender *s, const struct brok
 {
     const struct broker_meta *meta = r->meta != NULL ? r->meta : &no_meta;
     const struct wire_draft d = {.producer_name = name_of(s),
+                                 .schema_version = version_room(s),
                                  .key = meta->key,
                                  .key_form = hulse_wire_key_form(meta->has_key, meta->key),
                                  .ordering_key = meta->ordering_key};

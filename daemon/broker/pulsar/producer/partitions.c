@@ -148,7 +148,10 @@ static struct pulsar_partitions *create(struct pulsar_senders *all,
     memcpy(parts->topic, params->topic, topic_bytes);
     memcpy(parts->topic + topic_bytes, params->name, name_bytes);
     parts->name = parts->topic + topic_bytes;
-    if (!make_room(parts, count)) {
+    if (params->schema != NULL) {
+        parts->schema = hulse_payload_schema_take(&all->schemas, params->schema);
+    }
+    if ((params->schema != NULL && parts->schema == NULL) || !make_room(parts, count)) {
         hulse_pulsar_partitions_destroy(&parts);
     }
     return parts;
@@ -353,6 +356,7 @@ void hulse_pulsar_partitions_destroy(struct pulsar_partitions **parts)
             hulse_pulsar_branch_destroy(&all->branches[i]);
         }
     }
+    hulse_payload_schema_give(&all->schema);
     hulse_mem_free(HULSE_MEM_TOPIC, (void *)all->branches, all->count * sizeof(*all->branches));
     hulse_mem_free(HULSE_MEM_TOPIC, all, all->bytes);
     *parts = NULL;

@@ -25,6 +25,7 @@
 #include "daemon/broker/pulsar/failure.h"
 #include "daemon/broker/pulsar/lookup/watch.h"
 #include "daemon/broker/pulsar/producer/handle.h"
+#include "daemon/broker/pulsar/producer/payload_schema.h"
 
 #define PULSAR_PARTITIONS_MAX 65536U /* receipts say it in 16 bits */
 
@@ -45,6 +46,7 @@ struct pulsar_partitions {
     bool own;
     enum broker_access access;
     struct broker_gathering gathering;
+    struct payload_schema *schema; /* NULL: none */
     struct pulsar_failure
         failure; /* of the first that has failed; its class is BROKER_DONE before */
     struct pulsar_watch watch;

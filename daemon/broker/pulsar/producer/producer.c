@@ -59,6 +59,7 @@ static struct pulsar_sender *find_shared(struct pulsar_senders *all,
     LIST_FOREACH(s, &all->buckets[hulse_pulsar_senders_bucket(params->topic)], link)
     {
         if (!s->own && s->create == params->create && gathers_alike(&s->gathering, g) &&
+            hulse_payload_schema_is(s->schema, params->schema) &&
             strcmp(s->topic, params->topic) == 0) {
             return s;
         }
@@ -97,6 +98,13 @@ static struct pulsar_sender *create(struct pulsar_senders *all,
 
     if (s == NULL) {
         return NULL;
+    }
+    if (params->schema != NULL) {
+        s->schema = hulse_payload_schema_take(&all->schemas, params->schema);
+        if (s->schema == NULL) {
+            hulse_mem_free(HULSE_MEM_TOPIC, s, sizeof(*s) + topic_bytes);
+            return NULL;
+        }
     }
     s->all = all;
     s->gathering = *g;

@@ -195,6 +195,7 @@ static void ready(struct pulsar_user *u)
     struct pulsar_sender *s = HULSE_CONTAINER(u, struct pulsar_sender, user);
     struct pulsar_connection *c = u->connection;
     Pulsar__CommandProducer producer = PULSAR__COMMAND_PRODUCER__INIT;
+    Pulsar__Schema schema;
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
 
     s->state = SENDER_OPENING;
@@ -211,6 +212,10 @@ static void ready(struct pulsar_user *u)
     producer.producer_access_mode = mode_of(s->access);
     producer.has_topic_epoch = s->has_topic_epoch;
     producer.topic_epoch = s->topic_epoch;
+    if (s->schema != NULL) {
+        hulse_payload_schema_fill(s->schema, &schema);
+        producer.schema = &schema;
+    }
     command.type = PULSAR__BASE_COMMAND__TYPE__PRODUCER;
     command.producer = &producer;
     if (!hulse_pulsar_ask(
@@ -243,6 +248,9 @@ static void opened(struct pulsar_sender *s, const Pulsar__CommandProducerSuccess
     s->proved = false;
     s->ready_ms = now_ms(s);
     s->said = 0;
+    if (s->schema != NULL) {
+        hulse_payload_schema_learn(&s->version, success);
+    }
     if (success->has_topic_epoch) {
         s->has_topic_epoch = true;
         s->topic_epoch = success->topic_epoch;

@@ -26,6 +26,7 @@
 
 #include "daemon/broker/pulsar/producer/entry.h"
 #include "daemon/broker/pulsar/producer/handle.h"
+#include "daemon/broker/pulsar/producer/payload_schema.h"
 #include "daemon/broker/pulsar/producer/stall.h"
 #include "daemon/broker/pulsar/worker.h"
 
@@ -49,13 +50,14 @@ struct pulsar_sender {
     enum pulsar_sender_state state;
     bool own; /* sequence ids are the records' */
     bool dirty;
-    bool push;                 /* what is gathered goes, whatever is unanswered */
-    struct pulsar_entry *open; /* gathering; NULL: nothing is */
-    struct wire_batch batch;   /* of it */
-    uint32_t head_room;        /* of it */
-    uint64_t open_deadline_ns; /* of its first record */
-    uint32_t name_bytes;       /* without its end */
-    int64_t sequence;          /* the last that was given; -1: none */
+    bool push;                             /* what is gathered goes, whatever is unanswered */
+    struct pulsar_entry *open;             /* gathering; NULL: nothing is */
+    struct wire_batch batch;               /* of it */
+    uint32_t head_room;                    /* of it */
+    uint64_t open_deadline_ns;             /* of its first record */
+    uint32_t name_bytes;                   /* without its end */
+    struct payload_schema_version version; /* of `schema` */
+    int64_t sequence;                      /* the last that was given; -1: none */
     int64_t
         floor; /* up to here the broker may have them from an earlier life; before it is `met`, all */
     uint64_t spread_ns;                /* by which deadlines in one entry may differ */
@@ -106,6 +108,7 @@ struct pulsar_sender {
     bool create;
     bool named; /* by its producer */
     enum broker_access access;
+    struct payload_schema *schema;        /* NULL: none */
     uint32_t message_bytes_max;           /* of metadata and payload; of the last connection */
     LIST_HEAD(, pulsar_producer) waiting; /* for `opened` */
     LIST_HEAD(, pulsar_producer) producers;

@@ -63,6 +63,7 @@ struct pulsar_senders *hulse_pulsar_senders_create(struct pulsar_worker *w, stru
     all->look.fire = hulse_pulsar_stall_fired;
     all->park.fire = hulse_pulsar_park_fired;
     LIST_INIT(&all->parted);
+    LIST_INIT(&all->schemas);
     LIST_INIT(&all->starved);
     TAILQ_INIT(&all->dirty);
     return all;

@@ -19,6 +19,7 @@ struct pulsar_senders {
     LIST_HEAD(, pulsar_sender) buckets[PULSAR_SENDER_BUCKETS]; /* of a topic */
     LIST_HEAD(, pulsar_sender) dead;                           /* no new producer finds them */
     TAILQ_HEAD(, pulsar_sender) dirty;
+    struct payload_schemas schemas; /* of senders and producers */
     uint64_t names_made;
     struct pulsar_producer_figures figures;
     struct timer wake;                  /* ends a turn, where none would */
