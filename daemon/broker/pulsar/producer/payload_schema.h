@@ -11,7 +11,7 @@
 #ifndef HULSE_PULSAR_PRODUCER_PAYLOAD_SCHEMA_H
 #define HULSE_PULSAR_PRODUCER_PAYLOAD_SCHEMA_H
 
-#include "daemon/broker/broker_message.h"
+#include "daemon/broker/broker.h"
 
 #include <pulsar_api.pb-c.h>
 #include <sys/queue.h>
