@@ -167,6 +167,43 @@ def test_verdicts_after_the_daemon_has_died(pulsar, official, begin, topic, kind
         assert app.next(1, QUIET_MS) == []
 
 
+@pytest.mark.parametrize("kind", ["exclusive", "shared"])
+def test_it_is_moved_in_all_partitions_or_in_one(pulsar, official, begin, topic, kind):
+    daemon = begin(pulsar)
+    divide(pulsar, topic, 3)
+    publish(official(pulsar.service_url), topic, range(90), batching_enabled=False)
+    with Application(daemon, topic, "s", kind) as app:
+        got = app.next(90)
+        app.ack(*range(90))
+        app.seek("earliest")
+        again = app.next(90)
+        assert sorted(numbers(again)) == list(range(90))
+        app.ack(*range(90, 180))
+        of_one = [m for m in got if m["partition"] == 1]
+        app.seek(number=of_one[5]["number"])
+        assert numbers(app.next(len(of_one) - 5)) == numbers(of_one)[5:]
+        assert app.next(1, QUIET_MS) == []
+
+
+def test_the_broker_dies_and_comes_back(pulsar, official, begin, topic):
+    daemon = begin(pulsar)
+    divide(pulsar, topic, 3)
+    publish(official(pulsar.service_url), topic, range(200), batching_enabled=True)
+    with Application(daemon, topic, "s", "shared") as app:
+        got = app.next(100)
+        app.ack(*range(100))
+        pulsar.kill()
+        pulsar.start()
+        publish(official(pulsar.service_url), topic, range(200, 300), batching_enabled=True)
+        # The broker may have forgotten what was acknowledged last.
+        got += app.next(600, 10_000)
+        assert set(numbers(got)) == set(range(300))
+        app.ack(*range(100, len(app.got)))
+        app.close()
+    with Application(daemon, topic, "s", "shared") as app:
+        assert app.next(1, QUIET_MS) == []
+
+
 def test_two_of_a_failover_subscription_divide_the_partitions(pulsar, official, begin, topic):
     daemon = begin(pulsar)
     divide(pulsar, topic, 4)

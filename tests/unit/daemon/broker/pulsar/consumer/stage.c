@@ -308,16 +308,19 @@ void hulse_stage_ready(void)
 
 void hulse_stage_lose(void)
 {
-    struct pulsar_user *u = stage.user;
+    struct pulsar_user *u = NULL;
     struct pulsar_request *r = NULL;
-    assert_non_null(u);
+    assert_non_null(stage.user);
     while ((r = LIST_FIRST(&connection.requests)) != NULL) {
         hulse_pulsar_cancel(r);
         r->done(r, PULSAR_REPLY_LOST, NULL);
     }
-    if (stage.user == u) {
-        hulse_pulsar_detach(u);
-        u->events->lost(u, HULSE_IO, "the connection is gone");
+    for (uint32_t i = 0; i <= STAGE_PARTS_MAX; i++) {
+        u = *user_of(i);
+        if (u != NULL) {
+            hulse_pulsar_detach(u);
+            u->events->lost(u, HULSE_IO, "the connection is gone");
+        }
     }
 }
 

@@ -58,6 +58,7 @@ void hulse_stage_play(uint32_t partition);
 void hulse_stage_found(void);
 void hulse_stage_not_found(int32_t error, uint32_t partitions);
 void hulse_stage_ready(void);
+/* With everybody that is attached to it. */
 void hulse_stage_lose(void);
 /* Lookup, connection, SUBSCRIBE, SUCCESS, a turn. */
 void hulse_stage_session(void);

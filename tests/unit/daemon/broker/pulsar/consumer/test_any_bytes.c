@@ -26,14 +26,16 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* What the broker owes; a session if there is none. */
-static void answer_all(uint64_t *seed)
+/* What the broker owes. */
+static void answer_sent(uint64_t *seed)
 {
     hulse_stage_turn();
     for (; stage.first < stage.count; stage.first++) {
         const Pulsar__BaseCommand *c = stage.sent[stage.first];
         if (c->type == TYPE(ACK)) {
             hulse_stage_acked(c->ack->request_id);
+        } else if (c->type == TYPE(SUBSCRIBE)) {
+            hulse_stage_success(c->subscribe->request_id);
         } else if (c->type == TYPE(CLOSE_CONSUMER)) {
             hulse_stage_success(c->close_consumer->request_id);
         } else if (c->type == TYPE(CONSUMER_STATS)) {
@@ -44,11 +46,19 @@ static void answer_all(uint64_t *seed)
         }
     }
     hulse_stage_forget();
+}
+
+/* And a session for who is played, if it has none. */
+static void answer_all(uint64_t *seed)
+{
+    answer_sent(seed);
     if (stage.user == NULL) {
         while (stage.lookup == NULL) {
             hulse_stage_wait(100);
         }
-        hulse_stage_session();
+        hulse_stage_found();
+        hulse_stage_ready();
+        answer_sent(seed);
     }
 }
 
@@ -120,6 +130,61 @@ static void run(enum broker_subscription type)
     assert_true(front.count > before);
 }
 
+/* Four partitions, each with bytes, losses and answers of its own. */
+static void run_parts(enum broker_subscription type)
+{
+    const struct front_where where = {.type = type, .start = {.kind = BROKER_EARLIEST}};
+    uint64_t seed = test_seed();
+    hulse_front_open_parts(&where, 4, 9);
+    front.any_payload = true;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        const struct stage_entry e = {.ledger = 1,
+                                      .entry = test_below(&seed, 50),
+                                      .batch = (uint32_t)test_below(&seed, 9),
+                                      .number = i,
+                                      .changes = (uint32_t)test_below(&seed, 4),
+                                      .seed = test_random(&seed)};
+        hulse_stage_play((uint32_t)test_below(&seed, 4));
+        front.copies = test_below(&seed, 2) == 0;
+        hulse_front_permit((uint32_t)test_below(&seed, 10));
+        if (stage.user != NULL) {
+            hulse_stage_message(&e);
+        }
+        if (stage.user != NULL && test_below(&seed, 500) == 0) {
+            hulse_stage_lose();
+        }
+        if (test_below(&seed, 3) == 0) {
+            judge(&seed);
+        }
+        if (test_below(&seed, 300) == 0) {
+            hulse_front_redeliver_all();
+        }
+        hulse_stage_wait((uint32_t)test_below(&seed, test_below(&seed, 500) == 0 ? 30000 : 3));
+        answer_all(&seed);
+    }
+    judge(&seed);
+    hulse_front_permit(1000);
+    for (uint32_t i = 0; i < 4; i++) {
+        hulse_stage_play(i);
+        answer_all(&seed);
+        const uint32_t before = front.count;
+        hulse_stage_message(&(struct stage_entry){.ledger = 2, .number = 1});
+        assert_true(front.count > before);
+    }
+}
+
+static void shared_partitions_take_any_bytes(void **state)
+{
+    (void)state;
+    run_parts(BROKER_SHARED);
+}
+
+static void failover_partitions_take_any_bytes(void **state)
+{
+    (void)state;
+    run_parts(BROKER_FAILOVER);
+}
+
 static void shared_takes_any_bytes(void **state)
 {
     (void)state;
@@ -143,6 +208,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(shared_takes_any_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(exclusive_takes_any_bytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(reader_takes_any_bytes, set_up, tear_down)};
+        cmocka_unit_test_setup_teardown(reader_takes_any_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(shared_partitions_take_any_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(failover_partitions_take_any_bytes, set_up, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

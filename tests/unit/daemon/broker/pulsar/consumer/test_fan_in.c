@@ -384,10 +384,7 @@ static void fails_once_with_one(void **state)
     hulse_front_permit(4);
     flow_of_all(2);
     message(1, 0, 1);
-    for (uint32_t i = 0; i < 2; i++) {
-        hulse_stage_play(i);
-        hulse_stage_lose();
-    }
+    hulse_stage_lose();
     hulse_stage_wait(1000);
     for (uint32_t i = 0; i < 2; i++) {
         hulse_stage_play(i);
