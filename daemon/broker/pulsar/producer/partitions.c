@@ -68,11 +68,15 @@ void hulse_pulsar_partitions_opened(struct pulsar_partitions *parts)
     }
 }
 
+static size_t table_bytes(uint32_t count)
+{
+    return (size_t)count * sizeof(void *);
+}
+
 /* Room for that many. False: no memory. */
 static bool make_room(struct pulsar_partitions *parts, uint32_t count)
 {
-    struct pulsar_branch **branches =
-        hulse_mem_zalloc(HULSE_MEM_TOPIC, count * sizeof(struct pulsar_branch *));
+    struct pulsar_branch **branches = hulse_mem_zalloc(HULSE_MEM_TOPIC, table_bytes(count));
 
     if (branches == NULL) {
         return false;
@@ -80,8 +84,7 @@ static bool make_room(struct pulsar_partitions *parts, uint32_t count)
     for (uint32_t i = 0; i < parts->count; i++) {
         branches[i] = parts->branches[i];
     }
-    hulse_mem_free(
-        HULSE_MEM_TOPIC, (void *)parts->branches, parts->count * sizeof(struct pulsar_branch *));
+    hulse_mem_free(HULSE_MEM_TOPIC, (void *)parts->branches, table_bytes(parts->count));
     parts->branches = branches;
     parts->count = count;
     return true;
@@ -358,8 +361,7 @@ void hulse_pulsar_partitions_destroy(struct pulsar_partitions **parts)
             hulse_pulsar_branch_destroy(&all->branches[i]);
         }
     }
-    hulse_mem_free(
-        HULSE_MEM_TOPIC, (void *)all->branches, all->count * sizeof(struct pulsar_branch *));
+    hulse_mem_free(HULSE_MEM_TOPIC, (void *)all->branches, table_bytes(all->count));
     hulse_mem_free(HULSE_MEM_TOPIC, all, all->bytes);
     *parts = NULL;
 }
