@@ -193,6 +193,16 @@ static bool producer_valid(const struct hulse_ctl_attach_handle *m)
     return m->type == 0 && m->start == 0 && m->flags == 0 && m->subscription_len == 0;
 }
 
+/* Of a producer, in a session that knows it; else nothing. */
+static bool routing_valid(const struct channel *ch, const struct hulse_ctl_attach_handle *m)
+{
+    if (ch->kind == HULSE_CHANNEL_PRODUCER &&
+        (ch->session->features & HULSE_FEATURE_ROUTING) != 0) {
+        return m->routing <= BROKER_ROUTING_SINGLE && m->hashing <= BROKER_HASH_BOOST;
+    }
+    return m->partitions == 0 && m->stride == 0 && m->routing == 0 && m->hashing == 0;
+}
+
 static bool texts_copied(struct attach *a, const uint8_t *at)
 {
     const struct hulse_ctl_attach_handle *m = &a->m;
@@ -217,7 +227,7 @@ static hulse_status adopt(struct channel *ch, const struct hulse_packet *p)
     memcpy(&a->m, p->bytes, sizeof(a->m));
     const bool fits =
         ch->kind == HULSE_CHANNEL_PRODUCER ? producer_valid(&a->m) : consumer_valid(ch, &a->m);
-    const bool sound = fits &&
+    const bool sound = fits && routing_valid(ch, &a->m) &&
                        (a->m.flags & ~(HULSE_ATTACH_HAS_LAST | HULSE_ATTACH_HAS_START)) == 0 &&
                        a->m.handle >> 16U != 0 && hulse_handle_find(s, a->m.handle, max) == NULL &&
                        texts_copied(a, p->bytes + sizeof(a->m));
@@ -320,7 +330,11 @@ static void start(struct handle *h)
     struct error err = {0};
     hulse_status st = HULSE_OK;
     if (ch->kind == HULSE_CHANNEL_PRODUCER) {
-        st = hulse_handle_start_producer(h, a->topic, &err);
+        const struct broker_routing routing = {.mode = (enum broker_routing_mode)a->m.routing,
+                                               .hashing = (enum broker_hashing)a->m.hashing,
+                                               .stride = a->m.stride,
+                                               .partitions = a->m.partitions};
+        st = hulse_handle_start_producer(h, a->topic, &routing, &err);
     } else {
         const struct broker_id after = {.ledger = a->m.last_ledger,
                                         .entry = a->m.last_entry,

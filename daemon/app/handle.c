@@ -164,6 +164,15 @@ static void opened(struct handle *h, struct hulse_packet *reply)
     }
 }
 
+/* What the application offers again with the handle, so that its records go where they went. */
+static void tell_routing(struct hulse_ctl_producer *m, const struct broker_routing *routing)
+{
+    m->partitions = (uint16_t)routing->partitions;
+    m->stride = (uint16_t)routing->stride;
+    m->routing = (uint8_t)routing->mode;
+    m->hashing = (uint8_t)routing->hashing;
+}
+
 static void producer_opened(void *ctx,
                             hulse_status status,
                             const char *text,
@@ -183,6 +192,9 @@ static void producer_opened(void *ctx,
         .handle = h->number,
         .message_max = limits->message_bytes_max < rule_max ? limits->message_bytes_max : rule_max,
         .last_seq = UINT64_MAX};
+    if ((s->features & HULSE_FEATURE_ROUTING) != 0) {
+        tell_routing(&m, &limits->routing);
+    }
     memcpy(m.handle_id, h->id, sizeof(m.handle_id));
     struct hulse_packet reply;
     hulse_packet_begin(&reply, HULSE_CTL_PRODUCER, h->request, &m);
@@ -314,7 +326,10 @@ static uint32_t hold_records(const struct channel *ch)
     return ch->release_on_read ? ch->slots / 4 : 0;
 }
 
-hulse_status hulse_handle_start_producer(struct handle *h, const char *topic, struct error *err)
+hulse_status hulse_handle_start_producer(struct handle *h,
+                                         const char *topic,
+                                         const struct broker_routing *routing,
+                                         struct error *err)
 {
     struct session *s = h->channel->session;
     const struct publisher_params params = {.flow = s->plane->shared->flow,
@@ -323,6 +338,7 @@ hulse_status hulse_handle_start_producer(struct handle *h, const char *topic, st
                                             .topic = topic,
                                             .name = s->name,
                                             .handle_id = h->id,
+                                            .routing = *routing,
                                             .app_rate = &s->rate,
                                             .hold_records = hold_records(h->channel),
                                             .events = &producer_events,
@@ -352,7 +368,8 @@ void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
     h->request = m.head.req;
     random_id(h->id);
     struct error err = {0};
-    const hulse_status st = hulse_handle_start_producer(h, topic, &err);
+    const struct broker_routing none = {.partitions = 0};
+    const hulse_status st = hulse_handle_start_producer(h, topic, &none, &err);
     if (st != HULSE_OK) {
         open_failed(h, st, err.text);
     }

@@ -435,7 +435,10 @@ struct consumer_wish {
     uint32_t unacked_max;
 };
 /* Begin to open the flow side. A status other than OK: nothing was begun. */
-hulse_status hulse_handle_start_producer(struct handle *h, const char *topic, struct error *err);
+hulse_status hulse_handle_start_producer(struct handle *h,
+                                         const char *topic,
+                                         const struct broker_routing *routing,
+                                         struct error *err);
 hulse_status
 hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, struct error *err);
 void hulse_handle_destroy(struct handle **h);

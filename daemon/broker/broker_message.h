@@ -109,9 +109,25 @@ struct broker_answer {
     struct broker_id id;
 };
 
+/* Of records without a key, and by which hash of it those with one (broker/common). */
+enum broker_routing_mode { BROKER_ROUTING_ROUND_ROBIN = 0, BROKER_ROUTING_SINGLE };
+enum broker_hashing { BROKER_HASH_JAVA = 0, BROKER_HASH_MURMUR3, BROKER_HASH_BOOST };
+
+/*
+ * Which partition of its topic a record goes to (BROKER_CAN_PARTITIONS); fixed when the producer is opened. Of an own one
+ * it follows from the record alone, so whoever sends again after a restart gives what `opened` has said before.
+ */
+struct broker_routing {
+    enum broker_routing_mode mode;
+    enum broker_hashing hashing;
+    uint32_t stride; /* own: records in a row without a key that go to one; 0: batch_max */
+    uint32_t
+        partitions; /* wished by an own one: as before, 0: those there are. Of an open one: 0: its topic has none */
+};
+
 struct broker_limits {
-    uint32_t message_bytes_max; /* payload, whole message */
-    uint32_t partitions;        /* of the topic, that the producer sends to; 0: it has none */
+    uint32_t message_bytes_max;    /* payload, whole message */
+    struct broker_routing routing; /* as it is for this producer */
 };
 
 /*

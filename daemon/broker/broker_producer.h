@@ -84,21 +84,6 @@ struct broker_gathering {
     uint64_t send_timeout_ms; /* from enqueued_ns; 0 = none */
 };
 
-/* Of records without a key, and by which hash of it those with one (broker/common). */
-enum broker_routing_mode { BROKER_ROUTING_ROUND_ROBIN = 0, BROKER_ROUTING_SINGLE };
-enum broker_hashing { BROKER_HASH_JAVA = 0, BROKER_HASH_MURMUR3, BROKER_HASH_BOOST };
-
-/*
- * Which partition of its topic a record goes to (BROKER_CAN_PARTITIONS); fixed when the producer is opened. Of an own one
- * it follows from the record alone, so whoever sends again after a restart gives the same as before.
- */
-struct broker_routing {
-    enum broker_routing_mode mode;
-    enum broker_hashing hashing;
-    uint32_t stride;     /* own: records in a row without a key that go to one; 0: batch_max */
-    uint32_t partitions; /* own: as many as `opened` has said before; 0: those there are */
-};
-
 /* Who may send to the topic beside this producer. */
 enum broker_access {
     BROKER_ACCESS_SHARED = 0, /* everybody */

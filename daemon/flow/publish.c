@@ -61,6 +61,7 @@ struct publisher {
     bool delays;      /* its broker can, and its topic keeps messages */
     const char *name; /* behind the topic */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
+    struct broker_routing routing; /* of an earlier life */
     size_t object_bytes;
     char topic[]; /* terminated */
 };
@@ -87,9 +88,9 @@ broker_opened(void *ctx, hulse_status status, const char *text, const struct bro
         p->bytes_max = limits->message_bytes_max;
     }
     p->opened = true;
-    p->partitioned = limits->partitions > 0;
+    p->partitioned = limits->routing.partitions > 0;
     const struct broker_limits both = {.message_bytes_max = p->bytes_max,
-                                       .partitions = limits->partitions};
+                                       .routing = limits->routing};
     p->events->opened(p->ctx, HULSE_OK, text, &both);
 }
 
@@ -207,6 +208,7 @@ static struct publisher *create(const struct publisher_params *params, const cha
         if (params->handle_id != NULL) {
             memcpy(p->handle_id, params->handle_id, sizeof(p->handle_id));
         }
+        p->routing = params->routing;
         memcpy(p->topic, topic, topic_bytes);
         memcpy(p->topic + topic_bytes, params->name, name_bytes);
         p->name = p->topic + topic_bytes;
@@ -286,8 +288,14 @@ static struct broker_gathering gathering_of(const struct topic_gathering *g)
                                      .send_timeout_ms = g->send_timeout_ms};
 }
 
-static struct broker_routing routing_of(const struct topic_gathering *g)
+/* What was fixed when it was opened first, else the rule's. */
+static struct broker_routing routing_of(const struct publisher *p)
 {
+    const struct topic_gathering *g = &p->grant.topic.gathering;
+
+    if (p->routing.partitions != 0) {
+        return p->routing;
+    }
     return (struct broker_routing){.mode = (enum broker_routing_mode)g->routing,
                                    .hashing = (enum broker_hashing)g->hashing};
 }
@@ -312,7 +320,7 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
                                            .own = p->grant.topic.own_producers,
                                            .schema = hulse_flow_schema_told(&p->schema, &schema),
                                            .gathering = gathering_of(&p->grant.topic.gathering),
-                                           .routing = routing_of(&p->grant.topic.gathering)};
+                                           .routing = routing_of(p)};
     memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
     p->send = b->ops->send;
     p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 &&

@@ -59,7 +59,9 @@ struct publisher_params {
     const struct identity *who; /* borrowed until open returns, as the strings */
     const char *topic;          /* short or full name, terminated */
     const char *name;
-    const uint8_t *handle_id;     /* BROKER_HANDLE_ID_BYTES; NULL = none */
+    const uint8_t *handle_id; /* BROKER_HANDLE_ID_BYTES; NULL = none */
+    struct broker_routing
+        routing; /* as `opened` said in an earlier life; no partitions: the rule's */
     struct bucket_pair *app_rate; /* of the application; outlives the publisher; NULL = none */
     /*
      * Records are copied when the broker is behind, and beyond the rule's pending_bytes, or this

@@ -64,6 +64,10 @@ static hulse_status open_handle(struct hulse_session *s,
         p->handle.bytes_max = answer.message_max;
         p->handle.offer.handle = answer.handle;
         memcpy(p->handle.offer.handle_id, answer.handle_id, sizeof(answer.handle_id));
+        p->handle.offer.partitions = answer.partitions;
+        p->handle.offer.stride = answer.stride;
+        p->handle.offer.routing = answer.routing;
+        p->handle.offer.hashing = answer.hashing;
         hulse_handle_join(&p->handle);
     }
     return st;

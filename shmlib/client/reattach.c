@@ -171,12 +171,18 @@ static bool send_attach(struct hulse_channel *ch)
 
 static bool send_handle(struct hulse_session *s, struct hulse_handle *h)
 {
-    struct hulse_packet p;
     struct hulse_ctl_attach_handle offer = h->offer;
+    struct hulse_packet p;
 
     if ((offer.flags & HULSE_ATTACH_HAS_START) != 0 && !s->positions) {
         /* An older daemon: rather too much than too little. */
         hulse_position_offer(&offer, HULSE_EARLIEST, &(struct hulse_ctl_position){0});
+    }
+    if (!s->resume.routing) {
+        offer.partitions = 0;
+        offer.stride = 0;
+        offer.routing = 0;
+        offer.hashing = 0;
     }
     h->offer_req = ++s->req;
     hulse_packet_begin(&p, HULSE_CTL_ATTACH_HANDLE, h->offer_req, &offer);

@@ -196,6 +196,7 @@ static void welcomed(struct hulse_session *s)
     const bool bell = replace(s->io.fds[0], s->bell);
     const bool wake = replace(s->io.fds[1], hulse_group_find(s, 0)->wake);
     s->io.fd_count = 0;
+    s->resume.routing = (w.features & HULSE_FEATURE_ROUTING) != 0;
     if (!usable) {
         hulse_session_end(s, HULSE_SESSION_REFUSED, "the daemon cannot take over a session");
         (void)shutdown(s->sock, SHUT_RDWR);

@@ -28,7 +28,7 @@
 #define HULSE_FAULT_BYTES 768U
 #define HULSE_FEATURES                                                                             \
     (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME |                       \
-     HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS)
+     HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING)
 
 enum hulse_session_state {
     HULSE_SESSION_LIVE = 0,
@@ -83,6 +83,7 @@ struct hulse_resume {
     } stage;
     unsigned attempts;
     bool failed;      /* what the daemon had to do for us did not come about */
+    bool routing;     /* it knows HULSE_FEATURE_ROUTING */
     uint64_t live_ns; /* CLOCK_MONOTONIC; WELCOME */
     uint64_t seed;
     uint64_t deadline_ns;     /* of WELCOME */

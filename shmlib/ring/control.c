@@ -73,10 +73,11 @@ static const struct message_rule messages[] = {
                                  .strings = {STRING(
                                      hulse_ctl_open_producer, topic_len, HULSE_TOPIC_BYTES_MAX)},
                                  .zeros = {ZERO(hulse_ctl_open_producer, reserved)}},
-    [HULSE_CTL_PRODUCER] = {.bytes = sizeof(struct hulse_ctl_producer),
-                            .strings = {STRING(hulse_ctl_producer, name_len, HULSE_NAME_BYTES_MAX)},
-                            .zeros = {ZERO(hulse_ctl_producer, reserved0),
-                                      ZERO(hulse_ctl_producer, reserved)}},
+    [HULSE_CTL_PRODUCER] =
+        {
+            .bytes = sizeof(struct hulse_ctl_producer),
+            .strings = {STRING(hulse_ctl_producer, name_len, HULSE_NAME_BYTES_MAX)},
+        },
     [HULSE_CTL_OPEN_CONSUMER] =
         {.bytes = sizeof(struct hulse_ctl_open_consumer),
          .strings = {STRING(hulse_ctl_open_consumer, topic_len, HULSE_TOPIC_BYTES_MAX),
@@ -115,7 +116,8 @@ static const struct message_rule messages[] = {
          .strings = {STRING(hulse_ctl_attach_handle, topic_len, HULSE_TOPIC_BYTES_MAX),
                      STRING(hulse_ctl_attach_handle, subscription_len, HULSE_NAME_BYTES_MAX),
                      STRING(hulse_ctl_attach_handle, name_len, HULSE_NAME_BYTES_MAX)},
-         .zeros = {ZERO(hulse_ctl_attach_handle, reserved)}},
+         .zeros = {ZERO(hulse_ctl_attach_handle, reserved0),
+                   ZERO(hulse_ctl_attach_handle, reserved)}},
     [HULSE_CTL_ATTACH_SOURCES] =
         {.bytes = sizeof(struct hulse_ctl_attach_sources),
          .strings = {STRING(hulse_ctl_attach_sources, names_len, HULSE_SOURCES_BYTES_MAX)},

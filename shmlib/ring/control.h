@@ -126,8 +126,11 @@ struct hulse_ctl_producer {
     uint8_t handle_id[16];
     uint64_t last_seq; /* UINT64_MAX = none */
     uint16_t name_len;
-    uint16_t reserved0;
-    uint32_t reserved;
+    /* How its records find their partition, with HULSE_FEATURE_ROUTING; given again in ATTACH_HANDLE. */
+    uint16_t partitions; /* 0: the topic has none, and the rest says nothing */
+    uint16_t stride;
+    uint8_t routing;
+    uint8_t hashing;
     /* producer name */
 };
 
@@ -278,7 +281,12 @@ struct hulse_ctl_attach_handle {
     uint16_t topic_len;
     uint16_t subscription_len;
     uint16_t name_len;
-    uint32_t reserved[4]; /* for partitions, stride, routing and hashing of own producers */
+    uint16_t partitions; /* of a producer, as PRODUCER has said */
+    uint16_t stride;
+    uint8_t routing;
+    uint8_t hashing;
+    uint16_t reserved0;
+    uint32_t reserved[2];
     /* topic, subscription, producer's or consumer's name */
 };
 
@@ -326,7 +334,8 @@ static_assert(sizeof(struct hulse_ctl_attach_handle) == 88, "ABI 1");
 static_assert(offsetof(struct hulse_ctl_attach_handle, last_ledger) == 24, "ABI 1");
 static_assert(offsetof(struct hulse_ctl_attach_handle, handle) == 44, "ABI 1");
 static_assert(offsetof(struct hulse_ctl_attach_handle, flags) == 64, "ABI 1");
-static_assert(offsetof(struct hulse_ctl_attach_handle, reserved) == 72, "ABI 1");
+static_assert(offsetof(struct hulse_ctl_attach_handle, partitions) == 72, "ABI 1");
+static_assert(offsetof(struct hulse_ctl_attach_handle, reserved) == 80, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_attach_sources) == 24, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_attach_end) == 16, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_attach_sources) + HULSE_SOURCES_BYTES_MAX ==

@@ -339,6 +339,8 @@ enum hulse_event {
 #define HULSE_FEATURE_READER                                                                       \
     (1ULL << 3) /* READER answers for a reader, and it is told that it has caught up */
 #define HULSE_FEATURE_POSITIONS (1ULL << 4) /* OPEN_CONSUMER_AT, SEEK, HULSE_ATTACH_HAS_START */
+#define HULSE_FEATURE_ROUTING                                                                      \
+    (1ULL << 5) /* PRODUCER and ATTACH_HANDLE say how partitions are found */
 
 /* Rounds a record length up to the ring's granule; cannot overflow in 64 bits. */
 static inline uint64_t hulse_record_stride(uint64_t len)

@@ -16,7 +16,7 @@
 #ifndef HULSE_BROKER_COMMON_KEY_HASH_H
 #define HULSE_BROKER_COMMON_KEY_HASH_H
 
-#include "daemon/broker/broker_producer.h"
+#include "daemon/broker/broker.h"
 
 uint32_t hulse_key_hash(enum broker_hashing kind, struct broker_span key);
 

@@ -14,7 +14,7 @@
 #ifndef HULSE_BROKER_COMMON_ROUTER_H
 #define HULSE_BROKER_COMMON_ROUTER_H
 
-#include "daemon/broker/broker_producer.h"
+#include "daemon/broker/broker.h"
 #include "daemon/broker/common/key_hash.h"
 
 #define ROUTER_NONE UINT32_MAX

@@ -14,6 +14,7 @@ import pytest
 import peers
 from by_hand import eventually
 from command import Background, Feed, broker_stats, ok, run
+from library import App, Producer
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 import pulsar as library  # noqa: E402: needs the line above
@@ -165,26 +166,50 @@ def everything(client, topic):
 
 
 def test_the_daemon_is_killed_with_deduplication(pulsar, official, hulsed, parted, once, tmp_path):
+    """Meanwhile the topic grows and the rule changes: what goes again goes where it went."""
     parted(3, once)
     rules = [{"match": "**", "publish": {"send_timeout": 0, "dedup": True, "batch_max": 10}}]
-    daemon = hulsed(pulsar.service_url, topics=rules)
+    daemon = hulsed(pulsar.service_url, topics=rules, partitions_refresh="1s")
     told = tmp_path / "told"
     with open(told, "wb") as out, \
             Background(daemon, "pub", once, "-v", stdin=subprocess.PIPE, stdout=out) as pub:
         feed = Feed(pub.process.stdin)
         try:
-            for _ in range(4):
+            for more in (5, 7, 8, 9):
                 wanted = told.read_bytes().count(b"\n") + 300
                 eventually(lambda n=wanted: told.read_bytes().count(b"\n") >= n, seconds=60)
                 daemon.kill()
-                daemon = hulsed(pulsar.service_url, topics=rules)
+                if more < 9:
+                    parted(more, once, method="POST")
+                rules[0]["publish"]["batch_max"] = more
+                daemon = hulsed(pulsar.service_url, topics=rules, partitions_refresh="1s")
         finally:
             count = feed.end()
         assert pub.process.wait(120) == 0, pub.stderr()
     client = official(pulsar.service_url)
-    each = [everything(client, f"{once}-partition-{n}") for n in range(3)]
+    each = [everything(client, f"{once}-partition-{n}") for n in range(8)]
+    assert each[3:] == [[]] * 5
+    each = each[:3]
     assert all(part == sorted(part) and part for part in each)
     assert sorted(n for part in each for n in part) == list(range(count))
+
+
+@pytest.mark.parametrize("partitions", [0, 3])
+def test_each_run_of_an_application_is_a_producer_of_its_own(pulsar, official, hulsed, parted, once, partitions):
+    """Its name and its sequence numbers are the same each time."""
+    if partitions > 0:
+        parted(partitions, once)
+    daemon = hulsed(pulsar.service_url, topics=[{"match": "**", "publish": {"dedup": True}}])
+    for run_ in range(3):
+        with App(daemon) as app:
+            producers = [Producer(app, once), Producer(app, once)]
+            for n in range(10):
+                for p in producers:
+                    p.publish(b"%d-%d" % (run_, n))
+            for p in producers:
+                p.sync()
+    got = [m.data() for m in received(official(pulsar.service_url), once, 60)]
+    assert collections.Counter(got) == {b"%d-%d" % (r, n): 2 for r in range(3) for n in range(10)}
 
 
 def test_a_topic_that_is_deleted_is_not_published_to(pulsar, hulsed, parted, topic):

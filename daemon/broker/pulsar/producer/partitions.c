@@ -59,16 +59,24 @@ void hulse_pulsar_partitions_opened(struct pulsar_partitions *parts)
     parts->opening -= 1;
     if (parts->opening == 0) {
         const struct broker_limits limits = {.message_bytes_max = parts->message_bytes_max,
-                                             .partitions = parts->count};
+                                             .routing = {.mode = parts->router.mode,
+                                                         .hashing = parts->router.hash,
+                                                         .stride = parts->router.stride,
+                                                         .partitions = parts->count}};
         p->opened = true;
         p->base.events->opened(p->base.ctx, HULSE_OK, "", &limits);
     }
 }
 
+static size_t table_bytes(uint32_t count)
+{
+    return (size_t)count * sizeof(void *);
+}
+
 /* Room for that many. False: no memory. */
 static bool make_room(struct pulsar_partitions *parts, uint32_t count)
 {
-    struct pulsar_branch **branches = hulse_mem_zalloc(HULSE_MEM_TOPIC, count * sizeof(*branches));
+    struct pulsar_branch **branches = hulse_mem_zalloc(HULSE_MEM_TOPIC, table_bytes(count));
 
     if (branches == NULL) {
         return false;
@@ -76,7 +84,7 @@ static bool make_room(struct pulsar_partitions *parts, uint32_t count)
     for (uint32_t i = 0; i < parts->count; i++) {
         branches[i] = parts->branches[i];
     }
-    hulse_mem_free(HULSE_MEM_TOPIC, (void *)parts->branches, parts->count * sizeof(*branches));
+    hulse_mem_free(HULSE_MEM_TOPIC, (void *)parts->branches, table_bytes(parts->count));
     parts->branches = branches;
     parts->count = count;
     return true;
@@ -357,7 +365,7 @@ void hulse_pulsar_partitions_destroy(struct pulsar_partitions **parts)
         }
     }
     hulse_payload_schema_give(&all->schema);
-    hulse_mem_free(HULSE_MEM_TOPIC, (void *)all->branches, all->count * sizeof(*all->branches));
+    hulse_mem_free(HULSE_MEM_TOPIC, (void *)all->branches, table_bytes(all->count));
     hulse_mem_free(HULSE_MEM_TOPIC, all, all->bytes);
     *parts = NULL;
 }

@@ -200,13 +200,28 @@ hulse_status hulse_pulsar_handle_open(struct pulsar_senders *all,
     return HULSE_OK;
 }
 
+/* Its name is one of its own then, which comes again with the id alone. */
+static bool has_id(const struct broker_producer_params *params)
+{
+    static const uint8_t none[BROKER_HANDLE_ID_BYTES];
+    return memcmp(params->handle_id, none, sizeof(none)) != 0;
+}
+
 hulse_status hulse_pulsar_producer_open(struct broker *b,
                                         struct worker *w,
                                         const struct broker_producer_params *params,
                                         struct broker_producer **out,
                                         struct error *err)
 {
-    return hulse_pulsar_handle_open(hulse_pulsar_worker(b, w)->senders, params, 0, out, err);
+    struct pulsar_senders *all = hulse_pulsar_worker(b, w)->senders;
+    struct broker_producer_params named = *params;
+    char name[PULSAR_SENDER_NAME_BYTES];
+
+    if (hulse_pulsar_is_own(params) && has_id(params)) {
+        hulse_pulsar_senders_own_name(all, params, name);
+        named.name = name;
+    }
+    return hulse_pulsar_handle_open(all, &named, 0, out, err);
 }
 
 bool hulse_pulsar_producer_send(struct broker_producer *producer, const struct broker_record *r)

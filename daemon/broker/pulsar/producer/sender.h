@@ -30,8 +30,8 @@
 #include "daemon/broker/pulsar/producer/stall.h"
 #include "daemon/broker/pulsar/worker.h"
 
-/* Daemon's name, boot id in hexadecimals, number. A longer wish is refused. */
-#define PULSAR_SENDER_NAME_BYTES 512U
+/* Daemon's name, and boot id and number or the application's name and a handle id. A longer wish is refused. */
+#define PULSAR_SENDER_NAME_BYTES 576U
 
 enum pulsar_sender_state {
     SENDER_HELD, /* another of its name sends its last */

@@ -17,6 +17,8 @@
 #define SCRATCH_KEPT_BYTES (512U * 1024U)
 /* Memory is given back by anybody, who tells nobody. */
 #define FEED_MS 10U
+/* Of the daemon's name and of an application's, each; what is longer loses its end. */
+#define NAME_PART_MAX 255
 
 /* That it fired ends a turn, which flushes. */
 static void awake(struct timer *timer)
@@ -200,6 +202,31 @@ uint8_t *hulse_pulsar_senders_properties(struct pulsar_senders *all, uint32_t by
     return all->properties;
 }
 
+static const char *daemon_name(const struct pulsar_senders *all)
+{
+    const char *name = all->pw->broker->params.daemon_name;
+    return name != NULL ? name : "hulse";
+}
+
+void hulse_pulsar_senders_own_name(const struct pulsar_senders *all,
+                                   const struct broker_producer_params *params,
+                                   char out[PULSAR_SENDER_NAME_BYTES])
+{
+    char id[2 * BROKER_HANDLE_ID_BYTES + 1];
+
+    for (size_t i = 0; i < BROKER_HANDLE_ID_BYTES; i++) {
+        (void)snprintf(id + 2 * i, 3, "%02x", params->handle_id[i]);
+    }
+    (void)snprintf(out,
+                   PULSAR_SENDER_NAME_BYTES,
+                   "%.*s/%.*s/%s",
+                   NAME_PART_MAX,
+                   daemon_name(all),
+                   NAME_PART_MAX,
+                   params->name,
+                   id);
+}
+
 void hulse_pulsar_senders_name(struct pulsar_senders *all, char out[PULSAR_SENDER_NAME_BYTES])
 {
     const struct pulsar_broker *b = all->pw->broker;
@@ -215,8 +242,8 @@ void hulse_pulsar_senders_name(struct pulsar_senders *all, char out[PULSAR_SENDE
     (void)snprintf(out,
                    PULSAR_SENDER_NAME_BYTES,
                    "%.*s-%s-%" PRIu64,
-                   (int)(PULSAR_SENDER_NAME_BYTES / 2),
-                   b->params.daemon_name != NULL ? b->params.daemon_name : "hulse",
+                   NAME_PART_MAX,
+                   daemon_name(all),
                    boot,
                    all->names_made * workers + index);
     all->names_made += 1;

@@ -58,6 +58,10 @@ void hulse_pulsar_senders_starve(struct pulsar_senders *all, struct pulsar_produ
 uint8_t *hulse_pulsar_senders_scratch(struct pulsar_senders *all, uint64_t bytes);
 /* The same, of another memory. */
 uint8_t *hulse_pulsar_senders_properties(struct pulsar_senders *all, uint32_t bytes);
+/* `<daemon>/<wished name>/<handle id>`: of an own one, the same in the next life of the daemon. */
+void hulse_pulsar_senders_own_name(const struct pulsar_senders *all,
+                                   const struct broker_producer_params *params,
+                                   char out[PULSAR_SENDER_NAME_BYTES]);
 /* `<daemon>-<boot id>-<n>`, which no other sender of this daemon's has. */
 void hulse_pulsar_senders_name(struct pulsar_senders *all, char out[PULSAR_SENDER_NAME_BYTES]);
 

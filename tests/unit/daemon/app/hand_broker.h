@@ -72,6 +72,8 @@ struct hand_broker {
     bool settle_later;                         /* the test calls hand_settled() */
     struct broker_reach reach;                 /* a reader's, when its ledger is not 0 */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES]; /* of the last opened */
+    struct broker_routing routing;             /* that was wished */
+    struct broker_routing routed;              /* that it says */
     struct broker_producer *producer;          /* the last opened */
     struct broker_consumer *consumer;
     uint64_t producers;
@@ -131,11 +133,13 @@ static inline hulse_status hand_producer_open(struct broker *b,
     p->base = (struct broker_producer){.ops = b->ops, .events = params->events, .ctx = params->ctx};
     p->broker = hb;
     memcpy(hb->handle_id, params->handle_id, sizeof(hb->handle_id));
+    hb->routing = params->routing;
     hb->producer = &p->base;
     hb->producers += 1;
     *out = &p->base;
     if (!hb->open_later) {
-        const struct broker_limits limits = {.message_bytes_max = HAND_MESSAGE_MAX};
+        const struct broker_limits limits = {.message_bytes_max = HAND_MESSAGE_MAX,
+                                             .routing = hb->routed};
         params->events->opened(params->ctx, HULSE_OK, "", &limits);
     }
     return HULSE_OK;

@@ -15,7 +15,8 @@
 
 struct scene {
     struct hand_app app;
-    struct hand_channel ch; /* b only after attach() */
+    struct hand_channel ch;            /* b only after attach() */
+    struct hulse_ctl_producer routing; /* that is offered: how partitions are found */
 };
 
 /* A ring of an earlier daemon's, empty. */
@@ -80,7 +81,11 @@ send_attach(struct scene *s, enum hulse_channel_kind kind, uint64_t from, struct
 static unsigned offer(struct scene *s, enum hulse_channel_kind kind, uint64_t resume_from)
 {
     const bool consumes = kind == HULSE_CHANNEL_CONSUMER;
-    const struct hulse_ctl_attach_handle again = {.handle_id = {7, 8},
+    const struct hulse_ctl_attach_handle again = {.partitions = s->routing.partitions,
+                                                  .stride = s->routing.stride,
+                                                  .routing = s->routing.routing,
+                                                  .hashing = s->routing.hashing,
+                                                  .handle_id = {7, 8},
                                                   .handle = HANDLE,
                                                   .type = consumes ? BROKER_SHARED : 0,
                                                   .topic_len = sizeof(TOPIC) - 1,
@@ -201,6 +206,63 @@ static void test_a_beginning_that_lacks_elsewhere_ends_the_session(void **state)
     hand_settle(h);
     assert_false(hand_session_alive(&s.app));
     strike(&s);
+}
+
+static void test_a_producer_finds_its_partitions_as_before(void **state)
+{
+    static const struct broker_routing as_before = {.mode = BROKER_ROUTING_SINGLE,
+                                                    .hashing = BROKER_HASH_BOOST,
+                                                    .stride = 1000,
+                                                    .partitions = 65535};
+    struct hulse_ctl_producer told;
+    struct hulse_packet p;
+    struct hand *h = *state;
+    struct scene s;
+    set(h, &s);
+    s.app.session->features |= HULSE_FEATURE_ROUTING;
+    s.routing = (struct hulse_ctl_producer){.partitions = 65535,
+                                            .stride = 1000,
+                                            .routing = BROKER_ROUTING_SINGLE,
+                                            .hashing = BROKER_HASH_BOOST};
+    h->broker.routed = as_before;
+    assert_int_equal(offer(&s, HULSE_CHANNEL_PRODUCER, 0), HULSE_CTL_CHANNEL_OK);
+    s.ch.ch = TAILQ_LAST(&s.app.session->channels, channel_list);
+    assert_memory_equal(&h->broker.routing, &as_before, sizeof(as_before));
+    assert_true(hand_receive(&s.app, &p));
+    memcpy(&told, p.bytes, sizeof(told));
+    assert_int_equal(told.head.type, HULSE_CTL_PRODUCER);
+    assert_int_equal(told.partitions, 65535);
+    assert_int_equal(told.stride, 1000);
+    assert_int_equal(told.routing, BROKER_ROUTING_SINGLE);
+    assert_int_equal(told.hashing, BROKER_HASH_BOOST);
+    strike(&s);
+}
+
+static void test_a_way_to_partitions_that_cannot_be_ends_the_session(void **state)
+{
+    static const struct {
+        enum hulse_channel_kind kind;
+        bool known;
+        struct hulse_ctl_producer routing;
+    } cases[] = {{HULSE_CHANNEL_PRODUCER, true, {.routing = BROKER_ROUTING_SINGLE + 1}},
+                 {HULSE_CHANNEL_PRODUCER, true, {.hashing = BROKER_HASH_BOOST + 1}},
+                 {HULSE_CHANNEL_PRODUCER, false, {.partitions = 1}},
+                 {HULSE_CHANNEL_PRODUCER, false, {.stride = 1}},
+                 {HULSE_CHANNEL_CONSUMER, true, {.partitions = 1}},
+                 {HULSE_CHANNEL_CONSUMER, true, {.hashing = 1}}};
+    struct hand *h = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct scene s;
+        set(h, &s);
+        s.app.session->features &= ~HULSE_FEATURE_ROUTING;
+        s.app.session->features |= cases[i].known ? HULSE_FEATURE_ROUTING : 0;
+        s.routing = cases[i].routing;
+        (void)offer(&s, cases[i].kind, 0);
+        hand_settle(h);
+        assert_false(hand_session_alive(&s.app));
+        strike(&s);
+    }
 }
 
 static void test_nothing_is_taken_before_the_handle_is_open(void **state)
@@ -624,6 +686,8 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_records_go_on_where_the_last_daemon_stopped),
         HAND_TEST(test_a_message_without_its_beginning_is_interrupted),
         HAND_TEST(test_a_beginning_that_lacks_elsewhere_ends_the_session),
+        HAND_TEST(test_a_producer_finds_its_partitions_as_before),
+        HAND_TEST(test_a_way_to_partitions_that_cannot_be_ends_the_session),
         HAND_TEST(test_nothing_is_taken_before_the_handle_is_open),
         HAND_TEST(test_a_refused_handle_answers_its_records),
         HAND_TEST(test_a_refused_record_of_the_last_daemons_time_is_unknown),

@@ -32,7 +32,7 @@ static const struct expected all[] = {
     {HULSE_CTL_CHANNEL_OK, 16, 0, {0}, {0}, {12, 13, 14, 15}},
     {HULSE_CTL_CLOSE_CHANNEL, 16, 0, {0}, {0}, {12, 13, 14, 15}},
     {HULSE_CTL_OPEN_PRODUCER, 24, 0, {20}, {1024}, {22, 23}},
-    {HULSE_CTL_PRODUCER, 48, 0, {40}, {255}, {42, 43, 44, 45, 46, 47}},
+    {HULSE_CTL_PRODUCER, 48, 0, {40}, {255}, {0}},
     {HULSE_CTL_OPEN_CONSUMER, 32, 0, {24, 26, 28}, {1024, 255, 255}, {30, 31}},
     {HULSE_CTL_OPEN_CONSUMER_AT, 56, 0, {24, 26, 28}, {1024, 255, 255}, {30, 31}},
     {HULSE_CTL_SEEK, 40, 0, {0}, {0}, {13, 14, 15}},
@@ -48,7 +48,7 @@ static const struct expected all[] = {
      0,
      {66, 68, 70},
      {1024, 255, 255},
-     {72, 73, 76, 80, 84, 85, 86, 87}},
+     {78, 79, 80, 81, 84, 85, 86, 87}},
     {HULSE_CTL_ATTACH_SOURCES, 24, 0, {18}, {4072}, {20, 21, 22, 23}},
     {HULSE_CTL_ATTACH_END, 16, 0, {0}, {0}, {12, 13, 14, 15}},
 };

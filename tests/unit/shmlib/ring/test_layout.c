@@ -300,8 +300,10 @@ static void dump_channels(void)
     MEMBER(hulse_ctl_producer, handle_id);
     MEMBER(hulse_ctl_producer, last_seq);
     MEMBER(hulse_ctl_producer, name_len);
-    MEMBER(hulse_ctl_producer, reserved0);
-    MEMBER(hulse_ctl_producer, reserved);
+    MEMBER(hulse_ctl_producer, partitions);
+    MEMBER(hulse_ctl_producer, stride);
+    MEMBER(hulse_ctl_producer, routing);
+    MEMBER(hulse_ctl_producer, hashing);
     SIZE(hulse_ctl_open_consumer);
     MEMBER(hulse_ctl_open_consumer, head);
     MEMBER(hulse_ctl_open_consumer, channel);
@@ -411,6 +413,11 @@ static void dump_attach(void)
     MEMBER(hulse_ctl_attach_handle, topic_len);
     MEMBER(hulse_ctl_attach_handle, subscription_len);
     MEMBER(hulse_ctl_attach_handle, name_len);
+    MEMBER(hulse_ctl_attach_handle, partitions);
+    MEMBER(hulse_ctl_attach_handle, stride);
+    MEMBER(hulse_ctl_attach_handle, routing);
+    MEMBER(hulse_ctl_attach_handle, hashing);
+    MEMBER(hulse_ctl_attach_handle, reserved0);
     MEMBER(hulse_ctl_attach_handle, reserved);
     SIZE(hulse_ctl_attach_sources);
     MEMBER(hulse_ctl_attach_sources, head);
@@ -473,6 +480,7 @@ static void dump_control_numbers(void)
     NUMBER(HULSE_START_AFTER_ID);
     NUMBER(HULSE_START_AT_TIME);
     NUMBER(HULSE_ATTACH_HAS_START);
+    NUMBER(HULSE_FEATURE_ROUTING);
     NUMBER(HULSE_HELLO_RESUME);
     NUMBER(HULSE_READER_BEHIND);
     NUMBER(HULSE_READER_END);

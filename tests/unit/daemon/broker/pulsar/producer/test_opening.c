@@ -318,6 +318,34 @@ static void test_what_the_broker_may_have_goes_one_by_one(void **state)
     close_all();
 }
 
+/* Which another run of the same application does not get. */
+static void test_with_an_id_its_name_is_its_own(void **state)
+{
+    char name[256];
+    uint64_t id = 0;
+
+    (void)state;
+    open_all();
+    pub.params.own = true;
+    pub.params.name = "app";
+    pub.params.handle_id[0] = 0xab;
+    pub.params.handle_id[15] = 1;
+    other.params = pub.params;
+    other.params.ctx = &other;
+    other.params.handle_id[15] = 2;
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_peer_welcome(&peer, &bed, &line);
+    hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &id, 0, name), name, -1);
+    assert_string_equal(name, "bed/app/ab000000000000000000000000000001");
+    hulse_pub_await_opened(&pub);
+    assert_int_equal(hulse_pub_open(&other), HULSE_OK);
+    hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &id, 0, name), name, -1);
+    assert_string_equal(name, "bed/app/ab000000000000000000000000000002");
+    hulse_pub_await_opened(&other);
+    hulse_pub_close(&other);
+    close_all();
+}
+
 static void test_a_name_is_one_producers(void **state)
 {
     (void)state;
@@ -392,6 +420,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_exclusive_access_is_asked_for),
     cmocka_unit_test(test_an_own_producers_ids_are_its_records),
     cmocka_unit_test(test_what_the_broker_may_have_goes_one_by_one),
+    cmocka_unit_test(test_with_an_id_its_name_is_its_own),
     cmocka_unit_test(test_a_name_is_one_producers),
     cmocka_unit_test(test_the_next_of_a_name_waits_for_the_last_receipts),
     cmocka_unit_test(test_names_that_are_too_long_are_refused),

@@ -112,7 +112,8 @@ static void hear_send(uint32_t index, struct heard *h)
 
 static void answer(const struct heard *h)
 {
-    hulse_line_say_receipt(&line, h, 1000 * index_of(h->producer_id) + parts[0].entries++);
+    hulse_line_say_receipt(
+        &line, h, UINT64_C(1000) * index_of(h->producer_id) + parts[0].entries++);
 }
 
 static void send_to(int32_t partition)
