@@ -3,6 +3,7 @@
 #include "daemon/admin/protocol.h"
 #include "shmlib/cli/admin_client.h"
 #include "shmlib/cli/args.h"
+#include "shmlib/cli/position.h"
 #include "shmlib/cli/say.h"
 #include "shmlib/cli/value.h"
 
@@ -52,17 +53,16 @@ static int stats(struct hulse_cli *cli, const struct words *w)
 
 static int seek(struct hulse_cli *cli, const struct words *w)
 {
-    uint64_t time_ms = 0;
-    json_t *position = NULL;
+    struct hulse_cli_position to;
 
     if (w->to == NULL) {
         return hulse_cli_usage("subs", "seek: where to? --to earliest, latest, an id or a time");
     }
-    if (hulse_cli_value_time(w->to, &time_ms)) {
-        position = json_integer((json_int_t)time_ms);
-    } else {
-        position = json_string(w->to);
+    if (!hulse_cli_position_parse(w->to, &to)) {
+        return hulse_cli_usage("subs", "--to %s: not earliest, latest, an id or a time", w->to);
     }
+    json_t *position =
+        to.start == HULSE_AT_TIME ? json_integer((json_int_t)to.unix_ms) : json_string(w->to);
     return hulse_cli_admin_order(cli, HULSE_ADMIN_SUBS_SEEK, with(meant(w), "position", position));
 }
 
@@ -190,11 +190,10 @@ const struct hulse_cli_command hulse_cli_subs = {
         "\n"
         "list prints the names of a topic's subscriptions, stats what its broker counts of them.\n"
         "\n"
-        "seek has a subscription go on at another place; its consumers connect again there. WHERE "
-        "is\n"
-        "earliest, latest, a message's id as `hulse pub -v` prints it, or a time: "
-        "2026-01-31T12:00:00Z\n"
-        "or @SECONDS since 1970. In a topic with partitions an id moves its own partition alone.\n"
+        "seek has a subscription go on at another place; its consumers connect again there. WHERE\n"
+        "is earliest, latest, a message's id as `hulse pub -v` prints it, a time,\n"
+        "2026-11-30T09:30:00Z, or a duration before now, -15m. In a topic with partitions an id\n"
+        "moves its own alone.\n"
         "\n"
         "skip passes over messages that wait; a number only where the topic has no partitions, "
         "for\n"

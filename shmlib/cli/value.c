@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct unit {
     const char *suffix;
@@ -98,56 +97,5 @@ bool hulse_cli_value_rate(const char *text, double *out_per_second)
         return false;
     }
     *out_per_second = rate;
-    return true;
-}
-
-/* ".123" as milliseconds, further digits without effect; nothing is 0. *text goes behind it. */
-static bool take_fraction(const char **text, uint64_t *out_ms)
-{
-    uint64_t ms = 0;
-    uint64_t unit = 100;
-    const char *at = *text;
-
-    if (*at == '.') {
-        at++;
-        if (*at < '0' || *at > '9') {
-            return false;
-        }
-        for (; *at >= '0' && *at <= '9'; at++) {
-            ms += unit * (uint64_t)(*at - '0');
-            unit /= 10;
-        }
-    }
-    *out_ms = ms;
-    *text = at;
-    return true;
-}
-
-bool hulse_cli_value_time(const char *text, uint64_t *out_ms)
-{
-    const char *rest = NULL;
-    struct tm tm = {0};
-    uint64_t seconds = 0;
-    uint64_t ms = 0;
-
-    if (text[0] == '@') {
-        if (!digits(text + 1, &seconds, &rest) || !take_fraction(&rest, &ms) || *rest != '\0') {
-            return false;
-        }
-    } else {
-        rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-        if (rest == NULL || !take_fraction(&rest, &ms) || strcmp(rest, "Z") != 0) {
-            return false;
-        }
-        const time_t at = timegm(&tm);
-        if (at < 0) {
-            return false;
-        }
-        seconds = (uint64_t)at;
-    }
-    if (seconds > (uint64_t)INT32_MAX * 1000U) {
-        return false;
-    }
-    *out_ms = 1000U * seconds + ms;
     return true;
 }

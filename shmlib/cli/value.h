@@ -14,7 +14,5 @@ bool hulse_cli_value_duration(const char *text, int *out_ms);
 bool hulse_cli_value_count(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 /* "100", "0.5", "100/s", "30/m", "10/h": above 0, at most 1e9 a second. */
 bool hulse_cli_value_rate(const char *text, double *out_per_second);
-/* "2026-01-31T12:00:00Z", with ".123" behind the seconds, or "@SECONDS" of Unix time, which may have a fraction, too. */
-bool hulse_cli_value_time(const char *text, uint64_t *out_ms);
 
 #endif

@@ -64,7 +64,7 @@ def test_bash_completes_values():
     assert bash(None, "hulse sub t -t s") == ["shared"]
     assert bash(None, "hulse sub --type=s") == ["shared"]
     assert bash(None, "hulse sub --type=s", breaks=" ") == ["--type=shared"]
-    assert bash(None, "hulse topics ") == ["list", "create", "delete", "stats"]
+    assert bash(None, "hulse topics ") == ["list", "create", "delete", "stats", "unload"]
     assert bash(None, "hulse topics list ") == []
     assert bash(None, "hulse help st") == ["stats", "store"]
     assert bash(None, "hulse store ") == ["check", "backup"]
@@ -196,7 +196,7 @@ def test_zsh_completes_commands_options_and_values(zsh, tmp_path):
     assert zsh.offers("hulse sub t --type ") == ["exclusive", "failover", "key_shared", "shared"]
     assert zsh.offers("hulse sub --type=s") == ["shared"]
     assert zsh.offers("hulse sub -t s") == ["shared"]
-    assert zsh.offers("hulse --json topics ") == ["create", "delete", "list", "stats"]
+    assert zsh.offers("hulse --json topics ") == ["create", "delete", "list", "stats", "unload"]
     assert zsh.offers("hulse completion ") == ["bash", "zsh"]
     (tmp_path / "message").touch()
     assert "message" in zsh.offers("hulse pub t --file mes")
@@ -216,7 +216,7 @@ def test_zsh_completes_topics_of_a_daemon(zsh, daemon):
 def json_arguments(command, topic):
     """Operands and options with which a command ends by itself."""
     special = {"sub": ["-s", "json", "-n", "1"], "pub": ["x"], "drain": ["--wait", "20s"],
-               "schema": ["/dev/null", "--type", "STRING"]}
+               "schema": ["/dev/null", "--type", "STRING"], "subs": [topic]}
     operands = {"topic": [topic], "command": ["pub"]}
     first = command["first"]
     words = [first[0]] if isinstance(first, list) else operands.get(first, [])

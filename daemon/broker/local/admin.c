@@ -75,6 +75,61 @@ static void list_subscriptions(const struct topic *topic, struct ask *a)
     }
 }
 
+/* No reader; NULL: it is not there. */
+static struct subscription *find_subscription(const struct topic *topic, const char *name)
+{
+    for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
+        struct subscription *sub = HULSE_CONTAINER(l, struct subscription, link);
+        if (!sub->over && sub->type != BROKER_READER && strcmp(sub->name, name) == 0) {
+            return sub;
+        }
+    }
+    return NULL;
+}
+
+/* What is held by consumers is not touched; with a store, what is passed over is final soon after. */
+static void skip(struct subscription *sub, struct ask *a)
+{
+    if (sub->cursor == NULL) {
+        hulse_subscription_drop_waiting(sub);
+    } else if (!hulse_window_truncate(sub)) {
+        hulse_ask_refuse(a, HULSE_NO_MEMORY, "no memory for the order");
+    }
+}
+
+/* Its consumers get nothing more; it goes with the last of them. */
+static void unsubscribe(struct subscription *sub, struct ask *a)
+{
+    if (sub->seat_count != 0 && !a->admin->force) {
+        hulse_ask_refuse(a, HULSE_BUSY, "the subscription has consumers");
+        return;
+    }
+    struct order *removal = sub->cursor == NULL ? NULL : hulse_cursor_remove(sub);
+    if (sub->seat_count != 0) {
+        hulse_subscription_cease(sub);
+    } else {
+        hulse_subscription_forget(sub);
+    }
+    if (removal != NULL) {
+        hulse_later_ask(a, &removal->waiting, false);
+    }
+}
+
+static void change_subscription(const struct topic *topic, struct ask *a)
+{
+    struct subscription *sub = find_subscription(topic, a->admin->subscription);
+
+    if (sub == NULL) {
+        hulse_ask_refuse(a, HULSE_NO_TOPIC, "the topic has no subscription of this name");
+    } else if (sub->cursor != NULL && sub->cursor->creation != NULL) {
+        hulse_later_ask(a, &sub->cursor->creation->waiting, true);
+    } else if (a->admin->command == BROKER_ADMIN_SKIP) {
+        skip(sub, a);
+    } else {
+        unsubscribe(sub, a);
+    }
+}
+
 static void create(struct local_worker *lw, struct ask *a)
 {
     struct topic_wish wish = {.name = a->admin->topic, .hash = a->hash, .create = true};
@@ -169,6 +224,10 @@ void hulse_ask_admin(struct local_worker *lw, struct ask *a)
     }
     if (command == BROKER_ADMIN_SUBSCRIPTIONS) {
         list_subscriptions(topic, a);
+        return;
+    }
+    if (command == BROKER_ADMIN_SKIP || command == BROKER_ADMIN_UNSUBSCRIBE) {
+        change_subscription(topic, a);
         return;
     }
     change(topic, a);

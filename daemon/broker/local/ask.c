@@ -208,10 +208,20 @@ static hulse_status admin_supported(const struct broker_admin *q, struct error *
     if (q->command == BROKER_ADMIN_CREATE && q->partitions != 0) {
         return hulse_fail(err, HULSE_UNSUPPORTED, "topics of the local broker have no partitions");
     }
-    if (q->command == BROKER_ADMIN_UNLOAD || q->command == BROKER_ADMIN_NAMESPACES ||
-        q->command == BROKER_ADMIN_SEEK || q->command == BROKER_ADMIN_SKIP ||
-        q->command == BROKER_ADMIN_UNSUBSCRIBE) {
-        return hulse_fail(err, HULSE_UNSUPPORTED, "the local broker does not do this");
+    if (q->command == BROKER_ADMIN_UNLOAD || q->command == BROKER_ADMIN_NAMESPACES) {
+        return hulse_fail(
+            err, HULSE_UNSUPPORTED, "the local broker has one place and no namespaces of its own");
+    }
+    if (q->command == BROKER_ADMIN_SEEK) {
+        return hulse_fail(
+            err,
+            HULSE_UNSUPPORTED,
+            "subscriptions of the local broker cannot be sent elsewhere in this version");
+    }
+    if (q->command == BROKER_ADMIN_SKIP && q->count != 0) {
+        return hulse_fail(err,
+                          HULSE_UNSUPPORTED,
+                          "subscriptions of the local broker pass over all that waits, or nothing");
     }
     if (q->command == BROKER_ADMIN_SET_POLICY) {
         return hulse_fail(err,

@@ -193,6 +193,97 @@ static void truncates(struct bed *bed, const struct conformance_place *place)
     hulse_pub_close(&pub);
 }
 
+static hulse_status order_about(struct bed *bed,
+                                enum broker_admin_command command,
+                                const struct bed_where *where,
+                                bool force)
+{
+    struct broker_admin q = {.command = command,
+                             .topic = where->topic,
+                             .subscription = where->subscription,
+                             .force = force};
+    return hulse_bed_admin(bed, &q, NULL);
+}
+
+/* What waits is passed over, what a consumer holds is its own, and what comes later comes. */
+static void skips(struct bed *bed, const struct conformance_place *place)
+{
+    char topic[128];
+    struct bed_pub pub = {.id = 1};
+    struct bed_sub sub;
+    struct bed_sub other;
+    hulse_bed_topic(bed, place->owner, "skipped", topic, sizeof(topic));
+    struct bed_where where = {
+        .worker = place->sub, .topic = topic, .subscription = "s", .type = BROKER_SHARED};
+    assert_int_equal(order_about(bed, BROKER_ADMIN_SKIP, &where, false), HULSE_NO_TOPIC);
+    assert_int_equal(hulse_sub_open(bed, &sub, &where), HULSE_OK);
+    where.subscription = "other";
+    assert_int_equal(hulse_sub_open(bed, &other, &where), HULSE_OK);
+    assert_int_equal(hulse_pub_open(bed, &pub, place->pub, topic), HULSE_OK);
+    hulse_sub_permit(&sub, 2);
+    hulse_pub_send(&pub, 6, 8);
+    hulse_pub_wait(&pub);
+    hulse_sub_wait(&sub, 2);
+    where.subscription = "s";
+    assert_int_equal(order_about(bed, BROKER_ADMIN_SKIP, &where, false), HULSE_OK);
+    hulse_sub_ack(&sub, 0);
+    hulse_sub_nack(&sub, 1, 0);
+    hulse_pub_send(&pub, 1, 8);
+    hulse_pub_wait(&pub);
+    hulse_sub_permit(&sub, 5);
+    hulse_sub_wait(&sub, 4);
+    assert_int_equal(sub.messages[2].number, 1);
+    assert_int_equal(sub.messages[3].number, 6);
+    hulse_sub_permit(&other, 7);
+    hulse_sub_wait(&other, 7);
+    where.subscription = "nobody";
+    assert_int_equal(order_about(bed, BROKER_ADMIN_SKIP, &where, false), HULSE_NO_TOPIC);
+    hulse_sub_close(&sub, false);
+    hulse_sub_close(&other, false);
+    hulse_pub_close(&pub);
+}
+
+/* With a consumer by force alone; who comes afterwards has a new subscription. */
+static void unsubscribes(struct bed *bed, const struct conformance_place *place)
+{
+    char topic[128];
+    struct bed_pub pub = {.id = 1};
+    struct bed_sub sub;
+    struct bed_sub later;
+    struct bed_names names;
+    hulse_bed_topic(bed, place->owner, "unsubscribed", topic, sizeof(topic));
+    const struct bed_where where = {
+        .worker = place->sub, .topic = topic, .subscription = "s", .type = BROKER_SHARED};
+    struct broker_admin q = {.command = BROKER_ADMIN_SUBSCRIPTIONS, .topic = topic};
+    assert_int_equal(hulse_sub_open(bed, &sub, &where), HULSE_OK);
+    assert_int_equal(hulse_pub_open(bed, &pub, place->pub, topic), HULSE_OK);
+    hulse_pub_send(&pub, 3, 8);
+    hulse_pub_wait(&pub);
+    assert_int_equal(order_about(bed, BROKER_ADMIN_UNSUBSCRIBE, &where, false), HULSE_BUSY);
+    hulse_sub_close(&sub, false);
+    assert_int_equal(hulse_sub_open(bed, &sub, &where), HULSE_OK);
+    hulse_sub_permit(&sub, 1);
+    hulse_sub_wait(&sub, 1);
+    assert_int_equal(order_about(bed, BROKER_ADMIN_UNSUBSCRIBE, &where, true), HULSE_OK);
+    assert_int_equal(hulse_bed_admin(bed, &q, &names), HULSE_OK);
+    assert_int_equal(names.count, 0);
+    assert_int_equal(order_about(bed, BROKER_ADMIN_UNSUBSCRIBE, &where, true), HULSE_NO_TOPIC);
+    hulse_sub_ack(&sub, 0);
+    hulse_sub_close(&sub, false);
+    assert_int_equal(hulse_sub_open(bed, &later, &where), HULSE_OK);
+    hulse_sub_permit(&later, 9);
+    hulse_pub_send(&pub, 1, 8);
+    hulse_pub_wait(&pub);
+    hulse_sub_wait(&later, 1);
+    assert_int_equal(later.messages[0].number, 3);
+    hulse_sub_close(&later, false);
+    /* Nobody has it open: it may take a moment until the daemon knows that. */
+    while (order_about(bed, BROKER_ADMIN_UNSUBSCRIBE, &where, false) == HULSE_BUSY) {
+    }
+    assert_int_equal(order_about(bed, BROKER_ADMIN_UNSUBSCRIBE, &where, false), HULSE_NO_TOPIC);
+    hulse_pub_close(&pub);
+}
+
 #define CAN BROKER_CAN_ADMIN
 #define FULL (BROKER_CAN_ADMIN | BROKER_CAN_CONSUME)
 
@@ -205,4 +296,6 @@ const struct conformance_case hulse_conformance_admin[] = {
     {"a terminated topic takes nothing and is read to its end", FULL, 0, terminates},
     {"who comes after the end hears of it", FULL, 0, ends_for_latecomers},
     {"truncating drops what nobody holds", FULL, 0, truncates},
+    {"a subscription passes over what nobody holds", FULL, 0, skips},
+    {"a subscription in use is deleted by force only", FULL, 0, unsubscribes},
     {0}};
