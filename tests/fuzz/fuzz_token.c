@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal:   looking for a token never reads past its text, and what is found is a word inside it.
+ * Goal:   looking for a token or a password never reads past its text, and what is found is a word, or a line, inside it.
  * Input:  the text.
  */
 #include "daemon/control/token.h"
@@ -28,6 +28,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
             token.data + token.bytes > text + bytes ||
             memchr(token.data, ' ', token.bytes) != NULL ||
             memchr(token.data, '\n', token.bytes) != NULL) {
+            abort();
+        }
+    }
+    if (hulse_token_parse_password(&token, text, bytes, NULL) == HULSE_OK) {
+        if (token.bytes == 0 || token.bytes > HULSE_TOKEN_BYTES_MAX || token.data != text ||
+            token.bytes > bytes || memchr(token.data, '\n', token.bytes) != NULL) {
             abort();
         }
     }

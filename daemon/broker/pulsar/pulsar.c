@@ -276,6 +276,7 @@ hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct
     p->ops.capabilities |= params->admin_url != NULL ? PULSAR_ADMIN_CAPABILITIES : 0;
     p->base = (struct broker){.ops = &p->ops, .name = name};
     hulse_pulsar_trouble_init(&p->trouble);
+    hulse_pulsar_clusters_init(&p->clusters);
     return &p->base;
 failed:
     if (p != NULL) {
@@ -290,6 +291,7 @@ void hulse_pulsar_destroy(struct broker **b)
     struct pulsar_broker *p = (struct pulsar_broker *)(void *)*b;
 
     hulse_pulsar_trouble_fini(&p->trouble);
+    hulse_pulsar_clusters_fini(&p->clusters);
     free_params(&p->params);
     free(p);
     *b = NULL;

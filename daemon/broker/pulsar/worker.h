@@ -9,6 +9,7 @@
 
 #include "daemon/broker/pulsar/admin/rest.h"
 #include "daemon/broker/pulsar/backoff.h"
+#include "daemon/broker/pulsar/connection/clusters.h"
 #include "daemon/broker/pulsar/connection/pool.h"
 #include "daemon/broker/pulsar/connection/reach.h"
 #include "daemon/broker/pulsar/connection/service_url.h"
@@ -29,6 +30,7 @@ struct pulsar_broker {
     struct rest rest;            /* control's; with an admin_url */
     struct pulsar_params params; /* strings are the broker's own */
     struct service_url service;
+    struct pulsar_clusters clusters;
     struct pulsar_crew crew;
     struct pulsar_reach reach;
     uint8_t boot_id[8];                  /* of this start of the daemon: in producers' names */

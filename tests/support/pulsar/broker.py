@@ -19,7 +19,7 @@ from class_archive import ClassArchive
 from tokens import Tokens
 
 CONF = pathlib.Path(__file__).resolve().parent / "conf"
-VARIANTS = ("token", "tls", "deduplication", "transactions", "batch_index", "prompt")
+VARIANTS = ("token", "tls", "deduplication", "transactions", "batch_index", "migration", "prompt")
 READY_S = 90
 STOP_S = 60
 ADMIN_S = 20

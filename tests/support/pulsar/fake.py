@@ -314,6 +314,10 @@ class FakeBroker:
         """CLOSE_PRODUCER and CLOSE_CONSUMER to all; `assigned`: the URL of the broker that has it now."""
         self.run(fake_answers.unload, self.topic(name), assigned)
 
+    def migrate(self, name, url):
+        """The topic is another cluster's from now on, and those who are here hear of it."""
+        self.run(fake_answers.migrate, self.topic(name), url)
+
     def challenge(self):
         """Wants a new token from everybody."""
         for connection in list(self.connections):

@@ -358,6 +358,18 @@ def unload(topic, assigned):
             made.connection.send("CLOSE_CONSUMER", consumer_id=made.number, request_id=NONE, **where)
 
 
+def migrate(topic, url):
+    """Its users hear of the other cluster, and are sent away."""
+    name = "brokerServiceUrlTls" if url.startswith("pulsar+ssl") else "brokerServiceUrl"
+    consumers = [made for subscription in topic.subscriptions.values()
+                 for made in subscription.consumers]
+    for kind, users in (("Producer", topic.producers.values()), ("Consumer", consumers)):
+        for made in users:
+            made.connection.send("TOPIC_MIGRATED", resource_id=made.number, resource_type=kind,
+                                 **{name: url})
+    unload(topic, None)
+
+
 HANDLERS = {
     "CONNECT": connect, "PING": ping, "PONG": nothing, "AUTH_RESPONSE": nothing,
     "PARTITIONED_METADATA": partitions, "LOOKUP": lookup,

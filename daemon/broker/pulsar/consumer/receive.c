@@ -366,6 +366,28 @@ static void end_of_topic(struct pulsar_consumer *c)
     }
 }
 
+/*
+ * The topic is another cluster's from here on, whose ids say nothing of what was before. A broker moves a consumer whose
+ * subscription has nothing left; one with something in hand stays where that can be acknowledged, and hears of it again.
+ */
+static void migrated(struct pulsar_consumer *c, const Pulsar__CommandTopicMigrated *command)
+{
+    const uint32_t before = c->lookup.cluster;
+    if (!TAILQ_EMPTY(&c->held)) {
+        return;
+    }
+    hulse_pulsar_lookup_migrated(c->worker, &c->lookup, command);
+    if (c->lookup.cluster == before) {
+        return;
+    }
+    hulse_acks_retire(c);
+    hulse_verdicts_release_all(c);
+    /* What was published there before anybody subscribed is not to be missed. */
+    c->start = (struct broker_position){.kind = BROKER_EARLIEST};
+    c->floor = (struct floor){0};
+    c->has_last = false;
+}
+
 void hulse_receive_command(struct pulsar_user *u,
                            const Pulsar__BaseCommand *command,
                            struct broker_span rest)
@@ -384,6 +406,9 @@ void hulse_receive_command(struct pulsar_user *u,
         break;
     case PULSAR__BASE_COMMAND__TYPE__ACTIVE_CONSUMER_CHANGE:
         change_active(c, command->active_consumer_change->is_active != 0);
+        break;
+    case PULSAR__BASE_COMMAND__TYPE__TOPIC_MIGRATED:
+        migrated(c, command->topicmigrated);
         break;
     case PULSAR__BASE_COMMAND__TYPE__REACHED_END_OF_TOPIC:
         end_of_topic(c);

@@ -22,7 +22,9 @@ static const char no_connection[] = "no memory for a connection to a broker";
 
 static const struct service_url *service_of(const struct search *s)
 {
-    return &s->lookups->worker->broker->service;
+    const struct pulsar_broker *b = s->lookups->worker->broker;
+
+    return hulse_pulsar_clusters_at(&b->clusters, &b->service, s->cluster);
 }
 
 uint32_t hulse_attempt_question_ms(const struct search *s)
@@ -39,10 +41,10 @@ void hulse_attempt_leave(struct search *s)
 
 void hulse_attempt_shun_host(struct search *s)
 {
-    struct searches *all = &s->lookups->searches;
+    uint32_t *host = &s->lookups->searches.hosts[s->cluster];
 
-    if (all->host == s->host) {
-        all->host = (s->host + 1) % service_of(s)->host_count;
+    if (*host == s->host) {
+        *host = (s->host + 1) % service_of(s)->host_count;
     }
 }
 
@@ -150,12 +152,12 @@ static struct pulsar_endpoint service_endpoint(const struct search *s, uint32_t 
 /* The next host in turn, those in their backoff passed over; without another, the one that may be tried first. */
 static void choose_host(struct search *s)
 {
-    struct searches *all = &s->lookups->searches;
+    uint32_t *host = &s->lookups->searches.hosts[s->cluster];
     const uint32_t count = service_of(s)->host_count;
     uint64_t soonest_ms = UINT64_MAX;
 
     for (uint32_t i = 0; i < count && soonest_ms > 0; i++) {
-        const uint32_t at = (all->host + i) % count;
+        const uint32_t at = (*host + i) % count;
         const struct pulsar_endpoint to = service_endpoint(s, at);
         const uint64_t until_ms = hulse_pulsar_pool_rests_until_ms(s->lookups->worker->pool, &to);
         if (until_ms < soonest_ms) {
@@ -165,7 +167,7 @@ static void choose_host(struct search *s)
         }
     }
     if (soonest_ms == 0) {
-        all->host = s->host;
+        *host = s->host;
     }
 }
 
@@ -219,8 +221,10 @@ static void redirect(struct search *s, const struct lookup_reply *r)
 /* What has partitions is there already, whoever asked. */
 static void found(struct search *s, const struct pulsar_lookup_result *result)
 {
-    const struct lookup_key key = {
-        .topic = s->topic, .hash = s->hash, .create = s->create && result->partitions == 0};
+    const struct lookup_key key = {.topic = s->topic,
+                                   .hash = s->hash,
+                                   .cluster = s->cluster,
+                                   .create = s->create && result->partitions == 0};
 
     hulse_lookup_cache_put(
         &s->lookups->cache, &key, hulse_loop_now_ms(s->lookups->worker->loop), result);

@@ -15,6 +15,7 @@ struct kept_answer {
     TAILQ_ENTRY(kept_answer) use;
     uint64_t hash;
     uint64_t until_ms;
+    uint32_t cluster;
     uint32_t partitions;
     uint16_t physical_port;
     uint16_t logical_port;
@@ -59,7 +60,8 @@ static struct kept_answer *find(const struct lookup_cache *c, const struct looku
 
     LIST_FOREACH(a, &c->buckets[key->hash % LOOKUP_CACHE_BUCKETS], link)
     {
-        if (a->hash == key->hash && strcmp(a->topic, key->topic) == 0) {
+        if (a->hash == key->hash && a->cluster == key->cluster &&
+            strcmp(a->topic, key->topic) == 0) {
             return a;
         }
     }
@@ -122,6 +124,7 @@ void hulse_lookup_cache_put(struct lookup_cache *c,
     }
     *a = (struct kept_answer){.hash = key->hash,
                               .until_ms = now_ms + result->kept_ms,
+                              .cluster = key->cluster,
                               .partitions = result->partitions,
                               .physical_port = to->physical.port,
                               .logical_port = to->logical.port,

@@ -29,6 +29,7 @@ struct lookup_cache {
 struct lookup_key {
     const char *topic;
     uint64_t hash;
+    uint32_t cluster;
     /* Asked: to be created if need be. Kept: it may not be there yet, so only for those who would create it. */
     bool create;
 };

@@ -48,7 +48,8 @@ static void run_there(struct inbox_node *node)
         hulse_lookup_query_answer(q);
         return;
     }
-    const struct lookup_key key = {.topic = q->topic, .hash = q->hash, .create = q->create};
+    const struct lookup_key key = {
+        .topic = q->topic, .hash = q->hash, .cluster = q->cluster, .create = q->create};
     l->figures.asked++;
     if (q->fresh) {
         hulse_lookup_cache_drop(&l->cache, &key);
@@ -173,6 +174,7 @@ bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
     q->create = create;
     q->fresh = how == PULSAR_LOOKUP_FRESH;
     q->hash = hulse_hash_text(topic);
+    q->cluster = l->cluster;
     memcpy(q->topic, topic, topic_bytes);
     l->pending = q;
     LIST_INSERT_HEAD(&all->queries, q, at_home);

@@ -32,11 +32,12 @@ struct pulsar_lookup_result {
     bool cached;                     /* it is not news */
 };
 
-/* Embedded in its owner. Zeros but for `done` before the first start. */
+/* Embedded in its owner. Zeros but for `done` before the first start. `cluster` is kept from one to the next. */
 struct pulsar_lookup {
     /* Once for each start, from the loop, not after cancel. `result` is borrowed until it returns. */
     void (*done)(struct pulsar_lookup *l, const struct pulsar_lookup_result *result);
     struct lookup_query *pending; /* NULL: not on its way */
+    uint32_t cluster;             /* where the topic is: clusters.h */
 };
 
 enum pulsar_lookup_how {
@@ -53,6 +54,13 @@ bool hulse_pulsar_lookup_start(struct pulsar_worker *w,
                                const char *topic,
                                bool create,
                                enum pulsar_lookup_how how);
+/*
+ * The topic has moved: from the next start on it is looked for there. The broker closes what it has of it afterwards. What
+ * cannot be used is said in the log, and changes nothing.
+ */
+void hulse_pulsar_lookup_migrated(struct pulsar_worker *w,
+                                  struct pulsar_lookup *l,
+                                  const Pulsar__CommandTopicMigrated *command);
 /* Harmless when it is not on its way. */
 void hulse_pulsar_lookup_cancel(struct pulsar_lookup *l);
 

@@ -30,9 +30,10 @@ struct lookup_query {
     bool unsent;
     bool create;
     bool fresh;
-    bool returned;         /* its worker stops: it is to be asked at home */
-    uint32_t asked_by;     /* the worker at home */
-    uint64_t hash;         /* of the topic */
+    bool returned;     /* its worker stops: it is to be asked at home */
+    uint32_t asked_by; /* the worker at home */
+    uint64_t hash;     /* of the topic */
+    uint32_t cluster;
     struct search *search; /* there */
     struct timer deadline; /* there */
     struct pulsar_lookup_result result;

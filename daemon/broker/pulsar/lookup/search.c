@@ -176,7 +176,8 @@ static struct search *find(struct pulsar_lookups *l, const struct lookup_query *
 
     LIST_FOREACH(s, &l->searches.buckets[q->hash % SEARCH_BUCKETS], link)
     {
-        if (s->hash == q->hash && s->create == q->create && strcmp(s->topic, q->topic) == 0) {
+        if (s->hash == q->hash && s->cluster == q->cluster && s->create == q->create &&
+            strcmp(s->topic, q->topic) == 0) {
             return s;
         }
     }
@@ -196,6 +197,7 @@ static struct search *create(struct pulsar_lookups *l, const struct lookup_query
     s->bytes = bytes;
     s->hash = q->hash;
     s->create = q->create;
+    s->cluster = q->cluster;
     memcpy(s->topic, q->topic, topic_bytes);
     TAILQ_INIT(&s->queries);
     hulse_attempt_init(s);
@@ -212,7 +214,7 @@ void hulse_searches_init(struct pulsar_lookups *l)
         LIST_INIT(&all->buckets[i]);
     }
     TAILQ_INIT(&all->queue);
-    all->host =
+    all->hosts[0] =
         (uint32_t)(hulse_jitter_next(&l->worker->jitter) % l->worker->broker->service.host_count);
 }
 

@@ -15,6 +15,7 @@
 #ifndef HULSE_PULSAR_LOOKUP_SEARCH_H
 #define HULSE_PULSAR_LOOKUP_SEARCH_H
 
+#include "daemon/broker/pulsar/connection/clusters.h"
 #include "daemon/broker/pulsar/lookup/query.h"
 
 #define SEARCH_BUCKETS 1024U
@@ -27,7 +28,7 @@ struct searches {
     LIST_HEAD(, search) buckets[SEARCH_BUCKETS];
     TAILQ_HEAD(, search) queue; /* for an attempt */
     uint32_t asking;
-    uint32_t host; /* of the service URL: where the next attempt begins */
+    uint32_t hosts[PULSAR_CLUSTERS_MAX]; /* of each service URL: where the next attempt begins */
 };
 
 void hulse_searches_init(struct pulsar_lookups *l);

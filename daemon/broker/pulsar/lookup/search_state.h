@@ -21,6 +21,7 @@ struct search {
     struct backoff backoff;
     struct pulsar_endpoint to; /* whom it asks */
     uint32_t host;             /* of the service URL, of this attempt */
+    uint32_t cluster;
     enum lookup_question question;
     uint32_t redirects;
     bool authoritative;

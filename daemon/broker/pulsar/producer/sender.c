@@ -358,6 +358,9 @@ command(struct pulsar_user *u, const Pulsar__BaseCommand *command, struct broker
     if (command->type == PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER &&
         command->close_producer != NULL) {
         closed_by_broker(s, command->close_producer);
+    } else if (command->type == PULSAR__BASE_COMMAND__TYPE__TOPIC_MIGRATED &&
+               command->topicmigrated != NULL) {
+        hulse_pulsar_lookup_migrated(s->all->pw, &s->lookup, command->topicmigrated);
     } else if (s->state != SENDER_READY) {
         return;
     } else if (command->type == PULSAR__BASE_COMMAND__TYPE__SEND_RECEIPT &&

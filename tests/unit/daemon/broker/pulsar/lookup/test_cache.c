@@ -78,6 +78,28 @@ static void test_what_is_kept_comes_back(void **state)
     assert_false(hulse_lookup_cache_find(&cache, &a, NOW, &out));
 }
 
+/* The same name in another cluster is another topic. */
+static void test_clusters_are_apart(void **state)
+{
+    struct pulsar_lookup_result out;
+    const struct pulsar_lookup_result blue = owned_by("blue", "l");
+    const struct pulsar_lookup_result green = owned_by("green", "l");
+    const struct lookup_key here = key_of("a", false);
+    struct lookup_key there = here;
+
+    (void)state;
+    there.cluster = 1;
+    hulse_lookup_cache_put(&cache, &here, NOW, &blue);
+    assert_false(hulse_lookup_cache_find(&cache, &there, NOW, &out));
+    hulse_lookup_cache_put(&cache, &there, NOW, &green);
+    assert_int_equal(cache.count, 2);
+    assert_true(hulse_lookup_cache_find(&cache, &here, NOW, &out));
+    assert_string_equal(out.endpoint.physical.name, "blue");
+    hulse_lookup_cache_drop(&cache, &here);
+    assert_true(hulse_lookup_cache_find(&cache, &there, NOW, &out));
+    assert_string_equal(out.endpoint.physical.name, "green");
+}
+
 static void test_the_last_one_is_kept_for_its_time(void **state)
 {
     struct pulsar_lookup_result out;
@@ -156,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_kept_comes_back, start, end),
+        cmocka_unit_test_setup_teardown(test_clusters_are_apart, start, end),
         cmocka_unit_test_setup_teardown(test_the_last_one_is_kept_for_its_time, start, end),
         cmocka_unit_test_setup_teardown(test_what_a_creator_found_is_for_creators, start, end),
         cmocka_unit_test_setup_teardown(test_the_least_lately_used_makes_room, start, end),
