@@ -11,6 +11,7 @@ import time
 import pytest
 
 from command import ok, run
+from tokens import PASSWORD
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 
@@ -199,6 +200,30 @@ def test_a_token_over_tls(pulsar_secure, hulsed, topic):
     assert topic in told(good, "topics", "list")
     told(good, "topics", "delete", topic)
     assert pulsar_secure.tokens.admin not in good.log.read_text()
+
+
+def test_a_certificate_alone(pulsar_secure, hulsed, topic):
+    certificates = pulsar_secure.certificates
+    daemon = hulsed(pulsar_secure.service_url_tls, tls={"ca_file": certificates.path("ca")},
+                    admin_url=f"https://localhost:{pulsar_secure.ports['https_port']}",
+                    auth={"tls": {"cert_file": certificates.path("admin"),
+                                  "key_file": str(certificates.folder / "server.key")}})
+    told(daemon, "topics", "create", topic)
+    told(daemon, "topics", "delete", topic)
+
+
+def test_a_name_and_a_password(pulsar_secure, hulsed, topic, tmp_path):
+    password = tmp_path / "password"
+    for text, code in ((PASSWORD, 0), ("guessed", 77)):
+        password.write_text(text)
+        daemon = hulsed(pulsar_secure.service_url, admin_url=pulsar_secure.admin_url,
+                        auth={"basic": {"user": "admin", "password_file": str(password)}})
+        if code == 0:
+            told(daemon, "topics", "create", topic)
+        else:
+            refused(daemon, code, "", "topics", "create", topic)
+        assert text not in daemon.log.read_text()
+        daemon.stop()
 
 
 def test_who_may_not(pulsar_secure, hulsed, topic):

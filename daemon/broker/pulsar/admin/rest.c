@@ -8,12 +8,15 @@
 #include "daemon/core/mem.h"
 #include "daemon/core/secret.h"
 
+#include <openssl/evp.h>
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #define BASE "/admin/v2"
 #define BEARER "Authorization: Bearer "
+#define BASIC "Authorization: Basic "
 #define URL_BYTES (PULSAR_REST_PATH_BYTES + PULSAR_HOST_TEXT_BYTES + 32U)
 /* A redirect is a header, of which a whole answer has 64 KiB. */
 #define REDIRECT_BYTES_MAX 16384U
@@ -72,7 +75,7 @@ static void fail(struct rest_call *c, hulse_status status, const char *text)
 
 static hulse_status send_with(struct rest_call *c,
                               const char *url,
-                              const char *bearer,
+                              const char *authorization,
                               uint32_t timeout_ms,
                               struct error *err)
 {
@@ -83,8 +86,8 @@ static hulse_status send_with(struct rest_call *c,
     if (c->method == HTTP_POST || c->method == HTTP_PUT) {
         headers[count++] = "Content-Type: application/json";
     }
-    if (bearer != NULL) {
-        headers[count++] = bearer;
+    if (authorization != NULL) {
+        headers[count++] = authorization;
     }
     const struct http_request request = {
         .url = url,
@@ -103,6 +106,27 @@ static hulse_status send_with(struct rest_call *c,
     return hulse_http_client_start(p->http, &c->http, &request, err);
 }
 
+/* Of hulse_mem_alloc(), *bytes of it; NULL: no memory. */
+static char *authorization(const struct secret *token, bool basic, size_t *bytes)
+{
+    /* Base64 has four characters for three bytes (RFC 4648, 4). */
+    *bytes = basic ? sizeof(BASIC) + ((token->bytes + 2) / 3) * 4 : sizeof(BEARER) + token->bytes;
+    char *header = hulse_mem_alloc(HULSE_MEM_HTTP, *bytes);
+
+    if (header == NULL) {
+        return NULL;
+    }
+    if (basic) {
+        memcpy(header, BASIC, sizeof(BASIC) - 1);
+        (void)EVP_EncodeBlock((unsigned char *)header + sizeof(BASIC) - 1,
+                              (const unsigned char *)token->data,
+                              (int)token->bytes);
+    } else {
+        (void)snprintf(header, *bytes, BEARER "%s", token->data);
+    }
+    return header;
+}
+
 static hulse_status
 send_authorized(struct rest_call *c, const char *url, uint32_t timeout_ms, struct error *err)
 {
@@ -115,17 +139,16 @@ send_authorized(struct rest_call *c, const char *url, uint32_t timeout_ms, struc
     if (token == NULL) {
         return hulse_fail(err, HULSE_DENIED, "there is no token for the cluster yet");
     }
-    const size_t bytes = sizeof(BEARER) + token->bytes;
-    char *bearer = hulse_mem_alloc(HULSE_MEM_HTTP, bytes);
+    size_t bytes = 0;
+    char *header = authorization(token, p->token_is_basic, &bytes);
     hulse_status st = HULSE_NO_MEMORY;
-    if (bearer == NULL) {
+    if (header == NULL) {
         (void)hulse_fail(err, st, "no memory for a request");
     } else {
-        (void)snprintf(bearer, bytes, BEARER "%s", token->data);
         c->generation = token->generation;
-        st = send_with(c, url, bearer, timeout_ms, err);
-        explicit_bzero(bearer, bytes);
-        hulse_mem_free(HULSE_MEM_HTTP, bearer, bytes);
+        st = send_with(c, url, header, timeout_ms, err);
+        explicit_bzero(header, bytes);
+        hulse_mem_free(HULSE_MEM_HTTP, header, bytes);
     }
     hulse_secret_release(&token);
     return st;

@@ -184,6 +184,30 @@ static void refused(void *context, uint64_t generation)
     refused_generation = generation;
 }
 
+/* Each length of the last group (RFC 4648, 4). */
+static void test_a_name_and_a_password_are_shown(void **state)
+{
+    static const struct {
+        const char *shown;
+        const char *header;
+    } cases[] = {{"me:word", "Basic bWU6d29yZA=="},
+                 {"me:words", "Basic bWU6d29yZHM="},
+                 {"me: \xc3\xa9\xff>", "Basic bWU6IMOp/z4="},
+                 {"me:a word", "Basic bWU6YSB3b3Jk"}};
+
+    (void)state;
+    bed.params.token = &slot_at;
+    bed.params.token_is_basic = true;
+    hulse_admin_bed_start(&bed, NULL);
+    hulse_rcu_writer_start();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        hulse_secret_slot_set(&slot, hulse_secret_create(cases[i].shown, strlen(cases[i].shown)));
+        check(TOPIC("tell"), HULSE_BUSY, cases[i].header);
+    }
+    hulse_secret_slot_set(&slot, NULL);
+    hulse_rcu_writer_stop();
+}
+
 static void test_a_token_is_shown(void **state)
 {
     struct secret *token = hulse_secret_create("the-token", 9);
@@ -309,6 +333,7 @@ int main(void)
         CASE(test_tls),
         CASE(test_a_certificate_that_is_not_trusted),
         CASE(test_a_certificate_for_another_host),
+        CASE(test_a_name_and_a_password_are_shown),
         CASE(test_a_token_is_shown),
         CASE(test_the_daemon_ends_meanwhile),
         CASE(test_too_many_at_once),
