@@ -302,12 +302,6 @@ def test_topics_of_a_cluster_are_not_listed_silently(fake, daemon, topic):
     ok(run(daemon, "pub", topic, "a", timeout=60))
     done = run(daemon, "topics", "list")
     assert done.returncode == 69
-    assert b"broker main" in done.stderr and b"does not list topics" in done.stderr
+    assert b"broker main" in done.stderr and b"admin_url" in done.stderr
     done = run(daemon, "topics", "list", "--json")
     assert done.returncode == 69 and json.loads(done.stdout) == []
-    for words in (("create", topic), ("delete", topic)):
-        done = run(daemon, "topics", *words)
-        assert done.returncode == 69
-        assert b"main: a broker of type pulsar does not create, delete or list topics" in done.stderr
-    done = run(daemon, "topics", "stats", topic + "-other")
-    assert done.returncode == 69 and b"does not tell figures of topics" in done.stderr
