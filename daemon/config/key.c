@@ -216,7 +216,7 @@ static const struct key broker_keys[] = {
     {"auth.oauth2.client_secret_file", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART,
      AT(auth.oauth2.client_secret_file), .bytes = HULSE_CONFIG_DIRECTORY_BYTES,
      .valid = hulse_valid_path, .fallback = "null",
-     .help = "file with the client's secret; read for each token"},
+     .help = "file with the client's secret, or a JSON key file that has it; read for each token"},
     {"auth.oauth2.audience", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(auth.oauth2.audience),
      .bytes = HULSE_CONFIG_PATTERN_BYTES, .valid = hulse_valid_text, .fallback = "null",
      .help = "whom the token is for, where the issuer wants to know"},

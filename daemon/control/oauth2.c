@@ -298,7 +298,7 @@ static hulse_status show_secret(struct oauth2_fetch *fetch, const char *endpoint
         hulse_token_read(fetch->source->client_secret_file, text, sizeof(text), &bytes, err);
 
     if (st == HULSE_OK) {
-        st = hulse_token_parse(&secret, text, bytes, err);
+        st = hulse_token_parse_client(&secret, text, bytes, err);
     }
     if (st == HULSE_OK && !fill_form(&form, fetch->source, secret.data, secret.bytes)) {
         st = hulse_fail(err, HULSE_NO_MEMORY, "no memory");

@@ -114,6 +114,31 @@ hulse_status hulse_token_parse(struct token *out, const char *text, size_t bytes
     return HULSE_OK;
 }
 
+hulse_status
+hulse_token_parse_client(struct token *out, char *text, size_t bytes, struct error *err)
+{
+    size_t begin = 0;
+
+    while (begin < bytes && is_space(text[begin])) {
+        begin++;
+    }
+    if (begin == bytes || text[begin] != '{') {
+        return hulse_token_parse(out, text, bytes, err);
+    }
+    json_t *root = json_loadb(text, bytes, 0, NULL);
+    const json_t *secret = json_object_get(root, "client_secret");
+    const size_t secret_bytes = json_string_length(secret);
+    hulse_status st = HULSE_OK;
+    if (json_string_value(secret) == NULL || secret_bytes > bytes) {
+        st = hulse_fail(err, HULSE_INVAL, "there is no client_secret in it");
+    } else {
+        memcpy(text, json_string_value(secret), secret_bytes);
+        st = hulse_token_parse(out, text, secret_bytes, err);
+    }
+    json_decref(root);
+    return st;
+}
+
 static bool is_end(char c)
 {
     return c == '\r' || c == '\n';

@@ -30,6 +30,12 @@ struct token {
 hulse_status
 hulse_token_parse(struct token *out, const char *text, size_t bytes, struct error *err);
 /*
+ * A client's secret: a word as above, or `client_secret` of a JSON object, the key file of Pulsar's own clients, which is
+ * then written over the beginning of `text`. INVAL: it is neither.
+ */
+hulse_status
+hulse_token_parse_client(struct token *out, char *text, size_t bytes, struct error *err);
+/*
  * The password in `text`: one line, whose end is left out, of any characters but those of control. INVAL: there is
  * none, or more than one.
  */

@@ -211,7 +211,19 @@ look_at_tls(const struct config_broker *wanted, const char **path, struct error 
     return hulse_pulsar_tls_check(&all, err);
 }
 
-static hulse_status look_at_secret(const char *file, bool password, struct error *err)
+typedef hulse_status parse_secret(struct token *out, char *text, size_t bytes, struct error *err);
+
+static hulse_status parse_token(struct token *out, char *text, size_t bytes, struct error *err)
+{
+    return hulse_token_parse(out, text, bytes, err);
+}
+
+static hulse_status parse_password(struct token *out, char *text, size_t bytes, struct error *err)
+{
+    return hulse_token_parse_password(out, text, bytes, err);
+}
+
+static hulse_status look_at_secret(const char *file, parse_secret *parse, struct error *err)
 {
     char text[HULSE_TOKEN_BYTES_MAX + 64];
     size_t bytes = 0;
@@ -223,8 +235,7 @@ static hulse_status look_at_secret(const char *file, bool password, struct error
     }
     st = hulse_token_read(file, text, sizeof(text), &bytes, err);
     if (st == HULSE_OK) {
-        st = password ? hulse_token_parse_password(&token, text, bytes, err)
-                      : hulse_token_parse(&token, text, bytes, err);
+        st = parse(&token, text, bytes, err);
     }
     explicit_bzero(text, bytes);
     return st;
@@ -238,14 +249,14 @@ look_at_secrets(const struct config_broker *wanted, const char **path, struct er
                                                  authorities_of(wanted->auth.oauth2.ca_file)};
 
     *path = "auth.token_file";
-    hulse_status st = look_at_secret(wanted->auth.token_file, false, err);
+    hulse_status st = look_at_secret(wanted->auth.token_file, parse_token, err);
     if (st == HULSE_OK) {
         *path = "auth.basic.password_file";
-        st = look_at_secret(wanted->auth.basic.password_file, true, err);
+        st = look_at_secret(wanted->auth.basic.password_file, parse_password, err);
     }
     if (st == HULSE_OK) {
         *path = "auth.oauth2.client_secret_file";
-        st = look_at_secret(wanted->auth.oauth2.client_secret_file, false, err);
+        st = look_at_secret(wanted->auth.oauth2.client_secret_file, hulse_token_parse_client, err);
     }
     if (st == HULSE_OK && issuer.ca_file != NULL) {
         *path = "auth.oauth2.ca_file";

@@ -31,6 +31,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
             abort();
         }
     }
+    if (hulse_token_parse_client(&token, text, bytes, NULL) == HULSE_OK &&
+        (token.bytes == 0 || token.data < text || token.data + token.bytes > text + bytes)) {
+        abort();
+    }
+    if (bytes > 0) {
+        memcpy(text, data, bytes);
+    }
     if (hulse_token_parse_password(&token, text, bytes, NULL) == HULSE_OK) {
         if (token.bytes == 0 || token.bytes > HULSE_TOKEN_BYTES_MAX || token.data != text ||
             token.bytes > bytes || memchr(token.data, '\n', token.bytes) != NULL) {

@@ -116,6 +116,15 @@ def test_a_client_of_an_issuer(pulsar_secure, hulsed, issuer, secret, topic):
     assert SECRET not in daemon.log.read_text()
 
 
+def test_a_key_file(pulsar_secure, hulsed, issuer, topic, tmp_path):
+    """As Pulsar's own clients have it."""
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps({"type": "client_credentials", "client_id": CLIENT,
+                               "client_secret": SECRET, "issuer_url": issuer.url}, indent=2))
+    daemon = hulsed(pulsar_secure.service_url, auth=oauth2(issuer, key))
+    assert goes_through(daemon, topic)
+
+
 @pytest.mark.parametrize("mood, word", [
     ("refuses", "HTTP 401: invalid_client"), ("garbage", "no access_token"),
     ("no token", "no access_token"), ("down", "HTTP 503"), ("huge", "too large"),

@@ -44,6 +44,45 @@ static void test_white_space_around_it(void **state)
     check_token(" \t\r\nabc=~!\r\n\n ", "abc=~!");
 }
 
+static void check_client(const char *text, const char *expected)
+{
+    struct token token = {0};
+    struct error err = {0};
+    const size_t bytes = strlen(text);
+    char *copy = malloc(bytes == 0 ? 1 : bytes); /* exact, for AddressSanitizer */
+
+    assert_non_null(copy);
+    memcpy(copy, text, bytes);
+    const hulse_status st = hulse_token_parse_client(&token, copy, bytes, &err);
+    assert_int_equal(st, expected == NULL ? HULSE_INVAL : HULSE_OK);
+    if (expected == NULL) {
+        assert_null(strstr(err.text, "secr-t"));
+    } else {
+        assert_int_equal(token.bytes, strlen(expected));
+        assert_memory_equal(token.data, expected, token.bytes);
+    }
+    free(copy);
+}
+
+static void test_a_clients_secret(void **state)
+{
+    (void)state;
+    check_client(" word{} \n", "word{}");
+    check_client("{\"client_secret\":\"a\"}", "a");
+    check_client("\n {\"type\": \"client_credentials\", \"client_id\": \"i\",\n"
+                 "\"client_secret\": \"a\\u0062\\/\", \"issuer_url\": \"https://i\"}\n",
+                 "ab/");
+    check_client("", NULL);
+    check_client("{", NULL);
+    check_client("{}", NULL);
+    check_client("{\"client_secret\":\"secr-t\"", NULL);
+    check_client("{\"client_secret\":\"secr-t\"} secr-t", NULL);
+    check_client("{\"client_secret\":[\"secr-t\"]}", NULL);
+    check_client("{\"client_secret\":\"\"}", NULL);
+    check_client("{\"client_secret\":\"two words\"}", NULL);
+    check_client("{\"client_secret\":\"nul\\u0000\"}", NULL);
+}
+
 static void check_password(const char *text, size_t bytes, const char *expected)
 {
     struct token token = {0};
@@ -201,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_white_space_around_it),
+        cmocka_unit_test(test_a_clients_secret),
         cmocka_unit_test(test_passwords),
         cmocka_unit_test(test_only_one_word),
         cmocka_unit_test(test_length),
