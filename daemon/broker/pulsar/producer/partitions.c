@@ -274,11 +274,10 @@ static bool send_to(struct pulsar_branch *b, const struct broker_record *r)
     hulse_pulsar_handle_pin(p);
     p->unanswered += 1;
     const bool taken = hulse_pulsar_producer_send(b->inner, r); /* it may be answered */
-    if (p->closed) {
-        (void)hulse_pulsar_handle_unpin(p);
+    if (!hulse_pulsar_handle_unpin(p)) {
         return true;
     }
-    if (taken) {
+    if (__builtin_expect(taken, 1)) {
         hulse_pulsar_branch_count(b);
         p->base.busy = p->pending >= p->pending_bytes ||
                        (p->pending_max != 0 && p->unanswered >= p->pending_max);
@@ -286,7 +285,6 @@ static bool send_to(struct pulsar_branch *b, const struct broker_record *r)
         p->unanswered -= 1;
         p->base.busy = true; /* `freed` of the branch comes */
     }
-    (void)hulse_pulsar_handle_unpin(p);
     return taken;
 }
 
