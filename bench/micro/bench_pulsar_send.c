@@ -74,13 +74,27 @@ static void answer(Pulsar__BaseCommand__Type asked, Pulsar__BaseCommand *command
     command->producer_success = &success;
 }
 
-static struct broker_producer *open_one(enum broker_compression compression)
+struct way {
+    enum broker_compression compression;
+    bool partitioned; /* the topic has one partition */
+};
+
+/* That the topic has partitions; what is looked up next is one of them. */
+static void tell_partitions(void)
+{
+    static const struct pulsar_lookup_result result = {.partitions = 1, .kept_ms = 3600000};
+    struct pulsar_lookup *l = played.lookup;
+
+    l->done(l, &result);
+}
+
+static struct broker_producer *open_one(const struct way *way)
 {
     const struct broker_producer_params params = {.topic = "persistent://public/default/t",
                                                   .name = "",
                                                   .events = &events,
                                                   .create = true,
-                                                  .gathering = {.compression = compression,
+                                                  .gathering = {.compression = way->compression,
                                                                 .pending_bytes = 1U << 30U,
                                                                 .send_timeout_ms = 30000}};
     struct broker_producer *p = NULL;
@@ -88,6 +102,9 @@ static struct broker_producer *open_one(enum broker_compression compression)
     micro_require(hulse_pulsar_producer_open(&played.broker.base, NULL, &params, &p, NULL) ==
                       HULSE_OK,
                   "begun to open");
+    if (way->partitioned) {
+        tell_partitions();
+    }
     played_arrive();
     sender = HULSE_CONTAINER(played.user, struct pulsar_sender, user);
     played_answer_all(answer);
@@ -118,7 +135,7 @@ static void receipt_all(void)
 static void publish(void *argument, uint64_t ops)
 {
     static const uint8_t payload[PAYLOAD_BYTES] = {1, 2, 3};
-    struct broker_producer *p = open_one(*(const enum broker_compression *)argument);
+    struct broker_producer *p = open_one(argument);
     struct broker_record r = {.payload = {.data = payload, .bytes = PAYLOAD_BYTES}};
 
     answered = 0;
@@ -149,8 +166,9 @@ int main(int argc, char **argv)
 {
     struct micro m;
     struct error err;
-    enum broker_compression plain = BROKER_PLAIN;
-    enum broker_compression lz4 = BROKER_LZ4;
+    struct way plain = {.compression = BROKER_PLAIN};
+    struct way partitioned = {.compression = BROKER_PLAIN, .partitioned = true};
+    struct way lz4 = {.compression = BROKER_LZ4};
 
     micro_begin(&m, "pulsar_send", argc, argv);
     hulse_mem_init(SIZE_MAX / 2);
@@ -163,6 +181,7 @@ int main(int argc, char **argv)
     micro_require(played.worker.contexts != NULL && played.worker.senders != NULL, "memory");
     const uint64_t ops = micro_ops(&m, 3000000, 3000);
     micro_run(&m, "plain", ops, publish, &plain);
+    micro_run(&m, "partitioned", ops, publish, &partitioned);
     micro_run(&m, "lz4", ops, publish, &lz4);
     hulse_pulsar_senders_destroy(&played.worker.senders);
     hulse_wire_contexts_destroy(&played.worker.contexts);

@@ -8,8 +8,15 @@
 
 static uint32_t in_turn(struct router *r, uint64_t now_ms, uint32_t count)
 {
-    const uint64_t turn = r->window_ms != 0 ? now_ms / r->window_ms : r->turn++;
-    return (uint32_t)((turn + r->start) % count);
+    if (r->window_ms == 0) {
+        return (uint32_t)(((uint64_t)r->turn++ + r->start) % count);
+    }
+    if (now_ms != r->last_ms || count != r->last_count) {
+        r->last_ms = now_ms;
+        r->last_count = count;
+        r->last = (uint32_t)((now_ms / r->window_ms + r->start) % count);
+    }
+    return r->last;
 }
 
 uint32_t hulse_router_choose(struct router *r, const struct router_record *record, uint32_t count)

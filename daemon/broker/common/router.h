@@ -27,6 +27,10 @@ struct router {
     uint32_t
         start; /* of round robin, and the single one: counted on from there modulo their number */
     uint32_t turn; /* of round robin without a window */
+    /* The last answer with one, which is asked for again and again. */
+    uint64_t last_ms;
+    uint32_t last_count;
+    uint32_t last;
 };
 
 /* What a record says about its way. */

@@ -60,14 +60,14 @@ static void answered(void *ctx, uint64_t token, const struct broker_answer *answ
     whole.id.partition = (uint16_t)b->index;
     p->unanswered -= 1;
     hulse_pulsar_branch_count(b);
-    hulse_pulsar_handle_pin(p);
-    if (p->base.busy && has_room_again(p)) {
+    if (__builtin_expect(p->base.busy && has_room_again(p), 0)) {
+        hulse_pulsar_handle_pin(p);
         hulse_pulsar_handle_feed(p);
+        if (!hulse_pulsar_handle_unpin(p)) {
+            return;
+        }
     }
-    if (!p->closed) {
-        p->base.events->answered(p->base.ctx, token, &whole);
-    }
-    (void)hulse_pulsar_handle_unpin(p);
+    p->base.events->answered(p->base.ctx, token, &whole);
 }
 
 /* The topic ends as a whole: who sends to the others hears it with the first. */

@@ -87,13 +87,9 @@ static void drop(struct pulsar_producer *p)
     destroy_unless_needed(p);
 }
 
-bool hulse_pulsar_handle_unpin(struct pulsar_producer *p)
+void hulse_pulsar_handle_leave(struct pulsar_producer *p)
 {
-    const bool open = !p->closed;
-
-    p->pins -= 1;
     destroy_unless_needed(p);
-    return open;
 }
 
 void hulse_pulsar_handle_answer(const struct pulsar_slot *slot, const struct broker_answer *answer)

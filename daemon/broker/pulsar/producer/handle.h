@@ -63,8 +63,20 @@ static inline void hulse_pulsar_handle_pin(struct pulsar_producer *p)
     p->pins += 1;
 }
 
+/* It is closed: gone, unless it is pinned or a record is unanswered. */
+void hulse_pulsar_handle_leave(struct pulsar_producer *p);
+
 /* False: it was closed, and may be gone. */
-bool hulse_pulsar_handle_unpin(struct pulsar_producer *p);
+static inline bool hulse_pulsar_handle_unpin(struct pulsar_producer *p)
+{
+    p->pins -= 1;
+    if (__builtin_expect(p->closed, 0)) {
+        hulse_pulsar_handle_leave(p);
+        return false;
+    }
+    return true;
+}
+
 /* A record that nobody will hear of. */
 void hulse_pulsar_handle_forget(const struct pulsar_slot *slot);
 /* Closed, and not of a sender any more. */

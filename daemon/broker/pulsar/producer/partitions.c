@@ -36,18 +36,15 @@ void hulse_pulsar_partitions_refuse(struct pulsar_partitions *parts,
     (void)hulse_pulsar_handle_unpin(p); /* the end, unless somebody is in it */
 }
 
-/* Of a partition that grows, what is to be there at once. */
-static void open_all(struct pulsar_partitions *parts, uint32_t from, bool lazily)
+static void open_all(struct pulsar_partitions *parts)
 {
     struct pulsar_producer *p = parts->producer;
     struct error err = {0};
 
-    for (uint32_t i = from; i < parts->count && !p->closed; i++) {
-        if (parts->branches[i] == NULL && !hulse_pulsar_branch_open(parts, i, lazily, &err)) {
-            if (!p->opened) {
-                hulse_pulsar_partitions_refuse(parts, err.status, err.text);
-            }
-            return; /* its first record tries again */
+    parts->opening = parts->count;
+    for (uint32_t i = 0; i < parts->count && !p->closed; i++) {
+        if (!hulse_pulsar_branch_open(parts, i, false, &err)) {
+            hulse_pulsar_partitions_refuse(parts, err.status, err.text);
         }
     }
 }
@@ -93,12 +90,10 @@ static bool make_room(struct pulsar_partitions *parts, uint32_t count)
 static void grown(struct pulsar_watch *watch, uint32_t partitions)
 {
     struct pulsar_partitions *parts = HULSE_CONTAINER(watch, struct pulsar_partitions, watch);
-    const uint32_t before = parts->count;
 
     /* Without memory it stays as it is, until there are more again. */
-    if (partitions <= PULSAR_PARTITIONS_MAX && make_room(parts, partitions) &&
-        parts->access != BROKER_ACCESS_SHARED) {
-        open_all(parts, before, true);
+    if (partitions <= PULSAR_PARTITIONS_MAX) {
+        (void)make_room(parts, partitions);
     }
 }
 
@@ -177,8 +172,7 @@ static void open_first(struct pulsar_partitions *parts)
     struct error err = {0};
 
     if (parts->access != BROKER_ACCESS_SHARED) {
-        parts->opening = parts->count;
-        open_all(parts, 0, false);
+        open_all(parts);
         return;
     }
     parts->opening = 1;
@@ -280,11 +274,10 @@ static bool send_to(struct pulsar_branch *b, const struct broker_record *r)
     hulse_pulsar_handle_pin(p);
     p->unanswered += 1;
     const bool taken = hulse_pulsar_producer_send(b->inner, r); /* it may be answered */
-    if (p->closed) {
-        (void)hulse_pulsar_handle_unpin(p);
+    if (!hulse_pulsar_handle_unpin(p)) {
         return true;
     }
-    if (taken) {
+    if (__builtin_expect(taken, 1)) {
         hulse_pulsar_branch_count(b);
         p->base.busy = p->pending >= p->pending_bytes ||
                        (p->pending_max != 0 && p->unanswered >= p->pending_max);
@@ -292,7 +285,6 @@ static bool send_to(struct pulsar_branch *b, const struct broker_record *r)
         p->unanswered -= 1;
         p->base.busy = true; /* `freed` of the branch comes */
     }
-    (void)hulse_pulsar_handle_unpin(p);
     return taken;
 }
 

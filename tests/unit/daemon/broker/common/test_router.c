@@ -60,6 +60,7 @@ static void test_round_robin_changes_with_its_window(void **state)
     for (uint64_t ms = 0; ms < 1000; ms++) {
         const struct router_record record = plain(ms, ms);
         assert_int_equal(hulse_router_choose(&r, &record, 7), (ms / 10 + 2) % 7);
+        assert_int_equal(hulse_router_choose(&r, &record, 5), (ms / 10 + 2) % 5);
     }
 }
 
