@@ -81,8 +81,10 @@ static int judge(json_t *unlisted)
     json_array_foreach(unlisted, i, entry)
     {
         const char *broker = json_string_value(json_object_get(entry, "broker"));
-        hulse_cli_error("the topics of the broker %s are not listed, so --regex does not find them",
-                        broker == NULL ? "" : broker);
+        const char *why = json_string_value(json_object_get(entry, "why"));
+        hulse_cli_error("the topics of the broker %s are not found: %s",
+                        broker == NULL ? "" : broker,
+                        why == NULL ? "" : why);
     }
     return json_array_size(unlisted) == 0 ? HULSE_CLI_OK : HULSE_CLI_UNREACHABLE;
 }
