@@ -228,9 +228,9 @@ static void drop(struct hulse_cli_receiver *r, int index)
     settle(r);
     (void)hulse_consumer_close(&r->consumers[index], CLOSE_TIMEOUT_MS);
     r->consumer_count -= 1;
-    memmove(&r->consumers[index],
-            &r->consumers[index + 1],
-            (size_t)(r->consumer_count - index) * sizeof(r->consumers[0]));
+    for (int i = index; i < r->consumer_count; i++) {
+        r->consumers[i] = r->consumers[i + 1];
+    }
     hulse_cli_finder_forget(r->finder, index);
 }
 
