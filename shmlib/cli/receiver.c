@@ -77,7 +77,7 @@ static hulse_status open_with(struct hulse_cli_receiver *r, const char *topic, u
     return st;
 }
 
-static void open_consumer(struct hulse_cli_receiver *r, const char *topic)
+static hulse_status open_consumer(struct hulse_cli_receiver *r, const char *topic)
 {
     hulse_status st = open_with(r, topic, REASSEMBLY_BYTES);
 
@@ -85,14 +85,23 @@ static void open_consumer(struct hulse_cli_receiver *r, const char *topic)
         st = open_with(r, topic, REASSEMBLY_BYTES_POOR);
     }
     if (st != HULSE_OK) {
-        fail(r, st, topic, hulse_last_error(r->session));
-        return;
+        return st;
     }
     r->consumer_count++;
     if (r->subscription != NULL) {
         hulse_cli_note(r->cli, "subscribed %s as %s (%s)", topic, r->subscription, r->type_name);
     } else if (r->follow) {
         hulse_cli_note(r->cli, "reading %s", topic);
+    }
+    return st;
+}
+
+static void open_named(struct hulse_cli_receiver *r, const char *topic)
+{
+    const hulse_status st = open_consumer(r, topic);
+
+    if (st != HULSE_OK) {
+        fail(r, st, topic, hulse_last_error(r->session));
     }
 }
 
@@ -163,6 +172,77 @@ static void settle(struct hulse_cli_receiver *r)
     }
 }
 
+/* ---- topics by patterns ---- */
+
+/* Those that were found and have no consumer. One that cannot be opened now is found again. */
+static void open_found(struct hulse_cli_receiver *r)
+{
+    struct hulse_cli_finder *f = r->finder;
+
+    while (r->consumer_count < f->found_count) {
+        const hulse_status st = open_consumer(r, f->found[r->consumer_count]);
+        if (st != HULSE_OK) {
+            hulse_cli_error("%s: %s", f->found[r->consumer_count], hulse_last_error(r->session));
+            hulse_cli_finder_forget(f, r->consumer_count);
+        }
+    }
+    if (f->too_many > 0) {
+        hulse_cli_error("%d more topics match than the %d that are consumed at once",
+                        f->too_many,
+                        HULSE_CLI_TOPICS_MAX);
+    }
+}
+
+static void begin_with_found(struct hulse_cli_receiver *r)
+{
+    const int rc = hulse_cli_finder_look(r->finder);
+
+    if (rc != HULSE_CLI_OK) {
+        r->exit_code = rc;
+        return;
+    }
+    open_found(r);
+    if (r->consumer_count == 0) {
+        hulse_cli_note(r->cli, "no topic matches yet");
+    }
+    /* What comes later is there from its beginning. */
+    r->from = (struct hulse_cli_position){.start = HULSE_EARLIEST};
+}
+
+/* Again, when it is time. */
+static void find_more(struct hulse_cli_receiver *r)
+{
+    if (r->finder != NULL && !r->away && hulse_cli_deadline_passed(r->finder->next) &&
+        hulse_cli_finder_look(r->finder) == HULSE_CLI_OK) {
+        open_found(r);
+    }
+}
+
+/* Its topic is gone, or is not ours any more: the others go on. */
+static void drop(struct hulse_cli_receiver *r, int index)
+{
+    hulse_cli_note(r->cli,
+                   "%s has ended: %s",
+                   r->finder->found[index],
+                   hulse_consumer_error(r->consumers[index]));
+    settle(r);
+    (void)hulse_consumer_close(&r->consumers[index], CLOSE_TIMEOUT_MS);
+    r->consumer_count -= 1;
+    for (int i = index; i < r->consumer_count; i++) {
+        r->consumers[i] = r->consumers[i + 1];
+    }
+    hulse_cli_finder_forget(r->finder, index);
+}
+
+/* Until something has to be looked at. */
+static struct hulse_cli_deadline sooner(const struct hulse_cli_receiver *r,
+                                        struct hulse_cli_deadline until)
+{
+    const bool looks = r->finder != NULL && !r->away;
+
+    return looks && r->finder->next.at_ms < until.at_ms ? r->finder->next : until;
+}
+
 /* Without --follow: the end that the topic had when the command began. */
 static bool at_end(struct hulse_cli_receiver *r)
 {
@@ -184,12 +264,17 @@ static bool finished(struct hulse_cli_receiver *r)
 }
 
 /* The next message of one consumer. False: there was none. */
-static bool receive_one(struct hulse_cli_receiver *r, hulse_consumer *c)
+static bool receive_one(struct hulse_cli_receiver *r, int index)
 {
+    hulse_consumer *c = r->consumers[index];
     struct hulse_message m = {.size = sizeof(m)};
     const hulse_status st = hulse_next(c, &m);
 
     if (st == HULSE_AGAIN) {
+        return false;
+    }
+    if (st != HULSE_OK && r->finder != NULL) {
+        drop(r, index);
         return false;
     }
     if (st != HULSE_OK) {
@@ -215,7 +300,7 @@ static bool receive_turn(struct hulse_cli_receiver *r)
     bool any = false;
 
     for (int i = 0; i < r->consumer_count && !finished(r); i++) {
-        any = receive_one(r, r->consumers[i]) || any;
+        any = receive_one(r, i) || any;
     }
     return any;
 }
@@ -223,6 +308,7 @@ static bool receive_turn(struct hulse_cli_receiver *r)
 static void receive_all(struct hulse_cli_receiver *r, struct hulse_cli_deadline until)
 {
     while (!finished(r) && !hulse_cli_deadline_passed(until)) {
+        find_more(r);
         if (receive_turn(r)) {
             continue;
         }
@@ -230,7 +316,8 @@ static void receive_all(struct hulse_cli_receiver *r, struct hulse_cli_deadline 
         if (finished(r)) {
             break;
         }
-        struct hulse_cli_sleep what = {.until = until, .input = -1, .output = r->cli->out.fd};
+        struct hulse_cli_sleep what = {
+            .until = sooner(r, until), .input = -1, .output = r->cli->out.fd};
         const hulse_status st =
             hulse_cli_presence(r->cli, &r->away, hulse_cli_sleep(r->session, &what));
         if (st != HULSE_OK && st != HULSE_AGAIN) {
@@ -301,8 +388,11 @@ int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char *
     }
     r->json_format = r->json_format || r->cli->json;
     r->exit_code = hulse_cli_connect(r->cli, &r->session);
-    for (int i = 0; i < topic_count && !failed(r); i++) {
-        open_consumer(r, topics[i]);
+    for (int i = 0; r->finder == NULL && i < topic_count && !failed(r); i++) {
+        open_named(r, topics[i]);
+    }
+    if (r->finder != NULL && !failed(r)) {
+        begin_with_found(r);
     }
     if (!failed(r)) {
         if (!r->follow && strncmp(topics[0], "non-persistent://", 17) == 0) {

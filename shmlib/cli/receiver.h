@@ -13,9 +13,9 @@
 
 #include "shmlib/cli/cli.h"
 #include "shmlib/cli/connect.h"
+#include "shmlib/cli/finder.h"
 #include "shmlib/cli/position.h"
 
-#define HULSE_CLI_TOPICS_MAX 64
 #define HULSE_CLI_UNWRITTEN_MAX 256U
 
 struct hulse_cli_printed {
@@ -37,6 +37,10 @@ struct hulse_cli_receiver {
     bool ended;  /* it has been read to its end */
     bool json_format;
 
+    /* Topics by patterns: those found, in the order of `consumers`. NULL: they are named. */
+    struct hulse_cli_finder *finder;
+    bool regex; /* there is to be one */
+
     hulse_session *session;
     hulse_consumer *consumers[HULSE_CLI_TOPICS_MAX];
     int consumer_count;
@@ -52,7 +56,7 @@ struct hulse_cli_receiver {
 /* Option values; HULSE_CLI_OK or the usage error's code. */
 int hulse_cli_receiver_from(struct hulse_cli_receiver *r, const char *text);
 int hulse_cli_receiver_format(struct hulse_cli_receiver *r, const char *text);
-/* Opens, receives, closes; gives the command's exit code. */
+/* Opens, receives, closes; gives the command's exit code. With a finder `topics` are not looked at. */
 int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char **topics);
 
 #endif

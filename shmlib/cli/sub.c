@@ -66,7 +66,8 @@ static int set_option(void *ctx, int id, const char *value)
     case OPT_FORMAT:
         return hulse_cli_receiver_format(r, value);
     case OPT_REGEX:
-        return hulse_cli_usage("sub", "--regex: not in this version; name the topics");
+        r->regex = true;
+        return HULSE_CLI_OK;
     default:
         return hulse_cli_usage("sub",
                                "--filter: not in this version; filter the output of --format json");
@@ -95,7 +96,17 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
         return hulse_cli_usage(
             "sub", "a subscription is needed: -s NAME (`hulse read` works without one)");
     }
-    return hulse_cli_receiver_run(&r, args.operand_count, args.argv);
+    if (!r.regex) {
+        return hulse_cli_receiver_run(&r, args.operand_count, args.argv);
+    }
+    struct hulse_cli_finder finder;
+    int end = hulse_cli_finder_begin(&finder, cli, args.operand_count, args.argv);
+    if (end == HULSE_CLI_OK) {
+        r.finder = &finder;
+        end = hulse_cli_receiver_run(&r, args.operand_count, args.argv);
+    }
+    hulse_cli_finder_end(&finder);
+    return end;
 }
 
 const struct hulse_cli_command hulse_cli_sub = {
@@ -123,7 +134,14 @@ const struct hulse_cli_command hulse_cli_sub = {
         "                            redelivery_count producer payload; bytes that are not UTF-8\n"
         "                            are in payload_base64 (key_base64) instead; a tombstone has\n"
         "                            tombstone in the place of a payload\n"
-        "      --regex, --filter     not in this version\n"
+        "      --regex               TOPIC is [SCHEME://TENANT/NAMESPACE/]REGEX, for the whole "
+        "name of\n"
+        "                            topics (POSIX, extended, without counts and back "
+        "references);\n"
+        "                            topics that come later are found within seconds and consumed\n"
+        "                            from their beginning; needs the admin socket, as `hulse "
+        "topics`\n"
+        "      --filter              not in this version\n"
         "\n"
         "--timeout ends the command after that time: with 75 when -n was given and not reached,\n"
         "else with 0. --json is --format json.\n"

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   `hulse sub --regex` consumes the topics that match, those that are there and those that come, each once; one that
+        goes does not end it.
+Method: a namespace for each test, topics made by publishing to them; the daemon is killed in between."""
+
+import itertools
+import os
+
+import pytest
+
+from command import Background, Subscriber, ok, publish, run
+from conftest import Hulsed
+
+NUMBERS = itertools.count(1)
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(name="space")
+def namespace():
+    return f"patterns/n{os.getpid()}-{next(NUMBERS)}"
+
+
+def topic_of(space, name):
+    return f"persistent://{space}/{name}"
+
+
+def test_those_that_match_and_no_others(daemon, space):
+    for name in ("a-1", "a-2", "b-1"):
+        publish(daemon, topic_of(space, name), name.encode())
+    done = run(daemon, "sub", f"{space}/a-.*", f"{space}/(a|x)-2", "-s", "s", "--regex",
+               "--from", "earliest", "--timeout", "2s")
+    assert sorted(ok(done).split()) == [b"a-1", b"a-2"]
+    assert done.stderr.count(b"subscribed ") == 2
+
+
+def test_one_that_comes_later_from_its_beginning(daemon, space):
+    publish(daemon, topic_of(space, "a-1"), b"old")
+    with Subscriber(daemon, f"{space}/a-.*", "-s", "s", "--regex", "-n", 3) as sub:
+        publish(daemon, topic_of(space, "a-1"), b"new")
+        assert sub.line() == b"new"
+        publish(daemon, topic_of(space, "b-1"), b"another")
+        publish(daemon, topic_of(space, "a-2"), b"first", b"second")
+        assert sub.wait(60) == (b"first\nsecond\n", 0)
+
+
+def test_it_waits_where_nothing_matches(daemon, space):
+    with Background(daemon, "sub", f"{space}/.*", "-s", "s", "--regex", "-n", 1) as sub:
+        sub.await_error_line("no topic matches yet")
+        publish(daemon, topic_of(space, "a"), b"it came")
+        assert sub.wait(60) == (b"it came\n", 0)
+
+
+def test_one_that_goes_does_not_end_the_others(daemon, space):
+    for name in ("a-1", "a-2"):
+        publish(daemon, topic_of(space, name), b"x")
+    with Subscriber(daemon, f"{space}/a-.*", "-s", "s", "--regex", "-n", 2, topics=2) as sub:
+        ok(run(daemon, "topics", "delete", topic_of(space, "a-1"), "--force"))
+        sub.await_error_line(f"{topic_of(space, 'a-1')} has ended")
+        publish(daemon, topic_of(space, "a-2"), b"still here")
+        assert sub.line() == b"still here"
+        publish(daemon, topic_of(space, "a-1"), b"and this one is back")
+        assert sub.wait(60) == (b"and this one is back\n", 0)
+
+
+def test_too_many_are_told(daemon, space):
+    for n in range(66):
+        ok(run(daemon, "topics", "create", topic_of(space, f"a-{n}")))
+    with Background(daemon, "sub", f"{space}/a-.*", "-s", "s", "--regex", "--timeout", "1s") as sub:
+        assert sub.wait() == (b"", 0)
+        assert "2 more topics match than the 64" in sub.stderr()
+
+
+def test_the_daemon_dies_and_comes_back(tmp_path, space):
+    daemon = Hulsed(tmp_path)
+    try:
+        publish(daemon, topic_of(space, "a-1"), b"x")
+        with Subscriber(daemon, f"{space}/a-.*", "-s", "s", "--regex", "-n", 2) as sub:
+            daemon.kill()
+            daemon = Hulsed(tmp_path)
+            publish(daemon, topic_of(space, "a-1"), b"again")
+            assert sub.line() == b"again"
+            publish(daemon, topic_of(space, "a-2"), b"new")
+            assert sub.wait(60) == (b"new\n", 0)
+    finally:
+        daemon.kill()
