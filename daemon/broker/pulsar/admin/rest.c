@@ -8,12 +8,15 @@
 #include "daemon/core/mem.h"
 #include "daemon/core/secret.h"
 
+#include <openssl/evp.h>
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #define BASE "/admin/v2"
 #define BEARER "Authorization: Bearer "
+#define BASIC "Authorization: Basic "
 #define URL_BYTES (PULSAR_REST_PATH_BYTES + PULSAR_HOST_TEXT_BYTES + 32U)
 /* A redirect is a header, of which a whole answer has 64 KiB. */
 #define REDIRECT_BYTES_MAX 16384U
@@ -103,6 +106,18 @@ static hulse_status send_with(struct rest_call *c,
     return hulse_http_client_start(p->http, &c->http, &request, err);
 }
 
+/* The header's text into `out`, terminated. USER:PASSWORD travels as base64 (RFC 7617). */
+static void print_authorization(char *out, size_t room, const struct secret *token, bool basic)
+{
+    if (!basic) {
+        (void)snprintf(out, room, BEARER "%s", token->data);
+        return;
+    }
+    const int used = snprintf(out, room, BASIC);
+    (void)EVP_EncodeBlock(
+        (unsigned char *)out + used, (const unsigned char *)token->data, (int)token->bytes);
+}
+
 static hulse_status
 send_authorized(struct rest_call *c, const char *url, uint32_t timeout_ms, struct error *err)
 {
@@ -115,13 +130,14 @@ send_authorized(struct rest_call *c, const char *url, uint32_t timeout_ms, struc
     if (token == NULL) {
         return hulse_fail(err, HULSE_DENIED, "there is no token for the cluster yet");
     }
-    const size_t bytes = sizeof(BEARER) + token->bytes;
+    /* Base64 makes four bytes of each three that have begun. */
+    const size_t bytes = sizeof(BEARER) + 4 * (token->bytes / 3 + 1);
     char *bearer = hulse_mem_alloc(HULSE_MEM_HTTP, bytes);
     hulse_status st = HULSE_NO_MEMORY;
     if (bearer == NULL) {
         (void)hulse_fail(err, st, "no memory for a request");
     } else {
-        (void)snprintf(bearer, bytes, BEARER "%s", token->data);
+        print_authorization(bearer, bytes, token, p->token_is_basic);
         c->generation = token->generation;
         st = send_with(c, url, bearer, timeout_ms, err);
         explicit_bzero(bearer, bytes);
