@@ -26,6 +26,14 @@
  *   {"command":"subs.skip","topic":"NAME","subscription":"NAME"[,"count":N]}
  *                                    -> the same; without a count all that waits
  *   {"command":"subs.delete","topic":"NAME","subscription":"NAME"[,"force":true]} -> the same
+ *   {"command":"schema.list","topic":"NAME"}
+ *                                    -> {"status":"ok","result":{"topic":"NAME","broker":"…",
+ *                                       "schemas":[{"version":N,"type":"AVRO","created_ms":N},…]}}
+ *   {"command":"schema.get","topic":"NAME"[,"version":N]}
+ *                                    -> {"status":"ok","result":{"topic":"NAME","broker":"…",
+ *                                       "version":N,"type":"AVRO","definition":"…"}}
+ *   {"command":"schema.put","topic":"NAME","type":"AVRO","definition":"…"}
+ *                                    -> the same without the definition
  *   {"command":"config"}             -> {"status":"ok","result":{"yaml":"..."}}
  *   {"command":"reload"}             -> {"status":"ok","result":{"accepted":true,...}}
  *   {"command":"drain"[,"now":true]} -> {"status":"ok","result":{"draining":true,"pid":N,
@@ -79,6 +87,9 @@
 #define HULSE_ADMIN_SUBS_SEEK "subs.seek"
 #define HULSE_ADMIN_SUBS_SKIP "subs.skip"
 #define HULSE_ADMIN_SUBS_DELETE "subs.delete"
+#define HULSE_ADMIN_SCHEMA_LIST "schema.list"
+#define HULSE_ADMIN_SCHEMA_GET "schema.get"
+#define HULSE_ADMIN_SCHEMA_PUT "schema.put"
 #define HULSE_ADMIN_CONFIG "config"
 #define HULSE_ADMIN_RELOAD "reload"
 #define HULSE_ADMIN_DRAIN "drain"

@@ -7,6 +7,7 @@
 #include "daemon/admin/position.h"
 #include "daemon/admin/protocol.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/mem.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -25,6 +26,9 @@ static const char *const names[ADMIN_COMMANDS] = {
     [ADMIN_SUBS_SEEK] = HULSE_ADMIN_SUBS_SEEK,
     [ADMIN_SUBS_SKIP] = HULSE_ADMIN_SUBS_SKIP,
     [ADMIN_SUBS_DELETE] = HULSE_ADMIN_SUBS_DELETE,
+    [ADMIN_SCHEMA_LIST] = HULSE_ADMIN_SCHEMA_LIST,
+    [ADMIN_SCHEMA_GET] = HULSE_ADMIN_SCHEMA_GET,
+    [ADMIN_SCHEMA_PUT] = HULSE_ADMIN_SCHEMA_PUT,
     [ADMIN_CONFIG] = HULSE_ADMIN_CONFIG,
     [ADMIN_RELOAD] = HULSE_ADMIN_RELOAD,
     [ADMIN_DRAIN] = HULSE_ADMIN_DRAIN,
@@ -132,6 +136,44 @@ static hulse_status take_count(const json_t *value, struct admin_request *out, s
     return HULSE_OK;
 }
 
+static hulse_status take_version(const json_t *value, struct admin_request *out, struct error *err)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 1) {
+        return hulse_fail(err, HULSE_INVAL, "version: a number from 1 on is expected");
+    }
+    out->version = (uint64_t)json_integer_value(value);
+    return HULSE_OK;
+}
+
+static hulse_status take_type(const json_t *value, struct admin_request *out, struct error *err)
+{
+    const char *text = json_string_value(value);
+    const size_t bytes = json_string_length(value);
+
+    if (text == NULL || bytes == 0 || bytes >= sizeof(out->type)) {
+        return hulse_fail(err, HULSE_INVAL, "type: a schema's type is expected, as \"AVRO\"");
+    }
+    memcpy(out->type, text, bytes + 1);
+    return HULSE_OK;
+}
+
+static hulse_status
+take_definition(const json_t *value, struct admin_request *out, struct error *err)
+{
+    const size_t bytes = json_string_length(value);
+
+    if (!json_is_string(value)) {
+        return hulse_fail(err, HULSE_INVAL, "definition: a text is expected");
+    }
+    out->definition = hulse_mem_alloc(HULSE_MEM_ADMIN, bytes + 1);
+    if (out->definition == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "memory_max is reached");
+    }
+    memcpy(out->definition, json_string_value(value), bytes + 1);
+    out->definition_bytes = bytes;
+    return HULSE_OK;
+}
+
 static hulse_status take_position(const json_t *value, struct admin_request *out, struct error *err)
 {
     if (json_is_integer(value) && json_integer_value(value) >= 0) {
@@ -170,7 +212,8 @@ static_assert(ADMIN_COMMANDS <= 32, "one bit for each command");
 #define OF_SUBSCRIPTION (OF(ADMIN_SUBS_SEEK) | OF(ADMIN_SUBS_SKIP) | OF(ADMIN_SUBS_DELETE))
 #define OF_TOPIC                                                                                   \
     (OF(ADMIN_TOPICS_CREATE) | OF(ADMIN_TOPICS_DELETE) | OF(ADMIN_TOPICS_STATS) |                  \
-     OF(ADMIN_TOPICS_UNLOAD) | OF(ADMIN_SUBS_LIST) | OF(ADMIN_SUBS_STATS) | OF_SUBSCRIPTION)
+     OF(ADMIN_TOPICS_UNLOAD) | OF(ADMIN_SUBS_LIST) | OF(ADMIN_SUBS_STATS) | OF_SUBSCRIPTION |      \
+     OF(ADMIN_SCHEMA_LIST) | OF(ADMIN_SCHEMA_GET) | OF(ADMIN_SCHEMA_PUT))
 
 static const struct member {
     const char *name;
@@ -185,6 +228,9 @@ static const struct member {
     {"subscription", OF(ADMIN_SUBS_STATS) | OF_SUBSCRIPTION, OF_SUBSCRIPTION, take_subscription},
     {"position", OF(ADMIN_SUBS_SEEK), OF(ADMIN_SUBS_SEEK), take_position},
     {"count", OF(ADMIN_SUBS_SKIP), 0, take_count},
+    {"version", OF(ADMIN_SCHEMA_GET), 0, take_version},
+    {"type", OF(ADMIN_SCHEMA_PUT), OF(ADMIN_SCHEMA_PUT), take_type},
+    {"definition", OF(ADMIN_SCHEMA_PUT), OF(ADMIN_SCHEMA_PUT), take_definition},
     {"now", OF(ADMIN_DRAIN), 0, take_now},
     {"directory", OF(ADMIN_STORE_BACKUP), OF(ADMIN_STORE_BACKUP), take_directory},
 };
@@ -279,5 +325,17 @@ hulse_admin_parse(const char *line, size_t bytes, struct admin_request *out, str
         st = hulse_fail(err, HULSE_INVAL, "an object is expected");
     }
     json_decref(object);
+    if (st != HULSE_OK) {
+        hulse_admin_request_fini(out);
+    }
     return st;
+}
+
+void hulse_admin_request_fini(struct admin_request *request)
+{
+    if (request->definition != NULL) {
+        hulse_mem_free(HULSE_MEM_ADMIN, request->definition, request->definition_bytes + 1);
+        request->definition = NULL;
+        request->definition_bytes = 0;
+    }
 }

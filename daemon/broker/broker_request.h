@@ -44,6 +44,13 @@ struct broker_lookup {
 
 /* ---- schemas: any worker, or control (BROKER_CAN_SCHEMA) ---- */
 
+/* One that a topic has or had. */
+struct broker_schema_version {
+    uint64_t version; /* counted from 1 */
+    enum broker_schema_type type;
+    uint64_t created_ms; /* Unix epoch; 0: not known */
+};
+
 struct broker_schema_request {
     struct broker_request request;
     const char *topic;
@@ -107,6 +114,7 @@ enum broker_admin_command {
     BROKER_ADMIN_UNLOAD,     /* topic: it goes to another broker, or comes anew to this one */
     BROKER_ADMIN_TOPICS,     /* namespace_name; fills names, partitions as the topic they are of */
     BROKER_ADMIN_NAMESPACES, /* namespace_name, a tenant; fills names, "tenant/namespace" */
+    BROKER_ADMIN_SCHEMAS,    /* topic; fills schemas (BROKER_CAN_SCHEMA) */
     BROKER_ADMIN_SUBSCRIPTIONS, /* topic; fills names, readers left out */
     /* topic, subscription, which is no reader's; NO_TOPIC when one of them does not exist: */
     BROKER_ADMIN_SEEK,        /* position: it goes on there */
@@ -139,6 +147,8 @@ struct broker_admin {
     struct broker_id last;
     const char *names; /* terminated, one behind the other */
     uint32_t name_count;
+    const struct broker_schema_version *schemas; /* the oldest first */
+    uint32_t schema_count;
 };
 
 #endif

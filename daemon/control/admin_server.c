@@ -29,6 +29,7 @@ static void close_conn(struct admin_conn *c)
     hulse_topic_list_forget(&c->list);
     hulse_store_order_forget(c->server->store, c);
     hulse_admin_line_fini(&c->out);
+    hulse_admin_request_fini(&c->request);
     hulse_mem_free(HULSE_MEM_ADMIN, c->in, IN_BYTES);
     (void)close(c->watch.fd);
     c->in = NULL;
@@ -157,6 +158,8 @@ static bool begin_store_order(struct admin_conn *c)
 static bool handle_line(struct admin_conn *c, const char *line, size_t bytes)
 {
     struct error err = {0};
+
+    hulse_admin_request_fini(&c->request);
     const hulse_status st = hulse_admin_parse(line, bytes, &c->request, &err);
 
     if (st != HULSE_OK) {

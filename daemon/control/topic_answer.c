@@ -5,6 +5,7 @@
 #include "daemon/control/topic_answer.h"
 
 #include "daemon/core/assert.h"
+#include "daemon/schema/schema.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -145,16 +146,63 @@ json_t *hulse_topic_subscriptions(const char *topic,
                                   const struct broker_admin *admin)
 {
     json_t *object = hulse_topic_answer(topic, broker, "");
-    json_t *list = json_array();
     const char *name = admin->names;
-    bool whole = object != NULL && json_object_set_new(object, "subscriptions", list) == 0;
+    bool whole = object != NULL && json_object_set_new(object, "subscriptions", json_array()) == 0;
+    json_t *list = json_object_get(object, "subscriptions");
 
-    if (object == NULL) {
-        json_decref(list);
-    }
     for (uint32_t i = 0; whole && i < admin->name_count; i++) {
         whole = json_array_append_new(list, json_string(name)) == 0;
         name += strlen(name) + 1;
+    }
+    return if_whole(object, whole);
+}
+
+static const char *type_name(enum broker_schema_type type)
+{
+    return hulse_schema_type_name((enum schema_type)type);
+}
+
+static json_t *schema_version(const struct broker_schema_version *v)
+{
+    json_t *object =
+        json_pack("{s:I, s:s}", "version", (json_int_t)v->version, "type", type_name(v->type));
+
+    if (object != NULL && v->created_ms != 0 && !set(object, "created_ms", v->created_ms)) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+json_t *hulse_topic_schemas(const char *topic,
+                            const struct broker *broker,
+                            const struct broker_admin *admin)
+{
+    json_t *object = hulse_topic_answer(topic, broker, "");
+    bool whole = object != NULL && json_object_set_new(object, "schemas", json_array()) == 0;
+    json_t *list = json_object_get(object, "schemas");
+
+    for (uint32_t i = 0; whole && i < admin->schema_count; i++) {
+        whole = json_array_append_new(list, schema_version(&admin->schemas[i])) == 0;
+    }
+    return if_whole(object, whole);
+}
+
+json_t *hulse_topic_schema(const char *topic,
+                           const struct broker *broker,
+                           const struct broker_schema_request *schema,
+                           bool with_definition)
+{
+    const struct broker_schema *s = &schema->schema;
+    json_t *object = hulse_topic_answer(topic, broker, "");
+    bool whole = object != NULL && set(object, "version", schema->version) &&
+                 json_object_set_new(object, "type", json_string(type_name(s->type))) == 0;
+
+    if (whole && with_definition) {
+        whole = json_object_set_new(
+                    object,
+                    "definition",
+                    json_stringn((const char *)s->definition.data, s->definition.bytes)) == 0;
     }
     return if_whole(object, whole);
 }

@@ -34,5 +34,14 @@ json_t *hulse_topic_subscription_figures(const char *topic,
                                          const struct broker *broker,
                                          const struct broker_stats *stats,
                                          const char *name);
+/* {topic broker schemas[{version type created_ms}]}, of BROKER_ADMIN_SCHEMAS. */
+json_t *hulse_topic_schemas(const char *topic,
+                            const struct broker *broker,
+                            const struct broker_admin *admin);
+/* {topic broker version type [definition]}. */
+json_t *hulse_topic_schema(const char *topic,
+                           const struct broker *broker,
+                           const struct broker_schema_request *schema,
+                           bool with_definition);
 
 #endif

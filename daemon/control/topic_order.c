@@ -8,6 +8,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
+#include "daemon/schema/schema.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -23,7 +24,10 @@ struct topic_order {
     union {
         struct broker_admin admin;
         struct broker_stats stats;
+        struct broker_schema_request schema;
     };
+    char *definition; /* of a schema that is put; its own */
+    size_t definition_bytes;
     struct broker *broker;
     bool starting; /* within start */
     bool answered;
@@ -46,18 +50,21 @@ void hulse_topic_orders_fini(struct topic_orders *all)
 /* What the commands are for a broker. */
 static const struct {
     bool here;
-    bool figures; /* asks for those, not `order` */
-    enum broker_admin_command order;
+    enum { ASK_ORDER, ASK_FIGURES, ASK_SCHEMA, PUT_SCHEMA } how;
+    enum broker_admin_command order; /* of ASK_ORDER */
 } meanings[ADMIN_COMMANDS] = {
-    [ADMIN_TOPICS_CREATE] = {true, false, BROKER_ADMIN_CREATE},
-    [ADMIN_TOPICS_DELETE] = {true, false, BROKER_ADMIN_DELETE},
-    [ADMIN_TOPICS_UNLOAD] = {true, false, BROKER_ADMIN_UNLOAD},
-    [ADMIN_TOPICS_STATS] = {true, true, BROKER_ADMIN_CREATE},
-    [ADMIN_SUBS_LIST] = {true, false, BROKER_ADMIN_SUBSCRIPTIONS},
-    [ADMIN_SUBS_STATS] = {true, true, BROKER_ADMIN_CREATE},
-    [ADMIN_SUBS_SEEK] = {true, false, BROKER_ADMIN_SEEK},
-    [ADMIN_SUBS_SKIP] = {true, false, BROKER_ADMIN_SKIP},
-    [ADMIN_SUBS_DELETE] = {true, false, BROKER_ADMIN_UNSUBSCRIBE},
+    [ADMIN_TOPICS_CREATE] = {.here = true, .order = BROKER_ADMIN_CREATE},
+    [ADMIN_TOPICS_DELETE] = {.here = true, .order = BROKER_ADMIN_DELETE},
+    [ADMIN_TOPICS_UNLOAD] = {.here = true, .order = BROKER_ADMIN_UNLOAD},
+    [ADMIN_TOPICS_STATS] = {.here = true, .how = ASK_FIGURES},
+    [ADMIN_SUBS_LIST] = {.here = true, .order = BROKER_ADMIN_SUBSCRIPTIONS},
+    [ADMIN_SUBS_STATS] = {.here = true, .how = ASK_FIGURES},
+    [ADMIN_SUBS_SEEK] = {.here = true, .order = BROKER_ADMIN_SEEK},
+    [ADMIN_SUBS_SKIP] = {.here = true, .order = BROKER_ADMIN_SKIP},
+    [ADMIN_SUBS_DELETE] = {.here = true, .order = BROKER_ADMIN_UNSUBSCRIBE},
+    [ADMIN_SCHEMA_LIST] = {.here = true, .order = BROKER_ADMIN_SCHEMAS},
+    [ADMIN_SCHEMA_GET] = {.here = true, .how = ASK_SCHEMA},
+    [ADMIN_SCHEMA_PUT] = {.here = true, .how = PUT_SCHEMA},
 };
 
 bool hulse_topic_order_is(const struct admin_request *request)
@@ -70,6 +77,7 @@ static void destroy(struct topic_order *o)
     hulse_timer_stop(&o->all->loop->timers, &o->timer);
     LIST_REMOVE(o, link);
     o->all->open_count -= 1;
+    hulse_mem_free(HULSE_MEM_ADMIN, o->definition, o->definition_bytes);
     hulse_mem_free(HULSE_MEM_ADMIN, o, sizeof(*o));
 }
 
@@ -95,6 +103,9 @@ static void log_change(const struct topic_order *o)
         break;
     case ADMIN_TOPICS_UNLOAD:
         LOG_TOPIC("topic.unloaded");
+        break;
+    case ADMIN_SCHEMA_PUT:
+        LOG_TOPIC("schema.put");
         break;
     case ADMIN_SUBS_SEEK:
         LOG_SUBSCRIPTION("subscription.sought");
@@ -132,6 +143,14 @@ static void compose_result(const struct topic_order *o, struct admin_line *line)
         }
         (void)hulse_admin_answer(
             line, hulse_topic_subscription_figures(topic, o->broker, &o->stats, o->subscription));
+        break;
+    case ADMIN_SCHEMA_LIST:
+        (void)hulse_admin_answer(line, hulse_topic_schemas(topic, o->broker, &o->admin));
+        break;
+    case ADMIN_SCHEMA_GET:
+    case ADMIN_SCHEMA_PUT:
+        (void)hulse_admin_answer(
+            line, hulse_topic_schema(topic, o->broker, &o->schema, o->command == ADMIN_SCHEMA_GET));
         break;
     default:
         (void)hulse_admin_answer(line, hulse_topic_answer(topic, o->broker, o->subscription));
@@ -181,6 +200,11 @@ static void stats_done(struct broker_request *r)
     answer(HULSE_CONTAINER(r, struct topic_order, stats.request), r);
 }
 
+static void schema_done(struct broker_request *r)
+{
+    answer(HULSE_CONTAINER(r, struct topic_order, schema.request), r);
+}
+
 static void timed_out(struct timer *timer)
 {
     struct topic_order *o = HULSE_CONTAINER(timer, struct topic_order, timer);
@@ -199,12 +223,48 @@ static void timed_out(struct timer *timer)
 
 /* ---- begin ---- */
 
+/* The definition outlives the request of the operator. */
+static hulse_status
+ask_about_schema(struct topic_order *o, const struct admin_request *request, struct error *err)
+{
+    struct broker *b = o->broker;
+    enum schema_type type = SCHEMA_BYTES;
+
+    o->schema = (struct broker_schema_request){
+        .request = {.home = &o->all->loop->inbox, .done = schema_done},
+        .topic = o->name.full,
+        .version = request->version,
+    };
+    if (meanings[request->command].how == ASK_SCHEMA) {
+        return b->ops->schema_get(b, &o->schema, err);
+    }
+    if (!hulse_schema_type_find(request->type, &type)) {
+        return hulse_fail(err, HULSE_INVAL, "type: there is none of that name");
+    }
+    o->definition_bytes = request->definition_bytes + 1;
+    o->definition = hulse_mem_alloc(HULSE_MEM_ADMIN, o->definition_bytes);
+    if (o->definition == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "memory_max is reached");
+    }
+    memcpy(o->definition, request->definition, o->definition_bytes);
+    o->schema.schema = (struct broker_schema){
+        .type = (enum broker_schema_type)type,
+        .definition = {.data = (const uint8_t *)o->definition,
+                       .bytes = (uint32_t)request->definition_bytes},
+    };
+    return b->ops->schema_put(b, &o->schema, err);
+}
+
 static hulse_status
 ask(struct topic_order *o, const struct admin_request *request, struct error *err)
 {
     struct broker *b = o->broker;
 
-    if (meanings[request->command].figures) {
+    if (meanings[request->command].how == ASK_SCHEMA ||
+        meanings[request->command].how == PUT_SCHEMA) {
+        return ask_about_schema(o, request, err);
+    }
+    if (meanings[request->command].how == ASK_FIGURES) {
         o->stats = (struct broker_stats){
             .request = {.home = &o->all->loop->inbox, .done = stats_done}, .topic = o->name.full};
         return b->ops->stats(b, &o->stats, err);

@@ -23,7 +23,7 @@ static const struct {
     [HULSE_CLI_TOPICS_VERB] = {"verb", {"list", "create", "delete", "stats", "unload", NULL}},
     [HULSE_CLI_SUBS_VERB] = {"verb", {"list", "stats", "seek", "skip", "delete", NULL}},
     [HULSE_CLI_STORE_VERB] = {"verb", {"check", "backup", NULL}},
-    [HULSE_CLI_SCHEMA_VERB] = {"verb", {"check", NULL}},
+    [HULSE_CLI_SCHEMA_VERB] = {"verb", {"check", "list", "get", "put", NULL}},
     [HULSE_CLI_SCHEMA_TYPE] = {"schema_type", {"AVRO", "JSON", "STRING", "BYTES", NULL}},
     [HULSE_CLI_STRATEGY] = {"strategy",
                             {"BACKWARD",

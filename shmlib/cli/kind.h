@@ -54,6 +54,13 @@ enum {
 enum { HULSE_CLI_WORD_CHECK, HULSE_CLI_WORD_BACKUP };
 enum { HULSE_CLI_WORD_BASH, HULSE_CLI_WORD_ZSH };
 
+enum {
+    HULSE_CLI_WORD_SCHEMA_CHECK,
+    HULSE_CLI_WORD_SCHEMA_LIST,
+    HULSE_CLI_WORD_SCHEMA_GET,
+    HULSE_CLI_WORD_SCHEMA_PUT
+};
+
 /* The words of a kind, ending with NULL; NULL for a kind without. Static. */
 const char *const *hulse_cli_words(enum hulse_cli_kind kind);
 /* The place of a word among them, or -1. */

@@ -3,6 +3,7 @@
 #include "daemon/schema/compatibility.h"
 #include "daemon/schema/source.h"
 #include "shmlib/cli/args.h"
+#include "shmlib/cli/registry.h"
 #include "shmlib/cli/say.h"
 
 #include <errno.h>
@@ -14,17 +15,19 @@
 #define FILE_BYTES_MAX (8U << 20U)
 #define SCHEMAS_MAX 256
 
-enum { OPT_STRATEGY = 1, OPT_TYPE, OPT_PAYLOAD };
+enum { OPT_STRATEGY = 1, OPT_TYPE, OPT_PAYLOAD, OPT_VERSION };
 
 static const struct hulse_cli_option options[] = {{OPT_STRATEGY, 0, "strategy", HULSE_CLI_STRATEGY},
                                                   {OPT_TYPE, 0, "type", HULSE_CLI_SCHEMA_TYPE},
                                                   {OPT_PAYLOAD, 0, "payload", HULSE_CLI_FILE},
+                                                  {OPT_VERSION, 0, "version", HULSE_CLI_TEXT},
                                                   {0, 0, NULL, HULSE_CLI_NOTHING}};
 
 struct question {
     enum schema_strategy strategy;
     enum schema_type type;
     const char *payload; /* a file, or NULL */
+    const char *version; /* or NULL */
     struct schema *schemas[SCHEMAS_MAX];
     int count;
 };
@@ -146,12 +149,58 @@ static int set_option(void *ctx, int id, const char *value)
 
     if (id == OPT_PAYLOAD) {
         q->payload = value;
+    } else if (id == OPT_VERSION) {
+        q->version = value;
     } else if (id == OPT_STRATEGY && !hulse_schema_strategy_find(value, &q->strategy)) {
         return hulse_cli_usage("schema", "--strategy %s: there is none of that name", value);
     } else if (id == OPT_TYPE && !hulse_schema_type_find(value, &q->type)) {
         return hulse_cli_usage("schema", "--type %s: there is none of that name", value);
     }
     return HULSE_CLI_OK;
+}
+
+static int check_files(struct hulse_cli *cli, struct question *q, int count, char **files)
+{
+    int rc = HULSE_CLI_OK;
+
+    if (count < 1 || count > SCHEMAS_MAX) {
+        return hulse_cli_usage("schema", "check: 1 to %d files are expected", SCHEMAS_MAX);
+    }
+    for (int i = 0; rc == HULSE_CLI_OK && i < count; i++) {
+        rc = read_schema(q, files[i]);
+    }
+    return rc == HULSE_CLI_OK ? check(cli, q) : rc;
+}
+
+static int put(struct hulse_cli *cli, struct question *q, const char *topic, const char *file)
+{
+    const int rc = read_schema(q, file);
+
+    if (rc != HULSE_CLI_OK) {
+        return rc;
+    }
+    const struct schema_definition d = hulse_schema_definition(q->schemas[0]);
+    return hulse_cli_registry_put(cli, topic, &d);
+}
+
+/* `words`: behind the verb. */
+static int act(struct hulse_cli *cli, struct question *q, int verb, int count, char **words)
+{
+    if (q->version != NULL && verb != HULSE_CLI_WORD_SCHEMA_GET) {
+        return hulse_cli_usage("schema", "--version is for get");
+    }
+    if (verb == HULSE_CLI_WORD_SCHEMA_CHECK) {
+        return check_files(cli, q, count, words);
+    }
+    if (verb == HULSE_CLI_WORD_SCHEMA_PUT) {
+        return count == 2 ? put(cli, q, words[0], words[1])
+                          : hulse_cli_usage("schema", "put: a topic and a file are expected");
+    }
+    if (count != 1) {
+        return hulse_cli_usage("schema", "one topic is expected");
+    }
+    return verb == HULSE_CLI_WORD_SCHEMA_LIST ? hulse_cli_registry_list(cli, words[0])
+                                              : hulse_cli_registry_get(cli, words[0], q->version);
 }
 
 static int run(struct hulse_cli *cli, int argc, char **argv)
@@ -164,18 +213,12 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
     if (rc != HULSE_CLI_OK || cli->help) {
         return rc;
     }
-    if (args.operand_count == 0 || hulse_cli_word_index(HULSE_CLI_SCHEMA_VERB, args.argv[0]) < 0) {
-        return hulse_cli_usage("schema", "check is expected");
+    const int verb =
+        args.operand_count == 0 ? -1 : hulse_cli_word_index(HULSE_CLI_SCHEMA_VERB, args.argv[0]);
+    if (verb < 0) {
+        return hulse_cli_usage("schema", "check, list, get or put is expected");
     }
-    if (args.operand_count < 2 || args.operand_count > 1 + SCHEMAS_MAX) {
-        return hulse_cli_usage("schema", "check: 1 to %d files are expected", SCHEMAS_MAX);
-    }
-    for (int i = 1; rc == HULSE_CLI_OK && i < args.operand_count; i++) {
-        rc = read_schema(&q, args.argv[i]);
-    }
-    if (rc == HULSE_CLI_OK) {
-        rc = check(cli, &q);
-    }
+    rc = act(cli, &q, verb, args.operand_count - 1, args.argv + 1);
     for (int i = 0; i < q.count; i++) {
         hulse_schema_destroy(&q.schemas[i]);
     }
@@ -184,11 +227,15 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
 
 const struct hulse_cli_command hulse_cli_schema = {
     .name = "schema",
-    .summary = "check schemas before a broker is asked",
+    .summary = "check schemas, and list, get or put those of a topic",
     .help =
         "hulse schema check [OLD...] NEW [--strategy S] [--type T] [--payload FILE]\n"
+        "hulse schema list TOPIC\n"
+        "hulse schema get TOPIC [--version N]\n"
+        "hulse schema put TOPIC FILE [--type T]\n"
         "\n"
-        "Reads definitions of schemas from files and says whether a topic that has the old ones,\n"
+        "check reads definitions of schemas from files and says whether a topic that has the old "
+        "ones,\n"
         "the oldest first, may get the new one: the verdict is that of Pulsar's brokers, and the\n"
         "field and the reason are told. With one file alone, whether it is a definition. No "
         "daemon\n"
@@ -210,12 +257,25 @@ const struct hulse_cli_command hulse_cli_schema = {
         "the\n"
         "                      path of the field\n"
         "\n"
-        "--json prints an object with the member good and, if it is false, why and, of a payload,\n"
-        "path.\n"
+        "list prints the versions of a topic's schema that its broker keeps, get the definition "
+        "of\n"
+        "one, put registers another one, which the broker checks against those before it. "
+        "Versions\n"
+        "are counted from 1; Pulsar's own tools count from 0. A Pulsar cluster needs `admin_url` "
+        "in\n"
+        "the configuration; the embedded engine keeps no schemas in this version.\n"
         "\n"
-        "Exit: 0; 64 usage; 65 not compatible, no definition, or the payload does not fit; 74 a "
-        "file\n"
-        "cannot be read.\n",
+        "      --version N     get: which one; the newest unless it is said\n"
+        "\n"
+        "--json prints an object, of check with the member good and, if it is false, why and, of "
+        "a\n"
+        "payload, path.\n"
+        "\n"
+        "Exit: 0; 64 usage; 65 not compatible, no definition, the payload does not fit, no such "
+        "topic\n"
+        "or version; 69 no daemon, or the broker refuses or cannot do it; 74 a file cannot be "
+        "read; 75\n"
+        "no answer within --timeout (25s); 77 no permission.\n",
     .options = options,
     .first = HULSE_CLI_SCHEMA_VERB,
     .rest = HULSE_CLI_FILE,

@@ -30,11 +30,15 @@ static void check_accepted(const struct admin_request *request)
 
     must(request->command < ADMIN_COMMANDS);
     const bool about_one =
-        request->command >= ADMIN_TOPICS_CREATE && request->command <= ADMIN_SUBS_DELETE;
+        request->command >= ADMIN_TOPICS_CREATE && request->command <= ADMIN_SCHEMA_PUT;
     const bool about_subscription =
         request->command >= ADMIN_SUBS_SEEK && request->command <= ADMIN_SUBS_DELETE;
     must(memchr(request->subscription, '\0', sizeof(request->subscription)) != NULL);
     must(request->subscription[0] != '\0' ? about_one : !about_subscription);
+    const bool puts = request->command == ADMIN_SCHEMA_PUT;
+    must((request->definition != NULL) == puts && (request->type[0] != '\0') == puts);
+    must(!puts || strlen(request->definition) <= request->definition_bytes);
+    must(request->version == 0 || request->command == ADMIN_SCHEMA_GET);
     must(request->position.kind <= BROKER_AT_PUBLISHED);
     must(request->count <= INT32_MAX);
     must(request->count == 0 || request->command == ADMIN_SUBS_SKIP);
@@ -60,7 +64,8 @@ static void check_refused(hulse_status status, const struct error *err)
 {
     struct admin_line line = {0};
 
-    must(status == HULSE_INVAL || status == HULSE_UNSUPPORTED || status == HULSE_TOOBIG);
+    must(status == HULSE_INVAL || status == HULSE_NO_MEMORY || status == HULSE_UNSUPPORTED ||
+         status == HULSE_TOOBIG);
     must(err->status == status && err->text[0] != '\0');
     must(hulse_admin_answer_error(&line, status, err->text));
     must(memchr(line.data, '\n', line.bytes) == line.data + line.bytes - 1);
@@ -88,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 
     if (status == HULSE_OK) {
         check_accepted(&request);
+        hulse_admin_request_fini(&request);
     } else {
         check_refused(status, &err);
     }

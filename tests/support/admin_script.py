@@ -3,7 +3,7 @@
 
   tell           refused (409), the reason being method, path, body and what was shown as authorization
   code-N         refused with N, "because"
-  page-N         the same with a page in place of JSON
+  page-N, text-N the same with a page, with a text in place of JSON
   to-N           sent on to to-(N-1), and from to-0 to nothing: done
   loop, plain    sent on to itself; to a server without TLS
   garbage, odd   JSON that ends too soon; of another form
@@ -84,6 +84,8 @@ def act(handler, name, body):
         tell(handler, int(number), "because\n\x07")
     elif word == "page":
         handler.answer(b"<html>because</html>", int(number))
+    elif word == "text":
+        handler.answer(b"because\n", int(number))
     elif word == "to" and int(number) > 0:
         move(handler, handler.path.replace(name, f"to-{int(number) - 1}"))
     elif word == "loop":
@@ -107,12 +109,25 @@ def list_names(handler, rest):
         handler.json([f"{kind}://{tenant}/{more[0]}/t"])
 
 
+def tell_schemas(handler, rest):
+    """Two versions; the third is no number."""
+    first = {"version": 0, "type": "JSON", "timestamp": 1700000000000, "data": "{}", "properties": {}}
+    answers = {("GET", "schemas"): {"getSchemaResponses": [first, {"version": 1, "type": "NEWS"}]},
+               ("GET", "schema"): first | {"version": 1, "type": "avro"},
+               ("GET", "schema/0"): first, ("GET", "schema/1"): {"version": 1, "type": "JSON"},
+               ("GET", "schema/2"): first | {"version": "two"},
+               ("POST", "schema"): {"version": {"version": 2}}}
+    handler.json(answers.get((handler.command, "/".join(rest)), []))
+
+
 def play(handler, rest):
     body = handler.rfile.read(int(handler.headers.get("Content-Length", 0))).decode()
     if rest == ["tenants"]:
         handler.json(["pair"])
     elif rest[0] == "namespaces" or rest[-1] == "partitioned":
         list_names(handler, rest)
+    elif rest[0] == "schemas" and rest[3] == "versions":
+        tell_schemas(handler, rest[4:])
     elif rest[3][0].isdigit():
         count, _, word = rest[3].partition("-")
         if rest[-1] == "partitions" and handler.command == "GET":

@@ -212,6 +212,10 @@ static hulse_status admin_supported(const struct broker_admin *q, struct error *
         return hulse_fail(
             err, HULSE_UNSUPPORTED, "the local broker has one place and no namespaces of its own");
     }
+    if (q->command == BROKER_ADMIN_SCHEMAS) {
+        return hulse_fail(
+            err, HULSE_UNSUPPORTED, "the local broker does not keep schemas in this version");
+    }
     if (q->command == BROKER_ADMIN_SEEK) {
         return hulse_fail(
             err,

@@ -4,7 +4,6 @@
  */
 #include "daemon/broker/pulsar/pulsar.h"
 
-#include "daemon/broker/common/unsupported.h"
 #include "daemon/broker/pulsar/admin/admin.h"
 #include "daemon/broker/pulsar/connection/tls_context.h"
 #include "daemon/broker/pulsar/consumer/consumer.h"
@@ -146,8 +145,8 @@ static const struct broker_ops every_call = {
     .consumer_close = hulse_pulsar_consumer_close,
     .topic_lookup = hulse_pulsar_topic_lookup,
     .stats = hulse_pulsar_stats,
-    .schema_get = hulse_unsupported_schema,
-    .schema_put = hulse_unsupported_schema,
+    .schema_get = hulse_pulsar_schema_get,
+    .schema_put = hulse_pulsar_schema_put,
     .admin = hulse_pulsar_admin,
     .store_figures = no_figures,
     .healthy = healthy,

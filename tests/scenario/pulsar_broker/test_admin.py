@@ -189,6 +189,32 @@ def test_a_subscription_in_use(cluster, pulsar, official, topic):
         refused(cluster, 65, "", "subs", *words)
 
 
+# ---- schemas ---------------------------------------------------------------------------------
+
+def record(*fields):
+    return json.dumps({"type": "record", "name": "Order", "fields":
+                       [{"name": name, "type": "string", **more} for name, more in fields]})
+
+
+def test_schemas(cluster, topic, tmp_path):
+    file = tmp_path / "order.avsc"
+    refused(cluster, 65, "", "schema", "get", topic)
+    file.write_text(record(("id", {})))
+    assert told(cluster, "schema", "put", topic, file) == \
+        {"topic": topic, "broker": "main", "version": 1, "type": "AVRO"}
+    file.write_text(record(("id", {}), ("name", {"default": ""})))
+    assert told(cluster, "schema", "put", topic, file)["version"] == 2
+    file.write_text(record(("id", {}), ("other", {})))
+    refused(cluster, 69, "ncompatible", "schema", "put", topic, file)
+    versions = told(cluster, "schema", "list", topic)["schemas"]
+    assert [(v["version"], v["type"]) for v in versions] == [(1, "AVRO"), (2, "AVRO")]
+    newest = told(cluster, "schema", "get", topic)
+    assert (newest["version"], json.loads(newest["definition"])["fields"][1]["name"]) == (2, "name")
+    text = ok(run(cluster, "schema", "get", topic, "--version", 1, timeout=60))
+    assert json.loads(text) == json.loads(record(("id", {})))
+    refused(cluster, 65, "", "schema", "get", topic, "--version", 9)
+
+
 # ---- security --------------------------------------------------------------------------------
 
 def test_a_token_over_tls(pulsar_secure, hulsed, topic):

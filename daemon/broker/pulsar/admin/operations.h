@@ -20,6 +20,10 @@ hulse_status hulse_admin_namespaces(struct admin_errand *e, struct error *err);
 /* stats.c: figures of a topic, and the names of its subscriptions. */
 hulse_status hulse_admin_stats(struct admin_errand *e, struct error *err);
 hulse_status hulse_admin_subscriptions(struct admin_errand *e, struct error *err);
+/* schemas.c */
+hulse_status hulse_admin_schemas(struct admin_errand *e, struct error *err);
+hulse_status hulse_admin_schema_get(struct admin_errand *e, struct error *err);
+hulse_status hulse_admin_schema_put(struct admin_errand *e, struct error *err);
 /* subscriptions.c */
 hulse_status hulse_admin_seek(struct admin_errand *e, struct error *err);
 hulse_status hulse_admin_skip(struct admin_errand *e, struct error *err);

@@ -36,20 +36,36 @@ static hulse_status status_of(enum http_method method, unsigned code)
 }
 
 /* Copies what is printable; the rest becomes question marks. */
-static void say(struct rest_answer *out, const char *reason)
+static void say(struct rest_answer *out, const char *reason, size_t bytes)
 {
     size_t at = 0;
 
-    if (reason == NULL || reason[0] == '\0') {
+    if (bytes == 0) {
         (void)snprintf(
             out->text, sizeof(out->text), "the cluster gives no reason (HTTP %u)", out->code);
         return;
     }
-    while (reason[at] != '\0' && at + 1 < sizeof(out->text)) {
+    out->reasoned = true;
+    while (at < bytes && at + 1 < sizeof(out->text)) {
         const unsigned char c = (unsigned char)reason[at];
         out->text[at++] = (char)(c >= 0x20 && c < 0x7f ? c : '?');
     }
     out->text[at] = '\0';
+}
+
+/* {"reason":"…"}; some answers are a text alone. A page of whoever stands between says nothing to people. */
+static void say_why(struct rest_answer *out, const char *body, size_t bytes)
+{
+    const json_t *reason =
+        json_is_string(out->json) ? out->json : json_object_get(out->json, "reason");
+
+    if (json_is_string(reason)) {
+        say(out, json_string_value(reason), json_string_length(reason));
+    } else if (out->json == NULL && bytes > 0 && body[0] != '<') {
+        say(out, body, bytes);
+    } else {
+        say(out, "", 0);
+    }
 }
 
 void hulse_rest_answer_read(
@@ -58,7 +74,7 @@ void hulse_rest_answer_read(
     *out = (struct rest_answer){.status = status_of(method, code), .code = code};
     out->json = bytes == 0 ? NULL : json_loadb(body, bytes, JSON_DECODE_ANY, NULL);
     if (out->status != HULSE_OK) {
-        say(out, json_string_value(json_object_get(out->json, "reason")));
+        say_why(out, body, bytes);
         hulse_rest_answer_fini(out);
     }
 }

@@ -21,7 +21,8 @@ struct rest_answer {
      * Without an answer: REFUSED: it could not be asked; TIMED_OUT; LIMIT: the answer is too large; NO_MEMORY; CLOSED.
      */
     hulse_status status;
-    unsigned code;                /* of HTTP */
+    unsigned code;                /* of HTTP; 0: there is no answer */
+    bool reasoned;                /* the text is the cluster's own */
     json_t *json;                 /* with OK: NULL when it has no JSON; hulse_rest_answer_fini() */
     char text[BROKER_TEXT_BYTES]; /* printable; empty when OK */
 };

@@ -114,6 +114,106 @@ static void test_the_broker_refuses(void **state)
     assert_int_equal(times, 1);
 }
 
+static struct topic_order *start_request(struct admin_request request)
+{
+    hulse_admin_line_fini(&heard);
+    return hulse_topic_order_start(&orders, &request, done, &heard, &heard);
+}
+
+static void test_about_a_subscription(void **state)
+{
+    struct admin_request request = {.command = ADMIN_SUBS_SEEK,
+                                    .topic = "orders",
+                                    .subscription = "s",
+                                    .position = {.kind = BROKER_AT_PUBLISHED, .time_ms = 77}};
+    (void)state;
+    assert_non_null(start_request(request));
+    assert_int_equal(fake.admin->command, BROKER_ADMIN_SEEK);
+    assert_string_equal(fake.admin->subscription, "s");
+    assert_int_equal(fake.admin->position.time_ms, 77);
+    hulse_fake_request_done(&fake.admin->request, HULSE_OK);
+    assert_heard("subscription", "s");
+    request.command = ADMIN_SUBS_SKIP;
+    request.count = 9;
+    assert_non_null(start_request(request));
+    assert_int_equal(fake.admin->command, BROKER_ADMIN_SKIP);
+    assert_int_equal(fake.admin->count, 9);
+    hulse_fake_request_done(&fake.admin->request, HULSE_OK);
+    request.command = ADMIN_SUBS_DELETE;
+    assert_non_null(start_request(request));
+    assert_int_equal(fake.admin->command, BROKER_ADMIN_UNSUBSCRIBE);
+    hulse_fake_request_done(&fake.admin->request, HULSE_OK);
+    request.command = ADMIN_SUBS_LIST;
+    assert_non_null(start_request(request));
+    fake.admin->names = "a\0b";
+    fake.admin->name_count = 2;
+    hulse_fake_request_done(&fake.admin->request, HULSE_OK);
+    assert_non_null(strstr(heard.data, "[\"a\",\"b\"]"));
+}
+
+static void test_figures_of_a_subscription(void **state)
+{
+    static const struct broker_subscription_stats both[] = {{.name = "a"},
+                                                            {.name = "s", .backlog = 4}};
+    struct admin_request request = {
+        .command = ADMIN_SUBS_STATS, .topic = "orders", .subscription = "s"};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_non_null(start_request(request));
+        fake.stats->subscriptions = both;
+        fake.stats->subscription_count = 2 - i;
+        hulse_fake_request_done(&fake.stats->request, HULSE_OK);
+        if (i == 0) {
+            assert_non_null(strstr(heard.data, "\"backlog\":4"));
+            assert_null(strstr(heard.data, "\"name\":\"a\""));
+        } else {
+            assert_heard("code", "HULSE_NO_TOPIC");
+        }
+    }
+}
+
+static void test_schemas(void **state)
+{
+    static char definition[] = "{}";
+    struct admin_request request = {.command = ADMIN_SCHEMA_PUT,
+                                    .topic = "orders",
+                                    .type = "json",
+                                    .definition = definition,
+                                    .definition_bytes = 2};
+    (void)state;
+    assert_non_null(start_request(request));
+    definition[0] = 'x'; /* the operator's line is gone */
+    assert_int_equal(fake.schema->schema.type, BROKER_SCHEMA_JSON);
+    assert_memory_equal(fake.schema->schema.definition.data, "{}", 2);
+    fake.schema->version = 3;
+    hulse_fake_request_done(&fake.schema->request, HULSE_OK);
+    assert_heard("type", "JSON");
+    assert_non_null(strstr(heard.data, "\"version\":3"));
+    definition[0] = '{';
+    (void)snprintf(request.type, sizeof(request.type), "WORDS");
+    assert_null(start_request(request));
+    assert_heard("code", "HULSE_INVAL");
+    request.command = ADMIN_SCHEMA_GET;
+    request.version = 2;
+    assert_non_null(start_request(request));
+    assert_int_equal(fake.schema->version, 2);
+    fake.schema->schema = (struct broker_schema){
+        .type = BROKER_SCHEMA_AVRO, .definition = {.data = (const uint8_t *)"7", .bytes = 1}};
+    hulse_fake_request_done(&fake.schema->request, HULSE_OK);
+    assert_heard("definition", "7");
+}
+
+/* What a broker does not count is not told as a number. */
+static void test_figures_that_are_not_counted(void **state)
+{
+    (void)state;
+    assert_non_null(start(ADMIN_TOPICS_STATS, TOPIC));
+    fake.stats->total = (struct broker_topic_stats){.lost = BROKER_UNCOUNTED, .dropped = 5};
+    hulse_fake_request_done(&fake.stats->request, HULSE_OK);
+    assert_null(strstr(heard.data, "lost"));
+    assert_non_null(strstr(heard.data, "\"dropped\":5"));
+}
+
 static void test_a_bad_name_reaches_nobody(void **state)
 {
     (void)state;
@@ -195,6 +295,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_the_answer_comes_later),
         CASE(test_the_broker_refuses),
+        CASE(test_about_a_subscription),
+        CASE(test_figures_of_a_subscription),
+        CASE(test_schemas),
+        CASE(test_figures_that_are_not_counted),
         CASE(test_a_bad_name_reaches_nobody),
         CASE(test_a_late_answer),
         CASE(test_nobody_waits_any_more),

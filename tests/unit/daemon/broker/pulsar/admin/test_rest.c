@@ -76,6 +76,7 @@ static void test_codes(void **state)
         {TOPIC("code-500"), HULSE_REFUSED, "because"},
         {TOPIC("code-503"), HULSE_REFUSED, "because"},
         {TOPIC("page-502"), HULSE_REFUSED, "no reason (HTTP 502)"},
+        {TOPIC("text-409"), HULSE_BUSY, "because?"},
         {TOPIC("page-404"), HULSE_NO_TOPIC, "no reason (HTTP 404)"},
         {TOPIC("page-304"), HULSE_PROTOCOL, "no reason (HTTP 304)"},
     };
@@ -233,6 +234,23 @@ static void test_a_token_is_shown(void **state)
     hulse_rcu_writer_stop();
 }
 
+/* RFC 7617, 2. */
+static void test_a_name_and_a_password_are_shown(void **state)
+{
+    struct secret *token = hulse_secret_create("Aladdin:open sesame", 19);
+
+    (void)state;
+    assert_non_null(token);
+    bed.params.token = &slot_at;
+    bed.params.token_is_basic = true;
+    hulse_admin_bed_start(&bed, NULL);
+    hulse_rcu_writer_start();
+    hulse_secret_slot_set(&slot, token);
+    check(TOPIC("tell"), HULSE_BUSY, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    hulse_secret_slot_set(&slot, NULL);
+    hulse_rcu_writer_stop();
+}
+
 /* ---- the end of the daemon ---- */
 
 static unsigned told;
@@ -335,6 +353,7 @@ int main(void)
         CASE(test_a_certificate_for_another_host),
         CASE(test_a_name_and_a_password_are_shown),
         CASE(test_a_token_is_shown),
+        CASE(test_a_name_and_a_password_are_shown),
         CASE(test_the_daemon_ends_meanwhile),
         CASE(test_too_many_at_once),
         CASE(test_without_a_url),

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* registry - the schemas that a topic's broker keeps (contract in registry.h). */
+#include "shmlib/cli/registry.h"
+
+#include "daemon/admin/protocol.h"
+#include "shmlib/cli/admin_client.h"
+#include "shmlib/cli/say.h"
+#include "shmlib/cli/value.h"
+
+static json_t *with(json_t *members, const char *name, json_t *value)
+{
+    return hulse_cli_admin_with(members, "schema", name, value);
+}
+
+static json_t *of_topic(const char *topic)
+{
+    return with(json_object(), "topic", json_string(topic));
+}
+
+int hulse_cli_registry_list(struct hulse_cli *cli, const char *topic)
+{
+    return hulse_cli_admin_order(cli, HULSE_ADMIN_SCHEMA_LIST, of_topic(topic));
+}
+
+static void print_definition(struct hulse_cli *cli, json_t *result)
+{
+    const json_t *definition = json_object_get(result, "definition");
+    const size_t bytes = json_string_length(definition);
+
+    if (bytes > 0) {
+        hulse_cli_out_bytes(&cli->out, json_string_value(definition), bytes);
+        hulse_cli_out_text(&cli->out, "\n");
+    }
+}
+
+int hulse_cli_registry_get(struct hulse_cli *cli, const char *topic, const char *version)
+{
+    uint64_t number = 0;
+    json_t *result = NULL;
+    json_t *members = of_topic(topic);
+
+    if (version != NULL) {
+        if (!hulse_cli_value_count(version, 1, INT64_MAX, &number)) {
+            json_decref(members);
+            return hulse_cli_usage("schema", "--version %s: not a number from 1 on", version);
+        }
+        members = with(members, "version", json_integer((json_int_t)number));
+    }
+    if (cli->json) {
+        return hulse_cli_admin_order(cli, HULSE_ADMIN_SCHEMA_GET, members);
+    }
+    if (members == NULL) {
+        return HULSE_CLI_USAGE;
+    }
+    if (cli->timeout_ms < 0) {
+        cli->timeout_ms = HULSE_CLI_CLUSTER_MS;
+    }
+    const int rc = hulse_cli_admin_ask(cli, HULSE_ADMIN_SCHEMA_GET, members, &result);
+    if (rc == HULSE_CLI_OK) {
+        print_definition(cli, result);
+        json_decref(result);
+    }
+    return rc;
+}
+
+int hulse_cli_registry_put(struct hulse_cli *cli,
+                           const char *topic,
+                           const struct schema_definition *d)
+{
+    json_t *members = of_topic(topic);
+
+    members = with(members, "type", json_string(hulse_schema_type_name(d->type)));
+    members = with(members, "definition", json_stringn(d->text, d->bytes));
+    return hulse_cli_admin_order(cli, HULSE_ADMIN_SCHEMA_PUT, members);
+}
