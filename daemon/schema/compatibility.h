@@ -34,7 +34,8 @@ bool hulse_schema_strategy_find(const char *name, enum schema_strategy *out);
 
 /*
  * Judges `fresh` as the successor of `count` schemas, the oldest first; without any it is the first.
- * HULSE_OK; HULSE_REFUSED: *err tells which of them, the field and why; HULSE_NO_MEMORY.
+ * HULSE_OK; HULSE_REFUSED: *err tells which of them, the field and why; UNSUPPORTED: they are of a type whose definitions
+ * are not read here; NO_MEMORY.
  */
 hulse_status hulse_schema_compatible(enum schema_strategy strategy,
                                      const struct schema *const *old,

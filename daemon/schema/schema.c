@@ -62,9 +62,10 @@ bool hulse_schema_type_find(const char *name, enum schema_type *out)
     return false;
 }
 
+/* PROTOBUF: what a message looks like in Avro, which brokers compare; payloads are not looked into. */
 static bool has_tables(enum schema_type type)
 {
-    return type == SCHEMA_JSON || type == SCHEMA_AVRO;
+    return type == SCHEMA_JSON || type == SCHEMA_AVRO || type == SCHEMA_PROTOBUF;
 }
 
 static hulse_status read_tables(struct schema *s, struct error *err)

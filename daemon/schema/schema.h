@@ -3,7 +3,7 @@
  * schema - what the payloads of a topic look like: read from its definition once, then payloads are
  *          checked against it.
  *
- * A definition of JSON or AVRO is a schema of Avro as JSON text. The primitive types have none.
+ * A definition of JSON, AVRO or PROTOBUF is a schema of Avro as JSON text. The primitive types have none.
  * Payloads of PROTOBUF, PROTOBUF_NATIVE and KEY_VALUE are not looked into: their schemas travel,
  * every payload fits.
  *

@@ -19,7 +19,10 @@ hulse_schema_create_from(struct schema **out, const struct schema_definition *d,
         inner.text = json_string_value(text);
         inner.bytes = json_string_length(text);
     }
-    const hulse_status status = hulse_schema_create(out, &inner, err);
+    const hulse_status status =
+        inner.type == SCHEMA_KEY_VALUE
+            ? hulse_fail(err, HULSE_UNSUPPORTED, "a file cannot name a schema of KEY_VALUE")
+            : hulse_schema_create(out, &inner, err);
     json_decref(tree);
     return status;
 }

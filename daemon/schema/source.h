@@ -10,7 +10,10 @@
 
 #include "daemon/schema/schema.h"
 
-/* As hulse_schema_create(); the type that such an object has counts for more than the one in `d`. */
+/*
+ * As hulse_schema_create(); the type that such an object has counts for more than the one in `d`. UNSUPPORTED: a pair, whose
+ * two schemas travel in properties.
+ */
 hulse_status
 hulse_schema_create_from(struct schema **out, const struct schema_definition *d, struct error *err);
 

@@ -119,6 +119,29 @@ static void test_types(void **state)
     hulse_schema_destroy(&text);
 }
 
+static void test_protobuf(void **state)
+{
+    struct schema *old = hulse_test_schema(SCHEMA_PROTOBUF, R(""));
+    struct schema *fresh = hulse_test_schema(SCHEMA_PROTOBUF, R("{'name':'x','type':'int'}"));
+    struct schema *native = hulse_test_schema(SCHEMA_PROTOBUF_NATIVE, "{'a':1}");
+    struct schema *other = hulse_test_schema(SCHEMA_PROTOBUF_NATIVE, "{'a':2}");
+    const struct schema *chain[] = {old};
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(hulse_schema_compatible(SCHEMA_FORWARD, chain, 1, fresh, &err), HULSE_OK);
+    assert_int_equal(hulse_schema_compatible(SCHEMA_BACKWARD, chain, 1, fresh, &err),
+                     HULSE_REFUSED);
+    chain[0] = native;
+    assert_int_equal(hulse_schema_compatible(SCHEMA_FULL, chain, 1, native, &err), HULSE_OK);
+    assert_int_equal(hulse_schema_compatible(SCHEMA_FULL, chain, 1, other, &err),
+                     HULSE_UNSUPPORTED);
+    hulse_schema_destroy(&old);
+    hulse_schema_destroy(&fresh);
+    hulse_schema_destroy(&native);
+    hulse_schema_destroy(&other);
+}
+
 static void test_names_of_strategies(void **state)
 {
     enum schema_strategy strategy = SCHEMA_FULL;
@@ -178,6 +201,7 @@ int main(void)
         cmocka_unit_test(test_verdicts_of_the_broker),
         cmocka_unit_test(test_transitive),
         cmocka_unit_test(test_types),
+        cmocka_unit_test(test_protobuf),
         cmocka_unit_test(test_names_of_strategies),
         cmocka_unit_test(test_many_pairs_come_to_an_end),
     };

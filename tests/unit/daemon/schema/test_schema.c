@@ -300,7 +300,8 @@ static void test_primitive_payloads(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct schema *s = hulse_test_schema(rows[i].type, "");
+        struct schema *s =
+            hulse_test_schema(rows[i].type, rows[i].type == SCHEMA_PROTOBUF ? "'int'" : "");
         struct schema_fault fault;
         const bool good =
             hulse_schema_check(s, (const uint8_t *)rows[i].payload, rows[i].bytes, &fault);
