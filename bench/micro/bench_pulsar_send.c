@@ -74,19 +74,12 @@ static void answer(Pulsar__BaseCommand__Type asked, Pulsar__BaseCommand *command
     command->producer_success = &success;
 }
 
+static const struct pulsar_lookup_result one_partition = {.partitions = 1, .kept_ms = 3600000};
+
 struct way {
     enum broker_compression compression;
     bool partitioned; /* the topic has one partition */
 };
-
-/* That the topic has partitions; what is looked up next is one of them. */
-static void tell_partitions(void)
-{
-    static const struct pulsar_lookup_result result = {.partitions = 1, .kept_ms = 3600000};
-    struct pulsar_lookup *l = played.lookup;
-
-    l->done(l, &result);
-}
 
 static struct broker_producer *open_one(const struct way *way)
 {
@@ -103,7 +96,7 @@ static struct broker_producer *open_one(const struct way *way)
                       HULSE_OK,
                   "begun to open");
     if (way->partitioned) {
-        tell_partitions();
+        played_found(&one_partition); /* which is looked up next */
     }
     played_arrive();
     sender = HULSE_CONTAINER(played.user, struct pulsar_sender, user);

@@ -6,6 +6,8 @@
  *   base sender looks up: n partitions -> begin: the first one is opened, and with it the producer
  *                                      -> send: to the one that the router says, opened with its first record
  *
+ * The operation timeout is that of the lookup, and then of the first partition again.
+ *
  * With exclusive access all are opened at once, since each of them is to be taken. A partition that was opened with its first
  * record takes records at once, as one that has lost its connection; until it was open an own producer's go alone.
  *
