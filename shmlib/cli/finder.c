@@ -115,12 +115,17 @@ static int look(struct hulse_cli_finder *f, const struct hulse_cli_topic_pattern
 
 int hulse_cli_finder_look(struct hulse_cli_finder *f)
 {
+    const int timeout_ms = f->cli->timeout_ms;
     int rc = HULSE_CLI_OK;
 
     f->too_many = 0;
+    if (timeout_ms < 0 && f->next.at_ms == 0) {
+        f->cli->timeout_ms = HULSE_CLI_CLUSTER_MS; /* nothing waits meanwhile */
+    }
     for (int i = 0; i < f->pattern_count && rc == HULSE_CLI_OK; i++) {
         rc = look(f, &f->patterns[i]);
     }
+    f->cli->timeout_ms = timeout_ms;
     f->next = hulse_cli_deadline_in(HULSE_CLI_LOOK_MS);
     return rc;
 }

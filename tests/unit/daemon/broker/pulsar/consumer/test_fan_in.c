@@ -474,6 +474,16 @@ static void tells_every_partition_when_it_is_closed(void **state)
     hulse_stage_nothing();
 }
 
+static void ends_with_its_worker(void **state)
+{
+    (void)state;
+    hulse_front_open_parts(&shared, 3, 0);
+    hulse_front_permit(2);
+    flow_of_all(3);
+    message(1, 0, 0);
+    front.consumer = NULL; /* nobody closes it */
+}
+
 static void may_be_closed_while_it_opens(void **state)
 {
     (void)state;
@@ -577,6 +587,7 @@ int main(void)
         TEST(looks_on_when_there_are_none_or_less),
         TEST(a_new_partition_that_is_refused_is_tried_again),
         TEST(tells_every_partition_when_it_is_closed),
+        TEST(ends_with_its_worker),
         TEST(may_be_closed_while_it_opens),
         TEST(may_be_closed_in_every_event)};
     return cmocka_run_group_tests(tests, NULL, NULL);
