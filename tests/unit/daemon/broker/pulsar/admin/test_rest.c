@@ -234,23 +234,6 @@ static void test_a_token_is_shown(void **state)
     hulse_rcu_writer_stop();
 }
 
-/* RFC 7617, 2. */
-static void test_a_name_and_a_password_are_shown(void **state)
-{
-    struct secret *token = hulse_secret_create("Aladdin:open sesame", 19);
-
-    (void)state;
-    assert_non_null(token);
-    bed.params.token = &slot_at;
-    bed.params.token_is_basic = true;
-    hulse_admin_bed_start(&bed, NULL);
-    hulse_rcu_writer_start();
-    hulse_secret_slot_set(&slot, token);
-    check(TOPIC("tell"), HULSE_BUSY, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-    hulse_secret_slot_set(&slot, NULL);
-    hulse_rcu_writer_stop();
-}
-
 /* ---- the end of the daemon ---- */
 
 static unsigned told;
@@ -353,7 +336,6 @@ int main(void)
         CASE(test_a_certificate_for_another_host),
         CASE(test_a_name_and_a_password_are_shown),
         CASE(test_a_token_is_shown),
-        CASE(test_a_name_and_a_password_are_shown),
         CASE(test_the_daemon_ends_meanwhile),
         CASE(test_too_many_at_once),
         CASE(test_without_a_url),
