@@ -4,6 +4,8 @@
  *
  *   {"command":"stats"}              -> {"status":"ok","result":{...}}
  *   {"command":"health"}             -> {"status":"ok","result":{"status":"healthy",...}}
+ *   {"command":"health","deep":true} -> {"status":"ok","result":{"pulsar_broker":"healthy",
+ *                                       "admin_api":"healthy","namespaces_count":N}}
  *   {"command":"topics.list"[,"namespace":"TENANT/NAMESPACE" or "TENANT"]}
  *                                    -> {"status":"ok","result":{"topics":["NAME",...],
  *                                       "unlisted":[{"broker":"…","type":"…","why":"…"}]}}
@@ -47,6 +49,9 @@
  * missed_doorbells config_generation config_reload_failed, then totals{} and per_worker[]. A worker that does not answer
  * within 2 s has "state":"unresponsive" there, and its figures and topics are missing. The status of health
  * is "healthy", "degraded" or "draining".
+ *
+ * A deep health asks the default broker and tells what it found for 10 s: pulsar_broker is "unhealthy" with an
+ * `error`, admin_api "unhealthy" with an `admin_error`, or null where there is none.
  *
  * topics.list asks every broker that keeps topics; those that did not tell, in 20 s for all of them, are `unlisted`.
  *

@@ -103,6 +103,11 @@ static hulse_status take_force(const json_t *value, struct admin_request *out, s
     return take_boolean(value, "force", &out->force, err);
 }
 
+static hulse_status take_deep(const json_t *value, struct admin_request *out, struct error *err)
+{
+    return take_boolean(value, "deep", &out->deep, err);
+}
+
 static hulse_status take_now(const json_t *value, struct admin_request *out, struct error *err)
 {
     return take_boolean(value, "now", &out->now, err);
@@ -231,6 +236,7 @@ static const struct member {
     {"version", OF(ADMIN_SCHEMA_GET), 0, take_version},
     {"type", OF(ADMIN_SCHEMA_PUT), OF(ADMIN_SCHEMA_PUT), take_type},
     {"definition", OF(ADMIN_SCHEMA_PUT), OF(ADMIN_SCHEMA_PUT), take_definition},
+    {"deep", OF(ADMIN_HEALTH), 0, take_deep},
     {"now", OF(ADMIN_DRAIN), 0, take_now},
     {"directory", OF(ADMIN_STORE_BACKUP), OF(ADMIN_STORE_BACKUP), take_directory},
 };

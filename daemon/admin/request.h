@@ -60,6 +60,7 @@ struct admin_request {
     size_t definition_bytes;
     uint32_t partitions;                         /* topics.create; 0 = not partitioned */
     bool force;                                  /* topics.delete, subs.delete */
+    bool deep;                                   /* health; its broker is asked */
     bool now;                                    /* drain; sessions are not waited for */
     char directory[HULSE_ADMIN_DIRECTORY_BYTES]; /* store.backup; absolute */
 };

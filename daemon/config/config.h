@@ -99,6 +99,12 @@ struct config {
     uint64_t memory_max; /* bytes, 0 = auto */
     uint64_t message_max;
     uint64_t drain_timeout_ns;
+    struct {
+        char topic[HULSE_CONFIG_TEXT_BYTES]; /* that is looked up; "" = none */
+        char tenant
+            [HULSE_CONFIG_TEXT_BYTES]; /* whose namespaces are counted; "" = that of default_namespace */
+        uint64_t timeout_ns;
+    } health;
     uint64_t watchdog_timeout_ns; /* 0 = off */
     struct {
         bool filter; /* of system calls */

@@ -155,6 +155,15 @@ static const struct key global_keys[] = {
     {"listen.admin_socket", KEY_GLOBAL, KEY_STRING, KEY_RESTART, TEXT_AT(listen.admin_socket),
      .valid = hulse_valid_path, .help = "socket for administration, mode 0600"},
 
+    {"health.topic", KEY_GLOBAL, KEY_STRING, KEY_NULL | KEY_RESTART, TEXT_AT(health.topic),
+     .valid = hulse_valid_text, .fallback = "null",
+     .help = "topic that `hulse health --deep` looks up at the default broker; null = none"},
+    {"health.tenant", KEY_GLOBAL, KEY_STRING, KEY_NULL | KEY_RESTART, TEXT_AT(health.tenant),
+     .valid = hulse_valid_text, .fallback = "null",
+     .help = "tenant whose namespaces it counts; null = that of default_namespace"},
+    {"health.timeout", KEY_GLOBAL, KEY_DURATION, KEY_RESTART, AT(health.timeout_ns),
+     .min = 100 * MS, .max = 60000 * MS, .fallback = "5s", .help = "for the answers to both"},
+
     {"default_broker", KEY_GLOBAL, KEY_STRING, KEY_RESTART, TEXT_AT(default_broker),
      .valid = hulse_valid_name, .fallback = "local",
      .help = "broker of every topic that no rule sends elsewhere; unless it is said, the one of type pulsar"},

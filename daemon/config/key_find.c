@@ -18,7 +18,7 @@
  * is below it.
  */
 static const char *const absent[KEY_SCOPES][40] = {
-    [KEY_GLOBAL] = {"gateway", "metrics", "health"},
+    [KEY_GLOBAL] = {"gateway", "metrics"},
     [KEY_TOPIC] = {"publish.retry",
                    "publish.breaker",
                    "publish.dead_letter",

@@ -27,6 +27,7 @@ static void close_conn(struct admin_conn *c)
     hulse_collect_forget(&c->reports);
     hulse_topic_order_forget(&c->order);
     hulse_topic_list_forget(&c->list);
+    hulse_deep_health_forget(&c->check);
     hulse_store_order_forget(c->server->store, c);
     hulse_admin_line_fini(&c->out);
     hulse_admin_request_fini(&c->request);
@@ -108,6 +109,7 @@ static void order_done(void *ctx, const struct admin_line *line)
     HULSE_ASSERT(c->state == ADMIN_WAITING);
     c->order = NULL;
     c->list = NULL;
+    c->check = NULL;
     c->out = *line;
     if (begin_writing(c, line->data != NULL) && c->state == ADMIN_READING) {
         (void)take_lines(c);
@@ -127,6 +129,17 @@ static bool begin_list(struct admin_conn *c)
     c->list = hulse_topic_list_start(
         &c->server->lists, c->request.namespace_name, order_done, c, &c->out);
     if (c->list == NULL) {
+        return begin_writing(c, c->out.data != NULL);
+    }
+    wait_for_it(c);
+    return true;
+}
+
+/* False: the connection was closed. */
+static bool begin_check(struct admin_conn *c)
+{
+    c->check = hulse_deep_health_start(c->server->scene->deep, order_done, c, &c->out);
+    if (c->check == NULL) {
         return begin_writing(c, c->out.data != NULL);
     }
     wait_for_it(c);
@@ -164,6 +177,9 @@ static bool handle_line(struct admin_conn *c, const char *line, size_t bytes)
 
     if (st != HULSE_OK) {
         return begin_writing(c, hulse_admin_answer_error(&c->out, st, err.text));
+    }
+    if (c->request.command == ADMIN_HEALTH && c->request.deep) {
+        return begin_check(c);
     }
     if (c->request.command == ADMIN_TOPICS_LIST) {
         return begin_list(c);

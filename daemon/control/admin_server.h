@@ -18,6 +18,7 @@
 #include "daemon/admin/request.h"
 #include "daemon/control/collect.h"
 #include "daemon/control/command.h"
+#include "daemon/control/deep_health.h"
 #include "daemon/control/store_order.h"
 #include "daemon/control/topic_list.h"
 #include "daemon/control/topic_order.h"
@@ -49,6 +50,7 @@ struct admin_conn {
     struct collection *reports;
     struct topic_order *order;
     struct topic_list *list;
+    struct deep_check *check;
     struct admin_line out;
     size_t out_written;
 };

@@ -14,6 +14,7 @@
 #include "daemon/control/collect.h"
 #include "daemon/control/credentials.h"
 #include "daemon/control/crew.h"
+#include "daemon/control/deep_health.h"
 #include "daemon/control/reload.h"
 
 /* What the commands may look at. */
@@ -24,6 +25,7 @@ struct command_scene {
     const char *version;
     uint64_t started_ms; /* CLOCK_MONOTONIC */
     struct reload *reload;
+    struct deep_health *deep; /* of a health that asks */
     bool draining;
     /* Begins the drain and sets `draining`; `now`: or hastens one that has begun. */
     void (*drain)(void *ctx, bool now);

@@ -51,6 +51,7 @@ struct control {
     struct listen_socket admin_socket;
     struct collector collector;
     struct topic_orders orders;
+    struct deep_health deep;
     struct store_order store_order;
     struct command_scene scene;
     struct admin_server admin;
@@ -417,6 +418,7 @@ static void end(struct control *c)
     hulse_collector_fini(&c->collector);
     hulse_topic_orders_fini(&c->orders);
     hulse_topic_lists_fini(&c->admin.lists);
+    hulse_deep_health_fini(&c->deep);
     hulse_helper_close(c->params->helper);
     hulse_signals_close(&c->signals);
     hulse_reload_close(&c->reload);
@@ -484,6 +486,7 @@ static hulse_status wire(struct control *c, struct error *err)
     hulse_control_limits(params->config, &c->plane.limits);
     hulse_collector_init(&c->collector, &c->loop, &c->crew);
     hulse_topic_orders_init(&c->orders, &c->loop, params->flow);
+    hulse_deep_health_init(&c->deep, &c->loop, params->flow, params->config);
     hulse_store_order_init(&c->store_order, &c->loop, params->store);
     hulse_admin_server_init(
         &c->admin, &c->loop, &c->collector, &c->orders, &c->store_order, &c->scene);
@@ -494,6 +497,7 @@ static hulse_status wire(struct control *c, struct error *err)
         .version = params->version,
         .started_ms = hulse_loop_now_ms(&c->loop),
         .reload = &c->reload,
+        .deep = &c->deep,
         .drain = drain_asked,
         .ctx = c,
     };

@@ -48,6 +48,7 @@ static void check_accepted(const struct admin_request *request)
     must(request->partitions == 0 || request->command == ADMIN_TOPICS_CREATE);
     must(!request->force || request->command == ADMIN_TOPICS_DELETE ||
          request->command == ADMIN_SUBS_DELETE);
+    must(!request->deep || request->command == ADMIN_HEALTH);
     must(!request->now || request->command == ADMIN_DRAIN);
     must(memchr(request->directory, '\0', sizeof(request->directory)) != NULL);
     must((request->directory[0] == '/') == (request->command == ADMIN_STORE_BACKUP));

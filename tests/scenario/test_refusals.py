@@ -71,7 +71,6 @@ def test_no_daemon_is_69(tmp_path, args):
     ("topics",),
     ("topics", "burn", SOME_TOPIC),
     ("stats", "more"),
-    ("health", "--deep"),
     ("drain", "now"),
     ("drain", "--wait", "soon"),
     ("drain", "--wait"),

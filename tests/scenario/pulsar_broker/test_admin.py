@@ -11,6 +11,7 @@ import time
 import pytest
 
 from command import ok, run
+from conftest import Hulsed
 from tokens import PASSWORD
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
@@ -269,3 +270,37 @@ def test_a_certificate_of_somebody_else(pulsar_secure, hulsed, topic):
     daemon = hulsed(pulsar_secure.service_url_tls, admin_url=https,
                     auth={"token": pulsar_secure.tokens.admin})
     refused(daemon, 69, "certificate", "topics", "create", topic)
+
+
+# ---- deep health -----------------------------------------------------------------------------
+
+def test_deep_health(pulsar, hulsed, topic):
+    pulsar.admin("PUT", "namespaces/public/counted")
+    wanted = len(pulsar.admin("GET", "namespaces/public")[1])
+    daemon = hulsed(pulsar.service_url, admin_url=pulsar.admin_url)
+    assert told(daemon, "health", "--deep") == \
+        {"pulsar_broker": "healthy", "admin_api": "healthy", "namespaces_count": wanted}
+
+
+def test_deep_health_of_who_is_not_there(hulsed):
+    daemon = hulsed("pulsar://127.0.0.1:9", admin_url="http://127.0.0.1:9")
+    done = run(daemon, "health", "--deep", "--json", timeout=60)
+    assert done.returncode == 69
+    answer = json.loads(done.stdout)
+    assert answer["admin_api"] == "unhealthy" and "127.0.0.1:9" in answer["admin_error"]
+    assert answer["namespaces_count"] is None
+
+
+def test_deep_health_looks_a_topic_up(pulsar, topic, tmp_path):
+    config = tmp_path / "hulse.yaml"
+    for url, code, word in ((pulsar.service_url, 0, "healthy"), ("pulsar://127.0.0.1:9", 69, "unhealthy")):
+        config.write_text(json.dumps({
+            "brokers": {"main": {"type": "pulsar", "service_url": url, "operation_timeout": "2s"}},
+            "health": {"topic": topic, "timeout": "10s"}}))
+        daemon = Hulsed(tmp_path / word, args=["--config", config])
+        done = run(daemon, "health", "--deep", "--json", timeout=60)
+        daemon.stop()
+        assert done.returncode == code, done.stdout
+        answer = json.loads(done.stdout)
+        assert (answer["pulsar_broker"], answer["admin_api"]) == (word, None)
+        assert ("127.0.0.1:9" in answer.get("error", "")) == (code != 0), answer

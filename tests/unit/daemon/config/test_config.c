@@ -62,6 +62,9 @@ static const struct row {
     {"listen.group", "null", "hulse", "1000", "", "a\nb"},
     {"listen.admin_socket", NULL, "/s", "/run/admin.sock", "", "\xff"},
     {"default_broker", "local", "local", "null", "", "a.b"},
+    {"health.topic", "null", "t", "persistent://a/b/c", "", "a\x01b"},
+    {"health.tenant", "null", "t", "a tenant", "", "a\nb"},
+    {"health.timeout", "5s", "100ms", "60s", "99ms", "60001ms"},
     {"default_namespace", "public/default", "a/b", "tenant/name-space", "public", "a/b/c"},
 };
 
