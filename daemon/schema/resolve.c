@@ -285,6 +285,30 @@ static uint32_t choose(struct resolution *r, uint32_t w, uint32_t v)
     return SCHEMA_NONE;
 }
 
+/* Whether the reader has a field that is not written and has no default. */
+static bool lacks_field(const struct resolution *r, uint32_t w, uint32_t v)
+{
+    const struct schema_run written = schema_node(r->writer, w)->parts;
+    const struct schema_run wanted = schema_node(r->reader, v)->parts;
+    const uint32_t renaming = renaming_record(r, w);
+    uint64_t seen[SCHEMA_RECORD_FIELDS_MAX / 64] = {0};
+
+    for (uint32_t i = written.first; i < written.first + written.count; i++) {
+        const struct full_name name = field_name(r, renaming, schema_field(r->writer, i));
+        const uint32_t index = find(r->reader, schema_scope(v), name.text, name.bytes);
+        if (index != SCHEMA_NONE) {
+            seen[index / 64] |= UINT64_C(1) << (index % 64);
+        }
+    }
+    for (uint32_t i = 0; i < wanted.count; i++) {
+        if ((seen[i / 64] >> (i % 64) & 1U) == 0 &&
+            !schema_field(r->reader, wanted.first + i)->has_default) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether two types do not fit as they stand, whatever is below them. */
 static bool fails_here(struct resolution *r, uint32_t w, uint32_t v)
 {
@@ -306,6 +330,8 @@ static bool fails_here(struct resolution *r, uint32_t w, uint32_t v)
         fails = !same_short_name(r, w, v) || writer->size != reader->size;
     } else if (writer->kind == KIND_ENUM) {
         fails = !same_short_name(r, w, v);
+    } else if (writer->kind == KIND_RECORD) {
+        fails = lacks_field(r, w, v);
     }
     r->depth--;
     return fails;

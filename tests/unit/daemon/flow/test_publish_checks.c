@@ -424,6 +424,10 @@ static void test_a_payload_that_does_not_fit(void **state)
     assert_int_equal(publish(0, 4, 0, 0), HULSE_OUTCOME_STORED);
     assert_int_equal(publish(1, 5, 0, 0), HULSE_OUTCOME_INVALID_SCHEMA);
     assert_int_equal(refused(PUBLISH_INVALID), 1);
+    const struct broker_meta tombstone = {.partition = -1, .tombstone = true};
+    const struct broker_record nothing = {.meta = &tombstone, .token = 10};
+    hulse_publisher_publish(front.publisher, &nothing);
+    assert_int_equal(front.outcomes[10], HULSE_OUTCOME_STORED);
     assert_int_equal(fake.schema_type, BROKER_SCHEMA_INT32);
     /* What it was opened with holds until it is closed. */
     rule.publish.validate = false;
