@@ -47,7 +47,7 @@ take_namespace(const json_t *value, struct admin_request *out, struct error *err
 
     const bool whole =
         slash == NULL || (slash != text && slash[1] != '\0' && strchr(slash + 1, '/') == NULL);
-    if (bytes == 0 || !whole) {
+    if (text == NULL || bytes == 0 || !whole) {
         return hulse_fail(err, HULSE_INVAL, "namespace: TENANT or TENANT/NAMESPACE is expected");
     }
     if (bytes >= sizeof(out->namespace_name)) {

@@ -92,7 +92,7 @@ static void destroy(struct topic_order *o)
                     hulse_log_str("subscription", o->subscription),                                \
                     hulse_log_str("broker", o->broker->name))
 
-static void log_change(const struct topic_order *o)
+static void log_change_of_topic(const struct topic_order *o)
 {
     switch (o->command) {
     case ADMIN_TOPICS_CREATE:
@@ -107,6 +107,14 @@ static void log_change(const struct topic_order *o)
     case ADMIN_SCHEMA_PUT:
         LOG_TOPIC("schema.put");
         break;
+    default:
+        break;
+    }
+}
+
+static void log_change(const struct topic_order *o)
+{
+    switch (o->command) {
     case ADMIN_SUBS_SEEK:
         LOG_SUBSCRIPTION("subscription.sought");
         break;
@@ -117,6 +125,7 @@ static void log_change(const struct topic_order *o)
         LOG_SUBSCRIPTION("subscription.deleted");
         break;
     default:
+        log_change_of_topic(o);
         break;
     }
 }

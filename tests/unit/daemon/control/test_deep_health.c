@@ -49,6 +49,12 @@ static int teardown(void **state)
     return 0;
 }
 
+/* The line is not terminated. */
+static bool was_heard(const char *part)
+{
+    return memmem(heard.data, heard.bytes, part, strlen(part)) != NULL;
+}
+
 static void done(void *ctx, const struct admin_line *line)
 {
     assert_ptr_equal(ctx, &heard);
@@ -66,7 +72,7 @@ static struct deep_check *start(void)
 static void assert_heard(const char *part)
 {
     assert_non_null(heard.data);
-    assert_non_null(strstr(heard.data, part));
+    assert_true(was_heard(part));
 }
 
 static void count(uint32_t namespaces)

@@ -46,6 +46,12 @@ static int teardown(void **state)
     return 0;
 }
 
+/* The line is not terminated. */
+static bool was_heard(const char *part)
+{
+    return memmem(heard.data, heard.bytes, part, strlen(part)) != NULL;
+}
+
 static void done(void *ctx, const struct admin_line *line)
 {
     assert_ptr_equal(ctx, &heard);
@@ -163,7 +169,7 @@ static void test_those_that_wait_are_bounded(void **state)
         hulse_topic_list_forget(&l);
     }
     assert_null(start(""));
-    assert_non_null(strstr(heard.data, "HULSE_NO_MEMORY"));
+    assert_true(was_heard("HULSE_NO_MEMORY"));
     for (unsigned i = 0; i < HULSE_TOPIC_LISTS_MAX; i++) {
         hulse_fake_request_done(&waiting[i]->request, HULSE_OK);
     }

@@ -54,6 +54,12 @@ static int teardown(void **state)
     return 0;
 }
 
+/* The line is not terminated. */
+static bool was_heard(const char *part)
+{
+    return memmem(heard.data, heard.bytes, part, strlen(part)) != NULL;
+}
+
 static void done(void *ctx, const struct admin_line *line)
 {
     assert_ptr_equal(ctx, &heard);
@@ -148,7 +154,7 @@ static void test_about_a_subscription(void **state)
     fake.admin->names = "a\0b";
     fake.admin->name_count = 2;
     hulse_fake_request_done(&fake.admin->request, HULSE_OK);
-    assert_non_null(strstr(heard.data, "[\"a\",\"b\"]"));
+    assert_true(was_heard("[\"a\",\"b\"]"));
 }
 
 static void test_figures_of_a_subscription(void **state)
@@ -164,8 +170,8 @@ static void test_figures_of_a_subscription(void **state)
         fake.stats->subscription_count = 2 - i;
         hulse_fake_request_done(&fake.stats->request, HULSE_OK);
         if (i == 0) {
-            assert_non_null(strstr(heard.data, "\"backlog\":4"));
-            assert_null(strstr(heard.data, "\"name\":\"a\""));
+            assert_true(was_heard("\"backlog\":4"));
+            assert_false(was_heard("\"name\":\"a\""));
         } else {
             assert_heard("code", "HULSE_NO_TOPIC");
         }
@@ -188,7 +194,7 @@ static void test_schemas(void **state)
     fake.schema->version = 3;
     hulse_fake_request_done(&fake.schema->request, HULSE_OK);
     assert_heard("type", "JSON");
-    assert_non_null(strstr(heard.data, "\"version\":3"));
+    assert_true(was_heard("\"version\":3"));
     definition[0] = '{';
     (void)snprintf(request.type, sizeof(request.type), "WORDS");
     assert_null(start_request(request));
@@ -210,8 +216,8 @@ static void test_figures_that_are_not_counted(void **state)
     assert_non_null(start(ADMIN_TOPICS_STATS, TOPIC));
     fake.stats->total = (struct broker_topic_stats){.lost = BROKER_UNCOUNTED, .dropped = 5};
     hulse_fake_request_done(&fake.stats->request, HULSE_OK);
-    assert_null(strstr(heard.data, "lost"));
-    assert_non_null(strstr(heard.data, "\"dropped\":5"));
+    assert_false(was_heard("lost"));
+    assert_true(was_heard("\"dropped\":5"));
 }
 
 static void test_a_bad_name_reaches_nobody(void **state)
