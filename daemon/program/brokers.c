@@ -125,6 +125,19 @@ static struct pulsar_tls_params tls_of(const struct config_broker *wanted)
     };
 }
 
+/* Which of its keys an error is about. */
+static const char *key_of(const struct config_broker *wanted, const struct error *why)
+{
+    struct error unused = {0};
+    bool tls = false;
+
+    if (why->status != HULSE_INVAL) {
+        return "";
+    }
+    return hulse_pulsar_url_check(wanted->service_url, &tls, &unused) != HULSE_OK ? ".service_url"
+                                                                                  : ".admin_url";
+}
+
 static struct broker *make_pulsar(const struct config *config,
                                   const struct config_broker *wanted,
                                   struct broker_tokens *tokens,
@@ -158,7 +171,8 @@ static struct broker *make_pulsar(const struct config *config,
     struct error why = {0};
     struct broker *b = hulse_pulsar_create(wanted->name, &p, &why);
     if (b == NULL) {
-        (void)hulse_fail(err, why.status, "brokers.%s: %s", wanted->name, why.text);
+        (void)hulse_fail(
+            err, why.status, "brokers.%s%s: %s", wanted->name, key_of(wanted, &why), why.text);
     }
     return b;
 }

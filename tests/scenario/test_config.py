@@ -105,12 +105,15 @@ def test_a_good_service_url(tmp_path, url):
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_a_bad_service_url_ends_the_start(tmp_path):
-    result = hulsed("--set", "brokers.main.type=pulsar", "--set", "brokers.main.service_url=pulsar://a:0",
+@pytest.mark.parametrize("service_url, admin_url, key", [
+    ("pulsar://a:0", "http://a", "service_url"), ("pulsar://a", "http://a:0", "admin_url")])
+def test_a_bad_url_ends_the_start(tmp_path, service_url, admin_url, key):
+    result = hulsed("--set", "brokers.main.type=pulsar", "--set", f"brokers.main.service_url={service_url}",
+                    "--set", f"brokers.main.admin_url={admin_url}",
                     HULSE_BROKERS__LOCAL__DIRECTORY=tmp_path / "store",
                     HULSE_SOCKET=tmp_path / "s", HULSE_ADMIN_SOCKET=tmp_path / "a")
     assert result.returncode == 78
-    assert "hulsed: brokers.main.service_url: not a port" in result.stderr
+    assert f"hulsed: brokers.main.{key}: not a port" in result.stderr
 
 
 def test_files_of_tls_are_looked_at(tmp_path):
