@@ -148,7 +148,7 @@ static bool room_is_coming(const struct bed *bed, bool covers)
         there += sp->reserve[i] ? 1 : 0;
     }
     bool coming = sp->preparing || sp->spare_count > 0 || there < sp->files_max ||
-                  hulse_space_may_grow(sp, true);
+                  hulse_space_may_grow(sp, SPACE_MESSAGE);
     for (size_t i = 0; covers && i + 1 < sp->used_count; i++) {
         coming = coming || !hulse_state_needs(s->state, sp->used[i]);
     }
@@ -168,13 +168,17 @@ static bool stays_full(struct bed *bed, bool covers)
     return false;
 }
 
-/* Fills the store until messages wait. Returns how many were submitted. */
+/* Fills the store until messages wait, and no more than one step of them. Returns how many were submitted. */
 static uint64_t fill_while(struct bed *bed, uint64_t topic, struct bed_request **all, bool covers)
 {
     const uint64_t before = bed->done;
     uint64_t count = 0;
 
     while (!stays_full(bed, covers)) {
+        if (figures(bed).parked != 0) {
+            hulse_bed_turn(bed);
+            continue;
+        }
         assert_true(count + FILL_STEP <= FILL_MAX);
         for (unsigned i = 0; i < FILL_STEP; i++) {
             all[count] = hulse_bed_message(bed, topic, count, BODY);
