@@ -9,6 +9,7 @@
 #include "daemon/broker/pulsar/consumer/consumer.h"
 #include "daemon/broker/pulsar/figures.h"
 #include "daemon/broker/pulsar/producer/producer.h"
+#include "daemon/broker/pulsar/schema/registry.h"
 #include "daemon/broker/pulsar/wire/frame.h"
 #include "daemon/broker/pulsar/worker.h"
 #include "daemon/core/assert.h"
@@ -124,7 +125,8 @@ static const struct broker_ops every_call = {
     .type = "pulsar",
     .capabilities = BROKER_CAN_CONSUME | BROKER_CAN_FAILOVER | BROKER_CAN_KEY_SHARED |
                     BROKER_CAN_DURABLE | BROKER_CAN_SEEK | BROKER_CAN_START_ID | BROKER_CAN_DELAY |
-                    BROKER_CAN_DEDUP | BROKER_CAN_EXCLUSIVE | BROKER_CAN_PARTITIONS,
+                    BROKER_CAN_DEDUP | BROKER_CAN_EXCLUSIVE | BROKER_CAN_PARTITIONS |
+                    BROKER_CAN_SCHEMA,
     .module = &module,
     .producer_open = hulse_pulsar_producer_open,
     .send = hulse_pulsar_producer_send,

@@ -202,6 +202,7 @@ def record(*fields):
 def test_schemas(cluster, topic, tmp_path):
     file = tmp_path / "order.avsc"
     refused(cluster, 65, "", "schema", "get", topic)
+    told(cluster, "topics", "create", topic)
     file.write_text(record(("id", {})))
     assert told(cluster, "schema", "put", topic, file) == \
         {"topic": topic, "broker": "main", "version": 1, "type": "AVRO"}

@@ -64,37 +64,6 @@ hulse_status hulse_pulsar_admin(struct broker *b, struct broker_admin *q, struct
     return st;
 }
 
-static hulse_status ask_about_schema(struct broker *b,
-                                     struct broker_schema_request *q,
-                                     hulse_status (*begin_it)(struct admin_errand *e,
-                                                              struct error *err),
-                                     struct error *err)
-{
-    struct admin_errand *e = hulse_admin_errand_create(b, &q->request, err);
-
-    if (e == NULL) {
-        return err->status;
-    }
-    e->schema = q;
-    const hulse_status st = begin_it(e, err);
-    if (st != HULSE_OK) {
-        hulse_admin_errand_discard(&e);
-    }
-    return st;
-}
-
-hulse_status
-hulse_pulsar_schema_get(struct broker *b, struct broker_schema_request *q, struct error *err)
-{
-    return ask_about_schema(b, q, hulse_admin_schema_get, err);
-}
-
-hulse_status
-hulse_pulsar_schema_put(struct broker *b, struct broker_schema_request *q, struct error *err)
-{
-    return ask_about_schema(b, q, hulse_admin_schema_put, err);
-}
-
 hulse_status hulse_pulsar_stats(struct broker *b, struct broker_stats *q, struct error *err)
 {
     struct admin_errand *e = hulse_admin_errand_create(b, &q->request, err);

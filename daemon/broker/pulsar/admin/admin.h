@@ -10,14 +10,9 @@
 #include "daemon/broker/broker.h"
 
 /* With an admin_url. */
-#define PULSAR_ADMIN_CAPABILITIES (BROKER_CAN_STATS | BROKER_CAN_ADMIN | BROKER_CAN_SCHEMA)
+#define PULSAR_ADMIN_CAPABILITIES (BROKER_CAN_STATS | BROKER_CAN_ADMIN)
 
 hulse_status hulse_pulsar_admin(struct broker *b, struct broker_admin *q, struct error *err);
 hulse_status hulse_pulsar_stats(struct broker *b, struct broker_stats *q, struct error *err);
-/* Properties of schemas are not told, and none are put. */
-hulse_status
-hulse_pulsar_schema_get(struct broker *b, struct broker_schema_request *q, struct error *err);
-hulse_status
-hulse_pulsar_schema_put(struct broker *b, struct broker_schema_request *q, struct error *err);
 
 #endif

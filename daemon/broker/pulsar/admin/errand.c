@@ -49,8 +49,6 @@ static void got(struct rest_call *call, const struct rest_answer *a)
 
     if (a->status == HULSE_OK) {
         e->answered(e, a);
-    } else if (a->code == 409 && !a->reasoned && e->conflict != NULL) {
-        hulse_admin_errand_end(e, a->status, e->conflict);
     } else {
         hulse_admin_errand_end(e, a->status, a->text);
     }

@@ -16,16 +16,14 @@
 
 struct admin_errand {
     struct rest_call call;
-    struct broker_request *request; /* of one of the three: */
+    struct broker_request *request; /* of one of the two: */
     union {
         struct broker_admin *admin;
         struct broker_stats *stats;
-        struct broker_schema_request *schema;
     };
     /* What the answer of the question that is on its way leads to. It ends the errand, or asks on. */
     void (*answered)(struct admin_errand *e, const struct rest_answer *a);
     void (*then)(struct admin_errand *e); /* partitions are known */
-    const char *conflict; /* what a 409 without a reason means; NULL: nothing more */
     uint64_t deadline_ms;
     uint32_t partitions; /* of the topic, once it is known; 0: none */
     uint32_t at;         /* of them, or of what else is gone through */

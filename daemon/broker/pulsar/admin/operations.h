@@ -22,8 +22,6 @@ hulse_status hulse_admin_stats(struct admin_errand *e, struct error *err);
 hulse_status hulse_admin_subscriptions(struct admin_errand *e, struct error *err);
 /* schemas.c */
 hulse_status hulse_admin_schemas(struct admin_errand *e, struct error *err);
-hulse_status hulse_admin_schema_get(struct admin_errand *e, struct error *err);
-hulse_status hulse_admin_schema_put(struct admin_errand *e, struct error *err);
 /* subscriptions.c */
 hulse_status hulse_admin_seek(struct admin_errand *e, struct error *err);
 hulse_status hulse_admin_skip(struct admin_errand *e, struct error *err);

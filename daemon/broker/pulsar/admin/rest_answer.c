@@ -45,7 +45,6 @@ static void say(struct rest_answer *out, const char *reason, size_t bytes)
             out->text, sizeof(out->text), "the cluster gives no reason (HTTP %u)", out->code);
         return;
     }
-    out->reasoned = true;
     while (at < bytes && at + 1 < sizeof(out->text)) {
         const unsigned char c = (unsigned char)reason[at];
         out->text[at++] = (char)(c >= 0x20 && c < 0x7f ? c : '?');

@@ -22,7 +22,6 @@ struct rest_answer {
      */
     hulse_status status;
     unsigned code;                /* of HTTP; 0: there is no answer */
-    bool reasoned;                /* the text is the cluster's own */
     json_t *json;                 /* with OK: NULL when it has no JSON; hulse_rest_answer_fini() */
     char text[BROKER_TEXT_BYTES]; /* printable; empty when OK */
 };

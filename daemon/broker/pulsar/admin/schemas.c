@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * schemas - those that a topic has and had: listed, one of them, another one put.
+ * schemas - those that a topic has and had, listed. One is got or put without REST: schema/registry.
  *
  * A cluster counts versions from 0, we from 1.
  */
@@ -9,9 +9,6 @@
 #include "daemon/schema/schema.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 #define VERSIONS_MAX 10000U
 /* The highest that a cluster can say, so that one more is a number, too. */
@@ -42,8 +39,6 @@ static enum broker_schema_type read_type(const json_t *schema)
     }
     return (enum broker_schema_type)type;
 }
-
-/* ---- list ---- */
 
 static bool read_listed(const json_t *one, struct broker_schema_version *out)
 {
@@ -86,114 +81,11 @@ static void listed(struct admin_errand *e, const struct rest_answer *a)
     hulse_admin_errand_end(e, HULSE_OK, "");
 }
 
-static hulse_status begin_path(struct admin_errand *e, const char *topic, struct error *err)
-{
-    return hulse_admin_errand_path(e, "schemas", topic)
-               ? HULSE_OK
-               : hulse_fail(err, HULSE_INVAL, "not a topic's name, or too long");
-}
-
 hulse_status hulse_admin_schemas(struct admin_errand *e, struct error *err)
 {
-    const hulse_status st = begin_path(e, e->admin->topic, err);
-
-    if (st != HULSE_OK) {
-        return st;
+    if (!hulse_admin_errand_path(e, "schemas", e->admin->topic)) {
+        return hulse_fail(err, HULSE_INVAL, "not a topic's name, or too long");
     }
     hulse_rest_path_add(&e->call.path, "/schemas");
     return hulse_admin_errand_ask(e, HTTP_GET, NULL, listed, err);
-}
-
-/* ---- get ---- */
-
-/* The definition stays where it is: in the answer, until the request has been told. */
-static void got(struct admin_errand *e, const struct rest_answer *a)
-{
-    const json_t *data = json_object_get(a->json, "data");
-    const size_t bytes = json_string_length(data);
-
-    if (!json_is_string(data) || bytes > UINT32_MAX ||
-        !read_version(json_object_get(a->json, "version"), &e->schema->version)) {
-        hulse_admin_errand_end_odd(e);
-        return;
-    }
-    e->schema->schema = (struct broker_schema){
-        .type = read_type(a->json),
-        .definition = {.data = (const uint8_t *)json_string_value(data), .bytes = (uint32_t)bytes},
-    };
-    hulse_admin_errand_end(e, HULSE_OK, "");
-}
-
-hulse_status hulse_admin_schema_get(struct admin_errand *e, struct error *err)
-{
-    char version[32];
-    const hulse_status st = begin_path(e, e->schema->topic, err);
-
-    if (st != HULSE_OK) {
-        return st;
-    }
-    hulse_rest_path_add(&e->call.path, "/schema");
-    if (e->schema->version != 0) {
-        (void)snprintf(version, sizeof(version), "/%" PRIu64, e->schema->version - 1);
-        hulse_rest_path_add(&e->call.path, version);
-    }
-    return hulse_admin_errand_ask(e, HTTP_GET, NULL, got, err);
-}
-
-/* ---- put ---- */
-
-static void put(struct admin_errand *e, const struct rest_answer *a)
-{
-    const json_t *version = json_object_get(json_object_get(a->json, "version"), "version");
-
-    if (read_version(version, &e->schema->version)) {
-        hulse_admin_errand_end(e, HULSE_OK, "");
-    } else {
-        hulse_admin_errand_end_odd(e);
-    }
-}
-
-/* {"type","schema","properties"}; NULL: not UTF-8, or no memory. */
-static json_t *as_json(const struct broker_schema *s)
-{
-    return json_pack("{s:s, s:s%, s:{}}",
-                     "type",
-                     hulse_schema_type_name((enum schema_type)s->type),
-                     "schema",
-                     (const char *)s->definition.data,
-                     (size_t)s->definition.bytes,
-                     "properties");
-}
-
-static hulse_status send_json(struct admin_errand *e, const json_t *object, struct error *err)
-{
-    const size_t bytes = json_dumpb(object, NULL, 0, JSON_COMPACT);
-    char *body = bytes == 0 ? NULL : hulse_mem_alloc(HULSE_MEM_BROKER, bytes + 1);
-
-    if (body == NULL) {
-        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for the definition");
-    }
-    (void)json_dumpb(object, body, bytes, JSON_COMPACT);
-    body[bytes] = '\0';
-    const hulse_status st = hulse_admin_errand_ask(e, HTTP_POST, body, put, err);
-    hulse_mem_free(HULSE_MEM_BROKER, body, bytes + 1);
-    return st;
-}
-
-hulse_status hulse_admin_schema_put(struct admin_errand *e, struct error *err)
-{
-    hulse_status st = begin_path(e, e->schema->topic, err);
-
-    if (st != HULSE_OK) {
-        return st;
-    }
-    json_t *object = as_json(&e->schema->schema);
-    if (object == NULL) {
-        return hulse_fail(err, HULSE_INVAL, "the definition is not UTF-8, or there is no memory");
-    }
-    hulse_rest_path_add(&e->call.path, "/schema");
-    e->conflict = "the cluster finds it incompatible with the versions before it";
-    st = send_json(e, object, err);
-    json_decref(object);
-    return st;
 }

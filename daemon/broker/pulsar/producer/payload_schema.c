@@ -9,30 +9,6 @@
 
 #include <string.h>
 
-static const Pulsar__Schema__Type types[] = {
-    [BROKER_SCHEMA_BYTES] = PULSAR__SCHEMA__TYPE__None,
-    [BROKER_SCHEMA_STRING] = PULSAR__SCHEMA__TYPE__String,
-    [BROKER_SCHEMA_JSON] = PULSAR__SCHEMA__TYPE__Json,
-    [BROKER_SCHEMA_AVRO] = PULSAR__SCHEMA__TYPE__Avro,
-    [BROKER_SCHEMA_BOOLEAN] = PULSAR__SCHEMA__TYPE__Bool,
-    [BROKER_SCHEMA_INT8] = PULSAR__SCHEMA__TYPE__Int8,
-    [BROKER_SCHEMA_INT16] = PULSAR__SCHEMA__TYPE__Int16,
-    [BROKER_SCHEMA_INT32] = PULSAR__SCHEMA__TYPE__Int32,
-    [BROKER_SCHEMA_INT64] = PULSAR__SCHEMA__TYPE__Int64,
-    [BROKER_SCHEMA_FLOAT] = PULSAR__SCHEMA__TYPE__Float,
-    [BROKER_SCHEMA_DOUBLE] = PULSAR__SCHEMA__TYPE__Double,
-    [BROKER_SCHEMA_DATE] = PULSAR__SCHEMA__TYPE__Date,
-    [BROKER_SCHEMA_TIME] = PULSAR__SCHEMA__TYPE__Time,
-    [BROKER_SCHEMA_TIMESTAMP] = PULSAR__SCHEMA__TYPE__Timestamp,
-    [BROKER_SCHEMA_INSTANT] = PULSAR__SCHEMA__TYPE__Instant,
-    [BROKER_SCHEMA_LOCAL_DATE] = PULSAR__SCHEMA__TYPE__LocalDate,
-    [BROKER_SCHEMA_LOCAL_TIME] = PULSAR__SCHEMA__TYPE__LocalTime,
-    [BROKER_SCHEMA_LOCAL_DATE_TIME] = PULSAR__SCHEMA__TYPE__LocalDateTime,
-    [BROKER_SCHEMA_PROTOBUF] = PULSAR__SCHEMA__TYPE__Protobuf,
-    [BROKER_SCHEMA_PROTOBUF_NATIVE] = PULSAR__SCHEMA__TYPE__ProtobufNative,
-    [BROKER_SCHEMA_KEY_VALUE] = PULSAR__SCHEMA__TYPE__KeyValue,
-};
-
 bool hulse_payload_schema_is(const struct payload_schema *s, const struct broker_schema *told)
 {
     if (s == NULL || told == NULL) {
@@ -49,7 +25,6 @@ struct payload_schema *hulse_payload_schema_take(struct payload_schemas *all,
     const uint32_t bytes = told->definition.bytes;
     struct payload_schema *s = NULL;
 
-    HULSE_ASSERT((unsigned)told->type < sizeof(types) / sizeof(types[0]));
     LIST_FOREACH(s, all, link)
     {
         if (hulse_payload_schema_is(s, told)) {
@@ -86,17 +61,6 @@ void hulse_payload_schema_give(struct payload_schema **schema)
         LIST_REMOVE(s, link);
         hulse_mem_free(HULSE_MEM_TOPIC, s, sizeof(*s) + s->told.definition.bytes);
     }
-}
-
-void hulse_payload_schema_fill(const struct payload_schema *s, Pulsar__Schema *out)
-{
-    static char no_name[] = ""; /* counts for nothing where schemas are compared */
-
-    pulsar__schema__init(out);
-    out->name = no_name;
-    out->type = types[s->told.type];
-    out->schema_data.data = (uint8_t *)(uintptr_t)s->told.definition.data;
-    out->schema_data.len = s->told.definition.bytes;
 }
 
 void hulse_payload_schema_learn(struct payload_schema_version *v,

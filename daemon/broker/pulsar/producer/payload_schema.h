@@ -39,8 +39,6 @@ struct payload_schema *hulse_payload_schema_take(struct payload_schemas *all,
 void hulse_payload_schema_give(struct payload_schema **s);
 /* Whether it is that one; NULL is none, of either. */
 bool hulse_payload_schema_is(const struct payload_schema *s, const struct broker_schema *told);
-/* As the protocol has it; borrows from `s`. */
-void hulse_payload_schema_fill(const struct payload_schema *s, Pulsar__Schema *out);
 /* From PRODUCER_SUCCESS. */
 void hulse_payload_schema_learn(struct payload_schema_version *v,
                                 const Pulsar__CommandProducerSuccess *success);

@@ -6,6 +6,7 @@
 
 #include "daemon/broker/pulsar/producer/park.h"
 #include "daemon/broker/pulsar/producer/senders.h"
+#include "daemon/broker/pulsar/schema/types.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/hash.h"
 #include "daemon/core/log.h"
@@ -213,7 +214,7 @@ static void ready(struct pulsar_user *u)
     producer.has_topic_epoch = s->has_topic_epoch;
     producer.topic_epoch = s->topic_epoch;
     if (s->schema != NULL) {
-        hulse_payload_schema_fill(s->schema, &schema);
+        hulse_pulsar_schema_fill(&s->schema->told, &schema);
         producer.schema = &schema;
     }
     command.type = PULSAR__BASE_COMMAND__TYPE__PRODUCER;

@@ -70,7 +70,6 @@ struct asked {
     union {
         struct broker_admin admin;
         struct broker_stats stats;
-        struct broker_schema_request schema;
     };
 };
 
@@ -165,58 +164,4 @@ hulse_status hulse_admin_bed_stats(struct admin_bed *bed, const char *topic)
 
     bed->answers = 0;
     return await(bed, bed->broker->ops->stats(bed->broker, &asked.stats, &err), &err);
-}
-
-/* ---- schemas ---- */
-
-static void schema_done(struct broker_request *r)
-{
-    const struct asked *a = HULSE_CONTAINER(r, struct asked, schema.request);
-    const struct broker_span definition = a->schema.schema.definition;
-    struct admin_bed *bed = a->bed;
-
-    note(bed, r);
-    bed->version = a->schema.version;
-    bed->type = a->schema.schema.type;
-    (void)snprintf(bed->definition,
-                   sizeof(bed->definition),
-                   "%.*s",
-                   (int)definition.bytes,
-                   definition.data == NULL ? "" : (const char *)definition.data);
-}
-
-static hulse_status ask_about_schema(struct admin_bed *bed, struct asked *asked, bool put)
-{
-    const struct broker_ops *ops = bed->broker->ops;
-    struct error err = {0};
-
-    asked->bed = bed;
-    asked->schema.request =
-        (struct broker_request){.home = &bed->http.loop.inbox, .done = schema_done};
-    bed->answers = 0;
-    return await(bed,
-                 put ? ops->schema_put(bed->broker, &asked->schema, &err)
-                     : ops->schema_get(bed->broker, &asked->schema, &err),
-                 &err);
-}
-
-hulse_status hulse_admin_bed_schema_get(struct admin_bed *bed, const char *topic, uint64_t version)
-{
-    struct asked asked = {.schema = {.topic = topic, .version = version}};
-
-    return ask_about_schema(bed, &asked, false);
-}
-
-hulse_status hulse_admin_bed_schema_put(struct admin_bed *bed,
-                                        const char *topic,
-                                        enum broker_schema_type type,
-                                        const char *definition)
-{
-    struct asked asked = {
-        .schema = {.topic = topic,
-                   .schema = {.type = type,
-                              .definition = {.data = (const uint8_t *)definition,
-                                             .bytes = (uint32_t)strlen(definition)}}}};
-
-    return ask_about_schema(bed, &asked, true);
 }

@@ -30,9 +30,6 @@ struct admin_bed {
     uint32_t subscription_count;
     struct broker_schema_version versions[4];
     uint32_t version_count;
-    uint64_t version;
-    enum broker_schema_type type;
-    char definition[64];
 };
 
 /* The servers, for all tests of a program. */
@@ -49,11 +46,5 @@ hulse_status hulse_admin_bed_ask(struct admin_bed *bed, struct broker_admin q);
 hulse_status
 hulse_admin_bed_order(struct admin_bed *bed, enum broker_admin_command command, const char *topic);
 hulse_status hulse_admin_bed_stats(struct admin_bed *bed, const char *topic);
-/* A version, 0 for the newest, of a topic. */
-hulse_status hulse_admin_bed_schema_get(struct admin_bed *bed, const char *topic, uint64_t version);
-hulse_status hulse_admin_bed_schema_put(struct admin_bed *bed,
-                                        const char *topic,
-                                        enum broker_schema_type type,
-                                        const char *definition);
 
 #endif
