@@ -36,6 +36,7 @@
  *                                       "version":N,"type":"AVRO","definition":"…"}}
  *   {"command":"schema.put","topic":"NAME","type":"AVRO","definition":"…"}
  *                                    -> the same without the definition
+ *                                       Versions are counted from 0, as Pulsar's tools do.
  *   {"command":"config"}             -> {"status":"ok","result":{"yaml":"..."}}
  *   {"command":"reload"}             -> {"status":"ok","result":{"accepted":true,...}}
  *   {"command":"drain"[,"now":true]} -> {"status":"ok","result":{"draining":true,"pid":N,

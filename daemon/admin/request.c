@@ -141,12 +141,16 @@ static hulse_status take_count(const json_t *value, struct admin_request *out, s
     return HULSE_OK;
 }
 
+/* As Pulsar's tools count them, from 0. */
 static hulse_status take_version(const json_t *value, struct admin_request *out, struct error *err)
 {
-    if (!json_is_integer(value) || json_integer_value(value) < 1) {
-        return hulse_fail(err, HULSE_INVAL, "version: a number from 1 on is expected");
+    const json_int_t version = json_integer_value(value);
+
+    if (!json_is_integer(value) || version < 0 || version > (json_int_t)INT32_MAX) {
+        return hulse_fail(
+            err, HULSE_INVAL, "version: a number from 0 to %d is expected", INT32_MAX);
     }
-    out->version = (uint64_t)json_integer_value(value);
+    out->version = (uint64_t)version + 1;
     return HULSE_OK;
 }
 

@@ -54,9 +54,9 @@ struct admin_request {
     char subscription[HULSE_ADMIN_SUBSCRIPTION_BYTES]; /* subs.…; empty in subs.stats = all */
     struct broker_position position;                   /* subs.seek */
     uint64_t count;                                    /* subs.skip; 0 = all */
-    uint64_t version;                                  /* schema.get; 0 = the newest */
-    char type[HULSE_ADMIN_TYPE_BYTES];                 /* schema.put; as it came, not empty */
-    char *definition;                                  /* schema.put, terminated; else NULL */
+    uint64_t version;                  /* schema.get; counted from 1, 0 = the newest */
+    char type[HULSE_ADMIN_TYPE_BYTES]; /* schema.put; as it came, not empty */
+    char *definition;                  /* schema.put, terminated; else NULL */
     size_t definition_bytes;
     uint32_t partitions;                         /* topics.create; 0 = not partitioned */
     bool force;                                  /* topics.delete, subs.delete */

@@ -192,7 +192,7 @@ static const struct key broker_keys[] = {
      .help = "of a Pulsar cluster: pulsar://HOST[:PORT],... or pulsar+ssl://..."},
     {"admin_url", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(admin_url),
      .bytes = SERVICE_URL_BYTES, .valid = hulse_valid_text, .fallback = "null",
-     .help = "of its REST API, for `hulse topics`, `subs` and `schema`: http[s]://HOST[:PORT],..."},
+     .help = "of its REST API, for `hulse topics`, `subs`, `schema list`: http[s]://HOST[:PORT],..."},
     {"listener", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(listener),
      .bytes = HULSE_CONFIG_NAME_BYTES, .valid = hulse_valid_text, .fallback = "null",
      .help = "advertised listener of its brokers; null = their default"},

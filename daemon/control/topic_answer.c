@@ -5,6 +5,7 @@
 #include "daemon/control/topic_answer.h"
 
 #include "daemon/core/assert.h"
+#include "daemon/core/utf8.h"
 #include "daemon/schema/schema.h"
 
 #include <stdbool.h>
@@ -162,10 +163,17 @@ static const char *type_name(enum broker_schema_type type)
     return hulse_schema_type_name((enum schema_type)type);
 }
 
+/* The operator counts from 0, as Pulsar's tools do. */
+static json_int_t told_version(uint64_t version)
+{
+    HULSE_ASSERT(version > 0);
+    return integer(version - 1);
+}
+
 static json_t *schema_version(const struct broker_schema_version *v)
 {
     json_t *object =
-        json_pack("{s:I, s:s}", "version", (json_int_t)v->version, "type", type_name(v->type));
+        json_pack("{s:I, s:s}", "version", told_version(v->version), "type", type_name(v->type));
 
     if (object != NULL && v->created_ms != 0 && !set(object, "created_ms", v->created_ms)) {
         json_decref(object);
@@ -194,17 +202,29 @@ json_t *hulse_topic_schema(const char *topic,
                            bool with_definition)
 {
     const struct broker_schema *s = &schema->schema;
+    const struct broker_span text = s->definition;
     json_t *object = hulse_topic_answer(topic, broker, "");
-    bool whole = object != NULL && set(object, "version", schema->version) &&
-                 json_object_set_new(object, "type", json_string(type_name(s->type))) == 0;
+    bool whole =
+        object != NULL &&
+        json_object_set_new(object, "version", json_integer(told_version(schema->version))) == 0 &&
+        json_object_set_new(object, "type", json_string(type_name(s->type))) == 0;
 
     if (whole && with_definition) {
-        whole = json_object_set_new(
-                    object,
-                    "definition",
-                    json_stringn((const char *)s->definition.data, s->definition.bytes)) == 0;
+        whole = json_object_set_new(object,
+                                    "definition",
+                                    text.bytes == 0
+                                        ? json_string("")
+                                        : json_stringn((const char *)text.data, text.bytes)) == 0;
     }
     return if_whole(object, whole);
+}
+
+bool hulse_topic_schema_is_text(const struct broker_schema *schema)
+{
+    const struct broker_span text = schema->definition;
+
+    return text.bytes == 0 ||
+           (hulse_utf8_good(text.data, text.bytes) && memchr(text.data, '\0', text.bytes) == NULL);
 }
 
 bool hulse_topic_has_subscription(const struct broker_stats *stats, const char *name)

@@ -34,14 +34,16 @@ json_t *hulse_topic_subscription_figures(const char *topic,
                                          const struct broker *broker,
                                          const struct broker_stats *stats,
                                          const char *name);
-/* {topic broker schemas[{version type created_ms}]}, of BROKER_ADMIN_SCHEMAS. */
+/* {topic broker schemas[{version type created_ms}]}, of BROKER_ADMIN_SCHEMAS. Versions here and below: from 0. */
 json_t *hulse_topic_schemas(const char *topic,
                             const struct broker *broker,
                             const struct broker_admin *admin);
-/* {topic broker version type [definition]}. */
+/* {topic broker version type [definition]}; a definition is a text. */
 json_t *hulse_topic_schema(const char *topic,
                            const struct broker *broker,
                            const struct broker_schema_request *schema,
                            bool with_definition);
+/* Whether its definition can be told; one of KEY_VALUE cannot. */
+bool hulse_topic_schema_is_text(const struct broker_schema *schema);
 
 #endif

@@ -157,9 +157,15 @@ static void compose_result(const struct topic_order *o, struct admin_line *line)
         (void)hulse_admin_answer(line, hulse_topic_schemas(topic, o->broker, &o->admin));
         break;
     case ADMIN_SCHEMA_GET:
+        if (!hulse_topic_schema_is_text(&o->schema.schema)) {
+            (void)hulse_admin_answer_error(
+                line, HULSE_UNSUPPORTED, "the schema's definition is no text");
+            break;
+        }
+        (void)hulse_admin_answer(line, hulse_topic_schema(topic, o->broker, &o->schema, true));
+        break;
     case ADMIN_SCHEMA_PUT:
-        (void)hulse_admin_answer(
-            line, hulse_topic_schema(topic, o->broker, &o->schema, o->command == ADMIN_SCHEMA_GET));
+        (void)hulse_admin_answer(line, hulse_topic_schema(topic, o->broker, &o->schema, false));
         break;
     default:
         (void)hulse_admin_answer(line, hulse_topic_answer(topic, o->broker, o->subscription));

@@ -22,15 +22,18 @@ int hulse_cli_registry_list(struct hulse_cli *cli, const char *topic)
     return hulse_cli_admin_order(cli, HULSE_ADMIN_SCHEMA_LIST, of_topic(topic));
 }
 
-static void print_definition(struct hulse_cli *cli, json_t *result)
+/* As Pulsar's tools keep it, so that `check` reads it and `put` takes it. */
+static void print_form(struct hulse_cli *cli, const json_t *result)
 {
-    const json_t *definition = json_object_get(result, "definition");
-    const size_t bytes = json_string_length(definition);
+    json_t *form = json_pack("{s:O, s:O, s:{}}",
+                             "type",
+                             json_object_get(result, "type"),
+                             "schema",
+                             json_object_get(result, "definition"),
+                             "properties");
 
-    if (bytes > 0) {
-        hulse_cli_out_bytes(&cli->out, json_string_value(definition), bytes);
-        hulse_cli_out_text(&cli->out, "\n");
-    }
+    (void)hulse_cli_out_json(&cli->out, form, JSON_COMPACT);
+    json_decref(form);
 }
 
 int hulse_cli_registry_get(struct hulse_cli *cli, const char *topic, const char *version)
@@ -40,9 +43,9 @@ int hulse_cli_registry_get(struct hulse_cli *cli, const char *topic, const char 
     json_t *members = of_topic(topic);
 
     if (version != NULL) {
-        if (!hulse_cli_value_count(version, 1, INT64_MAX, &number)) {
+        if (!hulse_cli_value_count(version, 0, INT32_MAX, &number)) {
             json_decref(members);
-            return hulse_cli_usage("schema", "--version %s: not a number from 1 on", version);
+            return hulse_cli_usage("schema", "--version %s: not a number from 0 on", version);
         }
         members = with(members, "version", json_integer((json_int_t)number));
     }
@@ -57,7 +60,7 @@ int hulse_cli_registry_get(struct hulse_cli *cli, const char *topic, const char 
     }
     const int rc = hulse_cli_admin_ask(cli, HULSE_ADMIN_SCHEMA_GET, members, &result);
     if (rc == HULSE_CLI_OK) {
-        print_definition(cli, result);
+        print_form(cli, result);
         json_decref(result);
     }
     return rc;

@@ -11,7 +11,7 @@
 #include "shmlib/cli/cli.h"
 
 int hulse_cli_registry_list(struct hulse_cli *cli, const char *topic);
-/* Prints the definition as it is; with --json all that is told. `version`: a number from 1 on; NULL: the newest. */
+/* Prints it in the form of Pulsar's tools; with --json all that is told. `version`: from 0 on; NULL: the newest. */
 int hulse_cli_registry_get(struct hulse_cli *cli, const char *topic, const char *version);
 int hulse_cli_registry_put(struct hulse_cli *cli,
                            const char *topic,

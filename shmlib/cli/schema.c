@@ -28,6 +28,8 @@ struct question {
     enum schema_type type;
     const char *payload; /* a file, or NULL */
     const char *version; /* or NULL */
+    bool strategy_said;
+    bool type_said;
     struct schema *schemas[SCHEMAS_MAX];
     int count;
 };
@@ -147,6 +149,8 @@ static int set_option(void *ctx, int id, const char *value)
 {
     struct question *q = ctx;
 
+    q->strategy_said = q->strategy_said || id == OPT_STRATEGY;
+    q->type_said = q->type_said || id == OPT_TYPE;
     if (id == OPT_PAYLOAD) {
         q->payload = value;
     } else if (id == OPT_VERSION) {
@@ -183,11 +187,30 @@ static int put(struct hulse_cli *cli, struct question *q, const char *topic, con
     return hulse_cli_registry_put(cli, topic, &d);
 }
 
+/* Options that are not the verb's. */
+static int refuse_surplus(const struct question *q, int verb)
+{
+    const bool checks = verb == HULSE_CLI_WORD_SCHEMA_CHECK;
+
+    if (q->version != NULL && verb != HULSE_CLI_WORD_SCHEMA_GET) {
+        return hulse_cli_usage("schema", "--version is for get");
+    }
+    if (!checks && (q->strategy_said || q->payload != NULL)) {
+        return hulse_cli_usage("schema", "--strategy and --payload are for check");
+    }
+    if (!checks && verb != HULSE_CLI_WORD_SCHEMA_PUT && q->type_said) {
+        return hulse_cli_usage("schema", "--type is for check and put");
+    }
+    return HULSE_CLI_OK;
+}
+
 /* `words`: behind the verb. */
 static int act(struct hulse_cli *cli, struct question *q, int verb, int count, char **words)
 {
-    if (q->version != NULL && verb != HULSE_CLI_WORD_SCHEMA_GET) {
-        return hulse_cli_usage("schema", "--version is for get");
+    const int rc = refuse_surplus(q, verb);
+
+    if (rc != HULSE_CLI_OK) {
+        return rc;
     }
     if (verb == HULSE_CLI_WORD_SCHEMA_CHECK) {
         return check_files(cli, q, count, words);
@@ -257,19 +280,21 @@ const struct hulse_cli_command hulse_cli_schema = {
         "the\n"
         "                      path of the field\n"
         "\n"
-        "list prints the versions of a topic's schema that its broker keeps, get the definition "
-        "of\n"
-        "one, put registers another one, which the broker checks against those before it. "
-        "Versions\n"
-        "are counted from 1; Pulsar's own tools count from 0. A Pulsar cluster needs `admin_url` "
-        "in\n"
-        "the configuration; the embedded engine keeps no schemas in this version.\n"
+        "get prints a schema of a topic as its broker has it, in the form of Pulsar's tools, so "
+        "that\n"
+        "check reads it and put takes it. put registers one with a topic that is there, unless it "
+        "has\n"
+        "it, and prints its version; the broker judges it by those before it. list prints the "
+        "versions;\n"
+        "of a Pulsar cluster it needs `admin_url` in the configuration. The embedded engine keeps "
+        "no\n"
+        "schemas in this version.\n"
         "\n"
-        "      --version N     get: which one; the newest unless it is said\n"
+        "      --version N     get: which one, counted from 0; otherwise the newest\n"
         "\n"
         "--json prints an object, of check with the member good and, if it is false, why and, of "
         "a\n"
-        "payload, path.\n"
+        "payload, path; of get with topic, broker, version, type and definition.\n"
         "\n"
         "Exit: 0; 64 usage; 65 not compatible, no definition, the payload does not fit, no such "
         "topic\n"

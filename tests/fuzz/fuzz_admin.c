@@ -39,6 +39,7 @@ static void check_accepted(const struct admin_request *request)
     must((request->definition != NULL) == puts && (request->type[0] != '\0') == puts);
     must(!puts || strlen(request->definition) <= request->definition_bytes);
     must(request->version == 0 || request->command == ADMIN_SCHEMA_GET);
+    must(request->version <= (uint64_t)INT32_MAX + 1);
     must(request->position.kind <= BROKER_AT_PUBLISHED);
     must(request->count <= INT32_MAX);
     must(request->count == 0 || request->command == ADMIN_SUBS_SKIP);

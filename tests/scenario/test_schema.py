@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goal:   `hulse schema check` judges files without a daemon: what it says, with which code, as text and JSON. A daemon
-        whose rules name schemas refuses payloads that do not fit, and definitions that are none.
+        whose rules name schemas refuses payloads that do not fit, and definitions that are none. A broker without
+        schemas says so.
 Method: definitions and payloads in files. What the verdicts are is tests/unit/daemon/schema's."""
 
 import json
@@ -79,7 +80,11 @@ def test_a_payload(file):
 
 def test_usage(file, tmp_path):
     good = file("good", OLD)
-    for words in ((), ("list",), ("check",), ("check", good, "--strategy", "SIDEWARD"), ("check", good, "--type", "x")):
+    for words in ((), ("list",), ("check",), ("check", good, "--strategy", "SIDEWARD"), ("check", good, "--type", "x"),
+                  ("check", good, "--version", 1), ("list", "t", "--version", 1), ("list", "t", "--type", "AVRO"),
+                  ("get",), ("get", "t", "u"), ("get", "t", "--version", "x"), ("get", "t", "--version", -1),
+                  ("get", "t", "--payload", good), ("get", "t", "--strategy", "FULL"), ("get", "t", "--type", "AVRO"),
+                  ("put", "t"), ("put", "t", good, "--version", 1), ("put", "t", good, "--payload", good)):
         assert run(None, "schema", *words).returncode == 64, words
     assert check(tmp_path / "nowhere").returncode == 74
     assert check(good, "--payload", tmp_path).returncode == 74
@@ -149,3 +154,13 @@ def test_check_of_a_configuration(file):
     code, said = checked(rules("/nowhere"))
     assert code == 78 and "/nowhere" in said
     assert checked(json.dumps({"topics": [{"match": "**", "publish": {"schema": {"type": "int32"}}}]}))[0] == 0
+
+
+def test_a_broker_without_schemas(daemon, file):
+    topic = new_topic()
+    ok(run(daemon, "topics", "create", topic))
+    for words in (("list", topic), ("get", topic), ("put", topic, file("schema", OLD))):
+        done = run(daemon, "schema", *words)
+        assert done.returncode == 69, done.stderr
+        assert b"keep schemas" in done.stderr
+    assert run(daemon, "schema", "put", topic, file("bad", {"type": "lung"})).returncode == 65

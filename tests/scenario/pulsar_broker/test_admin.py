@@ -205,17 +205,17 @@ def test_schemas(cluster, topic, tmp_path):
     told(cluster, "topics", "create", topic)
     file.write_text(record(("id", {})))
     assert told(cluster, "schema", "put", topic, file) == \
-        {"topic": topic, "broker": "main", "version": 1, "type": "AVRO"}
+        {"topic": topic, "broker": "main", "version": 0, "type": "AVRO"}
     file.write_text(record(("id", {}), ("name", {"default": ""})))
-    assert told(cluster, "schema", "put", topic, file)["version"] == 2
+    assert told(cluster, "schema", "put", topic, file)["version"] == 1
     file.write_text(record(("id", {}), ("other", {})))
     refused(cluster, 69, "ncompatible", "schema", "put", topic, file)
     versions = told(cluster, "schema", "list", topic)["schemas"]
-    assert [(v["version"], v["type"]) for v in versions] == [(1, "AVRO"), (2, "AVRO")]
+    assert [(v["version"], v["type"]) for v in versions] == [(0, "AVRO"), (1, "AVRO")]
     newest = told(cluster, "schema", "get", topic)
-    assert (newest["version"], json.loads(newest["definition"])["fields"][1]["name"]) == (2, "name")
-    text = ok(run(cluster, "schema", "get", topic, "--version", 1, timeout=60))
-    assert json.loads(text) == json.loads(record(("id", {})))
+    assert (newest["version"], json.loads(newest["definition"])["fields"][1]["name"]) == (1, "name")
+    text = ok(run(cluster, "schema", "get", topic, "--version", 0, timeout=60))
+    assert json.loads(json.loads(text)["schema"]) == json.loads(record(("id", {})))
     refused(cluster, 65, "", "schema", "get", topic, "--version", 9)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goal:   a new schema is judged by `hulse schema check` as a real broker judges it. A topic whose rule names a schema has
         it at its broker, which refuses one that does not fit, and its messages have the version, also those of
-        partitions and after a loss; official clients read them by it.
+        partitions and after a loss; official clients read them by it. `hulse schema` gets and puts what a broker has.
 Method: each pair of tests/unit/daemon/schema/compatibility_cases.txt is put to the broker through its admin REST, in
         a namespace for each strategy, and to the command. hulsed and the official client of Python publish and consume
         the same topics."""
@@ -246,3 +246,93 @@ def test_one_that_evolves(typed, pulsar, official, hulsed, topic, tmp_path):
     ok(publish_orders(daemon, topic, 2))
     assert registered(pulsar, topic)["version"] == 1
     assert versions(received(official(pulsar.service_url), topic, 2)) == [FIRST, SECOND]
+
+
+# ---- the registry ----
+
+@pytest.fixture(name="plain")
+def daemon_without_rules(hulsed, pulsar):
+    return hulsed(pulsar.service_url)
+
+
+def test_get_what_is_there(plain, pulsar, topic, tmp_path):
+    assert run(plain, "schema", "get", topic).returncode == 65
+    assert pulsar.admin("PUT", topic.replace("://", "/"))[0] == 204
+    nothing = run(plain, "schema", "get", topic)
+    assert nothing.returncode == 65 and b"the topic has no schema" in nothing.stderr, nothing.stderr
+    for definition in (ORDER, {**ORDER, "fields": ORDER["fields"][:1]}):
+        status, answer = pulsar.admin("POST", f"schemas/{topic.split('://')[1]}/schema", body(definition, "JSON"))
+        assert status == 200, answer
+    newest = json.loads(ok(run(plain, "schema", "get", topic, "--json")))
+    assert (newest["topic"], newest["version"], newest["type"]) == (topic, 1, "JSON")
+    assert json.loads(newest["definition"])["fields"] == ORDER["fields"][:1]
+    first = tmp_path / "first"
+    first.write_bytes(ok(run(plain, "schema", "get", topic, "--version", 0)))
+    form = json.loads(first.read_text())
+    assert (form["type"], json.loads(form["schema"]), form["properties"]) == ("JSON", ORDER, {})
+    ok(run(None, "schema", "check", first))
+    assert json.loads(ok(run(plain, "schema", "put", topic, first, "--json")))["version"] == 0
+    missing = run(plain, "schema", "get", topic, "--version", 7)
+    assert missing.returncode == 65 and b"no schema" in missing.stderr, missing.stderr
+
+
+def test_put_one_and_the_same_again(plain, pulsar, topic, tmp_path):
+    path = tmp_path / "schema"
+    path.write_text(json.dumps(ORDER))
+    assert run(plain, "schema", "put", topic, path).returncode == 65
+    assert pulsar.admin("PUT", topic.replace("://", "/"))[0] == 204
+    for _ in range(2):
+        answer = json.loads(ok(run(plain, "schema", "put", topic, path, "--json")))
+        assert answer == {"topic": topic, "broker": "main", "version": 0, "type": "AVRO"}
+    assert json.loads(registered(pulsar, topic)["data"]) == ORDER
+    path.write_text(json.dumps({**ORDER, "fields": [{"name": "id", "type": "string"}]}))
+    refused = run(plain, "schema", "put", topic, path)
+    assert refused.returncode != 0 and b"ncompatible" in refused.stderr, refused.stderr
+    assert registered(pulsar, topic)["version"] == 0
+
+
+def test_partitions_have_one_schema(plain, pulsar, topic, tmp_path):
+    assert pulsar.admin("PUT", topic.replace("://", "/") + "/partitions", 3)[0] == 204
+    path = tmp_path / "schema"
+    path.write_text(json.dumps(ORDER))
+    ok(run(plain, "schema", "put", topic, path))
+    assert json.loads(registered(pulsar, topic)["data"]) == ORDER
+    assert json.loads(ok(run(plain, "schema", "get", topic, "--json")))["version"] == 0
+
+
+def test_a_broker_that_does_not_answer(fake, hulsed, topic):
+    daemon = hulsed(fake.url, operation_timeout="300ms")
+    fake.topic(topic)
+    fake.on("GET_SCHEMA", lambda request: None)
+    done = run(daemon, "schema", "get", topic)
+    assert done.returncode == 75 and b"does not answer" in done.stderr, done.stderr
+
+
+HOSTILE = ({"schema_version": b"\0" * 8}, {"schema": {}}, {"schema": {}, "schema_version": b"\0" * 7},
+           {"schema": {}, "schema_version": b"\xff" * 8},
+           {"schema": {"data": b"x" * (513 << 10)}, "schema_version": b"\0" * 8},
+           {"schema": {"type": "KeyValue", "data": b"\0\0\0\1x"}, "schema_version": b"\0" * 8})
+
+
+def reply_schema(answer):
+    """Of an Avro schema, unless the answer says otherwise."""
+    def reply(request):
+        fields = dict(answer)
+        if "schema" in fields:
+            fields["schema"] = {"name": "", "schema_data": fields["schema"].get("data", b"1"),
+                                "type": fields["schema"].get("type", "Avro")}
+        request.reply("GET_SCHEMA_RESPONSE", **fields)
+
+    return reply
+
+
+def test_answers_that_cannot_be_used(fake, hulsed, topic):
+    daemon = hulsed(fake.url)
+    fake.topic(topic)
+    for answer in HOSTILE:
+        fake.on("GET_SCHEMA", reply_schema(answer))
+        assert run(daemon, "schema", "get", topic).returncode == 69, answer
+    fake.on("GET_SCHEMA", reply_schema({"schema": {}, "schema_version": b"\0" * 8}))
+    assert json.loads(ok(run(daemon, "schema", "get", topic)))["schema"] == "1"
+    fake.on("GET_OR_CREATE_SCHEMA", lambda request: request.reply("GET_OR_CREATE_SCHEMA_RESPONSE"))
+    assert run(daemon, "schema", "put", topic, "/dev/null", "--type", "STRING").returncode == 69

@@ -77,8 +77,10 @@ static void test_schemas(void **state)
     assert_int_equal(parse(LINE("schema.get", ""), &out), HULSE_OK);
     assert_int_equal(out.version, 0);
     assert_int_equal(parse(LINE("schema.get", ",\"version\":7"), &out), HULSE_OK);
-    assert_int_equal(out.version, 7);
+    assert_int_equal(out.version, 8); /* the operator counts from 0 */
     assert_null(out.definition);
+    assert_int_equal(parse(LINE("schema.get", ",\"version\":0"), &out), HULSE_OK);
+    assert_int_equal(out.version, 1);
     assert_int_equal(
         parse(LINE("schema.put", ",\"type\":\"AVRO\",\"definition\":\"\\\"int\\\"\""), &out),
         HULSE_OK);
@@ -110,7 +112,9 @@ static void test_refusals(void **state)
         LINE("subs.seek", SUB ",\"position\":\"there\""),
         LINE("subs.seek", SUB ",\"position\":null"),
         LINE("topics.unload", SUB),
-        LINE("schema.get", ",\"version\":0"),
+        LINE("schema.get", ",\"version\":-1"),
+        LINE("schema.get", ",\"version\":2147483648"),
+        LINE("schema.get", ",\"definition\":\"x\""),
         LINE("schema.get", ",\"version\":\"1\""),
         LINE("schema.list", ",\"version\":1"),
         LINE("schema.put", ""),

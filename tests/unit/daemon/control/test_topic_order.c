@@ -194,7 +194,8 @@ static void test_schemas(void **state)
     fake.schema->version = 3;
     hulse_fake_request_done(&fake.schema->request, HULSE_OK);
     assert_heard("type", "JSON");
-    assert_true(was_heard("\"version\":3"));
+    assert_true(was_heard("\"version\":2")); /* the operator counts from 0 */
+    assert_false(was_heard("definition"));
     definition[0] = '{';
     (void)snprintf(request.type, sizeof(request.type), "WORDS");
     assert_null(start_request(request));
@@ -207,6 +208,48 @@ static void test_schemas(void **state)
         .type = BROKER_SCHEMA_AVRO, .definition = {.data = (const uint8_t *)"7", .bytes = 1}};
     hulse_fake_request_done(&fake.schema->request, HULSE_OK);
     assert_heard("definition", "7");
+    assert_true(was_heard("\"version\":1"));
+}
+
+/* A broker may have anything; JSON takes text. */
+static void test_definitions(void **state)
+{
+    static const struct {
+        const char *data;
+        uint32_t bytes;
+        const char *member;
+        const char *value;
+    } rows[] = {
+        {NULL, 0, "definition", ""},
+        {"\xc3\xbc", 2, "definition", "\xc3\xbc"},
+        {"\0\0\0\1x", 5, "code", "HULSE_UNSUPPORTED"},
+        {"\xff", 1, "code", "HULSE_UNSUPPORTED"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        hulse_admin_line_fini(&heard);
+        assert_non_null(start(ADMIN_SCHEMA_GET, "orders"));
+        fake.schema->version = 1;
+        fake.schema->schema.definition =
+            (struct broker_span){.data = (const uint8_t *)rows[i].data, .bytes = rows[i].bytes};
+        hulse_fake_request_done(&fake.schema->request, HULSE_OK);
+        assert_heard(rows[i].member, rows[i].value);
+    }
+}
+
+static void test_versions_of_a_schema(void **state)
+{
+    static const struct broker_schema_version versions[] = {
+        {.version = 1, .type = BROKER_SCHEMA_JSON, .created_ms = 7}, {.version = 2}};
+
+    (void)state;
+    assert_non_null(start(ADMIN_SCHEMA_LIST, "orders"));
+    fake.admin->schemas = versions;
+    fake.admin->schema_count = 2;
+    hulse_fake_request_done(&fake.admin->request, HULSE_OK);
+    assert_true(was_heard("[{\"version\":0,\"type\":\"JSON\",\"created_ms\":7},"
+                          "{\"version\":1,\"type\":\"BYTES\"}]"));
 }
 
 /* What a broker does not count is not told as a number. */
@@ -304,6 +347,8 @@ int main(void)
         CASE(test_about_a_subscription),
         CASE(test_figures_of_a_subscription),
         CASE(test_schemas),
+        CASE(test_definitions),
+        CASE(test_versions_of_a_schema),
         CASE(test_figures_that_are_not_counted),
         CASE(test_a_bad_name_reaches_nobody),
         CASE(test_a_late_answer),
