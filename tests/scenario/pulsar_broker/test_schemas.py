@@ -336,3 +336,11 @@ def test_answers_that_cannot_be_used(fake, hulsed, topic):
     assert json.loads(ok(run(daemon, "schema", "get", topic)))["schema"] == "1"
     fake.on("GET_OR_CREATE_SCHEMA", lambda request: request.reply("GET_OR_CREATE_SCHEMA_RESPONSE"))
     assert run(daemon, "schema", "put", topic, "/dev/null", "--type", "STRING").returncode == 69
+
+
+def test_a_schema_is_put_where_the_topic_is_now(fake, hulsed, topic):
+    daemon = hulsed(fake.url)
+    fake.topic(topic)
+    for _ in range(2):
+        ok(run(daemon, "schema", "put", topic, "/dev/null", "--type", "STRING"))
+    assert len(fake.heard("LOOKUP")) == 2

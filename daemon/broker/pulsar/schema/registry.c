@@ -208,9 +208,11 @@ static const struct pulsar_user_events user_events = {.ready = ready, .lost = lo
 
 /* ---- the way there ---- */
 
+/* Only the owner takes a schema, and there is one attempt; every broker tells one. */
 static bool look_up(struct schema_errand *e)
 {
-    return hulse_pulsar_lookup_start(e->pw, &e->lookup, e->topic, e->put, PULSAR_LOOKUP_ANY);
+    return hulse_pulsar_lookup_start(
+        e->pw, &e->lookup, e->topic, e->put, e->put ? PULSAR_LOOKUP_FRESH : PULSAR_LOOKUP_ANY);
 }
 
 static void found(struct pulsar_lookup *l, const struct pulsar_lookup_result *result)
