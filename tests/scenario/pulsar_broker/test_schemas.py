@@ -6,6 +6,7 @@ Method: each pair of tests/unit/daemon/schema/compatibility_cases.txt is put to 
         a namespace for each strategy, and to the command. hulsed and the official client of Python publish and consume
         the same topics."""
 
+import concurrent.futures
 import json
 import pathlib
 
@@ -306,6 +307,26 @@ def test_a_broker_that_does_not_answer(fake, hulsed, topic):
     fake.on("GET_SCHEMA", lambda request: None)
     done = run(daemon, "schema", "get", topic)
     assert done.returncode == 75 and b"does not answer" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("unanswered", ["PARTITIONED_METADATA", "LOOKUP", "GET_SCHEMA"])
+def test_the_daemon_ends_meanwhile(fake, hulsed, topic, unanswered):
+    daemon = hulsed(fake.url)
+    fake.topic(topic)
+    fake.on(unanswered, lambda request: None)
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        asked = threads.submit(run, daemon, "schema", "get", topic)
+        fake.wait_for(unanswered)
+        assert daemon.stop() == 0
+        assert asked.result().returncode != 0
+
+
+def test_the_connection_is_lost(fake, hulsed, topic):
+    daemon = hulsed(fake.url)
+    fake.topic(topic)
+    fake.on("GET_SCHEMA", lambda request: request.connection.reset())
+    done = run(daemon, "schema", "get", topic)
+    assert done.returncode == 74 and b"onnection" in done.stderr, done.stderr
 
 
 HOSTILE = ({"schema_version": b"\0" * 8}, {"schema": {}}, {"schema": {}, "schema_version": b"\0" * 7},
