@@ -74,6 +74,11 @@ static void take_last(struct pulsar_consumer *c,
         c->has_last = c->start.id.entry != BROKER_NO_ENTRY;
         break;
     case BROKER_AT_ID:
+        /* Nothing is there from that id on: nothing is to be waited for. */
+        r->has_last =
+            r->has_last &&
+            (c->start.id.entry == BROKER_NO_ENTRY ||
+             !hulse_entry_below(id->ledgerid, id->entryid, c->start.id.ledger, c->start.id.entry));
         r->behind = (struct broker_id){
             .ledger = c->start.id.ledger, .entry = c->start.id.entry - 1, .batch = -1};
         if (c->start.id.batch > 0) {
