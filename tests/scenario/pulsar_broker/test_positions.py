@@ -77,6 +77,13 @@ def test_a_new_subscription_begins_at_an_end_only(pulsar, hulsed, topic):
         assert b"earliest or latest" in refused.stderr
 
 
+def test_a_topic_that_keeps_nothing_is_read_to_its_end_at_once(pulsar, hulsed, topic):
+    daemon = hulsed(pulsar.service_url)
+    where = topic.replace("persistent:", "non-persistent:")
+    ok(run(daemon, "pub", where, "1"))
+    assert ok(run(daemon, "read", where)) == b""
+
+
 @pytest.mark.parametrize("kind", ["exclusive", "shared", "failover", "key_shared"])
 def test_a_consumer_is_moved(pulsar, hulsed, filled, topic, kind):
     _, between = filled(pulsar, False)

@@ -148,7 +148,8 @@ static void subscribed(struct pulsar_request *request,
         break;
     }
     if (answer->type == PULSAR__BASE_COMMAND__TYPE__SUCCESS) {
-        if (c->type == BROKER_READER && !c->opened) {
+        /* A topic that keeps no messages has no last one. */
+        if (c->type == BROKER_READER && !c->opened && !c->non_persistent) {
             ask_for_last(c);
         } else {
             ready(c);
