@@ -125,7 +125,7 @@ const struct hulse_cli_command hulse_cli_sub = {
         "  -t, --type TYPE           shared (default), exclusive; of a Pulsar broker failover and\n"
         "                            key_shared too\n"
         "      --from WHERE          where a new subscription begins: latest (default), earliest,\n"
-        "                            an id or a time as of `hulse read`\n"
+        "                            or, on topics of the daemon's own, an id as of `hulse read`\n"
         "  -n, --count COUNT         end after COUNT messages\n"
         "      --no-ack              acknowledge nothing: every message goes back at the end\n"
         "      --format FORMAT       raw (default): payload and a newline; json: one object a "

@@ -16,6 +16,7 @@ pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 HALF = 10
 PAUSE_S = 0.05
 QUIET_MS = 1500
+AHEAD_S = 600
 
 
 @pytest.fixture(name="filled")
@@ -64,6 +65,8 @@ def test_read_begins_at_a_message_or_a_time(pulsar, hulsed, filled, topic, batch
     assert printed(ok(run(daemon, "read", topic, "--from", "-10m"))) == everything
     future = (moment + datetime.timedelta(hours=1)).isoformat(timespec="seconds")
     assert printed(ok(run(daemon, "read", topic, "--from", future))) == []
+    behind = f"{ids[-1].ledger_id()}:{ids[-1].entry_id() + 1}"
+    assert printed(ok(run(daemon, "read", topic, "--from", behind))) == []
 
 
 def test_a_new_subscription_begins_at_an_end_only(pulsar, hulsed, topic):
@@ -72,6 +75,13 @@ def test_a_new_subscription_begins_at_an_end_only(pulsar, hulsed, topic):
         refused = run(daemon, "sub", topic, "-s", "s", "--from", where)
         assert refused.returncode == 69
         assert b"earliest or latest" in refused.stderr
+
+
+def test_a_topic_that_keeps_nothing_is_read_to_its_end_at_once(pulsar, hulsed, topic):
+    daemon = hulsed(pulsar.service_url)
+    where = topic.replace("persistent:", "non-persistent:")
+    ok(run(daemon, "pub", where, "1"))
+    assert ok(run(daemon, "read", where)) == b""
 
 
 @pytest.mark.parametrize("kind", ["exclusive", "shared", "failover", "key_shared"])
@@ -98,6 +108,17 @@ def test_a_consumer_is_moved(pulsar, hulsed, filled, topic, kind):
         assert numbers(app.next(1)) == [0]
         app.seek("latest")
         assert app.next(1, QUIET_MS) == []
+
+
+@pytest.mark.parametrize("kind", ["exclusive", "shared"])
+def test_a_clock_that_is_ahead_loses_nothing(pulsar, hulsed, filled, topic, kind):
+    """What is published after the move is handed out, although its time is before the one that was moved to."""
+    filled(pulsar, False)
+    daemon = hulsed(pulsar.service_url)
+    with Application(daemon, topic, "s", kind) as app:
+        app.seek(time_ms=int((time.time() + AHEAD_S) * 1000))
+        filled(pulsar, False)
+        assert numbers(app.next(2 * HALF)) == list(range(2 * HALF))
 
 
 def test_what_an_earlier_daemon_delivered_comes_again(pulsar, hulsed, filled, topic):

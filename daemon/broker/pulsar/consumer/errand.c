@@ -70,7 +70,9 @@ static void sought(struct pulsar_consumer *c)
 {
     c->start = c->errand.to;
     c->has_last = false;
-    if (!c->non_persistent) {
+    c->floor = (struct floor){0};
+    /* Where a time is, the broker has found: what clocks that differ date earlier and comes later is not of before. */
+    if (!c->non_persistent && c->start.kind != BROKER_AT_PUBLISHED) {
         hulse_floor_set(&c->floor, &c->start);
     }
     hulse_pulsar_session_after_seek(c, true);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fan_grow - partitions that a topic gets later. A new one is consumed from its beginning, so nothing is missed of what was
- * published before this was known; one that cannot be opened is tried again.
+ * published before this was known; one that cannot be opened, or has no memory, is tried again.
  */
 #include "daemon/broker/pulsar/consumer/fan_in.h"
 
@@ -10,6 +10,9 @@ static void open_missing(struct fan_in *f)
 {
     const struct broker_position earliest = {.kind = BROKER_EARLIEST};
     struct pulsar_consumer *whole = f->whole;
+    if (f->wanted > f->count) {
+        (void)hulse_fan_in_reserve(f, f->wanted);
+    }
     for (uint32_t i = 0; i < f->count; i++) {
         struct part *p = f->parts[i];
         if (p->consumer == NULL) {
@@ -34,10 +37,8 @@ static void try_again(struct timer *timer)
 static void grown(struct pulsar_watch *watch, uint32_t partitions)
 {
     struct fan_in *f = HULSE_CONTAINER(watch, struct fan_in, watch);
-    if (!f->over && partitions > f->count && partitions <= PULSAR_PARTITIONS_MAX) {
-        (void)hulse_fan_in_reserve(f, partitions);
-    }
     if (!f->over) {
+        f->wanted = partitions <= PULSAR_PARTITIONS_MAX ? partitions : f->wanted;
         open_missing(f);
     }
 }

@@ -65,6 +65,7 @@ struct fan_in {
     struct part **parts;
     uint32_t count;
     uint32_t first_count; /* when it was opened */
+    uint32_t wanted;      /* heard of since; there may have been no memory for them */
     uint32_t opened;      /* of them */
     uint32_t active;
     uint32_t caught_up;

@@ -74,6 +74,11 @@ static void take_last(struct pulsar_consumer *c,
         c->has_last = c->start.id.entry != BROKER_NO_ENTRY;
         break;
     case BROKER_AT_ID:
+        /* Nothing is there from that id on: nothing is to be waited for. */
+        r->has_last =
+            r->has_last &&
+            (c->start.id.entry == BROKER_NO_ENTRY ||
+             !hulse_entry_below(id->ledgerid, id->entryid, c->start.id.ledger, c->start.id.entry));
         r->behind = (struct broker_id){
             .ledger = c->start.id.ledger, .entry = c->start.id.entry - 1, .batch = -1};
         if (c->start.id.batch > 0) {
@@ -143,7 +148,8 @@ static void subscribed(struct pulsar_request *request,
         break;
     }
     if (answer->type == PULSAR__BASE_COMMAND__TYPE__SUCCESS) {
-        if (c->type == BROKER_READER && !c->opened) {
+        /* A topic that keeps no messages has no last one. */
+        if (c->type == BROKER_READER && !c->opened && !c->non_persistent) {
             ask_for_last(c);
         } else {
             ready(c);

@@ -159,7 +159,8 @@ void hulse_verdicts_release_all(struct pulsar_consumer *c)
 void hulse_pulsar_consumer_catch_up(struct pulsar_consumer *c)
 {
     const struct broker_id *last = &c->reach.last;
-    if (c->type != BROKER_READER || c->caught_up || !c->opened || !c->knows_reach) {
+    if (c->type != BROKER_READER || c->caught_up || !c->opened ||
+        (!c->knows_reach && !c->non_persistent)) {
         return;
     }
     if (c->reach.has_last) {

@@ -195,14 +195,10 @@ void hulse_front_open(const struct front_where *where, uint64_t last)
 {
     assert_int_equal(hulse_front_begin(where), HULSE_OK);
     hulse_stage_session();
-    if (where->type == BROKER_READER) {
+    if (where->type == BROKER_READER && !where->non_persistent) {
         const uint64_t id =
             hulse_stage_next(TYPE(GET_LAST_MESSAGE_ID))->getlastmessageid->request_id;
-        if (where->non_persistent) {
-            hulse_stage_error(id, PULSAR__SERVER_ERROR__UnknownError);
-        } else {
-            hulse_stage_last_id(id, last == 0 ? UINT64_MAX : 1, last - 1, -1);
-        }
+        hulse_stage_last_id(id, last == 0 ? UINT64_MAX : 1, last - 1, -1);
     }
     assert_int_equal(front.opened, 1);
     assert_int_equal(front.status, HULSE_OK);

@@ -461,6 +461,23 @@ static void a_new_partition_that_is_refused_is_tried_again(void **state)
     hulse_stage_forget();
 }
 
+static void a_new_partition_without_memory_is_tried_again(void **state)
+{
+    (void)state;
+    hulse_front_open_parts(&shared, 1, 0);
+    hulse_stage_play(STAGE_WHOLE);
+    hulse_stage_wait(STAGE_KEPT_MS);
+    hulse_mem_init(hulse_mem_total());
+    hulse_stage_not_found(0, 2);
+    hulse_mem_init(SIZE_MAX / 2);
+    assert_int_equal(stage.attached, 1);
+    hulse_stage_wait(60000);
+    hulse_stage_play(1);
+    hulse_stage_session();
+    assert_int_equal(stage.attached, 2);
+    hulse_stage_forget();
+}
+
 /* ---- closing ---- */
 
 static void tells_every_partition_when_it_is_closed(void **state)
@@ -586,6 +603,7 @@ int main(void)
         TEST(consumes_new_partitions_from_their_beginning),
         TEST(looks_on_when_there_are_none_or_less),
         TEST(a_new_partition_that_is_refused_is_tried_again),
+        TEST(a_new_partition_without_memory_is_tried_again),
         TEST(tells_every_partition_when_it_is_closed),
         TEST(ends_with_its_worker),
         TEST(may_be_closed_while_it_opens),

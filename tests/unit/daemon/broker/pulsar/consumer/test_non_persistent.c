@@ -111,6 +111,19 @@ static void passes_over_damage(void **state)
     assert_int_equal(stage.worker.consumers->figures.discarded, 1);
 }
 
+/* Nothing was there before it. */
+static void a_reader_has_it_all_at_once(void **state)
+{
+    (void)state;
+    begin(&reader, 20);
+    assert_false(front.has_reach);
+    assert_int_equal(front.caught_up, 1);
+    entry(0, 0);
+    hulse_front_has(0, 0);
+    hulse_front_ack(0);
+    assert_int_equal(front.caught_up, 1);
+}
+
 static void a_reader_goes_on_with_the_latest(void **state)
 {
     (void)state;
@@ -142,6 +155,7 @@ int main(void)
                                        TEST(ends_cumulatively_in_the_order_of_handing_out),
                                        TEST(takes_a_verdict_by_id),
                                        TEST(passes_over_damage),
+                                       TEST(a_reader_has_it_all_at_once),
                                        TEST(a_reader_goes_on_with_the_latest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

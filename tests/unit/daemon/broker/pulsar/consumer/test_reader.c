@@ -166,6 +166,29 @@ static void begins_at_an_id(void **state)
     hulse_front_has(0, 6);
 }
 
+/* It has it all at once: nobody waits for what is not there. */
+static void begins_at_an_id_behind_the_last(void **state)
+{
+    (void)state;
+    answer(begin(at(BROKER_AT_ID, 4, -1)), 1, 3, 9);
+    assert_false(front.reach.has_last);
+    assert_int_equal(front.reach.behind.entry, 3);
+    assert_int_equal(front.caught_up, 1);
+    entry(4, 0, 4);
+    hulse_front_has(0, 4);
+}
+
+static void begins_at_the_id_of_the_last(void **state)
+{
+    (void)state;
+    answer(begin(at(BROKER_AT_ID, 4, -1)), 1, 4, -1);
+    assert_true(front.reach.has_last);
+    assert_int_equal(front.caught_up, 0);
+    entry(4, 0, 4);
+    hulse_front_ack(0);
+    assert_int_equal(front.caught_up, 1);
+}
+
 static void begins_at_a_time(void **state)
 {
     (void)state;
@@ -313,6 +336,8 @@ int main(void)
                                        TEST(begins_behind_an_id),
                                        TEST(begins_inside_a_batch),
                                        TEST(begins_at_an_id),
+                                       TEST(begins_at_an_id_behind_the_last),
+                                       TEST(begins_at_the_id_of_the_last),
                                        TEST(begins_at_a_time),
                                        TEST(goes_on_behind_what_it_handed_out),
                                        TEST(does_not_lose_the_same_twice),

@@ -459,6 +459,22 @@ static void goes_on_after_a_seek_that_failed(void **state)
     assert_int_equal(hulse_stage_flow(), 19);
 }
 
+/* Clocks differ: what comes from there on may say that it was published before, and is not lost for that. */
+static void hands_out_what_comes_after_a_seek_to_the_future(void **state)
+{
+    (void)state;
+    const struct broker_position to = {.kind = BROKER_AT_PUBLISHED, .time_ms = UINT64_MAX};
+    hulse_front_open(&exclusive, 0);
+    hulse_front_permit(20);
+    (void)hulse_stage_flow();
+    assert_int_equal(hulse_front_seek(&to), HULSE_OK);
+    hulse_stage_success(hulse_stage_next(TYPE(SEEK))->seek->request_id);
+    hulse_stage_success(hulse_stage_next(TYPE(SUBSCRIBE))->subscribe->request_id);
+    (void)hulse_stage_flow();
+    entry(3, 0, 3);
+    hulse_front_has(0, 3);
+}
+
 static void closes_in_done(void **state)
 {
     (void)state;
@@ -506,6 +522,7 @@ int main(void)
                                        TEST(seeks),
                                        TEST(does_not_acknowledge_again_after_a_seek),
                                        TEST(goes_on_after_a_seek_that_failed),
+                                       TEST(hands_out_what_comes_after_a_seek_to_the_future),
                                        TEST(closes_in_done)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
