@@ -11,7 +11,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { ID_PARTS = 4, MS_PER_S = 1000, S_PER_MIN = 60, S_PER_HOUR = 3600, FRACTION_DIGITS = 3 };
+enum {
+    ID_PARTS = 4,
+    MS_PER_S = 1000,
+    NS_PER_MS = 1000000,
+    S_PER_MIN = 60,
+    S_PER_HOUR = 3600,
+    FRACTION_DIGITS = 3
+};
 
 /* ---- ids ---- */
 
@@ -133,8 +140,7 @@ static bool parse_ago(const char *text, uint64_t *unix_ms)
         return false;
     }
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    const uint64_t now_ms =
-        (uint64_t)now.tv_sec * MS_PER_S + (uint64_t)now.tv_nsec / (1000U * MS_PER_S);
+    const uint64_t now_ms = (uint64_t)now.tv_sec * MS_PER_S + (uint64_t)now.tv_nsec / NS_PER_MS;
     *unix_ms = now_ms > (uint64_t)ago_ms ? now_ms - (uint64_t)ago_ms : 0;
     return true;
 }

@@ -63,7 +63,7 @@ static void test_it_moves(void **state)
     struct hand *h = *state;
     struct pair p;
     struct hulse_packet in;
-    struct hulse_delivery_header d[3];
+    struct hulse_delivery_header d[3] = {0};
     open_consumer(h, &p);
     for (uint64_t entry = 0; entry < 3; entry++) {
         (void)hand_deliver(h, entry, 100, NULL);
@@ -108,7 +108,7 @@ static void test_all_verdicts_given_before_count(void **state)
     struct hand *h = *state;
     struct pair p;
     struct hulse_packet in;
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     open_consumer(h, &p);
     (void)hand_deliver(h, 1, 100, NULL);
     hand_settle(h);
@@ -134,7 +134,7 @@ static void test_what_waits_has_gone(void **state)
     struct hand *h = *state;
     struct pair p;
     struct hulse_packet in;
-    struct hulse_delivery_header d;
+    struct hulse_delivery_header d = {0};
     open_pair(h, &p);
     assert_int_equal(hand_consumer(&p.app, &p.ch, BROKER_SHARED, 0, 256 * 1024), HULSE_OK);
     (void)hand_deliver(h, 1, 100 * 1024, NULL);
