@@ -105,9 +105,9 @@ static void refused(struct pulsar_consumer *c, const Pulsar__BaseCommand *answer
         hulse_pulsar_failure_status(
             &f, HULSE_PROTOCOL, "the broker has answered with something else");
     }
-    hulse_pulsar_session_after_seek(c, false);
-    if (!c->closed && c->errand.state != ERRAND_NONE) {
-        end(c, f.status, f.text, NULL);
+    end(c, f.status, f.text, NULL);
+    if (!c->closed) {
+        hulse_pulsar_session_after_seek(c, false);
     }
 }
 

@@ -353,8 +353,9 @@ void hulse_pulsar_session_after_seek(struct pulsar_consumer *c, bool moved)
         return;
     }
     if (!moved && !c->closed_in_seek) {
+        /* What was let go for the seek comes to another session alone. */
         c->state = SESSION_READY;
-        hulse_pulsar_consumer_dirty(c);
+        hulse_pulsar_consumer_renew(c, "a seek was refused");
         return;
     }
     if (!moved) {

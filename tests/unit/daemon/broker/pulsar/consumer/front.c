@@ -150,6 +150,7 @@ static void done(void *ctx,
     front.done += 1;
     front.errand = errand;
     front.done_with = status;
+    (void)snprintf(front.done_text, sizeof(front.done_text), "%s", text);
     front.has_id = id != NULL;
     if (id != NULL) {
         front.id = *id;

@@ -40,6 +40,7 @@ struct front {
     uint32_t done;
     enum broker_errand errand;
     hulse_status done_with;
+    char done_text[BROKER_TEXT_BYTES];
     bool has_id;
     struct broker_id id;
     /* Closes in the event of this kind. */

@@ -443,6 +443,10 @@ static void goes_on_after_a_seek_that_failed(void **state)
     assert_int_equal(s->message_publish_time, 5);
     hulse_stage_error(s->request_id, SERVER_ERROR(UnknownError));
     assert_int_equal(front.done_with, HULSE_IO);
+    (void)hulse_stage_next(TYPE(CLOSE_CONSUMER)); /* what was let go comes to another session */
+    hulse_stage_wait(1000);
+    hulse_stage_session();
+    assert_int_equal(hulse_stage_flow(), 20);
     entry(3, 0, 3);
     hulse_front_has(0, 3);
     /* Not connected: when it is again. */
@@ -457,6 +461,26 @@ static void goes_on_after_a_seek_that_failed(void **state)
     hulse_stage_wait(1000);
     hulse_stage_session();
     assert_int_equal(hulse_stage_flow(), 19);
+}
+
+/* A broker closes a consumer before it does the seek, which may fail then. */
+static void says_why_a_seek_was_refused(void **state)
+{
+    (void)state;
+    const struct broker_position to = {.kind = BROKER_EARLIEST};
+    hulse_front_open(&exclusive, 0);
+    hulse_front_permit(20);
+    (void)hulse_stage_flow();
+    assert_int_equal(hulse_front_seek(&to), HULSE_OK);
+    const uint64_t id = hulse_stage_next(TYPE(SEEK))->seek->request_id;
+    hulse_stage_close_consumer(NULL);
+    hulse_stage_error(id, SERVER_ERROR(UnknownError));
+    assert_int_equal(front.done, 1);
+    assert_int_equal(front.done_with, HULSE_IO);
+    assert_non_null(strstr(front.done_text, "said"));
+    hulse_stage_wait(1000);
+    hulse_stage_session();
+    assert_int_equal(hulse_stage_flow(), 20);
 }
 
 /* Clocks differ: what comes from there on may say that it was published before, and is not lost for that. */
@@ -522,6 +546,7 @@ int main(void)
                                        TEST(seeks),
                                        TEST(does_not_acknowledge_again_after_a_seek),
                                        TEST(goes_on_after_a_seek_that_failed),
+                                       TEST(says_why_a_seek_was_refused),
                                        TEST(hands_out_what_comes_after_a_seek_to_the_future),
                                        TEST(closes_in_done)};
     return cmocka_run_group_tests(tests, NULL, NULL);
