@@ -38,7 +38,7 @@ static void grown(struct pulsar_watch *watch, uint32_t partitions)
 {
     struct fan_in *f = HULSE_CONTAINER(watch, struct fan_in, watch);
     if (!f->over) {
-        f->wanted = partitions <= PULSAR_PARTITIONS_MAX ? partitions : f->wanted;
+        f->wanted = partitions <= FAN_PARTITIONS_MAX ? partitions : f->wanted;
         open_missing(f);
     }
 }

@@ -271,7 +271,7 @@ static struct fan_in *create(struct pulsar_consumer *whole)
 void hulse_fan_in_begin(struct pulsar_consumer *c, const struct pulsar_lookup_result *known)
 {
     c->state = SESSION_FANNED;
-    if (known->partitions > PULSAR_PARTITIONS_MAX) {
+    if (known->partitions > FAN_PARTITIONS_MAX) {
         hulse_pulsar_session_open_failed(
             c, HULSE_UNSUPPORTED, "the topic has more partitions than this version consumes");
         return;

@@ -25,8 +25,8 @@
 #include "daemon/broker/pulsar/consumer/object.h"
 #include "daemon/broker/pulsar/lookup/watch.h"
 
-/* Of a topic: what a broker says beyond it is not believed. */
-#define PULSAR_PARTITIONS_MAX 16384U
+/* Of a topic that is consumed: each is a consumer on the wire. What a broker says beyond it is not believed. */
+#define FAN_PARTITIONS_MAX 16384U
 /* Of one partition, before the next one that has something has its turn. */
 #define PULSAR_TURN_BYTES (32U << 10U)
 

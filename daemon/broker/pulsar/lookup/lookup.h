@@ -19,6 +19,8 @@
 
 #define PULSAR_REDIRECTS_MAX 20U
 #define PULSAR_LOOKUP_CACHE_MAX 16384U
+#define PULSAR_PARTITIONS_MAX                                                                      \
+    65535U /* of a topic: ids, receipts and resumed producers say one in 16 bits */
 #define PULSAR_LOOKUP_ASKING_MAX 5000U
 
 struct pulsar_worker;

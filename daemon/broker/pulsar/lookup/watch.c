@@ -23,11 +23,14 @@ static void ask_in(struct pulsar_watch *w, uint32_t ms)
     hulse_timer_start(&loop->timers, &w->timer, hulse_loop_now_ms(loop) + ms);
 }
 
-/* Once for each change. */
+/* Once for each change. A number that no topic can have is passed over, for the next answer may be a good one. */
 static void take(struct pulsar_watch *w, uint32_t partitions)
 {
     const uint32_t before = w->last;
 
+    if (partitions > PULSAR_PARTITIONS_MAX) {
+        return;
+    }
     w->last = partitions;
     if (partitions > w->most) {
         HULSE_LOG_INFOF("pulsar.partitions_grown",

@@ -29,8 +29,6 @@
 #include "daemon/broker/pulsar/producer/handle.h"
 #include "daemon/broker/pulsar/producer/payload_schema.h"
 
-#define PULSAR_PARTITIONS_MAX 65535U /* receipts and resumed producers say it in 16 bits */
-
 struct pulsar_branch;
 struct pulsar_lookup_result;
 struct pulsar_senders;

@@ -165,6 +165,8 @@ static void test_growth_is_told_once_and_nothing_else(void **state)
     await_questions(&s, 3);
     said = 4;
     await_questions(&s, 3);
+    said = UINT32_MAX - 1; /* no topic has so many */
+    await_questions(&s, 3);
     said = 6;
     await(w, 6);
     stop_both(&s, w);
