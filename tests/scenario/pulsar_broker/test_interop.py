@@ -406,11 +406,3 @@ def test_a_reader(hulsed, pulsar, official, topic):
     for n in range(5):
         producer.send(b"%d" % n)
     assert ok(run(hulsed, "read", topic, timeout=60)) == b"0\n1\n2\n3\n4\n"
-
-
-def test_publishing_to_partitions_is_refused_with_their_number(hulsed, pulsar, topic):
-    name = topic.rpartition("/")[2]
-    assert pulsar.admin("PUT", f"persistent/public/default/{name}/partitions", 3)[0] == 204
-    done = run(hulsed, "pub", topic, "x", timeout=60)
-    assert done.returncode == 69, done.stderr
-    assert b"3 partitions" in done.stderr

@@ -28,12 +28,14 @@ def test_producers_and_consumers_follow(fake, green, daemon, topic):
             Background(daemon, "sub", topic, "-s", "s", "--from", "earliest") as sub:
         say(pub, b"blue")
         assert sub.line() == b"blue"
+        fake.wait_for("ACK")  # who has one in hand stays
         fake.migrate(topic, green.url)
         green.wait_for("PRODUCER")
         green.wait_for("FLOW")
         say(pub, b"green")
         assert sub.line() == b"green"
         # It stays there, whatever happens next.
+        green.wait_for("ACK")
         green.unload(topic)
         green.wait_for("PRODUCER", 2)
         green.wait_for("FLOW", 2)

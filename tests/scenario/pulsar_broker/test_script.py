@@ -93,13 +93,6 @@ def test_what_does_not_pass_is_said(fake, daemon, topic, command, error, word):
     assert word in done.stderr and b"as the test wants" in done.stderr, done.stderr
 
 
-def test_partitions_are_refused_clearly(fake, daemon, topic):
-    fake.partitions[topic] = 3
-    done = publish(daemon, topic)
-    assert done.returncode != 0
-    assert b"partition" in done.stderr, done.stderr
-
-
 def test_redirects_lead_to_the_owner(fake, daemon, topic):
     with FakeBroker(topics_of=fake) as owner:
         fake.on("LOOKUP", faults.redirect(owner.url, authoritative=True))
