@@ -137,7 +137,10 @@ send_authorized(struct rest_call *c, const char *url, uint32_t timeout_ms, struc
     }
     struct secret *token = hulse_secret_slot_hold(*p->token);
     if (token == NULL) {
-        return hulse_fail(err, HULSE_DENIED, "there is no token for the cluster yet");
+        return hulse_fail(err,
+                          HULSE_DENIED,
+                          "there is no %s for the cluster yet",
+                          p->token_is_basic ? "name with a password" : "token");
     }
     size_t bytes = 0;
     char *header = authorization(token, p->token_is_basic, &bytes);

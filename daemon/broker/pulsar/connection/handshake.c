@@ -52,7 +52,8 @@ static void break_without_token(struct pulsar_connection *c)
 
     (void)snprintf(text,
                    sizeof(text),
-                   "there is no token%s%s",
+                   "there is no %s%s%s",
+                   c->pool->params->token_is_basic ? "name with a password" : "token",
                    why == NULL ? " yet" : ": ",
                    why == NULL ? "" : why->data);
     if (why != NULL) {

@@ -200,6 +200,7 @@ static void test_a_name_and_a_password_are_shown(void **state)
     bed.params.token = &slot_at;
     bed.params.token_is_basic = true;
     hulse_admin_bed_start(&bed, NULL);
+    check(TOPIC("tell"), HULSE_DENIED, "no name with a password");
     hulse_rcu_writer_start();
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         hulse_secret_slot_set(&slot, hulse_secret_create(cases[i].shown, strlen(cases[i].shown)));
