@@ -164,6 +164,10 @@ def send(request, stored=True, answered=True):
     if made is None:
         raise ValueError("SEND of a producer that is not there")
     topic = made.topic
+    if made.failed:
+        # Nothing is stored behind what could not be, until it is opened again.
+        send_error(request, made.failed, "after one that was not stored")
+        return
     if frames.unpack_entry(request.rest)[2] is False:
         send_error(request, "ChecksumError", "Checksum failed on the broker")
         return

@@ -42,6 +42,7 @@ class Producer:
     def __init__(self, connection, number, name, topic, mode):
         self.connection, self.number, self.name = connection, number, name
         self.topic, self.mode = topic, mode
+        self.failed = None  # an error after which nothing is stored
 
 
 class Consumer:

@@ -50,6 +50,9 @@ def fail(error, message="as the test wants it"):
         elif request.name == "PARTITIONED_METADATA":
             request.reply("PARTITIONED_METADATA_RESPONSE", response=1, error=error, message=message)
         elif request.name == "SEND":
+            made = request.connection.producers.get(request.fields["producer_id"])
+            if made is not None and error == "PersistenceError":
+                made.failed = error
             fake_answers.send_error(request, error, message)
         elif request.name == "CONNECT":
             request.connection.send("ERROR", request_id=fake_answers.NONE, error=error,
