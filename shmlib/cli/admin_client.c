@@ -251,6 +251,17 @@ int hulse_cli_admin_ask(const struct hulse_cli *cli,
     return rc;
 }
 
+int hulse_cli_admin_ask_cluster(struct hulse_cli *cli,
+                                const char *command,
+                                json_t *members,
+                                json_t **result)
+{
+    if (cli->timeout_ms < 0) {
+        cli->timeout_ms = HULSE_CLI_CLUSTER_MS;
+    }
+    return hulse_cli_admin_ask(cli, command, members, result);
+}
+
 int hulse_cli_admin_order(struct hulse_cli *cli, const char *command, json_t *members)
 {
     json_t *result = NULL;
@@ -258,10 +269,7 @@ int hulse_cli_admin_order(struct hulse_cli *cli, const char *command, json_t *me
     if (members == NULL) {
         return HULSE_CLI_USAGE;
     }
-    if (cli->timeout_ms < 0) {
-        cli->timeout_ms = HULSE_CLI_CLUSTER_MS;
-    }
-    const int rc = hulse_cli_admin_ask(cli, command, members, &result);
+    const int rc = hulse_cli_admin_ask_cluster(cli, command, members, &result);
     if (rc == HULSE_CLI_OK) {
         hulse_cli_print(cli, result);
         json_decref(result);

@@ -29,6 +29,11 @@ int hulse_cli_admin_ask(const struct hulse_cli *cli,
                         const char *command,
                         json_t *members,
                         json_t **result);
+/* The same of what the daemon may have to ask a cluster for: it is waited for longer, unless --timeout says how long. */
+int hulse_cli_admin_ask_cluster(struct hulse_cli *cli,
+                                const char *command,
+                                json_t *members,
+                                json_t **result);
 /*
  * As hulse_cli_admin_ask(), of what the daemon may have to ask a cluster for; the result is printed. NULL for `members`
  * is an error that has been said: HULSE_CLI_USAGE.

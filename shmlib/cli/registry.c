@@ -55,10 +55,7 @@ int hulse_cli_registry_get(struct hulse_cli *cli, const char *topic, const char 
     if (members == NULL) {
         return HULSE_CLI_USAGE;
     }
-    if (cli->timeout_ms < 0) {
-        cli->timeout_ms = HULSE_CLI_CLUSTER_MS;
-    }
-    const int rc = hulse_cli_admin_ask(cli, HULSE_ADMIN_SCHEMA_GET, members, &result);
+    const int rc = hulse_cli_admin_ask_cluster(cli, HULSE_ADMIN_SCHEMA_GET, members, &result);
     if (rc == HULSE_CLI_OK) {
         print_form(cli, result);
         json_decref(result);

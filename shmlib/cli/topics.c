@@ -71,10 +71,7 @@ static int list(struct hulse_cli *cli, const struct words *w)
     if (members == NULL) {
         return HULSE_CLI_USAGE;
     }
-    if (cli->timeout_ms < 0) {
-        cli->timeout_ms = HULSE_CLI_CLUSTER_MS;
-    }
-    const int rc = hulse_cli_admin_ask(cli, HULSE_ADMIN_TOPICS_LIST, members, &result);
+    const int rc = hulse_cli_admin_ask_cluster(cli, HULSE_ADMIN_TOPICS_LIST, members, &result);
     if (rc != HULSE_CLI_OK) {
         return rc;
     }

@@ -75,18 +75,6 @@ static void list_subscriptions(const struct topic *topic, struct ask *a)
     }
 }
 
-/* No reader; NULL: it is not there. */
-static struct subscription *find_subscription(const struct topic *topic, const char *name)
-{
-    for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
-        struct subscription *sub = HULSE_CONTAINER(l, struct subscription, link);
-        if (!sub->over && sub->type != BROKER_READER && strcmp(sub->name, name) == 0) {
-            return sub;
-        }
-    }
-    return NULL;
-}
-
 /* What is held by consumers is not touched; with a store, what is passed over is final soon after. */
 static void skip(struct subscription *sub, struct ask *a)
 {
@@ -117,7 +105,7 @@ static void unsubscribe(struct subscription *sub, struct ask *a)
 
 static void change_subscription(const struct topic *topic, struct ask *a)
 {
-    struct subscription *sub = find_subscription(topic, a->admin->subscription);
+    struct subscription *sub = hulse_topic_subscription(topic, a->admin->subscription);
 
     if (sub == NULL) {
         hulse_ask_refuse(a, HULSE_NO_TOPIC, "the topic has no subscription of this name");

@@ -82,6 +82,8 @@ bool hulse_topic_last(const struct topic *topic, struct broker_id *out);
 uint8_t hulse_topic_refusal(enum topic_end end);
 /* Starts or stops the clock of an unused topic. */
 void hulse_topic_consider(struct topic *topic);
+/* By its name, and no reader; NULL: it is not there. */
+struct subscription *hulse_topic_subscription(const struct topic *topic, const char *name);
 /* Ends it with everything in it. */
 void hulse_topic_destroy(struct topic *topic);
 /* The topic of a name, made if `create` and need be; NULL with a status and a text. */

@@ -163,7 +163,7 @@ void hulse_topic_detach_producer(struct topic *topic, struct handle *h, bool for
     hulse_topic_consider(topic);
 }
 
-static struct subscription *find_subscription(const struct topic *topic, const char *name)
+struct subscription *hulse_topic_subscription(const struct topic *topic, const char *name)
 {
     for (struct link *l = topic->subscriptions.next; l != &topic->subscriptions; l = l->next) {
         struct subscription *sub = HULSE_CONTAINER(l, struct subscription, link);
@@ -203,7 +203,7 @@ static struct subscription *subscribe(struct topic *topic, struct open_request *
         sub = NULL; /* its topic was deleted while it was made */
     }
     if (sub == NULL && rq->type != BROKER_READER) {
-        sub = find_subscription(topic, rq->subscription);
+        sub = hulse_topic_subscription(topic, rq->subscription);
     }
     if (sub == NULL && rq->type == BROKER_READER && topic->durable != NULL &&
         !topic->durable->last_known) {
