@@ -142,6 +142,8 @@ struct broker_delivery {
     struct broker_span producer;
     uint64_t publish_time_ms; /* Unix epoch */
     uint32_t redelivery;
+    bool partitioned; /* its topic is: id.partition says which one of it */
+    uint8_t marks;    /* flow's */
     uint64_t slot;
 };
 

@@ -4,6 +4,7 @@
  */
 #include "daemon/config/key.h"
 
+#include "daemon/config/letter_name.h"
 #include "daemon/config/valid.h"
 #include "daemon/core/assert.h"
 
@@ -326,6 +327,12 @@ static const struct key topic_keys[] = {
      .min = 1000, .max = 100000, .fallback = "2", .help = "of that time, with each refusal"},
     {"consume.nack.delay_max", KEY_TOPIC, KEY_DURATION_MS, 0, AT(consume.nack_delay_max_ms),
      .min = 0, .max = DAY_MS, .fallback = "60s", .help = "its upper bound"},
+    {"consume.redeliver_max", KEY_TOPIC, KEY_COUNT, 0, AT(consume.redeliver_max),
+     .min = 1, .max = 1000000, .fallback = "3",
+     .help = "redeliveries of a refused message before it goes to the dead-letter topic; without one it comes again for ever"},
+    {"consume.dead_letter", KEY_TOPIC, KEY_TEXT, KEY_NULL, AT(consume.dead_letter),
+     .bytes = HULSE_CONFIG_PATTERN_BYTES, .valid = hulse_valid_letter, .fallback = "null",
+     .help = "topic for refused messages: a name with {topic}, {subscription} and {service}, as {topic}-{subscription}-DLQ; consumers need permission to produce there"},
     {"policy.ttl", KEY_TOPIC, KEY_DURATION_MS, KEY_NULL, AT(policy.ttl_ms),
      .min = 1, .max = TTL_MS_MAX, .fallback = "null",
      .help = "messages older than this are not delivered"},

@@ -10,7 +10,10 @@
 
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/log.h"
 #include "daemon/core/mem.h"
+#include "daemon/flow/alone.h"
+#include "daemon/flow/dead_letter.h"
 #include "daemon/flow/opening.h"
 
 #include <math.h>
@@ -19,6 +22,10 @@
 /* Ring bytes of a delivery beside payload and metadata: its header. */
 #define RECORD_BYTES 64U
 #define ESTIMATE_SHIFT 6U
+/* Until what could not be put aside comes again, at least: its topic is troubled. */
+#define PUT_OFF_MS 1000U
+/* enum hulse_verdict, as its bit. */
+#define REJECT_BIT (1U << 4U)
 
 struct subscriber {
     struct broker_consumer *consumer; /* NULL until ops->consumer_open has set it */
@@ -28,7 +35,15 @@ struct subscriber {
     uint64_t outstanding;    /* permits given and not used */
     uint64_t calls;          /* verdicts passed on */
     uint64_t settled;        /* of them */
+    uint64_t told;           /* the front end's calls that are final, letters among them */
     bool opened;
+    bool lingering; /* the front end has gone; until the last letter has */
+    bool in_letter; /* a letter's end is being passed on */
+    bool unsubscribe;
+    struct alone alone;
+    struct dead_letters dead;
+    struct letter_guest guest; /* lingering */
+    struct timer linger;
     void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative and seek */
     struct subscriber_counters counters;
     struct grant grant;
@@ -43,6 +58,7 @@ struct subscriber {
     struct broker_id after;
     const char *subscription; /* behind the topic, as the name */
     const char *name;
+    const char *app;
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     size_t object_bytes;
     char topic[]; /* terminated */
@@ -51,8 +67,15 @@ struct subscriber {
 static void destroy(struct subscriber *s)
 {
     hulse_opening_cancel(&s->opening);
+    hulse_alone_fini(&s->alone);
+    hulse_dead_letter_fini(&s->dead);
     hulse_grant_release(&s->grant);
     hulse_mem_free(HULSE_MEM_TOPIC, s, s->object_bytes);
+}
+
+static uint32_t verdicts_of(const struct subscriber *s)
+{
+    return s->grant.topic.verdicts | (hulse_dead_letter_configured(&s->dead) ? REJECT_BIT : 0U);
 }
 
 static void
@@ -65,7 +88,7 @@ broker_opened(void *ctx, hulse_status status, const char *text, const struct bro
         return;
     }
     s->opened = true;
-    s->events->opened(s->ctx, HULSE_OK, text, s->grant.topic.verdicts, reach);
+    s->events->opened(s->ctx, HULSE_OK, text, verdicts_of(s), reach);
 }
 
 static uint64_t size_of(const struct broker_delivery *d)
@@ -115,19 +138,69 @@ static void expire(struct subscriber *s, struct broker_delivery *d)
     s->events->ask_room(s->ctx);
 }
 
+static struct dead_letter_user user_of(const struct subscriber *s)
+{
+    return (struct dead_letter_user){
+        .flow = s->flow, .who = &s->who, .topic = s->topic, .subscription = s->subscription};
+}
+
+/* It could not be put aside when it was here before: now, unseen. */
+static bool again(struct subscriber *s, struct broker_delivery *d)
+{
+    const struct dead_letter_user user = user_of(s);
+
+    return hulse_dead_letter_again(&s->dead, d, &user, s->grant.role_state);
+}
+
+static void hand_out(struct subscriber *s, struct broker_delivery *d)
+{
+    hulse_alone_hand_out(&s->alone, d);
+    s->estimate_bytes = next_estimate(s->estimate_bytes, size_of(d));
+    s->counters.delivered += 1;
+    s->counters.bytes += d->payload.bytes;
+    s->events->message(s->ctx, d);
+}
+
 static void broker_message(void *ctx, struct broker_delivery *d)
 {
     struct subscriber *s = ctx;
     HULSE_ASSERT(s->outstanding > 0);
     s->outstanding -= 1;
+    d->marks = 0;
+    if (s->lingering) {
+        s->consumer->ops->give_back(s->consumer, d);
+        return;
+    }
     if (expired(s, d)) {
         expire(s, d);
         return;
     }
-    s->estimate_bytes = next_estimate(s->estimate_bytes, size_of(d));
-    s->counters.delivered += 1;
-    s->counters.bytes += d->payload.bytes;
-    s->events->message(s->ctx, d);
+    if (hulse_dead_letter_configured(&s->dead)) {
+        if (again(s, d)) {
+            s->events->ask_room(s->ctx);
+            return;
+        }
+        d->marks |= d->redelivery >= s->grant.topic.redeliver_max ? HULSE_MARK_LAST : 0U;
+    }
+    if (!hulse_alone_wait(&s->alone, d)) {
+        hand_out(s, d);
+    }
+}
+
+/* As far as the messages in line may go now. */
+static void hand_out_line(struct subscriber *s)
+{
+    struct broker_delivery *d = NULL;
+
+    while ((d = hulse_alone_take(&s->alone)) != NULL) {
+        hand_out(s, d);
+    }
+}
+
+static void ask_room(void *ctx)
+{
+    struct subscriber *s = ctx;
+    s->events->ask_room(s->ctx);
 }
 
 static void broker_failed(void *ctx, hulse_status status, const char *text)
@@ -136,14 +209,74 @@ static void broker_failed(void *ctx, hulse_status status, const char *text)
     s->events->failed(s->ctx, status, text);
 }
 
+static void tell_settled(struct subscriber *s)
+{
+    const uint64_t before = s->told;
+
+    s->told = hulse_dead_letter_settled(&s->dead, s->settled);
+    if (s->told != before && s->events->settled != NULL) {
+        s->events->settled(s->ctx, s->told);
+    }
+}
+
+static void leave(struct subscriber *s)
+{
+    hulse_timer_stop(&s->worker->loop.timers, &s->linger);
+    hulse_letter_guest_remove(s->dead.post, &s->guest);
+    s->consumer->ops->consumer_close(s->consumer, s->unsubscribe);
+    destroy(s);
+}
+
+/* The last letter of one whose front end has gone has its end. */
+static void end_lingering(struct subscriber *s)
+{
+    if (s->lingering && !s->in_letter && s->dead.pending_count == 0) {
+        leave(s);
+    }
+}
+
+static void letter_ack(void *ctx, struct broker_delivery *d)
+{
+    struct subscriber *s = ctx;
+    s->counters.dead_lettered += 1;
+    s->in_letter = true;
+    pass_ack(s, d);
+    s->in_letter = false;
+}
+
+static void letter_nack(void *ctx, struct broker_delivery *d)
+{
+    struct subscriber *s = ctx;
+    const uint32_t delay_ms = hulse_subscriber_backoff_ms(s, d);
+    s->counters.dead_letter_failed += 1;
+    s->in_letter = true;
+    pass_nack(s, d, delay_ms > PUT_OFF_MS ? delay_ms : PUT_OFF_MS);
+    s->in_letter = false;
+}
+
+static uint64_t letter_calls(void *ctx)
+{
+    return ((struct subscriber *)ctx)->calls;
+}
+
+static void letter_ended(void *ctx)
+{
+    struct subscriber *s = ctx;
+    tell_settled(s);
+    s->events->ask_room(s->ctx);
+    end_lingering(s);
+}
+
+static const struct dead_letter_ops letter_ops = {
+    .ack = letter_ack, .nack = letter_nack, .calls = letter_calls, .ended = letter_ended};
+
 static void broker_settled(void *ctx, uint32_t count)
 {
     struct subscriber *s = ctx;
     s->settled += count;
     HULSE_ASSERT(s->settled <= s->calls);
-    if (s->events->settled != NULL) {
-        s->events->settled(s->ctx, s->settled);
-    }
+    tell_settled(s);
+    end_lingering(s);
 }
 
 static void broker_caught_up(void *ctx)
@@ -195,7 +328,7 @@ static const char *copy_text(char **at, const char *text)
 static struct subscriber *create(const struct subscriber_params *params, const char *topic)
 {
     const size_t bytes = sizeof(struct subscriber) + strlen(topic) + strlen(params->subscription) +
-                         strlen(params->name) + 3;
+                         strlen(params->name) + 4 + (params->app == NULL ? 0 : strlen(params->app));
     struct subscriber *s = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
     if (s != NULL) {
         char *at = s->topic;
@@ -218,6 +351,11 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         (void)copy_text(&at, topic);
         s->subscription = copy_text(&at, params->subscription);
         s->name = copy_text(&at, params->name);
+        s->app = copy_text(&at, params->app == NULL ? "" : params->app);
+        hulse_alone_init(&s->alone, s->worker, ask_room, s);
+        hulse_dead_letter_init(&s->dead, &letter_ops, s, s->worker);
+        s->dead.subscription = s->subscription;
+        s->dead.app = s->app;
     }
     return s;
 }
@@ -235,12 +373,25 @@ static bool can_begin(const struct broker *b, enum broker_position_kind kind)
     return (b->ops->capabilities & needed) == needed;
 }
 
+/* What the tables say of dead letters. */
+static hulse_status configure_letters(struct subscriber *s, struct error *err)
+{
+    const struct dead_letter_user user = user_of(s);
+
+    s->dead.topic_state = s->grant.topic_state;
+    return hulse_dead_letter_configure(&s->dead, &user, err);
+}
+
 /* The topic has its entry: on to the broker. */
 static hulse_status open_broker(struct subscriber *s, struct error *err)
 {
     HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
+    const hulse_status st = configure_letters(s, err);
+    if (st != HULSE_OK) {
+        return st;
+    }
     struct broker_consumer_params below = {.topic = s->topic,
                                            .subscription = s->subscription,
                                            .name = s->name,
@@ -323,31 +474,41 @@ hulse_status hulse_subscriber_open(struct subscriber **out,
 
 enum subscriber_change hulse_subscriber_recheck(struct subscriber *s)
 {
-    const uint32_t before = s->grant.topic.verdicts;
+    const uint32_t before = verdicts_of(s);
+    struct error err = {0};
     renew(s);
+    if (configure_letters(s, &err) != HULSE_OK) {
+        HULSE_LOG_WARNF("letter.unconfigured",
+                        hulse_log_str("topic", s->topic),
+                        hulse_log_str("subscription", s->subscription),
+                        hulse_log_str("why", err.text));
+    }
     if ((s->grant.permissions & PERMISSION_CONSUME) == 0) {
         return SUBSCRIBER_DENIED;
     }
-    return s->grant.topic.verdicts == before ? SUBSCRIBER_SAME : SUBSCRIBER_VERDICTS;
+    return verdicts_of(s) == before ? SUBSCRIBER_SAME : SUBSCRIBER_VERDICTS;
 }
 
 uint32_t hulse_subscriber_verdicts(const struct subscriber *s)
 {
-    return s->grant.topic.verdicts;
+    return verdicts_of(s);
 }
 
 void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messages)
 {
     HULSE_ASSERT(s->opened);
 
-    if (bytes == 0) {
+    hand_out_line(s);
+    /* What is on its way elsewhere, or in line, is had by this consumer still. */
+    const uint64_t here = (uint64_t)s->dead.pending_count + s->alone.waiting;
+    if (bytes == 0 || here >= messages) {
         return;
     }
     /* Of an unknown size one at a time; and never none, or a message larger than the room that is
      * ever told would not come at all. */
     uint64_t wanted = s->estimate_bytes == 0 ? 1 : bytes / s->estimate_bytes;
     wanted = wanted == 0 ? 1 : wanted;
-    wanted = wanted > messages ? messages : wanted;
+    wanted = wanted > messages - here ? messages - here : wanted;
     if (wanted > s->outstanding) {
         const uint32_t more = (uint32_t)(wanted - s->outstanding);
         /* Before the call, because messages may come before it returns. */
@@ -359,20 +520,60 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
 
 void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
 {
+    if (hulse_dead_letter_configured(&s->dead) && hulse_dead_letter_keep(&s->dead, d)) {
+        return;
+    }
     if (s->consumer->ops->copied != NULL) {
         s->consumer->ops->copied(s->consumer, d);
     }
 }
 
+/* The front end has ended it. */
+static void let_go(struct subscriber *s, struct broker_delivery *d)
+{
+    hulse_alone_let_go(&s->alone, d);
+    hulse_dead_letter_let_go(&s->dead, d);
+}
+
+/* Its copy goes to the dead-letter topic, which is configured. */
+static void
+put_aside(struct subscriber *s, struct broker_delivery *d, const struct letter_reason *why)
+{
+    const struct dead_letter_user user = user_of(s);
+
+    hulse_alone_let_go(&s->alone, d);
+    hulse_dead_letter_begin(&s->dead, d, why, &user, s->grant.role_state);
+}
+
+/* It was not handled: of a last attempt with the reason why. */
+static void
+refuse(struct subscriber *s, struct broker_delivery *d, enum letter_cause cause, uint32_t delay_ms)
+{
+    if ((d->marks & HULSE_MARK_LAST) != 0 && hulse_dead_letter_configured(&s->dead)) {
+        put_aside(s, d, &(struct letter_reason){.cause = cause});
+    } else {
+        let_go(s, d);
+        pass_nack(s, d, delay_ms);
+    }
+}
+
 void hulse_subscriber_ack(struct subscriber *s, struct broker_delivery *d)
 {
+    let_go(s, d);
     pass_ack(s, d);
 }
 
 static void broker_ended(void *ctx, struct broker_delivery *d)
 {
     struct subscriber *s = ctx;
-    s->ended(s->ctx, d);
+    if ((d->marks & HULSE_MARK_LETTER) != 0) {
+        hulse_dead_letter_lose(&s->dead, d);
+    } else if ((d->marks & HULSE_MARK_LINE) != 0) {
+        hulse_alone_remove(&s->alone, d);
+    } else {
+        let_go(s, d);
+        s->ended(s->ctx, d);
+    }
 }
 
 void hulse_subscriber_ack_cumulative(struct subscriber *s,
@@ -402,12 +603,46 @@ hulse_status hulse_subscriber_seek(struct subscriber *s,
     s->ended = ended;
     const hulse_status st = ops->seek(s->consumer, to, broker_ended, err);
     s->ended = NULL;
+    tell_settled(s); /* letters that were on their way are nobody's now */
     return st;
+}
+
+bool hulse_subscriber_is_last(const struct broker_delivery *d)
+{
+    return (d->marks & HULSE_MARK_LAST) != 0;
+}
+
+bool hulse_subscriber_clamps(const struct subscriber *s, const struct broker_id *id)
+{
+    return hulse_dead_letter_clamps(&s->dead, id);
 }
 
 void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
 {
-    pass_nack(s, d, delay_ms);
+    refuse(s, d, LETTER_REFUSED, delay_ms);
+}
+
+void hulse_subscriber_reject(struct subscriber *s,
+                             struct broker_delivery *d,
+                             uint16_t code,
+                             struct broker_span reason)
+{
+    if (hulse_dead_letter_configured(&s->dead)) {
+        const struct letter_reason why = {.cause = LETTER_REJECTED, .code = code, .detail = reason};
+        put_aside(s, d, &why);
+    } else {
+        hulse_subscriber_unconfigured(s, d);
+    }
+}
+
+void hulse_subscriber_leave(struct subscriber *s, struct broker_delivery *d, bool died)
+{
+    if (died && (d->marks & HULSE_MARK_ALONE) != 0) {
+        refuse(s, d, LETTER_DIED, 0);
+    } else {
+        let_go(s, d);
+        pass_nack(s, d, 0);
+    }
 }
 
 uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d)
@@ -432,24 +667,26 @@ void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.timed_out += 1;
     hulse_topic_state_count(s->grant.topic_state, TOPIC_ACK_TIMED_OUT);
-    pass_nack(s, d, 0);
+    refuse(s, d, LETTER_TIMED_OUT, 0);
 }
 
 void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.unconfigured += 1;
     hulse_topic_state_count(s->grant.topic_state, TOPIC_VERDICT_UNCONFIGURED);
-    pass_nack(s, d, hulse_subscriber_backoff_ms(s, d));
+    refuse(s, d, LETTER_REFUSED, hulse_subscriber_backoff_ms(s, d));
 }
 
 void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.dropped += 1;
+    let_go(s, d);
     pass_ack(s, d);
 }
 
 void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d)
 {
+    let_go(s, d);
     s->consumer->ops->give_back(s->consumer, d);
 }
 
@@ -461,18 +698,67 @@ void hulse_subscriber_ack_id(struct subscriber *s, const struct broker_id *id, b
 
 uint64_t hulse_subscriber_calls(const struct subscriber *s)
 {
-    return s->calls;
+    return s->calls + s->dead.started;
 }
 
 uint64_t hulse_subscriber_settled(const struct subscriber *s)
 {
-    return s->settled;
+    return s->told;
+}
+
+static void nobody_hears(void *ctx, hulse_status status, const char *text)
+{
+    (void)ctx;
+    (void)status;
+    (void)text;
+}
+
+static void nobody_asks(void *ctx)
+{
+    (void)ctx;
+}
+
+/* Of a front end that has gone. */
+static const struct subscriber_events no_events = {
+    .failed = nobody_hears, .sought = nobody_hears, .ask_room = nobody_asks};
+
+static void stop_lingering(struct letter_guest *guest)
+{
+    leave(HULSE_CONTAINER(guest, struct subscriber, guest));
+}
+
+static void lingered(struct timer *timer)
+{
+    leave(HULSE_CONTAINER(timer, struct subscriber, linger));
+}
+
+/* Its letters are on their way: what they are of would be handed out again if it closed now. */
+static void linger(struct subscriber *s, bool unsubscribe)
+{
+    struct broker_delivery *d = NULL;
+
+    s->lingering = true;
+    s->unsubscribe = unsubscribe;
+    s->events = &no_events;
+    while ((d = s->alone.first) != NULL) {
+        hulse_alone_remove(&s->alone, d);
+        s->consumer->ops->give_back(s->consumer, d);
+    }
+    s->guest.stop = stop_lingering;
+    s->linger.fire = lingered;
+    hulse_letter_guest_add(s->dead.post, &s->guest);
+    hulse_timer_start(
+        &s->worker->loop.timers, &s->linger, hulse_loop_now_ms(&s->worker->loop) + HULSE_LINGER_MS);
 }
 
 void hulse_subscriber_close(struct subscriber **subscriber, bool unsubscribe)
 {
     struct subscriber *s = *subscriber;
     *subscriber = NULL;
+    if (s->dead.pending_count > 0) {
+        linger(s, unsubscribe);
+        return;
+    }
     if (s->consumer != NULL) {
         s->consumer->ops->consumer_close(s->consumer, unsubscribe);
     }

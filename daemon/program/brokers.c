@@ -322,6 +322,7 @@ hulse_status hulse_brokers_make(const struct config *config,
     tokens->count = 0;
     *flow = (struct flow){
         .default_namespace = config->default_namespace,
+        .service = config->name,
         .message_bytes_max = (uint32_t)config->message_max,
     };
     for (size_t i = 0; i < config->broker_count; i++) {

@@ -314,6 +314,7 @@ bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker
     d->producer = b->meta.producer_name;
     d->publish_time_ms = b->meta.publish_time_ms;
     d->redelivery = b->redelivery;
+    d->partitioned = false;
     d->slot = 0;
     return true;
 }
