@@ -297,3 +297,17 @@ void hulse_pulsar_destroy(struct broker **b)
     free(p);
     *b = NULL;
 }
+
+const char *hulse_pulsar_auth_method(enum pulsar_auth auth)
+{
+    static const char *const names[] = {"token", "basic", "athenz"};
+
+    return names[auth];
+}
+
+const char *hulse_pulsar_auth_noun(enum pulsar_auth auth)
+{
+    static const char *const nouns[] = {"token", "name with a password", "role token"};
+
+    return nouns[auth];
+}

@@ -13,6 +13,13 @@
 struct http_client;
 struct secret_slot;
 
+/* What is shown to its brokers, and by which method of theirs (pulsar-protocol 3.4). */
+enum pulsar_auth {
+    PULSAR_AUTH_TOKEN = 0, /* "token" */
+    PULSAR_AUTH_BASIC,     /* "basic": USER:PASSWORD */
+    PULSAR_AUTH_ATHENZ     /* "athenz": a role token */
+};
+
 struct pulsar_tls_params {
     const char *ca_file;   /* NULL: what the system trusts */
     const char *cert_file; /* of ours, with its key_file; NULL: none */
@@ -38,7 +45,8 @@ struct pulsar_params {
      * empty slot gets a token soon.
      */
     struct secret_slot *const *token;
-    bool token_is_basic; /* it is USER:PASSWORD */
+    enum pulsar_auth auth;   /* what it is */
+    const char *role_header; /* of PULSAR_AUTH_ATHENZ: name of the HTTP header of a role token */
     struct secret_slot *const
         *token_trouble; /* the same, of why there is none; NULL: nobody says */
     /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */
@@ -65,5 +73,9 @@ hulse_status hulse_pulsar_url_check(const char *service_url, bool *tls, struct e
 hulse_status hulse_pulsar_admin_url_check(const char *admin_url, bool *tls, struct error *err);
 /* Can its files be used, as they are now? IO with what is wrong. */
 hulse_status hulse_pulsar_tls_check(const struct pulsar_tls_params *params, struct error *err);
+
+/* Of a method: its name on the wire, and what people call what it shows. */
+const char *hulse_pulsar_auth_method(enum pulsar_auth auth);
+const char *hulse_pulsar_auth_noun(enum pulsar_auth auth);
 
 #endif

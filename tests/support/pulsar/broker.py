@@ -17,9 +17,11 @@ import time
 from certificates import Certificates
 from class_archive import ClassArchive
 from tokens import Tokens
+from zts import Athenz
 
 CONF = pathlib.Path(__file__).resolve().parent / "conf"
-VARIANTS = ("token", "tls", "deduplication", "transactions", "batch_index", "migration", "prompt")
+VARIANTS = ("token", "athenz", "tls", "deduplication", "transactions", "batch_index", "migration",
+            "prompt")
 READY_S = 90
 STOP_S = 60
 ADMIN_S = 20
@@ -68,7 +70,8 @@ class Broker:
         self.libraries = libraries
         self.variants = variants
         self.log = self.folder / "broker.log"
-        self.tokens = Tokens(self.folder / "tokens") if "token" in variants else None
+        self.tokens = Tokens(self.folder / "tokens") if {"token", "athenz"} & set(variants) else None
+        self.athenz = Athenz(self.folder / "athenz") if "athenz" in variants else None
         self.certificates = \
             Certificates(self.folder / "certificates") if "tls" in variants else None
         self.classes = ClassArchive(libraries, self.folder)
@@ -139,13 +142,18 @@ class Broker:
         return ["java", f"-Xmx{self.heap}", f"-XX:MaxDirectMemorySize={self.heap}", "-XX:+UseSerialGC",
                 *self.compiler, *self.classes.options(), *opened,
                 "--add-exports", "java.base/jdk.internal.platform=ALL-UNNAMED",
-                f"-Djava.io.tmpdir={temporary}",
+                f"-Djava.io.tmpdir={temporary}", *self.properties(),
                 "-Dio.netty.tryReflectionSetAccessible=true", "-Dpulsar.allocator.exit_on_oom=true",
                 f"-Dlog4j2.configurationFile={CONF / 'log4j2.properties'}",
                 "-cp", f"{self.libraries}/*", "org.apache.pulsar.PulsarStandaloneStarter",
                 "-c", str(self.folder / "standalone.conf"), "-nfw", "-nss",
                 f"--metadata-dir={self.folder / 'data/metadata'}",
                 f"--bookkeeper-dir={self.folder / 'data/bookkeeper'}"]
+
+    def properties(self):
+        """Of the process, for its providers of authentication."""
+        if self.athenz:
+            yield f"-Dathenz.athenz_conf={self.athenz.folder / 'athenz.conf'}"
 
     def start(self):
         """With the data and the ports that it has; returns when it is ready."""
