@@ -57,7 +57,7 @@ struct config_broker {
     uint64_t keep_alive_ms;
     uint64_t partitions_refresh_ms;
     struct {
-        const char *token; /* at most one of the five */
+        const char *token; /* at most one of the six */
         const char *token_file;
         const char *token_command;
         struct {
@@ -68,6 +68,18 @@ struct config_broker {
             const char *scope;
             const char *ca_file; /* "system": what the system trusts */
         } oauth2;
+        struct {
+            const char *zts_url; /* the first three and either the next two or cert_file, or none */
+            const char *provider_domain;
+            const char *private_key_file;
+            const char *tenant_domain;
+            const char *tenant_service;
+            const char *key_id;
+            const char *cert_file;
+            const char *ca_file; /* "system": what the system trusts */
+            const char *principal_header;
+            const char *role_header;
+        } athenz;
         struct {
             const char *user; /* both or none */
             const char *password_file;
