@@ -281,6 +281,7 @@ static struct broker_gathering gathering_of(const struct topic_gathering *g)
     return (struct broker_gathering){.compression = (enum broker_compression)g->compression,
                                      .batch_max = g->batch_max,
                                      .batch_bytes = g->batch_bytes,
+                                     .by_key = g->batch_by == CONFIG_BY_KEY,
                                      .batch_delay_ms = g->batch_delay_ms,
                                      .eager_max = g->eager_max,
                                      .pending_max = g->pending_max,
