@@ -7,6 +7,7 @@ Method: the official client of Python (C++ core), hulsed and the real broker; ap
 import contextlib
 import datetime
 import json
+import urllib.request
 
 import pytest
 
@@ -460,6 +461,25 @@ def test_failover_to_hulse_and_back(app, pulsar, official, topic):
     mine.close()
     assert received(client, topic, 1, "both", consumer_type=library.ConsumerType.Failover)[0].data() \
         == b"3"
+
+
+def replicated_to(pulsar, topic, number):
+    """As the broker reads it from the message."""
+    place = topic.replace("://", "/")
+    url = f"{pulsar.admin_url}/admin/v2/{place}/examinemessage?initialPosition=earliest&messagePosition={number}"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return [value for name, value in answer.headers.items()
+                if name.lower() == "x-pulsar-replicated-to"]
+
+
+def test_a_message_chooses_its_clusters(hulsed, pulsar, topic):
+    ok(run(hulsed, "pub", topic, "plain", timeout=60))
+    ok(run(hulsed, "pub", topic, "--no-replication", "here", timeout=60))
+    ok(run(hulsed, "pub", topic, "--replicate-to", "west,east", "there", timeout=60))
+    got = [replicated_to(pulsar, topic, n) for n in (1, 2, 3)]
+    assert got == [[], ["__local__"], ["west", "east"]]
+    wrong = run(hulsed, "pub", topic, "--replicate-to", "west,,east", "m")
+    assert wrong.returncode == 64 and b"west,,east" in wrong.stderr
 
 
 def test_a_reader(hulsed, pulsar, official, topic):

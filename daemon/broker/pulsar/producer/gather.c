@@ -379,7 +379,7 @@ goes_alone(const struct pulsar_sender *s, const struct broker_record *r, int64_t
     if (r->meta == NULL) {
         return (uint64_t)r->payload.bytes + PLAIN_OVERHEAD_MAX > message_bytes_max(s);
     }
-    return r->meta->deliver_after_ms != 0 ||
+    return r->meta->deliver_after_ms != 0 || r->meta->replicate_to.bytes != 0 ||
            batch_head_room(s, r) + hulse_wire_batch_room(r) > message_bytes_max(s);
 }
 
