@@ -47,6 +47,8 @@ static const char *const durability_names[] = {"disk", "memory", NULL};
 static const char *const tls_names[] = {"1.2", "1.3", NULL};
 /* In the order of enum config_routing. */
 static const char *const routing_names[] = {"roundrobin", "single", NULL};
+/* In the order of enum config_batch_by. */
+static const char *const batch_by_names[] = {"arrival", "key", NULL};
 /* In the order of enum config_hashing. */
 static const char *const hashing_names[] = {"javastring", "murmur3", "boost", NULL};
 /* In the order of enum config_compression. */
@@ -327,6 +329,9 @@ static const struct key topic_keys[] = {
      .help = "messages in a batch for a Pulsar broker; 1 = no batches"},
     {"publish.batch_bytes", KEY_TOPIC, KEY_SIZE, 0, AT(publish.batch_bytes),
      .min = KIB, .max = 4 * MIB, .fallback = "128KiB", .help = "payload of a batch"},
+    {"publish.batch_by", KEY_TOPIC, KEY_ENUM, 0, AT(publish.batch_by), .names = batch_by_names,
+     .fallback = "arrival",
+     .help = "arrival: whatever messages come; key: of one key, as Key_Shared subscriptions need batches"},
     {"publish.batch_delay", KEY_TOPIC, KEY_DURATION_MS, 0, AT(publish.batch_delay_ms),
      .min = 1, .max = 60000, .fallback = "1ms",
      .help = "until a batch that is not full goes although eager_max are on their way"},
