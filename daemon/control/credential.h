@@ -3,11 +3,13 @@
  * credential - the token that the daemon shows to one broker, kept fresh from where it comes.
  *
  *   TOKEN    the text itself
- *   FILE     read at every period; a change is found by its content
+ *   FILE     read when its folder says that something has happened, and at every period; a change is
+ *            found by its content
  *   COMMAND  run by the helper; again when 4/5 of its JWT's remaining life have passed, else at
  *            every period
  *   BASIC    a name, and a password that is in a file, which is read as above
  *   OAUTH2   fetched from an issuer; again as a command is, or by the life that the issuer tells
+ *   ATHENZ   a role token, fetched from a ZTS; again when 4/5 of its remaining life have passed
  *
  * What fails is tried again (a file at its period, all else after 1 s, then twice as long each time,
  * up to 60 s); until then the token before stays in force, unless its time is over. The same token
@@ -21,6 +23,8 @@
 #ifndef HULSE_CONTROL_CREDENTIAL_H
 #define HULSE_CONTROL_CREDENTIAL_H
 
+#include "daemon/control/athenz.h"
+#include "daemon/control/folder_watch.h"
 #include "daemon/control/helper.h"
 #include "daemon/control/oauth2.h"
 #include "daemon/core/error.h"
@@ -39,7 +43,8 @@ enum credential_kind {
     CREDENTIAL_FILE,
     CREDENTIAL_COMMAND,
     CREDENTIAL_BASIC,
-    CREDENTIAL_OAUTH2
+    CREDENTIAL_OAUTH2,
+    CREDENTIAL_ATHENZ
 };
 
 /* Read by set and not kept. */
@@ -48,8 +53,9 @@ struct credential_params {
     const char *text; /* the token, the path of its file or of the password's, or the command */
     const char *user; /* of BASIC */
     const struct oauth2_params *oauth2;
+    const struct athenz_params *athenz;
     uint32_t period_ms;  /* of all but TOKEN, not 0 */
-    uint32_t timeout_ms; /* of COMMAND and OAUTH2, not 0 */
+    uint32_t timeout_ms; /* of COMMAND, OAUTH2 and ATHENZ, not 0 */
 };
 
 /* What may be told about it. */
@@ -80,16 +86,19 @@ struct credential {
         trouble;            /* why the last attempt failed, for other threads; empty: it has not */
     struct secret *current; /* the slot's; NULL = none */
     enum credential_kind kind;
-    char *text;                   /* NULL: OAUTH2, or nothing */
+    char *text;                   /* NULL: OAUTH2, ATHENZ, or nothing */
     char *user;                   /* NULL: not BASIC */
     struct oauth2_source *oauth2; /* NULL: not OAUTH2 */
+    struct athenz_source *athenz; /* NULL: not ATHENZ */
     uint32_t period_ms;
     uint32_t timeout_ms;
     struct timer timer;
-    uint64_t refresh_ms;      /* on the loop's clock; 0 = by the wall clock or never */
-    uint64_t refresh_wall_ms; /* 0 = not by the wall clock */
+    struct folder_watch watch; /* of FILE and BASIC */
+    uint64_t refresh_ms;       /* on the loop's clock; 0 = by the wall clock or never */
+    uint64_t refresh_wall_ms;  /* 0 = not by the wall clock */
     struct helper_call command;
     struct oauth2_fetch fetch;
+    struct athenz_fetch role_fetch;
     uint64_t generation; /* of the newest there ever was */
     uint32_t failures;
     char name[HULSE_CREDENTIAL_NAME_BYTES];

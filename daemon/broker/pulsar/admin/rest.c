@@ -25,7 +25,11 @@ void hulse_rest_call_init(struct rest_call *c,
                           struct rest *rest,
                           void (*done)(struct rest_call *call, const struct rest_answer *answer))
 {
-    *c = (struct rest_call){.rest = rest, .done = done};
+    *c = (struct rest_call){.rest = rest,
+                            .done = done,
+                            .base = BASE,
+                            .redirects_max = REST_REDIRECTS_MAX,
+                            .answer_bytes_max = REST_ANSWER_BYTES_MAX};
     hulse_rest_path_init(&c->path);
 }
 
@@ -96,7 +100,7 @@ static hulse_status send_with(struct rest_call *c,
         .body = c->body,
         .body_bytes = c->body == NULL ? 0 : c->body_bytes - 1,
         .timeout_ms = timeout_ms,
-        .answer_bytes_max = REST_ANSWER_BYTES_MAX,
+        .answer_bytes_max = c->answer_bytes_max,
         .tls = {.ca_file = p->tls.ca_file,
                 .cert_file = p->tls.cert_file,
                 .key_file = p->tls.key_file,
@@ -107,22 +111,34 @@ static hulse_status send_with(struct rest_call *c,
 }
 
 /* Of hulse_mem_alloc(), *bytes of it; NULL: no memory. */
-static char *authorization(const struct secret *token, bool basic, size_t *bytes)
+static char *basic_header(const struct secret *token, size_t *bytes)
 {
     /* Base64 has four characters for three bytes (RFC 4648, 4). */
-    *bytes = basic ? sizeof(BASIC) + ((token->bytes + 2) / 3) * 4 : sizeof(BEARER) + token->bytes;
+    *bytes = sizeof(BASIC) + ((token->bytes + 2) / 3) * 4;
     char *header = hulse_mem_alloc(HULSE_MEM_HTTP, *bytes);
 
-    if (header == NULL) {
-        return NULL;
-    }
-    if (basic) {
+    if (header != NULL) {
         memcpy(header, BASIC, sizeof(BASIC) - 1);
         (void)EVP_EncodeBlock((unsigned char *)header + sizeof(BASIC) - 1,
                               (const unsigned char *)token->data,
                               (int)token->bytes);
-    } else {
-        (void)snprintf(header, *bytes, BEARER "%s", token->data);
+    }
+    return header;
+}
+
+/* As above. */
+static char *authorization(const struct secret *token, const struct pulsar_params *p, size_t *bytes)
+{
+    if (p->auth == PULSAR_AUTH_BASIC) {
+        return basic_header(token, bytes);
+    }
+    const bool role = p->auth == PULSAR_AUTH_ATHENZ;
+    const char *name = role ? p->role_header : BEARER;
+    const char *colon = role ? ": " : "";
+    *bytes = strlen(name) + strlen(colon) + token->bytes + 1;
+    char *header = hulse_mem_alloc(HULSE_MEM_HTTP, *bytes);
+    if (header != NULL) {
+        (void)snprintf(header, *bytes, "%s%s%s", name, colon, token->data);
     }
     return header;
 }
@@ -140,10 +156,10 @@ send_authorized(struct rest_call *c, const char *url, uint32_t timeout_ms, struc
         return hulse_fail(err,
                           HULSE_DENIED,
                           "there is no %s for the cluster yet",
-                          p->token_is_basic ? "name with a password" : "token");
+                          hulse_pulsar_auth_noun(p->auth));
     }
     size_t bytes = 0;
-    char *header = authorization(token, p->token_is_basic, &bytes);
+    char *header = authorization(token, p, &bytes);
     hulse_status st = HULSE_NO_MEMORY;
     if (header == NULL) {
         (void)hulse_fail(err, st, "no memory for a request");
@@ -178,7 +194,7 @@ static hulse_status send_once(struct rest_call *c, struct error *err)
     }
     hulse_pulsar_host_print(&u->hosts[c->rest->host], host);
     (void)snprintf(
-        url, sizeof(url), "%s://%s" BASE "%s", u->tls ? "https" : "http", host, c->path.text);
+        url, sizeof(url), "%s://%s%s%s", u->tls ? "https" : "http", host, c->base, c->path.text);
     return send_authorized(c, url, time_for(c), err);
 }
 
@@ -217,7 +233,7 @@ static void follow(struct rest_call *c, const char *to)
     const bool tls = strncasecmp(to, "https://", 8) == 0;
     const size_t bytes = strlen(to) + 1;
 
-    if (c->redirects == REST_REDIRECTS_MAX) {
+    if (c->redirects == c->redirects_max) {
         fail(c, HULSE_PROTOCOL, "the cluster sends us from one broker to the next, and on");
         return;
     }
