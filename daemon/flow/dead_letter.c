@@ -227,7 +227,7 @@ static struct note *note_find(const struct dead_letters *l, const struct broker_
 
 static void count(struct dead_letters *l, bool stored)
 {
-    *(stored ? &l->stored : &l->failed) += 1;
+    *(stored ? l->stored : l->failed) += 1;
     if (l->topic_state != NULL) {
         hulse_topic_state_count(l->topic_state,
                                 stored ? TOPIC_DEAD_LETTERED : TOPIC_DEAD_LETTER_FAILED);

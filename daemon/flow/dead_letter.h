@@ -65,8 +65,8 @@ struct dead_letters {
     uint64_t kept_bytes;
     TAILQ_HEAD(, note) notes;
     uint32_t note_count;
-    uint64_t stored;
-    uint64_t failed;
+    uint64_t *stored; /* figures of the subscriber's */
+    uint64_t *failed;
 };
 
 /* Who consumes what. Borrowed until the end; of the grant until the call returns. */

@@ -238,7 +238,6 @@ static void end_lingering(struct subscriber *s)
 static void letter_ack(void *ctx, struct broker_delivery *d)
 {
     struct subscriber *s = ctx;
-    s->counters.dead_lettered += 1;
     s->in_letter = true;
     pass_ack(s, d);
     s->in_letter = false;
@@ -248,7 +247,6 @@ static void letter_nack(void *ctx, struct broker_delivery *d)
 {
     struct subscriber *s = ctx;
     const uint32_t delay_ms = hulse_subscriber_backoff_ms(s, d);
-    s->counters.dead_letter_failed += 1;
     s->in_letter = true;
     pass_nack(s, d, delay_ms > PUT_OFF_MS ? delay_ms : PUT_OFF_MS);
     s->in_letter = false;
@@ -356,6 +354,8 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         hulse_dead_letter_init(&s->dead, &letter_ops, s, s->worker);
         s->dead.subscription = s->subscription;
         s->dead.app = s->app;
+        s->dead.stored = &s->counters.dead_lettered;
+        s->dead.failed = &s->counters.dead_letter_failed;
     }
     return s;
 }

@@ -109,6 +109,8 @@ static void test_defaults(void **state)
     assert_int_equal(t->consume.nack_delay_ms, 1000);
     assert_true(t->consume.nack_multiplier == 2.0);
     assert_int_equal(t->consume.nack_delay_max_ms, 60000);
+    assert_int_equal(t->consume.redeliver_max, 3);
+    assert_string_equal(t->consume.dead_letter, "");
     assert_true(t->publish.ttl_ms == 0 && t->policy.ttl_ms == 0);
     const struct config_role *r = &config->roles[0];
     assert_string_equal(r->name, "r");
@@ -131,7 +133,8 @@ static void test_values(void **state)
          "    broker: \"null\"\n"
          "    publish: {rate: {messages: 5, bytes: 1MiB}, ttl: 30s, pending_bytes: 1GiB,\n"
          "              auto_create: false}\n"
-         "    consume: {ack_timeout: 30s, nack: {delay: 0, multiplier: 1.25, delay_max: 1d}}\n"
+         "    consume: {ack_timeout: 30s, nack: {delay: 0, multiplier: 1.25, delay_max: 1d},\n"
+         "              redeliver_max: 1, dead_letter: \"{topic}-{service}\"}\n"
          "    policy: {ttl: 3650d}\n"
          "  - {match: y, broker: mem, publish: {rate: null}}\n"
          "roles:\n"
@@ -157,6 +160,8 @@ static void test_values(void **state)
     assert_int_equal(t[0].consume.nack_delay_ms, 0);
     assert_true(t[0].consume.nack_multiplier == 1.25);
     assert_int_equal(t[0].consume.nack_delay_max_ms, 86400000);
+    assert_int_equal(t[0].consume.redeliver_max, 1);
+    assert_string_equal(t[0].consume.dead_letter, "{topic}-{service}");
     assert_int_equal(t[0].policy.ttl_ms, 3650ULL * 86400000);
     assert_string_equal(t[1].broker, "mem");
     const struct config_role *r = &config->roles[0];
@@ -226,6 +231,22 @@ static void test_mistakes(void **state)
         {"roles: {a: {uids: [1]}, b: {uids: [2, 1]}}\n", 1, 35, "'a' of line 1, column 19"},
         {"roles: {a: {gids: [1]}, b: {gids: [1]}}\n", 1, 35, "belongs to the role 'a'"},
         {"topics: [{match: x, consume: {ack_timeout: 999ms}}]\n", 1, 44, "0s, or at least 1s"},
+        {"topics: [{match: x, consume: {redeliver_max: 0}}]\n", 1, 46, "out of range"},
+        {"topics: [{match: x, consume: {dead_letter: \"a{b}\"}}]\n", 1, 44, "are the words of"},
+        {"topics: [{match: x, consume: {dead_letter: \"a}\"}}]\n", 1, 44, "are the words of"},
+        {"topics: [{match: x, consume: {dead_letter: \"{topic}/y\"}}]\n", 1, 44, "no name of a"},
+        {"topics: [{match: x, consume: {dead_letter: a/y}}]\n", 1, 44, "no name of a topic"},
+        {"topics: [{match: x, consume: {dead_letter: \"a//y\"}}]\n", 1, 44, "no name of a topic"},
+        {"topics: [{match: \"*\", consume: {dead_letter: \"{topic}\"}}]\n", 1, 46, "its own dead"},
+        {"topics: [{match: \"persistent://a/b/c\", consume: {dead_letter: a/b/c}}]\n",
+         1,
+         63,
+         "its own dead-letter topic"},
+        {"topics: [{match: \"persistent://public/default/c\", consume: {dead_letter: c}}]\n",
+         1,
+         74,
+         "its own dead-letter topic"},
+        {"topics: [{match: x, consume: {retry_letter: y}}]\n", 1, 31, "not in this version"},
         {"spin: {min: 9ms}\n", 1, 13, "spin.min must not be above spin.max"},
         {"spin: {max: 1us}\n", 1, 13, "spin.min must not be above spin.max"},
     };

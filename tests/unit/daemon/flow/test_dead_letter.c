@@ -7,6 +7,7 @@
  */
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
+#include "daemon/flow/dead_letter.h"
 #include "daemon/flow/deliver.h"
 #include "daemon/flow/letter_post.h"
 #include "tests/support/check.h"
@@ -153,8 +154,11 @@ static int teardown(void **state)
 /* Number `entry`, which was delivered so often before. */
 static void come(struct broker_delivery *d, uint64_t entry, uint32_t redelivery)
 {
+    static const uint8_t payload[] = "0123456789";
+
     hulse_subscriber_room(front.subscriber, 1000, 100);
     *d = (struct broker_delivery){.id = {.ledger = 1, .entry = entry, .batch = -1},
+                                  .payload = {.data = payload, .bytes = 10},
                                   .redelivery = redelivery};
     fake.delivered += 1;
     fake.consumer.events->message(fake.consumer.ctx, d);
@@ -314,10 +318,71 @@ static void test_alone(void **state)
     hulse_subscriber_room(front.subscriber, 1000, 100);
     assert_int_equal(front.heard, 3);
     assert_ptr_equal(front.last, &d[2]);
-    /* What stands in line is ended without the front end. */
+    /* Who is in line behind the one that is out is ended without the front end. */
+    fake.seek_ends[0] = &d[2];
+    fake.seek_ends[1] = &d[3];
     assert_int_equal(
         hulse_subscriber_seek(front.subscriber, &(struct broker_position){0}, ended, NULL),
         HULSE_OK);
+    assert_int_equal(front.ended, 1);
+    hulse_subscriber_room(front.subscriber, 1000, 100);
+    assert_int_equal(front.heard, 3);
+}
+
+/* One that waits for its producer, one that was sent. */
+static void test_a_seek_takes_them_away(void **state)
+{
+    struct broker_delivery d[2];
+    (void)state;
+    come(&d[0], 0, 0);
+    come(&d[1], 1, 0);
+    reject(&d[0]);
+    hulse_fake_producer_opened(&fake, HULSE_OK);
+    fake.no_memory = true;
+    reject(&d[1]);
+    assert_int_equal(fake.sent, 1);
+    fake.seek_ends[0] = &d[0];
+    fake.seek_ends[1] = &d[1];
+    assert_int_equal(
+        hulse_subscriber_seek(front.subscriber, &(struct broker_position){0}, ended, NULL),
+        HULSE_OK);
+    memset(d, 0xff, sizeof(d)); /* they are the broker's */
+    assert_int_equal(front.ended, 0);
+    assert_int_equal(front.settled, 0);
+    answer(0, BROKER_DONE, HULSE_OUTCOME_STORED);
+    assert_int_equal(fake.call_count, 0); /* there is nothing to acknowledge */
+    assert_true(all_settled());
+    fake.no_memory = false;
+    hulse_fake_freed(&fake);
+    assert_int_equal(fake.sent, 1);
+}
+
+/* What finds no room for its bytes comes again before it is put aside. */
+static void test_large_ones(void **state)
+{
+    struct broker_delivery d[2];
+    (void)state;
+    come(&d[0], 0, 0);
+    come(&d[1], 1, 0);
+    d[0].payload.bytes = (uint32_t)HULSE_KEPT_BYTES;
+    hulse_subscriber_copied(front.subscriber, &d[0]);
+    hulse_subscriber_copied(front.subscriber, &d[1]);
+    reject(&d[1]);
+    assert_int_equal(call(0)->verdict, FAKE_NACK);
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->dead_letter_failed, 0);
+    hulse_subscriber_ack(front.subscriber, &d[0]);
+    come(&d[1], 1, 1);
+    assert_int_equal(front.heard, 2);
+    hulse_fake_producer_opened(&fake, HULSE_OK);
+    assert_int_equal(fake.sent, 1);
+    answer(0, BROKER_DONE, HULSE_OUTCOME_STORED);
+    come(&d[0], 2, 0);
+    d[0].payload.bytes = (uint32_t)HULSE_KEPT_BYTES;
+    hulse_subscriber_copied(front.subscriber, &d[0]); /* all of the room is there again */
+    reject(&d[0]);
+    assert_int_equal(fake.call_count, 4);
+    assert_int_equal(fake.sent, 1); /* above the topic's largest message */
+    assert_int_equal(call(3)->verdict, FAKE_NACK);
 }
 
 static void test_order(void **state)
@@ -410,6 +475,8 @@ static int group(struct worker *w, void *ctx)
         CASE(test_a_producer_that_fails),
         CASE(test_last_attempt),
         CASE(test_alone),
+        CASE(test_a_seek_takes_them_away),
+        CASE(test_large_ones),
         CASE(test_order),
         CASE(test_bound),
         CASE(test_linger),
