@@ -204,6 +204,8 @@ static void test_stored_first(void **state)
     assert_int_equal(fake.sent, 1);
     assert_int_equal(fake.call_count, 0);
     assert_int_equal(front.settled, 0);
+    assert_true(hulse_subscriber_clamps(front.subscriber, &d.id));
+    assert_false(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 1}));
     answer(0, BROKER_DONE, HULSE_OUTCOME_STORED);
     assert_int_equal(call(0)->verdict, FAKE_ACK);
     assert_ptr_equal(call(0)->d, &d);
@@ -383,6 +385,7 @@ static void test_large_ones(void **state)
     assert_int_equal(fake.call_count, 4);
     assert_int_equal(fake.sent, 1); /* above the topic's largest message */
     assert_int_equal(call(3)->verdict, FAKE_NACK);
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->dead_letter_failed, 1);
 }
 
 static void test_order(void **state)
