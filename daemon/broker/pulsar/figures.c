@@ -71,6 +71,7 @@ static const struct place producer_places[] = {
     PRODUCER(in_flight_messages, "in_flight_messages"),
     PRODUCER(in_flight_bytes, "in_flight_bytes"),
     PRODUCER(batches, "batches"),
+    PRODUCER(chunked, "chunked"),
     PRODUCER(singles, "singles"),
     PRODUCER(resends, "resends"),
     PRODUCER(receipts_late, "receipts_late"),
