@@ -110,12 +110,12 @@ class Producer:
 
 
 class Consumer:
-    def __init__(self, app, topic, subscription, kind="exclusive"):
+    def __init__(self, app, topic, subscription, kind="exclusive", reassembly=LARGEST_BYTES):
         self.app, self.library = app, app.library
         options = ctypes.c_void_p(self.library.hulse_consumer_options_new())
         self.library.hulse_consumer_options_type(options, TYPES[kind])
         self.library.hulse_consumer_options_start(options, 1)
-        self.library.hulse_consumer_options_reassembly(options, LARGEST_BYTES)
+        self.library.hulse_consumer_options_reassembly(options, reassembly)
         self.handle = ctypes.c_void_p()
         app.check(self.library.hulse_consumer_open(app.session, ctypes.byref(self.handle),
                                                    topic.encode(), subscription.encode(), options),

@@ -193,6 +193,14 @@ start_reader(struct pulsar_consumer *c, Pulsar__CommandSubscribe *s, Pulsar__Mes
     if (!c->non_persistent) {
         hulse_floor_set(&c->floor, &from);
     }
+    if (c->chunks.reaches_back && c->has_last &&
+        hulse_entry_below(
+            c->chunks.back.ledger, c->chunks.back.entry, c->last.ledger, c->last.entry)) {
+        /* What it has had meanwhile is passed over. */
+        from = (struct broker_position){.kind = BROKER_AT_ID, .id = c->chunks.back};
+        c->floor.below_too = true;
+    }
+    c->chunks.reaches_back = false;
     s->has_durable = true;
     s->durable = false;
     if (from.kind == BROKER_AT_PUBLISHED) {
