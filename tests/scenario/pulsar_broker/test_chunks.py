@@ -4,10 +4,11 @@ Method: the real broker with its maximum of 5 MiB, the official clients for Pyth
         the commands and the library."""
 
 import hashlib
+import json
 
 import pytest
 
-from command import ok, run
+from command import broker_stats, ok, run
 from library import App, Consumer, Producer
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
@@ -41,21 +42,6 @@ def daemon_of(hulsed, pulsar):
 
 
 SIZES = {"one below": LIMIT - 400, "the limit": LIMIT, "one above": LIMIT + 1, "twice": 2 * LIMIT, "20 MiB": 20 * MIB}
-
-
-def test_sizes_to_official(daemon, pulsar, official, topic):
-    topic += "-none-chunks"
-    with App(daemon) as app:
-        producer = Producer(app, topic)
-        sent = []
-        for size in SIZES.values():
-            sent += [payload(size), b"small %d" % size]
-            producer.publish(sent[-2], key=b"key", properties={"size": str(size)})
-            producer.publish(sent[-1])
-        producer.sync()
-    got = received(official(pulsar.service_url), topic, len(sent))
-    assert [len(m.data()) for m in got] == [len(data) for data in sent]
-    assert [m.data() for m in got] == sent
 
 
 OFFICIAL = {"none": library.CompressionType.NONE, "lz4": library.CompressionType.LZ4,
@@ -103,3 +89,140 @@ def backlog(pulsar, topic, subscription):
     path = topic.replace("persistent://", "persistent/")
     _, stats = pulsar.admin("GET", f"{path}/stats")
     return stats["subscriptions"][subscription]["msgBacklog"]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_sizes_to_official(daemon, app, pulsar, official, topic, compression):
+    topic += f"-{compression}-chunks"
+    producer, sent = Producer(app, topic), []
+    for size in SIZES.values():
+        sent += [payload(size), b"small %d" % size]
+        producer.publish(sent[-2], key=b"key", properties={"size": str(size)})
+        producer.publish(sent[-1])
+    sent.append(payload(20 * MIB, dense=False))
+    producer.publish(sent[-1])
+    producer.sync()
+    # The one below the limit is none, and what compression makes small enough.
+    assert broker_stats(daemon)["chunked"] == 4 + (compression == "none")
+    got = received(official(pulsar.service_url), topic, len(sent))
+    assert [len(m.data()) for m in got] == [len(data) for data in sent]
+    assert [m.data() for m in got] == sent
+    assert got[0].partition_key() == "key" and got[0].properties() == {"size": str(len(sent[0]))}
+    # And to ourselves.
+    consumer = consumer_of(app, topic)
+    assert [consumer.next().data for _ in sent] == sent
+
+
+def test_the_bound_is_told(daemon, topic, tmp_path):
+    """Of a topic without chunks it is the broker's, and of one that keeps nothing."""
+    large = tmp_path / "large"
+    for name, bound in ((f"{topic}-none-chunks", 64 * MIB), (topic, LIMIT),
+                        (f"non-{topic}-none-chunks", LIMIT)):
+        with open(large, "wb") as out:
+            out.truncate(bound + 1)
+        done = run(daemon, "pub", name, "--file", large, timeout=60)
+        assert done.returncode == 65, done.stderr
+        assert f"the topic takes up to {bound} bytes" in done.stderr.decode()
+    with open(large, "wb") as out:
+        out.truncate(64 * MIB)
+    ok(run(daemon, "pub", f"{topic}-none-chunks", "--file", large, timeout=120))
+
+
+KINDS = ["exclusive", "shared", "failover", "key_shared"]
+
+
+def crossing(client, topic, count, size=6 * MIB):
+    """Two producers at once: their chunks are one between the other's."""
+    producers = [chunking(client, topic) for _ in range(2)]
+    sent = []
+    for n in range(count):
+        sent.append(payload(size, b"%d" % n))
+        producers[n % 2].send_async(sent[-1], lambda *_: None, partition_key=str(n))
+        producers[n % 2].send_async(b"%d" % n, lambda *_: None, partition_key=str(n))
+        sent.append(b"%d" % n)
+    for producer in producers:
+        producer.flush()
+    return sent
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_subscription(app, pulsar, official, topic, kind):
+    sent = crossing(official(pulsar.service_url), topic, 6)
+    consumer = consumer_of(app, topic, kind)
+    got = [consumer.next() for _ in sent]
+    assert sorted(m.data for m in got) == sorted(sent)
+    for m in got:
+        consumer.ack(m)
+    consumer.sync()
+    consumer.close()
+    assert backlog(pulsar, topic, "hulse") == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_refused_comes_again_whole(app, pulsar, official, topic, kind):
+    """Of 20 MiB not even an ordered subscription keeps the bytes."""
+    producer = chunking(official(pulsar.service_url), topic)
+    sent = [payload(20 * MIB), b"small", payload(6 * MIB)]
+    for data in sent:
+        producer.send(data, partition_key="k")
+    consumer = consumer_of(app, topic, kind)
+    first = [consumer.next() for _ in sent]
+    consumer.ack(first[1])
+    consumer.nack(first[0], 1)
+    consumer.nack(first[2], 1)
+    again = [consumer.next() for _ in range(2)]
+    assert sorted(m.data for m in again) == sorted([sent[0], sent[2]])
+    assert all(m.redelivery_count == 1 for m in again)
+    for m in again:
+        consumer.ack(m)
+    consumer.sync()
+    consumer.close()
+    assert backlog(pulsar, topic, "hulse") == 0
+
+
+@pytest.mark.parametrize("kind", ["exclusive", "failover"])
+def test_cumulatively(app, pulsar, official, topic, kind):
+    client = official(pulsar.service_url)
+    sent = crossing(client, topic, 4)
+    consumer = consumer_of(app, topic, kind)
+    got = [consumer.next() for _ in sent]
+    consumer.ack_cumulative(got[4])
+    consumer.sync()
+    consumer.close()
+    rest = received(client, topic, len(sent) - 5, "hulse", consumer_type=(
+        library.ConsumerType.Exclusive if kind == "exclusive" else library.ConsumerType.Failover))
+    assert sorted(m.data() for m in rest) == sorted(m.data for m in got[5:])
+
+
+def test_a_reader_and_its_start(daemon, pulsar, official, topic):
+    """An id of a message in chunks is its last chunk's: who begins there gets all of it."""
+    producer = chunking(official(pulsar.service_url), topic)
+    sent = [b"%d" % n + b"x" * (6 * MIB if n % 2 else 10) for n in range(6)]
+    for data in sent:
+        producer.send(data)
+    lines = ok(run(daemon, "read", topic, "--format", "json", timeout=60)).splitlines()
+    got = [json.loads(line) for line in lines]
+    assert [m["payload"].encode() for m in got] == sent
+    for n, m in enumerate(got):
+        out = ok(run(daemon, "read", topic, "--from", m["id"], timeout=60))
+        assert out == b"".join(data + b"\n" for data in sent[n:])
+
+
+def test_partitions(app, pulsar, official, topic):
+    """All chunks of a message are on one partition, which its key says."""
+    topic += "-none-chunks"
+    path = topic.replace("://", "/", 1)
+    assert pulsar.admin("PUT", f"{path}/partitions", 3)[0] == 204
+    producer = Producer(app, topic)
+    sent = {f"key-{n}": payload(11 * MIB, b"%d" % n) for n in range(6)}
+    for key, data in sent.items():
+        producer.publish(data, key=key.encode())
+    producer.sync()
+    got = received(official(pulsar.service_url), topic, len(sent))
+    assert {m.partition_key(): m.data() for m in got} == sent
+    consumer = consumer_of(app, topic, "shared")
+    mine = [consumer.next() for _ in sent]
+    assert {m.key.decode(): m.data for m in mine} == sent
+    for m in mine:
+        consumer.ack(m)
+    consumer.sync()

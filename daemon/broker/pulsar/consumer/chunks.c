@@ -433,6 +433,32 @@ static bool is_over(const struct chunks *k, struct broker_span uuid)
     return find_in(&k->whole, uuid) != NULL;
 }
 
+/* The position that was wished is the last chunk of a message, whose id it is: to its first one (the chunks have one time). */
+static bool
+step_back(struct pulsar_consumer *c, const Pulsar__MessageIdData *id, const struct wire_metadata *m)
+{
+    const struct floor *f = &c->floor;
+    struct chunks *k = &c->chunks;
+
+    if (k->stepped_back || !f->set || !f->inclusive || f->time_ms != 0 ||
+        f->ledger != id->ledgerid || f->entry != id->entryid) {
+        return false;
+    }
+    k->stepped_back = true;
+    if (c->type != BROKER_READER) {
+        return hulse_errand_step_back(c, m->publish_time_ms);
+    }
+    k->back_ms = m->publish_time_ms;
+    hulse_pulsar_consumer_renew(c, "it begins at the end of a message in chunks");
+    return true;
+}
+
+static bool is_before_floor(const struct floor *f, const Pulsar__MessageIdData *id)
+{
+    return f->set && f->below_too && f->time_ms == 0 &&
+           hulse_entry_below(id->ledgerid, id->entryid, f->ledger, f->entry);
+}
+
 /* Its message did not begin here. */
 static enum body_rc orphan(struct pulsar_consumer *c,
                            const Pulsar__MessageIdData *id,
@@ -441,7 +467,10 @@ static enum body_rc orphan(struct pulsar_consumer *c,
 {
     const struct broker_chunking *rule = &c->chunks.rule;
 
-    if (is_over(&c->chunks, m->uuid)) {
+    if (step_back(c, id, m)) {
+        return BODY_OK;
+    }
+    if (is_over(&c->chunks, m->uuid) || is_before_floor(&c->floor, id)) {
         return ack_one(c, id);
     }
     if (rule->auto_ack && c->type != BROKER_READER &&

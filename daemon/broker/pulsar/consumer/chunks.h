@@ -46,6 +46,8 @@ struct chunks {
     uint32_t over_next;
     struct broker_id *acked; /* PULSAR_CHUNKED_ACKED_MAX; NULL: there was none */
     uint32_t acked_count;
+    bool stepped_back; /* before the chunk that it was to begin at */
+    uint64_t back_ms;  /* a reader begins its next session so early; 0: no */
     /* Of a reader: before what it was given last, something was not whole when its session ended. */
     bool reaches_back;
     struct broker_id back;

@@ -18,6 +18,10 @@ end(struct pulsar_consumer *c, hulse_status status, const char *text, const stru
     hulse_timer_stop(&c->worker->loop->timers, &e->deadline);
     hulse_pulsar_cancel(&e->request);
     e->state = ERRAND_NONE;
+    if (e->inner) {
+        e->inner = false;
+        return;
+    }
     if (c->base.events->done != NULL) {
         c->base.events->done(c->base.ctx, e->kind, status, text, id);
     }
@@ -28,6 +32,7 @@ void hulse_errand_cancel(struct pulsar_consumer *c)
     hulse_timer_stop(&c->worker->loop->timers, &c->errand.deadline);
     hulse_pulsar_cancel(&c->errand.request);
     c->errand.state = ERRAND_NONE;
+    c->errand.inner = false;
 }
 
 void hulse_errand_lost(struct pulsar_consumer *c)
@@ -68,9 +73,17 @@ static void last_id(struct pulsar_consumer *c, const Pulsar__MessageIdData *last
 
 static void sought(struct pulsar_consumer *c)
 {
-    c->start = c->errand.to;
     c->has_last = false;
     c->floor = (struct floor){0};
+    if (c->errand.inner) {
+        hulse_floor_set(&c->floor, &c->start);
+        c->floor.below_too = true;
+        hulse_pulsar_session_after_seek(c, true);
+        end(c, HULSE_OK, "", NULL);
+        return;
+    }
+    c->start = c->errand.to;
+    c->chunks.stepped_back = false;
     /* Where a time is, the broker has found: what clocks that differ date earlier and comes later is not of before. */
     if (!c->non_persistent && c->start.kind != BROKER_AT_PUBLISHED) {
         hulse_floor_set(&c->floor, &c->start);
@@ -244,6 +257,17 @@ static void begin(struct pulsar_consumer *c, enum broker_errand kind)
                       &e->deadline,
                       hulse_pulsar_consumer_now_ms(c) + operation_timeout(c));
     hulse_errand_ready(c);
+}
+
+bool hulse_errand_step_back(struct pulsar_consumer *c, uint64_t time_ms)
+{
+    if (c->errand.state != ERRAND_NONE || c->state != SESSION_READY || !TAILQ_EMPTY(&c->held)) {
+        return false;
+    }
+    c->errand.to = (struct broker_position){.kind = BROKER_AT_PUBLISHED, .time_ms = time_ms};
+    c->errand.inner = true;
+    begin(c, BROKER_SEEK);
+    return true;
 }
 
 hulse_status hulse_pulsar_consumer_last_message_id(struct broker_consumer *consumer,

@@ -146,6 +146,10 @@ static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct
     c->has_last = true;
     if (m->passed_over ||
         hulse_floor_passes(&c->floor, e->ledger, e->entry, batch, b->meta.publish_time_ms)) {
+        if (c->floor.set && c->floor.below_too) {
+            c->has_last = c->had_last; /* of before where it began: nothing goes on from there */
+            c->last = c->before_last;
+        }
         pass_over(c, b, m->index);
         return false;
     }

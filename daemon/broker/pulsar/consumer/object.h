@@ -121,6 +121,7 @@ struct errand {
     struct pulsar_request request;
     struct timer deadline;
     struct broker_position to;
+    bool inner; /* nobody has asked for it: `done` does not come */
 };
 
 /* ---- silence ---- */
@@ -420,5 +421,10 @@ void hulse_errand_ready(struct pulsar_consumer *c);
 /* There is none any more, or none like it: `done`, if it is not to be asked again. */
 void hulse_errand_lost(struct pulsar_consumer *c);
 void hulse_errand_cancel(struct pulsar_consumer *c);
+/*
+ * It was moved to an entry that is not the beginning of its message: the broker is to begin earlier, at that time, and what
+ * is before the entry is passed over. False: not now.
+ */
+bool hulse_errand_step_back(struct pulsar_consumer *c, uint64_t time_ms);
 
 #endif

@@ -242,9 +242,13 @@ static bool wanted(struct pulsar_consumer *c,
     return true;
 }
 
+/* A broker's maximum is that of what is sent to it: compressed, with Java's and C++'s clients too, more than that is one message. */
 static uint32_t bytes_max(const struct pulsar_consumer *c)
 {
-    const uint32_t ours = c->worker->broker->params.message_bytes_max;
+    const struct pulsar_params *params = &c->worker->broker->params;
+    const uint32_t ours = params->message_bytes_max > params->chunked_bytes_max
+                              ? params->message_bytes_max
+                              : params->chunked_bytes_max;
     const uint32_t theirs = hulse_pulsar_peer(c->user.connection)->message_bytes_max;
     return ours > theirs ? ours : theirs;
 }

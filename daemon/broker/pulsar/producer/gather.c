@@ -161,7 +161,22 @@ static void finish(struct pulsar_sender *s,
     hulse_pulsar_outbox_append(s, e);
 }
 
-/* What may not fit a message: whole where compression makes it small enough, else in chunks. */
+/* NULL: no memory. */
+static struct pulsar_entry *whole_entry(struct pulsar_sender *s,
+                                        const struct wire_draft *d,
+                                        struct broker_span payload,
+                                        uint32_t head_room)
+{
+    struct pulsar_entry *e =
+        hulse_pulsar_entry_create(&s->all->blocks, head_room + payload.bytes, 1);
+
+    if (e != NULL) {
+        hulse_pulsar_entry_seal(e, s->user.id, d, payload, head_room);
+    }
+    return e;
+}
+
+/* What may not fit a message: whole where it does, as it is or compressed, else in chunks. */
 static enum fate send_large(struct pulsar_sender *s,
                             struct pulsar_producer *p,
                             const struct broker_record *r,
@@ -172,15 +187,16 @@ static enum fate send_large(struct pulsar_sender *s,
     const uint64_t head_room = WIRE_SEND_HEAD_BYTES_MAX + hulse_wire_draft_room(d);
     const uint32_t max = message_bytes_max(s);
 
-    if (head_room + payload.bytes <= max) {
-        struct pulsar_entry *e =
-            hulse_pulsar_entry_create(&s->all->blocks, (uint32_t)head_room + payload.bytes, 1);
+    if (payload.bytes < max && head_room <= max) {
+        struct pulsar_entry *e = whole_entry(s, d, payload, (uint32_t)head_room);
         if (e == NULL) {
             return IS_LEFT;
         }
-        hulse_pulsar_entry_seal(e, s->user.id, d, payload, (uint32_t)head_room);
-        finish(s, p, r, e, deadline_ns);
-        return IS_TAKEN;
+        if (e->message_bytes <= max) {
+            finish(s, p, r, e, deadline_ns);
+            return IS_TAKEN;
+        }
+        hulse_pulsar_entry_destroy(&s->all->blocks, e);
     }
     switch (hulse_pulsar_chunks_put(s, p, r->token, d, payload, max, deadline_ns)) {
     case CHUNKS_PUT:
