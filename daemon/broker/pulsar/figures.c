@@ -96,6 +96,7 @@ static const struct place consumer_places[] = {
     CONSUMER(chunks, "chunks_received"),
     CONSUMER(chunked, "chunked_received"),
     CONSUMER(chunks_given_up, "chunks_given_up"),
+    CONSUMER(chunks_orphaned, "chunks_orphaned"),
     CONSUMER(chunks_repeated, "chunks_repeated"),
     CONSUMER(repeated, "repeated"),
     CONSUMER(redelivered, "redelivered"),

@@ -3,12 +3,19 @@
 Method: the real broker with its maximum of 5 MiB, the official clients for Python (C++ core) and Java; applications are
         the commands and the library."""
 
+import base64
 import hashlib
 import json
+import subprocess
+import threading
 
 import pytest
 
+import peers
+from application import Application
+from by_hand import eventually
 from command import broker_stats, ok, run
+from conftest import Hulsed
 from library import App, Consumer, Producer
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
@@ -226,3 +233,201 @@ def test_partitions(app, pulsar, official, topic):
     for m in mine:
         consumer.ack(m)
     consumer.sync()
+
+
+# ---- Java's client -------------------------------------------------------------------------------
+
+
+PEER_S = 200
+
+
+@pytest.fixture(name="java")
+def java_peer(jars, pulsar):
+    """java(mode, cases): what the program over Java's client says of them."""
+    try:
+        _, command = peers.java(jars)
+    except peers.Missing as why:
+        pytest.skip(f"no peer of the official client for Java: {why}")
+
+    def call(mode, cases):
+        done = subprocess.run([*command, "Peer", mode, f"url={pulsar.service_url}"], input=json.dumps(cases),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PEER_S,
+                              check=False)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout
+
+    return call
+
+
+@pytest.mark.timeout(1000)
+def test_java_in_both_directions(java, app, topic):
+    """Of 20 MiB; every compression, whose chunks are cut from what is compressed as a whole."""
+    sent = {word: [payload(20 * MIB, word.encode()), b"small", payload(LIMIT + 1)] for word in COMPRESSIONS}
+    topics = {word: f"{topic}-from-java-{word}" for word in COMPRESSIONS}
+    java("peer-produce", [{"topic": topics[word], "compression": word, "chunking": True, "messages": [
+        {"payload": base64.b64encode(data).decode()} for data in sent[word]]} for word in COMPRESSIONS])
+    for word, name in topics.items():
+        consumer = consumer_of(app, name)
+        assert [consumer.next().data for _ in sent[word]] == sent[word], word
+        consumer.close()
+    topics = {word: f"{topic}-to-java-{word}-chunks" for word in COMPRESSIONS}
+    for word, name in topics.items():
+        producer = Producer(app, name)
+        for data in sent[word]:
+            producer.publish(data)
+        producer.sync()
+    got = json.loads(java("peer-consume", [{"topic": name, "count": 3} for name in topics.values()]))
+    for case, word in zip(got, topics):
+        assert [base64.b64decode(m["payload"]) for m in case["messages"]] == sent[word], word
+
+
+# ---- kill -9 -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="begin")
+def beginner(tmp_path):
+    """begin(broker, members of publish): the daemon in its folder, again and again."""
+    running = []
+
+    def begin(broker, **publish):
+        config = tmp_path / "hulse.yaml"
+        config.write_text(json.dumps({
+            "brokers": {"main": {"type": "pulsar", "service_url": broker.service_url}},
+            "topics": [{"match": "**", "publish": {"chunking": True, "send_timeout": 0, **publish}}]}))
+        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
+        return running[-1]
+
+    yield begin
+    for daemon in running:
+        daemon.kill()
+
+
+def whole(client, topic):
+    """All that is there, each message once: the numbers of those that were published by publish_through()."""
+    reader = client.create_reader(topic, library.MessageId.earliest)
+    got = []
+    while reader.has_message_available():
+        data = reader.read_next(RECEIVE_MS).data()
+        n = int(data[:4])
+        assert data == numbered(n)
+        got.append(n)
+    reader.close()
+    return got
+
+
+def numbered(n):
+    data = payload(7 * MIB, b"%d" % n)
+    return b"%04d" % n + data if n % 3 else b"%04d" % n
+
+
+def publish_through(app, topic, count, harm, ring=None):
+    """harm() is done when half of them are in the ring or behind it. A broker is started by the main thread alone."""
+    half, failed = threading.Event(), []
+
+    def publish():
+        try:
+            producer = Producer(app, topic, ring)
+            for n in range(count):
+                if n == count // 2:
+                    half.set()
+                producer.publish(numbered(n), timeout_ms=200000)
+            producer.sync(200000)
+        except BaseException as why:  # told by the main thread
+            failed.append(why)
+            half.set()
+
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    half.wait()
+    harm()
+    publisher.join()
+    assert not failed, failed
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("dedup", [False, True])
+def test_the_broker_is_killed(pulsar, official, begin, topic, once, dedup):
+    """In the middle of a message: it goes on with the chunk that has no receipt."""
+    topic = once if dedup else topic
+
+    def harm():
+        pulsar.kill()
+        pulsar.start()
+
+    with App(begin(pulsar, dedup=dedup)) as app:
+        publish_through(app, topic, 12, harm)
+    got = whole(official(pulsar.service_url), topic)
+    assert list(dict.fromkeys(got)) == list(range(12))
+    assert not dedup or got == list(range(12))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("dedup", [False, True])
+def test_the_daemon_is_killed(pulsar, official, begin, topic, once, dedup):
+    """What has no receipt is in the ring still, and goes again: with deduplication it is there once."""
+    topic = once if dedup else topic
+    first = begin(pulsar, dedup=dedup)
+
+    def harm():
+        first.kill()
+        begin(pulsar, dedup=dedup)
+
+    with App(first) as app:
+        publish_through(app, topic, 12, harm, ring=32 * MIB)
+    got = whole(official(pulsar.service_url), topic)
+    assert list(dict.fromkeys(got)) == list(range(12))
+    assert not dedup or got == list(range(12))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", ["exclusive", "shared"])
+def test_a_subscriber_lives_through_both(pulsar, official, begin, topic, kind):
+    """What it has acknowledged does not come again, not even what had all but its last chunk; nothing is left of it."""
+    producer = chunking(official(pulsar.service_url), topic)
+    daemon = begin(pulsar)
+    sent = [numbered(n) for n in range(8)]
+    for data in sent:
+        producer.send(data)
+    with App(daemon) as app:
+        consumer = consumer_of(app, topic, kind)
+        got = [consumer.next() for _ in range(4)]
+        consumer.ack(got[0])
+        consumer.ack(got[1])
+        daemon.kill()
+        consumer.ack(got[2])
+        daemon = begin(pulsar)
+        got.append(consumer.next())
+        pulsar.kill()
+        pulsar.start()
+        for m in got[3:]:
+            consumer.ack(m)
+        while len(set(m.data for m in got)) < len(sent):
+            got.append(consumer.next(60000))
+            consumer.ack(got[-1])
+        consumer.sync()
+        numbers = list(dict.fromkeys(int(m.data[:4]) for m in got))
+        assert sorted(numbers) == list(range(8))
+        assert kind == "shared" or numbers == list(range(8))
+        consumer.close()
+    # A broker that is killed forgets acknowledgements, of one chunk and not of another: in order the rest is known to be
+    # over. Of a Shared subscription it never sends a chunk whose first one is acknowledged, to any client.
+    if kind == "exclusive":
+        eventually(lambda: backlog(pulsar, topic, "hulse") == 0, seconds=20)
+
+
+# ---- positions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["exclusive", "shared"])
+def test_seek_to_one(daemon, pulsar, official, topic, kind):
+    producer = chunking(official(pulsar.service_url), topic)
+    for n in range(6):
+        producer.send(b"%d " % n + b"x" * (6 * MIB if n % 2 else 10))
+    app = Application(daemon, topic, "hulse", kind, reassembly=16 * MIB)
+    try:
+        assert [m["payload"].split()[0] for m in app.next(6)] == list("012345")
+        for n in (3, 4, 1):
+            app.seek(number=n)
+            assert [m["payload"].split()[0] for m in app.next(6 - n)] == list("012345")[n:]
+    finally:
+        app.kill()

@@ -208,6 +208,15 @@ void hulse_chunks_leave(struct pulsar_consumer *c, struct entry *e)
 
 /* ---- giving up ---- */
 
+/*
+ * Everything that is not acknowledged comes in the topic's order: a chunk that is not there is acknowledged, expired, or
+ * from before the subscription. So the message will never be whole, and what is left of it is in the way.
+ */
+static bool never_comes(const struct pulsar_consumer *c)
+{
+    return (c->type == BROKER_EXCLUSIVE || c->type == BROKER_FAILOVER) && !c->chunks.forgot;
+}
+
 static uint32_t again_delay_ms(const struct chunks *k)
 {
     return k->rule.expire_ms != 0 && k->rule.expire_ms < AGAIN_MS ? (uint32_t)k->rule.expire_ms
@@ -246,6 +255,7 @@ give_up(struct pulsar_consumer *c, struct chunked *x, uint64_t again_ms, const c
     struct chunks *k = &c->chunks;
     const struct entry *first = TAILQ_FIRST(&x->entries);
     const struct entry *end = TAILQ_LAST(&x->entries, entry_list);
+    const bool torn = again_ms == 0 && x->torn;
 
     c->set->figures.chunks_given_up += 1;
     HULSE_LOG_WARNF("pulsar.chunks_given_up",
@@ -256,7 +266,7 @@ give_up(struct pulsar_consumer *c, struct chunked *x, uint64_t again_ms, const c
                     hulse_log_u64("chunks", x->next),
                     hulse_log_u64("of", x->count),
                     hulse_log_str("why", why));
-    if (k->rule.auto_ack && c->type != BROKER_READER) {
+    if (c->type != BROKER_READER && (k->rule.auto_ack || (torn && never_comes(c)))) {
         ack_all(c, x);
         return false;
     }
@@ -279,6 +289,7 @@ give_up(struct pulsar_consumer *c, struct chunked *x, uint64_t again_ms, const c
         arm(c, again_ms);
     }
     if (k->given_up_count > PULSAR_GIVEN_UP_MAX) {
+        k->forgot = true;
         let_go_all(c, TAILQ_FIRST(&k->given_up));
     }
     return true;
@@ -413,7 +424,6 @@ static enum body_rc ack_one(struct pulsar_consumer *c, const Pulsar__MessageIdDa
 {
     struct entry *e = entry_for(c, id);
 
-    c->set->figures.chunks_repeated += 1;
     if (e != NULL) {
         hulse_entry_acked(c, e, 0);
         hulse_entry_review(c, e);
@@ -470,7 +480,15 @@ static enum body_rc orphan(struct pulsar_consumer *c,
     if (step_back(c, id, m)) {
         return BODY_OK;
     }
-    if (is_over(&c->chunks, m->uuid) || is_before_floor(&c->floor, id)) {
+    if (is_over(&c->chunks, m->uuid)) {
+        c->set->figures.chunks_repeated += 1;
+        return ack_one(c, id);
+    }
+    if (is_before_floor(&c->floor, id)) {
+        return ack_one(c, id);
+    }
+    if (never_comes(c)) {
+        c->set->figures.chunks_orphaned += 1;
         return ack_one(c, id);
     }
     if (rule->auto_ack && c->type != BROKER_READER &&
@@ -730,11 +748,14 @@ enum body_rc hulse_chunks_take(struct pulsar_consumer *c,
         return BODY_UNKNOWN;
     }
     if ((uint32_t)m->chunk < x->next) {
+        c->set->figures.chunks_repeated += 1;
         return ack_one(c, id);
     }
-    if ((uint32_t)m->chunk > x->next && x->state == CHUNKED_GATHERING &&
-        !give_up(c, x, 0, "one of its chunks is missing")) {
-        return c->closed ? BODY_OK : orphan(c, id, m, why);
+    if ((uint32_t)m->chunk > x->next && x->state == CHUNKED_GATHERING) {
+        x->torn = true;
+        if (!give_up(c, x, 0, "one of its chunks is missing")) {
+            return c->closed ? BODY_OK : orphan(c, id, m, why);
+        }
     }
     return x->state == CHUNKED_GATHERING ? add(c, x, id, message->payload, whole, why)
                                          : join(c, x, id, m, why);
@@ -789,6 +810,7 @@ void hulse_chunks_forget(struct pulsar_consumer *c)
     while ((x = TAILQ_FIRST(&k->gathering)) != NULL || (x = TAILQ_FIRST(&k->given_up)) != NULL) {
         let_go_all(c, x);
     }
+    k->forgot = false; /* it all comes again */
     hulse_timer_stop(&c->worker->loop->timers, &k->due);
 }
 

@@ -7,9 +7,11 @@
  *       `--too many, too old, a gap, no memory--> given up: only ids are left, and what came is acknowledged (auto_ack), or
  *                             asked of the broker again, all at once, when there may be room, or when more of it comes
  *
+ * Where the broker sends all in order and nothing here was forgotten, a chunk that is missing is over for the subscription, and
+ * what is left of its message is acknowledged. Elsewhere it is left as it is.
+ *
  * Entries of a message are out as long as it is here, so what a broker sends again of it is passed over. A chunk that comes
- * again with another id was sent twice by its producer: the copy is acknowledged. One whose message did not begin here is
- * left as it is.
+ * again with another id was sent twice by its producer: the copy is acknowledged.
  *
  * Limits:  `pending_max` gathering messages of a consumer, and PULSAR_GIVEN_UP_MAX that were given up; their bytes, of all
  *          consumers of a worker, are a quarter of its share of the memory cap, or one message.
@@ -46,6 +48,7 @@ struct chunks {
     uint32_t over_next;
     struct broker_id *acked; /* PULSAR_CHUNKED_ACKED_MAX; NULL: there was none */
     uint32_t acked_count;
+    bool forgot;       /* something of what this session has brought: what comes may belong to it */
     bool stepped_back; /* before the chunk that it was to begin at */
     uint64_t back_ms;  /* a reader begins its next session so early; 0: no */
     /* Of a reader: before what it was given last, something was not whole when its session ended. */

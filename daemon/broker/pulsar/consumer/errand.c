@@ -71,6 +71,20 @@ static void last_id(struct pulsar_consumer *c, const Pulsar__MessageIdData *last
     end(c, HULSE_OK, "", &id);
 }
 
+/*
+ * A broker gives no chunk of a Shared subscription to anybody before the first one of its message: where chunks follow each
+ * other that is so far before the last one, whose id the message has. What is between is passed over.
+ */
+static uint64_t entries_before(const struct pulsar_consumer *c)
+{
+    const struct broker_id *id = &c->errand.to.id;
+    if (c->type != BROKER_SHARED || c->errand.to.kind != BROKER_AT_ID || id->batch >= 0 ||
+        id->batch_size < 2 || id->entry == BROKER_NO_ENTRY) {
+        return 0;
+    }
+    return id->entry < id->batch_size - 1U ? id->entry : id->batch_size - 1U;
+}
+
 static void sought(struct pulsar_consumer *c)
 {
     c->has_last = false;
@@ -87,6 +101,7 @@ static void sought(struct pulsar_consumer *c)
     /* Where a time is, the broker has found: what clocks that differ date earlier and comes later is not of before. */
     if (!c->non_persistent && c->start.kind != BROKER_AT_PUBLISHED) {
         hulse_floor_set(&c->floor, &c->start);
+        c->floor.below_too = entries_before(c) > 0;
     }
     hulse_pulsar_session_after_seek(c, true);
     if (!c->closed && c->errand.state != ERRAND_NONE) {
@@ -200,6 +215,7 @@ static bool ask(struct pulsar_consumer *c)
             seek.message_publish_time = e->to.time_ms;
         } else {
             hulse_position_write(&e->to, &target, words);
+            target.entryid -= entries_before(c);
             seek.message_id = &target;
         }
         break;

@@ -314,6 +314,109 @@ static void a_gap_leaves_everything_as_it_is(void **state)
     assert_int_equal(stage.worker.consumers->figures.unreadable, 1);
 }
 
+/* In order, what is missing was acknowledged before, or expired: the rest of the message is nobody's. */
+static void a_gap_in_a_row_is_over(void **state)
+{
+    (void)state;
+    open_with(&exclusive, 10);
+    comes(1, 1, 3, 1);
+    comes(1, 2, 3, 2);
+    comes(0, 0, 4, 3);
+    comes(0, 2, 4, 4);
+    comes(0, 3, 4, 5);
+    ACKS(1, 2, 3, 4, 5);
+    assert_int_equal(front.count, 0);
+    assert_int_equal(stage.worker.consumers->figures.chunks_orphaned, 4);
+}
+
+static uint64_t seek_to(const struct broker_id *id)
+{
+    const struct broker_position to = {.kind = BROKER_AT_ID, .id = *id};
+    assert_int_equal(hulse_front_seek(&to), HULSE_OK);
+    skip_flows();
+    const Pulsar__CommandSeek *s = hulse_stage_next(TYPE(SEEK))->seek;
+    const uint64_t entry = s->message_id->entryid;
+    hulse_stage_success(s->request_id);
+    hulse_stage_success(hulse_stage_next(TYPE(SUBSCRIBE))->subscribe->request_id);
+    assert_int_equal(front.done, 1);
+    assert_int_equal(front.done_with, HULSE_OK);
+    hulse_stage_turn();
+    stage.first = stage.count;
+    return entry;
+}
+
+/* Its id is the last chunk's: the broker is moved to the first one by their time, and what is between is passed over. */
+static void a_seek_begins_at_the_first_chunk(void **state)
+{
+    const struct broker_id id = {.ledger = 1, .entry = 5, .batch = -1, .batch_size = 2};
+    (void)state;
+    open_with(&exclusive, 10);
+    assert_int_equal(seek_to(&id), 5);
+    comes(0, 1, 2, 5);
+    skip_flows();
+    const Pulsar__CommandSeek *s = hulse_stage_next(TYPE(SEEK))->seek;
+    assert_null(s->message_id);
+    assert_int_equal(s->message_publish_time, 1001);
+    hulse_stage_success(s->request_id);
+    hulse_stage_success(hulse_stage_next(TYPE(SUBSCRIBE))->subscribe->request_id);
+    hulse_stage_turn();
+    stage.first = stage.count;
+    assert_int_equal(front.done, 1);
+    small_comes(6, 2);
+    comes(0, 0, 2, 3);
+    small_comes(7, 4);
+    comes(0, 1, 2, 5);
+    assert_int_equal(front.count, 1);
+    hulse_front_has(0, 0);
+    ACKS(2, 4);
+    small_comes(8, 6);
+    hulse_front_has(1, 8);
+}
+
+/* Of a Shared one the last chunk would not come: it begins as far before as there are chunks. */
+static void a_shared_seek_begins_before_it(void **state)
+{
+    const struct broker_id id = {.ledger = 1, .entry = 5, .batch = -1, .batch_size = 3};
+    (void)state;
+    open_with(&shared, 10);
+    assert_int_equal(seek_to(&id), 3);
+    comes(0, 0, 3, 3);
+    comes(0, 1, 3, 4);
+    comes(0, 2, 3, 5);
+    assert_int_equal(front.count, 1);
+    hulse_front_has(0, 0);
+}
+
+/* The same of a reader, which begins its session anew. */
+static void a_reader_begins_at_the_first_chunk(void **state)
+{
+    const struct front_where where = {
+        .type = BROKER_READER,
+        .start = {.kind = BROKER_AT_ID, .id = {.ledger = 1, .entry = 5, .batch = -1}}};
+    (void)state;
+    hulse_front_open(&where, 9);
+    hulse_front_permit(10);
+    comes(0, 1, 2, 5);
+    hulse_stage_turn();
+    stage.first = stage.count;
+    hulse_stage_wait(1000);
+    hulse_stage_found();
+    hulse_stage_ready();
+    hulse_stage_turn();
+    const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
+    assert_null(s->start_message_id);
+    assert_true(s->has_start_message_rollback_duration_sec);
+    hulse_stage_success(s->request_id);
+    hulse_stage_turn();
+    small_comes(6, 2);
+    comes(0, 0, 2, 3);
+    small_comes(7, 4);
+    comes(0, 1, 2, 5);
+    assert_int_equal(front.count, 1);
+    hulse_front_has(0, 0);
+    assert_int_equal(front.lost, 0);
+}
+
 static void lies(const struct stage_entry *e, uint64_t acked)
 {
     const uint64_t before = stage.worker.consumers->figures.discarded;
@@ -567,6 +670,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_that_waits_for_too_long_is_given_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_asks_for_nothing_gives_nothing_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_gap_leaves_everything_as_it_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_gap_in_a_row_is_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_seek_begins_at_the_first_chunk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_shared_seek_begins_before_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_reader_begins_at_the_first_chunk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lies_are_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_large_is_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bytes_are_bounded, set_up, tear_down),
