@@ -267,9 +267,23 @@ static void consumer_opened(void *ctx,
         begin_consumer(&reply, h, verdicts);
     }
     opened(h, &reply);
+    if (h->active && !h->close_wanted) {
+        hulse_session_active(h);
+    }
     hulse_plane_touch(s->plane, h->channel);
     if (s->plane->recheck) {
         hulse_plane_recheck(s->plane); /* the tables changed while it was opening */
+    }
+}
+
+/* Before it is open the application has no number to hear of. */
+static void consumer_active(void *ctx, bool active)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    h->active = active;
+    if (h->state == HANDLE_OPEN) {
+        hulse_session_active(h);
     }
 }
 
@@ -290,6 +304,8 @@ static const struct subscriber_events consumer_events = {.opened = consumer_open
                                                          .settled = hulse_settle_settled,
                                                          .caught_up = hulse_deliver_caught_up,
                                                          .lost = hulse_deliver_lost,
+                                                         .active = consumer_active,
+                                                         .end_of_topic = hulse_deliver_end_of_topic,
                                                          .sought = hulse_seek_done,
                                                          .ask_room = ask_room};
 

@@ -80,6 +80,7 @@ struct handle {
     uint64_t close_at;                  /* up position at CLOSE_HANDLE */
     bool close_wanted;                  /* CLOSE_HANDLE came before it was open again */
     bool unsubscribe;
+    bool active;           /* of a failover subscription's consumers it gets messages */
     bool failed;           /* the broker gave up on it; records are answered `refusal` */
     uint8_t refusal;       /* enum hulse_outcome */
     struct attach *attach; /* attach.c: offered again, not open yet */
@@ -206,7 +207,7 @@ struct channel {
     struct by_id *by_id;  /* NULL until a verdict waits */
     uint32_t *id_buckets; /* behind the slots: deliveries by id, in a resumed channel */
     uint32_t id_mask;
-    bool caught_up; /* the reader is to be told, when the ring has room */
+    uint8_t notes; /* HULSE_RECORD_…, of a skip that is to be written when the ring has room */
     /* A ring as large as the records that the up ring can hold; entries [settled, unsettled). */
     struct settling *settlings;
     uint32_t settling_mask;
@@ -401,6 +402,8 @@ void hulse_session_event(struct session *s,
                          const struct handle *h,
                          hulse_status status,
                          const char *text);
+/* ACTIVE, of an open consumer. */
+void hulse_session_active(const struct handle *h);
 /* CONSUMER_CHANGED: other verdicts are configured for an open consumer. */
 void hulse_session_verdicts(const struct handle *h, uint32_t verdicts);
 /* Sends what is queued; called when the socket takes more. */
@@ -607,6 +610,7 @@ size_t hulse_metadata_bytes(const struct broker_delivery *d, size_t capacity);
 void hulse_deliver_message(void *ctx, struct broker_delivery *d);
 /* Subscriber event: the app finds it behind what was delivered before. */
 void hulse_deliver_caught_up(void *ctx);
+void hulse_deliver_end_of_topic(void *ctx);
 void hulse_deliver_lost(void *ctx, uint64_t count);
 /* One bounded visit: verdicts, then waiting deliveries; returns the work done. */
 unsigned hulse_deliver_visit(struct plane *p, struct channel *ch);

@@ -118,6 +118,7 @@ struct config_topic_rule {
         uint64_t nack_delay_ms;
         double nack_multiplier; /* of the delay, with each redelivery */
         uint64_t nack_delay_max_ms;
+        bool replicate_subscription_state; /* of new subscriptions of persistent topics */
     } consume;
     struct {
         uint64_t ttl_ms; /* not delivered when older; 0 = none */

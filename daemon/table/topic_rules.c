@@ -102,6 +102,7 @@ static struct topic_settings settings_of(const struct config_topic_rule *c, uint
         .nack_delay_ms = c->consume.nack_delay_ms,
         .nack_delay_max_ms = c->consume.nack_delay_max_ms,
         .nack_multiplier = c->consume.nack_multiplier,
+        .replicate_subscription_state = c->consume.replicate_subscription_state,
     };
 }
 

@@ -57,6 +57,7 @@ struct topic_settings {
     uint64_t nack_delay_ms;
     uint64_t nack_delay_max_ms;
     double nack_multiplier;
+    bool replicate_subscription_state;
 };
 
 /* The brokers of the daemon, in their order; borrowed during create. */

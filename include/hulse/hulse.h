@@ -418,6 +418,17 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_next_batch(hulse_consumer *c,
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_reader_caught_up(hulse_consumer *c);
 /*
+ * OK: the topic is terminated, its subscription has acknowledged all of it, and hulse_next() has come so far: nothing more will
+ * come, unless somebody seeks back. AGAIN: none of that is known. Of several partitions: all of them. The next daemon says
+ * it again.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_end_of_topic(const hulse_consumer *c);
+/*
+ * OK: it gets the messages. AGAIN: it is of a failover subscription, and another consumer gets them, or nothing was heard yet
+ * of the broker; of a topic with partitions: of all of them. As was heard last; others than failover are always active.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_consumer_active(const hulse_consumer *c);
+/*
  * Moves the subscription, or a reader, to another position: LATEST or EARLIEST; AT_ID or AFTER_ID; a time. Verdicts given
  * before count; messages handed out before stay readable until they are released, but a verdict on them has no effect,
  * and the next one handed out is one from there. Waits for the broker, and for the next daemon when this one dies: OK;
@@ -472,6 +483,15 @@ HULSE_API hulse_status hulse_consumer_stats(const hulse_consumer *c, struct huls
 HULSE_API HULSE_NODISCARD hulse_status hulse_message_property(const struct hulse_message *m,
                                                               unsigned index,
                                                               struct hulse_property *out);
+/*
+ * What a message's broker has noted when it stored it: its number in its topic, or partition, counting up from 0; the
+ * time there, in milliseconds since 1970. AGAIN: it does not say. A Pulsar broker does with
+ * exposingBrokerEntryMetadataToClientEnabled, of messages that it stored with brokerEntryMetadataInterceptors.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_message_index(const struct hulse_message *m,
+                                                           uint64_t *index);
+HULSE_API HULSE_NODISCARD hulse_status hulse_message_broker_time(const struct hulse_message *m,
+                                                                 uint64_t *unix_ms);
 /* Library version, "major.minor.patch". */
 HULSE_API const char *hulse_version(void);
 

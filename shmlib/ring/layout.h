@@ -160,6 +160,8 @@ enum hulse_record_type {
 #define HULSE_RECORD_LEFT_OUT 0x20U     /* delivery: properties did not fit meta_len */
 #define HULSE_RECORD_CAUGHT_UP                                                                     \
     0x40U /* skip, of a reader: all that there was when it was opened is before */
+#define HULSE_RECORD_END_OF_TOPIC                                                                  \
+    0x80U /* skip: the topic is terminated, and all of it is acknowledged */
 #define HULSE_PUBLISH_FLAGS 0x0fU
 
 /*
@@ -278,7 +280,9 @@ enum hulse_tag {
     HULSE_TAG_TTL = 7,           /* u64 ms; publish only; once */
     HULSE_TAG_TOMBSTONE = 8,     /* empty; once */
     HULSE_TAG_PRODUCER = 9,      /* producer name, UTF-8; delivery only; once */
-    HULSE_TAG_REASON = 10        /* 0…256 bytes, UTF-8; verdict only; once */
+    HULSE_TAG_REASON = 10,       /* 0…256 bytes, UTF-8; verdict only; once */
+    HULSE_TAG_BROKER_TIME = 14,  /* u64 ms, Unix epoch; delivery only; once */
+    HULSE_TAG_INDEX = 15         /* u64, of its topic or partition; delivery only; once */
 };
 
 /* Control messages (control.h). */
@@ -329,7 +333,9 @@ enum hulse_event {
     HULSE_EVENT_DRAIN = 5,            /* the daemon is going to stop */
     HULSE_EVENT_GOODBYE = 6,          /* everything taken has its verdict; the daemon exits now */
     HULSE_EVENT_CONSUMER_CHANGED = 7, /* arg = bits of the configured verdicts */
-    HULSE_EVENT_SOURCE = 8            /* arg = index, text = topic name */
+    HULSE_EVENT_SOURCE = 8,           /* arg = index, text = topic name */
+    HULSE_EVENT_ACTIVE =
+        9 /* arg = 1: of a failover subscription's consumers, this one gets messages; 0: not */
 };
 
 /* Feature bits of HELLO and WELCOME; WELCOME carries the common ones. */

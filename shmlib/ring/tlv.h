@@ -53,7 +53,7 @@ bool hulse_tlv_put_property(uint8_t *out,
                             size_t capacity,
                             size_t *at,
                             const struct hulse_tlv_pair *pair);
-/* Little-endian value of a checked EVENT_TIME, DELIVER_AFTER, TTL (8) or PARTITION (4 bytes). */
+/* Little-endian value of a checked number: 8 bytes, or 4 of PARTITION. */
 uint64_t hulse_tlv_number(const struct hulse_tlv *in);
 /* Strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool hulse_utf8_valid(const uint8_t *in, size_t bytes);

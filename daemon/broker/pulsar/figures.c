@@ -92,6 +92,7 @@ static const struct place consumer_places[] = {
     CONSUMER(corrupted_compression, "corrupted_compression"),
     CONSUMER(corrupted_batch, "corrupted_batch"),
     CONSUMER(unreadable, "unreadable"),
+    CONSUMER(broker_metadata_damaged, "broker_metadata_damaged"),
     CONSUMER(repeated, "repeated"),
     CONSUMER(redelivered, "redelivered"),
     CONSUMER(redeliveries_asked, "redeliveries_asked"),

@@ -34,6 +34,8 @@ struct pulsar_consumer_figures {
     uint64_t corrupted_batch; /* metadata, or a batch that lies */
     uint64_t
         unreadable; /* entries that this version cannot read: encrypted, chunks; left unacknowledged */
+    uint64_t
+        broker_metadata_damaged; /* entries handed out without what the broker says beside them */
     uint64_t repeated;           /* entries that came again while they were in its hands */
     uint64_t redelivered;        /* entries that came with a count above 0 */
     uint64_t redeliveries_asked; /* entries */

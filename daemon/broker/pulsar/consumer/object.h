@@ -183,6 +183,7 @@ struct pulsar_consumer {
     bool
         non_persistent; /* every entry has the same id: none is in the table, and no broker knows it again */
     bool said_unreadable;
+    bool said_damaged_metadata;
     bool said_unkept;
     bool
         rewinding; /* the broker sends everything again, and has not come to rewind_ledger, rewind_entry */

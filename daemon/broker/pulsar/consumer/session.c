@@ -363,6 +363,7 @@ void hulse_pulsar_session_after_seek(struct pulsar_consumer *c, bool moved)
         return;
     }
     c->closed_in_seek = false;
+    c->end_told = false;
     hulse_receive_forget_queue(c);
     hulse_permits_restart(&c->permits);
     hulse_pulsar_session_subscribe(c);

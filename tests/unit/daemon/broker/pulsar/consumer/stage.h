@@ -107,6 +107,7 @@ struct stage_entry {
     bool encrypted;
     bool chunk;
     const struct broker_meta *meta; /* of each message */
+    struct broker_span added;       /* broker entry metadata */
 };
 
 void hulse_stage_message(const struct stage_entry *e);
