@@ -469,7 +469,7 @@ hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, 
                                              .handle_id = h->id,
                                              .type = wish->type,
                                              .start = wish->start,
-                                             .priority = wish->priority,
+                                             .wishes = &wish->wishes,
                                              .after = wish->after,
                                              .events = &consumer_events,
                                              .ctx = h};
@@ -503,18 +503,16 @@ static void open_consumer(struct session *s,
     } else {
         (void)hulse_option_block_consumer(options, &wish, &err);
     }
+    struct handle *h = NULL;
     if (err.status != HULSE_OK) {
         hulse_session_reply_error(s, m->head.req, err.status, err.text);
-        return;
+    } else {
+        h = new_handle(s, ch, m->generation, m->head.req);
     }
-    struct handle *h = new_handle(s, ch, m->generation, m->head.req);
-    if (h == NULL) {
-        return;
+    if (h != NULL && hulse_handle_start_consumer(h, &wish, &err) != HULSE_OK) {
+        open_failed(h, err.status, err.text);
     }
-    const hulse_status st = hulse_handle_start_consumer(h, &wish, &err);
-    if (st != HULSE_OK) {
-        open_failed(h, st, err.text);
-    }
+    hulse_option_wish_free(&wish);
 }
 
 void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p, size_t fixed)

@@ -434,6 +434,16 @@ struct producer_wish {
     struct broker_routing routing; /* as an earlier daemon said; no partitions: none did */
 };
 
+struct hulse_tlv;
+/* hulse_option_block_consumer() makes it, hulse_option_wish_free() frees it. */
+struct wish_room {
+    uint8_t *bytes; /* ranges of keys, properties of the consumer, of the subscription */
+    size_t size;
+    size_t range_at; /* of each the next free byte */
+    size_t own_at;
+    size_t subscription_at;
+};
+
 /* What a consumer is opened with. */
 struct consumer_wish {
     const char *topic;
@@ -444,7 +454,8 @@ struct consumer_wish {
     const struct broker_id *after; /* a reader goes on behind it; NULL = none */
     uint32_t reassembly_bytes;
     uint32_t unacked_max;
-    int32_t priority; /* HULSE_OPTION_PRIORITY */
+    struct broker_wishes wishes;
+    struct wish_room room; /* what they point to, of options that may stand more than once */
 };
 /* Begin to open the flow side. A status other than OK: nothing was begun. */
 hulse_status
@@ -597,6 +608,8 @@ bool hulse_assembly_must_wait(const struct hulse_publish_header *h,
 
 /* ---- metadata.c ---- */
 
+/* Appends {u16 name bytes, u16 value bytes, name, value} of a valid PROPERTY; never longer than its TLV. */
+uint32_t hulse_property_in(const struct hulse_tlv *t, uint8_t *out);
 /* Translates checked TLVs; `properties` is scratch of at least `bytes`. */
 void hulse_metadata_in(const uint8_t *tlvs,
                        size_t bytes,

@@ -12,8 +12,7 @@ static struct broker_span span(const struct hulse_tlv *t)
     return (struct broker_span){.data = t->value, .bytes = t->bytes};
 }
 
-/* Appends {u16 name bytes, u16 value bytes, name, value}; never longer than its TLV. */
-static size_t property_in(const struct hulse_tlv *t, uint8_t *out)
+uint32_t hulse_property_in(const struct hulse_tlv *t, uint8_t *out)
 {
     const uint8_t *name = NULL;
     const uint8_t *value = NULL;
@@ -24,7 +23,7 @@ static size_t property_in(const struct hulse_tlv *t, uint8_t *out)
     memcpy(out, lengths, sizeof(lengths));
     memcpy(out + sizeof(lengths), name, name_bytes);
     memcpy(out + sizeof(lengths) + name_bytes, value, value_bytes);
-    return sizeof(lengths) + name_bytes + value_bytes;
+    return (uint32_t)(sizeof(lengths) + name_bytes + value_bytes);
 }
 
 void hulse_metadata_in(const uint8_t *tlvs,
@@ -50,7 +49,7 @@ void hulse_metadata_in(const uint8_t *tlvs,
             out->event_time_ms = hulse_tlv_number(&t);
             break;
         case HULSE_TAG_PROPERTY:
-            used += property_in(&t, properties + used);
+            used += hulse_property_in(&t, properties + used);
             break;
         case HULSE_TAG_DELIVER_AFTER:
             out->deliver_after_ms = hulse_tlv_number(&t);

@@ -379,10 +379,36 @@ HULSE_API hulse_status hulse_consumer_options_group(hulse_consumer_options *o, u
  */
 HULSE_API hulse_status hulse_consumer_options_reassembly(hulse_consumer_options *o, uint32_t bytes);
 /*
- * Of a Shared or Failover subscription: 0 (default) and up; one with a lower number gets messages first. NO_MEMORY. A daemon
- * older than this call refuses the open with UNSUPPORTED.
+ * What a subscription may be told beside name and type. A daemon older than the call, and a broker that has no such thing
+ * (the embedded engine has none of it), refuse the open with UNSUPPORTED, whoever cannot have it with INVAL. Setters give
+ * NO_MEMORY, too, and those that add TOOBIG beyond 1 MiB of all.
  */
+/* Of a Shared or Failover subscription: 0 (default) and up; one with a lower number gets messages first. */
 HULSE_API hulse_status hulse_consumer_options_priority(hulse_consumer_options *o, int32_t priority);
+/*
+ * Of a reader, or an exclusive or failover subscription, of a persistent topic: of what lies before the topic's last
+ * compaction only the last message of each key comes, if that is no tombstone; what is behind comes whole. Acknowledge
+ * cumulatively: of what was acknowledged alone and is compacted, a broker gives the subscription's next consumer some again.
+ */
+HULSE_API hulse_status hulse_consumer_options_compacted(hulse_consumer_options *o);
+/* Of a new subscription of a persistent topic: how far it is, is known in the clusters that its topic is replicated to. */
+HULSE_API hulse_status hulse_consumer_options_replicated(hulse_consumer_options *o);
+/*
+ * Of key_shared: adds a range of the 65,536 hashes of keys that come here and nowhere else, at most 1,024 of them. All consumers
+ * of the subscription have some then, which do not overlap; the broker judges that. Without: keys are divided among them.
+ */
+HULSE_API hulse_status hulse_consumer_options_key_range(hulse_consumer_options *o,
+                                                        uint16_t first,
+                                                        uint16_t last);
+/* Of key_shared: a key may come here while earlier messages of it are unacknowledged elsewhere. */
+HULSE_API hulse_status hulse_consumer_options_any_key_order(hulse_consumer_options *o);
+/* Adds a property, UTF-8: of the consumer, which the broker shows; of its subscription, kept if that is new. */
+HULSE_API hulse_status hulse_consumer_options_property(hulse_consumer_options *o,
+                                                       const char *name,
+                                                       const char *value);
+HULSE_API hulse_status hulse_consumer_options_subscription_property(hulse_consumer_options *o,
+                                                                    const char *name,
+                                                                    const char *value);
 /* Messages without a verdict at one time; 0 = the daemon's default. */
 HULSE_API hulse_status hulse_consumer_options_unacked_max(hulse_consumer_options *o,
                                                           uint32_t count);

@@ -319,7 +319,16 @@ enum hulse_control_type {
 
 /* Elements of OPTIONS: {u8 tag, u8 0, u16 len, bytes} as of metadata. Each once, but where it says otherwise. */
 enum hulse_option {
-    HULSE_OPTION_PRIORITY = 1 /* consumer: i32; one with a lower number gets messages first */
+    HULSE_OPTION_PRIORITY = 1, /* consumer: i32; one with a lower number gets messages first */
+    HULSE_OPTION_COMPACTED =
+        20, /* consumer: empty; the last message of each key, where that is done */
+    HULSE_OPTION_REPLICATED =
+        21, /* consumer: empty; where the subscription is, is known in other clusters */
+    HULSE_OPTION_KEY_RANGE = 22, /* consumer: u16 first, u16 last hash of its keys; repeatable */
+    HULSE_OPTION_ANY_KEY_ORDER =
+        23, /* consumer: empty; keys need no order while consumers come and go */
+    HULSE_OPTION_PROPERTY = 24,             /* consumer: as metadata's PROPERTY; repeatable */
+    HULSE_OPTION_SUBSCRIPTION_PROPERTY = 25 /* consumer: the same, of a new subscription */
 };
 
 /* Where a consumer begins, or moves to; struct hulse_ctl_position says the rest. */

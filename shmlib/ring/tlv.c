@@ -99,6 +99,11 @@ static const char *check_property(const struct hulse_tlv *t)
     return NULL;
 }
 
+bool hulse_tlv_property_valid(const struct hulse_tlv *in)
+{
+    return check_property(in) == NULL;
+}
+
 static const char *check_value(const struct hulse_tlv *t, const struct rule *rule)
 {
     if (t->bytes > rule->max) {

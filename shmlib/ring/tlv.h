@@ -38,6 +38,8 @@ enum hulse_tlv_place { HULSE_TLV_PUBLISH, HULSE_TLV_VERDICT, HULSE_TLV_DELIVERY 
 int hulse_tlv_next(const uint8_t *in, size_t bytes, size_t *at, struct hulse_tlv *out);
 /* Whole-block check: structure, known tags for the place, per-tag lengths, UTF-8, repeats. */
 bool hulse_tlv_check(const uint8_t *in, size_t bytes, enum hulse_tlv_place place, const char **why);
+/* A PROPERTY value, or another of its form: as checked. */
+bool hulse_tlv_property_valid(const struct hulse_tlv *in);
 /* Splits a checked PROPERTY value. */
 void hulse_tlv_property(const struct hulse_tlv *in,
                         const uint8_t **name,

@@ -19,7 +19,8 @@ from class_archive import ClassArchive
 from tokens import Tokens
 
 CONF = pathlib.Path(__file__).resolve().parent / "conf"
-VARIANTS = ("token", "tls", "deduplication", "transactions", "batch_index", "migration", "prompt")
+VARIANTS = ("token", "tls", "deduplication", "transactions", "batch_index", "migration", "prompt",
+            "entry_metadata")
 READY_S = 90
 STOP_S = 60
 ADMIN_S = 20
