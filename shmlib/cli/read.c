@@ -76,7 +76,7 @@ const struct hulse_cli_command hulse_cli_read = {
         "                        refuses: the embedded engine knows no times, and of Pulsar a new\n"
         "                        subscription begins at an end only\n"
         "  -n, --count COUNT     end after COUNT messages\n"
-        "      --follow          go on with the messages that come\n"
+        "      --follow          go on with the messages that come, until the topic is terminated\n"
         "      --compacted       of Pulsar: up to the topic's last compaction the last message of\n"
         "                        each key alone\n"
         "      --format FORMAT   raw (default) or json, as `hulse sub` prints them\n"

@@ -358,9 +358,24 @@ static struct hulse_cli_deadline sooner(const struct hulse_cli_receiver *r,
     return looks && r->finder->next.at_ms < until.at_ms ? r->finder->next : until;
 }
 
+/* Nothing more will come of any topic. */
+static bool all_terminated(struct hulse_cli_receiver *r)
+{
+    for (int i = 0; i < r->consumer_count; i++) {
+        if (hulse_end_of_topic(r->consumers[i]) != HULSE_OK) {
+            return false;
+        }
+    }
+    return r->finder == NULL && r->consumer_count > 0;
+}
+
 /* Without --follow: the end that the topic had when the command began. */
 static bool at_end(struct hulse_cli_receiver *r)
 {
+    if (r->follow && !r->ended && all_terminated(r)) {
+        hulse_cli_note(r->cli, "terminated, and read to the end");
+        r->ended = true;
+    }
     if (r->follow || r->ended) {
         return r->ended;
     }

@@ -364,6 +364,9 @@ void hulse_pulsar_session_after_seek(struct pulsar_consumer *c, bool moved)
     }
     c->closed_in_seek = false;
     c->end_told = false;
+    if (c->part != NULL) {
+        hulse_fan_in_not_ended(c->part);
+    }
     hulse_receive_forget_queue(c);
     hulse_permits_restart(&c->permits);
     hulse_pulsar_session_subscribe(c);
