@@ -160,6 +160,9 @@ void hulse_pulsar_figures_report(struct pulsar_worker *pw, struct worker_report 
     if (b == NULL) {
         return;
     }
+    if (pw->worker->params.index == 0) {
+        hulse_lag_report(&pw->broker->lags, out); /* all workers' */
+    }
     hulse_pulsar_pool_figures(pw->pool, &pool);
     hulse_pulsar_lookups_figures(pw->lookups, &lookups);
     hulse_pulsar_senders_figures(pw->senders, &producers);

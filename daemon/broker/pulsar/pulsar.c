@@ -161,6 +161,7 @@ void hulse_pulsar_params_default(struct pulsar_params *p)
     *p = (struct pulsar_params){.connect_timeout_ms = 10000,
                                 .operation_timeout_ms = 30000,
                                 .keep_alive_ms = 30000,
+                                .lag_period_ms = 15000,
                                 .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT};
 }
 
@@ -277,6 +278,7 @@ hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct
     p->ops.capabilities |= params->admin_url != NULL ? PULSAR_ADMIN_CAPABILITIES : 0;
     p->base = (struct broker){.ops = &p->ops, .name = name};
     hulse_pulsar_trouble_init(&p->trouble);
+    hulse_lag_table_init(&p->lags);
     hulse_pulsar_clusters_init(&p->clusters);
     return &p->base;
 failed:
@@ -292,6 +294,7 @@ void hulse_pulsar_destroy(struct broker **b)
     struct pulsar_broker *p = (struct pulsar_broker *)(void *)*b;
 
     hulse_pulsar_trouble_fini(&p->trouble);
+    hulse_lag_table_fini(&p->lags);
     hulse_pulsar_clusters_fini(&p->clusters);
     free_params(&p->params);
     free(p);

@@ -10,7 +10,7 @@ import pytest
 
 from application import Application
 from by_hand import eventually
-from command import Background, ok, run
+from command import Background, ok, run, stats
 from conftest import Hulsed
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
@@ -215,3 +215,24 @@ def test_the_end_of_a_topic_is_heard_behind_its_last_message(pulsar, official, b
         for m in app.got[COUNT:]:
             app.ack(m["number"])
         eventually(app.at_end_of_topic, 30)
+
+
+@pytest.mark.parametrize("partitions", [0, 3])
+def test_how_far_a_subscription_is_behind(pulsar, official, begin, topic, partitions):
+    """Of all partitions together, as long as somebody consumes; asked every 15 s."""
+    if partitions:
+        assert pulsar.admin("PUT", f"{path_of(topic)}/partitions", partitions)[0] == 204
+    daemon = begin(pulsar)
+
+    def behind():
+        return stats(daemon)["consumer_lag"].get(topic)
+
+    with Application(daemon, topic, "s") as app, Application(daemon, topic, "other"):
+        publish(official(pulsar.service_url), topic, range(COUNT), **BATCHES["single"])
+        app.next(COUNT)
+        eventually(lambda: behind() == {"s": COUNT, "other": COUNT}, 60)
+        for m in app.got[:COUNT - 2]:
+            app.ack(m["number"])
+        eventually(lambda: behind() == {"s": 2, "other": COUNT}, 60)
+        app.close()
+        eventually(lambda: behind() == {"other": COUNT}, 30)

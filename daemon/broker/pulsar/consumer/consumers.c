@@ -101,6 +101,7 @@ static void destroy(struct pulsar_consumer *c)
         TAILQ_REMOVE(&c->set->dirty, c, dirty_link);
     }
     TAILQ_REMOVE(&c->set->all, c, link);
+    hulse_lag_quit(c);
     hulse_entry_table_fini(&c->entries);
     hulse_wishes_destroy(&c->wishes);
     hulse_fan_in_free(&c->fan);

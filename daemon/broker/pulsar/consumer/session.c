@@ -45,6 +45,7 @@ static void leave(struct pulsar_consumer *c)
     c->renew = NULL;
     hulse_again_restart(c);
     hulse_stall_stop(c);
+    hulse_lag_stop(c);
     c->closed_in_seek = false;
 }
 

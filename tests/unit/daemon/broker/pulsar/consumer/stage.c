@@ -448,6 +448,8 @@ void hulse_stage_stats(uint64_t request_id, struct stage_stats stats)
     s.availablepermits = (uint64_t)stats.permits;
     s.has_blockedconsumeronunackedmsgs = stats.blocked;
     s.blockedconsumeronunackedmsgs = stats.blocked;
+    s.has_msgbacklog = stats.has_backlog;
+    s.msgbacklog = stats.backlog;
     reply(request_id, PULSAR_REPLY_ANSWER, &c);
 }
 

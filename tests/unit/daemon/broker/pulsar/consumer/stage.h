@@ -81,6 +81,8 @@ struct stage_stats {
     int64_t permits;
     bool blocked;
     bool error;
+    bool has_backlog;
+    uint64_t backlog;
 };
 void hulse_stage_stats(uint64_t request_id, struct stage_stats stats);
 void hulse_stage_close_consumer(const char *assigned);
