@@ -139,6 +139,8 @@ struct broker_consumer_params {
     struct broker_position start; /* of a subscription that does not exist yet, or a reader */
     const struct broker_consumer_events *events;
     void *ctx;
+    /* `start` is where an earlier daemon's reader was. Else an id of a partition that the topic has not is INVAL. */
+    bool resumed;
     bool create;    /* the topic, if need be; else NO_TOPIC */
     bool transient; /* the subscription goes with its last consumer */
     struct broker_wishes wishes;

@@ -303,6 +303,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
     }
     if (s->has_after && (b->ops->capabilities & BROKER_CAN_START_ID) != 0) {
         below.start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = s->after};
+        below.resumed = true;
     } else if (!can_begin(b, s->start.kind)) {
         return hulse_fail(err,
                           HULSE_UNSUPPORTED,

@@ -254,6 +254,7 @@ static void init(struct pulsar_consumer *c, const struct broker_consumer_params 
     }
     c->type = params->type;
     c->create = params->create;
+    c->resumed = params->resumed;
     c->transient = params->transient;
     c->non_persistent = strncmp(c->topic, "non-persistent:", 15) == 0;
     c->start = params->start;

@@ -190,6 +190,7 @@ struct pulsar_consumer {
     bool unordered;      /* `held` */
     bool closed_in_seek; /* the broker has closed it, as it does before the answer */
     bool create;
+    bool resumed;
     bool transient;
     bool
         non_persistent; /* every entry has the same id: none is in the table, and no broker knows it again */

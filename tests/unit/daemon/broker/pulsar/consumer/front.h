@@ -71,6 +71,7 @@ struct front_where {
     struct broker_position start;
     bool transient;
     bool never_create;
+    bool resumed;
     bool non_persistent;
     struct broker_wishes wishes;
 };
