@@ -6,6 +6,8 @@
  */
 #include "tests/unit/daemon/broker/pulsar/consumer/front.h"
 
+#include <string.h>
+
 #define PERIOD_MS 1000U
 
 static const struct front_where shared = {.type = BROKER_SHARED};
@@ -118,21 +120,27 @@ static void another_session_asks_again(void **state)
     assert_int_equal(known(), 1);
 }
 
+/* And leaves the question to another one. */
 static void who_closes_asks_no_more(void **state)
 {
+    struct lag_table *t = &stage.broker.lags;
     (void)state;
     hulse_front_open(&shared, 0);
     hulse_stage_wait(PERIOD_MS);
     (void)asked();
+    struct lag *other = hulse_lag_join(t, STAGE_TOPIC, strlen(STAGE_TOPIC), "s");
+    assert_false(hulse_lag_claim(t, other, UINT64_MAX));
     front.consumer->ops->consumer_close(front.consumer, false);
     front.consumer = NULL;
     hulse_stage_turn();
     const Pulsar__CommandCloseConsumer *close =
         hulse_stage_next(TYPE(CLOSE_CONSUMER))->close_consumer;
+    assert_true(hulse_lag_claim(t, other, UINT64_MAX));
     hulse_stage_success(close->request_id);
     hulse_stage_wait(3 * PERIOD_MS);
     hulse_stage_nothing();
     assert_int_equal(known(), -1);
+    hulse_lag_leave(t, &other);
 }
 
 static void a_reader_has_no_subscription(void **state)
