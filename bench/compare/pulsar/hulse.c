@@ -32,7 +32,7 @@ struct app {
     const char *topic;
     uint32_t size;
     uint64_t window;
-    bool chunks; /* larger than a record: through the ring in pieces */
+    bool chunks;    /* larger than a record: through the ring in pieces */
     uint64_t count; /* hold: to send; consume: in the topic */
     uint64_t rate;
     uint64_t warm_ns;
