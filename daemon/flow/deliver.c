@@ -12,60 +12,18 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
-#include "daemon/flow/alone.h"
-#include "daemon/flow/dead_letter.h"
-#include "daemon/flow/opening.h"
+#include "daemon/flow/subscriber.h"
 #include "daemon/flow/wishes.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Ring bytes of a delivery beside payload and metadata: its header. */
 #define RECORD_BYTES 64U
 #define ESTIMATE_SHIFT 6U
-/* Until what could not be put aside comes again, at least: its topic is troubled. */
-#define PUT_OFF_MS 1000U
 /* enum hulse_verdict, as its bit. */
 #define REJECT_BIT (1U << 4U)
 
-struct subscriber {
-    struct broker_consumer *consumer; /* NULL until ops->consumer_open has set it */
-    const struct subscriber_events *events;
-    void *ctx;
-    uint64_t estimate_bytes; /* 0 = no message seen yet */
-    uint64_t outstanding;    /* permits given and not used */
-    uint64_t calls;          /* verdicts passed on */
-    uint64_t settled;        /* of them */
-    uint64_t told;           /* the front end's calls that are final, letters among them */
-    bool opened;
-    bool lingering; /* the front end has gone; until the last letter has */
-    bool in_letter; /* a letter's end is being passed on */
-    bool unsubscribe;
-    struct alone alone;
-    struct dead_letters dead;
-    struct letter_guest guest; /* lingering */
-    struct timer linger;
-    void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative and seek */
-    struct subscriber_counters counters;
-    struct grant grant;
-    struct identity who;
-    const struct flow *flow;
-    struct worker *worker;
-    struct opening *opening;
-    enum broker_subscription type;
-    struct broker_position start;
-    bool has_after;
-    struct broker_id after;
-    struct broker_wishes wishes; /* what they point to is behind the name */
-    const char *subscription;    /* behind the topic, as the name */
-    const char *name;
-    const char *app;
-    uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
-    size_t object_bytes;
-    char topic[]; /* terminated */
-};
-
-static void destroy(struct subscriber *s)
+void hulse_subscriber_destroy(struct subscriber *s)
 {
     hulse_opening_cancel(&s->opening);
     hulse_alone_fini(&s->alone);
@@ -85,7 +43,7 @@ broker_opened(void *ctx, hulse_status status, const char *text, const struct bro
     struct subscriber *s = ctx;
     if (status != HULSE_OK) {
         s->events->opened(s->ctx, status, text, 0, NULL);
-        destroy(s);
+        hulse_subscriber_destroy(s);
         return;
     }
     s->opened = true;
@@ -118,37 +76,19 @@ static bool expired(const struct subscriber *s, const struct broker_delivery *d)
     return now_ms > d->publish_time_ms && now_ms - d->publish_time_ms > ttl_ms;
 }
 
-static void pass_ack(struct subscriber *s, struct broker_delivery *d)
-{
-    s->calls += 1;
-    s->consumer->ops->ack(s->consumer, d);
-}
-
-static void pass_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
-{
-    s->calls += 1;
-    s->consumer->ops->nack(s->consumer, d, delay_ms);
-}
-
 /* Ended without having been seen. Its permit is used; that room is left has to be told again. */
 static void expire(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.expired += 1;
     hulse_topic_state_count(s->grant.topic_state, TOPIC_EXPIRED_ON_DELIVERY);
-    pass_ack(s, d);
+    hulse_subscriber_pass_ack(s, d);
     s->events->ask_room(s->ctx);
-}
-
-static struct dead_letter_user user_of(const struct subscriber *s)
-{
-    return (struct dead_letter_user){
-        .flow = s->flow, .who = &s->who, .topic = s->topic, .subscription = s->subscription};
 }
 
 /* It could not be put aside when it was here before: now, unseen. */
 static bool again(struct subscriber *s, struct broker_delivery *d)
 {
-    const struct dead_letter_user user = user_of(s);
+    const struct dead_letter_user user = hulse_subscriber_user(s);
 
     return hulse_dead_letter_again(&s->dead, d, &user, s->grant.role_state);
 }
@@ -210,72 +150,13 @@ static void broker_failed(void *ctx, hulse_status status, const char *text)
     s->events->failed(s->ctx, status, text);
 }
 
-static void tell_settled(struct subscriber *s)
-{
-    const uint64_t before = s->told;
-
-    s->told = hulse_dead_letter_settled(&s->dead, s->settled);
-    if (s->told != before && s->events->settled != NULL) {
-        s->events->settled(s->ctx, s->told);
-    }
-}
-
-static void leave(struct subscriber *s)
-{
-    hulse_timer_stop(&s->worker->loop.timers, &s->linger);
-    hulse_letter_guest_remove(s->dead.post, &s->guest);
-    s->consumer->ops->consumer_close(s->consumer, s->unsubscribe);
-    destroy(s);
-}
-
-/* The last letter of one whose front end has gone has its end. */
-static void end_lingering(struct subscriber *s)
-{
-    if (s->lingering && !s->in_letter && s->dead.pending_count == 0) {
-        leave(s);
-    }
-}
-
-static void letter_ack(void *ctx, struct broker_delivery *d)
-{
-    struct subscriber *s = ctx;
-    s->in_letter = true;
-    pass_ack(s, d);
-    s->in_letter = false;
-}
-
-static void letter_nack(void *ctx, struct broker_delivery *d)
-{
-    struct subscriber *s = ctx;
-    const uint32_t delay_ms = hulse_subscriber_backoff_ms(s, d);
-    s->in_letter = true;
-    pass_nack(s, d, delay_ms > PUT_OFF_MS ? delay_ms : PUT_OFF_MS);
-    s->in_letter = false;
-}
-
-static uint64_t letter_calls(void *ctx)
-{
-    return ((struct subscriber *)ctx)->calls;
-}
-
-static void letter_ended(void *ctx)
-{
-    struct subscriber *s = ctx;
-    tell_settled(s);
-    s->events->ask_room(s->ctx);
-    end_lingering(s);
-}
-
-static const struct dead_letter_ops letter_ops = {
-    .ack = letter_ack, .nack = letter_nack, .calls = letter_calls, .ended = letter_ended};
-
 static void broker_settled(void *ctx, uint32_t count)
 {
     struct subscriber *s = ctx;
     s->settled += count;
     HULSE_ASSERT(s->settled <= s->calls);
-    tell_settled(s);
-    end_lingering(s);
+    hulse_subscriber_tell_settled(s);
+    hulse_subscriber_end_lingering(s);
 }
 
 static void broker_caught_up(void *ctx)
@@ -381,7 +262,7 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         s->name = copy_text(&at, params->name);
         s->app = copy_text(&at, params->app == NULL ? "" : params->app);
         hulse_alone_init(&s->alone, s->worker, ask_room, s);
-        hulse_dead_letter_init(&s->dead, &letter_ops, s, s->worker);
+        hulse_dead_letter_init(&s->dead, &hulse_subscriber_letter_ops, s, s->worker);
         s->dead.subscription = s->subscription;
         s->dead.app = s->app;
         s->dead.stored = &s->counters.dead_lettered;
@@ -406,15 +287,6 @@ static bool can_begin(const struct broker *b, enum broker_position_kind kind)
     return (b->ops->capabilities & needed) == needed;
 }
 
-/* What the tables say of dead letters. */
-static hulse_status configure_letters(struct subscriber *s, struct error *err)
-{
-    const struct dead_letter_user user = user_of(s);
-
-    s->dead.topic_state = s->grant.topic_state;
-    return hulse_dead_letter_configure(&s->dead, &user, err);
-}
-
 /* Of the application, and of the topic's rule where it has a meaning. */
 static hulse_status wish(const struct subscriber *s,
                          const struct broker *b,
@@ -437,7 +309,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
     HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
-    hulse_status st = configure_letters(s, err);
+    hulse_status st = hulse_subscriber_letters(s, err);
     const struct topic_chunks *chunks = &s->grant.topic.chunks;
     struct broker_consumer_params below = {.topic = s->topic,
                                            .subscription = s->subscription,
@@ -480,7 +352,7 @@ static void go_on(void *owner, hulse_status st)
     }
     if (st != HULSE_OK) {
         s->events->opened(s->ctx, st, err.text, 0, NULL);
-        destroy(s);
+        hulse_subscriber_destroy(s);
     }
 }
 
@@ -521,7 +393,7 @@ hulse_status hulse_subscriber_open(struct subscriber **out,
     const hulse_status st = begin(s, err);
     if (st != HULSE_OK) {
         *out = NULL;
-        destroy(s);
+        hulse_subscriber_destroy(s);
     }
     return st;
 }
@@ -531,7 +403,7 @@ enum subscriber_change hulse_subscriber_recheck(struct subscriber *s)
     const uint32_t before = verdicts_of(s);
     struct error err = {0};
     renew(s);
-    if (configure_letters(s, &err) != HULSE_OK) {
+    if (hulse_subscriber_letters(s, &err) != HULSE_OK) {
         HULSE_LOG_WARNF("letter.unconfigured",
                         hulse_log_str("topic", s->topic),
                         hulse_log_str("subscription", s->subscription),
@@ -572,51 +444,6 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
     }
 }
 
-void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
-{
-    if (hulse_dead_letter_configured(&s->dead) && hulse_dead_letter_keep(&s->dead, d)) {
-        return;
-    }
-    if (s->consumer->ops->copied != NULL) {
-        s->consumer->ops->copied(s->consumer, d);
-    }
-}
-
-/* The front end has ended it. */
-static void let_go(struct subscriber *s, struct broker_delivery *d)
-{
-    hulse_alone_let_go(&s->alone, d);
-    hulse_dead_letter_let_go(&s->dead, d);
-}
-
-/* Its copy goes to the dead-letter topic, which is configured. */
-static void
-put_aside(struct subscriber *s, struct broker_delivery *d, const struct letter_reason *why)
-{
-    const struct dead_letter_user user = user_of(s);
-
-    hulse_alone_let_go(&s->alone, d);
-    hulse_dead_letter_begin(&s->dead, d, why, &user, s->grant.role_state);
-}
-
-/* It was not handled: of a last attempt with the reason why. */
-static void
-refuse(struct subscriber *s, struct broker_delivery *d, enum letter_cause cause, uint32_t delay_ms)
-{
-    if ((d->marks & HULSE_MARK_LAST) != 0 && hulse_dead_letter_configured(&s->dead)) {
-        put_aside(s, d, &(struct letter_reason){.cause = cause});
-    } else {
-        let_go(s, d);
-        pass_nack(s, d, delay_ms);
-    }
-}
-
-void hulse_subscriber_ack(struct subscriber *s, struct broker_delivery *d)
-{
-    let_go(s, d);
-    pass_ack(s, d);
-}
-
 static void broker_ended(void *ctx, struct broker_delivery *d)
 {
     struct subscriber *s = ctx;
@@ -625,7 +452,7 @@ static void broker_ended(void *ctx, struct broker_delivery *d)
     } else if ((d->marks & HULSE_MARK_LINE) != 0) {
         hulse_alone_remove(&s->alone, d);
     } else {
-        let_go(s, d);
+        hulse_subscriber_let_go(s, d);
         s->ended(s->ctx, d);
     }
 }
@@ -657,97 +484,8 @@ hulse_status hulse_subscriber_seek(struct subscriber *s,
     s->ended = ended;
     const hulse_status st = ops->seek(s->consumer, to, broker_ended, err);
     s->ended = NULL;
-    tell_settled(s); /* letters that were on their way are nobody's now */
+    hulse_subscriber_tell_settled(s); /* letters that were on their way are nobody's now */
     return st;
-}
-
-bool hulse_subscriber_is_last(const struct broker_delivery *d)
-{
-    return (d->marks & HULSE_MARK_LAST) != 0;
-}
-
-bool hulse_subscriber_clamps(const struct subscriber *s, const struct broker_id *id)
-{
-    return hulse_dead_letter_clamps(&s->dead, id);
-}
-
-void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
-{
-    refuse(s, d, LETTER_REFUSED, delay_ms);
-}
-
-void hulse_subscriber_reject(struct subscriber *s,
-                             struct broker_delivery *d,
-                             uint16_t code,
-                             struct broker_span reason)
-{
-    if (hulse_dead_letter_configured(&s->dead)) {
-        const struct letter_reason why = {.cause = LETTER_REJECTED, .code = code, .detail = reason};
-        put_aside(s, d, &why);
-    } else {
-        hulse_subscriber_unconfigured(s, d);
-    }
-}
-
-void hulse_subscriber_leave(struct subscriber *s, struct broker_delivery *d, bool died)
-{
-    if (died && (d->marks & HULSE_MARK_ALONE) != 0) {
-        refuse(s, d, LETTER_DIED, 0);
-    } else {
-        let_go(s, d);
-        pass_nack(s, d, 0);
-    }
-}
-
-uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d)
-{
-    const struct topic_settings *topic = &s->grant.topic;
-    const double max_ms = (double)topic->nack_delay_max_ms;
-    double delay_ms = (double)topic->nack_delay_ms;
-
-    if (delay_ms > 0 && topic->nack_multiplier > 1) {
-        delay_ms *= pow(topic->nack_multiplier, (double)d->redelivery); /* infinite at most */
-    }
-    delay_ms = delay_ms < max_ms ? delay_ms : max_ms;
-    return delay_ms < (double)UINT32_MAX ? (uint32_t)delay_ms : UINT32_MAX;
-}
-
-uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s)
-{
-    return s->grant.topic.ack_timeout_ms;
-}
-
-void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d)
-{
-    s->counters.timed_out += 1;
-    hulse_topic_state_count(s->grant.topic_state, TOPIC_ACK_TIMED_OUT);
-    refuse(s, d, LETTER_TIMED_OUT, 0);
-}
-
-void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery *d)
-{
-    s->counters.unconfigured += 1;
-    hulse_topic_state_count(s->grant.topic_state, TOPIC_VERDICT_UNCONFIGURED);
-    refuse(s, d, LETTER_REFUSED, hulse_subscriber_backoff_ms(s, d));
-}
-
-void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d)
-{
-    s->counters.dropped += 1;
-    let_go(s, d);
-    pass_ack(s, d);
-}
-
-void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d)
-{
-    let_go(s, d);
-    s->consumer->ops->give_back(s->consumer, d);
-}
-
-void hulse_subscriber_ack_id(struct subscriber *s, const struct broker_id *id, bool cumulative)
-{
-    s->calls += 1;
-    s->consumer->ops->ack_id(s->consumer, id, cumulative);
 }
 
 uint64_t hulse_subscriber_calls(const struct subscriber *s)
@@ -760,63 +498,18 @@ uint64_t hulse_subscriber_settled(const struct subscriber *s)
     return s->told;
 }
 
-static void nobody_hears(void *ctx, hulse_status status, const char *text)
-{
-    (void)ctx;
-    (void)status;
-    (void)text;
-}
-
-static void nobody_asks(void *ctx)
-{
-    (void)ctx;
-}
-
-/* Of a front end that has gone. */
-static const struct subscriber_events no_events = {
-    .failed = nobody_hears, .sought = nobody_hears, .ask_room = nobody_asks};
-
-static void stop_lingering(struct letter_guest *guest)
-{
-    leave(HULSE_CONTAINER(guest, struct subscriber, guest));
-}
-
-static void lingered(struct timer *timer)
-{
-    leave(HULSE_CONTAINER(timer, struct subscriber, linger));
-}
-
-/* Its letters are on their way: what they are of would be handed out again if it closed now. */
-static void linger(struct subscriber *s, bool unsubscribe)
-{
-    struct broker_delivery *d = NULL;
-
-    s->lingering = true;
-    s->unsubscribe = unsubscribe;
-    s->events = &no_events;
-    while ((d = s->alone.first) != NULL) {
-        hulse_alone_remove(&s->alone, d);
-        s->consumer->ops->give_back(s->consumer, d);
-    }
-    s->guest.stop = stop_lingering;
-    s->linger.fire = lingered;
-    hulse_letter_guest_add(s->dead.post, &s->guest);
-    hulse_timer_start(
-        &s->worker->loop.timers, &s->linger, hulse_loop_now_ms(&s->worker->loop) + HULSE_LINGER_MS);
-}
-
 void hulse_subscriber_close(struct subscriber **subscriber, bool unsubscribe)
 {
     struct subscriber *s = *subscriber;
     *subscriber = NULL;
     if (s->dead.pending_count > 0) {
-        linger(s, unsubscribe);
+        hulse_subscriber_linger(s, unsubscribe);
         return;
     }
     if (s->consumer != NULL) {
         s->consumer->ops->consumer_close(s->consumer, unsubscribe);
     }
-    destroy(s);
+    hulse_subscriber_destroy(s);
 }
 
 const char *hulse_subscriber_topic(const struct subscriber *s)

@@ -234,6 +234,26 @@ static void test_mistakes(void **state)
         {"roles: {a: {uids: [1]}, b: {uids: [2, 1]}}\n", 1, 35, "'a' of line 1, column 19"},
         {"roles: {a: {gids: [1]}, b: {gids: [1]}}\n", 1, 35, "belongs to the role 'a'"},
         {"topics: [{match: x, consume: {ack_timeout: 999ms}}]\n", 1, 44, "0s, or at least 1s"},
+        {"spin: {min: 9ms}\n", 1, 13, "spin.min must not be above spin.max"},
+        {"spin: {max: 1us}\n", 1, 13, "spin.min must not be above spin.max"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        check_refused(cases[i].text, cases[i].line, cases[i].column, cases[i].part);
+    }
+    /* Twice in one role is harmless. */
+    load("roles: {a: {uids: [1, 1], gids: [1]}, b: {uids: [2]}}\n");
+}
+
+static void test_mistakes_of_dead_letters(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned line;
+        unsigned column;
+        const char *part;
+    } cases[] = {
         {"topics: [{match: x, consume: {redeliver_max: 0}}]\n", 1, 46, "out of range"},
         {"topics: [{match: x, consume: {dead_letter: \"a{b}\"}}]\n", 1, 44, "are the words of"},
         {"topics: [{match: x, consume: {dead_letter: \"a}\"}}]\n", 1, 44, "are the words of"},
@@ -250,16 +270,12 @@ static void test_mistakes(void **state)
          74,
          "its own dead-letter topic"},
         {"topics: [{match: x, consume: {retry_letter: y}}]\n", 1, 31, "not in this version"},
-        {"spin: {min: 9ms}\n", 1, 13, "spin.min must not be above spin.max"},
-        {"spin: {max: 1us}\n", 1, 13, "spin.min must not be above spin.max"},
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         check_refused(cases[i].text, cases[i].line, cases[i].column, cases[i].part);
     }
-    /* Twice in one role is harmless. */
-    load("roles: {a: {uids: [1, 1], gids: [1]}, b: {uids: [2]}}\n");
 }
 
 static void test_all_mistakes_of_a_file(void **state)
