@@ -241,6 +241,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
     HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
+    const struct topic_chunks *chunks = &s->grant.topic.chunks;
     struct broker_consumer_params below = {.topic = s->topic,
                                            .subscription = s->subscription,
                                            .name = s->name,
@@ -249,7 +250,10 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
                                            .priority = s->priority,
                                            .events = &consumer_events,
                                            .ctx = s,
-                                           .create = s->grant.topic.auto_create};
+                                           .create = s->grant.topic.auto_create,
+                                           .chunking = {.pending_max = chunks->pending_max,
+                                                        .expire_ms = chunks->expire_ms,
+                                                        .auto_ack = chunks->auto_ack}};
     if (s->has_after && (b->ops->capabilities & BROKER_CAN_START_ID) != 0) {
         below.start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = s->after};
     } else if (!can_begin(b, s->start.kind)) {

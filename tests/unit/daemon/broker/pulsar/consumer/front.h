@@ -77,6 +77,7 @@ struct front_where {
     int32_t priority;
     struct broker_span properties;
     struct broker_span subscription_properties;
+    struct broker_chunking chunking;
 };
 
 hulse_status hulse_front_begin(const struct front_where *where);
