@@ -248,12 +248,7 @@ static void test_mistakes(void **state)
 
 static void test_mistakes_of_dead_letters(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line;
-        unsigned column;
-        const char *part;
-    } cases[] = {
+    static const struct bad_text cases[] = {
         {"topics: [{match: x, consume: {redeliver_max: 0}}]\n", 1, 46, "out of range"},
         {"topics: [{match: x, consume: {dead_letter: \"a{b}\"}}]\n", 1, 44, "are the words of"},
         {"topics: [{match: x, consume: {dead_letter: \"a}\"}}]\n", 1, 44, "are the words of"},
@@ -444,6 +439,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_values, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mistakes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_mistakes_of_dead_letters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_all_mistakes_of_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_patterns_have_a_length, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_flags_reach_rules, set_up, tear_down),
