@@ -131,6 +131,8 @@ struct broker_consumer_params {
     /* Encoded as of a message; what a broker shows of the consumer, and keeps with a new subscription. */
     struct broker_span properties;
     struct broker_span subscription_properties;
+    /* What it reads payloads with; NULL = none. Implementations without schemas leave it. */
+    const struct broker_schema *schema;
     /* As of a producer: zeros = none; the same again after a restart. */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
 };

@@ -35,6 +35,13 @@ enum config_compression { CONFIG_PLAIN = 0, CONFIG_LZ4, CONFIG_ZLIB, CONFIG_ZSTD
 /* Of payloads. In the order of the schemas' own types, which `none` stands first of. */
 enum config_schema_type { CONFIG_SCHEMA_NONE = 0, CONFIG_SCHEMA_TYPES = 20 };
 
+struct config_schema {
+    uint32_t type;    /* enum config_schema_type */
+    const char *file; /* with its definition, read at load; "" = none */
+    const char *text; /* what stands there; NULL without a file */
+    size_t bytes;
+};
+
 enum config_durability { CONFIG_DISK = 0, CONFIG_MEMORY };
 
 /* `brokers.NAME`. `local` and `null` exist without being written down. */
@@ -105,12 +112,7 @@ struct config_topic_rule {
         uint32_t eager_max;       /* batches */
         uint32_t pending_max;     /* messages; 0 = no bound */
         uint64_t send_timeout_ms; /* 0 = none */
-        struct {
-            uint32_t type;    /* enum config_schema_type */
-            const char *file; /* with its definition, read at load; "" = none */
-            const char *text; /* what stands there; NULL without a file */
-            size_t bytes;
-        } schema;
+        struct config_schema schema;
         bool validate; /* payloads are checked against the schema */
     } publish;
     struct {
@@ -118,6 +120,7 @@ struct config_topic_rule {
         uint64_t nack_delay_ms;
         double nack_multiplier; /* of the delay, with each redelivery */
         uint64_t nack_delay_max_ms;
+        struct config_schema schema; /* that payloads are read with */
     } consume;
     struct {
         uint64_t ttl_ms; /* not delivered when older; 0 = none */

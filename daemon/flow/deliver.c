@@ -12,6 +12,7 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/mem.h"
 #include "daemon/flow/opening.h"
+#include "daemon/flow/schema.h"
 
 #include <math.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct subscriber {
     const struct flow *flow;
     struct worker *worker;
     struct opening *opening;
+    struct flow_schema schema;
     enum broker_subscription type;
     struct broker_position start;
     bool has_after;
@@ -51,6 +53,7 @@ static void destroy(struct subscriber *s)
 {
     hulse_opening_cancel(&s->opening);
     hulse_grant_release(&s->grant);
+    hulse_flow_schema_fini(&s->schema);
     hulse_mem_free(HULSE_MEM_TOPIC, s, s->object_bytes);
 }
 
@@ -239,6 +242,12 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
     HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
+    struct broker_schema schema;
+    const hulse_status st =
+        hulse_flow_schema_init(&s->schema, s->flow->tables, s->topic, TOPIC_SCHEMA_CONSUMED, err);
+    if (st != HULSE_OK) {
+        return st;
+    }
     struct broker_consumer_params below = {.topic = s->topic,
                                            .subscription = s->subscription,
                                            .name = s->name,
@@ -246,6 +255,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
                                            .start = s->start,
                                            .events = &consumer_events,
                                            .ctx = s,
+                                           .schema = hulse_flow_schema_told(&s->schema, &schema),
                                            .create = s->grant.topic.auto_create};
     if (s->has_after && (b->ops->capabilities & BROKER_CAN_START_ID) != 0) {
         below.start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = s->after};

@@ -307,7 +307,8 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
 
     struct broker *b = p->flow->brokers[p->grant.topic.broker];
     struct broker_schema schema;
-    const hulse_status st = hulse_flow_schema_init(&p->schema, p->tables, p->topic, err);
+    const hulse_status st =
+        hulse_flow_schema_init(&p->schema, p->tables, p->topic, TOPIC_SCHEMA_PUBLISHED, err);
     if (st != HULSE_OK) {
         return st;
     }

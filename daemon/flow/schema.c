@@ -48,11 +48,12 @@ static hulse_status make(struct topic_schema *held, struct error *err)
 hulse_status hulse_flow_schema_init(struct flow_schema *s,
                                     const struct tables *tables,
                                     const char *topic,
+                                    enum topic_schema_use use,
                                     struct error *err)
 {
     hulse_status st = HULSE_OK;
 
-    *s = (struct flow_schema){.held = hulse_tables_schema(tables, topic)};
+    *s = (struct flow_schema){.held = hulse_tables_schema(tables, topic, use)};
     if (s->held == NULL) {
         return HULSE_OK;
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * schema - what a topic's rule says of its payloads, for one publisher.
+ * schema - what a topic's rule says of its payloads, for one publisher or subscriber.
  *
- * It is the rule's at the time of the open: what the broker knows the producer by does not change under it.
+ * It is the rule's at the time of the open: what the broker knows either by does not change under it.
  *
- * Threads: the publisher's worker; what was read of a definition is shared by all of them.
+ * Threads: the worker of either; what was read of a definition is shared by all of them.
  */
 #ifndef HULSE_FLOW_SCHEMA_H
 #define HULSE_FLOW_SCHEMA_H
@@ -23,6 +23,7 @@ struct flow_schema {
 hulse_status hulse_flow_schema_init(struct flow_schema *s,
                                     const struct tables *tables,
                                     const char *topic,
+                                    enum topic_schema_use use,
                                     struct error *err);
 void hulse_flow_schema_fini(struct flow_schema *s);
 /* As brokers are told; NULL without one. *out is filled, and borrows from `s`. */

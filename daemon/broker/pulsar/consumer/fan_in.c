@@ -175,15 +175,17 @@ bool hulse_fan_in_open_part(struct fan_in *f, struct part *p, struct broker_posi
     if (bytes < 0 || (size_t)bytes >= sizeof(topic)) {
         return false;
     }
-    const struct broker_consumer_params params = {.topic = topic,
-                                                  .subscription = whole->subscription,
-                                                  .name = whole->name,
-                                                  .type = whole->type,
-                                                  .start = start,
-                                                  .events = &events,
-                                                  .ctx = p,
-                                                  .create = whole->create,
-                                                  .transient = whole->transient};
+    const struct broker_consumer_params params = {
+        .topic = topic,
+        .subscription = whole->subscription,
+        .name = whole->name,
+        .type = whole->type,
+        .start = start,
+        .events = &events,
+        .ctx = p,
+        .create = whole->create,
+        .schema = whole->schema == NULL ? NULL : &whole->schema->told,
+        .transient = whole->transient};
     p->consumer = hulse_pulsar_consumer_open_part(whole, p, &params);
     return p->consumer != NULL;
 }

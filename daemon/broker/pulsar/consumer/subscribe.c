@@ -4,6 +4,7 @@
  */
 #include "daemon/broker/pulsar/consumer/subscribe.h"
 
+#include "daemon/broker/pulsar/schema/types.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 
@@ -213,6 +214,7 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     Pulsar__CommandSubscribe s = PULSAR__COMMAND_SUBSCRIBE__INIT;
     Pulsar__KeySharedMeta shares = PULSAR__KEY_SHARED_META__INIT;
     Pulsar__MessageIdData id;
+    Pulsar__Schema schema;
 
     c->state = SESSION_SUBSCRIBING;
     c->request.done = subscribed;
@@ -234,6 +236,10 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     s.consumer_epoch = c->epoch;
     if (c->type == BROKER_KEY_SHARED) {
         s.keysharedmeta = &shares;
+    }
+    if (c->schema != NULL) {
+        hulse_pulsar_schema_fill(&c->schema->told, &schema);
+        s.schema = &schema;
     }
     hulse_wishes_put(c->wishes, &s);
     if (c->type == BROKER_READER) {

@@ -184,6 +184,7 @@ hulse_status hulse_front_begin(const struct front_where *where)
         .key_ranges = where->key_ranges,
         .key_range_count = where->key_range_count,
         .priority = where->priority,
+        .schema = where->schema,
         .properties = where->properties,
         .subscription_properties = where->subscription_properties,
         .transient = where->transient};

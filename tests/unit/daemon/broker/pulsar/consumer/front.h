@@ -75,6 +75,7 @@ struct front_where {
     const struct broker_key_range *key_ranges;
     uint32_t key_range_count;
     int32_t priority;
+    const struct broker_schema *schema;
     struct broker_span properties;
     struct broker_span subscription_properties;
 };

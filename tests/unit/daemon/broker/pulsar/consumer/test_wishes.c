@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal:   a consumer's own ranges of keys, its priority and its properties are said in each SUBSCRIBE; what cannot be is
+ * Goal:   a consumer's own ranges of keys, its priority, its schema and its properties are said in each SUBSCRIBE; what cannot be is
  *         refused before anything is said.
  * Method: the connection is played by the test (stage.h).
  */
@@ -27,10 +27,12 @@ static int tear_down(void **state)
     }
 
 static const struct broker_key_range ranges[] = {{0, 99}, {200, 65535}};
+static const struct broker_schema schema = {.type = BROKER_SCHEMA_JSON, .definition = SPAN("{}")};
 static const struct front_where everything = {.type = BROKER_KEY_SHARED,
                                               .key_ranges = ranges,
                                               .key_range_count = 2,
                                               .priority = -3,
+                                              .schema = &schema,
                                               .properties = SPAN("\x01\0\x02\0abc\x02\0\0\0de"),
                                               .subscription_properties = SPAN("\x01\0\x01\0xy")};
 
@@ -40,6 +42,9 @@ static void check_subscribe(void)
     hulse_stage_ready();
     const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
     assert_int_equal(s->priority_level, -3);
+    assert_int_equal(s->schema->type, PULSAR__SCHEMA__TYPE__Json);
+    assert_int_equal(s->schema->schema_data.len, 2);
+    assert_memory_equal(s->schema->schema_data.data, "{}", 2);
     assert_int_equal(s->n_metadata, 2);
     assert_string_equal(s->metadata[0]->key, "a");
     assert_string_equal(s->metadata[0]->value, "bc");
@@ -76,6 +81,7 @@ static void none_are_not_said(void **state)
     hulse_stage_ready();
     const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
     assert_false(s->has_priority_level);
+    assert_null(s->schema);
     assert_int_equal(s->n_metadata + s->n_subscription_properties, 0);
     assert_int_equal(s->keysharedmeta->keysharedmode, PULSAR__KEY_SHARED_MODE__AUTO_SPLIT);
     hulse_stage_success(s->request_id);

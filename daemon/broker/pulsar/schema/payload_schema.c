@@ -2,7 +2,7 @@
 /*
  * payload_schema - see the header.
  */
-#include "daemon/broker/pulsar/producer/payload_schema.h"
+#include "daemon/broker/pulsar/schema/payload_schema.h"
 
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * payload_schema - the schema of a sender's payloads: what PRODUCER says, and the version that each entry has in its
- *                  metadata once the broker has told it.
+ *                  metadata once the broker has told it. The same of a consumer, whose SUBSCRIBE says it.
  *
- * Senders of one worker with the same schema share one. Versions are of a topic, those of its partitions are the same.
+ * Senders of one worker with the same schema share one, and so do its consumers. Versions are of a topic, those of its partitions are the same.
  *
  * Threads: the worker's.
  * See:     Pulsar protocol, section 8.
  */
-#ifndef HULSE_PULSAR_PRODUCER_PAYLOAD_SCHEMA_H
-#define HULSE_PULSAR_PRODUCER_PAYLOAD_SCHEMA_H
+#ifndef HULSE_PULSAR_SCHEMA_PAYLOAD_SCHEMA_H
+#define HULSE_PULSAR_SCHEMA_PAYLOAD_SCHEMA_H
 
 #include "daemon/broker/broker.h"
 
