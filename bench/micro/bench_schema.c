@@ -60,7 +60,8 @@ static void parse(void *argument, uint64_t ops)
 {
     (void)argument;
     for (uint64_t i = 0; i < ops; i++) {
-        const struct schema_definition d = {SCHEMA_AVRO, definition, sizeof(definition) - 1};
+        const struct schema_definition d = {
+            .type = SCHEMA_AVRO, .text = definition, .bytes = sizeof(definition) - 1};
         struct schema *s = NULL;
         micro_require(hulse_schema_create(&s, &d, NULL) == HULSE_OK, "the definition is read");
         hulse_schema_destroy(&s);
@@ -69,7 +70,8 @@ static void parse(void *argument, uint64_t ops)
 
 static struct scene scene_of(enum schema_type type, const void *payload, size_t bytes)
 {
-    const struct schema_definition d = {type, definition, sizeof(definition) - 1};
+    const struct schema_definition d = {
+        .type = type, .text = definition, .bytes = sizeof(definition) - 1};
     struct scene s = {.payload = payload, .bytes = bytes};
 
     micro_require(hulse_schema_create(&s.schema, &d, NULL) == HULSE_OK, "the definition is read");

@@ -141,7 +141,10 @@ struct broker_delivery {
     struct broker_meta meta;
     struct broker_span producer;
     uint64_t publish_time_ms; /* Unix epoch */
+    uint64_t schema_version;  /* that it was written with, counted from 1; 0 = none */
     uint32_t redelivery;
+    bool
+        own_schema; /* flow's: the payload is of the consumer's schema, whatever it was written with */
     uint64_t slot;
 };
 

@@ -13,6 +13,7 @@
 #include "daemon/core/mem.h"
 #include "daemon/flow/opening.h"
 #include "daemon/flow/schema.h"
+#include "daemon/flow/schemas.h"
 
 #include <math.h>
 #include <string.h>
@@ -474,6 +475,42 @@ uint64_t hulse_subscriber_calls(const struct subscriber *s)
 uint64_t hulse_subscriber_settled(const struct subscriber *s)
 {
     return s->settled;
+}
+
+const struct schema_known *hulse_subscriber_schema(const struct subscriber *s, uint64_t version)
+{
+    return s->flow->schemas == NULL
+               ? NULL
+               : hulse_schemas_find(s->flow->schemas, s->grant.topic.broker, s->topic, version);
+}
+
+hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
+                                         struct schema_wait **out,
+                                         uint64_t version,
+                                         void *owner,
+                                         void (*done)(void *owner,
+                                                      hulse_status status,
+                                                      const char *text,
+                                                      const struct schema_known *known),
+                                         struct error *err)
+{
+    const struct schema_question question = {.worker = s->worker,
+                                             .broker = s->grant.topic.broker,
+                                             .topic = s->topic,
+                                             .version = version,
+                                             .owner = owner,
+                                             .done = done};
+
+    *out = NULL;
+    return s->flow->schemas == NULL
+               ? hulse_fail(err, HULSE_UNSUPPORTED, "schemas are not asked for")
+               : hulse_schemas_ask(s->flow->schemas, out, &question, err);
+}
+
+const struct broker_schema *hulse_subscriber_own_schema(const struct subscriber *s,
+                                                        struct broker_schema *out)
+{
+    return hulse_flow_schema_told(&s->schema, out);
 }
 
 void hulse_subscriber_close(struct subscriber **subscriber, bool unsubscribe)

@@ -14,6 +14,8 @@
 
 #define HULSE_FLOW_BROKERS_MAX 8U
 
+struct schemas;
+
 struct flow {
     struct broker *brokers[HULSE_FLOW_BROKERS_MAX]; /* in the order of the tables' broker_names */
     unsigned broker_count;
@@ -21,6 +23,7 @@ struct flow {
     const char *default_namespace; /* "public/default" */
     uint32_t message_bytes_max;    /* largest payload of one message */
     struct tables *tables;
+    struct schemas *schemas; /* NULL: none are asked for */
 };
 
 #endif

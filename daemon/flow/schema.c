@@ -84,8 +84,15 @@ const struct broker_schema *hulse_flow_schema_told(const struct flow_schema *s,
     const struct schema_definition d = hulse_schema_definition(s->schema);
     *out = (struct broker_schema){
         .type = (enum broker_schema_type)d.type,
-        .definition = {.data = (const uint8_t *)d.text, .bytes = (uint32_t)d.bytes}};
+        .definition = {.data = (const uint8_t *)d.text, .bytes = (uint32_t)d.bytes},
+        .properties = {.data = (const uint8_t *)d.properties,
+                       .bytes = (uint32_t)d.properties_bytes}};
     return out;
+}
+
+const char *hulse_flow_schema_type_name(const struct broker_schema *s)
+{
+    return hulse_schema_type_name((enum schema_type)s->type);
 }
 
 bool hulse_flow_schema_fits(const struct flow_schema *s,

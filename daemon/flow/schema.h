@@ -29,6 +29,8 @@ void hulse_flow_schema_fini(struct flow_schema *s);
 /* As brokers are told; NULL without one. *out is filled, and borrows from `s`. */
 const struct broker_schema *hulse_flow_schema_told(const struct flow_schema *s,
                                                    struct broker_schema *out);
+/* In the words of Pulsar's tools: static. */
+const char *hulse_flow_schema_type_name(const struct broker_schema *s);
 /* Whether a payload fits; if not, the field is logged. */
 bool hulse_flow_schema_fits(const struct flow_schema *s,
                             struct broker_span payload,

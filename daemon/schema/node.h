@@ -86,8 +86,13 @@ struct schema {
     struct schema_table words;
     struct schema_table texts;
     struct schema_names names;
-    char *definition;
+    char *definition; /* terminated; behind it the properties */
     size_t definition_bytes;
+    const char *properties;
+    size_t properties_bytes;
+    struct schema *key; /* of KEY_VALUE; NULL: not looked into */
+    struct schema *value;
+    bool separated;
 };
 
 static inline const struct schema_node *schema_node(const struct schema *s, uint32_t node)

@@ -7,9 +7,11 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/utf8.h"
 #include "daemon/schema/check.h"
+#include "daemon/schema/pair.h"
 #include "daemon/schema/reader.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -105,6 +107,9 @@ static hulse_status read_definition(struct schema *s, struct error *err)
     if (has_tables(s->type)) {
         return read_tables(s, err);
     }
+    if (s->type == SCHEMA_KEY_VALUE) {
+        return hulse_pair_read(s, err);
+    }
     if (s->type < SCHEMA_PROTOBUF && s->definition_bytes > 0) {
         return hulse_fail(
             err, HULSE_INVAL, "a schema of %s has no definition", types[s->type].name);
@@ -122,8 +127,12 @@ hulse_schema_create(struct schema **out, const struct schema_definition *d, stru
         return hulse_fail(
             err, HULSE_TOOBIG, "a definition of more than %u bytes", SCHEMA_DEFINITION_BYTES_MAX);
     }
+    if (d->properties_bytes > SCHEMA_PROPERTIES_BYTES_MAX) {
+        return hulse_fail(
+            err, HULSE_TOOBIG, "properties of more than %u bytes", SCHEMA_PROPERTIES_BYTES_MAX);
+    }
     struct schema *s = calloc(1, sizeof(*s));
-    if (s == NULL || (s->definition = malloc(d->bytes + 1)) == NULL) {
+    if (s == NULL || (s->definition = malloc(d->bytes + 1 + d->properties_bytes)) == NULL) {
         free(s);
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a schema");
     }
@@ -134,6 +143,11 @@ hulse_schema_create(struct schema **out, const struct schema_definition *d, stru
         memcpy(s->definition, d->text, d->bytes);
     }
     s->definition[d->bytes] = '\0';
+    s->properties = s->definition + d->bytes + 1;
+    s->properties_bytes = d->properties_bytes;
+    if (d->properties_bytes > 0) {
+        memcpy(s->definition + d->bytes + 1, d->properties, d->properties_bytes);
+    }
     const hulse_status status = read_definition(s, err);
     if (status != HULSE_OK) {
         hulse_schema_destroy(&s);
@@ -158,18 +172,26 @@ void hulse_schema_destroy(struct schema **schema)
     free(s->words.items);
     free(s->texts.items);
     free(s->definition);
+    hulse_schema_destroy(&s->key);
+    hulse_schema_destroy(&s->value);
     free(s);
 }
 
 struct schema_definition hulse_schema_definition(const struct schema *s)
 {
-    return (struct schema_definition){
-        .type = s->type, .text = s->definition, .bytes = s->definition_bytes};
+    return (struct schema_definition){.type = s->type,
+                                      .text = s->definition,
+                                      .bytes = s->definition_bytes,
+                                      .properties = s->properties,
+                                      .properties_bytes = s->properties_bytes};
 }
 
 size_t hulse_schema_memory(const struct schema *s)
 {
-    return sizeof(*s) + s->definition_bytes + 1 + s->names.capacity * sizeof(struct schema_name) +
+    return sizeof(*s) + s->definition_bytes + 1 + s->properties_bytes +
+           (s->key == NULL ? 0 : hulse_schema_memory(s->key)) +
+           (s->value == NULL ? 0 : hulse_schema_memory(s->value)) +
+           s->names.capacity * sizeof(struct schema_name) +
            s->nodes.capacity * sizeof(struct schema_node) +
            s->fields.capacity * sizeof(struct schema_field) +
            (size_t)s->links.capacity * sizeof(uint32_t) +
@@ -196,12 +218,48 @@ static bool check_size(const struct schema_walk *w, const char **why)
     return true;
 }
 
+/* One of the two; a missing one fits. */
+static bool half_fits(const struct schema *s,
+                      struct schema_bytes half,
+                      const char *name,
+                      struct schema_fault *fault)
+{
+    char path[sizeof(fault->path)];
+
+    if (s == NULL || half.data == NULL || hulse_schema_check(s, half.data, half.bytes, fault)) {
+        return true;
+    }
+    memcpy(path, fault->path, sizeof(path));
+    (void)snprintf(
+        fault->path, sizeof(fault->path), "%s%s%.160s", name, *path == '\0' ? "" : ".", path);
+    return false;
+}
+
+static bool
+check_pair(const struct schema *s, const uint8_t *payload, size_t bytes, struct schema_fault *fault)
+{
+    struct schema_bytes key = {0};
+    struct schema_bytes value = {payload, bytes};
+
+    if (!s->separated && (s->key != NULL || s->value != NULL) &&
+        !hulse_pair_split(payload, bytes, &key, &value)) {
+        fault->path[0] = '\0';
+        fault->why = "not a key and a value, each behind its length";
+        return false;
+    }
+    return half_fits(s->key, key, "key", fault) && half_fits(s->value, value, "value", fault);
+}
+
 bool hulse_schema_check(const struct schema *s,
                         const uint8_t *payload,
                         size_t bytes,
                         struct schema_fault *fault)
 {
     struct schema_walk w;
+
+    if (s->type == SCHEMA_KEY_VALUE) {
+        return check_pair(s, payload, bytes, fault);
+    }
 
     w.schema = s;
     w.at = payload;

@@ -7,13 +7,14 @@
 
 #include <string.h>
 
-enum { OPT_FROM = 1, OPT_FOLLOW, OPT_FORMAT };
+enum { OPT_FROM = 1, OPT_FOLLOW, OPT_FORMAT, OPT_DECODE };
 
 static const struct hulse_cli_option options[] = {
     {OPT_FROM, 0, "from", HULSE_CLI_FROM},
     {'n', 'n', "count", HULSE_CLI_TEXT},
     {OPT_FOLLOW, 0, "follow", HULSE_CLI_NOTHING},
     {OPT_FORMAT, 0, "format", HULSE_CLI_FORMAT},
+    {OPT_DECODE, 0, "decode", HULSE_CLI_NOTHING},
     {0, 0, NULL, HULSE_CLI_NOTHING},
 };
 
@@ -31,6 +32,9 @@ static int set_option(void *ctx, int id, const char *value)
         return HULSE_CLI_OK;
     case OPT_FOLLOW:
         r->follow = true;
+        return HULSE_CLI_OK;
+    case OPT_DECODE:
+        r->decode = true;
         return HULSE_CLI_OK;
     default:
         return hulse_cli_receiver_format(r, value);
@@ -76,6 +80,7 @@ const struct hulse_cli_command hulse_cli_read = {
         "  -n, --count COUNT     end after COUNT messages\n"
         "      --follow          go on with the messages that come\n"
         "      --format FORMAT   raw (default) or json, as `hulse sub` prints them\n"
+        "      --decode          payloads as JSON by their schemas, as `hulse sub` prints them\n"
         "\n"
         "--timeout ends the command after that time: with 75 when it ended before COUNT messages "
         "or,\n"

@@ -28,7 +28,8 @@
 #define HULSE_FAULT_BYTES 768U
 #define HULSE_FEATURES                                                                             \
     (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME |                       \
-     HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING)
+     HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING |                      \
+     HULSE_FEATURE_SCHEMAS)
 
 enum hulse_session_state {
     HULSE_SESSION_LIVE = 0,
@@ -104,6 +105,7 @@ struct hulse_session {
     int timeout_ms;                  /* of control calls */
     int open_timeout_ms;             /* of those that open a producer or consumer */
     struct hulse_ctl_welcome limits; /* the first daemon's */
+    bool schemas;                    /* HULSE_FEATURE_SCHEMAS, likewise */
     bool positions; /* HULSE_FEATURE_POSITIONS of the daemon that is there; under the lock */
     _Atomic(struct hulse_group *) groups[HULSE_GROUPS_MAX];
 

@@ -278,7 +278,11 @@ enum hulse_tag {
     HULSE_TAG_TTL = 7,           /* u64 ms; publish only; once */
     HULSE_TAG_TOMBSTONE = 8,     /* empty; once */
     HULSE_TAG_PRODUCER = 9,      /* producer name, UTF-8; delivery only; once */
-    HULSE_TAG_REASON = 10        /* 0…256 bytes, UTF-8; verdict only; once */
+    HULSE_TAG_REASON = 10,       /* 0…256 bytes, UTF-8; verdict only; once */
+    /* u64, that the message was written with, as its broker counts; delivery only; once */
+    HULSE_TAG_SCHEMA_VERSION = 12,
+    HULSE_TAG_OWN_SCHEMA =
+        13 /* empty: the payload is of the consumer's schema; delivery only; once */
 };
 
 /* Control messages (control.h). */
@@ -309,7 +313,9 @@ enum hulse_control_type {
     HULSE_CTL_SEEK = 24,
     HULSE_CTL_STATS = 25,
     HULSE_CTL_READER = 26,
-    HULSE_CTL_OPEN_CONSUMER_AT = 27
+    HULSE_CTL_OPEN_CONSUMER_AT = 27,
+    HULSE_CTL_GET_SCHEMA = 32,
+    HULSE_CTL_SCHEMA = 33
 };
 
 /* Where a consumer begins, or moves to; struct hulse_ctl_position says the rest. */
@@ -341,6 +347,7 @@ enum hulse_event {
 #define HULSE_FEATURE_POSITIONS (1ULL << 4) /* OPEN_CONSUMER_AT, SEEK, HULSE_ATTACH_HAS_START */
 #define HULSE_FEATURE_ROUTING                                                                      \
     (1ULL << 5) /* PRODUCER and ATTACH_HANDLE say how partitions are found */
+#define HULSE_FEATURE_SCHEMAS (1ULL << 7) /* GET_SCHEMA */
 
 /* Rounds a record length up to the ring's granule; cannot overflow in 64 bits. */
 static inline uint64_t hulse_record_stride(uint64_t len)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goal:   a consumer or reader whose topic's rule names a schema says it in every SUBSCRIBE: a topic without one gets it, and
-        a broker that refuses it is heard by the application, in its words.
+        a broker that refuses it is heard by the application, in its words. An application is told which schema each
+        message was written with, and what that is; a broker is asked once for a version, whoever wants to know.
 Method: hulsed, the official client of Python and the scripted broker."""
 
 import json
@@ -10,6 +11,7 @@ import pytest
 from command import Background, Subscriber, ok, run
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
+import pulsar as library  # noqa: E402: needs the line above
 
 pytestmark = pytest.mark.timeout(600)
 ORDER = {"type": "record", "name": "Order", "fields": [
@@ -79,3 +81,131 @@ def test_it_is_said_again_after_a_loss(reading, fake, topic):
     for heard in fake.heard("SUBSCRIBE"):
         schema = heard.fields["schema"]
         assert (schema["type"], json.loads(schema["schema_data"])) == (2, ORDER)
+
+
+# ---- which schema a message was written with ----
+
+class Order(library.schema.Record):
+    """What ORDER is to the official client."""
+
+    id = library.schema.Long(required=True)
+    note = library.schema.String(required_default=True)
+
+
+class Newer(library.schema.Record):
+    """One field more, which may be missing."""
+
+    id = library.schema.Long(required=True)
+    note = library.schema.String(required_default=True)
+    more = library.schema.Integer(required_default=True)
+
+
+@pytest.fixture(name="plain")
+def daemon_without_rules(hulsed, pulsar):
+    return hulsed(pulsar.service_url)
+
+
+def decoded(daemon, topic, *words):
+    return [json.loads(line) for line in ok(run(daemon, "read", topic, "--decode", "--json", *words)).splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["AvroSchema", "JsonSchema"])
+def test_each_message_is_decoded_by_its_own_schema(plain, pulsar, official, topic, kind):
+    make = getattr(library.schema, kind)
+    client = official(pulsar.service_url)
+    client.create_producer(topic, schema=make(Order)).send(Order(id=1, note="first"))
+    client.create_producer(topic, schema=make(Newer)).send(Newer(id=2, note=None, more=7))
+    first, second = decoded(plain, topic)
+    assert (first["schema_version"], second["schema_version"]) == (0, 1)
+    assert first["payload"] == {"id": 1, "note": "first"}
+    assert second["payload"] == {"id": 2, "note": None, "more": 7}
+    lines = ok(run(plain, "read", topic, "--decode")).splitlines()
+    assert json.loads(lines[0]) == {"id": 1, "note": "first"}
+
+
+@pytest.mark.parametrize("kind, value", [
+    (library.schema.StringSchema(), "a text"), (library.schema.BytesSchema(), b"bytes")])
+def test_others_than_records(plain, pulsar, official, topic, kind, value):
+    official(pulsar.service_url).create_producer(topic, schema=kind).send(value)
+    message, = decoded(plain, topic)
+    if isinstance(value, bytes):
+        assert (message["payload"], message["undecoded"]) == (value.decode(), "it was written without a schema")
+        assert "schema_version" not in message
+    else:
+        assert (message["payload"], message["schema_version"]) == (value, 0)
+
+
+def publish_typed(fake, topic, versions):
+    """Entries of JSON whose metadata have these versions, eight bytes each, or whatever is given."""
+    for number, version in enumerate(versions):
+        fake.publish(topic, b'{"id": %d}' % number, schema_version=version)
+
+
+def answer_schemas(request):
+    number = request.fields.get("schema_version", b"")
+    if number == (7).to_bytes(8, "big"):
+        request.reply("GET_SCHEMA_RESPONSE", error_code="TopicNotFound", error_message="no such version")
+    else:
+        request.reply("GET_SCHEMA_RESPONSE", schema_version=number,
+                      schema={"name": "", "schema_data": json.dumps(ORDER).encode(), "type": "Json"})
+
+
+def test_a_broker_is_asked_once_for_a_version(fake, hulsed, topic):
+    daemon = hulsed(fake.url)
+    fake.topic(topic)
+    fake.on("GET_SCHEMA", answer_schemas)
+    publish_typed(fake, topic, [(n % 2).to_bytes(8, "big") for n in range(6)])
+    for _ in range(3):
+        got = decoded(daemon, topic)
+        assert [m["schema_version"] for m in got] == [0, 1] * 3
+        assert [m["payload"] for m in got] == [{"id": n} for n in range(6)]
+    assert len(fake.heard("GET_SCHEMA")) == 2
+
+
+def test_one_that_there_is_not_is_asked_for_once(fake, hulsed, topic):
+    daemon = hulsed(fake.url)
+    fake.topic(topic)
+    fake.on("GET_SCHEMA", answer_schemas)
+    publish_typed(fake, topic, [(7).to_bytes(8, "big")] * 3)
+    for _ in range(2):
+        got = decoded(daemon, topic)
+        assert [m["payload"] for m in got] == ['{"id": %d}' % n for n in range(3)]
+        assert all("no schema of that version" in m["undecoded"] for m in got), got
+    assert len(fake.heard("GET_SCHEMA")) == 1
+
+
+def test_a_version_that_is_none(fake, hulsed, topic):
+    daemon = hulsed(fake.url)
+    fake.topic(topic)
+    publish_typed(fake, topic, [b"", b"x", b"\xff" * 8, b"y" * 64])
+    got = decoded(daemon, topic)
+    assert len(got) == 4 and not any("schema_version" in m for m in got)
+    assert not fake.heard("GET_SCHEMA")
+
+
+@pytest.mark.parametrize("answer", [lambda request: None, lambda request: request.connection.reset()])
+def test_a_broker_that_does_not_say_loses_nothing(fake, hulsed, topic, answer):
+    daemon = hulsed(fake.url, operation_timeout="300ms")
+    fake.topic(topic)
+    fake.on("GET_SCHEMA", answer)
+    publish_typed(fake, topic, [(0).to_bytes(8, "big")])
+    message, = decoded(daemon, topic, "-n", 1)
+    assert message["payload"] == '{"id": 0}' and "is not told" in message["undecoded"]
+
+
+DEEP = b'{"type":"array","items":' * 2000 + b'"int"' + b"}" * 2000
+HOSTILE = [b"", b"{", b"x" * (513 << 10), DEEP, b'{"type":"lung"}',
+           b'{"type":"record","name":"R","fields":[{"name":"r","type":"R"}]}']
+
+
+@pytest.mark.parametrize("definition", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_definition_that_is_none(fake, hulsed, topic, definition):
+    daemon = hulsed(fake.url)
+    fake.topic(topic)
+    fake.on("GET_SCHEMA", lambda request: request.reply(
+        "GET_SCHEMA_RESPONSE", schema_version=request.fields["schema_version"],
+        schema={"name": "", "schema_data": definition, "type": "Avro"}))
+    publish_typed(fake, topic, [(0).to_bytes(8, "big")])
+    message, = decoded(daemon, topic)
+    assert message["payload"] == '{"id": 0}' and message["undecoded"]
+    assert run(daemon, "stats").returncode == 0

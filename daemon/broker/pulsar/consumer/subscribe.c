@@ -4,7 +4,6 @@
  */
 #include "daemon/broker/pulsar/consumer/subscribe.h"
 
-#include "daemon/broker/pulsar/schema/types.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 
@@ -214,7 +213,6 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     Pulsar__CommandSubscribe s = PULSAR__COMMAND_SUBSCRIBE__INIT;
     Pulsar__KeySharedMeta shares = PULSAR__KEY_SHARED_META__INIT;
     Pulsar__MessageIdData id;
-    Pulsar__Schema schema;
 
     c->state = SESSION_SUBSCRIBING;
     c->request.done = subscribed;
@@ -238,8 +236,7 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
         s.keysharedmeta = &shares;
     }
     if (c->schema != NULL) {
-        hulse_pulsar_schema_fill(&c->schema->told, &schema);
-        s.schema = &schema;
+        s.schema = &c->schema->message;
     }
     hulse_wishes_put(c->wishes, &s);
     if (c->type == BROKER_READER) {

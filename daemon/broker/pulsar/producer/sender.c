@@ -6,7 +6,6 @@
 
 #include "daemon/broker/pulsar/producer/park.h"
 #include "daemon/broker/pulsar/producer/senders.h"
-#include "daemon/broker/pulsar/schema/types.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/hash.h"
 #include "daemon/core/log.h"
@@ -196,7 +195,6 @@ static void ready(struct pulsar_user *u)
     struct pulsar_sender *s = HULSE_CONTAINER(u, struct pulsar_sender, user);
     struct pulsar_connection *c = u->connection;
     Pulsar__CommandProducer producer = PULSAR__COMMAND_PRODUCER__INIT;
-    Pulsar__Schema schema;
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
 
     s->state = SENDER_OPENING;
@@ -214,8 +212,7 @@ static void ready(struct pulsar_user *u)
     producer.has_topic_epoch = s->has_topic_epoch;
     producer.topic_epoch = s->topic_epoch;
     if (s->schema != NULL) {
-        hulse_pulsar_schema_fill(&s->schema->told, &schema);
-        producer.schema = &schema;
+        producer.schema = &s->schema->message;
     }
     command.type = PULSAR__BASE_COMMAND__TYPE__PRODUCER;
     command.producer = &producer;

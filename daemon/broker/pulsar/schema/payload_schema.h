@@ -22,7 +22,9 @@
 struct payload_schema {
     LIST_ENTRY(payload_schema) link;
     uint32_t holders;
-    struct broker_schema told; /* its definition is behind this */
+    struct broker_schema told; /* its definition and properties are behind this */
+    Pulsar__Schema message;    /* the same as the protocol has it */
+    size_t object_bytes;
 };
 
 LIST_HEAD(payload_schemas, payload_schema);
@@ -32,7 +34,7 @@ struct payload_schema_version {
     uint8_t bytes; /* 0: none is known */
 };
 
-/* Held; NULL: no memory. */
+/* Held; NULL: no memory, or properties that are none. */
 struct payload_schema *hulse_payload_schema_take(struct payload_schemas *all,
                                                  const struct broker_schema *told);
 /* *s becomes NULL; harmless on NULL. */

@@ -9,7 +9,8 @@
 static hulse_status make(const char *text, struct schema **out, struct error *err)
 {
     char *quoted = hulse_test_quoted(text);
-    const struct schema_definition d = {SCHEMA_AVRO, quoted, strlen(quoted)};
+    const struct schema_definition d = {
+        .type = SCHEMA_AVRO, .text = quoted, .bytes = strlen(quoted)};
     const hulse_status st = hulse_schema_create_from(out, &d, err);
 
     free(quoted);
