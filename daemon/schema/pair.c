@@ -97,6 +97,9 @@ hulse_status hulse_pair_read(struct schema *s, struct error *err)
     struct schema_bytes value;
     char encoding[TYPE_BYTES];
 
+    if (s->definition_bytes == 0) {
+        return HULSE_OK;
+    }
     if (!hulse_pair_split((const uint8_t *)s->definition, s->definition_bytes, &key, &value)) {
         return hulse_fail(err, HULSE_INVAL, "not the two definitions of a pair");
     }

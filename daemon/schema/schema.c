@@ -90,7 +90,8 @@ static hulse_status read_tables(struct schema *s, struct error *err)
         r.primitives[i] = SCHEMA_NONE;
     }
     s->root = hulse_read_type(&r, tree, (struct schema_place){0});
-    if (s->root != SCHEMA_NONE && (!hulse_read_ends(&r) || !hulse_read_defaults(&r))) {
+    if (s->root != SCHEMA_NONE &&
+        (!hulse_read_ends(&r) || !hulse_read_defaults(&r) || !hulse_encode_defaults(&r))) {
         s->root = SCHEMA_NONE;
     }
     free(r.defaults.items);
@@ -171,6 +172,7 @@ void hulse_schema_destroy(struct schema **schema)
     free(s->links.items);
     free(s->words.items);
     free(s->texts.items);
+    free(s->values.items);
     free(s->definition);
     hulse_schema_destroy(&s->key);
     hulse_schema_destroy(&s->value);
@@ -195,7 +197,7 @@ size_t hulse_schema_memory(const struct schema *s)
            s->nodes.capacity * sizeof(struct schema_node) +
            s->fields.capacity * sizeof(struct schema_field) +
            (size_t)s->links.capacity * sizeof(uint32_t) +
-           s->words.capacity * sizeof(struct schema_word) + s->texts.capacity;
+           s->words.capacity * sizeof(struct schema_word) + s->texts.capacity + s->values.capacity;
 }
 
 static bool check_size(const struct schema_walk *w, const char **why)
@@ -250,6 +252,28 @@ check_pair(const struct schema *s, const uint8_t *payload, size_t bytes, struct 
     return half_fits(s->key, key, "key", fault) && half_fits(s->value, value, "value", fault);
 }
 
+void hulse_schema_walk_start(struct schema_walk *w,
+                             const struct schema *s,
+                             struct schema_bytes payload)
+{
+    w->schema = s;
+    w->at = payload.data;
+    w->end = payload.data + payload.bytes;
+    w->steps = STEPS_MIN + STEPS_PER_BYTE * (uint64_t)payload.bytes;
+    w->depth = 0;
+    w->why = NULL;
+    hulse_schema_path_start(&w->path);
+}
+
+void hulse_schema_walk_fault(struct schema_walk *w, struct schema_fault *fault)
+{
+    const char *path = hulse_schema_path_text(&w->path);
+
+    static_assert(sizeof(fault->path) == sizeof(w->path.text), "a whole path fits");
+    memcpy(fault->path, path, strlen(path) + 1);
+    fault->why = w->why;
+}
+
 bool hulse_schema_check(const struct schema *s,
                         const uint8_t *payload,
                         size_t bytes,
@@ -261,21 +285,12 @@ bool hulse_schema_check(const struct schema *s,
         return check_pair(s, payload, bytes, fault);
     }
 
-    w.schema = s;
-    w.at = payload;
-    w.end = payload + bytes;
-    w.steps = STEPS_MIN + STEPS_PER_BYTE * (uint64_t)bytes;
-    w.depth = 0;
-    w.why = NULL;
-    hulse_schema_path_start(&w.path);
+    hulse_schema_walk_start(&w, s, (struct schema_bytes){payload, bytes});
     const bool good = s->type == SCHEMA_AVRO   ? hulse_schema_check_avro(&w)
                       : s->type == SCHEMA_JSON ? hulse_schema_check_json(&w)
                                                : check_size(&w, &w.why);
     if (!good) {
-        const char *path = hulse_schema_path_text(&w.path);
-        static_assert(sizeof(fault->path) == sizeof(w.path.text), "a whole path fits");
-        memcpy(fault->path, path, strlen(path) + 1);
-        fault->why = w.why;
+        hulse_schema_walk_fault(&w, fault);
     }
     return good;
 }

@@ -25,6 +25,7 @@
 #define SCHEMA_SOURCE_BYTES_MAX (1024U << 10U)
 #define SCHEMA_PROPERTIES_BYTES_MAX (64U << 10U) /* encoded as broker_meta's */
 #define SCHEMA_NODES_MAX 16384U                  /* types and fields of one definition, each */
+#define SCHEMA_DEFAULTS_BYTES_MAX (1U << 20U)    /* encoded */
 #define SCHEMA_RECORD_FIELDS_MAX 1024U
 #define SCHEMA_UNION_TYPES_MAX 256U
 #define SCHEMA_NAME_BYTES_MAX 512U    /* with its namespace */

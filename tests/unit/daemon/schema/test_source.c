@@ -49,7 +49,7 @@ static void test_refusals(void **state)
     struct error err = {0};
 
     (void)state;
-    assert_int_equal(make("{'type':'KEY_VALUE','schema':''}", &s, &err), HULSE_UNSUPPORTED);
+    assert_int_equal(make("{'type':'KEY_VALUE','schema':''}", &s, &err), HULSE_INVAL);
     assert_int_equal(make("{'type':'AVRO','schema':'lung'}", &s, &err), HULSE_INVAL);
     assert_int_equal(make("{'type':'INT32','schema':'x'}", &s, &err), HULSE_INVAL);
     assert_int_equal(make("", &s, &err), HULSE_INVAL);
