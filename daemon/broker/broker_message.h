@@ -143,8 +143,12 @@ struct broker_delivery {
     uint64_t publish_time_ms; /* Unix epoch */
     uint64_t schema_version;  /* that it was written with, counted from 1; 0 = none */
     uint32_t redelivery;
-    bool
-        own_schema; /* flow's: the payload is of the consumer's schema, whatever it was written with */
+    /*
+     * Flow's, false and NULL of an implementation: the payload is of the consumer's schema, whatever it was written with; and
+     * what keeps it.
+     */
+    bool own_schema;
+    void *resolved;
     uint64_t slot;
 };
 

@@ -26,6 +26,7 @@ static const char *const refusals[TOPIC_REFUSALS] = {
     [TOPIC_EXPIRED_ON_DELIVERY] = "expired_on_delivery",
     [TOPIC_VERDICT_UNCONFIGURED] = "verdict_unconfigured",
     [TOPIC_ACK_TIMED_OUT] = "ack_timed_out",
+    [TOPIC_UNRESOLVED] = "unresolved",
 };
 
 static const char *const types[] = {

@@ -26,6 +26,7 @@ struct subscriber_counters {
     uint64_t dropped; /* by verdict */
     uint64_t expired;
     uint64_t unconfigured; /* retry or reject without a topic to go to */
+    uint64_t unresolved;   /* not of the schema that it reads with: handed out as written */
     uint64_t timed_out;    /* without a verdict for consume.ack_timeout */
 };
 

@@ -15,7 +15,7 @@
 
 struct flow_schema {
     struct topic_schema *held;   /* NULL: none */
-    const struct schema *schema; /* of it */
+    const struct schema *schema; /* of it; NULL: none */
     bool validate;
 };
 

@@ -209,3 +209,118 @@ def test_a_definition_that_is_none(fake, hulsed, topic, definition):
     message, = decoded(daemon, topic)
     assert message["payload"] == '{"id": 0}' and message["undecoded"]
     assert run(daemon, "stats").returncode == 0
+
+
+# ---- what a consumer with a schema of its own gets ----
+
+NEWER = {**ORDER, "fields": [{"name": "more", "type": "int", "default": 3}, *ORDER["fields"]]}
+NUMBERS = {"type": "record", "name": "Order", "fields": [{"name": "id", "type": "double"}]}
+
+
+def unresolved(daemon, topic):
+    return json.loads(ok(run(daemon, "topics", "stats", topic, "--json")))["refused"]["unresolved"]
+
+
+@pytest.mark.parametrize("words", [("read",), ("sub", "-s", "s", "--from", "earliest"),
+                                   ("sub", "-s", "s", "-t", "failover", "--from", "earliest")])
+def test_another_version_becomes_the_consumers(reading, pulsar, official, topic, words):
+    producer = official(pulsar.service_url).create_producer(topic, schema=library.schema.AvroSchema(Order))
+    for number in range(3):
+        producer.send(Order(id=number, note=None))
+    daemon = reading(pulsar.service_url, "AVRO", NEWER)
+    got = [json.loads(line) for line in ok(run(
+        daemon, words[0], topic, *words[1:], "--decode", "--json", "-n", 3)).splitlines()]
+    assert [m["payload"] for m in got] == [{"more": 3, "id": n, "note": None} for n in range(3)]
+    assert [m["schema_version"] for m in got] == [0] * 3
+    assert unresolved(daemon, topic) == 0
+
+
+def publish_avro(fake, topic, *payloads, version=0):
+    for payload in payloads:
+        fake.publish(topic, payload, schema_version=version.to_bytes(8, "big"))
+
+
+def tell(fake, *definitions, kind="Avro"):
+    """The broker has these versions."""
+    def answer(request):
+        number = int.from_bytes(request.fields["schema_version"], "big")
+        request.reply("GET_SCHEMA_RESPONSE", schema_version=request.fields["schema_version"],
+                      schema={"name": "", "schema_data": json.dumps(definitions[number]).encode(), "type": kind})
+
+    fake.on("GET_SCHEMA", answer)
+
+
+def raw(daemon, topic, *words):
+    return ok(run(daemon, "read", topic, *words)).split(b"\n")[:-1]
+
+
+def test_older_newer_and_the_same_in_their_order(reading, fake, topic):
+    fake.topic(topic)
+    tell(fake, ORDER, NEWER, NUMBERS)
+    for n in range(20):
+        publish_avro(fake, topic, b"\x22\x00" if n % 2 == 0 else b"\x24\x26\x00", version=n % 2)
+    daemon = reading(fake.url, "AVRO", ORDER)
+    assert raw(daemon, topic) == [b"\x22\x00", b"\x26\x00"] * 10
+    assert len(fake.heard("GET_SCHEMA")) == 2
+
+
+@pytest.mark.parametrize("kind, definition, payload", [
+    ("Avro", OTHER, b"\x02x"), ("Avro", ORDER, b"\x22\x07"), ("Json", ORDER, b'{"id": 1}'), ("Avro", "lung", b"x")])
+def test_what_cannot_be_resolved_is_handed_out_as_written(reading, fake, topic, kind, definition, payload):
+    fake.topic(topic)
+    tell(fake, ORDER, definition, kind=kind)
+    publish_avro(fake, topic, payload, version=1)
+    publish_avro(fake, topic, b"\x22\x00", version=1 if definition == ORDER and kind == "Avro" else 0)
+    daemon = reading(fake.url, "AVRO", NEWER)
+    got = raw(daemon, topic)
+    assert got[0] == payload
+    assert got[1] == (b"\x06\x22\x00" if kind == "Avro" else b"\x22\x00")
+    assert unresolved(daemon, topic) == (1 if kind == "Avro" else 2)
+    line = daemon.await_lines("consume.unresolved")[0]
+    assert line["topic"] == topic and line["why"]
+
+
+def test_a_schema_that_is_not_told_keeps_nothing_back(reading, fake, topic):
+    fake.topic(topic)
+    fake.on("GET_SCHEMA", lambda request: request.fail("MetadataError", "no metadata today"))
+    publish_avro(fake, topic, b"\x22\x00", b"\x24\x00")
+    daemon = reading(fake.url, "AVRO", NEWER)
+    assert raw(daemon, topic) == [b"\x22\x00", b"\x24\x00"]
+    assert unresolved(daemon, topic) == 2
+    tell(fake, ORDER)
+    assert raw(daemon, topic) == [b"\x06\x22\x00", b"\x06\x24\x00"]
+
+
+def test_closed_while_a_schema_is_asked_for(reading, fake, topic):
+    fake.topic(topic)
+    held = []
+    fake.on("GET_SCHEMA", held.append)
+    publish_avro(fake, topic, *[b"\x22\x00"] * 50)
+    daemon = reading(fake.url, "AVRO", NEWER)
+    with Background(daemon, "sub", topic, "-s", "s", "--from", "earliest"):
+        fake.wait_for("GET_SCHEMA")
+    with Subscriber(daemon, topic, "-s", "s") as again:
+        fake.run(lambda: held[0].reply("GET_SCHEMA_RESPONSE", schema_version=bytes(8), schema={
+            "name": "", "schema_data": json.dumps(ORDER).encode(), "type": "Avro"}))
+        assert [again.line() for _ in range(50)] == [b"\x06\x22\x00"] * 50
+    assert daemon.stop() == 0
+
+
+def test_json_is_handed_out_as_it_is(reading, fake, topic):
+    fake.topic(topic)
+    publish_avro(fake, topic, b'{"id": 1, "other": 2}', b'{"id": "x"}', b"no json")
+    daemon = reading(fake.url, "JSON", ORDER)
+    assert raw(daemon, topic) == [b'{"id": 1, "other": 2}', b'{"id": "x"}', b"no json"]
+    assert unresolved(daemon, topic) == 2
+    assert not fake.heard("GET_SCHEMA")
+    assert daemon.await_lines("consume.unresolved")[0]["path"] == "id"
+
+
+def test_a_message_without_a_version_is_read_as_the_consumers(reading, fake, topic):
+    fake.topic(topic)
+    fake.publish(topic, b"\x22\x00")
+    fake.publish(topic, b"\x22")
+    fake.publish(topic, b"", null_value=True)
+    daemon = reading(fake.url, "AVRO", ORDER)
+    assert raw(daemon, topic) == [b"\x22\x00", b"\x22", b""]
+    assert unresolved(daemon, topic) == 1

@@ -324,6 +324,7 @@ bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker
     d->producer = b->meta.producer_name;
     d->schema_version = schema_version(&b->meta);
     d->own_schema = false;
+    d->resolved = NULL;
     d->publish_time_ms = b->meta.publish_time_ms;
     d->redelivery = b->redelivery;
     d->slot = 0;
