@@ -32,8 +32,13 @@ enum config_hashing { CONFIG_JAVASTRING = 0, CONFIG_MURMUR3, CONFIG_BOOST };
 
 enum config_compression { CONFIG_PLAIN = 0, CONFIG_LZ4, CONFIG_ZLIB, CONFIG_ZSTD, CONFIG_SNAPPY };
 
-/* Of payloads. In the order of the schemas' own types, which `none` stands first of. */
-enum config_schema_type { CONFIG_SCHEMA_NONE = 0, CONFIG_SCHEMA_TYPES = 20 };
+/* Of payloads. In the order of the schemas' own types, which `none` stands first of; of publishers AUTO, the topic's own,
+ * stands last. */
+enum config_schema_type {
+    CONFIG_SCHEMA_NONE = 0,
+    CONFIG_SCHEMA_TYPES = 21,
+    CONFIG_SCHEMA_AUTO = 21
+};
 
 struct config_schema {
     uint32_t type;    /* enum config_schema_type */

@@ -30,6 +30,17 @@ static void check(const struct config *c,
     if (is_none(schema)) {
         return;
     }
+    if (schema->type == CONFIG_SCHEMA_AUTO) {
+        if (schema->file[0] != '\0') {
+            hulse_problem_add(
+                problems,
+                hulse_body_place_of(c, KEY_TOPIC, index, path),
+                "topics.%zu.%s: a schema of type auto is the topic's own, and has no file",
+                index,
+                path);
+        }
+        return;
+    }
     if (hulse_schema_create_from(&s, &d, &err) != HULSE_OK) {
         hulse_problem_add(problems,
                           hulse_body_place_of(c, KEY_TOPIC, index, path),

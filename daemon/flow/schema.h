@@ -13,19 +13,29 @@
 #include "daemon/schema/schema.h"
 #include "daemon/table/tables.h"
 
+struct schema_known;
+
 struct flow_schema {
-    struct topic_schema *held;   /* NULL: none */
-    const struct schema *schema; /* of it; NULL: none */
+    struct topic_schema *held;        /* NULL: none */
+    const struct schema *schema;      /* of it; NULL: none */
+    const struct schema_known *known; /* the topic's own, with AUTO */
     bool validate;
 };
 
-/* INVAL: the definition is none; NO_MEMORY. Gives it up with hulse_flow_schema_fini(). */
+/*
+ * INVAL: the definition is none; NO_MEMORY. Gives it up with hulse_flow_schema_fini(). With CONFIG_SCHEMA_AUTO there is none yet:
+ * hulse_flow_schema_is_auto().
+ */
 hulse_status hulse_flow_schema_init(struct flow_schema *s,
                                     const struct tables *tables,
                                     const char *topic,
                                     enum topic_schema_use use,
                                     struct error *err);
 void hulse_flow_schema_fini(struct flow_schema *s);
+/* It is to be what the topic has. */
+bool hulse_flow_schema_is_auto(const struct flow_schema *s);
+/* That is this, which it takes; payloads are checked if they can be. */
+void hulse_flow_schema_adopt(struct flow_schema *s, const struct schema_known *known);
 /* As brokers are told; NULL without one. *out is filled, and borrows from `s`. */
 const struct broker_schema *hulse_flow_schema_told(const struct flow_schema *s,
                                                    struct broker_schema *out);

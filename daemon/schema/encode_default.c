@@ -108,10 +108,11 @@ static size_t to_latin(const char *text, size_t bytes, uint8_t *out)
     for (size_t i = 0; i < bytes;) {
         const uint8_t lead = (uint8_t)text[i];
         const size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-        if (out != NULL) {
-            out[count] = length == 1   ? lead
-                         : lead < 0xc4 ? (uint8_t)((lead << 6U) | ((uint8_t)text[i + 1] & 0x3fU))
-                                       : (uint8_t)'?';
+        if (out != NULL && length == 1) {
+            out[count] = lead;
+        } else if (out != NULL) {
+            const unsigned low = (unsigned)lead << 6U | ((unsigned)(uint8_t)text[i + 1] & 0x3fU);
+            out[count] = lead < 0xc4 ? (uint8_t)(low & 0xffU) : (uint8_t)'?';
         }
         count += 1;
         i += length;

@@ -110,6 +110,21 @@ hulse_status hulse_pair_read(struct schema *s, struct error *err)
 
 /* ---- of the form of Pulsar's tools ---- */
 
+char *hulse_json_text(const json_t *tree)
+{
+    const size_t bytes = json_dumpb(tree, NULL, 0, JSON_COMPACT);
+    char *text = bytes == 0 ? NULL : malloc(bytes + 1);
+
+    if (text != NULL && json_dumpb(tree, text, bytes, JSON_COMPACT) != bytes) {
+        free(text);
+        return NULL;
+    }
+    if (text != NULL) {
+        text[bytes] = '\0';
+    }
+    return text;
+}
+
 /* A definition as text; free() it. NULL: no memory, or it is none. */
 static char *text_of(json_t *definition)
 {
@@ -117,7 +132,7 @@ static char *text_of(json_t *definition)
         return strdup("");
     }
     return json_is_string(definition) ? strdup(json_string_value(definition))
-                                      : json_dumps(definition, JSON_COMPACT);
+                                      : hulse_json_text(definition);
 }
 
 static char *put_part(char *at, const char *text, size_t bytes)

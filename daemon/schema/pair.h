@@ -24,6 +24,8 @@ bool hulse_pair_split(const uint8_t *payload,
                       size_t bytes,
                       struct schema_bytes *key,
                       struct schema_bytes *value);
+/* A tree as compact text, terminated; malloc's, whatever jansson's is. NULL: no memory. */
+char *hulse_json_text(const json_t *tree);
 /* A definition of the form that Pulsar's tools keep, {"key": ..., "value": ...}; *text is malloc's. False: it is none. */
 bool hulse_pair_pack(const json_t *tree, char **text, size_t *bytes);
 

@@ -113,3 +113,71 @@ hulse_schema_create_from(struct schema **out, const struct schema_definition *d,
     json_decref(tree);
     return status;
 }
+
+/* ---- the other way ---- */
+
+static json_t *properties_json(const struct schema_definition *d)
+{
+    const uint8_t *at = (const uint8_t *)d->properties;
+    size_t left = d->properties_bytes;
+    json_t *object = json_object();
+
+    while (object != NULL && left >= PROPERTY_HEADER_BYTES) {
+        const size_t name_bytes = hulse_get16(at);
+        const size_t value_bytes = hulse_get16(at + 2);
+        const char *name = (const char *)at + PROPERTY_HEADER_BYTES;
+        if (name_bytes + value_bytes > left - PROPERTY_HEADER_BYTES) {
+            break;
+        }
+        /* What is no UTF-8 is left out. */
+        (void)json_object_setn_new(
+            object, name, name_bytes, json_stringn(name + name_bytes, value_bytes));
+        at += PROPERTY_HEADER_BYTES + name_bytes + value_bytes;
+        left -= PROPERTY_HEADER_BYTES + name_bytes + value_bytes;
+    }
+    return object;
+}
+
+static json_t *text_json(const void *text, size_t bytes)
+{
+    return json_stringn(bytes == 0 ? "" : text, bytes);
+}
+
+/* As Pulsar's REST API has a pair: each half as it is, text where it is no JSON. */
+static json_t *half_json(struct schema_bytes half)
+{
+    json_t *tree =
+        half.bytes == 0 ? NULL : json_loadb((const char *)half.data, half.bytes, 0, NULL);
+
+    return tree != NULL ? tree : text_json(half.data, half.bytes);
+}
+
+static json_t *pair_json(const struct schema_definition *d)
+{
+    struct schema_bytes key = {0};
+    struct schema_bytes value = {0};
+
+    if (d->bytes > 0 && !hulse_pair_split((const uint8_t *)d->text, d->bytes, &key, &value)) {
+        return NULL;
+    }
+    json_t *tree = json_pack("{s:o, s:o}", "key", half_json(key), "value", half_json(value));
+    char *text = tree == NULL ? NULL : hulse_json_text(tree);
+    json_t *json = text == NULL ? NULL : json_string(text);
+    free(text);
+    json_decref(tree);
+    return json;
+}
+
+bool hulse_schema_form(const struct schema_definition *d, json_t **definition, json_t **properties)
+{
+    const bool pair = d->type == SCHEMA_KEY_VALUE;
+    const bool zeros = d->bytes > 0 && memchr(d->text, '\0', d->bytes) != NULL;
+
+    *definition = pair ? pair_json(d) : zeros ? NULL : text_json(d->text, d->bytes);
+    *properties = *definition == NULL ? NULL : properties_json(d);
+    if (*properties == NULL) {
+        json_decref(*definition);
+        *definition = NULL;
+    }
+    return *definition != NULL;
+}
