@@ -428,7 +428,7 @@ def test_auto_has_the_newest_of_the_topic(auto, pulsar, official, topic):
     for definition in (ORDER, {**ORDER, "fields": ORDER["fields"] + [{"name": "more", "type": "int", "default": 0}]}):
         status, answer = pulsar.admin("POST", f"schemas/{topic.split('://')[1]}/schema", body(definition, "JSON"))
         assert status == 200, answer
-    done = run(auto, "pub", topic, json.dumps({"id": 1}), json.dumps({"id": "x"}))
+    done = run(auto, "pub", topic, "-v", json.dumps({"id": 1}), json.dumps({"id": "x"}))
     assert done.returncode == 1 and b"does not match the schema" in done.stderr, done.stderr
     message, = received(official(pulsar.service_url), topic, 1)
     assert (message.data(), versions([message])) == (b'{"id": 1}', [SECOND])
