@@ -113,6 +113,16 @@ struct broker_key_range {
     uint16_t last;
 };
 
+/*
+ * Of messages that come in chunks and are not whole: whoever has too many of them, or waits for too
+ * long, gives the oldest up. Zeros: the implementation's defaults, but for expire_ms where pending_max is said.
+ */
+struct broker_chunking {
+    uint32_t pending_max; /* messages */
+    uint64_t expire_ms;   /* since the first chunk came; 0 = never */
+    bool auto_ack;        /* what is given up is acknowledged; false: it is to come again */
+};
+
 struct broker_consumer_params {
     const char *topic;        /* full name; these are borrowed until open returns */
     const char *subscription; /* empty for a reader */
@@ -131,6 +141,7 @@ struct broker_consumer_params {
     /* Encoded as of a message; what a broker shows of the consumer, and keeps with a new subscription. */
     struct broker_span properties;
     struct broker_span subscription_properties;
+    struct broker_chunking chunking;
     /* What it reads payloads with; NULL = none. Implementations without schemas leave it. */
     const struct broker_schema *schema;
     /* As of a producer: zeros = none; the same again after a restart. */

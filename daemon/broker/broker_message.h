@@ -43,6 +43,11 @@ struct broker_meta {
     struct broker_span key;
     struct broker_span ordering_key;
     struct broker_span properties;
+    /*
+     * Of a record: the clusters it is replicated to, in place of its topic's (BROKER_CAN_REPLICATE): {u16 bytes, name}
+     * repeated, UTF-8; an empty name: none but its own.
+     */
+    struct broker_span replicate_to;
     uint64_t event_time_ms;    /* 0 = none */
     uint64_t deliver_after_ms; /* 0 = at once */
     uint64_t ttl_ms;           /* 0 = none */
@@ -99,7 +104,7 @@ struct broker_id {
     uint64_t entry;
     int32_t batch; /* -1 = not in a batch */
     uint16_t partition;
-    uint16_t batch_size; /* 0 = not in a batch */
+    uint16_t batch_size; /* not in a batch: in how many chunks it came, 0 = in none */
 };
 
 struct broker_answer {

@@ -28,6 +28,7 @@ enum config_tls_version { CONFIG_TLS_1_2 = 0, CONFIG_TLS_1_3 };
 
 enum config_routing { CONFIG_ROUND_ROBIN = 0, CONFIG_SINGLE };
 
+enum config_batch_by { CONFIG_BY_ARRIVAL = 0, CONFIG_BY_KEY };
 enum config_hashing { CONFIG_JAVASTRING = 0, CONFIG_MURMUR3, CONFIG_BOOST };
 
 enum config_compression { CONFIG_PLAIN = 0, CONFIG_LZ4, CONFIG_ZLIB, CONFIG_ZSTD, CONFIG_SNAPPY };
@@ -69,7 +70,7 @@ struct config_broker {
     uint64_t keep_alive_ms;
     uint64_t partitions_refresh_ms;
     struct {
-        const char *token; /* at most one of the five */
+        const char *token; /* at most one of the six */
         const char *token_file;
         const char *token_command;
         struct {
@@ -80,6 +81,18 @@ struct config_broker {
             const char *scope;
             const char *ca_file; /* "system": what the system trusts */
         } oauth2;
+        struct {
+            const char *zts_url; /* the first three and either the next two or cert_file, or none */
+            const char *provider_domain;
+            const char *private_key_file;
+            const char *tenant_domain;
+            const char *tenant_service;
+            const char *key_id;
+            const char *cert_file;
+            const char *ca_file; /* "system": what the system trusts */
+            const char *principal_header;
+            const char *role_header;
+        } athenz;
         struct {
             const char *user; /* both or none */
             const char *password_file;
@@ -108,11 +121,13 @@ struct config_topic_rule {
             pending_bytes;    /* without an answer, or held for a producer that drops the oldest */
         bool auto_create;     /* false: unknown topics are NO_TOPIC */
         bool dedup;           /* producers of their own, whose records the broker stores once */
+        bool chunking;        /* what is above the broker's maximum goes in chunks */
         uint32_t routing;     /* enum config_routing */
         uint32_t hashing;     /* enum config_hashing */
         uint32_t compression; /* enum config_compression */
         uint32_t batch_max;   /* messages */
         uint64_t batch_bytes;
+        uint32_t batch_by; /* enum config_batch_by */
         uint64_t batch_delay_ms;
         uint32_t eager_max;       /* batches */
         uint32_t pending_max;     /* messages; 0 = no bound */
@@ -125,6 +140,11 @@ struct config_topic_rule {
         uint64_t nack_delay_ms;
         double nack_multiplier; /* of the delay, with each redelivery */
         uint64_t nack_delay_max_ms;
+        struct {
+            uint32_t pending_max; /* messages */
+            uint64_t expire_ms;   /* 0 = never */
+            bool auto_ack;
+        } chunks;                    /* of messages that are not whole */
         struct config_schema schema; /* that payloads are read with */
     } consume;
     struct {

@@ -291,6 +291,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
     HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
+    const struct topic_chunks *chunks = &s->grant.topic.chunks;
     struct broker_schema schema;
     const hulse_status st = begin_reading(s, err);
     if (st != HULSE_OK) {
@@ -305,7 +306,10 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
                                            .events = &consumer_events,
                                            .ctx = s,
                                            .schema = hulse_flow_schema_told(&s->schema, &schema),
-                                           .create = s->grant.topic.auto_create};
+                                           .create = s->grant.topic.auto_create,
+                                           .chunking = {.pending_max = chunks->pending_max,
+                                                        .expire_ms = chunks->expire_ms,
+                                                        .auto_ack = chunks->auto_ack}};
     if (s->has_after && (b->ops->capabilities & BROKER_CAN_START_ID) != 0) {
         below.start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = s->after};
     } else if (!can_begin(b, s->start.kind)) {

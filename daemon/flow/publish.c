@@ -61,6 +61,7 @@ struct publisher {
     bool forget;
     bool partitioned; /* its topic is */
     bool delays;      /* its broker can, and its topic keeps messages */
+    bool replicates;  /* its broker can */
     const char *name; /* behind the topic */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     struct broker_routing routing; /* of an earlier life */
@@ -206,7 +207,6 @@ static struct publisher *create(const struct publisher_params *params, const cha
         p->worker = params->worker;
         p->who = *params->who;
         p->app_rate = params->app_rate;
-        p->bytes_max = params->flow->message_bytes_max;
         p->object_bytes = bytes;
         if (params->handle_id != NULL) {
             memcpy(p->handle_id, params->handle_id, sizeof(p->handle_id));
@@ -284,11 +284,13 @@ static struct broker_gathering gathering_of(const struct topic_gathering *g)
     return (struct broker_gathering){.compression = (enum broker_compression)g->compression,
                                      .batch_max = g->batch_max,
                                      .batch_bytes = g->batch_bytes,
+                                     .by_key = g->batch_by == CONFIG_BY_KEY,
                                      .batch_delay_ms = g->batch_delay_ms,
                                      .eager_max = g->eager_max,
                                      .pending_max = g->pending_max,
                                      .pending_bytes = g->pending_bytes,
-                                     .send_timeout_ms = g->send_timeout_ms};
+                                     .send_timeout_ms = g->send_timeout_ms,
+                                     .chunking = g->chunking};
 }
 
 /* What was fixed when it was opened first, else the rule's. */
@@ -320,7 +322,10 @@ static hulse_status open_producer(struct publisher *p, struct error *err)
                                            .gathering = gathering_of(&p->grant.topic.gathering),
                                            .routing = routing_of(p)};
     memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
+    p->bytes_max =
+        below.gathering.chunking ? p->flow->chunked_bytes_max : p->flow->message_bytes_max;
     p->send = b->ops->send;
+    p->replicates = (b->ops->capabilities & BROKER_CAN_REPLICATE) != 0;
     p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 &&
                 strncmp(p->topic, "non-persistent:", 15) != 0;
     return b->ops->producer_open(b, p->worker, &below, &p->producer, err);
@@ -495,10 +500,17 @@ static bool names_no_partition(const struct publisher *p, const struct broker_me
     return meta->partition > 0 && !p->partitioned;
 }
 
+/* Clusters by name, and there are none; that it stays in its own is then so anyway. */
+static bool names_no_cluster(const struct publisher *p, const struct broker_meta *meta)
+{
+    return meta->replicate_to.bytes > sizeof(uint16_t) && !p->replicates;
+}
+
 /* It wishes something that not every topic can do. */
 static bool is_asked(const struct publisher *p, const struct broker_meta *meta)
 {
-    return (meta->ttl_ms | meta->deliver_after_ms) != 0 || names_no_partition(p, meta);
+    return (meta->ttl_ms | meta->deliver_after_ms | meta->replicate_to.bytes) != 0 ||
+           names_no_partition(p, meta);
 }
 
 /* PUBLISH_CHECKS: nothing is against it. */
@@ -510,8 +522,8 @@ static enum publish_check judge(struct publisher *p, const struct broker_record 
     if (r->payload.bytes > p->bytes_max) {
         return PUBLISH_TOO_LARGE;
     }
-    if (r->meta != NULL &&
-        ((r->meta->deliver_after_ms != 0 && !p->delays) || names_no_partition(p, r->meta))) {
+    if (r->meta != NULL && ((r->meta->deliver_after_ms != 0 && !p->delays) ||
+                            names_no_partition(p, r->meta) || names_no_cluster(p, r->meta))) {
         return PUBLISH_UNSUPPORTED;
     }
     const uint64_t ttl_ms = ttl_of(p, r);

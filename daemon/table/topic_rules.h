@@ -32,13 +32,22 @@ struct topic_gathering {
     uint32_t compression; /* enum config_compression */
     uint32_t batch_max;
     uint32_t batch_bytes;
+    uint32_t batch_by; /* enum config_batch_by */
     uint32_t batch_delay_ms;
     uint32_t eager_max;
     uint32_t pending_max;
     uint64_t pending_bytes;
     uint64_t send_timeout_ms;
+    bool chunking;
     uint32_t routing; /* enum config_routing */
     uint32_t hashing; /* enum config_hashing */
+};
+
+/* What a consumer does with messages of which it has some chunks: broker_chunking. */
+struct topic_chunks {
+    uint32_t pending_max;
+    uint64_t expire_ms;
+    bool auto_ack;
 };
 
 /* What a rule says of a topic, by value: it outlives the rule. */
@@ -57,6 +66,7 @@ struct topic_settings {
     uint64_t nack_delay_ms;
     uint64_t nack_delay_max_ms;
     double nack_multiplier;
+    struct topic_chunks chunks;
 };
 
 /* The brokers of the daemon, in their order; borrowed during create. */

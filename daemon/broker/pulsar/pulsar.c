@@ -20,6 +20,8 @@
 #include <strings.h>
 #include <sys/random.h>
 
+/* Of a message in chunks, until somebody says otherwise. */
+#define CHUNKED_BYTES_DEFAULT (64U << 20U)
 #define NS_PER_MS UINT64_C(1000000)
 
 /* ---- the module ---- */
@@ -127,7 +129,7 @@ static const struct broker_ops every_call = {
     .capabilities = BROKER_CAN_CONSUME | BROKER_CAN_FAILOVER | BROKER_CAN_KEY_SHARED |
                     BROKER_CAN_DURABLE | BROKER_CAN_SEEK | BROKER_CAN_START_ID | BROKER_CAN_DELAY |
                     BROKER_CAN_DEDUP | BROKER_CAN_EXCLUSIVE | BROKER_CAN_PARTITIONS |
-                    BROKER_CAN_SCHEMA,
+                    BROKER_CAN_SCHEMA | BROKER_CAN_REPLICATE,
     .module = &module,
     .producer_open = hulse_pulsar_producer_open,
     .send = hulse_pulsar_producer_send,
@@ -162,7 +164,8 @@ void hulse_pulsar_params_default(struct pulsar_params *p)
     *p = (struct pulsar_params){.connect_timeout_ms = 10000,
                                 .operation_timeout_ms = 30000,
                                 .keep_alive_ms = 30000,
-                                .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT};
+                                .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT,
+                                .chunked_bytes_max = CHUNKED_BYTES_DEFAULT};
 }
 
 /* Brokers' own URLs may have a path, which means nothing; in a configuration it is a mistake. */

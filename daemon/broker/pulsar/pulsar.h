@@ -9,6 +9,7 @@
 #define HULSE_PULSAR_PULSAR_H
 
 #include "daemon/broker/broker.h"
+#include "daemon/broker/pulsar/auth.h"
 
 struct http_client;
 struct secret_slot;
@@ -39,7 +40,8 @@ struct pulsar_params {
      * empty slot gets a token soon.
      */
     struct secret_slot *const *token;
-    bool token_is_basic; /* it is USER:PASSWORD */
+    enum pulsar_auth auth;   /* what it is */
+    const char *role_header; /* of PULSAR_AUTH_ATHENZ: name of the HTTP header of a role token */
     struct secret_slot *const
         *token_trouble; /* the same, of why there is none; NULL: nobody says */
     /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */
@@ -51,6 +53,7 @@ struct pulsar_params {
     uint32_t keep_alive_ms;
     uint32_t partitions_refresh_ms; /* between two looks at how many a topic has; 0: a minute */
     uint32_t message_bytes_max;     /* of the daemon; the broker's own may be less */
+    uint32_t chunked_bytes_max;     /* of a message in chunks, both ways */
 };
 
 /* Zeros with the defaults of docs/reference-config.md. */

@@ -4,6 +4,7 @@
  *
  * An entry is forgotten as a whole, so its records have about the same deadline.
  */
+#include "daemon/broker/pulsar/producer/chunks.h"
 #include "daemon/broker/pulsar/producer/senders.h"
 #include "daemon/broker/pulsar/wire/expiry.h"
 #include "daemon/broker/pulsar/wire/frame.h"
@@ -102,7 +103,7 @@ static struct broker_span name_of(const struct pulsar_sender *s)
     return (struct broker_span){.data = (const uint8_t *)s->name, .bytes = s->name_bytes};
 }
 
-void hulse_pulsar_gather_seal(struct pulsar_sender *s)
+static void seal_open(struct pulsar_sender *s)
 {
     struct pulsar_entry *e = s->open;
 
@@ -119,11 +120,28 @@ void hulse_pulsar_gather_seal(struct pulsar_sender *s)
                            .publish_time_ms = hulse_clock_wall_ms(),
                            .schema_version = version_of(s)};
     hulse_wire_batch_draft(&s->batch, &d);
+    if (s->by_key != NULL && !s->own) {
+        d.sequence_id = d.highest_sequence_id; /* batches overlap: by_key.h */
+    }
     const struct broker_span payload = {.data = s->batch.data, .bytes = s->batch.bytes};
     hulse_pulsar_entry_seal(e, s->user.id, &d, squeeze(s, payload, &d), s->head_room);
-    s->hint_bytes = s->head_room + s->batch.bytes;
-    s->hint_slots = e->count;
+    if (s->by_key == NULL) { /* of each of many it would be too much */
+        s->hint_bytes = s->head_room + s->batch.bytes;
+        s->hint_slots = e->count;
+    }
     hulse_pulsar_outbox_append(s, e);
+}
+
+void hulse_pulsar_gather_seal(struct pulsar_sender *s)
+{
+    if (__builtin_expect(s->by_key == NULL, 1)) {
+        seal_open(s);
+        return;
+    }
+    hulse_pulsar_by_key_set_aside(s);
+    while (hulse_pulsar_by_key_next(s)) {
+        seal_open(s);
+    }
 }
 
 /*
@@ -149,6 +167,70 @@ static struct pulsar_entry *fitted(struct pulsar_sender *s, struct pulsar_entry 
     return smaller;
 }
 
+static void finish(struct pulsar_sender *s,
+                   struct pulsar_producer *p,
+                   const struct broker_record *r,
+                   struct pulsar_entry *e,
+                   uint64_t deadline_ns)
+{
+    e->deadline_ns = deadline_ns;
+    hulse_pulsar_handle_take(p, e, r->token, e->room + e->memory_room);
+    hulse_pulsar_outbox_append(s, e);
+}
+
+/* NULL: no memory. */
+static struct pulsar_entry *whole_entry(struct pulsar_sender *s,
+                                        const struct wire_draft *d,
+                                        struct broker_span payload,
+                                        uint32_t head_room)
+{
+    struct pulsar_entry *e =
+        hulse_pulsar_entry_create(&s->all->blocks, head_room + payload.bytes, 1);
+
+    if (e != NULL) {
+        hulse_pulsar_entry_seal(e, s->user.id, d, payload, head_room);
+    }
+    return e;
+}
+
+/* What may not fit a message: whole where it does, as it is or compressed, else in chunks. */
+static enum fate send_large(struct pulsar_sender *s,
+                            struct pulsar_producer *p,
+                            const struct broker_record *r,
+                            struct wire_draft *d,
+                            uint64_t deadline_ns)
+{
+    const struct broker_span payload = squeeze(s, r->payload, d);
+    const uint64_t head_room = WIRE_SEND_HEAD_BYTES_MAX + hulse_wire_draft_room(d);
+    const uint32_t max = message_bytes_max(s);
+
+    if (payload.bytes < max && head_room <= max) {
+        struct pulsar_entry *e = whole_entry(s, d, payload, (uint32_t)head_room);
+        if (e == NULL) {
+            return IS_LEFT;
+        }
+        if (e->message_bytes <= max) {
+            finish(s, p, r, e, deadline_ns);
+            return IS_TAKEN;
+        }
+        hulse_pulsar_entry_destroy(&s->all->blocks, e);
+    }
+    switch (hulse_pulsar_chunks_put(s, p, r->token, d, payload, max, deadline_ns)) {
+    case CHUNKS_PUT:
+        return IS_TAKEN;
+    case CHUNKS_TOO_LARGE:
+        refuse(p, r, BROKER_TOO_LARGE, HULSE_OUTCOME_TOO_LARGE);
+        return IS_ANSWERED;
+    case CHUNKS_NO_MEMORY:
+        break;
+    }
+    if (is_beyond_memory(payload.bytes)) {
+        refuse(p, r, BROKER_FAIL, HULSE_OUTCOME_NO_MEMORY);
+        return IS_ANSWERED;
+    }
+    return IS_LEFT;
+}
+
 static enum fate send_alone(struct pulsar_sender *s,
                             struct pulsar_producer *p,
                             const struct broker_record *r,
@@ -167,6 +249,10 @@ static enum fate send_alone(struct pulsar_sender *s,
         d.deliver_at_ms = (int64_t)(d.publish_time_ms + (after < most ? after : most));
     }
     const uint64_t head_room = WIRE_SEND_HEAD_BYTES_MAX + hulse_wire_draft_room(&d);
+    if (s->chunks && head_room + r->payload.bytes > message_bytes_max(s) &&
+        r->payload.bytes <= s->all->pw->broker->params.chunked_bytes_max) {
+        return send_large(s, p, r, &d, deadline_ns);
+    }
     if (r->payload.bytes > message_bytes_max(s) || head_room > WIRE_MESSAGE_BYTES_MAX) {
         refuse(p, r, BROKER_TOO_LARGE, HULSE_OUTCOME_TOO_LARGE);
         return IS_ANSWERED;
@@ -188,9 +274,7 @@ static enum fate send_alone(struct pulsar_sender *s,
         refuse(p, r, BROKER_TOO_LARGE, HULSE_OUTCOME_TOO_LARGE);
         return IS_ANSWERED;
     }
-    e->deadline_ns = deadline_ns;
-    hulse_pulsar_handle_take(p, e, r->token, e->room + e->memory_room);
-    hulse_pulsar_outbox_append(s, e);
+    finish(s, p, r, e, deadline_ns);
     return IS_TAKEN;
 }
 
@@ -220,7 +304,7 @@ static uint64_t batch_head_room(const struct pulsar_sender *s, const struct brok
 }
 
 /* A batch that has room for the record, which is its first. False: no memory. */
-static bool begin(struct pulsar_sender *s, const struct broker_record *r, uint64_t deadline_ns)
+static bool begin_any(struct pulsar_sender *s, const struct broker_record *r, uint64_t deadline_ns)
 {
     const uint32_t head_room = (uint32_t)batch_head_room(s, r);
     const uint32_t least = head_room + (uint32_t)hulse_wire_batch_room(r);
@@ -237,10 +321,22 @@ static bool begin(struct pulsar_sender *s, const struct broker_record *r, uint64
     }
     s->open = e;
     s->head_room = head_room;
-    s->open_deadline_ns = deadline_ns;
+    s->open_deadline_ns = s->aside_count == 0 ? deadline_ns : s->open_deadline_ns;
     hulse_wire_batch_begin(&s->batch, e->memory + head_room, batch_room(s, e));
     hulse_pulsar_outbox_watch(s, deadline_ns);
     return true;
+}
+
+static bool begin(struct pulsar_sender *s, const struct broker_record *r, uint64_t deadline_ns)
+{
+    if (__builtin_expect(s->by_key == NULL, 1)) {
+        return begin_any(s, r, deadline_ns);
+    }
+    if (hulse_pulsar_by_key_begin(s, r) && begin_any(s, r, deadline_ns)) {
+        return true;
+    }
+    hulse_pulsar_by_key_undo(s);
+    return false;
 }
 
 /* Twice the memory, if the batch may become that large. */
@@ -277,12 +373,11 @@ static bool grow(struct pulsar_sender *s)
 static bool
 belongs(const struct pulsar_sender *s, const struct broker_record *r, uint64_t deadline_ns)
 {
-    const struct wire_batch *b = &s->batch;
+    const uint64_t gathered = (uint64_t)s->aside_payload_bytes + s->batch.payload_bytes;
     const uint64_t first = s->open_deadline_ns;
     const uint64_t apart = first < deadline_ns ? deadline_ns - first : first - deadline_ns;
 
-    return (uint64_t)b->payload_bytes + r->payload.bytes <= s->gathering.batch_bytes &&
-           apart <= s->spread_ns;
+    return gathered + r->payload.bytes <= s->gathering.batch_bytes && apart <= s->spread_ns;
 }
 
 /* Into the batch there is. False: it has no room and gets none. */
@@ -312,9 +407,14 @@ static enum fate send_batched(struct pulsar_sender *s,
     if (s->open != NULL && !belongs(s, r, deadline_ns)) {
         hulse_pulsar_gather_seal(s);
     }
+    if (s->by_key != NULL) {
+        hulse_pulsar_by_key_turn(s, r);
+    }
     uint32_t before = s->open != NULL ? s->batch.bytes : 0;
-    if (s->open == NULL || !append(s, r, sequence)) {
+    if (s->open != NULL && !append(s, r, sequence)) {
         hulse_pulsar_gather_seal(s);
+    }
+    if (s->open == NULL) {
         before = 0;
         /* A new one has room for its first, which this cannot fail for. */
         if (!begin(s, r, deadline_ns) || !append(s, r, sequence)) {
@@ -326,8 +426,8 @@ static enum fate send_batched(struct pulsar_sender *s,
     }
     const uint32_t bytes = s->batch.bytes - before + (uint32_t)sizeof(struct pulsar_slot);
     hulse_pulsar_handle_take(p, s->open, r->token, bytes);
-    if (s->batch.count >= s->gathering.batch_max ||
-        s->batch.payload_bytes >= s->gathering.batch_bytes) {
+    if (s->aside_count + s->batch.count >= s->gathering.batch_max ||
+        s->aside_payload_bytes + s->batch.payload_bytes >= s->gathering.batch_bytes) {
         hulse_pulsar_gather_seal(s);
     }
     return IS_TAKEN;
@@ -346,7 +446,7 @@ goes_alone(const struct pulsar_sender *s, const struct broker_record *r, int64_t
     if (r->meta == NULL) {
         return (uint64_t)r->payload.bytes + PLAIN_OVERHEAD_MAX > message_bytes_max(s);
     }
-    return r->meta->deliver_after_ms != 0 ||
+    return r->meta->deliver_after_ms != 0 || r->meta->replicate_to.bytes != 0 ||
            batch_head_room(s, r) + hulse_wire_batch_room(r) > message_bytes_max(s);
 }
 

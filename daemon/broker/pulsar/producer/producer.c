@@ -46,7 +46,8 @@ static bool gathers_alike(const struct broker_gathering *a, const struct broker_
 {
     return a->compression == b->compression && a->batch_max == b->batch_max &&
            a->batch_bytes == b->batch_bytes && a->batch_delay_ms == b->batch_delay_ms &&
-           a->eager_max == b->eager_max && a->send_timeout_ms == b->send_timeout_ms;
+           a->eager_max == b->eager_max && a->by_key == b->by_key &&
+           a->send_timeout_ms == b->send_timeout_ms && a->chunking == b->chunking;
 }
 
 /* The shared one that such a producer may use; NULL: there is none. */
@@ -101,16 +102,23 @@ static struct pulsar_sender *create(struct pulsar_senders *all,
     }
     if (params->schema != NULL) {
         s->schema = hulse_payload_schema_take(&all->schemas, params->schema);
-        if (s->schema == NULL) {
-            hulse_mem_free(HULSE_MEM_TOPIC, s, sizeof(*s) + topic_bytes);
-            return NULL;
-        }
+    }
+    if (g->by_key) {
+        s->by_key = hulse_pulsar_by_key_create();
+    }
+    if ((params->schema != NULL && s->schema == NULL) || (g->by_key && s->by_key == NULL)) {
+        hulse_pulsar_by_key_destroy(&s->by_key);
+        hulse_payload_schema_give(&s->schema);
+        hulse_mem_free(HULSE_MEM_TOPIC, s, sizeof(*s) + topic_bytes);
+        return NULL;
     }
     s->all = all;
     s->gathering = *g;
     s->spread_ns = spread_ns(g);
     s->own = hulse_pulsar_is_own(params);
     s->named = s->own && params->name[0] != '\0';
+    /* A broker sends the chunks of a topic that keeps none to whomever, as it likes (5.9). */
+    s->chunks = g->chunking && strncmp(params->topic, "non-persistent:", 15) != 0;
     s->create = params->create;
     s->access = params->access;
     s->sequence = -1;

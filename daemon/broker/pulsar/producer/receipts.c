@@ -74,7 +74,8 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
     s->proved = true;
     s->stall.receipts += 1;
     s->checksum_errors = 0;
-    s->push = true; /* what was gathered meanwhile */
+    s->push = s->push ||
+              s->aside_count == 0; /* what was gathered meanwhile; many small ones wait for more */
     hulse_pulsar_outbox_take(s, e);
     hulse_pulsar_senders_mark(s);
     if (e->damaged && copy) {
@@ -106,8 +107,7 @@ fail_one(struct pulsar_sender *s, struct pulsar_entry *e, const struct pulsar_fa
 {
     const struct pulsar_end end = {.class = f->class, .sent = f->outcome, .unsent = f->outcome};
 
-    hulse_pulsar_outbox_take(s, e);
-    hulse_pulsar_outbox_failed(s, e, &end);
+    hulse_pulsar_outbox_fail(s, e, &end);
 }
 
 /* It was damaged on its way, or here. */
@@ -122,7 +122,8 @@ static void damaged(struct pulsar_sender *s, uint64_t sequence, const struct pul
     head->damaged = true;
     if (!hulse_pulsar_entry_intact(head)) {
         fail_one(s, head, f);
-    } else if (s->checksum_errors > CHECKSUM_ERRORS_MAX) {
+    } else if (head->chunk || s->checksum_errors > CHECKSUM_ERRORS_MAX) {
+        /* Receipts of chunks have one number: those of before and after could not be told apart here. */
         s->checksum_errors = 0;
         hulse_pulsar_sender_reopen(s, NULL);
         return;

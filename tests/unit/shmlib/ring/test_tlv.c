@@ -83,7 +83,7 @@ static void test_tags_and_places(void **state)
                                        "P-D",
                                        "--D",
                                        "-V-",
-                                       "--?",
+                                       "P--",
                                        "--D",
                                        "--D"};
     static const uint8_t nothing[11];

@@ -187,6 +187,7 @@ hulse_status hulse_front_begin(const struct front_where *where)
         .schema = where->schema,
         .properties = where->properties,
         .subscription_properties = where->subscription_properties,
+        .chunking = where->chunking,
         .transient = where->transient};
     memset(&front, 0, sizeof(front));
     return hulse_pulsar_consumer_open(

@@ -78,6 +78,7 @@ struct front_where {
     const struct broker_schema *schema;
     struct broker_span properties;
     struct broker_span subscription_properties;
+    struct broker_chunking chunking;
 };
 
 hulse_status hulse_front_begin(const struct front_where *where);
