@@ -16,12 +16,14 @@ import time
 
 from certificates import Certificates
 from class_archive import ClassArchive
+from kdc import Kdc
 from tokens import Tokens
 from zts import Athenz
 
 CONF = pathlib.Path(__file__).resolve().parent / "conf"
-VARIANTS = ("token", "athenz", "tls", "deduplication", "transactions", "batch_index", "migration",
+VARIANTS = ("token", "athenz", "kerberos", "tls", "deduplication", "transactions", "batch_index", "migration",
             "prompt")
+TOKENS = {"token", "athenz", "kerberos"}  # those where an administrator has one
 READY_S = 90
 STOP_S = 60
 ADMIN_S = 20
@@ -70,7 +72,8 @@ class Broker:
         self.libraries = libraries
         self.variants = variants
         self.log = self.folder / "broker.log"
-        self.tokens = Tokens(self.folder / "tokens") if {"token", "athenz"} & set(variants) else None
+        self.tokens = Tokens(self.folder / "tokens") if TOKENS & set(variants) else None
+        self.kdc = Kdc(self.folder / "kerberos", *free_ports(1)) if "kerberos" in variants else None
         self.athenz = Athenz(self.folder / "athenz") if "athenz" in variants else None
         self.certificates = \
             Certificates(self.folder / "certificates") if "tls" in variants else None
@@ -154,6 +157,9 @@ class Broker:
         """Of the process, for its providers of authentication."""
         if self.athenz:
             yield f"-Dathenz.athenz_conf={self.athenz.folder / 'athenz.conf'}"
+        if self.kdc:
+            yield f"-Djava.security.krb5.conf={self.kdc.folder / 'krb5.conf'}"
+            yield f"-Djava.security.auth.login.config={self.kdc.folder / 'jaas.conf'}"
 
     def start(self):
         """With the data and the ports that it has; returns when it is ready."""
