@@ -47,6 +47,8 @@ static const char *const durability_names[] = {"disk", "memory", NULL};
 static const char *const tls_names[] = {"1.2", "1.3", NULL};
 /* In the order of enum config_routing. */
 static const char *const routing_names[] = {"roundrobin", "single", NULL};
+/* In the order of enum config_batch_by. */
+static const char *const batch_by_names[] = {"arrival", "key", NULL};
 /* In the order of enum config_hashing. */
 static const char *const hashing_names[] = {"javastring", "murmur3", "boost", NULL};
 /* In the order of enum config_compression. */
@@ -189,10 +191,12 @@ static const struct key broker_keys[] = {
      .help = "files of the store's log; publishers wait when it is full"},
     {"service_url", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(service_url),
      .bytes = SERVICE_URL_BYTES, .valid = hulse_valid_text, .fallback = "null",
-     .help = "of a Pulsar cluster: pulsar://HOST[:PORT],... or pulsar+ssl://..."},
+     .help = "of a Pulsar cluster: pulsar://HOST[:PORT],... or pulsar+ssl://...; http[s]://... looks "
+             "topics up over HTTP"},
     {"admin_url", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(admin_url),
      .bytes = SERVICE_URL_BYTES, .valid = hulse_valid_text, .fallback = "null",
-     .help = "of its REST API, for `hulse topics`, `subs`, `schema list`: http[s]://HOST[:PORT],..."},
+     .help = "of its REST API, for `hulse topics`, `subs`, `schema list`: http[s]://HOST[:PORT],...; null "
+             "= service_url, if that is http[s]://"},
     {"listener", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(listener),
      .bytes = HULSE_CONFIG_NAME_BYTES, .valid = hulse_valid_text, .fallback = "null",
      .help = "advertised listener of its brokers; null = their default"},
@@ -335,6 +339,9 @@ static const struct key topic_keys[] = {
      .help = "messages in a batch for a Pulsar broker; 1 = no batches"},
     {"publish.batch_bytes", KEY_TOPIC, KEY_SIZE, 0, AT(publish.batch_bytes),
      .min = KIB, .max = 4 * MIB, .fallback = "128KiB", .help = "payload of a batch"},
+    {"publish.batch_by", KEY_TOPIC, KEY_ENUM, 0, AT(publish.batch_by), .names = batch_by_names,
+     .fallback = "arrival",
+     .help = "arrival: whatever messages come; key: of one key, as Key_Shared subscriptions need batches"},
     {"publish.batch_delay", KEY_TOPIC, KEY_DURATION_MS, 0, AT(publish.batch_delay_ms),
      .min = 1, .max = 60000, .fallback = "1ms",
      .help = "until a batch that is not full goes although eager_max are on their way"},

@@ -28,6 +28,7 @@ enum config_tls_version { CONFIG_TLS_1_2 = 0, CONFIG_TLS_1_3 };
 
 enum config_routing { CONFIG_ROUND_ROBIN = 0, CONFIG_SINGLE };
 
+enum config_batch_by { CONFIG_BY_ARRIVAL = 0, CONFIG_BY_KEY };
 enum config_hashing { CONFIG_JAVASTRING = 0, CONFIG_MURMUR3, CONFIG_BOOST };
 
 enum config_compression { CONFIG_PLAIN = 0, CONFIG_LZ4, CONFIG_ZLIB, CONFIG_ZSTD, CONFIG_SNAPPY };
@@ -118,6 +119,7 @@ struct config_topic_rule {
         uint32_t compression; /* enum config_compression */
         uint32_t batch_max;   /* messages */
         uint64_t batch_bytes;
+        uint32_t batch_by; /* enum config_batch_by */
         uint64_t batch_delay_ms;
         uint32_t eager_max;       /* batches */
         uint32_t pending_max;     /* messages; 0 = no bound */

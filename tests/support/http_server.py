@@ -22,6 +22,7 @@ ca.pem and other.pem, two authorities; server.pem, signed by the first for local
   /token/N       a token: what was posted, for an hour; 5: refused; 6: no token; 7: not JSON;
                  8: of another type; 9: no life; 10: slow; 11: refused with what was posted;
                  1000 + S: another one each time, for S seconds; 2000 + S: the same one each time
+  /lookup/...    what a cluster says of a topic's owner: one.test
   /zts/v1/domain/dN/token  a role token that lives for an hour: who asks (the header who-asks); 1: refused;
                  2: no token; 3: no end; 4: not JSON; 5: two words; 6: slow; 7: has ended; 8: who the
                  certificate says
@@ -178,6 +179,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_any(self):
         _, name, *rest = self.path.partition("?")[0].split("/")
+        if name == "lookup":
+            self.json({"brokerUrl": "pulsar://one.test:7", "brokerUrlTls": "pulsar+ssl://one.test:8"})
+            return
         if name == "admin":
             play(self, rest[1:])
             return
