@@ -210,6 +210,14 @@ static void check_kerberos(const struct config *c, size_t index, struct config_p
     if (b->auth.kerberos.principal[0] == '\0' && b->auth.kerberos.service[0] != '\0') {
         complain(c, index, "auth.kerberos.service", problems, "auth.kerberos needs a principal");
     }
+    if (b->auth.kerberos.principal[0] != '\0' && strncasecmp(b->service_url, "http", 4) == 0) {
+        complain(
+            c,
+            index,
+            "service_url",
+            problems,
+            "there is no login by auth.kerberos over HTTP; it needs pulsar:// or pulsar+ssl://");
+    }
     if (b->auth.kerberos.principal[0] != '\0' && b->admin_url[0] != '\0') {
         hulse_problem_warn(problems,
                            hulse_body_place_of(c, KEY_BROKER, index, "admin_url"),
