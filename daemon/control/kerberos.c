@@ -222,7 +222,10 @@ static void step(struct kerberos_clerk *k, const struct secret *challenge)
         (unsigned char *)line, (const unsigned char *)challenge->data, (int)challenge->bytes);
     line[bytes++] = '\n';
     if (hulse_helper_say(k->desk->helper, &k->call, line, (size_t)bytes, &err) != HULSE_OK) {
-        refuse(k, err.status, k->call.id == 0 ? "the broker asks for more than a login" : err.text);
+        refuse(k,
+               err.status,
+               k->call.id == 0 ? "the broker answers too late, or asks for more than a login"
+                               : err.text);
     }
 }
 

@@ -60,6 +60,7 @@ bool hulse_login_step(struct login *l, const void *data, size_t bytes)
 {
     HULSE_ASSERT(!l->away && l->owner != NULL);
 
+    drop_data(l);
     l->data = hulse_secret_create(data, bytes);
     if (l->data == NULL) {
         return false;

@@ -209,7 +209,7 @@ static void test_a_login(void **state)
     }
     assert_true(hulse_login_step(askers[0].login, "x", 1));
     assert_string_equal(await(&askers[0], 3)->why,
-                        "Kerberos: the broker asks for more than a login");
+                        "Kerberos: the broker answers too late, or asks for more than a login");
     drop(&askers[0]);
 }
 

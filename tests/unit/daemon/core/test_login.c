@@ -117,12 +117,14 @@ static void test_a_desk_with_too_much_to_do(void **state)
     /* What has begun goes on all the same. */
     assert_int_equal(hulse_inbox_run(&desk_inbox, 1), 1);
     say("first");
-    assert_non_null(begin());
+    struct login *third = begin();
+    assert_non_null(third);
     assert_true(hulse_login_step(first, "x", 1));
     assert_int_equal(hulse_inbox_run(&desk_inbox, 8), 3);
     assert_ptr_equal(at_desk, first);
     hulse_login_free(first);
     hulse_login_free(second);
+    hulse_login_free(third);
 }
 
 int main(void)
