@@ -87,7 +87,8 @@ static inline void hand_begin(struct hand *h, struct worker *w)
     HAND_NEED(h->shared != NULL && h->broker.sends != NULL);
     memset(h->shared, 0, sizeof(*h->shared));
     h->broker.ops = (struct broker_ops){.type = "scripted",
-                                        .capabilities = BROKER_CAN_SEEK | BROKER_CAN_START_ID,
+                                        .capabilities = BROKER_CAN_SEEK | BROKER_CAN_START_ID |
+                                                        BROKER_CAN_WISHES,
                                         .seek = hand_seek,
                                         .producer_open = hand_producer_open,
                                         .send = hand_send,
