@@ -433,6 +433,8 @@ bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t by
 struct producer_wish {
     const char *topic;
     struct broker_routing routing; /* as an earlier daemon said; no partitions: none did */
+    enum broker_access access;
+    char initial_subscription[HULSE_NAME_BYTES_MAX + 1]; /* "": none */
 };
 
 struct hulse_tlv;

@@ -217,6 +217,14 @@ enum hulse_receipts {
     HULSE_RECEIPTS_FULL = 2    /* one for every message, with its id where it is known */
 };
 
+/* Who may send to a topic beside this producer. */
+enum hulse_access {
+    HULSE_ACCESS_SHARED = 0,    /* everybody; the default. BUSY while somebody has it for himself */
+    HULSE_ACCESS_EXCLUSIVE = 1, /* nobody; the open fails with BUSY while anybody else is there */
+    HULSE_ACCESS_WAIT_FOR_EXCLUSIVE = 2,    /* nobody; the open waits until all others have gone */
+    HULSE_ACCESS_EXCLUSIVE_WITH_FENCING = 3 /* nobody; who is there, or waits, is fenced */
+};
+
 HULSE_API hulse_producer_options *hulse_producer_options_new(void);
 HULSE_API void hulse_producer_options_free(hulse_producer_options **o);
 HULSE_API hulse_status hulse_producer_options_receipts(hulse_producer_options *o,
@@ -244,8 +252,28 @@ HULSE_API hulse_status hulse_producer_options_share_with(hulse_producer_options 
                                                          hulse_producer *other);
 
 /*
+ * Whoever is fenced stays so: its calls give BUSY, hulse_producer_error() says why, and what it has published and not been
+ * answered gets FENCED, though its last messages may be stored. The access ends with the producer, however its process ends.
+ * It outlives the daemon and the connection to the broker unless another producer took it meanwhile, which fences this one;
+ * a daemon that comes after the first takes it back from nobody, WITH_FENCING or not. Of a partitioned topic it is that of
+ * each partition. WAIT_FOR_EXCLUSIVE waits as long as hulse_options_open_timeout() says, and nothing else of the session's is
+ * opened or closed meanwhile: give it a session, and that HULSE_FOREVER. INVAL: no such access. NO_MEMORY. The open gives
+ * UNSUPPORTED where the topic's broker is no Pulsar, or the daemon is older than this call. Since 0.2.
+ */
+HULSE_API hulse_status hulse_producer_options_access(hulse_producer_options *o,
+                                                     enum hulse_access access);
+/*
+ * A subscription that is created with the topic, at its beginning, unless it is there: what is published before its first
+ * consumer comes is kept for it. 1 to 255 bytes of UTF-8, else INVAL. NO_MEMORY. The open gives REFUSED where the broker lets
+ * nobody create subscriptions so, UNSUPPORTED as above. Non-persistent topics keep nothing, and have none. Since 0.2.
+ */
+HULSE_API hulse_status hulse_producer_options_initial_subscription(hulse_producer_options *o,
+                                                                   const char *name);
+
+/*
  * Opens a producer on a topic. Blocks: for the daemon's answer, up to the connect timeout.
- * Gives: *out. Errors: NO_TOPIC, DENIED, LIMIT, NO_MEMORY, INVAL, ORPHAN, TIMED_OUT.
+ * Gives: *out. Errors: NO_TOPIC, DENIED, LIMIT, NO_MEMORY, INVAL, ORPHAN, TIMED_OUT, BUSY
+ * (hulse_producer_options_access()).
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_producer_open(hulse_session *s,
                                                            hulse_producer **out,

@@ -323,6 +323,9 @@ enum hulse_control_type {
 /* Elements of OPTIONS: {u8 tag, u8 0, u16 len, bytes} as of metadata. Each once, but where it says otherwise. */
 enum hulse_option {
     HULSE_OPTION_PRIORITY = 1, /* consumer: i32; one with a lower number gets messages first */
+    HULSE_OPTION_ACCESS = 16,  /* producer: u8, enum hulse_access_mode */
+    HULSE_OPTION_INITIAL_SUBSCRIPTION =
+        17, /* producer: 1…255 bytes, UTF-8; created with the topic */
     HULSE_OPTION_COMPACTED =
         20, /* consumer: empty; the last message of each key, where that is done */
     HULSE_OPTION_REPLICATED =
@@ -332,6 +335,14 @@ enum hulse_option {
         23, /* consumer: empty; keys need no order while consumers come and go */
     HULSE_OPTION_PROPERTY = 24,             /* consumer: as metadata's PROPERTY; repeatable */
     HULSE_OPTION_SUBSCRIPTION_PROPERTY = 25 /* consumer: the same, of a new subscription */
+};
+
+/* Who may send to a topic beside a producer. */
+enum hulse_access_mode {
+    HULSE_ACCESS_MODE_SHARED = 0,
+    HULSE_ACCESS_MODE_EXCLUSIVE = 1, /* refused while somebody else is there */
+    HULSE_ACCESS_MODE_WAIT = 2,      /* answered when nobody else is there */
+    HULSE_ACCESS_MODE_FENCING = 3    /* who is there is fenced; from the next daemon on: as 1 */
 };
 
 /* Where a consumer begins, or moves to; struct hulse_ctl_position says the rest. */
