@@ -102,6 +102,9 @@ static void test_topics(void **state)
     assert_true(t[0].publish.batch_delay_ms == 1 && t[0].publish.eager_max == 4);
     assert_true(t[0].publish.compression == CONFIG_PLAIN && t[0].publish.pending_max == 0);
     assert_true(t[0].publish.send_timeout_ms == 30000 && !t[0].publish.dedup);
+    assert_false(t[0].publish.chunking);
+    assert_true(t[0].consume.chunks.pending_max == 10 && t[0].consume.chunks.expire_ms == 60000);
+    assert_false(t[0].consume.chunks.auto_ack);
     assert_true(t[1].publish.batch_max == 10 && t[1].publish.batch_bytes == 64U << 10U);
     assert_true(t[1].publish.batch_delay_ms == 5 && t[1].publish.eager_max == 2);
     assert_true(t[1].publish.compression == CONFIG_ZSTD && t[1].publish.pending_max == 7);
