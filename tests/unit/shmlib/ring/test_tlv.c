@@ -84,7 +84,7 @@ static void test_tags_and_places(void **state)
                                        "P-D",
                                        "--D",
                                        "-V-",
-                                       "--?",
+                                       "P--",
                                        "--?",
                                        "--?",
                                        "--D",
