@@ -14,6 +14,7 @@
 
 static struct handle *create(struct session *s, struct channel *ch, uint32_t slot, uint32_t number)
 {
+    const struct flow *flow = s->plane->shared->flow;
     struct handle *h = hulse_mem_zalloc(HULSE_MEM_SESSION, sizeof(struct handle));
     if (h == NULL) {
         return NULL;
@@ -24,6 +25,9 @@ static struct handle *create(struct session *s, struct channel *ch, uint32_t slo
     h->state = HANDLE_OPENING;
     h->channel = ch;
     h->refusal = HULSE_OUTCOME_FENCED;
+    /* Until it is open the largest there may be: what its records are refused for is something else. */
+    h->bytes_max = flow->chunked_bytes_max > flow->message_bytes_max ? flow->chunked_bytes_max
+                                                                     : flow->message_bytes_max;
     h->sources = 1; /* the topic itself */
     s->handles[slot] = h;
     s->handle_count += 1;
@@ -185,13 +189,11 @@ static void producer_opened(void *ctx,
         return;
     }
     struct session *s = h->channel->session;
-    const uint32_t rule_max = s->plane->shared->flow->message_bytes_max;
     h->state = HANDLE_OPEN;
+    h->bytes_max = limits->message_bytes_max;
     s->plane->producer_count += 1;
     struct hulse_ctl_producer m = {
-        .handle = h->number,
-        .message_max = limits->message_bytes_max < rule_max ? limits->message_bytes_max : rule_max,
-        .last_seq = UINT64_MAX};
+        .handle = h->number, .message_max = limits->message_bytes_max, .last_seq = UINT64_MAX};
     if ((s->features & HULSE_FEATURE_ROUTING) != 0) {
         tell_routing(&m, &limits->routing);
     }

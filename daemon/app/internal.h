@@ -84,6 +84,7 @@ struct handle {
     bool active;           /* of a failover subscription's consumers it gets messages */
     bool failed;           /* the broker gave up on it; records are answered `refusal` */
     uint8_t refusal;       /* enum hulse_outcome */
+    uint32_t bytes_max;    /* of a producer: the largest payload */
     struct attach *attach; /* attach.c: offered again, not open yet */
     bool offered;          /* by ATTACH: records before channel.offered_end may be its */
     bool lost;             /* is counted in session.lost.producers */

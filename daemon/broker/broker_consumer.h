@@ -131,6 +131,16 @@ struct broker_wishes {
     struct broker_span subscription_properties;
 };
 
+/*
+ * Of messages that come in chunks and are not whole: whoever has too many of them, or waits for too
+ * long, gives the oldest up. Zeros: the implementation's defaults, but for expire_ms where pending_max is said.
+ */
+struct broker_chunking {
+    uint32_t pending_max; /* messages */
+    uint64_t expire_ms;   /* since the first chunk came; 0 = never */
+    bool auto_ack;        /* what is given up is acknowledged; false: it is to come again */
+};
+
 struct broker_consumer_params {
     const char *topic;        /* full name; these are borrowed until open returns */
     const char *subscription; /* empty for a reader */
@@ -144,6 +154,7 @@ struct broker_consumer_params {
     bool create;    /* the topic, if need be; else NO_TOPIC */
     bool transient; /* the subscription goes with its last consumer */
     struct broker_wishes wishes;
+    struct broker_chunking chunking;
     /* As of a producer: zeros = none; the same again after a restart. */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
 };

@@ -104,7 +104,7 @@ struct broker_id {
     uint64_t entry;
     int32_t batch; /* -1 = not in a batch */
     uint16_t partition;
-    uint16_t batch_size; /* 0 = not in a batch */
+    uint16_t batch_size; /* not in a batch: in how many chunks it came, 0 = in none */
 };
 
 struct broker_answer {

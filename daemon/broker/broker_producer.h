@@ -83,6 +83,7 @@ struct broker_gathering {
     uint32_t pending_max;     /* records sent and unanswered; 0 = no bound */
     uint64_t pending_bytes;   /* of records unanswered, before the producer is `busy` */
     uint64_t send_timeout_ms; /* from enqueued_ns; 0 = none */
+    bool chunking; /* what the broker takes in no one message goes as several, if it can */
 };
 
 /* Who may send to the topic beside this producer. */

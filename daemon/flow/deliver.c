@@ -289,6 +289,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
     HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
+    const struct topic_chunks *chunks = &s->grant.topic.chunks;
     struct broker_consumer_params below = {.topic = s->topic,
                                            .subscription = s->subscription,
                                            .name = s->name,
@@ -296,7 +297,10 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
                                            .start = s->start,
                                            .events = &consumer_events,
                                            .ctx = s,
-                                           .create = s->grant.topic.auto_create};
+                                           .create = s->grant.topic.auto_create,
+                                           .chunking = {.pending_max = chunks->pending_max,
+                                                        .expire_ms = chunks->expire_ms,
+                                                        .auto_ack = chunks->auto_ack}};
     const hulse_status st = wish(s, b, &below.wishes, err);
     if (st != HULSE_OK) {
         return st;

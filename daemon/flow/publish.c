@@ -204,7 +204,6 @@ static struct publisher *create(const struct publisher_params *params, const cha
         p->worker = params->worker;
         p->who = *params->who;
         p->app_rate = params->app_rate;
-        p->bytes_max = params->flow->message_bytes_max;
         p->object_bytes = bytes;
         if (params->handle_id != NULL) {
             memcpy(p->handle_id, params->handle_id, sizeof(p->handle_id));
@@ -287,7 +286,8 @@ static struct broker_gathering gathering_of(const struct topic_gathering *g)
                                      .eager_max = g->eager_max,
                                      .pending_max = g->pending_max,
                                      .pending_bytes = g->pending_bytes,
-                                     .send_timeout_ms = g->send_timeout_ms};
+                                     .send_timeout_ms = g->send_timeout_ms,
+                                     .chunking = g->chunking};
 }
 
 /* What was fixed when it was opened first, else the rule's. */
@@ -324,6 +324,8 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
                                            .gathering = gathering_of(&p->grant.topic.gathering),
                                            .routing = routing_of(p)};
     memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
+    p->bytes_max =
+        below.gathering.chunking ? p->flow->chunked_bytes_max : p->flow->message_bytes_max;
     p->send = b->ops->send;
     p->replicates = (b->ops->capabilities & BROKER_CAN_REPLICATE) != 0;
     p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 &&

@@ -89,7 +89,7 @@ struct hulse_id {
     uint64_t entry;
     int32_t batch; /* index in a batch, -1 outside one */
     uint16_t partition;
-    uint16_t batch_size; /* 0 outside a batch */
+    uint16_t batch_size; /* outside a batch in how many chunks it came, 0 in none */
     uint64_t ref;
     uint32_t source;
     uint32_t reserved;

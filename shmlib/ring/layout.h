@@ -236,7 +236,7 @@ struct hulse_verdict_record {
     uint8_t how;
     uint32_t delay_ms;
     uint16_t reason_code;
-    uint16_t batch_size; /* 0 = not in a batch */
+    uint16_t batch_size; /* not in a batch: in how many chunks it came, 0 = in none */
     uint32_t reserved;
 };
 static_assert(sizeof(struct hulse_verdict_record) == HULSE_VERDICT_HEADER_BYTES, "ABI 1");

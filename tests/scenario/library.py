@@ -86,15 +86,19 @@ class App:
 
 
 class Producer:
-    def __init__(self, app, topic):
+    def __init__(self, app, topic, ring=None):
         self.app, self.library = app, app.library
+        options = ctypes.c_void_p(self.library.hulse_producer_options_new())
+        if ring is not None:
+            self.library.hulse_producer_options_ring(options, ring)
         self.handle = ctypes.c_void_p()
         app.check(self.library.hulse_producer_open(app.session, ctypes.byref(self.handle),
-                                                   topic.encode(), None),
+                                                   topic.encode(), options),
                   self.library.hulse_last_error, app.session)
+        self.library.hulse_producer_options_free(ctypes.byref(options))
 
     def publish(self, data, key=b"", ordering_key=b"", properties=(), event_time_ms=0,
-                deliver_after_ms=0, flags=0):
+                deliver_after_ms=0, flags=0, timeout_ms=WAIT_MS):
         pairs = [(name.encode(), value.encode()) for name, value in dict(properties).items()]
         array = (Property * len(pairs))(*((n, len(n), v, len(v)) for n, v in pairs))
         meta = Meta(ctypes.sizeof(Meta), key or None, len(key), ordering_key or None,
@@ -102,20 +106,20 @@ class Producer:
                     deliver_after_ms, 0, 0, flags)
         self.app.check(self.library.hulse_publish_wait(
             self.handle, data, ctypes.c_size_t(len(data)), ctypes.byref(meta), ctypes.c_uint64(0),
-            WAIT_MS), self.library.hulse_producer_error, self.handle)
+            timeout_ms), self.library.hulse_producer_error, self.handle)
 
-    def sync(self):
-        self.app.check(self.library.hulse_sync(self.handle, WAIT_MS, None),
+    def sync(self, timeout_ms=WAIT_MS):
+        self.app.check(self.library.hulse_sync(self.handle, timeout_ms, None),
                        self.library.hulse_producer_error, self.handle)
 
 
 class Consumer:
-    def __init__(self, app, topic, subscription, kind="exclusive"):
+    def __init__(self, app, topic, subscription, kind="exclusive", reassembly=LARGEST_BYTES):
         self.app, self.library = app, app.library
         options = ctypes.c_void_p(self.library.hulse_consumer_options_new())
         self.library.hulse_consumer_options_type(options, TYPES[kind])
         self.library.hulse_consumer_options_start(options, 1)
-        self.library.hulse_consumer_options_reassembly(options, LARGEST_BYTES)
+        self.library.hulse_consumer_options_reassembly(options, reassembly)
         self.handle = ctypes.c_void_p()
         app.check(self.library.hulse_consumer_open(app.session, ctypes.byref(self.handle),
                                                    topic.encode(), subscription.encode(), options),

@@ -20,6 +20,8 @@
 #include <strings.h>
 #include <sys/random.h>
 
+/* Of a message in chunks, until somebody says otherwise. */
+#define CHUNKED_BYTES_DEFAULT (64U << 20U)
 #define NS_PER_MS UINT64_C(1000000)
 
 /* ---- the module ---- */
@@ -163,7 +165,8 @@ void hulse_pulsar_params_default(struct pulsar_params *p)
                                 .operation_timeout_ms = 30000,
                                 .keep_alive_ms = 30000,
                                 .lag_period_ms = 15000,
-                                .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT};
+                                .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT,
+                                .chunked_bytes_max = CHUNKED_BYTES_DEFAULT};
 }
 
 /* Brokers' own URLs may have a path, which means nothing; in a configuration it is a mistake. */

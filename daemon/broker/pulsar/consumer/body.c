@@ -30,6 +30,7 @@ static struct body *create(const struct wire_message *message, uint64_t payload_
         b->object_bytes = bytes;
         b->bytes = bytes;
         b->refs = 1;
+        b->metadata_bytes = message->metadata.bytes;
         if (message->metadata.bytes > 0) {
             memcpy(b->data, message->metadata.data, message->metadata.bytes);
         }
@@ -131,6 +132,48 @@ enum body_rc hulse_body_create(struct body **out,
     }
     *out = b;
     return BODY_OK;
+}
+
+/* ---- of several ---- */
+
+struct body *hulse_body_begin(const struct wire_message *first, uint32_t payload_bytes)
+{
+    struct body *b = create(first, payload_bytes);
+    if (b != NULL) {
+        b->payload.data = b->data + b->metadata_bytes;
+    }
+    return b;
+}
+
+void hulse_body_append(struct body *b, struct broker_span part)
+{
+    HULSE_ASSERT((uint64_t)b->metadata_bytes + b->payload.bytes + part.bytes <=
+                 b->object_bytes - sizeof(*b));
+    memcpy(b->data + b->metadata_bytes + b->payload.bytes, part.data, part.bytes);
+    b->payload.bytes += part.bytes;
+}
+
+enum body_rc hulse_body_finish(struct body **b,
+                               struct wire_contexts *contexts,
+                               uint32_t bytes_max,
+                               const char **why)
+{
+    const struct wire_message message = {.metadata = {(*b)->data, (*b)->metadata_bytes},
+                                         .payload = (*b)->payload};
+    struct wire_metadata m;
+    struct body *whole = NULL;
+    if (!hulse_wire_metadata_read(message.metadata, &m, why)) {
+        return BODY_METADATA;
+    }
+    if (m.compression == PULSAR__COMPRESSION_TYPE__NONE) {
+        return begin(*b, &message, why);
+    }
+    const enum body_rc rc = hulse_body_create(&whole, contexts, &message, &m, bytes_max, why);
+    if (rc == BODY_OK) {
+        hulse_body_release(*b);
+        *b = whole;
+    }
+    return rc;
 }
 
 static void count_kept(struct body_tally *tally, size_t more, size_t less)

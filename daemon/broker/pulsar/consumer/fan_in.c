@@ -190,7 +190,8 @@ bool hulse_fan_in_open_part(struct fan_in *f, struct part *p, struct broker_posi
                                                   .events = &events,
                                                   .ctx = p,
                                                   .create = whole->create,
-                                                  .transient = whole->transient};
+                                                  .transient = whole->transient,
+                                                  .chunking = whole->chunks.rule};
     p->consumer = hulse_pulsar_consumer_open_part(whole, p, &params);
     return p->consumer != NULL;
 }

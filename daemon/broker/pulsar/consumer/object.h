@@ -4,6 +4,7 @@
  *
  *   session    lookup -> attach -> SUBSCRIBE -> ready, and again after whatever ended it
  *   receive    what the broker says; an entry becomes a body in `queue`
+ *   chunks     several entries become one body
  *   hand_out   bodies become deliveries while flow has given permits
  *   verdicts   what becomes of deliveries: acknowledged (acks), to come again (again)
  *   errand     seek, last message id, unsubscribe
@@ -21,6 +22,7 @@
 #include "daemon/broker/pulsar/backoff.h"
 #include "daemon/broker/pulsar/connection/pool.h"
 #include "daemon/broker/pulsar/consumer/body.h"
+#include "daemon/broker/pulsar/consumer/chunks.h"
 #include "daemon/broker/pulsar/consumer/consumer.h"
 #include "daemon/broker/pulsar/consumer/entry.h"
 #include "daemon/broker/pulsar/consumer/lag.h"
@@ -121,6 +123,7 @@ struct errand {
     struct pulsar_request request;
     struct timer deadline;
     struct broker_position to;
+    bool inner; /* nobody has asked for it: `done` does not come */
 };
 
 /* ---- silence ---- */
@@ -231,6 +234,7 @@ struct pulsar_consumer {
     uint64_t rewind_entry;
     struct body_tally held_bytes;
     struct entry_table entries;
+    struct chunks chunks;
     struct body_queue queue;
     struct delivery_list held; /* in the order of handing out */
     struct delivery_list kept;
@@ -274,6 +278,8 @@ struct pulsar_consumers {
     struct pool rounds;
     struct body_tally held_bytes;
     size_t held_bytes_max;
+    uint64_t chunk_bytes; /* of messages in chunks that are not whole */
+    uint64_t chunk_bytes_max;
     struct pulsar_consumer_figures figures;
     /* For the ids of one command. */
     Pulsar__MessageIdData ids[PULSAR_IDS_MAX];
@@ -383,6 +389,8 @@ void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entr
 /* Sorted by their ids. */
 struct delivery *hulse_again_first(struct pulsar_consumer *c);
 void hulse_again_send(struct pulsar_consumer *c);
+/* The same after a time. */
+void hulse_again_ask(struct pulsar_consumer *c, struct entry *e, uint32_t delay_ms);
 /* The broker is to send it again. */
 void hulse_again_now(struct pulsar_consumer *c, struct entry *e);
 /* Not due any more. */
@@ -435,5 +443,10 @@ void hulse_errand_ready(struct pulsar_consumer *c);
 /* There is none any more, or none like it: `done`, if it is not to be asked again. */
 void hulse_errand_lost(struct pulsar_consumer *c);
 void hulse_errand_cancel(struct pulsar_consumer *c);
+/*
+ * It was moved to an entry that is not the beginning of its message: the broker is to begin earlier, at that time, and what
+ * is before the entry is passed over. False: not now.
+ */
+bool hulse_errand_step_back(struct pulsar_consumer *c, uint64_t time_ms);
 
 #endif

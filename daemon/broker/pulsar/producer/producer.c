@@ -47,7 +47,7 @@ static bool gathers_alike(const struct broker_gathering *a, const struct broker_
     return a->compression == b->compression && a->batch_max == b->batch_max &&
            a->batch_bytes == b->batch_bytes && a->batch_delay_ms == b->batch_delay_ms &&
            a->eager_max == b->eager_max && a->by_key == b->by_key &&
-           a->send_timeout_ms == b->send_timeout_ms;
+           a->send_timeout_ms == b->send_timeout_ms && a->chunking == b->chunking;
 }
 
 /* The shared one that such a producer may use; NULL: there is none. */
@@ -117,6 +117,8 @@ static struct pulsar_sender *create(struct pulsar_senders *all,
     s->spread_ns = spread_ns(g);
     s->own = hulse_pulsar_is_own(params);
     s->named = s->own && params->name[0] != '\0';
+    /* A broker sends the chunks of a topic that keeps none to whomever, as it likes (5.9). */
+    s->chunks = g->chunking && strncmp(params->topic, "non-persistent:", 15) != 0;
     s->create = params->create;
     s->access = params->access;
     s->sequence = -1;

@@ -73,9 +73,14 @@ void hulse_pulsar_sender_accuse(struct pulsar_sender *s, const char *text)
 
 static void tell_opened(struct pulsar_sender *s)
 {
-    const uint32_t own = s->all->pw->broker->params.message_bytes_max;
-    const struct broker_limits limits = {
+    const struct pulsar_params *params = &s->all->pw->broker->params;
+    const uint32_t own = params->message_bytes_max;
+    struct broker_limits limits = {
         .message_bytes_max = own != 0 && own < s->message_bytes_max ? own : s->message_bytes_max};
+
+    if (s->chunks && params->chunked_bytes_max > limits.message_bytes_max) {
+        limits.message_bytes_max = params->chunked_bytes_max;
+    }
 
     while (!LIST_EMPTY(&s->waiting)) {
         struct pulsar_producer *p = LIST_FIRST(&s->waiting);

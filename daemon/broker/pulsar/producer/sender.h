@@ -49,7 +49,8 @@ enum pulsar_sender_state {
 struct pulsar_sender {
     /* Touched for every record. */
     enum pulsar_sender_state state;
-    bool own; /* sequence ids are the records' */
+    bool own;    /* sequence ids are the records' */
+    bool chunks; /* what is too large for one message goes as several */
     bool dirty;
     bool push;                    /* what is gathered goes, whatever is unanswered */
     struct pulsar_entry *open;    /* gathering; NULL: nothing is */
@@ -192,6 +193,10 @@ void hulse_pulsar_outbox_stored(struct pulsar_sender *s,
 void hulse_pulsar_outbox_failed(struct pulsar_sender *s,
                                 struct pulsar_entry *e,
                                 const struct pulsar_end *end);
+/* One that is in the list fails; of chunks the whole message does. */
+void hulse_pulsar_outbox_fail(struct pulsar_sender *s,
+                              struct pulsar_entry *e,
+                              const struct pulsar_end *end);
 /* All there is, gathered or not. */
 void hulse_pulsar_outbox_fail_all(struct pulsar_sender *s, const struct pulsar_end *end);
 /* Fails what is too old, and looks again when the next one is. */

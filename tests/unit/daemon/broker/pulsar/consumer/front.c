@@ -183,6 +183,7 @@ hulse_status hulse_front_begin(const struct front_where *where)
         .create = !where->never_create,
         .resumed = where->resumed,
         .wishes = where->wishes,
+        .chunking = where->chunking,
         .transient = where->transient};
     memset(&front, 0, sizeof(front));
     return hulse_pulsar_consumer_open(

@@ -74,6 +74,7 @@ struct front_where {
     bool resumed;
     bool non_persistent;
     struct broker_wishes wishes;
+    struct broker_chunking chunking;
 };
 
 hulse_status hulse_front_begin(const struct front_where *where);

@@ -223,8 +223,9 @@ void hulse_stage_start(void)
     stage.loop_owner.loop.now_ns = START_NS;
     hulse_timer_wheel_init(&stage.loop_owner.loop.timers, START_NS / 1000000);
     /* What a daemon has in pulsar.c would bring the real connections with it. */
-    stage.broker.params =
-        (struct pulsar_params){.operation_timeout_ms = 30000, .message_bytes_max = 65536};
+    stage.broker.params = (struct pulsar_params){.operation_timeout_ms = 30000,
+                                                 .message_bytes_max = 65536,
+                                                 .chunked_bytes_max = STAGE_CHUNKED_BYTES_MAX};
     stage.broker.base.ops = &ops;
     stage.worker.broker = &stage.broker;
     stage.worker.worker = &stage.loop_owner;
@@ -558,12 +559,16 @@ static struct broker_span write_rest(const struct stage_entry *e)
     d.producer_name = (struct broker_span){(const uint8_t *)"p", 1};
     d.publish_time_ms = 1000 + e->number;
     bytes = compress(e, payload, bytes, &d);
-    if (e->chunk) {
-        d.uuid = (struct broker_span){(const uint8_t *)"u", 1};
-        d.chunk_count = 2;
-        d.chunked_bytes = 8;
-    }
     uint8_t *at = hulse_wire_draft_put(rest + 10, &d);
+    if (e->chunks != 0) {
+        const uint8_t uuid = (uint8_t)('a' + e->message);
+        const uint32_t all = bytes * (uint32_t)e->chunks;
+        at = hulse_wire_put_span(at, WIRE_META_UUID, (struct broker_span){&uuid, 1});
+        at = hulse_wire_put_number(at, WIRE_META_CHUNKS, (uint32_t)e->chunks);
+        at = hulse_wire_put_number(
+            at, WIRE_META_CHUNKED_BYTES, e->chunked_bytes == 0 ? all : e->chunked_bytes);
+        at = hulse_wire_put_number(at, WIRE_META_CHUNK, (uint32_t)e->chunk);
+    }
     if (e->encrypted) {
         static const uint8_t key[] = {10, 1, 'k', 18, 1, 'v'};
         at = hulse_wire_put_span(at, WIRE_META_ENCRYPTION, (struct broker_span){key, sizeof(key)});

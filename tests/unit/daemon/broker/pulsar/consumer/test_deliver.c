@@ -327,7 +327,7 @@ static void leaves_what_it_cannot_read(void **state)
     assert_int_equal(hulse_stage_flow(), 1);
     hulse_stage_message(&(struct stage_entry){.ledger = 1, .encrypted = true});
     assert_int_equal(hulse_stage_flow(), 1);
-    hulse_stage_message(&(struct stage_entry){.ledger = 1, .entry = 1, .chunk = true});
+    hulse_stage_message(&(struct stage_entry){.ledger = 1, .entry = 1, .chunks = 2, .chunk = 1});
     assert_int_equal(hulse_stage_flow(), 1);
     assert_int_equal(front.count, 0);
     assert_int_equal(stage.worker.consumers->figures.unreadable, 2);
