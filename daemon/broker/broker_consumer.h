@@ -113,6 +113,16 @@ struct broker_key_range {
     uint16_t last;
 };
 
+/*
+ * Of messages that come in chunks and are not whole: whoever has too many of them, or waits for too
+ * long, gives the oldest up. Zeros: the implementation's defaults, but for expire_ms where pending_max is said.
+ */
+struct broker_chunking {
+    uint32_t pending_max; /* messages */
+    uint64_t expire_ms;   /* since the first chunk came; 0 = never */
+    bool auto_ack;        /* what is given up is acknowledged; false: it is to come again */
+};
+
 /* What a consumer wants of its subscription beside name and type. None of it: zeros. BROKER_CAN_WISHES. */
 struct broker_wishes {
     /* Key_Shared: the keys that come here and nowhere else. None: they are divided among the consumers. */
@@ -131,16 +141,6 @@ struct broker_wishes {
     struct broker_span subscription_properties;
 };
 
-/*
- * Of messages that come in chunks and are not whole: whoever has too many of them, or waits for too
- * long, gives the oldest up. Zeros: the implementation's defaults, but for expire_ms where pending_max is said.
- */
-struct broker_chunking {
-    uint32_t pending_max; /* messages */
-    uint64_t expire_ms;   /* since the first chunk came; 0 = never */
-    bool auto_ack;        /* what is given up is acknowledged; false: it is to come again */
-};
-
 struct broker_consumer_params {
     const char *topic;        /* full name; these are borrowed until open returns */
     const char *subscription; /* empty for a reader */
@@ -153,8 +153,8 @@ struct broker_consumer_params {
     bool resumed;
     bool create;    /* the topic, if need be; else NO_TOPIC */
     bool transient; /* the subscription goes with its last consumer */
-    struct broker_wishes wishes;
     struct broker_chunking chunking;
+    struct broker_wishes wishes;
     /* As of a producer: zeros = none; the same again after a restart. */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
 };

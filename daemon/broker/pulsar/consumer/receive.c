@@ -285,7 +285,7 @@ static void take_chunk(struct pulsar_consumer *c,
     const char *why = NULL;
     const enum body_rc rc = hulse_chunks_take(c, m->message_id, message, meta, &b, &why);
     if (b != NULL) {
-        take_added(c, m, message->entry, b);
+        take_added(c, m, message->entry, b); /* of the last one */
         take_body(c, m, b);
     } else if (rc != BODY_OK && !c->closed) {
         body_failed(c, m->message_id, rc, why);

@@ -181,9 +181,9 @@ hulse_status hulse_front_begin(const struct front_where *where)
         .events = &events,
         .ctx = &front,
         .create = !where->never_create,
+        .chunking = where->chunking,
         .resumed = where->resumed,
         .wishes = where->wishes,
-        .chunking = where->chunking,
         .transient = where->transient};
     memset(&front, 0, sizeof(front));
     return hulse_pulsar_consumer_open(

@@ -73,8 +73,8 @@ struct front_where {
     bool never_create;
     bool resumed;
     bool non_persistent;
-    struct broker_wishes wishes;
     struct broker_chunking chunking;
+    struct broker_wishes wishes;
 };
 
 hulse_status hulse_front_begin(const struct front_where *where);
