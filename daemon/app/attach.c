@@ -353,8 +353,10 @@ static hulse_status start_consumer(struct handle *h, const struct attach *a, str
                                  .reassembly_bytes = a->m.reassembly_bytes,
                                  .unacked_max = a->m.unacked_max};
     (void)start_of(&a->m, &wish.start); /* it was judged when it came */
-    const hulse_status st = hulse_option_block_consumer(&a->options, &wish, err);
-    return st == HULSE_OK ? hulse_handle_start_consumer(h, &wish, err) : st;
+    hulse_status st = hulse_option_block_consumer(&a->options, &wish, err);
+    st = st == HULSE_OK ? hulse_handle_start_consumer(h, &wish, err) : st;
+    hulse_option_wish_free(&wish);
+    return st;
 }
 
 static void start(struct handle *h)

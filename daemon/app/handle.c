@@ -279,9 +279,23 @@ static void consumer_opened(void *ctx,
         begin_consumer(&reply, h, verdicts);
     }
     opened(h, &reply);
+    if (h->active && !h->close_wanted) {
+        hulse_session_active(h);
+    }
     hulse_plane_touch(s->plane, h->channel);
     if (s->plane->recheck) {
         hulse_plane_recheck(s->plane); /* the tables changed while it was opening */
+    }
+}
+
+/* Before it is open the application has no number to hear of. */
+static void consumer_active(void *ctx, bool active)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    h->active = active;
+    if (h->state == HANDLE_OPEN) {
+        hulse_session_active(h);
     }
 }
 
@@ -303,6 +317,8 @@ static const struct subscriber_events consumer_events = {.opened = consumer_open
                                                          .settled = hulse_settle_settled,
                                                          .caught_up = hulse_deliver_caught_up,
                                                          .lost = hulse_deliver_lost,
+                                                         .active = consumer_active,
+                                                         .end_of_topic = hulse_deliver_end_of_topic,
                                                          .sought = hulse_seek_done,
                                                          .ask_room = ask_room};
 
@@ -468,7 +484,7 @@ hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, 
                                              .handle_id = h->id,
                                              .type = wish->type,
                                              .start = wish->start,
-                                             .priority = wish->priority,
+                                             .wishes = &wish->wishes,
                                              .after = wish->after,
                                              .events = &consumer_events,
                                              .ctx = h};
@@ -502,18 +518,16 @@ static void open_consumer(struct session *s,
     } else {
         (void)hulse_option_block_consumer(options, &wish, &err);
     }
+    struct handle *h = NULL;
     if (err.status != HULSE_OK) {
         hulse_session_reply_error(s, m->head.req, err.status, err.text);
-        return;
+    } else {
+        h = new_handle(s, ch, m->generation, m->head.req);
     }
-    struct handle *h = new_handle(s, ch, m->generation, m->head.req);
-    if (h == NULL) {
-        return;
+    if (h != NULL && hulse_handle_start_consumer(h, &wish, &err) != HULSE_OK) {
+        open_failed(h, err.status, err.text);
     }
-    const hulse_status st = hulse_handle_start_consumer(h, &wish, &err);
-    if (st != HULSE_OK) {
-        open_failed(h, st, err.text);
-    }
+    hulse_option_wish_free(&wish);
 }
 
 void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p, size_t fixed)

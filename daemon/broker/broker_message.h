@@ -146,7 +146,11 @@ struct broker_delivery {
     struct broker_meta meta;
     struct broker_span producer;
     uint64_t publish_time_ms; /* Unix epoch */
+    /* What its broker says of it, if that tells its clients. */
+    uint64_t broker_time_ms; /* when it was stored, Unix epoch; 0: not told */
+    uint64_t index;          /* its number in its topic, or partition */
     uint32_t redelivery;
+    bool has_index;
     uint64_t slot;
 };
 

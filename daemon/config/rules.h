@@ -137,7 +137,8 @@ struct config_topic_rule {
             uint32_t pending_max; /* messages */
             uint64_t expire_ms;   /* 0 = never */
             bool auto_ack;
-        } chunks; /* of messages that are not whole */
+        } chunks;                          /* of messages that are not whole */
+        bool replicate_subscription_state; /* of new subscriptions of persistent topics */
     } consume;
     struct {
         uint64_t ttl_ms; /* not delivered when older; 0 = none */

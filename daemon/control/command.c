@@ -89,6 +89,10 @@ static void add_worker(struct stats *s, const struct inquiry *q)
         count = hulse_figures_of_topic(&q->report.topics[i], figures);
         hulse_stats_topic(s, q->report.topics[i].name, figures, count);
     }
+    for (size_t i = 0; i < q->report.subscription_count; i++) {
+        const struct subscription_report *r = &q->report.subscriptions[i];
+        hulse_stats_lag(s, r->topic, r->subscription, r->lag);
+    }
 }
 
 static void add_broker(const struct command_scene *scene, struct stats *s, struct broker *b)

@@ -107,6 +107,7 @@ static struct topic_settings settings_of(const struct config_topic_rule *c, uint
         .chunks = {.pending_max = c->consume.chunks.pending_max,
                    .expire_ms = c->consume.chunks.expire_ms,
                    .auto_ack = c->consume.chunks.auto_ack},
+        .replicate_subscription_state = c->consume.replicate_subscription_state,
     };
 }
 

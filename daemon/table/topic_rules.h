@@ -67,6 +67,7 @@ struct topic_settings {
     uint64_t nack_delay_max_ms;
     double nack_multiplier;
     struct topic_chunks chunks;
+    bool replicate_subscription_state;
 };
 
 /* The brokers of the daemon, in their order; borrowed during create. */

@@ -415,10 +415,36 @@ HULSE_API hulse_status hulse_consumer_options_group(hulse_consumer_options *o, u
  */
 HULSE_API hulse_status hulse_consumer_options_reassembly(hulse_consumer_options *o, uint32_t bytes);
 /*
- * Of a Shared or Failover subscription: 0 (default) and up; one with a lower number gets messages first. NO_MEMORY. A daemon
- * older than this call refuses the open with UNSUPPORTED.
+ * What a subscription may be told beside name and type. A daemon older than the call, and a broker that has no such thing
+ * (the embedded engine has none of it), refuse the open with UNSUPPORTED, whoever cannot have it with INVAL. Setters give
+ * NO_MEMORY, too, and those that add TOOBIG beyond 1 MiB of all.
  */
+/* Of a Shared or Failover subscription: 0 (default) and up; one with a lower number gets messages first. */
 HULSE_API hulse_status hulse_consumer_options_priority(hulse_consumer_options *o, int32_t priority);
+/*
+ * Of a reader, or an exclusive or failover subscription, of a persistent topic: of what lies before the topic's last
+ * compaction only the last message of each key comes, if that is no tombstone; what is behind comes whole. Acknowledge
+ * cumulatively: of what was acknowledged alone and is compacted, a broker gives the subscription's next consumer some again.
+ */
+HULSE_API hulse_status hulse_consumer_options_compacted(hulse_consumer_options *o);
+/* Of a new subscription of a persistent topic: how far it is, is known in the clusters that its topic is replicated to. */
+HULSE_API hulse_status hulse_consumer_options_replicated(hulse_consumer_options *o);
+/*
+ * Of key_shared: adds a range of the 65,536 hashes of keys that come here and nowhere else, at most 1,024 of them. All consumers
+ * of the subscription have some then, which do not overlap; the broker judges that. Without: keys are divided among them.
+ */
+HULSE_API hulse_status hulse_consumer_options_key_range(hulse_consumer_options *o,
+                                                        uint16_t first,
+                                                        uint16_t last);
+/* Of key_shared: a key may come here while earlier messages of it are unacknowledged elsewhere. */
+HULSE_API hulse_status hulse_consumer_options_any_key_order(hulse_consumer_options *o);
+/* Adds a property, UTF-8: of the consumer, which the broker shows; of its subscription, kept if that is new. */
+HULSE_API hulse_status hulse_consumer_options_property(hulse_consumer_options *o,
+                                                       const char *name,
+                                                       const char *value);
+HULSE_API hulse_status hulse_consumer_options_subscription_property(hulse_consumer_options *o,
+                                                                    const char *name,
+                                                                    const char *value);
 /* Messages without a verdict at one time; 0 = the daemon's default. */
 HULSE_API hulse_status hulse_consumer_options_unacked_max(hulse_consumer_options *o,
                                                           uint32_t count);
@@ -458,6 +484,17 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_next_batch(hulse_consumer *c,
  * AGAIN: hulse_next() has not come so far. Stays OK, and counts on over a restart of the daemon.
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_reader_caught_up(hulse_consumer *c);
+/*
+ * OK: the topic is terminated, its subscription has acknowledged all of it, and hulse_next() has come so far: nothing more will
+ * come, unless somebody seeks back. AGAIN: none of that is known. Of several partitions: all of them. The next daemon says
+ * it again.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_end_of_topic(const hulse_consumer *c);
+/*
+ * OK: it gets the messages. AGAIN: it is of a failover subscription, and another consumer gets them, or nothing was heard yet
+ * of the broker; of a topic with partitions: of all of them. As was heard last; others than failover are always active.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_consumer_active(const hulse_consumer *c);
 /*
  * Moves the subscription, or a reader, to another position: LATEST or EARLIEST; AT_ID or AFTER_ID; a time. Verdicts given
  * before count; messages handed out before stay readable until they are released, but a verdict on them has no effect,
@@ -513,6 +550,15 @@ HULSE_API hulse_status hulse_consumer_stats(const hulse_consumer *c, struct huls
 HULSE_API HULSE_NODISCARD hulse_status hulse_message_property(const struct hulse_message *m,
                                                               unsigned index,
                                                               struct hulse_property *out);
+/*
+ * What a message's broker has noted when it stored it: its number in its topic, or partition, counting up from 0; the
+ * time there, in milliseconds since 1970. AGAIN: it does not say. A Pulsar broker does with
+ * exposingBrokerEntryMetadataToClientEnabled, of messages that it stored with brokerEntryMetadataInterceptors.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_message_index(const struct hulse_message *m,
+                                                           uint64_t *index);
+HULSE_API HULSE_NODISCARD hulse_status hulse_message_broker_time(const struct hulse_message *m,
+                                                                 uint64_t *unix_ms);
 /* Library version, "major.minor.patch". */
 HULSE_API const char *hulse_version(void);
 

@@ -7,6 +7,7 @@
 #include "shmlib/client/options.h"
 
 #include "shmlib/ring/region.h"
+#include "shmlib/ring/tlv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -157,4 +158,72 @@ hulse_status hulse_consumer_options_priority(hulse_consumer_options *o, int32_t 
         return HULSE_INVAL;
     }
     return hulse_option_list_set(&o->more, HULSE_OPTION_PRIORITY, &priority, sizeof(priority));
+}
+
+hulse_status hulse_consumer_options_compacted(hulse_consumer_options *o)
+{
+    return o == NULL ? HULSE_INVAL
+                     : hulse_option_list_set(&o->more, HULSE_OPTION_COMPACTED, NULL, 0);
+}
+
+hulse_status hulse_consumer_options_replicated(hulse_consumer_options *o)
+{
+    return o == NULL ? HULSE_INVAL
+                     : hulse_option_list_set(&o->more, HULSE_OPTION_REPLICATED, NULL, 0);
+}
+
+hulse_status hulse_consumer_options_any_key_order(hulse_consumer_options *o)
+{
+    return o == NULL ? HULSE_INVAL
+                     : hulse_option_list_set(&o->more, HULSE_OPTION_ANY_KEY_ORDER, NULL, 0);
+}
+
+hulse_status
+hulse_consumer_options_key_range(hulse_consumer_options *o, uint16_t first, uint16_t last)
+{
+    const uint16_t range[2] = {first, last}; /* little endian, as layout.h asserts */
+
+    return o == NULL || first > last
+               ? HULSE_INVAL
+               : hulse_option_list_add(&o->more, HULSE_OPTION_KEY_RANGE, range, sizeof(range));
+}
+
+/* {u16 name length, name, value} */
+static hulse_status add_property(hulse_consumer_options *o,
+                                 enum hulse_option option,
+                                 const char *name,
+                                 const char *value)
+{
+    uint8_t pair[HULSE_OPTIONS_BYTES_MAX];
+
+    if (o == NULL || name == NULL || value == NULL || name[0] == '\0') {
+        return HULSE_INVAL;
+    }
+    const size_t name_bytes = strnlen(name, sizeof(pair));
+    const size_t value_bytes = strnlen(value, sizeof(pair));
+    const uint16_t length = (uint16_t)name_bytes;
+    if (name_bytes + value_bytes > sizeof(pair) - HULSE_TLV_HEADER_BYTES - sizeof(length)) {
+        return HULSE_TOOBIG;
+    }
+    memcpy(pair, &length, sizeof(length));
+    memcpy(pair + sizeof(length), name, name_bytes);
+    memcpy(pair + sizeof(length) + name_bytes, value, value_bytes);
+    const struct hulse_tlv whole = {.bytes = (uint16_t)(sizeof(length) + name_bytes + value_bytes),
+                                    .value = pair};
+    return hulse_tlv_property_valid(&whole)
+               ? hulse_option_list_add(&o->more, option, pair, whole.bytes)
+               : HULSE_INVAL;
+}
+
+hulse_status
+hulse_consumer_options_property(hulse_consumer_options *o, const char *name, const char *value)
+{
+    return add_property(o, HULSE_OPTION_PROPERTY, name, value);
+}
+
+hulse_status hulse_consumer_options_subscription_property(hulse_consumer_options *o,
+                                                          const char *name,
+                                                          const char *value)
+{
+    return add_property(o, HULSE_OPTION_SUBSCRIPTION_PROPERTY, name, value);
 }

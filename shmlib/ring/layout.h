@@ -161,6 +161,8 @@ enum hulse_record_type {
 #define HULSE_RECORD_LEFT_OUT 0x20U     /* delivery: properties did not fit meta_len */
 #define HULSE_RECORD_CAUGHT_UP                                                                     \
     0x40U /* skip, of a reader: all that there was when it was opened is before */
+#define HULSE_RECORD_END_OF_TOPIC                                                                  \
+    0x80U /* skip: the topic is terminated, and all of it is acknowledged */
 #define HULSE_PUBLISH_FLAGS 0x0fU
 
 /*
@@ -281,7 +283,9 @@ enum hulse_tag {
     HULSE_TAG_PRODUCER = 9,      /* producer name, UTF-8; delivery only; once */
     HULSE_TAG_REASON = 10,       /* 0…256 bytes, UTF-8; verdict only; once */
     /* A cluster's name, 0…255 bytes, UTF-8; empty: to none but its own; publish only; repeatable (HULSE_FEATURE_REPLICATION). */
-    HULSE_TAG_REPLICATE_TO = 11
+    HULSE_TAG_REPLICATE_TO = 11,
+    HULSE_TAG_BROKER_TIME = 14, /* u64 ms, Unix epoch; delivery only; once */
+    HULSE_TAG_INDEX = 15        /* u64, of its topic or partition; delivery only; once */
 };
 
 /* Control messages (control.h). */
@@ -321,7 +325,16 @@ enum hulse_option {
     HULSE_OPTION_PRIORITY = 1, /* consumer: i32; one with a lower number gets messages first */
     HULSE_OPTION_ACCESS = 16,  /* producer: u8, enum hulse_access_mode */
     HULSE_OPTION_INITIAL_SUBSCRIPTION =
-        17 /* producer: 1…255 bytes, UTF-8; created with the topic */
+        17, /* producer: 1…255 bytes, UTF-8; created with the topic */
+    HULSE_OPTION_COMPACTED =
+        20, /* consumer: empty; the last message of each key, where that is done */
+    HULSE_OPTION_REPLICATED =
+        21, /* consumer: empty; where the subscription is, is known in other clusters */
+    HULSE_OPTION_KEY_RANGE = 22, /* consumer: u16 first, u16 last hash of its keys; repeatable */
+    HULSE_OPTION_ANY_KEY_ORDER =
+        23, /* consumer: empty; keys need no order while consumers come and go */
+    HULSE_OPTION_PROPERTY = 24,             /* consumer: as metadata's PROPERTY; repeatable */
+    HULSE_OPTION_SUBSCRIPTION_PROPERTY = 25 /* consumer: the same, of a new subscription */
 };
 
 /* Who may send to a topic beside a producer. */
@@ -349,7 +362,9 @@ enum hulse_event {
     HULSE_EVENT_DRAIN = 5,            /* the daemon is going to stop */
     HULSE_EVENT_GOODBYE = 6,          /* everything taken has its verdict; the daemon exits now */
     HULSE_EVENT_CONSUMER_CHANGED = 7, /* arg = bits of the configured verdicts */
-    HULSE_EVENT_SOURCE = 8            /* arg = index, text = topic name */
+    HULSE_EVENT_SOURCE = 8,           /* arg = index, text = topic name */
+    HULSE_EVENT_ACTIVE =
+        9 /* arg = 1: of a failover subscription's consumers, this one gets messages; 0: not */
 };
 
 /* Feature bits of HELLO and WELCOME; WELCOME carries the common ones. */

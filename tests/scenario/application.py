@@ -22,7 +22,8 @@ def sanitized(path):
 
 
 class Application:
-    """One consumer. Messages are numbered as they come."""
+    """One consumer. Messages are numbered as they come. `more`: options of the library by their names, each with its
+    values."""
 
     def __init__(self, daemon, topic, subscription, kind="shared", **options):
         path = abi.library()
@@ -60,6 +61,14 @@ class Application:
 
     def nack(self, *numbers, delay_ms=0):
         self.ask("verdicts", how="nack", numbers=numbers, delay_ms=delay_ms)
+
+    def is_active(self):
+        """Of a failover subscription's consumers it gets the messages."""
+        return self.ask("is_active")
+
+    def at_end_of_topic(self):
+        """No message is left, and none will come."""
+        return self.ask("at_end_of_topic")
 
     def settle(self):
         """What the broker has to know it knows."""
@@ -107,13 +116,16 @@ class Process:
     def must_of_consumer(self, status):
         self.must(status, lambda: self.lib.hulse_consumer_error(self.consumer))
 
-    def open(self, topic, subscription, kind, earliest=True, unacked_max=0, reassembly=0):
+    def open(self, topic, subscription, kind, earliest=True, unacked_max=0, reassembly=0, more=()):
         self.must(self.lib.hulse_open(ctypes.byref(self.session), None), self.lib.hulse_open_error)
         options = ctypes.c_void_p(self.lib.hulse_consumer_options_new())
         self.must(self.lib.hulse_consumer_options_type(options, kind))
         self.must(self.lib.hulse_consumer_options_start(options, int(earliest)))
         self.must(self.lib.hulse_consumer_options_unacked_max(options, unacked_max))
         self.must(self.lib.hulse_consumer_options_reassembly(options, reassembly))
+        for name, *values in more:
+            texts = [value.encode() if isinstance(value, str) else value for value in values]
+            self.must(getattr(self.lib, f"hulse_consumer_options_{name}")(options, *texts))
         self.must(self.lib.hulse_consumer_open(self.session, ctypes.byref(self.consumer),
                                                topic.encode(), subscription.encode(), options),
                   lambda: self.lib.hulse_last_error(self.session))
@@ -148,6 +160,13 @@ class Process:
             while call(self.consumer, ctypes.byref(self.ids[number]), *more) != OK:
                 self.settle()
         self.settle()
+
+    def is_active(self):
+        self.lib.hulse_poll(self.session, 0)
+        return self.lib.hulse_consumer_active(self.consumer) == OK
+
+    def at_end_of_topic(self):
+        return self.one(0) is None and self.lib.hulse_end_of_topic(self.consumer) == OK
 
     def settle(self):
         self.must_of_consumer(self.lib.hulse_consumer_sync(self.consumer, AGAIN_WAIT_MS))

@@ -98,6 +98,7 @@ static const struct place consumer_places[] = {
     CONSUMER(chunks_given_up, "chunks_given_up"),
     CONSUMER(chunks_orphaned, "chunks_orphaned"),
     CONSUMER(chunks_repeated, "chunks_repeated"),
+    CONSUMER(broker_metadata_damaged, "broker_metadata_damaged"),
     CONSUMER(repeated, "repeated"),
     CONSUMER(redelivered, "redelivered"),
     CONSUMER(redeliveries_asked, "redeliveries_asked"),
@@ -164,6 +165,9 @@ void hulse_pulsar_figures_report(struct pulsar_worker *pw, struct worker_report 
 
     if (b == NULL) {
         return;
+    }
+    if (pw->worker->params.index == 0) {
+        hulse_lag_report(&pw->broker->lags, out); /* all workers' */
     }
     hulse_pulsar_pool_figures(pw->pool, &pool);
     hulse_pulsar_lookups_figures(pw->lookups, &lookups);

@@ -14,7 +14,7 @@ import pytest
 import peers
 from application import Application
 from by_hand import eventually
-from command import broker_stats, ok, run
+from command import Background, broker_stats, ok, run
 from conftest import Hulsed
 from library import App, Consumer, Producer
 
@@ -431,3 +431,67 @@ def test_seek_to_one(daemon, pulsar, official, topic, kind):
             assert [m["payload"].split()[0] for m in app.next(6 - n)] == list("012345")[n:]
     finally:
         app.kill()
+
+
+# ---- what a real broker does not do when it is wanted ---------------------------------------------
+
+
+def chunk(fake, topic, data, uuid, number, count, total, **more):
+    fake.publish(topic, data, uuid=uuid, chunk_id=number, num_chunks_from_msg=count,
+                 total_chunk_msg_size=total, **more)
+
+
+def good(fake, topic):
+    for number in range(3):
+        chunk(fake, topic, b"good " * 4, "good", number, 3, 60)
+
+
+def first_of(daemon, topic):
+    return ok(run(daemon, "sub", topic, "-s", "s", "--from", "earliest", "-n", 1, timeout=60))
+
+
+def test_a_flood_of_beginnings(fake, hulsed, topic):
+    """Each says to become 60 MiB: neither their number nor what they say is believed to be paid for."""
+    daemon = hulsed(fake.url)
+    for n in range(300):
+        chunk(fake, topic, b"x" * 1000, f"u{n}", 0, 10, 60 * MIB)
+    good(fake, topic)
+    assert first_of(daemon, topic) == b"good " * 12 + b"\n"
+    assert broker_stats(daemon)["chunks_given_up"] > 280
+
+
+LIES = [{"number": 5, "count": 3, "total": 60}, {"number": 0, "count": 2**31 - 1, "total": 60},
+        {"number": 0, "count": 2, "total": 2}, {"number": -1, "count": 2, "total": 60}]
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_is_damage(fake, hulsed, topic, lie):
+    daemon = hulsed(fake.url)
+    chunk(fake, topic, b"x" * 20, "lie", **lie)
+    good(fake, topic)
+    assert first_of(daemon, topic) == b"good " * 12 + b"\n"
+    assert broker_stats(daemon)["corrupted"] == 1
+
+
+def test_what_is_larger_than_the_bound_is_left(fake, hulsed, topic):
+    daemon = hulsed(fake.url)
+    for number in range(2):
+        chunk(fake, topic, b"x" * 20, "huge", number, 2, 2**31 - 1)
+    good(fake, topic)
+    assert first_of(daemon, topic) == b"good " * 12 + b"\n"
+    found = broker_stats(daemon)
+    assert (found["unreadable"], found["corrupted"]) == (2, 0)
+
+
+@pytest.mark.parametrize("auto_ack", [False, True])
+def test_what_has_no_end_is_given_up(fake, hulsed, topic, auto_ack):
+    daemon = hulsed(fake.url, [{"match": "**", "consume": {"chunks": {"expire": "200ms", "auto_ack": auto_ack}}}])
+    chunk(fake, topic, b"x" * 20, "torn", 0, 3, 60)
+    chunk(fake, topic, b"x" * 20, "torn", 1, 3, 60)
+    with Background(daemon, "sub", topic, "-s", "s", "--from", "earliest", "-n", 1) as sub:
+        eventually(lambda: broker_stats(daemon)["chunks_given_up"] == 1, seconds=20)
+        good(fake, topic)
+        out, code = sub.wait(20)
+        assert (out, code) == (b"good " * 12 + b"\n", 0)
+    acked = {i["entryId"] for request in fake.heard("ACK") for i in request.fields["message_id"]}
+    assert acked == ({0, 1} if auto_ack else set()) | {2, 3, 4}

@@ -17,7 +17,7 @@ from zts import Athenz
 
 CONF = pathlib.Path(__file__).resolve().parent / "conf"
 VARIANTS = ("token", "athenz", "tls", "deduplication", "transactions", "batch_index", "migration", "prompt",
-            "proxied")
+            "proxied", "entry_metadata")
 READY_S = 90
 ADMIN_S = 20
 TRIES = 3

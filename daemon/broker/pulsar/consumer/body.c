@@ -334,6 +334,16 @@ static uint64_t ttl_ms(uint64_t expires_ms, uint64_t publish_time_ms)
     return expires_ms > publish_time_ms ? expires_ms - publish_time_ms : 1;
 }
 
+/* A broker counts messages, and numbers an entry as its last one. */
+static void
+fill_added(const struct body *b, const struct body_message *m, struct broker_delivery *d)
+{
+    const uint32_t behind = b->count - 1 - m->index;
+    d->broker_time_ms = b->added.broker_timestamp_ms;
+    d->has_index = hulse_wire_has(b->added.has, WIRE_ENTRY_INDEX) && b->added.index >= behind;
+    d->index = d->has_index ? b->added.index - behind : 0;
+}
+
 bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker_delivery *d)
 {
     struct said s;
@@ -357,6 +367,7 @@ bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker
     d->producer = b->meta.producer_name;
     d->publish_time_ms = b->meta.publish_time_ms;
     d->redelivery = b->redelivery;
+    fill_added(b, m, d);
     d->slot = 0;
     return true;
 }

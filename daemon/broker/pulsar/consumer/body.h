@@ -31,6 +31,7 @@ struct body {
     struct body_side *sides; /* keys and properties in the encoding of broker_meta */
     struct body_tally *kept; /* counted there; NULL: not kept */
     struct wire_metadata meta;
+    struct wire_entry added; /* by the broker */
     struct broker_span payload;
     struct wire_batch_reader reader; /* of a batch */
     size_t object_bytes;

@@ -102,6 +102,7 @@ static void destroy(struct pulsar_consumer *c)
         TAILQ_REMOVE(&c->set->dirty, c, dirty_link);
     }
     TAILQ_REMOVE(&c->set->all, c, link);
+    hulse_lag_quit(c);
     hulse_entry_table_fini(&c->entries);
     hulse_chunks_fini(c);
     hulse_wishes_destroy(&c->wishes);
@@ -255,6 +256,7 @@ static void init(struct pulsar_consumer *c, const struct broker_consumer_params 
     }
     c->type = params->type;
     c->create = params->create;
+    c->resumed = params->resumed;
     c->transient = params->transient;
     c->non_persistent = strncmp(c->topic, "non-persistent:", 15) == 0;
     c->start = params->start;

@@ -9,6 +9,7 @@
  *   verdicts   what becomes of deliveries: acknowledged (acks), to come again (again)
  *   errand     seek, last message id, unsubscribe
  *   stall      why nothing comes
+ *   lag_watch  how far its subscription is behind
  *   fan_in     a topic with partitions: a consumer for each of them (fan_in.h)
  *
  * Threads: the worker's.
@@ -24,6 +25,7 @@
 #include "daemon/broker/pulsar/consumer/chunks.h"
 #include "daemon/broker/pulsar/consumer/consumer.h"
 #include "daemon/broker/pulsar/consumer/entry.h"
+#include "daemon/broker/pulsar/consumer/lag.h"
 #include "daemon/broker/pulsar/consumer/permits.h"
 #include "daemon/broker/pulsar/consumer/position.h"
 #include "daemon/broker/pulsar/consumer/wishes.h"
@@ -145,6 +147,15 @@ struct stall {
     uint64_t renewed_entry;
 };
 
+/* ---- how far its subscription is behind ---- */
+
+struct lag_watch {
+    struct timer watch;
+    struct pulsar_request request;
+    struct lag *of; /* NULL before its first session, and without memory */
+    bool asking;
+};
+
 /* ---- the consumer ---- */
 
 enum session_state {
@@ -182,10 +193,12 @@ struct pulsar_consumer {
     bool unordered;      /* `held` */
     bool closed_in_seek; /* the broker has closed it, as it does before the answer */
     bool create;
+    bool resumed;
     bool transient;
     bool
         non_persistent; /* every entry has the same id: none is in the table, and no broker knows it again */
     bool said_unreadable;
+    bool said_damaged_metadata;
     bool said_unkept;
     bool
         rewinding; /* the broker sends everything again, and has not come to rewind_ledger, rewind_entry */
@@ -214,6 +227,7 @@ struct pulsar_consumer {
     uint64_t seen_ledger; /* the highest that came in this session */
     uint64_t seen_entry;
     struct stall stall;
+    struct lag_watch lag;
     uint64_t epoch;      /* of what is not Shared: how often everything was asked for again */
     uint64_t rewound_ms; /* the last time */
     uint64_t rewind_ledger;
@@ -408,6 +422,14 @@ void hulse_acks_settle(struct pulsar_consumer *c);
 /* A session has begun; it ends. */
 void hulse_stall_watch(struct pulsar_consumer *c);
 void hulse_stall_stop(struct pulsar_consumer *c);
+
+/* lag_watch */
+/* It has a session. */
+void hulse_lag_watch(struct pulsar_consumer *c);
+/* It has none. */
+void hulse_lag_stop(struct pulsar_consumer *c);
+/* It is gone. */
+void hulse_lag_quit(struct pulsar_consumer *c);
 /* A message has come. */
 void hulse_stall_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry);
 

@@ -253,6 +253,28 @@ static uint32_t bytes_max(const struct pulsar_consumer *c)
     return ours > theirs ? ours : theirs;
 }
 
+/* What the broker says beside the entry; what it says wrongly takes nothing from the entry. */
+static void take_added(struct pulsar_consumer *c,
+                       const Pulsar__CommandMessage *m,
+                       struct broker_span added,
+                       struct body *b)
+{
+    const char *why = NULL;
+    if (added.data == NULL || hulse_wire_entry_read(added, &b->added, &why)) {
+        return;
+    }
+    b->added = (struct wire_entry){.has = 0};
+    c->set->figures.broker_metadata_damaged += 1;
+    if (!c->said_damaged_metadata) {
+        c->said_damaged_metadata = true;
+        HULSE_LOG_WARNF("pulsar.broker_metadata_damaged",
+                        hulse_log_str("topic", c->topic),
+                        hulse_log_u64("ledger", m->message_id->ledgerid),
+                        hulse_log_u64("entry", m->message_id->entryid),
+                        hulse_log_str("why", why));
+    }
+}
+
 /* A part of a message. */
 static void take_chunk(struct pulsar_consumer *c,
                        const Pulsar__CommandMessage *m,
@@ -263,6 +285,7 @@ static void take_chunk(struct pulsar_consumer *c,
     const char *why = NULL;
     const enum body_rc rc = hulse_chunks_take(c, m->message_id, message, meta, &b, &why);
     if (b != NULL) {
+        take_added(c, m, message->entry, b); /* of the last one */
         take_body(c, m, b);
     } else if (rc != BODY_OK && !c->closed) {
         body_failed(c, m->message_id, rc, why);
@@ -310,6 +333,7 @@ static void take_message(struct pulsar_consumer *c,
     const enum body_rc rc =
         hulse_body_create(&b, c->worker->contexts, message, &meta, bytes_max(c), &why);
     if (rc == BODY_OK) {
+        take_added(c, m, message->entry, b);
         take_body(c, m, b);
     } else {
         body_failed(c, m->message_id, rc, why);

@@ -25,6 +25,7 @@ static void ready(struct pulsar_consumer *c)
     c->ready_ms = hulse_pulsar_consumer_now_ms(c);
     c->proved = false;
     hulse_stall_watch(c);
+    hulse_lag_watch(c);
     hulse_timer_stop(&c->worker->loop->timers, &c->deadline);
     hulse_pulsar_consumer_dirty(c);
     hulse_pulsar_consumer_enter(c);

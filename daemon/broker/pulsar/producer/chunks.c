@@ -65,31 +65,29 @@ static void append_all(struct pulsar_sender *s, struct pulsar_entries *list, uin
 
 enum chunks_rc hulse_pulsar_chunks_put(struct pulsar_sender *s,
                                        struct pulsar_producer *p,
-                                       uint64_t token,
                                        struct wire_draft *d,
-                                       struct broker_span payload,
-                                       uint32_t message_bytes_max,
-                                       uint64_t deadline_ns)
+                                       const struct chunks_message *m)
 {
     struct pulsar_entries made = TAILQ_HEAD_INITIALIZER(made);
     char uuid[UUID_BYTES];
 
     d->uuid.data = (const uint8_t *)uuid;
     d->uuid.bytes = (uint32_t)snprintf(uuid, sizeof(uuid), "%s-%" PRIu64, s->name, d->sequence_id);
-    d->chunked_bytes = (int32_t)payload.bytes;
+    d->chunked_bytes = (int32_t)m->payload.bytes;
     const uint64_t head_room = WIRE_SEND_HEAD_BYTES_MAX + hulse_wire_draft_room(d);
-    if (head_room >= message_bytes_max) {
+    if (head_room >= m->message_bytes_max) {
         return CHUNKS_TOO_LARGE;
     }
-    const uint32_t capacity = message_bytes_max - (uint32_t)head_room;
-    d->chunk_count = (int32_t)(payload.bytes / capacity + (payload.bytes % capacity != 0 ? 1 : 0));
-    const uint64_t memory = make_all(s, &made, d, payload, (uint32_t)head_room, capacity);
+    const uint32_t capacity = m->message_bytes_max - (uint32_t)head_room;
+    d->chunk_count =
+        (int32_t)(m->payload.bytes / capacity + (m->payload.bytes % capacity != 0 ? 1 : 0));
+    const uint64_t memory = make_all(s, &made, d, m->payload, (uint32_t)head_room, capacity);
     if (memory == 0) {
         return CHUNKS_NO_MEMORY;
     }
-    hulse_pulsar_handle_take(p, TAILQ_LAST(&made, pulsar_entries), token, (uint32_t)memory);
+    hulse_pulsar_handle_take(p, TAILQ_LAST(&made, pulsar_entries), m->token, (uint32_t)memory);
     s->all->figures.chunked += 1;
-    append_all(s, &made, deadline_ns);
+    append_all(s, &made, m->deadline_ns);
     d->uuid = (struct broker_span){0};
     return CHUNKS_PUT;
 }

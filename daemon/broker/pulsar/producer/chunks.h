@@ -20,16 +20,17 @@ enum chunks_rc {
     CHUNKS_NO_MEMORY  /* for all of it; nothing was taken */
 };
 
-/*
- * `d` has all but the chunks' fields; `payload`, compressed as it says, is copied. Each entry has metadata and payload of at
- * most `message_bytes_max`.
- */
+struct chunks_message {
+    uint64_t token;
+    uint64_t deadline_ns;
+    struct broker_span payload; /* compressed as the draft says; copied */
+    uint32_t message_bytes_max; /* of metadata and payload of each entry */
+};
+
+/* `d` has all but the chunks' fields. */
 enum chunks_rc hulse_pulsar_chunks_put(struct pulsar_sender *s,
                                        struct pulsar_producer *p,
-                                       uint64_t token,
                                        struct wire_draft *d,
-                                       struct broker_span payload,
-                                       uint32_t message_bytes_max,
-                                       uint64_t deadline_ns);
+                                       const struct chunks_message *m);
 
 #endif

@@ -215,7 +215,11 @@ static enum fate send_large(struct pulsar_sender *s,
         }
         hulse_pulsar_entry_destroy(&s->all->blocks, e);
     }
-    switch (hulse_pulsar_chunks_put(s, p, r->token, d, payload, max, deadline_ns)) {
+    const struct chunks_message m = {.token = r->token,
+                                     .deadline_ns = deadline_ns,
+                                     .payload = payload,
+                                     .message_bytes_max = max};
+    switch (hulse_pulsar_chunks_put(s, p, d, &m)) {
     case CHUNKS_PUT:
         return IS_TAKEN;
     case CHUNKS_TOO_LARGE:

@@ -51,8 +51,8 @@ static bool gathers_alike(const struct broker_gathering *a, const struct broker_
 {
     return a->compression == b->compression && a->batch_max == b->batch_max &&
            a->batch_bytes == b->batch_bytes && a->batch_delay_ms == b->batch_delay_ms &&
-           a->eager_max == b->eager_max && a->by_key == b->by_key &&
-           a->send_timeout_ms == b->send_timeout_ms && a->chunking == b->chunking;
+           a->eager_max == b->eager_max && a->by_key == b->by_key && a->chunking == b->chunking &&
+           a->send_timeout_ms == b->send_timeout_ms;
 }
 
 /* The shared one that such a producer may use; NULL: there is none. */

@@ -89,7 +89,8 @@ static inline void hand_begin(struct hand *h, struct worker *w)
     memset(h->shared, 0, sizeof(*h->shared));
     h->broker.ops = (struct broker_ops){.type = "scripted",
                                         .capabilities = BROKER_CAN_SEEK | BROKER_CAN_START_ID |
-                                                        BROKER_CAN_EXCLUSIVE | BROKER_CAN_INITIAL,
+                                                        BROKER_CAN_WISHES | BROKER_CAN_EXCLUSIVE |
+                                                        BROKER_CAN_INITIAL,
                                         .seek = hand_seek,
                                         .producer_open = hand_producer_open,
                                         .send = hand_send,

@@ -87,7 +87,9 @@ struct hand_broker {
     uint64_t permits;
     size_t copied;
     struct broker_position start; /* of the consumer opened last */
-    int32_t priority;             /* its own, too */
+    struct broker_wishes
+        wishes; /* its own, too; what they point to is below, one behind the other */
+    uint8_t wished[256];
     struct broker_position sought;
     hulse_status seek_status; /* what a seek returns */
     unsigned seeks;           /* the test calls hand_sought() for each */
@@ -221,6 +223,24 @@ static inline void hand_producer_close(struct broker_producer *producer, bool fo
     free(producer);
 }
 
+static inline void hand_note_wishes(struct hand_broker *hb, const struct broker_wishes *w)
+{
+    const size_t ranges = w->key_range_count * sizeof(*w->key_ranges);
+    const size_t own = w->properties.bytes;
+    const size_t rest = w->subscription_properties.bytes;
+    HAND_NEED(ranges + own + rest <= sizeof(hb->wished));
+    hb->wishes = *w;
+    if (ranges > 0) {
+        memcpy(hb->wished, w->key_ranges, ranges);
+    }
+    if (own > 0) {
+        memcpy(hb->wished + ranges, w->properties.data, own);
+    }
+    if (rest > 0) {
+        memcpy(hb->wished + ranges + own, w->subscription_properties.data, rest);
+    }
+}
+
 static inline hulse_status hand_consumer_open(struct broker *b,
                                               struct worker *w,
                                               const struct broker_consumer_params *params,
@@ -238,7 +258,7 @@ static inline hulse_status hand_consumer_open(struct broker *b,
     c->broker = hb;
     memcpy(hb->handle_id, params->handle_id, sizeof(hb->handle_id));
     hb->start = params->start;
-    hb->priority = params->priority;
+    hand_note_wishes(hb, &params->wishes);
     hb->consumer = &c->base;
     hb->consumers += 1;
     hb->permits = 0;

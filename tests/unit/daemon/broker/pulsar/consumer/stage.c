@@ -449,6 +449,8 @@ void hulse_stage_stats(uint64_t request_id, struct stage_stats stats)
     s.availablepermits = (uint64_t)stats.permits;
     s.has_blockedconsumeronunackedmsgs = stats.blocked;
     s.blockedconsumeronunackedmsgs = stats.blocked;
+    s.has_msgbacklog = stats.has_backlog;
+    s.msgbacklog = stats.backlog;
     reply(request_id, PULSAR_REPLY_ANSWER, &c);
 }
 
@@ -584,6 +586,21 @@ static struct broker_span write_rest(const struct stage_entry *e)
     return (struct broker_span){rest, (uint32_t)(at - rest)};
 }
 
+/* Behind what a broker says beside it. */
+static struct broker_span write_added(struct broker_span added, struct broker_span rest)
+{
+    static uint8_t whole[2 * ROOM + 100];
+    if (added.data == NULL) {
+        return rest;
+    }
+    assert_true(added.bytes < 90);
+    hulse_put16_big(whole, 0x0e02);
+    hulse_put32_big(whole + 2, added.bytes);
+    memcpy(whole + 6, added.data, added.bytes);
+    memcpy(whole + 6 + added.bytes, rest.data, rest.bytes);
+    return (struct broker_span){whole, 6 + added.bytes + rest.bytes};
+}
+
 void hulse_stage_message(const struct stage_entry *e)
 {
     Pulsar__MessageIdData id = PULSAR__MESSAGE_ID_DATA__INIT;
@@ -600,5 +617,5 @@ void hulse_stage_message(const struct stage_entry *e)
     m.consumer_epoch = e->epoch;
     m.ack_set = (int64_t *)(uintptr_t)e->ack_set;
     m.n_ack_set = e->ack_words;
-    tell(&c, write_rest(e));
+    tell(&c, write_added(e->added, write_rest(e)));
 }

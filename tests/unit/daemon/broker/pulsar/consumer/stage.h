@@ -82,6 +82,8 @@ struct stage_stats {
     int64_t permits;
     bool blocked;
     bool error;
+    bool has_backlog;
+    uint64_t backlog;
 };
 void hulse_stage_stats(uint64_t request_id, struct stage_stats stats);
 void hulse_stage_close_consumer(const char *assigned);
@@ -112,6 +114,7 @@ struct stage_entry {
     uint32_t chunked_bytes;         /* of all; 0: the true ones */
     uint8_t message;                /* which one */
     const struct broker_meta *meta; /* of each message */
+    struct broker_span added;       /* broker entry metadata */
 };
 
 void hulse_stage_message(const struct stage_entry *e);
