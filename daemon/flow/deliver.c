@@ -12,6 +12,7 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
+#include "daemon/flow/schemas.h"
 #include "daemon/flow/subscriber.h"
 #include "daemon/flow/wishes.h"
 
@@ -29,6 +30,8 @@ void hulse_subscriber_destroy(struct subscriber *s)
     hulse_alone_fini(&s->alone);
     hulse_dead_letter_fini(&s->dead);
     hulse_grant_release(&s->grant);
+    hulse_reading_destroy(&s->reading);
+    hulse_flow_schema_fini(&s->schema);
     hulse_mem_free(HULSE_MEM_TOPIC, s, s->object_bytes);
 }
 
@@ -102,6 +105,19 @@ static void hand_out(struct subscriber *s, struct broker_delivery *d)
     s->events->message(s->ctx, d);
 }
 
+/* `resolved`: of the schema that it reads with, if it has one. */
+static void arrive(void *ctx, struct broker_delivery *d, bool resolved)
+{
+    struct subscriber *s = ctx;
+    if (!resolved) {
+        s->counters.unresolved += 1;
+        hulse_topic_state_count(s->grant.topic_state, TOPIC_UNRESOLVED);
+    }
+    if (!hulse_alone_wait(&s->alone, d)) {
+        hand_out(s, d);
+    }
+}
+
 static void broker_message(void *ctx, struct broker_delivery *d)
 {
     struct subscriber *s = ctx;
@@ -123,8 +139,12 @@ static void broker_message(void *ctx, struct broker_delivery *d)
         }
         d->marks |= d->redelivery >= s->grant.topic.redeliver_max ? HULSE_MARK_LAST : 0U;
     }
-    if (!hulse_alone_wait(&s->alone, d)) {
-        hand_out(s, d);
+    if (s->reading == NULL) {
+        arrive(s, d, true);
+    } else if (!hulse_reading_take(s->reading, d)) {
+        /* It comes again, when there may be memory to let it wait. */
+        s->consumer->ops->give_back(s->consumer, d);
+        s->events->ask_room(s->ctx);
     }
 }
 
@@ -287,6 +307,26 @@ static bool can_begin(const struct broker *b, enum broker_position_kind kind)
     return (b->ops->capabilities & needed) == needed;
 }
 
+/* Only what has its own schema looks into payloads. */
+static hulse_status begin_reading(struct subscriber *s, struct error *err)
+{
+    const hulse_status st =
+        hulse_flow_schema_init(&s->schema, s->flow->tables, s->topic, TOPIC_SCHEMA_CONSUMED, err);
+    if (st != HULSE_OK || s->schema.schema == NULL || s->flow->schemas == NULL) {
+        return st;
+    }
+    const struct reading_params params = {.flow = s->flow,
+                                          .worker = s->worker,
+                                          .broker = s->grant.topic.broker,
+                                          .topic = s->topic,
+                                          .own = s->schema.schema,
+                                          .ctx = s,
+                                          .pass = arrive};
+    s->reading = hulse_reading_create(&params);
+    return s->reading != NULL ? HULSE_OK
+                              : hulse_fail(err, HULSE_NO_MEMORY, "no memory for a subscriber");
+}
+
 /* Of the application, and of the topic's rule where it has a meaning. */
 static hulse_status wish(const struct subscriber *s,
                          const struct broker *b,
@@ -309,7 +349,12 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
     HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
+    struct broker_schema schema;
     hulse_status st = hulse_subscriber_letters(s, err);
+    st = st == HULSE_OK ? begin_reading(s, err) : st;
+    if (st != HULSE_OK) {
+        return st;
+    }
     const struct topic_chunks *chunks = &s->grant.topic.chunks;
     struct broker_consumer_params below = {.topic = s->topic,
                                            .subscription = s->subscription,
@@ -318,11 +363,12 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
                                            .start = s->start,
                                            .events = &consumer_events,
                                            .ctx = s,
+                                           .schema = hulse_flow_schema_told(&s->schema, &schema),
                                            .create = s->grant.topic.auto_create,
                                            .chunking = {.pending_max = chunks->pending_max,
                                                         .expire_ms = chunks->expire_ms,
                                                         .auto_ack = chunks->auto_ack}};
-    st = st == HULSE_OK ? wish(s, b, &below.wishes, err) : st;
+    st = wish(s, b, &below.wishes, err);
     if (st != HULSE_OK) {
         return st;
     }
@@ -435,10 +481,12 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
     uint64_t wanted = s->estimate_bytes == 0 ? 1 : bytes / s->estimate_bytes;
     wanted = wanted == 0 ? 1 : wanted;
     wanted = wanted > messages - here ? messages - here : wanted;
-    if (wanted > s->outstanding) {
-        const uint32_t more = (uint32_t)(wanted - s->outstanding);
+    const uint64_t coming =
+        s->outstanding + (s->reading == NULL ? 0 : hulse_reading_waiting(s->reading));
+    if (wanted > coming) {
+        const uint32_t more = (uint32_t)(wanted - coming);
         /* Before the call, because messages may come before it returns. */
-        s->outstanding = wanted;
+        s->outstanding += more;
         s->counters.permitted += more;
         s->consumer->ops->permit(s->consumer, more);
     }
@@ -449,9 +497,12 @@ static void broker_ended(void *ctx, struct broker_delivery *d)
     struct subscriber *s = ctx;
     if ((d->marks & HULSE_MARK_LETTER) != 0) {
         hulse_dead_letter_lose(&s->dead, d);
-    } else if ((d->marks & HULSE_MARK_LINE) != 0) {
+        return;
+    }
+    const bool unseen = hulse_subscriber_end_reading(s, d);
+    if ((d->marks & HULSE_MARK_LINE) != 0) {
         hulse_alone_remove(&s->alone, d);
-    } else {
+    } else if (!unseen) {
         hulse_subscriber_let_go(s, d);
         s->ended(s->ctx, d);
     }
@@ -498,10 +549,47 @@ uint64_t hulse_subscriber_settled(const struct subscriber *s)
     return s->told;
 }
 
+const struct schema_known *hulse_subscriber_schema(const struct subscriber *s, uint64_t version)
+{
+    return s->flow->schemas == NULL
+               ? NULL
+               : hulse_schemas_find(s->flow->schemas, s->grant.topic.broker, s->topic, version);
+}
+
+hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
+                                         struct schema_wait **out,
+                                         uint64_t version,
+                                         void *owner,
+                                         void (*done)(void *owner,
+                                                      hulse_status status,
+                                                      const char *text,
+                                                      const struct schema_known *known),
+                                         struct error *err)
+{
+    const struct schema_question question = {.worker = s->worker,
+                                             .broker = s->grant.topic.broker,
+                                             .topic = s->topic,
+                                             .version = version,
+                                             .owner = owner,
+                                             .done = done};
+
+    *out = NULL;
+    return s->flow->schemas == NULL
+               ? hulse_fail(err, HULSE_UNSUPPORTED, "schemas are not asked for")
+               : hulse_schemas_ask(s->flow->schemas, out, &question, err);
+}
+
+const struct broker_schema *hulse_subscriber_own_schema(const struct subscriber *s,
+                                                        struct broker_schema *out)
+{
+    return hulse_flow_schema_told(&s->schema, out);
+}
+
 void hulse_subscriber_close(struct subscriber **subscriber, bool unsubscribe)
 {
     struct subscriber *s = *subscriber;
     *subscriber = NULL;
+    hulse_reading_destroy(&s->reading);
     if (s->dead.pending_count > 0) {
         hulse_subscriber_linger(s, unsubscribe);
         return;

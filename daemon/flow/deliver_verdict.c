@@ -8,6 +8,7 @@
 
 void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
 {
+    (void)hulse_subscriber_end_reading(s, d);
     if (hulse_dead_letter_configured(&s->dead) && hulse_dead_letter_keep(&s->dead, d)) {
         return;
     }
@@ -28,6 +29,7 @@ put_aside(struct subscriber *s, struct broker_delivery *d, const struct letter_r
 {
     const struct dead_letter_user user = hulse_subscriber_user(s);
 
+    (void)hulse_subscriber_end_reading(s, d);
     hulse_alone_let_go(&s->alone, d);
     hulse_dead_letter_begin(&s->dead, d, why, &user, s->grant.role_state);
 }
@@ -129,6 +131,7 @@ void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d)
 
 void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d)
 {
+    (void)hulse_subscriber_end_reading(s, d);
     hulse_subscriber_let_go(s, d);
     s->consumer->ops->give_back(s->consumer, d);
 }

@@ -11,6 +11,8 @@
 #include "daemon/flow/dead_letter.h"
 #include "daemon/flow/deliver.h"
 #include "daemon/flow/opening.h"
+#include "daemon/flow/reading.h"
+#include "daemon/flow/schema.h"
 
 struct subscriber {
     struct broker_consumer *consumer; /* NULL until ops->consumer_open has set it */
@@ -36,6 +38,8 @@ struct subscriber {
     const struct flow *flow;
     struct worker *worker;
     struct opening *opening;
+    struct flow_schema schema;
+    struct reading *reading; /* NULL: payloads are as they were written */
     enum broker_subscription type;
     struct broker_position start;
     bool has_after;
@@ -49,9 +53,16 @@ struct subscriber {
     char topic[]; /* terminated */
 };
 
+/* Its payload is the broker's again. True: the front end has not seen it. */
+static inline bool hulse_subscriber_end_reading(struct subscriber *s, struct broker_delivery *d)
+{
+    return s->reading != NULL && hulse_reading_end(s->reading, d);
+}
+
 /* Calls on its consumer, which are numbered. */
 static inline void hulse_subscriber_pass_ack(struct subscriber *s, struct broker_delivery *d)
 {
+    (void)hulse_subscriber_end_reading(s, d);
     s->calls += 1;
     s->consumer->ops->ack(s->consumer, d);
 }
@@ -59,6 +70,7 @@ static inline void hulse_subscriber_pass_ack(struct subscriber *s, struct broker
 static inline void
 hulse_subscriber_pass_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
 {
+    (void)hulse_subscriber_end_reading(s, d);
     s->calls += 1;
     s->consumer->ops->nack(s->consumer, d, delay_ms);
 }

@@ -113,7 +113,8 @@ void hulse_grant_refresh(struct grant *g,
                          const struct identity *who,
                          const char *topic);
 /* The schema that the reading in force gives a topic, held for the caller; NULL: none. */
-struct topic_schema *hulse_tables_schema(const struct tables *t, const char *topic);
+struct topic_schema *
+hulse_tables_schema(const struct tables *t, const char *topic, enum topic_schema_use use);
 /* The name that its rule makes of `words` for its dead-letter topic; empty: it has none. False: it is too long. */
 bool hulse_tables_dead_letter(const struct tables *t,
                               const char *topic,

@@ -91,7 +91,8 @@ void hulse_topic_rules_destroy(struct topic_rules **r);
 /* Always finds something: without a rule the defaults. */
 const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r, const char *topic);
 /* The schema of the same rule, held for the caller; NULL: it has none. */
-struct topic_schema *hulse_topic_rules_schema(const struct topic_rules *r, const char *topic);
+struct topic_schema *
+hulse_topic_rules_schema(const struct topic_rules *r, const char *topic, enum topic_schema_use use);
 /* The template of the same rule's dead-letter topic; empty: it has none. The rules' own. */
 const char *hulse_topic_rules_dead_letter(const struct topic_rules *r, const char *topic);
 
