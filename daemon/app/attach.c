@@ -34,6 +34,7 @@ struct attach {
     uint64_t until_ms; /* 0 = not tried yet */
     uint32_t wait_ms;  /* doubles */
     struct hulse_ctl_attach_handle m;
+    struct option_block options;
     char topic[HULSE_TOPIC_BYTES_MAX + 1];
     char subscription[HULSE_NAME_BYTES_MAX + 1];
     char name[HULSE_NAME_BYTES_MAX + 1];
@@ -239,6 +240,7 @@ static hulse_status adopt(struct channel *ch, const struct hulse_packet *p)
     a->h = h;
     h->offered = true;
     a->retry.fire = retry_fire;
+    a->options = hulse_option_block_take(s, a->m.head.req);
     h->attach = a;
     h->request = a->m.head.req;
     memcpy(h->id, a->m.handle_id, sizeof(h->id));
@@ -323,36 +325,41 @@ void hulse_attach_end(struct session *s, const struct hulse_packet *p)
 
 /* ---- opened again ---- */
 
+static hulse_status start_producer(struct handle *h, const struct attach *a, struct error *err)
+{
+    struct producer_wish wish = {.topic = a->topic,
+                                 .routing = {.mode = (enum broker_routing_mode)a->m.routing,
+                                             .hashing = (enum broker_hashing)a->m.hashing,
+                                             .stride = a->m.stride,
+                                             .partitions = a->m.partitions}};
+    const hulse_status st = hulse_option_block_producer(&a->options, &wish, err);
+    return st == HULSE_OK ? hulse_handle_start_producer(h, &wish, err) : st;
+}
+
+static hulse_status start_consumer(struct handle *h, const struct attach *a, struct error *err)
+{
+    const struct broker_id after = {.ledger = a->m.last_ledger,
+                                    .entry = a->m.last_entry,
+                                    .batch = a->m.last_batch,
+                                    .partition = a->m.last_partition};
+    struct consumer_wish wish = {.topic = a->topic,
+                                 .subscription = a->subscription,
+                                 .name = a->name,
+                                 .type = (enum broker_subscription)a->m.type,
+                                 .after = (a->m.flags & HULSE_ATTACH_HAS_LAST) != 0 ? &after : NULL,
+                                 .reassembly_bytes = a->m.reassembly_bytes,
+                                 .unacked_max = a->m.unacked_max};
+    (void)start_of(&a->m, &wish.start); /* it was judged when it came */
+    const hulse_status st = hulse_option_block_consumer(&a->options, &wish, err);
+    return st == HULSE_OK ? hulse_handle_start_consumer(h, &wish, err) : st;
+}
+
 static void start(struct handle *h)
 {
-    struct attach *a = h->attach;
-    struct channel *ch = h->channel;
     struct error err = {0};
-    hulse_status st = HULSE_OK;
-    if (ch->kind == HULSE_CHANNEL_PRODUCER) {
-        const struct broker_routing routing = {.mode = (enum broker_routing_mode)a->m.routing,
-                                               .hashing = (enum broker_hashing)a->m.hashing,
-                                               .stride = a->m.stride,
-                                               .partitions = a->m.partitions};
-        st = hulse_handle_start_producer(h, a->topic, &routing, &err);
-    } else {
-        const struct broker_id after = {.ledger = a->m.last_ledger,
-                                        .entry = a->m.last_entry,
-                                        .batch = a->m.last_batch,
-                                        .partition = a->m.last_partition};
-        struct broker_position begin = {0};
-        (void)start_of(&a->m, &begin); /* it was judged when it came */
-        const struct consumer_wish wish = {
-            .topic = a->topic,
-            .subscription = a->subscription,
-            .name = a->name,
-            .type = (enum broker_subscription)a->m.type,
-            .start = begin,
-            .after = (a->m.flags & HULSE_ATTACH_HAS_LAST) != 0 ? &after : NULL,
-            .reassembly_bytes = a->m.reassembly_bytes,
-            .unacked_max = a->m.unacked_max};
-        st = hulse_handle_start_consumer(h, &wish, &err);
-    }
+    const hulse_status st = h->channel->kind == HULSE_CHANNEL_PRODUCER
+                                ? start_producer(h, h->attach, &err)
+                                : start_consumer(h, h->attach, &err);
     if (st != HULSE_OK) {
         h->publisher = NULL;
         h->subscriber = NULL;
@@ -390,6 +397,7 @@ void hulse_attach_free(struct handle *h)
     }
     h->attach = NULL;
     h->channel->reopening -= 1;
+    hulse_option_block_free(&a->options);
     hulse_mem_free(HULSE_MEM_SESSION, a, sizeof(*a));
 }
 

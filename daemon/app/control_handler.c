@@ -243,6 +243,9 @@ static void handle_message(struct session *s, struct hulse_packet *p)
     case HULSE_CTL_OPEN_CONSUMER_AT:
         hulse_handle_open_consumer(s, p, sizeof(struct hulse_ctl_open_consumer_at));
         break;
+    case HULSE_CTL_OPTIONS:
+        hulse_option_block_gather(s, p);
+        break;
     case HULSE_CTL_SEEK:
         hulse_seek_request(s, p);
         break;

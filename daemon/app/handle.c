@@ -326,19 +326,17 @@ static uint32_t hold_records(const struct channel *ch)
     return ch->release_on_read ? ch->slots / 4 : 0;
 }
 
-hulse_status hulse_handle_start_producer(struct handle *h,
-                                         const char *topic,
-                                         const struct broker_routing *routing,
-                                         struct error *err)
+hulse_status
+hulse_handle_start_producer(struct handle *h, const struct producer_wish *wish, struct error *err)
 {
     struct session *s = h->channel->session;
     const struct publisher_params params = {.flow = s->plane->shared->flow,
                                             .worker = s->plane->worker,
                                             .who = &s->who,
-                                            .topic = topic,
+                                            .topic = wish->topic,
                                             .name = s->name,
                                             .handle_id = h->id,
-                                            .routing = *routing,
+                                            .routing = wish->routing,
                                             .app_rate = &s->rate,
                                             .hold_records = hold_records(h->channel),
                                             .events = &producer_events,
@@ -346,33 +344,58 @@ hulse_status hulse_handle_start_producer(struct handle *h,
     return hulse_publisher_open(&h->publisher, &params, err);
 }
 
-void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
+/* A new handle of the channel, which `request` is to be answered about; NULL: it was, for there is none. */
+static struct handle *
+new_handle(struct session *s, struct channel *ch, uint32_t generation, uint32_t request)
 {
-    struct hulse_ctl_open_producer m;
-    memcpy(&m, p->bytes, sizeof(m));
+    struct handle *h = hulse_handle_create(s, ch, generation);
+    if (h == NULL) {
+        hulse_session_reply_error(s, request, HULSE_LIMIT, "too many handles");
+        return NULL;
+    }
+    h->request = request;
+    random_id(h->id);
+    return h;
+}
+
+static void open_producer(struct session *s,
+                          const struct hulse_ctl_open_producer *m,
+                          const uint8_t *name,
+                          const struct option_block *options)
+{
     char topic[HULSE_TOPIC_BYTES_MAX + 1];
-    struct channel *ch = find_channel(s, m.channel, HULSE_CHANNEL_PRODUCER);
-    if (ch == NULL || !hulse_handle_text(topic, sizeof(topic), p->bytes + sizeof(m), m.topic_len)) {
+    struct producer_wish wish = {.topic = topic};
+    struct error err = {0};
+    struct channel *ch = find_channel(s, m->channel, HULSE_CHANNEL_PRODUCER);
+    if (ch == NULL || !hulse_handle_text(topic, sizeof(topic), name, m->topic_len)) {
         hulse_session_reply_error(s,
-                                  m.head.req,
+                                  m->head.req,
                                   HULSE_INVAL,
                                   ch == NULL ? "no such open producer channel"
                                              : "the topic is not UTF-8 text");
         return;
     }
-    struct handle *h = hulse_handle_create(s, ch, m.generation);
-    if (h == NULL) {
-        hulse_session_reply_error(s, m.head.req, HULSE_LIMIT, "too many handles");
+    if (hulse_option_block_producer(options, &wish, &err) != HULSE_OK) {
+        hulse_session_reply_error(s, m->head.req, err.status, err.text);
         return;
     }
-    h->request = m.head.req;
-    random_id(h->id);
-    struct error err = {0};
-    const struct broker_routing none = {.partitions = 0};
-    const hulse_status st = hulse_handle_start_producer(h, topic, &none, &err);
+    struct handle *h = new_handle(s, ch, m->generation, m->head.req);
+    if (h == NULL) {
+        return;
+    }
+    const hulse_status st = hulse_handle_start_producer(h, &wish, &err);
     if (st != HULSE_OK) {
         open_failed(h, st, err.text);
     }
+}
+
+void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p)
+{
+    struct hulse_ctl_open_producer m;
+    memcpy(&m, p->bytes, sizeof(m));
+    struct option_block options = hulse_option_block_take(s, m.head.req);
+    open_producer(s, &m, p->bytes + sizeof(m), &options);
+    hulse_option_block_free(&options);
 }
 
 /* Strings of OPEN_CONSUMER, terminated. */
@@ -430,50 +453,61 @@ hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, 
                                              .handle_id = h->id,
                                              .type = wish->type,
                                              .start = wish->start,
+                                             .priority = wish->priority,
                                              .after = wish->after,
                                              .events = &consumer_events,
                                              .ctx = h};
     return hulse_subscriber_open(&h->subscriber, &params, err);
 }
 
-void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p, size_t fixed)
+static void open_consumer(struct session *s,
+                          const struct hulse_ctl_open_consumer_at *both,
+                          const uint8_t *names,
+                          const struct option_block *options)
 {
-    struct hulse_ctl_open_consumer_at both = {0};
-    memcpy(&both, p->bytes, fixed);
-    const struct hulse_ctl_open_consumer m = both.open;
+    const struct hulse_ctl_open_consumer *m = &both->open;
     struct consumer_texts t;
-    struct broker_position start;
-    struct channel *ch = find_channel(s, m.channel, HULSE_CHANNEL_CONSUMER);
-    const char *refusal = consumer_refusal(ch, &m);
-    if (refusal == NULL && !hulse_position_parse(m.start, &both.at, &start)) {
+    struct consumer_wish wish = {.topic = t.topic,
+                                 .subscription = t.subscription,
+                                 .name = t.name,
+                                 .type = (enum broker_subscription)m->type,
+                                 .reassembly_bytes = m->reassembly_bytes,
+                                 .unacked_max = m->unacked_max};
+    struct error err = {0};
+    struct channel *ch = find_channel(s, m->channel, HULSE_CHANNEL_CONSUMER);
+    const char *refusal = consumer_refusal(ch, m);
+    if (refusal == NULL && !hulse_position_parse(m->start, &both->at, &wish.start)) {
         refusal = "unknown start";
     }
-    if (refusal == NULL && !consumer_texts(&t, &m, p->bytes + fixed)) {
+    if (refusal == NULL && !consumer_texts(&t, m, names)) {
         refusal = "a name is not UTF-8 text";
     }
     if (refusal != NULL) {
-        hulse_session_reply_error(s, m.head.req, HULSE_INVAL, refusal);
+        (void)hulse_fail(&err, HULSE_INVAL, "%s", refusal);
+    } else {
+        (void)hulse_option_block_consumer(options, &wish, &err);
+    }
+    if (err.status != HULSE_OK) {
+        hulse_session_reply_error(s, m->head.req, err.status, err.text);
         return;
     }
-    struct handle *h = hulse_handle_create(s, ch, m.generation);
+    struct handle *h = new_handle(s, ch, m->generation, m->head.req);
     if (h == NULL) {
-        hulse_session_reply_error(s, m.head.req, HULSE_LIMIT, "too many handles");
         return;
     }
-    h->request = m.head.req;
-    random_id(h->id);
-    const struct consumer_wish wish = {.topic = t.topic,
-                                       .subscription = t.subscription,
-                                       .name = t.name,
-                                       .type = (enum broker_subscription)m.type,
-                                       .start = start,
-                                       .reassembly_bytes = m.reassembly_bytes,
-                                       .unacked_max = m.unacked_max};
-    struct error err = {0};
     const hulse_status st = hulse_handle_start_consumer(h, &wish, &err);
     if (st != HULSE_OK) {
         open_failed(h, st, err.text);
     }
+}
+
+void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p, size_t fixed)
+{
+    struct hulse_ctl_open_consumer_at both = {0};
+    memcpy(&both, p->bytes, fixed);
+    struct option_block options = hulse_option_block_take(s, both.open.head.req);
+    open_consumer(s, &both, p->bytes + fixed, &options);
+    hulse_option_block_free(&options);
 }
 
 void hulse_handle_begin_closing(struct handle *h)

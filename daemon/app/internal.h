@@ -16,6 +16,7 @@
 #ifndef HULSE_APP_INTERNAL_H
 #define HULSE_APP_INTERNAL_H
 
+#include "daemon/app/options.h"
 #include "daemon/app/plane.h"
 #include "daemon/flow/deliver.h"
 #include "daemon/flow/publish.h"
@@ -282,9 +283,10 @@ struct session {
     uint32_t
         opening;  /* channels in CHANNEL_OPENING, those offered left out: two descriptors each */
     bool resumed; /* HELLO said so: ATTACH and verdicts by id may come */
-    bool attach_refused;       /* what belongs to a refused ATTACH is passed over */
-    struct channel *attaching; /* between its ATTACH and ATTACH_END */
-    uint32_t attach_handles;   /* since then */
+    bool attach_refused;         /* what belongs to a refused ATTACH is passed over */
+    struct channel *attaching;   /* between its ATTACH and ATTACH_END */
+    uint32_t attach_handles;     /* since then */
+    struct option_block options; /* of a request that has not come yet */
     uint32_t next_channel;
     uint64_t bytes; /* regions and tables */
     STAILQ_HEAD(, reply) replies;
@@ -423,6 +425,12 @@ struct handle *hulse_handle_find_displaced(const struct session *s, uint32_t num
 /* Copies a string member of a message to a terminated buffer; false unless it is UTF-8 text. */
 bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t bytes);
 
+/* What a producer is opened with. */
+struct producer_wish {
+    const char *topic;
+    struct broker_routing routing; /* as an earlier daemon said; no partitions: none did */
+};
+
 /* What a consumer is opened with. */
 struct consumer_wish {
     const char *topic;
@@ -433,12 +441,11 @@ struct consumer_wish {
     const struct broker_id *after; /* a reader goes on behind it; NULL = none */
     uint32_t reassembly_bytes;
     uint32_t unacked_max;
+    int32_t priority; /* HULSE_OPTION_PRIORITY */
 };
 /* Begin to open the flow side. A status other than OK: nothing was begun. */
-hulse_status hulse_handle_start_producer(struct handle *h,
-                                         const char *topic,
-                                         const struct broker_routing *routing,
-                                         struct error *err);
+hulse_status
+hulse_handle_start_producer(struct handle *h, const struct producer_wish *wish, struct error *err);
 hulse_status
 hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, struct error *err);
 void hulse_handle_destroy(struct handle **h);

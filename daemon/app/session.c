@@ -26,7 +26,8 @@
 
 #define SUPPORTED_FEATURES                                                                         \
     (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME |                       \
-     HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING)
+     HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING |                      \
+     HULSE_FEATURE_OPTIONS)
 #define PENALTY_MS_MAX 10U
 
 static void log_closed(const struct session *s, const char *why)
@@ -267,6 +268,7 @@ static void free_memory(struct session *s)
 {
     hulse_mem_free(HULSE_MEM_SESSION, s->handles, handles_bytes(s->plane));
     hulse_mem_free(HULSE_MEM_SESSION, s->groups, groups_bytes(s->plane));
+    hulse_option_block_free(&s->options);
     s->magic = 0;
     hulse_mem_free(HULSE_MEM_SESSION, s, sizeof(*s));
 }

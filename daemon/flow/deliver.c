@@ -37,6 +37,7 @@ struct subscriber {
     struct worker *worker;
     struct opening *opening;
     enum broker_subscription type;
+    int32_t priority;
     struct broker_position start;
     bool has_after;
     struct broker_id after;
@@ -204,6 +205,7 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         s->worker = params->worker;
         s->who = *params->who;
         s->type = params->type;
+        s->priority = params->priority;
         s->start = params->start;
         s->has_after = params->after != NULL;
         if (s->has_after) {
@@ -244,6 +246,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
                                            .name = s->name,
                                            .type = s->type,
                                            .start = s->start,
+                                           .priority = s->priority,
                                            .events = &consumer_events,
                                            .ctx = s,
                                            .create = s->grant.topic.auto_create};

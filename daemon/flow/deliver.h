@@ -63,6 +63,7 @@ struct subscriber_params {
     const char *name;
     enum broker_subscription type;
     struct broker_position start;  /* UNSUPPORTED when the broker cannot */
+    int32_t priority;              /* broker_consumer.h */
     const struct broker_id *after; /* rather behind it, where the broker can; NULL = no such wish */
     const uint8_t *handle_id;      /* BROKER_HANDLE_ID_BYTES; NULL = none */
     const struct subscriber_events *events;

@@ -378,6 +378,11 @@ HULSE_API hulse_status hulse_consumer_options_group(hulse_consumer_options *o, u
  * where it stands, behind what came before it: hulse_next() says TOOBIG. It stays in its subscription.
  */
 HULSE_API hulse_status hulse_consumer_options_reassembly(hulse_consumer_options *o, uint32_t bytes);
+/*
+ * Of a Shared or Failover subscription: 0 (default) and up; one with a lower number gets messages first. NO_MEMORY. A daemon
+ * older than this call refuses the open with UNSUPPORTED.
+ */
+HULSE_API hulse_status hulse_consumer_options_priority(hulse_consumer_options *o, int32_t priority);
 /* Messages without a verdict at one time; 0 = the daemon's default. */
 HULSE_API hulse_status hulse_consumer_options_unacked_max(hulse_consumer_options *o,
                                                           uint32_t count);

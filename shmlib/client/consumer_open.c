@@ -165,6 +165,9 @@ static hulse_status open_handle(struct hulse_session *s,
     const bool at = o->start > HULSE_EARLIEST;
     hulse_status st = at ? hulse_position_known(s) : HULSE_OK;
 
+    if (st == HULSE_OK) {
+        st = hulse_option_list_send(s, &c->handle.options, s->req + 1);
+    }
     if (st != HULSE_OK) {
         return st;
     }
@@ -239,7 +242,7 @@ create(const struct hulse_session *s, const char *subscription, const hulse_cons
 static void destroy(hulse_consumer *c)
 {
     hulse_unacked_fini(&c->unacked);
-    free(c->handle.names);
+    hulse_resume_forget(&c->handle);
     free(c->assembly.buffer);
     free(c);
 }
@@ -268,7 +271,8 @@ hulse_status hulse_consumer_open(hulse_session *s,
                                             .type = (uint8_t)c->type};
 
     hulse_position_offer(&offer, o->start, &o->at);
-    if (!hulse_resume_keep(
+    if (!hulse_option_list_copy(&c->handle.options, &o->more) ||
+        !hulse_resume_keep(
             &c->handle, &offer, topic, subscription != NULL ? subscription : "", o->name)) {
         destroy(c);
         return hulse_session_fault(s, HULSE_NO_MEMORY, "no memory for a consumer");

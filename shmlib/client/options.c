@@ -59,14 +59,15 @@ static hulse_status set_text(char *to, size_t room, const char *text, size_t lea
     {                                                                                              \
         return o == NULL ? HULSE_INVAL : set_text(o->member, sizeof(o->member), text, least);      \
     }
-#define LIFE(object)                                                                               \
+#define LIFE(object, clear)                                                                        \
     hulse_##object *hulse_##object##_new(void)                                                     \
     {                                                                                              \
         return copy_of(&hulse_##object##_default, sizeof(hulse_##object));                         \
     }                                                                                              \
     void hulse_##object##_free(hulse_##object **o)                                                 \
     {                                                                                              \
-        if (o != NULL) {                                                                           \
+        if (o != NULL && *o != NULL) {                                                             \
+            clear;                                                                                 \
             free(*o);                                                                              \
             *o = NULL;                                                                             \
         }                                                                                          \
@@ -83,14 +84,14 @@ static bool slots_valid(uint32_t count)
            (count >= HULSE_SLOTS_MIN && count <= HULSE_SLOTS_MAX && (count & (count - 1)) == 0);
 }
 
-LIFE(options)
+LIFE(options, (void)0)
 TEXT_SETTER(options, socket, socket, 1)
 TEXT_SETTER(options, name, name, 0)
 TEXT_SETTER(options, token, token, 0)
 SETTER(options, connect_timeout, int, timeout_ms, value >= HULSE_FOREVER)
 SETTER(options, open_timeout, int, open_timeout_ms, value >= HULSE_FOREVER)
 
-LIFE(producer_options)
+LIFE(producer_options, hulse_option_list_clear(&(*o)->more))
 SETTER(producer_options,
        receipts,
        enum hulse_receipts,
@@ -114,7 +115,7 @@ hulse_producer_options_auto_flush(hulse_producer_options *o, uint32_t records, u
     return HULSE_OK;
 }
 
-LIFE(consumer_options)
+LIFE(consumer_options, hulse_option_list_clear(&(*o)->more))
 SETTER(consumer_options, type, enum hulse_subscription, type, (unsigned)value <= HULSE_READER)
 SETTER(consumer_options, start, enum hulse_start, start, (unsigned)value <= HULSE_EARLIEST)
 SETTER(consumer_options, ring, uint32_t, ring_bytes, ring_valid(value))
@@ -123,3 +124,11 @@ SETTER(consumer_options, group, unsigned, group, true)
 SETTER(consumer_options, reassembly, uint32_t, reassembly_bytes, true)
 SETTER(consumer_options, unacked_max, uint32_t, unacked_max, true)
 TEXT_SETTER(consumer_options, name, name, 0)
+
+hulse_status hulse_consumer_options_priority(hulse_consumer_options *o, int32_t priority)
+{
+    if (o == NULL || priority < 0) {
+        return HULSE_INVAL;
+    }
+    return hulse_option_list_set(&o->more, HULSE_OPTION_PRIORITY, &priority, sizeof(priority));
+}

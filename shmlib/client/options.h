@@ -8,7 +8,7 @@
 #define HULSE_CLIENT_OPTIONS_H
 
 #include "include/hulse/hulse.h"
-#include "shmlib/ring/control.h"
+#include "shmlib/client/option_list.h"
 
 #include <sys/un.h>
 
@@ -37,6 +37,7 @@ struct hulse_producer_options {
     uint32_t flush_bytes;
     uint32_t send_timeout_ms; /* UINT32_MAX = the rule's */
     hulse_producer *share_with;
+    struct hulse_option_list more;
 };
 
 struct hulse_consumer_options {
@@ -48,6 +49,7 @@ struct hulse_consumer_options {
     unsigned group;
     uint32_t reassembly_bytes;
     uint32_t unacked_max;
+    struct hulse_option_list more;
     char name[HULSE_NAME_BYTES_MAX + 1];
 };
 

@@ -55,9 +55,13 @@ static hulse_status open_handle(struct hulse_session *s,
     };
     struct hulse_ctl_producer answer;
 
+    hulse_status st = hulse_option_list_send(s, &p->handle.options, s->req + 1);
+    if (st != HULSE_OK) {
+        return st;
+    }
     hulse_packet_begin(&s->io, HULSE_CTL_OPEN_PRODUCER, 0, &ask);
     hulse_packet_append(&s->io, topic, ask.topic_len);
-    const hulse_status st = hulse_control_call_open(s, HULSE_CTL_PRODUCER);
+    st = hulse_control_call_open(s, HULSE_CTL_PRODUCER);
     if (st == HULSE_OK) {
         hulse_control_answer(s, &answer, sizeof(answer));
         p->handle.number = answer.handle;
@@ -103,6 +107,12 @@ judge(struct hulse_session *s, const char *topic, const hulse_producer_options *
     return st == HULSE_OK && other != NULL ? hulse_channel_await(other->handle.channel) : st;
 }
 
+static void destroy(hulse_producer *p)
+{
+    hulse_resume_forget(&p->handle);
+    free(p);
+}
+
 hulse_status hulse_producer_open(hulse_session *s,
                                  hulse_producer **out,
                                  const char *topic,
@@ -124,16 +134,16 @@ hulse_status hulse_producer_open(hulse_session *s,
     p->handle.kind = HULSE_CHANNEL_PRODUCER;
     p->handle.error = "nothing has failed";
     const struct hulse_ctl_attach_handle offer = {.send_timeout_ms = o->send_timeout_ms};
-    if (!hulse_resume_keep(&p->handle, &offer, topic, "", "")) {
-        free(p);
+    if (!hulse_option_list_copy(&p->handle.options, &o->more) ||
+        !hulse_resume_keep(&p->handle, &offer, topic, "", "")) {
+        destroy(p);
         return hulse_session_fault(s, HULSE_NO_MEMORY, "no memory for a producer");
     }
     (void)pthread_mutex_lock(&s->lock);
     st = open_both(s, p, topic, o);
     (void)pthread_mutex_unlock(&s->lock);
     if (st != HULSE_OK) {
-        free(p->handle.names);
-        free(p);
+        destroy(p);
         return st;
     }
     *out = p;
@@ -159,8 +169,7 @@ hulse_producer_end(hulse_producer *gone, int drain_ms, const struct hulse_deadli
     if (cut && (st == HULSE_OK || st == HULSE_TIMED_OUT || st == HULSE_ORPHAN)) {
         st = HULSE_FAILED; /* what is half published will never be whole */
     }
-    free(gone->handle.names);
-    free(gone);
+    destroy(gone);
     return st;
 }
 

@@ -21,6 +21,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define OLDER "the daemon that is there is older and knows none of the options of this handle"
+
 /* ---- leaving the old daemon ---- */
 
 bool hulse_channel_stuck(const struct hulse_channel *ch)
@@ -185,6 +187,9 @@ static bool send_handle(struct hulse_session *s, struct hulse_handle *h)
         offer.hashing = 0;
     }
     h->offer_req = ++s->req;
+    if (hulse_option_list_send(s, &h->options, h->offer_req) != HULSE_OK) {
+        return false;
+    }
     hulse_packet_begin(&p, HULSE_CTL_ATTACH_HANDLE, h->offer_req, &offer);
     hulse_packet_append(
         &p, h->names, (size_t)h->offer.topic_len + h->offer.subscription_len + h->offer.name_len);
@@ -210,6 +215,32 @@ static bool send_handles(struct hulse_channel *ch)
     }
     hulse_packet_begin(&p, HULSE_CTL_ATTACH_END, ++s->req, &end);
     return hulse_control_send(s, &p, -1) == HULSE_OK;
+}
+
+static void
+fail_handles(const struct hulse_channel *ch, hulse_status status, const char *text, size_t bytes)
+{
+    for (struct hulse_handle *h = ch->group->handles; h != NULL; h = h->next) {
+        if (h->channel == ch) {
+            hulse_handle_fail(h, status, text, bytes);
+        }
+    }
+}
+
+/* An older daemon would open its handles as if nothing had been asked for: they end, and what is in the ring stays there. */
+static bool not_understood(struct hulse_channel *ch)
+{
+    bool unknown = false;
+
+    for (const struct hulse_handle *h = ch->group->handles; h != NULL; h = h->next) {
+        unknown = unknown || (h->channel == ch && h->options.used != 0);
+    }
+    if (!unknown || ch->session->options) {
+        return false;
+    }
+    ch->offer.stage = HULSE_OFFER_REFUSED;
+    fail_handles(ch, HULSE_UNSUPPORTED, OLDER, sizeof(OLDER) - 1);
+    return true;
 }
 
 static void forget_offer(struct hulse_channel *ch)
@@ -259,6 +290,9 @@ static void offer(struct hulse_channel *ch, uint32_t epoch)
     }
     reset_words(ch);
     ch->offer.epoch = epoch;
+    if (not_understood(ch)) {
+        return;
+    }
     ch->offer.stage = HULSE_OFFER_SENT;
     if (!send_attach(ch) || !send_handles(ch)) {
         hulse_resume_again(ch->session, HULSE_AWAY);
@@ -346,18 +380,6 @@ hulse_status hulse_channel_await(struct hulse_channel *ch)
 
 /* ---- answers ---- */
 
-static void fail_handles(const struct hulse_channel *ch, const struct hulse_packet *p)
-{
-    struct hulse_ctl_err e;
-
-    memcpy(&e, p->bytes, sizeof(e));
-    for (struct hulse_handle *h = ch->group->handles; h != NULL; h = h->next) {
-        if (h->channel == ch) {
-            hulse_handle_fail(h, e.status, (const char *)p->bytes + sizeof(e), e.text_len);
-        }
-    }
-}
-
 /* What may be otherwise in a while, without a word of anybody's. */
 static bool passes(int status)
 {
@@ -375,7 +397,7 @@ static void refused(struct hulse_channel *ch, const struct hulse_packet *p)
     if (!passes(e.status)) {
         /* What is in the ring stays there. */
         ch->offer.stage = HULSE_OFFER_REFUSED;
-        fail_handles(ch, p);
+        fail_handles(ch, e.status, text, e.text_len);
         return;
     }
     const uint64_t wait_ms = hulse_resume_backoff_ms(ch->session, ch->offers_refused);

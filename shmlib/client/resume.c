@@ -209,6 +209,7 @@ static void welcomed(struct hulse_session *s)
         return;
     }
     s->positions = (w.features & HULSE_FEATURE_POSITIONS) != 0;
+    s->options = (w.features & HULSE_FEATURE_OPTIONS) != 0;
     /* Relaxed because it stands alone. */
     atomic_store_explicit(&s->id, w.session, memory_order_relaxed);
     live(s);
@@ -417,4 +418,10 @@ bool hulse_resume_keep(struct hulse_handle *h,
     memcpy(h->names + h->offer.topic_len, subscription, h->offer.subscription_len);
     memcpy(h->names + h->offer.topic_len + h->offer.subscription_len, name, h->offer.name_len);
     return true;
+}
+
+void hulse_resume_forget(struct hulse_handle *h)
+{
+    free(h->names);
+    hulse_option_list_clear(&h->options);
 }

@@ -18,6 +18,7 @@
 
 #include "include/hulse/hulse.h"
 #include "shmlib/client/clock.h"
+#include "shmlib/client/option_list.h"
 #include "shmlib/ring/control.h"
 
 #include <pthread.h>
@@ -28,7 +29,8 @@
 #define HULSE_FAULT_BYTES 768U
 #define HULSE_FEATURES                                                                             \
     (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME |                       \
-     HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING)
+     HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING |                      \
+     HULSE_FEATURE_OPTIONS)
 
 enum hulse_session_state {
     HULSE_SESSION_LIVE = 0,
@@ -54,7 +56,8 @@ struct hulse_handle {
     /* What the next daemon is told (resume.c); the texts lie in `names`, one behind the other. */
     struct hulse_ctl_attach_handle offer;
     char *names;
-    uint32_t offer_req; /* under the session lock: its answer is awaited; 0 = none */
+    struct hulse_option_list options; /* that it was opened with */
+    uint32_t offer_req;               /* under the session lock: its answer is awaited; 0 = none */
     char failed_text[HULSE_TOPIC_BYTES_MAX + 1];
 };
 
@@ -104,7 +107,9 @@ struct hulse_session {
     int timeout_ms;                  /* of control calls */
     int open_timeout_ms;             /* of those that open a producer or consumer */
     struct hulse_ctl_welcome limits; /* the first daemon's */
-    bool positions; /* HULSE_FEATURE_POSITIONS of the daemon that is there; under the lock */
+    /* Features of the daemon that is there; under the lock. */
+    bool positions; /* HULSE_FEATURE_POSITIONS */
+    bool options;   /* HULSE_FEATURE_OPTIONS */
     _Atomic(struct hulse_group *) groups[HULSE_GROUPS_MAX];
 
     /* Under `lock`. */
@@ -213,12 +218,13 @@ void hulse_handle_fail(struct hulse_handle *h, hulse_status status, const char *
 void hulse_resume_step(struct hulse_session *s);
 /* An answer that no call waits for: of a group, a channel, a handle. False: of none of them. */
 bool hulse_resume_answer(struct hulse_session *s, struct hulse_packet *p);
-/* Remembers what a handle was opened with; false without memory. */
+/* Remembers what a handle was opened with; false without memory. Forget it in either case. */
 bool hulse_resume_keep(struct hulse_handle *h,
                        const struct hulse_ctl_attach_handle *like,
                        const char *topic,
                        const char *subscription,
                        const char *name);
+void hulse_resume_forget(struct hulse_handle *h);
 /* How long to wait after so many failures in a row: at random, up to a second. */
 uint64_t hulse_resume_backoff_ms(struct hulse_session *s, unsigned failures);
 /* Gives up this daemon: something it has to do for us failed. */

@@ -118,6 +118,10 @@ static const struct message_rule messages[] = {
                      STRING(hulse_ctl_attach_handle, name_len, HULSE_NAME_BYTES_MAX)},
          .zeros = {ZERO(hulse_ctl_attach_handle, reserved0),
                    ZERO(hulse_ctl_attach_handle, reserved)}},
+    [HULSE_CTL_OPTIONS] =
+        {.bytes = sizeof(struct hulse_ctl_options),
+         .strings = {STRING(hulse_ctl_options, options_len, HULSE_OPTIONS_BYTES_MAX)},
+         .zeros = {ZERO(hulse_ctl_options, reserved0), ZERO(hulse_ctl_options, reserved)}},
     [HULSE_CTL_ATTACH_SOURCES] =
         {.bytes = sizeof(struct hulse_ctl_attach_sources),
          .strings = {STRING(hulse_ctl_attach_sources, names_len, HULSE_SOURCES_BYTES_MAX)},

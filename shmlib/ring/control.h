@@ -290,6 +290,21 @@ struct hulse_ctl_attach_handle {
     /* topic, subscription, producer's or consumer's name */
 };
 
+/*
+ * What an OPEN_PRODUCER, OPEN_CONSUMER, OPEN_CONSUMER_AT or ATTACH_HANDLE asks for beyond its members, with
+ * HULSE_FEATURE_OPTIONS. It comes before that message and with its `req`, in as many packets as it takes, whole elements in
+ * each; it has no answer of its own. What comes for another `req` than the next such message's is forgotten.
+ */
+struct hulse_ctl_options {
+    struct hulse_ctl_head head;
+    uint16_t options_len;
+    uint16_t reserved0;
+    uint32_t reserved;
+    /* elements, enum hulse_option */
+};
+#define HULSE_OPTIONS_BYTES_MAX 4080U           /* of one packet */
+#define HULSE_OPTIONS_TOTAL_MAX (1024U * 1024U) /* of one request */
+
 struct hulse_ctl_attach_sources {
     struct hulse_ctl_head head;
     uint32_t handle;
@@ -338,6 +353,9 @@ static_assert(offsetof(struct hulse_ctl_attach_handle, partitions) == 72, "ABI 1
 static_assert(offsetof(struct hulse_ctl_attach_handle, reserved) == 80, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_attach_sources) == 24, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_attach_end) == 16, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_options) + HULSE_OPTIONS_BYTES_MAX ==
+                  HULSE_CONTROL_MESSAGE_MAX,
+              "one message");
 static_assert(sizeof(struct hulse_ctl_attach_sources) + HULSE_SOURCES_BYTES_MAX ==
                   HULSE_CONTROL_MESSAGE_MAX,
               "one message");

@@ -309,7 +309,13 @@ enum hulse_control_type {
     HULSE_CTL_SEEK = 24,
     HULSE_CTL_STATS = 25,
     HULSE_CTL_READER = 26,
-    HULSE_CTL_OPEN_CONSUMER_AT = 27
+    HULSE_CTL_OPEN_CONSUMER_AT = 27,
+    HULSE_CTL_OPTIONS = 28
+};
+
+/* Elements of OPTIONS: {u8 tag, u8 0, u16 len, bytes} as of metadata. Each once, but where it says otherwise. */
+enum hulse_option {
+    HULSE_OPTION_PRIORITY = 1 /* consumer: i32; one with a lower number gets messages first */
 };
 
 /* Where a consumer begins, or moves to; struct hulse_ctl_position says the rest. */
@@ -341,6 +347,7 @@ enum hulse_event {
 #define HULSE_FEATURE_POSITIONS (1ULL << 4) /* OPEN_CONSUMER_AT, SEEK, HULSE_ATTACH_HAS_START */
 #define HULSE_FEATURE_ROUTING                                                                      \
     (1ULL << 5) /* PRODUCER and ATTACH_HANDLE say how partitions are found */
+#define HULSE_FEATURE_OPTIONS (1ULL << 6) /* OPTIONS */
 
 /* Rounds a record length up to the ring's granule; cannot overflow in 64 bits. */
 static inline uint64_t hulse_record_stride(uint64_t len)

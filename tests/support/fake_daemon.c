@@ -275,6 +275,8 @@ static void dispatch(struct fake_daemon *d, const struct hulse_packet *in)
     case HULSE_CTL_OPEN_CONSUMER_AT: /* begins alike */
         on_open_consumer(d, in);
         break;
+    case HULSE_CTL_OPTIONS: /* belongs to what follows */
+        break;
     case HULSE_CTL_SEEK:
         answer(d, &head, HULSE_CTL_OK, &(struct hulse_ctl_ok){.value = d->stale_to}, "");
         break;

@@ -15,6 +15,7 @@ WINDOW = 10000
 SIZE = 128
 RATE = 1000
 HELD_MESSAGES = 100
+PARTITIONS = 16
 
 
 class Topic:
@@ -24,18 +25,22 @@ class Topic:
         self.broker = broker
         self.name = f"bench-{os.getpid()}-{next(NUMBERS)}"
         self.url = f"persistent://public/default/{self.name}"
-        self.ask("PUT")
+        self.create()
         if subscribed:
             self.ask("PUT", "/subscription/bench")
 
-    def ask(self, method, path=""):
-        status, answer = self.broker.admin(method, f"persistent/public/default/{self.name}{path}")
+    def create(self):
+        self.ask("PUT")
+
+    def ask(self, method, path="", body=None):
+        status, answer = self.broker.admin(method, f"persistent/public/default/{self.name}{path}",
+                                           body)
         if status >= 300:
             raise Broken(f"{method} {self.name}{path}: {status} {answer}")
         return answer
 
-    def stored(self):
-        return self.ask("GET", "/stats")["msgInCounter"]
+    def stats(self):
+        return self.ask("GET", "/stats")
 
     def entries(self):
         return self.ask("GET", "/internalStats")["entriesAddedCounter"]
@@ -44,7 +49,7 @@ class Topic:
         """The broker has so many, and so many of them are not acknowledged."""
         end = time.monotonic() + SETTLE_S
         while True:
-            stats = self.ask("GET", "/stats")
+            stats = self.stats()
             got = stats["msgInCounter"], stats["subscriptions"].get("bench", {}).get("msgBacklog")
             if got[0] == stored and backlog in (None, got[1]):
                 return
@@ -57,10 +62,25 @@ class Topic:
         self.ask("DELETE", "?force=true")
 
 
+class Partitioned(Topic):
+    def create(self):
+        self.ask("PUT", "/partitions", PARTITIONS)
+
+    def stats(self):
+        return self.ask("GET", "/partitioned-stats")
+
+    def entries(self):
+        parts = self.ask("GET", "/partitioned-internalStats")["partitions"]
+        return sum(part["entriesAddedCounter"] for part in parts.values())
+
+    def remove(self):
+        self.ask("DELETE", "/partitions?force=true")
+
+
 @contextlib.contextmanager
-def stage(client, broker, subscribed=True):
+def stage(client, broker, kind=Topic):
     """Its daemon, if it has one, and a topic."""
-    topic = Topic(broker, subscribed)
+    topic = kind(broker)
     try:
         yield client.begin(broker), topic
     finally:
@@ -84,6 +104,18 @@ def publish_and_consume(client, broker, size, delay, times):
     for found in (published, consumed):
         found["rate"] = found["measured"] / found["seconds"]
     return published, consumed
+
+
+def publish_to_partitions(client, broker, times):
+    """By the client's own way to find one for a message without a key."""
+    with stage(client, broker, Partitioned) as (url, topic):
+        found = measured(client, broker, url, "publish", topic=topic.url, size=SIZE, window=WINDOW,
+                         delay="default", warm=times.warm, measure=times.measure)
+        expect(found, receipts=found["sent"], wrong=0)
+        topic.await_counters(found["what"], found["sent"])
+        found["per_entry"] = found["sent"] / topic.entries()
+    found["rate"] = found["measured"] / found["seconds"]
+    return found
 
 
 def latency(client, broker, delay, times):

@@ -9,6 +9,7 @@ GOAL_CONSUME_US = 0.8
 GOAL_APP_US = 0.1
 GOAL_LATENCY = 1.1
 GOAL_FIRST_MS = 30
+GOAL_PARTITIONS = 0.9
 GOAL_MEMORY = 0.1
 GOAL_WIRE = 3e6
 
@@ -92,6 +93,16 @@ def rate_tables(figures, sizes):
                 yield line(*cells)
 
 
+def partitions_table(figures, count):
+    row = ("partitions",)
+    yield from heading(f"Publish to {count} partitions, 10,000 in flight", "msg/s", "CPU of app, µs",
+                       "of daemon, µs", "together, µs", "of broker, µs", "messages in an entry")
+    for name in figures.of_row(row):
+        yield line(f"128 B: {named(name)}", rate_cell(figures, row, name),
+                   *cpu_cells(figures, row, name),
+                   f"{figures.median(row, name, lambda f: f['per_entry']):.0f}")
+
+
 def latency_table(figures):
     row = ("latency",)
     yield from heading("1,000 msg/s of 128 B through one process", "sent to receipt, ms",
@@ -132,7 +143,7 @@ def goal(what, bound, value, unit, least=False):
                 "met" if met else "**missed**")
 
 
-def goals(figures, sizes, counts, wire):
+def goals(figures, sizes, counts, wire, partitions):
     yield from heading("Goal", "Bound", "Hulse", "")
     us, publish, consume = " µs", ("publish", 128), ("consume", 128)
     yield goal("publish 128 B: CPU of app and daemon", GOAL_PUBLISH_US,
@@ -147,6 +158,10 @@ def goals(figures, sizes, counts, wire):
             best = figures.others((kind, size), lambda f: f["rate"] / 1e3, max)
             yield goal(f"{kind} {size} B: the best client's rate", best,
                        figures.hulse((kind, size), lambda f: f["rate"] / 1e3), " k msg/s", True)
+    alone = figures.hulse(publish, lambda f: f["rate"] / 1e3)
+    yield goal(f"publish 128 B to {partitions} partitions: {GOAL_PARTITIONS} x the single topic's rate",
+               None if alone is None else alone * GOAL_PARTITIONS,
+               figures.hulse(("partitions",), lambda f: f["rate"] / 1e3), " k msg/s", True)
     for member, what in (("send_us", "sent to receipt"), ("end_to_end_us", "sent to received")):
         for n, percentile in ((0, "p50"), (1, "p99")):
             best = figures.others(("latency",), lambda f, m=member, n=n: f[m][n] / 1e3, min)

@@ -85,6 +85,7 @@ struct hand_broker {
     uint64_t permits;
     size_t copied;
     struct broker_position start; /* of the consumer opened last */
+    int32_t priority;             /* its own, too */
     struct broker_position sought;
     hulse_status seek_status; /* what a seek returns */
     unsigned seeks;           /* the test calls hand_sought() for each */
@@ -230,6 +231,7 @@ static inline hulse_status hand_consumer_open(struct broker *b,
     c->broker = hb;
     memcpy(hb->handle_id, params->handle_id, sizeof(hb->handle_id));
     hb->start = params->start;
+    hb->priority = params->priority;
     hb->consumer = &c->base;
     hb->consumers += 1;
     hb->permits = 0;

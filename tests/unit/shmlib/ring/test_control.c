@@ -50,6 +50,7 @@ static const struct expected all[] = {
      {1024, 255, 255},
      {78, 79, 80, 81, 84, 85, 86, 87}},
     {HULSE_CTL_ATTACH_SOURCES, 24, 0, {18}, {4072}, {20, 21, 22, 23}},
+    {HULSE_CTL_OPTIONS, 16, 0, {8}, {4080}, {10, 11, 12, 13, 14, 15}},
     {HULSE_CTL_ATTACH_END, 16, 0, {0}, {0}, {12, 13, 14, 15}},
 };
 #define ALL_COUNT (sizeof(all) / sizeof(all[0]))
@@ -235,7 +236,7 @@ static void test_builder_never_overflows(void **state)
     assert_int_equal(p.len, 0);
     hulse_packet_append(&p, text, 1);
     assert_int_equal(p.len, 0);
-    hulse_packet_begin(&p, HULSE_CTL_OPEN_CONSUMER_AT + 1, 1, &fixed);
+    hulse_packet_begin(&p, HULSE_CTL_OPTIONS + 1, 1, &fixed);
     assert_int_equal(p.len, 0);
 }
 

@@ -419,6 +419,11 @@ static void dump_attach(void)
     MEMBER(hulse_ctl_attach_handle, hashing);
     MEMBER(hulse_ctl_attach_handle, reserved0);
     MEMBER(hulse_ctl_attach_handle, reserved);
+    SIZE(hulse_ctl_options);
+    MEMBER(hulse_ctl_options, head);
+    MEMBER(hulse_ctl_options, options_len);
+    MEMBER(hulse_ctl_options, reserved0);
+    MEMBER(hulse_ctl_options, reserved);
     SIZE(hulse_ctl_attach_sources);
     MEMBER(hulse_ctl_attach_sources, head);
     MEMBER(hulse_ctl_attach_sources, handle);
@@ -481,6 +486,11 @@ static void dump_control_numbers(void)
     NUMBER(HULSE_START_AT_TIME);
     NUMBER(HULSE_ATTACH_HAS_START);
     NUMBER(HULSE_FEATURE_ROUTING);
+    NUMBER(HULSE_CTL_OPTIONS);
+    NUMBER(HULSE_FEATURE_OPTIONS);
+    NUMBER(HULSE_OPTION_PRIORITY);
+    NUMBER(HULSE_OPTIONS_BYTES_MAX);
+    NUMBER(HULSE_OPTIONS_TOTAL_MAX);
     NUMBER(HULSE_HELLO_RESUME);
     NUMBER(HULSE_READER_BEHIND);
     NUMBER(HULSE_READER_END);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * options - gathers the elements of a request, and reads them when it comes.
+ *
+ * Trust: the block is a private copy of what the app sent; each element is judged by the table here.
+ */
+#include "daemon/app/options.h"
+
+#include "daemon/app/internal.h"
+#include "daemon/core/mem.h"
+#include "shmlib/ring/tlv.h"
+
+#define ROOM_MIN 256U
+
+/* An element of the right size; NULL, or why it cannot be. */
+typedef const char *(*set_producer)(struct producer_wish *wish, const struct hulse_tlv *option);
+typedef const char *(*set_consumer)(struct consumer_wish *wish, const struct hulse_tlv *option);
+
+/* One row for each enum hulse_option. */
+struct option_rule {
+    uint16_t least; /* bytes */
+    uint16_t most;
+    bool repeats;
+    set_producer producer; /* NULL: not for one */
+    set_consumer consumer;
+};
+
+static const char *set_priority(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    memcpy(&wish->priority, option->value, sizeof(wish->priority));
+    return wish->priority < 0 ? "a priority is not negative" : NULL;
+}
+
+static const struct option_rule rules[] = {
+    [HULSE_OPTION_PRIORITY] = {.least = 4, .most = 4, .consumer = set_priority},
+};
+#define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
+static_assert(RULE_COUNT <= 64, "seen options are one word");
+
+/* ---- gathering ---- */
+
+void hulse_option_block_free(struct option_block *b)
+{
+    if (b->bytes != NULL) {
+        hulse_mem_free(HULSE_MEM_SESSION, b->bytes, b->room);
+    }
+    *b = (struct option_block){0};
+}
+
+static hulse_status make_room(struct option_block *b, uint32_t bytes)
+{
+    const uint32_t needed = b->used + bytes;
+    uint32_t room = b->room == 0 ? ROOM_MIN : b->room;
+
+    if (needed > HULSE_OPTIONS_TOTAL_MAX) {
+        return HULSE_LIMIT;
+    }
+    while (room < needed) {
+        room *= 2;
+    }
+    if (room == b->room) {
+        return HULSE_OK;
+    }
+    uint8_t *larger = hulse_mem_alloc(HULSE_MEM_SESSION, room);
+    if (larger == NULL) {
+        return HULSE_NO_MEMORY;
+    }
+    if (b->bytes != NULL) {
+        memcpy(larger, b->bytes, b->used);
+        hulse_mem_free(HULSE_MEM_SESSION, b->bytes, b->room);
+    }
+    b->bytes = larger;
+    b->room = room;
+    return HULSE_OK;
+}
+
+void hulse_option_block_gather(struct session *s, const struct hulse_packet *p)
+{
+    struct hulse_ctl_options m;
+    struct option_block *b = &s->options;
+
+    memcpy(&m, p->bytes, sizeof(m));
+    if ((s->features & HULSE_FEATURE_OPTIONS) == 0) {
+        hulse_session_doom(s, HULSE_RULE_V5, "OPTIONS without their feature");
+        return;
+    }
+    if (b->request != m.head.req) {
+        hulse_option_block_free(b);
+        b->request = m.head.req;
+    }
+    if (b->lost == HULSE_OK) {
+        b->lost = make_room(b, m.options_len);
+    }
+    if (b->lost == HULSE_OK) {
+        memcpy(b->bytes + b->used, p->bytes + sizeof(m), m.options_len);
+        b->used += m.options_len;
+    }
+}
+
+struct option_block hulse_option_block_take(struct session *s, uint32_t request)
+{
+    struct option_block taken = s->options;
+
+    s->options = (struct option_block){0};
+    if (taken.request != request) {
+        hulse_option_block_free(&taken);
+    }
+    return taken;
+}
+
+/* ---- reading ---- */
+
+/* The rule of an element that may be here, or NULL. */
+static const struct option_rule *
+rule_of(const struct hulse_tlv *option, bool consumer, uint64_t *seen, struct error *err)
+{
+    const struct option_rule *rule = option->tag < RULE_COUNT ? &rules[option->tag] : NULL;
+    const bool meant = rule != NULL && (consumer ? rule->consumer != NULL : rule->producer != NULL);
+
+    if (!meant) {
+        (void)hulse_fail(err,
+                         HULSE_UNSUPPORTED,
+                         "this daemon does not know option %u of a %s",
+                         option->tag,
+                         consumer ? "consumer" : "producer");
+        return NULL;
+    }
+    const uint64_t bit = UINT64_C(1) << option->tag;
+    const bool again = !rule->repeats && (*seen & bit) != 0;
+    *seen |= bit;
+    if (again || option->bytes < rule->least || option->bytes > rule->most) {
+        (void)hulse_fail(err,
+                         HULSE_INVAL,
+                         "option %u %s",
+                         option->tag,
+                         again ? "stands twice" : "has a wrong size");
+        return NULL;
+    }
+    return rule;
+}
+
+/* Of either kind; the wish of the other is NULL. */
+static hulse_status read_all(const struct option_block *b,
+                             struct producer_wish *producer,
+                             struct consumer_wish *consumer,
+                             struct error *err)
+{
+    struct hulse_tlv option;
+    size_t at = 0;
+    uint64_t seen = 0;
+
+    if (b->lost != HULSE_OK) {
+        return hulse_fail(err,
+                          b->lost,
+                          b->lost == HULSE_LIMIT ? "the options have more than %u bytes"
+                                                 : "no memory for options of up to %u bytes",
+                          HULSE_OPTIONS_TOTAL_MAX);
+    }
+    int rc = hulse_tlv_next(b->bytes, b->used, &at, &option);
+    while (rc > 0) {
+        const struct option_rule *rule = rule_of(&option, consumer != NULL, &seen, err);
+        if (rule == NULL) {
+            return err->status;
+        }
+        const char *wrong = consumer != NULL ? rule->consumer(consumer, &option)
+                                             : rule->producer(producer, &option);
+        if (wrong != NULL) {
+            return hulse_fail(err, HULSE_INVAL, "%s", wrong);
+        }
+        rc = hulse_tlv_next(b->bytes, b->used, &at, &option);
+    }
+    return rc == 0 ? HULSE_OK : hulse_fail(err, HULSE_INVAL, "an option overruns its packet");
+}
+
+hulse_status hulse_option_block_producer(const struct option_block *b,
+                                         struct producer_wish *wish,
+                                         struct error *err)
+{
+    return read_all(b, wish, NULL, err);
+}
+
+hulse_status hulse_option_block_consumer(const struct option_block *b,
+                                         struct consumer_wish *wish,
+                                         struct error *err)
+{
+    return read_all(b, NULL, wish, err);
+}
