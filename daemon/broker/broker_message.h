@@ -133,7 +133,7 @@ struct broker_limits {
 /*
  * A message on its way out. It stays valid, with its bytes unless they were `copied`, until the consumer ends it
  * by ack, nack or give_back, closes, or hears it named by `ended` of ack_cumulative, redeliver_all or seek.
- * `slot` is the consumer's owner's.
+ * `source` and `slot` are the consumer's owner's.
  */
 struct broker_delivery {
     struct broker_id id;
@@ -142,6 +142,7 @@ struct broker_delivery {
     struct broker_span producer;
     uint64_t publish_time_ms; /* Unix epoch */
     uint32_t redelivery;
+    uint32_t source; /* flow's: which of several topics it is from (flow/multi.h) */
     uint64_t slot;
 };
 

@@ -49,7 +49,8 @@ struct pulsar_params {
     uint32_t operation_timeout_ms;
     uint32_t keep_alive_ms;
     uint32_t partitions_refresh_ms; /* between two looks at how many a topic has; 0: a minute */
-    uint32_t message_bytes_max;     /* of the daemon; the broker's own may be less */
+    uint32_t topics_refresh_ms; /* between two lists of a namespace that is watched; 0: a minute */
+    uint32_t message_bytes_max; /* of the daemon; the broker's own may be less */
 };
 
 /* Zeros with the defaults of docs/reference-config.md. */
