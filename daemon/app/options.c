@@ -8,6 +8,7 @@
 
 #include "daemon/app/internal.h"
 #include "daemon/core/mem.h"
+#include "daemon/flow/multi.h"
 #include "shmlib/ring/tlv.h"
 
 #define ROOM_MIN 256U
@@ -31,8 +32,43 @@ static const char *set_priority(struct consumer_wish *wish, const struct hulse_t
     return wish->priority < 0 ? "a priority is not negative" : NULL;
 }
 
+static const char *set_topic(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    if (memchr(option->value, 0, option->bytes) != NULL ||
+        !hulse_utf8_valid(option->value, option->bytes)) {
+        return "a topic is not UTF-8 text";
+    }
+    if (wish->topics.names.count + 1 >= MULTI_TOPICS_MAX) {
+        return "a consumer of more than 10000 topics";
+    }
+    return hulse_topic_texts_add(&wish->topics.names, option->value, option->bytes)
+               ? NULL
+               : "no memory for the names of topics";
+}
+
+static const char *set_pattern(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    wish->topics.is_pattern = true;
+    wish->topics.mode = (enum topic_pattern_mode)option->value[0];
+    return option->value[0] > TOPIC_PATTERN_ALL ? "an unknown kind of topics" : NULL;
+}
+
+static const char *set_topics_max(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    memcpy(&wish->topics.max, option->value, sizeof(wish->topics.max));
+    return wish->topics.max == 0 || wish->topics.max > MULTI_TOPICS_MAX
+               ? "a consumer has 1 to 10000 topics"
+               : NULL;
+}
+
 static const struct option_rule rules[] = {
     [HULSE_OPTION_PRIORITY] = {.least = 4, .most = 4, .consumer = set_priority},
+    [HULSE_OPTION_TOPIC] = {.least = 1,
+                            .most = HULSE_TOPIC_BYTES_MAX,
+                            .repeats = true,
+                            .consumer = set_topic},
+    [HULSE_OPTION_PATTERN] = {.least = 1, .most = 1, .consumer = set_pattern},
+    [HULSE_OPTION_TOPICS_MAX] = {.least = 4, .most = 4, .consumer = set_topics_max},
 };
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
 static_assert(RULE_COUNT <= 64, "seen options are one word");
@@ -183,5 +219,9 @@ hulse_status hulse_option_block_consumer(const struct option_block *b,
                                          struct consumer_wish *wish,
                                          struct error *err)
 {
-    return read_all(b, NULL, wish, err);
+    const hulse_status st = read_all(b, NULL, wish, err);
+    if (st == HULSE_OK && wish->topics.is_pattern && wish->topics.names.count > 0) {
+        return hulse_fail(err, HULSE_INVAL, "a pattern stands alone, without further topics");
+    }
+    return st;
 }

@@ -11,6 +11,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/mem.h"
+#include "daemon/flow/multi.h"
 #include "daemon/flow/opening.h"
 
 #include <math.h>
@@ -22,6 +23,7 @@
 
 struct subscriber {
     struct broker_consumer *consumer; /* NULL until ops->consumer_open has set it */
+    struct multi *multi;              /* of several topics: what is behind `consumer` */
     const struct subscriber_events *events;
     void *ctx;
     uint64_t estimate_bytes; /* 0 = no message seen yet */
@@ -40,6 +42,8 @@ struct subscriber {
     int32_t priority;
     struct broker_position start;
     bool has_after;
+    bool existing;
+    bool of_several;
     struct broker_id after;
     const char *subscription; /* behind the topic, as the name */
     const char *name;
@@ -55,6 +59,12 @@ static void destroy(struct subscriber *s)
     hulse_mem_free(HULSE_MEM_TOPIC, s, s->object_bytes);
 }
 
+/* Whose rules a message is under. */
+static struct subscriber *ruled(struct subscriber *s, const struct broker_delivery *d)
+{
+    return s->multi == NULL ? s : hulse_multi_of(s->multi, d);
+}
+
 static void
 broker_opened(void *ctx, hulse_status status, const char *text, const struct broker_reach *reach)
 {
@@ -65,7 +75,7 @@ broker_opened(void *ctx, hulse_status status, const char *text, const struct bro
         return;
     }
     s->opened = true;
-    s->events->opened(s->ctx, HULSE_OK, text, s->grant.topic.verdicts, reach);
+    s->events->opened(s->ctx, HULSE_OK, text, hulse_subscriber_verdicts(s), reach);
 }
 
 static uint64_t size_of(const struct broker_delivery *d)
@@ -110,7 +120,7 @@ static void pass_nack(struct subscriber *s, struct broker_delivery *d, uint32_t 
 static void expire(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.expired += 1;
-    hulse_topic_state_count(s->grant.topic_state, TOPIC_EXPIRED_ON_DELIVERY);
+    hulse_topic_state_count(ruled(s, d)->grant.topic_state, TOPIC_EXPIRED_ON_DELIVERY);
     pass_ack(s, d);
     s->events->ask_room(s->ctx);
 }
@@ -120,7 +130,14 @@ static void broker_message(void *ctx, struct broker_delivery *d)
     struct subscriber *s = ctx;
     HULSE_ASSERT(s->outstanding > 0);
     s->outstanding -= 1;
-    if (expired(s, d)) {
+    if (s->multi == NULL) {
+        d->source = 0;
+    }
+    if (s->of_several) {
+        s->events->message(s->ctx, d);
+        return;
+    }
+    if (expired(ruled(s, d), d)) {
         expire(s, d);
         return;
     }
@@ -208,6 +225,8 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         s->priority = params->priority;
         s->start = params->start;
         s->has_after = params->after != NULL;
+        s->existing = params->existing;
+        s->of_several = params->of_several;
         if (s->has_after) {
             s->after = *params->after;
         }
@@ -249,7 +268,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
                                            .priority = s->priority,
                                            .events = &consumer_events,
                                            .ctx = s,
-                                           .create = s->grant.topic.auto_create};
+                                           .create = s->grant.topic.auto_create && !s->existing};
     if (s->has_after && (b->ops->capabilities & BROKER_CAN_START_ID) != 0) {
         below.start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = s->after};
     } else if (!can_begin(b, s->start.kind)) {
@@ -296,17 +315,47 @@ static hulse_status begin(struct subscriber *s, struct error *err)
     return hulse_opening_start(&s->opening, &opening, err);
 }
 
+static hulse_status
+open_several(struct subscriber **out, const struct subscriber_params *params, struct error *err)
+{
+    struct topic_name name;
+    const char *why = NULL;
+    const char *topic = params->topic;
+    if (!params->several->is_pattern) {
+        if (!hulse_topic_name_parse(&name, topic, params->flow->default_namespace, &why)) {
+            return hulse_fail(err, HULSE_INVAL, "%s", why);
+        }
+        topic = name.full;
+    }
+    struct subscriber *s = create(params, topic);
+    if (s == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a subscriber");
+    }
+    *out = s;
+    /* It tells of itself before this returns, and may be gone then. */
+    const hulse_status st =
+        hulse_multi_open(&s->multi, &s->consumer, params, &consumer_events, s, err);
+    if (st != HULSE_OK) {
+        *out = NULL;
+        destroy(s);
+    }
+    return st;
+}
+
 hulse_status hulse_subscriber_open(struct subscriber **out,
                                    const struct subscriber_params *params,
                                    struct error *err)
 {
     struct topic_name name;
     const char *why = NULL;
-    if (!hulse_topic_name_parse(&name, params->topic, params->flow->default_namespace, &why)) {
-        return hulse_fail(err, HULSE_INVAL, "%s", why);
-    }
     if ((params->type == BROKER_READER) != (params->subscription[0] == '\0')) {
         return hulse_fail(err, HULSE_INVAL, "a subscription needs a name and a reader has none");
+    }
+    if (params->several != NULL) {
+        return open_several(out, params, err);
+    }
+    if (!hulse_topic_name_parse(&name, params->topic, params->flow->default_namespace, &why)) {
+        return hulse_fail(err, HULSE_INVAL, "%s", why);
     }
     struct subscriber *s = create(params, name.full);
     if (s == NULL) {
@@ -323,6 +372,9 @@ hulse_status hulse_subscriber_open(struct subscriber **out,
 
 enum subscriber_change hulse_subscriber_recheck(struct subscriber *s)
 {
+    if (s->multi != NULL) {
+        return hulse_multi_recheck(s->multi);
+    }
     const uint32_t before = s->grant.topic.verdicts;
     renew(s);
     if ((s->grant.permissions & PERMISSION_CONSUME) == 0) {
@@ -333,7 +385,14 @@ enum subscriber_change hulse_subscriber_recheck(struct subscriber *s)
 
 uint32_t hulse_subscriber_verdicts(const struct subscriber *s)
 {
-    return s->grant.topic.verdicts;
+    return s->multi != NULL ? hulse_multi_verdicts(s->multi) : s->grant.topic.verdicts;
+}
+
+void hulse_subscriber_tell_verdicts(struct subscriber *s)
+{
+    if (s->events->verdicts != NULL) {
+        s->events->verdicts(s->ctx, hulse_subscriber_verdicts(s));
+    }
 }
 
 void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messages)
@@ -349,12 +408,16 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
     wanted = wanted == 0 ? 1 : wanted;
     wanted = wanted > messages ? messages : wanted;
     if (wanted > s->outstanding) {
-        const uint32_t more = (uint32_t)(wanted - s->outstanding);
-        /* Before the call, because messages may come before it returns. */
-        s->outstanding = wanted;
-        s->counters.permitted += more;
-        s->consumer->ops->permit(s->consumer, more);
+        hulse_subscriber_permit(s, (uint32_t)(wanted - s->outstanding));
     }
+}
+
+void hulse_subscriber_permit(struct subscriber *s, uint32_t count)
+{
+    /* Before the call, because messages may come before it returns. */
+    s->outstanding += count;
+    s->counters.permitted += count;
+    s->consumer->ops->permit(s->consumer, count);
 }
 
 void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
@@ -412,7 +475,8 @@ void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint
 
 uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d)
 {
-    const struct topic_settings *topic = &s->grant.topic;
+    const struct subscriber *of = s->multi == NULL ? s : hulse_multi_of(s->multi, d);
+    const struct topic_settings *topic = &of->grant.topic;
     const double max_ms = (double)topic->nack_delay_max_ms;
     double delay_ms = (double)topic->nack_delay_ms;
 
@@ -423,22 +487,24 @@ uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct br
     return delay_ms < (double)UINT32_MAX ? (uint32_t)delay_ms : UINT32_MAX;
 }
 
-uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s)
+uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s,
+                                         const struct broker_delivery *d)
 {
-    return s->grant.topic.ack_timeout_ms;
+    const struct subscriber *of = s->multi == NULL ? s : hulse_multi_of(s->multi, d);
+    return of->grant.topic.ack_timeout_ms;
 }
 
 void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.timed_out += 1;
-    hulse_topic_state_count(s->grant.topic_state, TOPIC_ACK_TIMED_OUT);
+    hulse_topic_state_count(ruled(s, d)->grant.topic_state, TOPIC_ACK_TIMED_OUT);
     pass_nack(s, d, 0);
 }
 
 void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.unconfigured += 1;
-    hulse_topic_state_count(s->grant.topic_state, TOPIC_VERDICT_UNCONFIGURED);
+    hulse_topic_state_count(ruled(s, d)->grant.topic_state, TOPIC_VERDICT_UNCONFIGURED);
     pass_nack(s, d, hulse_subscriber_backoff_ms(s, d));
 }
 
@@ -453,10 +519,27 @@ void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d)
     s->consumer->ops->give_back(s->consumer, d);
 }
 
-void hulse_subscriber_ack_id(struct subscriber *s, const struct broker_id *id, bool cumulative)
+void hulse_subscriber_ack_id(struct subscriber *s,
+                             uint32_t source,
+                             const struct broker_id *id,
+                             bool cumulative)
 {
     s->calls += 1;
+    if (s->multi != NULL) {
+        hulse_multi_ack_id(s->multi, source, id, cumulative);
+        return;
+    }
     s->consumer->ops->ack_id(s->consumer, id, cumulative);
+}
+
+const char *hulse_subscriber_news(const struct subscriber *s, uint32_t source)
+{
+    return s->multi == NULL ? NULL : hulse_multi_news(s->multi, source);
+}
+
+void hulse_subscriber_told(struct subscriber *s, uint32_t source)
+{
+    hulse_multi_told(s->multi, source);
 }
 
 uint64_t hulse_subscriber_calls(const struct subscriber *s)

@@ -6,17 +6,17 @@
  * so a reader of the pipe that goes away loses nothing.
  *
  * Threads: one; all consumers are in wait group 0.
- * Limits:  topics <= HULSE_CLI_TOPICS_MAX.
+ * Limits:  HULSE_CLI_PATTERNS_MAX patterns, or as many topics as a consumer may have.
  */
 #ifndef HULSE_CLI_RECEIVER_H
 #define HULSE_CLI_RECEIVER_H
 
 #include "shmlib/cli/cli.h"
 #include "shmlib/cli/connect.h"
-#include "shmlib/cli/finder.h"
 #include "shmlib/cli/position.h"
 
 #define HULSE_CLI_UNWRITTEN_MAX 256U
+#define HULSE_CLI_PATTERNS_MAX 16
 
 struct hulse_cli_printed {
     hulse_consumer *consumer;
@@ -37,12 +37,10 @@ struct hulse_cli_receiver {
     bool ended;  /* it has been read to its end */
     bool json_format;
 
-    /* Topics by patterns: those found, in the order of `consumers`. NULL: they are named. */
-    struct hulse_cli_finder *finder;
-    bool regex; /* there is to be one */
+    bool regex; /* topics are patterns, each with a consumer; else one consumer for all */
 
     hulse_session *session;
-    hulse_consumer *consumers[HULSE_CLI_TOPICS_MAX];
+    hulse_consumer *consumers[HULSE_CLI_PATTERNS_MAX];
     int consumer_count;
     uint64_t received;
     uint64_t lost; /* a reader's: damaged, passed over */
@@ -56,7 +54,7 @@ struct hulse_cli_receiver {
 /* Option values; HULSE_CLI_OK or the usage error's code. */
 int hulse_cli_receiver_from(struct hulse_cli_receiver *r, const char *text);
 int hulse_cli_receiver_format(struct hulse_cli_receiver *r, const char *text);
-/* Opens, receives, closes; gives the command's exit code. With a finder `topics` are not looked at. */
+/* Opens, receives, closes; gives the command's exit code. */
 int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char **topics);
 
 #endif

@@ -96,17 +96,7 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
         return hulse_cli_usage(
             "sub", "a subscription is needed: -s NAME (`hulse read` works without one)");
     }
-    if (!r.regex) {
-        return hulse_cli_receiver_run(&r, args.operand_count, args.argv);
-    }
-    struct hulse_cli_finder finder;
-    int end = hulse_cli_finder_begin(&finder, cli, args.operand_count, args.argv);
-    if (end == HULSE_CLI_OK) {
-        r.finder = &finder;
-        end = hulse_cli_receiver_run(&r, args.operand_count, args.argv);
-    }
-    hulse_cli_finder_end(&finder);
-    return end;
+    return hulse_cli_receiver_run(&r, args.operand_count, args.argv);
 }
 
 const struct hulse_cli_command hulse_cli_sub = {
@@ -134,13 +124,11 @@ const struct hulse_cli_command hulse_cli_sub = {
         "                            redelivery_count producer payload; bytes that are not UTF-8\n"
         "                            are in payload_base64 (key_base64) instead; a tombstone has\n"
         "                            tombstone in the place of a payload\n"
-        "      --regex               TOPIC is [SCHEME://TENANT/NAMESPACE/]REGEX, for the whole "
-        "name of\n"
-        "                            topics (POSIX, extended, without counts and back "
-        "references);\n"
-        "                            topics that come later are found within seconds and consumed\n"
-        "                            from their beginning; needs the admin socket, as `hulse "
-        "topics`\n"
+        "      --regex               TOPIC is [SCHEME://TENANT/NAMESPACE/]REGEX, in the dialect "
+        "of\n"
+        "                            RE2, for the whole name of topics behind the namespace; "
+        "topics\n"
+        "                            that come later are consumed from their beginning\n"
         "      --filter              not in this version\n"
         "\n"
         "--timeout ends the command after that time: with 75 when -n was given and not reached,\n"

@@ -315,7 +315,11 @@ enum hulse_control_type {
 
 /* Elements of OPTIONS: {u8 tag, u8 0, u16 len, bytes} as of metadata. Each once, but where it says otherwise. */
 enum hulse_option {
-    HULSE_OPTION_PRIORITY = 1 /* consumer: i32; one with a lower number gets messages first */
+    HULSE_OPTION_PRIORITY = 1, /* consumer: i32; one with a lower number gets messages first */
+    HULSE_OPTION_TOPIC = 16,   /* consumer: one more topic, UTF-8; as often as there are */
+    HULSE_OPTION_PATTERN =
+        17, /* consumer: u8, 0 persistent, 1 non-persistent, 2 all; its topic is a pattern */
+    HULSE_OPTION_TOPICS_MAX = 18 /* consumer: u32, topics at one time, at most 10,000 */
 };
 
 /* Where a consumer begins, or moves to; struct hulse_ctl_position says the rest. */

@@ -22,7 +22,8 @@ def sanitized(path):
 
 
 class Application:
-    """One consumer. Messages are numbered as they come."""
+    """One consumer, of one topic or with `topics` of some more, or with `pattern` of those that match. Messages are numbered
+    as they come."""
 
     def __init__(self, daemon, topic, subscription, kind="shared", **options):
         path = abi.library()
@@ -47,7 +48,7 @@ class Application:
         return answer["result"]
 
     def next(self, count, timeout_ms=20000):
-        """The next messages, fewer when no other has come in time: {payload, bytes, id, partition, redelivery, number}."""
+        """The next messages, fewer when no other has come in time: {payload, topic, bytes, id, partition, redelivery, number}."""
         new = self.ask("next", count=count, timeout_ms=timeout_ms)
         self.got += new
         return new
@@ -107,13 +108,20 @@ class Process:
     def must_of_consumer(self, status):
         self.must(status, lambda: self.lib.hulse_consumer_error(self.consumer))
 
-    def open(self, topic, subscription, kind, earliest=True, unacked_max=0, reassembly=0):
+    def open(self, topic, subscription, kind, earliest=True, unacked_max=0, reassembly=0, topics=(),
+             pattern=None, topics_max=None):
         self.must(self.lib.hulse_open(ctypes.byref(self.session), None), self.lib.hulse_open_error)
         options = ctypes.c_void_p(self.lib.hulse_consumer_options_new())
         self.must(self.lib.hulse_consumer_options_type(options, kind))
         self.must(self.lib.hulse_consumer_options_start(options, int(earliest)))
         self.must(self.lib.hulse_consumer_options_unacked_max(options, unacked_max))
         self.must(self.lib.hulse_consumer_options_reassembly(options, reassembly))
+        for more in topics:
+            self.must(self.lib.hulse_consumer_options_topic(options, more.encode()))
+        if pattern is not None:
+            self.must(self.lib.hulse_consumer_options_pattern(options, pattern))
+        if topics_max is not None:
+            self.must(self.lib.hulse_consumer_options_topics_max(options, topics_max))
         self.must(self.lib.hulse_consumer_open(self.session, ctypes.byref(self.consumer),
                                                topic.encode(), subscription.encode(), options),
                   lambda: self.lib.hulse_last_error(self.session))
@@ -124,7 +132,7 @@ class Process:
         if self.lib.hulse_next_wait(self.consumer, ctypes.byref(m), timeout_ms) != OK:
             return None
         payload = ctypes.string_at(m.data, min(m.data_bytes, 64)).decode(errors="replace")
-        found = {"payload": payload, "bytes": m.data_bytes, "redelivery": m.redelivery_count,
+        found = {"payload": payload, "topic": m.topic.decode(), "bytes": m.data_bytes, "redelivery": m.redelivery_count,
                  "id": [m.id.ledger, m.id.entry, m.id.batch], "partition": m.id.partition,
                  "number": len(self.ids), "publish_time_ms": m.publish_time_ms}
         self.lib.hulse_release(self.consumer, ctypes.byref(m))
