@@ -189,10 +189,12 @@ static const struct key broker_keys[] = {
      .help = "files of the store's log; publishers wait when it is full"},
     {"service_url", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(service_url),
      .bytes = SERVICE_URL_BYTES, .valid = hulse_valid_text, .fallback = "null",
-     .help = "of a Pulsar cluster: pulsar://HOST[:PORT],... or pulsar+ssl://..."},
+     .help = "of a Pulsar cluster: pulsar://HOST[:PORT],... or pulsar+ssl://...; http[s]://... looks "
+             "topics up over HTTP"},
     {"admin_url", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(admin_url),
      .bytes = SERVICE_URL_BYTES, .valid = hulse_valid_text, .fallback = "null",
-     .help = "of its REST API, for `hulse topics`, `subs`, `schema list`: http[s]://HOST[:PORT],..."},
+     .help = "of its REST API, for `hulse topics`, `subs`, `schema list`: http[s]://HOST[:PORT],...; null "
+             "= service_url, if that is http[s]://"},
     {"listener", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(listener),
      .bytes = HULSE_CONFIG_NAME_BYTES, .valid = hulse_valid_text, .fallback = "null",
      .help = "advertised listener of its brokers; null = their default"},

@@ -355,6 +355,31 @@ static void came_due(struct timer *timer)
     plan(c);
 }
 
+/* ---- the folder of a file ---- */
+
+static void look(void *ctx)
+{
+    struct credential *c = ctx;
+
+    attempt(c);
+    plan(c);
+}
+
+/* Without a watch it is read at its period all the same. */
+static void watch(struct credential *c)
+{
+    const struct folder_watch_params params = {.loop = c->around->loop, .look = look, .ctx = c};
+    struct error err;
+
+    hulse_folder_watch_init(&c->watch, &params);
+    hulse_folder_watch_add(&c->watch, c->text);
+    if (hulse_folder_watch_open(&c->watch, &err) != HULSE_OK) {
+        HULSE_LOG_WARNF("credential.unwatched",
+                        hulse_log_str("broker", c->name),
+                        hulse_log_str("why", err.text));
+    }
+}
+
 /* ---- calls ---- */
 
 struct credential *hulse_credential_create(const char *name,
@@ -379,6 +404,7 @@ static void stop(struct credential *c)
     hulse_oauth2_cancel(&c->fetch);
     hulse_oauth2_source_destroy(&c->oauth2);
     hulse_timer_stop(&c->around->loop->timers, &c->timer);
+    hulse_folder_watch_close(&c->watch);
     c->refresh_ms = 0;
     c->refresh_wall_ms = 0;
     c->failures = 0;
@@ -478,6 +504,9 @@ hulse_status hulse_credential_set(struct credential *c,
     c->timeout_ms = params->timeout_ms;
     c->refresh_ms = now_ms(c);
     plan(c);
+    if (c->kind == CREDENTIAL_FILE || c->kind == CREDENTIAL_BASIC) {
+        watch(c);
+    }
     return HULSE_OK;
 }
 

@@ -3,7 +3,8 @@
  * credential - the token that the daemon shows to one broker, kept fresh from where it comes.
  *
  *   TOKEN    the text itself
- *   FILE     read at every period; a change is found by its content
+ *   FILE     read when its folder says that something has happened, and at every period; a change is
+ *            found by its content
  *   COMMAND  run by the helper; again when 4/5 of its JWT's remaining life have passed, else at
  *            every period
  *   BASIC    a name, and a password that is in a file, which is read as above
@@ -21,6 +22,7 @@
 #ifndef HULSE_CONTROL_CREDENTIAL_H
 #define HULSE_CONTROL_CREDENTIAL_H
 
+#include "daemon/control/folder_watch.h"
 #include "daemon/control/helper.h"
 #include "daemon/control/oauth2.h"
 #include "daemon/core/error.h"
@@ -86,8 +88,9 @@ struct credential {
     uint32_t period_ms;
     uint32_t timeout_ms;
     struct timer timer;
-    uint64_t refresh_ms;      /* on the loop's clock; 0 = by the wall clock or never */
-    uint64_t refresh_wall_ms; /* 0 = not by the wall clock */
+    struct folder_watch watch; /* of FILE and BASIC */
+    uint64_t refresh_ms;       /* on the loop's clock; 0 = by the wall clock or never */
+    uint64_t refresh_wall_ms;  /* 0 = not by the wall clock */
     struct helper_call command;
     struct oauth2_fetch fetch;
     uint64_t generation; /* of the newest there ever was */

@@ -22,6 +22,7 @@ ca.pem and other.pem, two authorities; server.pem, signed by the first for local
   /token/N       a token: what was posted, for an hour; 5: refused; 6: no token; 7: not JSON;
                  8: of another type; 9: no life; 10: slow; 11: refused with what was posted;
                  1000 + S: another one each time, for S seconds; 2000 + S: the same one each time
+  /lookup/...    what a cluster says of a topic's owner: one.test
   /admin/v2/...  the REST API of a cluster, as admin_script.py plays it
 """
 
@@ -151,6 +152,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_any(self):
         _, name, *rest = self.path.partition("?")[0].split("/")
+        if name == "lookup":
+            self.json({"brokerUrl": "pulsar://one.test:7", "brokerUrlTls": "pulsar+ssl://one.test:8"})
+            return
         if name == "admin":
             play(self, rest[1:])
             return

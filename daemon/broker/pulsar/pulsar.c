@@ -17,6 +17,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -186,10 +187,19 @@ static hulse_status check_path(const char *url, const char *what, struct error *
     return HULSE_OK;
 }
 
+/* What a configuration has: topics may be looked up over HTTP. */
+static hulse_status parse_url(const char *service_url, struct service_url *out, struct error *err)
+{
+    const bool http = strncasecmp(service_url, "http", 4) == 0;
+
+    return http ? hulse_admin_url_parse(service_url, out, err)
+                : hulse_service_url_parse(service_url, out, err);
+}
+
 hulse_status hulse_pulsar_url_check(const char *service_url, bool *tls, struct error *err)
 {
     struct service_url url;
-    const hulse_status st = hulse_service_url_parse(service_url, &url, err);
+    const hulse_status st = parse_url(service_url, &url, err);
 
     *tls = st == HULSE_OK && url.tls;
     return st != HULSE_OK ? st : check_path(service_url, "a service", err);
@@ -263,7 +273,7 @@ hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct
     }
     bool tls = false;
     if (hulse_pulsar_url_check(params->service_url, &tls, err) != HULSE_OK ||
-        hulse_service_url_parse(params->service_url, &p->service, err) != HULSE_OK) {
+        parse_url(params->service_url, &p->service, err) != HULSE_OK) {
         goto failed;
     }
     if (params->admin_url != NULL &&
@@ -275,9 +285,14 @@ hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct
         (void)hulse_fail(err, HULSE_IO, "the system gives no random bytes");
         goto failed;
     }
+    if (params->admin_url == NULL && p->service.http) {
+        p->rest.url = p->service;
+    }
     p->rest.params = &p->params;
+    hulse_web_desk_init(&p->web, &p->params);
+    p->web.rest.url = p->service;
     p->ops = every_call;
-    p->ops.capabilities |= params->admin_url != NULL ? PULSAR_ADMIN_CAPABILITIES : 0;
+    p->ops.capabilities |= p->rest.url.host_count > 0 ? PULSAR_ADMIN_CAPABILITIES : 0;
     p->base = (struct broker){.ops = &p->ops, .name = name};
     hulse_pulsar_trouble_init(&p->trouble);
     hulse_pulsar_clusters_init(&p->clusters);

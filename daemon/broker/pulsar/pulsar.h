@@ -28,9 +28,10 @@ struct pulsar_tls_params {
 
 /* Read by create and not kept, but for `token`, its trouble and `refused`. */
 struct pulsar_params {
-    const char *service_url;  /* service_url.h */
-    const char *admin_url;    /* of its REST API, as service_url.h; NULL: none */
-    struct http_client *http; /* control's, begun before the first request; with admin_url */
+    const char
+        *service_url;      /* service_url.h: of either kind; over HTTP topics are looked up alone */
+    const char *admin_url; /* of its REST API, as service_url.h; NULL: service_url if that is one */
+    struct http_client *http; /* control's, begun before the workers; with a URL of HTTP */
     const char *listener;     /* advertised listener; NULL: none */
     const char *daemon_name;  /* first part of producers' names, any UTF-8 */
     /*
@@ -60,7 +61,7 @@ struct broker *
 hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct error *err);
 /* After the workers. */
 void hulse_pulsar_destroy(struct broker **b);
-/* Is it a service URL, and one with TLS? INVAL with what is wrong. */
+/* Is it a service URL or one of HTTP, and one with TLS? INVAL with what is wrong. */
 hulse_status hulse_pulsar_url_check(const char *service_url, bool *tls, struct error *err);
 /* The same of an admin URL. */
 hulse_status hulse_pulsar_admin_url_check(const char *admin_url, bool *tls, struct error *err);

@@ -16,6 +16,7 @@
 #include "daemon/broker/pulsar/connection/tls_news.h"
 #include "daemon/broker/pulsar/lookup/crew.h"
 #include "daemon/broker/pulsar/lookup/lookup.h"
+#include "daemon/broker/pulsar/lookup/web.h"
 #include "daemon/broker/pulsar/pulsar.h"
 #include "daemon/broker/pulsar/topics/topics.h"
 #include "daemon/broker/pulsar/trouble.h"
@@ -28,7 +29,8 @@ struct pulsar_senders;
 struct pulsar_broker {
     struct broker base;
     struct broker_ops ops;       /* base's */
-    struct rest rest;            /* control's; with an admin_url */
+    struct rest rest;            /* control's; of the admin_url */
+    struct web_desk web;         /* control's; with a service URL that is http:// or https:// */
     struct pulsar_params params; /* strings are the broker's own */
     struct service_url service;
     struct pulsar_clusters clusters;

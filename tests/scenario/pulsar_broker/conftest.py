@@ -21,24 +21,40 @@ import by_name  # noqa: E402: of the folder above
 from broker import Broker  # noqa: E402: found by the line above
 from conftest import Hulsed  # noqa: E402: the one of the folder above
 from fake import FakeBroker  # noqa: E402: as the broker
+from java_program import JavaProgram, running  # noqa: E402: as the broker
+from proxy import Proxy  # noqa: E402: as the broker
 
 NUMBERS = itertools.count(1)
-JARS = pytest.StashKey()
-MISSING = pytest.StashKey()
+# Of the brokers; official clients and the proxy stay what they are. Empty: the default one.
+VERSION = os.environ.get("HULSE_PULSAR_VERSION", "")
+JARS = pytest.StashKey()  # {fixture: folder, or why there is none}
+
+
+def fetched(*which):
+    done = subprocess.run([SUPPORT / "fetch", *which], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode in (0, 69), done.stderr
+    if done.returncode == 0:
+        return pathlib.Path(done.stdout.strip())
+    return done.stderr.strip().splitlines()[-1]
 
 
 def pytest_collection_finish(session):
     """Before the first test and outside of its time: the first download takes minutes."""
-    if session.config.option.collectonly or \
-            not any("new_broker" in item.fixturenames for item in session.items):
+    wanted = {name for item in session.items for name in item.fixturenames}
+    if session.config.option.collectonly or "new_broker" not in wanted:
         return
-    done = subprocess.run([SUPPORT / "fetch"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode in (0, 69), done.stderr
-    if done.returncode == 0:
-        session.config.stash[JARS] = pathlib.Path(done.stdout.strip())
-    else:
-        session.config.stash[MISSING] = done.stderr.strip().splitlines()[-1]
+    session.config.stash[JARS] = {"broker_jars": fetched(*[VERSION] if VERSION else []),
+                                  "jars": fetched()}
+    if "new_proxy" in wanted:
+        session.config.stash[JARS]["proxy_jars"] = fetched("--proxy")
+
+
+def jars_of(request, name):
+    found = request.config.stash[JARS][name]
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -48,26 +64,29 @@ def pytest_runtest_makereport(item):
     report = outcome.get_result()
     if report.failed:
         brokers = {value: name for name, value in getattr(item, "funcargs", {}).items()
-                   if isinstance(value, Broker)}
+                   if isinstance(value, JavaProgram)}
         report.sections += [(f"log of {name}", broker.tail()) for broker, name in brokers.items()]
 
 
 @pytest.fixture(scope="session")
 def jars(request):
-    """The folder with the broker's jars."""
-    if MISSING in request.config.stash:
-        pytest.skip(request.config.stash[MISSING])
-    return request.config.stash[JARS]
+    """The folder with the jars of the default version, in which the official client for Java is."""
+    return jars_of(request, "jars")
 
 
 @pytest.fixture(scope="session")
-def new_broker(jars):
+def broker_jars(request):
+    return jars_of(request, "broker_jars")
+
+
+@pytest.fixture(scope="session")
+def new_broker(broker_jars):
     """new_broker(*variants) gives a Broker that lives as long as the tests do."""
     brokers, folders = [], []
 
     def start_one(*variants):
         folders.append(tempfile.mkdtemp(prefix="hulse-pulsar-"))
-        brokers.append(Broker(folders[-1], jars, *variants))
+        brokers.append(Broker(folders[-1], broker_jars, *variants))
         return brokers[-1]
 
     yield start_one
@@ -77,11 +96,22 @@ def new_broker(jars):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def running(broker):
-    """A test that ended early may have left it stopped."""
-    if broker.process is None:
-        broker.start()
-    return broker
+@pytest.fixture(scope="session")
+def new_proxy(request, jars):
+    """new_proxy(broker, settings of proxy.conf) gives a Proxy that lives as long as the tests do."""
+    libraries = [jars_of(request, "proxy_jars"), jars]
+    proxies, folders = [], []
+
+    def start_one(broker, **settings):
+        folders.append(tempfile.mkdtemp(prefix="hulse-proxy-"))
+        proxies.append(Proxy(folders[-1], libraries, broker, **settings))
+        return proxies[-1]
+
+    yield start_one
+    for proxy in proxies:
+        proxy.kill()
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

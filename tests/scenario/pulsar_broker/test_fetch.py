@@ -52,14 +52,14 @@ class Pretended:
     def runs(self):
         return len(list(self.folder.glob("run-*")))
 
-    def begin(self):
-        return subprocess.Popen([FETCH, VERSION], env=self.env, stdin=subprocess.DEVNULL,
+    def begin(self, *which):
+        return subprocess.Popen([FETCH, *(which or [VERSION])], env=self.env, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 start_new_session=True)
 
-    def fetch(self):
+    def fetch(self, *which):
         """The folder with the jars."""
-        process = self.begin()
+        process = self.begin(*which)
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
         return pathlib.Path(out.strip())
@@ -87,6 +87,12 @@ def test_what_is_complete_is_not_brought_again(pretended):
     assert pretended.fetch() == jars
     assert pretended.runs() == 1
     assert not (jars.parent / "repository").exists()
+
+
+def test_the_proxy_has_a_folder_of_its_own(pretended):
+    jars, proxy = pretended.fetch(), pretended.fetch("--proxy")
+    assert proxy.parent.name.startswith("4.0.8-") and proxy != jars
+    assert pretended.fetch("--proxy") == proxy and pretended.runs() == 2
 
 
 @pytest.mark.parametrize("harm", [

@@ -1,60 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Pulsar standalone of a test's own: its process, its data, its doors."""
 
-import ctypes
 import http.client
 import json
-import os
 import pathlib
-import random
 import shutil
-import signal
-import socket
 import string
-import subprocess
-import time
 
+import java_program
 from certificates import Certificates
 from class_archive import ClassArchive
+from java_program import NotStarted
+from ports import free_ports
 from tokens import Tokens
 
 CONF = pathlib.Path(__file__).resolve().parent / "conf"
-VARIANTS = ("token", "tls", "deduplication", "transactions", "batch_index", "migration", "prompt")
+VARIANTS = ("token", "tls", "deduplication", "transactions", "batch_index", "migration", "prompt",
+            "proxied")
 READY_S = 90
-STOP_S = 60
 ADMIN_S = 20
 TRIES = 3
-LOG_TAIL = 60
-# Below the range from which the kernel takes ports for connections: free at a restart as well.
-PORTS = range(20000, 32000)
-OPENED = ("java.base/java.lang", "java.base/java.lang.invoke", "java.base/java.lang.reflect",
-          "java.base/java.net", "java.base/java.nio", "java.base/java.util",
-          "java.base/java.util.zip", "java.base/jdk.internal.misc", "java.base/sun.net",
-          "java.base/sun.nio.ch", "java.management/sun.management")
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-class NotStarted(Exception):
-    """The process ended before it was ready."""
-
-
-def free_ports(count):
-    ports = []
-    while len(ports) < count:
-        with socket.socket() as door:
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            port = random.choice(PORTS)
-            try:
-                door.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in ports:
-            ports.append(port)
-    return ports
-
-
-class Broker:
+class Broker(java_program.JavaProgram):
     """Variants may be combined. It is started and ready once it exists, and dies with the thread
     that has started it."""
 
@@ -63,16 +31,13 @@ class Broker:
 
     def __init__(self, folder, libraries, *variants):
         assert set(variants) <= set(VARIANTS), variants
-        self.folder = pathlib.Path(folder).absolute()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(folder, "broker.log")
         self.libraries = libraries
         self.variants = variants
-        self.log = self.folder / "broker.log"
         self.tokens = Tokens(self.folder / "tokens") if "token" in variants else None
         self.certificates = \
             Certificates(self.folder / "certificates") if "tls" in variants else None
         self.classes = ClassArchive(libraries, self.folder)
-        self.process = None
         self.start_new()
 
     # ---- doors -------------------------------------------------------------------------------
@@ -135,9 +100,8 @@ class Broker:
         temporary = self.folder / "tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        opened = [word for name in OPENED for word in ("--add-opens", f"{name}=ALL-UNNAMED")]
         return ["java", f"-Xmx{self.heap}", f"-XX:MaxDirectMemorySize={self.heap}", "-XX:+UseSerialGC",
-                *self.compiler, *self.classes.options(), *opened,
+                *self.compiler, *self.classes.options(), *java_program.opened(),
                 "--add-exports", "java.base/jdk.internal.platform=ALL-UNNAMED",
                 f"-Djava.io.tmpdir={temporary}",
                 "-Dio.netty.tryReflectionSetAccessible=true", "-Dpulsar.allocator.exit_on_oom=true",
@@ -149,33 +113,7 @@ class Broker:
 
     def start(self):
         """With the data and the ports that it has; returns when it is ready."""
-        assert self.process is None
-        parent = os.getpid()
-
-        def die_with_parent():
-            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:
-                os._exit(1)
-
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command(), cwd=self.folder, stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, start_new_session=True,
-                                            preexec_fn=die_with_parent)
-        try:
-            self.await_ready()
-        except BaseException:
-            self.kill()
-            raise
-
-    def await_ready(self):
-        end = time.monotonic() + READY_S
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise NotStarted(f"the broker ended with {self.process.returncode}\n{self.tail()}")
-            if self.ready():
-                return
-            time.sleep(0.1)
-        raise AssertionError(f"the broker was not ready in {READY_S} s\n{self.tail()}")
+        self.run_program(READY_S)
 
     def ready(self):
         """Its health is good before the namespace of all topics exists."""
@@ -192,26 +130,3 @@ class Broker:
         self.process.terminate()
         self.end()
         self.classes.keep()
-
-    def kill(self):
-        """At once, as kill -9. Data and ports are kept for start()."""
-        if self.process is not None:
-            self.process.kill()
-            self.end()
-
-    def end(self):
-        process, self.process = self.process, None
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise AssertionError(f"the broker did not end in {STOP_S} s\n{self.tail()}") from None
-
-    def lines(self, part):
-        """What it logged with this in it."""
-        return [line for line in self.log.read_text(errors="replace").splitlines() if part in line]
-
-    def tail(self):
-        lines = self.log.read_text(errors="replace").splitlines()
-        return "\n".join(lines[-LOG_TAIL:])

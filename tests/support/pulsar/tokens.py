@@ -19,8 +19,8 @@ def base64url(data):
 
 
 class Tokens:
-    """<folder>/secret.key, <folder>/admin: a token for the role that may do everything, and
-    <folder>/passwords: that role's, in the form of htpasswd."""
+    """<folder>/secret.key, <folder>/admin and <folder>/proxy: tokens for the role that may do everything
+    and for a proxy, and <folder>/passwords: the first one's, in the form of htpasswd."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -29,6 +29,7 @@ class Tokens:
         (self.folder / "secret.key").write_bytes(self.key)
         self.admin = self.token("admin")
         (self.folder / "admin").write_text(self.admin, encoding="ascii")
+        (self.folder / "proxy").write_text(self.token("proxy"), encoding="ascii")
         done = subprocess.run(["openssl", "passwd", "-apr1", PASSWORD], capture_output=True,
                               text=True, check=True)
         (self.folder / "passwords").write_text(f"admin:{done.stdout.strip()}\n", encoding="ascii")

@@ -59,7 +59,7 @@ hulse_admin_errand_create(struct broker *b, struct broker_request *request, stru
 {
     struct pulsar_broker *p = (struct pulsar_broker *)(void *)b;
 
-    if (p->params.admin_url == NULL) {
+    if (p->rest.url.host_count == 0) {
         (void)hulse_fail(
             err,
             HULSE_UNSUPPORTED,

@@ -25,7 +25,11 @@ void hulse_rest_call_init(struct rest_call *c,
                           struct rest *rest,
                           void (*done)(struct rest_call *call, const struct rest_answer *answer))
 {
-    *c = (struct rest_call){.rest = rest, .done = done};
+    *c = (struct rest_call){.rest = rest,
+                            .done = done,
+                            .base = BASE,
+                            .redirects_max = REST_REDIRECTS_MAX,
+                            .answer_bytes_max = REST_ANSWER_BYTES_MAX};
     hulse_rest_path_init(&c->path);
 }
 
@@ -96,7 +100,7 @@ static hulse_status send_with(struct rest_call *c,
         .body = c->body,
         .body_bytes = c->body == NULL ? 0 : c->body_bytes - 1,
         .timeout_ms = timeout_ms,
-        .answer_bytes_max = REST_ANSWER_BYTES_MAX,
+        .answer_bytes_max = c->answer_bytes_max,
         .tls = {.ca_file = p->tls.ca_file,
                 .cert_file = p->tls.cert_file,
                 .key_file = p->tls.key_file,
@@ -178,7 +182,7 @@ static hulse_status send_once(struct rest_call *c, struct error *err)
     }
     hulse_pulsar_host_print(&u->hosts[c->rest->host], host);
     (void)snprintf(
-        url, sizeof(url), "%s://%s" BASE "%s", u->tls ? "https" : "http", host, c->path.text);
+        url, sizeof(url), "%s://%s%s%s", u->tls ? "https" : "http", host, c->base, c->path.text);
     return send_authorized(c, url, time_for(c), err);
 }
 
@@ -217,7 +221,7 @@ static void follow(struct rest_call *c, const char *to)
     const bool tls = strncasecmp(to, "https://", 8) == 0;
     const size_t bytes = strlen(to) + 1;
 
-    if (c->redirects == REST_REDIRECTS_MAX) {
+    if (c->redirects == c->redirects_max) {
         fail(c, HULSE_PROTOCOL, "the cluster sends us from one broker to the next, and on");
         return;
     }

@@ -4,7 +4,7 @@
  *
  * A host that could not be reached, or is not ready (503), is followed by the next one; a request that may have
  * been done is not repeated. A broker that sends us to another one (307) is obeyed, with the same method, body and
- * credentials, at most REST_REDIRECTS_MAX times and never from TLS to none.
+ * credentials, at most REST_REDIRECTS_MAX times, unless the call says another number, and never from TLS to none.
  *
  * Threads: control.
  * Trust:   answers are judged (rest_answer.h); their bytes and their time are bounded.
@@ -32,6 +32,10 @@ struct rest {
 struct rest_call {
     struct http_call http;
     struct rest *rest;
+    const char *base; /* before `path`: "/admin/v2", unless the caller says another */
+    uint32_t redirects_max;
+    size_t answer_bytes_max;
+    void *context; /* the caller's */
     enum http_method method;
     char *body; /* NULL: none; its own */
     size_t body_bytes;
@@ -40,12 +44,12 @@ struct rest_call {
     uint32_t tries;        /* of hosts, this one included */
     uint32_t redirects;    /* followed */
     char *redirect;        /* URL that is asked; NULL: a host's */
-    struct rest_path path; /* behind /admin/v2 */
+    struct rest_path path; /* behind `base` */
     /* Comes once, from the loop and never from within the start. It may start the call again. */
     void (*done)(struct rest_call *call, const struct rest_answer *answer);
 };
 
-/* All zeros but for `rest` and `done`. */
+/* With REST_REDIRECTS_MAX and REST_ANSWER_BYTES_MAX, which may be changed then. */
 void hulse_rest_call_init(struct rest_call *c,
                           struct rest *rest,
                           void (*done)(struct rest_call *call, const struct rest_answer *answer));

@@ -37,21 +37,34 @@ static bool is_unreserved(char c)
            c == '.' || c == '_' || c == '~';
 }
 
-void hulse_rest_path_segment(struct rest_path *p, const char *text, size_t bytes)
+static void put_encoded(struct rest_path *p, const char *text, size_t bytes, bool all)
 {
-    /* A segment of dots alone would be taken for a way up (RFC 3986, 5.2.4). */
-    const bool dots = bytes > 0 && bytes <= 2 && strspn(text, ".") >= bytes;
-
-    put(p, "/", 1);
     for (size_t i = 0; i < bytes; i++) {
         char code[4];
-        if (is_unreserved(text[i]) && !dots) {
+        if (is_unreserved(text[i]) && !all) {
             put(p, &text[i], 1);
         } else {
             (void)snprintf(code, sizeof(code), "%%%02X", (unsigned)(unsigned char)text[i]);
             put(p, code, 3);
         }
     }
+}
+
+void hulse_rest_path_segment(struct rest_path *p, const char *text, size_t bytes)
+{
+    /* A segment of dots alone would be taken for a way up (RFC 3986, 5.2.4). */
+    const bool dots = bytes > 0 && bytes <= 2 && strspn(text, ".") >= bytes;
+
+    put(p, "/", 1);
+    put_encoded(p, text, bytes, dots);
+}
+
+void hulse_rest_path_query(struct rest_path *p, const char *name, const char *value)
+{
+    put(p, strchr(p->text, '?') == NULL ? "?" : "&", 1);
+    hulse_rest_path_add(p, name);
+    put(p, "=", 1);
+    put_encoded(p, value, strlen(value), false);
 }
 
 bool hulse_rest_path_topic(struct rest_path *p, const char *root, const char *full_name)

@@ -31,6 +31,8 @@ void hulse_rest_path_segment(struct rest_path *p, const char *text, size_t bytes
  * itself. False: not a full name.
  */
 bool hulse_rest_path_topic(struct rest_path *p, const char *root, const char *full_name);
+/* "?NAME=" or "&NAME=", and the value, percent-encoded. */
+void hulse_rest_path_query(struct rest_path *p, const char *name, const char *value);
 /* "TENANT", or "TENANT/NAMESPACE". */
 void hulse_rest_path_namespace(struct rest_path *p, const char *name);
 

@@ -166,6 +166,7 @@ parse(const struct url_kind *kind, const char *text, struct service_url *out, st
     if (st != HULSE_OK) {
         return st;
     }
+    url.http = kind == &admin_kind;
     struct text hosts = take_until(&rest, "/?#");
     if (memchr(hosts.data, '@', hosts.bytes) != NULL) {
         /* Not repeated: it may be a password. */

@@ -30,6 +30,7 @@ struct service_url {
     struct pulsar_host hosts[PULSAR_HOSTS_MAX];
     uint32_t host_count; /* at least 1 */
     bool tls;
+    bool http; /* of an admin URL: what is asked there is asked over HTTP */
 };
 
 /* INVAL with what is wrong and where. */

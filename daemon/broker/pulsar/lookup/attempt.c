@@ -38,6 +38,7 @@ void hulse_attempt_leave(struct search *s)
 {
     hulse_pulsar_cancel(&s->request);
     hulse_pulsar_detach(&s->user);
+    hulse_web_forget(s);
 }
 
 void hulse_attempt_shun_host(struct search *s)
@@ -121,6 +122,15 @@ static void ask(struct search *s)
     }
 }
 
+static void ask_on(struct search *s)
+{
+    if (!service_of(s)->http) {
+        ask(s);
+    } else if (!hulse_web_ask(s)) {
+        fail_status(s, HULSE_NO_MEMORY, "no memory to ask a broker for a topic");
+    }
+}
+
 /* False: no memory. */
 static bool attach(struct search *s)
 {
@@ -164,14 +174,26 @@ static void choose_host(struct search *s)
     }
 }
 
+/* A host is the HTTP client's to choose; what is told of a wait names one. */
+static bool begin(struct search *s)
+{
+    if (service_of(s)->http) {
+        s->to = service_endpoint(s, 0);
+        return hulse_web_ask(s);
+    }
+    return attach(s);
+}
+
 bool hulse_attempt_begin(struct search *s)
 {
-    choose_host(s);
+    if (!service_of(s)->http) {
+        choose_host(s);
+    }
     /* Of a partition too it is the one question that says whether it is there. */
     s->question = s->create && is_partition(s->topic) ? LOOKUP_OWNER : LOOKUP_PARTITIONS;
     s->redirects = 0;
     s->authoritative = false;
-    return attach(s);
+    return begin(s);
 }
 
 /* ---- answers ---- */
@@ -228,7 +250,7 @@ static void take_partitions(struct search *s, const struct lookup_reply *r)
 {
     if (r->partitions == 0) {
         s->question = LOOKUP_OWNER;
-        ask(s);
+        ask_on(s);
         return;
     }
     const struct pulsar_lookup_result result = {
@@ -263,6 +285,29 @@ static void take_reply(struct search *s, const struct lookup_reply *r)
         hulse_pulsar_break(s->user.connection, "an answer to a lookup that is none");
         break;
     }
+}
+
+/* Whether the cluster is there, for who asks the daemon: no connection tells it. */
+static void tell_of_host(const struct search *s, const struct lookup_reply *r)
+{
+    struct pulsar_broker *b = s->lookups->worker->broker;
+    const bool failed = r->kind == LOOKUP_REPLY_FAILED && r->failure.verdict == PULSAR_AGAIN;
+    char host[PULSAR_HOST_TEXT_BYTES];
+
+    if (failed) {
+        hulse_pulsar_host_print(&s->to.physical, host);
+        hulse_pulsar_trouble_note(&b->trouble, host, r->failure.text);
+    }
+    /* Relaxed: a figure. */
+    atomic_store_explicit(&b->failed_ms,
+                          failed ? hulse_loop_now_ms(s->lookups->worker->loop) : 0,
+                          memory_order_relaxed);
+}
+
+void hulse_attempt_answered(struct search *s, const struct lookup_reply *r)
+{
+    tell_of_host(s, r);
+    take_reply(s, r);
 }
 
 static void request_done(struct pulsar_request *request,

@@ -311,6 +311,7 @@ void hulse_pulsar_lookups_destroy(struct pulsar_lookups **l)
     all->stopping = true;
     close_queries(all);
     hulse_searches_return(all);
+    hulse_web_close(all);
     part_from_peers(all);
     hulse_lookup_cache_fini(&all->cache);
     hulse_timer_stop(&all->worker->loop->timers, &all->retry);
@@ -336,6 +337,7 @@ struct pulsar_lookups *hulse_pulsar_lookups_create(struct pulsar_worker *w, stru
     l->index = w->worker->params.index;
     LIST_INIT(&l->queries);
     TAILQ_INIT(&l->unsent);
+    LIST_INIT(&l->web);
     l->retry.fire = retry_fire;
     hulse_searches_init(l);
     hulse_lookup_cache_init(&l->cache);

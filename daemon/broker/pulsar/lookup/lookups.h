@@ -14,6 +14,7 @@
 #include "daemon/broker/pulsar/lookup/crew.h"
 #include "daemon/broker/pulsar/lookup/query.h"
 #include "daemon/broker/pulsar/lookup/search.h"
+#include "daemon/broker/pulsar/lookup/web.h"
 #include "daemon/broker/pulsar/worker.h"
 
 struct pulsar_lookups {
@@ -29,6 +30,7 @@ struct pulsar_lookups {
     /* There. */
     struct searches searches;
     struct lookup_cache cache;
+    struct web_question_list web; /* on their way over HTTP, or forgotten there */
     struct pulsar_lookup_figures figures;
 };
 

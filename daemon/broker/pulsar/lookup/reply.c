@@ -25,10 +25,8 @@ static void fail_address(struct lookup_reply *out, const char *text)
  * The broker's address. A proxy without TLS gives pulsar:// in the field for TLS as well, and then means the name
  * that it is to be told, so behind a proxy the scheme says nothing.
  */
-static void
-read_broker(const Pulsar__CommandLookupTopicResponse *r, bool tls, struct lookup_reply *out)
+void hulse_lookup_reply_broker(const char *text, bool tls, struct lookup_reply *out)
 {
-    const char *text = tls ? r->brokerserviceurltls : r->brokerserviceurl;
     struct service_url url;
     struct error err = {0};
 
@@ -73,7 +71,7 @@ static void read_lookup(const Pulsar__CommandLookupTopicResponse *r,
     }
     out->authoritative = r->has_authoritative && r->authoritative;
     out->through_service = r->has_proxy_through_service_url && r->proxy_through_service_url;
-    read_broker(r, tls, out);
+    hulse_lookup_reply_broker(tls ? r->brokerserviceurltls : r->brokerserviceurl, tls, out);
 }
 
 static void read_partitions(const Pulsar__CommandPartitionedTopicMetadataResponse *r,

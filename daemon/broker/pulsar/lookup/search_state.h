@@ -10,6 +10,7 @@
 
 #include "daemon/broker/pulsar/lookup/lookups.h"
 #include "daemon/broker/pulsar/lookup/reply.h"
+#include "daemon/broker/pulsar/lookup/web.h"
 
 struct search {
     LIST_ENTRY(search) link; /* of its bucket */
@@ -17,6 +18,7 @@ struct search {
     struct lookup_query_list queries;
     struct pulsar_user user;
     struct pulsar_request request;
+    struct web_question *web; /* over HTTP, in place of the two; NULL: none is on its way */
     struct timer retry;
     struct backoff backoff;
     struct pulsar_endpoint to; /* whom it asks */
@@ -57,6 +59,8 @@ bool hulse_attempt_begin(struct search *s);
 void hulse_attempt_leave(struct search *s);
 /* The next attempts of all searches begin at another host, unless one has seen to that. */
 void hulse_attempt_shun_host(struct search *s);
+/* What came over HTTP. */
+void hulse_attempt_answered(struct search *s, const struct lookup_reply *r);
 /* How long one question may take. */
 uint32_t hulse_attempt_question_ms(const struct search *s);
 

@@ -101,6 +101,27 @@ static void test_a_file_is_followed(void **state)
     assert_int_equal(hulse_creds.changes, 2);
 }
 
+/* Its folder tells, not its period; also of a file that is renamed into place. */
+static void test_a_change_of_a_file_is_seen_at_once(void **state)
+{
+    char fresh[sizeof(hulse_creds.token_path) + 8];
+
+    (void)state;
+    hulse_creds_write_token("first");
+    hulse_creds_set("main", CREDENTIAL_FILE, hulse_creds.token_path, LONG_MS);
+    hulse_creds_await_generation("main", 1);
+    hulse_creds_write_token("second");
+    hulse_creds_await_generation("main", 2);
+    hulse_creds_check_token("main", "second");
+    hulse_creds_write_token("third");
+    (void)snprintf(fresh, sizeof(fresh), "%s.new", hulse_creds.token_path);
+    assert_int_equal(rename(hulse_creds.token_path, fresh), 0);
+    hulse_creds_await_failures("main", 1);
+    assert_int_equal(rename(fresh, hulse_creds.token_path), 0);
+    hulse_creds_await_generation("main", 3);
+    hulse_creds_check_token("main", "third");
+}
+
 static void set_basic(const char *user)
 {
     const struct credential_params params = {.kind = CREDENTIAL_BASIC,
@@ -335,6 +356,7 @@ int main(void)
         CASE(test_a_token_as_it_stands),
         CASE(test_what_has_expired_is_no_token),
         CASE(test_a_file_is_followed),
+        CASE(test_a_change_of_a_file_is_seen_at_once),
         CASE(test_files_that_are_none),
         CASE(test_a_password_follows_its_file),
         CASE(test_another_source),

@@ -61,6 +61,7 @@ void hulse_lookup_bed_start(struct lookup_bed *b, const struct lookup_bed_params
     b->broker->params = (struct pulsar_params){
         .service_url = params->service_url,
         .listener = params->listener,
+        .http = params->http,
         .daemon_name = "test",
         .connect_timeout_ms = 10000,
         .operation_timeout_ms =
@@ -68,8 +69,12 @@ void hulse_lookup_bed_start(struct lookup_bed *b, const struct lookup_bed_params
         .keep_alive_ms = 30000,
         .partitions_refresh_ms = params->partitions_refresh_ms,
         .message_bytes_max = 1U << 20U};
-    assert_int_equal(hulse_service_url_parse(params->service_url, &b->broker->service, &err),
+    assert_int_equal((params->http == NULL ? hulse_service_url_parse : hulse_admin_url_parse)(
+                         params->service_url, &b->broker->service, &err),
                      HULSE_OK);
+    hulse_web_desk_init(&b->broker->web, &b->broker->params);
+    b->broker->web.rest.url = b->broker->service;
+    hulse_pulsar_trouble_init(&b->broker->trouble);
     b->count = params->workers;
     for (uint32_t i = 0; i < b->count; i++) {
         const struct worker_params of = {.index = i,
@@ -94,6 +99,7 @@ void hulse_lookup_bed_stop(struct lookup_bed *b)
     for (uint32_t i = 0; i < b->count; i++) {
         hulse_worker_stop(&b->workers[i]);
     }
+    hulse_pulsar_trouble_fini(&b->broker->trouble);
     free(b->broker);
 }
 

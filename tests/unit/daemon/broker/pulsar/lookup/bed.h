@@ -23,6 +23,8 @@ struct lookup_bed {
 struct lookup_bed_params {
     uint32_t workers;
     const char *service_url;
+    struct http_client
+        *http; /* of a service URL that is http://; the test's thread is control then */
     const char *listener;
     uint32_t operation_timeout_ms; /* 0: 20 s */
     uint32_t partitions_refresh_ms;
