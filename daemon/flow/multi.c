@@ -359,6 +359,12 @@ static void rest_fire(struct timer *t)
             next_ms = b->due_ms < next_ms ? b->due_ms : next_ms;
         }
     }
+    if (m->list_ms != 0 && m->list_ms <= now_ms) {
+        m->list_ms = 0;
+        hulse_multi_list_again(m);
+    } else if (m->list_ms != 0) {
+        next_ms = m->list_ms < next_ms ? m->list_ms : next_ms;
+    }
     if (next_ms != UINT64_MAX) {
         hulse_timer_start(&m->as.worker->loop.timers, &m->rest, next_ms);
     }

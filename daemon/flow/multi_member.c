@@ -165,17 +165,30 @@ static void tried(struct member *b)
     }
 }
 
+static void fire_at(struct multi *m, uint64_t due_ms)
+{
+    if (!hulse_timer_pending(&m->rest) || m->rest.due_ms > due_ms) {
+        hulse_timer_start(&m->as.worker->loop.timers, &m->rest, due_ms);
+    }
+}
+
 static void rest(struct member *b)
 {
     struct multi *m = b->multi;
-    struct timer_wheel *timers = &m->as.worker->loop.timers;
     b->rest_ms = b->rest_ms == 0                      ? MULTI_REST_MS
                  : b->rest_ms > MULTI_REST_MS_MAX / 2 ? MULTI_REST_MS_MAX
                                                       : 2 * b->rest_ms;
     b->state = MEMBER_RESTING;
     b->due_ms = hulse_multi_now_ms(m) + b->rest_ms;
-    if (!hulse_timer_pending(&m->rest) || m->rest.due_ms > b->due_ms) {
-        hulse_timer_start(timers, &m->rest, b->due_ms);
+    fire_at(m, b->due_ms);
+}
+
+/* At most so often, whatever a topic does. */
+static void list_soon(struct multi *m)
+{
+    if (m->list_ms == 0) {
+        m->list_ms = hulse_multi_now_ms(m) + MULTI_REST_MS;
+        fire_at(m, m->list_ms);
     }
 }
 
@@ -278,8 +291,9 @@ static void failed(void *ctx, hulse_status status, const char *text)
                         hulse_log_str("topic", b->name),
                         hulse_log_str("subscription", m->as.subscription),
                         hulse_log_str("why", text));
+        b->listed = false;
         hulse_member_leave(b);
-        hulse_multi_list_again(m);
+        list_soon(m); /* it may be there all the same */
     } else {
         (void)snprintf(line, sizeof(line), "%.120s: %.120s", b->name, text);
         hulse_multi_fail(m, status, line);

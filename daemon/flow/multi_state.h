@@ -125,6 +125,7 @@ struct multi {
     uint64_t ahead; /* over all, beyond one each */
     struct multi_errand errand;
     struct timer rest;
+    uint64_t list_ms; /* the list is asked for then; 0: it is not */
     /* Of a pattern. */
     bool is_pattern;
     bool all_heard;

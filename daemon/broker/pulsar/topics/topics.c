@@ -16,6 +16,7 @@
 #include "daemon/broker/pulsar/worker.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
+#include "daemon/table/topic_name.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,8 @@
 /* After something went: what a broker lists may be a little behind what it tells. */
 #define SOON_MS 1000U
 #define REFRESH_MS_DEFAULT 60000U
+/* A partition's name, of which only the owner is asked. */
+#define ANY_TOPIC "watch-partition-0"
 
 enum list_state { LIST_RESTING, LIST_ATTACHING, LIST_ASKING, LIST_SETTLED };
 enum list_question { QUESTION_WATCH, QUESTION_GET, QUESTION_COUNT };
@@ -34,6 +37,7 @@ struct topics {
     struct pulsar_worker *pw;
     struct pulsar_user user;
     struct pulsar_request request;
+    struct pulsar_lookup lookup;
     struct pulsar_endpoint to;
     struct timer timer;    /* what `state` waits for */
     struct timer deadline; /* of the first list */
@@ -85,6 +89,7 @@ static void tell_failed(struct topics *t)
 
 static void leave_connection(struct topics *t)
 {
+    hulse_pulsar_lookup_cancel(&t->lookup);
     hulse_pulsar_cancel(&t->request);
     hulse_pulsar_detach(&t->user);
     t->pw->topics.watchers -= t->watching ? 1 : 0;
@@ -351,15 +356,41 @@ static void lost(struct pulsar_user *u, hulse_status status, const char *text)
 static const struct pulsar_user_events user_events = {
     .ready = ready, .lost = lost, .command = command};
 
+static void attach_to(struct topics *t, const struct pulsar_endpoint *to)
+{
+    t->to = *to;
+    if (!hulse_pulsar_attach(t->pw->pool, &t->user, &t->to, PULSAR_FOR_PUBLISHING)) {
+        fail_status(t, HULSE_NO_MEMORY, "no memory for a connection");
+    }
+}
+
+static void found(struct pulsar_lookup *l, const struct pulsar_lookup_result *result)
+{
+    struct topics *t = HULSE_CONTAINER(l, struct topics, lookup);
+    if (result->failure.class != BROKER_DONE) {
+        fail(t, &result->failure);
+        return;
+    }
+    attach_to(t, &result->endpoint);
+}
+
+/* Any broker will do: a host of the service URL, or over HTTP the one that would have a topic there. That is not made by asking. */
 static void attach(struct topics *t)
 {
     const struct service_url *service = &t->pw->broker->service;
-    t->to = (struct pulsar_endpoint){.physical = service->hosts[t->host],
-                                     .logical = service->hosts[t->host],
-                                     .tls = service->tls};
+    char topic[HULSE_TOPIC_NAME_MAX];
+
     t->state = LIST_ATTACHING;
-    if (!hulse_pulsar_attach(t->pw->pool, &t->user, &t->to, PULSAR_FOR_PUBLISHING)) {
-        fail_status(t, HULSE_NO_MEMORY, "no memory for a connection");
+    if (!service->http) {
+        attach_to(t,
+                  &(struct pulsar_endpoint){.physical = service->hosts[t->host],
+                                            .logical = service->hosts[t->host],
+                                            .tls = service->tls});
+        return;
+    }
+    (void)snprintf(topic, sizeof(topic), "persistent://%.1000s/" ANY_TOPIC, t->namespace_name);
+    if (!hulse_pulsar_lookup_start(t->pw, &t->lookup, topic, true, PULSAR_LOOKUP_ANY)) {
+        fail_status(t, HULSE_NO_MEMORY, "no memory to look for a broker");
     }
 }
 
@@ -390,6 +421,7 @@ hulse_status hulse_pulsar_topics_watch(struct broker *b,
                                    .kind = PULSAR_USER_WATCHER,
                                    .id = hulse_pulsar_user_id(t->pw->pool)};
     t->request.done = answered;
+    t->lookup.done = found;
     t->timer.fire = timer_fire;
     t->deadline.fire = deadline_fire;
     t->last.class = BROKER_DONE;
