@@ -5,6 +5,7 @@ import ctypes
 import json
 import subprocess
 import sys
+import time
 
 import abi
 from abi import TYPES, Message
@@ -33,7 +34,7 @@ class Application:
                                         env={**environment(daemon), **sanitized(path)})
         self.got = []
         try:
-            self.ask("open", topic=topic, subscription=subscription, kind=TYPES[kind], **options)
+            self.opened_ms = self.ask("open", topic=topic, subscription=subscription, kind=TYPES[kind], **options)
         except BaseException:
             self.kill()
             raise
@@ -122,10 +123,13 @@ class Process:
             self.must(self.lib.hulse_consumer_options_pattern(options, pattern))
         if topics_max is not None:
             self.must(self.lib.hulse_consumer_options_topics_max(options, topics_max))
+        before = time.monotonic()
         self.must(self.lib.hulse_consumer_open(self.session, ctypes.byref(self.consumer),
                                                topic.encode(), subscription.encode(), options),
                   lambda: self.lib.hulse_last_error(self.session))
+        took = time.monotonic() - before
         self.lib.hulse_consumer_options_free(ctypes.byref(options))
+        return took * 1000
 
     def one(self, timeout_ms):
         m = Message(size=ctypes.sizeof(Message))
