@@ -27,6 +27,22 @@ static size_t property_in(const struct hulse_tlv *t, uint8_t *out)
     return sizeof(lengths) + name_bytes + value_bytes;
 }
 
+/* {u16 bytes, name} for each; never longer than the TLVs. */
+static size_t clusters_in(const uint8_t *tlvs, size_t bytes, uint8_t *out)
+{
+    size_t at = 0;
+    size_t used = 0;
+    struct hulse_tlv t;
+    while (hulse_tlv_next(tlvs, bytes, &at, &t) == 1) {
+        if (t.tag == HULSE_TAG_REPLICATE_TO) {
+            memcpy(out + used, &t.bytes, sizeof(t.bytes));
+            memcpy(out + used + sizeof(t.bytes), t.value, t.bytes);
+            used += sizeof(t.bytes) + t.bytes;
+        }
+    }
+    return used;
+}
+
 void hulse_metadata_in(const uint8_t *tlvs,
                        size_t bytes,
                        uint8_t *properties,
@@ -35,6 +51,7 @@ void hulse_metadata_in(const uint8_t *tlvs,
     *out = (struct broker_meta){.partition = -1};
     size_t at = 0;
     size_t used = 0;
+    bool clusters = false;
     struct hulse_tlv t;
     while (hulse_tlv_next(tlvs, bytes, &at, &t) == 1) {
         switch (t.tag) {
@@ -64,11 +81,18 @@ void hulse_metadata_in(const uint8_t *tlvs,
         case HULSE_TAG_TOMBSTONE:
             out->tombstone = true;
             break;
+        case HULSE_TAG_REPLICATE_TO:
+            clusters = true;
+            break;
         default:
             break;
         }
     }
     out->properties = (struct broker_span){.data = properties, .bytes = (uint32_t)used};
+    if (clusters) {
+        out->replicate_to.data = properties + used;
+        out->replicate_to.bytes = (uint32_t)clusters_in(tlvs, bytes, properties + used);
+    }
 }
 
 /* Where a delivery's metadata go. */

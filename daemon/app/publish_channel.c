@@ -286,6 +286,12 @@ static bool copy_meta(struct plane *p,
         hulse_session_doom(ch->session, HULSE_RULE_V12, why);
         return false;
     }
+    struct hulse_tlv t;
+    if ((ch->session->features & HULSE_FEATURE_REPLICATION) == 0 &&
+        hulse_tlv_find(p->meta, hdr->meta_len, HULSE_TAG_REPLICATE_TO, &t)) {
+        hulse_session_doom(ch->session, HULSE_RULE_V12, "clusters without their feature");
+        return false;
+    }
     return true;
 }
 

@@ -37,7 +37,9 @@ struct worker_module;
 #define BROKER_CAN_ADMIN (1U << 10U)
 #define BROKER_CAN_POLICY (1U << 11U)
 #define BROKER_CAN_START_ID (1U << 13U) /* a start at or behind an id, where messages are kept */
-#define BROKER_CAN_DELAY (1U << 12U)    /* deliver_after_ms; without it flow refuses the record */
+#define BROKER_CAN_REPLICATE                                                                       \
+    (1U << 14U) /* clusters, which a record may choose; without it flow refuses one that does */
+#define BROKER_CAN_DELAY (1U << 12U) /* deliver_after_ms; without it flow refuses the record */
 
 #define BROKER_FIGURES_MAX 32U
 #define BROKER_TROUBLE_BYTES 512U

@@ -43,6 +43,11 @@ struct broker_meta {
     struct broker_span key;
     struct broker_span ordering_key;
     struct broker_span properties;
+    /*
+     * Of a record: the clusters it is replicated to, in place of its topic's (BROKER_CAN_REPLICATE): {u16 bytes, name}
+     * repeated, UTF-8; an empty name: none but its own.
+     */
+    struct broker_span replicate_to;
     uint64_t event_time_ms;    /* 0 = none */
     uint64_t deliver_after_ms; /* 0 = at once */
     uint64_t ttl_ms;           /* 0 = none */

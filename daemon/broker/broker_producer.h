@@ -77,6 +77,7 @@ struct broker_gathering {
     enum broker_compression compression;
     uint32_t batch_max;       /* records */
     uint32_t batch_bytes;     /* of their payloads */
+    bool by_key;              /* a batch has one key: the ordering key, else the key */
     uint32_t batch_delay_ms;  /* until a batch that is not full goes anyway */
     uint32_t eager_max;       /* while fewer batches are unanswered each goes at once */
     uint32_t pending_max;     /* records sent and unanswered; 0 = no bound */

@@ -20,7 +20,14 @@
         .service_url = "", .admin_url = "", .listener = "", .connect_timeout_ms = 10000,           \
         .operation_timeout_ms = 30000, .keep_alive_ms = 30000, .partitions_refresh_ms = 60000,     \
         .topics_refresh_ms = 60000,                                                                \
-        .auth = {"", "", "", {"", "", "", "", "", ""}, {"", ""}, {"", ""}}, .tls = {               \
+        .auth = {.token = "",                                                                      \
+                 .token_file = "",                                                                 \
+                 .token_command = "",                                                              \
+                 .oauth2 = {"", "", "", "", "", ""},                                               \
+                 .athenz = {"", "", "", "", "", "", "", "", "", ""},                               \
+                 .basic = {"", ""},                                                                \
+                 .tls = {"", ""}},                                                                 \
+        .tls = {                                                                                   \
             "",                                                                                    \
             true,                                                                                  \
             CONFIG_TLS_1_2,                                                                        \

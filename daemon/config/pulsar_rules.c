@@ -88,6 +88,7 @@ static void check_one(const struct config *c, size_t index, struct config_proble
         {"auth.token_command", b->auth.token_command},
         {"auth.oauth2.issuer", b->auth.oauth2.issuer},
         {"auth.basic.user", b->auth.basic.user},
+        {"auth.athenz.zts_url", b->auth.athenz.zts_url},
     };
     const char *first = NULL;
 
@@ -138,6 +139,64 @@ static void check_oauth2(const struct config *c, size_t index, struct config_pro
     }
 }
 
+static void check_athenz(const struct config *c, size_t index, struct config_problems *problems)
+{
+    const struct config_broker *b = &c->brokers[index];
+    const bool certified = b->auth.athenz.cert_file[0] != '\0';
+    const struct pair needed[] = {
+        {"auth.athenz.zts_url", b->auth.athenz.zts_url},
+        {"auth.athenz.provider_domain", b->auth.athenz.provider_domain},
+        {"auth.athenz.private_key_file", b->auth.athenz.private_key_file},
+        {"auth.athenz.tenant_domain", b->auth.athenz.tenant_domain},
+        {"auth.athenz.tenant_service", b->auth.athenz.tenant_service},
+    };
+    const struct pair more[] = {
+        {"auth.athenz.cert_file", b->auth.athenz.cert_file},
+        {"auth.athenz.ca_file", b->auth.athenz.ca_file},
+        {"auth.athenz.key_id", b->auth.athenz.key_id},
+        {"auth.athenz.principal_header", b->auth.athenz.principal_header},
+        {"auth.athenz.role_header", b->auth.athenz.role_header},
+    };
+
+    check_together(c,
+                   index,
+                   needed,
+                   certified ? 3 : 5,
+                   "auth.athenz needs zts_url, provider_domain, private_key_file and, without "
+                   "cert_file, tenant_domain and tenant_service",
+                   problems);
+    for (size_t i = 0; b->auth.athenz.zts_url[0] == '\0' && i < sizeof(more) / sizeof(more[0]);
+         i++) {
+        if (more[i].text[0] != '\0') {
+            complain(c, index, more[i].path, problems, "auth.athenz needs a zts_url");
+        }
+    }
+    for (size_t i = 3; certified && i < 5; i++) {
+        if (needed[i].text[0] != '\0') {
+            complain(c,
+                     index,
+                     needed[i].path,
+                     problems,
+                     "with auth.athenz.cert_file the certificate says who the daemon is");
+        }
+    }
+    if (strncasecmp(b->auth.athenz.zts_url, "http://", 7) != 0) {
+        return;
+    }
+    if (certified) {
+        complain(c,
+                 index,
+                 "auth.athenz.zts_url",
+                 problems,
+                 "auth.athenz.cert_file needs a zts_url with https://");
+    } else {
+        hulse_problem_warn(problems,
+                           hulse_body_place_of(c, KEY_BROKER, index, "auth.athenz.zts_url"),
+                           "brokers.%s: tokens come from auth.athenz.zts_url without TLS",
+                           b->name);
+    }
+}
+
 static void check_auth(const struct config *c, size_t index, struct config_problems *problems)
 {
     const struct config_broker *b = &c->brokers[index];
@@ -152,6 +211,7 @@ static void check_auth(const struct config *c, size_t index, struct config_probl
 
     check_one(c, index, problems);
     check_oauth2(c, index, problems);
+    check_athenz(c, index, problems);
     check_together(c, index, tls, 2, "auth.tls needs cert_file and key_file", problems);
     check_together(c, index, basic, 2, "auth.basic needs user and password_file", problems);
 }

@@ -28,6 +28,7 @@ enum config_tls_version { CONFIG_TLS_1_2 = 0, CONFIG_TLS_1_3 };
 
 enum config_routing { CONFIG_ROUND_ROBIN = 0, CONFIG_SINGLE };
 
+enum config_batch_by { CONFIG_BY_ARRIVAL = 0, CONFIG_BY_KEY };
 enum config_hashing { CONFIG_JAVASTRING = 0, CONFIG_MURMUR3, CONFIG_BOOST };
 
 enum config_compression { CONFIG_PLAIN = 0, CONFIG_LZ4, CONFIG_ZLIB, CONFIG_ZSTD, CONFIG_SNAPPY };
@@ -58,7 +59,7 @@ struct config_broker {
     uint64_t partitions_refresh_ms;
     uint64_t topics_refresh_ms;
     struct {
-        const char *token; /* at most one of the five */
+        const char *token; /* at most one of the six */
         const char *token_file;
         const char *token_command;
         struct {
@@ -69,6 +70,18 @@ struct config_broker {
             const char *scope;
             const char *ca_file; /* "system": what the system trusts */
         } oauth2;
+        struct {
+            const char *zts_url; /* the first three and either the next two or cert_file, or none */
+            const char *provider_domain;
+            const char *private_key_file;
+            const char *tenant_domain;
+            const char *tenant_service;
+            const char *key_id;
+            const char *cert_file;
+            const char *ca_file; /* "system": what the system trusts */
+            const char *principal_header;
+            const char *role_header;
+        } athenz;
         struct {
             const char *user; /* both or none */
             const char *password_file;
@@ -102,6 +115,7 @@ struct config_topic_rule {
         uint32_t compression; /* enum config_compression */
         uint32_t batch_max;   /* messages */
         uint64_t batch_bytes;
+        uint32_t batch_by; /* enum config_batch_by */
         uint64_t batch_delay_ms;
         uint32_t eager_max;       /* batches */
         uint32_t pending_max;     /* messages; 0 = no bound */

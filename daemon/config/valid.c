@@ -54,6 +54,16 @@ bool hulse_valid_issuer(const char *text, const char **why)
            strpbrk(text, "@?# ") == NULL;
 }
 
+bool hulse_valid_athenz_name(const char *text, const char **why)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789_-.";
+    const size_t bytes = strlen(text);
+
+    *why = "letters, digits, -, _ and . are expected";
+    return bytes > 0 && strspn(text, allowed) == bytes;
+}
+
 bool hulse_valid_user(const char *text, const char **why)
 {
     if (!hulse_valid_text(text, why)) {

@@ -15,6 +15,7 @@ struct broker_token {
     const char *broker; /* its name */
     struct credential_params source;
     struct oauth2_params oauth2; /* of the source, where it is that */
+    struct athenz_params athenz; /* the same */
     /* Both set by begin, before the first worker; valid until the last. */
     struct secret_slot *slot;
     struct secret_slot *trouble;

@@ -72,7 +72,8 @@ static void plan(struct credential *c)
 /* Fetched by us for a time, and not there to be looked at. */
 static bool is_fetched(const struct credential *c)
 {
-    return c->kind == CREDENTIAL_COMMAND || c->kind == CREDENTIAL_OAUTH2;
+    return c->kind == CREDENTIAL_COMMAND || c->kind == CREDENTIAL_OAUTH2 ||
+           c->kind == CREDENTIAL_ATHENZ;
 }
 
 static void plan_after_success(struct credential *c)
@@ -161,12 +162,10 @@ static bool is_current(const struct credential *c, const struct token *token)
 }
 
 /* Whoever issues a token knows how long it lives, even where the token does not say. */
-static void limit_life(struct token *token, uint64_t life_ms)
+static void limit_life(struct token *token, uint64_t end_wall_ms)
 {
-    const uint64_t end_ms = hulse_clock_wall_ms() + life_ms;
-
-    if (life_ms != 0 && (token->expires_wall_ms == 0 || end_ms < token->expires_wall_ms)) {
-        token->expires_wall_ms = end_ms;
+    if (end_wall_ms != 0 && (token->expires_wall_ms == 0 || end_wall_ms < token->expires_wall_ms)) {
+        token->expires_wall_ms = end_wall_ms;
     }
 }
 
@@ -205,8 +204,8 @@ static void take_token(struct credential *c, const struct token *token)
     }
 }
 
-/* life_ms: from now on, 0 = only the token itself may say. */
-static void take(struct credential *c, const char *text, size_t bytes, uint64_t life_ms)
+/* end_wall_ms: 0 = only the token itself may say. */
+static void take(struct credential *c, const char *text, size_t bytes, uint64_t end_wall_ms)
 {
     struct token token;
     struct error err;
@@ -215,7 +214,7 @@ static void take(struct credential *c, const char *text, size_t bytes, uint64_t 
         fail(c, err.text);
         return;
     }
-    limit_life(&token, life_ms);
+    limit_life(&token, end_wall_ms);
     take_token(c, &token);
 }
 
@@ -262,7 +261,21 @@ static void fetch_done(struct oauth2_fetch *fetch, const struct oauth2_result *r
     struct credential *c = HULSE_CONTAINER(fetch, struct credential, fetch);
 
     if (result->status == HULSE_OK) {
-        take(c, result->token, result->token_bytes, result->life_ms);
+        take(c,
+             result->token,
+             result->token_bytes,
+             result->life_ms == 0 ? 0 : hulse_clock_wall_ms() + result->life_ms);
+    } else {
+        fail(c, result->why);
+    }
+}
+
+static void role_fetch_done(struct athenz_fetch *fetch, const struct athenz_result *result)
+{
+    struct credential *c = HULSE_CONTAINER(fetch, struct credential, role_fetch);
+
+    if (result->status == HULSE_OK) {
+        take(c, result->token, result->token_bytes, result->expires_wall_ms);
     } else {
         fail(c, result->why);
     }
@@ -276,6 +289,17 @@ static void begin_fetch(struct credential *c)
 
     c->fetch.done = fetch_done;
     if (hulse_oauth2_start(&c->fetch, c->around->http, c->oauth2, c->timeout_ms, &err) !=
+        HULSE_OK) {
+        fail(c, err.text);
+    }
+}
+
+static void begin_role_fetch(struct credential *c)
+{
+    struct error err;
+
+    c->role_fetch.done = role_fetch_done;
+    if (hulse_athenz_start(&c->role_fetch, c->around->http, c->athenz, c->timeout_ms, &err) !=
         HULSE_OK) {
         fail(c, err.text);
     }
@@ -326,6 +350,9 @@ static void attempt(struct credential *c)
         break;
     case CREDENTIAL_OAUTH2:
         begin_fetch(c);
+        break;
+    case CREDENTIAL_ATHENZ:
+        begin_role_fetch(c);
         break;
     case CREDENTIAL_NONE:
         break;
@@ -403,6 +430,8 @@ static void stop(struct credential *c)
     hulse_helper_cancel(c->around->helper, &c->command);
     hulse_oauth2_cancel(&c->fetch);
     hulse_oauth2_source_destroy(&c->oauth2);
+    hulse_athenz_cancel(&c->role_fetch);
+    hulse_athenz_source_destroy(&c->athenz);
     hulse_timer_stop(&c->around->loop->timers, &c->timer);
     hulse_folder_watch_close(&c->watch);
     c->refresh_ms = 0;
@@ -437,7 +466,7 @@ static hulse_status check(const struct credential_params *params, struct error *
     HULSE_ASSERT(params->kind != CREDENTIAL_NONE);
     HULSE_ASSERT(params->kind == CREDENTIAL_TOKEN || params->period_ms > 0);
 
-    if (params->kind == CREDENTIAL_OAUTH2) {
+    if (params->kind == CREDENTIAL_OAUTH2 || params->kind == CREDENTIAL_ATHENZ) {
         return HULSE_OK; /* its source is checked where it is made */
     }
     if (params->text[0] == '\0') {
@@ -450,56 +479,75 @@ static hulse_status check(const struct credential_params *params, struct error *
     return HULSE_OK;
 }
 
-/* `oauth2`: what params->oauth2 became, or NULL. */
-static bool is_same(const struct credential *c,
-                    const struct credential_params *params,
-                    const struct oauth2_source *oauth2)
+/* Copies of what params name; NULL where they have none. */
+struct made {
+    char *text;
+    char *user;
+    struct oauth2_source *oauth2;
+    struct athenz_source *athenz;
+};
+
+static void unmake(struct made *m)
+{
+    free(m->text);
+    free(m->user);
+    hulse_oauth2_source_destroy(&m->oauth2);
+    hulse_athenz_source_destroy(&m->athenz);
+}
+
+/* What there is after a failure is the caller's too. */
+static hulse_status make(struct made *m, const struct credential_params *params, struct error *err)
+{
+    if (params->kind == CREDENTIAL_OAUTH2) {
+        return hulse_oauth2_source_create(&m->oauth2, params->oauth2, err);
+    }
+    if (params->kind == CREDENTIAL_ATHENZ) {
+        return hulse_athenz_source_create(&m->athenz, params->athenz, err);
+    }
+    m->text = strdup(params->text);
+    m->user = params->kind == CREDENTIAL_BASIC ? strdup(params->user) : NULL;
+    return m->text != NULL && (m->user != NULL || params->kind != CREDENTIAL_BASIC)
+               ? HULSE_OK
+               : hulse_fail(err, HULSE_NO_MEMORY, "no memory");
+}
+
+static bool
+is_same(const struct credential *c, const struct credential_params *params, const struct made *m)
 {
     if (c->kind != params->kind || c->period_ms != params->period_ms ||
         c->timeout_ms != params->timeout_ms) {
         return false;
     }
-    if (oauth2 != NULL) {
-        return hulse_oauth2_source_equal(c->oauth2, oauth2);
+    if (m->oauth2 != NULL) {
+        return hulse_oauth2_source_equal(c->oauth2, m->oauth2);
     }
-    return strcmp(c->text, params->text) == 0 &&
-           (c->user == NULL || strcmp(c->user, params->user) == 0);
+    if (m->athenz != NULL) {
+        return hulse_athenz_source_equal(c->athenz, m->athenz);
+    }
+    return strcmp(c->text, m->text) == 0 && (c->user == NULL || strcmp(c->user, m->user) == 0);
 }
 
 hulse_status hulse_credential_set(struct credential *c,
                                   const struct credential_params *params,
                                   struct error *err)
 {
-    struct oauth2_source *oauth2 = NULL;
-    char *text = NULL;
-    char *user = NULL;
+    struct made made = {0};
     hulse_status st = check(params, err);
 
     HULSE_ASSERT_ROLE(HULSE_ROLE_CONTROL);
-    if (st == HULSE_OK && params->kind == CREDENTIAL_OAUTH2) {
-        st = hulse_oauth2_source_create(&oauth2, params->oauth2, err);
+    if (st == HULSE_OK) {
+        st = make(&made, params, err);
     }
-    if (st == HULSE_OK && is_same(c, params, oauth2)) {
-        hulse_oauth2_source_destroy(&oauth2);
-        return HULSE_OK;
-    }
-    if (st == HULSE_OK && params->kind != CREDENTIAL_OAUTH2) {
-        text = strdup(params->text);
-        user = params->kind == CREDENTIAL_BASIC ? strdup(params->user) : NULL;
-        st = text != NULL && (user != NULL || params->kind != CREDENTIAL_BASIC)
-                 ? HULSE_OK
-                 : hulse_fail(err, HULSE_NO_MEMORY, "no memory");
-    }
-    if (st != HULSE_OK) {
-        free(text);
-        free(user);
+    if (st != HULSE_OK || is_same(c, params, &made)) {
+        unmake(&made);
         return st;
     }
     stop(c);
     c->kind = params->kind;
-    c->text = text;
-    c->user = user;
-    c->oauth2 = oauth2;
+    c->text = made.text;
+    c->user = made.user;
+    c->oauth2 = made.oauth2;
+    c->athenz = made.athenz;
     c->period_ms = params->period_ms;
     c->timeout_ms = params->timeout_ms;
     c->refresh_ms = now_ms(c);
@@ -525,7 +573,7 @@ void hulse_credential_refused(struct credential *c, uint64_t generation)
     /* While an attempt is under way, or due after a failure, it is as good as another one. */
     if (c->kind == CREDENTIAL_NONE || c->kind == CREDENTIAL_TOKEN || c->failures > 0 ||
         generation == 0 || generation_of(c) != generation || c->command.id != 0 ||
-        c->fetch.source != NULL) {
+        c->fetch.source != NULL || c->role_fetch.source != NULL) {
         return;
     }
     if (c->refresh_ms == 0 || c->refresh_ms > soon_ms) {

@@ -9,6 +9,7 @@
  *            every period
  *   BASIC    a name, and a password that is in a file, which is read as above
  *   OAUTH2   fetched from an issuer; again as a command is, or by the life that the issuer tells
+ *   ATHENZ   a role token, fetched from a ZTS; again when 4/5 of its remaining life have passed
  *
  * What fails is tried again (a file at its period, all else after 1 s, then twice as long each time,
  * up to 60 s); until then the token before stays in force, unless its time is over. The same token
@@ -22,6 +23,7 @@
 #ifndef HULSE_CONTROL_CREDENTIAL_H
 #define HULSE_CONTROL_CREDENTIAL_H
 
+#include "daemon/control/athenz.h"
 #include "daemon/control/folder_watch.h"
 #include "daemon/control/helper.h"
 #include "daemon/control/oauth2.h"
@@ -41,7 +43,8 @@ enum credential_kind {
     CREDENTIAL_FILE,
     CREDENTIAL_COMMAND,
     CREDENTIAL_BASIC,
-    CREDENTIAL_OAUTH2
+    CREDENTIAL_OAUTH2,
+    CREDENTIAL_ATHENZ
 };
 
 /* Read by set and not kept. */
@@ -50,8 +53,9 @@ struct credential_params {
     const char *text; /* the token, the path of its file or of the password's, or the command */
     const char *user; /* of BASIC */
     const struct oauth2_params *oauth2;
+    const struct athenz_params *athenz;
     uint32_t period_ms;  /* of all but TOKEN, not 0 */
-    uint32_t timeout_ms; /* of COMMAND and OAUTH2, not 0 */
+    uint32_t timeout_ms; /* of COMMAND, OAUTH2 and ATHENZ, not 0 */
 };
 
 /* What may be told about it. */
@@ -82,9 +86,10 @@ struct credential {
         trouble;            /* why the last attempt failed, for other threads; empty: it has not */
     struct secret *current; /* the slot's; NULL = none */
     enum credential_kind kind;
-    char *text;                   /* NULL: OAUTH2, or nothing */
+    char *text;                   /* NULL: OAUTH2, ATHENZ, or nothing */
     char *user;                   /* NULL: not BASIC */
     struct oauth2_source *oauth2; /* NULL: not OAUTH2 */
+    struct athenz_source *athenz; /* NULL: not ATHENZ */
     uint32_t period_ms;
     uint32_t timeout_ms;
     struct timer timer;
@@ -93,6 +98,7 @@ struct credential {
     uint64_t refresh_wall_ms;  /* 0 = not by the wall clock */
     struct helper_call command;
     struct oauth2_fetch fetch;
+    struct athenz_fetch role_fetch;
     uint64_t generation; /* of the newest there ever was */
     uint32_t failures;
     char name[HULSE_CREDENTIAL_NAME_BYTES];

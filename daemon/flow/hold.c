@@ -38,8 +38,9 @@ static struct broker_span copy(struct broker_span from, uint8_t **at)
 size_t hulse_hold_bytes(const struct broker_record *r)
 {
     const struct broker_meta *m = r->meta;
-    const size_t meta_bytes =
-        m == NULL ? 0 : (size_t)m->key.bytes + m->ordering_key.bytes + m->properties.bytes;
+    const size_t meta_bytes = m == NULL ? 0
+                                        : (size_t)m->key.bytes + m->ordering_key.bytes +
+                                              m->properties.bytes + m->replicate_to.bytes;
 
     return sizeof(struct held) + r->payload.bytes + meta_bytes;
 }
@@ -62,6 +63,7 @@ bool hulse_hold_put(struct hold *h, const struct broker_record *r)
     held->meta.key = copy(m->key, &at);
     held->meta.ordering_key = copy(m->ordering_key, &at);
     held->meta.properties = copy(m->properties, &at);
+    held->meta.replicate_to = copy(m->replicate_to, &at);
     held->record.meta = r->meta == NULL ? NULL : &held->meta;
     STAILQ_INSERT_TAIL(&h->queue, held, link);
     h->bytes += bytes;

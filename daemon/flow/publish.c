@@ -59,6 +59,7 @@ struct publisher {
     bool forget;
     bool partitioned; /* its topic is */
     bool delays;      /* its broker can, and its topic keeps messages */
+    bool replicates;  /* its broker can */
     const char *name; /* behind the topic */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     struct broker_routing routing; /* of an earlier life */
@@ -281,6 +282,7 @@ static struct broker_gathering gathering_of(const struct topic_gathering *g)
     return (struct broker_gathering){.compression = (enum broker_compression)g->compression,
                                      .batch_max = g->batch_max,
                                      .batch_bytes = g->batch_bytes,
+                                     .by_key = g->batch_by == CONFIG_BY_KEY,
                                      .batch_delay_ms = g->batch_delay_ms,
                                      .eager_max = g->eager_max,
                                      .pending_max = g->pending_max,
@@ -323,6 +325,7 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
                                            .routing = routing_of(p)};
     memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
     p->send = b->ops->send;
+    p->replicates = (b->ops->capabilities & BROKER_CAN_REPLICATE) != 0;
     p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 &&
                 strncmp(p->topic, "non-persistent:", 15) != 0;
     return b->ops->producer_open(b, p->worker, &below, &p->producer, err);
@@ -450,10 +453,17 @@ static bool names_no_partition(const struct publisher *p, const struct broker_me
     return meta->partition > 0 && !p->partitioned;
 }
 
+/* Clusters by name, and there are none; that it stays in its own is then so anyway. */
+static bool names_no_cluster(const struct publisher *p, const struct broker_meta *meta)
+{
+    return meta->replicate_to.bytes > sizeof(uint16_t) && !p->replicates;
+}
+
 /* It wishes something that not every topic can do. */
 static bool is_asked(const struct publisher *p, const struct broker_meta *meta)
 {
-    return (meta->ttl_ms | meta->deliver_after_ms) != 0 || names_no_partition(p, meta);
+    return (meta->ttl_ms | meta->deliver_after_ms | meta->replicate_to.bytes) != 0 ||
+           names_no_partition(p, meta);
 }
 
 /* PUBLISH_CHECKS: nothing is against it. */
@@ -465,8 +475,8 @@ static enum publish_check judge(struct publisher *p, const struct broker_record 
     if (r->payload.bytes > p->bytes_max) {
         return PUBLISH_TOO_LARGE;
     }
-    if (r->meta != NULL &&
-        ((r->meta->deliver_after_ms != 0 && !p->delays) || names_no_partition(p, r->meta))) {
+    if (r->meta != NULL && ((r->meta->deliver_after_ms != 0 && !p->delays) ||
+                            names_no_partition(p, r->meta) || names_no_cluster(p, r->meta))) {
         return PUBLISH_UNSUPPORTED;
     }
     const uint64_t ttl_ms = ttl_of(p, r);

@@ -86,6 +86,33 @@ static struct oauth2_params oauth2_of(const struct config_broker *wanted)
     };
 }
 
+static const char *text_or(const char *text, const char *otherwise)
+{
+    return text[0] == '\0' ? otherwise : text;
+}
+
+static struct athenz_params athenz_of(const struct config_broker *wanted)
+{
+    return (struct athenz_params){
+        .zts_url = wanted->auth.athenz.zts_url,
+        .provider_domain = wanted->auth.athenz.provider_domain,
+        .tenant_domain = text_of(wanted->auth.athenz.tenant_domain),
+        .tenant_service = text_of(wanted->auth.athenz.tenant_service),
+        .private_key_file = wanted->auth.athenz.private_key_file,
+        .key_id = text_or(wanted->auth.athenz.key_id, "0"),
+        .cert_file = text_of(wanted->auth.athenz.cert_file),
+        .ca_file = authorities_of(wanted->auth.athenz.ca_file),
+        .principal_header = text_or(wanted->auth.athenz.principal_header, "Athenz-Principal-Auth"),
+    };
+}
+
+static enum pulsar_auth auth_of(enum credential_kind kind)
+{
+    return kind == CREDENTIAL_BASIC    ? PULSAR_AUTH_BASIC
+           : kind == CREDENTIAL_ATHENZ ? PULSAR_AUTH_ATHENZ
+                                       : PULSAR_AUTH_TOKEN;
+}
+
 static bool wants_token(const struct config_broker *wanted, struct broker_token *token)
 {
     struct credential_params *out = &token->source;
@@ -108,6 +135,11 @@ static bool wants_token(const struct config_broker *wanted, struct broker_token 
         token->oauth2 = oauth2_of(wanted);
         out->kind = CREDENTIAL_OAUTH2;
         out->oauth2 = &token->oauth2;
+        out->period_ms = ISSUER_PERIOD_MS;
+    } else if (wanted->auth.athenz.zts_url[0] != '\0') {
+        token->athenz = athenz_of(wanted);
+        out->kind = CREDENTIAL_ATHENZ;
+        out->athenz = &token->athenz;
         out->period_ms = ISSUER_PERIOD_MS;
     }
     return out->kind != CREDENTIAL_NONE;
@@ -162,7 +194,8 @@ static struct broker *make_pulsar(const struct config *config,
     p.tls = tls_of(wanted);
     *token = (struct broker_token){.broker = wanted->name};
     if (wants_token(wanted, token)) {
-        p.token_is_basic = token->source.kind == CREDENTIAL_BASIC;
+        p.auth = auth_of(token->source.kind);
+        p.role_header = text_or(wanted->auth.athenz.role_header, "Athenz-Role-Auth");
         p.token = &token->slot;
         p.token_trouble = &token->trouble;
         p.refused = hulse_broker_token_refused;
@@ -256,6 +289,32 @@ static hulse_status look_at_secret(const char *file, parse_secret *parse, struct
     return st;
 }
 
+static hulse_status
+look_at_athenz(const struct config_broker *wanted, const char **path, struct error *err)
+{
+    const struct pulsar_tls_params zts = {
+        .ca_file = authorities_of(wanted->auth.athenz.ca_file),
+    };
+    struct pulsar_tls_params tenant = zts;
+    hulse_status st = HULSE_OK;
+
+    *path = "auth.athenz.private_key_file";
+    if (wanted->auth.athenz.private_key_file[0] != '\0') {
+        st = hulse_athenz_key_check(wanted->auth.athenz.private_key_file, err);
+    }
+    if (st == HULSE_OK && zts.ca_file != NULL) {
+        *path = "auth.athenz.ca_file";
+        st = hulse_pulsar_tls_check(&zts, err);
+    }
+    tenant.cert_file = text_of(wanted->auth.athenz.cert_file);
+    tenant.key_file = wanted->auth.athenz.private_key_file;
+    if (st == HULSE_OK && tenant.cert_file != NULL) {
+        *path = "auth.athenz.cert_file";
+        st = hulse_pulsar_tls_check(&tenant, err);
+    }
+    return st;
+}
+
 /* Those that are there while the daemon starts; what a command prints or an issuer gives is not known yet. */
 static hulse_status
 look_at_secrets(const struct config_broker *wanted, const char **path, struct error *err)
@@ -277,7 +336,7 @@ look_at_secrets(const struct config_broker *wanted, const char **path, struct er
         *path = "auth.oauth2.ca_file";
         st = hulse_pulsar_tls_check(&issuer, err);
     }
-    return st;
+    return st == HULSE_OK ? look_at_athenz(wanted, path, err) : st;
 }
 
 static hulse_status

@@ -91,6 +91,7 @@ static struct topic_settings settings_of(const struct config_topic_rule *c, uint
         .gathering = {.compression = c->publish.compression,
                       .batch_max = c->publish.batch_max,
                       .batch_bytes = (uint32_t)c->publish.batch_bytes,
+                      .batch_by = c->publish.batch_by,
                       .batch_delay_ms = (uint32_t)c->publish.batch_delay_ms,
                       .eager_max = c->publish.eager_max,
                       .pending_max = c->publish.pending_max,

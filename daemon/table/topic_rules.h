@@ -32,6 +32,7 @@ struct topic_gathering {
     uint32_t compression; /* enum config_compression */
     uint32_t batch_max;
     uint32_t batch_bytes;
+    uint32_t batch_by; /* enum config_batch_by */
     uint32_t batch_delay_ms;
     uint32_t eager_max;
     uint32_t pending_max;

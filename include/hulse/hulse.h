@@ -70,9 +70,17 @@ struct hulse_meta {
     uint64_t ttl_ms;           /* not delivered after this long */
     int32_t partition;         /* explicit partition + 1; 0 = routed by key or round robin */
     uint32_t flags;            /* HULSE_META_… */
+    /*
+     * Clusters that the message is replicated to, in place of those of its namespace; names, UTF-8, up to 255 bytes each.
+     * It is sent alone. A broker without clusters refuses it: UNSUPPORTED. Since 0.2; `size` may be without these two.
+     */
+    const char *const *replicate_to;
+    size_t replicate_to_count;
 };
 #define HULSE_META_NO_BATCH 1U  /* send alone */
 #define HULSE_META_TOMBSTONE 2U /* no value: deletes the key in a compacted topic */
+#define HULSE_META_NO_REPLICATION                                                                  \
+    4U /* to no other cluster; sent alone. Not with replicate_to. Since 0.2 */
 
 /* The identity of a stored or delivered message. `ref` and `source` are the library's own. */
 struct hulse_id {

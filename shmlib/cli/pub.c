@@ -20,6 +20,8 @@
 #define JSON_FACTOR 6U
 #define JSON_EXTRA_BYTES ((size_t)1024 * 1024)
 #define PARTITION_MAX 100000U
+#define CLUSTERS_MAX 64U
+#define CLUSTERS_BYTES_MAX 4096U
 
 struct pub {
     struct hulse_cli *cli;
@@ -33,12 +35,24 @@ struct pub {
     uint64_t repeat;
     struct hulse_meta meta; /* for every message */
     struct hulse_property properties[HULSE_CLI_PROPERTIES_MAX];
+    const char *clusters[CLUSTERS_MAX];
+    char cluster_names[CLUSTERS_BYTES_MAX];
     struct hulse_cli_message message; /* the JSON line in hand */
     struct hulse_cli_source source;
     struct hulse_cli_sender sender;
 };
 
-enum { OPT_FILE = 1, OPT_JSON_LINES, OPT_DELAY, OPT_TTL, OPT_PARTITION, OPT_WAIT, OPT_REPEAT };
+enum {
+    OPT_FILE = 1,
+    OPT_JSON_LINES,
+    OPT_DELAY,
+    OPT_TTL,
+    OPT_PARTITION,
+    OPT_REPLICATE_TO,
+    OPT_NO_REPLICATION,
+    OPT_WAIT,
+    OPT_REPEAT
+};
 
 static const struct hulse_cli_option options[] = {
     {OPT_FILE, 0, "file", HULSE_CLI_FILE},
@@ -48,6 +62,8 @@ static const struct hulse_cli_option options[] = {
     {OPT_DELAY, 0, "delay", HULSE_CLI_TEXT},
     {OPT_TTL, 0, "ttl", HULSE_CLI_TEXT},
     {OPT_PARTITION, 0, "partition", HULSE_CLI_TEXT},
+    {OPT_REPLICATE_TO, 0, "replicate-to", HULSE_CLI_TEXT},
+    {OPT_NO_REPLICATION, 0, "no-replication", HULSE_CLI_NOTHING},
     {OPT_WAIT, 0, "wait", HULSE_CLI_WAIT},
     {'r', 'r', "rate", HULSE_CLI_TEXT},
     {OPT_REPEAT, 0, "repeat", HULSE_CLI_TEXT},
@@ -99,6 +115,36 @@ static int set_wait(struct pub *p, const char *text)
     return hulse_cli_usage("pub", "--wait %s: stored or accepted", text);
 }
 
+/* NAME,NAME… */
+static int set_clusters(struct pub *p, const char *text)
+{
+    char *at = p->cluster_names;
+    size_t count = 0;
+
+    if (strlen(text) >= sizeof(p->cluster_names)) {
+        return hulse_cli_usage("pub", "--replicate-to: more than %u bytes", CLUSTERS_BYTES_MAX - 1);
+    }
+    memcpy(at, text, strlen(text) + 1);
+    while (at != NULL) {
+        char *comma = strchr(at, ',');
+        if (comma != NULL) {
+            *comma = '\0';
+        }
+        if (at[0] == '\0' || count == CLUSTERS_MAX) {
+            return hulse_cli_usage("pub",
+                                   "--replicate-to %s: not 1 to %u names of clusters with commas",
+                                   text,
+                                   CLUSTERS_MAX);
+        }
+        p->clusters[count] = at;
+        count++;
+        at = comma == NULL ? NULL : comma + 1;
+    }
+    p->meta.replicate_to = p->clusters;
+    p->meta.replicate_to_count = count;
+    return HULSE_CLI_OK;
+}
+
 /* Options that are numbers. */
 static int set_number(struct pub *p, int id, const char *text)
 {
@@ -146,6 +192,11 @@ static int set_option(void *ctx, int id, const char *value)
         return set_duration(&p->meta.deliver_after_ms, "--delay", value);
     case OPT_TTL:
         return set_duration(&p->meta.ttl_ms, "--ttl", value);
+    case OPT_REPLICATE_TO:
+        return set_clusters(p, value);
+    case OPT_NO_REPLICATION:
+        p->meta.flags |= HULSE_META_NO_REPLICATION;
+        return HULSE_CLI_OK;
     case OPT_WAIT:
         return set_wait(p, value);
     case 'v':
@@ -169,6 +220,9 @@ static int check_options(const struct pub *p, const struct hulse_cli_args *a)
     }
     if (p->file != NULL && a->operand_count > 1) {
         return hulse_cli_usage("pub", "--file and messages as arguments exclude each other");
+    }
+    if (p->meta.replicate_to_count != 0 && (p->meta.flags & HULSE_META_NO_REPLICATION) != 0) {
+        return hulse_cli_usage("pub", "--replicate-to and --no-replication exclude each other");
     }
     if (p->meta.deliver_after_ms != 0 && keeps_nothing(p)) {
         return hulse_cli_usage(
@@ -417,8 +471,9 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
     }
     p->sender = (struct hulse_cli_sender){
         .cli = cli,
-        /* Whether it can be delayed is the topic's broker's to say. */
-        .receipts = p->verbose || p->wait_stored || p->meta.deliver_after_ms != 0,
+        /* Whether it can be delayed, or replicated, is the topic's broker's to say. */
+        .receipts = p->verbose || p->wait_stored || p->meta.deliver_after_ms != 0 ||
+                    p->meta.replicate_to_count != 0,
         .ids = p->verbose,
         .wait_for = p->wait_for,
         .rate = p->rate};
@@ -458,6 +513,8 @@ const struct hulse_cli_command hulse_cli_pub = {
         "      --partition N     publish to this partition, from 0; refused where there is none; 0 "
         "of a\n"
         "                        topic without partitions is all of it\n"
+        "      --replicate-to A,B  to these clusters, in place of those of the namespace\n"
+        "      --no-replication  to no other cluster\n"
         "      --wait WHAT       stored (default): end when the topic has every message, and say\n"
         "                        for each failure why; accepted: end when they are in the ring\n"
         "  -r, --rate RATE       at most so many: 100, 0.5, 30/m, 10/h; per second by default\n"

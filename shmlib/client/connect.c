@@ -131,6 +131,9 @@ static hulse_status accept_welcome(struct hulse_session *s)
     s->positions = (s->limits.features & HULSE_FEATURE_POSITIONS) != 0;
     s->options = (s->limits.features & HULSE_FEATURE_OPTIONS) != 0;
     /* Relaxed because nobody else knows the session yet. */
+    atomic_store_explicit(&s->replication,
+                          (s->limits.features & HULSE_FEATURE_REPLICATION) != 0,
+                          memory_order_relaxed);
     atomic_store_explicit(&s->id, s->limits.session, memory_order_relaxed);
     if (s->limits.abi < HULSE_ABI_MIN || s->limits.abi > HULSE_ABI_MAX) {
         (void)close(wake);

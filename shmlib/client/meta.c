@@ -8,12 +8,16 @@
  */
 #include "shmlib/client/meta.h"
 
+#include "shmlib/client/session.h"
 #include "shmlib/ring/tlv.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define PROPERTY_LENGTH_BYTES 2U
-#define META_FLAGS (HULSE_META_NO_BATCH | HULSE_META_TOMBSTONE)
+#define META_FLAGS (HULSE_META_NO_BATCH | HULSE_META_TOMBSTONE | HULSE_META_NO_REPLICATION)
+/* Of an application that knows no member behind `flags`. */
+#define META_SIZE_LEAST offsetof(struct hulse_meta, replicate_to)
 
 static hulse_status
 measure_properties(const struct hulse_meta *m, uint64_t *total, const char **why)
@@ -41,11 +45,41 @@ measure_properties(const struct hulse_meta *m, uint64_t *total, const char **why
     return HULSE_OK;
 }
 
+/* Names of clusters; an application that is older than them has none. */
+static size_t clusters_of(const struct hulse_meta *m)
+{
+    return m->size < sizeof(*m) ? 0 : m->replicate_to_count;
+}
+
+static hulse_status measure_clusters(const struct hulse_meta *m, uint64_t *total, const char **why)
+{
+    const size_t count = clusters_of(m);
+    const bool none = (m->flags & HULSE_META_NO_REPLICATION) != 0;
+
+    if (count != 0 && (none || m->replicate_to == NULL)) {
+        *why = none ? "replicate_to and HULSE_META_NO_REPLICATION exclude each other"
+                    : "replicate_to is missing";
+        return HULSE_INVAL;
+    }
+    for (size_t i = 0; i < count && *total <= HULSE_META_BYTES_MAX; i++) {
+        const char *name = m->replicate_to[i];
+        const size_t bytes = name == NULL ? 0 : strnlen(name, HULSE_CLUSTER_BYTES_MAX + 1);
+        if (bytes == 0 || bytes > HULSE_CLUSTER_BYTES_MAX ||
+            !hulse_utf8_valid((const uint8_t *)name, bytes)) {
+            *why = "a cluster's name has 1 to 255 bytes of UTF-8";
+            return HULSE_INVAL;
+        }
+        *total += HULSE_TLV_HEADER_BYTES + bytes;
+    }
+    *total += none ? HULSE_TLV_HEADER_BYTES : 0;
+    return HULSE_OK;
+}
+
 hulse_status hulse_meta_measure(const struct hulse_meta *m, uint32_t *bytes, const char **why)
 {
     uint64_t total = 0;
 
-    if (m->size < sizeof(*m) || (m->flags & ~META_FLAGS) != 0 || m->partition < 0 ||
+    if (m->size < META_SIZE_LEAST || (m->flags & ~META_FLAGS) != 0 || m->partition < 0 ||
         (m->key == NULL && m->key_bytes != 0) ||
         (m->ordering_key == NULL && m->ordering_key_bytes != 0)) {
         *why = "the metadata are malformed: set size, and no unknown flag";
@@ -62,7 +96,10 @@ hulse_status hulse_meta_measure(const struct hulse_meta *m, uint32_t *bytes, con
     total += m->ttl_ms != 0 ? HULSE_TLV_HEADER_BYTES + sizeof(uint64_t) : 0;
     total += m->partition != 0 ? HULSE_TLV_HEADER_BYTES + sizeof(uint32_t) : 0;
     total += (m->flags & HULSE_META_TOMBSTONE) != 0 ? HULSE_TLV_HEADER_BYTES : 0;
-    const hulse_status st = measure_properties(m, &total, why);
+    hulse_status st = measure_properties(m, &total, why);
+    if (st == HULSE_OK) {
+        st = measure_clusters(m, &total, why);
+    }
     if (st == HULSE_OK && total > HULSE_META_BYTES_MAX) {
         *why = "the metadata exceed 65,528 bytes";
         return HULSE_TOOBIG;
@@ -92,6 +129,25 @@ static void put_number(struct output *o, enum hulse_tag tag, uint64_t value, siz
     }
 }
 
+hulse_status hulse_meta_fit(struct hulse_session *s,
+                            const struct hulse_meta *m,
+                            uint32_t *bytes,
+                            const char **why)
+{
+    const hulse_status st = hulse_meta_measure(m, bytes, why);
+
+    if (st != HULSE_OK || (clusters_of(m) == 0 && (m->flags & HULSE_META_NO_REPLICATION) == 0)) {
+        return st;
+    }
+    /* Relaxed because each stands alone: who loses the race against an older daemon's WELCOME loses the session to it. */
+    if (!atomic_load_explicit(&s->replication, memory_order_relaxed)) {
+        *why = "hulsed is older than this library and cannot choose clusters";
+        return HULSE_UNSUPPORTED;
+    }
+    atomic_store_explicit(&s->replicated, true, memory_order_relaxed);
+    return HULSE_OK;
+}
+
 void hulse_meta_write(const struct hulse_meta *m, uint8_t *out, uint32_t bytes)
 {
     struct output o = {.capacity = bytes};
@@ -111,6 +167,12 @@ void hulse_meta_write(const struct hulse_meta *m, uint8_t *out, uint32_t bytes)
     }
     if ((m->flags & HULSE_META_TOMBSTONE) != 0) {
         put(&o, HULSE_TAG_TOMBSTONE, NULL, 0);
+    }
+    for (size_t i = 0; i < clusters_of(m); i++) {
+        put(&o, HULSE_TAG_REPLICATE_TO, m->replicate_to[i], strlen(m->replicate_to[i]));
+    }
+    if ((m->flags & HULSE_META_NO_REPLICATION) != 0) {
+        put(&o, HULSE_TAG_REPLICATE_TO, NULL, 0);
     }
     for (size_t i = 0; i < m->property_count; i++) {
         const struct hulse_property *p = &m->properties[i];

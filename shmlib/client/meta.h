@@ -11,8 +11,15 @@
 #include "include/hulse/hulse.h"
 #include "shmlib/ring/layout.h"
 
+struct hulse_session;
+
 /* Judges *m and gives its encoded size. INVAL or TOOBIG, with *why. */
 hulse_status hulse_meta_measure(const struct hulse_meta *m, uint32_t *bytes, const char **why);
+/* The same, and UNSUPPORTED for what the session's daemon does not know. Any thread. */
+hulse_status hulse_meta_fit(struct hulse_session *s,
+                            const struct hulse_meta *m,
+                            uint32_t *bytes,
+                            const char **why);
 /* Writes what hulse_meta_measure() measured. */
 void hulse_meta_write(const struct hulse_meta *m, uint8_t *out, uint32_t bytes);
 /* Fills key, event time, producer and tombstone from m->meta. 0: malformed. */

@@ -134,7 +134,8 @@ hulse_status hulse_claim(hulse_producer *p, uint32_t max_bytes, void **out)
 /* Metadata of a commit: judged, measured, and room for them behind the payload. */
 static hulse_status fit_meta(hulse_producer *p, struct hulse_record_shape *shape)
 {
-    const hulse_status st = hulse_meta_measure(shape->meta, &shape->meta_bytes, &p->handle.error);
+    const hulse_status st = hulse_meta_fit(
+        p->handle.channel->session, shape->meta, &shape->meta_bytes, &p->handle.error);
 
     if (st != HULSE_OK) {
         return st;

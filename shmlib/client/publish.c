@@ -93,7 +93,8 @@ static hulse_status make_plan(hulse_producer *p, const struct hulse_item *item, 
             &p->handle, HULSE_TOOBIG, "the message exceeds hulse_message_max()");
     }
     if (item->meta != NULL) {
-        st = hulse_meta_measure(item->meta, &plan->shape.meta_bytes, &p->handle.error);
+        st = hulse_meta_fit(
+            p->handle.channel->session, item->meta, &plan->shape.meta_bytes, &p->handle.error);
         if (st != HULSE_OK) {
             return st;
         }

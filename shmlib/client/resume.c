@@ -192,7 +192,13 @@ static void welcomed(struct hulse_session *s)
     struct hulse_ctl_welcome w;
 
     hulse_control_answer(s, &w, sizeof(w));
-    const bool usable = w.abi == s->limits.abi && (w.features & HULSE_FEATURE_RESUME) != 0;
+    const bool replication = (w.features & HULSE_FEATURE_REPLICATION) != 0;
+    /* Relaxed because each stands alone. */
+    atomic_store_explicit(&s->replication, replication, memory_order_relaxed);
+    const bool readable =
+        replication || !atomic_load_explicit(&s->replicated, memory_order_relaxed);
+    const bool usable =
+        w.abi == s->limits.abi && (w.features & HULSE_FEATURE_RESUME) != 0 && readable;
     const bool bell = replace(s->io.fds[0], s->bell);
     const bool wake = replace(s->io.fds[1], hulse_group_find(s, 0)->wake);
     s->io.fd_count = 0;

@@ -30,7 +30,7 @@
 #define HULSE_FEATURES                                                                             \
     (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME |                       \
      HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING |                      \
-     HULSE_FEATURE_OPTIONS)
+     HULSE_FEATURE_OPTIONS | HULSE_FEATURE_REPLICATION)
 
 enum hulse_session_state {
     HULSE_SESSION_LIVE = 0,
@@ -101,6 +101,8 @@ struct hulse_session {
     _Atomic(const char *) why; /* static text of the state */
     _Atomic(bool) draining;    /* the daemon is going to stop */
     _Atomic(bool) deaf;        /* nobody is at the other end of `sock` */
+    _Atomic(bool) replication; /* the daemon that is there knows HULSE_FEATURE_REPLICATION */
+    _Atomic(bool) replicated;  /* records may stand in rings that only such a daemon can read */
     _Atomic(uint64_t) id;      /* the daemon's number of this session */
     int sock;                  /* the numbers of both stay, whatever is behind them */
     int bell;

@@ -45,6 +45,7 @@
 #define HULSE_TLV_HEADER_BYTES 4U
 #define HULSE_META_BYTES_MAX 65528U
 #define HULSE_REASON_BYTES_MAX 256U
+#define HULSE_CLUSTER_BYTES_MAX 255U             /* a name */
 #define HULSE_REGION_MAGIC 0x45534c5548000001ULL /* "HULSE" and the ABI, informational */
 
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "positions must be lock-free");
@@ -278,7 +279,9 @@ enum hulse_tag {
     HULSE_TAG_TTL = 7,           /* u64 ms; publish only; once */
     HULSE_TAG_TOMBSTONE = 8,     /* empty; once */
     HULSE_TAG_PRODUCER = 9,      /* producer name, UTF-8; delivery only; once */
-    HULSE_TAG_REASON = 10        /* 0…256 bytes, UTF-8; verdict only; once */
+    HULSE_TAG_REASON = 10,       /* 0…256 bytes, UTF-8; verdict only; once */
+    /* A cluster's name, 0…255 bytes, UTF-8; empty: to none but its own; publish only; repeatable (HULSE_FEATURE_REPLICATION). */
+    HULSE_TAG_REPLICATE_TO = 11
 };
 
 /* Control messages (control.h). */
@@ -351,7 +354,8 @@ enum hulse_event {
 #define HULSE_FEATURE_POSITIONS (1ULL << 4) /* OPEN_CONSUMER_AT, SEEK, HULSE_ATTACH_HAS_START */
 #define HULSE_FEATURE_ROUTING                                                                      \
     (1ULL << 5) /* PRODUCER and ATTACH_HANDLE say how partitions are found */
-#define HULSE_FEATURE_OPTIONS (1ULL << 6) /* OPTIONS */
+#define HULSE_FEATURE_OPTIONS (1ULL << 6)     /* OPTIONS */
+#define HULSE_FEATURE_REPLICATION (1ULL << 7) /* HULSE_TAG_REPLICATE_TO */
 
 /* Rounds a record length up to the ring's granule; cannot overflow in 64 bits. */
 static inline uint64_t hulse_record_stride(uint64_t len)

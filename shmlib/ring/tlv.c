@@ -43,6 +43,7 @@ static const struct rule rules[] = {
     [HULSE_TAG_TOMBSTONE] = {IN_PUBLISH | IN_DELIVERY, FORM_NUMBER, false, 0},
     [HULSE_TAG_PRODUCER] = {IN_DELIVERY, FORM_TEXT, false, VALUE_BYTES_MAX},
     [HULSE_TAG_REASON] = {IN_VERDICT, FORM_TEXT, false, HULSE_REASON_BYTES_MAX},
+    [HULSE_TAG_REPLICATE_TO] = {IN_PUBLISH, FORM_TEXT, true, HULSE_CLUSTER_BYTES_MAX},
 };
 
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))

@@ -261,7 +261,8 @@ static bool healthy(const struct broker *b)
 
 static const struct broker_ops ops = {.type = "fake",
                                       .producer_open = producer_open,
-                                      .capabilities = UINT32_MAX & ~BROKER_CAN_DELAY,
+                                      .capabilities =
+                                          UINT32_MAX & ~(BROKER_CAN_DELAY | BROKER_CAN_REPLICATE),
                                       .send = producer_send,
                                       .flush = flush,
                                       .producer_close = producer_close,

@@ -23,6 +23,9 @@ ca.pem and other.pem, two authorities; server.pem, signed by the first for local
                  8: of another type; 9: no life; 10: slow; 11: refused with what was posted;
                  1000 + S: another one each time, for S seconds; 2000 + S: the same one each time
   /lookup/...    what a cluster says of a topic's owner: one.test
+  /zts/v1/domain/dN/token  a role token that lives for an hour: who asks (the header who-asks); 1: refused;
+                 2: no token; 3: no end; 4: not JSON; 5: two words; 6: slow; 7: has ended; 8: who the
+                 certificate says
   /admin/v2/...  the REST API of a cluster, as admin_script.py plays it
 """
 
@@ -150,6 +153,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.json(answer)
 
+    def do_zts(self, _):
+        kind = int(self.path.split("/")[4][1:])
+        answer = {"token": self.headers.get("who-asks", "nobody"),
+                  "expiryTime": int(time.time()) + 3600}
+        if kind == 1:
+            self.json({"code": 403, "message": answer["token"]}, 403)
+        elif kind == 2:
+            self.json({"expiryTime": 1})
+        elif kind == 3:
+            self.json(answer | {"expiryTime": True})
+        elif kind == 4:
+            self.answer(b"<html>")
+        elif kind == 5:
+            self.json(answer | {"token": "two words"})
+        elif kind == 6:
+            ENDED.wait()
+        elif kind == 7:
+            self.json(answer | {"expiryTime": 1})
+        elif kind == 8:
+            subject = dict(pair[0] for pair in (self.connection.getpeercert() or {})["subject"])
+            self.json(answer | {"token": f"{subject['commonName']}/{answer['token']}"})
+        else:
+            self.json(answer)
+
     def do_any(self):
         _, name, *rest = self.path.partition("?")[0].split("/")
         if name == "lookup":
@@ -157,6 +184,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if name == "admin":
             play(self, rest[1:])
+            return
+        if name == "zts":
+            self.do_zts(0)
             return
         getattr(self, "do_" + name)(int(rest[0]) if rest else 0)
 

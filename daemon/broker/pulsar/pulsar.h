@@ -9,6 +9,7 @@
 #define HULSE_PULSAR_PULSAR_H
 
 #include "daemon/broker/broker.h"
+#include "daemon/broker/pulsar/auth.h"
 
 struct http_client;
 struct secret_slot;
@@ -39,7 +40,8 @@ struct pulsar_params {
      * empty slot gets a token soon.
      */
     struct secret_slot *const *token;
-    bool token_is_basic; /* it is USER:PASSWORD */
+    enum pulsar_auth auth;   /* what it is */
+    const char *role_header; /* of PULSAR_AUTH_ATHENZ: name of the HTTP header of a role token */
     struct secret_slot *const
         *token_trouble; /* the same, of why there is none; NULL: nobody says */
     /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */

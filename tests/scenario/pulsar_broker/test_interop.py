@@ -4,8 +4,10 @@
 Method: the official client of Python (C++ core), hulsed and the real broker; applications are the commands, and the
         library where those do not reach."""
 
+import contextlib
 import datetime
 import json
+import urllib.request
 
 import pytest
 
@@ -381,6 +383,66 @@ def test_keys_are_shared_with_official(app, pulsar, official, topic):
     assert there == sorted(there, key=lambda pair: pair[1])
 
 
+def shared_by_key(consumers, count):
+    """What each of them gets of so many messages."""
+    got = [[] for _ in consumers]
+    while sum(len(mine) for mine in got) < count:
+        for consumer, mine in zip(consumers, got):
+            with contextlib.suppress(library.Timeout):
+                while True:
+                    mine.append(consumer.receive(100))
+    assert any(m.message_id().batch_index() > 0 for mine in got for m in mine)
+    return got
+
+
+@pytest.mark.parametrize("batch", ["none-batched", "keyed"])
+def test_batches_by_key_keep_keys_apart(hulsed, pulsar, official, topic, batch):
+    """Key_Shared divides entries: of batches with any keys a key comes to both consumers, of batches by key to one, in
+    order."""
+    topic = named(topic, batch)
+    client = official(pulsar.service_url)
+    consumers = [client.subscribe(topic, "s", consumer_type=library.ConsumerType.KeyShared)
+                 for _ in range(2)]
+    sent = [{"payload": str(n), "key": f"ключ-{n % 10}"} for n in range(2000)]
+    ok(run(hulsed, "pub", topic, "--json-lines", timeout=60,
+           input="".join(json.dumps(m) + "\n" for m in sent)))
+    got = shared_by_key(consumers, len(sent))
+    keys = [{m.partition_key() for m in mine} for mine in got]
+    if batch == "none-batched":
+        assert not keys[0].isdisjoint(keys[1])
+        return
+    assert keys[0].isdisjoint(keys[1]) and keys[0] and keys[1]
+    for mine in got:
+        for key in keys[0] | keys[1]:
+            numbers = [int(m.data()) for m in mine if m.partition_key() == key]
+            assert numbers == sorted(set(numbers))
+
+
+def test_batches_by_ordering_key(app, pulsar, official, topic):
+    """It counts before the key."""
+    topic = named(topic, "keyed")
+    client = official(pulsar.service_url)
+    consumers = [client.subscribe(topic, "s", consumer_type=library.ConsumerType.KeyShared)
+                 for _ in range(2)]
+    producer = Producer(app, topic)
+    for n in range(400):
+        producer.publish(b"%d" % n, b"key-%d" % (n % 7), b"order-%d" % (n % 10))
+    producer.sync()
+    keys = [{m.ordering_key() for m in mine} for mine in shared_by_key(consumers, 400)]
+    assert keys[0].isdisjoint(keys[1]) and keys[0] and keys[1]
+
+
+def test_batches_by_key_are_all_stored_with_deduplication(hulsed, pulsar, official, once):
+    """Batches of several keys overlap, and a broker takes only what is above what it has."""
+    once = named(once, "keyed")
+    sent = [{"payload": str(n), "key": f"k{n % 13}"} for n in range(1000)]
+    ok(run(hulsed, "pub", once, "--json-lines", timeout=60,
+           input="".join(json.dumps(m) + "\n" for m in sent)))
+    got = received(official(pulsar.service_url), once, len(sent))
+    assert sorted(int(m.data()) for m in got) == list(range(len(sent)))
+    assert any(m.message_id().batch_index() > 0 for m in got)
+
+
 def test_failover_to_hulse_and_back(app, pulsar, official, topic):
     """The one that is there first has it all, the next goes on where it was left."""
     client = official(pulsar.service_url)
@@ -399,6 +461,25 @@ def test_failover_to_hulse_and_back(app, pulsar, official, topic):
     mine.close()
     assert received(client, topic, 1, "both", consumer_type=library.ConsumerType.Failover)[0].data() \
         == b"3"
+
+
+def replicated_to(pulsar, topic, number):
+    """As the broker reads it from the message."""
+    place = topic.replace("://", "/")
+    url = f"{pulsar.admin_url}/admin/v2/{place}/examinemessage?initialPosition=earliest&messagePosition={number}"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return [value for name, value in answer.headers.items()
+                if name.lower() == "x-pulsar-replicated-to"]
+
+
+def test_a_message_chooses_its_clusters(hulsed, pulsar, topic):
+    ok(run(hulsed, "pub", topic, "plain", timeout=60))
+    ok(run(hulsed, "pub", topic, "--no-replication", "here", timeout=60))
+    ok(run(hulsed, "pub", topic, "--replicate-to", "west,east", "there", timeout=60))
+    got = [replicated_to(pulsar, topic, n) for n in (1, 2, 3)]
+    assert got == [[], ["__local__"], ["west", "east"]]
+    wrong = run(hulsed, "pub", topic, "--replicate-to", "west,,east", "m")
+    assert wrong.returncode == 64 and b"west,,east" in wrong.stderr
 
 
 def test_a_reader(hulsed, pulsar, official, topic):

@@ -13,9 +13,10 @@ from class_archive import ClassArchive
 from java_program import NotStarted
 from ports import free_ports
 from tokens import Tokens
+from zts import Athenz
 
 CONF = pathlib.Path(__file__).resolve().parent / "conf"
-VARIANTS = ("token", "tls", "deduplication", "transactions", "batch_index", "migration", "prompt",
+VARIANTS = ("token", "athenz", "tls", "deduplication", "transactions", "batch_index", "migration", "prompt",
             "proxied")
 READY_S = 90
 ADMIN_S = 20
@@ -34,7 +35,8 @@ class Broker(java_program.JavaProgram):
         super().__init__(folder, "broker.log")
         self.libraries = libraries
         self.variants = variants
-        self.tokens = Tokens(self.folder / "tokens") if "token" in variants else None
+        self.tokens = Tokens(self.folder / "tokens") if {"token", "athenz"} & set(variants) else None
+        self.athenz = Athenz(self.folder / "athenz") if "athenz" in variants else None
         self.certificates = \
             Certificates(self.folder / "certificates") if "tls" in variants else None
         self.classes = ClassArchive(libraries, self.folder)
@@ -103,13 +105,18 @@ class Broker(java_program.JavaProgram):
         return ["java", f"-Xmx{self.heap}", f"-XX:MaxDirectMemorySize={self.heap}", "-XX:+UseSerialGC",
                 *self.compiler, *self.classes.options(), *java_program.opened(),
                 "--add-exports", "java.base/jdk.internal.platform=ALL-UNNAMED",
-                f"-Djava.io.tmpdir={temporary}",
+                f"-Djava.io.tmpdir={temporary}", *self.properties(),
                 "-Dio.netty.tryReflectionSetAccessible=true", "-Dpulsar.allocator.exit_on_oom=true",
                 f"-Dlog4j2.configurationFile={CONF / 'log4j2.properties'}",
                 "-cp", f"{self.libraries}/*", "org.apache.pulsar.PulsarStandaloneStarter",
                 "-c", str(self.folder / "standalone.conf"), "-nfw", "-nss",
                 f"--metadata-dir={self.folder / 'data/metadata'}",
                 f"--bookkeeper-dir={self.folder / 'data/bookkeeper'}"]
+
+    def properties(self):
+        """Of the process, for its providers of authentication."""
+        if self.athenz:
+            yield f"-Dathenz.athenz_conf={self.athenz.folder / 'athenz.conf'}"
 
     def start(self):
         """With the data and the ports that it has; returns when it is ready."""

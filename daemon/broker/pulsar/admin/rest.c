@@ -111,22 +111,34 @@ static hulse_status send_with(struct rest_call *c,
 }
 
 /* Of hulse_mem_alloc(), *bytes of it; NULL: no memory. */
-static char *authorization(const struct secret *token, bool basic, size_t *bytes)
+static char *basic_header(const struct secret *token, size_t *bytes)
 {
     /* Base64 has four characters for three bytes (RFC 4648, 4). */
-    *bytes = basic ? sizeof(BASIC) + ((token->bytes + 2) / 3) * 4 : sizeof(BEARER) + token->bytes;
+    *bytes = sizeof(BASIC) + ((token->bytes + 2) / 3) * 4;
     char *header = hulse_mem_alloc(HULSE_MEM_HTTP, *bytes);
 
-    if (header == NULL) {
-        return NULL;
-    }
-    if (basic) {
+    if (header != NULL) {
         memcpy(header, BASIC, sizeof(BASIC) - 1);
         (void)EVP_EncodeBlock((unsigned char *)header + sizeof(BASIC) - 1,
                               (const unsigned char *)token->data,
                               (int)token->bytes);
-    } else {
-        (void)snprintf(header, *bytes, BEARER "%s", token->data);
+    }
+    return header;
+}
+
+/* As above. */
+static char *authorization(const struct secret *token, const struct pulsar_params *p, size_t *bytes)
+{
+    if (p->auth == PULSAR_AUTH_BASIC) {
+        return basic_header(token, bytes);
+    }
+    const bool role = p->auth == PULSAR_AUTH_ATHENZ;
+    const char *name = role ? p->role_header : BEARER;
+    const char *colon = role ? ": " : "";
+    *bytes = strlen(name) + strlen(colon) + token->bytes + 1;
+    char *header = hulse_mem_alloc(HULSE_MEM_HTTP, *bytes);
+    if (header != NULL) {
+        (void)snprintf(header, *bytes, "%s%s%s", name, colon, token->data);
     }
     return header;
 }
@@ -144,10 +156,10 @@ send_authorized(struct rest_call *c, const char *url, uint32_t timeout_ms, struc
         return hulse_fail(err,
                           HULSE_DENIED,
                           "there is no %s for the cluster yet",
-                          p->token_is_basic ? "name with a password" : "token");
+                          hulse_pulsar_auth_noun(p->auth));
     }
     size_t bytes = 0;
-    char *header = authorization(token, p->token_is_basic, &bytes);
+    char *header = authorization(token, p, &bytes);
     hulse_status st = HULSE_NO_MEMORY;
     if (header == NULL) {
         (void)hulse_fail(err, st, "no memory for a request");

@@ -24,7 +24,7 @@ static char *text_of(const char *text)
 static const char *method(const struct pulsar_params *params, bool tls)
 {
     if (params->token != NULL) {
-        return params->token_is_basic ? "basic" : "token";
+        return hulse_pulsar_auth_method(params->auth);
     }
     return tls && params->tls.cert_file != NULL ? "tls" : "none";
 }
@@ -53,7 +53,7 @@ static void break_without_token(struct pulsar_connection *c)
     (void)snprintf(text,
                    sizeof(text),
                    "there is no %s%s%s",
-                   c->pool->params->token_is_basic ? "name with a password" : "token",
+                   hulse_pulsar_auth_noun(c->pool->params->auth),
                    why == NULL ? " yet" : ": ",
                    why == NULL ? "" : why->data);
     if (why != NULL) {

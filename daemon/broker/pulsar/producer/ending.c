@@ -147,6 +147,18 @@ static void forget_entry(struct pulsar_sender *s, struct pulsar_entry *e)
     }
 }
 
+/* What is not sealed yet. */
+static void forget_gathered(struct pulsar_sender *s)
+{
+    do {
+        if (s->open != NULL) {
+            forget_entry(s, s->open);
+            s->open = NULL;
+        }
+    } while (s->by_key != NULL && hulse_pulsar_by_key_next(s));
+    hulse_pulsar_by_key_destroy(&s->by_key);
+}
+
 static void forget_entries(struct pulsar_sender *s, struct pulsar_entries *list)
 {
     while (!TAILQ_EMPTY(list)) {
@@ -199,9 +211,7 @@ void hulse_pulsar_sender_destroy(struct pulsar_sender *s)
     hulse_timer_stop(wheel(s), &s->reap);
     hulse_timer_stop(wheel(s), &s->expiry);
     forget_producers(s);
-    if (s->open != NULL) {
-        forget_entry(s, s->open);
-    }
+    forget_gathered(s);
     forget_entries(s, &s->entries);
     forget_entries(s, &s->leaving);
     if (s->dirty) {

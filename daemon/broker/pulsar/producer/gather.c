@@ -102,7 +102,7 @@ static struct broker_span name_of(const struct pulsar_sender *s)
     return (struct broker_span){.data = (const uint8_t *)s->name, .bytes = s->name_bytes};
 }
 
-void hulse_pulsar_gather_seal(struct pulsar_sender *s)
+static void seal_open(struct pulsar_sender *s)
 {
     struct pulsar_entry *e = s->open;
 
@@ -119,11 +119,28 @@ void hulse_pulsar_gather_seal(struct pulsar_sender *s)
                            .publish_time_ms = hulse_clock_wall_ms(),
                            .schema_version = version_of(s)};
     hulse_wire_batch_draft(&s->batch, &d);
+    if (s->by_key != NULL && !s->own) {
+        d.sequence_id = d.highest_sequence_id; /* batches overlap: by_key.h */
+    }
     const struct broker_span payload = {.data = s->batch.data, .bytes = s->batch.bytes};
     hulse_pulsar_entry_seal(e, s->user.id, &d, squeeze(s, payload, &d), s->head_room);
-    s->hint_bytes = s->head_room + s->batch.bytes;
-    s->hint_slots = e->count;
+    if (s->by_key == NULL) { /* of each of many it would be too much */
+        s->hint_bytes = s->head_room + s->batch.bytes;
+        s->hint_slots = e->count;
+    }
     hulse_pulsar_outbox_append(s, e);
+}
+
+void hulse_pulsar_gather_seal(struct pulsar_sender *s)
+{
+    if (__builtin_expect(s->by_key == NULL, 1)) {
+        seal_open(s);
+        return;
+    }
+    hulse_pulsar_by_key_set_aside(s);
+    while (hulse_pulsar_by_key_next(s)) {
+        seal_open(s);
+    }
 }
 
 /*
@@ -220,7 +237,7 @@ static uint64_t batch_head_room(const struct pulsar_sender *s, const struct brok
 }
 
 /* A batch that has room for the record, which is its first. False: no memory. */
-static bool begin(struct pulsar_sender *s, const struct broker_record *r, uint64_t deadline_ns)
+static bool begin_any(struct pulsar_sender *s, const struct broker_record *r, uint64_t deadline_ns)
 {
     const uint32_t head_room = (uint32_t)batch_head_room(s, r);
     const uint32_t least = head_room + (uint32_t)hulse_wire_batch_room(r);
@@ -237,10 +254,22 @@ static bool begin(struct pulsar_sender *s, const struct broker_record *r, uint64
     }
     s->open = e;
     s->head_room = head_room;
-    s->open_deadline_ns = deadline_ns;
+    s->open_deadline_ns = s->aside_count == 0 ? deadline_ns : s->open_deadline_ns;
     hulse_wire_batch_begin(&s->batch, e->memory + head_room, batch_room(s, e));
     hulse_pulsar_outbox_watch(s, deadline_ns);
     return true;
+}
+
+static bool begin(struct pulsar_sender *s, const struct broker_record *r, uint64_t deadline_ns)
+{
+    if (__builtin_expect(s->by_key == NULL, 1)) {
+        return begin_any(s, r, deadline_ns);
+    }
+    if (hulse_pulsar_by_key_begin(s, r) && begin_any(s, r, deadline_ns)) {
+        return true;
+    }
+    hulse_pulsar_by_key_undo(s);
+    return false;
 }
 
 /* Twice the memory, if the batch may become that large. */
@@ -277,12 +306,11 @@ static bool grow(struct pulsar_sender *s)
 static bool
 belongs(const struct pulsar_sender *s, const struct broker_record *r, uint64_t deadline_ns)
 {
-    const struct wire_batch *b = &s->batch;
+    const uint64_t gathered = (uint64_t)s->aside_payload_bytes + s->batch.payload_bytes;
     const uint64_t first = s->open_deadline_ns;
     const uint64_t apart = first < deadline_ns ? deadline_ns - first : first - deadline_ns;
 
-    return (uint64_t)b->payload_bytes + r->payload.bytes <= s->gathering.batch_bytes &&
-           apart <= s->spread_ns;
+    return gathered + r->payload.bytes <= s->gathering.batch_bytes && apart <= s->spread_ns;
 }
 
 /* Into the batch there is. False: it has no room and gets none. */
@@ -312,9 +340,14 @@ static enum fate send_batched(struct pulsar_sender *s,
     if (s->open != NULL && !belongs(s, r, deadline_ns)) {
         hulse_pulsar_gather_seal(s);
     }
+    if (s->by_key != NULL) {
+        hulse_pulsar_by_key_turn(s, r);
+    }
     uint32_t before = s->open != NULL ? s->batch.bytes : 0;
-    if (s->open == NULL || !append(s, r, sequence)) {
+    if (s->open != NULL && !append(s, r, sequence)) {
         hulse_pulsar_gather_seal(s);
+    }
+    if (s->open == NULL) {
         before = 0;
         /* A new one has room for its first, which this cannot fail for. */
         if (!begin(s, r, deadline_ns) || !append(s, r, sequence)) {
@@ -326,8 +359,8 @@ static enum fate send_batched(struct pulsar_sender *s,
     }
     const uint32_t bytes = s->batch.bytes - before + (uint32_t)sizeof(struct pulsar_slot);
     hulse_pulsar_handle_take(p, s->open, r->token, bytes);
-    if (s->batch.count >= s->gathering.batch_max ||
-        s->batch.payload_bytes >= s->gathering.batch_bytes) {
+    if (s->aside_count + s->batch.count >= s->gathering.batch_max ||
+        s->aside_payload_bytes + s->batch.payload_bytes >= s->gathering.batch_bytes) {
         hulse_pulsar_gather_seal(s);
     }
     return IS_TAKEN;
@@ -346,7 +379,7 @@ goes_alone(const struct pulsar_sender *s, const struct broker_record *r, int64_t
     if (r->meta == NULL) {
         return (uint64_t)r->payload.bytes + PLAIN_OVERHEAD_MAX > message_bytes_max(s);
     }
-    return r->meta->deliver_after_ms != 0 ||
+    return r->meta->deliver_after_ms != 0 || r->meta->replicate_to.bytes != 0 ||
            batch_head_room(s, r) + hulse_wire_batch_room(r) > message_bytes_max(s);
 }
 

@@ -46,7 +46,8 @@ static bool gathers_alike(const struct broker_gathering *a, const struct broker_
 {
     return a->compression == b->compression && a->batch_max == b->batch_max &&
            a->batch_bytes == b->batch_bytes && a->batch_delay_ms == b->batch_delay_ms &&
-           a->eager_max == b->eager_max && a->send_timeout_ms == b->send_timeout_ms;
+           a->eager_max == b->eager_max && a->by_key == b->by_key &&
+           a->send_timeout_ms == b->send_timeout_ms;
 }
 
 /* The shared one that such a producer may use; NULL: there is none. */
@@ -101,10 +102,15 @@ static struct pulsar_sender *create(struct pulsar_senders *all,
     }
     if (params->schema != NULL) {
         s->schema = hulse_payload_schema_take(&all->schemas, params->schema);
-        if (s->schema == NULL) {
-            hulse_mem_free(HULSE_MEM_TOPIC, s, sizeof(*s) + topic_bytes);
-            return NULL;
-        }
+    }
+    if (g->by_key) {
+        s->by_key = hulse_pulsar_by_key_create();
+    }
+    if ((params->schema != NULL && s->schema == NULL) || (g->by_key && s->by_key == NULL)) {
+        hulse_pulsar_by_key_destroy(&s->by_key);
+        hulse_payload_schema_give(&s->schema);
+        hulse_mem_free(HULSE_MEM_TOPIC, s, sizeof(*s) + topic_bytes);
+        return NULL;
     }
     s->all = all;
     s->gathering = *g;

@@ -74,7 +74,8 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
     s->proved = true;
     s->stall.receipts += 1;
     s->checksum_errors = 0;
-    s->push = true; /* what was gathered meanwhile */
+    s->push = s->push ||
+              s->aside_count == 0; /* what was gathered meanwhile; many small ones wait for more */
     hulse_pulsar_outbox_take(s, e);
     hulse_pulsar_senders_mark(s);
     if (e->damaged && copy) {

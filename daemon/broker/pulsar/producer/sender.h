@@ -14,7 +14,7 @@
  * Afterwards only what never passes does. What it has to send waits meanwhile.
  *
  * Its parts: sender (this machine), gather (records into entries), outbox (entries on their way, and their time),
- * receipts (what the broker says of them).
+ * receipts (what the broker says of them), by_key (a batch for each key).
  *
  * Owns:    itself until its last producer is closed and nothing is unanswered; it ends in a timer, never within a call
  *          or an event.
@@ -24,6 +24,7 @@
 #ifndef HULSE_PULSAR_PRODUCER_SENDER_H
 #define HULSE_PULSAR_PRODUCER_SENDER_H
 
+#include "daemon/broker/pulsar/producer/by_key.h"
 #include "daemon/broker/pulsar/producer/entry.h"
 #include "daemon/broker/pulsar/producer/handle.h"
 #include "daemon/broker/pulsar/producer/payload_schema.h"
@@ -50,11 +51,14 @@ struct pulsar_sender {
     enum pulsar_sender_state state;
     bool own; /* sequence ids are the records' */
     bool dirty;
-    bool push;                             /* what is gathered goes, whatever is unanswered */
-    struct pulsar_entry *open;             /* gathering; NULL: nothing is */
-    struct wire_batch batch;               /* of it */
-    uint32_t head_room;                    /* of it */
-    uint64_t open_deadline_ns;             /* of its first record */
+    bool push;                    /* what is gathered goes, whatever is unanswered */
+    struct pulsar_entry *open;    /* gathering; NULL: nothing is */
+    struct wire_batch batch;      /* of it */
+    uint32_t head_room;           /* of it */
+    struct pulsar_by_key *by_key; /* NULL: a batch has whatever keys come */
+    uint32_t aside_count;         /* records in other batches that grow */
+    uint32_t aside_payload_bytes;
+    uint64_t open_deadline_ns;             /* of the first record that is gathered */
     uint32_t name_bytes;                   /* without its end */
     struct payload_schema_version version; /* of `schema` */
     int64_t sequence;                      /* the last that was given; -1: none */

@@ -122,6 +122,21 @@ static void add_entry(struct pulsar_producer_figures *out, const struct pulsar_e
     out->in_flight_messages += e->count;
 }
 
+static void add_gathered(struct pulsar_producer_figures *out, const struct pulsar_sender *s)
+{
+    const struct pulsar_key_batch *b = NULL;
+
+    if (s->open != NULL) {
+        add_entry(out, s->open);
+    }
+    if (s->by_key != NULL) {
+        TAILQ_FOREACH(b, &s->by_key->aside, link)
+        {
+            add_entry(out, b->open);
+        }
+    }
+}
+
 void hulse_pulsar_senders_figures(const struct pulsar_senders *all,
                                   struct pulsar_producer_figures *out)
 {
@@ -138,9 +153,7 @@ void hulse_pulsar_senders_figures(const struct pulsar_senders *all,
             {
                 add_entry(out, e);
             }
-            if (s->open != NULL) {
-                add_entry(out, s->open);
-            }
+            add_gathered(out, s);
         }
     }
 }

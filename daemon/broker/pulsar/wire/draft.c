@@ -6,6 +6,12 @@
 #include "daemon/broker/pulsar/wire/metadata.h"
 #include "daemon/core/assert.h"
 
+#include <string.h>
+
+/* What other clients write where a message stays in its cluster. */
+static const struct broker_span to_none = {.data = (const uint8_t *)"__local__", .bytes = 9};
+
+enum { CLUSTER_HEAD_BYTES = 2 };
 enum { TAG_BYTES_MAX = 2, SPAN_OVERHEAD_MAX = TAG_BYTES_MAX + 5, NUMBERS = 15, SPANS = 5 };
 
 void hulse_wire_draft_record(struct wire_draft *d, const struct broker_record *r)
@@ -22,8 +28,30 @@ void hulse_wire_draft_record(struct wire_draft *d, const struct broker_record *r
     d->key_form = hulse_wire_key_form(meta->has_key, meta->key);
     d->ordering_key = meta->ordering_key;
     d->has_ordering_key = meta->has_ordering_key;
+    d->replicate_to = meta->replicate_to;
     d->event_time_ms = meta->event_time_ms;
     d->null_value = meta->tombstone;
+}
+
+static struct broker_span cluster_at(struct broker_span clusters, uint32_t from)
+{
+    uint16_t bytes = 0;
+
+    memcpy(&bytes, clusters.data + from, sizeof(bytes));
+    return (struct broker_span){.data = clusters.data + from + CLUSTER_HEAD_BYTES, .bytes = bytes};
+}
+
+/* What put_clusters writes at most. */
+static uint64_t clusters_room(struct broker_span clusters)
+{
+    struct broker_span name = {0};
+    uint64_t room = 0;
+
+    for (uint32_t from = 0; from < clusters.bytes; from += CLUSTER_HEAD_BYTES + name.bytes) {
+        name = cluster_at(clusters, from);
+        room += SPAN_OVERHEAD_MAX + (name.bytes == 0 ? to_none.bytes : name.bytes);
+    }
+    return room;
 }
 
 uint64_t hulse_wire_draft_room(const struct wire_draft *d)
@@ -33,7 +61,18 @@ uint64_t hulse_wire_draft_room(const struct wire_draft *d)
 
     return fixed + d->producer_name.bytes + hulse_wire_properties_room(d->properties) +
            hulse_wire_key_bytes(d->key_form, d->key) + d->ordering_key.bytes +
-           d->schema_version.bytes + d->uuid.bytes;
+           d->schema_version.bytes + d->uuid.bytes + clusters_room(d->replicate_to);
+}
+
+static uint8_t *put_clusters(uint8_t *at, struct broker_span clusters)
+{
+    struct broker_span name = {0};
+
+    for (uint32_t from = 0; from < clusters.bytes; from += CLUSTER_HEAD_BYTES + name.bytes) {
+        name = cluster_at(clusters, from);
+        at = hulse_wire_put_span(at, WIRE_META_REPLICATE_TO, name.bytes == 0 ? to_none : name);
+    }
+    return at;
 }
 
 static uint8_t *put_chunk(uint8_t *at, const struct wire_draft *d)
@@ -61,6 +100,7 @@ uint8_t *hulse_wire_draft_put(uint8_t *at, const struct wire_draft *d)
     at = hulse_wire_put_number(at, WIRE_META_PUBLISH_TIME, d->publish_time_ms);
     at = hulse_wire_properties_put(at, WIRE_META_PROPERTIES, d->properties);
     at = hulse_wire_key_put(at, WIRE_META_KEY, d->key_form, d->key);
+    at = put_clusters(at, d->replicate_to);
     at = put_unless_zero(at, WIRE_META_COMPRESSION, (uint32_t)d->compression);
     if (d->has_uncompressed_bytes) {
         at = hulse_wire_put_number(at, WIRE_META_UNCOMPRESSED, d->uncompressed_bytes);

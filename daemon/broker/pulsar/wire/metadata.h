@@ -159,6 +159,7 @@ struct wire_draft {
     struct broker_span properties; /* encoded as in broker_meta */
     struct broker_span key;
     struct broker_span ordering_key;
+    struct broker_span replicate_to; /* encoded as in broker_meta; not in a batch */
     enum wire_key_form key_form;
     int32_t compression;
     uint32_t uncompressed_bytes;

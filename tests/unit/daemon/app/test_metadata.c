@@ -44,7 +44,9 @@ static struct block everything(void)
     put(&b, HULSE_TAG_PARTITION, &partition, 4);
     put(&b, HULSE_TAG_TTL, &numbers[2], 8);
     put(&b, HULSE_TAG_TOMBSTONE, "", 0);
+    put(&b, HULSE_TAG_REPLICATE_TO, "west", 4);
     put_property(&b, "a", "again");
+    put(&b, HULSE_TAG_REPLICATE_TO, "", 0);
     const char *why = "";
     assert_true(hulse_tlv_check(b.bytes, b.used, HULSE_TLV_PUBLISH, &why));
     return b;
@@ -68,6 +70,8 @@ static void test_in(void **state)
     static const uint8_t wanted[] = "\x01\0\0\0a\x06\0\x05\0secondvalue\x01\0\x05\0aagain";
     assert_int_equal(m.properties.bytes, sizeof(wanted) - 1);
     assert_memory_equal(m.properties.data, wanted, sizeof(wanted) - 1);
+    assert_int_equal(m.replicate_to.bytes, 8);
+    assert_memory_equal(m.replicate_to.data, "\x04\0west\0\0", 8);
 }
 
 static void test_in_of_nothing(void **state)
@@ -79,6 +83,7 @@ static void test_in_of_nothing(void **state)
     assert_false(m.has_key || m.has_ordering_key || m.tombstone);
     assert_int_equal(m.partition, -1);
     assert_int_equal(m.properties.bytes, 0);
+    assert_int_equal(m.replicate_to.bytes, 0);
 }
 
 static void delivery_of(const struct block *b, uint8_t *properties, struct broker_delivery *d)

@@ -403,6 +403,29 @@ static void test_a_failed_producer_is_sent_nothing(void **state)
     close_pair(&p);
 }
 
+/* A library that has not said that it knows them cannot mean them. */
+static void test_clusters_without_their_feature_end_the_session(void **state)
+{
+    struct hand *h = *state;
+    static const uint8_t body[] = {'x', 0, 0, 0, 0, 0, 0, 0, HULSE_TAG_REPLICATE_TO, 0, 0, 0};
+    struct pair p;
+    open_pair(h, &p, &ask_full);
+    for (unsigned known = 2; known-- > 0;) {
+        p.app.session->features &= ~HULSE_FEATURE_REPLICATION;
+        p.app.session->features |= known != 0 ? HULSE_FEATURE_REPLICATION : 0;
+        struct hulse_publish_header hdr = hand_header(&p.ch, 1, 1);
+        hdr.len = HULSE_PUBLISH_HEADER_BYTES + sizeof(body);
+        hdr.meta_len = 4;
+        hdr.flags = HULSE_RECORD_HAS_META;
+        hand_put(&p.ch, &hdr, sizeof(hdr), body, sizeof(body));
+        hand_publish(&p.app, &p.ch);
+        hand_settle(h);
+        assert_int_equal(h->broker.send_count, 1);
+    }
+    assert_doomed(&p, "rule V12");
+    close_pair(&p);
+}
+
 /* What the broker does not take stays in the ring, in order, and nobody turns for it. */
 static void test_a_busy_broker_keeps_records_in_the_ring(void **state)
 {
@@ -670,6 +693,7 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_a_closed_handle_takes_its_half_message_along),
         HAND_TEST(test_a_record_of_another_handle_ends_half_a_message),
         HAND_TEST(test_a_failed_producer_is_sent_nothing),
+        HAND_TEST(test_clusters_without_their_feature_end_the_session),
         HAND_TEST(test_a_busy_broker_keeps_records_in_the_ring),
         HAND_TEST(test_a_record_without_memory_stays_in_the_ring),
         HAND_TEST(test_fragments_without_memory_stay_in_the_ring),

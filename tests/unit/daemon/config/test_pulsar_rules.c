@@ -133,6 +133,22 @@ static void test_an_issuer_without_tls_is_warned_of(void **state)
     assert_int_equal(problems.count, 0);
 }
 
+static void test_athenz(void **state)
+{
+    (void)state;
+    check_loaded("brokers: {main: {type: pulsar, " URL ", auth: {athenz: {zts_url: 'http://i', "
+                 "provider_domain: p, private_key_file: /k, tenant_domain: d.e, "
+                 "tenant_service: s}}}}");
+    assert_int_equal(problems.count, 1);
+    assert_true(problems.list[0].warning);
+    assert_non_null(strstr(problems.list[0].text, "without TLS"));
+    assert_string_equal(config->brokers[2].auth.athenz.tenant_domain, "d.e");
+    assert_string_equal(config->brokers[2].auth.athenz.key_id, "");
+    check_loaded("brokers: {main: {type: pulsar, " URL ", auth: {athenz: {zts_url: 'https://i', "
+                 "provider_domain: p, private_key_file: /k, cert_file: /c}}}}");
+    assert_int_equal(problems.count, 0);
+}
+
 static void test_the_default_broker(void **state)
 {
     (void)state;
@@ -248,6 +264,41 @@ static void test_mistakes_of_who_the_daemon_is(void **state)
     check_refused(bad, sizeof(bad) / sizeof(bad[0]));
 }
 
+static void test_mistakes_with_athenz(void **state)
+{
+    static const struct bad_text bad[] = {
+        {"brokers: {a: {type: pulsar, " URL ", auth: {athenz: {zts_url: 'https://i'}}}}\n",
+         1,
+         83,
+         "auth.athenz needs zts_url, provider_domain, private_key_file"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {athenz: {role_header: h}}}}\n",
+         1,
+         87,
+         "auth.athenz needs a zts_url"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {athenz: {role_header: 'h: i'}}}}\n",
+         1,
+         87,
+         "letters"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {athenz: {tenant_domain: 'a;b'}}}}\n",
+         1,
+         89,
+         "letters"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {athenz: {zts_url: 'http://i', "
+         "provider_domain: p, private_key_file: /k, cert_file: /c}}}}\n",
+         1,
+         83,
+         "cert_file needs a zts_url with https"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {athenz: {zts_url: 'https://i', "
+         "provider_domain: p, private_key_file: /k, cert_file: /c, tenant_service: s}}}}\n",
+         1,
+         169,
+         "the certificate says who"},
+    };
+
+    (void)state;
+    check_refused(bad, sizeof(bad) / sizeof(bad[0]));
+}
+
 static void test_variables(void **state)
 {
     static char variables[][48] = {"PULSAR_SERVICE_URL=pulsar://weaker:1",
@@ -298,9 +349,11 @@ int main(void)
         cmocka_unit_test(test_topics),
         cmocka_unit_test(test_a_timeout_with_dedup_is_warned_of),
         cmocka_unit_test(test_an_issuer_without_tls_is_warned_of),
+        cmocka_unit_test(test_athenz),
         cmocka_unit_test(test_the_default_broker),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_mistakes_of_who_the_daemon_is),
+        cmocka_unit_test(test_mistakes_with_athenz),
         cmocka_unit_test(test_variables),
     };
 

@@ -11,6 +11,9 @@
 #include "tests/support/http_server.h"
 #include "tests/unit/daemon/control/credential_bed.h"
 
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -383,6 +386,73 @@ static void test_the_same_issuer_again(void **state)
     hulse_test_http_stop(&server);
 }
 
+/* ---- Athenz ---- */
+
+static void set_athenz(const struct http_server *server, const char *domain)
+{
+    char url[64];
+    const struct athenz_params athenz = {.zts_url = url,
+                                         .provider_domain = domain,
+                                         .tenant_domain = "tenant",
+                                         .tenant_service = "me",
+                                         .private_key_file = hulse_creds.token_path,
+                                         .key_id = "0",
+                                         .principal_header = "who-asks"};
+    const struct credential_params params = {
+        .kind = CREDENTIAL_ATHENZ, .athenz = &athenz, .period_ms = LONG_MS, .timeout_ms = LONG_MS};
+
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", server->port);
+    assert_int_equal(hulse_credentials_set(&hulse_creds.credentials, "main", &params, NULL),
+                     HULSE_OK);
+}
+
+static void test_role_tokens(void **state)
+{
+    struct http_server server;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    const uint64_t begin_ms = hulse_clock_wall_ms();
+
+    (void)state;
+    hulse_test_http_start(&server, "127.0.0.1", NULL);
+    set_athenz(&server, "d0");
+    hulse_creds_await_failures("main", 1);
+    hulse_creds_check_has(hulse_creds_status_of("main").why, hulse_creds.token_path);
+    FILE *f = fopen(hulse_creds.token_path, "we");
+    assert_int_equal(PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL), 1);
+    (void)fclose(f);
+    EVP_PKEY_free(key);
+    hulse_creds_await_generation("main", 1);
+    struct secret *token = hold_token();
+    hulse_creds_check_has(token->data, "v=S1;d=tenant;n=me;");
+    hulse_secret_release(&token);
+    const uint64_t end_ms = hulse_creds_status_of("main").expires_wall_ms;
+    assert_true(end_ms + 1000 > begin_ms + 3600000);
+    /* By the wall clock, at 4/5 of its life. */
+    const uint64_t at_ms = hulse_creds_find("main")->refresh_wall_ms;
+    assert_true(at_ms > begin_ms + 2800000 && at_ms < end_ms - 600000);
+    /* None of these is a token, and the one before stays. */
+    set_athenz(&server, "d7");
+    hulse_creds_await_failures("main", 1);
+    hulse_creds_check_has(hulse_creds_status_of("main").why, "expired");
+    set_athenz(&server, "d5");
+    hulse_creds_await_failures("main", 1);
+    hulse_creds_check_has(hulse_creds_status_of("main").why, "one word");
+    assert_int_equal(hulse_creds_status_of("main").generation, 1);
+    /* In the middle of a fetch: the same again, and another one. */
+    set_athenz(&server, "d6");
+    while (hulse_creds_find("main")->role_fetch.source == NULL) {
+        hulse_creds_turn();
+    }
+    set_athenz(&server, "d6");
+    assert_int_equal(hulse_creds.client.calls, 1);
+    hulse_credential_refused(hulse_creds_find("main"), 1);
+    assert_int_equal(hulse_creds_find("main")->refresh_ms, 0);
+    set_athenz(&server, "d0");
+    assert_int_equal(hulse_creds.client.calls, 0);
+    hulse_creds_await_generation("main", 2);
+    hulse_test_http_stop(&server);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, hulse_creds_set_up, hulse_creds_tear_down)
@@ -397,6 +467,7 @@ int main(void)
         CASE(test_a_token_whose_end_moves),
         CASE(test_the_same_source_again),
         CASE(test_the_same_issuer_again),
+        CASE(test_role_tokens),
     };
 
     hulse_role_set(HULSE_ROLE_CONTROL);

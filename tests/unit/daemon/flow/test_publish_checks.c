@@ -138,15 +138,16 @@ static int teardown(void **state)
 }
 
 static uint64_t delay_ms; /* of what is published */
+static struct broker_span clusters;
 
 static uint8_t publish(uint64_t token, uint32_t bytes, uint64_t age_ms, uint64_t ttl_ms)
 {
     static uint8_t payload[2000];
     const struct broker_meta meta = {
-        .partition = -1, .ttl_ms = ttl_ms, .deliver_after_ms = delay_ms};
+        .partition = -1, .ttl_ms = ttl_ms, .deliver_after_ms = delay_ms, .replicate_to = clusters};
     const struct broker_record r = {
         .payload = {payload, bytes},
-        .meta = ttl_ms != 0 || delay_ms != 0 ? &meta : NULL,
+        .meta = ttl_ms != 0 || delay_ms != 0 || clusters.bytes != 0 ? &meta : NULL,
         .token = token,
         .enqueued_ns = clock_only.loop.now_ns - age_ms * 1000000,
     };
@@ -182,7 +183,11 @@ static void test_the_order_of_checks(void **state)
     assert_int_equal(publish(token++, 2000, 500, 0), HULSE_OUTCOME_TOO_LARGE);
     assert_int_equal(publish(token++, 10, 101, 0), HULSE_OUTCOME_UNSUPPORTED);
     delay_ms = 0;
+    clusters = (struct broker_span){.data = (const uint8_t *)"\1\0a", .bytes = 3};
+    assert_int_equal(publish(token++, 10, 101, 0), HULSE_OUTCOME_UNSUPPORTED);
+    clusters = (struct broker_span){.data = (const uint8_t *)"\0\0", .bytes = 2}; /* is so anyway */
     assert_int_equal(publish(token++, 10, 101, 0), HULSE_OUTCOME_EXPIRED);
+    clusters.bytes = 0;
     assert_int_equal(publish(token++, 10, 101, 200), HULSE_OUTCOME_RATE_LIMITED); /* its own ttl */
     assert_int_equal(refused(PUBLISH_APP_RATE), 1);
     tables.config.session_rate = (struct config_rate){0};
@@ -208,7 +213,8 @@ static void test_the_order_of_checks(void **state)
     struct grant g = {0};
     hulse_grant_refresh(&g, flow.tables, &me, TOPIC);
     for (unsigned why = TOPIC_REFUSED_DENIED; why <= TOPIC_REFUSED_TOPIC_RATE; why++) {
-        assert_int_equal(atomic_load(&g.topic_state->refused[why]), 1);
+        assert_int_equal(atomic_load(&g.topic_state->refused[why]),
+                         why == TOPIC_REFUSED_UNSUPPORTED ? 2 : 1);
     }
     hulse_grant_release(&g);
 }

@@ -200,6 +200,56 @@ static void test_a_daemon_without_fragments_gets_none(void **state)
     assert_int_equal(hulse_group_open(pair->s, &group), HULSE_UNSUPPORTED);
 }
 
+static void
+expect_clusters(struct pair *pair, struct fake_channel *ch, const char *wanted, size_t wanted_bytes)
+{
+    uint64_t bytes = 0;
+    const struct hulse_publish_header *h = hulse_fake_channel_take(ch, &bytes);
+
+    assert_non_null(h);
+    assert_int_equal(h->meta_len, wanted_bytes);
+    assert_memory_equal((const uint8_t *)h + h->len - h->meta_len, wanted, wanted_bytes);
+    hulse_fake_channel_release(pair->d, ch);
+}
+
+static void test_clusters_are_chosen_where_the_daemon_knows_them(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    static const char *const names[] = {"west", "e"};
+    struct hulse_meta m = {.size = sizeof(m), .replicate_to = names, .replicate_to_count = 2};
+    const struct hulse_meta none = {.size = sizeof(m), .flags = HULSE_META_NO_REPLICATION};
+    hulse_producer *p = open_producer(pair, NULL, &ch);
+
+    assert_int_equal(hulse_publish(p, "x", 1, &m, 1), HULSE_UNSUPPORTED);
+    assert_non_null(strstr(hulse_producer_error(p), "older"));
+    assert_int_equal(hulse_publish(p, "x", 1, &none, 1), HULSE_UNSUPPORTED);
+    assert_int_equal(hulse_producer_close(&p, 0), HULSE_OK);
+    assert_int_equal(hulse_close(&pair->s, 0), HULSE_OK);
+    pair->d->features |= HULSE_FEATURE_REPLICATION | HULSE_FEATURE_RESUME;
+    assert_int_equal(hulse_open(&pair->s, NULL), HULSE_OK);
+    p = open_producer(pair, NULL, &ch);
+    assert_int_equal(hulse_publish(p, "x", 1, &m, 1), HULSE_OK);
+    expect_clusters(pair, ch, "\x0b\0\x04\0west\x0b\0\x01\0e", 13);
+    assert_int_equal(hulse_publish(p, "x", 1, &none, 1), HULSE_OK);
+    expect_clusters(pair, ch, "\x0b\0\0\0", 4);
+    m.flags = HULSE_META_NO_REPLICATION;
+    assert_int_equal(hulse_publish(p, "x", 1, &m, 1), HULSE_INVAL);
+    m.flags = 0;
+    m.replicate_to = NULL;
+    assert_int_equal(hulse_publish(p, "x", 1, &m, 1), HULSE_INVAL);
+    m.size = offsetof(struct hulse_meta, replicate_to); /* of before there was such a thing */
+    assert_int_equal(hulse_publish(p, "x", 1, &m, 1), HULSE_OK);
+    m.size -= 1;
+    assert_int_equal(hulse_publish(p, "x", 1, &m, 1), HULSE_INVAL);
+    /* What stands in the ring an older daemon could not read: the session waits for another. */
+    pair->d->features &= ~HULSE_FEATURE_REPLICATION;
+    hulse_fake_die(pair->d);
+    while (hulse_sync(p, 10, NULL) != HULSE_REFUSED) {
+    }
+    assert_int_equal(hulse_fake_seen(pair->d, HULSE_CTL_ATTACH), 0);
+}
+
 /* A daemon that takes and releases until it has seen `until` bytes of payload or messages. */
 struct taker {
     struct pair *pair;
@@ -405,6 +455,7 @@ int main(void)
         PAIR_TEST(test_many_keep_order_and_say_who_went_in),
         PAIR_TEST(test_a_large_message_is_fragments_of_one_sequence_number),
         PAIR_TEST(test_larger_than_the_ring_needs_the_waiting_call),
+        PAIR_TEST(test_clusters_are_chosen_where_the_daemon_knows_them),
         PAIR_TEST(test_a_daemon_without_fragments_gets_none),
         PAIR_TEST(test_larger_than_the_ring_trickles_in),
         PAIR_TEST(test_a_message_cut_by_its_timeout_is_gone_on_with),

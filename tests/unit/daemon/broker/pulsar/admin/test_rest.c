@@ -198,7 +198,7 @@ static void test_a_name_and_a_password_are_shown(void **state)
 
     (void)state;
     bed.params.token = &slot_at;
-    bed.params.token_is_basic = true;
+    bed.params.auth = PULSAR_AUTH_BASIC;
     hulse_admin_bed_start(&bed, NULL);
     check(TOPIC("tell"), HULSE_DENIED, "no name with a password");
     hulse_rcu_writer_start();

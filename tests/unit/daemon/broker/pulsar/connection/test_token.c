@@ -130,7 +130,7 @@ static void await_lost_with(hulse_status status, const char *says)
 static void test_a_name_and_a_password(void **state)
 {
     (void)state;
-    bed.broker.params.token_is_basic = true;
+    bed.broker.params.auth = PULSAR_AUTH_BASIC;
     attach();
     hulse_peer_accept(&peer, &bed, &line);
     const Pulsar__BaseCommand *m = hulse_peer_hear(&line);

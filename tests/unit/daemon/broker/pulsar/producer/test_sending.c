@@ -330,6 +330,41 @@ static void test_metadata_are_said(void **state)
     close_all(id);
 }
 
+/* A batch has one choice of clusters, so what chooses goes alone, and behind what was gathered. */
+static void test_clusters_are_said(void **state)
+{
+    static const uint8_t two[] = {2, 0, 'w', 'e', 4, 0, 'e', 'a', 's', 't'};
+    static const uint8_t none[] = {0, 0};
+    static const char wire_two[] = "\x3a\x02we\x3a\x04"
+                                   "east";
+    static const char wire_none[] = "\x3a\x09__local__";
+    struct broker_meta meta = {.partition = -1,
+                               .replicate_to = {.data = two, .bytes = sizeof(two)}};
+    struct broker_record r = {.payload = {.data = (const uint8_t *)"x", .bytes = 1}, .meta = &meta};
+    struct heard h;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    hulse_pub_send(&pub);
+    hulse_pub_send_record(&pub, &r);
+    meta.replicate_to = (struct broker_span){.data = none, .bytes = sizeof(none)};
+    hulse_pub_send_record(&pub, &r);
+    hulse_pub_send(&pub);
+    for (uint32_t i = 0; i < 4; i++) {
+        const bool chooses = i == 1 || i == 2;
+        hulse_line_hear_send(&line, &h);
+        assert_int_equal(h.count, chooses ? 0 : 1);
+        const void *to = memmem(h.frame, h.frame_bytes, wire_two, sizeof(wire_two) - 1);
+        const void *local = memmem(h.frame, h.frame_bytes, wire_none, sizeof(wire_none) - 1);
+        assert_int_equal(to != NULL, i == 1);
+        assert_int_equal(local != NULL, i == 2);
+        hulse_line_say_receipt(&line, &h, i);
+    }
+    hulse_pub_await_answered(&pub, 4);
+    close_all(id);
+}
+
 /* Pulsar has no time to live for one message: it goes as a property, from the moment it entered the ring. */
 static void test_a_time_to_live_goes_with_the_message(void **state)
 {
@@ -718,6 +753,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_other_settings_are_another_producer),
     cmocka_unit_test(test_what_cannot_be_batched_goes_alone_and_in_order),
     cmocka_unit_test(test_metadata_are_said),
+    cmocka_unit_test(test_clusters_are_said),
     cmocka_unit_test(test_a_time_to_live_goes_with_the_message),
     cmocka_unit_test(test_payloads_are_compressed_where_it_helps),
     cmocka_unit_test(test_messages_up_to_the_limit_and_no_larger),
