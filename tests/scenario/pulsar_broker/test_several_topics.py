@@ -233,3 +233,16 @@ def test_all_of_them_seek(pulsar, official, begin, space):
         app.ack(*(m["number"] for m in app.next(4)))
         app.seek("earliest")
         assert payloads(app.next(4, 30000)) == ["x", "x", "y", "y"]
+
+
+def test_a_pattern_where_topics_are_looked_up_over_http(pulsar, official, begin, space):
+    """The broker that would have a topic of the namespace is asked; no topic is made by that."""
+    daemon = begin(pulsar, service_url=pulsar.admin_url)
+    client = official(pulsar.service_url)
+    publish(client, name_of(space, "a-1"), "one")
+    with Application(daemon, f"{space}/.*", "s", pattern=PERSISTENT) as app:
+        assert payloads(app.next(1)) == ["one"]
+        publish(client, name_of(space, "a-2"), "two")
+        assert payloads(app.next(1)) == ["two"]
+    status, names = pulsar.admin("GET", f"persistent/{space}")
+    assert status == 200 and sorted(names) == [name_of(space, "a-1"), name_of(space, "a-2")]
