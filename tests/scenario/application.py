@@ -54,8 +54,8 @@ class Application:
         self.got += new
         return new
 
-    def ack(self, *numbers):
-        self.ask("verdicts", how="ack", numbers=numbers)
+    def ack(self, *numbers, settle=True):
+        self.ask("verdicts", how="ack", numbers=numbers, settle=settle)
 
     def ack_cumulative(self, number):
         self.ask("verdicts", how="cumulative", numbers=[number])
@@ -152,14 +152,15 @@ class Process:
             found.append(m)
         return found
 
-    def verdicts(self, how, numbers, delay_ms=0):
+    def verdicts(self, how, numbers, delay_ms=0, settle=True):
         call, more = {"ack": (self.lib.hulse_ack, ()),
                       "cumulative": (self.lib.hulse_ack_cumulative, ()),
                       "nack": (self.lib.hulse_nack, (ctypes.c_uint32(delay_ms),))}[how]
         for number in numbers:
             while call(self.consumer, ctypes.byref(self.ids[number]), *more) != OK:
                 self.settle()
-        self.settle()
+        if settle:
+            self.settle()
 
     def settle(self):
         self.must_of_consumer(self.lib.hulse_consumer_sync(self.consumer, AGAIN_WAIT_MS))
