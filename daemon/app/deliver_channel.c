@@ -31,7 +31,7 @@ void hulse_slots_init(struct channel *ch, uint32_t count)
     ch->fragment_at = 0;
     ch->fragment_index = 0;
     hulse_by_id_reset(ch, all);
-    ch->caught_up = false;
+    ch->notes = 0;
     hulse_settle_reset(ch);
 }
 
@@ -258,8 +258,8 @@ void hulse_deliver_message(void *ctx, struct broker_delivery *d)
     hulse_plane_heat(ch->session->plane, ch);
 }
 
-/* False: no room yet. */
-static bool write_caught_up(struct channel *ch)
+/* What stands behind all that was delivered before. False: no room yet. */
+static bool write_notes(struct channel *ch)
 {
     if (!reserve(ch, HULSE_DELIVERY_HEADER_BYTES)) {
         return false;
@@ -267,28 +267,38 @@ static bool write_caught_up(struct channel *ch)
     *(struct hulse_delivery_header *)(void *)hulse_ring_tx_at(&ch->tx, ch->tx.tail) =
         (struct hulse_delivery_header){.len = HULSE_DELIVERY_HEADER_BYTES,
                                        .type = HULSE_RECORD_SKIP,
-                                       .flags = HULSE_RECORD_CAUGHT_UP,
+                                       .flags = ch->notes,
                                        .handle = ch->consumer->number};
     hulse_ring_tx_commit(&ch->tx, HULSE_DELIVERY_HEADER_BYTES);
-    ch->caught_up = false;
+    ch->notes = 0;
     return true;
+}
+
+static void note(struct channel *ch, uint8_t flag)
+{
+    hulse_plane_touch(ch->session->plane, ch);
+    ch->notes |= flag;
+    /* Not between the fragments of a later message. */
+    if (ch->waiting_first == SLOT_NONE && write_notes(ch)) {
+        return;
+    }
+    hulse_plane_heat(ch->session->plane, ch);
 }
 
 void hulse_deliver_caught_up(void *ctx)
 {
     struct handle *h = ctx;
     HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
-    struct channel *ch = h->channel;
-    if ((ch->session->features & HULSE_FEATURE_READER) == 0) {
-        return;
+    if ((h->channel->session->features & HULSE_FEATURE_READER) != 0) {
+        note(h->channel, HULSE_RECORD_CAUGHT_UP);
     }
-    hulse_plane_touch(ch->session->plane, ch);
-    ch->caught_up = true;
-    /* Not between the fragments of a later message. */
-    if (ch->waiting_first == SLOT_NONE && write_caught_up(ch)) {
-        return;
-    }
-    hulse_plane_heat(ch->session->plane, ch);
+}
+
+void hulse_deliver_end_of_topic(void *ctx)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    note(h->channel, HULSE_RECORD_END_OF_TOPIC);
 }
 
 void hulse_deliver_lost(void *ctx, uint64_t count)
@@ -339,7 +349,7 @@ static unsigned write_waiting(struct channel *ch)
         }
         written += 1;
     }
-    if (ch->caught_up && ch->waiting_first == SLOT_NONE && write_caught_up(ch)) {
+    if (ch->notes != 0 && ch->waiting_first == SLOT_NONE && write_notes(ch)) {
         written += 1;
     }
     return written;
@@ -347,7 +357,7 @@ static unsigned write_waiting(struct channel *ch)
 
 static bool wants_room(const struct channel *ch)
 {
-    return ch->waiting_first != SLOT_NONE || ch->caught_up ||
+    return ch->waiting_first != SLOT_NONE || ch->notes != 0 ||
            hulse_ring_tx_room(&ch->tx) < hulse_ring_capacity(ch->tx.mask) / 2;
 }
 

@@ -14,6 +14,7 @@
 
 static struct handle *create(struct session *s, struct channel *ch, uint32_t slot, uint32_t number)
 {
+    const struct flow *flow = s->plane->shared->flow;
     struct handle *h = hulse_mem_zalloc(HULSE_MEM_SESSION, sizeof(struct handle));
     if (h == NULL) {
         return NULL;
@@ -24,6 +25,9 @@ static struct handle *create(struct session *s, struct channel *ch, uint32_t slo
     h->state = HANDLE_OPENING;
     h->channel = ch;
     h->refusal = HULSE_OUTCOME_FENCED;
+    /* Until it is open the largest there may be: what its records are refused for is something else. */
+    h->bytes_max = flow->chunked_bytes_max > flow->message_bytes_max ? flow->chunked_bytes_max
+                                                                     : flow->message_bytes_max;
     h->sources = 1; /* the topic itself */
     s->handles[slot] = h;
     s->handle_count += 1;
@@ -185,13 +189,11 @@ static void producer_opened(void *ctx,
         return;
     }
     struct session *s = h->channel->session;
-    const uint32_t rule_max = s->plane->shared->flow->message_bytes_max;
     h->state = HANDLE_OPEN;
+    h->bytes_max = limits->message_bytes_max;
     s->plane->producer_count += 1;
     struct hulse_ctl_producer m = {
-        .handle = h->number,
-        .message_max = limits->message_bytes_max < rule_max ? limits->message_bytes_max : rule_max,
-        .last_seq = UINT64_MAX};
+        .handle = h->number, .message_max = limits->message_bytes_max, .last_seq = UINT64_MAX};
     if ((s->features & HULSE_FEATURE_ROUTING) != 0) {
         tell_routing(&m, &limits->routing);
     }
@@ -207,6 +209,16 @@ static void handle_failed(void *ctx, hulse_status status, const char *text)
     HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
     h->failed = true;
     hulse_session_event(h->channel->session, HULSE_EVENT_HANDLE_FAILED, h, status, text);
+}
+
+/* For good: its records are answered FENCED. */
+static void producer_fenced(void *ctx, const char *text)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    h->failed = true;
+    h->refusal = HULSE_OUTCOME_FENCED;
+    hulse_session_event(h->channel->session, HULSE_EVENT_FENCED, h, HULSE_BUSY, text);
 }
 
 /* What an app hears of the reader it has opened. */
@@ -270,9 +282,23 @@ static void consumer_opened(void *ctx,
         begin_consumer(&reply, h, verdicts);
     }
     opened(h, &reply);
+    if (h->active && !h->close_wanted) {
+        hulse_session_active(h);
+    }
     hulse_plane_touch(s->plane, h->channel);
     if (s->plane->recheck) {
         hulse_plane_recheck(s->plane); /* the tables changed while it was opening */
+    }
+}
+
+/* Before it is open the application has no number to hear of. */
+static void consumer_active(void *ctx, bool active)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    h->active = active;
+    if (h->state == HANDLE_OPEN) {
+        hulse_session_active(h);
     }
 }
 
@@ -293,6 +319,7 @@ static void other_verdicts(void *ctx, uint32_t verdicts)
 static const struct publisher_events producer_events = {.opened = producer_opened,
                                                         .answered = hulse_publish_answered,
                                                         .failed = handle_failed,
+                                                        .fenced = producer_fenced,
                                                         .freed = ask_room};
 static const struct subscriber_events consumer_events = {.opened = consumer_opened,
                                                          .message = hulse_deliver_message,
@@ -300,6 +327,8 @@ static const struct subscriber_events consumer_events = {.opened = consumer_open
                                                          .settled = hulse_settle_settled,
                                                          .caught_up = hulse_deliver_caught_up,
                                                          .lost = hulse_deliver_lost,
+                                                         .active = consumer_active,
+                                                         .end_of_topic = hulse_deliver_end_of_topic,
                                                          .sought = hulse_seek_done,
                                                          .ask_room = ask_room,
                                                          .verdicts = other_verdicts};
@@ -348,6 +377,8 @@ hulse_handle_start_producer(struct handle *h, const struct producer_wish *wish, 
                                             .name = s->name,
                                             .handle_id = h->id,
                                             .routing = wish->routing,
+                                            .access = wish->access,
+                                            .initial_subscription = wish->initial_subscription,
                                             .app_rate = &s->rate,
                                             .hold_records = hold_records(h->channel),
                                             .events = &producer_events,
@@ -467,7 +498,7 @@ hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, 
                                              .handle_id = h->id,
                                              .type = wish->type,
                                              .start = wish->start,
-                                             .priority = wish->priority,
+                                             .wishes = &wish->wishes,
                                              .after = wish->after,
                                              .several = topics,
                                              .resumed = h->attach != NULL,
@@ -501,18 +532,16 @@ static void open_consumer(struct session *s,
         wish->name = t.name;
         (void)hulse_option_block_consumer(options, wish, &err);
     }
+    struct handle *h = NULL;
     if (err.status != HULSE_OK) {
         hulse_session_reply_error(s, m->head.req, err.status, err.text);
-        return;
+    } else {
+        h = new_handle(s, ch, m->generation, m->head.req);
     }
-    struct handle *h = new_handle(s, ch, m->generation, m->head.req);
-    if (h == NULL) {
-        return;
+    if (h != NULL && hulse_handle_start_consumer(h, wish, &err) != HULSE_OK) {
+        open_failed(h, err.status, err.text);
     }
-    const hulse_status st = hulse_handle_start_consumer(h, wish, &err);
-    if (st != HULSE_OK) {
-        open_failed(h, st, err.text);
-    }
+    hulse_option_wish_free(wish);
 }
 
 void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p, size_t fixed)
@@ -524,7 +553,6 @@ void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p,
                                  .reassembly_bytes = both.open.reassembly_bytes,
                                  .unacked_max = both.open.unacked_max};
     open_consumer(s, &both, p->bytes + fixed, &options, &wish);
-    hulse_topic_texts_free(&wish.topics.names);
     hulse_option_block_free(&options);
 }
 

@@ -82,8 +82,10 @@ struct handle {
     uint64_t close_at;                  /* up position at CLOSE_HANDLE */
     bool close_wanted;                  /* CLOSE_HANDLE came before it was open again */
     bool unsubscribe;
+    bool active;           /* of a failover subscription's consumers it gets messages */
     bool failed;           /* the broker gave up on it; records are answered `refusal` */
     uint8_t refusal;       /* enum hulse_outcome */
+    uint32_t bytes_max;    /* of a producer: the largest payload */
     struct attach *attach; /* attach.c: offered again, not open yet */
     bool offered;          /* by ATTACH: records before channel.offered_end may be its */
     bool lost;             /* is counted in session.lost.producers */
@@ -209,7 +211,7 @@ struct channel {
     struct by_id *by_id;  /* NULL until a verdict waits */
     uint32_t *id_buckets; /* behind the slots: deliveries by id, in a resumed channel */
     uint32_t id_mask;
-    bool caught_up; /* the reader is to be told, when the ring has room */
+    uint8_t notes; /* HULSE_RECORD_…, of a skip that is to be written when the ring has room */
     /* A ring as large as the records that the up ring can hold; entries [settled, unsettled). */
     struct settling *settlings;
     uint32_t settling_mask;
@@ -405,6 +407,8 @@ void hulse_session_event(struct session *s,
                          const struct handle *h,
                          hulse_status status,
                          const char *text);
+/* ACTIVE, of an open consumer. */
+void hulse_session_active(const struct handle *h);
 /* CONSUMER_CHANGED: other verdicts are configured for an open consumer. */
 void hulse_session_verdicts(const struct handle *h, uint32_t verdicts);
 /* Sends what is queued; called when the socket takes more. */
@@ -431,6 +435,18 @@ bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t by
 struct producer_wish {
     const char *topic;
     struct broker_routing routing; /* as an earlier daemon said; no partitions: none did */
+    enum broker_access access;
+    char initial_subscription[HULSE_NAME_BYTES_MAX + 1]; /* "": none */
+};
+
+struct hulse_tlv;
+/* hulse_option_block_consumer() makes it, hulse_option_wish_free() frees it. */
+struct wish_room {
+    uint8_t *bytes; /* ranges of keys, properties of the consumer, of the subscription */
+    size_t size;
+    size_t range_at; /* of each the next free byte */
+    size_t own_at;
+    size_t subscription_at;
 };
 
 /* What a consumer is opened with. */
@@ -443,8 +459,9 @@ struct consumer_wish {
     const struct broker_id *after; /* a reader goes on behind it; NULL = none */
     uint32_t reassembly_bytes;
     uint32_t unacked_max;
-    int32_t priority;          /* HULSE_OPTION_PRIORITY */
-    struct topics_wish topics; /* HULSE_OPTION_TOPIC, _PATTERN, _TOPICS_MAX; free its names */
+    struct topics_wish topics; /* HULSE_OPTION_TOPIC, _PATTERN, _TOPICS_MAX */
+    struct broker_wishes wishes;
+    struct wish_room room; /* what they point to, of options that may stand more than once */
 };
 /* Begin to open the flow side. A status other than OK: nothing was begun. */
 hulse_status
@@ -597,6 +614,8 @@ bool hulse_assembly_must_wait(const struct hulse_publish_header *h,
 
 /* ---- metadata.c ---- */
 
+/* Appends {u16 name bytes, u16 value bytes, name, value} of a valid PROPERTY; never longer than its TLV. */
+uint32_t hulse_property_in(const struct hulse_tlv *t, uint8_t *out);
 /* Translates checked TLVs; `properties` is scratch of at least `bytes`. */
 void hulse_metadata_in(const uint8_t *tlvs,
                        size_t bytes,
@@ -617,6 +636,7 @@ size_t hulse_metadata_bytes(const struct broker_delivery *d, size_t capacity);
 void hulse_deliver_message(void *ctx, struct broker_delivery *d);
 /* Subscriber event: the app finds it behind what was delivered before. */
 void hulse_deliver_caught_up(void *ctx);
+void hulse_deliver_end_of_topic(void *ctx);
 void hulse_deliver_lost(void *ctx, uint64_t count);
 /* One bounded visit: verdicts, then waiting deliveries; returns the work done. */
 unsigned hulse_deliver_visit(struct plane *p, struct channel *ch);

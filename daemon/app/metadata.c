@@ -12,8 +12,7 @@ static struct broker_span span(const struct hulse_tlv *t)
     return (struct broker_span){.data = t->value, .bytes = t->bytes};
 }
 
-/* Appends {u16 name bytes, u16 value bytes, name, value}; never longer than its TLV. */
-static size_t property_in(const struct hulse_tlv *t, uint8_t *out)
+uint32_t hulse_property_in(const struct hulse_tlv *t, uint8_t *out)
 {
     const uint8_t *name = NULL;
     const uint8_t *value = NULL;
@@ -24,7 +23,7 @@ static size_t property_in(const struct hulse_tlv *t, uint8_t *out)
     memcpy(out, lengths, sizeof(lengths));
     memcpy(out + sizeof(lengths), name, name_bytes);
     memcpy(out + sizeof(lengths) + name_bytes, value, value_bytes);
-    return sizeof(lengths) + name_bytes + value_bytes;
+    return (uint32_t)(sizeof(lengths) + name_bytes + value_bytes);
 }
 
 /* {u16 bytes, name} for each; never longer than the TLVs. */
@@ -67,7 +66,7 @@ void hulse_metadata_in(const uint8_t *tlvs,
             out->event_time_ms = hulse_tlv_number(&t);
             break;
         case HULSE_TAG_PROPERTY:
-            used += property_in(&t, properties + used);
+            used += hulse_property_in(&t, properties + used);
             break;
         case HULSE_TAG_DELIVER_AFTER:
             out->deliver_after_ms = hulse_tlv_number(&t);
@@ -139,6 +138,8 @@ size_t hulse_metadata_bytes(const struct broker_delivery *d, size_t capacity)
     bytes += m->has_ordering_key ? HULSE_TLV_HEADER_BYTES + m->ordering_key.bytes : 0;
     bytes += m->event_time_ms != 0 ? HULSE_TLV_HEADER_BYTES + sizeof(uint64_t) : 0;
     bytes += m->tombstone ? HULSE_TLV_HEADER_BYTES : 0;
+    bytes += d->broker_time_ms != 0 ? HULSE_TLV_HEADER_BYTES + sizeof(uint64_t) : 0;
+    bytes += d->has_index ? HULSE_TLV_HEADER_BYTES + sizeof(uint64_t) : 0;
     bytes += d->producer.bytes != 0 ? HULSE_TLV_HEADER_BYTES + d->producer.bytes : 0;
     /* A property's own head grows from 4 bytes to 6. */
     bytes += m->properties.bytes + m->properties.bytes / 2;
@@ -165,6 +166,12 @@ hulse_metadata_out(const struct broker_delivery *d, uint8_t *out, size_t capacit
     }
     if (m->tombstone) {
         fits = put(&sink, HULSE_TAG_TOMBSTONE, "", 0) && fits;
+    }
+    if (d->broker_time_ms != 0) {
+        fits = put(&sink, HULSE_TAG_BROKER_TIME, &d->broker_time_ms, sizeof(uint64_t)) && fits;
+    }
+    if (d->has_index) {
+        fits = put(&sink, HULSE_TAG_INDEX, &d->index, sizeof(uint64_t)) && fits;
     }
     if (d->producer.bytes != 0) {
         fits = put(&sink, HULSE_TAG_PRODUCER, d->producer.data, d->producer.bytes) && fits;

@@ -12,6 +12,8 @@
 #include "shmlib/ring/tlv.h"
 
 #define ROOM_MIN 256U
+/* The length of its name, and a name. */
+#define PROPERTY_BYTES_MIN 3U
 
 /* An element of the right size; NULL, or why it cannot be. */
 typedef const char *(*set_producer)(struct producer_wish *wish, const struct hulse_tlv *option);
@@ -28,8 +30,88 @@ struct option_rule {
 
 static const char *set_priority(struct consumer_wish *wish, const struct hulse_tlv *option)
 {
-    memcpy(&wish->priority, option->value, sizeof(wish->priority));
-    return wish->priority < 0 ? "a priority is not negative" : NULL;
+    int32_t *priority = &wish->wishes.priority;
+    memcpy(priority, option->value, sizeof(*priority));
+    return *priority < 0 ? "a priority is not negative" : NULL;
+}
+
+static const char *set_compacted(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    (void)option;
+    wish->wishes.compacted = true;
+    return NULL;
+}
+
+static const char *set_replicated(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    (void)option;
+    wish->wishes.replicated = true;
+    return NULL;
+}
+
+static const char *set_any_key_order(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    (void)option;
+    wish->wishes.any_order = true;
+    return NULL;
+}
+
+/* The broker judges it (wishes of its client). */
+static const char *add_key_range(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    memcpy(wish->room.bytes + wish->room.range_at, option->value, option->bytes);
+    wish->room.range_at += option->bytes;
+    wish->wishes.key_range_count += 1;
+    return NULL;
+}
+
+static const char *
+add_property(struct broker_span *to, uint8_t *room, size_t *at, const struct hulse_tlv *option)
+{
+    if (!hulse_tlv_property_valid(option)) {
+        return "a property without a name, or that is not UTF-8";
+    }
+    const uint32_t bytes = hulse_property_in(option, room + *at);
+    *at += bytes;
+    to->bytes += bytes;
+    return NULL;
+}
+
+static const char *add_own(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    struct wish_room *r = &wish->room;
+    return add_property(&wish->wishes.properties, r->bytes, &r->own_at, option);
+}
+
+static const char *add_subscription(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    struct wish_room *r = &wish->room;
+    return add_property(
+        &wish->wishes.subscription_properties, r->bytes, &r->subscription_at, option);
+}
+
+static const char *set_access(struct producer_wish *wish, const struct hulse_tlv *option)
+{
+    static const enum broker_access modes[] = {[HULSE_ACCESS_MODE_SHARED] = BROKER_ACCESS_SHARED,
+                                               [HULSE_ACCESS_MODE_EXCLUSIVE] =
+                                                   BROKER_ACCESS_EXCLUSIVE,
+                                               [HULSE_ACCESS_MODE_WAIT] = BROKER_ACCESS_WAIT,
+                                               [HULSE_ACCESS_MODE_FENCING] = BROKER_ACCESS_TAKE};
+    if (option->value[0] >= sizeof(modes) / sizeof(modes[0])) {
+        return "unknown access mode";
+    }
+    wish->access = modes[option->value[0]];
+    return NULL;
+}
+
+static const char *set_initial(struct producer_wish *wish, const struct hulse_tlv *option)
+{
+    return hulse_handle_text(wish->initial_subscription,
+                             sizeof(wish->initial_subscription),
+                             option->value,
+                             option->bytes)
+               ? NULL
+               : "the initial subscription's name is not UTF-8 text";
 }
 
 static const char *set_topic(struct consumer_wish *wish, const struct hulse_tlv *option)
@@ -62,7 +144,23 @@ static const char *set_topics_max(struct consumer_wish *wish, const struct hulse
 }
 
 static const struct option_rule rules[] = {
+    [HULSE_OPTION_ACCESS] = {.least = 1, .most = 1, .producer = set_access},
+    [HULSE_OPTION_INITIAL_SUBSCRIPTION] = {.least = 1,
+                                           .most = HULSE_NAME_BYTES_MAX,
+                                           .producer = set_initial},
     [HULSE_OPTION_PRIORITY] = {.least = 4, .most = 4, .consumer = set_priority},
+    [HULSE_OPTION_COMPACTED] = {.consumer = set_compacted},
+    [HULSE_OPTION_REPLICATED] = {.consumer = set_replicated},
+    [HULSE_OPTION_ANY_KEY_ORDER] = {.consumer = set_any_key_order},
+    [HULSE_OPTION_KEY_RANGE] = {.least = 4, .most = 4, .repeats = true, .consumer = add_key_range},
+    [HULSE_OPTION_PROPERTY] = {.least = PROPERTY_BYTES_MIN,
+                               .most = HULSE_OPTIONS_BYTES_MAX,
+                               .repeats = true,
+                               .consumer = add_own},
+    [HULSE_OPTION_SUBSCRIPTION_PROPERTY] = {.least = PROPERTY_BYTES_MIN,
+                                            .most = HULSE_OPTIONS_BYTES_MAX,
+                                            .repeats = true,
+                                            .consumer = add_subscription},
     [HULSE_OPTION_TOPIC] = {.least = 1,
                             .most = HULSE_TOPIC_BYTES_MAX,
                             .repeats = true,
@@ -70,6 +168,9 @@ static const struct option_rule rules[] = {
     [HULSE_OPTION_PATTERN] = {.least = 1, .most = 1, .consumer = set_pattern},
     [HULSE_OPTION_TOPICS_MAX] = {.least = 4, .most = 4, .consumer = set_topics_max},
 };
+static_assert(sizeof(struct broker_key_range) == 4 &&
+                  sizeof(((struct broker_key_range *)0)->first) == 2,
+              "KEY_RANGE is one, as it stands");
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
 static_assert(RULE_COUNT <= 64, "seen options are one word");
 
@@ -215,13 +316,61 @@ hulse_status hulse_option_block_producer(const struct option_block *b,
     return read_all(b, wish, NULL, err);
 }
 
+/* Room for all that may stand more than once: ranges are 4 bytes, a property's own head 4 as well. */
+static hulse_status
+make_wish_room(const struct option_block *b, struct wish_room *r, struct error *err)
+{
+    struct hulse_tlv option;
+    size_t at = 0;
+    size_t own = 0;
+    size_t rest = 0;
+
+    while (hulse_tlv_next(b->bytes, b->used, &at, &option) > 0) {
+        if (option.tag == HULSE_OPTION_KEY_RANGE) {
+            r->own_at += option.bytes;
+        } else if (option.tag == HULSE_OPTION_PROPERTY) {
+            own += HULSE_TLV_HEADER_BYTES + (size_t)option.bytes;
+        } else if (option.tag == HULSE_OPTION_SUBSCRIPTION_PROPERTY) {
+            rest += HULSE_TLV_HEADER_BYTES + (size_t)option.bytes;
+        }
+    }
+    r->subscription_at = r->own_at + own;
+    r->size = r->subscription_at + rest;
+    if (r->size == 0) {
+        return HULSE_OK;
+    }
+    r->bytes = hulse_mem_alloc(HULSE_MEM_SESSION, r->size);
+    return r->bytes != NULL ? HULSE_OK : hulse_fail(err, HULSE_NO_MEMORY, "no memory for options");
+}
+
 hulse_status hulse_option_block_consumer(const struct option_block *b,
                                          struct consumer_wish *wish,
                                          struct error *err)
 {
-    const hulse_status st = read_all(b, NULL, wish, err);
-    if (st == HULSE_OK && wish->topics.is_pattern && wish->topics.names.count > 0) {
+    struct broker_wishes *w = &wish->wishes;
+    struct wish_room *r = &wish->room;
+    const hulse_status st = make_wish_room(b, r, err);
+
+    if (st != HULSE_OK) {
+        return st;
+    }
+    if (r->bytes != NULL) {
+        w->key_ranges = (const void *)r->bytes;
+        w->properties.data = r->bytes + r->own_at;
+        w->subscription_properties.data = r->bytes + r->subscription_at;
+    }
+    const hulse_status read = read_all(b, NULL, wish, err);
+    if (read == HULSE_OK && wish->topics.is_pattern && wish->topics.names.count > 0) {
         return hulse_fail(err, HULSE_INVAL, "a pattern stands alone, without further topics");
     }
-    return st;
+    return read;
+}
+
+void hulse_option_wish_free(struct consumer_wish *wish)
+{
+    if (wish->room.bytes != NULL) {
+        hulse_mem_free(HULSE_MEM_SESSION, wish->room.bytes, wish->room.size);
+    }
+    wish->room = (struct wish_room){0};
+    hulse_topic_texts_free(&wish->topics.names);
 }

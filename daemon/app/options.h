@@ -42,5 +42,7 @@ hulse_status hulse_option_block_producer(const struct option_block *b,
 hulse_status hulse_option_block_consumer(const struct option_block *b,
                                          struct consumer_wish *wish,
                                          struct error *err);
+/* After either result; its `wishes` are of no more use. */
+void hulse_option_wish_free(struct consumer_wish *wish);
 
 #endif

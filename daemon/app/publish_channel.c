@@ -330,7 +330,7 @@ static bool waits_for_memory(const struct plane *p,
                              const uint8_t *payload)
 {
     if (ch->release_on_read || h->failed || h->publisher == NULL ||
-        !hulse_assembly_must_wait(hdr, payload, p->shared->flow->message_bytes_max)) {
+        !hulse_assembly_must_wait(hdr, payload, h->bytes_max)) {
         return false;
     }
     const uint64_t timeout_ns = hulse_publisher_send_timeout_ms(h->publisher) * NS_PER_MS;
@@ -360,8 +360,8 @@ static enum taking take_fragment(struct plane *p,
     if (cut && !as->active) {
         hulse_assembly_tail(as, hdr, record + HULSE_PUBLISH_HEADER_BYTES);
     }
-    const uint64_t max = p->shared->flow->message_bytes_max;
-    switch (hulse_assembly_add(as, hdr, record + HULSE_PUBLISH_HEADER_BYTES, p->meta, max)) {
+    switch (
+        hulse_assembly_add(as, hdr, record + HULSE_PUBLISH_HEADER_BYTES, p->meta, h->bytes_max)) {
     case ASSEMBLY_BAD:
         hulse_session_doom(ch->session, HULSE_RULE_V10, "fragments out of order or inconsistent");
         return DOOMED;

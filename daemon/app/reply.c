@@ -165,6 +165,13 @@ void hulse_session_event(struct session *s,
     send_event(s, m, text);
 }
 
+void hulse_session_active(const struct handle *h)
+{
+    const struct hulse_ctl_event m = {
+        .event = HULSE_EVENT_ACTIVE, .handle = h->number, .arg = h->active ? 1 : 0};
+    send_event(h->channel->session, m, "");
+}
+
 void hulse_session_verdicts(const struct handle *h, uint32_t verdicts)
 {
     const struct hulse_ctl_event m = {

@@ -97,7 +97,7 @@ struct broker_consumer_events {
     void (*caught_up)(void *ctx);
     /* A reader passes over `count` messages that are damaged; before what comes behind them. */
     void (*lost)(void *ctx, uint64_t count);
-    /* The topic is terminated and the subscription has acknowledged all of it. At most once. */
+    /* The topic is terminated and the subscription has acknowledged all of it. Once; after a seek, of Pulsar, once more. */
     void (*end_of_topic)(void *ctx);
     /* The end of an errand that returned OK. */
     void (*done)(void *ctx,
@@ -113,6 +113,34 @@ struct broker_key_range {
     uint16_t last;
 };
 
+/*
+ * Of messages that come in chunks and are not whole: whoever has too many of them, or waits for too
+ * long, gives the oldest up. Zeros: the implementation's defaults, but for expire_ms where pending_max is said.
+ */
+struct broker_chunking {
+    uint32_t pending_max; /* messages */
+    uint64_t expire_ms;   /* since the first chunk came; 0 = never */
+    bool auto_ack;        /* what is given up is acknowledged; false: it is to come again */
+};
+
+/* What a consumer wants of its subscription beside name and type. None of it: zeros. BROKER_CAN_WISHES. */
+struct broker_wishes {
+    /* Key_Shared: the keys that come here and nowhere else. None: they are divided among the consumers. */
+    const struct broker_key_range *key_ranges;
+    uint32_t key_range_count;
+    bool
+        any_order; /* Key_Shared: a key may come here before its messages elsewhere are acknowledged */
+    /* The last message of each key up to where the topic was compacted; of a persistent topic, where there is one consumer. */
+    bool compacted;
+    bool
+        replicated; /* a new subscription's position is known in the clusters that its topic is replicated to */
+    /* Where consumers have an order: one with a lower number gets messages first. */
+    int32_t priority;
+    /* Encoded as of a message; what a broker shows of the consumer, and keeps with a new subscription. */
+    struct broker_span properties;
+    struct broker_span subscription_properties;
+};
+
 struct broker_consumer_params {
     const char *topic;        /* full name; these are borrowed until open returns */
     const char *subscription; /* empty for a reader */
@@ -121,16 +149,12 @@ struct broker_consumer_params {
     struct broker_position start; /* of a subscription that does not exist yet, or a reader */
     const struct broker_consumer_events *events;
     void *ctx;
+    /* `start` is where an earlier daemon's reader was. Else an id of a partition that the topic has not is INVAL. */
+    bool resumed;
     bool create;    /* the topic, if need be; else NO_TOPIC */
     bool transient; /* the subscription goes with its last consumer */
-    /* Key_Shared: the keys that come here and nowhere else. None: they are divided among the consumers. */
-    const struct broker_key_range *key_ranges;
-    uint32_t key_range_count;
-    /* Where consumers have an order: one with a lower number gets messages first. */
-    int32_t priority;
-    /* Encoded as of a message; what a broker shows of the consumer, and keeps with a new subscription. */
-    struct broker_span properties;
-    struct broker_span subscription_properties;
+    struct broker_chunking chunking;
+    struct broker_wishes wishes;
     /* As of a producer: zeros = none; the same again after a restart. */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
 };

@@ -104,7 +104,7 @@ struct broker_id {
     uint64_t entry;
     int32_t batch; /* -1 = not in a batch */
     uint16_t partition;
-    uint16_t batch_size; /* 0 = not in a batch */
+    uint16_t batch_size; /* not in a batch: in how many chunks it came, 0 = in none */
 };
 
 struct broker_answer {
@@ -146,8 +146,12 @@ struct broker_delivery {
     struct broker_meta meta;
     struct broker_span producer;
     uint64_t publish_time_ms; /* Unix epoch */
+    /* What its broker says of it, if that tells its clients. */
+    uint64_t broker_time_ms; /* when it was stored, Unix epoch; 0: not told */
+    uint64_t index;          /* its number in its topic, or partition */
     uint32_t redelivery;
     uint32_t source; /* flow's: which of several topics it is from (flow/multi.h) */
+    bool has_index;
     uint64_t slot;
 };
 

@@ -83,13 +83,15 @@ struct broker_gathering {
     uint32_t pending_max;     /* records sent and unanswered; 0 = no bound */
     uint64_t pending_bytes;   /* of records unanswered, before the producer is `busy` */
     uint64_t send_timeout_ms; /* from enqueued_ns; 0 = none */
+    bool chunking; /* what the broker takes in no one message goes as several, if it can */
 };
 
 /* Who may send to the topic beside this producer. */
 enum broker_access {
     BROKER_ACCESS_SHARED = 0, /* everybody */
     BROKER_ACCESS_EXCLUSIVE,  /* nobody; BUSY while somebody else is there (BROKER_CAN_EXCLUSIVE) */
-    BROKER_ACCESS_TAKE        /* nobody; who is there is fenced */
+    BROKER_ACCESS_TAKE,       /* nobody; who is there is fenced */
+    BROKER_ACCESS_WAIT        /* nobody; it is not open until everybody else has gone */
 };
 
 struct broker_producer_params {
@@ -104,6 +106,8 @@ struct broker_producer_params {
      */
     bool own;
     enum broker_access access;
+    /* Created with the topic, at its beginning, unless it is there (BROKER_CAN_INITIAL); "" or NULL: none. */
+    const char *initial_subscription;
     struct broker_gathering gathering;
     struct broker_routing routing;
     /* Of all its records; NULL = none. Implementations without schemas leave it. */

@@ -98,6 +98,7 @@ struct config {
     } session;
     uint64_t memory_max; /* bytes, 0 = auto */
     uint64_t message_max;
+    uint64_t chunked_max; /* of one that goes in chunks */
     uint64_t drain_timeout_ns;
     struct {
         char topic[HULSE_CONFIG_TEXT_BYTES]; /* that is looked up; "" = none */

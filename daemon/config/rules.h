@@ -110,6 +110,7 @@ struct config_topic_rule {
             pending_bytes;    /* without an answer, or held for a producer that drops the oldest */
         bool auto_create;     /* false: unknown topics are NO_TOPIC */
         bool dedup;           /* producers of their own, whose records the broker stores once */
+        bool chunking;        /* what is above the broker's maximum goes in chunks */
         uint32_t routing;     /* enum config_routing */
         uint32_t hashing;     /* enum config_hashing */
         uint32_t compression; /* enum config_compression */
@@ -133,6 +134,12 @@ struct config_topic_rule {
         uint64_t nack_delay_ms;
         double nack_multiplier; /* of the delay, with each redelivery */
         uint64_t nack_delay_max_ms;
+        struct {
+            uint32_t pending_max; /* messages */
+            uint64_t expire_ms;   /* 0 = never */
+            bool auto_ack;
+        } chunks;                          /* of messages that are not whole */
+        bool replicate_subscription_state; /* of new subscriptions of persistent topics */
     } consume;
     struct {
         uint64_t ttl_ms; /* not delivered when older; 0 = none */

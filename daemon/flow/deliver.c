@@ -13,6 +13,7 @@
 #include "daemon/core/mem.h"
 #include "daemon/flow/multi.h"
 #include "daemon/flow/opening.h"
+#include "daemon/flow/wishes.h"
 
 #include <math.h>
 #include <string.h>
@@ -39,13 +40,13 @@ struct subscriber {
     struct worker *worker;
     struct opening *opening;
     enum broker_subscription type;
-    int32_t priority;
     struct broker_position start;
     bool has_after;
     bool existing;
     bool of_several;
     struct broker_id after;
-    const char *subscription; /* behind the topic, as the name */
+    struct broker_wishes wishes; /* what they point to is behind the name */
+    const char *subscription;    /* behind the topic, as the name */
     const char *name;
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     size_t object_bytes;
@@ -179,6 +180,30 @@ static void broker_lost(void *ctx, uint64_t count)
     }
 }
 
+static void broker_active(void *ctx)
+{
+    struct subscriber *s = ctx;
+    if (s->events->active != NULL) {
+        s->events->active(s->ctx, true);
+    }
+}
+
+static void broker_inactive(void *ctx)
+{
+    struct subscriber *s = ctx;
+    if (s->events->active != NULL) {
+        s->events->active(s->ctx, false);
+    }
+}
+
+static void broker_end_of_topic(void *ctx)
+{
+    struct subscriber *s = ctx;
+    if (s->events->end_of_topic != NULL) {
+        s->events->end_of_topic(s->ctx);
+    }
+}
+
 static void broker_done(void *ctx,
                         enum broker_errand errand,
                         hulse_status status,
@@ -197,6 +222,9 @@ static const struct broker_consumer_events consumer_events = {.opened = broker_o
                                                               .failed = broker_failed,
                                                               .caught_up = broker_caught_up,
                                                               .lost = broker_lost,
+                                                              .active = broker_active,
+                                                              .inactive = broker_inactive,
+                                                              .end_of_topic = broker_end_of_topic,
                                                               .done = broker_done,
                                                               .settled = broker_settled};
 
@@ -211,8 +239,10 @@ static const char *copy_text(char **at, const char *text)
 
 static struct subscriber *create(const struct subscriber_params *params, const char *topic)
 {
-    const size_t bytes = sizeof(struct subscriber) + strlen(topic) + strlen(params->subscription) +
-                         strlen(params->name) + 3;
+    const size_t align = _Alignof(struct broker_key_range);
+    const size_t texts = strlen(topic) + strlen(params->subscription) + strlen(params->name) + 3;
+    const size_t fixed = (sizeof(struct subscriber) + texts + align - 1) / align * align;
+    const size_t bytes = fixed + hulse_flow_wishes_bytes(params->wishes);
     struct subscriber *s = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
     if (s != NULL) {
         char *at = s->topic;
@@ -222,7 +252,6 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         s->worker = params->worker;
         s->who = *params->who;
         s->type = params->type;
-        s->priority = params->priority;
         s->start = params->start;
         s->has_after = params->after != NULL;
         s->existing = params->existing;
@@ -237,6 +266,9 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         (void)copy_text(&at, topic);
         s->subscription = copy_text(&at, params->subscription);
         s->name = copy_text(&at, params->name);
+        if (params->wishes != NULL) {
+            hulse_flow_wishes_copy(&s->wishes, (char *)s + fixed, params->wishes);
+        }
     }
     return s;
 }
@@ -254,23 +286,47 @@ static bool can_begin(const struct broker *b, enum broker_position_kind kind)
     return (b->ops->capabilities & needed) == needed;
 }
 
+/* Of the application, and of the topic's rule where it has a meaning. */
+static hulse_status wish(const struct subscriber *s,
+                         const struct broker *b,
+                         struct broker_wishes *out,
+                         struct error *err)
+{
+    *out = s->wishes;
+    if ((b->ops->capabilities & BROKER_CAN_WISHES) == 0) {
+        return hulse_flow_wishes_refuse(out, b, err);
+    }
+    out->replicated = out->replicated ||
+                      (s->grant.topic.replicate_subscription_state && s->type != BROKER_READER &&
+                       strncmp(s->topic, "persistent:", strlen("persistent:")) == 0);
+    return HULSE_OK;
+}
+
 /* The topic has its entry: on to the broker. */
 static hulse_status open_broker(struct subscriber *s, struct error *err)
 {
     HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
+    const struct topic_chunks *chunks = &s->grant.topic.chunks;
     struct broker_consumer_params below = {.topic = s->topic,
                                            .subscription = s->subscription,
                                            .name = s->name,
                                            .type = s->type,
                                            .start = s->start,
-                                           .priority = s->priority,
                                            .events = &consumer_events,
                                            .ctx = s,
-                                           .create = s->grant.topic.auto_create && !s->existing};
+                                           .create = s->grant.topic.auto_create && !s->existing,
+                                           .chunking = {.pending_max = chunks->pending_max,
+                                                        .expire_ms = chunks->expire_ms,
+                                                        .auto_ack = chunks->auto_ack}};
+    const hulse_status st = wish(s, b, &below.wishes, err);
+    if (st != HULSE_OK) {
+        return st;
+    }
     if (s->has_after && (b->ops->capabilities & BROKER_CAN_START_ID) != 0) {
         below.start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = s->after};
+        below.resumed = true;
     } else if (!can_begin(b, s->start.kind)) {
         return hulse_fail(err,
                           HULSE_UNSUPPORTED,
@@ -332,9 +388,11 @@ open_several(struct subscriber **out, const struct subscriber_params *params, st
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a subscriber");
     }
     *out = s;
+    struct subscriber_params kept = *params;
+    kept.wishes = &s->wishes; /* as long as it is open */
     /* It tells of itself before this returns, and may be gone then. */
     const hulse_status st =
-        hulse_multi_open(&s->multi, &s->consumer, params, &consumer_events, s, err);
+        hulse_multi_open(&s->multi, &s->consumer, &kept, &consumer_events, s, err);
     if (st != HULSE_OK) {
         *out = NULL;
         destroy(s);

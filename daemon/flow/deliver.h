@@ -43,6 +43,9 @@ struct subscriber_events {
     /* broker_consumer.h. NULL: nobody asks. */
     void (*caught_up)(void *ctx);
     void (*lost)(void *ctx, uint64_t count);
+    /* Failover: it is the one that gets messages, or no longer; may come before `opened`. */
+    void (*active)(void *ctx, bool active);
+    void (*end_of_topic)(void *ctx);
     /* The end of a seek that returned OK. NULL: nobody seeks. */
     void (*sought)(void *ctx, hulse_status status, const char *text);
     /* Permits were used up by messages that are not handed out: tell the room again, soon. */
@@ -78,13 +81,13 @@ struct subscriber_params {
     const char *name;
     enum broker_subscription type;
     struct broker_position start;  /* UNSUPPORTED when the broker cannot */
-    int32_t priority;              /* broker_consumer.h */
     const struct broker_id *after; /* rather behind it, where the broker can; NULL = no such wish */
     const uint8_t *handle_id;      /* BROKER_HANDLE_ID_BYTES; NULL = none */
     const struct subscriber_topics *several; /* NULL: `topic` alone */
     bool resumed;    /* an application goes on with what an earlier daemon had */
     bool existing;   /* the topic is not made */
     bool of_several; /* flow's own: one of several, whose whole judges what has expired */
+    const struct broker_wishes *wishes; /* UNSUPPORTED when the broker knows none; NULL = none */
     const struct subscriber_events *events;
     void *ctx;
 };

@@ -20,6 +20,7 @@ struct flow {
     const struct broker *default_broker;
     const char *default_namespace; /* "public/default" */
     uint32_t message_bytes_max;    /* largest payload of one message */
+    uint32_t chunked_bytes_max;    /* of one that goes in chunks, where its topic does that */
     struct tables *tables;
 };
 

@@ -330,7 +330,43 @@ static void ask_room(void *ctx)
     HULSE_ASSERT(false);
 }
 
+/* Of any, and of none. May close everything. */
+static void tell_active(struct multi *m, bool active)
+{
+    const uint32_t before = m->active;
+    void (*event)(void *ctx) = active ? m->base.events->active : m->base.events->inactive;
+    m->active = active ? before + 1 : before - 1;
+    if ((before == 0 || m->active == 0) && event != NULL) {
+        event(m->base.ctx);
+    }
+}
+
+static void active(void *ctx, bool is)
+{
+    struct member *b = ctx;
+    struct multi *m = b->multi;
+    if (b->active != is) {
+        b->active = is;
+        hulse_multi_enter(m);
+        tell_active(m, is);
+        hulse_multi_leave(m);
+    }
+}
+
+/* Of a list: of all of them. A pattern has none, for others may come. */
+static void end_of_topic(void *ctx)
+{
+    const struct member *b = ctx;
+    struct multi *m = b->multi;
+    m->ended += 1;
+    if (!m->is_pattern && m->ended == m->count && m->base.events->end_of_topic != NULL) {
+        m->base.events->end_of_topic(m->base.ctx);
+    }
+}
+
 static const struct subscriber_events events = {.opened = opened,
+                                                .active = active,
+                                                .end_of_topic = end_of_topic,
                                                 .message = hulse_multi_message,
                                                 .failed = failed,
                                                 .settled = settled,
@@ -416,6 +452,10 @@ static void close_one(struct member *b)
     b->ahead = 0;
     b->out = 0;
     b->state = MEMBER_IDLE;
+    if (b->active) {
+        b->active = false;
+        tell_active(m, false);
+    }
     if (b->seeking) {
         b->seeking = false;
         hulse_multi_sought(m, HULSE_CLOSED, "a topic has gone meanwhile");

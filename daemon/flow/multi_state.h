@@ -71,6 +71,7 @@ struct member {
     bool late;        /* it came after the others: from its beginning */
     bool failed;
     bool seeking;
+    bool active;
     bool kept; /* named by an earlier daemon, and not wanted since */
 };
 
@@ -118,6 +119,8 @@ struct multi {
     uint32_t first_round; /* members of it that were not tried yet */
     uint32_t wanted;      /* members that are not idle and not leaving */
     uint32_t open;
+    uint32_t active; /* of Failover, those that get messages */
+    uint32_t ended;  /* terminated and acknowledged */
     uint32_t verdicts;
     struct call_order calls;
     uint64_t pool;

@@ -57,10 +57,12 @@ struct publisher {
     struct opening *opening;
     bool opened;
     bool forget;
-    bool partitioned; /* its topic is */
-    bool delays;      /* its broker can, and its topic keeps messages */
-    bool replicates;  /* its broker can */
-    const char *name; /* behind the topic */
+    bool partitioned;                 /* its topic is */
+    bool delays;                      /* its broker can, and its topic keeps messages */
+    bool replicates;                  /* its broker can */
+    const char *name;                 /* behind the topic */
+    const char *initial_subscription; /* behind the name */
+    enum broker_access access;
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     struct broker_routing routing; /* of an earlier life */
     size_t object_bytes;
@@ -137,7 +139,12 @@ static void broker_failed(void *ctx, hulse_status status, const char *text)
 
 static void broker_fenced(void *ctx, const char *text)
 {
-    broker_failed(ctx, HULSE_BUSY, text);
+    struct publisher *p = ctx;
+    if (p->events->fenced != NULL) {
+        p->events->fenced(p->ctx, text);
+    } else {
+        broker_failed(ctx, HULSE_BUSY, text);
+    }
 }
 
 /* What was given back is told to the front end, which has the record still. */
@@ -194,7 +201,9 @@ static struct publisher *create(const struct publisher_params *params, const cha
 {
     const size_t topic_bytes = strlen(topic) + 1;
     const size_t name_bytes = strlen(params->name) + 1;
-    const size_t bytes = sizeof(struct publisher) + topic_bytes + name_bytes;
+    const char *initial = params->initial_subscription != NULL ? params->initial_subscription : "";
+    const size_t initial_bytes = strlen(initial) + 1;
+    const size_t bytes = sizeof(struct publisher) + topic_bytes + name_bytes + initial_bytes;
     struct publisher *p = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
     if (p != NULL) {
         p->events = params->events;
@@ -204,7 +213,6 @@ static struct publisher *create(const struct publisher_params *params, const cha
         p->worker = params->worker;
         p->who = *params->who;
         p->app_rate = params->app_rate;
-        p->bytes_max = params->flow->message_bytes_max;
         p->object_bytes = bytes;
         if (params->handle_id != NULL) {
             memcpy(p->handle_id, params->handle_id, sizeof(p->handle_id));
@@ -213,6 +221,9 @@ static struct publisher *create(const struct publisher_params *params, const cha
         memcpy(p->topic, topic, topic_bytes);
         memcpy(p->topic + topic_bytes, params->name, name_bytes);
         p->name = p->topic + topic_bytes;
+        memcpy(p->topic + topic_bytes + name_bytes, initial, initial_bytes);
+        p->initial_subscription = p->topic + topic_bytes + name_bytes;
+        p->access = params->access;
         hulse_hold_init(&p->hold, 0, params->hold_records);
     }
     return p;
@@ -287,7 +298,8 @@ static struct broker_gathering gathering_of(const struct topic_gathering *g)
                                      .eager_max = g->eager_max,
                                      .pending_max = g->pending_max,
                                      .pending_bytes = g->pending_bytes,
-                                     .send_timeout_ms = g->send_timeout_ms};
+                                     .send_timeout_ms = g->send_timeout_ms,
+                                     .chunking = g->chunking};
 }
 
 /* What was fixed when it was opened first, else the rule's. */
@@ -302,6 +314,19 @@ static struct broker_routing routing_of(const struct publisher *p)
                                    .hashing = (enum broker_hashing)g->hashing};
 }
 
+static hulse_status
+judge_wishes(const struct publisher *p, uint32_t capabilities, struct error *err)
+{
+    if (p->access != BROKER_ACCESS_SHARED && (capabilities & BROKER_CAN_EXCLUSIVE) == 0) {
+        return hulse_fail(err, HULSE_UNSUPPORTED, "its broker knows no exclusive producer");
+    }
+    if (p->initial_subscription[0] != '\0' && (capabilities & BROKER_CAN_INITIAL) == 0) {
+        return hulse_fail(
+            err, HULSE_UNSUPPORTED, "its broker creates no subscription with a producer");
+    }
+    return HULSE_OK;
+}
+
 /* The topic has its entry: on to the broker. */
 static hulse_status open_broker(struct publisher *p, struct error *err)
 {
@@ -309,7 +334,10 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
 
     struct broker *b = p->flow->brokers[p->grant.topic.broker];
     struct broker_schema schema;
-    const hulse_status st = hulse_flow_schema_init(&p->schema, p->tables, p->topic, err);
+    hulse_status st = judge_wishes(p, b->ops->capabilities, err);
+    if (st == HULSE_OK) {
+        st = hulse_flow_schema_init(&p->schema, p->tables, p->topic, err);
+    }
     if (st != HULSE_OK) {
         return st;
     }
@@ -320,10 +348,14 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
                                            .ctx = p,
                                            .create = p->grant.topic.auto_create,
                                            .own = p->grant.topic.own_producers,
+                                           .access = p->access,
+                                           .initial_subscription = p->initial_subscription,
                                            .schema = hulse_flow_schema_told(&p->schema, &schema),
                                            .gathering = gathering_of(&p->grant.topic.gathering),
                                            .routing = routing_of(p)};
     memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
+    p->bytes_max =
+        below.gathering.chunking ? p->flow->chunked_bytes_max : p->flow->message_bytes_max;
     p->send = b->ops->send;
     p->replicates = (b->ops->capabilities & BROKER_CAN_REPLICATE) != 0;
     p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 &&

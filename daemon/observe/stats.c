@@ -29,9 +29,10 @@ void hulse_stats_begin(struct stats *s)
         .topics = json_object(),
         .brokers = json_array(),
         .stores = json_array(),
+        .lags = json_object(),
     };
     s->failed = s->totals == NULL || s->per_worker == NULL || s->topics == NULL ||
-                s->brokers == NULL || s->stores == NULL;
+                s->brokers == NULL || s->stores == NULL || s->lags == NULL;
 }
 
 static uint64_t together(const json_t *before, const struct figure *f)
@@ -147,6 +148,19 @@ void hulse_stats_broker_figures(struct stats *s,
     }
 }
 
+void hulse_stats_lag(struct stats *s, const char *topic, const char *subscription, uint64_t entries)
+{
+    json_t *of_topic = json_object_get(s->lags, topic);
+
+    if (of_topic == NULL) {
+        of_topic = json_object();
+        note(s, json_object_set_new(s->lags, topic, of_topic));
+        of_topic = json_object_get(s->lags, topic);
+    }
+    const json_int_t before = json_integer_value(json_object_get(of_topic, subscription));
+    note(s, json_object_set_new(of_topic, subscription, integer((uint64_t)before + entries)));
+}
+
 void hulse_stats_store(struct stats *s,
                        const char *broker,
                        const struct figure *figures,
@@ -243,6 +257,7 @@ static void release(struct stats *s)
     json_decref(s->topics);
     json_decref(s->brokers);
     json_decref(s->stores);
+    json_decref(s->lags);
     *s = (struct stats){0};
 }
 
@@ -270,6 +285,7 @@ json_t *hulse_stats_finish(struct stats *s, const struct stats_head *head)
     note(s, json_object_set_new(object, "channels", integer(total(s, "channels"))));
     note(s, json_object_set_new(object, "topics", sorted_topics(s, false)));
     note(s, json_object_set(object, "brokers", s->brokers));
+    note(s, json_object_set(object, "consumer_lag", s->lags));
     note(s, json_object_set_new(object, "memory", memory(s)));
     note(s, json_object_set_new(object, "missed_doorbells", integer(total(s, "missed_doorbells"))));
     note(s, json_object_set_new(object, "config_generation", integer(head->config_generation)));

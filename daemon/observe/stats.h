@@ -25,6 +25,7 @@ struct stats {
     json_t *topics;     /* name -> object */
     json_t *brokers;    /* array */
     json_t *stores;     /* array */
+    json_t *lags;       /* topic -> subscription -> entries */
     uint32_t workers;
     bool failed;
 };
@@ -64,6 +65,11 @@ void hulse_stats_broker_figures(struct stats *s,
                                 const char *name,
                                 const struct figure *figures,
                                 size_t count);
+/* Entries of a subscription's backlog; those of one name, its partitions', are summed. */
+void hulse_stats_lag(struct stats *s,
+                     const char *topic,
+                     const char *subscription,
+                     uint64_t entries);
 void hulse_stats_store(struct stats *s,
                        const char *broker,
                        const struct figure *figures,

@@ -170,6 +170,14 @@ static const char *key_of(const struct config_broker *wanted, const struct error
                                                                                   : ".admin_url";
 }
 
+/* What is put together in memory is there a second time as what goes on: a reserve stays for everything else. */
+static uint32_t chunked_bytes_max(const struct config *config)
+{
+    const uint64_t memory = hulse_config_memory_max(config) / 8 * 3;
+
+    return (uint32_t)(config->chunked_max < memory ? config->chunked_max : memory);
+}
+
 static struct broker *make_pulsar(const struct config *config,
                                   const struct config_broker *wanted,
                                   struct broker_tokens *tokens,
@@ -191,6 +199,7 @@ static struct broker *make_pulsar(const struct config *config,
     p.partitions_refresh_ms = (uint32_t)wanted->partitions_refresh_ms;
     p.topics_refresh_ms = (uint32_t)wanted->topics_refresh_ms;
     p.message_bytes_max = (uint32_t)config->message_max;
+    p.chunked_bytes_max = chunked_bytes_max(config);
     p.tls = tls_of(wanted);
     *token = (struct broker_token){.broker = wanted->name};
     if (wants_token(wanted, token)) {
@@ -383,6 +392,7 @@ hulse_status hulse_brokers_make(const struct config *config,
     *flow = (struct flow){
         .default_namespace = config->default_namespace,
         .message_bytes_max = (uint32_t)config->message_max,
+        .chunked_bytes_max = chunked_bytes_max(config),
     };
     for (size_t i = 0; i < config->broker_count; i++) {
         const struct config_broker *wanted = &config->brokers[i];

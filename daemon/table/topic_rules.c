@@ -97,12 +97,17 @@ static struct topic_settings settings_of(const struct config_topic_rule *c, uint
                       .pending_max = c->publish.pending_max,
                       .pending_bytes = c->publish.pending_bytes,
                       .send_timeout_ms = c->publish.send_timeout_ms,
+                      .chunking = c->publish.chunking,
                       .routing = c->publish.routing,
                       .hashing = c->publish.hashing},
         .ack_timeout_ms = c->consume.ack_timeout_ms,
         .nack_delay_ms = c->consume.nack_delay_ms,
         .nack_delay_max_ms = c->consume.nack_delay_max_ms,
         .nack_multiplier = c->consume.nack_multiplier,
+        .chunks = {.pending_max = c->consume.chunks.pending_max,
+                   .expire_ms = c->consume.chunks.expire_ms,
+                   .auto_ack = c->consume.chunks.auto_ack},
+        .replicate_subscription_state = c->consume.replicate_subscription_state,
     };
 }
 

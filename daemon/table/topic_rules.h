@@ -38,8 +38,16 @@ struct topic_gathering {
     uint32_t pending_max;
     uint64_t pending_bytes;
     uint64_t send_timeout_ms;
+    bool chunking;
     uint32_t routing; /* enum config_routing */
     uint32_t hashing; /* enum config_hashing */
+};
+
+/* What a consumer does with messages of which it has some chunks: broker_chunking. */
+struct topic_chunks {
+    uint32_t pending_max;
+    uint64_t expire_ms;
+    bool auto_ack;
 };
 
 /* What a rule says of a topic, by value: it outlives the rule. */
@@ -58,6 +66,8 @@ struct topic_settings {
     uint64_t nack_delay_ms;
     uint64_t nack_delay_max_ms;
     double nack_multiplier;
+    struct topic_chunks chunks;
+    bool replicate_subscription_state;
 };
 
 /* The brokers of the daemon, in their order; borrowed during create. */

@@ -46,6 +46,20 @@ struct topic_report *hulse_report_topic(struct worker_report *r)
     return topic;
 }
 
+struct subscription_report *hulse_report_subscription(struct worker_report *r)
+{
+    void *array = r->subscriptions;
+
+    if (!grow(
+            &array, &r->subscription_capacity, r->subscription_count, sizeof(*r->subscriptions))) {
+        return NULL;
+    }
+    r->subscriptions = array;
+    struct subscription_report *s = &r->subscriptions[r->subscription_count++];
+    *s = (struct subscription_report){.lag = 0};
+    return s;
+}
+
 struct broker_report *hulse_report_broker(struct worker_report *r, const char *broker)
 {
     void *array = r->brokers;
@@ -78,6 +92,11 @@ void hulse_report_fini(struct worker_report *r)
 {
     hulse_mem_free(HULSE_MEM_ADMIN, r->topics, r->topic_capacity * sizeof(*r->topics));
     hulse_mem_free(HULSE_MEM_ADMIN, r->brokers, r->broker_capacity * sizeof(*r->brokers));
+    hulse_mem_free(
+        HULSE_MEM_ADMIN, r->subscriptions, r->subscription_capacity * sizeof(*r->subscriptions));
+    r->subscriptions = NULL;
+    r->subscription_count = 0;
+    r->subscription_capacity = 0;
     r->topics = NULL;
     r->topic_count = 0;
     r->topic_capacity = 0;

@@ -30,6 +30,13 @@ struct topic_report {
     uint64_t backlog; /* messages waiting or without verdict, over all subscriptions */
 };
 
+/* A subscription that is consumed; of a topic with partitions a row for each. */
+struct subscription_report {
+    char topic[1100]; /* the whole one's; terminated */
+    char subscription[256];
+    uint64_t lag; /* entries of the broker that are not acknowledged */
+};
+
 /* A number of a broker's client. */
 struct report_figure {
     const char *name; /* static; the same on every worker */
@@ -71,10 +78,15 @@ struct worker_report {
     struct broker_report *brokers;
     size_t broker_count;
     size_t broker_capacity;
+    struct subscription_report *subscriptions;
+    size_t subscription_count;
+    size_t subscription_capacity;
 };
 
 /* Room for one more topic, zeroed, or NULL over the memory cap. */
 struct topic_report *hulse_report_topic(struct worker_report *r);
+/* The same of a subscription. */
+struct subscription_report *hulse_report_subscription(struct worker_report *r);
 /* Room for one more broker, without figures, or NULL over the memory cap. */
 struct broker_report *hulse_report_broker(struct worker_report *r, const char *broker);
 /* Over workers a sum. */

@@ -89,7 +89,7 @@ struct hulse_id {
     uint64_t entry;
     int32_t batch; /* index in a batch, -1 outside one */
     uint16_t partition;
-    uint16_t batch_size; /* 0 outside a batch */
+    uint16_t batch_size; /* outside a batch in how many chunks it came, 0 in none */
     uint64_t ref;
     uint32_t source;
     uint32_t reserved;
@@ -218,6 +218,14 @@ enum hulse_receipts {
     HULSE_RECEIPTS_FULL = 2    /* one for every message, with its id where it is known */
 };
 
+/* Who may send to a topic beside this producer. */
+enum hulse_access {
+    HULSE_ACCESS_SHARED = 0,    /* everybody; the default. BUSY while somebody has it for himself */
+    HULSE_ACCESS_EXCLUSIVE = 1, /* nobody; the open fails with BUSY while anybody else is there */
+    HULSE_ACCESS_WAIT_FOR_EXCLUSIVE = 2,    /* nobody; the open waits until all others have gone */
+    HULSE_ACCESS_EXCLUSIVE_WITH_FENCING = 3 /* nobody; who is there, or waits, is fenced */
+};
+
 HULSE_API hulse_producer_options *hulse_producer_options_new(void);
 HULSE_API void hulse_producer_options_free(hulse_producer_options **o);
 HULSE_API hulse_status hulse_producer_options_receipts(hulse_producer_options *o,
@@ -245,8 +253,28 @@ HULSE_API hulse_status hulse_producer_options_share_with(hulse_producer_options 
                                                          hulse_producer *other);
 
 /*
+ * Whoever is fenced stays so: its calls give BUSY, hulse_producer_error() says why, and what it has published and not been
+ * answered gets FENCED, though its last messages may be stored. The access ends with the producer, however its process ends.
+ * It outlives the daemon and the connection to the broker unless another producer took it meanwhile, which fences this one;
+ * a daemon that comes after the first takes it back from nobody, WITH_FENCING or not. Of a partitioned topic it is that of
+ * each partition. WAIT_FOR_EXCLUSIVE waits as long as hulse_options_open_timeout() says, and nothing else of the session's is
+ * opened or closed meanwhile: give it a session, and that HULSE_FOREVER. INVAL: no such access. NO_MEMORY. The open gives
+ * UNSUPPORTED where the topic's broker is no Pulsar, or the daemon is older than this call. Since 0.2.
+ */
+HULSE_API hulse_status hulse_producer_options_access(hulse_producer_options *o,
+                                                     enum hulse_access access);
+/*
+ * A subscription that is created with the topic, at its beginning, unless it is there: what is published before its first
+ * consumer comes is kept for it. 1 to 255 bytes of UTF-8, else INVAL. NO_MEMORY. The open gives REFUSED where the broker lets
+ * nobody create subscriptions so, UNSUPPORTED as above. Non-persistent topics keep nothing, and have none. Since 0.2.
+ */
+HULSE_API hulse_status hulse_producer_options_initial_subscription(hulse_producer_options *o,
+                                                                   const char *name);
+
+/*
  * Opens a producer on a topic. Blocks: for the daemon's answer, up to the connect timeout.
- * Gives: *out. Errors: NO_TOPIC, DENIED, LIMIT, NO_MEMORY, INVAL, ORPHAN, TIMED_OUT.
+ * Gives: *out. Errors: NO_TOPIC, DENIED, LIMIT, NO_MEMORY, INVAL, ORPHAN, TIMED_OUT, BUSY
+ * (hulse_producer_options_access()).
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_producer_open(hulse_session *s,
                                                            hulse_producer **out,
@@ -411,10 +439,36 @@ HULSE_API hulse_status hulse_consumer_options_group(hulse_consumer_options *o, u
  */
 HULSE_API hulse_status hulse_consumer_options_reassembly(hulse_consumer_options *o, uint32_t bytes);
 /*
- * Of a Shared or Failover subscription: 0 (default) and up; one with a lower number gets messages first. NO_MEMORY. A daemon
- * older than this call refuses the open with UNSUPPORTED.
+ * What a subscription may be told beside name and type. A daemon older than the call, and a broker that has no such thing
+ * (the embedded engine has none of it), refuse the open with UNSUPPORTED, whoever cannot have it with INVAL. Setters give
+ * NO_MEMORY, too, and those that add TOOBIG beyond 1 MiB of all.
  */
+/* Of a Shared or Failover subscription: 0 (default) and up; one with a lower number gets messages first. */
 HULSE_API hulse_status hulse_consumer_options_priority(hulse_consumer_options *o, int32_t priority);
+/*
+ * Of a reader, or an exclusive or failover subscription, of a persistent topic: of what lies before the topic's last
+ * compaction only the last message of each key comes, if that is no tombstone; what is behind comes whole. Acknowledge
+ * cumulatively: of what was acknowledged alone and is compacted, a broker gives the subscription's next consumer some again.
+ */
+HULSE_API hulse_status hulse_consumer_options_compacted(hulse_consumer_options *o);
+/* Of a new subscription of a persistent topic: how far it is, is known in the clusters that its topic is replicated to. */
+HULSE_API hulse_status hulse_consumer_options_replicated(hulse_consumer_options *o);
+/*
+ * Of key_shared: adds a range of the 65,536 hashes of keys that come here and nowhere else, at most 1,024 of them. All consumers
+ * of the subscription have some then, which do not overlap; the broker judges that. Without: keys are divided among them.
+ */
+HULSE_API hulse_status hulse_consumer_options_key_range(hulse_consumer_options *o,
+                                                        uint16_t first,
+                                                        uint16_t last);
+/* Of key_shared: a key may come here while earlier messages of it are unacknowledged elsewhere. */
+HULSE_API hulse_status hulse_consumer_options_any_key_order(hulse_consumer_options *o);
+/* Adds a property, UTF-8: of the consumer, which the broker shows; of its subscription, kept if that is new. */
+HULSE_API hulse_status hulse_consumer_options_property(hulse_consumer_options *o,
+                                                       const char *name,
+                                                       const char *value);
+HULSE_API hulse_status hulse_consumer_options_subscription_property(hulse_consumer_options *o,
+                                                                    const char *name,
+                                                                    const char *value);
 /* Messages without a verdict at one time; 0 = the daemon's default. */
 HULSE_API hulse_status hulse_consumer_options_unacked_max(hulse_consumer_options *o,
                                                           uint32_t count);
@@ -454,6 +508,17 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_next_batch(hulse_consumer *c,
  * AGAIN: hulse_next() has not come so far. Stays OK, and counts on over a restart of the daemon.
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_reader_caught_up(hulse_consumer *c);
+/*
+ * OK: the topic is terminated, its subscription has acknowledged all of it, and hulse_next() has come so far: nothing more will
+ * come, unless somebody seeks back. AGAIN: none of that is known. Of several partitions: all of them. The next daemon says
+ * it again.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_end_of_topic(const hulse_consumer *c);
+/*
+ * OK: it gets the messages. AGAIN: it is of a failover subscription, and another consumer gets them, or nothing was heard yet
+ * of the broker; of a topic with partitions: of all of them. As was heard last; others than failover are always active.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_consumer_active(const hulse_consumer *c);
 /*
  * Moves the subscription, or a reader, to another position: LATEST or EARLIEST; AT_ID or AFTER_ID; a time. Verdicts given
  * before count; messages handed out before stay readable until they are released, but a verdict on them has no effect,
@@ -509,6 +574,15 @@ HULSE_API hulse_status hulse_consumer_stats(const hulse_consumer *c, struct huls
 HULSE_API HULSE_NODISCARD hulse_status hulse_message_property(const struct hulse_message *m,
                                                               unsigned index,
                                                               struct hulse_property *out);
+/*
+ * What a message's broker has noted when it stored it: its number in its topic, or partition, counting up from 0; the
+ * time there, in milliseconds since 1970. AGAIN: it does not say. A Pulsar broker does with
+ * exposingBrokerEntryMetadataToClientEnabled, of messages that it stored with brokerEntryMetadataInterceptors.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_message_index(const struct hulse_message *m,
+                                                           uint64_t *index);
+HULSE_API HULSE_NODISCARD hulse_status hulse_message_broker_time(const struct hulse_message *m,
+                                                                 uint64_t *unix_ms);
 /* Library version, "major.minor.patch". */
 HULSE_API const char *hulse_version(void);
 

@@ -72,6 +72,21 @@ static json_t *time_json(uint64_t time_ms)
     return time_ms == 0 ? json_null() : json_integer((json_int_t)time_ms);
 }
 
+/* What the broker has noted, where it says so. False without memory. */
+static bool set_noted(json_t *object, const struct hulse_message *m)
+{
+    uint64_t value = 0;
+    bool ok = true;
+
+    if (hulse_message_broker_time(m, &value) == HULSE_OK) {
+        ok = json_object_set_new(object, "broker_time_ms", json_integer((json_int_t)value)) == 0;
+    }
+    if (hulse_message_index(m, &value) == HULSE_OK) {
+        ok = ok && json_object_set_new(object, "index", json_integer((json_int_t)value)) == 0;
+    }
+    return ok;
+}
+
 json_t *hulse_cli_message_json(const struct hulse_message *m)
 {
     char id[HULSE_CLI_ID_BYTES];
@@ -91,6 +106,7 @@ json_t *hulse_cli_message_json(const struct hulse_message *m)
     ok = ok && json_object_set_new(object, "event_time_ms", time_json(m->event_time_ms)) == 0;
     ok = ok && json_object_set_new(
                    object, "redelivery_count", json_integer((json_int_t)m->redelivery_count)) == 0;
+    ok = ok && set_noted(object, m);
     if (m->producer_bytes == 0) {
         ok = ok && json_object_set_new(object, "producer", json_null()) == 0;
     } else {

@@ -7,13 +7,14 @@
 
 #include <string.h>
 
-enum { OPT_FROM = 1, OPT_FOLLOW, OPT_FORMAT };
+enum { OPT_FROM = 1, OPT_FOLLOW, OPT_FORMAT, OPT_COMPACTED };
 
 static const struct hulse_cli_option options[] = {
     {OPT_FROM, 0, "from", HULSE_CLI_FROM},
     {'n', 'n', "count", HULSE_CLI_TEXT},
     {OPT_FOLLOW, 0, "follow", HULSE_CLI_NOTHING},
     {OPT_FORMAT, 0, "format", HULSE_CLI_FORMAT},
+    {OPT_COMPACTED, 0, "compacted", HULSE_CLI_NOTHING},
     {0, 0, NULL, HULSE_CLI_NOTHING},
 };
 
@@ -32,6 +33,8 @@ static int set_option(void *ctx, int id, const char *value)
     case OPT_FOLLOW:
         r->follow = true;
         return HULSE_CLI_OK;
+    case OPT_COMPACTED:
+        return hulse_cli_receiver_compacted(r);
     default:
         return hulse_cli_receiver_format(r, value);
     }
@@ -47,14 +50,13 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
     struct hulse_cli_args args;
 
     hulse_cli_args_init(&args, cli, options, argc, argv);
-    const int rc = hulse_cli_args_each(&args, set_option, &r);
-    if (rc != HULSE_CLI_OK || cli->help) {
-        return rc;
+    int rc = hulse_cli_args_each(&args, set_option, &r);
+    if (rc == HULSE_CLI_OK && !cli->help) {
+        rc = args.operand_count == 1 ? hulse_cli_receiver_run(&r, 1, args.argv)
+                                     : hulse_cli_usage("read", "exactly one topic is needed");
     }
-    if (args.operand_count != 1) {
-        return hulse_cli_usage("read", "exactly one topic is needed");
-    }
-    return hulse_cli_receiver_run(&r, 1, args.argv);
+    hulse_cli_receiver_free(&r);
+    return rc;
 }
 
 const struct hulse_cli_command hulse_cli_read = {
@@ -74,7 +76,9 @@ const struct hulse_cli_command hulse_cli_read = {
         "                        refuses: the embedded engine knows no times, and of Pulsar a new\n"
         "                        subscription begins at an end only\n"
         "  -n, --count COUNT     end after COUNT messages\n"
-        "      --follow          go on with the messages that come\n"
+        "      --follow          go on with the messages that come, until the topic is terminated\n"
+        "      --compacted       of Pulsar: up to the topic's last compaction the last message of\n"
+        "                        each key alone\n"
         "      --format FORMAT   raw (default) or json, as `hulse sub` prints them\n"
         "\n"
         "--timeout ends the command after that time: with 75 when it ended before COUNT messages "

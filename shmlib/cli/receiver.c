@@ -5,8 +5,10 @@
 #include "shmlib/cli/message.h"
 #include "shmlib/cli/say.h"
 #include "shmlib/cli/stop.h"
+#include "shmlib/cli/value.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -44,6 +46,114 @@ int hulse_cli_receiver_format(struct hulse_cli_receiver *r, const char *text)
     return hulse_cli_usage(r->command, "--format %s: raw or json", text);
 }
 
+/* NULL without memory. */
+static hulse_consumer_options *options_of(struct hulse_cli_receiver *r)
+{
+    if (r->options == NULL) {
+        r->options = hulse_consumer_options_new();
+    }
+    return r->options;
+}
+
+void hulse_cli_receiver_free(struct hulse_cli_receiver *r)
+{
+    hulse_consumer_options_free(&r->options);
+}
+
+/* What a setter said of an option's value. */
+static int judge_option(const struct hulse_cli_receiver *r,
+                        hulse_status st,
+                        const char *option,
+                        const char *text,
+                        const char *rule)
+{
+    if (st == HULSE_OK) {
+        return HULSE_CLI_OK;
+    }
+    return st == HULSE_NO_MEMORY ? hulse_cli_fail(st, option, NULL)
+                                 : hulse_cli_usage(r->command, "%s %s: %s", option, text, rule);
+}
+
+int hulse_cli_receiver_compacted(struct hulse_cli_receiver *r)
+{
+    r->cumulative = true;
+    return judge_option(r, hulse_consumer_options_compacted(options_of(r)), "--compacted", "", "");
+}
+
+int hulse_cli_receiver_replicated(struct hulse_cli_receiver *r)
+{
+    return judge_option(
+        r, hulse_consumer_options_replicated(options_of(r)), "--replicated", "", "");
+}
+
+int hulse_cli_receiver_any_key_order(struct hulse_cli_receiver *r)
+{
+    return judge_option(
+        r, hulse_consumer_options_any_key_order(options_of(r)), "--any-key-order", "", "");
+}
+
+int hulse_cli_receiver_priority(struct hulse_cli_receiver *r, const char *text)
+{
+    uint64_t value = 0;
+    const bool good = hulse_cli_value_count(text, 0, INT32_MAX, &value);
+
+    return judge_option(r,
+                        good ? hulse_consumer_options_priority(options_of(r), (int32_t)value)
+                             : HULSE_INVAL,
+                        "--priority",
+                        text,
+                        "not a number from 0 to 2147483647");
+}
+
+int hulse_cli_receiver_key_range(struct hulse_cli_receiver *r, const char *text)
+{
+    const char *dash = strchr(text, '-');
+    char first_text[8] = "";
+    uint64_t first = 0;
+    uint64_t last = 0;
+    bool good = dash != NULL && (size_t)(dash - text) < sizeof(first_text);
+
+    if (good) {
+        memcpy(first_text, text, (size_t)(dash - text));
+        good = hulse_cli_value_count(first_text, 0, UINT16_MAX, &first) &&
+               hulse_cli_value_count(dash + 1, 0, UINT16_MAX, &last);
+    }
+    return judge_option(
+        r,
+        good ? hulse_consumer_options_key_range(options_of(r), (uint16_t)first, (uint16_t)last)
+             : HULSE_INVAL,
+        "--key-range",
+        text,
+        "FIRST-LAST, of the hashes 0 to 65535");
+}
+
+static int
+add_property(struct hulse_cli_receiver *r,
+             const char *option,
+             const char *text,
+             hulse_status (*add)(hulse_consumer_options *o, const char *name, const char *value))
+{
+    const char *equals = strchr(text, '=');
+    char *name = equals == NULL ? NULL : strndup(text, (size_t)(equals - text));
+    const hulse_status st = equals == NULL ? HULSE_INVAL
+                            : name == NULL ? HULSE_NO_MEMORY
+                                           : add(options_of(r), name, equals + 1);
+
+    free(name);
+    return judge_option(r, st, option, text, "NAME=VALUE, UTF-8 and not longer than 4,000 bytes");
+}
+
+int hulse_cli_receiver_property(struct hulse_cli_receiver *r, const char *text)
+{
+    return add_property(r, "--property", text, hulse_consumer_options_property);
+}
+
+int hulse_cli_receiver_subscription_property(struct hulse_cli_receiver *r, const char *text)
+{
+    return add_property(
+        r, "--subscription-property", text, hulse_consumer_options_subscription_property);
+}
+
 static bool failed(const struct hulse_cli_receiver *r)
 {
     return r->exit_code != HULSE_CLI_OK;
@@ -75,10 +185,9 @@ say_topics(const struct hulse_cli_receiver *r, hulse_consumer_options *o, int co
     return st;
 }
 
-static hulse_status
-open_with(struct hulse_cli_receiver *r, int count, char **topics, uint32_t reassembly)
+static hulse_status open_with(struct hulse_cli_receiver *r, const char *topic, uint32_t reassembly)
 {
-    hulse_consumer_options *o = hulse_consumer_options_new();
+    hulse_consumer_options *o = options_of(r);
     hulse_status st = o == NULL ? HULSE_NO_MEMORY : hulse_consumer_options_type(o, r->type);
 
     if (st == HULSE_OK) {
@@ -88,22 +197,20 @@ open_with(struct hulse_cli_receiver *r, int count, char **topics, uint32_t reass
         st = hulse_consumer_options_reassembly(o, reassembly);
     }
     if (st == HULSE_OK) {
-        st = say_topics(r, o, count, topics);
-    }
-    if (st == HULSE_OK) {
         st = hulse_consumer_open(
-            r->session, &r->consumers[r->consumer_count], topics[0], r->subscription, o);
+            r->session, &r->consumers[r->consumer_count], topic, r->subscription, o);
     }
-    hulse_consumer_options_free(&o);
     return st;
 }
 
 static void open_consumer(struct hulse_cli_receiver *r, int count, char **topics)
 {
-    hulse_status st = open_with(r, count, topics, REASSEMBLY_BYTES);
+    hulse_consumer_options *o = options_of(r);
+    hulse_status st = o == NULL ? HULSE_NO_MEMORY : say_topics(r, o, count, topics);
 
+    st = st == HULSE_OK ? open_with(r, topics[0], REASSEMBLY_BYTES) : st;
     if (st == HULSE_NO_MEMORY) {
-        st = open_with(r, count, topics, REASSEMBLY_BYTES_POOR);
+        st = open_with(r, topics[0], REASSEMBLY_BYTES_POOR);
     }
     if (st != HULSE_OK) {
         /* Of several the daemon says which. */
@@ -145,13 +252,19 @@ static bool patience_over(struct hulse_cli_receiver *r)
     return hulse_cli_deadline_passed(r->patience);
 }
 
+static hulse_status give_ack(const struct hulse_cli_receiver *r, const struct hulse_cli_printed *p)
+{
+    return r->cumulative ? hulse_ack_cumulative(p->consumer, &p->id)
+                         : hulse_ack(p->consumer, &p->id);
+}
+
 /*
  * One verdict; waits while the verdict ring is full, which means that the topic's broker is behind. Who is told to stop
  * meanwhile waits a little longer and leaves the rest to the next consumer.
  */
 static void acknowledge(struct hulse_cli_receiver *r, const struct hulse_cli_printed *p)
 {
-    hulse_status st = hulse_ack(p->consumer, &p->id);
+    hulse_status st = give_ack(r, p);
 
     while (st == HULSE_AGAIN && !(hulse_cli_stop_requested() && patience_over(r))) {
         struct hulse_cli_sleep what = {
@@ -162,7 +275,7 @@ static void acknowledge(struct hulse_cli_receiver *r, const struct hulse_cli_pri
         }
         /* Messages that wait to be taken end a sleep at once. */
         (void)nanosleep(&(struct timespec){.tv_nsec = FULL_NAP_NS}, NULL);
-        st = hulse_ack(p->consumer, &p->id);
+        st = give_ack(r, p);
     }
     if (st != HULSE_OK && st != HULSE_AGAIN) {
         fail(r, st, "cannot acknowledge", hulse_consumer_error(p->consumer));
@@ -187,9 +300,24 @@ static void settle(struct hulse_cli_receiver *r)
     }
 }
 
+/* Nothing more will come of any topic. */
+static bool all_terminated(struct hulse_cli_receiver *r)
+{
+    for (int i = 0; i < r->consumer_count; i++) {
+        if (hulse_end_of_topic(r->consumers[i]) != HULSE_OK) {
+            return false;
+        }
+    }
+    return !r->regex && r->consumer_count > 0;
+}
+
 /* Without --follow: the end that the topic had when the command began. */
 static bool at_end(struct hulse_cli_receiver *r)
 {
+    if (r->follow && !r->ended && all_terminated(r)) {
+        hulse_cli_note(r->cli, "terminated, and read to the end");
+        r->ended = true;
+    }
     if (r->follow || r->ended) {
         return r->ended;
     }

@@ -31,10 +31,12 @@ struct hulse_cli_receiver {
     enum hulse_subscription type;
     const char *type_name;
     struct hulse_cli_position from;
-    uint64_t count; /* 0 = no end */
+    hulse_consumer_options *options; /* with what was asked for; NULL: nothing was yet */
+    uint64_t count;                  /* 0 = no end */
     bool acknowledge;
-    bool follow; /* wait for more; else one consumer, a reader */
-    bool ended;  /* it has been read to its end */
+    bool cumulative; /* each with all before it, as a compacted subscription needs it */
+    bool follow;     /* wait for more; else one consumer, a reader */
+    bool ended;      /* it has been read to its end */
     bool json_format;
 
     bool regex; /* topics are patterns, each with a consumer; else one consumer for all */
@@ -54,6 +56,17 @@ struct hulse_cli_receiver {
 /* Option values; HULSE_CLI_OK or the usage error's code. */
 int hulse_cli_receiver_from(struct hulse_cli_receiver *r, const char *text);
 int hulse_cli_receiver_format(struct hulse_cli_receiver *r, const char *text);
+int hulse_cli_receiver_compacted(struct hulse_cli_receiver *r);
+/* FIRST-LAST */
+int hulse_cli_receiver_key_range(struct hulse_cli_receiver *r, const char *text);
+int hulse_cli_receiver_any_key_order(struct hulse_cli_receiver *r);
+int hulse_cli_receiver_replicated(struct hulse_cli_receiver *r);
+int hulse_cli_receiver_priority(struct hulse_cli_receiver *r, const char *text);
+/* NAME=VALUE */
+int hulse_cli_receiver_property(struct hulse_cli_receiver *r, const char *text);
+int hulse_cli_receiver_subscription_property(struct hulse_cli_receiver *r, const char *text);
+/* Harmless again. */
+void hulse_cli_receiver_free(struct hulse_cli_receiver *r);
 /* Opens, receives, closes; gives the command's exit code. */
 int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char **topics);
 

@@ -8,7 +8,20 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { OPT_FROM = 1, OPT_NO_ACK, OPT_FORMAT, OPT_REGEX, OPT_FILTER };
+enum {
+    OPT_FROM = 1,
+    OPT_NO_ACK,
+    OPT_FORMAT,
+    OPT_REGEX,
+    OPT_FILTER,
+    OPT_COMPACTED,
+    OPT_REPLICATED,
+    OPT_PRIORITY,
+    OPT_KEY_RANGE,
+    OPT_ANY_KEY_ORDER,
+    OPT_PROPERTY,
+    OPT_SUBSCRIPTION_PROPERTY
+};
 
 static const struct hulse_cli_option options[] = {
     {'s', 's', "subscription", HULSE_CLI_TEXT},
@@ -19,6 +32,13 @@ static const struct hulse_cli_option options[] = {
     {OPT_FORMAT, 0, "format", HULSE_CLI_FORMAT},
     {OPT_REGEX, 0, "regex", HULSE_CLI_NOTHING},
     {OPT_FILTER, 0, "filter", HULSE_CLI_TEXT},
+    {OPT_COMPACTED, 0, "compacted", HULSE_CLI_NOTHING},
+    {OPT_REPLICATED, 0, "replicated", HULSE_CLI_NOTHING},
+    {OPT_PRIORITY, 0, "priority", HULSE_CLI_TEXT},
+    {OPT_KEY_RANGE, 0, "key-range", HULSE_CLI_TEXT},
+    {OPT_ANY_KEY_ORDER, 0, "any-key-order", HULSE_CLI_NOTHING},
+    {OPT_PROPERTY, 0, "property", HULSE_CLI_TEXT},
+    {OPT_SUBSCRIPTION_PROPERTY, 0, "subscription-property", HULSE_CLI_TEXT},
     {0, 0, NULL, HULSE_CLI_NOTHING},
 };
 
@@ -38,6 +58,27 @@ static int set_type(struct hulse_cli_receiver *r, const char *text)
         return HULSE_CLI_OK;
     }
     return hulse_cli_usage("sub", "-t %s: exclusive, shared, failover or key_shared", text);
+}
+
+/* What a broker of Pulsar is told of the subscription. */
+static int set_wish(struct hulse_cli_receiver *r, int id, const char *value)
+{
+    switch (id) {
+    case OPT_COMPACTED:
+        return hulse_cli_receiver_compacted(r);
+    case OPT_REPLICATED:
+        return hulse_cli_receiver_replicated(r);
+    case OPT_PRIORITY:
+        return hulse_cli_receiver_priority(r, value);
+    case OPT_KEY_RANGE:
+        return hulse_cli_receiver_key_range(r, value);
+    case OPT_ANY_KEY_ORDER:
+        return hulse_cli_receiver_any_key_order(r);
+    case OPT_PROPERTY:
+        return hulse_cli_receiver_property(r, value);
+    default:
+        return hulse_cli_receiver_subscription_property(r, value);
+    }
 }
 
 static int set_option(void *ctx, int id, const char *value)
@@ -68,10 +109,24 @@ static int set_option(void *ctx, int id, const char *value)
     case OPT_REGEX:
         r->regex = true;
         return HULSE_CLI_OK;
-    default:
+    case OPT_FILTER:
         return hulse_cli_usage("sub",
                                "--filter: not in this version; filter the output of --format json");
+    default:
+        return set_wish(r, id, value);
     }
+}
+
+static int consume(struct hulse_cli_receiver *r, const struct hulse_cli_args *args)
+{
+    if (args->operand_count == 0) {
+        return hulse_cli_usage("sub", "a topic is needed");
+    }
+    if (r->subscription == NULL) {
+        return hulse_cli_usage(
+            "sub", "a subscription is needed: -s NAME (`hulse read` works without one)");
+    }
+    return hulse_cli_receiver_run(r, args->operand_count, args->argv);
 }
 
 static int run(struct hulse_cli *cli, int argc, char **argv)
@@ -85,18 +140,12 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
     struct hulse_cli_args args;
 
     hulse_cli_args_init(&args, cli, options, argc, argv);
-    const int rc = hulse_cli_args_each(&args, set_option, &r);
-    if (rc != HULSE_CLI_OK || cli->help) {
-        return rc;
+    int rc = hulse_cli_args_each(&args, set_option, &r);
+    if (rc == HULSE_CLI_OK && !cli->help) {
+        rc = consume(&r, &args);
     }
-    if (args.operand_count == 0) {
-        return hulse_cli_usage("sub", "a topic is needed");
-    }
-    if (r.subscription == NULL) {
-        return hulse_cli_usage(
-            "sub", "a subscription is needed: -s NAME (`hulse read` works without one)");
-    }
-    return hulse_cli_receiver_run(&r, args.operand_count, args.argv);
+    hulse_cli_receiver_free(&r);
+    return rc;
 }
 
 const struct hulse_cli_command hulse_cli_sub = {
@@ -107,9 +156,9 @@ const struct hulse_cli_command hulse_cli_sub = {
         "\n"
         "Prints the messages of the topics and acknowledges each one after it was written to\n"
         "standard output. Says `subscribed TOPIC ...` on standard error as soon as messages can\n"
-        "arrive. Ends with 0 after -n messages or on SIGINT and SIGTERM; what was not printed "
-        "goes\n"
-        "back to the subscription.\n"
+        "arrive. Ends with 0 after -n messages, on SIGINT and SIGTERM, and when all topics\n"
+        "are terminated and everything is acknowledged; what was not printed goes back to the\n"
+        "subscription.\n"
         "\n"
         "  -s, --subscription NAME   the subscription; needed\n"
         "  -t, --type TYPE           shared (default), exclusive; of a Pulsar broker failover and\n"
@@ -130,6 +179,23 @@ const struct hulse_cli_command hulse_cli_sub = {
         "topics\n"
         "                            that come later are consumed from their beginning\n"
         "      --filter              not in this version\n"
+        "\n"
+        "Of a Pulsar broker, which is told so with the subscription:\n"
+        "\n"
+        "      --compacted           exclusive and failover: up to the topic's last compaction "
+        "the\n"
+        "                            last message of each key alone\n"
+        "      --replicated          where a new subscription is, is known in the clusters that "
+        "its\n"
+        "                            topic is replicated to\n"
+        "      --priority NUMBER     shared and failover: lower numbers get messages first; "
+        "default 0\n"
+        "      --key-range FIRST-LAST   key_shared: hashes of keys, of 65536, that come here and\n"
+        "                            nowhere else; may be given more than once\n"
+        "      --any-key-order       key_shared: a key may come here while earlier messages of it\n"
+        "                            are unacknowledged elsewhere\n"
+        "      --property NAME=VALUE    of the consumer, which the broker shows\n"
+        "      --subscription-property NAME=VALUE   kept with a new subscription\n"
         "\n"
         "--timeout ends the command after that time: with 75 when -n was given and not reached,\n"
         "else with 0. --json is --format json.\n"

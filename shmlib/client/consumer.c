@@ -144,6 +144,35 @@ hulse_status hulse_reader_caught_up(hulse_consumer *c)
                      &c->handle, HULSE_UNSUPPORTED, "the daemon is older and does not say it");
 }
 
+hulse_status hulse_end_of_topic(const hulse_consumer *c)
+{
+    return c == NULL ? HULSE_INVAL : c->ended ? HULSE_OK : HULSE_AGAIN;
+}
+
+hulse_status hulse_consumer_active(const hulse_consumer *c)
+{
+    if (c == NULL) {
+        return HULSE_INVAL;
+    }
+    /* Relaxed because the word stands alone. */
+    return c->type != HULSE_FAILOVER || atomic_load_explicit(&c->active, memory_order_relaxed)
+               ? HULSE_OK
+               : HULSE_AGAIN;
+}
+
+/* What a record that is no message says; a message says that the topic's end was not it. */
+static void hear(hulse_consumer *c, const struct hulse_delivery_header *h)
+{
+    const bool stale = c->handle.channel->rx.read < c->stale_to;
+
+    if (h->type != HULSE_RECORD_SKIP) {
+        c->ended = c->ended && stale;
+        return;
+    }
+    c->caught_up = c->caught_up || (h->flags & HULSE_RECORD_CAUGHT_UP) != 0;
+    c->ended = c->ended || (!stale && (h->flags & HULSE_RECORD_END_OF_TOPIC) != 0);
+}
+
 static void take(hulse_consumer *c, const struct hulse_delivery_header *h)
 {
     hulse_ring_rx_take(&c->handle.channel->rx, hulse_record_stride(h->len));
@@ -287,8 +316,7 @@ hulse_status hulse_next(hulse_consumer *c, struct hulse_message *m)
         if (st != HULSE_OK) {
             return st;
         }
-        c->caught_up = c->caught_up ||
-                       (h.type == HULSE_RECORD_SKIP && (h.flags & HULSE_RECORD_CAUGHT_UP) != 0);
+        hear(c, &h);
         if (h.type == HULSE_RECORD_SKIP || c->handle.channel->rx.read < c->stale_to ||
             hulse_unacked_suppresses(c, &h)) {
             take(c, &h);

@@ -52,11 +52,13 @@ struct hulse_consumer {
     uint32_t unreleased; /* messages released by the application since the last batch */
     /* Ends of messages count on over daemons; a ring's positions begin at `base`. */
     uint64_t base;
-    uint64_t handed_to; /* end of the last message handed out */
-    uint64_t freed_to;  /* the application has released up to here */
-    uint64_t held_to;   /* end of the reassembled message in use; 0 = none */
-    uint64_t stale_to;  /* position in the ring: what is before it was delivered before a seek */
-    bool resumed;       /* ids may name deliveries of an earlier daemon */
+    uint64_t handed_to;   /* end of the last message handed out */
+    uint64_t freed_to;    /* the application has released up to here */
+    uint64_t held_to;     /* end of the reassembled message in use; 0 = none */
+    uint64_t stale_to;    /* position in the ring: what is before it was delivered before a seek */
+    bool resumed;         /* ids may name deliveries of an earlier daemon */
+    bool ended;           /* the topic; nothing was handed out since */
+    _Atomic(bool) active; /* failover */
     /* Of a reader. */
     _Atomic(bool) told; /* the daemon says when it has caught up */
     bool caught_up;

@@ -213,6 +213,34 @@ int hulse_meta_read(struct hulse_message *m)
     return rc == 0;
 }
 
+/* Of a tag of eight bytes. */
+static hulse_status message_number(const struct hulse_message *m, enum hulse_tag tag, uint64_t *out)
+{
+    struct hulse_tlv t;
+
+    if (m == NULL || out == NULL || (m->meta == NULL && m->meta_bytes != 0)) {
+        return HULSE_INVAL;
+    }
+    if (!hulse_tlv_find(m->meta, m->meta_bytes, tag, &t)) {
+        return HULSE_AGAIN;
+    }
+    if (t.bytes != sizeof(*out)) {
+        return HULSE_PROTOCOL;
+    }
+    *out = hulse_tlv_number(&t);
+    return HULSE_OK;
+}
+
+hulse_status hulse_message_index(const struct hulse_message *m, uint64_t *index)
+{
+    return message_number(m, HULSE_TAG_INDEX, index);
+}
+
+hulse_status hulse_message_broker_time(const struct hulse_message *m, uint64_t *unix_ms)
+{
+    return message_number(m, HULSE_TAG_BROKER_TIME, unix_ms);
+}
+
 hulse_status
 hulse_message_property(const struct hulse_message *m, unsigned index, struct hulse_property *out)
 {

@@ -7,6 +7,7 @@
 #include "shmlib/client/options.h"
 
 #include "shmlib/ring/region.h"
+#include "shmlib/ring/tlv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,32 @@ SETTER(producer_options, release_on_read, int, release_on_read, true)
 SETTER(producer_options, send_timeout, uint32_t, send_timeout_ms, true)
 SETTER(producer_options, share_with, hulse_producer *, share_with, true)
 
+hulse_status hulse_producer_options_access(hulse_producer_options *o, enum hulse_access access)
+{
+    const uint8_t mode = (uint8_t)access;
+
+    static_assert((int)HULSE_ACCESS_SHARED == (int)HULSE_ACCESS_MODE_SHARED &&
+                      (int)HULSE_ACCESS_EXCLUSIVE == (int)HULSE_ACCESS_MODE_EXCLUSIVE &&
+                      (int)HULSE_ACCESS_WAIT_FOR_EXCLUSIVE == (int)HULSE_ACCESS_MODE_WAIT &&
+                      (int)HULSE_ACCESS_EXCLUSIVE_WITH_FENCING == (int)HULSE_ACCESS_MODE_FENCING,
+                  "told as they are");
+    if (o == NULL || (unsigned)access > HULSE_ACCESS_EXCLUSIVE_WITH_FENCING) {
+        return HULSE_INVAL;
+    }
+    return hulse_option_list_set(&o->more, HULSE_OPTION_ACCESS, &mode, sizeof(mode));
+}
+
+hulse_status hulse_producer_options_initial_subscription(hulse_producer_options *o,
+                                                         const char *name)
+{
+    const size_t bytes = name == NULL ? 0 : strnlen(name, HULSE_NAME_BYTES_MAX + 1);
+
+    if (o == NULL || bytes == 0 || bytes > HULSE_NAME_BYTES_MAX) {
+        return HULSE_INVAL;
+    }
+    return hulse_option_list_set(&o->more, HULSE_OPTION_INITIAL_SUBSCRIPTION, name, bytes);
+}
+
 hulse_status
 hulse_producer_options_auto_flush(hulse_producer_options *o, uint32_t records, uint32_t bytes)
 {
@@ -170,4 +197,72 @@ hulse_status hulse_consumer_options_topics_max(hulse_consumer_options *o, uint32
         hulse_option_list_set(&o->more, HULSE_OPTION_TOPICS_MAX, &count, sizeof(count));
     o->topics_max = st == HULSE_OK ? count : o->topics_max;
     return st;
+}
+
+hulse_status hulse_consumer_options_compacted(hulse_consumer_options *o)
+{
+    return o == NULL ? HULSE_INVAL
+                     : hulse_option_list_set(&o->more, HULSE_OPTION_COMPACTED, NULL, 0);
+}
+
+hulse_status hulse_consumer_options_replicated(hulse_consumer_options *o)
+{
+    return o == NULL ? HULSE_INVAL
+                     : hulse_option_list_set(&o->more, HULSE_OPTION_REPLICATED, NULL, 0);
+}
+
+hulse_status hulse_consumer_options_any_key_order(hulse_consumer_options *o)
+{
+    return o == NULL ? HULSE_INVAL
+                     : hulse_option_list_set(&o->more, HULSE_OPTION_ANY_KEY_ORDER, NULL, 0);
+}
+
+hulse_status
+hulse_consumer_options_key_range(hulse_consumer_options *o, uint16_t first, uint16_t last)
+{
+    const uint16_t range[2] = {first, last}; /* little endian, as layout.h asserts */
+
+    return o == NULL || first > last
+               ? HULSE_INVAL
+               : hulse_option_list_add(&o->more, HULSE_OPTION_KEY_RANGE, range, sizeof(range));
+}
+
+/* {u16 name length, name, value} */
+static hulse_status add_property(hulse_consumer_options *o,
+                                 enum hulse_option option,
+                                 const char *name,
+                                 const char *value)
+{
+    uint8_t pair[HULSE_OPTIONS_BYTES_MAX];
+
+    if (o == NULL || name == NULL || value == NULL || name[0] == '\0') {
+        return HULSE_INVAL;
+    }
+    const size_t name_bytes = strnlen(name, sizeof(pair));
+    const size_t value_bytes = strnlen(value, sizeof(pair));
+    const uint16_t length = (uint16_t)name_bytes;
+    if (name_bytes + value_bytes > sizeof(pair) - HULSE_TLV_HEADER_BYTES - sizeof(length)) {
+        return HULSE_TOOBIG;
+    }
+    memcpy(pair, &length, sizeof(length));
+    memcpy(pair + sizeof(length), name, name_bytes);
+    memcpy(pair + sizeof(length) + name_bytes, value, value_bytes);
+    const struct hulse_tlv whole = {.bytes = (uint16_t)(sizeof(length) + name_bytes + value_bytes),
+                                    .value = pair};
+    return hulse_tlv_property_valid(&whole)
+               ? hulse_option_list_add(&o->more, option, pair, whole.bytes)
+               : HULSE_INVAL;
+}
+
+hulse_status
+hulse_consumer_options_property(hulse_consumer_options *o, const char *name, const char *value)
+{
+    return add_property(o, HULSE_OPTION_PROPERTY, name, value);
+}
+
+hulse_status hulse_consumer_options_subscription_property(hulse_consumer_options *o,
+                                                          const char *name,
+                                                          const char *value)
+{
+    return add_property(o, HULSE_OPTION_SUBSCRIPTION_PROPERTY, name, value);
 }

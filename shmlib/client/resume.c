@@ -369,11 +369,12 @@ static void handle_answer(struct hulse_handle *h, const struct hulse_packet *p)
         hulse_handle_fail(h, e.status, (const char *)p->bytes + sizeof(e), e.text_len);
         hulse_group_alarm(h->channel->group, 1);
     } else if (head.type == HULSE_CTL_CONSUMER && h->kind == HULSE_CHANNEL_CONSUMER) {
+        struct hulse_consumer *c = (struct hulse_consumer *)(void *)h;
         struct hulse_ctl_consumer answer;
         memcpy(&answer, p->bytes, sizeof(answer));
-        /* Relaxed because the word stands alone. */
-        atomic_store_explicit(
-            &((struct hulse_consumer *)(void *)h)->verdicts, answer.verdicts, memory_order_relaxed);
+        /* Relaxed because the words stand alone. */
+        atomic_store_explicit(&c->verdicts, answer.verdicts, memory_order_relaxed);
+        atomic_store_explicit(&c->active, false, memory_order_relaxed);
     } else if (head.type == HULSE_CTL_READER && h->kind == HULSE_CHANNEL_CONSUMER) {
         struct hulse_ctl_reader answer;
         memcpy(&answer, p->bytes, sizeof(answer));

@@ -91,6 +91,7 @@ static hulse_status moved(hulse_consumer *c, uint64_t value)
         return hulse_handle_refuse(&c->handle, HULSE_PROTOCOL, "a position beyond the ring");
     }
     c->stale_to = value;
+    c->ended = false;
     c->assembly.next_index = 0;
     ch->paused = false;
     hulse_unacked_clear(&c->unacked);

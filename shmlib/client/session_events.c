@@ -109,6 +109,12 @@ static void handle_event(struct hulse_handle *h, const struct hulse_ctl_event *e
             atomic_store_explicit(&c->verdicts, e->arg, memory_order_relaxed);
         }
         break;
+    case HULSE_EVENT_ACTIVE:
+        if (c != NULL) {
+            /* Relaxed because the word stands alone. */
+            atomic_store_explicit(&c->active, e->arg != 0, memory_order_relaxed);
+        }
+        break;
     case HULSE_EVENT_SOURCE:
         if (c != NULL && !hulse_sources_add(&c->sources, e->arg, text, e->text_len)) {
             static const char full[] = "the subscription has more topics than a consumer can name";

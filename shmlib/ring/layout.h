@@ -161,6 +161,8 @@ enum hulse_record_type {
 #define HULSE_RECORD_LEFT_OUT 0x20U     /* delivery: properties did not fit meta_len */
 #define HULSE_RECORD_CAUGHT_UP                                                                     \
     0x40U /* skip, of a reader: all that there was when it was opened is before */
+#define HULSE_RECORD_END_OF_TOPIC                                                                  \
+    0x80U /* skip: the topic is terminated, and all of it is acknowledged */
 #define HULSE_PUBLISH_FLAGS 0x0fU
 
 /*
@@ -234,7 +236,7 @@ struct hulse_verdict_record {
     uint8_t how;
     uint32_t delay_ms;
     uint16_t reason_code;
-    uint16_t batch_size; /* 0 = not in a batch */
+    uint16_t batch_size; /* not in a batch: in how many chunks it came, 0 = in none */
     uint32_t reserved;
 };
 static_assert(sizeof(struct hulse_verdict_record) == HULSE_VERDICT_HEADER_BYTES, "ABI 1");
@@ -281,7 +283,9 @@ enum hulse_tag {
     HULSE_TAG_PRODUCER = 9,      /* producer name, UTF-8; delivery only; once */
     HULSE_TAG_REASON = 10,       /* 0…256 bytes, UTF-8; verdict only; once */
     /* A cluster's name, 0…255 bytes, UTF-8; empty: to none but its own; publish only; repeatable (HULSE_FEATURE_REPLICATION). */
-    HULSE_TAG_REPLICATE_TO = 11
+    HULSE_TAG_REPLICATE_TO = 11,
+    HULSE_TAG_BROKER_TIME = 14, /* u64 ms, Unix epoch; delivery only; once */
+    HULSE_TAG_INDEX = 15        /* u64, of its topic or partition; delivery only; once */
 };
 
 /* Control messages (control.h). */
@@ -319,10 +323,30 @@ enum hulse_control_type {
 /* Elements of OPTIONS: {u8 tag, u8 0, u16 len, bytes} as of metadata. Each once, but where it says otherwise. */
 enum hulse_option {
     HULSE_OPTION_PRIORITY = 1, /* consumer: i32; one with a lower number gets messages first */
-    HULSE_OPTION_TOPIC = 16,   /* consumer: one more topic, UTF-8; as often as there are */
+    HULSE_OPTION_ACCESS = 16,  /* producer: u8, enum hulse_access_mode */
+    HULSE_OPTION_INITIAL_SUBSCRIPTION =
+        17, /* producer: 1…255 bytes, UTF-8; created with the topic */
+    HULSE_OPTION_COMPACTED =
+        20, /* consumer: empty; the last message of each key, where that is done */
+    HULSE_OPTION_REPLICATED =
+        21, /* consumer: empty; where the subscription is, is known in other clusters */
+    HULSE_OPTION_KEY_RANGE = 22, /* consumer: u16 first, u16 last hash of its keys; repeatable */
+    HULSE_OPTION_ANY_KEY_ORDER =
+        23, /* consumer: empty; keys need no order while consumers come and go */
+    HULSE_OPTION_PROPERTY = 24,              /* consumer: as metadata's PROPERTY; repeatable */
+    HULSE_OPTION_SUBSCRIPTION_PROPERTY = 25, /* consumer: the same, of a new subscription */
+    HULSE_OPTION_TOPIC = 32, /* consumer: one more topic, UTF-8; as often as there are */
     HULSE_OPTION_PATTERN =
-        17, /* consumer: u8, 0 persistent, 1 non-persistent, 2 all; its topic is a pattern */
-    HULSE_OPTION_TOPICS_MAX = 18 /* consumer: u32, topics at one time, at most 10,000 */
+        33, /* consumer: u8, 0 persistent, 1 non-persistent, 2 all; its topic is a pattern */
+    HULSE_OPTION_TOPICS_MAX = 34 /* consumer: u32, topics at one time, at most 10,000 */
+};
+
+/* Who may send to a topic beside a producer. */
+enum hulse_access_mode {
+    HULSE_ACCESS_MODE_SHARED = 0,
+    HULSE_ACCESS_MODE_EXCLUSIVE = 1, /* refused while somebody else is there */
+    HULSE_ACCESS_MODE_WAIT = 2,      /* answered when nobody else is there */
+    HULSE_ACCESS_MODE_FENCING = 3    /* who is there is fenced; from the next daemon on: as 1 */
 };
 
 /* Where a consumer begins, or moves to; struct hulse_ctl_position says the rest. */
@@ -342,7 +366,9 @@ enum hulse_event {
     HULSE_EVENT_DRAIN = 5,            /* the daemon is going to stop */
     HULSE_EVENT_GOODBYE = 6,          /* everything taken has its verdict; the daemon exits now */
     HULSE_EVENT_CONSUMER_CHANGED = 7, /* arg = bits of the configured verdicts */
-    HULSE_EVENT_SOURCE = 8            /* arg = index, text = topic name */
+    HULSE_EVENT_SOURCE = 8,           /* arg = index, text = topic name */
+    HULSE_EVENT_ACTIVE =
+        9 /* arg = 1: of a failover subscription's consumers, this one gets messages; 0: not */
 };
 
 /* Feature bits of HELLO and WELCOME; WELCOME carries the common ones. */

@@ -44,6 +44,8 @@ static const struct rule rules[] = {
     [HULSE_TAG_PRODUCER] = {IN_DELIVERY, FORM_TEXT, false, VALUE_BYTES_MAX},
     [HULSE_TAG_REASON] = {IN_VERDICT, FORM_TEXT, false, HULSE_REASON_BYTES_MAX},
     [HULSE_TAG_REPLICATE_TO] = {IN_PUBLISH, FORM_TEXT, true, HULSE_CLUSTER_BYTES_MAX},
+    [HULSE_TAG_BROKER_TIME] = {IN_DELIVERY, FORM_NUMBER, false, 8},
+    [HULSE_TAG_INDEX] = {IN_DELIVERY, FORM_NUMBER, false, 8},
 };
 
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
@@ -96,6 +98,11 @@ static const char *check_property(const struct hulse_tlv *t)
         return "property is not UTF-8";
     }
     return NULL;
+}
+
+bool hulse_tlv_property_valid(const struct hulse_tlv *in)
+{
+    return check_property(in) == NULL;
 }
 
 static const char *check_value(const struct hulse_tlv *t, const struct rule *rule)

@@ -38,6 +38,8 @@ enum hulse_tlv_place { HULSE_TLV_PUBLISH, HULSE_TLV_VERDICT, HULSE_TLV_DELIVERY 
 int hulse_tlv_next(const uint8_t *in, size_t bytes, size_t *at, struct hulse_tlv *out);
 /* Whole-block check: structure, known tags for the place, per-tag lengths, UTF-8, repeats. */
 bool hulse_tlv_check(const uint8_t *in, size_t bytes, enum hulse_tlv_place place, const char **why);
+/* A PROPERTY value, or another of its form: as checked. */
+bool hulse_tlv_property_valid(const struct hulse_tlv *in);
 /* Splits a checked PROPERTY value. */
 void hulse_tlv_property(const struct hulse_tlv *in,
                         const uint8_t **name,
@@ -53,7 +55,7 @@ bool hulse_tlv_put_property(uint8_t *out,
                             size_t capacity,
                             size_t *at,
                             const struct hulse_tlv_pair *pair);
-/* Little-endian value of a checked EVENT_TIME, DELIVER_AFTER, TTL (8) or PARTITION (4 bytes). */
+/* Little-endian value of a checked number: 8 bytes, or 4 of PARTITION. */
 uint64_t hulse_tlv_number(const struct hulse_tlv *in);
 /* Strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool hulse_utf8_valid(const uint8_t *in, size_t bytes);

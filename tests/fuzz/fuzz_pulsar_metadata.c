@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal:   F1: whatever is accepted as metadata, of an entry or of a batched message, protobuf-c accepts with the
+ * Goal:   F1: whatever is accepted as metadata, of an entry, of a batched message or of a broker, protobuf-c accepts with the
  *         same values; keys and properties lie within the input.
- * Method: the input as both kinds of metadata, beside protobuf-c.
+ * Method: the input as all kinds of metadata, beside protobuf-c.
  */
 #include "daemon/broker/pulsar/wire/metadata.h"
 
@@ -129,11 +129,28 @@ static void try_single(struct broker_span in)
     pulsar__single_message_metadata__free_unpacked(o, NULL);
 }
 
+static void try_added(struct broker_span in)
+{
+    struct wire_entry m;
+    const char *why = NULL;
+
+    if (!hulse_wire_entry_read(in, &m, &why)) {
+        must(why != NULL);
+        return;
+    }
+    Pulsar__BrokerEntryMetadata *o = pulsar__broker_entry_metadata__unpack(NULL, in.bytes, in.data);
+    must(o != NULL);
+    must(m.broker_timestamp_ms == o->broker_timestamp && m.index == o->index);
+    must(hulse_wire_has(m.has, WIRE_ENTRY_INDEX) == (o->has_index != 0));
+    pulsar__broker_entry_metadata__free_unpacked(o, NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     const struct broker_span in = {.data = data, .bytes = (uint32_t)bytes};
 
     try_entry(in);
     try_single(in);
+    try_added(in);
     return 0;
 }

@@ -24,7 +24,7 @@ def sanitized(path):
 
 class Application:
     """One consumer, of one topic or with `topics` of some more, or with `pattern` of those that match. Messages are numbered
-    as they come."""
+    as they come. `more`: options of the library by their names, each with its values."""
 
     def __init__(self, daemon, topic, subscription, kind="shared", **options):
         path = abi.library()
@@ -62,6 +62,14 @@ class Application:
 
     def nack(self, *numbers, delay_ms=0):
         self.ask("verdicts", how="nack", numbers=numbers, delay_ms=delay_ms)
+
+    def is_active(self):
+        """Of a failover subscription's consumers it gets the messages."""
+        return self.ask("is_active")
+
+    def at_end_of_topic(self):
+        """No message is left, and none will come."""
+        return self.ask("at_end_of_topic")
 
     def settle(self):
         """What the broker has to know it knows."""
@@ -110,15 +118,18 @@ class Process:
         self.must(status, lambda: self.lib.hulse_consumer_error(self.consumer))
 
     def open(self, topic, subscription, kind, earliest=True, unacked_max=0, reassembly=0, topics=(),
-             pattern=None, topics_max=None):
+             pattern=None, topics_max=None, more=()):
         self.must(self.lib.hulse_open(ctypes.byref(self.session), None), self.lib.hulse_open_error)
         options = ctypes.c_void_p(self.lib.hulse_consumer_options_new())
         self.must(self.lib.hulse_consumer_options_type(options, kind))
         self.must(self.lib.hulse_consumer_options_start(options, int(earliest)))
         self.must(self.lib.hulse_consumer_options_unacked_max(options, unacked_max))
         self.must(self.lib.hulse_consumer_options_reassembly(options, reassembly))
-        for more in topics:
-            self.must(self.lib.hulse_consumer_options_topic(options, more.encode()))
+        for name, *values in more:
+            texts = [value.encode() if isinstance(value, str) else value for value in values]
+            self.must(getattr(self.lib, f"hulse_consumer_options_{name}")(options, *texts))
+        for each in topics:
+            self.must(self.lib.hulse_consumer_options_topic(options, each.encode()))
         if pattern is not None:
             self.must(self.lib.hulse_consumer_options_pattern(options, pattern))
         if topics_max is not None:
@@ -161,6 +172,13 @@ class Process:
                 self.settle()
         if settle:
             self.settle()
+
+    def is_active(self):
+        self.lib.hulse_poll(self.session, 0)
+        return self.lib.hulse_consumer_active(self.consumer) == OK
+
+    def at_end_of_topic(self):
+        return self.one(0) is None and self.lib.hulse_end_of_topic(self.consumer) == OK
 
     def settle(self):
         self.must_of_consumer(self.lib.hulse_consumer_sync(self.consumer, AGAIN_WAIT_MS))

@@ -73,6 +73,23 @@ static void producer_close(struct broker_producer *p, bool forget)
     f->producer_forgets += forget;
 }
 
+static bool same_span(struct broker_span a, struct broker_span b)
+{
+    return a.bytes == b.bytes && (a.bytes == 0 || memcmp(a.data, b.data, a.bytes) == 0);
+}
+
+static bool same_wishes(const struct broker_wishes *a, const struct broker_wishes *b)
+{
+    return a->key_range_count == b->key_range_count &&
+           (a->key_range_count == 0 ||
+            memcmp(a->key_ranges, b->key_ranges, a->key_range_count * sizeof(*a->key_ranges)) ==
+                0) &&
+           a->any_order == b->any_order && a->compacted == b->compacted &&
+           a->replicated == b->replicated && a->priority == b->priority &&
+           same_span(a->properties, b->properties) &&
+           same_span(a->subscription_properties, b->subscription_properties);
+}
+
 static hulse_status consumer_open(struct broker *b,
                                   struct worker *w,
                                   const struct broker_consumer_params *params,
@@ -82,6 +99,9 @@ static hulse_status consumer_open(struct broker *b,
     struct fake_broker *f = of_broker(b);
     (void)w;
     f->opens += 1;
+    if (f->look_at_wishes != NULL && same_wishes(f->look_at_wishes, &params->wishes)) {
+        f->look_at_wishes = NULL;
+    }
     f->type = params->type;
     f->start = params->start;
     f->create = params->create;

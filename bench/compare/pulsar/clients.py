@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The clients that are compared: how each one's application is built and started."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -65,7 +66,10 @@ class Hulse(Client):
                     "brokers.local.directory": self.folder / "store",
                     # /proc/PID/smaps_rollup, without being root.
                     "sandbox.dumpable": "true"}
-            words = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
+            config = self.folder / "hulse.yaml"
+            config.write_text(json.dumps({"topics": [{"match": "**-chunks", "publish": {
+                "chunking": True, "pending_bytes": "64MiB"}}]}))
+            words = ["--config", config] + [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
             with open(self.folder / "log", "wb") as log:
                 self.process = subprocess.Popen(
                     [self.daemon, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log,

@@ -17,7 +17,8 @@
 #include <time.h>
 
 #define SECOND_NS UINT64_C(1000000000)
-#define PAYLOAD_MAX (1U << 20)
+#define PAYLOAD_MAX (32U << 20)
+#define RING_MAX (32U << 20)
 #define HEAD_BYTES 16U /* sequence u64, time of its sending u64; a pattern follows */
 #define BATCH 64U
 #define FLUSH 16U
@@ -31,6 +32,7 @@ struct app {
     const char *topic;
     uint32_t size;
     uint64_t window;
+    bool chunks;    /* larger than a record: through the ring in pieces */
     uint64_t count; /* hold: to send; consume: in the topic */
     uint64_t rate;
     uint64_t warm_ns;
@@ -131,9 +133,22 @@ static void await_receipt(void)
     }
 }
 
+static bool send_large(void)
+{
+    memcpy(app.pattern, &app.sent, sizeof app.sent);
+    memset(app.pattern + 8, 0, 8);
+    need("publish",
+         hulse_publish_wait(app.producer, app.pattern, app.size, NULL, app.sent, LATE_MS));
+    app.sent++;
+    return true;
+}
+
 static bool send_one(void)
 {
     void *room = NULL;
+    if (app.chunks) {
+        return send_large();
+    }
     const hulse_status rc = hulse_claim(app.producer, app.size, &room);
     if (rc == HULSE_AGAIN || rc == HULSE_RECEIPTS) {
         return false;
@@ -196,7 +211,8 @@ static uint32_t power_of_two(uint64_t wish, uint32_t least)
 static void open_producer(void)
 {
     hulse_producer_options *o = hulse_producer_options_new();
-    const uint64_t ring = app.window * (app.size + OVERHEAD_BYTES);
+    const uint64_t wish = app.window * (app.size + OVERHEAD_BYTES);
+    const uint64_t ring = wish < RING_MAX ? wish : RING_MAX;
 
     if (o == NULL || hulse_producer_options_receipts(o, HULSE_RECEIPTS_FULL) != HULSE_OK ||
         hulse_producer_options_ring(o, power_of_two(ring, 64U << 10)) != HULSE_OK ||
@@ -243,7 +259,8 @@ static void open_consumer(void)
     hulse_consumer_options *o = hulse_consumer_options_new();
 
     if (o == NULL || hulse_consumer_options_type(o, HULSE_SHARED) != HULSE_OK ||
-        hulse_consumer_options_start(o, HULSE_EARLIEST) != HULSE_OK) {
+        hulse_consumer_options_start(o, HULSE_EARLIEST) != HULSE_OK ||
+        (app.chunks && hulse_consumer_options_reassembly(o, app.size) != HULSE_OK)) {
         fail("options", HULSE_NO_MEMORY);
     }
     need("open consumer", hulse_consumer_open(app.session, &app.consumer, app.topic, "bench", o));
@@ -453,6 +470,8 @@ static void take_argument(const char *word)
         app.count = (uint64_t)number;
     } else if (strncmp(word, "rate", bytes) == 0) {
         app.rate = (uint64_t)number;
+    } else if (strncmp(word, "chunks", bytes) == 0) {
+        app.chunks = number != 0;
     } else if (strncmp(word, "warm", bytes) == 0) {
         app.warm_ns = (uint64_t)(number * 1e9);
     } else if (strncmp(word, "measure", bytes) == 0) {

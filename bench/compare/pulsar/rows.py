@@ -14,6 +14,9 @@ SETTLE_S = 10  # for the broker's counters
 WINDOW = 10000
 SIZE = 128
 RATE = 1000
+CHUNKED_SIZE = 20 << 20
+CHUNKED_WINDOW = 16  # of some clients in chunks
+CHUNKS = 5
 HELD_MESSAGES = 100
 PARTITIONS = 16
 
@@ -21,9 +24,11 @@ PARTITIONS = 16
 class Topic:
     """With a subscription, so that what is published stays until it is acknowledged."""
 
+    suffix = ""
+
     def __init__(self, broker, subscribed=True):
         self.broker = broker
-        self.name = f"bench-{os.getpid()}-{next(NUMBERS)}"
+        self.name = f"bench-{os.getpid()}-{next(NUMBERS)}{self.suffix}"
         self.url = f"persistent://public/default/{self.name}"
         self.create()
         if subscribed:
@@ -60,6 +65,12 @@ class Topic:
 
     def remove(self):
         self.ask("DELETE", "?force=true")
+
+
+class Chunked(Topic):
+    """The name says it to Hulse's rules."""
+
+    suffix = "-chunks"
 
 
 class Partitioned(Topic):
@@ -101,6 +112,23 @@ def publish_and_consume(client, broker, size, delay, times):
         consumed = measured(client, broker, url, "consume", topic=topic.url, count=sent, **common)
         expect(consumed, received=sent, acknowledged=sent, wrong=0)
         topic.await_counters(consumed["what"], sent, backlog=0)
+    for found in (published, consumed):
+        found["rate"] = found["measured"] / found["seconds"]
+    return published, consumed
+
+
+def publish_and_consume_chunks(client, broker, times):
+    """The same of messages that are larger than the broker takes; it counts their chunks."""
+    common = {"size": CHUNKED_SIZE, "window": CHUNKED_WINDOW, "chunks": 1}
+    with stage(client, broker, Chunked) as (url, topic):
+        published = measured(client, broker, url, "publish", topic=topic.url, delay="default",
+                             warm=times.warm, measure=times.measure, **common)
+        sent = published["sent"]
+        expect(published, receipts=sent, wrong=0)
+        topic.await_counters(published["what"], sent * CHUNKS)
+        consumed = measured(client, broker, url, "consume", topic=topic.url, count=sent, **common)
+        expect(consumed, received=sent, acknowledged=sent, wrong=0)
+        topic.await_counters(consumed["what"], sent * CHUNKS, backlog=0)
     for found in (published, consumed):
         found["rate"] = found["measured"] / found["seconds"]
     return published, consumed

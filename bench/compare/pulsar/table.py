@@ -10,6 +10,8 @@ GOAL_APP_US = 0.1
 GOAL_LATENCY = 1.1
 GOAL_FIRST_MS = 30
 GOAL_PARTITIONS = 0.9
+GOAL_CHUNKS = 0.8
+CHUNKED_MIB = 20
 GOAL_MEMORY = 0.1
 GOAL_WIRE = 3e6
 
@@ -103,6 +105,14 @@ def partitions_table(figures, count):
                    f"{figures.median(row, name, lambda f: f['per_entry']):.0f}")
 
 
+def chunks_table(figures, size):
+    yield from heading(f"{size >> 20} MiB in chunks", "publish, MiB/s", "consume, MiB/s")
+    for name in figures.of_row(("chunks", "publish")):
+        yield line(named(name), *(
+            f"{figures.median(('chunks', kind), name, lambda f: f['rate']) * size / 2**20:.0f}"
+            for kind in ("publish", "consume")))
+
+
 def latency_table(figures):
     row = ("latency",)
     yield from heading("1,000 msg/s of 128 B through one process", "sent to receipt, ms",
@@ -162,6 +172,12 @@ def goals(figures, sizes, counts, wire, partitions):
     yield goal(f"publish 128 B to {partitions} partitions: {GOAL_PARTITIONS} x the single topic's rate",
                None if alone is None else alone * GOAL_PARTITIONS,
                figures.hulse(("partitions",), lambda f: f["rate"] / 1e3), " k msg/s", True)
+    for kind in ("publish", "consume"):
+        row = ("chunks", kind)
+        best = figures.others(row, lambda f: f["rate"] * CHUNKED_MIB, max)
+        yield goal(f"{kind} {CHUNKED_MIB} MiB in chunks: {GOAL_CHUNKS} x the best client's rate",
+                   None if best is None else best * GOAL_CHUNKS,
+                   figures.hulse(row, lambda f: f["rate"] * CHUNKED_MIB), " MiB/s", True)
     for member, what in (("send_us", "sent to receipt"), ("end_to_end_us", "sent to received")):
         for n, percentile in ((0, "p50"), (1, "p99")):
             best = figures.others(("latency",), lambda f, m=member, n=n: f[m][n] / 1e3, min)

@@ -76,6 +76,7 @@ static const struct place producer_places[] = {
     PRODUCER(in_flight_messages, "in_flight_messages"),
     PRODUCER(in_flight_bytes, "in_flight_bytes"),
     PRODUCER(batches, "batches"),
+    PRODUCER(chunked, "chunked"),
     PRODUCER(singles, "singles"),
     PRODUCER(resends, "resends"),
     PRODUCER(receipts_late, "receipts_late"),
@@ -97,6 +98,12 @@ static const struct place consumer_places[] = {
     CONSUMER(corrupted_compression, "corrupted_compression"),
     CONSUMER(corrupted_batch, "corrupted_batch"),
     CONSUMER(unreadable, "unreadable"),
+    CONSUMER(chunks, "chunks_received"),
+    CONSUMER(chunked, "chunked_received"),
+    CONSUMER(chunks_given_up, "chunks_given_up"),
+    CONSUMER(chunks_orphaned, "chunks_orphaned"),
+    CONSUMER(chunks_repeated, "chunks_repeated"),
+    CONSUMER(broker_metadata_damaged, "broker_metadata_damaged"),
     CONSUMER(repeated, "repeated"),
     CONSUMER(redelivered, "redelivered"),
     CONSUMER(redeliveries_asked, "redeliveries_asked"),
@@ -172,6 +179,9 @@ void hulse_pulsar_figures_report(struct pulsar_worker *pw, struct worker_report 
 
     if (b == NULL) {
         return;
+    }
+    if (pw->worker->params.index == 0) {
+        hulse_lag_report(&pw->broker->lags, out); /* all workers' */
     }
     hulse_pulsar_pool_figures(pw->pool, &pool);
     hulse_pulsar_lookups_figures(pw->lookups, &lookups);

@@ -20,6 +20,8 @@
 #include <strings.h>
 #include <sys/random.h>
 
+/* Of a message in chunks, until somebody says otherwise. */
+#define CHUNKED_BYTES_DEFAULT (64U << 20U)
 #define NS_PER_MS UINT64_C(1000000)
 
 /* ---- the module ---- */
@@ -126,8 +128,9 @@ static const struct broker_ops every_call = {
     .type = "pulsar",
     .capabilities = BROKER_CAN_CONSUME | BROKER_CAN_FAILOVER | BROKER_CAN_KEY_SHARED |
                     BROKER_CAN_DURABLE | BROKER_CAN_SEEK | BROKER_CAN_START_ID | BROKER_CAN_DELAY |
-                    BROKER_CAN_DEDUP | BROKER_CAN_EXCLUSIVE | BROKER_CAN_PARTITIONS |
-                    BROKER_CAN_SCHEMA | BROKER_CAN_REPLICATE,
+                    BROKER_CAN_WISHES | BROKER_CAN_DEDUP | BROKER_CAN_EXCLUSIVE |
+                    BROKER_CAN_PARTITIONS | BROKER_CAN_SCHEMA | BROKER_CAN_REPLICATE |
+                    BROKER_CAN_INITIAL,
     .module = &module,
     .producer_open = hulse_pulsar_producer_open,
     .send = hulse_pulsar_producer_send,
@@ -165,7 +168,9 @@ void hulse_pulsar_params_default(struct pulsar_params *p)
     *p = (struct pulsar_params){.connect_timeout_ms = 10000,
                                 .operation_timeout_ms = 30000,
                                 .keep_alive_ms = 30000,
-                                .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT};
+                                .lag_period_ms = 15000,
+                                .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT,
+                                .chunked_bytes_max = CHUNKED_BYTES_DEFAULT};
 }
 
 /* Brokers' own URLs may have a path, which means nothing; in a configuration it is a mistake. */
@@ -295,6 +300,7 @@ hulse_pulsar_create(const char *name, const struct pulsar_params *params, struct
     p->ops.capabilities |= p->rest.url.host_count > 0 ? PULSAR_ADMIN_CAPABILITIES : 0;
     p->base = (struct broker){.ops = &p->ops, .name = name};
     hulse_pulsar_trouble_init(&p->trouble);
+    hulse_lag_table_init(&p->lags);
     hulse_pulsar_clusters_init(&p->clusters);
     return &p->base;
 failed:
@@ -310,6 +316,7 @@ void hulse_pulsar_destroy(struct broker **b)
     struct pulsar_broker *p = (struct pulsar_broker *)(void *)*b;
 
     hulse_pulsar_trouble_fini(&p->trouble);
+    hulse_lag_table_fini(&p->lags);
     hulse_pulsar_clusters_fini(&p->clusters);
     free_params(&p->params);
     free(p);

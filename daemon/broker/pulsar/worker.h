@@ -14,6 +14,7 @@
 #include "daemon/broker/pulsar/connection/reach.h"
 #include "daemon/broker/pulsar/connection/service_url.h"
 #include "daemon/broker/pulsar/connection/tls_news.h"
+#include "daemon/broker/pulsar/consumer/lag.h"
 #include "daemon/broker/pulsar/lookup/crew.h"
 #include "daemon/broker/pulsar/lookup/lookup.h"
 #include "daemon/broker/pulsar/lookup/web.h"
@@ -41,6 +42,7 @@ struct pulsar_broker {
     /* Of the last attempt to reach the cluster; 0: it has not failed. */
     _Atomic(uint64_t) failed_ms;
     struct pulsar_trouble trouble;
+    struct lag_table lags;
     struct tls_news tls_news;
 };
 

@@ -250,3 +250,18 @@ def test_a_partition_that_is_added(pulsar, official, begin, topic, kind):
     for index in range(5):
         stats = pulsar.admin("GET", f"{path_of(topic)}-partition-{index}/stats")[1]
         assert stats["subscriptions"]["s"]["msgBacklog"] == 0
+
+
+def test_a_reader_begins_in_no_partition_that_is_not_there(pulsar, official, begin, topic):
+    daemon = begin(pulsar)
+    divide(pulsar, topic, 3)
+    publish(official(pulsar.service_url), topic, range(9), batching_enabled=False)
+    everything = [json.loads(line) for line in ok(run(daemon, "read", topic, "--json")).splitlines()]
+    named = next(m["id"] for m in everything if m["id"].split(":")[2] == "2")
+    wrong = named.replace(":2:", ":3:")
+    for where in (topic, topic + "-partition-2", topic + "-plain"):
+        refused = run(daemon, "read", where, "--from", wrong)
+        assert refused.returncode != 0 and b"has no partition 3" in refused.stderr
+    part = ok(run(daemon, "read", topic + "-partition-2", "--from", named)).split()
+    assert part == [m["payload"].encode() for m in everything if m["id"].split(":")[2] == "2"]
+    assert set(part) <= set(ok(run(daemon, "read", topic, "--from", named)).split())

@@ -20,6 +20,8 @@ from official import RECEIVE_MS, received  # noqa: E402: the same
 
 pytestmark = pytest.mark.timeout(600)
 CASES = pathlib.Path(__file__).parents[2] / "unit/daemon/schema/compatibility_cases.txt"
+# Avro 1.12 takes a default of any type of a union, 1.11 (Pulsar 4.0, and ours) of its first one alone.
+LOOSER_SINCE_4_2 = "a default of the second type of a union"
 STRATEGIES = ("BACKWARD", "FORWARD", "FULL")
 
 
@@ -80,6 +82,8 @@ def test_pairs(namespaces, tmp_path, strategy, kind):
         assert status == 200, answer
         broker = broker_agrees(namespaces, path, fresh, kind)
         ours = ours_agree(tmp_path, strategy, old, fresh, kind=kind)
+        if name == LOOSER_SINCE_4_2 and namespaces.version >= (4, 2):
+            broker = broker and verdicts[strategy]
         if not broker == ours == verdicts[strategy]:
             wrong.append((name, {"broker": broker, "ours": ours, "table": verdicts[strategy]}))
     assert not wrong

@@ -17,7 +17,7 @@ from zts import Athenz
 
 CONF = pathlib.Path(__file__).resolve().parent / "conf"
 VARIANTS = ("token", "athenz", "tls", "deduplication", "transactions", "batch_index", "migration", "prompt",
-            "proxied")
+            "proxied", "trusting", "entry_metadata")
 READY_S = 90
 ADMIN_S = 20
 TRIES = 3
@@ -42,6 +42,11 @@ class Broker(java_program.JavaProgram):
         self.classes = ClassArchive(libraries, self.folder)
         self.start_new()
 
+    @property
+    def version(self):
+        """(4, 0, 7), by the folder that `fetch` has made."""
+        return tuple(map(int, pathlib.Path(self.libraries).parent.name.partition("-")[0].split(".")))
+
     # ---- doors -------------------------------------------------------------------------------
 
     @property
@@ -51,6 +56,10 @@ class Broker(java_program.JavaProgram):
     @property
     def service_url_tls(self):
         return f"pulsar+ssl://localhost:{self.ports['tls_port']}"
+
+    @property
+    def https_url(self):
+        return f"https://localhost:{self.ports['https_port']}"
 
     @property
     def admin_url(self):

@@ -92,6 +92,9 @@ func (a *app) openProducer() {
 		options.BatchingMaxMessages = 1000
 		options.BatchingMaxSize = 128 * 1024
 	}
+	if a.given["chunks"] != "" {
+		options.DisableBatching, options.EnableChunking = true, true
+	}
 	producer, err := a.client.CreateProducer(options)
 	need(err)
 	a.producer = producer

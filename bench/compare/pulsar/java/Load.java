@@ -80,6 +80,9 @@ public final class Load {
             builder.batchingMaxPublishDelay(number("delay"), TimeUnit.MILLISECONDS)
                     .batchingMaxMessages(1000).batchingMaxBytes(128 * 1024);
         }
+        if (given.containsKey("chunks")) {
+            builder.enableBatching(false).enableChunking(true);
+        }
         producer = builder.create();
     }
 

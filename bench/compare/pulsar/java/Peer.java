@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.util.Base64;
@@ -35,12 +36,13 @@ public final class Peer {
         public String topic;
         public String compression = "none";
         public boolean batching;
+        public boolean chunking;
         public int count;
         public List<Body> messages = new java.util.ArrayList<>();
     }
 
     private static void produce(PulsarClient client, Case c) throws Exception {
-        Producer<byte[]> producer = client.newProducer().topic(c.topic).enableBatching(c.batching)
+        Producer<byte[]> producer = client.newProducer().topic(c.topic).enableBatching(c.batching).enableChunking(c.chunking)
                 .batchingMaxPublishDelay(50, TimeUnit.MILLISECONDS)
                 .compressionType(CompressionType.valueOf(c.compression.toUpperCase(Locale.ROOT))).create();
         for (Body m : c.messages) {
@@ -94,6 +96,8 @@ public final class Peer {
 
     public static void main(String[] words) throws Exception {
         ObjectMapper json = new ObjectMapper();
+        json.getFactory().setStreamReadConstraints(
+                StreamReadConstraints.builder().maxStringLength(Integer.MAX_VALUE).build());
         Case[] cases = json.readValue(System.in, Case[].class);
         try (PulsarClient client = PulsarClient.builder().serviceUrl(words[1].substring("url=".length())).build()) {
             for (Case c : cases) {

@@ -42,8 +42,11 @@ void hulse_again_stop(struct pulsar_consumer *c, struct entry *e)
     }
 }
 
-static void ask_for(struct pulsar_consumer *c, struct entry *e, uint32_t delay_ms)
+void hulse_again_ask(struct pulsar_consumer *c, struct entry *e, uint32_t delay_ms)
 {
+    if (e->chunked != NULL) {
+        hulse_chunks_again(c, e, delay_ms);
+    }
     const uint64_t due_ms = hulse_pulsar_consumer_now_ms(c) + delay_ms;
     if (hulse_timer_pending(&e->again)) {
         if (e->again.due_ms < due_ms) {
@@ -285,7 +288,7 @@ static void ask_for_bytes(struct pulsar_consumer *c, struct delivery *dl, uint32
     if (!c->non_persistent) {
         e->refused = dl->d.redelivery > e->refused ? dl->d.redelivery : e->refused;
         hulse_delivery_let_go(c, dl);
-        ask_for(c, e, delay_ms);
+        hulse_again_ask(c, e, delay_ms);
         hulse_entry_review(c, e);
         return;
     }
@@ -312,7 +315,7 @@ void hulse_again_refuse(struct pulsar_consumer *c,
         hulse_entry_review(c, e);
     } else if (hulse_pulsar_consumer_shares(c)) {
         hulse_delivery_let_go(c, dl);
-        ask_for(c, e, delay_ms);
+        hulse_again_ask(c, e, delay_ms);
         hulse_entry_review(c, e);
     } else {
         dl->d.redelivery += counts ? 1 : 0;

@@ -30,6 +30,7 @@ static struct body *create(const struct wire_message *message, uint64_t payload_
         b->object_bytes = bytes;
         b->bytes = bytes;
         b->refs = 1;
+        b->metadata_bytes = message->metadata.bytes;
         if (message->metadata.bytes > 0) {
             memcpy(b->data, message->metadata.data, message->metadata.bytes);
         }
@@ -131,6 +132,48 @@ enum body_rc hulse_body_create(struct body **out,
     }
     *out = b;
     return BODY_OK;
+}
+
+/* ---- of several ---- */
+
+struct body *hulse_body_begin(const struct wire_message *first, uint32_t payload_bytes)
+{
+    struct body *b = create(first, payload_bytes);
+    if (b != NULL) {
+        b->payload.data = b->data + b->metadata_bytes;
+    }
+    return b;
+}
+
+void hulse_body_append(struct body *b, struct broker_span part)
+{
+    HULSE_ASSERT((uint64_t)b->metadata_bytes + b->payload.bytes + part.bytes <=
+                 b->object_bytes - sizeof(*b));
+    memcpy(b->data + b->metadata_bytes + b->payload.bytes, part.data, part.bytes);
+    b->payload.bytes += part.bytes;
+}
+
+enum body_rc hulse_body_finish(struct body **b,
+                               struct wire_contexts *contexts,
+                               uint32_t bytes_max,
+                               const char **why)
+{
+    const struct wire_message message = {.metadata = {(*b)->data, (*b)->metadata_bytes},
+                                         .payload = (*b)->payload};
+    struct wire_metadata m;
+    struct body *whole = NULL;
+    if (!hulse_wire_metadata_read(message.metadata, &m, why)) {
+        return BODY_METADATA;
+    }
+    if (m.compression == PULSAR__COMPRESSION_TYPE__NONE) {
+        return begin(*b, &message, why);
+    }
+    const enum body_rc rc = hulse_body_create(&whole, contexts, &message, &m, bytes_max, why);
+    if (rc == BODY_OK) {
+        hulse_body_release(*b);
+        *b = whole;
+    }
+    return rc;
 }
 
 static void count_kept(struct body_tally *tally, size_t more, size_t less)
@@ -291,6 +334,16 @@ static uint64_t ttl_ms(uint64_t expires_ms, uint64_t publish_time_ms)
     return expires_ms > publish_time_ms ? expires_ms - publish_time_ms : 1;
 }
 
+/* A broker counts messages, and numbers an entry as its last one. */
+static void
+fill_added(const struct body *b, const struct body_message *m, struct broker_delivery *d)
+{
+    const uint32_t behind = b->count - 1 - m->index;
+    d->broker_time_ms = b->added.broker_timestamp_ms;
+    d->has_index = hulse_wire_has(b->added.has, WIRE_ENTRY_INDEX) && b->added.index >= behind;
+    d->index = d->has_index ? b->added.index - behind : 0;
+}
+
 bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker_delivery *d)
 {
     struct said s;
@@ -314,6 +367,7 @@ bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker
     d->producer = b->meta.producer_name;
     d->publish_time_ms = b->meta.publish_time_ms;
     d->redelivery = b->redelivery;
+    fill_added(b, m, d);
     d->slot = 0;
     return true;
 }

@@ -31,15 +31,18 @@ struct body {
     struct body_side *sides; /* keys and properties in the encoding of broker_meta */
     struct body_tally *kept; /* counted there; NULL: not kept */
     struct wire_metadata meta;
+    struct wire_entry added; /* by the broker */
     struct broker_span payload;
     struct wire_batch_reader reader; /* of a batch */
     size_t object_bytes;
     size_t bytes; /* with its sides */
     uint32_t refs;
     uint32_t redelivery;
-    uint32_t count; /* of messages */
-    uint32_t left;  /* counted as queued */
-    uint32_t next;  /* above the index of the last one that was read */
+    uint32_t count;  /* of messages */
+    uint32_t chunks; /* that it came in; 0: in none */
+    uint32_t metadata_bytes;
+    uint32_t left; /* counted as queued */
+    uint32_t next; /* above the index of the last one that was read */
     uint16_t partition;
     bool batch;
     bool taken;     /* the one message that is no batch */
@@ -66,6 +69,18 @@ enum body_rc hulse_body_create(struct body **out,
                                struct wire_contexts *contexts,
                                const struct wire_message *message,
                                const struct wire_metadata *m,
+                               uint32_t bytes_max,
+                               const char **why);
+/*
+ * Of a message that comes in several: the metadata of its first one, and room for the payload of all, of which there is
+ * nothing yet. NULL: no memory.
+ */
+struct body *hulse_body_begin(const struct wire_message *first, uint32_t payload_bytes);
+/* The next part, for which there is room. */
+void hulse_body_append(struct body *b, struct broker_span part);
+/* All of it is there. Otherwise than OK *b is as it was, and *why is a static text. */
+enum body_rc hulse_body_finish(struct body **b,
+                               struct wire_contexts *contexts,
                                uint32_t bytes_max,
                                const char **why);
 void hulse_body_release(struct body *b);

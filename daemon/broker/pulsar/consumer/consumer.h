@@ -33,7 +33,15 @@ struct pulsar_consumer_figures {
     uint64_t corrupted_compression;
     uint64_t corrupted_batch; /* metadata, or a batch that lies */
     uint64_t
-        unreadable; /* entries that this version cannot read: encrypted, chunks; left unacknowledged */
+        unreadable; /* entries that cannot be read: encrypted, chunks without a beginning; left unacknowledged */
+    uint64_t chunks;          /* entries that were a part of a message */
+    uint64_t chunked;         /* messages that came so, whole */
+    uint64_t chunks_given_up; /* messages of which not all has come */
+    uint64_t
+        chunks_orphaned; /* chunks whose message began where the subscription has nothing left; acknowledged */
+    uint64_t chunks_repeated; /* chunks that their producer has sent twice, acknowledged */
+    uint64_t
+        broker_metadata_damaged; /* entries handed out without what the broker says beside them */
     uint64_t repeated;           /* entries that came again while they were in its hands */
     uint64_t redelivered;        /* entries that came with a count above 0 */
     uint64_t redeliveries_asked; /* entries */

@@ -23,6 +23,7 @@ struct pulsar_consumers *hulse_pulsar_consumers_create(struct pulsar_worker *w, 
     TAILQ_INIT(&set->dirty);
     const uint32_t workers = w->worker->params.worker_count;
     set->held_bytes_max = hulse_mem_cap() / PULSAR_HELD_PART / (workers > 0 ? workers : 1);
+    set->chunk_bytes_max = set->held_bytes_max;
     const enum mem_purpose purpose = HULSE_MEM_BROKER;
     hulse_pool_init(&set->deliveries, purpose, sizeof(struct delivery), SLAB_OBJECTS, OBJECTS_MAX);
     hulse_pool_init(&set->entries, purpose, sizeof(struct entry), SLAB_OBJECTS, OBJECTS_MAX);
@@ -101,7 +102,9 @@ static void destroy(struct pulsar_consumer *c)
         TAILQ_REMOVE(&c->set->dirty, c, dirty_link);
     }
     TAILQ_REMOVE(&c->set->all, c, link);
+    hulse_lag_quit(c);
     hulse_entry_table_fini(&c->entries);
+    hulse_chunks_fini(c);
     hulse_wishes_destroy(&c->wishes);
     hulse_fan_in_free(&c->fan);
     c->magic = 0;
@@ -253,11 +256,13 @@ static void init(struct pulsar_consumer *c, const struct broker_consumer_params 
     }
     c->type = params->type;
     c->create = params->create;
+    c->resumed = params->resumed;
     c->transient = params->transient;
     c->non_persistent = strncmp(c->topic, "non-persistent:", 15) == 0;
     c->start = params->start;
     c->held_bytes.all = &c->set->held_bytes;
     c->flush_again.fire = flush_again;
+    hulse_chunks_init(c, &params->chunking);
     STAILQ_INIT(&c->queue);
     TAILQ_INIT(&c->held);
     TAILQ_INIT(&c->kept);

@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+struct chunked;
 struct pulsar_consumer;
 struct round;
 
@@ -45,6 +46,9 @@ struct entry {
     struct round
         *part; /* which tells what is acknowledged of it, by `part_link`; NULL: it was told */
     TAILQ_ENTRY(entry) part_link;
+    struct chunked
+        *chunked; /* the message that it is a part of, by `chunk_link`; NULL: it is whole */
+    TAILQ_ENTRY(entry) chunk_link;
     struct timer again;  /* when it will be due */
     uint64_t small[2];   /* the sets of up to 64 messages */
     uint64_t *acked_set; /* bits */

@@ -18,6 +18,10 @@ end(struct pulsar_consumer *c, hulse_status status, const char *text, const stru
     hulse_timer_stop(&c->worker->loop->timers, &e->deadline);
     hulse_pulsar_cancel(&e->request);
     e->state = ERRAND_NONE;
+    if (e->inner) {
+        e->inner = false;
+        return;
+    }
     if (c->base.events->done != NULL) {
         c->base.events->done(c->base.ctx, e->kind, status, text, id);
     }
@@ -28,6 +32,7 @@ void hulse_errand_cancel(struct pulsar_consumer *c)
     hulse_timer_stop(&c->worker->loop->timers, &c->errand.deadline);
     hulse_pulsar_cancel(&c->errand.request);
     c->errand.state = ERRAND_NONE;
+    c->errand.inner = false;
 }
 
 void hulse_errand_lost(struct pulsar_consumer *c)
@@ -66,14 +71,37 @@ static void last_id(struct pulsar_consumer *c, const Pulsar__MessageIdData *last
     end(c, HULSE_OK, "", &id);
 }
 
+/*
+ * A broker gives no chunk of a Shared subscription to anybody before the first one of its message: where chunks follow each
+ * other that is so far before the last one, whose id the message has. What is between is passed over.
+ */
+static uint64_t entries_before(const struct pulsar_consumer *c)
+{
+    const struct broker_id *id = &c->errand.to.id;
+    if (c->type != BROKER_SHARED || c->errand.to.kind != BROKER_AT_ID || id->batch >= 0 ||
+        id->batch_size < 2 || id->entry == BROKER_NO_ENTRY) {
+        return 0;
+    }
+    return id->entry < id->batch_size - 1U ? id->entry : id->batch_size - 1U;
+}
+
 static void sought(struct pulsar_consumer *c)
 {
-    c->start = c->errand.to;
     c->has_last = false;
     c->floor = (struct floor){0};
+    if (c->errand.inner) {
+        hulse_floor_set(&c->floor, &c->start);
+        c->floor.below_too = true;
+        hulse_pulsar_session_after_seek(c, true);
+        end(c, HULSE_OK, "", NULL);
+        return;
+    }
+    c->start = c->errand.to;
+    c->chunks.stepped_back = false;
     /* Where a time is, the broker has found: what clocks that differ date earlier and comes later is not of before. */
     if (!c->non_persistent && c->start.kind != BROKER_AT_PUBLISHED) {
         hulse_floor_set(&c->floor, &c->start);
+        c->floor.below_too = entries_before(c) > 0;
     }
     hulse_pulsar_session_after_seek(c, true);
     if (!c->closed && c->errand.state != ERRAND_NONE) {
@@ -187,6 +215,7 @@ static bool ask(struct pulsar_consumer *c)
             seek.message_publish_time = e->to.time_ms;
         } else {
             hulse_position_write(&e->to, &target, words);
+            target.entryid -= entries_before(c);
             seek.message_id = &target;
         }
         break;
@@ -244,6 +273,17 @@ static void begin(struct pulsar_consumer *c, enum broker_errand kind)
                       &e->deadline,
                       hulse_pulsar_consumer_now_ms(c) + operation_timeout(c));
     hulse_errand_ready(c);
+}
+
+bool hulse_errand_step_back(struct pulsar_consumer *c, uint64_t time_ms)
+{
+    if (c->errand.state != ERRAND_NONE || c->state != SESSION_READY || !TAILQ_EMPTY(&c->held)) {
+        return false;
+    }
+    c->errand.to = (struct broker_position){.kind = BROKER_AT_PUBLISHED, .time_ms = time_ms};
+    c->errand.inner = true;
+    begin(c, BROKER_SEEK);
+    return true;
 }
 
 hulse_status hulse_pulsar_consumer_last_message_id(struct broker_consumer *consumer,

@@ -135,13 +135,20 @@ static void lost(void *ctx, uint64_t count)
 
 static void end_of_topic(void *ctx)
 {
-    const struct part *p = ctx;
+    struct part *p = ctx;
     struct fan_in *f = p->fan;
     const struct broker_consumer *whole = &f->whole->base;
+    p->ended = true;
     f->ended += 1;
     if (f->ended == f->count && whole->events->end_of_topic != NULL) {
         whole->events->end_of_topic(whole->ctx);
     }
+}
+
+void hulse_fan_in_not_ended(struct part *p)
+{
+    p->fan->ended -= p->ended ? 1 : 0;
+    p->ended = false;
 }
 
 static const struct broker_consumer_events events = {.opened = opened,
@@ -183,7 +190,8 @@ bool hulse_fan_in_open_part(struct fan_in *f, struct part *p, struct broker_posi
                                                   .events = &events,
                                                   .ctx = p,
                                                   .create = whole->create,
-                                                  .transient = whole->transient};
+                                                  .transient = whole->transient,
+                                                  .chunking = whole->chunks.rule};
     p->consumer = hulse_pulsar_consumer_open_part(whole, p, &params);
     return p->consumer != NULL;
 }

@@ -44,6 +44,7 @@ struct part {
     bool opened;
     bool late; /* not there when the whole was opened */
     bool active;
+    bool ended; /* its topic is terminated, and all of it acknowledged */
 };
 
 TAILQ_HEAD(part_list, part);
@@ -97,6 +98,8 @@ void hulse_fan_in_free(struct fan_in **fan);
 bool hulse_fan_in_open_part(struct fan_in *f, struct part *p, struct broker_position start);
 /* More of them, without consumers. False: no memory. */
 bool hulse_fan_in_reserve(struct fan_in *f, uint32_t count);
+/* Its consumer is somewhere else now. */
+void hulse_fan_in_not_ended(struct part *p);
 /* What has been settled is told. Last touch. */
 void hulse_fan_in_tell_settled(struct fan_in *f);
 

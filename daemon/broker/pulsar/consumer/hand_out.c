@@ -114,6 +114,16 @@ static void give_up_rest(struct pulsar_consumer *c, struct body *b, const char *
     }
 }
 
+/* Of the batch; of a message in chunks, how many. */
+static uint16_t size_told(const struct body *b)
+{
+    const uint32_t size = b->batch ? b->count : b->chunks;
+    if (size <= UINT16_MAX) {
+        return (uint16_t)size;
+    }
+    return b->batch ? 0 : UINT16_MAX;
+}
+
 static void name(const struct body *b, uint32_t index, struct broker_id *id)
 {
     const struct entry *e = b->entry;
@@ -121,8 +131,7 @@ static void name(const struct body *b, uint32_t index, struct broker_id *id)
                              .entry = e->entry,
                              .batch = b->batch ? (int32_t)index : -1,
                              .partition = b->partition,
-                             .batch_size =
-                                 b->batch && b->count <= UINT16_MAX ? (uint16_t)b->count : 0};
+                             .batch_size = size_told(b)};
 }
 
 /* True: it was handed out. */
@@ -137,6 +146,10 @@ static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct
     c->has_last = true;
     if (m->passed_over ||
         hulse_floor_passes(&c->floor, e->ledger, e->entry, batch, b->meta.publish_time_ms)) {
+        if (c->floor.set && c->floor.below_too) {
+            c->has_last = c->had_last; /* of before where it began: nothing goes on from there */
+            c->last = c->before_last;
+        }
         pass_over(c, b, m->index);
         return false;
     }

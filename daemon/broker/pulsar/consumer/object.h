@@ -4,10 +4,12 @@
  *
  *   session    lookup -> attach -> SUBSCRIBE -> ready, and again after whatever ended it
  *   receive    what the broker says; an entry becomes a body in `queue`
+ *   chunks     several entries become one body
  *   hand_out   bodies become deliveries while flow has given permits
  *   verdicts   what becomes of deliveries: acknowledged (acks), to come again (again)
  *   errand     seek, last message id, unsubscribe
  *   stall      why nothing comes
+ *   lag_watch  how far its subscription is behind
  *   fan_in     a topic with partitions: a consumer for each of them (fan_in.h)
  *
  * Threads: the worker's.
@@ -20,8 +22,10 @@
 #include "daemon/broker/pulsar/backoff.h"
 #include "daemon/broker/pulsar/connection/pool.h"
 #include "daemon/broker/pulsar/consumer/body.h"
+#include "daemon/broker/pulsar/consumer/chunks.h"
 #include "daemon/broker/pulsar/consumer/consumer.h"
 #include "daemon/broker/pulsar/consumer/entry.h"
+#include "daemon/broker/pulsar/consumer/lag.h"
 #include "daemon/broker/pulsar/consumer/permits.h"
 #include "daemon/broker/pulsar/consumer/position.h"
 #include "daemon/broker/pulsar/consumer/wishes.h"
@@ -119,6 +123,7 @@ struct errand {
     struct pulsar_request request;
     struct timer deadline;
     struct broker_position to;
+    bool inner; /* nobody has asked for it: `done` does not come */
 };
 
 /* ---- silence ---- */
@@ -140,6 +145,15 @@ struct stall {
     bool said; /* in vain */
     uint64_t renewed_ledger;
     uint64_t renewed_entry;
+};
+
+/* ---- how far its subscription is behind ---- */
+
+struct lag_watch {
+    struct timer watch;
+    struct pulsar_request request;
+    struct lag *of; /* NULL before its first session, and without memory */
+    bool asking;
 };
 
 /* ---- the consumer ---- */
@@ -179,10 +193,12 @@ struct pulsar_consumer {
     bool unordered;      /* `held` */
     bool closed_in_seek; /* the broker has closed it, as it does before the answer */
     bool create;
+    bool resumed;
     bool transient;
     bool
         non_persistent; /* every entry has the same id: none is in the table, and no broker knows it again */
     bool said_unreadable;
+    bool said_damaged_metadata;
     bool said_unkept;
     bool
         rewinding; /* the broker sends everything again, and has not come to rewind_ledger, rewind_entry */
@@ -211,12 +227,14 @@ struct pulsar_consumer {
     uint64_t seen_ledger; /* the highest that came in this session */
     uint64_t seen_entry;
     struct stall stall;
+    struct lag_watch lag;
     uint64_t epoch;      /* of what is not Shared: how often everything was asked for again */
     uint64_t rewound_ms; /* the last time */
     uint64_t rewind_ledger;
     uint64_t rewind_entry;
     struct body_tally held_bytes;
     struct entry_table entries;
+    struct chunks chunks;
     struct body_queue queue;
     struct delivery_list held; /* in the order of handing out */
     struct delivery_list kept;
@@ -260,6 +278,8 @@ struct pulsar_consumers {
     struct pool rounds;
     struct body_tally held_bytes;
     size_t held_bytes_max;
+    uint64_t chunk_bytes; /* of messages in chunks that are not whole */
+    uint64_t chunk_bytes_max;
     struct pulsar_consumer_figures figures;
     /* For the ids of one command. */
     Pulsar__MessageIdData ids[PULSAR_IDS_MAX];
@@ -369,6 +389,8 @@ void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entr
 /* Sorted by their ids. */
 struct delivery *hulse_again_first(struct pulsar_consumer *c);
 void hulse_again_send(struct pulsar_consumer *c);
+/* The same after a time. */
+void hulse_again_ask(struct pulsar_consumer *c, struct entry *e, uint32_t delay_ms);
 /* The broker is to send it again. */
 void hulse_again_now(struct pulsar_consumer *c, struct entry *e);
 /* Not due any more. */
@@ -400,6 +422,14 @@ void hulse_acks_settle(struct pulsar_consumer *c);
 /* A session has begun; it ends. */
 void hulse_stall_watch(struct pulsar_consumer *c);
 void hulse_stall_stop(struct pulsar_consumer *c);
+
+/* lag_watch */
+/* It has a session. */
+void hulse_lag_watch(struct pulsar_consumer *c);
+/* It has none. */
+void hulse_lag_stop(struct pulsar_consumer *c);
+/* It is gone. */
+void hulse_lag_quit(struct pulsar_consumer *c);
 /* A message has come. */
 void hulse_stall_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry);
 
@@ -413,5 +443,10 @@ void hulse_errand_ready(struct pulsar_consumer *c);
 /* There is none any more, or none like it: `done`, if it is not to be asked again. */
 void hulse_errand_lost(struct pulsar_consumer *c);
 void hulse_errand_cancel(struct pulsar_consumer *c);
+/*
+ * It was moved to an entry that is not the beginning of its message: the broker is to begin earlier, at that time, and what
+ * is before the entry is passed over. False: not now.
+ */
+bool hulse_errand_step_back(struct pulsar_consumer *c, uint64_t time_ms);
 
 #endif

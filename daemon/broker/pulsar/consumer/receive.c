@@ -239,18 +239,57 @@ static bool wanted(struct pulsar_consumer *c,
         unreadable(c, id, "it is encrypted");
         return false;
     }
-    if (hulse_wire_has(meta->has, WIRE_META_CHUNKS) && meta->chunk_count > 1) {
-        unreadable(c, id, "it is a part of a message that was sent in chunks");
-        return false;
-    }
     return true;
 }
 
+/* A broker's maximum is that of what is sent to it: compressed, with Java's and C++'s clients too, more than that is one message. */
 static uint32_t bytes_max(const struct pulsar_consumer *c)
 {
-    const uint32_t ours = c->worker->broker->params.message_bytes_max;
+    const struct pulsar_params *params = &c->worker->broker->params;
+    const uint32_t ours = params->message_bytes_max > params->chunked_bytes_max
+                              ? params->message_bytes_max
+                              : params->chunked_bytes_max;
     const uint32_t theirs = hulse_pulsar_peer(c->user.connection)->message_bytes_max;
     return ours > theirs ? ours : theirs;
+}
+
+/* What the broker says beside the entry; what it says wrongly takes nothing from the entry. */
+static void take_added(struct pulsar_consumer *c,
+                       const Pulsar__CommandMessage *m,
+                       struct broker_span added,
+                       struct body *b)
+{
+    const char *why = NULL;
+    if (added.data == NULL || hulse_wire_entry_read(added, &b->added, &why)) {
+        return;
+    }
+    b->added = (struct wire_entry){.has = 0};
+    c->set->figures.broker_metadata_damaged += 1;
+    if (!c->said_damaged_metadata) {
+        c->said_damaged_metadata = true;
+        HULSE_LOG_WARNF("pulsar.broker_metadata_damaged",
+                        hulse_log_str("topic", c->topic),
+                        hulse_log_u64("ledger", m->message_id->ledgerid),
+                        hulse_log_u64("entry", m->message_id->entryid),
+                        hulse_log_str("why", why));
+    }
+}
+
+/* A part of a message. */
+static void take_chunk(struct pulsar_consumer *c,
+                       const Pulsar__CommandMessage *m,
+                       const struct wire_message *message,
+                       const struct wire_metadata *meta)
+{
+    struct body *b = NULL;
+    const char *why = NULL;
+    const enum body_rc rc = hulse_chunks_take(c, m->message_id, message, meta, &b, &why);
+    if (b != NULL) {
+        take_added(c, m, message->entry, b); /* of the last one */
+        take_body(c, m, b);
+    } else if (rc != BODY_OK && !c->closed) {
+        body_failed(c, m->message_id, rc, why);
+    }
 }
 
 static void take_message(struct pulsar_consumer *c,
@@ -286,10 +325,15 @@ static void take_message(struct pulsar_consumer *c,
     if (!wanted(c, m->message_id, &meta, count)) {
         return;
     }
+    if (!batch && hulse_wire_has(meta.has, WIRE_META_CHUNKS) && meta.chunk_count > 1) {
+        take_chunk(c, m, message, &meta);
+        return;
+    }
     struct body *b = NULL;
     const enum body_rc rc =
         hulse_body_create(&b, c->worker->contexts, message, &meta, bytes_max(c), &why);
     if (rc == BODY_OK) {
+        take_added(c, m, message->entry, b);
         take_body(c, m, b);
     } else {
         body_failed(c, m->message_id, rc, why);
@@ -422,6 +466,7 @@ void hulse_receive_command(struct pulsar_user *u,
 void hulse_receive_forget_queue(struct pulsar_consumer *c)
 {
     struct body *b = NULL;
+    hulse_chunks_forget(c);
     while ((b = STAILQ_FIRST(&c->queue)) != NULL) {
         struct entry *e = b->entry;
         STAILQ_REMOVE_HEAD(&c->queue, link);

@@ -45,6 +45,7 @@ static void leave(struct pulsar_consumer *c)
     c->renew = NULL;
     hulse_again_restart(c);
     hulse_stall_stop(c);
+    hulse_lag_stop(c);
     c->closed_in_seek = false;
 }
 
@@ -233,12 +234,48 @@ static void partitioned(struct pulsar_consumer *c, uint32_t partitions)
     failed(c);
 }
 
+/* Of a topic without partitions, or of one partition alone: messages name none then, or itself. */
+static bool is_own(const struct pulsar_consumer *c, uint16_t partition)
+{
+    char suffix[sizeof("-partition-65535")];
+    const int bytes = snprintf(suffix, sizeof(suffix), "-partition-%u", (unsigned)partition);
+    const size_t topic_bytes = strlen(c->topic);
+    return partition == 0 || (bytes > 0 && topic_bytes > (size_t)bytes &&
+                              strcmp(c->topic + topic_bytes - bytes, suffix) == 0);
+}
+
+/* What it is to begin at is of a partition that there is, or of another topic of that name. */
+static bool is_there(const struct pulsar_consumer *c, uint32_t partitions)
+{
+    const struct broker_position *s = &c->start;
+    if (c->resumed || c->opened || c->part != NULL ||
+        (s->kind != BROKER_AT_ID && s->kind != BROKER_AFTER_ID)) {
+        return true;
+    }
+    return partitions > 0 ? s->id.partition < partitions : is_own(c, s->id.partition);
+}
+
+static void no_partition(struct pulsar_consumer *c)
+{
+    struct pulsar_failure *f = &c->failure;
+    hulse_pulsar_failure_status(f, HULSE_INVAL, "");
+    f->verdict = PULSAR_FINAL;
+    (void)snprintf(f->text,
+                   sizeof(f->text),
+                   "topic %.110s has no partition %u",
+                   c->topic,
+                   (unsigned)c->start.id.partition);
+    failed(c);
+}
+
 static void looked_up(struct pulsar_lookup *l, const struct pulsar_lookup_result *result)
 {
     struct pulsar_consumer *c = HULSE_CONTAINER(l, struct pulsar_consumer, lookup);
     if (result->failure.class != BROKER_DONE) {
         c->failure = result->failure;
         failed(c);
+    } else if (!is_there(c, result->partitions)) {
+        no_partition(c);
     } else if (result->partitions > 0 && !c->opened && c->part == NULL) {
         hulse_timer_stop(timers(c), &c->deadline); /* the parts have theirs */
         hulse_fan_in_begin(c, result);
@@ -363,6 +400,10 @@ void hulse_pulsar_session_after_seek(struct pulsar_consumer *c, bool moved)
         return;
     }
     c->closed_in_seek = false;
+    c->end_told = false;
+    if (c->part != NULL) {
+        hulse_fan_in_not_ended(c->part);
+    }
     hulse_receive_forget_queue(c);
     hulse_permits_restart(&c->permits);
     hulse_pulsar_session_subscribe(c);

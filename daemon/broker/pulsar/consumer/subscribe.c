@@ -7,6 +7,9 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 
+/* A broker counts back from its own time. */
+#define CLOCKS_APART_MS 10000U
+
 static uint32_t operation_timeout(const struct pulsar_consumer *c)
 {
     return c->worker->broker->params.operation_timeout_ms;
@@ -22,6 +25,7 @@ static void ready(struct pulsar_consumer *c)
     c->ready_ms = hulse_pulsar_consumer_now_ms(c);
     c->proved = false;
     hulse_stall_watch(c);
+    hulse_lag_watch(c);
     hulse_timer_stop(&c->worker->loop->timers, &c->deadline);
     hulse_pulsar_consumer_dirty(c);
     hulse_pulsar_consumer_enter(c);
@@ -192,6 +196,23 @@ start_reader(struct pulsar_consumer *c, Pulsar__CommandSubscribe *s, Pulsar__Mes
     }
     if (!c->non_persistent) {
         hulse_floor_set(&c->floor, &from);
+    }
+    if (c->chunks.reaches_back && c->has_last &&
+        hulse_entry_below(
+            c->chunks.back.ledger, c->chunks.back.entry, c->last.ledger, c->last.entry)) {
+        /* What it has had meanwhile is passed over. */
+        from = (struct broker_position){.kind = BROKER_AT_ID, .id = c->chunks.back};
+        c->floor.below_too = true;
+    }
+    c->chunks.reaches_back = false;
+    if (c->has_last) {
+        c->chunks.back_ms = 0; /* it is there, or behind that */
+    } else if (c->chunks.back_ms != 0) {
+        from = (struct broker_position){.kind = BROKER_AT_PUBLISHED,
+                                        .time_ms = c->chunks.back_ms > CLOCKS_APART_MS
+                                                       ? c->chunks.back_ms - CLOCKS_APART_MS
+                                                       : 0};
+        c->floor.below_too = true;
     }
     s->has_durable = true;
     s->durable = false;

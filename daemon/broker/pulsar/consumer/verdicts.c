@@ -72,6 +72,9 @@ void hulse_entry_review(struct pulsar_consumer *c, struct entry *e)
         hulse_entry_unstray(c, e);
         return;
     }
+    if (e->chunked != NULL) {
+        hulse_chunks_let_go(c, e);
+    }
     const bool again = e->due || hulse_timer_pending(&e->again);
     const bool remembered = again || ((e->acked > 0 || e->refused > 0) && !e->forgotten);
     if (!e->linked || e->acked == e->count || !remembered) {
@@ -93,6 +96,9 @@ static void complete(struct pulsar_consumer *c, struct entry *e)
     hulse_again_stop(c, e);
     if (!c->non_persistent) {
         hulse_acks_add(c, e, -1);
+    }
+    if (e->chunked != NULL) {
+        hulse_chunks_acked(c, e);
     }
 }
 
@@ -151,6 +157,7 @@ void hulse_verdicts_release_all(struct pulsar_consumer *c)
     hulse_receive_forget_queue(c);
     hulse_verdicts_forget_kept(c);
     let_go_all_of(c, &c->held);
+    hulse_chunks_end(c);
     while ((e = TAILQ_FIRST(&c->entries.all)) != NULL) {
         hulse_entry_end(c, e);
     }
@@ -322,9 +329,73 @@ static void end_up_to(struct pulsar_consumer *c,
     }
 }
 
+/* Up to *last, what can be settled by itself; NULL: nothing more. */
+static struct entry *find_covered(const struct pulsar_consumer *c, const struct entry *last)
+{
+    struct entry *e = NULL;
+    TAILQ_FOREACH(e, &c->entries.all, link)
+    {
+        if (e != last && hulse_entry_below(e->ledger, e->entry, last->ledger, last->entry) &&
+            !hulse_chunks_reach_beyond(e, last)) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+/* A message whose end is behind *last: nothing may say that everything before that is acknowledged. */
+static bool is_crossed(const struct pulsar_consumer *c, const struct entry *last)
+{
+    const struct entry *e = NULL;
+    if (TAILQ_EMPTY(&c->chunks.gathering) && TAILQ_EMPTY(&c->chunks.given_up) &&
+        TAILQ_EMPTY(&c->chunks.whole)) {
+        return false;
+    }
+    TAILQ_FOREACH(e, &c->entries.all, link)
+    {
+        if (hulse_entry_below(e->ledger, e->entry, last->ledger, last->entry) &&
+            hulse_chunks_reach_beyond(e, last)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The same one by one, around what reaches beyond. */
+static void cover_each(struct pulsar_consumer *c, struct entry *last, uint32_t index)
+{
+    struct entry *e = NULL;
+    while ((e = find_covered(c, last)) != NULL) {
+        if (e->chunked != NULL) {
+            hulse_chunks_leave(c, e);
+        }
+        for (uint32_t i = 0; i < e->count; i++) {
+            (void)hulse_entry_ack(e, i);
+        }
+        complete(c, e);
+        const bool told = e->in_round;
+        hulse_entry_review(c, e);
+        if (!told) {
+            return; /* no memory; it begins anew */
+        }
+    }
+    for (uint32_t i = 0; i <= index; i++) {
+        (void)hulse_entry_ack(last, i);
+    }
+    if (last->acked == last->count && !last->in_round) {
+        complete(c, last);
+    }
+    hulse_acks_add_part(c, last);
+    hulse_entry_review(c, last);
+}
+
 /* Entry e, up to index, and every one before it. */
 static void cover(struct pulsar_consumer *c, struct entry *last, uint32_t index)
 {
+    if (is_crossed(c, last)) {
+        cover_each(c, last, index);
+        return;
+    }
     struct entry_list covered;
     struct entry *next = NULL;
     TAILQ_INIT(&covered);
@@ -344,6 +415,9 @@ static void cover(struct pulsar_consumer *c, struct entry *last, uint32_t index)
         }
         for (uint32_t i = 0; e != last && i < e->count; i++) {
             (void)hulse_entry_ack(e, i);
+        }
+        if (e->chunked != NULL) {
+            hulse_chunks_leave(c, e);
         }
         hulse_entry_unstray(c, e);
         hulse_again_stop(c, e);
@@ -423,6 +497,12 @@ static struct entry *entry_of_id(struct pulsar_consumer *c, const struct broker_
 
 static void ack_id(struct pulsar_consumer *c, const struct broker_id *id, bool cumulative)
 {
+    const struct entry *known = hulse_entry_find(&c->entries, id->ledger, id->entry);
+    if (id->batch < 0 && id->batch_size > 1 && !cumulative &&
+        (known == NULL || (known->chunked == NULL && !known->in_round))) {
+        (void)hulse_chunks_ack_id(c, id); /* its other entries are not known; it comes again */
+        return;
+    }
     struct entry *e = entry_of_id(c, id);
     if (e == NULL) {
         return; /* it comes again */

@@ -20,6 +20,9 @@ struct pairs {
 struct consumer_wishes {
     size_t bytes;
     int32_t priority;
+    bool compacted;
+    bool replicated;
+    bool any_order;
     struct pairs properties;
     struct pairs of_subscription;
     Pulsar__IntRange **ranges;
@@ -41,12 +44,38 @@ static void *take(struct room *r, size_t bytes)
 
 /* ---- judging ---- */
 
-static hulse_status check_ranges(const struct broker_consumer_params *p, struct error *err)
+/* As brokers do (protocol 7.1), so that an application hears of it with the rule and at once. */
+static hulse_status check_place(const struct broker_consumer_params *p, struct error *err)
+{
+    const struct broker_wishes *w = &p->wishes;
+    const bool volatile_topic = strncmp(p->topic, "non-persistent:", 15) == 0;
+    if (w->compacted && volatile_topic) {
+        return hulse_fail(err, HULSE_INVAL, "a non-persistent topic keeps nothing to compact");
+    }
+    if (w->compacted && (p->type == BROKER_SHARED || p->type == BROKER_KEY_SHARED)) {
+        return hulse_fail(err,
+                          HULSE_INVAL,
+                          "only a reader, or an exclusive or failover subscription, reads a topic "
+                          "compacted");
+    }
+    if (w->replicated && (volatile_topic || p->type == BROKER_READER)) {
+        return hulse_fail(
+            err, HULSE_INVAL, "only a subscription of a persistent topic can be replicated");
+    }
+    if (w->any_order && p->type != BROKER_KEY_SHARED) {
+        return hulse_fail(
+            err, HULSE_INVAL, "only a key_shared consumer has an order of keys to give up");
+    }
+    return HULSE_OK;
+}
+
+static hulse_status
+check_ranges(const struct broker_wishes *p, enum broker_subscription type, struct error *err)
 {
     if (p->key_range_count == 0) {
         return HULSE_OK;
     }
-    if (p->type != BROKER_KEY_SHARED) {
+    if (type != BROKER_KEY_SHARED) {
         return hulse_fail(err, HULSE_INVAL, "only a key_shared consumer has ranges of keys");
     }
     if (p->key_range_count > PULSAR_KEY_RANGES_MAX) {
@@ -137,8 +166,7 @@ keep_pairs(struct pairs *p, struct room *objects, struct room *texts, struct bro
     }
 }
 
-static void
-keep_ranges(struct consumer_wishes *w, struct room *r, const struct broker_consumer_params *p)
+static void keep_ranges(struct consumer_wishes *w, struct room *r, const struct broker_wishes *p)
 {
     w->ranges = take(r, w->range_count * sizeof(Pulsar__IntRange *));
     for (size_t i = 0; i < w->range_count; i++) {
@@ -149,18 +177,26 @@ keep_ranges(struct consumer_wishes *w, struct room *r, const struct broker_consu
     }
 }
 
+static bool has_any(const struct broker_wishes *w)
+{
+    return w->compacted || w->replicated || w->any_order || w->priority != 0 ||
+           w->key_range_count != 0 || w->properties.bytes != 0 ||
+           w->subscription_properties.bytes != 0;
+}
+
 hulse_status hulse_wishes_create(struct consumer_wishes **out,
-                                 const struct broker_consumer_params *params,
+                                 const struct broker_consumer_params *whole,
                                  struct error *err)
 {
+    const struct broker_wishes *params = &whole->wishes;
     size_t own = 0;
     size_t of_subscription = 0;
     *out = NULL;
-    hulse_status st = check_ranges(params, err);
+    hulse_status st = check_place(whole, err);
+    st = st == HULSE_OK ? check_ranges(params, whole->type, err) : st;
     st = st == HULSE_OK ? count_pairs(params->properties, &own, err) : st;
     st = st == HULSE_OK ? count_pairs(params->subscription_properties, &of_subscription, err) : st;
-    if (st != HULSE_OK ||
-        (params->priority == 0 && params->key_range_count == 0 && own + of_subscription == 0)) {
+    if (st != HULSE_OK || !has_any(params)) {
         return st;
     }
     const size_t objects =
@@ -177,6 +213,9 @@ hulse_status hulse_wishes_create(struct consumer_wishes **out,
     struct room text_room = {(uint8_t *)w->data + objects};
     w->bytes = bytes;
     w->priority = params->priority;
+    w->compacted = params->compacted;
+    w->replicated = params->replicated;
+    w->any_order = params->any_order;
     w->range_count = params->key_range_count;
     w->properties.count = own;
     w->of_subscription.count = of_subscription;
@@ -203,10 +242,18 @@ void hulse_wishes_put(struct consumer_wishes *w, Pulsar__CommandSubscribe *s)
     }
     s->has_priority_level = w->priority != 0;
     s->priority_level = w->priority;
+    s->has_read_compacted = w->compacted;
+    s->read_compacted = w->compacted;
+    s->has_replicate_subscription_state = w->replicated;
+    s->replicate_subscription_state = w->replicated;
     s->metadata = w->properties.each;
     s->n_metadata = w->properties.count;
     s->subscription_properties = w->of_subscription.each;
     s->n_subscription_properties = w->of_subscription.count;
+    if (s->keysharedmeta != NULL) {
+        s->keysharedmeta->has_allowoutoforderdelivery = w->any_order;
+        s->keysharedmeta->allowoutoforderdelivery = w->any_order;
+    }
     if (w->range_count > 0 && s->keysharedmeta != NULL) {
         s->keysharedmeta->keysharedmode = PULSAR__KEY_SHARED_MODE__STICKY;
         s->keysharedmeta->hashranges = w->ranges;

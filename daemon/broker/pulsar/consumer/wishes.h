@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wishes - what a consumer wants of its subscription beside name and type: its own keys, its place among others,
- * properties. Kept as SUBSCRIBE says it, because each session says it again.
+ * wishes - what a consumer wants of its subscription beside name and type (struct broker_wishes). Kept as SUBSCRIBE says it, because each session says it again.
  *
  * Threads: pure.
  */
@@ -18,7 +17,7 @@
 
 struct consumer_wishes;
 
-/* *out is NULL when there are none. INVAL: ranges or properties that cannot be. */
+/* *out is NULL when there are none. INVAL: ranges or properties that cannot be, or a wish that such a consumer cannot have. */
 hulse_status hulse_wishes_create(struct consumer_wishes **out,
                                  const struct broker_consumer_params *params,
                                  struct error *err);

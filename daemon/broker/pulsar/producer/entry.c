@@ -71,7 +71,8 @@ void hulse_pulsar_entry_seal(struct pulsar_entry *e,
     const struct wire_send send = {.producer_id = producer_id,
                                    .sequence_id = d->sequence_id,
                                    .highest_sequence_id = d->highest_sequence_id,
-                                   .num_messages = d->batch_count};
+                                   .num_messages = d->batch_count,
+                                   .is_chunk = d->chunk_count > 0};
     struct wire_send_head head;
     uint8_t *at = hulse_wire_send_begin(&head, &send, e->memory);
 
@@ -92,6 +93,7 @@ void hulse_pulsar_entry_seal(struct pulsar_entry *e,
     e->checked_at = checked_at;
     e->message_bytes = e->piece.bytes - checked_at - MAGIC_BYTES - CHECKSUM_BYTES;
     e->batched = d->batch_count > 0;
+    e->chunk = d->chunk_count > 0;
     e->sequence = d->sequence_id;
     e->highest = e->batched ? d->highest_sequence_id : d->sequence_id;
 }

@@ -44,6 +44,7 @@ struct pulsar_entry {
     uint32_t message_bytes; /* metadata and payload: what brokers limit */
     uint32_t checked_at;    /* of the frame: where the checksum's part begins */
     bool batched;
+    bool chunk;     /* one of several that are one message; the records are the last one's */
     bool sent;      /* on the connection that the sender has */
     bool ever_sent; /* on any */
     bool out;       /* a connection has the piece */

@@ -4,6 +4,7 @@
  *
  * An entry is forgotten as a whole, so its records have about the same deadline.
  */
+#include "daemon/broker/pulsar/producer/chunks.h"
 #include "daemon/broker/pulsar/producer/senders.h"
 #include "daemon/broker/pulsar/wire/expiry.h"
 #include "daemon/broker/pulsar/wire/frame.h"
@@ -166,6 +167,74 @@ static struct pulsar_entry *fitted(struct pulsar_sender *s, struct pulsar_entry 
     return smaller;
 }
 
+static void finish(struct pulsar_sender *s,
+                   struct pulsar_producer *p,
+                   const struct broker_record *r,
+                   struct pulsar_entry *e,
+                   uint64_t deadline_ns)
+{
+    e->deadline_ns = deadline_ns;
+    hulse_pulsar_handle_take(p, e, r->token, e->room + e->memory_room);
+    hulse_pulsar_outbox_append(s, e);
+}
+
+/* NULL: no memory. */
+static struct pulsar_entry *whole_entry(struct pulsar_sender *s,
+                                        const struct wire_draft *d,
+                                        struct broker_span payload,
+                                        uint32_t head_room)
+{
+    struct pulsar_entry *e =
+        hulse_pulsar_entry_create(&s->all->blocks, head_room + payload.bytes, 1);
+
+    if (e != NULL) {
+        hulse_pulsar_entry_seal(e, s->user.id, d, payload, head_room);
+    }
+    return e;
+}
+
+/* What may not fit a message: whole where it does, as it is or compressed, else in chunks. */
+static enum fate send_large(struct pulsar_sender *s,
+                            struct pulsar_producer *p,
+                            const struct broker_record *r,
+                            struct wire_draft *d,
+                            uint64_t deadline_ns)
+{
+    const struct broker_span payload = squeeze(s, r->payload, d);
+    const uint64_t head_room = WIRE_SEND_HEAD_BYTES_MAX + hulse_wire_draft_room(d);
+    const uint32_t max = message_bytes_max(s);
+
+    if (payload.bytes < max && head_room <= max) {
+        struct pulsar_entry *e = whole_entry(s, d, payload, (uint32_t)head_room);
+        if (e == NULL) {
+            return IS_LEFT;
+        }
+        if (e->message_bytes <= max) {
+            finish(s, p, r, e, deadline_ns);
+            return IS_TAKEN;
+        }
+        hulse_pulsar_entry_destroy(&s->all->blocks, e);
+    }
+    const struct chunks_message m = {.token = r->token,
+                                     .deadline_ns = deadline_ns,
+                                     .payload = payload,
+                                     .message_bytes_max = max};
+    switch (hulse_pulsar_chunks_put(s, p, d, &m)) {
+    case CHUNKS_PUT:
+        return IS_TAKEN;
+    case CHUNKS_TOO_LARGE:
+        refuse(p, r, BROKER_TOO_LARGE, HULSE_OUTCOME_TOO_LARGE);
+        return IS_ANSWERED;
+    case CHUNKS_NO_MEMORY:
+        break;
+    }
+    if (is_beyond_memory(payload.bytes)) {
+        refuse(p, r, BROKER_FAIL, HULSE_OUTCOME_NO_MEMORY);
+        return IS_ANSWERED;
+    }
+    return IS_LEFT;
+}
+
 static enum fate send_alone(struct pulsar_sender *s,
                             struct pulsar_producer *p,
                             const struct broker_record *r,
@@ -184,6 +253,10 @@ static enum fate send_alone(struct pulsar_sender *s,
         d.deliver_at_ms = (int64_t)(d.publish_time_ms + (after < most ? after : most));
     }
     const uint64_t head_room = WIRE_SEND_HEAD_BYTES_MAX + hulse_wire_draft_room(&d);
+    if (s->chunks && head_room + r->payload.bytes > message_bytes_max(s) &&
+        r->payload.bytes <= s->all->pw->broker->params.chunked_bytes_max) {
+        return send_large(s, p, r, &d, deadline_ns);
+    }
     if (r->payload.bytes > message_bytes_max(s) || head_room > WIRE_MESSAGE_BYTES_MAX) {
         refuse(p, r, BROKER_TOO_LARGE, HULSE_OUTCOME_TOO_LARGE);
         return IS_ANSWERED;
@@ -205,9 +278,7 @@ static enum fate send_alone(struct pulsar_sender *s,
         refuse(p, r, BROKER_TOO_LARGE, HULSE_OUTCOME_TOO_LARGE);
         return IS_ANSWERED;
     }
-    e->deadline_ns = deadline_ns;
-    hulse_pulsar_handle_take(p, e, r->token, e->room + e->memory_room);
-    hulse_pulsar_outbox_append(s, e);
+    finish(s, p, r, e, deadline_ns);
     return IS_TAKEN;
 }
 

@@ -107,6 +107,29 @@ fail_taken(struct pulsar_sender *s, struct pulsar_entries *taken, const struct p
     }
 }
 
+void hulse_pulsar_outbox_fail(struct pulsar_sender *s,
+                              struct pulsar_entry *e,
+                              const struct pulsar_end *end)
+{
+    struct pulsar_entries taken = TAILQ_HEAD_INITIALIZER(taken);
+    const uint64_t sequence = e->sequence;
+    struct pulsar_entry *next = NULL;
+
+    if (!e->chunk) {
+        hulse_pulsar_outbox_take(s, e);
+        hulse_pulsar_outbox_failed(s, e, end);
+        return;
+    }
+    for (e = TAILQ_FIRST(&s->entries); e != NULL; e = next) {
+        next = TAILQ_NEXT(e, link);
+        if (e->chunk && e->sequence == sequence) {
+            hulse_pulsar_outbox_take(s, e);
+            TAILQ_INSERT_TAIL(&taken, e, link);
+        }
+    }
+    fail_taken(s, &taken, end);
+}
+
 void hulse_pulsar_outbox_fail_all(struct pulsar_sender *s, const struct pulsar_end *end)
 {
     struct pulsar_entries taken = TAILQ_HEAD_INITIALIZER(taken);
@@ -237,8 +260,8 @@ static void send_waiting(struct pulsar_sender *s)
     while (s->unsent != NULL && s->out_bytes < OUT_BYTES_MAX) {
         struct pulsar_entry *e = s->unsent;
         if (e->message_bytes > s->message_bytes_max) {
-            hulse_pulsar_outbox_take(s, e); /* this broker takes less than the one before */
-            hulse_pulsar_outbox_failed(s, e, &too_large);
+            hulse_pulsar_outbox_fail(
+                s, e, &too_large); /* this broker takes less than the one before */
             continue;
         }
         s->unsent = TAILQ_NEXT(e, link);

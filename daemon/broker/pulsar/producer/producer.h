@@ -29,6 +29,7 @@ struct pulsar_producer_figures {
     uint64_t in_flight_messages;
     uint64_t in_flight_bytes;
     uint64_t batches;        /* made, however often they were sent */
+    uint64_t chunked;        /* messages that went in chunks, which are singles each */
     uint64_t singles;        /* messages alone */
     uint64_t resends;        /* of either */
     uint64_t receipts_late;  /* for what was given up, or had been answered */

@@ -107,8 +107,7 @@ fail_one(struct pulsar_sender *s, struct pulsar_entry *e, const struct pulsar_fa
 {
     const struct pulsar_end end = {.class = f->class, .sent = f->outcome, .unsent = f->outcome};
 
-    hulse_pulsar_outbox_take(s, e);
-    hulse_pulsar_outbox_failed(s, e, &end);
+    hulse_pulsar_outbox_fail(s, e, &end);
 }
 
 /* It was damaged on its way, or here. */
@@ -123,7 +122,8 @@ static void damaged(struct pulsar_sender *s, uint64_t sequence, const struct pul
     head->damaged = true;
     if (!hulse_pulsar_entry_intact(head)) {
         fail_one(s, head, f);
-    } else if (s->checksum_errors > CHECKSUM_ERRORS_MAX) {
+    } else if (head->chunk || s->checksum_errors > CHECKSUM_ERRORS_MAX) {
+        /* Receipts of chunks have one number: those of before and after could not be told apart here. */
         s->checksum_errors = 0;
         hulse_pulsar_sender_reopen(s, NULL);
         return;

@@ -49,7 +49,8 @@ enum pulsar_sender_state {
 struct pulsar_sender {
     /* Touched for every record. */
     enum pulsar_sender_state state;
-    bool own; /* sequence ids are the records' */
+    bool own;    /* sequence ids are the records' */
+    bool chunks; /* what is too large for one message goes as several */
     bool dirty;
     bool push;                    /* what is gathered goes, whatever is unanswered */
     struct pulsar_entry *open;    /* gathering; NULL: nothing is */
@@ -110,7 +111,8 @@ struct pulsar_sender {
     uint32_t followed; /* assigned brokers, in a row */
     bool fresh;        /* the kept lookup has proved wrong */
     bool create;
-    bool named; /* by its producer */
+    bool named;  /* by its producer */
+    bool queued; /* the broker has it wait for those who are there */
     enum broker_access access;
     struct payload_schema *schema;        /* NULL: none */
     uint32_t message_bytes_max;           /* of metadata and payload; of the last connection */
@@ -119,7 +121,8 @@ struct pulsar_sender {
     LIST_ENTRY(pulsar_sender) link;
     TAILQ_ENTRY(pulsar_sender) dirty_link;
     char name[PULSAR_SENDER_NAME_BYTES];
-    uint32_t topic_bytes; /* with the end */
+    const char *initial_subscription; /* behind the topic; "": none */
+    uint32_t topic_bytes;             /* of both, with their ends */
     char topic[];
 };
 
@@ -192,6 +195,10 @@ void hulse_pulsar_outbox_stored(struct pulsar_sender *s,
 void hulse_pulsar_outbox_failed(struct pulsar_sender *s,
                                 struct pulsar_entry *e,
                                 const struct pulsar_end *end);
+/* One that is in the list fails; of chunks the whole message does. */
+void hulse_pulsar_outbox_fail(struct pulsar_sender *s,
+                              struct pulsar_entry *e,
+                              const struct pulsar_end *end);
 /* All there is, gathered or not. */
 void hulse_pulsar_outbox_fail_all(struct pulsar_sender *s, const struct pulsar_end *end);
 /* Fails what is too old, and looks again when the next one is. */

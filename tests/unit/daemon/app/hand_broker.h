@@ -73,8 +73,10 @@ struct hand_broker {
     struct broker_reach reach;                 /* a reader's, when its ledger is not 0 */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES]; /* of the last opened */
     struct broker_routing routing;             /* that was wished */
-    struct broker_routing routed;              /* that it says */
-    struct broker_producer *producer;          /* the last opened */
+    enum broker_access access;                 /* the same */
+    char initial_subscription[256];
+    struct broker_routing routed;     /* that it says */
+    struct broker_producer *producer; /* the last opened */
     struct broker_consumer *consumer;
     uint64_t producers;
     uint64_t consumers;
@@ -85,7 +87,9 @@ struct hand_broker {
     uint64_t permits;
     size_t copied;
     struct broker_position start; /* of the consumer opened last */
-    int32_t priority;             /* its own, too */
+    struct broker_wishes
+        wishes; /* its own, too; what they point to is below, one behind the other */
+    uint8_t wished[256];
     struct broker_position sought;
     hulse_status seek_status; /* what a seek returns */
     unsigned seeks;           /* the test calls hand_sought() for each */
@@ -135,6 +139,11 @@ static inline hulse_status hand_producer_open(struct broker *b,
     p->broker = hb;
     memcpy(hb->handle_id, params->handle_id, sizeof(hb->handle_id));
     hb->routing = params->routing;
+    hb->access = params->access;
+    (void)snprintf(hb->initial_subscription,
+                   sizeof(hb->initial_subscription),
+                   "%s",
+                   params->initial_subscription);
     hb->producer = &p->base;
     hb->producers += 1;
     *out = &p->base;
@@ -214,6 +223,24 @@ static inline void hand_producer_close(struct broker_producer *producer, bool fo
     free(producer);
 }
 
+static inline void hand_note_wishes(struct hand_broker *hb, const struct broker_wishes *w)
+{
+    const size_t ranges = w->key_range_count * sizeof(*w->key_ranges);
+    const size_t own = w->properties.bytes;
+    const size_t rest = w->subscription_properties.bytes;
+    HAND_NEED(ranges + own + rest <= sizeof(hb->wished));
+    hb->wishes = *w;
+    if (ranges > 0) {
+        memcpy(hb->wished, w->key_ranges, ranges);
+    }
+    if (own > 0) {
+        memcpy(hb->wished + ranges, w->properties.data, own);
+    }
+    if (rest > 0) {
+        memcpy(hb->wished + ranges + own, w->subscription_properties.data, rest);
+    }
+}
+
 static inline hulse_status hand_consumer_open(struct broker *b,
                                               struct worker *w,
                                               const struct broker_consumer_params *params,
@@ -231,7 +258,7 @@ static inline hulse_status hand_consumer_open(struct broker *b,
     c->broker = hb;
     memcpy(hb->handle_id, params->handle_id, sizeof(hb->handle_id));
     hb->start = params->start;
-    hb->priority = params->priority;
+    hand_note_wishes(hb, &params->wishes);
     hb->consumer = &c->base;
     hb->consumers += 1;
     hb->permits = 0;

@@ -501,6 +501,52 @@ static void test_that_a_reader_has_caught_up_comes_in_its_place(void **state)
     close_pair(&p);
 }
 
+static void test_the_end_of_a_topic_comes_in_its_place(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    struct hulse_delivery_header d = {0};
+    open_pair(h, &p);
+    assert_int_equal(hand_consumer(&p.app, &p.ch, BROKER_SHARED, 0, 0), HULSE_OK);
+    assert_int_equal(deliver_many(h, 0, 2, 10), 2);
+    h->broker.consumer->events->end_of_topic(h->broker.consumer->ctx);
+    hand_settle(h);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_non_null(hand_next(&p.ch, &d));
+        assert_int_equal(d.type, i < 2 ? HULSE_RECORD_MESSAGE : HULSE_RECORD_SKIP);
+    }
+    assert_int_equal(d.flags, HULSE_RECORD_END_OF_TOPIC);
+    close_pair(&p);
+}
+
+static void check_active(struct pair *p, uint32_t arg)
+{
+    struct hulse_packet in;
+    struct hulse_ctl_event e;
+    const char *why = "";
+    assert_int_equal(hulse_packet_receive(p->app.sock, &in, &why), HULSE_PACKET_OK);
+    memcpy(&e, in.bytes, sizeof(e));
+    assert_int_equal(e.head.type, HULSE_CTL_EVENT);
+    assert_int_equal(e.event, HULSE_EVENT_ACTIVE);
+    assert_int_equal(e.handle, p->ch.handle);
+    assert_int_equal(e.arg, arg);
+}
+
+static void test_it_is_told_whether_it_is_active(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    open_pair(h, &p);
+    assert_int_equal(hand_consumer(&p.app, &p.ch, BROKER_FAILOVER, 0, 0), HULSE_OK);
+    h->broker.consumer->events->active(h->broker.consumer->ctx);
+    hand_settle(h);
+    check_active(&p, 1);
+    h->broker.consumer->events->inactive(h->broker.consumer->ctx);
+    hand_settle(h);
+    check_active(&p, 0);
+    close_pair(&p);
+}
+
 /* It is counted before what comes behind it can be seen. */
 static void test_what_a_reader_has_lost_is_counted(void **state)
 {
@@ -589,6 +635,8 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_a_reader_has_nothing_to_say),
         HAND_TEST(test_a_reader_is_told_where_it_begins),
         HAND_TEST(test_that_a_reader_has_caught_up_comes_in_its_place),
+        HAND_TEST(test_the_end_of_a_topic_comes_in_its_place),
+        HAND_TEST(test_it_is_told_whether_it_is_active),
         HAND_TEST(test_what_a_reader_has_lost_is_counted),
         HAND_TEST(test_verdicts_reach_the_broker),
         HAND_TEST(test_what_comes_during_a_flush_is_flushed),

@@ -88,7 +88,9 @@ static void test_in_of_nothing(void **state)
 
 static void delivery_of(const struct block *b, uint8_t *properties, struct broker_delivery *d)
 {
-    *d = (struct broker_delivery){.producer = {.data = (const uint8_t *)"writer", .bytes = 6}};
+    *d = (struct broker_delivery){.producer = {.data = (const uint8_t *)"writer", .bytes = 6},
+                                  .broker_time_ms = 1700000000456ULL,
+                                  .has_index = true};
     hulse_metadata_in(b->bytes, b->used, properties, &d->meta);
 }
 
@@ -116,6 +118,10 @@ static void test_out_is_good_metadata_of_a_delivery(void **state)
     assert_true(hulse_tlv_find(out, bytes, HULSE_TAG_TOMBSTONE, &t));
     assert_true(hulse_tlv_find(out, bytes, HULSE_TAG_PRODUCER, &t));
     assert_memory_equal(t.value, "writer", 6);
+    assert_true(hulse_tlv_find(out, bytes, HULSE_TAG_BROKER_TIME, &t));
+    assert_true(hulse_tlv_number(&t) == 1700000000456ULL);
+    assert_true(hulse_tlv_find(out, bytes, HULSE_TAG_INDEX, &t));
+    assert_true(hulse_tlv_number(&t) == 0);
     /* What is the broker's business stays there. */
     assert_false(hulse_tlv_find(out, bytes, HULSE_TAG_TTL, &t));
     assert_false(hulse_tlv_find(out, bytes, HULSE_TAG_PARTITION, &t));

@@ -59,7 +59,49 @@ static void test_an_option_reaches_the_broker(void **state)
     open_pair(h, &p);
     send_priority(&p, 7, 0);
     assert_int_equal(open_consumer(&p), HULSE_OK);
-    assert_int_equal(h->broker.priority, 7);
+    assert_int_equal(h->broker.wishes.priority, 7);
+    close_pair(&p);
+}
+
+static size_t put_option(uint8_t *room, size_t at, uint8_t tag, const char *value, size_t bytes)
+{
+    const struct hulse_tlv element = {
+        .tag = tag, .bytes = (uint16_t)bytes, .value = (const uint8_t *)value};
+    assert_true(hulse_tlv_put(room, 256, &at, &element));
+    return at;
+}
+
+/* In any order, those that repeat among each other; ranges, properties, properties of the subscription. */
+static void test_all_that_a_consumer_may_wish(void **state)
+{
+    static const char wanted[] = "\x01\0\x02\0\xff\0\xff\xff"
+                                 "\x01\0\x01\0ab\x02\0\0\0cd"
+                                 "\x01\0\x03\0x123";
+    struct hand *h = *state;
+    struct pair p;
+    uint8_t room[256];
+    size_t at = put_option(room, 0, HULSE_OPTION_PROPERTY, "\x01\0ab", 4);
+    at = put_option(room, at, HULSE_OPTION_KEY_RANGE, "\x01\0\x02\0", 4);
+    at = put_option(room, at, HULSE_OPTION_ANY_KEY_ORDER, "", 0);
+    at = put_option(room, at, HULSE_OPTION_SUBSCRIPTION_PROPERTY, "\x01\0x123", 6);
+    at = put_option(room, at, HULSE_OPTION_COMPACTED, "", 0);
+    at = put_option(room, at, HULSE_OPTION_PROPERTY, "\x02\0cd", 4);
+    at = put_option(room, at, HULSE_OPTION_REPLICATED, "", 0);
+    at = put_option(room, at, HULSE_OPTION_KEY_RANGE, "\xff\0\xff\xff", 4);
+    open_pair(h, &p);
+    const size_t before = hulse_mem_used(HULSE_MEM_SESSION);
+    send_options(&p, room, at, 0);
+    assert_int_equal(open_consumer(&p), HULSE_OK);
+    const struct broker_wishes *w = &h->broker.wishes;
+    assert_true(w->any_order && w->compacted && w->replicated);
+    assert_int_equal(w->key_range_count, 2);
+    assert_int_equal(w->properties.bytes, 12);
+    assert_int_equal(w->subscription_properties.bytes, 8);
+    assert_memory_equal(h->broker.wished, wanted, sizeof(wanted) - 1);
+    assert_true(hand_close_handle(&p.app, &p.ch));
+    assert_int_equal(hulse_mem_used(HULSE_MEM_SESSION), before);
+    assert_int_equal(open_consumer(&p), HULSE_OK);
+    assert_int_equal(w->key_range_count + w->properties.bytes + w->compacted, 0);
     close_pair(&p);
 }
 
@@ -70,12 +112,12 @@ static void test_options_of_another_request_count_for_none(void **state)
     open_pair(h, &p);
     send_priority(&p, 7, 1);
     assert_int_equal(open_consumer(&p), HULSE_OK);
-    assert_int_equal(h->broker.priority, 0);
+    assert_int_equal(h->broker.wishes.priority, 0);
     assert_true(hand_close_handle(&p.app, &p.ch));
     send_priority(&p, 8, 1);
     send_priority(&p, 9, 0);
     assert_int_equal(open_consumer(&p), HULSE_OK);
-    assert_int_equal(h->broker.priority, 9);
+    assert_int_equal(h->broker.wishes.priority, 9);
     close_pair(&p);
 }
 
@@ -96,6 +138,13 @@ static void test_what_cannot_be_is_refused_with_its_request(void **state)
         {{HULSE_OPTION_PRIORITY, 0, 4, 0, 0, 0, 0}, 7, HULSE_INVAL},
         {{HULSE_OPTION_PRIORITY, 0}, 2, HULSE_INVAL},
         {{1, 0, 4, 0, 0, 0, 0, 0, 1, 0, 4, 0, 0, 0, 0, 0}, 16, HULSE_INVAL},
+        {{HULSE_OPTION_COMPACTED, 0, 1, 0, 0}, 5, HULSE_INVAL},
+        {{HULSE_OPTION_COMPACTED, 0, 0, 0, HULSE_OPTION_COMPACTED, 0, 0, 0}, 8, HULSE_INVAL},
+        {{HULSE_OPTION_KEY_RANGE, 0, 3, 0, 0, 0, 0}, 7, HULSE_INVAL},
+        {{HULSE_OPTION_PROPERTY, 0, 2, 0, 0, 0}, 6, HULSE_INVAL},
+        {{HULSE_OPTION_PROPERTY, 0, 3, 0, 0, 0, 'v'}, 7, HULSE_INVAL},
+        {{HULSE_OPTION_PROPERTY, 0, 3, 0, 2, 0, 'n'}, 7, HULSE_INVAL},
+        {{HULSE_OPTION_SUBSCRIPTION_PROPERTY, 0, 3, 0, 1, 0, 0xff}, 7, HULSE_INVAL},
     };
     struct hand *h = *state;
     struct pair p;
@@ -119,6 +168,60 @@ static void test_a_producer_has_no_priority(void **state)
     send_priority(&p, 1, 0);
     assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_UNSUPPORTED);
     assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_OK);
+    close_pair(&p);
+}
+
+static void test_a_producers_options_reach_the_broker(void **state)
+{
+    static const struct hulse_ctl_open_channel producers = {.kind = HULSE_CHANNEL_PRODUCER};
+    static const uint8_t wrong[][6] = {
+        {HULSE_OPTION_ACCESS, 0, 1, 0, 4},
+        {HULSE_OPTION_INITIAL_SUBSCRIPTION, 0, 1, 0, 0xff},
+        {HULSE_OPTION_INITIAL_SUBSCRIPTION, 0, 1, 0, 0},
+    };
+    static const enum broker_access modes[] = {
+        BROKER_ACCESS_SHARED, BROKER_ACCESS_EXCLUSIVE, BROKER_ACCESS_WAIT, BROKER_ACCESS_TAKE};
+    uint8_t both[] = {
+        HULSE_OPTION_ACCESS, 0, 1, 0, 0, HULSE_OPTION_INITIAL_SUBSCRIPTION, 0, 2, 0, 'i', 's'};
+    struct hand *h = *state;
+    struct pair p;
+    hand_app_open(h, &p.app);
+    hand_channel_open(&p.app, &p.ch, &producers);
+    for (uint8_t mode = 0; mode < sizeof(modes) / sizeof(modes[0]); mode++) {
+        both[4] = mode;
+        send_options(&p, both, sizeof(both), 0);
+        assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_OK);
+        assert_int_equal(h->broker.access, modes[mode]);
+        assert_string_equal(h->broker.initial_subscription, "is");
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        send_options(&p, wrong[i], 5, 0);
+        assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_INVAL);
+    }
+    assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_OK);
+    assert_int_equal(h->broker.access, BROKER_ACCESS_SHARED);
+    assert_string_equal(h->broker.initial_subscription, "");
+    close_pair(&p);
+}
+
+/* Of a broker that knows neither. */
+static void test_what_the_broker_cannot_is_refused(void **state)
+{
+    static const struct hulse_ctl_open_channel producers = {.kind = HULSE_CHANNEL_PRODUCER};
+    static const uint8_t wishes[][6] = {{HULSE_OPTION_ACCESS, 0, 1, 0, 1},
+                                        {HULSE_OPTION_INITIAL_SUBSCRIPTION, 0, 1, 0, 's'}};
+    struct hand *h = *state;
+    struct pair p;
+    hand_app_open(h, &p.app);
+    hand_channel_open(&p.app, &p.ch, &producers);
+    const uint32_t before = h->broker.ops.capabilities;
+    h->broker.ops.capabilities &= ~(BROKER_CAN_EXCLUSIVE | BROKER_CAN_INITIAL);
+    for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+        send_options(&p, wishes[i], 5, 0);
+        assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_UNSUPPORTED);
+    }
+    assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_OK);
+    h->broker.ops.capabilities = before;
     close_pair(&p);
 }
 
@@ -156,9 +259,12 @@ static int group(struct worker *w, void *ctx)
 {
     const struct CMUnitTest tests[] = {
         HAND_TEST(test_an_option_reaches_the_broker),
+        HAND_TEST(test_all_that_a_consumer_may_wish),
         HAND_TEST(test_options_of_another_request_count_for_none),
         HAND_TEST(test_what_cannot_be_is_refused_with_its_request),
         HAND_TEST(test_a_producer_has_no_priority),
+        HAND_TEST(test_a_producers_options_reach_the_broker),
+        HAND_TEST(test_what_the_broker_cannot_is_refused),
         HAND_TEST(test_too_many_are_refused_and_forgotten),
         HAND_TEST(test_without_their_feature_they_end_the_session),
     };

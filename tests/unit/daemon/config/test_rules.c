@@ -106,6 +106,7 @@ static void test_defaults(void **state)
     assert_int_equal(t->publish.pending_bytes, 8U << 20);
     assert_true(t->publish.auto_create);
     assert_int_equal(t->consume.ack_timeout_ms, 0);
+    assert_false(t->consume.replicate_subscription_state);
     assert_int_equal(t->consume.nack_delay_ms, 1000);
     assert_true(t->consume.nack_multiplier == 2.0);
     assert_int_equal(t->consume.nack_delay_max_ms, 60000);
@@ -131,7 +132,8 @@ static void test_values(void **state)
          "    broker: \"null\"\n"
          "    publish: {rate: {messages: 5, bytes: 1MiB}, ttl: 30s, pending_bytes: 1GiB,\n"
          "              auto_create: false}\n"
-         "    consume: {ack_timeout: 30s, nack: {delay: 0, multiplier: 1.25, delay_max: 1d}}\n"
+         "    consume: {ack_timeout: 30s, replicate_subscription_state: true, nack: {delay: 0, "
+         "multiplier: 1.25, delay_max: 1d}}\n"
          "    policy: {ttl: 3650d}\n"
          "  - {match: y, broker: mem, publish: {rate: null}}\n"
          "roles:\n"
@@ -154,6 +156,7 @@ static void test_values(void **state)
     assert_int_equal(t[0].publish.pending_bytes, 1U << 30);
     assert_false(t[0].publish.auto_create);
     assert_int_equal(t[0].consume.ack_timeout_ms, 30000);
+    assert_true(t[0].consume.replicate_subscription_state);
     assert_int_equal(t[0].consume.nack_delay_ms, 0);
     assert_true(t[0].consume.nack_multiplier == 1.25);
     assert_int_equal(t[0].consume.nack_delay_max_ms, 86400000);

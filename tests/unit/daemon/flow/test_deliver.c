@@ -348,6 +348,99 @@ static void test_it_is_moved(void **state)
     hulse_subscriber_close(&front.subscriber, false);
 }
 
+static bool was_active;
+static bool was_ended;
+
+static void active(void *ctx, bool on)
+{
+    (void)ctx;
+    was_active = on;
+}
+
+static void end_of_topic(void *ctx)
+{
+    (void)ctx;
+    was_ended = true;
+}
+
+static void test_news_of_the_subscription_pass_through(void **state)
+{
+    struct error err = {0};
+    struct front front = {0};
+    struct subscriber_events told = events;
+    (void)state;
+    told.active = active;
+    told.end_of_topic = end_of_topic;
+    const struct subscriber_params params = {.flow = &flow,
+                                             .who = &me,
+                                             .topic = "orders",
+                                             .subscription = "s",
+                                             .name = "c",
+                                             .type = BROKER_FAILOVER,
+                                             .events = &told,
+                                             .ctx = &front};
+    assert_int_equal(hulse_subscriber_open(&front.subscriber, &params, &err), HULSE_OK);
+    fake.consumer.events->active(fake.consumer.ctx);
+    assert_true(was_active && !was_ended);
+    fake.consumer.events->inactive(fake.consumer.ctx);
+    assert_false(was_active);
+    fake.consumer.events->end_of_topic(fake.consumer.ctx);
+    assert_true(was_ended);
+    hulse_subscriber_close(&front.subscriber, false);
+}
+
+static hulse_status open_wishing(const struct broker_wishes *wishes, struct error *err)
+{
+    struct front front = {0};
+    const struct subscriber_params params = {.flow = &flow,
+                                             .who = &me,
+                                             .topic = "orders",
+                                             .subscription = "s",
+                                             .name = "c",
+                                             .type = BROKER_KEY_SHARED,
+                                             .wishes = wishes,
+                                             .events = &events,
+                                             .ctx = &front};
+    const hulse_status st = hulse_subscriber_open(&front.subscriber, &params, err);
+    if (st == HULSE_OK) {
+        hulse_subscriber_close(&front.subscriber, false);
+    }
+    return st;
+}
+
+/* To a broker that knows them, whole; by another they are refused by name. */
+static void test_wishes_reach_the_broker(void **state)
+{
+    static const struct broker_key_range ranges[] = {{1, 2}, {3, 65535}};
+    const struct broker_wishes all = {.key_ranges = ranges,
+                                      .key_range_count = 2,
+                                      .any_order = true,
+                                      .compacted = true,
+                                      .replicated = true,
+                                      .priority = 7,
+                                      .properties = {(const uint8_t *)"own", 3},
+                                      .subscription_properties = {(const uint8_t *)"sub", 3}};
+    struct broker_ops poor = *fake.base.ops;
+    struct error err = {0};
+    (void)state;
+    fake.look_at_wishes = &all;
+    assert_int_equal(open_wishing(&all, &err), HULSE_OK);
+    assert_null(fake.look_at_wishes);
+    poor.capabilities &= ~BROKER_CAN_WISHES;
+    fake.base.ops = &poor;
+    assert_int_equal(open_wishing(&(struct broker_wishes){0}, &err), HULSE_OK);
+    assert_int_equal(open_wishing(&all, &err), HULSE_UNSUPPORTED);
+    assert_string_equal(err.text, "a broker of type fake has no compacted topics");
+    assert_int_equal(open_wishing(&(struct broker_wishes){.properties = all.properties}, &err),
+                     HULSE_UNSUPPORTED);
+    assert_int_equal(open_wishing(&(struct broker_wishes){.priority = -1}, &err),
+                     HULSE_UNSUPPORTED);
+    assert_int_equal(open_wishing(&(struct broker_wishes){.replicated = true}, &err),
+                     HULSE_UNSUPPORTED);
+    assert_int_equal(open_wishing(&(struct broker_wishes){.any_order = true}, &err),
+                     HULSE_UNSUPPORTED);
+}
+
 static void test_verdicts(void **state)
 {
     static const enum fake_verdict told[] = {
@@ -463,6 +556,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_estimate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_delivery_inside_permit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_it_is_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_news_of_the_subscription_pass_through, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wishes_reach_the_broker, setup, teardown),
         cmocka_unit_test_setup_teardown(test_verdicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_verdicts_are_numbered_and_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random_run, setup, teardown),

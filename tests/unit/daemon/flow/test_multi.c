@@ -214,8 +214,6 @@ static const struct broker_ops ops = {.type = "several",
                                       .topics_close = topics_close};
 static struct broker broker = {.ops = &ops, .name = "several"};
 
-/* ---- the front end ---- */
-
 struct front {
     struct subscriber *subscriber;
     uint32_t opened;
@@ -332,8 +330,6 @@ static void deliver(struct end *e)
     e->permits -= 1;
     e->base.events->message(e->base.ctx, d);
 }
-
-/* ---- a bed ---- */
 
 static void answered(struct topic_request *request)
 {
@@ -708,8 +704,6 @@ static void test_numbers_of_an_earlier_daemon(void **state)
     assert_int_equal(front.held[1]->source, 3);
     assert_string_equal(hulse_subscriber_news(front.subscriber, 3), SPACE "a7");
 }
-
-/* ---- at random ---- */
 
 static uint32_t next_random(uint64_t *seed)
 {

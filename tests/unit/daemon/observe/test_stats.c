@@ -102,6 +102,9 @@ static json_t *compose(void)
     hulse_stats_broker_figures(&s, "far", client_there, COUNT_OF(client_there));
     hulse_stats_broker_figures(&s, "nobody", client_there, COUNT_OF(client_there));
     hulse_stats_store(&s, "local", topic_here, COUNT_OF(topic_here));
+    hulse_stats_lag(&s, "persistent://public/default/ant", "s", 3);
+    hulse_stats_lag(&s, "persistent://public/default/ant", "other", 0);
+    hulse_stats_lag(&s, "persistent://public/default/ant", "s", 4);
     return hulse_stats_finish(&s, &head);
 }
 
@@ -189,6 +192,20 @@ static void test_topics_and_brokers(void **state)
     assert_string_equal(string(json_array_get(brokers, 1), "name"), "far");
     assert_true(json_is_false(json_object_get(json_array_get(brokers, 1), "healthy")));
     assert_true(json_is_true(json_object_get(json_array_get(brokers, 0), "healthy")));
+    json_decref(stats);
+}
+
+static void test_lags_are_summed_by_subscription(void **state)
+{
+    json_t *stats = compose();
+    const json_t *lags = json_object_get(stats, "consumer_lag");
+    const json_t *ant = json_object_get(lags, "persistent://public/default/ant");
+
+    (void)state;
+    assert_int_equal(json_object_size(lags), 1);
+    assert_int_equal(json_object_size(ant), 2);
+    assert_int_equal(json_integer_value(json_object_get(ant, "s")), 7);
+    assert_int_equal(json_integer_value(json_object_get(ant, "other")), 0);
     json_decref(stats);
 }
 
@@ -318,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_sums),
         cmocka_unit_test(test_workers_one_by_one),
         cmocka_unit_test(test_topics_and_brokers),
+        cmocka_unit_test(test_lags_are_summed_by_subscription),
         cmocka_unit_test(test_figures_of_a_broker),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_large_figures_stay_positive),

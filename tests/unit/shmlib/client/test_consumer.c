@@ -426,6 +426,34 @@ static void test_the_request_says_what_the_options_say(void **state)
     assert_null(c);
 }
 
+/* In its place; a message behind it takes it back. */
+static void test_the_end_of_a_topic(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    struct hulse_message m = {.size = sizeof(m)};
+    struct hulse_delivery_header skip = {.type = HULSE_RECORD_SKIP,
+                                         .flags = HULSE_RECORD_END_OF_TOPIC};
+    hulse_consumer *c = open_consumer(pair, NULL, &ch);
+
+    deliver(pair, ch, 1, "one");
+    hulse_fake_channel_deliver(ch, &skip, "", NULL);
+    hulse_fake_channel_post(pair->d, ch);
+    assert_int_equal(hulse_next(c, &m), HULSE_OK);
+    assert_int_equal(hulse_end_of_topic(c), HULSE_AGAIN);
+    assert_int_equal(hulse_next(c, &m), HULSE_AGAIN);
+    assert_int_equal(hulse_end_of_topic(c), HULSE_OK);
+    skip.flags = 0;
+    hulse_fake_channel_deliver(ch, &skip, "", NULL);
+    hulse_fake_channel_post(pair->d, ch);
+    assert_int_equal(hulse_next(c, &m), HULSE_AGAIN);
+    assert_int_equal(hulse_end_of_topic(c), HULSE_OK);
+    deliver(pair, ch, 2, "two");
+    assert_int_equal(hulse_next(c, &m), HULSE_OK);
+    assert_int_equal(hulse_end_of_topic(c), HULSE_AGAIN);
+    assert_int_equal(hulse_end_of_topic(NULL), HULSE_INVAL);
+}
+
 /* Where an end is known the message itself ends it, else the daemon's word, in its place. */
 static void test_a_reader_knows_when_it_has_caught_up(void **state)
 {
@@ -482,6 +510,7 @@ int main(void)
         PAIR_TEST(test_a_wait_ends_with_the_message),
         PAIR_TEST(test_sources_have_the_names_that_were_announced),
         PAIR_TEST(test_more_sources_than_there_is_room_for_fail_the_handle),
+        PAIR_TEST(test_the_end_of_a_topic),
         PAIR_TEST(test_a_reader_knows_when_it_has_caught_up),
         PAIR_TEST(test_the_request_says_what_the_options_say),
     };

@@ -4,6 +4,7 @@
  *         know them is sent none, and opens nothing as if they had not been given.
  * Method: the library over a scripted daemon.
  */
+#include "shmlib/client/options.h"
 #include "shmlib/client/session.h"
 #include "shmlib/ring/tlv.h"
 #include "tests/unit/shmlib/client/check.h"
@@ -55,6 +56,46 @@ static hulse_consumer_options *with_priority(int32_t priority)
     assert_int_equal(hulse_consumer_options_type(o, HULSE_SHARED), HULSE_OK);
     assert_int_equal(hulse_consumer_options_priority(o, priority), HULSE_OK);
     return o;
+}
+
+/* As they stand in the list; what cannot be changes nothing. */
+static void test_what_a_subscription_is_told(void **state)
+{
+    static const char wanted[] = "\x14\0\0\0"
+                                 "\x15\0\0\0"
+                                 "\x17\0\0\0"
+                                 "\x16\0\x04\0\x01\0\xff\xff"
+                                 "\x16\0\x04\0\0\0\0\0"
+                                 "\x18\0\x05\0\x02\0abc"
+                                 "\x19\0\x03\0\x01\0x";
+    static char large[HULSE_OPTIONS_BYTES_MAX];
+    hulse_consumer_options *o = hulse_consumer_options_new();
+
+    (void)state;
+    assert_non_null(o);
+    memset(large, 'v', sizeof(large) - 1);
+    assert_int_equal(hulse_consumer_options_compacted(o), HULSE_OK);
+    assert_int_equal(hulse_consumer_options_replicated(o), HULSE_OK);
+    assert_int_equal(hulse_consumer_options_any_key_order(o), HULSE_OK);
+    assert_int_equal(hulse_consumer_options_key_range(o, 1, 65535), HULSE_OK);
+    assert_int_equal(hulse_consumer_options_key_range(o, 0, 0), HULSE_OK);
+    assert_int_equal(hulse_consumer_options_key_range(o, 2, 1), HULSE_INVAL);
+    assert_int_equal(hulse_consumer_options_property(o, "ab", "c"), HULSE_OK);
+    assert_int_equal(hulse_consumer_options_property(o, "", "c"), HULSE_INVAL);
+    assert_int_equal(hulse_consumer_options_property(o, NULL, "c"), HULSE_INVAL);
+    assert_int_equal(hulse_consumer_options_property(o, "ab", NULL), HULSE_INVAL);
+    assert_int_equal(hulse_consumer_options_property(o, "\xff", "c"), HULSE_INVAL);
+    assert_int_equal(hulse_consumer_options_property(o, "a", "\xc3"), HULSE_INVAL);
+    assert_int_equal(hulse_consumer_options_property(o, "a", large), HULSE_TOOBIG);
+    assert_int_equal(hulse_consumer_options_subscription_property(o, "x", ""), HULSE_OK);
+    assert_int_equal(o->more.used, sizeof(wanted) - 1);
+    assert_memory_equal(o->more.bytes, wanted, sizeof(wanted) - 1);
+    hulse_consumer_options_free(&o);
+    assert_int_equal(hulse_consumer_options_compacted(NULL), HULSE_INVAL);
+    assert_int_equal(hulse_consumer_options_replicated(NULL), HULSE_INVAL);
+    assert_int_equal(hulse_consumer_options_any_key_order(NULL), HULSE_INVAL);
+    assert_int_equal(hulse_consumer_options_key_range(NULL, 0, 1), HULSE_INVAL);
+    assert_int_equal(hulse_consumer_options_property(NULL, "a", "b"), HULSE_INVAL);
 }
 
 static void test_an_option_is_set_once_and_added_often(void **state)
@@ -177,6 +218,7 @@ static void test_an_older_daemon_is_not_offered_what_it_would_misunderstand(void
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_a_subscription_is_told),
         cmocka_unit_test(test_an_option_is_set_once_and_added_often),
         cmocka_unit_test(test_a_list_has_an_end),
         PAIR_TEST(test_they_go_before_the_request_and_to_the_next_daemon),

@@ -113,6 +113,26 @@ static void test_verdicts_that_are_not_configured_are_refused(void **state)
     assert_int_equal(hulse_ack(c, &id), HULSE_NOT_CONFIGURED);
 }
 
+static void test_a_failover_consumer_hears_whether_it_is_active(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_consumer *c = open_typed(pair, HULSE_FAILOVER, &ch);
+    struct hulse_ctl_event e = {.event = HULSE_EVENT_ACTIVE, .handle = ch->handle, .arg = 1};
+
+    assert_int_equal(hulse_consumer_active(c), HULSE_AGAIN);
+    hulse_fake_event(pair->d, &e, "");
+    assert_int_equal(hulse_poll(pair->s, 0), HULSE_OK);
+    assert_int_equal(hulse_consumer_active(c), HULSE_OK);
+    e.arg = 0;
+    hulse_fake_event(pair->d, &e, "");
+    assert_int_equal(hulse_poll(pair->s, 0), HULSE_OK);
+    assert_int_equal(hulse_consumer_active(c), HULSE_AGAIN);
+    c = open_typed(pair, HULSE_SHARED, &ch);
+    assert_int_equal(hulse_consumer_active(c), HULSE_OK);
+    assert_int_equal(hulse_consumer_active(NULL), HULSE_INVAL);
+}
+
 static void test_verdicts_without_meaning_are_invalid(void **state)
 {
     struct pair *pair = *state;
@@ -188,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PAIR_TEST(test_each_verdict_has_its_number),
         PAIR_TEST(test_verdicts_that_are_not_configured_are_refused),
+        PAIR_TEST(test_a_failover_consumer_hears_whether_it_is_active),
         PAIR_TEST(test_verdicts_without_meaning_are_invalid),
         PAIR_TEST(test_sixteen_verdicts_travel_by_themselves),
         PAIR_TEST(test_a_full_verdict_ring_says_again_and_a_sync_waits_for_it),

@@ -66,20 +66,36 @@ static void test_tags_and_places(void **state)
     static const uint8_t values[][11] = {
         [HULSE_TAG_PROPERTY] = {1, 0, 'n'},
     };
-    static const uint8_t sizes[11] = {[HULSE_TAG_EVENT_TIME] = 8,
+    static const uint8_t sizes[16] = {[HULSE_TAG_EVENT_TIME] = 8,
                                       [HULSE_TAG_PROPERTY] = 3,
                                       [HULSE_TAG_DELIVER_AFTER] = 8,
                                       [HULSE_TAG_PARTITION] = 4,
-                                      [HULSE_TAG_TTL] = 8};
-    static const char places[11][4] = {
-        "--?", "P-D", "P-D", "P-D", "P-D", "P--", "P--", "P--", "P-D", "--D", "-V-"};
+                                      [HULSE_TAG_TTL] = 8,
+                                      [HULSE_TAG_BROKER_TIME] = 8,
+                                      [HULSE_TAG_INDEX] = 8};
+    static const char places[16][4] = {"--?",
+                                       "P-D",
+                                       "P-D",
+                                       "P-D",
+                                       "P-D",
+                                       "P--",
+                                       "P--",
+                                       "P--",
+                                       "P-D",
+                                       "--D",
+                                       "-V-",
+                                       "--?",
+                                       "--?",
+                                       "--?",
+                                       "--D",
+                                       "--D"};
     static const uint8_t nothing[11];
 
     (void)state;
     for (unsigned tag = 0; tag < 256; tag++) {
-        const char *at = tag < 11 ? places[tag] : "--?";
+        const char *at = tag < 16 ? places[tag] : "--?";
         block.len = 0;
-        put(tag, tag == HULSE_TAG_PROPERTY ? values[tag] : nothing, tag < 11 ? sizes[tag] : 0);
+        put(tag, tag == HULSE_TAG_PROPERTY ? values[tag] : nothing, tag < 16 ? sizes[tag] : 0);
         assert_true(good(HULSE_TLV_PUBLISH) == (at[0] != '-'));
         assert_true(good(HULSE_TLV_VERDICT) == (at[1] != '-'));
         assert_true(good(HULSE_TLV_DELIVERY) == (at[2] != '-'));

@@ -181,11 +181,9 @@ hulse_status hulse_front_begin(const struct front_where *where)
         .events = &events,
         .ctx = &front,
         .create = !where->never_create,
-        .key_ranges = where->key_ranges,
-        .key_range_count = where->key_range_count,
-        .priority = where->priority,
-        .properties = where->properties,
-        .subscription_properties = where->subscription_properties,
+        .chunking = where->chunking,
+        .resumed = where->resumed,
+        .wishes = where->wishes,
         .transient = where->transient};
     memset(&front, 0, sizeof(front));
     return hulse_pulsar_consumer_open(

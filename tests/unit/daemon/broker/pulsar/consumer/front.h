@@ -71,12 +71,10 @@ struct front_where {
     struct broker_position start;
     bool transient;
     bool never_create;
+    bool resumed;
     bool non_persistent;
-    const struct broker_key_range *key_ranges;
-    uint32_t key_range_count;
-    int32_t priority;
-    struct broker_span properties;
-    struct broker_span subscription_properties;
+    struct broker_chunking chunking;
+    struct broker_wishes wishes;
 };
 
 hulse_status hulse_front_begin(const struct front_where *where);

@@ -223,8 +223,9 @@ void hulse_stage_start(void)
     stage.loop_owner.loop.now_ns = START_NS;
     hulse_timer_wheel_init(&stage.loop_owner.loop.timers, START_NS / 1000000);
     /* What a daemon has in pulsar.c would bring the real connections with it. */
-    stage.broker.params =
-        (struct pulsar_params){.operation_timeout_ms = 30000, .message_bytes_max = 65536};
+    stage.broker.params = (struct pulsar_params){.operation_timeout_ms = 30000,
+                                                 .message_bytes_max = 65536,
+                                                 .chunked_bytes_max = STAGE_CHUNKED_BYTES_MAX};
     stage.broker.base.ops = &ops;
     stage.worker.broker = &stage.broker;
     stage.worker.worker = &stage.loop_owner;
@@ -448,6 +449,8 @@ void hulse_stage_stats(uint64_t request_id, struct stage_stats stats)
     s.availablepermits = (uint64_t)stats.permits;
     s.has_blockedconsumeronunackedmsgs = stats.blocked;
     s.blockedconsumeronunackedmsgs = stats.blocked;
+    s.has_msgbacklog = stats.has_backlog;
+    s.msgbacklog = stats.backlog;
     reply(request_id, PULSAR_REPLY_ANSWER, &c);
 }
 
@@ -556,12 +559,16 @@ static struct broker_span write_rest(const struct stage_entry *e)
     d.producer_name = (struct broker_span){(const uint8_t *)"p", 1};
     d.publish_time_ms = 1000 + e->number;
     bytes = compress(e, payload, bytes, &d);
-    if (e->chunk) {
-        d.uuid = (struct broker_span){(const uint8_t *)"u", 1};
-        d.chunk_count = 2;
-        d.chunked_bytes = 8;
-    }
     uint8_t *at = hulse_wire_draft_put(rest + 10, &d);
+    if (e->chunks != 0) {
+        const uint8_t uuid = (uint8_t)('a' + e->message);
+        const uint32_t all = bytes * (uint32_t)e->chunks;
+        at = hulse_wire_put_span(at, WIRE_META_UUID, (struct broker_span){&uuid, 1});
+        at = hulse_wire_put_number(at, WIRE_META_CHUNKS, (uint32_t)e->chunks);
+        at = hulse_wire_put_number(
+            at, WIRE_META_CHUNKED_BYTES, e->chunked_bytes == 0 ? all : e->chunked_bytes);
+        at = hulse_wire_put_number(at, WIRE_META_CHUNK, (uint32_t)e->chunk);
+    }
     if (e->encrypted) {
         static const uint8_t key[] = {10, 1, 'k', 18, 1, 'v'};
         at = hulse_wire_put_span(at, WIRE_META_ENCRYPTION, (struct broker_span){key, sizeof(key)});
@@ -577,6 +584,21 @@ static struct broker_span write_rest(const struct stage_entry *e)
     const uint32_t crc = ~hulse_crc32c(UINT32_MAX, rest + 6, (size_t)(at - (rest + 6)));
     hulse_put32_big(rest + 2, e->bad_checksum ? ~crc : crc);
     return (struct broker_span){rest, (uint32_t)(at - rest)};
+}
+
+/* Behind what a broker says beside it. */
+static struct broker_span write_added(struct broker_span added, struct broker_span rest)
+{
+    static uint8_t whole[2 * ROOM + 100];
+    if (added.data == NULL) {
+        return rest;
+    }
+    assert_true(added.bytes < 90);
+    hulse_put16_big(whole, 0x0e02);
+    hulse_put32_big(whole + 2, added.bytes);
+    memcpy(whole + 6, added.data, added.bytes);
+    memcpy(whole + 6 + added.bytes, rest.data, rest.bytes);
+    return (struct broker_span){whole, 6 + added.bytes + rest.bytes};
 }
 
 void hulse_stage_message(const struct stage_entry *e)
@@ -595,5 +617,5 @@ void hulse_stage_message(const struct stage_entry *e)
     m.consumer_epoch = e->epoch;
     m.ack_set = (int64_t *)(uintptr_t)e->ack_set;
     m.n_ack_set = e->ack_words;
-    tell(&c, write_rest(e));
+    tell(&c, write_added(e->added, write_rest(e)));
 }

@@ -14,6 +14,7 @@
 #define STAGE_SENT_MAX 8192U
 #define STAGE_TOPIC "persistent://public/default/t"
 #define STAGE_VOLATILE "non-persistent://public/default/t"
+#define STAGE_CHUNKED_BYTES_MAX 262144U
 #define STAGE_PARTS_MAX 128U
 /* How long what a lookup has said is kept. */
 #define STAGE_KEPT_MS 60000U
@@ -81,6 +82,8 @@ struct stage_stats {
     int64_t permits;
     bool blocked;
     bool error;
+    bool has_backlog;
+    uint64_t backlog;
 };
 void hulse_stage_stats(uint64_t request_id, struct stage_stats stats);
 void hulse_stage_close_consumer(const char *assigned);
@@ -105,8 +108,13 @@ struct stage_entry {
     bool bad_checksum;
     bool bad_payload; /* of a batch: its second half is gone */
     bool encrypted;
-    bool chunk;
+    /* Of a message that comes in so many, with payloads alike. */
+    int32_t chunks;
+    int32_t chunk;
+    uint32_t chunked_bytes;         /* of all; 0: the true ones */
+    uint8_t message;                /* which one */
     const struct broker_meta *meta; /* of each message */
+    struct broker_span added;       /* broker entry metadata */
 };
 
 void hulse_stage_message(const struct stage_entry *e);

@@ -86,9 +86,31 @@ static void judge(uint64_t *seed)
     front.count = 0;
 }
 
+/* Of a few messages, of a few chunks each, whose parts come in any order; now and then with a size that is none. */
+static void make_chunk(struct stage_entry *e, uint64_t *seed)
+{
+    if (test_below(seed, 2) == 0) {
+        return;
+    }
+    e->batch = test_below(seed, 50) == 0 ? e->batch : 0;
+    e->chunks = 2 + (int32_t)test_below(seed, 2);
+    e->chunk = (int32_t)test_below(seed, (uint64_t)e->chunks);
+    e->message = (uint8_t)test_below(seed, 5);
+    e->changes = test_below(seed, 10) == 0 ? e->changes : 0;
+    e->compression = test_below(seed, 10) == 0 ? e->compression : 0;
+    if (test_below(seed, 50) == 0) {
+        e->chunks = (int32_t)(uint32_t)test_random(seed);
+        e->chunk = (int32_t)(uint32_t)test_random(seed);
+        e->chunked_bytes = (uint32_t)test_random(seed) >> test_below(seed, 32);
+    }
+}
+
 static void run(enum broker_subscription type)
 {
-    const struct front_where where = {.type = type, .start = {.kind = BROKER_EARLIEST}};
+    const struct front_where where = {
+        .type = type,
+        .start = {.kind = BROKER_EARLIEST},
+        .chunking = {.pending_max = 3, .expire_ms = 50, .auto_ack = type == BROKER_SHARED}};
     uint64_t seed = test_seed();
     hulse_front_open(&where, 9);
     front.any_payload = true;
@@ -101,6 +123,7 @@ static void run(enum broker_subscription type)
                                 .changes = (uint32_t)test_below(&seed, 4),
                                 .seed = test_random(&seed)};
         e.compression = test_below(&seed, 4) == 0 ? (int32_t)test_below(&seed, 5) : 0;
+        make_chunk(&e, &seed);
         if (test_below(&seed, 5) == 0) {
             e.ack_set = set;
             e.ack_words = (uint32_t)test_below(&seed, 3);
@@ -108,6 +131,7 @@ static void run(enum broker_subscription type)
         e.epoch = test_below(&seed, 5) == 0 ? test_below(&seed, 5) : 0;
         /* Some find no room for their bytes. */
         front.copies = test_below(&seed, 2) == 0;
+        stage.worker.consumers->chunk_bytes_max = test_below(&seed, 20);
         stage.worker.consumers->held_bytes_max = test_below(&seed, 2) == 0 ? 0 : SIZE_MAX / 2;
         hulse_front_permit((uint32_t)test_below(&seed, 10));
         if (stage.user != NULL) {
@@ -125,6 +149,7 @@ static void run(enum broker_subscription type)
     judge(&seed);
     hulse_front_permit(1000);
     answer_all(&seed);
+    assert_true(stage.worker.consumers->figures.chunked > 5);
     const uint32_t before = front.count;
     hulse_stage_message(&(struct stage_entry){.ledger = 2, .number = 1});
     assert_true(front.count > before);

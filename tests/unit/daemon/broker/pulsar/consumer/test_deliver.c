@@ -187,6 +187,63 @@ static void says_all_that_a_message_has(void **state)
     }
 }
 
+#define ADDED(bytes)                                                                               \
+    {                                                                                              \
+        (const uint8_t *)(bytes), sizeof(bytes) - 1                                                \
+    }
+
+/* The number of an entry is its last message's. */
+static void says_what_the_broker_has_noted(void **state)
+{
+    (void)state;
+    hulse_front_open(&shared, 0);
+    hulse_front_permit(100);
+    hulse_stage_message(
+        &(struct stage_entry){.ledger = 1, .batch = 3, .added = ADDED("\x08\x7b\x10\x09")});
+    hulse_stage_message(
+        &(struct stage_entry){.ledger = 1, .entry = 1, .number = 3, .added = ADDED("\x10\x00")});
+    hulse_stage_message(
+        &(struct stage_entry){.ledger = 1, .entry = 2, .number = 4, .added = ADDED("\x08\x05")});
+    hulse_stage_message(&(struct stage_entry){.ledger = 1, .entry = 3, .number = 5});
+    assert_int_equal(front.count, 6);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(front.messages[i].d->broker_time_ms, 0x7b);
+        assert_true(front.messages[i].d->has_index);
+        assert_int_equal(front.messages[i].d->index, 7 + i);
+    }
+    assert_true(front.messages[3].d->has_index && front.messages[3].d->index == 0);
+    assert_int_equal(front.messages[3].d->broker_time_ms, 0);
+    assert_false(front.messages[4].d->has_index);
+    assert_int_equal(front.messages[4].d->broker_time_ms, 5);
+    assert_false(front.messages[5].d->has_index || front.messages[5].d->broker_time_ms != 0);
+}
+
+/* A number too small for its batch, bytes that are none: the messages come all the same. */
+static void believes_no_lie_beside_an_entry(void **state)
+{
+    (void)state;
+    hulse_front_open(&shared, 0);
+    hulse_front_permit(100);
+    hulse_stage_message(
+        &(struct stage_entry){.ledger = 1, .batch = 3, .added = ADDED("\x08\x07\x10\x01")});
+    assert_int_equal(front.count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(front.messages[i].d->has_index, i > 0);
+        assert_int_equal(front.messages[i].d->index, i > 0 ? i - 1 : 0);
+        assert_int_equal(front.messages[i].d->broker_time_ms, 7);
+    }
+    assert_int_equal(stage.worker.consumers->figures.broker_metadata_damaged, 0);
+    hulse_stage_message(&(struct stage_entry){
+        .ledger = 1, .entry = 1, .number = 3, .added = ADDED("\x08\x07\x12\x09xy")});
+    hulse_stage_message(
+        &(struct stage_entry){.ledger = 1, .entry = 2, .number = 4, .added = ADDED("\xff")});
+    assert_int_equal(front.count, 5);
+    assert_false(front.messages[3].d->has_index || front.messages[3].d->broker_time_ms != 0);
+    hulse_front_has(4, 4);
+    assert_int_equal(stage.worker.consumers->figures.broker_metadata_damaged, 2);
+    assert_int_equal(stage.broken, 0);
+}
+
 /* ---- what cannot be used ---- */
 
 static const Pulsar__CommandAck *next_discard(Pulsar__CommandAck__ValidationError error)
@@ -270,7 +327,7 @@ static void leaves_what_it_cannot_read(void **state)
     assert_int_equal(hulse_stage_flow(), 1);
     hulse_stage_message(&(struct stage_entry){.ledger = 1, .encrypted = true});
     assert_int_equal(hulse_stage_flow(), 1);
-    hulse_stage_message(&(struct stage_entry){.ledger = 1, .entry = 1, .chunk = true});
+    hulse_stage_message(&(struct stage_entry){.ledger = 1, .entry = 1, .chunks = 2, .chunk = 1});
     assert_int_equal(hulse_stage_flow(), 1);
     assert_int_equal(front.count, 0);
     assert_int_equal(stage.worker.consumers->figures.unreadable, 2);
@@ -391,6 +448,8 @@ int main(void)
                                        TEST(never_hands_out_too_much),
                                        TEST(charges_what_the_broker_charges),
                                        TEST(says_all_that_a_message_has),
+                                       TEST(says_what_the_broker_has_noted),
+                                       TEST(believes_no_lie_beside_an_entry),
                                        TEST(begins_anew_after_a_wrong_checksum),
                                        TEST(discards_what_cannot_be_decompressed),
                                        TEST(gives_what_can_be_read_of_a_batch),

@@ -134,6 +134,27 @@ static void a_topic_that_gets_partitions_is_another_one(void **state)
     assert_int_equal(front.failed_with, HULSE_UNSUPPORTED);
 }
 
+/* An application is told of its mistake; a reader that goes on misses nothing of a topic that was made anew. */
+static void begins_in_no_partition_that_is_not_there(void **state)
+{
+    struct front_where where = {
+        .type = BROKER_READER,
+        .start = {.kind = BROKER_AT_ID, .id = {.ledger = 9, .batch = -1, .partition = 2}}};
+    (void)state;
+    assert_int_equal(hulse_front_begin(&where), HULSE_OK);
+    hulse_stage_not_found(0, 2);
+    assert_int_equal(front.opened, 1);
+    assert_int_equal(front.status, HULSE_INVAL);
+    assert_int_equal(hulse_front_begin(&where), HULSE_OK);
+    hulse_stage_found();
+    assert_int_equal(front.opened, 1);
+    assert_int_equal(front.status, HULSE_INVAL);
+    where.resumed = true;
+    assert_int_equal(hulse_front_begin(&where), HULSE_OK);
+    hulse_stage_not_found(0, 2);
+    assert_int_equal(front.opened, 0);
+}
+
 static void begins_at_an_id_in_its_partition_alone(void **state)
 {
     (void)state;
@@ -587,6 +608,7 @@ int main(void)
         TEST(needs_memory_for_all),
         TEST(believes_no_number),
         TEST(a_topic_that_gets_partitions_is_another_one),
+        TEST(begins_in_no_partition_that_is_not_there),
         TEST(begins_at_an_id_in_its_partition_alone),
         TEST(asks_for_none_before_the_first_permit),
         TEST(a_silent_partition_has_no_permit_that_another_one_wants),

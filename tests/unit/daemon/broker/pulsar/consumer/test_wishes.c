@@ -27,12 +27,15 @@ static int tear_down(void **state)
     }
 
 static const struct broker_key_range ranges[] = {{0, 99}, {200, 65535}};
-static const struct front_where everything = {.type = BROKER_KEY_SHARED,
-                                              .key_ranges = ranges,
-                                              .key_range_count = 2,
-                                              .priority = -3,
-                                              .properties = SPAN("\x01\0\x02\0abc\x02\0\0\0de"),
-                                              .subscription_properties = SPAN("\x01\0\x01\0xy")};
+static const struct front_where everything = {
+    .type = BROKER_KEY_SHARED,
+    .wishes.key_ranges = ranges,
+    .wishes.key_range_count = 2,
+    .wishes.any_order = true,
+    .wishes.replicated = true,
+    .wishes.priority = -3,
+    .wishes.properties = SPAN("\x01\0\x02\0abc\x02\0\0\0de"),
+    .wishes.subscription_properties = SPAN("\x01\0\x01\0xy")};
 
 static void check_subscribe(void)
 {
@@ -40,6 +43,9 @@ static void check_subscribe(void)
     hulse_stage_ready();
     const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
     assert_int_equal(s->priority_level, -3);
+    assert_true(s->has_replicate_subscription_state && s->replicate_subscription_state);
+    assert_true(s->keysharedmeta->allowoutoforderdelivery);
+    assert_false(s->has_read_compacted);
     assert_int_equal(s->n_metadata, 2);
     assert_string_equal(s->metadata[0]->key, "a");
     assert_string_equal(s->metadata[0]->value, "bc");
@@ -76,9 +82,30 @@ static void none_are_not_said(void **state)
     hulse_stage_ready();
     const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
     assert_false(s->has_priority_level);
+    assert_false(s->has_read_compacted || s->has_replicate_subscription_state);
+    assert_false(s->keysharedmeta->has_allowoutoforderdelivery);
     assert_int_equal(s->n_metadata + s->n_subscription_properties, 0);
     assert_int_equal(s->keysharedmeta->keysharedmode, PULSAR__KEY_SHARED_MODE__AUTO_SPLIT);
     hulse_stage_success(s->request_id);
+}
+
+static void compacted_is_said_in_each_session(void **state)
+{
+    const struct front_where where = {.type = BROKER_FAILOVER, .wishes.compacted = true};
+    (void)state;
+    assert_int_equal(hulse_front_begin(&where), HULSE_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        hulse_stage_found();
+        hulse_stage_ready();
+        const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
+        assert_true(s->has_read_compacted && s->read_compacted);
+        hulse_stage_success(s->request_id);
+        hulse_stage_turn();
+        if (i == 0) {
+            hulse_stage_lose();
+            hulse_stage_wait(1000);
+        }
+    }
 }
 
 static void refused(const struct front_where *where)
@@ -96,26 +123,41 @@ static void what_cannot_be_is_refused(void **state)
     static const uint8_t large[PULSAR_WISHES_BYTES_MAX + 1];
     (void)state;
     refused(&(struct front_where){
-        .type = BROKER_KEY_SHARED, .key_ranges = backwards, .key_range_count = 1});
+        .type = BROKER_KEY_SHARED, .wishes.key_ranges = backwards, .wishes.key_range_count = 1});
     refused(&(struct front_where){
-        .type = BROKER_KEY_SHARED, .key_ranges = overlap, .key_range_count = 3});
+        .type = BROKER_KEY_SHARED, .wishes.key_ranges = overlap, .wishes.key_range_count = 3});
     refused(&(struct front_where){.type = BROKER_KEY_SHARED,
-                                  .key_ranges = many,
-                                  .key_range_count = PULSAR_KEY_RANGES_MAX + 1});
-    refused(
-        &(struct front_where){.type = BROKER_SHARED, .key_ranges = ranges, .key_range_count = 2});
-    refused(&(struct front_where){.properties = SPAN("\x01\0\x02\0ab")});
-    refused(&(struct front_where){.properties = SPAN("\x01\0\x01\0abc")});
-    refused(&(struct front_where){.properties = SPAN("\0\0\x01\0a")});
-    refused(&(struct front_where){.subscription_properties = SPAN("\x01\0\x01\0a\0")});
-    refused(&(struct front_where){.properties = {large, sizeof(large)}});
+                                  .wishes.key_ranges = many,
+                                  .wishes.key_range_count = PULSAR_KEY_RANGES_MAX + 1});
+    refused(&(struct front_where){
+        .type = BROKER_SHARED, .wishes.key_ranges = ranges, .wishes.key_range_count = 2});
+    refused(&(struct front_where){.wishes.properties = SPAN("\x01\0\x02\0ab")});
+    refused(&(struct front_where){.wishes.properties = SPAN("\x01\0\x01\0abc")});
+    refused(&(struct front_where){.wishes.properties = SPAN("\0\0\x01\0a")});
+    refused(&(struct front_where){.wishes.subscription_properties = SPAN("\x01\0\x01\0a\0")});
+    refused(&(struct front_where){.wishes.properties = {large, sizeof(large)}});
+}
+
+static void a_wish_that_such_a_consumer_cannot_have_is_refused(void **state)
+{
+    (void)state;
+    refused(&(struct front_where){.type = BROKER_SHARED, .wishes.compacted = true});
+    refused(&(struct front_where){.type = BROKER_KEY_SHARED, .wishes.compacted = true});
+    refused(&(struct front_where){
+        .type = BROKER_READER, .non_persistent = true, .wishes.compacted = true});
+    refused(&(struct front_where){.type = BROKER_READER, .wishes.replicated = true});
+    refused(&(struct front_where){.non_persistent = true, .wishes.replicated = true});
+    refused(&(struct front_where){.type = BROKER_SHARED, .wishes.any_order = true});
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        TEST(are_said_in_each_session), TEST(none_are_not_said), TEST(what_cannot_be_is_refused)};
+    const struct CMUnitTest tests[] = {TEST(are_said_in_each_session),
+                                       TEST(compacted_is_said_in_each_session),
+                                       TEST(none_are_not_said),
+                                       TEST(what_cannot_be_is_refused),
+                                       TEST(a_wish_that_such_a_consumer_cannot_have_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

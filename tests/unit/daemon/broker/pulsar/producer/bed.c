@@ -120,7 +120,8 @@ void hulse_bed_open(struct bed *b, uint16_t port)
                                               .connect_timeout_ms = 5000,
                                               .operation_timeout_ms = 10000,
                                               .keep_alive_ms = 600000,
-                                              .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT};
+                                              .message_bytes_max = WIRE_MESSAGE_BYTES_DEFAULT,
+                                              .chunked_bytes_max = BED_CHUNKED_BYTES_MAX};
     b->worker.broker = &b->broker;
     b->worker.loop = &b->loop;
     hulse_jitter_init(&b->worker.jitter);

@@ -14,6 +14,7 @@
 
 #define BED_TOPIC "persistent://public/default/t"
 #define BED_RECORDS_MAX 4096U
+#define BED_CHUNKED_BYTES_MAX (8U << 20U)
 #define BED_PAYLOAD 20U /* bytes of an ordinary record */
 
 struct bed {

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * chunks - messages that come in several entries (7.10), put together until they are whole.
+ *
+ *   gathering --the last one--> whole, with the last one's entry: its verdict is that of all of them
+ *       |                         `-- acknowledged: all are; refused, or forgotten: all come again
+ *       `--too many, too old, a gap, no memory--> given up: only ids are left, and what came is acknowledged (auto_ack), or
+ *                             asked of the broker again, all at once, when there may be room, or when more of it comes
+ *
+ * Where the broker sends all in order and nothing here was forgotten, a chunk that is missing is over for the subscription, and
+ * what is left of its message is acknowledged. Elsewhere it is left as it is.
+ *
+ * Entries of a message are out as long as it is here, so what a broker sends again of it is passed over. A chunk that comes
+ * again with another id was sent twice by its producer: the copy is acknowledged.
+ *
+ * Limits:  `pending_max` gathering messages of a consumer, and PULSAR_GIVEN_UP_MAX that were given up; their bytes, of all
+ *          consumers of a worker, are a quarter of its share of the memory cap, or one message.
+ * Trust:   sizes and counts are judged before anything is allocated.
+ * Threads: the worker's.
+ */
+#ifndef HULSE_PULSAR_CONSUMER_CHUNKS_H
+#define HULSE_PULSAR_CONSUMER_CHUNKS_H
+
+#include "daemon/broker/pulsar/consumer/body.h"
+#include "daemon/broker/pulsar/consumer/entry.h"
+
+#include <pulsar_api.pb-c.h>
+
+#define PULSAR_GIVEN_UP_MAX 100U
+/* Messages that were acknowledged last: what comes of them afterwards was sent twice. */
+#define PULSAR_CHUNKED_OVER 16U
+/* Acknowledged by their ids before they came. */
+#define PULSAR_CHUNKED_ACKED_MAX 256U
+
+struct chunked;
+TAILQ_HEAD(chunked_list, chunked);
+
+/* Of a consumer. */
+struct chunks {
+    struct broker_chunking rule;
+    struct chunked_list gathering; /* the one that began first is the first */
+    struct chunked_list given_up;
+    struct chunked_list whole;
+    uint32_t gathering_count;
+    uint32_t given_up_count;
+    struct timer due;
+    uint64_t over[PULSAR_CHUNKED_OVER]; /* hashes of their uuids */
+    uint32_t over_next;
+    struct broker_id *acked; /* PULSAR_CHUNKED_ACKED_MAX; NULL: there was none */
+    uint32_t acked_count;
+    bool forgot;       /* something of what this session has brought: what comes may belong to it */
+    bool stepped_back; /* before the chunk that it was to begin at */
+    uint64_t back_ms;  /* a reader begins its next session so early; 0: no */
+    /* Of a reader: before what it was given last, something was not whole when its session ended. */
+    bool reaches_back;
+    struct broker_id back;
+};
+
+void hulse_chunks_init(struct pulsar_consumer *c, const struct broker_chunking *rule);
+void hulse_chunks_fini(struct pulsar_consumer *c);
+
+/*
+ * One that is wanted; `id` is its entry's. OK: *whole is the message if it is that now, with the entry of that id; else NULL.
+ * Otherwise as hulse_body_create.
+ */
+enum body_rc hulse_chunks_take(struct pulsar_consumer *c,
+                               const Pulsar__MessageIdData *id,
+                               const struct wire_message *message,
+                               const struct wire_metadata *m,
+                               struct body **whole,
+                               const char **why);
+/* The last one's entry is acknowledged: so are the others. */
+void hulse_chunks_acked(struct pulsar_consumer *c, struct entry *last);
+/* The same entry is in nobody's hands any more: nor are the others. */
+void hulse_chunks_let_go(struct pulsar_consumer *c, struct entry *last);
+/* It is to come again: the others too. */
+void hulse_chunks_again(struct pulsar_consumer *c, struct entry *last, uint32_t delay_ms);
+/* It belongs to a message that reaches beyond that entry: nothing before it settles that. */
+bool hulse_chunks_reach_beyond(const struct entry *e, const struct entry *last);
+/* One entry's part in it ends; it was acknowledged otherwise. */
+void hulse_chunks_leave(struct pulsar_consumer *c, struct entry *e);
+/* A message in chunks was acknowledged by its id: when it comes. False: it does not fit, and comes as if it was not. */
+bool hulse_chunks_ack_id(struct pulsar_consumer *c, const struct broker_id *id);
+/* The broker sends again what is not whole. */
+void hulse_chunks_forget(struct pulsar_consumer *c);
+/* Whatever is whole too: the entries are on their own from here on. */
+void hulse_chunks_end(struct pulsar_consumer *c);
+
+#endif

@@ -1,0 +1,497 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   a message above the broker's maximum goes and comes in chunks, as the official clients send and read them.
+Method: the real broker with its maximum of 5 MiB, the official clients for Python (C++ core) and Java; applications are
+        the commands and the library."""
+
+import base64
+import hashlib
+import json
+import subprocess
+import threading
+
+import pytest
+
+import peers
+from application import Application
+from by_hand import eventually
+from command import Background, broker_stats, ok, run
+from conftest import Hulsed
+from library import App, Consumer, Producer
+
+pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
+import pulsar as library  # noqa: E402: needs the line above
+from official import RECEIVE_MS, received  # noqa: E402: the same
+
+pytestmark = pytest.mark.timeout(300)
+
+MIB = 1 << 20
+LIMIT = 5 * MIB
+COMPRESSIONS = ["none", "lz4", "zlib", "zstd", "snappy"]
+
+
+def payload(size, seed=b"", dense=True):
+    """Bytes that no compression makes smaller, or some that any does."""
+    block = hashlib.shake_256(seed or b"%d" % size).digest(min(size, 64 * 1024 if dense else 64))
+    if dense:
+        # Different everywhere, so chunks in another order are another message.
+        return hashlib.shake_256(block).digest(size)
+    return (block * (size // len(block) + 1))[:size] if size else b""
+
+
+def rules():
+    return [{"match": f"**-{word}-chunks", "publish": {"chunking": True, "compression": word,
+                                                      "send_timeout": "60s"}} for word in COMPRESSIONS]
+
+
+@pytest.fixture(name="daemon")
+def daemon_of(hulsed, pulsar):
+    return hulsed(pulsar.service_url, rules())
+
+
+SIZES = {"one below": LIMIT - 400, "the limit": LIMIT, "one above": LIMIT + 1, "twice": 2 * LIMIT, "20 MiB": 20 * MIB}
+
+
+OFFICIAL = {"none": library.CompressionType.NONE, "lz4": library.CompressionType.LZ4,
+            "zlib": library.CompressionType.ZLib, "zstd": library.CompressionType.ZSTD,
+            "snappy": library.CompressionType.SNAPPY}
+
+
+def chunking(client, topic, compression="none", **options):
+    return client.create_producer(topic, chunking_enabled=True, batching_enabled=False,
+                                  compression_type=OFFICIAL[compression], **options)
+
+
+@pytest.fixture(name="app")
+def app_of(daemon):
+    with App(daemon) as app:
+        yield app
+
+
+def consumer_of(app, topic, kind="exclusive", subscription="hulse"):
+    return Consumer(app, topic, subscription, kind, reassembly=64 * MIB)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_sizes_to_hulse(app, pulsar, official, topic, compression):
+    producer = chunking(official(pulsar.service_url), topic, compression)
+    sent = []
+    for size in SIZES.values():
+        sent += [payload(size), b"small %d" % size]
+        producer.send(sent[-2], partition_key="key", properties={"size": str(size)})
+        producer.send(sent[-1])
+    consumer = consumer_of(app, topic)
+    got = [consumer.next() for _ in sent]
+    assert [len(m.data) for m in got] == [len(data) for data in sent]
+    assert [m.data for m in got] == sent
+    assert got[0].key == b"key" and got[0].properties == {"size": str(len(sent[0]))}
+    for m in got:
+        consumer.ack(m)
+    consumer.sync()
+    consumer.close()
+    # Nothing is left of any of them.
+    assert backlog(pulsar, topic, "hulse") == 0
+
+
+def backlog(pulsar, topic, subscription):
+    path = topic.replace("persistent://", "persistent/")
+    _, stats = pulsar.admin("GET", f"{path}/stats")
+    return stats["subscriptions"][subscription]["msgBacklog"]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_sizes_to_official(daemon, app, pulsar, official, topic, compression):
+    topic += f"-{compression}-chunks"
+    producer, sent = Producer(app, topic), []
+    for size in SIZES.values():
+        sent += [payload(size), b"small %d" % size]
+        producer.publish(sent[-2], key=b"key", properties={"size": str(size)})
+        producer.publish(sent[-1])
+    sent.append(payload(20 * MIB, dense=False))
+    producer.publish(sent[-1])
+    producer.sync()
+    # The one below the limit is none, and what compression makes small enough.
+    assert broker_stats(daemon)["chunked"] == 4 + (compression == "none")
+    got = received(official(pulsar.service_url), topic, len(sent))
+    assert [len(m.data()) for m in got] == [len(data) for data in sent]
+    assert [m.data() for m in got] == sent
+    assert got[0].partition_key() == "key" and got[0].properties() == {"size": str(len(sent[0]))}
+    # And to ourselves.
+    consumer = consumer_of(app, topic)
+    assert [consumer.next().data for _ in sent] == sent
+
+
+def test_the_bound_is_told(daemon, topic, tmp_path):
+    """Of a topic without chunks it is the broker's, and of one that keeps nothing."""
+    large = tmp_path / "large"
+    for name, bound in ((f"{topic}-none-chunks", 64 * MIB), (topic, LIMIT),
+                        (f"non-{topic}-none-chunks", LIMIT)):
+        with open(large, "wb") as out:
+            out.truncate(bound + 1)
+        done = run(daemon, "pub", name, "--file", large, timeout=60)
+        assert done.returncode == 65, done.stderr
+        assert f"the topic takes up to {bound} bytes" in done.stderr.decode()
+    with open(large, "wb") as out:
+        out.truncate(64 * MIB)
+    ok(run(daemon, "pub", f"{topic}-none-chunks", "--file", large, timeout=120))
+
+
+KINDS = ["exclusive", "shared", "failover", "key_shared"]
+
+
+def crossing(client, topic, count, size=6 * MIB):
+    """Two producers at once: their chunks are one between the other's."""
+    producers = [chunking(client, topic) for _ in range(2)]
+    sent = []
+    for n in range(count):
+        sent.append(payload(size, b"%d" % n))
+        producers[n % 2].send_async(sent[-1], lambda *_: None, partition_key=str(n))
+        producers[n % 2].send_async(b"%d" % n, lambda *_: None, partition_key=str(n))
+        sent.append(b"%d" % n)
+    for producer in producers:
+        producer.flush()
+    return sent
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_subscription(app, pulsar, official, topic, kind):
+    sent = crossing(official(pulsar.service_url), topic, 6)
+    consumer = consumer_of(app, topic, kind)
+    got = [consumer.next() for _ in sent]
+    assert sorted(m.data for m in got) == sorted(sent)
+    for m in got:
+        consumer.ack(m)
+    consumer.sync()
+    consumer.close()
+    assert backlog(pulsar, topic, "hulse") == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_refused_comes_again_whole(app, pulsar, official, topic, kind):
+    """Of 20 MiB not even an ordered subscription keeps the bytes."""
+    producer = chunking(official(pulsar.service_url), topic)
+    sent = [payload(20 * MIB), b"small", payload(6 * MIB)]
+    for data in sent:
+        producer.send(data, partition_key="k")
+    consumer = consumer_of(app, topic, kind)
+    first = [consumer.next() for _ in sent]
+    consumer.ack(first[1])
+    consumer.nack(first[0], 1)
+    consumer.nack(first[2], 1)
+    again = [consumer.next() for _ in range(2)]
+    assert sorted(m.data for m in again) == sorted([sent[0], sent[2]])
+    assert all(m.redelivery_count == 1 for m in again)
+    for m in again:
+        consumer.ack(m)
+    consumer.sync()
+    consumer.close()
+    assert backlog(pulsar, topic, "hulse") == 0
+
+
+@pytest.mark.parametrize("kind", ["exclusive", "failover"])
+def test_cumulatively(app, pulsar, official, topic, kind):
+    client = official(pulsar.service_url)
+    sent = crossing(client, topic, 4)
+    consumer = consumer_of(app, topic, kind)
+    got = [consumer.next() for _ in sent]
+    consumer.ack_cumulative(got[4])
+    consumer.sync()
+    consumer.close()
+    rest = received(client, topic, len(sent) - 5, "hulse", consumer_type=(
+        library.ConsumerType.Exclusive if kind == "exclusive" else library.ConsumerType.Failover))
+    assert sorted(m.data() for m in rest) == sorted(m.data for m in got[5:])
+
+
+def test_a_reader_and_its_start(daemon, pulsar, official, topic):
+    """An id of a message in chunks is its last chunk's: who begins there gets all of it."""
+    producer = chunking(official(pulsar.service_url), topic)
+    sent = [b"%d" % n + b"x" * (6 * MIB if n % 2 else 10) for n in range(6)]
+    for data in sent:
+        producer.send(data)
+    lines = ok(run(daemon, "read", topic, "--format", "json", timeout=60)).splitlines()
+    got = [json.loads(line) for line in lines]
+    assert [m["payload"].encode() for m in got] == sent
+    for n, m in enumerate(got):
+        out = ok(run(daemon, "read", topic, "--from", m["id"], timeout=60))
+        assert out == b"".join(data + b"\n" for data in sent[n:])
+
+
+def test_partitions(app, pulsar, official, topic):
+    """All chunks of a message are on one partition, which its key says."""
+    topic += "-none-chunks"
+    path = topic.replace("://", "/", 1)
+    assert pulsar.admin("PUT", f"{path}/partitions", 3)[0] == 204
+    producer = Producer(app, topic)
+    sent = {f"key-{n}": payload(11 * MIB, b"%d" % n) for n in range(6)}
+    for key, data in sent.items():
+        producer.publish(data, key=key.encode())
+    producer.sync()
+    got = received(official(pulsar.service_url), topic, len(sent))
+    assert {m.partition_key(): m.data() for m in got} == sent
+    consumer = consumer_of(app, topic, "shared")
+    mine = [consumer.next() for _ in sent]
+    assert {m.key.decode(): m.data for m in mine} == sent
+    for m in mine:
+        consumer.ack(m)
+    consumer.sync()
+
+
+# ---- Java's client -------------------------------------------------------------------------------
+
+
+PEER_S = 200
+
+
+@pytest.fixture(name="java")
+def java_peer(jars, pulsar):
+    """java(mode, cases): what the program over Java's client says of them."""
+    try:
+        _, command = peers.java(jars)
+    except peers.Missing as why:
+        pytest.skip(f"no peer of the official client for Java: {why}")
+
+    def call(mode, cases):
+        done = subprocess.run([*command, "Peer", mode, f"url={pulsar.service_url}"], input=json.dumps(cases),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PEER_S,
+                              check=False)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout
+
+    return call
+
+
+@pytest.mark.timeout(1000)
+def test_java_in_both_directions(java, app, topic):
+    """Of 20 MiB; every compression, whose chunks are cut from what is compressed as a whole."""
+    sent = {word: [payload(20 * MIB, word.encode()), b"small", payload(LIMIT + 1)] for word in COMPRESSIONS}
+    topics = {word: f"{topic}-from-java-{word}" for word in COMPRESSIONS}
+    java("peer-produce", [{"topic": topics[word], "compression": word, "chunking": True, "messages": [
+        {"payload": base64.b64encode(data).decode()} for data in sent[word]]} for word in COMPRESSIONS])
+    for word, name in topics.items():
+        consumer = consumer_of(app, name)
+        assert [consumer.next().data for _ in sent[word]] == sent[word], word
+        consumer.close()
+    topics = {word: f"{topic}-to-java-{word}-chunks" for word in COMPRESSIONS}
+    for word, name in topics.items():
+        producer = Producer(app, name)
+        for data in sent[word]:
+            producer.publish(data)
+        producer.sync()
+    got = json.loads(java("peer-consume", [{"topic": name, "count": 3} for name in topics.values()]))
+    for case, word in zip(got, topics):
+        assert [base64.b64decode(m["payload"]) for m in case["messages"]] == sent[word], word
+
+
+# ---- kill -9 -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="begin")
+def beginner(tmp_path):
+    """begin(broker, members of publish): the daemon in its folder, again and again."""
+    running = []
+
+    def begin(broker, **publish):
+        config = tmp_path / "hulse.yaml"
+        config.write_text(json.dumps({
+            "brokers": {"main": {"type": "pulsar", "service_url": broker.service_url}},
+            "topics": [{"match": "**", "publish": {"chunking": True, "send_timeout": 0, **publish}}]}))
+        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
+        return running[-1]
+
+    yield begin
+    for daemon in running:
+        daemon.kill()
+
+
+def whole(client, topic):
+    """All that is there, each message once: the numbers of those that were published by publish_through()."""
+    reader = client.create_reader(topic, library.MessageId.earliest)
+    got = []
+    while reader.has_message_available():
+        data = reader.read_next(RECEIVE_MS).data()
+        n = int(data[:4])
+        assert data == numbered(n)
+        got.append(n)
+    reader.close()
+    return got
+
+
+def numbered(n):
+    data = payload(7 * MIB, b"%d" % n)
+    return b"%04d" % n + data if n % 3 else b"%04d" % n
+
+
+def publish_through(app, topic, count, harm, ring=None):
+    """harm() is done when half of them are in the ring or behind it. A broker is started by the main thread alone."""
+    half, failed = threading.Event(), []
+
+    def publish():
+        try:
+            producer = Producer(app, topic, ring)
+            for n in range(count):
+                if n == count // 2:
+                    half.set()
+                producer.publish(numbered(n), timeout_ms=200000)
+            producer.sync(200000)
+        except BaseException as why:  # told by the main thread
+            failed.append(why)
+            half.set()
+
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    half.wait()
+    harm()
+    publisher.join()
+    assert not failed, failed
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("dedup", [False, True])
+def test_the_broker_is_killed(pulsar, official, begin, topic, once, dedup):
+    """In the middle of a message: it goes on with the chunk that has no receipt."""
+    topic = once if dedup else topic
+
+    def harm():
+        pulsar.kill()
+        pulsar.start()
+
+    with App(begin(pulsar, dedup=dedup)) as app:
+        publish_through(app, topic, 12, harm)
+    got = whole(official(pulsar.service_url), topic)
+    assert list(dict.fromkeys(got)) == list(range(12))
+    assert not dedup or got == list(range(12))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("dedup", [False, True])
+def test_the_daemon_is_killed(pulsar, official, begin, topic, once, dedup):
+    """What has no receipt is in the ring still, and goes again: with deduplication it is there once."""
+    topic = once if dedup else topic
+    first = begin(pulsar, dedup=dedup)
+
+    def harm():
+        first.kill()
+        begin(pulsar, dedup=dedup)
+
+    with App(first) as app:
+        publish_through(app, topic, 12, harm, ring=32 * MIB)
+    got = whole(official(pulsar.service_url), topic)
+    assert list(dict.fromkeys(got)) == list(range(12))
+    assert not dedup or got == list(range(12))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", ["exclusive", "shared"])
+def test_a_subscriber_lives_through_both(pulsar, official, begin, topic, kind):
+    """What it has acknowledged does not come again, not even what had all but its last chunk; nothing is left of it."""
+    producer = chunking(official(pulsar.service_url), topic)
+    daemon = begin(pulsar)
+    sent = [numbered(n) for n in range(8)]
+    for data in sent:
+        producer.send(data)
+    with App(daemon) as app:
+        consumer = consumer_of(app, topic, kind)
+        got = [consumer.next() for _ in range(4)]
+        consumer.ack(got[0])
+        consumer.ack(got[1])
+        daemon.kill()
+        consumer.ack(got[2])
+        daemon = begin(pulsar)
+        got.append(consumer.next())
+        pulsar.kill()
+        pulsar.start()
+        for m in got[3:]:
+            consumer.ack(m)
+        while len(set(m.data for m in got)) < len(sent):
+            got.append(consumer.next(60000))
+            consumer.ack(got[-1])
+        consumer.sync()
+        numbers = list(dict.fromkeys(int(m.data[:4]) for m in got))
+        assert sorted(numbers) == list(range(8))
+        assert kind == "shared" or numbers == list(range(8))
+        consumer.close()
+    # A broker that is killed forgets acknowledgements, of one chunk and not of another: in order the rest is known to be
+    # over. Of a Shared subscription it never sends a chunk whose first one is acknowledged, to any client.
+    if kind == "exclusive":
+        eventually(lambda: backlog(pulsar, topic, "hulse") == 0, seconds=20)
+
+
+# ---- positions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["exclusive", "shared"])
+def test_seek_to_one(daemon, pulsar, official, topic, kind):
+    producer = chunking(official(pulsar.service_url), topic)
+    for n in range(6):
+        producer.send(b"%d " % n + b"x" * (6 * MIB if n % 2 else 10))
+    app = Application(daemon, topic, "hulse", kind, reassembly=16 * MIB)
+    try:
+        assert [m["payload"].split()[0] for m in app.next(6)] == list("012345")
+        for n in (3, 4, 1):
+            app.seek(number=n)
+            assert [m["payload"].split()[0] for m in app.next(6 - n)] == list("012345")[n:]
+    finally:
+        app.kill()
+
+
+# ---- what a real broker does not do when it is wanted ---------------------------------------------
+
+
+def chunk(fake, topic, data, uuid, number, count, total, **more):
+    fake.publish(topic, data, uuid=uuid, chunk_id=number, num_chunks_from_msg=count,
+                 total_chunk_msg_size=total, **more)
+
+
+def good(fake, topic):
+    for number in range(3):
+        chunk(fake, topic, b"good " * 4, "good", number, 3, 60)
+
+
+def first_of(daemon, topic):
+    return ok(run(daemon, "sub", topic, "-s", "s", "--from", "earliest", "-n", 1, timeout=60))
+
+
+def test_a_flood_of_beginnings(fake, hulsed, topic):
+    """Each says to become 60 MiB: neither their number nor what they say is believed to be paid for."""
+    daemon = hulsed(fake.url)
+    for n in range(300):
+        chunk(fake, topic, b"x" * 1000, f"u{n}", 0, 10, 60 * MIB)
+    good(fake, topic)
+    assert first_of(daemon, topic) == b"good " * 12 + b"\n"
+    assert broker_stats(daemon)["chunks_given_up"] > 280
+
+
+LIES = [{"number": 5, "count": 3, "total": 60}, {"number": 0, "count": 2**31 - 1, "total": 60},
+        {"number": 0, "count": 2, "total": 2}, {"number": -1, "count": 2, "total": 60}]
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_is_damage(fake, hulsed, topic, lie):
+    daemon = hulsed(fake.url)
+    chunk(fake, topic, b"x" * 20, "lie", **lie)
+    good(fake, topic)
+    assert first_of(daemon, topic) == b"good " * 12 + b"\n"
+    assert broker_stats(daemon)["corrupted"] == 1
+
+
+def test_what_is_larger_than_the_bound_is_left(fake, hulsed, topic):
+    daemon = hulsed(fake.url)
+    for number in range(2):
+        chunk(fake, topic, b"x" * 20, "huge", number, 2, 2**31 - 1)
+    good(fake, topic)
+    assert first_of(daemon, topic) == b"good " * 12 + b"\n"
+    found = broker_stats(daemon)
+    assert (found["unreadable"], found["corrupted"]) == (2, 0)
+
+
+@pytest.mark.parametrize("auto_ack", [False, True])
+def test_what_has_no_end_is_given_up(fake, hulsed, topic, auto_ack):
+    daemon = hulsed(fake.url, [{"match": "**", "consume": {"chunks": {"expire": "200ms", "auto_ack": auto_ack}}}])
+    chunk(fake, topic, b"x" * 20, "torn", 0, 3, 60)
+    chunk(fake, topic, b"x" * 20, "torn", 1, 3, 60)
+    with Background(daemon, "sub", topic, "-s", "s", "--from", "earliest", "-n", 1) as sub:
+        eventually(lambda: broker_stats(daemon)["chunks_given_up"] == 1, seconds=20)
+        good(fake, topic)
+        out, code = sub.wait(20)
+        assert (out, code) == (b"good " * 12 + b"\n", 0)
+    acked = {i["entryId"] for request in fake.heard("ACK") for i in request.fields["message_id"]}
+    assert acked == ({0, 1} if auto_ack else set()) | {2, 3, 4}

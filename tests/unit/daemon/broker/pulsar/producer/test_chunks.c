@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   what is too large for one message goes in chunks that are like those of the official clients, once and in order,
+ *         the same again after a loss; it has one answer, and fails as a whole.
+ * Method: a broker played by hand, frames read back with wire/.
+ */
+#include "daemon/broker/pulsar/wire/compression.h"
+#include "daemon/core/mem.h"
+#include "tests/unit/daemon/broker/pulsar/producer/peer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LIMIT 100000
+#define LARGE 350000U /* four chunks */
+
+static struct bed bed;
+static struct peer peer;
+static struct line line;
+static struct line second;
+static struct pub pub;
+static uint8_t payload[BED_CHUNKED_BYTES_MAX + 1];
+static uint8_t got[BED_CHUNKED_BYTES_MAX];
+
+static void open_all(void)
+{
+    uint32_t number = 1;
+
+    for (size_t i = 0; i < sizeof(payload); i++) {
+        number = number * 1664525U + 1013904223U;
+        payload[i] = (uint8_t)(number >> 24U);
+    }
+    hulse_peer_open(&peer);
+    hulse_bed_open(&bed, peer.port);
+    memset(&line, 0, sizeof(line));
+    memset(&second, 0, sizeof(second));
+    line.message_bytes_max = LIMIT;
+    second.message_bytes_max = LIMIT;
+    hulse_pub_init(&pub, &bed);
+    pub.params.gathering.chunking = true;
+    pub.params.gathering.pending_bytes = 1U << 30U;
+}
+
+static uint64_t open_pub(void)
+{
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    const uint64_t id = hulse_peer_serve(&peer, &bed, &line, 0);
+    hulse_pub_await_opened(&pub);
+    assert_int_equal(pub.status, HULSE_OK);
+    return id;
+}
+
+/* Whatever is on the line is heard by nobody. */
+static void close_all(struct line *l)
+{
+    hulse_line_hang_up(l);
+    if (!pub.closed) {
+        hulse_pub_close(&pub);
+    }
+    hulse_bed_close(&bed);
+    hulse_peer_close(&peer);
+}
+
+static struct broker_record record_of(uint32_t bytes)
+{
+    return (struct broker_record){.payload = {.data = payload, .bytes = bytes}};
+}
+
+static void send_large(uint32_t bytes)
+{
+    struct broker_record r = record_of(bytes);
+    hulse_pub_send_record(&pub, &r);
+}
+
+/* The next SEND is that chunk, and its part of the payload the next one of `got`. */
+static void
+hear_chunk(struct line *l, struct heard *h, uint64_t sequence, int32_t chunk, uint32_t *at)
+{
+    char uuid[300];
+
+    hulse_line_hear_send(l, h);
+    assert_int_equal(h->sequence, sequence);
+    assert_int_equal(h->count, 0);
+    assert_int_equal(h->metadata.chunk, chunk);
+    assert_true(hulse_wire_has(h->metadata.has, WIRE_META_CHUNK));
+    assert_false(hulse_wire_has(h->metadata.has, WIRE_META_BATCH));
+    (void)snprintf(uuid,
+                   sizeof(uuid),
+                   "%.*s-%u",
+                   (int)h->metadata.producer_name.bytes,
+                   (const char *)h->metadata.producer_name.data,
+                   (unsigned)sequence);
+    assert_int_equal(h->metadata.uuid.bytes, strlen(uuid));
+    assert_memory_equal(h->metadata.uuid.data, uuid, strlen(uuid));
+    assert_true(h->payload.bytes > 0 && h->frame_bytes <= LIMIT + 100);
+    memcpy(got + *at, h->payload.data, h->payload.bytes);
+    *at += h->payload.bytes;
+}
+
+static void test_chunks_are_the_message(void **state)
+{
+    static const uint8_t key[] = {'k'};
+    const struct broker_meta meta = {
+        .key = {.data = key, .bytes = 1}, .has_key = true, .partition = -1, .event_time_ms = 77};
+    struct broker_record r = record_of(LARGE);
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    open_all();
+    (void)open_pub();
+    assert_int_equal(pub.message_bytes_max, BED_CHUNKED_BYTES_MAX);
+    hulse_pub_send(&pub);
+    r.meta = &meta;
+    hulse_pub_send_record(&pub, &r);
+    hulse_pub_send(&pub);
+    hulse_line_hear_send(&line, &h);
+    assert_int_equal(h.sequence, 0);
+    hulse_line_say_receipt(&line, &h, 1);
+    for (int32_t i = 0; i < 4; i++) {
+        hear_chunk(&line, &h, 1, i, &at);
+        assert_int_equal(h.metadata.chunk_count, 4);
+        assert_int_equal(h.metadata.chunked_bytes, LARGE);
+        assert_int_equal(h.metadata.uncompressed_bytes, LARGE);
+        assert_int_equal(h.metadata.event_time_ms, 77);
+        assert_int_equal(h.metadata.key.bytes, 1);
+        assert_int_equal(pub.outcomes[1], 0);
+        hulse_line_say_receipt(&line, &h, 10 + (uint64_t)i);
+    }
+    assert_int_equal(at, LARGE);
+    assert_memory_equal(got, payload, LARGE);
+    hulse_line_hear_send(&line, &h);
+    assert_int_equal(h.sequence, 2);
+    hulse_line_say_receipt(&line, &h, 20);
+    hulse_pub_await_answered(&pub, 3);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_STORED);
+    assert_int_equal(pub.answers[1].id.entry, 13);
+    assert_int_equal(pub.answers[1].id.batch, -1);
+    assert_int_equal(bed.worker.senders->figures.chunked, 1);
+    close_all(&line);
+}
+
+/* Every size around the limits is one message or several, none is refused, and no part is too large. */
+static void test_every_size_goes(void **state)
+{
+    struct heard h;
+    uint32_t sent = 0;
+
+    (void)state;
+    open_all();
+    (void)open_pub();
+    for (uint32_t around = LIMIT; around <= 2 * LIMIT; around += LIMIT) {
+        for (uint32_t bytes = around - 900; bytes <= around + 8; bytes += 4, sent++) {
+            uint32_t at = 0;
+            send_large(bytes);
+            do {
+                hulse_line_hear_send(&line, &h);
+                assert_int_equal(h.sequence, sent);
+                memcpy(got + at, h.payload.data, h.payload.bytes);
+                at += h.payload.bytes;
+                hulse_line_say_receipt(&line, &h, 1);
+            } while (h.metadata.chunk + 1 < h.metadata.chunk_count);
+            assert_int_equal(at, bytes);
+            assert_memory_equal(got, payload, bytes);
+            /* No more than it takes: 68 bytes are kept free, and metadata are less than 150. */
+            assert_true(h.metadata.chunk_count != 0 || bytes < LIMIT - 68);
+            assert_true(h.metadata.chunk_count <= 2 || bytes > 2 * LIMIT - 2 * 600);
+            assert_true(h.metadata.chunk_count == 0 || bytes > LIMIT - 68 - 150);
+            hulse_pub_await_answered(&pub, sent + 1);
+            assert_int_equal(pub.outcomes[sent], HULSE_OUTCOME_STORED);
+        }
+    }
+    close_all(&line);
+}
+
+static void test_above_the_bound_it_is_too_large(void **state)
+{
+    (void)state;
+    open_all();
+    (void)open_pub();
+    send_large(BED_CHUNKED_BYTES_MAX + 1);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_TOO_LARGE);
+    assert_true(hulse_line_is_quiet(&line));
+    close_all(&line);
+}
+
+static void test_it_is_compressed_before_it_is_cut(void **state)
+{
+    static uint8_t plain[BED_CHUNKED_BYTES_MAX];
+    struct broker_record r = {.payload = {.data = plain, .bytes = 1000000}};
+    struct heard h;
+    uint32_t at = 0;
+    int32_t chunk = 0;
+
+    (void)state;
+    open_all();
+    pub.params.gathering.compression = BROKER_ZSTD;
+    (void)open_pub();
+    /* Small enough when it is compressed: no chunks. */
+    hulse_pub_send_record(&pub, &r);
+    hulse_line_hear_send(&line, &h);
+    assert_false(hulse_wire_has(h.metadata.has, WIRE_META_CHUNKS));
+    assert_int_equal(h.metadata.uncompressed_bytes, 1000000);
+    hulse_line_say_receipt(&line, &h, 1);
+    for (uint32_t i = 0; i < 400000; i++) {
+        plain[i * 2] = payload[i];
+    }
+    hulse_pub_send_record(&pub, &r);
+    do {
+        hear_chunk(&line, &h, 1, chunk, &at);
+        assert_int_equal(h.metadata.uncompressed_bytes, 1000000);
+        assert_int_equal(h.metadata.compression, PULSAR__COMPRESSION_TYPE__ZSTD);
+        hulse_line_say_receipt(&line, &h, 1);
+        chunk += 1;
+    } while (chunk < h.metadata.chunk_count);
+    assert_int_equal(at, h.metadata.chunked_bytes);
+    assert_true(at < 600000);
+    static uint8_t whole[1000000];
+    assert_int_equal(hulse_wire_decompress(bed.worker.contexts,
+                                           PULSAR__COMPRESSION_TYPE__ZSTD,
+                                           (struct broker_span){.data = got, .bytes = at},
+                                           whole,
+                                           sizeof(whole)),
+                     WIRE_COMPRESSION_OK);
+    assert_memory_equal(whole, plain, sizeof(whole));
+    hulse_pub_await_answered(&pub, 2);
+    close_all(&line);
+}
+
+/* What has its receipt is not sent again; the rest is the same as before. */
+static void test_a_loss_in_the_middle(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    open_all();
+    (void)open_pub();
+    send_large(LARGE);
+    hear_chunk(&line, &h, 0, 0, &at);
+    hulse_line_say_receipt(&line, &h, 1);
+    hear_chunk(&line, &h, 0, 1, &at);
+    hulse_line_say_receipt(&line, &h, 2);
+    while (bed.worker.senders->figures.singles != 4 || hulse_line_has_something(&line)) {
+        uint32_t ignored = at;
+        hear_chunk(&line, &h, 0, h.metadata.chunk + 1, &ignored);
+        if (h.metadata.chunk == 3) {
+            break;
+        }
+    }
+    hulse_line_hang_up(&line);
+    (void)hulse_peer_serve(&peer, &bed, &second, 1);
+    for (int32_t i = 2; i < 4; i++) {
+        hear_chunk(&second, &h, 0, i, &at);
+        assert_int_equal(pub.outcomes[0], 0);
+        hulse_line_say_receipt(&second, &h, 10 + (uint64_t)i);
+    }
+    assert_int_equal(at, LARGE);
+    assert_memory_equal(got, payload, LARGE);
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
+    assert_int_equal(pub.answers[0].id.entry, 13);
+    close_all(&second);
+}
+
+/* The broker has it from an earlier life: it says so of the last chunk. */
+static void test_a_copy_is_stored_without_an_id(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_large(LARGE);
+    for (int32_t i = 0; i < 4; i++) {
+        hear_chunk(&line, &h, 0, i, &at);
+        if (i < 3) {
+            hulse_line_say_receipt(&line, &h, 1);
+        } else {
+            hulse_line_say_receipt_of(&line, id, 0, -1);
+        }
+    }
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
+    assert_false(pub.answers[0].has_id);
+    close_all(&line);
+}
+
+static void test_what_is_not_allowed_fails_as_a_whole(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_large(LARGE);
+    hulse_pub_send(&pub);
+    hear_chunk(&line, &h, 0, 0, &at);
+    hulse_line_say_receipt(&line, &h, 1);
+    hear_chunk(&line, &h, 0, 1, &at);
+    hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__NotAllowedError);
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_not_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
+    do {
+        hulse_line_hear_send(&line, &h);
+    } while (h.sequence == 0);
+    hulse_line_say_receipt_of(&line, id, 0, -1); /* of one that was on its way */
+    hulse_line_say_receipt(&line, &h, 9);
+    hulse_pub_await_answered(&pub, 2);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_STORED);
+    close_all(&line);
+}
+
+/* Receipts of its chunks have one number: what was on its way and what goes again must not be mixed. */
+static void test_a_checksum_error_opens_it_again(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+    char name[256];
+    uint64_t producer = 0;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_large(LARGE);
+    hear_chunk(&line, &h, 0, 0, &at);
+    hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+    const Pulsar__BaseCommand *c = NULL;
+    struct broker_span rest;
+    do {
+        c = hulse_line_hear(&line, &rest);
+    } while (c->type == PULSAR__BASE_COMMAND__TYPE__SEND);
+    assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER);
+    const uint64_t request = hulse_line_hear_producer(&line, &producer, EPOCH_ANY, name);
+    hulse_line_say_opened(&line, request, name, -1);
+    at = 0;
+    for (int32_t i = 0; i < 4; i++) {
+        hear_chunk(&line, &h, 0, i, &at);
+        hulse_line_say_receipt(&line, &h, 10 + (uint64_t)i);
+    }
+    assert_memory_equal(got, payload, LARGE);
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_equal(pub.answers[0].id.entry, 13);
+    close_all(&line);
+}
+
+/* Its last chunk never left: it cannot be there. */
+static void test_what_is_too_old_in_the_middle(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    open_all();
+    pub.params.gathering.send_timeout_ms = 60;
+    (void)open_pub();
+    send_large(BED_CHUNKED_BYTES_MAX);
+    hear_chunk(&line, &h, 0, 0, &at);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_FAILED_NOT_SENT);
+    close_all(&line);
+}
+
+/* This broker takes less than the one before: what was cut for that cannot go on. */
+static void test_a_smaller_limit_in_the_middle(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    open_all();
+    (void)open_pub();
+    send_large(LARGE);
+    hulse_pub_send(&pub);
+    hear_chunk(&line, &h, 0, 0, &at);
+    hulse_line_hang_up(&line);
+    second.message_bytes_max = LIMIT / 2;
+    (void)hulse_peer_serve(&peer, &bed, &second, 1);
+    hulse_line_hear_send(&second, &h);
+    assert_int_equal(h.sequence, 1);
+    hulse_line_say_receipt(&second, &h, 1);
+    hulse_pub_await_answered(&pub, 2);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_TOO_LARGE);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_STORED);
+    close_all(&second);
+}
+
+/* All of it or nothing is taken. */
+static void test_without_memory_it_waits(void **state)
+{
+    struct broker_record r = record_of(LARGE);
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    open_all();
+    (void)open_pub();
+    hulse_mem_init(hulse_mem_total() +
+                   2 * LARGE); /* as much as it is, with what it takes besides */
+    assert_false(hulse_pub_try(&pub, &r));
+    assert_true(pub.producer->busy);
+    hulse_mem_init(SIZE_MAX);
+    while (pub.freed == 0) {
+        hulse_bed_turn(&bed);
+    }
+    assert_true(hulse_pub_try(&pub, &r));
+    for (int32_t i = 0; i < 4; i++) {
+        hear_chunk(&line, &h, 0, i, &at);
+        hulse_line_say_receipt(&line, &h, 1);
+    }
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
+    close_all(&line);
+}
+
+/* A close in the middle: what was taken is sent to its end. */
+static void test_a_close_in_the_middle(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_large(LARGE);
+    hear_chunk(&line, &h, 0, 0, &at);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_close(&pub);
+    for (int32_t i = 1; i < 4; i++) {
+        hear_chunk(&line, &h, 0, i, &at);
+        hulse_line_say_receipt(&line, &h, 1);
+    }
+    assert_memory_equal(got, payload, LARGE);
+    hulse_line_hear_close(&line, id);
+    close_all(&line);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chunks_are_the_message),
+                                       cmocka_unit_test(test_every_size_goes),
+                                       cmocka_unit_test(test_above_the_bound_it_is_too_large),
+                                       cmocka_unit_test(test_it_is_compressed_before_it_is_cut),
+                                       cmocka_unit_test(test_a_loss_in_the_middle),
+                                       cmocka_unit_test(test_a_copy_is_stored_without_an_id),
+                                       cmocka_unit_test(test_what_is_not_allowed_fails_as_a_whole),
+                                       cmocka_unit_test(test_a_checksum_error_opens_it_again),
+                                       cmocka_unit_test(test_what_is_too_old_in_the_middle),
+                                       cmocka_unit_test(test_a_smaller_limit_in_the_middle),
+                                       cmocka_unit_test(test_without_memory_it_waits),
+                                       cmocka_unit_test(test_a_close_in_the_middle)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
