@@ -255,7 +255,6 @@ static void opened(void *ctx,
     } else {
         tried(b);
         b->rest_ms = 0;
-        b->out = 0;
         b->calls = 0;
         b->settled = 0;
         b->failed = false;
@@ -323,11 +322,10 @@ static void sought(void *ctx, hulse_status status, const char *text)
     hulse_multi_sought(b->multi, status, text);
 }
 
-/* What it has ended by itself, which it does only where it has expired: that is the whole's to judge. */
+/* A message has gone back for want of memory: its permit is used. */
 static void ask_room(void *ctx)
 {
-    (void)ctx;
-    HULSE_ASSERT(false);
+    hulse_member_top_up(ctx);
 }
 
 /* Of any, and of none. May close everything. */
@@ -450,7 +448,6 @@ static void close_one(struct member *b)
     hulse_subscriber_close(&b->subscriber, false);
     m->ahead -= b->ahead - 1;
     b->ahead = 0;
-    b->out = 0;
     b->state = MEMBER_IDLE;
     if (b->active) {
         b->active = false;

@@ -58,8 +58,7 @@ struct member {
     uint32_t alike; /* the next one in its bucket */
     uint32_t held;  /* deliveries that the front end has */
     uint32_t waiting;
-    uint32_t out;   /* permits that are with the topic */
-    uint32_t ahead; /* how many that and `waiting` are to be */
+    uint32_t ahead; /* how many may be under way and waiting */
     uint32_t used;
     uint32_t rest_ms;
     uint8_t broker; /* that has listed it */

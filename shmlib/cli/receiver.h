@@ -13,6 +13,7 @@
 
 #include "shmlib/cli/cli.h"
 #include "shmlib/cli/connect.h"
+#include "shmlib/cli/decode.h"
 #include "shmlib/cli/position.h"
 
 #define HULSE_CLI_UNWRITTEN_MAX 256U
@@ -38,6 +39,8 @@ struct hulse_cli_receiver {
     bool follow;     /* wait for more; else one consumer, a reader */
     bool ended;      /* it has been read to its end */
     bool json_format;
+    bool decode; /* payloads are printed as JSON by their schemas */
+    struct hulse_cli_decoder decoder;
 
     bool regex; /* topics are patterns, each with a consumer; else one consumer for all */
 
