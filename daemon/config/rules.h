@@ -70,7 +70,7 @@ struct config_broker {
     uint64_t keep_alive_ms;
     uint64_t partitions_refresh_ms;
     struct {
-        const char *token; /* at most one of the six */
+        const char *token; /* at most one of the seven */
         const char *token_file;
         const char *token_command;
         struct {
@@ -93,6 +93,11 @@ struct config_broker {
             const char *principal_header;
             const char *role_header;
         } athenz;
+        struct {
+            const char *principal; /* the first two, or none */
+            const char *keytab_file;
+            const char *service;
+        } kerberos;
         struct {
             const char *user; /* both or none */
             const char *password_file;

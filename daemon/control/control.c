@@ -361,6 +361,8 @@ static hulse_status make_tokens(struct control *c, struct error *err)
                                                    .ctx = c};
 
     hulse_credentials_init(&c->credentials, &around);
+    hulse_kerberos_begin(
+        c->params->logins, c->params->login_count, c->params->helper, &c->loop.inbox);
     return hulse_broker_tokens_begin(
         c->params->tokens, c->params->token_count, &c->credentials, &c->loop.inbox, err);
 }
@@ -417,9 +419,11 @@ static void end(struct control *c)
         hulse_schemas_close(c->params->flow->schemas);
     }
     hulse_http_client_close(c->params->http);
+    hulse_kerberos_close(c->params->logins, c->params->login_count);
     /* The workers' last answers. */
     while (hulse_inbox_run(&c->loop.inbox, INBOX_REQUESTS_MAX) > 0) {
     }
+    hulse_kerberos_end(c->params->logins, c->params->login_count);
     hulse_credentials_fini(&c->credentials);
     hulse_http_client_fini(c->params->http);
     hulse_resolver_fini(&c->resolver);

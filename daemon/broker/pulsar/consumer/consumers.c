@@ -154,6 +154,7 @@ static void send_flow(struct pulsar_consumer *c)
 {
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
     Pulsar__CommandFlow flow = PULSAR__COMMAND_FLOW__INIT;
+    c->permits.chunks = hulse_chunks_expected(c);
     const uint32_t wanted = hulse_permits_wanted(&c->permits);
 
     if (wanted == 0 || c->kept_count >= PULSAR_KEPT_MAX) {
