@@ -8,6 +8,7 @@
 #include "daemon/app/internal.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
+#include "daemon/flow/schemas.h"
 #include "shmlib/ring/tlv.h"
 
 #include <sys/random.h>
@@ -106,6 +107,7 @@ void hulse_handle_destroy(struct handle **handle)
         hulse_publisher_close(&h->publisher);
     }
     hulse_seek_forget(h);
+    hulse_schemas_forget(&h->schema_wait);
     if (h->subscriber != NULL) {
         hulse_subscriber_close(&h->subscriber, h->unsubscribe);
         /* What was handed out again while it was being given back has gone with the broker's end. */

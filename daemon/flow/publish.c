@@ -15,6 +15,7 @@
 #include "daemon/flow/opening.h"
 #include "daemon/flow/outcome.h"
 #include "daemon/flow/schema.h"
+#include "daemon/flow/schemas.h"
 #include "daemon/worker/worker.h"
 
 #include <string.h>
@@ -55,6 +56,7 @@ struct publisher {
     bool suspended; /* by the broker */
     bool *closed;   /* of the pump that is running */
     struct opening *opening;
+    struct schema_wait *schema_wait; /* the topic's own schema is asked for */
     bool opened;
     bool forget;
     bool partitioned;                 /* its topic is */
@@ -72,6 +74,7 @@ struct publisher {
 static void destroy(struct publisher *p)
 {
     hulse_opening_cancel(&p->opening);
+    hulse_schemas_forget(&p->schema_wait);
     hulse_hold_fini(&p->hold);
     hulse_flow_schema_fini(&p->schema);
     hulse_grant_release(&p->grant);
@@ -327,20 +330,12 @@ judge_wishes(const struct publisher *p, uint32_t capabilities, struct error *err
     return HULSE_OK;
 }
 
-/* The topic has its entry: on to the broker. */
-static hulse_status open_broker(struct publisher *p, struct error *err)
+/* With its schema, if it has one: on to the broker. */
+static hulse_status open_producer(struct publisher *p, struct error *err)
 {
-    HULSE_ASSERT(p->grant.topic.broker < p->flow->broker_count);
-
     struct broker *b = p->flow->brokers[p->grant.topic.broker];
     struct broker_schema schema;
-    hulse_status st = judge_wishes(p, b->ops->capabilities, err);
-    if (st == HULSE_OK) {
-        st = hulse_flow_schema_init(&p->schema, p->tables, p->topic, err);
-    }
-    if (st != HULSE_OK) {
-        return st;
-    }
+
     p->asks |= p->schema.validate ? ASK_SCHEMA : 0U;
     struct broker_producer_params below = {.topic = p->topic,
                                            .name = p->name,
@@ -363,6 +358,57 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
     return b->ops->producer_open(b, p->worker, &below, &p->producer, err);
 }
 
+static void open_failed(struct publisher *p, hulse_status st, const char *text)
+{
+    p->events->opened(p->ctx, st, text, NULL);
+    destroy(p);
+}
+
+/* The topic's own schema, if it has one. */
+static void
+heard_schema(void *owner, hulse_status status, const char *text, const struct schema_known *known)
+{
+    struct publisher *p = owner;
+    struct error err = {0};
+
+    if (status == HULSE_OK) {
+        hulse_flow_schema_adopt(&p->schema, known);
+    } else if (status != HULSE_NO_TOPIC) {
+        open_failed(p, status, text);
+        return;
+    }
+    const hulse_status st = open_producer(p, &err);
+    if (st != HULSE_OK) {
+        open_failed(p, st, err.text);
+    }
+}
+
+/* The topic has its entry: on to the broker. */
+static hulse_status open_broker(struct publisher *p, struct error *err)
+{
+    HULSE_ASSERT(p->grant.topic.broker < p->flow->broker_count);
+
+    const struct schema_question question = {.worker = p->worker,
+                                             .broker = p->grant.topic.broker,
+                                             .topic = p->topic,
+                                             .owner = p,
+                                             .done = heard_schema};
+    hulse_status st =
+        judge_wishes(p, p->flow->brokers[p->grant.topic.broker]->ops->capabilities, err);
+    if (st == HULSE_OK) {
+        st = hulse_flow_schema_init(&p->schema, p->tables, p->topic, TOPIC_SCHEMA_PUBLISHED, err);
+    }
+    if (st != HULSE_OK) {
+        return st;
+    }
+    if (!hulse_flow_schema_is_auto(&p->schema)) {
+        return open_producer(p, err);
+    }
+    return p->flow->schemas == NULL
+               ? hulse_fail(err, HULSE_UNSUPPORTED, "schemas are not asked for")
+               : hulse_schemas_ask(p->flow->schemas, &p->schema_wait, &question, err);
+}
+
 static void go_on(void *owner, hulse_status st)
 {
     struct publisher *p = owner;
@@ -374,8 +420,7 @@ static void go_on(void *owner, hulse_status st)
         st = open_broker(p, &err);
     }
     if (st != HULSE_OK) {
-        p->events->opened(p->ctx, st, err.text, NULL);
-        destroy(p);
+        open_failed(p, st, err.text);
     }
 }
 

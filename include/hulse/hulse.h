@@ -4,7 +4,7 @@
  *
  * A session is one connection to the daemon. A producer or consumer is one handle on one
  * channel, a pair of rings that only this process and the daemon share. The library needs libc
- * alone, starts no threads, allocates nothing after an open call has returned, never prints,
+ * alone, starts no threads, allocates nothing after an open call has returned but a schema that is asked for, never prints,
  * never aborts, and makes no system call per message while the daemon is awake.
  *
  * Threads: an object is used by one thread at a time. Different producers and consumers of one
@@ -131,6 +131,7 @@ struct hulse_message {
 #define HULSE_MESSAGE_LAST_ATTEMPT 1U        /* a nack or reject now dead-letters it */
 #define HULSE_MESSAGE_PROPERTIES_LEFT_OUT 2U /* properties did not fit the record */
 #define HULSE_MESSAGE_TOMBSTONE 4U
+#define HULSE_MESSAGE_OWN_SCHEMA 16U /* the payload is of the consumer's schema, see hulse_schema */
 
 /* Counters of one channel, read from shared memory without asking the daemon. */
 struct hulse_stats {
@@ -336,7 +337,7 @@ struct hulse_item {
 };
 /*
  * Publishes items in order with one flush; *accepted is the number that went in. An item with
- * INVAL or TOOBIG is passed over; the first without room ends the call, so order is kept.
+ * INVAL, TOOBIG or UNSUPPORTED is passed over; the first without room ends the call, so order is kept.
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_publish_many(hulse_producer *p,
                                                           struct hulse_item *items,
@@ -550,6 +551,40 @@ HULSE_API hulse_status hulse_consumer_stats(const hulse_consumer *c, struct huls
 HULSE_API HULSE_NODISCARD hulse_status hulse_message_property(const struct hulse_message *m,
                                                               unsigned index,
                                                               struct hulse_property *out);
+/*
+ * Which version of its topic's schema a message was written with, as the broker counts, from 0. AGAIN: with none, or
+ * the broker keeps none.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_message_schema_version(const struct hulse_message *m,
+                                                                    uint64_t *version);
+
+/* A schema as a broker keeps it. No text but the type is terminated. */
+struct hulse_schema {
+    size_t size;
+    uint64_t version;
+    const char *type; /* "AVRO", "JSON", "INT32", ...: the words of Pulsar's tools */
+    const void *definition;
+    size_t definition_bytes;
+    const struct hulse_property *properties;
+    size_t property_count;
+};
+/*
+ * The schema that payloads are read with, by the topic's rule: that of messages with HULSE_MESSAGE_OWN_SCHEMA, which the daemon
+ * has turned into it if they were written with another one.
+ */
+#define HULSE_SCHEMA_VERSION_OWN UINT64_MAX
+#define HULSE_SCHEMA_VERSION_NEWEST (UINT64_MAX - 1U) /* of the topic */
+/*
+ * Asks the daemon for a version of the consumer's topic; one never changes, so ask once for each. Blocks: until the
+ * daemon has heard it from the broker, unless it has it, up to timeout_ms. Gives: *out, which allocates; return it with
+ * hulse_schema_free(). NO_TOPIC: the topic has none of that version; NOT_CONFIGURED: the consumer has none; UNSUPPORTED:
+ * the broker keeps none, or the daemon is older; BUSY; TIMED_OUT; NO_MEMORY; LIMIT; or why the broker does not say.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_schema_get(hulse_consumer *c,
+                                                        uint64_t version,
+                                                        struct hulse_schema **out,
+                                                        int timeout_ms);
+HULSE_API void hulse_schema_free(struct hulse_schema **schema);
 /*
  * What a message's broker has noted when it stored it: its number in its topic, or partition, counting up from 0; the
  * time there, in milliseconds since 1970. AGAIN: it does not say. A Pulsar broker does with

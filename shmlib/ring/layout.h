@@ -284,6 +284,10 @@ enum hulse_tag {
     HULSE_TAG_REASON = 10,       /* 0…256 bytes, UTF-8; verdict only; once */
     /* A cluster's name, 0…255 bytes, UTF-8; empty: to none but its own; publish only; repeatable (HULSE_FEATURE_REPLICATION). */
     HULSE_TAG_REPLICATE_TO = 11,
+    /* u64, that the message was written with, as its broker counts; delivery only; once */
+    HULSE_TAG_SCHEMA_VERSION = 12,
+    /* Empty: the payload is of the consumer's schema; delivery only; once. */
+    HULSE_TAG_OWN_SCHEMA = 13,
     HULSE_TAG_BROKER_TIME = 14, /* u64 ms, Unix epoch; delivery only; once */
     HULSE_TAG_INDEX = 15        /* u64, of its topic or partition; delivery only; once */
 };
@@ -317,7 +321,9 @@ enum hulse_control_type {
     HULSE_CTL_STATS = 25,
     HULSE_CTL_READER = 26,
     HULSE_CTL_OPEN_CONSUMER_AT = 27,
-    HULSE_CTL_OPTIONS = 28
+    HULSE_CTL_OPTIONS = 28,
+    HULSE_CTL_GET_SCHEMA = 32,
+    HULSE_CTL_SCHEMA = 33
 };
 
 /* Elements of OPTIONS: {u8 tag, u8 0, u16 len, bytes} as of metadata. Each once, but where it says otherwise. */
@@ -378,6 +384,7 @@ enum hulse_event {
     (1ULL << 5) /* PRODUCER and ATTACH_HANDLE say how partitions are found */
 #define HULSE_FEATURE_OPTIONS (1ULL << 6)     /* OPTIONS */
 #define HULSE_FEATURE_REPLICATION (1ULL << 7) /* HULSE_TAG_REPLICATE_TO */
+#define HULSE_FEATURE_SCHEMAS (1ULL << 8)     /* GET_SCHEMA */
 
 /* Rounds a record length up to the ring's granule; cannot overflow in 64 bits. */
 static inline uint64_t hulse_record_stride(uint64_t len)

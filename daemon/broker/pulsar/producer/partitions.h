@@ -27,7 +27,7 @@
 #include "daemon/broker/pulsar/failure.h"
 #include "daemon/broker/pulsar/lookup/watch.h"
 #include "daemon/broker/pulsar/producer/handle.h"
-#include "daemon/broker/pulsar/producer/payload_schema.h"
+#include "daemon/broker/pulsar/schema/payload_schema.h"
 
 struct pulsar_branch;
 struct pulsar_lookup_result;

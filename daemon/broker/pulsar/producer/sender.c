@@ -6,7 +6,6 @@
 
 #include "daemon/broker/pulsar/producer/park.h"
 #include "daemon/broker/pulsar/producer/senders.h"
-#include "daemon/broker/pulsar/schema/types.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/hash.h"
 #include "daemon/core/log.h"
@@ -203,7 +202,6 @@ static void ready(struct pulsar_user *u)
     struct pulsar_sender *s = HULSE_CONTAINER(u, struct pulsar_sender, user);
     struct pulsar_connection *c = u->connection;
     Pulsar__CommandProducer producer = PULSAR__COMMAND_PRODUCER__INIT;
-    Pulsar__Schema schema;
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
 
     s->state = SENDER_OPENING;
@@ -223,8 +221,7 @@ static void ready(struct pulsar_user *u)
     producer.initial_subscription_name =
         s->initial_subscription[0] == '\0' ? NULL : (char *)(uintptr_t)s->initial_subscription;
     if (s->schema != NULL) {
-        hulse_pulsar_schema_fill(&s->schema->told, &schema);
-        producer.schema = &schema;
+        producer.schema = &s->schema->message;
     }
     command.type = PULSAR__BASE_COMMAND__TYPE__PRODUCER;
     command.producer = &producer;

@@ -27,8 +27,8 @@
 #include "daemon/broker/pulsar/producer/by_key.h"
 #include "daemon/broker/pulsar/producer/entry.h"
 #include "daemon/broker/pulsar/producer/handle.h"
-#include "daemon/broker/pulsar/producer/payload_schema.h"
 #include "daemon/broker/pulsar/producer/stall.h"
+#include "daemon/broker/pulsar/schema/payload_schema.h"
 #include "daemon/broker/pulsar/worker.h"
 
 /* Daemon's name, and boot id and number or the application's name and a handle id. A longer wish is refused. */

@@ -301,6 +301,37 @@ static void test_mistakes_with_athenz(void **state)
     check_refused(bad, sizeof(bad) / sizeof(bad[0]));
 }
 
+static void test_mistakes_with_kerberos(void **state)
+{
+    static const struct bad_text bad[] = {
+        {"brokers: {a: {type: pulsar, " URL ", auth: {kerberos: {principal: p}}}}\n",
+         1,
+         87,
+         "auth.kerberos needs principal and keytab_file"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {kerberos: {principal: '-p'}}}}\n",
+         1,
+         87,
+         "REALM"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {kerberos: {service: s}}}}\n",
+         1,
+         85,
+         "auth.kerberos needs a principal"},
+        {"brokers: {a: {type: pulsar, service_url: 'http://h', auth: {kerberos: {principal: p, "
+         "keytab_file: /k}}}}\n",
+         1,
+         42,
+         "no login by auth.kerberos over HTTP"},
+    };
+
+    (void)state;
+    check_refused(bad, sizeof(bad) / sizeof(bad[0]));
+    check_loaded("brokers: {main: {type: pulsar, " URL ", admin_url: 'http://h', auth: {kerberos: "
+                 "{principal: p/h@R, keytab_file: /k}}}}");
+    assert_int_equal(problems.count, 1);
+    assert_true(problems.list[0].warning);
+    assert_non_null(strstr(problems.list[0].text, "admin_url"));
+}
+
 static void test_variables(void **state)
 {
     static char variables[][48] = {"PULSAR_SERVICE_URL=pulsar://weaker:1",
@@ -356,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_mistakes_of_who_the_daemon_is),
         cmocka_unit_test(test_mistakes_with_athenz),
+        cmocka_unit_test(test_mistakes_with_kerberos),
         cmocka_unit_test(test_variables),
     };
 
