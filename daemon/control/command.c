@@ -44,7 +44,7 @@ token_of(const struct command_scene *scene, const char *broker, struct credentia
 {
     const struct credential *c = hulse_credentials_find(scene->credentials, broker);
 
-    *out = (struct credential_status){.why = ""};
+    *out = (struct credential_status){.why = "", .complaint = ""};
     if (c != NULL) {
         hulse_credential_status(c, out);
     }
@@ -168,9 +168,10 @@ static json_t *health(const struct command_scene *scene)
         brokers[i] = (struct health_broker){
             .name = b->name,
             .type = b->ops->type,
-            .healthy = b->ops->healthy(b),
+            .healthy = b->ops->healthy(b) && (token.failures == 0 || token.generation > 0),
             .why = had_trouble(b, &troubles[i]) ? troubles[i].text : NULL,
             .token = token.failures > 0 ? token.why : NULL,
+            .complaint = token.failures > 0 && token.complaint[0] != '\0' ? token.complaint : NULL,
         };
     }
     const struct health_input in = {

@@ -143,15 +143,25 @@ static void note_failure(struct credential *c, const char *why, uint64_t retry_m
     }
 }
 
+/* In front of a reason that does not say it by itself, as the path of a file does: the key of the configuration. */
+static const char *source(const struct credential *c)
+{
+    return c->kind == CREDENTIAL_COMMAND  ? "token_command: "
+           : c->kind == CREDENTIAL_OAUTH2 ? "oauth2: "
+                                          : "";
+}
+
 static void fail(struct credential *c, const char *why)
 {
+    char named[sizeof(c->why)];
     uint64_t wait_ms = 0;
 
     if (c->kind != CREDENTIAL_TOKEN) {
         wait_ms = is_fetched(c) ? backoff_ms(c) : c->period_ms;
         c->refresh_ms = now_ms(c) + wait_ms;
     }
-    note_failure(c, why, wait_ms);
+    (void)snprintf(named, sizeof(named), "%s%s", source(c), why);
+    note_failure(c, named, wait_ms);
     plan(c);
 }
 

@@ -63,7 +63,7 @@ struct credential_status {
     uint64_t generation;      /* of the token in force, from 1; 0 = there is none */
     uint64_t expires_wall_ms; /* of the token in force; 0 = not known */
     uint32_t failures;        /* one after another, up to now */
-    const char *why;          /* of the last failure; empty without one; the credential's */
+    const char *why; /* of the last failure, and whose; empty without one; the credential's */
     /* With it: the last line of the command's standard error, printable, or empty; the
        credential's. It may hold a secret: never for the log, nor for others than the operator. */
     const char *complaint;

@@ -47,7 +47,7 @@ static json_t *compose_brokers(const struct health_input *in, bool *fine)
         const struct health_broker *b = &in->brokers[i];
         *fine = *fine && b->healthy;
         rc |= json_array_append_new(array,
-                                    json_pack("{s:s, s:s, s:b, s:s*, s:s*}",
+                                    json_pack("{s:s, s:s, s:b, s:s*, s:s*, s:s*}",
                                               "name",
                                               b->name,
                                               "type",
@@ -57,7 +57,9 @@ static json_t *compose_brokers(const struct health_input *in, bool *fine)
                                               "why",
                                               b->healthy ? NULL : b->why,
                                               "token",
-                                              b->token));
+                                              b->token,
+                                              "token_complaint",
+                                              b->complaint));
     }
     if (rc != 0) {
         json_decref(array);

@@ -27,6 +27,7 @@ struct health_broker {
     bool healthy;
     const char *why;   /* it is not; NULL: it does not say */
     const char *token; /* why there is no fresh token for it; NULL: there is, or it needs none */
+    const char *complaint; /* with it: what the command said that should give one; NULL: nothing */
 };
 
 struct health_input {
@@ -43,8 +44,9 @@ struct health_input {
 
 /*
  * {"status":"healthy"|"degraded"|"draining","ready":...,"pid","uptime_s","version",
- * "workers":[{"worker","alive","beat_age_ms","sessions"}],"brokers":[{"name","type","healthy","why","token"}]}; `why` and
- * `token` only where they are told. A broker whose token cannot be renewed is well as long as the one before is good.
+ * "workers":[{"worker","alive","beat_age_ms","sessions"}],"brokers":[{"name","type","healthy","why","token","token_complaint"}]};
+ * those from `why` on only where they are told. A broker whose token cannot be renewed is well as long as the one before is
+ * good, and not without one.
  * NULL: memory was refused.
  */
 json_t *hulse_health_compose(const struct health_input *in);

@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 SCENARIOS = ROOT / "tests" / "scenario"
 FETCH = ROOT / "tests" / "support" / "pulsar" / "fetch"
+VERSIONS = SCENARIOS / "pulsar_broker" / "versions"
 LABELS = ["unit", "integration", "smoke", "failover", "performance"]
 JOBS = str(os.cpu_count() or 1)
 COVERAGE_MIN = 80
@@ -66,6 +67,13 @@ PRESETS = {
 DEFAULT = ["release", "asan-ubsan", "tsan", "fuzz", "debug"]
 
 
+def versions():
+    """[(version of Pulsar, [test files])] beside the default one."""
+    lines = VERSIONS.read_text(encoding="ascii").splitlines()
+    return [(words[0], [VERSIONS.with_name(f"{name}.py") for name in words[1:]])
+            for words in map(str.split, lines) if words and words[0] != "#"]
+
+
 class Stop(Exception):
     """The first failure under -x."""
 
@@ -105,9 +113,11 @@ class Runner:
         self.args = args
         self.results = Results(args.x)
         self.limited = bool(args.pattern or args.label)
+        self.whole = not (self.limited or args.preset or args.coverage or args.pulsar)
         self.idler = None
         self.idle_log = None
         self.beside = []  # scenarios that run beside the tests
+        self.versions = []  # the same with other versions of Pulsar
 
     @contextlib.contextmanager
     def timed(self, what):
@@ -267,6 +277,8 @@ class Runner:
         if scenarios:
             with self.timed(f"{preset}: scenarios, from the end of the tests on"):
                 self.end_scenarios(preset, scenarios)
+            if self.whole:
+                self.begin_versions(preset)
 
     # ---- scenarios ---------------------------------------------------------------------------
 
@@ -287,8 +299,8 @@ class Runner:
                 return python
         return None
 
-    def pytest(self, python, build, paths, *options, output=None):
-        """Begins one; without `output` it writes where this program does."""
+    def pytest(self, python, build, paths, *options, output=None, version=None):
+        """Begins one; without `output` it writes where this program does. `version`: of Pulsar."""
         arguments = [str(python), "-m", "pytest", "-p", "pytest_house", "--rootdir", str(ROOT),
                      "--timeout", "120", "--color", "no", "-r", "fE", *options]
         for label in self.args.label or []:
@@ -300,6 +312,8 @@ class Runner:
                    HULSE_SOURCE_DIR=str(ROOT), HULSE_BUILD_DIR=str(build), HULSE_PREFIX=str(prefix),
                    PATH=f"{prefix / 'bin'}:{os.environ['PATH']}",
                    PYTHONPATH=f"{ROOT / 'tests' / 'support'}", PYTHONDONTWRITEBYTECODE="1")
+        if version or self.args.pulsar:
+            env["HULSE_PULSAR_VERSION"] = version or self.args.pulsar
         return subprocess.Popen([*arguments, *paths], cwd=ROOT, env=env, stdin=subprocess.DEVNULL,
                                 stdout=output, stderr=subprocess.STDOUT if output else None)
 
@@ -332,7 +346,7 @@ class Runner:
                        for number, folder in enumerate(folders, 1)]
         return [(python, [SCENARIOS, *(f"--ignore={folder}" for folder in folders)], 0)]
 
-    def begin_group(self, python, build, number, paths):
+    def begin_group(self, python, build, number, paths, version=None):
         """`number` None: it writes where this program does."""
         report = build / f"pytest-{number or 0}.xml"
         report.unlink(missing_ok=True)
@@ -341,12 +355,26 @@ class Runner:
         return report, log, self.pytest(
             python, build, paths, "-o", "junit_family=xunit1", "--junitxml", str(report),
             *(["-x"] if self.args.x else []), *(["-v", "-s"] if self.args.v else ["-q"]),
-            output=log)
+            output=log, version=version)
+
+    def begin_versions(self, preset):
+        """Beside the other presets: they wait for their brokers and programs half of the time."""
+        python = self.python()
+        self.versions = [(version, self.begin_group(python, BUILD / preset, version, paths, version))
+                         for version, paths in versions()]
+
+    def end_versions(self):
+        for version, group in self.versions:
+            with self.timed(f"Pulsar {version}: what was left of it"):
+                self.end_groups([group], f"Pulsar {version}")
 
     def end_scenarios(self, preset, rest):
         build = BUILD / preset
         begun = [self.begin_group(python, build, number, paths) for python, paths, number in rest]
-        for report, log, process in begun + self.beside:
+        self.end_groups(begun + self.beside, preset)
+
+    def end_groups(self, groups, preset):
+        for report, log, process in groups:
             status = process.wait()
             if log:
                 log.seek(0)
@@ -392,8 +420,9 @@ class Runner:
         """The broker's jars take minutes to come and are needed late. Who needs them waits for it, and says when it failed."""
         BUILD.mkdir(exist_ok=True)
         with open(BUILD / "fetch.log", "w", encoding="utf-8") as log:
-            subprocess.Popen([FETCH], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                             start_new_session=True)
+            wanted = ["", "--proxy", *(version for version, _ in versions())]
+            subprocess.Popen(["sh", "-c", "".join(f'"$0" {which}; ' for which in wanted), FETCH],
+                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def begin_idle_test(self):
         """The one test that takes minutes of all CPUs and needs no build runs when nobody else wants to."""
@@ -425,12 +454,15 @@ class Runner:
         if self.args.coverage:
             self.coverage()
             return
-        if not self.limited and not self.args.preset:
+        if self.whole:
             self.begin_fetch()
             self.begin_idle_test()
         try:
             self.run_presets()
+            self.end_versions()
         except BaseException:
+            for _, (_, _, process) in self.versions:
+                process.terminate()
             if self.idler:
                 os.killpg(self.idler.pid, signal.SIGKILL)
             raise
@@ -452,6 +484,9 @@ def parse():
     parser.add_argument("--label", action="append", choices=LABELS, help="only these tests")
     parser.add_argument("--preset", action="append", choices=list(PRESETS),
                         help="only this build; may be repeated")
+    parser.add_argument("--pulsar", metavar="VERSION",
+                        help="of the brokers in scenario/pulsar_broker, in place of the default; without it a whole run "
+                             "does the tests of tests/scenario/pulsar_broker/versions with the versions there, too")
     parser.add_argument("-x", action="store_true", help="stop at the first failure")
     parser.add_argument("-v", action="store_true", help="show the tests' output")
     parser.add_argument("--coverage", action="store_true",

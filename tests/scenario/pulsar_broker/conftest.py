@@ -132,7 +132,7 @@ def pulsar_of_parts(new_broker):
 
 @pytest.fixture(scope="session")
 def secure_broker(new_broker):
-    return new_broker("token", "tls")
+    return new_broker("token", "tls", "proxied")
 
 
 @pytest.fixture
@@ -140,6 +140,17 @@ def pulsar_secure(secure_broker):
     """Wants a token at both of its doors, of which one is TLS."""
     secure_broker.certificates.present("server")
     return running(secure_broker)
+
+
+@pytest.fixture(scope="session")
+def secure_proxy_of_all(new_proxy, secure_broker):
+    return new_proxy(secure_broker)
+
+
+@pytest.fixture
+def secure_proxy(pulsar_secure, secure_proxy_of_all):
+    """In front of pulsar_secure, as that one with two doors."""
+    return running(secure_proxy_of_all)
 
 
 @pytest.fixture

@@ -45,12 +45,8 @@ def test_what_is_not_there(pulsar, hulsed):
     assert refused(daemon, "persistent://public/nowhere/t", "amespace not found").returncode == 65
 
 
-def https(broker):
-    return f"https://localhost:{broker.ports['https_port']}"
-
-
 def test_a_token_over_tls(pulsar_secure, hulsed, topic):
-    daemon = hulsed(https(pulsar_secure), auth={"token": pulsar_secure.tokens.admin},
+    daemon = hulsed(pulsar_secure.https_url, auth={"token": pulsar_secure.tokens.admin},
                     tls={"ca_file": pulsar_secure.certificates.path("ca")})
     assert goes_through(daemon, topic)
     assert pulsar_secure.tokens.admin not in daemon.log.read_text()
@@ -58,7 +54,7 @@ def test_a_token_over_tls(pulsar_secure, hulsed, topic):
 
 def test_a_certificate_alone(pulsar_secure, hulsed, topic):
     certificates = pulsar_secure.certificates
-    daemon = hulsed(https(pulsar_secure), tls={"ca_file": certificates.path("ca")},
+    daemon = hulsed(pulsar_secure.https_url, tls={"ca_file": certificates.path("ca")},
                     auth={"tls": {"cert_file": certificates.path("admin"),
                                   "key_file": str(certificates.folder / "server.key")}})
     assert goes_through(daemon, topic)
@@ -89,7 +85,7 @@ def test_a_wrong_token_is_refused_with_its_reason(pulsar_secure, hulsed, topic):
 
 
 def test_a_certificate_of_somebody_else(pulsar_secure, hulsed, topic):
-    daemon = hulsed(https(pulsar_secure), auth={"token": pulsar_secure.tokens.admin},
+    daemon = hulsed(pulsar_secure.https_url, auth={"token": pulsar_secure.tokens.admin},
                     tls={"ca_file": pulsar_secure.certificates.path("stranger")}, operation_timeout="3s")
     refused(daemon, topic, "certificate")
 

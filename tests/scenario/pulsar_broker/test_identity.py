@@ -80,6 +80,30 @@ def test_a_wrong_password(pulsar_secure, hulsed, topic, password):
     assert "guessed" not in daemon.log.read_text()
 
 
+# ---- a command
+
+
+def test_a_command_that_gives_none(pulsar_secure, hulsed, topic, tmp_path):
+    """It is named, and what it said is for the operator alone."""
+    token = tmp_path / "token"
+    daemon = hulsed(pulsar_secure.service_url, operation_timeout="3s",
+                    auth={"token_command": f"cat {token} || {{ echo who knows >&2; exit 3; }}"})
+    await_stats(daemon, lambda s: s["token_failures"] > 0)
+    named = "token_command: exit status 3"
+    assert broker_stats(daemon)["token_failure"] == named
+    got = health(daemon)
+    assert (got["healthy"], got["token"], got["token_complaint"]) == (False, named, "who knows")
+    assert daemon.await_lines("credential.failed")[0]["why"] == named
+    refused(daemon, topic, named)
+    assert "who knows" not in daemon.log.read_text()
+    token.write_text(pulsar_secure.tokens.admin)
+    await_stats(daemon, lambda s: s["token_failures"] == 0)
+    while run(daemon, "pub", topic, "hello", timeout=60).returncode != 0:
+        pass
+    got = health(daemon)
+    assert got["healthy"] and "token" not in got and "token_complaint" not in got
+
+
 # ---- a client of an issuer
 
 

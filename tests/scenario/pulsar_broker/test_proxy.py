@@ -31,17 +31,6 @@ def proxy(pulsar, plain_proxy):
     return running(plain_proxy)
 
 
-@pytest.fixture(scope="module")
-def secure_proxy(new_broker, new_proxy):
-    return new_proxy(new_broker("token", "tls", "proxied"))
-
-
-@pytest.fixture(name="secure")
-def secure_and_running(secure_proxy):
-    running(secure_proxy.broker)
-    return running(secure_proxy)
-
-
 def test_it_goes_through(proxy, pulsar, hulsed, official, topic):
     daemon = hulsed(proxy.service_url)
     with Subscriber(daemon, topic, "-s", "s", "--from", "earliest", "-n", 3) as sub:
@@ -193,46 +182,72 @@ def test_a_proxy_that_closes_without_a_word(fake, hulsed, topic):
 
 
 @pytest.mark.parametrize("door", ["service_url", "service_url_tls"])
-def test_a_token(secure, hulsed, topic, door):
+def test_a_token(secure_proxy, hulsed, topic, door):
     """The proxy hands it on, and the broker judges it. Behind TLS the broker's own address has none."""
-    daemon = hulsed(getattr(secure, door), auth={"token": secure.broker.tokens.admin},
-                    tls={"ca_file": secure.broker.certificates.path("ca")})
+    daemon = hulsed(getattr(secure_proxy, door), auth={"token": secure_proxy.broker.tokens.admin},
+                    tls={"ca_file": secure_proxy.broker.certificates.path("ca")})
     assert goes_through(daemon, topic)
-    assert secure.broker.admin("PUT", f"{path_of(topic)}-parted/partitions", 3)[0] == 204
+    assert secure_proxy.broker.admin("PUT", f"{path_of(topic)}-parted/partitions", 3)[0] == 204
     assert goes_through(daemon, f"{topic}-parted")
 
 
-def test_a_name_and_a_password(secure, hulsed, topic, tmp_path):
+def test_a_name_and_a_password(secure_proxy, hulsed, topic, tmp_path):
     path = tmp_path / "password"
     path.write_text(PASSWORD)
-    daemon = hulsed(secure.service_url_tls, auth={"basic": {"user": "admin", "password_file": str(path)}},
-                    tls={"ca_file": secure.broker.certificates.path("ca")})
+    daemon = hulsed(secure_proxy.service_url_tls, auth={"basic": {"user": "admin", "password_file": str(path)}},
+                    tls={"ca_file": secure_proxy.broker.certificates.path("ca")})
     assert goes_through(daemon, topic)
 
 
+def certificate(broker, name="admin"):
+    return {"auth": {"tls": {"cert_file": broker.certificates.path(name),
+                             "key_file": str(broker.certificates.folder / "server.key")}},
+            "tls": {"ca_file": broker.certificates.path("ca")}}
+
+
+def test_a_certificate(new_broker, new_proxy, hulsed, topic):
+    """It ends at the proxy, whose word the broker takes."""
+    broker = new_broker("token", "tls", "proxied", "trusting")
+    proxy = new_proxy(broker)
+    daemon = hulsed(proxy.service_url_tls, **certificate(broker))
+    assert goes_through(daemon, topic)
+    daemon.stop()
+    daemon = hulsed(proxy.service_url_tls, **certificate(broker, "nobody"))
+    assert refused(daemon, topic, "AuthorizationError").returncode == 77
+    proxy.kill()
+    broker.kill()
+
+
+def test_a_certificate_that_is_not_handed_on(secure_proxy, hulsed, topic):
+    """A broker that authenticates whom the proxy speaks for has nothing to do it with."""
+    daemon = hulsed(secure_proxy.service_url_tls, operation_timeout="3s",
+                    **certificate(secure_proxy.broker))
+    refused(daemon, topic, "Failed to authenticate")
+
+
 @pytest.mark.parametrize("kind", ["none", "forged"])
-def test_a_wrong_token(secure, hulsed, topic, kind):
-    auth = {"none": {}, "forged": {"token": secure.broker.tokens.token("admin", key=bytes(32))}}[kind]
-    refused(hulsed(secure.service_url, auth=auth, operation_timeout="3s"), topic, "AuthenticationError")
+def test_a_wrong_token(secure_proxy, hulsed, topic, kind):
+    auth = {"none": {}, "forged": {"token": secure_proxy.broker.tokens.token("admin", key=bytes(32))}}[kind]
+    refused(hulsed(secure_proxy.service_url, auth=auth, operation_timeout="3s"), topic, "AuthenticationError")
 
 
-def test_a_role_without_rights(secure, hulsed, topic):
-    daemon = hulsed(secure.service_url, auth={"token": secure.broker.tokens.token("nobody")})
+def test_a_role_without_rights(secure_proxy, hulsed, topic):
+    daemon = hulsed(secure_proxy.service_url, auth={"token": secure_proxy.broker.tokens.token("nobody")})
     assert refused(daemon, topic, "AuthorizationError").returncode == 77
 
 
-def test_tokens_are_renewed_behind_it(secure, hulsed, topic, tmp_path):
+def test_tokens_are_renewed_behind_it(secure_proxy, hulsed, topic, tmp_path):
     """The broker asks through the proxy, the proxy asks for itself, and nobody is disconnected."""
     path = tmp_path / "token"
 
     def renew():
         fresh = tmp_path / "fresh"
-        fresh.write_text(secure.broker.tokens.token("admin", expires_in_s=8))
+        fresh.write_text(secure_proxy.broker.tokens.token("admin", expires_in_s=8))
         fresh.rename(path)
 
     renew()
-    daemon = hulsed(secure.service_url_tls, auth={"token_file": str(path)},
-                    tls={"ca_file": secure.broker.certificates.path("ca")})
+    daemon = hulsed(secure_proxy.service_url_tls, auth={"token_file": str(path)},
+                    tls={"ca_file": secure_proxy.broker.certificates.path("ca")})
     with Subscriber(daemon, topic, "-s", "s", "--from", "earliest") as sub:
         count = 0
         while broker_stats(daemon)["auth_refreshes"] < 6:

@@ -85,7 +85,7 @@ static void test_a_command_that_fails(void **state)
     hulse_creds_await_generation("main", 1);
     assert_int_equal(unlink(hulse_creds.token_path), 0);
     hulse_creds_await_failures("main", 1);
-    assert_string_equal(hulse_creds_status_of("main").why, "exit status 1");
+    assert_string_equal(hulse_creds_status_of("main").why, "token_command: exit status 1");
     hulse_creds_check_has(hulse_creds_status_of("main").complaint, "No such file");
     const unsigned first = hulse_creds_runs(NULL, 0) - 1;
     assert_true(first >= 1);

@@ -109,9 +109,11 @@ static void test_why_a_token_is_not_fresh(void **state)
 {
     (void)state;
     brokers[0].token = "issuer: HTTP 503";
+    brokers[0].complaint = "who knows";
     json_t *health = hulse_health_compose(&input);
     const json_t *broker = json_array_get(json_object_get(health, "brokers"), 0);
     assert_string_equal(json_string_value(json_object_get(broker, "token")), "issuer: HTTP 503");
+    assert_string_equal(json_string_value(json_object_get(broker, "token_complaint")), "who knows");
     assert_true(json_is_true(json_object_get(broker, "healthy")));
     assert_string_equal(json_string_value(json_object_get(health, "status")), "healthy");
     json_decref(health);
