@@ -337,7 +337,7 @@ struct hulse_item {
 };
 /*
  * Publishes items in order with one flush; *accepted is the number that went in. An item with
- * INVAL or TOOBIG is passed over; the first without room ends the call, so order is kept.
+ * INVAL, TOOBIG or UNSUPPORTED is passed over; the first without room ends the call, so order is kept.
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_publish_many(hulse_producer *p,
                                                           struct hulse_item *items,
