@@ -271,6 +271,8 @@ static hulse_status serve(const struct config *config,
         .http = &http,
         .tokens = tokens.all,
         .token_count = tokens.count,
+        .logins = tokens.logins,
+        .login_count = tokens.login_count,
         .version = HULSE_VERSION,
         /* No other thread changes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe) */
         .notify_socket = getenv("NOTIFY_SOCKET"),

@@ -33,9 +33,10 @@
  *                                       "schemas":[{"version":N,"type":"AVRO","created_ms":N},…]}}
  *   {"command":"schema.get","topic":"NAME"[,"version":N]}
  *                                    -> {"status":"ok","result":{"topic":"NAME","broker":"…",
- *                                       "version":N,"type":"AVRO","definition":"…"}}
- *   {"command":"schema.put","topic":"NAME","type":"AVRO","definition":"…"}
- *                                    -> the same without the definition
+ *                                       "version":N,"type":"AVRO","definition":"…","properties":{…}}}
+ *   {"command":"schema.put","topic":"NAME","type":"AVRO","definition":"…"[,"properties":{…}]}
+ *                                    -> the same without definition and properties
+ *                                       The definition of a KEY_VALUE is {"key":…,"value":…}.
  *                                       Versions are counted from 0, as Pulsar's tools do.
  *   {"command":"config"}             -> {"status":"ok","result":{"yaml":"..."}}
  *   {"command":"reload"}             -> {"status":"ok","result":{"accepted":true,...}}
@@ -72,12 +73,12 @@
  * of a drain that has begun without it, it tells the sessions at once (hulsed --replace).
  *
  * Unix stream socket, mode 0600; a connection may ask any number of times, one after another.
- * Limits: a request line <= 64 KiB, an answer <= 16 MiB, 16 connections, 10 s for a whole line.
+ * Limits: a request line <= 2 MiB, an answer <= 16 MiB, 16 connections, 10 s for a whole line.
  */
 #ifndef HULSE_ADMIN_PROTOCOL_H
 #define HULSE_ADMIN_PROTOCOL_H
 
-#define HULSE_ADMIN_REQUEST_BYTES_MAX 65536U
+#define HULSE_ADMIN_REQUEST_BYTES_MAX 2097152U /* a schema of 512 KiB, escaped */
 #define HULSE_ADMIN_ANSWER_BYTES_MAX 16777216U
 #define HULSE_ADMIN_CONNECTIONS_MAX 16U
 

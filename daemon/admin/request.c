@@ -183,6 +183,16 @@ take_definition(const json_t *value, struct admin_request *out, struct error *er
     return HULSE_OK;
 }
 
+static hulse_status
+take_properties(const json_t *value, struct admin_request *out, struct error *err)
+{
+    if (!json_is_object(value)) {
+        return hulse_fail(err, HULSE_INVAL, "properties: an object of texts is expected");
+    }
+    out->properties = json_incref((json_t *)(uintptr_t)value);
+    return HULSE_OK;
+}
+
 static hulse_status take_position(const json_t *value, struct admin_request *out, struct error *err)
 {
     if (json_is_integer(value) && json_integer_value(value) >= 0) {
@@ -240,6 +250,7 @@ static const struct member {
     {"version", OF(ADMIN_SCHEMA_GET), 0, take_version},
     {"type", OF(ADMIN_SCHEMA_PUT), OF(ADMIN_SCHEMA_PUT), take_type},
     {"definition", OF(ADMIN_SCHEMA_PUT), OF(ADMIN_SCHEMA_PUT), take_definition},
+    {"properties", OF(ADMIN_SCHEMA_PUT), 0, take_properties},
     {"deep", OF(ADMIN_HEALTH), 0, take_deep},
     {"now", OF(ADMIN_DRAIN), 0, take_now},
     {"directory", OF(ADMIN_STORE_BACKUP), OF(ADMIN_STORE_BACKUP), take_directory},
@@ -343,6 +354,8 @@ hulse_admin_parse(const char *line, size_t bytes, struct admin_request *out, str
 
 void hulse_admin_request_fini(struct admin_request *request)
 {
+    json_decref(request->properties);
+    request->properties = NULL;
     if (request->definition != NULL) {
         hulse_mem_free(HULSE_MEM_ADMIN, request->definition, request->definition_bytes + 1);
         request->definition = NULL;

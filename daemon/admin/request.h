@@ -11,6 +11,7 @@
 #include "daemon/broker/broker.h"
 #include "daemon/core/error.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,6 +59,7 @@ struct admin_request {
     char type[HULSE_ADMIN_TYPE_BYTES]; /* schema.put; as it came, not empty */
     char *definition;                  /* schema.put, terminated; else NULL */
     size_t definition_bytes;
+    json_t *properties;                          /* schema.put, an object; NULL: none */
     uint32_t partitions;                         /* topics.create; 0 = not partitioned */
     bool force;                                  /* topics.delete, subs.delete */
     bool deep;                                   /* health; its broker is asked */

@@ -333,6 +333,9 @@ static hulse_status start_producer(struct handle *h, const struct attach *a, str
                                              .stride = a->m.stride,
                                              .partitions = a->m.partitions}};
     const hulse_status st = hulse_option_block_producer(&a->options, &wish, err);
+    if (wish.access == BROKER_ACCESS_TAKE) {
+        wish.access = BROKER_ACCESS_EXCLUSIVE; /* who took it since the last daemon keeps it */
+    }
     return st == HULSE_OK ? hulse_handle_start_producer(h, &wish, err) : st;
 }
 
@@ -436,6 +439,8 @@ static uint8_t outcome_of(hulse_status status)
         return HULSE_OUTCOME_DENIED;
     case HULSE_NO_TOPIC:
         return HULSE_OUTCOME_NO_TOPIC;
+    case HULSE_BUSY:
+        return HULSE_OUTCOME_FENCED;
     default:
         return HULSE_OUTCOME_FAILED_UNKNOWN;
     }

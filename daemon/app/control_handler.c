@@ -249,6 +249,9 @@ static void handle_message(struct session *s, struct hulse_packet *p)
     case HULSE_CTL_SEEK:
         hulse_seek_request(s, p);
         break;
+    case HULSE_CTL_GET_SCHEMA:
+        hulse_schema_request(s, p);
+        break;
     case HULSE_CTL_CLOSE_HANDLE:
         close_handle(s, p);
         break;

@@ -8,6 +8,7 @@
 #include "daemon/app/internal.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
+#include "daemon/flow/schemas.h"
 #include "shmlib/ring/tlv.h"
 
 #include <sys/random.h>
@@ -106,6 +107,7 @@ void hulse_handle_destroy(struct handle **handle)
         hulse_publisher_close(&h->publisher);
     }
     hulse_seek_forget(h);
+    hulse_schemas_forget(&h->schema_wait);
     if (h->subscriber != NULL) {
         hulse_subscriber_close(&h->subscriber, h->unsubscribe);
         /* What was handed out again while it was being given back has gone with the broker's end. */
@@ -211,6 +213,16 @@ static void handle_failed(void *ctx, hulse_status status, const char *text)
     hulse_session_event(h->channel->session, HULSE_EVENT_HANDLE_FAILED, h, status, text);
 }
 
+/* For good: its records are answered FENCED. */
+static void producer_fenced(void *ctx, const char *text)
+{
+    struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    h->failed = true;
+    h->refusal = HULSE_OUTCOME_FENCED;
+    hulse_session_event(h->channel->session, HULSE_EVENT_FENCED, h, HULSE_BUSY, text);
+}
+
 /* What an app hears of the reader it has opened. */
 static void begin_reader(struct hulse_packet *reply,
                          const struct handle *h,
@@ -299,6 +311,7 @@ static void ask_room(void *ctx)
 static const struct publisher_events producer_events = {.opened = producer_opened,
                                                         .answered = hulse_publish_answered,
                                                         .failed = handle_failed,
+                                                        .fenced = producer_fenced,
                                                         .freed = ask_room};
 static const struct subscriber_events consumer_events = {.opened = consumer_opened,
                                                          .message = hulse_deliver_message,
@@ -355,6 +368,8 @@ hulse_handle_start_producer(struct handle *h, const struct producer_wish *wish, 
                                             .name = s->name,
                                             .handle_id = h->id,
                                             .routing = wish->routing,
+                                            .access = wish->access,
+                                            .initial_subscription = wish->initial_subscription,
                                             .app_rate = &s->rate,
                                             .hold_records = hold_records(h->channel),
                                             .events = &producer_events,

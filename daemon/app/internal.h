@@ -90,6 +90,8 @@ struct handle {
     bool lost;             /* is counted in session.lost.producers */
     uint32_t sources;      /* names that were announced or offered; indices below may be used */
     struct seek *seek;     /* seek.c: under way */
+    struct schema_wait *schema_wait; /* schema.c: a broker is asked; NULL: none */
+    uint32_t schema_request;         /* which waits for it */
 };
 
 /* A taken record until its receipt is posted. */
@@ -433,6 +435,8 @@ bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t by
 struct producer_wish {
     const char *topic;
     struct broker_routing routing; /* as an earlier daemon said; no partitions: none did */
+    enum broker_access access;
+    char initial_subscription[HULSE_NAME_BYTES_MAX + 1]; /* "": none */
 };
 
 struct hulse_tlv;
@@ -502,6 +506,11 @@ void hulse_seek_visit(struct channel *ch);
 void hulse_seek_done(void *ctx, hulse_status status, const char *text);
 /* Without an answer. Harmless when none is under way. */
 void hulse_seek_forget(struct handle *h);
+
+/* ---- schema.c ---- */
+
+/* GET_SCHEMA: answered now, or when the broker has said it. */
+void hulse_schema_request(struct session *s, const struct hulse_packet *p);
 
 /* ---- attach.c: regions and handles of an earlier daemon's session ---- */
 

@@ -140,6 +140,8 @@ size_t hulse_metadata_bytes(const struct broker_delivery *d, size_t capacity)
     bytes += m->tombstone ? HULSE_TLV_HEADER_BYTES : 0;
     bytes += d->broker_time_ms != 0 ? HULSE_TLV_HEADER_BYTES + sizeof(uint64_t) : 0;
     bytes += d->has_index ? HULSE_TLV_HEADER_BYTES + sizeof(uint64_t) : 0;
+    bytes += d->schema_version != 0 ? HULSE_TLV_HEADER_BYTES + sizeof(uint64_t) : 0;
+    bytes += d->own_schema ? HULSE_TLV_HEADER_BYTES : 0;
     bytes += d->producer.bytes != 0 ? HULSE_TLV_HEADER_BYTES + d->producer.bytes : 0;
     /* A property's own head grows from 4 bytes to 6. */
     bytes += m->properties.bytes + m->properties.bytes / 2;
@@ -172,6 +174,13 @@ hulse_metadata_out(const struct broker_delivery *d, uint8_t *out, size_t capacit
     }
     if (d->has_index) {
         fits = put(&sink, HULSE_TAG_INDEX, &d->index, sizeof(uint64_t)) && fits;
+    }
+    if (d->own_schema) {
+        fits = put(&sink, HULSE_TAG_OWN_SCHEMA, "", 0) && fits;
+    }
+    if (d->schema_version != 0) {
+        const uint64_t version = d->schema_version - 1;
+        fits = put(&sink, HULSE_TAG_SCHEMA_VERSION, &version, sizeof(version)) && fits;
     }
     if (d->producer.bytes != 0) {
         fits = put(&sink, HULSE_TAG_PRODUCER, d->producer.data, d->producer.bytes) && fits;

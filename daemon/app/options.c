@@ -89,7 +89,35 @@ static const char *add_subscription(struct consumer_wish *wish, const struct hul
         &wish->wishes.subscription_properties, r->bytes, &r->subscription_at, option);
 }
 
+static const char *set_access(struct producer_wish *wish, const struct hulse_tlv *option)
+{
+    static const enum broker_access modes[] = {[HULSE_ACCESS_MODE_SHARED] = BROKER_ACCESS_SHARED,
+                                               [HULSE_ACCESS_MODE_EXCLUSIVE] =
+                                                   BROKER_ACCESS_EXCLUSIVE,
+                                               [HULSE_ACCESS_MODE_WAIT] = BROKER_ACCESS_WAIT,
+                                               [HULSE_ACCESS_MODE_FENCING] = BROKER_ACCESS_TAKE};
+    if (option->value[0] >= sizeof(modes) / sizeof(modes[0])) {
+        return "unknown access mode";
+    }
+    wish->access = modes[option->value[0]];
+    return NULL;
+}
+
+static const char *set_initial(struct producer_wish *wish, const struct hulse_tlv *option)
+{
+    return hulse_handle_text(wish->initial_subscription,
+                             sizeof(wish->initial_subscription),
+                             option->value,
+                             option->bytes)
+               ? NULL
+               : "the initial subscription's name is not UTF-8 text";
+}
+
 static const struct option_rule rules[] = {
+    [HULSE_OPTION_ACCESS] = {.least = 1, .most = 1, .producer = set_access},
+    [HULSE_OPTION_INITIAL_SUBSCRIPTION] = {.least = 1,
+                                           .most = HULSE_NAME_BYTES_MAX,
+                                           .producer = set_initial},
     [HULSE_OPTION_PRIORITY] = {.least = 4, .most = 4, .consumer = set_priority},
     [HULSE_OPTION_COMPACTED] = {.consumer = set_compacted},
     [HULSE_OPTION_REPLICATED] = {.consumer = set_replicated},

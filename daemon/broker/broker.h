@@ -38,6 +38,7 @@ struct worker_module;
 #define BROKER_CAN_START_ID (1U << 13U) /* a start at or behind an id, where messages are kept */
 #define BROKER_CAN_WISHES                                                                          \
     (1U << 15U) /* struct broker_wishes; without it flow refuses the consumer */
+#define BROKER_CAN_INITIAL (1U << 16U) /* a subscription that a producer creates */
 #define BROKER_CAN_REPLICATE                                                                       \
     (1U << 14U) /* clusters, which a record may choose; without it flow refuses one that does */
 #define BROKER_CAN_DELAY (1U << 12U) /* deliver_after_ms; without it flow refuses the record */

@@ -155,6 +155,8 @@ struct broker_consumer_params {
     bool transient; /* the subscription goes with its last consumer */
     struct broker_chunking chunking;
     struct broker_wishes wishes;
+    /* What it reads payloads with; NULL = none. Implementations without schemas leave it. */
+    const struct broker_schema *schema;
     /* As of a producer: zeros = none; the same again after a restart. */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
 };

@@ -149,8 +149,15 @@ struct broker_delivery {
     /* What its broker says of it, if that tells its clients. */
     uint64_t broker_time_ms; /* when it was stored, Unix epoch; 0: not told */
     uint64_t index;          /* its number in its topic, or partition */
+    uint64_t schema_version; /* that it was written with, counted from 1; 0 = none */
     uint32_t redelivery;
     bool has_index;
+    /*
+     * Flow's, false and NULL of an implementation: the payload is of the consumer's schema, whatever it was written with; and
+     * what keeps it.
+     */
+    bool own_schema;
+    void *resolved;
     uint64_t slot;
 };
 

@@ -90,7 +90,8 @@ struct broker_gathering {
 enum broker_access {
     BROKER_ACCESS_SHARED = 0, /* everybody */
     BROKER_ACCESS_EXCLUSIVE,  /* nobody; BUSY while somebody else is there (BROKER_CAN_EXCLUSIVE) */
-    BROKER_ACCESS_TAKE        /* nobody; who is there is fenced */
+    BROKER_ACCESS_TAKE,       /* nobody; who is there is fenced */
+    BROKER_ACCESS_WAIT        /* nobody; it is not open until everybody else has gone */
 };
 
 struct broker_producer_params {
@@ -105,6 +106,8 @@ struct broker_producer_params {
      */
     bool own;
     enum broker_access access;
+    /* Created with the topic, at its beginning, unless it is there (BROKER_CAN_INITIAL); "" or NULL: none. */
+    const char *initial_subscription;
     struct broker_gathering gathering;
     struct broker_routing routing;
     /* Of all its records; NULL = none. Implementations without schemas leave it. */

@@ -68,11 +68,15 @@ static bool equal_tokens(const struct config_role *a, const struct config_role *
     return true;
 }
 
+static bool equal_texts(const struct config_schema *a, const struct config_schema *b)
+{
+    return a->bytes == b->bytes && (a->bytes == 0 || memcmp(a->text, b->text, a->bytes) == 0);
+}
+
 static bool equal_schemas(const struct config_topic_rule *a, const struct config_topic_rule *b)
 {
-    return a->publish.schema.bytes == b->publish.schema.bytes &&
-           (a->publish.schema.bytes == 0 ||
-            memcmp(a->publish.schema.text, b->publish.schema.text, a->publish.schema.bytes) == 0);
+    return equal_texts(&a->publish.schema, &b->publish.schema) &&
+           equal_texts(&a->consume.schema, &b->consume.schema);
 }
 
 static bool equal_items(enum key_scope scope, const void *a, const void *b)

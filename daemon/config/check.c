@@ -35,7 +35,6 @@ static void check_order(const struct config *c, struct config_problems *problems
         {"session.verdict_ring", c->session.verdict_ring, "session.ring_max", c->session.ring_max},
         {"session.receipts", c->session.receipts, "session.receipts_max", c->session.receipts_max},
         {"message_max", c->message_max, "memory_max", hulse_config_memory_max(c)},
-        {"chunked_max", c->chunked_max, "memory_max", hulse_config_memory_max(c)},
     };
 
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {

@@ -53,11 +53,20 @@ static const char *const batch_by_names[] = {"arrival", "key", NULL};
 static const char *const hashing_names[] = {"javastring", "murmur3", "boost", NULL};
 /* In the order of enum config_compression. */
 static const char *const schema_names[] = {
-    "none",     "string",          "json",    "avro",       "boolean",    "int8",
-    "int16",    "int32",           "int64",   "float",      "double",     "date",
-    "time",     "timestamp",       "instant", "local_date", "local_time", "local_date_time",
-    "protobuf", "protobuf_native", NULL};
+    "none",     "string",          "json",      "avro",       "boolean",    "int8",
+    "int16",    "int32",           "int64",     "float",      "double",     "date",
+    "time",     "timestamp",       "instant",   "local_date", "local_time", "local_date_time",
+    "protobuf", "protobuf_native", "key_value", NULL};
 static_assert(sizeof(schema_names) / sizeof(schema_names[0]) == CONFIG_SCHEMA_TYPES + 1,
+              "all types have names");
+/* The same, and the topic's own. */
+static const char *const published_schema_names[] = {
+    "none",     "string",          "json",      "avro",       "boolean",    "int8",
+    "int16",    "int32",           "int64",     "float",      "double",     "date",
+    "time",     "timestamp",       "instant",   "local_date", "local_time", "local_date_time",
+    "protobuf", "protobuf_native", "key_value", "auto",       NULL};
+static_assert(sizeof(published_schema_names) / sizeof(published_schema_names[0]) ==
+                  CONFIG_SCHEMA_AUTO + 2,
               "all types have names");
 static const char *const compression_names[] = {"none", "lz4", "zlib", "zstd", "snappy", NULL};
 
@@ -276,6 +285,16 @@ static const struct key broker_keys[] = {
     {"auth.athenz.role_header", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(auth.athenz.role_header),
      .bytes = HULSE_CONFIG_TEXT_BYTES, .valid = hulse_valid_name, .fallback = "null",
      .help = "HTTP header in which the REST API looks for the role token; null = Athenz-Role-Auth"},
+    {"auth.kerberos.principal", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART,
+     AT(auth.kerberos.principal), .bytes = HULSE_CONFIG_TEXT_BYTES, .valid = hulse_valid_principal,
+     .fallback = "null", .help = "NAME[/HOST][@REALM] that the daemon is (Kerberos)"},
+    {"auth.kerberos.keytab_file", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART,
+     AT(auth.kerberos.keytab_file), .bytes = HULSE_CONFIG_DIRECTORY_BYTES,
+     .valid = hulse_valid_path, .fallback = "null",
+     .help = "file with its key; read for each connection"},
+    {"auth.kerberos.service", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(auth.kerberos.service),
+     .bytes = HULSE_CONFIG_NAME_BYTES, .valid = hulse_valid_name, .fallback = "null",
+     .help = "what its brokers are there, as SERVICE/HOST; null = broker"},
     {"auth.basic.user", KEY_BROKER, KEY_TEXT, KEY_NULL | KEY_RESTART, AT(auth.basic.user),
      .bytes = HULSE_CONFIG_TEXT_BYTES, .valid = hulse_valid_user, .fallback = "null",
      .help = "name that is shown with a password"},
@@ -356,8 +375,9 @@ static const struct key topic_keys[] = {
     {"publish.schema.file", KEY_TOPIC, KEY_TEXT, KEY_NULL | KEY_SHORT, AT(publish.schema.file),
      .bytes = HULSE_CONFIG_DIRECTORY_BYTES, .valid = hulse_valid_path, .fallback = "null",
      .help = "definition of the payloads' schema, of Avro, as JSON text or as Pulsar's tools keep it"},
-    {"publish.schema.type", KEY_TOPIC, KEY_ENUM, 0, AT(publish.schema.type), .names = schema_names,
-     .fallback = "none", .help = "of the schema; none with a file: what the file says, else avro"},
+    {"publish.schema.type", KEY_TOPIC, KEY_ENUM, 0, AT(publish.schema.type),
+     .names = published_schema_names, .fallback = "none",
+     .help = "of the schema; none with a file: what the file says, else avro; auto, without one: the topic's newest, which payloads have to fit"},
     {"publish.validate", KEY_TOPIC, KEY_BOOL, 0, AT(publish.validate), .fallback = "false",
      .help = "a message whose payload does not fit the schema is refused"},
     {"publish.auto_create", KEY_TOPIC, KEY_BOOL, 0, AT(publish.auto_create), .fallback = "true",
@@ -383,6 +403,11 @@ static const struct key topic_keys[] = {
     {"consume.replicate_subscription_state", KEY_TOPIC, KEY_BOOL, 0,
      AT(consume.replicate_subscription_state), .fallback = "false",
      .help = "how far a new subscription is, is known in the clusters that a topic of Pulsar is replicated to"},
+    {"consume.schema.file", KEY_TOPIC, KEY_TEXT, KEY_NULL | KEY_SHORT, AT(consume.schema.file),
+     .bytes = HULSE_CONFIG_DIRECTORY_BYTES, .valid = hulse_valid_path, .fallback = "null",
+     .help = "as publish.schema.file, of the schema that payloads are read with: a broker refuses a consumer whose does not fit"},
+    {"consume.schema.type", KEY_TOPIC, KEY_ENUM, 0, AT(consume.schema.type), .names = schema_names,
+     .fallback = "none", .help = "as publish.schema.type"},
     {"policy.ttl", KEY_TOPIC, KEY_DURATION_MS, KEY_NULL, AT(policy.ttl_ms),
      .min = 1, .max = TTL_MS_MAX, .fallback = "null",
      .help = "messages older than this are not delivered"},

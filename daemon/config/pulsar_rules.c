@@ -89,6 +89,7 @@ static void check_one(const struct config *c, size_t index, struct config_proble
         {"auth.oauth2.issuer", b->auth.oauth2.issuer},
         {"auth.basic.user", b->auth.basic.user},
         {"auth.athenz.zts_url", b->auth.athenz.zts_url},
+        {"auth.kerberos.principal", b->auth.kerberos.principal},
     };
     const char *first = NULL;
 
@@ -197,6 +198,35 @@ static void check_athenz(const struct config *c, size_t index, struct config_pro
     }
 }
 
+static void check_kerberos(const struct config *c, size_t index, struct config_problems *problems)
+{
+    const struct config_broker *b = &c->brokers[index];
+    const struct pair needed[] = {
+        {"auth.kerberos.principal", b->auth.kerberos.principal},
+        {"auth.kerberos.keytab_file", b->auth.kerberos.keytab_file},
+    };
+
+    check_together(c, index, needed, 2, "auth.kerberos needs principal and keytab_file", problems);
+    if (b->auth.kerberos.principal[0] == '\0' && b->auth.kerberos.service[0] != '\0') {
+        complain(c, index, "auth.kerberos.service", problems, "auth.kerberos needs a principal");
+    }
+    if (b->auth.kerberos.principal[0] != '\0' && strncasecmp(b->service_url, "http", 4) == 0) {
+        complain(
+            c,
+            index,
+            "service_url",
+            problems,
+            "there is no login by auth.kerberos over HTTP; it needs pulsar:// or pulsar+ssl://");
+    }
+    if (b->auth.kerberos.principal[0] != '\0' && b->admin_url[0] != '\0') {
+        hulse_problem_warn(problems,
+                           hulse_body_place_of(c, KEY_BROKER, index, "admin_url"),
+                           "brokers.%s: there is no login by auth.kerberos to admin_url, which "
+                           "gets none",
+                           b->name);
+    }
+}
+
 static void check_auth(const struct config *c, size_t index, struct config_problems *problems)
 {
     const struct config_broker *b = &c->brokers[index];
@@ -212,6 +242,7 @@ static void check_auth(const struct config *c, size_t index, struct config_probl
     check_one(c, index, problems);
     check_oauth2(c, index, problems);
     check_athenz(c, index, problems);
+    check_kerberos(c, index, problems);
     check_together(c, index, tls, 2, "auth.tls needs cert_file and key_file", problems);
     check_together(c, index, basic, 2, "auth.basic needs user and password_file", problems);
 }

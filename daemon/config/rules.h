@@ -33,8 +33,20 @@ enum config_hashing { CONFIG_JAVASTRING = 0, CONFIG_MURMUR3, CONFIG_BOOST };
 
 enum config_compression { CONFIG_PLAIN = 0, CONFIG_LZ4, CONFIG_ZLIB, CONFIG_ZSTD, CONFIG_SNAPPY };
 
-/* Of payloads. In the order of the schemas' own types, which `none` stands first of. */
-enum config_schema_type { CONFIG_SCHEMA_NONE = 0, CONFIG_SCHEMA_TYPES = 20 };
+/* Of payloads. In the order of the schemas' own types, which `none` stands first of; of publishers AUTO, the topic's own,
+ * stands last. */
+enum config_schema_type {
+    CONFIG_SCHEMA_NONE = 0,
+    CONFIG_SCHEMA_TYPES = 21,
+    CONFIG_SCHEMA_AUTO = 21
+};
+
+struct config_schema {
+    uint32_t type;    /* enum config_schema_type */
+    const char *file; /* with its definition, read at load; "" = none */
+    const char *text; /* what stands there; NULL without a file */
+    size_t bytes;
+};
 
 enum config_durability { CONFIG_DISK = 0, CONFIG_MEMORY };
 
@@ -58,7 +70,7 @@ struct config_broker {
     uint64_t keep_alive_ms;
     uint64_t partitions_refresh_ms;
     struct {
-        const char *token; /* at most one of the six */
+        const char *token; /* at most one of the seven */
         const char *token_file;
         const char *token_command;
         struct {
@@ -81,6 +93,11 @@ struct config_broker {
             const char *principal_header;
             const char *role_header;
         } athenz;
+        struct {
+            const char *principal; /* the first two, or none */
+            const char *keytab_file;
+            const char *service;
+        } kerberos;
         struct {
             const char *user; /* both or none */
             const char *password_file;
@@ -120,12 +137,7 @@ struct config_topic_rule {
         uint32_t eager_max;       /* batches */
         uint32_t pending_max;     /* messages; 0 = no bound */
         uint64_t send_timeout_ms; /* 0 = none */
-        struct {
-            uint32_t type;    /* enum config_schema_type */
-            const char *file; /* with its definition, read at load; "" = none */
-            const char *text; /* what stands there; NULL without a file */
-            size_t bytes;
-        } schema;
+        struct config_schema schema;
         bool validate; /* payloads are checked against the schema */
     } publish;
     struct {
@@ -139,6 +151,7 @@ struct config_topic_rule {
             bool auto_ack;
         } chunks;                          /* of messages that are not whole */
         bool replicate_subscription_state; /* of new subscriptions of persistent topics */
+        struct config_schema schema;       /* that payloads are read with */
     } consume;
     struct {
         uint64_t ttl_ms; /* not delivered when older; 0 = none */

@@ -64,6 +64,15 @@ bool hulse_valid_athenz_name(const char *text, const char **why)
     return bytes > 0 && strspn(text, allowed) == bytes;
 }
 
+bool hulse_valid_principal(const char *text, const char **why)
+{
+    if (!hulse_valid_text(text, why)) {
+        return false;
+    }
+    *why = "NAME[/HOST][@REALM] is expected";
+    return text[0] != '\0' && strchr("-/@", text[0]) == NULL && strchr(text, ' ') == NULL;
+}
+
 bool hulse_valid_user(const char *text, const char **why)
 {
     if (!hulse_valid_text(text, why)) {

@@ -24,6 +24,8 @@ bool hulse_valid_issuer(const char *text, const char **why);
 /* Text without a colon, which would end the name. */
 /* Of a domain, a service or a key of Athenz. */
 bool hulse_valid_athenz_name(const char *text, const char **why);
+/* Of Kerberos. */
+bool hulse_valid_principal(const char *text, const char **why);
 bool hulse_valid_user(const char *text, const char **why);
 bool hulse_valid_cpus(const char *text, const char **why);
 bool hulse_valid_namespace(const char *text, const char **why);

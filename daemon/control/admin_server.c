@@ -15,7 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define IN_BYTES (HULSE_ADMIN_REQUEST_BYTES_MAX + 1U) /* with the newline */
+#define IN_BYTES_MAX (HULSE_ADMIN_REQUEST_BYTES_MAX + 1U) /* with the newline */
+#define IN_BYTES_MIN 65536U
+#define IN_GROWTH 8U
 
 static void close_conn(struct admin_conn *c)
 {
@@ -31,7 +33,7 @@ static void close_conn(struct admin_conn *c)
     hulse_store_order_forget(c->server->store, c);
     hulse_admin_line_fini(&c->out);
     hulse_admin_request_fini(&c->request);
-    hulse_mem_free(HULSE_MEM_ADMIN, c->in, IN_BYTES);
+    hulse_mem_free(HULSE_MEM_ADMIN, c->in, c->in_capacity);
     (void)close(c->watch.fd);
     c->in = NULL;
     c->state = ADMIN_FREE;
@@ -89,6 +91,30 @@ static bool begin_writing(struct admin_conn *c, bool have_line)
 }
 
 static bool take_lines(struct admin_conn *c);
+
+/* More room for a line that fills it. False: there is none, and an answer says so. */
+static bool make_room(struct admin_conn *c, bool *open)
+{
+    const size_t wanted = IN_GROWTH * c->in_capacity;
+    const size_t capacity = wanted < IN_BYTES_MAX ? wanted : IN_BYTES_MAX;
+    const bool full = c->in_capacity == IN_BYTES_MAX;
+    char *in = full ? NULL : hulse_mem_alloc(HULSE_MEM_ADMIN, capacity);
+
+    if (in == NULL) {
+        c->last = true;
+        *open = begin_writing(
+            c,
+            hulse_admin_answer_error(&c->out,
+                                     full ? HULSE_TOOBIG : HULSE_NO_MEMORY,
+                                     full ? "the line is too long" : "memory_max is reached"));
+        return false;
+    }
+    memcpy(in, c->in, c->in_bytes);
+    hulse_mem_free(HULSE_MEM_ADMIN, c->in, c->in_capacity);
+    c->in = in;
+    c->in_capacity = capacity;
+    return true;
+}
 
 static void reports_done(void *ctx, struct collection *reports)
 {
@@ -213,10 +239,9 @@ static bool take_lines(struct admin_conn *c)
     while (c->state == ADMIN_READING) {
         const char *newline = memchr(c->in, '\n', c->in_bytes);
         if (newline == NULL) {
-            if (c->in_bytes == IN_BYTES) {
-                c->last = true;
-                return begin_writing(
-                    c, hulse_admin_answer_error(&c->out, HULSE_TOOBIG, "the line is too long"));
+            bool open = true;
+            if (c->in_bytes == c->in_capacity && !make_room(c, &open)) {
+                return open;
             }
             if (c->ended) {
                 close_conn(c);
@@ -238,8 +263,9 @@ static bool take_lines(struct admin_conn *c)
 
 static void read_some(struct admin_conn *c)
 {
-    HULSE_ASSERT(c->in_bytes < IN_BYTES);
-    const ssize_t n = recv(c->watch.fd, c->in + c->in_bytes, IN_BYTES - c->in_bytes, MSG_DONTWAIT);
+    HULSE_ASSERT(c->in_bytes < c->in_capacity);
+    const ssize_t n =
+        recv(c->watch.fd, c->in + c->in_bytes, c->in_capacity - c->in_bytes, MSG_DONTWAIT);
 
     if (n > 0) {
         c->in_bytes += (size_t)n;
@@ -318,7 +344,7 @@ static void let_in(struct admin_server *s, int fd)
         return;
     }
     if (c != NULL) {
-        in = hulse_mem_alloc(HULSE_MEM_ADMIN, IN_BYTES);
+        in = hulse_mem_alloc(HULSE_MEM_ADMIN, IN_BYTES_MIN);
     }
     if (c == NULL || in == NULL) {
         turn_away(fd, c == NULL ? HULSE_LIMIT : HULSE_NO_MEMORY, "too many admin connections");
@@ -328,6 +354,7 @@ static void let_in(struct admin_server *s, int fd)
         .server = s,
         .state = ADMIN_READING,
         .in = in,
+        .in_capacity = IN_BYTES_MIN,
         .watch = {.fd = fd, .fire = conn_fired},
         .timer = {.fire = conn_timed_out},
     };

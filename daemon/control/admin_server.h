@@ -41,7 +41,8 @@ struct admin_conn {
     struct admin_server *server;
     struct watch watch;
     struct timer timer;
-    char *in; /* HULSE_ADMIN_REQUEST_BYTES_MAX + 1 */
+    char *in; /* grows up to HULSE_ADMIN_REQUEST_BYTES_MAX + 1 */
+    size_t in_capacity;
     size_t in_bytes;
     bool ended; /* the peer sends no more; what it asked is answered */
     bool last;  /* close after the answer that is being written */

@@ -24,6 +24,7 @@
 #include "daemon/core/log.h"
 #include "daemon/core/privileges.h"
 #include "daemon/core/rcu.h"
+#include "daemon/flow/schemas.h"
 #include "daemon/net/resolver.h"
 
 #include <errno.h>
@@ -295,6 +296,9 @@ static void sweep_tables(struct timer *timer)
     struct control *c = HULSE_CONTAINER(timer, struct control, sweep);
 
     hulse_tables_sweep(c->params->flow->tables);
+    if (c->params->flow->schemas != NULL) {
+        hulse_schemas_sweep(c->params->flow->schemas, hulse_clock_ns() / 1000000);
+    }
     hulse_timer_start(&c->loop.timers, timer, hulse_loop_now_ms(&c->loop) + SWEEP_MS);
 }
 
@@ -313,6 +317,10 @@ static hulse_status make_tables(struct control *c, struct error *err)
     params.brokers.count = flow->broker_count;
     const hulse_status st = hulse_tables_create(&flow->tables, &params, err);
     if (st == HULSE_OK) {
+        flow->schemas = hulse_schemas_create(flow, &c->loop.inbox);
+        if (flow->schemas == NULL) {
+            return hulse_fail(err, HULSE_NO_MEMORY, "no memory for the schemas of topics");
+        }
         c->sweep.fire = sweep_tables;
         sweep_tables(&c->sweep);
     }
@@ -353,6 +361,8 @@ static hulse_status make_tokens(struct control *c, struct error *err)
                                                    .ctx = c};
 
     hulse_credentials_init(&c->credentials, &around);
+    hulse_kerberos_begin(
+        c->params->logins, c->params->login_count, c->params->helper, &c->loop.inbox);
     return hulse_broker_tokens_begin(
         c->params->tokens, c->params->token_count, &c->credentials, &c->loop.inbox, err);
 }
@@ -405,13 +415,19 @@ static void end(struct control *c)
     if (c->params->flow->tables != NULL) {
         hulse_tables_close(c->params->flow->tables);
     }
+    if (c->params->flow->schemas != NULL) {
+        hulse_schemas_close(c->params->flow->schemas);
+    }
     hulse_http_client_close(c->params->http);
+    hulse_kerberos_close(c->params->logins, c->params->login_count);
     /* The workers' last answers. */
     while (hulse_inbox_run(&c->loop.inbox, INBOX_REQUESTS_MAX) > 0) {
     }
+    hulse_kerberos_end(c->params->logins, c->params->login_count);
     hulse_credentials_fini(&c->credentials);
     hulse_http_client_fini(c->params->http);
     hulse_resolver_fini(&c->resolver);
+    hulse_schemas_destroy(&c->params->flow->schemas);
     if (c->params->flow->tables != NULL) {
         hulse_tables_destroy(&c->params->flow->tables);
     }

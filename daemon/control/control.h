@@ -13,6 +13,7 @@
 #include "daemon/config/config.h"
 #include "daemon/control/broker_token.h"
 #include "daemon/control/helper.h"
+#include "daemon/control/kerberos.h"
 #include "daemon/flow/flow.h"
 #include "daemon/net/http_client.h"
 
@@ -25,6 +26,8 @@ struct control_params {
     struct http_client *http;             /* control begins and ends it; brokers may know it */
     struct broker_token *tokens;          /* of brokers that show one */
     unsigned token_count;
+    struct kerberos_desk *logins; /* of brokers that want one for each connection */
+    unsigned login_count;
     const char *version;
     const char *notify_socket; /* $NOTIFY_SOCKET, or NULL */
     uint64_t notify_every_ms;  /* WATCHDOG=1 to it; 0 = it does not watch */

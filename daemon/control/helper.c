@@ -182,6 +182,12 @@ static void hand_over(struct helper *h, const struct helper_answer *a)
     if (call == NULL) {
         return; /* cancelled while the answer was under way */
     }
+    if (a->end == HELPER_RUNNING) {
+        if (call->said != NULL) {
+            call->said(call, a->output, a->output_bytes);
+        }
+        return;
+    }
     struct helper_result result = {
         .status = explain(a, why, sizeof(why)), .why = why, .complaint = a->complaint};
     if (result.status == HULSE_OK) {
@@ -273,13 +279,14 @@ static bool post(struct helper *h, const struct helper_order *order, size_t comm
     return send(h->watch.fd, order, bytes, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)bytes;
 }
 
-hulse_status hulse_helper_run(struct helper *h,
-                              struct helper_call *call,
-                              const char *command,
-                              uint32_t timeout_ms,
-                              struct error *err)
+static hulse_status begin(struct helper *h,
+                          struct helper_call *call,
+                          enum helper_order_kind kind,
+                          const char *command,
+                          uint32_t timeout_ms,
+                          struct error *err)
 {
-    struct helper_order order = {.kind = HELPER_RUN, .timeout_ms = timeout_ms};
+    struct helper_order order = {.kind = kind, .timeout_ms = timeout_ms};
     const size_t bytes = strlen(command) + 1;
 
     HULSE_ASSERT(h->loop != NULL);
@@ -308,6 +315,45 @@ hulse_status hulse_helper_run(struct helper *h,
     h->running++;
     plan(h);
     return HULSE_OK;
+}
+
+hulse_status hulse_helper_run(struct helper *h,
+                              struct helper_call *call,
+                              const char *command,
+                              uint32_t timeout_ms,
+                              struct error *err)
+{
+    return begin(h, call, HELPER_RUN, command, timeout_ms, err);
+}
+
+hulse_status hulse_helper_talk(struct helper *h,
+                               struct helper_call *call,
+                               const char *command,
+                               uint32_t timeout_ms,
+                               struct error *err)
+{
+    HULSE_ASSERT(call->said != NULL);
+    return begin(h, call, HELPER_TALK, command, timeout_ms, err);
+}
+
+hulse_status hulse_helper_say(
+    struct helper *h, struct helper_call *call, const char *text, size_t bytes, struct error *err)
+{
+    struct helper_order order = {.kind = HELPER_SAY, .id = call->id};
+
+    if (h->watch.fd < 0 || call->id == 0) {
+        return hulse_fail(err, HULSE_CLOSED, "%s", gone);
+    }
+    if (bytes > sizeof(order.command)) {
+        return hulse_fail(
+            err, HULSE_TOOBIG, "a command is told at most %u bytes", HULSE_HELPER_COMMAND_BYTES);
+    }
+    memcpy(order.command, text, bytes);
+    const bool posted = post(h, &order, bytes);
+    const int error = errno;
+    explicit_bzero(order.command, bytes);
+    return posted ? HULSE_OK
+                  : hulse_fail(err, HULSE_IO, "helper process: %s", strerrordesc_np(error));
 }
 
 void hulse_helper_cancel(struct helper *h, struct helper_call *call)

@@ -8,6 +8,8 @@
  * input. With the command ends all that it has started, detached or not (helper_command.h). The
  * process ends with the daemon. It is not restarted: after the start nobody could.
  *
+ * One that talks has an input as well, and is heard line by line while it runs.
+ *
  * Rights:  those of the daemon's user, without capabilities, and none by setuid programs (it sets
  *          PR_SET_NO_NEW_PRIVS); so have the commands. Nobody but root can look into it.
  * Threads: fork by main before any other thread; the rest control.
@@ -48,6 +50,8 @@ struct helper_call {
     LIST_ENTRY(helper_call) link;
     uint32_t id;     /* 0 = not running */
     uint64_t due_ms; /* CLOCK_MONOTONIC: until then the helper answers, or nobody does */
+    /* Of one that talks: it has printed these whole lines. As done(), but may come often. */
+    void (*said)(struct helper_call *call, const char *lines, size_t bytes);
     /* Comes once, never from within hulse_helper_run(). It may run and cancel calls. */
     void (*done)(struct helper_call *call, const struct helper_result *result);
 };
@@ -83,6 +87,15 @@ hulse_status hulse_helper_run(struct helper *h,
                               const char *command,
                               uint32_t timeout_ms,
                               struct error *err);
+/* The same with a command that talks, until it ends by itself or its time is over; said() is set. */
+hulse_status hulse_helper_talk(struct helper *h,
+                               struct helper_call *call,
+                               const char *command,
+                               uint32_t timeout_ms,
+                               struct error *err);
+/* To the input of one that talks, which reads what it gets. TOOBIG: as a command; CLOSED; IO. */
+hulse_status hulse_helper_say(
+    struct helper *h, struct helper_call *call, const char *text, size_t bytes, struct error *err);
 /* Kills the command; done() will not come. Harmless on a call that is not running. */
 void hulse_helper_cancel(struct helper *h, struct helper_call *call);
 

@@ -120,24 +120,26 @@ _Noreturn static void end_as(int status)
     _exit(WEXITSTATUS(status));
 }
 
-static void settle(int output_fd, int error_fd, pid_t helper_pid)
+static void settle(int input_fd, int output_fd, int error_fd, pid_t helper_pid)
 {
     (void)prctl(PR_SET_NAME, "hulse-command");
     (void)prctl(PR_SET_PDEATHSIG, HULSE_HELPER_STOP);
     if (getppid() != helper_pid || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 ||
-        dup2(output_fd, STDOUT_FILENO) < 0 || dup2(error_fd, STDERR_FILENO) < 0) {
+        (input_fd >= 0 && dup2(input_fd, STDIN_FILENO) < 0) || dup2(output_fd, STDOUT_FILENO) < 0 ||
+        dup2(error_fd, STDERR_FILENO) < 0) {
         _exit(EXIT_NO_COMMAND);
     }
     /* Above all the helper's socket, whose end must be seen when the helper ends. */
     (void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 }
 
-_Noreturn void hulse_helper_keep(const char *command, int output_fd, int error_fd, pid_t helper_pid)
+_Noreturn void
+hulse_helper_keep(const char *command, int input_fd, int output_fd, int error_fd, pid_t helper_pid)
 {
     const pid_t keeper = getpid();
     sigset_t awaited;
 
-    settle(output_fd, error_fd, helper_pid);
+    settle(input_fd, output_fd, error_fd, helper_pid);
     const pid_t shell = fork();
     if (shell == 0) {
         become_command(command, keeper);

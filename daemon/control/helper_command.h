@@ -26,10 +26,10 @@
 /*
  * What a keeper does, in a fork of the helper with all signals blocked: runs the command by
  * /bin/sh until it ends or HULSE_HELPER_STOP comes, ends what is left, and then ends as the shell
- * did. Takes over both descriptors and closes all others but standard input.
+ * did. Takes over the descriptors and closes all others but standard input, in whose place is input_fd, unless that is -1.
  */
 _Noreturn void
-hulse_helper_keep(const char *command, int output_fd, int error_fd, pid_t helper_pid);
+hulse_helper_keep(const char *command, int input_fd, int output_fd, int error_fd, pid_t helper_pid);
 
 /* Kills all children of the caller but those `spared` (NULL = none). False: nobody lists them. */
 bool hulse_helper_kill_children(bool (*spared)(pid_t pid));

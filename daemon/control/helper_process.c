@@ -51,6 +51,7 @@ struct poll_set {
 struct job {
     pid_t pid; /* of its keeper; not waited for before it is free. 0 = free */
     int pidfd;
+    int input_fd;  /* -1: it does not talk, or not any more */
     int output_fd; /* -1 once it is closed */
     int error_fd;
     uint64_t deadline_ns; /* running: of the command; else: of its keeper */
@@ -81,6 +82,7 @@ static void stop_job(struct job *job, enum helper_end end)
     }
     explicit_bzero(job->answer.output, job->answer.output_bytes);
     job->answer.output_bytes = 0;
+    close_fd(&job->input_fd);
     close_fd(&job->output_fd);
     close_fd(&job->error_fd);
     (void)kill(job->pid, HULSE_HELPER_STOP);
@@ -156,6 +158,7 @@ static void send_answer(int socket_fd, const struct helper_answer *answer)
 static void release(struct job *job)
 {
     close_fd(&job->pidfd);
+    close_fd(&job->input_fd);
     close_fd(&job->output_fd);
     close_fd(&job->error_fd);
     explicit_bzero(job->answer.output, job->answer.output_bytes);
@@ -211,6 +214,21 @@ static bool read_errors(struct job *job)
     return true;
 }
 
+/* Of one that talks: whole lines are told while it runs. */
+static void tell_lines(struct job *job, int socket_fd)
+{
+    struct helper_answer *a = &job->answer;
+
+    if (job->input_fd >= 0 && a->output_bytes > 0 && a->output[a->output_bytes - 1] == '\n') {
+        const enum helper_end end = a->end;
+        a->end = HELPER_RUNNING;
+        (void)send_bytes(socket_fd, a, offsetof(struct helper_answer, output) + a->output_bytes);
+        a->end = end;
+        explicit_bzero(a->output, a->output_bytes);
+        a->output_bytes = 0;
+    }
+}
+
 /* All of it has ended: what it wrote is in the pipes. */
 static void finish(struct job *job, int socket_fd)
 {
@@ -218,6 +236,7 @@ static void finish(struct job *job, int socket_fd)
 
     while (job->output_fd >= 0 && read_output(job)) {
     }
+    tell_lines(job, socket_fd);
     /* Bounded: somebody else may still be writing. */
     for (int i = 0; i < 2 * TAIL_BYTES && job->error_fd >= 0 && read_errors(job); i++) {
     }
@@ -235,31 +254,38 @@ static void finish(struct job *job, int socket_fd)
 /* ---- starting ---- */
 
 /* False: errno says why. Nothing is left behind then. */
-static bool launch(struct job *job, const char *command)
+static bool launch(struct job *job, const char *command, bool talks)
 {
+    int input[2] = {-1, -1};
     int output[2] = {-1, -1};
     int errors[2] = {-1, -1};
     const pid_t helper = getpid();
 
-    if (pipe2(output, O_CLOEXEC) == 0 && pipe2(errors, O_CLOEXEC) == 0) {
+    if ((!talks || pipe2(input, O_CLOEXEC) == 0) && pipe2(output, O_CLOEXEC) == 0 &&
+        pipe2(errors, O_CLOEXEC) == 0) {
         job->pid = fork();
     } else {
         job->pid = -1;
     }
     if (job->pid == 0) {
-        hulse_helper_keep(command, output[1], errors[1], helper);
+        hulse_helper_keep(command, input[0], output[1], errors[1], helper);
     }
     if (job->pid > 0) {
         job->pidfd = (int)syscall(SYS_pidfd_open, job->pid, 0);
     }
     const int error = errno;
+    close_fd(&input[0]);
     close_fd(&output[1]);
     close_fd(&errors[1]);
+    job->input_fd = input[1];
     job->output_fd = output[0];
     job->error_fd = errors[0];
     if (job->pid > 0 && job->pidfd >= 0) {
         (void)fcntl(job->output_fd, F_SETFL, O_NONBLOCK);
         (void)fcntl(job->error_fd, F_SETFL, O_NONBLOCK);
+        if (talks) {
+            (void)fcntl(job->input_fd, F_SETFL, O_NONBLOCK);
+        }
         return true;
     }
     if (job->pid > 0) {
@@ -291,6 +317,7 @@ static void start_job(const struct helper_order *order, int socket_fd)
         return;
     }
     job->pidfd = -1;
+    job->input_fd = -1;
     job->tail_bytes = 0;
     job->answer.id = order->id;
     job->answer.end = HELPER_RUNNING;
@@ -298,7 +325,7 @@ static void start_job(const struct helper_order *order, int socket_fd)
     job->answer.output_bytes = 0;
     job->answer.complaint[0] = '\0';
     job->deadline_ns = hulse_clock_ns() + (uint64_t)order->timeout_ms * NS_PER_MS;
-    if (!launch(job, order->command)) {
+    if (!launch(job, order->command, order->kind == HELPER_TALK)) {
         job->answer.end = HELPER_UNABLE;
         job->answer.code = errno;
         send_answer(socket_fd, &job->answer);
@@ -312,6 +339,24 @@ static void cancel_job(uint32_t id)
     for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
         if (jobs[i].pid != 0 && jobs[i].answer.id == id) {
             stop_job(&jobs[i], HELPER_LATE);
+        }
+    }
+}
+
+/*
+ * There is room for it, unless it reads nothing; then it is ended. One that has ended gets nothing, and its answer is
+ * on its way.
+ */
+static void say_to_job(const struct helper_order *order, size_t bytes)
+{
+    for (size_t i = 0; i < HULSE_HELPER_CALLS_MAX; i++) {
+        struct job *job = &jobs[i];
+        if (job->pid == 0 || job->answer.id != order->id || job->input_fd < 0) {
+            continue;
+        }
+        const ssize_t n = write(job->input_fd, order->command, bytes);
+        if (n < 0 ? errno != EPIPE : n != (ssize_t)bytes) {
+            stop_job(job, HELPER_LATE);
         }
     }
 }
@@ -361,10 +406,18 @@ static void take_order(int socket_fd)
     if (n < (ssize_t)offsetof(struct helper_order, command)) {
         end_all(); /* the daemon is gone */
     }
-    if (order.kind == HELPER_RUN) {
+    switch ((enum helper_order_kind)order.kind) {
+    case HELPER_RUN:
+    case HELPER_TALK:
         start_job(&order, socket_fd);
-    } else {
+        break;
+    case HELPER_CANCEL:
         cancel_job(order.id);
+        break;
+    case HELPER_SAY:
+        say_to_job(&order, (size_t)n - offsetof(struct helper_order, command));
+        explicit_bzero(&order, (size_t)n);
+        break;
     }
 }
 
@@ -443,6 +496,7 @@ static void handle_jobs(const struct poll_set *set, int socket_fd)
         }
         if (is_ready(set, job->output_fd)) {
             (void)read_output(job);
+            tell_lines(job, socket_fd);
         }
         if (is_ready(set, job->error_fd)) {
             (void)read_errors(job);

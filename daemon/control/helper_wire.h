@@ -14,7 +14,12 @@
 #define HULSE_HELPER_OUTPUT_BYTES 65536U
 #define HULSE_HELPER_COMPLAINT_BYTES 128U /* with the terminating zero */
 
-enum helper_order_kind { HELPER_RUN = 1, HELPER_CANCEL };
+enum helper_order_kind {
+    HELPER_RUN = 1,
+    HELPER_CANCEL,
+    HELPER_TALK, /* as RUN, but it has an input, and what it prints is told line by line */
+    HELPER_SAY   /* `command` goes to that input */
+};
 
 /* Control to process. Of `command` only what is used travels. */
 struct helper_order {
@@ -25,12 +30,12 @@ struct helper_order {
 };
 
 enum helper_end {
-    HELPER_RUNNING = 0,
-    HELPER_EXITED,  /* code: exit status */
-    HELPER_KILLED,  /* code: signal */
-    HELPER_LATE,    /* killed by us: the time was up */
-    HELPER_VERBOSE, /* killed by us: too much output */
-    HELPER_UNABLE   /* code: errno of what kept it from being started, or its output from control */
+    HELPER_RUNNING = 0, /* told of one that talks: it has printed a line, or several */
+    HELPER_EXITED,      /* code: exit status */
+    HELPER_KILLED,      /* code: signal */
+    HELPER_LATE,        /* killed by us: the time was up */
+    HELPER_VERBOSE,     /* killed by us: too much output */
+    HELPER_UNABLE /* code: errno of what kept it from being started, or its output from control */
 };
 
 /* Process to control. Of `output` only output_bytes travel. */

@@ -6,7 +6,7 @@
 
 #include "daemon/core/assert.h"
 #include "daemon/core/utf8.h"
-#include "daemon/schema/schema.h"
+#include "daemon/schema/source.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +26,7 @@ static const char *const refusals[TOPIC_REFUSALS] = {
     [TOPIC_EXPIRED_ON_DELIVERY] = "expired_on_delivery",
     [TOPIC_VERDICT_UNCONFIGURED] = "verdict_unconfigured",
     [TOPIC_ACK_TIMED_OUT] = "ack_timed_out",
+    [TOPIC_UNRESOLVED] = "unresolved",
 };
 
 static const char *const types[] = {
@@ -202,19 +203,25 @@ json_t *hulse_topic_schema(const char *topic,
                            bool with_definition)
 {
     const struct broker_schema *s = &schema->schema;
-    const struct broker_span text = s->definition;
+    const struct schema_definition d = {.type = (enum schema_type)s->type,
+                                        .text = (const char *)s->definition.data,
+                                        .bytes = s->definition.bytes,
+                                        .properties = (const char *)s->properties.data,
+                                        .properties_bytes = s->properties.bytes};
     json_t *object = hulse_topic_answer(topic, broker, "");
+    json_t *definition = NULL;
+    json_t *properties = NULL;
     bool whole =
         object != NULL &&
         json_object_set_new(object, "version", json_integer(told_version(schema->version))) == 0 &&
         json_object_set_new(object, "type", json_string(type_name(s->type))) == 0;
 
     if (whole && with_definition) {
-        whole = json_object_set_new(object,
-                                    "definition",
-                                    text.bytes == 0
-                                        ? json_string("")
-                                        : json_stringn((const char *)text.data, text.bytes)) == 0;
+        whole = hulse_schema_form(&d, &definition, &properties) &&
+                json_object_set(object, "definition", definition) == 0 &&
+                json_object_set(object, "properties", properties) == 0;
+        json_decref(definition);
+        json_decref(properties);
     }
     return if_whole(object, whole);
 }
@@ -223,7 +230,7 @@ bool hulse_topic_schema_is_text(const struct broker_schema *schema)
 {
     const struct broker_span text = schema->definition;
 
-    return text.bytes == 0 ||
+    return schema->type == BROKER_SCHEMA_KEY_VALUE || text.bytes == 0 ||
            (hulse_utf8_good(text.data, text.bytes) && memchr(text.data, '\0', text.bytes) == NULL);
 }
 

@@ -8,9 +8,11 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
-#include "daemon/schema/schema.h"
+#include "daemon/schema/pair.h"
+#include "daemon/schema/source.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct topic_order {
@@ -26,8 +28,7 @@ struct topic_order {
         struct broker_stats stats;
         struct broker_schema_request schema;
     };
-    char *definition; /* of a schema that is put; its own */
-    size_t definition_bytes;
+    struct schema *made; /* of what is put */
     struct broker *broker;
     bool starting; /* within start */
     bool answered;
@@ -77,7 +78,7 @@ static void destroy(struct topic_order *o)
     hulse_timer_stop(&o->all->loop->timers, &o->timer);
     LIST_REMOVE(o, link);
     o->all->open_count -= 1;
-    hulse_mem_free(HULSE_MEM_ADMIN, o->definition, o->definition_bytes);
+    hulse_schema_destroy(&o->made);
     hulse_mem_free(HULSE_MEM_ADMIN, o, sizeof(*o));
 }
 
@@ -238,7 +239,31 @@ static void timed_out(struct timer *timer)
 
 /* ---- begin ---- */
 
-/* The definition outlives the request of the operator. */
+/* What is put, in the form of Pulsar's tools: it outlives the request of the operator, and is judged here first. */
+static hulse_status
+make_schema(struct topic_order *o, const struct admin_request *request, struct error *err)
+{
+    json_t *form = json_pack("{s:s, s:s#, s:O?}",
+                             "type",
+                             request->type,
+                             "schema",
+                             request->definition,
+                             (int)request->definition_bytes,
+                             "properties",
+                             request->properties);
+    char *text = form == NULL ? NULL : hulse_json_text(form);
+    struct schema_definition d = {.type = SCHEMA_AVRO, .text = text};
+
+    json_decref(form);
+    if (text == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a schema");
+    }
+    d.bytes = strlen(text);
+    const hulse_status st = hulse_schema_create_from(&o->made, &d, err);
+    free(text);
+    return st;
+}
+
 static hulse_status
 ask_about_schema(struct topic_order *o, const struct admin_request *request, struct error *err)
 {
@@ -256,16 +281,16 @@ ask_about_schema(struct topic_order *o, const struct admin_request *request, str
     if (!hulse_schema_type_find(request->type, &type)) {
         return hulse_fail(err, HULSE_INVAL, "type: there is none of that name");
     }
-    o->definition_bytes = request->definition_bytes + 1;
-    o->definition = hulse_mem_alloc(HULSE_MEM_ADMIN, o->definition_bytes);
-    if (o->definition == NULL) {
-        return hulse_fail(err, HULSE_NO_MEMORY, "memory_max is reached");
+    const hulse_status st = make_schema(o, request, err);
+    if (st != HULSE_OK) {
+        return st;
     }
-    memcpy(o->definition, request->definition, o->definition_bytes);
+    const struct schema_definition d = hulse_schema_definition(o->made);
     o->schema.schema = (struct broker_schema){
-        .type = (enum broker_schema_type)type,
-        .definition = {.data = (const uint8_t *)o->definition,
-                       .bytes = (uint32_t)request->definition_bytes},
+        .type = (enum broker_schema_type)d.type,
+        .definition = {.data = (const uint8_t *)d.text, .bytes = (uint32_t)d.bytes},
+        .properties = {.data = (const uint8_t *)d.properties,
+                       .bytes = (uint32_t)d.properties_bytes},
     };
     return b->ops->schema_put(b, &o->schema, err);
 }

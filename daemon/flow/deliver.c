@@ -12,6 +12,9 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/mem.h"
 #include "daemon/flow/opening.h"
+#include "daemon/flow/reading.h"
+#include "daemon/flow/schema.h"
+#include "daemon/flow/schemas.h"
 #include "daemon/flow/wishes.h"
 
 #include <math.h>
@@ -37,6 +40,8 @@ struct subscriber {
     const struct flow *flow;
     struct worker *worker;
     struct opening *opening;
+    struct flow_schema schema;
+    struct reading *reading; /* NULL: payloads are as they were written */
     enum broker_subscription type;
     struct broker_position start;
     bool has_after;
@@ -53,6 +58,8 @@ static void destroy(struct subscriber *s)
 {
     hulse_opening_cancel(&s->opening);
     hulse_grant_release(&s->grant);
+    hulse_reading_destroy(&s->reading);
+    hulse_flow_schema_fini(&s->schema);
     hulse_mem_free(HULSE_MEM_TOPIC, s, s->object_bytes);
 }
 
@@ -95,14 +102,22 @@ static bool expired(const struct subscriber *s, const struct broker_delivery *d)
     return now_ms > d->publish_time_ms && now_ms - d->publish_time_ms > ttl_ms;
 }
 
+/* Its payload is the broker's again. True: the front end has not seen it. */
+static bool end_reading(struct subscriber *s, struct broker_delivery *d)
+{
+    return s->reading != NULL && hulse_reading_end(s->reading, d);
+}
+
 static void pass_ack(struct subscriber *s, struct broker_delivery *d)
 {
+    (void)end_reading(s, d);
     s->calls += 1;
     s->consumer->ops->ack(s->consumer, d);
 }
 
 static void pass_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
 {
+    (void)end_reading(s, d);
     s->calls += 1;
     s->consumer->ops->nack(s->consumer, d, delay_ms);
 }
@@ -116,6 +131,20 @@ static void expire(struct subscriber *s, struct broker_delivery *d)
     s->events->ask_room(s->ctx);
 }
 
+/* `resolved`: of the schema that it reads with, if it has one. */
+static void hand_out(void *ctx, struct broker_delivery *d, bool resolved)
+{
+    struct subscriber *s = ctx;
+    if (!resolved) {
+        s->counters.unresolved += 1;
+        hulse_topic_state_count(s->grant.topic_state, TOPIC_UNRESOLVED);
+    }
+    s->estimate_bytes = next_estimate(s->estimate_bytes, size_of(d));
+    s->counters.delivered += 1;
+    s->counters.bytes += d->payload.bytes;
+    s->events->message(s->ctx, d);
+}
+
 static void broker_message(void *ctx, struct broker_delivery *d)
 {
     struct subscriber *s = ctx;
@@ -123,12 +152,13 @@ static void broker_message(void *ctx, struct broker_delivery *d)
     s->outstanding -= 1;
     if (expired(s, d)) {
         expire(s, d);
-        return;
+    } else if (s->reading == NULL) {
+        hand_out(s, d, true);
+    } else if (!hulse_reading_take(s->reading, d)) {
+        /* It comes again, when there may be memory to let it wait. */
+        s->consumer->ops->give_back(s->consumer, d);
+        s->events->ask_room(s->ctx);
     }
-    s->estimate_bytes = next_estimate(s->estimate_bytes, size_of(d));
-    s->counters.delivered += 1;
-    s->counters.bytes += d->payload.bytes;
-    s->events->message(s->ctx, d);
 }
 
 static void broker_failed(void *ctx, hulse_status status, const char *text)
@@ -267,6 +297,26 @@ static bool can_begin(const struct broker *b, enum broker_position_kind kind)
     return (b->ops->capabilities & needed) == needed;
 }
 
+/* Only what has its own schema looks into payloads. */
+static hulse_status begin_reading(struct subscriber *s, struct error *err)
+{
+    const hulse_status st =
+        hulse_flow_schema_init(&s->schema, s->flow->tables, s->topic, TOPIC_SCHEMA_CONSUMED, err);
+    if (st != HULSE_OK || s->schema.schema == NULL || s->flow->schemas == NULL) {
+        return st;
+    }
+    const struct reading_params params = {.flow = s->flow,
+                                          .worker = s->worker,
+                                          .broker = s->grant.topic.broker,
+                                          .topic = s->topic,
+                                          .own = s->schema.schema,
+                                          .ctx = s,
+                                          .pass = hand_out};
+    s->reading = hulse_reading_create(&params);
+    return s->reading != NULL ? HULSE_OK
+                              : hulse_fail(err, HULSE_NO_MEMORY, "no memory for a subscriber");
+}
+
 /* Of the application, and of the topic's rule where it has a meaning. */
 static hulse_status wish(const struct subscriber *s,
                          const struct broker *b,
@@ -290,6 +340,11 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
     const struct topic_chunks *chunks = &s->grant.topic.chunks;
+    struct broker_schema schema;
+    hulse_status st = begin_reading(s, err);
+    if (st != HULSE_OK) {
+        return st;
+    }
     struct broker_consumer_params below = {.topic = s->topic,
                                            .subscription = s->subscription,
                                            .name = s->name,
@@ -297,11 +352,12 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
                                            .start = s->start,
                                            .events = &consumer_events,
                                            .ctx = s,
+                                           .schema = hulse_flow_schema_told(&s->schema, &schema),
                                            .create = s->grant.topic.auto_create,
                                            .chunking = {.pending_max = chunks->pending_max,
                                                         .expire_ms = chunks->expire_ms,
                                                         .auto_ack = chunks->auto_ack}};
-    const hulse_status st = wish(s, b, &below.wishes, err);
+    st = wish(s, b, &below.wishes, err);
     if (st != HULSE_OK) {
         return st;
     }
@@ -404,10 +460,12 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
     uint64_t wanted = s->estimate_bytes == 0 ? 1 : bytes / s->estimate_bytes;
     wanted = wanted == 0 ? 1 : wanted;
     wanted = wanted > messages ? messages : wanted;
-    if (wanted > s->outstanding) {
-        const uint32_t more = (uint32_t)(wanted - s->outstanding);
+    const uint64_t coming =
+        s->outstanding + (s->reading == NULL ? 0 : hulse_reading_waiting(s->reading));
+    if (wanted > coming) {
+        const uint32_t more = (uint32_t)(wanted - coming);
         /* Before the call, because messages may come before it returns. */
-        s->outstanding = wanted;
+        s->outstanding += more;
         s->counters.permitted += more;
         s->consumer->ops->permit(s->consumer, more);
     }
@@ -415,6 +473,7 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
 
 void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
 {
+    (void)end_reading(s, d);
     if (s->consumer->ops->copied != NULL) {
         s->consumer->ops->copied(s->consumer, d);
     }
@@ -428,7 +487,9 @@ void hulse_subscriber_ack(struct subscriber *s, struct broker_delivery *d)
 static void broker_ended(void *ctx, struct broker_delivery *d)
 {
     struct subscriber *s = ctx;
-    s->ended(s->ctx, d);
+    if (!end_reading(s, d)) {
+        s->ended(s->ctx, d);
+    }
 }
 
 void hulse_subscriber_ack_cumulative(struct subscriber *s,
@@ -506,6 +567,7 @@ void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d)
 
 void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d)
 {
+    (void)end_reading(s, d);
     s->consumer->ops->give_back(s->consumer, d);
 }
 
@@ -525,10 +587,47 @@ uint64_t hulse_subscriber_settled(const struct subscriber *s)
     return s->settled;
 }
 
+const struct schema_known *hulse_subscriber_schema(const struct subscriber *s, uint64_t version)
+{
+    return s->flow->schemas == NULL
+               ? NULL
+               : hulse_schemas_find(s->flow->schemas, s->grant.topic.broker, s->topic, version);
+}
+
+hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
+                                         struct schema_wait **out,
+                                         uint64_t version,
+                                         void *owner,
+                                         void (*done)(void *owner,
+                                                      hulse_status status,
+                                                      const char *text,
+                                                      const struct schema_known *known),
+                                         struct error *err)
+{
+    const struct schema_question question = {.worker = s->worker,
+                                             .broker = s->grant.topic.broker,
+                                             .topic = s->topic,
+                                             .version = version,
+                                             .owner = owner,
+                                             .done = done};
+
+    *out = NULL;
+    return s->flow->schemas == NULL
+               ? hulse_fail(err, HULSE_UNSUPPORTED, "schemas are not asked for")
+               : hulse_schemas_ask(s->flow->schemas, out, &question, err);
+}
+
+const struct broker_schema *hulse_subscriber_own_schema(const struct subscriber *s,
+                                                        struct broker_schema *out)
+{
+    return hulse_flow_schema_told(&s->schema, out);
+}
+
 void hulse_subscriber_close(struct subscriber **subscriber, bool unsubscribe)
 {
     struct subscriber *s = *subscriber;
     *subscriber = NULL;
+    hulse_reading_destroy(&s->reading);
     if (s->consumer != NULL) {
         s->consumer->ops->consumer_close(s->consumer, unsubscribe);
     }

@@ -16,6 +16,8 @@
 #include "daemon/flow/flow.h"
 
 struct subscriber;
+struct schema_known;
+struct schema_wait;
 
 struct subscriber_counters {
     uint64_t permitted; /* messages asked of the broker; never less than delivered */
@@ -24,6 +26,7 @@ struct subscriber_counters {
     uint64_t dropped; /* by verdict */
     uint64_t expired;
     uint64_t unconfigured; /* retry or reject without a topic to go to */
+    uint64_t unresolved;   /* not of the schema that it reads with: handed out as written */
     uint64_t timed_out;    /* without a verdict for consume.ack_timeout */
 };
 
@@ -118,6 +121,21 @@ hulse_status hulse_subscriber_seek(struct subscriber *s,
 uint64_t hulse_subscriber_calls(const struct subscriber *s);
 /* Verdicts up to this number are final. */
 uint64_t hulse_subscriber_settled(const struct subscriber *s);
+/* A version of its topic's schema, counted from 1: held, schemas.h; NULL: it has to be asked for. */
+const struct schema_known *hulse_subscriber_schema(const struct subscriber *s, uint64_t version);
+/* hulse_schemas_ask(); 0 = the newest. */
+hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
+                                         struct schema_wait **out,
+                                         uint64_t version,
+                                         void *owner,
+                                         void (*done)(void *owner,
+                                                      hulse_status status,
+                                                      const char *text,
+                                                      const struct schema_known *known),
+                                         struct error *err);
+/* The one that it reads payloads with; NULL: none. *out is filled, and valid while open. */
+const struct broker_schema *hulse_subscriber_own_schema(const struct subscriber *s,
+                                                        struct broker_schema *out);
 /* The tables have changed. */
 enum subscriber_change hulse_subscriber_recheck(struct subscriber *s);
 /* Bit n: enum hulse_verdict n is configured. */

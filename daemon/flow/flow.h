@@ -14,6 +14,8 @@
 
 #define HULSE_FLOW_BROKERS_MAX 8U
 
+struct schemas;
+
 struct flow {
     struct broker *brokers[HULSE_FLOW_BROKERS_MAX]; /* in the order of the tables' broker_names */
     unsigned broker_count;
@@ -22,6 +24,7 @@ struct flow {
     uint32_t message_bytes_max;    /* largest payload of one message */
     uint32_t chunked_bytes_max;    /* of one that goes in chunks, where its topic does that */
     struct tables *tables;
+    struct schemas *schemas; /* NULL: none are asked for */
 };
 
 #endif

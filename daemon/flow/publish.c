@@ -15,6 +15,7 @@
 #include "daemon/flow/opening.h"
 #include "daemon/flow/outcome.h"
 #include "daemon/flow/schema.h"
+#include "daemon/flow/schemas.h"
 #include "daemon/worker/worker.h"
 
 #include <string.h>
@@ -55,12 +56,15 @@ struct publisher {
     bool suspended; /* by the broker */
     bool *closed;   /* of the pump that is running */
     struct opening *opening;
+    struct schema_wait *schema_wait; /* the topic's own schema is asked for */
     bool opened;
     bool forget;
-    bool partitioned; /* its topic is */
-    bool delays;      /* its broker can, and its topic keeps messages */
-    bool replicates;  /* its broker can */
-    const char *name; /* behind the topic */
+    bool partitioned;                 /* its topic is */
+    bool delays;                      /* its broker can, and its topic keeps messages */
+    bool replicates;                  /* its broker can */
+    const char *name;                 /* behind the topic */
+    const char *initial_subscription; /* behind the name */
+    enum broker_access access;
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     struct broker_routing routing; /* of an earlier life */
     size_t object_bytes;
@@ -70,6 +74,7 @@ struct publisher {
 static void destroy(struct publisher *p)
 {
     hulse_opening_cancel(&p->opening);
+    hulse_schemas_forget(&p->schema_wait);
     hulse_hold_fini(&p->hold);
     hulse_flow_schema_fini(&p->schema);
     hulse_grant_release(&p->grant);
@@ -137,7 +142,12 @@ static void broker_failed(void *ctx, hulse_status status, const char *text)
 
 static void broker_fenced(void *ctx, const char *text)
 {
-    broker_failed(ctx, HULSE_BUSY, text);
+    struct publisher *p = ctx;
+    if (p->events->fenced != NULL) {
+        p->events->fenced(p->ctx, text);
+    } else {
+        broker_failed(ctx, HULSE_BUSY, text);
+    }
 }
 
 /* What was given back is told to the front end, which has the record still. */
@@ -194,7 +204,9 @@ static struct publisher *create(const struct publisher_params *params, const cha
 {
     const size_t topic_bytes = strlen(topic) + 1;
     const size_t name_bytes = strlen(params->name) + 1;
-    const size_t bytes = sizeof(struct publisher) + topic_bytes + name_bytes;
+    const char *initial = params->initial_subscription != NULL ? params->initial_subscription : "";
+    const size_t initial_bytes = strlen(initial) + 1;
+    const size_t bytes = sizeof(struct publisher) + topic_bytes + name_bytes + initial_bytes;
     struct publisher *p = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
     if (p != NULL) {
         p->events = params->events;
@@ -212,6 +224,9 @@ static struct publisher *create(const struct publisher_params *params, const cha
         memcpy(p->topic, topic, topic_bytes);
         memcpy(p->topic + topic_bytes, params->name, name_bytes);
         p->name = p->topic + topic_bytes;
+        memcpy(p->topic + topic_bytes + name_bytes, initial, initial_bytes);
+        p->initial_subscription = p->topic + topic_bytes + name_bytes;
+        p->access = params->access;
         hulse_hold_init(&p->hold, 0, params->hold_records);
     }
     return p;
@@ -302,17 +317,25 @@ static struct broker_routing routing_of(const struct publisher *p)
                                    .hashing = (enum broker_hashing)g->hashing};
 }
 
-/* The topic has its entry: on to the broker. */
-static hulse_status open_broker(struct publisher *p, struct error *err)
+static hulse_status
+judge_wishes(const struct publisher *p, uint32_t capabilities, struct error *err)
 {
-    HULSE_ASSERT(p->grant.topic.broker < p->flow->broker_count);
+    if (p->access != BROKER_ACCESS_SHARED && (capabilities & BROKER_CAN_EXCLUSIVE) == 0) {
+        return hulse_fail(err, HULSE_UNSUPPORTED, "its broker knows no exclusive producer");
+    }
+    if (p->initial_subscription[0] != '\0' && (capabilities & BROKER_CAN_INITIAL) == 0) {
+        return hulse_fail(
+            err, HULSE_UNSUPPORTED, "its broker creates no subscription with a producer");
+    }
+    return HULSE_OK;
+}
 
+/* With its schema, if it has one: on to the broker. */
+static hulse_status open_producer(struct publisher *p, struct error *err)
+{
     struct broker *b = p->flow->brokers[p->grant.topic.broker];
     struct broker_schema schema;
-    const hulse_status st = hulse_flow_schema_init(&p->schema, p->tables, p->topic, err);
-    if (st != HULSE_OK) {
-        return st;
-    }
+
     p->asks |= p->schema.validate ? ASK_SCHEMA : 0U;
     struct broker_producer_params below = {.topic = p->topic,
                                            .name = p->name,
@@ -320,6 +343,8 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
                                            .ctx = p,
                                            .create = p->grant.topic.auto_create,
                                            .own = p->grant.topic.own_producers,
+                                           .access = p->access,
+                                           .initial_subscription = p->initial_subscription,
                                            .schema = hulse_flow_schema_told(&p->schema, &schema),
                                            .gathering = gathering_of(&p->grant.topic.gathering),
                                            .routing = routing_of(p)};
@@ -333,6 +358,57 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
     return b->ops->producer_open(b, p->worker, &below, &p->producer, err);
 }
 
+static void open_failed(struct publisher *p, hulse_status st, const char *text)
+{
+    p->events->opened(p->ctx, st, text, NULL);
+    destroy(p);
+}
+
+/* The topic's own schema, if it has one. */
+static void
+heard_schema(void *owner, hulse_status status, const char *text, const struct schema_known *known)
+{
+    struct publisher *p = owner;
+    struct error err = {0};
+
+    if (status == HULSE_OK) {
+        hulse_flow_schema_adopt(&p->schema, known);
+    } else if (status != HULSE_NO_TOPIC) {
+        open_failed(p, status, text);
+        return;
+    }
+    const hulse_status st = open_producer(p, &err);
+    if (st != HULSE_OK) {
+        open_failed(p, st, err.text);
+    }
+}
+
+/* The topic has its entry: on to the broker. */
+static hulse_status open_broker(struct publisher *p, struct error *err)
+{
+    HULSE_ASSERT(p->grant.topic.broker < p->flow->broker_count);
+
+    const struct schema_question question = {.worker = p->worker,
+                                             .broker = p->grant.topic.broker,
+                                             .topic = p->topic,
+                                             .owner = p,
+                                             .done = heard_schema};
+    hulse_status st =
+        judge_wishes(p, p->flow->brokers[p->grant.topic.broker]->ops->capabilities, err);
+    if (st == HULSE_OK) {
+        st = hulse_flow_schema_init(&p->schema, p->tables, p->topic, TOPIC_SCHEMA_PUBLISHED, err);
+    }
+    if (st != HULSE_OK) {
+        return st;
+    }
+    if (!hulse_flow_schema_is_auto(&p->schema)) {
+        return open_producer(p, err);
+    }
+    return p->flow->schemas == NULL
+               ? hulse_fail(err, HULSE_UNSUPPORTED, "schemas are not asked for")
+               : hulse_schemas_ask(p->flow->schemas, &p->schema_wait, &question, err);
+}
+
 static void go_on(void *owner, hulse_status st)
 {
     struct publisher *p = owner;
@@ -344,8 +420,7 @@ static void go_on(void *owner, hulse_status st)
         st = open_broker(p, &err);
     }
     if (st != HULSE_OK) {
-        p->events->opened(p->ctx, st, err.text, NULL);
-        destroy(p);
+        open_failed(p, st, err.text);
     }
 }
 

@@ -49,6 +49,8 @@ struct publisher_events {
     /* Once for each record, in any order, perhaps before publish returns. */
     void (*answered)(void *ctx, uint64_t token, const struct broker_answer *answer);
     void (*failed)(void *ctx, hulse_status status, const char *text);
+    /* As failed, because somebody else has the topic for itself. NULL: `failed` with BUSY. */
+    void (*fenced)(void *ctx, const char *text);
     /* It is not busy any more. NULL: nobody waits for it. */
     void (*freed)(void *ctx);
 };
@@ -61,8 +63,10 @@ struct publisher_params {
     const char *name;
     const uint8_t *handle_id; /* BROKER_HANDLE_ID_BYTES; NULL = none */
     struct broker_routing
-        routing; /* as `opened` said in an earlier life; no partitions: the rule's */
-    struct bucket_pair *app_rate; /* of the application; outlives the publisher; NULL = none */
+        routing;               /* as `opened` said in an earlier life; no partitions: the rule's */
+    enum broker_access access; /* other than shared: UNSUPPORTED where the broker cannot */
+    const char *initial_subscription; /* the same; "" or NULL: none */
+    struct bucket_pair *app_rate;     /* of the application; outlives the publisher; NULL = none */
     /*
      * Records are copied when the broker is behind, and beyond the rule's pending_bytes, or this
      * many records, the oldest is given up. 0 = they are the broker's at once.

@@ -6,11 +6,12 @@
 
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
+#include "daemon/flow/schemas.h"
 #include "daemon/schema/source.h"
 
 #include <assert.h>
 
-static_assert((int)CONFIG_SCHEMA_TYPES == (int)SCHEMA_KEY_VALUE &&
+static_assert((int)CONFIG_SCHEMA_TYPES == (int)SCHEMA_TYPES &&
                   (int)BROKER_SCHEMA_KEY_VALUE == (int)SCHEMA_KEY_VALUE &&
                   (int)BROKER_SCHEMA_AVRO == (int)SCHEMA_AVRO &&
                   (int)BROKER_SCHEMA_LOCAL_DATE_TIME == (int)SCHEMA_LOCAL_DATE_TIME,
@@ -48,12 +49,13 @@ static hulse_status make(struct topic_schema *held, struct error *err)
 hulse_status hulse_flow_schema_init(struct flow_schema *s,
                                     const struct tables *tables,
                                     const char *topic,
+                                    enum topic_schema_use use,
                                     struct error *err)
 {
     hulse_status st = HULSE_OK;
 
-    *s = (struct flow_schema){.held = hulse_tables_schema(tables, topic)};
-    if (s->held == NULL) {
+    *s = (struct flow_schema){.held = hulse_tables_schema(tables, topic, use)};
+    if (s->held == NULL || hulse_flow_schema_is_auto(s)) {
         return HULSE_OK;
     }
     if (hulse_topic_schema_made(s->held) == NULL) {
@@ -71,20 +73,44 @@ hulse_status hulse_flow_schema_init(struct flow_schema *s,
 void hulse_flow_schema_fini(struct flow_schema *s)
 {
     hulse_topic_schema_release(&s->held);
+    hulse_schema_known_release(&s->known);
     *s = (struct flow_schema){0};
+}
+
+bool hulse_flow_schema_is_auto(const struct flow_schema *s)
+{
+    return s->held != NULL && s->held->type == CONFIG_SCHEMA_AUTO;
+}
+
+void hulse_flow_schema_adopt(struct flow_schema *s, const struct schema_known *known)
+{
+    s->known = known;
+    s->schema = known->schema;
+    s->validate = known->schema != NULL;
 }
 
 const struct broker_schema *hulse_flow_schema_told(const struct flow_schema *s,
                                                    struct broker_schema *out)
 {
+    if (s->known != NULL && s->known->told.type != BROKER_SCHEMA_BYTES) {
+        *out = s->known->told;
+        return out;
+    }
     if (s->schema == NULL) {
         return NULL;
     }
     const struct schema_definition d = hulse_schema_definition(s->schema);
     *out = (struct broker_schema){
         .type = (enum broker_schema_type)d.type,
-        .definition = {.data = (const uint8_t *)d.text, .bytes = (uint32_t)d.bytes}};
+        .definition = {.data = (const uint8_t *)d.text, .bytes = (uint32_t)d.bytes},
+        .properties = {.data = (const uint8_t *)d.properties,
+                       .bytes = (uint32_t)d.properties_bytes}};
     return out;
+}
+
+const char *hulse_flow_schema_type_name(const struct broker_schema *s)
+{
+    return hulse_schema_type_name((enum schema_type)s->type);
 }
 
 bool hulse_flow_schema_fits(const struct flow_schema *s,

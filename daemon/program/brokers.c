@@ -145,6 +145,24 @@ static bool wants_token(const struct config_broker *wanted, struct broker_token 
     return out->kind != CREDENTIAL_NONE;
 }
 
+/* Whose connections are logged in to by a process each. */
+static void want_login(const struct config_broker *wanted,
+                       struct broker_tokens *tokens,
+                       struct pulsar_params *p)
+{
+    struct kerberos_desk *login = &tokens->logins[tokens->login_count++];
+    /* Whoever waits for the connection hears why there is none. */
+    const uint64_t half_ms = (wanted->operation_timeout_ms + 1) / 2;
+
+    *login = (struct kerberos_desk){
+        .principal = wanted->auth.kerberos.principal,
+        .keytab_file = wanted->auth.kerberos.keytab_file,
+        .service = text_or(wanted->auth.kerberos.service, "broker"),
+        .timeout_ms = half_ms < TOKEN_TIMEOUT_MS ? (uint32_t)half_ms : TOKEN_TIMEOUT_MS,
+    };
+    p->login = &login->desk;
+}
+
 static struct pulsar_tls_params tls_of(const struct config_broker *wanted)
 {
     return (struct pulsar_tls_params){
@@ -209,6 +227,9 @@ static struct broker *make_pulsar(const struct config *config,
         p.refused = hulse_broker_token_refused;
         p.refused_context = token;
         tokens->count++;
+    }
+    if (wanted->auth.kerberos.principal[0] != '\0') {
+        want_login(wanted, tokens, &p);
     }
     struct error why = {0};
     struct broker *b = hulse_pulsar_create(wanted->name, &p, &why);
@@ -344,6 +365,10 @@ look_at_secrets(const struct config_broker *wanted, const char **path, struct er
         *path = "auth.oauth2.ca_file";
         st = hulse_pulsar_tls_check(&issuer, err);
     }
+    if (st == HULSE_OK && wanted->auth.kerberos.keytab_file[0] != '\0') {
+        *path = "auth.kerberos.keytab_file";
+        st = hulse_kerberos_check(wanted->auth.kerberos.keytab_file, err);
+    }
     return st == HULSE_OK ? look_at_athenz(wanted, path, err) : st;
 }
 
@@ -388,6 +413,7 @@ hulse_status hulse_brokers_make(const struct config *config,
                                 struct error *err)
 {
     tokens->count = 0;
+    tokens->login_count = 0;
     *flow = (struct flow){
         .default_namespace = config->default_namespace,
         .message_bytes_max = (uint32_t)config->message_max,

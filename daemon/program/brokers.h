@@ -17,6 +17,9 @@ struct store;
 struct broker_tokens {
     struct broker_token all[HULSE_CONFIG_BROKERS_MAX];
     unsigned count;
+    /* Those of brokers that want a login by Kerberos for each connection. */
+    struct kerberos_desk logins[HULSE_CONFIG_BROKERS_MAX];
+    unsigned login_count;
 };
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check - payloads against the tables of node.h. Called by hulse_schema_check() alone.
+ * check - payloads against the tables of node.h. Called by hulse_schema_check() and transcode.c alone.
  *
  * Threads: any; nothing is allocated.
  * Trust:   the payload may be anything. Its depth is bounded, and so is the work for each of its bytes.
@@ -24,8 +24,17 @@ struct schema_walk {
 
 /* The binary encoding of Avro, without a header. */
 bool hulse_schema_check_avro(struct schema_walk *w);
+/* One value of that node, checked; w->at moves behind it. */
+bool hulse_schema_skip_avro(struct schema_walk *w, uint32_t node);
 /* JSON text as Pulsar's JSON schema has it: unions are plain, bytes and enums are texts. */
 bool hulse_schema_check_json(struct schema_walk *w);
+
+/* At the beginning of a payload. */
+void hulse_schema_walk_start(struct schema_walk *w,
+                             const struct schema *s,
+                             struct schema_bytes payload);
+/* What is wrong. */
+void hulse_schema_walk_fault(struct schema_walk *w, struct schema_fault *fault);
 
 /* Says what is wrong; gives false. */
 static inline bool schema_walk_fail(struct schema_walk *w, const char *why)

@@ -8,6 +8,7 @@
  *     links    branches of unions
  *     words    symbols of enums, aliases
  *     texts    all names, one behind the other
+ *     values   defaults of fields
  *     names    hash table: name of a type, or of a field or a symbol within its type -> place
  *
  * Threads: written by the one that reads the definition, constant then.
@@ -53,11 +54,13 @@ struct schema_run {
 
 struct schema_node {
     enum schema_kind kind;
-    bool logical;              /* has a logical type, whose JSON is of a form of its own */
-    bool nullable;             /* null, or a union with it */
-    struct schema_run parts;   /* record: fields; enum: words; union: links */
-    uint32_t item;             /* array, map: node of the items */
-    uint32_t size;             /* fixed: bytes */
+    bool logical;            /* has a logical type, whose JSON is of a form of its own */
+    bool nullable;           /* null, or a union with it */
+    struct schema_run parts; /* record: fields; enum: words; union: links */
+    uint32_t item;           /* array, map: node of the items */
+    uint32_t size;           /* fixed: bytes */
+    uint32_t
+        fallback; /* enum: the symbol that a reader takes for those it does not have; SCHEMA_NONE */
     struct schema_word name;   /* full name of record, enum, fixed */
     struct schema_run aliases; /* words: full names */
 };
@@ -67,7 +70,9 @@ struct schema_field {
     uint32_t node;
     struct schema_run aliases; /* words */
     bool has_default;
-    bool default_good; /* the default is a value of the field's type */
+    bool default_good;        /* the default is a value of the field's type */
+    bool encoded;             /* `value` is it; of AVRO, while all of them are within a bound */
+    struct schema_word value; /* in `values` */
 };
 
 /* Grows by doubling; `item` bytes each. */
@@ -85,9 +90,15 @@ struct schema {
     struct schema_table links;
     struct schema_table words;
     struct schema_table texts;
+    struct schema_table values; /* defaults, as Avro encodes them */
     struct schema_names names;
-    char *definition;
+    char *definition; /* terminated; behind it the properties */
     size_t definition_bytes;
+    const char *properties;
+    size_t properties_bytes;
+    struct schema *key; /* of KEY_VALUE; NULL: not looked into */
+    struct schema *value;
+    bool separated;
 };
 
 static inline const struct schema_node *schema_node(const struct schema *s, uint32_t node)

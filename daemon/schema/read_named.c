@@ -170,15 +170,19 @@ static bool read_symbols(struct schema_reader *r, uint32_t node, json_t *t)
         }
     }
     hulse_reader_at(r, node)->parts = run;
+    hulse_reader_at(r, node)->fallback = SCHEMA_NONE;
     if (fallback == NULL) {
         return true;
     }
     const struct schema_key key = {.scope = schema_scope(node),
                                    .name = json_string_value(fallback),
                                    .bytes = json_string_length(fallback)};
-    return (json_is_string(fallback) &&
-            hulse_schema_names_find(&r->schema->names, r->schema->texts.items, &key) !=
-                SCHEMA_NONE) ||
+    const uint32_t symbol =
+        json_is_string(fallback)
+            ? hulse_schema_names_find(&r->schema->names, r->schema->texts.items, &key)
+            : SCHEMA_NONE;
+    hulse_reader_at(r, node)->fallback = symbol;
+    return symbol != SCHEMA_NONE ||
            hulse_reader_fail(r, HULSE_INVAL, "the default is none of the symbols");
 }
 

@@ -24,9 +24,10 @@ bool hulse_reader_fail(struct schema_reader *r, hulse_status status, const char 
     return false;
 }
 
-/* Room for `more` items. */
-static bool
-reserve(struct schema_reader *r, struct schema_table *table, uint32_t more, uint32_t item_bytes)
+bool hulse_reader_reserve(struct schema_reader *r,
+                          struct schema_table *table,
+                          uint32_t more,
+                          uint32_t item_bytes)
 {
     uint32_t capacity = table->capacity == 0 ? CAPACITY_MIN : table->capacity;
 
@@ -55,7 +56,7 @@ bool hulse_reader_append(struct schema_reader *r,
         return hulse_reader_fail(
             r, HULSE_TOOBIG, "more than %u types, fields or words", SCHEMA_NODES_MAX);
     }
-    if (!reserve(r, table, 1, item_bytes)) {
+    if (!hulse_reader_reserve(r, table, 1, item_bytes)) {
         return false;
     }
     memcpy((char *)table->items + (size_t)table->count * item_bytes, item, item_bytes);
@@ -78,7 +79,7 @@ bool hulse_reader_word(struct schema_reader *r,
         *out = (struct schema_word){0};
         return true;
     }
-    if (!reserve(r, texts, (uint32_t)bytes, 1)) {
+    if (!hulse_reader_reserve(r, texts, (uint32_t)bytes, 1)) {
         return false;
     }
     *out = (struct schema_word){.at = texts->count, .bytes = (uint32_t)bytes};

@@ -34,6 +34,11 @@ struct schema_place {
 /* Says what is wrong, in words; gives false. */
 bool hulse_reader_fail(struct schema_reader *r, hulse_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Room for `more` items. False: no memory. */
+bool hulse_reader_reserve(struct schema_reader *r,
+                          struct schema_table *table,
+                          uint32_t more,
+                          uint32_t item_bytes);
 /* Appends one item. False: no memory, or `max` is reached. */
 bool hulse_reader_append(struct schema_reader *r,
                          struct schema_table *table,
@@ -62,6 +67,8 @@ bool hulse_read_full_name(struct schema_reader *r,
                           char out[SCHEMA_NAME_BYTES_MAX]);
 /* Notes for each default whether it is a value of its field. False: one is none of any kind. */
 bool hulse_read_defaults(struct schema_reader *r);
+/* Encodes the good defaults of AVRO, in the order of the fields, until SCHEMA_DEFAULTS_BYTES_MAX. False: no memory. */
+bool hulse_encode_defaults(struct schema_reader *r);
 /* Whether each record has values of finite size. */
 bool hulse_read_ends(struct schema_reader *r);
 

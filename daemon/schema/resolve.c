@@ -1,484 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * resolve - see the header.
- *
- * Pairs of types are walked together. A pair of records that is under way, or was found good, is not
- * walked again: the tables below hold one byte for each pair of nodes.
  */
 #include "daemon/schema/resolve.h"
 
 #include "daemon/core/assert.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "daemon/schema/resolution.h"
 
 /* One byte a pair. */
 #define PAIRS_MAX (UINT64_C(64) << 20U)
 
-enum pair_state { PAIR_NEW = 0, PAIR_GOOD, PAIR_BAD };
-
-struct resolution {
-    const struct schema *writer;
-    const struct schema *reader;
-    bool renames;        /* the reader's aliases count */
-    uint8_t *readable;   /* of pairs of records: what is below them, too */
-    uint8_t *matching;   /* the same: their fields as they stand, for the choice of a union */
-    uint8_t *equivalent; /* the same: one written as the other */
-    unsigned depth;
-    struct resolve_answer *answer;
-};
-
 static bool can_read(struct resolution *r, uint32_t w, uint32_t v);
-static bool fails_here(struct resolution *r, uint32_t w, uint32_t v);
-
-static bool fail(struct resolution *r, const char *why)
-{
-    if (r->answer->why == NULL) {
-        r->answer->why = why;
-    }
-    return false;
-}
-
-static size_t pair_of(const struct resolution *r, uint32_t w, uint32_t v)
-{
-    return (size_t)w * r->reader->nodes.count + v;
-}
-
-static bool same_text(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
-{
-    return a_bytes == b_bytes && memcmp(a, b, a_bytes) == 0;
-}
-
-/* Whether a word of the writer's is one of the reader's. */
-static bool same_word(const struct resolution *r, struct schema_word w, struct schema_word v)
-{
-    return same_text(schema_text(r->writer, w), w.bytes, schema_text(r->reader, v), v.bytes);
-}
-
-/* ---- names: the reader's aliases rename what the writer has ---- */
-
-/* A full name; of the writer's or of the reader's texts. */
-struct full_name {
-    const char *text;
-    size_t bytes;
-};
-
-static struct full_name short_of(struct full_name n)
-{
-    const char *dot = n.bytes == 0 ? NULL : memrchr(n.text, '.', n.bytes);
-
-    if (dot == NULL) {
-        return n;
-    }
-    return (struct full_name){dot + 1, n.bytes - (size_t)(dot + 1 - n.text)};
-}
-
-static bool has_alias(const struct schema *s, struct schema_run aliases, struct full_name name)
-{
-    for (uint32_t i = aliases.first; i < aliases.first + aliases.count; i++) {
-        const struct schema_word word = schema_word(s, i);
-        if (same_text(schema_text(s, word), word.bytes, name.text, name.bytes)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What a type of the reader is called. */
-static struct full_name reader_name(const struct resolution *r, uint32_t v)
-{
-    const struct schema_word word = schema_node(r->reader, v)->name;
-
-    return (struct full_name){schema_text(r->reader, word), word.bytes};
-}
-
-/* What a type of the writer is called for the reader. The last alias that was written counts. */
-static struct full_name writer_name(const struct resolution *r, uint32_t w)
-{
-    const struct schema_word word = schema_node(r->writer, w)->name;
-    struct full_name name = {schema_text(r->writer, word), word.bytes};
-    const struct full_name own = name;
-
-    for (uint32_t v = 0; r->renames && v < r->reader->nodes.count; v++) {
-        const struct schema_node *n = schema_node(r->reader, v);
-        if (n->aliases.count > 0 && has_alias(r->reader, n->aliases, own)) {
-            name = reader_name(r, v);
-        }
-    }
-    return name;
-}
-
-static bool same_short_name(const struct resolution *r, uint32_t w, uint32_t v)
-{
-    const struct full_name a = short_of(writer_name(r, w));
-    const struct full_name b = short_of(reader_name(r, v));
-
-    return same_text(a.text, a.bytes, b.text, b.bytes);
-}
-
-static bool same_full_name(const struct resolution *r, uint32_t w, uint32_t v)
-{
-    const struct full_name a = writer_name(r, w);
-    const struct full_name b = reader_name(r, v);
-
-    return same_text(a.text, a.bytes, b.text, b.bytes);
-}
-
-static uint32_t find(const struct schema *s, uint32_t scope, const char *name, size_t bytes)
-{
-    const struct schema_key key = {.scope = scope, .name = name, .bytes = bytes};
-
-    return hulse_schema_names_find(&s->names, s->texts.items, &key);
-}
-
-/* The record of the reader whose fields' aliases hold for a record of the writer's. */
-static uint32_t renaming_record(const struct resolution *r, uint32_t w)
-{
-    const struct full_name name = writer_name(r, w);
-    const uint32_t v = find(r->reader, 0, name.text, name.bytes);
-
-    return v != SCHEMA_NONE && schema_node(r->reader, v)->kind == KIND_RECORD ? v : SCHEMA_NONE;
-}
-
-/* What a field of the writer is called for the reader; its own name, or one in the reader's texts. */
-static struct full_name
-field_name(const struct resolution *r, uint32_t renaming, const struct schema_field *field)
-{
-    struct full_name name = {schema_text(r->writer, field->name), field->name.bytes};
-    const struct full_name own = name;
-
-    if (renaming == SCHEMA_NONE || !r->renames) {
-        return name;
-    }
-    const struct schema_run fields = schema_node(r->reader, renaming)->parts;
-    for (uint32_t i = fields.first; i < fields.first + fields.count; i++) {
-        const struct schema_field *of = schema_field(r->reader, i);
-        if (of->aliases.count > 0 && has_alias(r->reader, of->aliases, own)) {
-            name = (struct full_name){schema_text(r->reader, of->name), of->name.bytes};
-        }
-    }
-    return name;
-}
-
-/* ---- what stands at one place ---- */
-
-/* Numbers that are read as wider ones, bytes as text and back. */
-static bool promotes(enum schema_kind w, enum schema_kind v)
-{
-    switch (w) {
-    case KIND_INT:
-        return v == KIND_LONG || v == KIND_FLOAT || v == KIND_DOUBLE;
-    case KIND_LONG:
-        return v == KIND_FLOAT || v == KIND_DOUBLE;
-    case KIND_FLOAT:
-        return v == KIND_DOUBLE;
-    case KIND_BYTES:
-        return v == KIND_STRING;
-    case KIND_STRING:
-        return v == KIND_BYTES;
-    default:
-        return false;
-    }
-}
-
-/*
- * Walks the fields of two records: each of the writer's that the reader has, then what the reader
- * has alone. `each` judges a pair of types.
- */
-static bool fields_fit(struct resolution *r,
-                       uint32_t w,
-                       uint32_t v,
-                       bool (*each)(struct resolution *r, uint32_t w, uint32_t v))
-{
-    const struct schema_run written = schema_node(r->writer, w)->parts;
-    const struct schema_run wanted = schema_node(r->reader, v)->parts;
-    const uint32_t renaming = renaming_record(r, w);
-    uint64_t seen[SCHEMA_RECORD_FIELDS_MAX / 64] = {0};
-
-    for (uint32_t i = written.first; i < written.first + written.count; i++) {
-        const struct schema_field *field = schema_field(r->writer, i);
-        const struct full_name name = field_name(r, renaming, field);
-        const uint32_t index = find(r->reader, schema_scope(v), name.text, name.bytes);
-        if (index == SCHEMA_NONE) {
-            continue;
-        }
-        if ((seen[index / 64] >> (index % 64) & 1U) != 0) {
-            hulse_schema_path_name(&r->answer->path, name.text, name.bytes);
-            return fail(r, "two fields are read as this one");
-        }
-        seen[index / 64] |= UINT64_C(1) << (index % 64);
-        if (!each(r, field->node, schema_field(r->reader, wanted.first + index)->node)) {
-            hulse_schema_path_name(&r->answer->path, name.text, name.bytes);
-            return false;
-        }
-    }
-    for (uint32_t i = 0; i < wanted.count; i++) {
-        const struct schema_field *field = schema_field(r->reader, wanted.first + i);
-        if ((seen[i / 64] >> (i % 64) & 1U) != 0 || field->default_good) {
-            continue;
-        }
-        hulse_schema_path_name(
-            &r->answer->path, schema_text(r->reader, field->name), field->name.bytes);
-        return fail(r,
-                    field->has_default ? "it is not written, and its default is none of its type"
-                                       : "it is not written and has no default");
-    }
-    return true;
-}
-
-/* For the choice of a union, where only what is wrong with the fields themselves counts. */
-static bool field_matches(struct resolution *r, uint32_t w, uint32_t v)
-{
-    return !fails_here(r, w, v);
-}
-
-/* An attempt: what it says is not what is wrong. */
-static bool records_match(struct resolution *r, uint32_t w, uint32_t v)
-{
-    uint8_t *state = &r->matching[pair_of(r, w, v)];
-
-    if (*state == PAIR_NEW) {
-        struct resolve_answer *told = r->answer;
-        struct resolve_answer untold = {.why = ""};
-        hulse_schema_path_start(&untold.path);
-        r->answer = &untold;
-        *state = PAIR_GOOD; /* as far as it is known, for records within themselves */
-        *state = fields_fit(r, w, v, field_matches) ? PAIR_GOOD : PAIR_BAD;
-        r->answer = told;
-    }
-    return *state == PAIR_GOOD;
-}
-
-static bool by_name(enum schema_kind kind)
-{
-    return kind == KIND_RECORD || kind == KIND_ENUM || kind == KIND_FIXED;
-}
-
-/* The type of a reader's union that takes what the writer has: its place among them. */
-static uint32_t choose(struct resolution *r, uint32_t w, uint32_t v)
-{
-    const enum schema_kind kind = schema_node(r->writer, w)->kind;
-    const struct schema_run branches = schema_node(r->reader, v)->parts;
-    uint32_t alike = SCHEMA_NONE;
-
-    for (uint32_t i = branches.first; i < branches.first + branches.count; i++) {
-        const uint32_t branch = schema_link(r->reader, i);
-        if (schema_node(r->reader, branch)->kind != kind) {
-            continue;
-        }
-        if (!by_name(kind) || same_full_name(r, w, branch)) {
-            return branch;
-        }
-        if (kind == KIND_RECORD && (alike == SCHEMA_NONE || same_short_name(r, w, branch)) &&
-            records_match(r, w, branch)) {
-            alike = branch;
-        }
-    }
-    if (alike != SCHEMA_NONE) {
-        return alike;
-    }
-    for (uint32_t i = branches.first; i < branches.first + branches.count; i++) {
-        if (promotes(kind, schema_node(r->reader, schema_link(r->reader, i))->kind)) {
-            return schema_link(r->reader, i);
-        }
-    }
-    return SCHEMA_NONE;
-}
-
-/* Whether the reader has a field that is not written and has no default. */
-static bool lacks_field(const struct resolution *r, uint32_t w, uint32_t v)
-{
-    const struct schema_run written = schema_node(r->writer, w)->parts;
-    const struct schema_run wanted = schema_node(r->reader, v)->parts;
-    const uint32_t renaming = renaming_record(r, w);
-    uint64_t seen[SCHEMA_RECORD_FIELDS_MAX / 64] = {0};
-
-    for (uint32_t i = written.first; i < written.first + written.count; i++) {
-        const struct full_name name = field_name(r, renaming, schema_field(r->writer, i));
-        const uint32_t index = find(r->reader, schema_scope(v), name.text, name.bytes);
-        if (index != SCHEMA_NONE) {
-            seen[index / 64] |= UINT64_C(1) << (index % 64);
-        }
-    }
-    for (uint32_t i = 0; i < wanted.count; i++) {
-        if ((seen[i / 64] >> (i % 64) & 1U) == 0 &&
-            !schema_field(r->reader, wanted.first + i)->has_default) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether two types do not fit as they stand, whatever is below them. */
-static bool fails_here(struct resolution *r, uint32_t w, uint32_t v)
-{
-    const struct schema_node *writer = schema_node(r->writer, w);
-    const struct schema_node *reader = schema_node(r->reader, v);
-
-    if (r->depth >= RESOLVE_DEPTH_MAX) {
-        return true;
-    }
-    if (writer->kind == KIND_UNION) {
-        return false;
-    }
-    r->depth++;
-    bool fails = false;
-    if (writer->kind != reader->kind) {
-        fails = reader->kind == KIND_UNION ? choose(r, w, v) == SCHEMA_NONE
-                                           : !promotes(writer->kind, reader->kind);
-    } else if (writer->kind == KIND_FIXED) {
-        fails = !same_short_name(r, w, v) || writer->size != reader->size;
-    } else if (writer->kind == KIND_ENUM) {
-        fails = !same_short_name(r, w, v);
-    } else if (writer->kind == KIND_RECORD) {
-        fails = lacks_field(r, w, v);
-    }
-    r->depth--;
-    return fails;
-}
-
-/* ---- whether two unions are one ---- */
-
-static bool is_equivalent(struct resolution *r, uint32_t w, uint32_t v);
-
-static bool fields_equivalent(struct resolution *r, uint32_t w, uint32_t v)
-{
-    const struct schema_run written = schema_node(r->writer, w)->parts;
-    const struct schema_run wanted = schema_node(r->reader, v)->parts;
-    const uint32_t renaming = renaming_record(r, w);
-
-    if (written.count != wanted.count) {
-        return false;
-    }
-    for (uint32_t i = 0; i < written.count; i++) {
-        const struct schema_field *a = schema_field(r->writer, written.first + i);
-        const struct schema_field *b = schema_field(r->reader, wanted.first + i);
-        const struct full_name name = field_name(r, renaming, a);
-        if (!same_text(name.text, name.bytes, schema_text(r->reader, b->name), b->name.bytes) ||
-            !is_equivalent(r, a->node, b->node)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool records_equivalent(struct resolution *r, uint32_t w, uint32_t v)
-{
-    uint8_t *state = &r->equivalent[pair_of(r, w, v)];
-
-    if (*state == PAIR_NEW) {
-        *state = PAIR_GOOD; /* as far as it is known */
-        *state = fields_equivalent(r, w, v) ? PAIR_GOOD : PAIR_BAD;
-    }
-    return *state == PAIR_GOOD;
-}
-
-static bool symbols_equal(const struct resolution *r, struct schema_run w, struct schema_run v)
-{
-    if (w.count != v.count) {
-        return false;
-    }
-    for (uint32_t i = 0; i < w.count; i++) {
-        if (!same_word(
-                r, schema_word(r->writer, w.first + i), schema_word(r->reader, v.first + i))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool branches_equivalent(struct resolution *r, struct schema_run w, struct schema_run v)
-{
-    if (w.count != v.count) {
-        return false;
-    }
-    for (uint32_t i = 0; i < w.count; i++) {
-        if (!is_equivalent(
-                r, schema_link(r->writer, w.first + i), schema_link(r->reader, v.first + i))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_equivalent(struct resolution *r, uint32_t w, uint32_t v)
-{
-    const struct schema_node *writer = schema_node(r->writer, w);
-    const struct schema_node *reader = schema_node(r->reader, v);
-    bool good = false;
-
-    if (writer->kind != reader->kind || r->depth >= RESOLVE_DEPTH_MAX ||
-        (by_name(writer->kind) && !same_short_name(r, w, v))) {
-        return false;
-    }
-    r->depth++;
-    switch (writer->kind) {
-    case KIND_RECORD:
-        good = records_equivalent(r, w, v);
-        break;
-    case KIND_ENUM:
-        good = symbols_equal(r, writer->parts, reader->parts);
-        break;
-    case KIND_FIXED:
-        good = writer->size == reader->size;
-        break;
-    case KIND_ARRAY:
-    case KIND_MAP:
-        good = is_equivalent(r, writer->item, reader->item);
-        break;
-    case KIND_UNION:
-        good = branches_equivalent(r, writer->parts, reader->parts);
-        break;
-    default:
-        good = true;
-        break;
-    }
-    r->depth--;
-    return good;
-}
-
-/*
- * Whether both are one schema but for aliases, which Java's Avro does not compare, and the values of
- * defaults. What is read from one text in one order has the same places in the tables.
- */
-static bool same_node(const struct resolution *r, uint32_t node)
-{
-    const struct schema_node *w = schema_node(r->writer, node);
-    const struct schema_node *v = schema_node(r->reader, node);
-
-    if (w->kind != v->kind || w->item != v->item || w->size != v->size ||
-        w->parts.count != v->parts.count || !same_word(r, w->name, v->name)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < w->parts.count; i++) {
-        const uint32_t a = w->parts.first + i;
-        const uint32_t b = v->parts.first + i;
-        if ((w->kind == KIND_UNION && schema_link(r->writer, a) != schema_link(r->reader, b)) ||
-            (w->kind == KIND_ENUM &&
-             !same_word(r, schema_word(r->writer, a), schema_word(r->reader, b)))) {
-            return false;
-        }
-        if (w->kind == KIND_RECORD &&
-            (schema_field(r->writer, a)->node != schema_field(r->reader, b)->node ||
-             !same_word(r, schema_field(r->writer, a)->name, schema_field(r->reader, b)->name))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool same_schema(const struct resolution *r)
-{
-    if (r->writer->nodes.count != r->reader->nodes.count || r->writer->root != r->reader->root) {
-        return false;
-    }
-    for (uint32_t node = 0; node < r->writer->nodes.count; node++) {
-        if (!same_node(r, node)) {
-            return false;
-        }
-    }
-    return true;
-}
 
 static bool has_aliases(const struct schema *s)
 {
@@ -508,7 +40,8 @@ static bool can_rename(struct resolution *r)
         if (field->has_default && !field->default_good && kind != KIND_UNION && kind != KIND_ENUM) {
             hulse_schema_path_name(
                 &r->answer->path, schema_text(r->writer, field->name), field->name.bytes);
-            return fail(r, "its default is none of its type, so that aliases cannot be followed");
+            return hulse_resolution_fail(
+                r, "its default is none of its type, so that aliases cannot be followed");
         }
     }
     return true;
@@ -520,7 +53,7 @@ static bool can_rename(struct resolution *r)
 static bool can_read_union(struct resolution *r, uint32_t w, uint32_t v)
 {
     const struct schema_run branches = schema_node(r->writer, w)->parts;
-    const bool same = is_equivalent(r, w, v);
+    const bool same = hulse_resolution_equivalent(r, w, v);
 
     for (uint32_t i = 0; i < branches.count; i++) {
         const uint32_t branch = schema_link(r->writer, branches.first + i);
@@ -535,12 +68,12 @@ static bool can_read_union(struct resolution *r, uint32_t w, uint32_t v)
 
 static bool can_read_record(struct resolution *r, uint32_t w, uint32_t v)
 {
-    uint8_t *state = &r->readable[pair_of(r, w, v)];
+    uint8_t *state = &r->readable[hulse_resolution_pair(r, w, v)];
 
     /* The first one that is bad ends all. */
     if (*state == PAIR_NEW) {
         *state = PAIR_GOOD;
-        if (!fields_fit(r, w, v, can_read)) {
+        if (!hulse_resolution_fields(r, w, v, can_read)) {
             *state = PAIR_BAD;
         }
     }
@@ -560,11 +93,13 @@ static bool can_read_same_kind(struct resolution *r, uint32_t w, uint32_t v)
         return can_read(r, writer->item, reader->item);
     case KIND_FIXED:
         if (writer->size != reader->size) {
-            return fail(r, "a fixed of another size");
+            return hulse_resolution_fail(r, "a fixed of another size");
         }
-        return same_short_name(r, w, v) || fail(r, "a fixed of another name");
+        return hulse_resolution_same_name(r, w, v) ||
+               hulse_resolution_fail(r, "a fixed of another name");
     case KIND_ENUM:
-        return same_short_name(r, w, v) || fail(r, "an enum of another name");
+        return hulse_resolution_same_name(r, w, v) ||
+               hulse_resolution_fail(r, "an enum of another name");
     default:
         return true;
     }
@@ -577,7 +112,7 @@ static bool can_read(struct resolution *r, uint32_t w, uint32_t v)
     bool good = false;
 
     if (r->depth >= RESOLVE_DEPTH_MAX) {
-        return fail(r, "nested too deeply");
+        return hulse_resolution_fail(r, "nested too deeply");
     }
     r->depth++;
     if (writer->kind == KIND_UNION) {
@@ -585,12 +120,13 @@ static bool can_read(struct resolution *r, uint32_t w, uint32_t v)
     } else if (writer->kind == reader->kind) {
         good = can_read_same_kind(r, w, v);
     } else if (reader->kind == KIND_UNION) {
-        const uint32_t branch = choose(r, w, v);
-        good = branch == SCHEMA_NONE ? fail(r, "a type that the reader's union does not have")
-                                     : can_read(r, w, branch);
+        const uint32_t branch = hulse_resolution_choose(r, w, v);
+        good = branch == SCHEMA_NONE
+                   ? hulse_resolution_fail(r, "a type that the reader's union does not have")
+                   : can_read(r, w, branch);
     } else {
-        good = promotes(writer->kind, reader->kind) ||
-               fail(r, "a type that cannot be read as the reader's");
+        good = hulse_resolution_promotes(writer->kind, reader->kind) ||
+               hulse_resolution_fail(r, "a type that cannot be read as the reader's");
     }
     r->depth--;
     return good;
@@ -600,24 +136,11 @@ void hulse_schema_resolve(const struct schema *writer,
                           const struct schema *reader,
                           struct resolve_answer *out)
 {
-    const uint64_t pairs = (uint64_t)writer->nodes.count * reader->nodes.count;
+    struct resolution r;
 
     HULSE_ASSERT(writer->root != SCHEMA_NONE && reader->root != SCHEMA_NONE);
-    *out = (struct resolve_answer){0};
-    hulse_schema_path_start(&out->path);
-    uint8_t *states = pairs > PAIRS_MAX ? NULL : calloc(3, pairs);
-    if (states == NULL) {
-        out->no_memory = true;
-        out->why = "no memory for so many types";
-        return;
+    if (hulse_resolution_begin(&r, writer, reader, PAIRS_MAX, out)) {
+        out->readable = can_rename(&r) && can_read(&r, writer->root, reader->root);
     }
-    struct resolution r = {.writer = writer,
-                           .reader = reader,
-                           .readable = states,
-                           .matching = states + pairs,
-                           .equivalent = states + 2 * pairs,
-                           .answer = out};
-    r.renames = !same_schema(&r);
-    out->readable = can_rename(&r) && can_read(&r, writer->root, reader->root);
-    free(states);
+    hulse_resolution_end(&r);
 }

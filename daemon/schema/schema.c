@@ -7,9 +7,11 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/utf8.h"
 #include "daemon/schema/check.h"
+#include "daemon/schema/pair.h"
 #include "daemon/schema/reader.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -88,7 +90,8 @@ static hulse_status read_tables(struct schema *s, struct error *err)
         r.primitives[i] = SCHEMA_NONE;
     }
     s->root = hulse_read_type(&r, tree, (struct schema_place){0});
-    if (s->root != SCHEMA_NONE && (!hulse_read_ends(&r) || !hulse_read_defaults(&r))) {
+    if (s->root != SCHEMA_NONE &&
+        (!hulse_read_ends(&r) || !hulse_read_defaults(&r) || !hulse_encode_defaults(&r))) {
         s->root = SCHEMA_NONE;
     }
     free(r.defaults.items);
@@ -104,6 +107,9 @@ static hulse_status read_definition(struct schema *s, struct error *err)
 {
     if (has_tables(s->type)) {
         return read_tables(s, err);
+    }
+    if (s->type == SCHEMA_KEY_VALUE) {
+        return hulse_pair_read(s, err);
     }
     if (s->type < SCHEMA_PROTOBUF && s->definition_bytes > 0) {
         return hulse_fail(
@@ -122,8 +128,12 @@ hulse_schema_create(struct schema **out, const struct schema_definition *d, stru
         return hulse_fail(
             err, HULSE_TOOBIG, "a definition of more than %u bytes", SCHEMA_DEFINITION_BYTES_MAX);
     }
+    if (d->properties_bytes > SCHEMA_PROPERTIES_BYTES_MAX) {
+        return hulse_fail(
+            err, HULSE_TOOBIG, "properties of more than %u bytes", SCHEMA_PROPERTIES_BYTES_MAX);
+    }
     struct schema *s = calloc(1, sizeof(*s));
-    if (s == NULL || (s->definition = malloc(d->bytes + 1)) == NULL) {
+    if (s == NULL || (s->definition = malloc(d->bytes + 1 + d->properties_bytes)) == NULL) {
         free(s);
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a schema");
     }
@@ -134,6 +144,11 @@ hulse_schema_create(struct schema **out, const struct schema_definition *d, stru
         memcpy(s->definition, d->text, d->bytes);
     }
     s->definition[d->bytes] = '\0';
+    s->properties = s->definition + d->bytes + 1;
+    s->properties_bytes = d->properties_bytes;
+    if (d->properties_bytes > 0) {
+        memcpy(s->definition + d->bytes + 1, d->properties, d->properties_bytes);
+    }
     const hulse_status status = read_definition(s, err);
     if (status != HULSE_OK) {
         hulse_schema_destroy(&s);
@@ -157,23 +172,32 @@ void hulse_schema_destroy(struct schema **schema)
     free(s->links.items);
     free(s->words.items);
     free(s->texts.items);
+    free(s->values.items);
     free(s->definition);
+    hulse_schema_destroy(&s->key);
+    hulse_schema_destroy(&s->value);
     free(s);
 }
 
 struct schema_definition hulse_schema_definition(const struct schema *s)
 {
-    return (struct schema_definition){
-        .type = s->type, .text = s->definition, .bytes = s->definition_bytes};
+    return (struct schema_definition){.type = s->type,
+                                      .text = s->definition,
+                                      .bytes = s->definition_bytes,
+                                      .properties = s->properties,
+                                      .properties_bytes = s->properties_bytes};
 }
 
 size_t hulse_schema_memory(const struct schema *s)
 {
-    return sizeof(*s) + s->definition_bytes + 1 + s->names.capacity * sizeof(struct schema_name) +
+    return sizeof(*s) + s->definition_bytes + 1 + s->properties_bytes +
+           (s->key == NULL ? 0 : hulse_schema_memory(s->key)) +
+           (s->value == NULL ? 0 : hulse_schema_memory(s->value)) +
+           s->names.capacity * sizeof(struct schema_name) +
            s->nodes.capacity * sizeof(struct schema_node) +
            s->fields.capacity * sizeof(struct schema_field) +
            (size_t)s->links.capacity * sizeof(uint32_t) +
-           s->words.capacity * sizeof(struct schema_word) + s->texts.capacity;
+           s->words.capacity * sizeof(struct schema_word) + s->texts.capacity + s->values.capacity;
 }
 
 static bool check_size(const struct schema_walk *w, const char **why)
@@ -196,6 +220,60 @@ static bool check_size(const struct schema_walk *w, const char **why)
     return true;
 }
 
+/* One of the two; a missing one fits. */
+static bool half_fits(const struct schema *s,
+                      struct schema_bytes half,
+                      const char *name,
+                      struct schema_fault *fault)
+{
+    char path[sizeof(fault->path)];
+
+    if (s == NULL || half.data == NULL || hulse_schema_check(s, half.data, half.bytes, fault)) {
+        return true;
+    }
+    memcpy(path, fault->path, sizeof(path));
+    (void)snprintf(
+        fault->path, sizeof(fault->path), "%s%s%.160s", name, *path == '\0' ? "" : ".", path);
+    return false;
+}
+
+static bool
+check_pair(const struct schema *s, const uint8_t *payload, size_t bytes, struct schema_fault *fault)
+{
+    struct schema_bytes key = {0};
+    struct schema_bytes value = {payload, bytes};
+
+    if (!s->separated && (s->key != NULL || s->value != NULL) &&
+        !hulse_pair_split(payload, bytes, &key, &value)) {
+        fault->path[0] = '\0';
+        fault->why = "not a key and a value, each behind its length";
+        return false;
+    }
+    return half_fits(s->key, key, "key", fault) && half_fits(s->value, value, "value", fault);
+}
+
+void hulse_schema_walk_start(struct schema_walk *w,
+                             const struct schema *s,
+                             struct schema_bytes payload)
+{
+    w->schema = s;
+    w->at = payload.data;
+    w->end = payload.data + payload.bytes;
+    w->steps = STEPS_MIN + STEPS_PER_BYTE * (uint64_t)payload.bytes;
+    w->depth = 0;
+    w->why = NULL;
+    hulse_schema_path_start(&w->path);
+}
+
+void hulse_schema_walk_fault(struct schema_walk *w, struct schema_fault *fault)
+{
+    const char *path = hulse_schema_path_text(&w->path);
+
+    static_assert(sizeof(fault->path) == sizeof(w->path.text), "a whole path fits");
+    memcpy(fault->path, path, strlen(path) + 1);
+    fault->why = w->why;
+}
+
 bool hulse_schema_check(const struct schema *s,
                         const uint8_t *payload,
                         size_t bytes,
@@ -203,21 +281,16 @@ bool hulse_schema_check(const struct schema *s,
 {
     struct schema_walk w;
 
-    w.schema = s;
-    w.at = payload;
-    w.end = payload + bytes;
-    w.steps = STEPS_MIN + STEPS_PER_BYTE * (uint64_t)bytes;
-    w.depth = 0;
-    w.why = NULL;
-    hulse_schema_path_start(&w.path);
+    if (s->type == SCHEMA_KEY_VALUE) {
+        return check_pair(s, payload, bytes, fault);
+    }
+
+    hulse_schema_walk_start(&w, s, (struct schema_bytes){payload, bytes});
     const bool good = s->type == SCHEMA_AVRO   ? hulse_schema_check_avro(&w)
                       : s->type == SCHEMA_JSON ? hulse_schema_check_json(&w)
                                                : check_size(&w, &w.why);
     if (!good) {
-        const char *path = hulse_schema_path_text(&w.path);
-        static_assert(sizeof(fault->path) == sizeof(w.path.text), "a whole path fits");
-        memcpy(fault->path, path, strlen(path) + 1);
-        fault->why = w.why;
+        hulse_schema_walk_fault(&w, fault);
     }
     return good;
 }

@@ -3,9 +3,9 @@
  * schema - what the payloads of a topic look like: read from its definition once, then payloads are
  *          checked against it.
  *
- * A definition of JSON, AVRO or PROTOBUF is a schema of Avro as JSON text. The primitive types have none.
- * Payloads of PROTOBUF, PROTOBUF_NATIVE and KEY_VALUE are not looked into: their schemas travel,
- * every payload fits.
+ * A definition of JSON, AVRO or PROTOBUF is a schema of Avro as JSON text. The primitive types have none; that of KEY_VALUE
+ * is two, and payloads are looked into when the properties name their types (pair.h). Payloads of PROTOBUF and
+ * PROTOBUF_NATIVE are not looked into: their schemas travel, every payload fits.
  *
  * Threads: a schema is constant once it is made; any number of threads may read it.
  * Trust:   definitions and payloads may be anything.
@@ -23,7 +23,9 @@
 #define SCHEMA_DEFINITION_BYTES_MAX (512U << 10U)
 /* Of a file with one: quotes are escaped there. */
 #define SCHEMA_SOURCE_BYTES_MAX (1024U << 10U)
-#define SCHEMA_NODES_MAX 16384U /* types and fields of one definition, each */
+#define SCHEMA_PROPERTIES_BYTES_MAX (64U << 10U) /* encoded as broker_meta's */
+#define SCHEMA_NODES_MAX 16384U                  /* types and fields of one definition, each */
+#define SCHEMA_DEFAULTS_BYTES_MAX (1U << 20U)    /* encoded */
 #define SCHEMA_RECORD_FIELDS_MAX 1024U
 #define SCHEMA_UNION_TYPES_MAX 256U
 #define SCHEMA_NAME_BYTES_MAX 512U    /* with its namespace */
@@ -58,10 +60,19 @@ enum schema_type {
 
 struct schema;
 
-/* Borrows the text. */
+/* Borrows the text and the properties. */
 struct schema_definition {
     enum schema_type type;
     const char *text; /* not terminated */
+    size_t bytes;
+    const char
+        *properties; /* {u16 name bytes, u16 value bytes, name, value}, little endian, repeated */
+    size_t properties_bytes;
+};
+
+/* Bytes of somebody else's. */
+struct schema_bytes {
+    const uint8_t *data;
     size_t bytes;
 };
 

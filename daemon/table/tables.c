@@ -273,12 +273,13 @@ void hulse_grant_refresh(struct grant *g,
     hulse_rcu_read_unlock();
 }
 
-struct topic_schema *hulse_tables_schema(const struct tables *t, const char *topic)
+struct topic_schema *
+hulse_tables_schema(const struct tables *t, const char *topic, enum topic_schema_use use)
 {
     const struct whole *w = HULSE_CONTAINER(t, const struct whole, tables);
 
     hulse_rcu_read_lock();
-    struct topic_schema *schema = hulse_topic_rules_schema(policy_now(w)->rules, topic);
+    struct topic_schema *schema = hulse_topic_rules_schema(policy_now(w)->rules, topic, use);
     hulse_rcu_read_unlock();
     return schema;
 }

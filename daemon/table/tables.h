@@ -112,7 +112,8 @@ void hulse_grant_refresh(struct grant *g,
                          const struct identity *who,
                          const char *topic);
 /* The schema that the reading in force gives a topic, held for the caller; NULL: none. */
-struct topic_schema *hulse_tables_schema(const struct tables *t, const char *topic);
+struct topic_schema *
+hulse_tables_schema(const struct tables *t, const char *topic, enum topic_schema_use use);
 /* Gives up what it holds. */
 void hulse_grant_release(struct grant *g);
 /* Asks for an entry. False: the control thread's inbox is full; the request is still the asker's. */

@@ -31,9 +31,9 @@ struct rule {
     struct topic_settings settings;
     uint64_t hash; /* of beginning and end */
     struct shape shape;
-    uint32_t next;               /* behind it in its bucket, later in the file */
-    char *pattern;               /* in `text` */
-    struct topic_schema *schema; /* NULL: none */
+    uint32_t next; /* behind it in its bucket, later in the file */
+    char *pattern; /* in `text` */
+    struct topic_schema *schemas[TOPIC_SCHEMA_USES]; /* NULL: none */
 };
 
 struct topic_rules {
@@ -210,16 +210,20 @@ static void index_rules(struct topic_rules *r)
 }
 
 /* False: no memory. */
-static bool fill_schema(struct rule *rule, const struct config_topic_rule *c)
+static bool fill_schema(struct topic_schema **out, const struct config_schema *c, bool validate)
 {
-    if (c->publish.schema.type == CONFIG_SCHEMA_NONE && c->publish.schema.bytes == 0) {
+    if (c->type == CONFIG_SCHEMA_NONE && c->bytes == 0) {
         return true;
     }
-    rule->schema = hulse_topic_schema_create(c->publish.schema.type,
-                                             c->publish.validate,
-                                             c->publish.schema.text,
-                                             c->publish.schema.bytes);
-    return rule->schema != NULL;
+    *out = hulse_topic_schema_create(c->type, validate, c->text, c->bytes);
+    return *out != NULL;
+}
+
+static bool fill_schemas(struct rule *rule, const struct config_topic_rule *c)
+{
+    return fill_schema(
+               &rule->schemas[TOPIC_SCHEMA_PUBLISHED], &c->publish.schema, c->publish.validate) &&
+           fill_schema(&rule->schemas[TOPIC_SCHEMA_CONSUMED], &c->consume.schema, false);
 }
 
 static hulse_status fill(struct topic_rules *r,
@@ -238,7 +242,7 @@ static hulse_status fill(struct topic_rules *r,
         }
         rule->settings = settings_of(&rules[i], broker);
         rule->settings.rule = i;
-        if (!fill_schema(rule, &rules[i])) {
+        if (!fill_schemas(rule, &rules[i])) {
             return hulse_fail(err, HULSE_NO_MEMORY, "no memory for the topic rules");
         }
         const size_t bytes = strlen(rules[i].match) + 1;
@@ -312,7 +316,9 @@ void hulse_topic_rules_destroy(struct topic_rules **rules)
     *rules = NULL;
     if (r != NULL) {
         for (uint32_t i = 0; r->rules != NULL && i < r->count; i++) {
-            hulse_topic_schema_release(&r->rules[i].schema);
+            for (unsigned use = 0; use < TOPIC_SCHEMA_USES; use++) {
+                hulse_topic_schema_release(&r->rules[i].schemas[use]);
+            }
         }
         hulse_mem_free(HULSE_MEM_TABLE, r->rules, r->count * sizeof(*r->rules));
         hulse_mem_free(HULSE_MEM_TABLE, r->buckets, (r->mask + 1) * sizeof(*r->buckets));
@@ -365,10 +371,12 @@ const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r,
     return best == NONE ? &r->defaults : &r->rules[best].settings;
 }
 
-struct topic_schema *hulse_topic_rules_schema(const struct topic_rules *r, const char *topic)
+struct topic_schema *
+hulse_topic_rules_schema(const struct topic_rules *r, const char *topic, enum topic_schema_use use)
 {
     const uint32_t rule = hulse_topic_rules_find(r, topic)->rule;
-    struct topic_schema *schema = rule == HULSE_TOPIC_RULE_NONE ? NULL : r->rules[rule].schema;
+    struct topic_schema *schema =
+        rule == HULSE_TOPIC_RULE_NONE ? NULL : r->rules[rule].schemas[use];
 
     return schema == NULL ? NULL : hulse_topic_schema_hold(schema);
 }

@@ -90,6 +90,7 @@ void hulse_topic_rules_destroy(struct topic_rules **r);
 /* Always finds something: without a rule the defaults. */
 const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r, const char *topic);
 /* The schema of the same rule, held for the caller; NULL: it has none. */
-struct topic_schema *hulse_topic_rules_schema(const struct topic_rules *r, const char *topic);
+struct topic_schema *
+hulse_topic_rules_schema(const struct topic_rules *r, const char *topic, enum topic_schema_use use);
 
 #endif

@@ -17,6 +17,9 @@
 /* Frees what was made. */
 typedef void topic_schema_unmake(void *made);
 
+/* What of a topic it is for. */
+enum topic_schema_use { TOPIC_SCHEMA_PUBLISHED = 0, TOPIC_SCHEMA_CONSUMED, TOPIC_SCHEMA_USES };
+
 struct topic_schema {
     _Atomic(uint32_t) holders;
     uint32_t type;                         /* enum config_schema_type */

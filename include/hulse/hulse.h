@@ -4,7 +4,7 @@
  *
  * A session is one connection to the daemon. A producer or consumer is one handle on one
  * channel, a pair of rings that only this process and the daemon share. The library needs libc
- * alone, starts no threads, allocates nothing after an open call has returned, never prints,
+ * alone, starts no threads, allocates nothing after an open call has returned but a schema that is asked for, never prints,
  * never aborts, and makes no system call per message while the daemon is awake.
  *
  * Threads: an object is used by one thread at a time. Different producers and consumers of one
@@ -131,6 +131,7 @@ struct hulse_message {
 #define HULSE_MESSAGE_LAST_ATTEMPT 1U        /* a nack or reject now dead-letters it */
 #define HULSE_MESSAGE_PROPERTIES_LEFT_OUT 2U /* properties did not fit the record */
 #define HULSE_MESSAGE_TOMBSTONE 4U
+#define HULSE_MESSAGE_OWN_SCHEMA 16U /* the payload is of the consumer's schema, see hulse_schema */
 
 /* Counters of one channel, read from shared memory without asking the daemon. */
 struct hulse_stats {
@@ -217,6 +218,14 @@ enum hulse_receipts {
     HULSE_RECEIPTS_FULL = 2    /* one for every message, with its id where it is known */
 };
 
+/* Who may send to a topic beside this producer. */
+enum hulse_access {
+    HULSE_ACCESS_SHARED = 0,    /* everybody; the default. BUSY while somebody has it for himself */
+    HULSE_ACCESS_EXCLUSIVE = 1, /* nobody; the open fails with BUSY while anybody else is there */
+    HULSE_ACCESS_WAIT_FOR_EXCLUSIVE = 2,    /* nobody; the open waits until all others have gone */
+    HULSE_ACCESS_EXCLUSIVE_WITH_FENCING = 3 /* nobody; who is there, or waits, is fenced */
+};
+
 HULSE_API hulse_producer_options *hulse_producer_options_new(void);
 HULSE_API void hulse_producer_options_free(hulse_producer_options **o);
 HULSE_API hulse_status hulse_producer_options_receipts(hulse_producer_options *o,
@@ -244,8 +253,28 @@ HULSE_API hulse_status hulse_producer_options_share_with(hulse_producer_options 
                                                          hulse_producer *other);
 
 /*
+ * Whoever is fenced stays so: its calls give BUSY, hulse_producer_error() says why, and what it has published and not been
+ * answered gets FENCED, though its last messages may be stored. The access ends with the producer, however its process ends.
+ * It outlives the daemon and the connection to the broker unless another producer took it meanwhile, which fences this one;
+ * a daemon that comes after the first takes it back from nobody, WITH_FENCING or not. Of a partitioned topic it is that of
+ * each partition. WAIT_FOR_EXCLUSIVE waits as long as hulse_options_open_timeout() says, and nothing else of the session's is
+ * opened or closed meanwhile: give it a session, and that HULSE_FOREVER. INVAL: no such access. NO_MEMORY. The open gives
+ * UNSUPPORTED where the topic's broker is no Pulsar, or the daemon is older than this call. Since 0.2.
+ */
+HULSE_API hulse_status hulse_producer_options_access(hulse_producer_options *o,
+                                                     enum hulse_access access);
+/*
+ * A subscription that is created with the topic, at its beginning, unless it is there: what is published before its first
+ * consumer comes is kept for it. 1 to 255 bytes of UTF-8, else INVAL. NO_MEMORY. The open gives REFUSED where the broker lets
+ * nobody create subscriptions so, UNSUPPORTED as above. Non-persistent topics keep nothing, and have none. Since 0.2.
+ */
+HULSE_API hulse_status hulse_producer_options_initial_subscription(hulse_producer_options *o,
+                                                                   const char *name);
+
+/*
  * Opens a producer on a topic. Blocks: for the daemon's answer, up to the connect timeout.
- * Gives: *out. Errors: NO_TOPIC, DENIED, LIMIT, NO_MEMORY, INVAL, ORPHAN, TIMED_OUT.
+ * Gives: *out. Errors: NO_TOPIC, DENIED, LIMIT, NO_MEMORY, INVAL, ORPHAN, TIMED_OUT, BUSY
+ * (hulse_producer_options_access()).
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_producer_open(hulse_session *s,
                                                            hulse_producer **out,
@@ -308,7 +337,7 @@ struct hulse_item {
 };
 /*
  * Publishes items in order with one flush; *accepted is the number that went in. An item with
- * INVAL or TOOBIG is passed over; the first without room ends the call, so order is kept.
+ * INVAL, TOOBIG or UNSUPPORTED is passed over; the first without room ends the call, so order is kept.
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_publish_many(hulse_producer *p,
                                                           struct hulse_item *items,
@@ -522,6 +551,40 @@ HULSE_API hulse_status hulse_consumer_stats(const hulse_consumer *c, struct huls
 HULSE_API HULSE_NODISCARD hulse_status hulse_message_property(const struct hulse_message *m,
                                                               unsigned index,
                                                               struct hulse_property *out);
+/*
+ * Which version of its topic's schema a message was written with, as the broker counts, from 0. AGAIN: with none, or
+ * the broker keeps none.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_message_schema_version(const struct hulse_message *m,
+                                                                    uint64_t *version);
+
+/* A schema as a broker keeps it. No text but the type is terminated. */
+struct hulse_schema {
+    size_t size;
+    uint64_t version;
+    const char *type; /* "AVRO", "JSON", "INT32", ...: the words of Pulsar's tools */
+    const void *definition;
+    size_t definition_bytes;
+    const struct hulse_property *properties;
+    size_t property_count;
+};
+/*
+ * The schema that payloads are read with, by the topic's rule: that of messages with HULSE_MESSAGE_OWN_SCHEMA, which the daemon
+ * has turned into it if they were written with another one.
+ */
+#define HULSE_SCHEMA_VERSION_OWN UINT64_MAX
+#define HULSE_SCHEMA_VERSION_NEWEST (UINT64_MAX - 1U) /* of the topic */
+/*
+ * Asks the daemon for a version of the consumer's topic; one never changes, so ask once for each. Blocks: until the
+ * daemon has heard it from the broker, unless it has it, up to timeout_ms. Gives: *out, which allocates; return it with
+ * hulse_schema_free(). NO_TOPIC: the topic has none of that version; NOT_CONFIGURED: the consumer has none; UNSUPPORTED:
+ * the broker keeps none, or the daemon is older; BUSY; TIMED_OUT; NO_MEMORY; LIMIT; or why the broker does not say.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_schema_get(hulse_consumer *c,
+                                                        uint64_t version,
+                                                        struct hulse_schema **out,
+                                                        int timeout_ms);
+HULSE_API void hulse_schema_free(struct hulse_schema **schema);
 /*
  * What a message's broker has noted when it stored it: its number in its topic, or partition, counting up from 0; the
  * time there, in milliseconds since 1970. AGAIN: it does not say. A Pulsar broker does with

@@ -32,6 +32,7 @@ struct hulse_cli {
     const char *socket;       /* NULL = the library's default */
     const char *admin_socket; /* NULL = HULSE_ADMIN_SOCKET or the default */
     int timeout_ms;           /* -1 = not given */
+    bool patient;             /* without --timeout what it opens may take as long as it does */
     bool json;
     bool quiet;
     bool help;                /* --help was given */

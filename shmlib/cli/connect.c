@@ -38,6 +38,9 @@ int hulse_cli_connect(const struct hulse_cli *cli, hulse_session **out)
                  ? hulse_options_open_timeout(o, cli->timeout_ms > 0 ? cli->timeout_ms : 1)
                  : st;
     }
+    if (st == HULSE_OK && cli->timeout_ms < 0 && cli->patient) {
+        st = hulse_options_open_timeout(o, HULSE_FOREVER);
+    }
     if (st == HULSE_OK) {
         st = hulse_open(out, o);
     }

@@ -20,6 +20,8 @@ static const struct {
     [HULSE_CLI_FROM] = {"from", {"earliest", "latest", NULL}},
     [HULSE_CLI_FORMAT] = {"format", {"raw", "json", NULL}},
     [HULSE_CLI_WAIT] = {"wait", {"stored", "accepted", NULL}},
+    [HULSE_CLI_ACCESS] =
+        {"access", {"shared", "exclusive", "wait-for-exclusive", "exclusive-with-fencing", NULL}},
     [HULSE_CLI_TOPICS_VERB] = {"verb", {"list", "create", "delete", "stats", "unload", NULL}},
     [HULSE_CLI_SUBS_VERB] = {"verb", {"list", "stats", "seek", "skip", "delete", NULL}},
     [HULSE_CLI_STORE_VERB] = {"verb", {"check", "backup", NULL}},

@@ -18,6 +18,7 @@ enum hulse_cli_kind {
     HULSE_CLI_FROM,
     HULSE_CLI_FORMAT,
     HULSE_CLI_WAIT,
+    HULSE_CLI_ACCESS, /* in the order of enum hulse_access */
     HULSE_CLI_TOPICS_VERB,
     HULSE_CLI_SUBS_VERB,
     HULSE_CLI_STORE_VERB,

@@ -39,8 +39,11 @@ bool hulse_cli_message_read(struct hulse_cli_message *m,
                             char why[HULSE_CLI_WHY_BYTES]);
 void hulse_cli_message_fini(struct hulse_cli_message *m);
 
-/* A delivered message as an object in the order of the contract; NULL without memory. */
-json_t *hulse_cli_message_json(const struct hulse_message *m);
+/*
+ * A delivered message as an object in the order of the contract; NULL without memory. `decoded`: in the place of the
+ * payload, its reference is taken; NULL: none.
+ */
+json_t *hulse_cli_message_json(const struct hulse_message *m, json_t *decoded);
 /* "ledger:entry:partition:batch"; "-" for a message without an id. */
 void hulse_cli_message_id(const struct hulse_id *id, char out[HULSE_CLI_ID_BYTES]);
 

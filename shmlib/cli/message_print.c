@@ -87,7 +87,18 @@ static bool set_noted(json_t *object, const struct hulse_message *m)
     return ok;
 }
 
-json_t *hulse_cli_message_json(const struct hulse_message *m)
+static bool set_payload(json_t *object, const struct hulse_message *m, json_t *decoded)
+{
+    if (decoded != NULL) {
+        return json_object_set(object, "payload", decoded) == 0;
+    }
+    if ((m->flags & HULSE_MESSAGE_TOMBSTONE) != 0) {
+        return json_object_set_new(object, "tombstone", json_true()) == 0;
+    }
+    return set_bytes(object, "payload", "payload_base64", m->data, m->data_bytes);
+}
+
+json_t *hulse_cli_message_json(const struct hulse_message *m, json_t *decoded)
 {
     char id[HULSE_CLI_ID_BYTES];
     json_t *object = json_object();
@@ -112,11 +123,8 @@ json_t *hulse_cli_message_json(const struct hulse_message *m)
     } else {
         ok = ok && set_bytes(object, "producer", "producer_base64", m->producer, m->producer_bytes);
     }
-    if ((m->flags & HULSE_MESSAGE_TOMBSTONE) != 0) {
-        ok = ok && json_object_set_new(object, "tombstone", json_true()) == 0;
-    } else {
-        ok = ok && set_bytes(object, "payload", "payload_base64", m->data, m->data_bytes);
-    }
+    ok = ok && set_payload(object, m, decoded);
+    json_decref(decoded);
     if (!ok) {
         json_decref(object);
         return NULL;

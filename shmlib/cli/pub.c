@@ -20,6 +20,7 @@
 #define JSON_FACTOR 6U
 #define JSON_EXTRA_BYTES ((size_t)1024 * 1024)
 #define PARTITION_MAX 100000U
+#define NAME_BYTES_MAX 255U
 #define CLUSTERS_MAX 64U
 #define CLUSTERS_BYTES_MAX 4096U
 
@@ -31,6 +32,8 @@ struct pub {
     bool verbose;
     bool wait_stored; /* asked for, so each failure is explained */
     enum hulse_cli_wait_for wait_for;
+    enum hulse_access access;
+    const char *initial_subscription; /* NULL: none */
     double rate;
     uint64_t repeat;
     struct hulse_meta meta; /* for every message */
@@ -50,6 +53,8 @@ enum {
     OPT_PARTITION,
     OPT_REPLICATE_TO,
     OPT_NO_REPLICATION,
+    OPT_ACCESS,
+    OPT_INITIAL_SUBSCRIPTION,
     OPT_WAIT,
     OPT_REPEAT
 };
@@ -64,6 +69,8 @@ static const struct hulse_cli_option options[] = {
     {OPT_PARTITION, 0, "partition", HULSE_CLI_TEXT},
     {OPT_REPLICATE_TO, 0, "replicate-to", HULSE_CLI_TEXT},
     {OPT_NO_REPLICATION, 0, "no-replication", HULSE_CLI_NOTHING},
+    {OPT_ACCESS, 0, "access", HULSE_CLI_ACCESS},
+    {OPT_INITIAL_SUBSCRIPTION, 0, "initial-subscription", HULSE_CLI_TEXT},
     {OPT_WAIT, 0, "wait", HULSE_CLI_WAIT},
     {'r', 'r', "rate", HULSE_CLI_TEXT},
     {OPT_REPEAT, 0, "repeat", HULSE_CLI_TEXT},
@@ -145,6 +152,20 @@ static int set_clusters(struct pub *p, const char *text)
     return HULSE_CLI_OK;
 }
 
+static int set_access(struct pub *p, const char *text)
+{
+    const int index = hulse_cli_word_index(HULSE_CLI_ACCESS, text);
+
+    if (index < 0) {
+        return hulse_cli_usage(
+            "pub",
+            "--access %s: shared, exclusive, wait-for-exclusive or exclusive-with-fencing",
+            text);
+    }
+    p->access = (enum hulse_access)index; /* in the order of enum hulse_access */
+    return HULSE_CLI_OK;
+}
+
 /* Options that are numbers. */
 static int set_number(struct pub *p, int id, const char *text)
 {
@@ -197,6 +218,11 @@ static int set_option(void *ctx, int id, const char *value)
     case OPT_NO_REPLICATION:
         p->meta.flags |= HULSE_META_NO_REPLICATION;
         return HULSE_CLI_OK;
+    case OPT_ACCESS:
+        return set_access(p, value);
+    case OPT_INITIAL_SUBSCRIPTION:
+        p->initial_subscription = value;
+        return HULSE_CLI_OK;
     case OPT_WAIT:
         return set_wait(p, value);
     case 'v':
@@ -220,6 +246,10 @@ static int check_options(const struct pub *p, const struct hulse_cli_args *a)
     }
     if (p->file != NULL && a->operand_count > 1) {
         return hulse_cli_usage("pub", "--file and messages as arguments exclude each other");
+    }
+    if (p->initial_subscription != NULL &&
+        (p->initial_subscription[0] == '\0' || strlen(p->initial_subscription) > NAME_BYTES_MAX)) {
+        return hulse_cli_usage("pub", "--initial-subscription: 1 to %u bytes", NAME_BYTES_MAX);
     }
     if (p->meta.replicate_to_count != 0 && (p->meta.flags & HULSE_META_NO_REPLICATION) != 0) {
         return hulse_cli_usage("pub", "--replicate-to and --no-replication exclude each other");
@@ -266,7 +296,9 @@ static int open_source(struct pub *p, const struct hulse_cli_args *a)
 static int open_producer(struct pub *p)
 {
     struct hulse_cli_sender *s = &p->sender;
+    const bool waits = p->access == HULSE_ACCESS_WAIT_FOR_EXCLUSIVE;
     hulse_producer_options *o = NULL;
+    p->cli->patient = waits;
     int rc = hulse_cli_connect(p->cli, &s->session);
 
     if (rc != HULSE_CLI_OK) {
@@ -277,8 +309,16 @@ static int open_producer(struct pub *p)
     if (st == HULSE_OK && s->receipts) {
         st = hulse_producer_options_receipts(o, HULSE_RECEIPTS_FULL);
     }
+    if (st == HULSE_OK && p->access != HULSE_ACCESS_SHARED) {
+        st = hulse_producer_options_access(o, p->access);
+    }
+    if (st == HULSE_OK && p->initial_subscription != NULL) {
+        st = hulse_producer_options_initial_subscription(o, p->initial_subscription);
+    }
     if (st == HULSE_OK) {
+        hulse_cli_stop_kill(waits); /* the call does not look at the flag */
         st = hulse_producer_open(s->session, &s->producer, p->topic, o);
+        hulse_cli_stop_kill(false);
     }
     hulse_producer_options_free(&o);
     if (st != HULSE_OK) {
@@ -515,6 +555,11 @@ const struct hulse_cli_command hulse_cli_pub = {
         "                        topic without partitions is all of it\n"
         "      --replicate-to A,B  to these clusters, in place of those of the namespace\n"
         "      --no-replication  to no other cluster\n"
+        "      --access MODE     shared (default); exclusive: fail while another producer is "
+        "there;\n"
+        "                        wait-for-exclusive: wait until none is; exclusive-with-fencing:\n"
+        "                        end those that are. Another one that takes over ends this one\n"
+        "      --initial-subscription NAME  create it with the topic, so that it gets everything\n"
         "      --wait WHAT       stored (default): end when the topic has every message, and say\n"
         "                        for each failure why; accepted: end when they are in the ring\n"
         "  -r, --rate RATE       at most so many: 100, 0.5, 30/m, 10/h; per second by default\n"

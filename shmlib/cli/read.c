@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { OPT_FROM = 1, OPT_FOLLOW, OPT_FORMAT, OPT_COMPACTED };
+enum { OPT_FROM = 1, OPT_FOLLOW, OPT_FORMAT, OPT_DECODE, OPT_COMPACTED };
 
 static const struct hulse_cli_option options[] = {
     {OPT_FROM, 0, "from", HULSE_CLI_FROM},
@@ -15,6 +15,7 @@ static const struct hulse_cli_option options[] = {
     {OPT_FOLLOW, 0, "follow", HULSE_CLI_NOTHING},
     {OPT_FORMAT, 0, "format", HULSE_CLI_FORMAT},
     {OPT_COMPACTED, 0, "compacted", HULSE_CLI_NOTHING},
+    {OPT_DECODE, 0, "decode", HULSE_CLI_NOTHING},
     {0, 0, NULL, HULSE_CLI_NOTHING},
 };
 
@@ -35,6 +36,9 @@ static int set_option(void *ctx, int id, const char *value)
         return HULSE_CLI_OK;
     case OPT_COMPACTED:
         return hulse_cli_receiver_compacted(r);
+    case OPT_DECODE:
+        r->decode = true;
+        return HULSE_CLI_OK;
     default:
         return hulse_cli_receiver_format(r, value);
     }
@@ -80,6 +84,7 @@ const struct hulse_cli_command hulse_cli_read = {
         "      --compacted       of Pulsar: up to the topic's last compaction the last message of\n"
         "                        each key alone\n"
         "      --format FORMAT   raw (default) or json, as `hulse sub` prints them\n"
+        "      --decode          payloads as JSON by their schemas, as `hulse sub` prints them\n"
         "\n"
         "--timeout ends the command after that time: with 75 when it ended before COUNT messages "
         "or,\n"

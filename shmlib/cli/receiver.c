@@ -214,17 +214,51 @@ static void open_named(struct hulse_cli_receiver *r, const char *topic)
     }
 }
 
-static void print_message(struct hulse_cli_receiver *r, const struct hulse_message *m)
+/* The payload alone; `value`, if any, in its place. */
+static void
+print_payload(struct hulse_cli_receiver *r, const struct hulse_message *m, const json_t *value)
 {
     struct hulse_cli_out *out = &r->cli->out;
 
-    if (!r->json_format) {
+    if (value == NULL) {
         hulse_cli_out_bytes(out, m->data, m->data_bytes);
         hulse_cli_out_text(out, "\n");
+    } else if (!hulse_cli_out_json(out, value, JSON_COMPACT | JSON_ENCODE_ANY)) {
+        fail(r, HULSE_NO_MEMORY, "cannot print a message", NULL);
+    }
+}
+
+/* Which schema it was written with, and why the payload is not what that says. */
+static bool set_schema(json_t *object, const struct hulse_message *m, const char *why)
+{
+    uint64_t version = 0;
+    bool ok = true;
+
+    if (hulse_message_schema_version(m, &version) == HULSE_OK) {
+        ok = json_object_set_new(object, "schema_version", json_integer((json_int_t)version)) == 0;
+    }
+    return ok &&
+           (why[0] == '\0' || json_object_set_new(object, "undecoded", json_string(why)) == 0);
+}
+
+static void
+print_message(struct hulse_cli_receiver *r, hulse_consumer *c, const struct hulse_message *m)
+{
+    struct hulse_cli_out *out = &r->cli->out;
+    char why[HULSE_CLI_UNDECODED_BYTES] = "";
+    json_t *value = NULL;
+
+    if (r->decode && (m->flags & HULSE_MESSAGE_TOMBSTONE) == 0) {
+        value = hulse_cli_decode(&r->decoder, c, m, why);
+    }
+    if (!r->json_format) {
+        print_payload(r, m, value);
+        json_decref(value);
         return;
     }
-    json_t *object = hulse_cli_message_json(m);
-    if (object == NULL || !hulse_cli_out_json(out, object, JSON_COMPACT)) {
+    json_t *object = hulse_cli_message_json(m, value);
+    if (object == NULL || (r->decode && !set_schema(object, m, why)) ||
+        !hulse_cli_out_json(out, object, JSON_COMPACT)) {
         fail(r, HULSE_NO_MEMORY, "cannot print a message", NULL);
     }
     json_decref(object);
@@ -341,6 +375,7 @@ static void drop(struct hulse_cli_receiver *r, int index)
                    r->finder->found[index],
                    hulse_consumer_error(r->consumers[index]));
     settle(r);
+    hulse_cli_decode_forget(&r->decoder, r->consumers[index]);
     (void)hulse_consumer_close(&r->consumers[index], CLOSE_TIMEOUT_MS);
     r->consumer_count -= 1;
     for (int i = index; i < r->consumer_count; i++) {
@@ -411,7 +446,7 @@ static bool receive_one(struct hulse_cli_receiver *r, int index)
         fail(r, st, "receiving has stopped", hulse_consumer_error(c));
         return false;
     }
-    print_message(r, &m);
+    print_message(r, c, &m);
     r->received++;
     hulse_release(c, &m);
     if (r->acknowledge) {
@@ -518,6 +553,7 @@ int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char *
     }
     r->json_format = r->json_format || r->cli->json;
     r->exit_code = hulse_cli_connect(r->cli, &r->session);
+    r->decoder.session = r->session;
     for (int i = 0; r->finder == NULL && i < topic_count && !failed(r); i++) {
         open_named(r, topics[i]);
     }
@@ -534,6 +570,7 @@ int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char *
         tell_lost(r);
     }
     close_all(r);
+    hulse_cli_decode_fini(&r->decoder);
     if (!failed(r) && !hulse_cli_stop_requested()) {
         r->exit_code = judge_end(r);
     }

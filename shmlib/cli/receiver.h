@@ -13,6 +13,7 @@
 
 #include "shmlib/cli/cli.h"
 #include "shmlib/cli/connect.h"
+#include "shmlib/cli/decode.h"
 #include "shmlib/cli/finder.h"
 #include "shmlib/cli/position.h"
 
@@ -38,6 +39,8 @@ struct hulse_cli_receiver {
     bool follow;     /* wait for more; else one consumer, a reader */
     bool ended;      /* it has been read to its end */
     bool json_format;
+    bool decode; /* payloads are printed as JSON by their schemas */
+    struct hulse_cli_decoder decoder;
 
     /* Topics by patterns: those found, in the order of `consumers`. NULL: they are named. */
     struct hulse_cli_finder *finder;

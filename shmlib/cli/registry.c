@@ -3,6 +3,7 @@
 #include "shmlib/cli/registry.h"
 
 #include "daemon/admin/protocol.h"
+#include "daemon/schema/source.h"
 #include "shmlib/cli/admin_client.h"
 #include "shmlib/cli/say.h"
 #include "shmlib/cli/value.h"
@@ -25,12 +26,13 @@ int hulse_cli_registry_list(struct hulse_cli *cli, const char *topic)
 /* As Pulsar's tools keep it, so that `check` reads it and `put` takes it. */
 static void print_form(struct hulse_cli *cli, const json_t *result)
 {
-    json_t *form = json_pack("{s:O, s:O, s:{}}",
+    json_t *form = json_pack("{s:O, s:O, s:O}",
                              "type",
                              json_object_get(result, "type"),
                              "schema",
                              json_object_get(result, "definition"),
-                             "properties");
+                             "properties",
+                             json_object_get(result, "properties"));
 
     (void)hulse_cli_out_json(&cli->out, form, JSON_COMPACT);
     json_decref(form);
@@ -68,8 +70,15 @@ int hulse_cli_registry_put(struct hulse_cli *cli,
                            const struct schema_definition *d)
 {
     json_t *members = of_topic(topic);
+    json_t *definition = NULL;
+    json_t *properties = NULL;
 
+    if (!hulse_schema_form(d, &definition, &properties)) {
+        json_decref(members);
+        return hulse_cli_usage("schema", "put: the definition is no text");
+    }
     members = with(members, "type", json_string(hulse_schema_type_name(d->type)));
-    members = with(members, "definition", json_stringn(d->text, d->bytes));
+    members = with(members, "definition", definition);
+    members = with(members, "properties", properties);
     return hulse_cli_admin_order(cli, HULSE_ADMIN_SCHEMA_PUT, members);
 }

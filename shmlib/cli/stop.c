@@ -30,15 +30,31 @@ static void on_signal(int signal_number)
     errno = saved;
 }
 
-bool hulse_cli_stop_install(void)
+static bool handle(bool kill)
 {
     /* No SA_RESTART: a wait in progress has to look at the flag. */
-    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    const struct sigaction action = {.sa_handler = kill ? SIG_DFL : on_signal,
+                                     .sa_flags = kill ? 0 : (int)SA_RESETHAND};
+
+    return sigaction(SIGINT, &action, NULL) == 0 && sigaction(SIGTERM, &action, NULL) == 0;
+}
+
+bool hulse_cli_stop_install(void)
+{
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
 
     stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    return stop_fd >= 0 && sigaction(SIGINT, &action, NULL) == 0 &&
-           sigaction(SIGTERM, &action, NULL) == 0 && sigaction(SIGPIPE, &ignore, NULL) == 0;
+    return stop_fd >= 0 && handle(false) && sigaction(SIGPIPE, &ignore, NULL) == 0;
+}
+
+void hulse_cli_stop_kill(bool kill)
+{
+    if (kill || !hulse_cli_stop_requested()) {
+        (void)handle(kill);
+    }
+    if (kill && hulse_cli_stop_requested()) {
+        (void)raise(SIGTERM); /* one that came before */
+    }
 }
 
 bool hulse_cli_stop_requested(void)

@@ -12,6 +12,8 @@
 
 /* Installs the handlers and ignores SIGPIPE. False when the system refuses. */
 bool hulse_cli_stop_install(void);
+/* Around a call that waits and does not look: the signals end the process at once. */
+void hulse_cli_stop_kill(bool kill);
 bool hulse_cli_stop_requested(void);
 /* Readable once a signal came; for poll. */
 int hulse_cli_stop_fd(void);

@@ -12,6 +12,7 @@ enum {
     OPT_FROM = 1,
     OPT_NO_ACK,
     OPT_FORMAT,
+    OPT_DECODE,
     OPT_REGEX,
     OPT_FILTER,
     OPT_COMPACTED,
@@ -30,6 +31,7 @@ static const struct hulse_cli_option options[] = {
     {'n', 'n', "count", HULSE_CLI_TEXT},
     {OPT_NO_ACK, 0, "no-ack", HULSE_CLI_NOTHING},
     {OPT_FORMAT, 0, "format", HULSE_CLI_FORMAT},
+    {OPT_DECODE, 0, "decode", HULSE_CLI_NOTHING},
     {OPT_REGEX, 0, "regex", HULSE_CLI_NOTHING},
     {OPT_FILTER, 0, "filter", HULSE_CLI_TEXT},
     {OPT_COMPACTED, 0, "compacted", HULSE_CLI_NOTHING},
@@ -106,6 +108,9 @@ static int set_option(void *ctx, int id, const char *value)
         return HULSE_CLI_OK;
     case OPT_FORMAT:
         return hulse_cli_receiver_format(r, value);
+    case OPT_DECODE:
+        r->decode = true;
+        return HULSE_CLI_OK;
     case OPT_REGEX:
         r->regex = true;
         return HULSE_CLI_OK;
@@ -183,6 +188,13 @@ const struct hulse_cli_command hulse_cli_sub = {
         "                            redelivery_count producer payload; bytes that are not UTF-8\n"
         "                            are in payload_base64 (key_base64) instead; a tombstone has\n"
         "                            tombstone in the place of a payload\n"
+        "      --decode              payloads as JSON, each by the schema that it was written "
+        "with: of\n"
+        "                            Avro, JSON, numbers, texts, times and pairs of them; a "
+        "payload\n"
+        "                            without a schema, or that does not fit it, as it is; with\n"
+        "                            --format json also schema_version, and undecoded says why "
+        "not\n"
         "      --regex               TOPIC is [SCHEME://TENANT/NAMESPACE/]REGEX, for the whole "
         "name of\n"
         "                            topics (POSIX, extended, without counts and back "

@@ -203,6 +203,9 @@ int hulse_meta_read(struct hulse_message *m)
             m->producer = (const char *)t.value;
             m->producer_bytes = t.bytes;
             break;
+        case HULSE_TAG_OWN_SCHEMA:
+            m->flags |= HULSE_MESSAGE_OWN_SCHEMA;
+            break;
         case HULSE_TAG_TOMBSTONE:
             m->flags |= HULSE_MESSAGE_TOMBSTONE;
             break;

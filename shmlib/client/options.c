@@ -105,6 +105,32 @@ SETTER(producer_options, release_on_read, int, release_on_read, true)
 SETTER(producer_options, send_timeout, uint32_t, send_timeout_ms, true)
 SETTER(producer_options, share_with, hulse_producer *, share_with, true)
 
+hulse_status hulse_producer_options_access(hulse_producer_options *o, enum hulse_access access)
+{
+    const uint8_t mode = (uint8_t)access;
+
+    static_assert((int)HULSE_ACCESS_SHARED == (int)HULSE_ACCESS_MODE_SHARED &&
+                      (int)HULSE_ACCESS_EXCLUSIVE == (int)HULSE_ACCESS_MODE_EXCLUSIVE &&
+                      (int)HULSE_ACCESS_WAIT_FOR_EXCLUSIVE == (int)HULSE_ACCESS_MODE_WAIT &&
+                      (int)HULSE_ACCESS_EXCLUSIVE_WITH_FENCING == (int)HULSE_ACCESS_MODE_FENCING,
+                  "told as they are");
+    if (o == NULL || (unsigned)access > HULSE_ACCESS_EXCLUSIVE_WITH_FENCING) {
+        return HULSE_INVAL;
+    }
+    return hulse_option_list_set(&o->more, HULSE_OPTION_ACCESS, &mode, sizeof(mode));
+}
+
+hulse_status hulse_producer_options_initial_subscription(hulse_producer_options *o,
+                                                         const char *name)
+{
+    const size_t bytes = name == NULL ? 0 : strnlen(name, HULSE_NAME_BYTES_MAX + 1);
+
+    if (o == NULL || bytes == 0 || bytes > HULSE_NAME_BYTES_MAX) {
+        return HULSE_INVAL;
+    }
+    return hulse_option_list_set(&o->more, HULSE_OPTION_INITIAL_SUBSCRIPTION, name, bytes);
+}
+
 hulse_status
 hulse_producer_options_auto_flush(hulse_producer_options *o, uint32_t records, uint32_t bytes)
 {

@@ -260,6 +260,12 @@ hulse_status hulse_publish_wait(hulse_producer *p,
     return st;
 }
 
+/* The next one may go in all the same. */
+static bool is_of_the_item(hulse_status st)
+{
+    return st == HULSE_INVAL || st == HULSE_TOOBIG || st == HULSE_UNSUPPORTED;
+}
+
 hulse_status
 hulse_publish_many(hulse_producer *p, struct hulse_item *items, size_t count, size_t *accepted)
 {
@@ -277,7 +283,7 @@ hulse_publish_many(hulse_producer *p, struct hulse_item *items, size_t count, si
         items[i].status = items[i].size < sizeof(items[i]) ? HULSE_INVAL : put_item(p, &items[i]);
         if (items[i].status == HULSE_OK) {
             in += 1;
-        } else if (items[i].status != HULSE_INVAL && items[i].status != HULSE_TOOBIG) {
+        } else if (!is_of_the_item(items[i].status)) {
             st = items[i].status;
         }
     }

@@ -30,7 +30,7 @@
 #define HULSE_FEATURES                                                                             \
     (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME |                       \
      HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING |                      \
-     HULSE_FEATURE_OPTIONS | HULSE_FEATURE_REPLICATION)
+     HULSE_FEATURE_OPTIONS | HULSE_FEATURE_REPLICATION | HULSE_FEATURE_SCHEMAS)
 
 enum hulse_session_state {
     HULSE_SESSION_LIVE = 0,
@@ -112,6 +112,7 @@ struct hulse_session {
     /* Features of the daemon that is there; under the lock. */
     bool positions; /* HULSE_FEATURE_POSITIONS */
     bool options;   /* HULSE_FEATURE_OPTIONS */
+    bool schemas;   /* HULSE_FEATURE_SCHEMAS */
     _Atomic(struct hulse_group *) groups[HULSE_GROUPS_MAX];
 
     /* Under `lock`. */

@@ -100,6 +100,13 @@ static const struct message_rule messages[] = {
     [HULSE_CTL_READER] = {.bytes = sizeof(struct hulse_ctl_reader),
                           .strings = {STRING(hulse_ctl_reader, topic_len, HULSE_TOPIC_BYTES_MAX)},
                           .zeros = {ZERO(hulse_ctl_reader, reserved)}},
+    [HULSE_CTL_GET_SCHEMA] = {.bytes = sizeof(struct hulse_ctl_get_schema),
+                              .zeros = {ZERO(hulse_ctl_get_schema, reserved)}},
+    [HULSE_CTL_SCHEMA] =
+        {.bytes = sizeof(struct hulse_ctl_schema),
+         .fds = 1,
+         .strings = {STRING(hulse_ctl_schema, type_len, HULSE_SCHEMA_TYPE_BYTES_MAX)},
+         .zeros = {ZERO(hulse_ctl_schema, reserved0), ZERO(hulse_ctl_schema, reserved)}},
     [HULSE_CTL_CLOSE_HANDLE] = {.bytes = sizeof(struct hulse_ctl_close_handle)},
     [HULSE_CTL_OK] = {.bytes = sizeof(struct hulse_ctl_ok)},
     [HULSE_CTL_ERR] = {.bytes = sizeof(struct hulse_ctl_err),

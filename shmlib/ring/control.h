@@ -212,6 +212,31 @@ struct hulse_ctl_reader {
     /* full topic name */
 };
 
+#define HULSE_SCHEMA_OWN UINT64_MAX           /* the consumer's own */
+#define HULSE_SCHEMA_NEWEST (UINT64_MAX - 1U) /* of the topic */
+
+/* The schema of a consumer's topic. */
+struct hulse_ctl_get_schema {
+    struct hulse_ctl_head head;
+    uint32_t handle;
+    uint32_t reserved;
+    uint64_t version; /* as the topic's broker counts, or HULSE_SCHEMA_… */
+};
+
+#define HULSE_SCHEMA_TYPE_BYTES_MAX 32U
+
+/* + fd: a sealed memfd: the definition, behind it the properties, {u16 name length, u16 value length, name, value} each. */
+struct hulse_ctl_schema {
+    struct hulse_ctl_head head;
+    uint64_t version; /* HULSE_SCHEMA_OWN: the consumer's own */
+    uint32_t definition_bytes;
+    uint32_t properties_bytes;
+    uint16_t type_len;
+    uint16_t reserved0;
+    uint32_t reserved;
+    /* type, in the words of Pulsar's tools */
+};
+
 struct hulse_ctl_close_handle {
     struct hulse_ctl_head head;
     uint32_t handle;

@@ -284,6 +284,10 @@ enum hulse_tag {
     HULSE_TAG_REASON = 10,       /* 0…256 bytes, UTF-8; verdict only; once */
     /* A cluster's name, 0…255 bytes, UTF-8; empty: to none but its own; publish only; repeatable (HULSE_FEATURE_REPLICATION). */
     HULSE_TAG_REPLICATE_TO = 11,
+    /* u64, that the message was written with, as its broker counts; delivery only; once */
+    HULSE_TAG_SCHEMA_VERSION = 12,
+    /* Empty: the payload is of the consumer's schema; delivery only; once. */
+    HULSE_TAG_OWN_SCHEMA = 13,
     HULSE_TAG_BROKER_TIME = 14, /* u64 ms, Unix epoch; delivery only; once */
     HULSE_TAG_INDEX = 15        /* u64, of its topic or partition; delivery only; once */
 };
@@ -317,12 +321,17 @@ enum hulse_control_type {
     HULSE_CTL_STATS = 25,
     HULSE_CTL_READER = 26,
     HULSE_CTL_OPEN_CONSUMER_AT = 27,
-    HULSE_CTL_OPTIONS = 28
+    HULSE_CTL_OPTIONS = 28,
+    HULSE_CTL_GET_SCHEMA = 32,
+    HULSE_CTL_SCHEMA = 33
 };
 
 /* Elements of OPTIONS: {u8 tag, u8 0, u16 len, bytes} as of metadata. Each once, but where it says otherwise. */
 enum hulse_option {
     HULSE_OPTION_PRIORITY = 1, /* consumer: i32; one with a lower number gets messages first */
+    HULSE_OPTION_ACCESS = 16,  /* producer: u8, enum hulse_access_mode */
+    HULSE_OPTION_INITIAL_SUBSCRIPTION =
+        17, /* producer: 1…255 bytes, UTF-8; created with the topic */
     HULSE_OPTION_COMPACTED =
         20, /* consumer: empty; the last message of each key, where that is done */
     HULSE_OPTION_REPLICATED =
@@ -332,6 +341,14 @@ enum hulse_option {
         23, /* consumer: empty; keys need no order while consumers come and go */
     HULSE_OPTION_PROPERTY = 24,             /* consumer: as metadata's PROPERTY; repeatable */
     HULSE_OPTION_SUBSCRIPTION_PROPERTY = 25 /* consumer: the same, of a new subscription */
+};
+
+/* Who may send to a topic beside a producer. */
+enum hulse_access_mode {
+    HULSE_ACCESS_MODE_SHARED = 0,
+    HULSE_ACCESS_MODE_EXCLUSIVE = 1, /* refused while somebody else is there */
+    HULSE_ACCESS_MODE_WAIT = 2,      /* answered when nobody else is there */
+    HULSE_ACCESS_MODE_FENCING = 3    /* who is there is fenced; from the next daemon on: as 1 */
 };
 
 /* Where a consumer begins, or moves to; struct hulse_ctl_position says the rest. */
@@ -367,6 +384,7 @@ enum hulse_event {
     (1ULL << 5) /* PRODUCER and ATTACH_HANDLE say how partitions are found */
 #define HULSE_FEATURE_OPTIONS (1ULL << 6)     /* OPTIONS */
 #define HULSE_FEATURE_REPLICATION (1ULL << 7) /* HULSE_TAG_REPLICATE_TO */
+#define HULSE_FEATURE_SCHEMAS (1ULL << 8)     /* GET_SCHEMA */
 
 /* Rounds a record length up to the ring's granule; cannot overflow in 64 bits. */
 static inline uint64_t hulse_record_stride(uint64_t len)

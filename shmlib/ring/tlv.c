@@ -46,6 +46,8 @@ static const struct rule rules[] = {
     [HULSE_TAG_REPLICATE_TO] = {IN_PUBLISH, FORM_TEXT, true, HULSE_CLUSTER_BYTES_MAX},
     [HULSE_TAG_BROKER_TIME] = {IN_DELIVERY, FORM_NUMBER, false, 8},
     [HULSE_TAG_INDEX] = {IN_DELIVERY, FORM_NUMBER, false, 8},
+    [HULSE_TAG_SCHEMA_VERSION] = {IN_DELIVERY, FORM_NUMBER, false, 8},
+    [HULSE_TAG_OWN_SCHEMA] = {IN_DELIVERY, FORM_NUMBER, false, 0},
 };
 
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))

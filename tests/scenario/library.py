@@ -11,6 +11,8 @@ import abi
 from abi import TYPES, Id, Message
 
 OK, AGAIN, TIMED_OUT = 0, -1, -9
+RECEIPTS_FULL = 2
+ACCESS = ["shared", "exclusive", "wait-for-exclusive", "exclusive-with-fencing"]
 TOMBSTONE_OUT, NO_BATCH = 2, 1  # HULSE_META_…
 LEFT_OUT, TOMBSTONE_IN = 2, 4    # HULSE_MESSAGE_…
 LARGEST_BYTES = 5 << 20
@@ -22,6 +24,11 @@ Got = collections.namedtuple("Got", "data key properties event_time_ms redeliver
 class Property(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("name_bytes", ctypes.c_size_t),
                 ("value", ctypes.c_char_p), ("value_bytes", ctypes.c_size_t)]
+
+
+class Receipt(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("token", ctypes.c_uint64), ("outcome", ctypes.c_uint32),
+                ("reserved", ctypes.c_uint32), ("id", Id)]
 
 
 class Borrowed(ctypes.Structure):
@@ -73,7 +80,7 @@ class App:
 
     def check(self, status, error=None, *of):
         if status != OK:
-            raise AssertionError((status, error(*of).decode() if error else ""))
+            raise Refused(status, error(*of).decode() if error else "")
 
     def close(self):
         self.library.hulse_close(ctypes.byref(self.session), WAIT_MS)
@@ -85,17 +92,45 @@ class App:
         self.close()
 
 
+class Refused(AssertionError):
+    """A call gave another status than OK."""
+
+    def __init__(self, status, text):
+        super().__init__(status, text)
+        self.status, self.text = status, text
+
+
 class Producer:
-    def __init__(self, app, topic, ring=None):
+    def __init__(self, app, topic, access="shared", initial_subscription=None, receipts=False, ring=None):
         self.app, self.library = app, app.library
+        self.handle = ctypes.c_void_p()
         options = ctypes.c_void_p(self.library.hulse_producer_options_new())
         if ring is not None:
             self.library.hulse_producer_options_ring(options, ring)
-        self.handle = ctypes.c_void_p()
-        app.check(self.library.hulse_producer_open(app.session, ctypes.byref(self.handle),
-                                                   topic.encode(), options),
-                  self.library.hulse_last_error, app.session)
+        if receipts:
+            self.library.hulse_producer_options_receipts(options, RECEIPTS_FULL)
+        if access != "shared":
+            app.check(self.library.hulse_producer_options_access(options, ACCESS.index(access)))
+        if initial_subscription is not None:
+            app.check(self.library.hulse_producer_options_initial_subscription(
+                options, initial_subscription.encode()))
+        status = self.library.hulse_producer_open(app.session, ctypes.byref(self.handle),
+                                                  topic.encode(), options)
         self.library.hulse_producer_options_free(ctypes.byref(options))
+        app.check(status, self.library.hulse_last_error, app.session)
+
+    def outcome(self):
+        """Of the next message that has its receipt; of producers with receipts."""
+        got, count = Receipt(ctypes.sizeof(Receipt)), ctypes.c_uint(0)
+        while count.value == 0:
+            self.library.hulse_poll(self.app.session, 0)
+            self.app.check(self.library.hulse_receipts(self.handle, ctypes.byref(got), 1,
+                                                       ctypes.byref(count)),
+                           self.library.hulse_producer_error, self.handle)
+        return got.outcome
+
+    def close(self):
+        return self.library.hulse_producer_close(ctypes.byref(self.handle), WAIT_MS)
 
     def publish(self, data, key=b"", ordering_key=b"", properties=(), event_time_ms=0,
                 deliver_after_ms=0, flags=0, timeout_ms=WAIT_MS):

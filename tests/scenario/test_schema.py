@@ -139,6 +139,17 @@ def test_a_bad_definition_is_not_accepted(configured, file):
     assert run(c.daemon, "reload").returncode == 78
 
 
+def test_the_schema_of_consumers_is_checked_and_reloaded(configured, file):
+    path = file("schema", OLD)
+    c = configured(json.dumps({"topics": [{"match": "**", "consume": {"schema": str(path)}}]}))
+    file("schema", {**OLD, "fields": [{"name": "x", "type": "lung"}]})
+    result = run(c.daemon, "reload")
+    assert result.returncode == 78
+    assert b'topics.0.consume.schema.file: R.x: type "lung" is not known' in result.stderr
+    file("schema", {**OLD, "fields": []})
+    assert b"applied topics" in ok(run(c.daemon, "reload"))
+
+
 def test_check_of_a_configuration(file):
     def checked(text):
         path = file("hulse.yaml", text.encode())

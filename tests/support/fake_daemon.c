@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -223,6 +224,23 @@ static void on_ready(struct fake_daemon *d, const struct hulse_packet *in)
     answer(d, &ref.head, HULSE_CTL_CHANNEL_OK, &ref, "");
 }
 
+static void on_get_schema(struct fake_daemon *d, const struct hulse_ctl_head *head)
+{
+    static const char type[] = "AVRO";
+    struct hulse_ctl_schema m = d->schema;
+    struct hulse_packet p;
+    const int fd = memfd_create("schema", MFD_CLOEXEC);
+
+    must(fd >= 0 &&
+             write(fd, d->schema_file, d->schema_file_bytes) == (ssize_t)d->schema_file_bytes,
+         "memfd");
+    m.type_len = sizeof(type) - 1;
+    hulse_packet_begin(&p, HULSE_CTL_SCHEMA, head->req, &m);
+    hulse_packet_append(&p, type, sizeof(type) - 1);
+    (void)hulse_packet_send(d->sock, p.bytes, &fd, 1);
+    (void)close(fd);
+}
+
 /* True when the script says something else than an ordinary answer. */
 static bool misbehave(struct fake_daemon *d, const struct hulse_ctl_head *head)
 {
@@ -279,6 +297,9 @@ static void dispatch(struct fake_daemon *d, const struct hulse_packet *in)
         break;
     case HULSE_CTL_SEEK:
         answer(d, &head, HULSE_CTL_OK, &(struct hulse_ctl_ok){.value = d->stale_to}, "");
+        break;
+    case HULSE_CTL_GET_SCHEMA:
+        on_get_schema(d, &head);
         break;
     default:
         answer_ok(d, &head);

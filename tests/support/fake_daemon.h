@@ -25,7 +25,7 @@
 #define FAKE_GROUPS_MAX 4U
 #define FAKE_HANDLE_FIRST 100U
 #define FAKE_SESSION 4711U
-#define FAKE_TYPES 32U
+#define FAKE_TYPES 40U
 
 struct fake_channel {
     struct hulse_ctl_open_channel ask;
@@ -47,11 +47,14 @@ struct fake_daemon {
     uint64_t features;
     struct hulse_ctl_reader reader; /* the answer to a reader, with HULSE_FEATURE_READER */
     uint64_t stale_to;              /* the answer to SEEK */
-    uint32_t refuse;                /* REFUSED with minus this status */
-    uint32_t silent_on;             /* a request type that gets no answer */
-    uint32_t hang_up_on;            /* a request type at which the socket is closed */
-    uint32_t garbage_on;            /* a request type answered by nonsense */
-    uint32_t error_on;              /* a request type answered by ERR NO_TOPIC */
+    struct hulse_ctl_schema schema; /* the answer to GET_SCHEMA, of type AVRO */
+    const char *schema_file;        /* what its file has */
+    size_t schema_file_bytes;
+    uint32_t refuse;     /* REFUSED with minus this status */
+    uint32_t silent_on;  /* a request type that gets no answer */
+    uint32_t hang_up_on; /* a request type at which the socket is closed */
+    uint32_t garbage_on; /* a request type answered by nonsense */
+    uint32_t error_on;   /* a request type answered by ERR NO_TOPIC */
 
     /* What came; read under lock or when nothing is under way. */
     unsigned seen[FAKE_TYPES];

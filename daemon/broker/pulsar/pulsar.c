@@ -129,7 +129,8 @@ static const struct broker_ops every_call = {
     .capabilities = BROKER_CAN_CONSUME | BROKER_CAN_FAILOVER | BROKER_CAN_KEY_SHARED |
                     BROKER_CAN_DURABLE | BROKER_CAN_SEEK | BROKER_CAN_START_ID | BROKER_CAN_DELAY |
                     BROKER_CAN_WISHES | BROKER_CAN_DEDUP | BROKER_CAN_EXCLUSIVE |
-                    BROKER_CAN_PARTITIONS | BROKER_CAN_SCHEMA | BROKER_CAN_REPLICATE,
+                    BROKER_CAN_PARTITIONS | BROKER_CAN_SCHEMA | BROKER_CAN_REPLICATE |
+                    BROKER_CAN_INITIAL,
     .module = &module,
     .producer_open = hulse_pulsar_producer_open,
     .send = hulse_pulsar_producer_send,

@@ -12,6 +12,7 @@
 #include "daemon/broker/pulsar/auth.h"
 
 struct http_client;
+struct login_desk;
 struct secret_slot;
 
 struct pulsar_tls_params {
@@ -43,7 +44,8 @@ struct pulsar_params {
     enum pulsar_auth auth;   /* what it is */
     const char *role_header; /* of PULSAR_AUTH_ATHENZ: name of the HTTP header of a role token */
     struct secret_slot *const
-        *token_trouble; /* the same, of why there is none; NULL: nobody says */
+        *token_trouble;       /* the same, of why there is none; NULL: nobody says */
+    struct login_desk *login; /* by which each connection logs in ("sasl"); NULL: by none */
     /* A broker has refused the token of this generation; on a worker's thread. May be NULL. */
     void (*refused)(void *context, uint64_t generation);
     void *refused_context;

@@ -6,6 +6,7 @@ Method: each pair of tests/unit/daemon/schema/compatibility_cases.txt is put to 
         a namespace for each strategy, and to the command. hulsed and the official client of Python publish and consume
         the same topics."""
 
+import base64
 import concurrent.futures
 import json
 import pathlib
@@ -336,7 +337,7 @@ def test_the_connection_is_lost(fake, hulsed, topic):
 HOSTILE = ({"schema_version": b"\0" * 8}, {"schema": {}}, {"schema": {}, "schema_version": b"\0" * 7},
            {"schema": {}, "schema_version": b"\xff" * 8},
            {"schema": {"data": b"x" * (513 << 10)}, "schema_version": b"\0" * 8},
-           {"schema": {"type": "KeyValue", "data": b"\0\0\0\1x"}, "schema_version": b"\0" * 8})
+           {"schema": {"type": "KeyValue", "data": b"\0\0\0\2x"}, "schema_version": b"\0" * 8})
 
 
 def reply_schema(answer):
@@ -369,3 +370,135 @@ def test_a_schema_is_put_where_the_topic_is_now(fake, hulsed, topic):
     for _ in range(2):
         ok(run(daemon, "schema", "put", topic, "/dev/null", "--type", "STRING"))
     assert len(fake.heard("LOOKUP")) == 2
+
+
+def test_a_large_definition(plain, pulsar, topic, tmp_path):
+    assert pulsar.admin("PUT", topic.replace("://", "/"))[0] == 204
+    path = tmp_path / "large"
+    definition = {**ORDER, "doc": "\"" * 200_000}
+    path.write_text(json.dumps(definition))
+    ok(run(plain, "schema", "put", topic, path))
+    assert json.loads(registered(pulsar, topic)["data"]) == definition
+    got = json.loads(ok(run(plain, "schema", "get", topic)))
+    assert json.loads(got["schema"]) == definition
+    path.write_text(json.dumps({**ORDER, "doc": "x" * (600 << 10)}))
+    refused = run(plain, "schema", "put", topic, path)
+    assert refused.returncode == 65 and b"524288" in refused.stderr, refused.stderr
+
+
+PAIR = {"type": "KEY_VALUE", "schema": json.dumps({"key": "", "value": ORDER}), "properties": {
+    "key.schema.name": "", "key.schema.type": "STRING", "key.schema.properties": "{}", "value.schema.name": "",
+    "value.schema.type": "AVRO", "value.schema.properties": "{}", "kv.encoding.type": "INLINE"}}
+
+
+def test_properties_and_pairs_are_put_and_got(plain, pulsar, topic, tmp_path):
+    assert pulsar.admin("PUT", topic.replace("://", "/"))[0] == 204
+    path = tmp_path / "form"
+    path.write_text(json.dumps(PAIR))
+    ok(run(None, "schema", "check", path))
+    ok(run(plain, "schema", "put", topic, path))
+    there = registered(pulsar, topic)
+    assert there["type"] == "KEY_VALUE"
+    assert {k: v for k, v in there["properties"].items() if k in PAIR["properties"]} == PAIR["properties"]
+    got = json.loads(ok(run(plain, "schema", "get", topic)))
+    assert json.loads(got["schema"]) == json.loads(PAIR["schema"])
+    assert got["properties"]["value.schema.type"] == "AVRO"
+    path.write_text(json.dumps(got))
+    assert json.loads(ok(run(plain, "schema", "put", topic, path, "--json")))["version"] == 0
+
+
+@pytest.mark.parametrize("kind, definition", [
+    ("PROTOBUF", {"type": "record", "name": "P", "fields": [{"name": "a", "type": "int"}]}),
+    ("LOCAL_DATE_TIME", None), ("STRING", None)])
+def test_other_types_are_put_and_got(plain, pulsar, topic, tmp_path, kind, definition):
+    assert pulsar.admin("PUT", topic.replace("://", "/"))[0] == 204
+    path = tmp_path / "form"
+    path.write_text(json.dumps({"type": kind, "schema": "" if definition is None else json.dumps(definition),
+                                "properties": {"by": "hulse"}}))
+    ok(run(plain, "schema", "put", topic, path))
+    got = json.loads(ok(run(plain, "schema", "get", topic)))
+    assert (got["type"], got["properties"]["by"]) == (kind, "hulse")
+
+
+# ---- publishing with the topic's own schema ----
+
+@pytest.fixture(name="auto")
+def daemon_with_auto(hulsed, pulsar):
+    return hulsed(pulsar.service_url, topics=[{"match": "**", "publish": {"schema": {"type": "auto"}}}])
+
+
+def test_auto_has_the_newest_of_the_topic(auto, pulsar, official, topic):
+    assert pulsar.admin("PUT", topic.replace("://", "/"))[0] == 204
+    for definition in (ORDER, {**ORDER, "fields": ORDER["fields"] + [{"name": "more", "type": "int", "default": 0}]}):
+        status, answer = pulsar.admin("POST", f"schemas/{topic.split('://')[1]}/schema", body(definition, "JSON"))
+        assert status == 200, answer
+    done = run(auto, "pub", topic, "-v", json.dumps({"id": 1}), json.dumps({"id": "x"}))
+    assert done.returncode == 1 and b"does not match the schema" in done.stderr, done.stderr
+    message, = received(official(pulsar.service_url), topic, 1)
+    assert (message.data(), versions([message])) == (b'{"id": 1}', [SECOND])
+    assert registered(pulsar, topic)["version"] == 1
+
+
+def test_auto_without_a_schema_publishes_bytes(auto, pulsar, official, topic):
+    ok(run(auto, "pub", topic, "anything"))
+    message, = received(official(pulsar.service_url), topic, 1)
+    assert (message.data(), versions([message])) == (b"anything", [b""])
+    assert registered(pulsar, topic) is None
+
+
+def test_auto_of_partitions(auto, pulsar, official, topic):
+    assert pulsar.admin("PUT", topic.replace("://", "/") + "/partitions", 3)[0] == 204
+    status, answer = pulsar.admin("POST", f"schemas/{topic.split('://')[1]}/schema", body(ORDER, "JSON"))
+    assert status == 200, answer
+    ok(publish_orders(auto, topic, 1, 2, 3))
+    assert versions(received(official(pulsar.service_url), topic, 3)) == [FIRST] * 3
+
+
+def test_auto_when_the_broker_does_not_say(fake, hulsed, topic):
+    daemon = hulsed(fake.url, operation_timeout="300ms", topics=[{"match": "**", "publish": {
+        "schema": {"type": "auto"}}}])
+    fake.topic(topic)
+    fake.on("GET_SCHEMA", lambda request: None)
+    done = run(daemon, "pub", topic, "x")
+    assert done.returncode != 0 and b"does not answer" in done.stderr, done.stderr
+    assert not fake.heard("PRODUCER")
+    assert daemon.stop() == 0
+
+
+# ---- schemas that Hulse does not look into, and pairs ----
+
+def form(tmp_path, kind, definition, **properties):
+    path = tmp_path / "form"
+    path.write_text(json.dumps({"type": kind, "schema": definition, "properties": properties}))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["INLINE", "SEPARATED"])
+def test_pairs_are_registered_checked_and_decoded(hulsed, pulsar, topic, tmp_path, encoding):
+    path = form(tmp_path, "KEY_VALUE", PAIR["schema"], **{**PAIR["properties"], "kv.encoding.type": encoding})
+    daemon = hulsed(pulsar.service_url, topics=[{"match": "**", "publish": {
+        "schema": str(path), "validate": True}}])
+    value = b"\x0e\x02\x04hi"
+    payload = tmp_path / "payload"
+    key = [] if encoding == "INLINE" else ["--key", "k"]
+    payload.write_bytes(value if key else b"\0\0\0\1k\0\0\0\5" + value)
+    ok(run(daemon, "pub", topic, *key, "--file", payload))
+    payload.write_bytes(b"\0")
+    assert run(daemon, "pub", topic, *key, "--file", payload).returncode == 1
+    there = registered(pulsar, topic)
+    assert (there["type"], there["properties"]["kv.encoding.type"]) == ("KEY_VALUE", encoding)
+    message = json.loads(ok(run(daemon, "read", topic, "--decode", "--json")))
+    assert message["payload"] == {"key": "k", "value": {"id": 7, "note": "hi"}}
+
+
+def test_protobuf_native_is_registered(hulsed, pulsar, official, topic, tmp_path):
+    # Of x.proto, with a message M: its name, its messages, its syntax.
+    file = b"\x0a\x07x.proto" + b"\x22\x03\x0a\x01M" + b"\x62\x06proto3"
+    native = json.dumps({"fileDescriptorSet": base64.b64encode(b"\x0a" + bytes([len(file)]) + file).decode(),
+                         "rootMessageTypeName": "M", "rootFileDescriptorName": "x.proto"})
+    path = form(tmp_path, "PROTOBUF_NATIVE", native)
+    daemon = hulsed(pulsar.service_url, topics=[{"match": "**", "publish": {"schema": str(path)}}])
+    ok(run(daemon, "pub", topic, "bytes"))
+    assert registered(pulsar, topic)["type"] == "PROTOBUF_NATIVE"
+    message, = received(official(pulsar.service_url), topic, 1)
+    assert (message.data(), versions([message])) == (b"bytes", [FIRST])

@@ -11,13 +11,15 @@ import java_program
 from certificates import Certificates
 from class_archive import ClassArchive
 from java_program import NotStarted
+from kdc import Kdc
 from ports import free_ports
 from tokens import Tokens
 from zts import Athenz
 
 CONF = pathlib.Path(__file__).resolve().parent / "conf"
-VARIANTS = ("token", "athenz", "tls", "deduplication", "transactions", "batch_index", "migration", "prompt",
-            "proxied", "trusting", "entry_metadata")
+VARIANTS = ("token", "athenz", "kerberos", "tls", "deduplication", "transactions", "batch_index", "migration",
+            "prompt", "proxied", "trusting", "entry_metadata")
+TOKENS = {"token", "athenz", "kerberos"}  # those where an administrator has one
 READY_S = 90
 ADMIN_S = 20
 TRIES = 3
@@ -35,7 +37,8 @@ class Broker(java_program.JavaProgram):
         super().__init__(folder, "broker.log")
         self.libraries = libraries
         self.variants = variants
-        self.tokens = Tokens(self.folder / "tokens") if {"token", "athenz"} & set(variants) else None
+        self.tokens = Tokens(self.folder / "tokens") if TOKENS & set(variants) else None
+        self.kdc = Kdc(self.folder / "kerberos", *free_ports(1)) if "kerberos" in variants else None
         self.athenz = Athenz(self.folder / "athenz") if "athenz" in variants else None
         self.certificates = \
             Certificates(self.folder / "certificates") if "tls" in variants else None
@@ -126,6 +129,9 @@ class Broker(java_program.JavaProgram):
         """Of the process, for its providers of authentication."""
         if self.athenz:
             yield f"-Dathenz.athenz_conf={self.athenz.folder / 'athenz.conf'}"
+        if self.kdc:
+            yield f"-Djava.security.krb5.conf={self.kdc.folder / 'krb5.conf'}"
+            yield f"-Djava.security.auth.login.config={self.kdc.folder / 'jaas.conf'}"
 
     def start(self):
         """With the data and the ports that it has; returns when it is ready."""

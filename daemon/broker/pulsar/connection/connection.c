@@ -137,6 +137,7 @@ static void hush(struct pulsar_connection *c, enum connection_state was)
         hulse_gate_leave(c->gate, c);
     }
     hulse_dial_cancel(&c->dial);
+    hulse_handshake_forget(c);
     if (c->stream.fd >= 0) {
         hulse_loop_remove(c->pool->loop, &c->watch);
         hulse_stream_close(&c->stream);
@@ -261,7 +262,7 @@ static void ticked(struct timer *timer)
     struct pulsar_connection *c = HULSE_CONTAINER(timer, struct pulsar_connection, tick);
 
     if (c->state == CONNECTION_HANDSHAKE) {
-        hulse_connection_end(c, HULSE_TIMED_OUT, "no answer to CONNECT within its time");
+        hulse_connection_end(c, HULSE_TIMED_OUT, hulse_handshake_lateness(c));
         return;
     }
     if (c->pinged && !c->heard && !c->paused) {
@@ -388,6 +389,7 @@ void hulse_connection_became_ready(struct pulsar_connection *c)
 
     c->state = CONNECTION_READY;
     c->challenges = 0;
+    hulse_handshake_forget(c);
     c->ready_ms = now_ms(c);
     c->pool->figures.connections++;
     /* Relaxed because they are figures. */

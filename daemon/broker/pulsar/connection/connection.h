@@ -131,5 +131,7 @@ bool hulse_pulsar_ask(struct pulsar_connection *c,
                       uint32_t timeout_ms);
 /* done() does not come; an answer is ignored. Harmless when it is not on its way. */
 void hulse_pulsar_cancel(struct pulsar_request *r);
+/* Within its `done`, with an answer: another one to the same request is awaited, as long as it takes. */
+void hulse_pulsar_await_another(struct pulsar_connection *c, struct pulsar_request *r);
 
 #endif

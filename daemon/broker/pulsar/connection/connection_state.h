@@ -71,6 +71,7 @@ struct pulsar_connection {
     bool paused;            /* no memory to read with: the turn tries again */
     uint32_t wanted;        /* bytes that the frame has which is being read */
     uint32_t challenges;
+    struct login *login; /* by steps of somebody else's; NULL: none is under way */
     uint64_t ready_ms;
     uint64_t generation;                     /* of the token that was shown */
     uint32_t tls_generation;                 /* of the files that it began with */
@@ -121,6 +122,10 @@ void hulse_handshake_begin(struct pulsar_connection *c);
 void hulse_handshake_command(struct pulsar_connection *c, const Pulsar__BaseCommand *command);
 void hulse_handshake_challenge(struct pulsar_connection *c,
                                const Pulsar__CommandAuthChallenge *challenge);
+/* Nobody waits for its login any more. */
+void hulse_handshake_forget(struct pulsar_connection *c);
+/* Why its time is over. */
+const char *hulse_handshake_lateness(const struct pulsar_connection *c);
 /* An ERROR that is about the whole connection. */
 void hulse_handshake_refused(struct pulsar_connection *c, const Pulsar__CommandError *error);
 /* READY. dispatch.c */

@@ -4,9 +4,11 @@
  */
 #include "daemon/broker/pulsar/connection/pool_state.h"
 #include "daemon/broker/pulsar/failure.h"
+#include "daemon/core/login.h"
 #include "daemon/core/secret.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define CLIENT_VERSION "hulse/" HULSE_VERSION
 
@@ -23,6 +25,9 @@ static char *text_of(const char *text)
 
 static const char *method(const struct pulsar_params *params, bool tls)
 {
+    if (params->login != NULL) {
+        return "sasl";
+    }
     if (params->token != NULL) {
         return hulse_pulsar_auth_method(params->auth);
     }
@@ -77,18 +82,13 @@ static void say(struct pulsar_connection *c, const Pulsar__BaseCommand *command)
     }
 }
 
-void hulse_handshake_begin(struct pulsar_connection *c)
+static void say_connect(struct pulsar_connection *c, struct secret *shown)
 {
     Pulsar__FeatureFlags flags = PULSAR__FEATURE_FLAGS__INIT;
     Pulsar__CommandConnect connect = PULSAR__COMMAND_CONNECT__INIT;
     Pulsar__BaseCommand base = PULSAR__BASE_COMMAND__INIT;
     char target[PULSAR_HOST_TEXT_BYTES];
-    struct secret *token = NULL;
 
-    if (!hold_token(c, &token)) {
-        break_without_token(c);
-        return;
-    }
     flags.has_supports_auth_refresh = true;
     flags.supports_auth_refresh = true;
     flags.has_supports_broker_entry_metadata = true;
@@ -99,8 +99,8 @@ void hulse_handshake_begin(struct pulsar_connection *c)
     flags.supports_get_partitioned_metadata_without_auto_creation = true;
     connect.client_version = text_of(CLIENT_VERSION);
     connect.auth_method_name = text_of(method(c->pool->params, c->endpoint.tls));
-    connect.has_auth_data = token != NULL;
-    connect.auth_data = bytes_of(token);
+    connect.has_auth_data = shown != NULL;
+    connect.auth_data = bytes_of(shown);
     connect.has_protocol_version = true;
     connect.protocol_version = PROTOCOL_VERSION;
     connect.feature_flags = &flags;
@@ -111,31 +111,17 @@ void hulse_handshake_begin(struct pulsar_connection *c)
     base.type = PULSAR__BASE_COMMAND__TYPE__CONNECT;
     base.connect = &connect;
     say(c, &base);
-    if (token != NULL) {
-        hulse_secret_release(&token);
-    }
 }
 
-void hulse_handshake_challenge(struct pulsar_connection *c,
-                               const Pulsar__CommandAuthChallenge *challenge)
+static void say_response(struct pulsar_connection *c, struct secret *shown)
 {
     Pulsar__AuthData data = PULSAR__AUTH_DATA__INIT;
     Pulsar__CommandAuthResponse response = PULSAR__COMMAND_AUTH_RESPONSE__INIT;
     Pulsar__BaseCommand base = PULSAR__BASE_COMMAND__INIT;
-    struct secret *token = NULL;
 
-    (void)challenge;
-    if (++c->challenges > CHALLENGES_MAX) {
-        hulse_connection_break(c, HULSE_PROTOCOL, "the broker does not end its challenges");
-        return;
-    }
-    if (!hold_token(c, &token)) {
-        break_without_token(c);
-        return;
-    }
     data.auth_method_name = text_of(method(c->pool->params, c->endpoint.tls));
     data.has_auth_data = true;
-    data.auth_data = bytes_of(token);
+    data.auth_data = bytes_of(shown);
     response.client_version = text_of(CLIENT_VERSION);
     response.response = &data;
     response.has_protocol_version = true;
@@ -144,6 +130,107 @@ void hulse_handshake_challenge(struct pulsar_connection *c,
     base.authresponse = &response;
     say(c, &base);
     c->pool->figures.auth_refreshes += c->state == CONNECTION_READY ? 1 : 0;
+}
+
+/* ---- by steps ---- */
+
+static void step_came(struct login *l)
+{
+    struct pulsar_connection *c = l->owner;
+
+    if (l->status != HULSE_OK) {
+        hulse_connection_break(c, HULSE_IO, l->why);
+    } else if (c->state == CONNECTION_HANDSHAKE && c->challenges == 0) {
+        say_connect(c, l->data);
+    } else {
+        say_response(c, l->data);
+    }
+}
+
+/* With whom TCP has connected us, as Pulsar's own clients do. */
+static void begin_login(struct pulsar_connection *c)
+{
+    hulse_handshake_forget(c);
+    c->login = hulse_login_begin(
+        c->pool->params->login, c->endpoint.physical.name, &c->pool->loop->inbox, c, step_came);
+    if (c->login == NULL) {
+        hulse_connection_break(c, HULSE_BUSY, "too many logins at once");
+    }
+}
+
+static bool asks_anew(const Pulsar__CommandAuthChallenge *challenge)
+{
+    static const char marker[] = "PulsarAuthRefresh";
+    const Pulsar__AuthData *asked = challenge->challenge;
+
+    return asked != NULL && asked->has_auth_data && asked->auth_data.len == sizeof(marker) - 1 &&
+           memcmp(asked->auth_data.data, marker, sizeof(marker) - 1) == 0;
+}
+
+static void take_step(struct pulsar_connection *c, const Pulsar__CommandAuthChallenge *challenge)
+{
+    const Pulsar__AuthData *asked = challenge->challenge;
+
+    if (asks_anew(challenge)) {
+        begin_login(c);
+    } else if (c->login == NULL || c->login->away || asked == NULL || !asked->has_auth_data) {
+        hulse_connection_break(c, HULSE_PROTOCOL, "a challenge that has no place in a login");
+    } else if (!hulse_login_step(c->login, asked->auth_data.data, asked->auth_data.len)) {
+        hulse_connection_break(c, HULSE_NO_MEMORY, "no memory for the handshake");
+    }
+}
+
+void hulse_handshake_forget(struct pulsar_connection *c)
+{
+    if (c->login != NULL) {
+        hulse_login_drop(&c->login);
+    }
+}
+
+const char *hulse_handshake_lateness(const struct pulsar_connection *c)
+{
+    return c->login != NULL && c->login->away ? "Kerberos: no ticket within its time"
+                                              : "no answer to CONNECT within its time";
+}
+
+/* ---- what comes ---- */
+
+void hulse_handshake_begin(struct pulsar_connection *c)
+{
+    struct secret *token = NULL;
+
+    if (c->pool->params->login != NULL) {
+        begin_login(c);
+        return;
+    }
+    if (!hold_token(c, &token)) {
+        break_without_token(c);
+        return;
+    }
+    say_connect(c, token);
+    if (token != NULL) {
+        hulse_secret_release(&token);
+    }
+}
+
+void hulse_handshake_challenge(struct pulsar_connection *c,
+                               const Pulsar__CommandAuthChallenge *challenge)
+{
+    struct secret *token = NULL;
+
+    if (++c->challenges > CHALLENGES_MAX) {
+        hulse_connection_break(c, HULSE_PROTOCOL, "the broker does not end its challenges");
+        return;
+    }
+    if (c->pool->params->login != NULL) {
+        take_step(c, challenge);
+        return;
+    }
+    if (!hold_token(c, &token)) {
+        break_without_token(c);
+        return;
+    }
+    say_response(c, token);
     if (token != NULL) {
         hulse_secret_release(&token);
     }

@@ -58,6 +58,16 @@ bool hulse_pulsar_ask(struct pulsar_connection *c,
     return true;
 }
 
+void hulse_pulsar_await_another(struct pulsar_connection *c, struct pulsar_request *r)
+{
+    HULSE_ASSERT(r->connection == NULL && r->done != NULL);
+
+    r->connection = c;
+    c->request_count++;
+    LIST_INSERT_HEAD(bucket_of(c, r->id), r, link);
+    hulse_timer_stop(&c->pool->loop->timers, &c->idle);
+}
+
 void hulse_pulsar_cancel(struct pulsar_request *r)
 {
     if (r->connection != NULL) {

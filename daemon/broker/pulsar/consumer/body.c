@@ -4,6 +4,7 @@
  */
 #include "daemon/broker/pulsar/consumer/body.h"
 
+#include "daemon/broker/pulsar/schema/types.h"
 #include "daemon/broker/pulsar/wire/expiry.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
@@ -325,6 +326,15 @@ static bool convert(struct body *b, struct said *s, struct broker_span *properti
     return true;
 }
 
+/* 0: none, or one of the long form that brokers before 2.4 gave. */
+static uint64_t schema_version(const struct wire_metadata *m)
+{
+    const ProtobufCBinaryData told = {.len = m->schema_version.bytes,
+                                      .data = (uint8_t *)(uintptr_t)m->schema_version.data};
+    uint64_t version = 0;
+    return hulse_pulsar_version_read(&told, &version) ? version : 0;
+}
+
 /* 0: none. */
 static uint64_t ttl_ms(uint64_t expires_ms, uint64_t publish_time_ms)
 {
@@ -365,6 +375,9 @@ bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker
                                    .tombstone = s.null_value,
                                    .properties_left_out = s.left_out};
     d->producer = b->meta.producer_name;
+    d->schema_version = schema_version(&b->meta);
+    d->own_schema = false;
+    d->resolved = NULL;
     d->publish_time_ms = b->meta.publish_time_ms;
     d->redelivery = b->redelivery;
     fill_added(b, m, d);

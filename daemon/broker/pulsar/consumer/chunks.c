@@ -434,6 +434,22 @@ bool hulse_chunks_ack_id(struct pulsar_consumer *c, const struct broker_id *id)
 
 /* ---- all ---- */
 
+uint32_t hulse_chunks_expected(const struct pulsar_consumer *c)
+{
+    const struct chunked *x = NULL;
+    uint32_t count = 0;
+
+    TAILQ_FOREACH(x, &c->chunks.gathering, link)
+    {
+        const uint32_t left = x->next < x->count ? x->count - x->next - 1 : 0;
+        count += left < PULSAR_CHUNKS_AHEAD ? left : PULSAR_CHUNKS_AHEAD;
+        if (count >= PULSAR_CHUNKS_AHEAD) {
+            return PULSAR_CHUNKS_AHEAD;
+        }
+    }
+    return count;
+}
+
 /* Where a reader begins with the next session. */
 static void reach_back(struct pulsar_consumer *c, const struct chunked_list *list)
 {

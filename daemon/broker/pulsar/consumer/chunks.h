@@ -29,6 +29,8 @@
 #define PULSAR_GIVEN_UP_MAX 100U
 /* Messages that were acknowledged last: what comes of them afterwards was sent twice. */
 #define PULSAR_CHUNKED_OVER 16U
+/* Others may come in their place, and wait here. */
+#define PULSAR_CHUNKS_AHEAD 16U
 /* Acknowledged by their ids before they came. */
 #define PULSAR_CHUNKED_ACKED_MAX 256U
 
@@ -81,6 +83,8 @@ bool hulse_chunks_reach_beyond(const struct entry *e, const struct entry *last);
 void hulse_chunks_leave(struct pulsar_consumer *c, struct entry *e);
 /* A message in chunks was acknowledged by its id: when it comes. False: it does not fit, and comes as if it was not. */
 bool hulse_chunks_ack_id(struct pulsar_consumer *c, const struct broker_id *id);
+/* How many entries are to come that are not the last ones of their messages; at most PULSAR_CHUNKS_AHEAD. */
+uint32_t hulse_chunks_expected(const struct pulsar_consumer *c);
 /* The broker sends again what is not whole. */
 void hulse_chunks_forget(struct pulsar_consumer *c);
 /* Whatever is whole too: the entries are on their own from here on. */

@@ -21,6 +21,7 @@ struct pulsar_consumers *hulse_pulsar_consumers_create(struct pulsar_worker *w, 
     set->worker = w;
     TAILQ_INIT(&set->all);
     TAILQ_INIT(&set->dirty);
+    LIST_INIT(&set->schemas);
     const uint32_t workers = w->worker->params.worker_count;
     set->held_bytes_max = hulse_mem_cap() / PULSAR_HELD_PART / (workers > 0 ? workers : 1);
     set->chunk_bytes_max = set->held_bytes_max;
@@ -106,6 +107,7 @@ static void destroy(struct pulsar_consumer *c)
     hulse_entry_table_fini(&c->entries);
     hulse_chunks_fini(c);
     hulse_wishes_destroy(&c->wishes);
+    hulse_payload_schema_give(&c->schema);
     hulse_fan_in_free(&c->fan);
     c->magic = 0;
     hulse_mem_free(HULSE_MEM_TOPIC, c, c->object_bytes);
@@ -152,6 +154,7 @@ static void send_flow(struct pulsar_consumer *c)
 {
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
     Pulsar__CommandFlow flow = PULSAR__COMMAND_FLOW__INIT;
+    c->permits.chunks = hulse_chunks_expected(c);
     const uint32_t wanted = hulse_permits_wanted(&c->permits);
 
     if (wanted == 0 || c->kept_count >= PULSAR_KEPT_MAX) {
@@ -216,7 +219,11 @@ create(struct pulsar_worker *w, struct broker *b, const struct broker_consumer_p
     if (c == NULL) {
         return NULL;
     }
-    if (!hulse_entry_table_init(&c->entries)) {
+    if (params->schema != NULL) {
+        c->schema = hulse_payload_schema_take(&w->consumers->schemas, params->schema);
+    }
+    if ((params->schema != NULL && c->schema == NULL) || !hulse_entry_table_init(&c->entries)) {
+        hulse_payload_schema_give(&c->schema);
         hulse_mem_free(HULSE_MEM_TOPIC, c, bytes);
         return NULL;
     }

@@ -182,16 +182,18 @@ bool hulse_fan_in_open_part(struct fan_in *f, struct part *p, struct broker_posi
     if (bytes < 0 || (size_t)bytes >= sizeof(topic)) {
         return false;
     }
-    const struct broker_consumer_params params = {.topic = topic,
-                                                  .subscription = whole->subscription,
-                                                  .name = whole->name,
-                                                  .type = whole->type,
-                                                  .start = start,
-                                                  .events = &events,
-                                                  .ctx = p,
-                                                  .create = whole->create,
-                                                  .transient = whole->transient,
-                                                  .chunking = whole->chunks.rule};
+    const struct broker_consumer_params params = {
+        .topic = topic,
+        .subscription = whole->subscription,
+        .name = whole->name,
+        .type = whole->type,
+        .start = start,
+        .events = &events,
+        .ctx = p,
+        .create = whole->create,
+        .schema = whole->schema == NULL ? NULL : &whole->schema->told,
+        .transient = whole->transient,
+        .chunking = whole->chunks.rule};
     p->consumer = hulse_pulsar_consumer_open_part(whole, p, &params);
     return p->consumer != NULL;
 }

@@ -30,6 +30,7 @@
 #include "daemon/broker/pulsar/consumer/position.h"
 #include "daemon/broker/pulsar/consumer/wishes.h"
 #include "daemon/broker/pulsar/lookup/lookup.h"
+#include "daemon/broker/pulsar/schema/payload_schema.h"
 #include "daemon/broker/pulsar/worker.h"
 
 #include <stddef.h>
@@ -260,6 +261,7 @@ struct pulsar_consumer {
 
     size_t object_bytes;
     struct consumer_wishes *wishes; /* NULL: none. Of a part, the whole's */
+    struct payload_schema *schema;  /* in every SUBSCRIBE; NULL: none */
     struct fan_in *fan;             /* of a topic with partitions; else NULL */
     struct part *part;              /* what it is of such a one; else NULL */
     const char *subscription;
@@ -276,6 +278,7 @@ struct pulsar_consumers {
     struct pool deliveries;
     struct pool entries;
     struct pool rounds;
+    struct payload_schemas schemas;
     struct body_tally held_bytes;
     size_t held_bytes_max;
     uint64_t chunk_bytes; /* of messages in chunks that are not whole */

@@ -4,6 +4,8 @@
  *
  *   flow + ahead = queued + broker + what is still to be asked of the broker (wanted)
  *
+ * A message in chunks costs the broker one for each; what is to come of it is asked for at once (`chunks`).
+ *
  * A message that comes takes from `broker` what its entry costs there, and is `queued` until it is handed out, which
  * takes one of `flow`. What is passed over leaves `queued` without that, so its permit is asked for again by itself.
  * `ahead` may come before flow has asked for it, and waits here: of a partition, whose share of what flow gives to all
@@ -25,6 +27,7 @@
 struct permits {
     int64_t flow;   /* given by flow, no message handed out for them */
     int64_t ahead;  /* not given by flow; 0 but for a partition */
+    int64_t chunks; /* entries that are to come and are no messages: of those that are not whole */
     int64_t queued; /* received, to be handed out */
     int64_t broker; /* at the broker; below zero after an entry larger than that */
     uint64_t moves; /* how often `broker` has changed */
@@ -86,7 +89,7 @@ static inline void hulse_permits_restart(struct permits *p)
 static inline uint32_t hulse_permits_wanted(const struct permits *p)
 {
     const int64_t target = p->flow + p->ahead - p->queued;
-    const int64_t wanted = target - p->broker;
+    const int64_t wanted = target + p->chunks - p->broker;
     if (target <= 0 || wanted <= 0 || (wanted < p->broker && p->broker > 0)) {
         return 0;
     }

@@ -256,6 +256,9 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     if (c->type == BROKER_KEY_SHARED) {
         s.keysharedmeta = &shares;
     }
+    if (c->schema != NULL) {
+        s.schema = &c->schema->message;
+    }
     hulse_wishes_put(c->wishes, &s);
     if (c->type == BROKER_READER) {
         start_reader(c, &s, &id);

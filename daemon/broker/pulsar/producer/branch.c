@@ -168,6 +168,7 @@ static hulse_status open_inner(struct pulsar_branch *b, bool lazily, struct erro
                                             .create = true,
                                             .own = parts->own,
                                             .access = parts->access,
+                                            .initial_subscription = parts->initial_subscription,
                                             .gathering = parts->gathering,
                                             .schema = parts->schema == NULL ? NULL
                                                                             : &parts->schema->told};

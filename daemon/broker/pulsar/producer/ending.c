@@ -99,6 +99,7 @@ static struct broker_producer_params params_of(const struct pulsar_sender *s,
                                             .create = s->create,
                                             .own = s->own,
                                             .access = s->access,
+                                            .initial_subscription = s->initial_subscription,
                                             .gathering = s->gathering,
                                             .schema = s->schema == NULL ? NULL : &s->schema->told,
                                             .routing = p->routing};

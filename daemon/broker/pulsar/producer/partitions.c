@@ -133,7 +133,10 @@ static struct pulsar_partitions *create(struct pulsar_senders *all,
 {
     const size_t topic_bytes = strlen(params->topic) + 1;
     const size_t name_bytes = strlen(params->name) + 1;
-    const size_t bytes = sizeof(struct pulsar_partitions) + topic_bytes + name_bytes;
+    const char *initial = params->initial_subscription != NULL ? params->initial_subscription : "";
+    const size_t initial_bytes = strlen(initial) + 1;
+    const size_t bytes =
+        sizeof(struct pulsar_partitions) + topic_bytes + name_bytes + initial_bytes;
     struct pulsar_partitions *parts = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
 
     if (parts == NULL) {
@@ -151,6 +154,8 @@ static struct pulsar_partitions *create(struct pulsar_senders *all,
     memcpy(parts->topic, params->topic, topic_bytes);
     memcpy(parts->topic + topic_bytes, params->name, name_bytes);
     parts->name = parts->topic + topic_bytes;
+    memcpy(parts->topic + topic_bytes + name_bytes, initial, initial_bytes);
+    parts->initial_subscription = parts->topic + topic_bytes + name_bytes;
     if (params->schema != NULL) {
         parts->schema = hulse_payload_schema_take(&all->schemas, params->schema);
     }

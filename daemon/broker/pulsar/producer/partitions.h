@@ -27,7 +27,7 @@
 #include "daemon/broker/pulsar/failure.h"
 #include "daemon/broker/pulsar/lookup/watch.h"
 #include "daemon/broker/pulsar/producer/handle.h"
-#include "daemon/broker/pulsar/producer/payload_schema.h"
+#include "daemon/broker/pulsar/schema/payload_schema.h"
 
 struct pulsar_branch;
 struct pulsar_lookup_result;
@@ -50,9 +50,10 @@ struct pulsar_partitions {
     struct pulsar_failure
         failure; /* of the first that has failed; its class is BROKER_DONE before */
     struct pulsar_watch watch;
-    size_t bytes;     /* of this object */
-    const char *name; /* wished; in `topic`, behind its end */
-    char topic[];     /* without a partition */
+    size_t bytes;                     /* of this object */
+    const char *name;                 /* wished; in `topic`, behind its end */
+    const char *initial_subscription; /* "": none */
+    char topic[];                     /* without a partition */
 };
 
 /*

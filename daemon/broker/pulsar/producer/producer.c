@@ -41,6 +41,11 @@ static struct broker_gathering gathering_of(const struct broker_producer_params 
     return g;
 }
 
+static const char *initial_of(const struct broker_producer_params *params)
+{
+    return params->initial_subscription != NULL ? params->initial_subscription : "";
+}
+
 /* What is gathered together must be gathered alike. */
 static bool gathers_alike(const struct broker_gathering *a, const struct broker_gathering *b)
 {
@@ -60,6 +65,7 @@ static struct pulsar_sender *find_shared(struct pulsar_senders *all,
     LIST_FOREACH(s, &all->buckets[hulse_pulsar_senders_bucket(params->topic)], link)
     {
         if (!s->own && s->create == params->create && gathers_alike(&s->gathering, g) &&
+            strcmp(s->initial_subscription, initial_of(params)) == 0 &&
             hulse_payload_schema_is(s->schema, params->schema) &&
             strcmp(s->topic, params->topic) == 0) {
             return s;
@@ -94,7 +100,8 @@ static struct pulsar_sender *create(struct pulsar_senders *all,
                                     const struct broker_producer_params *params,
                                     const struct broker_gathering *g)
 {
-    const uint32_t topic_bytes = (uint32_t)strlen(params->topic) + 1;
+    const uint32_t only_topic = (uint32_t)strlen(params->topic) + 1;
+    const uint32_t topic_bytes = only_topic + (uint32_t)strlen(initial_of(params)) + 1;
     struct pulsar_sender *s = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*s) + topic_bytes);
 
     if (s == NULL) {
@@ -125,7 +132,9 @@ static struct pulsar_sender *create(struct pulsar_senders *all,
     s->floor = -1;
     s->state = SENDER_WAITING;
     s->topic_bytes = topic_bytes;
-    memcpy(s->topic, params->topic, topic_bytes);
+    memcpy(s->topic, params->topic, only_topic);
+    memcpy(s->topic + only_topic, initial_of(params), topic_bytes - only_topic);
+    s->initial_subscription = s->topic + only_topic;
     TAILQ_INIT(&s->entries);
     TAILQ_INIT(&s->leaving);
     if (s->named) {

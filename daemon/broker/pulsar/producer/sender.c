@@ -6,7 +6,6 @@
 
 #include "daemon/broker/pulsar/producer/park.h"
 #include "daemon/broker/pulsar/producer/senders.h"
-#include "daemon/broker/pulsar/schema/types.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/hash.h"
 #include "daemon/core/log.h"
@@ -190,6 +189,8 @@ static Pulsar__ProducerAccessMode mode_of(enum broker_access access)
         return PULSAR__PRODUCER_ACCESS_MODE__Exclusive;
     case BROKER_ACCESS_TAKE:
         return PULSAR__PRODUCER_ACCESS_MODE__ExclusiveWithFencing;
+    case BROKER_ACCESS_WAIT:
+        return PULSAR__PRODUCER_ACCESS_MODE__WaitForExclusive;
     case BROKER_ACCESS_SHARED:
         break;
     }
@@ -201,7 +202,6 @@ static void ready(struct pulsar_user *u)
     struct pulsar_sender *s = HULSE_CONTAINER(u, struct pulsar_sender, user);
     struct pulsar_connection *c = u->connection;
     Pulsar__CommandProducer producer = PULSAR__COMMAND_PRODUCER__INIT;
-    Pulsar__Schema schema;
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
 
     s->state = SENDER_OPENING;
@@ -218,9 +218,10 @@ static void ready(struct pulsar_user *u)
     producer.producer_access_mode = mode_of(s->access);
     producer.has_topic_epoch = s->has_topic_epoch;
     producer.topic_epoch = s->topic_epoch;
+    producer.initial_subscription_name =
+        s->initial_subscription[0] == '\0' ? NULL : (char *)(uintptr_t)s->initial_subscription;
     if (s->schema != NULL) {
-        hulse_pulsar_schema_fill(&s->schema->told, &schema);
-        producer.schema = &schema;
+        producer.schema = &s->schema->message;
     }
     command.type = PULSAR__BASE_COMMAND__TYPE__PRODUCER;
     command.producer = &producer;
@@ -249,6 +250,7 @@ static void opened(struct pulsar_sender *s, const Pulsar__CommandProducerSuccess
     const struct pulsar_peer *peer = hulse_pulsar_peer(s->user.connection);
 
     s->state = SENDER_READY;
+    s->queued = false;
     s->message_bytes_max = peer->message_bytes_max;
     s->fresh = false;
     s->proved = false;
@@ -274,10 +276,25 @@ static void opened(struct pulsar_sender *s, const Pulsar__CommandProducerSuccess
 
 static bool names_us(const struct pulsar_sender *s, const Pulsar__CommandProducerSuccess *success)
 {
-    /* We have named it; nothing else can be meant. One that is not ready was not asked for. */
+    /* We have named it; nothing else can be meant. */
     return success != NULL && success->producer_name != NULL &&
-           strcmp(success->producer_name, s->name) == 0 &&
-           (!success->has_producer_ready || success->producer_ready);
+           strcmp(success->producer_name, s->name) == 0;
+}
+
+static bool is_ready(const Pulsar__CommandProducerSuccess *success)
+{
+    return !success->has_producer_ready || success->producer_ready;
+}
+
+/* Somebody else is there: the same request is answered again when it is its turn, whenever that is. */
+static void queued(struct pulsar_sender *s)
+{
+    if (!s->queued) {
+        HULSE_LOG_INFOF("pulsar.producer_queued", hulse_log_str("topic", s->topic));
+    }
+    s->queued = true;
+    hulse_timer_stop(wheel(s), &s->limit);
+    hulse_pulsar_await_another(s->user.connection, &s->request);
 }
 
 static void
@@ -309,8 +326,14 @@ answered(struct pulsar_request *r, enum pulsar_reply reply, const Pulsar__BaseCo
     }
     if (answer->type == PULSAR__BASE_COMMAND__TYPE__PRODUCER_SUCCESS &&
         names_us(s, answer->producer_success)) {
-        opened(s, answer->producer_success);
-        return;
+        if (is_ready(answer->producer_success)) {
+            opened(s, answer->producer_success);
+            return;
+        }
+        if (s->access == BROKER_ACCESS_WAIT) {
+            queued(s);
+            return;
+        }
     }
     hulse_pulsar_sender_accuse(s, "an answer to PRODUCER that is none");
 }

@@ -27,8 +27,8 @@
 #include "daemon/broker/pulsar/producer/by_key.h"
 #include "daemon/broker/pulsar/producer/entry.h"
 #include "daemon/broker/pulsar/producer/handle.h"
-#include "daemon/broker/pulsar/producer/payload_schema.h"
 #include "daemon/broker/pulsar/producer/stall.h"
+#include "daemon/broker/pulsar/schema/payload_schema.h"
 #include "daemon/broker/pulsar/worker.h"
 
 /* Daemon's name, and boot id and number or the application's name and a handle id. A longer wish is refused. */
@@ -111,7 +111,8 @@ struct pulsar_sender {
     uint32_t followed; /* assigned brokers, in a row */
     bool fresh;        /* the kept lookup has proved wrong */
     bool create;
-    bool named; /* by its producer */
+    bool named;  /* by its producer */
+    bool queued; /* the broker has it wait for those who are there */
     enum broker_access access;
     struct payload_schema *schema;        /* NULL: none */
     uint32_t message_bytes_max;           /* of metadata and payload; of the last connection */
@@ -120,7 +121,8 @@ struct pulsar_sender {
     LIST_ENTRY(pulsar_sender) link;
     TAILQ_ENTRY(pulsar_sender) dirty_link;
     char name[PULSAR_SENDER_NAME_BYTES];
-    uint32_t topic_bytes; /* with the end */
+    const char *initial_subscription; /* behind the topic; "": none */
+    uint32_t topic_bytes;             /* of both, with their ends */
     char topic[];
 };
 

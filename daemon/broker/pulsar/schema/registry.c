@@ -10,8 +10,10 @@
 #include "daemon/broker/pulsar/schema/registry.h"
 
 #include "daemon/broker/pulsar/lookup/lookups.h"
+#include "daemon/broker/pulsar/schema/payload_schema.h"
 #include "daemon/broker/pulsar/schema/types.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/bytes.h"
 #include "daemon/core/hash.h"
 #include "daemon/core/mem.h"
 #include "daemon/schema/schema.h"
@@ -32,8 +34,10 @@ struct schema_errand {
     struct pulsar_lookup lookup;
     struct pulsar_user user;
     struct pulsar_request request;
-    uint8_t *definition; /* that was heard; until `done` has returned */
-    uint32_t definition_bytes;
+    uint8_t *heard; /* definition and properties; until `done` has returned */
+    size_t heard_bytes;
+    struct payload_schemas own; /* of what is put: that one alone */
+    struct payload_schema *message;
     bool parted;
     char topic[HULSE_TOPIC_NAME_MAX + sizeof(FIRST_PARTITION)];
 };
@@ -41,12 +45,13 @@ struct schema_errand {
 static void finish(struct schema_errand *e)
 {
     struct broker_request *request = &e->asked->request;
-    uint8_t *definition = e->definition;
-    const uint32_t bytes = e->definition_bytes;
+    uint8_t *heard = e->heard;
+    const size_t bytes = e->heard_bytes;
 
+    hulse_payload_schema_give(&e->message);
     hulse_mem_free(HULSE_MEM_BROKER, e, sizeof(*e));
     request->done(request);
-    hulse_mem_free(HULSE_MEM_BROKER, definition, bytes);
+    hulse_mem_free(HULSE_MEM_BROKER, heard, bytes);
 }
 
 static void run_back(struct inbox_node *node)
@@ -88,6 +93,59 @@ static void refused(struct schema_errand *e, int32_t error, const char *message)
     end_there(e, f.status, f.text);
 }
 
+/* Encoded bytes of those that the encoding holds, up to the bound; the rest is left out. */
+static size_t count_properties(const Pulsar__Schema *s, size_t *count)
+{
+    size_t bytes = 0;
+
+    for (*count = 0; *count < s->n_properties; *count += 1) {
+        const Pulsar__KeyValue *p = s->properties[*count];
+        const size_t name = strlen(p->key);
+        const size_t value = strlen(p->value);
+        if (name > UINT16_MAX || value > UINT16_MAX ||
+            bytes + 4 + name + value > SCHEMA_PROPERTIES_BYTES_MAX) {
+            break;
+        }
+        bytes += 4 + name + value;
+    }
+    return bytes;
+}
+
+/* Copies definition and properties. False: no memory. */
+static bool keep(struct schema_errand *e, const Pulsar__Schema *s)
+{
+    struct broker_schema *out = &e->asked->schema;
+    const uint32_t definition_bytes = (uint32_t)s->schema_data.len;
+    size_t count = 0;
+    const size_t properties_bytes = count_properties(s, &count);
+
+    e->heard_bytes = definition_bytes + properties_bytes;
+    e->heard = e->heard_bytes == 0 ? NULL : hulse_mem_alloc(HULSE_MEM_BROKER, e->heard_bytes);
+    if (e->heard == NULL && e->heard_bytes > 0) {
+        e->heard_bytes = 0;
+        return false;
+    }
+    uint8_t *at = e->heard;
+    if (definition_bytes > 0) {
+        memcpy(at, s->schema_data.data, definition_bytes);
+        at += definition_bytes;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const Pulsar__KeyValue *p = s->properties[i];
+        const size_t name = strlen(p->key);
+        const size_t value = strlen(p->value);
+        hulse_put16(at, (uint16_t)name);
+        hulse_put16(at + 2, (uint16_t)value);
+        memcpy(at + 4, p->key, name);
+        memcpy(at + 4 + name, p->value, value);
+        at += 4 + name + value;
+    }
+    out->definition = (struct broker_span){e->heard, definition_bytes};
+    out->properties = (struct broker_span){
+        properties_bytes == 0 ? NULL : e->heard + definition_bytes, (uint32_t)properties_bytes};
+    return true;
+}
+
 static void got(struct schema_errand *e, const Pulsar__CommandGetSchemaResponse *r)
 {
     struct broker_schema *out = &e->asked->schema;
@@ -102,17 +160,10 @@ static void got(struct schema_errand *e, const Pulsar__CommandGetSchemaResponse 
         end_there(e, HULSE_UNSUPPORTED, "a schema of a kind that this version does not know");
         return;
     }
-    e->definition_bytes = (uint32_t)r->schema->schema_data.len;
-    if (e->definition_bytes > 0) {
-        e->definition = hulse_mem_alloc(HULSE_MEM_BROKER, e->definition_bytes);
-        if (e->definition == NULL) {
-            end_there(e, HULSE_NO_MEMORY, "no memory for a schema");
-            return;
-        }
-        memcpy(e->definition, r->schema->schema_data.data, e->definition_bytes);
+    if (!keep(e, r->schema)) {
+        end_there(e, HULSE_NO_MEMORY, "no memory for a schema");
+        return;
     }
-    out->definition = (struct broker_span){.data = e->definition, .bytes = e->definition_bytes};
-    out->properties = (struct broker_span){0};
     end_there(e, HULSE_OK, "");
 }
 
@@ -178,12 +229,10 @@ static bool ask_put(struct schema_errand *e, struct pulsar_connection *c)
 {
     Pulsar__CommandGetOrCreateSchema put = PULSAR__COMMAND_GET_OR_CREATE_SCHEMA__INIT;
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
-    Pulsar__Schema schema;
 
-    hulse_pulsar_schema_fill(&e->asked->schema, &schema);
     put.request_id = hulse_pulsar_request_id(c, &e->request);
     put.topic = e->topic;
-    put.schema = &schema;
+    put.schema = &e->message->message;
     command.type = PULSAR__BASE_COMMAND__TYPE__GET_OR_CREATE_SCHEMA;
     command.getorcreateschema = &put;
     return hulse_pulsar_ask(c, &e->request, &command, e->broker->params.operation_timeout_ms);
@@ -290,6 +339,14 @@ start(struct broker *b, struct broker_schema_request *q, bool put, struct error 
 
     if (e == NULL) {
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a request");
+    }
+    LIST_INIT(&e->own);
+    if (put) {
+        e->message = hulse_payload_schema_take(&e->own, &q->schema);
+        if (e->message == NULL) {
+            hulse_mem_free(HULSE_MEM_BROKER, e, sizeof(*e));
+            return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a schema");
+        }
     }
     e->broker = (struct pulsar_broker *)(void *)b;
     e->asked = q;

@@ -42,6 +42,7 @@ struct hand_app {
     uint32_t request;
     int32_t status; /* of the last ERR or EVENT */
     char event[HULSE_TEXT_BYTES_MAX + 1];
+    uint32_t event_kind;
 };
 
 struct hand_channel {
@@ -88,7 +89,8 @@ static inline void hand_begin(struct hand *h, struct worker *w)
     memset(h->shared, 0, sizeof(*h->shared));
     h->broker.ops = (struct broker_ops){.type = "scripted",
                                         .capabilities = BROKER_CAN_SEEK | BROKER_CAN_START_ID |
-                                                        BROKER_CAN_WISHES,
+                                                        BROKER_CAN_WISHES | BROKER_CAN_EXCLUSIVE |
+                                                        BROKER_CAN_INITIAL,
                                         .seek = hand_seek,
                                         .producer_open = hand_producer_open,
                                         .send = hand_send,
@@ -187,6 +189,7 @@ static inline bool hand_receive(struct hand_app *app, struct hulse_packet *in)
         memcpy(&e, in->bytes, sizeof(e));
         app->status = e.status;
         memcpy(app->event, in->bytes + sizeof(e), e.text_len);
+        app->event_kind = e.event;
         app->event[e.text_len] = '\0';
     }
     return false;

@@ -73,8 +73,10 @@ struct hand_broker {
     struct broker_reach reach;                 /* a reader's, when its ledger is not 0 */
     uint8_t handle_id[BROKER_HANDLE_ID_BYTES]; /* of the last opened */
     struct broker_routing routing;             /* that was wished */
-    struct broker_routing routed;              /* that it says */
-    struct broker_producer *producer;          /* the last opened */
+    enum broker_access access;                 /* the same */
+    char initial_subscription[256];
+    struct broker_routing routed;     /* that it says */
+    struct broker_producer *producer; /* the last opened */
     struct broker_consumer *consumer;
     uint64_t producers;
     uint64_t consumers;
@@ -137,6 +139,11 @@ static inline hulse_status hand_producer_open(struct broker *b,
     p->broker = hb;
     memcpy(hb->handle_id, params->handle_id, sizeof(hb->handle_id));
     hb->routing = params->routing;
+    hb->access = params->access;
+    (void)snprintf(hb->initial_subscription,
+                   sizeof(hb->initial_subscription),
+                   "%s",
+                   params->initial_subscription);
     hb->producer = &p->base;
     hb->producers += 1;
     *out = &p->base;

@@ -171,6 +171,60 @@ static void test_a_producer_has_no_priority(void **state)
     close_pair(&p);
 }
 
+static void test_a_producers_options_reach_the_broker(void **state)
+{
+    static const struct hulse_ctl_open_channel producers = {.kind = HULSE_CHANNEL_PRODUCER};
+    static const uint8_t wrong[][6] = {
+        {HULSE_OPTION_ACCESS, 0, 1, 0, 4},
+        {HULSE_OPTION_INITIAL_SUBSCRIPTION, 0, 1, 0, 0xff},
+        {HULSE_OPTION_INITIAL_SUBSCRIPTION, 0, 1, 0, 0},
+    };
+    static const enum broker_access modes[] = {
+        BROKER_ACCESS_SHARED, BROKER_ACCESS_EXCLUSIVE, BROKER_ACCESS_WAIT, BROKER_ACCESS_TAKE};
+    uint8_t both[] = {
+        HULSE_OPTION_ACCESS, 0, 1, 0, 0, HULSE_OPTION_INITIAL_SUBSCRIPTION, 0, 2, 0, 'i', 's'};
+    struct hand *h = *state;
+    struct pair p;
+    hand_app_open(h, &p.app);
+    hand_channel_open(&p.app, &p.ch, &producers);
+    for (uint8_t mode = 0; mode < sizeof(modes) / sizeof(modes[0]); mode++) {
+        both[4] = mode;
+        send_options(&p, both, sizeof(both), 0);
+        assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_OK);
+        assert_int_equal(h->broker.access, modes[mode]);
+        assert_string_equal(h->broker.initial_subscription, "is");
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        send_options(&p, wrong[i], 5, 0);
+        assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_INVAL);
+    }
+    assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_OK);
+    assert_int_equal(h->broker.access, BROKER_ACCESS_SHARED);
+    assert_string_equal(h->broker.initial_subscription, "");
+    close_pair(&p);
+}
+
+/* Of a broker that knows neither. */
+static void test_what_the_broker_cannot_is_refused(void **state)
+{
+    static const struct hulse_ctl_open_channel producers = {.kind = HULSE_CHANNEL_PRODUCER};
+    static const uint8_t wishes[][6] = {{HULSE_OPTION_ACCESS, 0, 1, 0, 1},
+                                        {HULSE_OPTION_INITIAL_SUBSCRIPTION, 0, 1, 0, 's'}};
+    struct hand *h = *state;
+    struct pair p;
+    hand_app_open(h, &p.app);
+    hand_channel_open(&p.app, &p.ch, &producers);
+    const uint32_t before = h->broker.ops.capabilities;
+    h->broker.ops.capabilities &= ~(BROKER_CAN_EXCLUSIVE | BROKER_CAN_INITIAL);
+    for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+        send_options(&p, wishes[i], 5, 0);
+        assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_UNSUPPORTED);
+    }
+    assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_OK);
+    h->broker.ops.capabilities = before;
+    close_pair(&p);
+}
+
 static void test_too_many_are_refused_and_forgotten(void **state)
 {
     static uint8_t full[HULSE_OPTIONS_BYTES_MAX];
@@ -209,6 +263,8 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_options_of_another_request_count_for_none),
         HAND_TEST(test_what_cannot_be_is_refused_with_its_request),
         HAND_TEST(test_a_producer_has_no_priority),
+        HAND_TEST(test_a_producers_options_reach_the_broker),
+        HAND_TEST(test_what_the_broker_cannot_is_refused),
         HAND_TEST(test_too_many_are_refused_and_forgotten),
         HAND_TEST(test_without_their_feature_they_end_the_session),
     };

@@ -403,6 +403,26 @@ static void test_a_failed_producer_is_sent_nothing(void **state)
     close_pair(&p);
 }
 
+/* As its event says, which is of its own kind. */
+static void test_a_fenced_producer_is_told_so(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    struct hulse_packet in;
+    struct hulse_receipt_record r = {0};
+    open_pair(h, &p, &ask_full);
+    h->broker.producer->events->fenced(h->broker.producer->ctx, "somebody has it");
+    hand_put_message(&p.ch, "x", 1, 1);
+    hand_publish(&p.app, &p.ch);
+    hand_settle(h);
+    assert_true(hand_receipt(&p.ch, &r));
+    assert_int_equal(r.status, HULSE_OUTCOME_FENCED);
+    (void)hand_receive(&p.app, &in);
+    assert_int_equal(p.app.event_kind, HULSE_EVENT_FENCED);
+    assert_string_equal(p.app.event, "somebody has it");
+    close_pair(&p);
+}
+
 /* A library that has not said that it knows them cannot mean them. */
 static void test_clusters_without_their_feature_end_the_session(void **state)
 {
@@ -693,6 +713,7 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_a_closed_handle_takes_its_half_message_along),
         HAND_TEST(test_a_record_of_another_handle_ends_half_a_message),
         HAND_TEST(test_a_failed_producer_is_sent_nothing),
+        HAND_TEST(test_a_fenced_producer_is_told_so),
         HAND_TEST(test_clusters_without_their_feature_end_the_session),
         HAND_TEST(test_a_busy_broker_keeps_records_in_the_ring),
         HAND_TEST(test_a_record_without_memory_stays_in_the_ring),

@@ -50,6 +50,7 @@ static const struct row {
     {"watch", "false", "true", "false", "", "yes"},
     {"memory_max", "auto", "16MiB", "1024GiB", "16777215", "1025GiB"},
     {"message_max", "5MiB", "1KiB", "256MiB", "1023", "257MiB"},
+    {"chunked_max", "64MiB", "1KiB", "256MiB", "1023", "257MiB"},
     {"topics_max", "100000", "1", "10000000", "0", "10000001"},
     {"drain_timeout", "25s", "0s", "1d", "-1s", "86400001ms"},
     {"watchdog_timeout", "30s", "0s", "1d", "-1s", "86400001ms"},

@@ -102,6 +102,9 @@ static void test_topics(void **state)
     assert_true(t[0].publish.batch_delay_ms == 1 && t[0].publish.eager_max == 4);
     assert_true(t[0].publish.compression == CONFIG_PLAIN && t[0].publish.pending_max == 0);
     assert_true(t[0].publish.send_timeout_ms == 30000 && !t[0].publish.dedup);
+    assert_false(t[0].publish.chunking);
+    assert_true(t[0].consume.chunks.pending_max == 10 && t[0].consume.chunks.expire_ms == 60000);
+    assert_false(t[0].consume.chunks.auto_ack);
     assert_true(t[1].publish.batch_max == 10 && t[1].publish.batch_bytes == 64U << 10U);
     assert_true(t[1].publish.batch_delay_ms == 5 && t[1].publish.eager_max == 2);
     assert_true(t[1].publish.compression == CONFIG_ZSTD && t[1].publish.pending_max == 7);
@@ -298,6 +301,37 @@ static void test_mistakes_with_athenz(void **state)
     check_refused(bad, sizeof(bad) / sizeof(bad[0]));
 }
 
+static void test_mistakes_with_kerberos(void **state)
+{
+    static const struct bad_text bad[] = {
+        {"brokers: {a: {type: pulsar, " URL ", auth: {kerberos: {principal: p}}}}\n",
+         1,
+         87,
+         "auth.kerberos needs principal and keytab_file"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {kerberos: {principal: '-p'}}}}\n",
+         1,
+         87,
+         "REALM"},
+        {"brokers: {a: {type: pulsar, " URL ", auth: {kerberos: {service: s}}}}\n",
+         1,
+         85,
+         "auth.kerberos needs a principal"},
+        {"brokers: {a: {type: pulsar, service_url: 'http://h', auth: {kerberos: {principal: p, "
+         "keytab_file: /k}}}}\n",
+         1,
+         42,
+         "no login by auth.kerberos over HTTP"},
+    };
+
+    (void)state;
+    check_refused(bad, sizeof(bad) / sizeof(bad[0]));
+    check_loaded("brokers: {main: {type: pulsar, " URL ", admin_url: 'http://h', auth: {kerberos: "
+                 "{principal: p/h@R, keytab_file: /k}}}}");
+    assert_int_equal(problems.count, 1);
+    assert_true(problems.list[0].warning);
+    assert_non_null(strstr(problems.list[0].text, "admin_url"));
+}
+
 static void test_variables(void **state)
 {
     static char variables[][48] = {"PULSAR_SERVICE_URL=pulsar://weaker:1",
@@ -353,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_mistakes_of_who_the_daemon_is),
         cmocka_unit_test(test_mistakes_with_athenz),
+        cmocka_unit_test(test_mistakes_with_kerberos),
         cmocka_unit_test(test_variables),
     };
 

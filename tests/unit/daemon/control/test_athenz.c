@@ -180,6 +180,7 @@ static void check_signature(char *token)
     assert_non_null(end);
     *end = '\0';
     end += 3;
+    assert_null(strpbrk(end, "+/="));
     unsigned padding = 0;
     for (char *at = end; *at != '\0'; at++) {
         padding += *at == '-' ? 1 : 0;

@@ -180,23 +180,25 @@ static void test_figures_of_a_subscription(void **state)
 
 static void test_schemas(void **state)
 {
-    static char definition[] = "{}";
+    static char definition[] = "\"int\"";
     struct admin_request request = {.command = ADMIN_SCHEMA_PUT,
                                     .topic = "orders",
                                     .type = "json",
                                     .definition = definition,
-                                    .definition_bytes = 2};
+                                    .definition_bytes = 5};
     (void)state;
     assert_non_null(start_request(request));
     definition[0] = 'x'; /* the operator's line is gone */
     assert_int_equal(fake.schema->schema.type, BROKER_SCHEMA_JSON);
-    assert_memory_equal(fake.schema->schema.definition.data, "{}", 2);
+    assert_memory_equal(fake.schema->schema.definition.data, "\"int\"", 5);
     fake.schema->version = 3;
     hulse_fake_request_done(&fake.schema->request, HULSE_OK);
     assert_heard("type", "JSON");
     assert_true(was_heard("\"version\":2")); /* the operator counts from 0 */
     assert_false(was_heard("definition"));
-    definition[0] = '{';
+    assert_null(start_request(request)); /* it is none */
+    assert_heard("code", "HULSE_INVAL");
+    definition[0] = '"';
     (void)snprintf(request.type, sizeof(request.type), "WORDS");
     assert_null(start_request(request));
     assert_heard("code", "HULSE_INVAL");

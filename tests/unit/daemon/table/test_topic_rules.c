@@ -69,7 +69,8 @@ static void test_a_schema_outlives_its_rules(void **state)
 {
     static const struct config_topic_rule rules[] = {
         {.match = "**/typed",
-         .publish = {.schema = {.type = 1, .text = "text", .bytes = 4}, .validate = true}},
+         .publish = {.schema = {.type = 1, .text = "text", .bytes = 4}, .validate = true},
+         .consume = {.schema = {.type = 2, .text = "other", .bytes = 5}}},
         {.match = "**/plain"},
     };
     struct topic_rules *r = make(rules, 2);
@@ -78,12 +79,20 @@ static void test_a_schema_outlives_its_rules(void **state)
 
     (void)state;
     unmade = 0;
-    assert_null(hulse_topic_rules_schema(r, "persistent://a/b/plain"));
-    assert_null(hulse_topic_rules_schema(r, "persistent://a/b/none"));
-    struct topic_schema *s = hulse_topic_rules_schema(r, "persistent://a/b/typed");
-    struct topic_schema *again = hulse_topic_rules_schema(r, "persistent://a/b/typed");
+    assert_null(hulse_topic_rules_schema(r, "persistent://a/b/plain", TOPIC_SCHEMA_PUBLISHED));
+    assert_null(hulse_topic_rules_schema(r, "persistent://a/b/none", TOPIC_SCHEMA_PUBLISHED));
+    struct topic_schema *s =
+        hulse_topic_rules_schema(r, "persistent://a/b/typed", TOPIC_SCHEMA_PUBLISHED);
+    struct topic_schema *again =
+        hulse_topic_rules_schema(r, "persistent://a/b/typed", TOPIC_SCHEMA_PUBLISHED);
     assert_ptr_equal(s, again);
+    struct topic_schema *read =
+        hulse_topic_rules_schema(r, "persistent://a/b/typed", TOPIC_SCHEMA_CONSUMED);
+    assert_null(hulse_topic_rules_schema(r, "persistent://a/b/plain", TOPIC_SCHEMA_CONSUMED));
     hulse_topic_rules_destroy(&r);
+    assert_int_equal(read->type, 2);
+    assert_memory_equal(read->text, "other", 5);
+    hulse_topic_schema_release(&read);
     assert_int_equal(s->type, 1);
     assert_true(s->validate);
     assert_memory_equal(s->text, "text", 4);

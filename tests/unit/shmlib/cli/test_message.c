@@ -125,7 +125,7 @@ static struct hulse_message delivery(const void *data, size_t bytes)
 
 static void expect_json(const struct hulse_message *m, const char *wanted)
 {
-    json_t *object = hulse_cli_message_json(m);
+    json_t *object = hulse_cli_message_json(m, NULL);
     char *text = json_dumps(object, JSON_COMPACT);
 
     assert_non_null(text);

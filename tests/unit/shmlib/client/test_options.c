@@ -41,6 +41,7 @@ static void test_session_options_are_copied_and_bounded(void **state)
 static void test_producer_options_refuse_impossible_sizes(void **state)
 {
     hulse_producer_options *o = hulse_producer_options_new();
+    char name[257] = {0};
 
     (void)state;
     assert_non_null(o);
@@ -68,6 +69,21 @@ static void test_producer_options_refuse_impossible_sizes(void **state)
     assert_int_equal(hulse_producer_options_share_with(o, NULL), HULSE_OK);
     assert_int_equal(hulse_producer_options_group(NULL, 3), HULSE_INVAL);
     assert_int_equal(hulse_producer_options_auto_flush(NULL, 0, 0), HULSE_INVAL);
+    assert_int_equal(hulse_producer_options_access(o, (enum hulse_access)4), HULSE_INVAL);
+    assert_int_equal(hulse_producer_options_access(NULL, HULSE_ACCESS_EXCLUSIVE), HULSE_INVAL);
+    assert_int_equal(hulse_producer_options_access(o, HULSE_ACCESS_EXCLUSIVE), HULSE_OK);
+    assert_int_equal(hulse_producer_options_access(o, HULSE_ACCESS_EXCLUSIVE_WITH_FENCING),
+                     HULSE_OK);
+    assert_int_equal(hulse_producer_options_initial_subscription(o, ""), HULSE_INVAL);
+    assert_int_equal(hulse_producer_options_initial_subscription(o, NULL), HULSE_INVAL);
+    assert_int_equal(hulse_producer_options_initial_subscription(NULL, "s"), HULSE_INVAL);
+    memset(name, 'x', sizeof(name) - 1);
+    assert_int_equal(hulse_producer_options_initial_subscription(o, name), HULSE_INVAL);
+    name[255] = '\0';
+    assert_int_equal(hulse_producer_options_initial_subscription(o, name), HULSE_OK);
+    assert_int_equal(hulse_producer_options_initial_subscription(o, "dlq"), HULSE_OK);
+    assert_int_equal(o->more.used, 12);
+    assert_memory_equal(o->more.bytes, "\x10\0\1\0\3\x11\0\3\0dlq", 12);
     hulse_producer_options_free(&o);
     assert_null(o);
 }

@@ -139,6 +139,52 @@ static void test_many_keep_order_and_say_who_went_in(void **state)
     assert_int_equal(hulse_publish_many(p, items, 1, NULL), HULSE_INVAL);
 }
 
+static void take_tokens(struct pair *pair, struct fake_channel *ch, uint64_t *next)
+{
+    uint64_t bytes = 0;
+    const struct hulse_publish_header *h = NULL;
+
+    while ((h = hulse_fake_channel_take(ch, &bytes)) != NULL) {
+        if (h->type != HULSE_RECORD_FRAGMENT || (h->flags & HULSE_RECORD_FIRST) != 0) {
+            assert_int_equal(h->token, *next);
+            *next += 1;
+        }
+        hulse_fake_channel_release(pair->d, ch);
+    }
+}
+
+/* Over the ring's end again and again, in fragments too; what had no room goes in with the next call. */
+static void test_many_of_any_size_go_round_the_ring(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    hulse_producer *p = open_producer(pair, NULL, &ch);
+    uint8_t *data = make_message(45000);
+    struct hulse_item items[9];
+    uint64_t token = 0;
+    uint64_t taken = 0;
+
+    while (token < 500) {
+        size_t accepted = 0;
+        for (unsigned i = 0; i < 9; i++) {
+            const uint64_t n = token + i;
+            items[i] = (struct hulse_item){.size = sizeof(items[i]),
+                                           .data = data,
+                                           .bytes = n % 7 == 3 ? 45000 : (n * 977) % 6000,
+                                           .token = n};
+        }
+        const hulse_status st = hulse_publish_many(p, items, 9, &accepted);
+        assert_int_equal(st, accepted == 9 ? HULSE_OK : HULSE_AGAIN);
+        for (unsigned i = 0; i < 9; i++) {
+            assert_int_equal(items[i].status, i < accepted ? HULSE_OK : HULSE_AGAIN);
+        }
+        token += accepted;
+        take_tokens(pair, ch, &taken);
+        assert_int_equal(taken, token);
+    }
+    free(data);
+}
+
 static void test_a_large_message_is_fragments_of_one_sequence_number(void **state)
 {
     struct pair *pair = *state;
@@ -224,6 +270,14 @@ static void test_clusters_are_chosen_where_the_daemon_knows_them(void **state)
     assert_int_equal(hulse_publish(p, "x", 1, &m, 1), HULSE_UNSUPPORTED);
     assert_non_null(strstr(hulse_producer_error(p), "older"));
     assert_int_equal(hulse_publish(p, "x", 1, &none, 1), HULSE_UNSUPPORTED);
+    struct hulse_item items[] = {{.size = sizeof(items[0]), .meta = &none},
+                                 {.size = sizeof(items[0])}};
+    size_t accepted = 0;
+    assert_int_equal(hulse_publish_many(p, items, 2, &accepted), HULSE_OK);
+    assert_int_equal(items[0].status, HULSE_UNSUPPORTED);
+    assert_int_equal(accepted, 1);
+    assert_int_equal(hulse_fake_channel_take_all(ch), 1);
+    hulse_fake_channel_release(pair->d, ch);
     assert_int_equal(hulse_producer_close(&p, 0), HULSE_OK);
     assert_int_equal(hulse_close(&pair->s, 0), HULSE_OK);
     pair->d->features |= HULSE_FEATURE_REPLICATION | HULSE_FEATURE_RESUME;
@@ -453,6 +507,7 @@ int main(void)
         PAIR_TEST(test_a_publish_is_flushed),
         PAIR_TEST(test_many_pass_over_bad_ones_and_stop_at_the_first_without_room),
         PAIR_TEST(test_many_keep_order_and_say_who_went_in),
+        PAIR_TEST(test_many_of_any_size_go_round_the_ring),
         PAIR_TEST(test_a_large_message_is_fragments_of_one_sequence_number),
         PAIR_TEST(test_larger_than_the_ring_needs_the_waiting_call),
         PAIR_TEST(test_clusters_are_chosen_where_the_daemon_knows_them),

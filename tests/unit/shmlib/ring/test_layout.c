@@ -442,6 +442,44 @@ static void dump_attach(void)
     MEMBER(hulse_ctl_attach_end, reserved);
 }
 
+static void dump_schemas(void)
+{
+    NUMBER(HULSE_TAG_SCHEMA_VERSION);
+    NUMBER(HULSE_TAG_OWN_SCHEMA);
+    NUMBER(HULSE_CTL_GET_SCHEMA);
+    NUMBER(HULSE_CTL_SCHEMA);
+    NUMBER(HULSE_FEATURE_SCHEMAS);
+    NUMBER(HULSE_SCHEMA_OWN);
+    NUMBER(HULSE_SCHEMA_NEWEST);
+    SIZE(hulse_ctl_get_schema);
+    MEMBER(hulse_ctl_get_schema, head);
+    MEMBER(hulse_ctl_get_schema, handle);
+    MEMBER(hulse_ctl_get_schema, version);
+    SIZE(hulse_ctl_schema);
+    MEMBER(hulse_ctl_schema, head);
+    MEMBER(hulse_ctl_schema, version);
+    MEMBER(hulse_ctl_schema, definition_bytes);
+    MEMBER(hulse_ctl_schema, properties_bytes);
+    MEMBER(hulse_ctl_schema, type_len);
+}
+
+static void dump_options(void)
+{
+    NUMBER(HULSE_OPTION_PRIORITY);
+    NUMBER(HULSE_OPTION_ACCESS);
+    NUMBER(HULSE_OPTION_INITIAL_SUBSCRIPTION);
+    NUMBER(HULSE_ACCESS_MODE_SHARED);
+    NUMBER(HULSE_ACCESS_MODE_EXCLUSIVE);
+    NUMBER(HULSE_ACCESS_MODE_WAIT);
+    NUMBER(HULSE_ACCESS_MODE_FENCING);
+    NUMBER(HULSE_OPTION_COMPACTED);
+    NUMBER(HULSE_OPTION_REPLICATED);
+    NUMBER(HULSE_OPTION_KEY_RANGE);
+    NUMBER(HULSE_OPTION_ANY_KEY_ORDER);
+    NUMBER(HULSE_OPTION_PROPERTY);
+    NUMBER(HULSE_OPTION_SUBSCRIPTION_PROPERTY);
+}
+
 static void dump_control_numbers(void)
 {
     NUMBER(HULSE_CTL_HELLO);
@@ -495,15 +533,10 @@ static void dump_control_numbers(void)
     NUMBER(HULSE_CTL_OPTIONS);
     NUMBER(HULSE_FEATURE_OPTIONS);
     NUMBER(HULSE_FEATURE_REPLICATION);
-    NUMBER(HULSE_OPTION_PRIORITY);
-    NUMBER(HULSE_OPTION_COMPACTED);
-    NUMBER(HULSE_OPTION_REPLICATED);
-    NUMBER(HULSE_OPTION_KEY_RANGE);
-    NUMBER(HULSE_OPTION_ANY_KEY_ORDER);
-    NUMBER(HULSE_OPTION_PROPERTY);
-    NUMBER(HULSE_OPTION_SUBSCRIPTION_PROPERTY);
+    dump_options();
     NUMBER(HULSE_OPTIONS_BYTES_MAX);
     NUMBER(HULSE_OPTIONS_TOTAL_MAX);
+    dump_schemas();
     NUMBER(HULSE_HELLO_RESUME);
     NUMBER(HULSE_READER_BEHIND);
     NUMBER(HULSE_READER_END);

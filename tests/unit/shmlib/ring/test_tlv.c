@@ -71,6 +71,7 @@ static void test_tags_and_places(void **state)
                                       [HULSE_TAG_DELIVER_AFTER] = 8,
                                       [HULSE_TAG_PARTITION] = 4,
                                       [HULSE_TAG_TTL] = 8,
+                                      [HULSE_TAG_SCHEMA_VERSION] = 8,
                                       [HULSE_TAG_BROKER_TIME] = 8,
                                       [HULSE_TAG_INDEX] = 8};
     static const char places[16][4] = {"--?",
@@ -84,9 +85,9 @@ static void test_tags_and_places(void **state)
                                        "P-D",
                                        "--D",
                                        "-V-",
-                                       "--?",
-                                       "--?",
-                                       "--?",
+                                       "P--",
+                                       "--D",
+                                       "--D",
                                        "--D",
                                        "--D"};
     static const uint8_t nothing[11];

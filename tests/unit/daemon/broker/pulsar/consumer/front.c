@@ -181,6 +181,7 @@ hulse_status hulse_front_begin(const struct front_where *where)
         .events = &events,
         .ctx = &front,
         .create = !where->never_create,
+        .schema = where->schema,
         .chunking = where->chunking,
         .resumed = where->resumed,
         .wishes = where->wishes,

@@ -73,6 +73,7 @@ struct front_where {
     bool never_create;
     bool resumed;
     bool non_persistent;
+    const struct broker_schema *schema;
     struct broker_chunking chunking;
     struct broker_wishes wishes;
 };

@@ -136,6 +136,20 @@ static void a_chunk_costs_no_permit(void **state)
     comes(0, 1, 2, 2);
     assert_int_equal(front.count, 1);
     hulse_stage_nothing();
+    /* What is known to come is asked for at once. */
+    hulse_front_permit(1);
+    assert_int_equal(hulse_stage_flow(), 1);
+    comes(1, 0, 6, 3);
+    assert_int_equal(hulse_stage_flow(), 5);
+    for (int32_t i = 1; i < 6; i++) {
+        comes(1, i, 6, 3 + (uint64_t)i);
+    }
+    assert_int_equal(front.count, 2);
+    hulse_stage_nothing();
+    hulse_front_permit(1);
+    assert_int_equal(hulse_stage_flow(), 1);
+    comes(2, 0, 1000, 10);
+    assert_int_equal(hulse_stage_flow(), 1 + PULSAR_CHUNKS_AHEAD);
 }
 
 static void a_refused_one_comes_again_with_all_its_chunks(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal:   a consumer's own ranges of keys, its priority and its properties are said in each SUBSCRIBE; what cannot be is
+ * Goal:   a consumer's own ranges of keys, its priority, its schema and its properties are said in each SUBSCRIBE; what cannot be is
  *         refused before anything is said.
  * Method: the connection is played by the test (stage.h).
  */
@@ -27,8 +27,10 @@ static int tear_down(void **state)
     }
 
 static const struct broker_key_range ranges[] = {{0, 99}, {200, 65535}};
+static const struct broker_schema schema = {.type = BROKER_SCHEMA_JSON, .definition = SPAN("{}")};
 static const struct front_where everything = {
     .type = BROKER_KEY_SHARED,
+    .schema = &schema,
     .wishes.key_ranges = ranges,
     .wishes.key_range_count = 2,
     .wishes.any_order = true,
@@ -46,6 +48,9 @@ static void check_subscribe(void)
     assert_true(s->has_replicate_subscription_state && s->replicate_subscription_state);
     assert_true(s->keysharedmeta->allowoutoforderdelivery);
     assert_false(s->has_read_compacted);
+    assert_int_equal(s->schema->type, PULSAR__SCHEMA__TYPE__Json);
+    assert_int_equal(s->schema->schema_data.len, 2);
+    assert_memory_equal(s->schema->schema_data.data, "{}", 2);
     assert_int_equal(s->n_metadata, 2);
     assert_string_equal(s->metadata[0]->key, "a");
     assert_string_equal(s->metadata[0]->value, "bc");
@@ -84,6 +89,7 @@ static void none_are_not_said(void **state)
     assert_false(s->has_priority_level);
     assert_false(s->has_read_compacted || s->has_replicate_subscription_state);
     assert_false(s->keysharedmeta->has_allowoutoforderdelivery);
+    assert_null(s->schema);
     assert_int_equal(s->n_metadata + s->n_subscription_properties, 0);
     assert_int_equal(s->keysharedmeta->keysharedmode, PULSAR__KEY_SHARED_MODE__AUTO_SPLIT);
     hulse_stage_success(s->request_id);

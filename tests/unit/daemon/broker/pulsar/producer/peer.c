@@ -129,6 +129,7 @@ void hulse_line_hear_send(struct line *l, struct heard *h)
                         .sequence = c->send->sequence_id,
                         .highest = c->send->highest_sequence_id,
                         .count = c->send->has_num_messages ? c->send->num_messages : 0,
+                        .is_chunk = c->send->has_is_chunk && c->send->is_chunk,
                         .frame = l->data,
                         .frame_bytes = (uint32_t)l->taken};
     assert_int_equal(hulse_wire_message_read(rest, &message, &why), WIRE_MESSAGE_OK);

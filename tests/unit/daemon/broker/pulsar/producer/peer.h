@@ -35,6 +35,7 @@ struct heard {
     uint64_t sequence;
     uint64_t highest;
     int32_t count; /* 0: not a batch */
+    bool is_chunk;
     const uint8_t *frame;
     uint32_t frame_bytes;
     struct wire_metadata metadata;

@@ -81,6 +81,7 @@ hear_chunk(struct line *l, struct heard *h, uint64_t sequence, int32_t chunk, ui
     hulse_line_hear_send(l, h);
     assert_int_equal(h->sequence, sequence);
     assert_int_equal(h->count, 0);
+    assert_true(h->is_chunk);
     assert_int_equal(h->metadata.chunk, chunk);
     assert_true(hulse_wire_has(h->metadata.has, WIRE_META_CHUNK));
     assert_false(hulse_wire_has(h->metadata.has, WIRE_META_BATCH));

@@ -242,6 +242,142 @@ static void test_exclusive_access_is_asked_for(void **state)
     }
 }
 
+/* Answers PRODUCER of "mine": it has the topic, or has to wait for it. */
+static void say_turn(uint64_t request, bool is_ready)
+{
+    Pulsar__CommandProducerSuccess success = PULSAR__COMMAND_PRODUCER_SUCCESS__INIT;
+    Pulsar__BaseCommand said = PULSAR__BASE_COMMAND__INIT;
+
+    success.request_id = request;
+    success.producer_name = (char *)(uintptr_t) "mine";
+    success.has_producer_ready = true;
+    success.producer_ready = is_ready;
+    said.type = PULSAR__BASE_COMMAND__TYPE__PRODUCER_SUCCESS;
+    said.producer_success = &success;
+    hulse_line_say(&line, &said);
+}
+
+/* Opens pub so that it waits for others to go; gives its request. */
+static uint64_t open_waiting(uint64_t *id)
+{
+    pub.params.access = BROKER_ACCESS_WAIT;
+    pub.params.name = "mine";
+    bed.broker.params.operation_timeout_ms = 10;
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_peer_welcome(&peer, &bed, &line);
+    const Pulsar__BaseCommand *c = hulse_line_hear(&line, NULL);
+    assert_int_equal(c->producer->producer_access_mode,
+                     PULSAR__PRODUCER_ACCESS_MODE__WaitForExclusive);
+    *id = c->producer->producer_id;
+    const uint64_t request = c->producer->request_id;
+    say_turn(request, false);
+    return request;
+}
+
+/* Neither the operation timeout nor its limit ends it: the second answer does. */
+static void test_a_turn_is_waited_for(void **state)
+{
+    uint64_t id = 0;
+
+    (void)state;
+    open_all();
+    const uint64_t request = open_waiting(&id);
+    const uint64_t until = hulse_loop_now_ms(&bed.loop) + 400;
+    while (hulse_loop_now_ms(&bed.loop) < until) {
+        hulse_bed_turn(&bed);
+    }
+    assert_int_equal(pub.opened, 0);
+    assert_true(hulse_line_is_quiet(&line));
+    say_turn(request, false); /* said again it means nothing new */
+    say_turn(request, true);
+    hulse_pub_await_opened(&pub);
+    assert_int_equal(pub.status, HULSE_OK);
+    hulse_pub_close(&pub);
+    hulse_line_hear_close(&line, id);
+    close_all();
+}
+
+static void test_who_waits_for_a_turn_may_close(void **state)
+{
+    uint64_t id = 0;
+
+    (void)state;
+    open_all();
+    (void)open_waiting(&id);
+    assert_true(hulse_line_is_quiet(&line));
+    hulse_pub_close(&pub);
+    hulse_line_hear_close(&line, id);
+    close_all();
+    assert_int_equal(pub.opened, 0);
+}
+
+/* On a new connection it asks again, and waits again. */
+static void test_a_turn_is_waited_for_over_a_lost_connection(void **state)
+{
+    uint64_t id = 0;
+
+    (void)state;
+    open_all();
+    (void)open_waiting(&id);
+    assert_true(hulse_line_is_quiet(&line));
+    hulse_line_hang_up(&line);
+    hulse_peer_welcome(&peer, &bed, &line);
+    const uint64_t request = hulse_line_hear(&line, NULL)->producer->request_id;
+    say_turn(request, true);
+    hulse_pub_await_opened(&pub);
+    assert_int_equal(pub.status, HULSE_OK);
+    close_all();
+}
+
+/* Who has not asked to wait cannot be told to. */
+static void test_nobody_else_is_told_to_wait(void **state)
+{
+    (void)state;
+    open_all();
+    pub.params.access = BROKER_ACCESS_EXCLUSIVE;
+    pub.params.name = "mine";
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_peer_welcome(&peer, &bed, &line);
+    say_turn(hulse_line_hear(&line, NULL)->producer->request_id, false);
+    hulse_line_await_end(&line);
+    hulse_pub_close(&pub);
+    close_all();
+}
+
+/* With each PRODUCER; who wishes for another one shares nothing with it. */
+static void test_an_initial_subscription_is_named(void **state)
+{
+    char names[2][256];
+    uint64_t id = 0;
+
+    (void)state;
+    open_all();
+    pub.params.initial_subscription = "dlq";
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_peer_welcome(&peer, &bed, &line);
+    for (uint64_t epoch = 0; epoch < 2; epoch++) {
+        const Pulsar__BaseCommand *c = hulse_line_hear(&line, NULL);
+        assert_string_equal(c->producer->initial_subscription_name, "dlq");
+        id = c->producer->producer_id;
+        (void)snprintf(names[0], sizeof(names[0]), "%s", c->producer->producer_name);
+        hulse_line_say_opened(&line, c->producer->request_id, names[0], -1);
+        hulse_pub_await_opened(&pub);
+        if (epoch == 0) {
+            hulse_line_say_closed(&line, id, NULL);
+        }
+    }
+    assert_int_equal(hulse_pub_open(&other), HULSE_OK);
+    const Pulsar__BaseCommand *c = hulse_line_hear(&line, NULL);
+    assert_null(c->producer->initial_subscription_name);
+    assert_string_not_equal(c->producer->producer_name, names[0]);
+    hulse_line_say_error(&line, c->producer->request_id, PULSAR__SERVER_ERROR__NotAllowedError);
+    hulse_pub_await_opened(&other);
+    assert_int_equal(other.status, HULSE_REFUSED);
+    hulse_pub_close(&pub);
+    hulse_line_hear_close(&line, id);
+    close_all();
+}
+
 /* Opens pub as its own, under a name; the broker knows ids up to `last`. */
 static uint64_t open_own(int64_t last)
 {
@@ -418,6 +554,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_who_comes_before_it_has_ended_is_welcome),
     cmocka_unit_test(test_an_answer_that_is_none_ends_the_connection),
     cmocka_unit_test(test_exclusive_access_is_asked_for),
+    cmocka_unit_test(test_a_turn_is_waited_for),
+    cmocka_unit_test(test_who_waits_for_a_turn_may_close),
+    cmocka_unit_test(test_a_turn_is_waited_for_over_a_lost_connection),
+    cmocka_unit_test(test_nobody_else_is_told_to_wait),
+    cmocka_unit_test(test_an_initial_subscription_is_named),
     cmocka_unit_test(test_an_own_producers_ids_are_its_records),
     cmocka_unit_test(test_what_the_broker_may_have_goes_one_by_one),
     cmocka_unit_test(test_with_an_id_its_name_is_its_own),

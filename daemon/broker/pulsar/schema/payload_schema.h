@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * payload_schema - the schema of a sender's payloads: what PRODUCER says, and the version that each entry has in its
- *                  metadata once the broker has told it.
+ *                  metadata once the broker has told it. The same of a consumer, whose SUBSCRIBE says it.
  *
- * Senders of one worker with the same schema share one. Versions are of a topic, those of its partitions are the same.
+ * Senders of one worker with the same schema share one, and so do its consumers. Versions are of a topic, those of its partitions are the same.
  *
  * Threads: the worker's.
  * See:     Pulsar protocol, section 8.
  */
-#ifndef HULSE_PULSAR_PRODUCER_PAYLOAD_SCHEMA_H
-#define HULSE_PULSAR_PRODUCER_PAYLOAD_SCHEMA_H
+#ifndef HULSE_PULSAR_SCHEMA_PAYLOAD_SCHEMA_H
+#define HULSE_PULSAR_SCHEMA_PAYLOAD_SCHEMA_H
 
 #include "daemon/broker/broker.h"
 
@@ -22,7 +22,9 @@
 struct payload_schema {
     LIST_ENTRY(payload_schema) link;
     uint32_t holders;
-    struct broker_schema told; /* its definition is behind this */
+    struct broker_schema told; /* its definition and properties are behind this */
+    Pulsar__Schema message;    /* the same as the protocol has it */
+    size_t object_bytes;
 };
 
 LIST_HEAD(payload_schemas, payload_schema);
@@ -32,7 +34,7 @@ struct payload_schema_version {
     uint8_t bytes; /* 0: none is known */
 };
 
-/* Held; NULL: no memory. */
+/* Held; NULL: no memory, or properties that are none. */
 struct payload_schema *hulse_payload_schema_take(struct payload_schemas *all,
                                                  const struct broker_schema *told);
 /* *s becomes NULL; harmless on NULL. */
