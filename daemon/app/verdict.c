@@ -28,8 +28,8 @@ static uint32_t match(const struct channel *ch, const struct hulse_verdict_recor
         return SLOT_NONE;
     }
     const struct broker_id *id = &slot->delivery->id;
-    const bool same = v->source == 0 && v->partition == id->partition && v->ledger == id->ledger &&
-                      v->entry == id->entry && v->batch == id->batch;
+    const bool same = v->source == slot->delivery->source && v->partition == id->partition &&
+                      v->ledger == id->ledger && v->entry == id->entry && v->batch == id->batch;
     return same ? (uint32_t)index : SLOT_NONE;
 }
 
@@ -49,11 +49,11 @@ void hulse_deliver_ended(void *ctx, struct broker_delivery *d)
  * Each of the channel's up to that one by itself: what is on its way to the dead-letter topic lies before it and is not
  * acknowledged until it is there. What came and went again, refused, comes again.
  */
-static void ack_each(struct channel *ch, const struct broker_id *last)
+static void ack_each(struct channel *ch, const struct broker_id *last, uint32_t source)
 {
     for (uint32_t i = 0; i < ch->slot_count && ch->slots_used > 0; i++) {
         struct broker_delivery *d = ch->slot_table[i].delivery;
-        if (d != NULL && hulse_by_id_up_to(&d->id, last)) {
+        if (d != NULL && hulse_by_id_up_to(d, last, source)) {
             hulse_deliver_ended(ch->consumer, d);
             hulse_subscriber_ack(ch->consumer->subscriber, d);
         }
@@ -65,9 +65,9 @@ static bool apply_all(struct channel *ch, const struct hulse_verdict_record *v, 
 {
     const struct broker_id last = ch->slot_table[index].delivery->id;
     const bool all = v->verdict == HULSE_VERDICT_ACK && (v->how & HULSE_HOW_CUMULATIVE) != 0 &&
-                     hulse_subscriber_clamps(ch->consumer->subscriber, &last);
+                     hulse_subscriber_clamps(ch->consumer->subscriber, &last, v->source);
     if (all) {
-        ack_each(ch, &last);
+        ack_each(ch, &last, v->source);
     }
     return all;
 }

@@ -185,7 +185,7 @@ static void note_free(struct dead_letters *l, struct note *n)
 
 /* Without memory the application sees the message once more, and says again what it thinks of it. */
 static void
-note_make(struct dead_letters *l, const struct broker_id *id, const struct letter_reason *why)
+note_make(struct dead_letters *l, const struct broker_delivery *d, const struct letter_reason *why)
 {
     struct note *n = hulse_mem_alloc(HULSE_MEM_MESSAGE, sizeof(*n) + why->detail.bytes);
 
@@ -195,8 +195,11 @@ note_make(struct dead_letters *l, const struct broker_id *id, const struct lette
     if (l->note_count == HULSE_NOTES_MAX) {
         note_free(l, TAILQ_FIRST(&l->notes));
     }
-    *n = (struct note){
-        .id = *id, .cause = why->cause, .code = why->code, .detail_bytes = why->detail.bytes};
+    *n = (struct note){.id = d->id,
+                       .source = d->source,
+                       .cause = why->cause,
+                       .code = why->code,
+                       .detail_bytes = why->detail.bytes};
     if (why->detail.bytes > 0) {
         memcpy(n->detail, why->detail.data, why->detail.bytes);
     }
@@ -210,13 +213,13 @@ static bool is_same(const struct broker_id *a, const struct broker_id *b)
            a->partition == b->partition;
 }
 
-static struct note *note_find(const struct dead_letters *l, const struct broker_id *id)
+static struct note *note_find(const struct dead_letters *l, const struct broker_delivery *d)
 {
     struct note *n = NULL;
 
     TAILQ_FOREACH(n, &l->notes, link)
     {
-        if (is_same(&n->id, id)) {
+        if (n->source == d->source && is_same(&n->id, &d->id)) {
             return n;
         }
     }
@@ -225,11 +228,11 @@ static struct note *note_find(const struct dead_letters *l, const struct broker_
 
 /* ---- letters ---- */
 
-static void count(struct dead_letters *l, bool stored)
+static void count(struct dead_letters *l, const struct dead_letters *names, bool stored)
 {
     *(stored ? l->stored : l->failed) += 1;
-    if (l->topic_state != NULL) {
-        hulse_topic_state_count(l->topic_state,
+    if (names->topic_state != NULL) {
+        hulse_topic_state_count(names->topic_state,
                                 stored ? TOPIC_DEAD_LETTERED : TOPIC_DEAD_LETTER_FAILED);
     }
 }
@@ -239,15 +242,17 @@ static void put_off(struct dead_letters *l,
                     const struct letter_reason *reason,
                     const char *why)
 {
-    count(l, false);
+    const struct dead_letters *names = l->ops->names(l->ctx, d);
+
+    count(l, names, false);
     HULSE_LOG_WARNF("letter.failed",
-                    hulse_log_str("topic", l->source == NULL ? "" : l->source),
+                    hulse_log_str("topic", names->source == NULL ? "" : names->source),
                     hulse_log_str("subscription", l->subscription),
-                    hulse_log_str("dead_letter", l->topic == NULL ? "" : l->topic),
+                    hulse_log_str("dead_letter", names->topic == NULL ? "" : names->topic),
                     hulse_log_u64("ledger", d->id.ledger),
                     hulse_log_u64("entry", d->id.entry),
                     hulse_log_str("why", why));
-    note_make(l, &d->id, reason);
+    note_make(l, d, reason);
     hulse_dead_letter_let_go(l, d);
     l->ops->nack(l->ctx, d);
 }
@@ -264,7 +269,7 @@ static void done(void *ctx, struct letter *letter, const char *why)
     if (d != NULL) {
         d->marks &= (uint8_t)~HULSE_MARK_LETTER;
         if (why == NULL) {
-            count(l, true);
+            count(l, l->ops->names(l->ctx, d), true);
             hulse_dead_letter_let_go(l, d);
             l->ops->ack(l->ctx, d);
         } else {
@@ -280,16 +285,17 @@ void hulse_dead_letter_begin(struct dead_letters *l,
                              const struct dead_letter_user *user,
                              struct role_state *role)
 {
-    HULSE_ASSERT(l->topic != NULL && (d->marks & HULSE_MARK_LETTER) == 0);
+    const struct dead_letters *names = l->ops->names(l->ctx, d);
+    HULSE_ASSERT(names->topic != NULL && (d->marks & HULSE_MARK_LETTER) == 0);
 
-    const struct letter_source from = {.topic = l->source,
+    const struct letter_source from = {.topic = names->source,
                                        .subscription = l->subscription,
                                        .host =
                                            user->flow->service == NULL ? "" : user->flow->service,
                                        .app = l->app,
                                        .now_ms = hulse_clock_wall_ms()};
     if ((d->marks & HULSE_MARK_COPIED) != 0) { /* it comes again with its bytes */
-        note_make(l, &d->id, why);
+        note_make(l, d, why);
         l->ops->nack(l->ctx, d);
         return;
     }
@@ -306,7 +312,7 @@ void hulse_dead_letter_begin(struct dead_letters *l,
     TAILQ_INSERT_TAIL(&l->pending, letter, pending);
     d->marks |= HULSE_MARK_LETTER;
     d->slot = (uint64_t)(uintptr_t)letter;
-    const struct letter_address to = {.topic = l->topic, .who = user->who, .role = role};
+    const struct letter_address to = {.topic = names->topic, .who = user->who, .role = role};
     hulse_letter_send(l->post, letter, &to);
 }
 
@@ -315,7 +321,8 @@ bool hulse_dead_letter_again(struct dead_letters *l,
                              const struct dead_letter_user *user,
                              struct role_state *role)
 {
-    struct note *n = TAILQ_EMPTY(&l->notes) || l->topic == NULL ? NULL : note_find(l, &d->id);
+    struct note *n =
+        TAILQ_EMPTY(&l->notes) || l->ops->names(l->ctx, d)->topic == NULL ? NULL : note_find(l, d);
 
     if (n == NULL) {
         return false;
@@ -358,20 +365,23 @@ static bool is_up_to(const struct broker_id *a, const struct broker_id *b)
     return a->entry != b->entry ? a->entry < b->entry : a->batch <= b->batch;
 }
 
-bool hulse_dead_letter_clamps(const struct dead_letters *l, const struct broker_id *id)
+bool hulse_dead_letter_clamps(const struct dead_letters *l,
+                              const struct broker_id *id,
+                              uint32_t source)
 {
     const struct letter *letter = NULL;
     const struct note *n = NULL;
 
     TAILQ_FOREACH(letter, &l->pending, pending)
     {
-        if (!letter->ended && letter->d != NULL && is_up_to(&letter->id, id)) {
+        if (!letter->ended && letter->d != NULL && letter->source == source &&
+            is_up_to(&letter->id, id)) {
             return true;
         }
     }
     TAILQ_FOREACH(n, &l->notes, link)
     {
-        if (is_up_to(&n->id, id)) {
+        if (n->source == source && is_up_to(&n->id, id)) {
             return true;
         }
     }

@@ -33,6 +33,7 @@
 struct note {
     TAILQ_ENTRY(note) link;
     struct broker_id id;
+    uint32_t source;
     enum letter_cause cause;
     uint16_t code;
     uint32_t detail_bytes;
@@ -40,9 +41,12 @@ struct note {
 };
 
 /* The subscriber's side; both verdicts are its calls. */
+struct dead_letters;
 struct dead_letter_ops {
     void (*ack)(void *ctx, struct broker_delivery *d);
     void (*nack)(void *ctx, struct broker_delivery *d);
+    /* Those of the topic that it is of: itself, where there is one. */
+    const struct dead_letters *(*names)(void *ctx, const struct broker_delivery *d);
     uint64_t (*calls)(void *ctx); /* made on its consumer so far */
     /* Everything is as it was before: room may have come, or the last letter gone. It may end the subscriber. */
     void (*ended)(void *ctx);
@@ -110,7 +114,9 @@ bool hulse_dead_letter_again(struct dead_letters *l,
 /* A delivery marked LETTER was ended by another call. What is settled may be more then. */
 void hulse_dead_letter_lose(struct dead_letters *l, struct broker_delivery *d);
 /* One with that id or a lower one in its partition is unfinished: a cumulative acknowledgement must not cover it. */
-bool hulse_dead_letter_clamps(const struct dead_letters *l, const struct broker_id *id);
+bool hulse_dead_letter_clamps(const struct dead_letters *l,
+                              const struct broker_id *id,
+                              uint32_t source);
 /* How many of the subscriber's calls are final, when so many on its consumer are. */
 uint64_t hulse_dead_letter_settled(struct dead_letters *l, uint64_t calls);
 /* Forgets everything; what was sent goes its way. */

@@ -50,7 +50,7 @@ broker_opened(void *ctx, hulse_status status, const char *text, const struct bro
         return;
     }
     s->opened = true;
-    s->events->opened(s->ctx, HULSE_OK, text, verdicts_of(s), reach);
+    s->events->opened(s->ctx, HULSE_OK, text, hulse_subscriber_verdicts(s), reach);
 }
 
 static uint64_t size_of(const struct broker_delivery *d)
@@ -83,7 +83,8 @@ static bool expired(const struct subscriber *s, const struct broker_delivery *d)
 static void expire(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.expired += 1;
-    hulse_topic_state_count(s->grant.topic_state, TOPIC_EXPIRED_ON_DELIVERY);
+    hulse_topic_state_count(hulse_subscriber_ruled(s, d)->grant.topic_state,
+                            TOPIC_EXPIRED_ON_DELIVERY);
     hulse_subscriber_pass_ack(s, d);
     s->events->ask_room(s->ctx);
 }
@@ -91,9 +92,10 @@ static void expire(struct subscriber *s, struct broker_delivery *d)
 /* It could not be put aside when it was here before: now, unseen. */
 static bool again(struct subscriber *s, struct broker_delivery *d)
 {
-    const struct dead_letter_user user = hulse_subscriber_user(s);
+    const struct subscriber *of = hulse_subscriber_ruled(s, d);
+    const struct dead_letter_user user = hulse_subscriber_user(of);
 
-    return hulse_dead_letter_again(&s->dead, d, &user, s->grant.role_state);
+    return hulse_dead_letter_again(&s->dead, d, &user, of->grant.role_state);
 }
 
 static void hand_out(struct subscriber *s, struct broker_delivery *d)
@@ -128,16 +130,20 @@ static void broker_message(void *ctx, struct broker_delivery *d)
         s->consumer->ops->give_back(s->consumer, d);
         return;
     }
-    if (expired(s, d)) {
+    if (s->multi == NULL) {
+        d->source = 0;
+    }
+    const struct subscriber *of = hulse_subscriber_ruled(s, d);
+    if (!s->of_several && expired(of, d)) {
         expire(s, d);
         return;
     }
-    if (hulse_dead_letter_configured(&s->dead)) {
+    if (!s->of_several && hulse_dead_letter_configured(&of->dead)) {
         if (again(s, d)) {
             s->events->ask_room(s->ctx);
             return;
         }
-        d->marks |= d->redelivery >= s->grant.topic.redeliver_max ? HULSE_MARK_LAST : 0U;
+        d->marks |= d->redelivery >= of->grant.topic.redeliver_max ? HULSE_MARK_LAST : 0U;
     }
     if (s->reading == NULL) {
         arrive(s, d, true);
@@ -270,6 +276,8 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         s->type = params->type;
         s->start = params->start;
         s->has_after = params->after != NULL;
+        s->existing = params->existing;
+        s->of_several = params->of_several;
         if (s->has_after) {
             s->after = *params->after;
         }
@@ -364,7 +372,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
                                            .events = &consumer_events,
                                            .ctx = s,
                                            .schema = hulse_flow_schema_told(&s->schema, &schema),
-                                           .create = s->grant.topic.auto_create,
+                                           .create = s->grant.topic.auto_create && !s->existing,
                                            .chunking = {.pending_max = chunks->pending_max,
                                                         .expire_ms = chunks->expire_ms,
                                                         .auto_ack = chunks->auto_ack}};
@@ -419,17 +427,49 @@ static hulse_status begin(struct subscriber *s, struct error *err)
     return hulse_opening_start(&s->opening, &opening, err);
 }
 
+static hulse_status
+open_several(struct subscriber **out, const struct subscriber_params *params, struct error *err)
+{
+    struct topic_name name;
+    const char *why = NULL;
+    const char *topic = params->topic;
+    if (!params->several->is_pattern) {
+        if (!hulse_topic_name_parse(&name, topic, params->flow->default_namespace, &why)) {
+            return hulse_fail(err, HULSE_INVAL, "%s", why);
+        }
+        topic = name.full;
+    }
+    struct subscriber *s = create(params, topic);
+    if (s == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a subscriber");
+    }
+    *out = s;
+    struct subscriber_params kept = *params;
+    kept.wishes = &s->wishes; /* as long as it is open */
+    /* It tells of itself before this returns, and may be gone then. */
+    const hulse_status st =
+        hulse_multi_open(&s->multi, &s->consumer, &kept, &consumer_events, s, err);
+    if (st != HULSE_OK) {
+        *out = NULL;
+        hulse_subscriber_destroy(s);
+    }
+    return st;
+}
+
 hulse_status hulse_subscriber_open(struct subscriber **out,
                                    const struct subscriber_params *params,
                                    struct error *err)
 {
     struct topic_name name;
     const char *why = NULL;
-    if (!hulse_topic_name_parse(&name, params->topic, params->flow->default_namespace, &why)) {
-        return hulse_fail(err, HULSE_INVAL, "%s", why);
-    }
     if ((params->type == BROKER_READER) != (params->subscription[0] == '\0')) {
         return hulse_fail(err, HULSE_INVAL, "a subscription needs a name and a reader has none");
+    }
+    if (params->several != NULL) {
+        return open_several(out, params, err);
+    }
+    if (!hulse_topic_name_parse(&name, params->topic, params->flow->default_namespace, &why)) {
+        return hulse_fail(err, HULSE_INVAL, "%s", why);
     }
     struct subscriber *s = create(params, name.full);
     if (s == NULL) {
@@ -446,6 +486,9 @@ hulse_status hulse_subscriber_open(struct subscriber **out,
 
 enum subscriber_change hulse_subscriber_recheck(struct subscriber *s)
 {
+    if (s->multi != NULL) {
+        return hulse_multi_recheck(s->multi);
+    }
     const uint32_t before = verdicts_of(s);
     struct error err = {0};
     renew(s);
@@ -463,7 +506,19 @@ enum subscriber_change hulse_subscriber_recheck(struct subscriber *s)
 
 uint32_t hulse_subscriber_verdicts(const struct subscriber *s)
 {
-    return verdicts_of(s);
+    return s->multi != NULL ? hulse_multi_verdicts(s->multi) : verdicts_of(s);
+}
+
+void hulse_subscriber_tell_verdicts(struct subscriber *s)
+{
+    if (s->events->verdicts != NULL) {
+        s->events->verdicts(s->ctx, hulse_subscriber_verdicts(s));
+    }
+}
+
+uint64_t hulse_subscriber_coming(const struct subscriber *s)
+{
+    return s->outstanding + (s->reading == NULL ? 0 : hulse_reading_waiting(s->reading));
 }
 
 void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messages)
@@ -481,20 +536,29 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
     uint64_t wanted = s->estimate_bytes == 0 ? 1 : bytes / s->estimate_bytes;
     wanted = wanted == 0 ? 1 : wanted;
     wanted = wanted > messages - here ? messages - here : wanted;
-    const uint64_t coming =
-        s->outstanding + (s->reading == NULL ? 0 : hulse_reading_waiting(s->reading));
+    const uint64_t coming = hulse_subscriber_coming(s);
     if (wanted > coming) {
-        const uint32_t more = (uint32_t)(wanted - coming);
-        /* Before the call, because messages may come before it returns. */
-        s->outstanding += more;
-        s->counters.permitted += more;
-        s->consumer->ops->permit(s->consumer, more);
+        hulse_subscriber_permit(s, (uint32_t)(wanted - coming));
     }
+}
+
+void hulse_subscriber_permit(struct subscriber *s, uint32_t count)
+{
+    /* Before the call, because messages may come before it returns. */
+    s->outstanding += count;
+    s->counters.permitted += count;
+    s->consumer->ops->permit(s->consumer, count);
 }
 
 static void broker_ended(void *ctx, struct broker_delivery *d)
 {
     struct subscriber *s = ctx;
+    if (s->of_several) {
+        if (!hulse_subscriber_end_reading(s, d)) {
+            s->ended(s->ctx, d);
+        }
+        return;
+    }
     if ((d->marks & HULSE_MARK_LETTER) != 0) {
         hulse_dead_letter_lose(&s->dead, d);
         return;
@@ -551,7 +615,7 @@ uint64_t hulse_subscriber_settled(const struct subscriber *s)
 
 const struct schema_known *hulse_subscriber_schema(const struct subscriber *s, uint64_t version)
 {
-    return s->flow->schemas == NULL
+    return s->flow->schemas == NULL || s->multi != NULL
                ? NULL
                : hulse_schemas_find(s->flow->schemas, s->grant.topic.broker, s->topic, version);
 }
@@ -566,6 +630,11 @@ hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
                                                       const struct schema_known *known),
                                          struct error *err)
 {
+    if (s->multi != NULL) {
+        return hulse_fail(err,
+                          HULSE_UNSUPPORTED,
+                          "of several topics: a consumer of the one alone is told its schemas");
+    }
     const struct schema_question question = {.worker = s->worker,
                                              .broker = s->grant.topic.broker,
                                              .topic = s->topic,

@@ -50,6 +50,11 @@ static void letter_nack(void *ctx, struct broker_delivery *d)
     s->in_letter = false;
 }
 
+static const struct dead_letters *letter_names(void *ctx, const struct broker_delivery *d)
+{
+    return &hulse_subscriber_ruled(ctx, d)->dead;
+}
+
 static uint64_t letter_calls(void *ctx)
 {
     return ((struct subscriber *)ctx)->calls;
@@ -63,8 +68,11 @@ static void letter_ended(void *ctx)
     hulse_subscriber_end_lingering(s);
 }
 
-const struct dead_letter_ops hulse_subscriber_letter_ops = {
-    .ack = letter_ack, .nack = letter_nack, .calls = letter_calls, .ended = letter_ended};
+const struct dead_letter_ops hulse_subscriber_letter_ops = {.ack = letter_ack,
+                                                            .nack = letter_nack,
+                                                            .names = letter_names,
+                                                            .calls = letter_calls,
+                                                            .ended = letter_ended};
 
 hulse_status hulse_subscriber_letters(struct subscriber *s, struct error *err)
 {

@@ -8,8 +8,10 @@
 
 void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
 {
-    (void)hulse_subscriber_end_reading(s, d);
-    if (hulse_dead_letter_configured(&s->dead) && hulse_dead_letter_keep(&s->dead, d)) {
+    struct subscriber *of = hulse_subscriber_ruled(s, d);
+    (void)hulse_subscriber_end_reading(of, d);
+    if (!s->of_several && hulse_dead_letter_configured(&of->dead) &&
+        hulse_dead_letter_keep(&s->dead, d)) {
         return;
     }
     if (s->consumer->ops->copied != NULL) {
@@ -27,18 +29,20 @@ void hulse_subscriber_let_go(struct subscriber *s, struct broker_delivery *d)
 static void
 put_aside(struct subscriber *s, struct broker_delivery *d, const struct letter_reason *why)
 {
-    const struct dead_letter_user user = hulse_subscriber_user(s);
+    struct subscriber *of = hulse_subscriber_ruled(s, d);
+    const struct dead_letter_user user = hulse_subscriber_user(of);
 
-    (void)hulse_subscriber_end_reading(s, d);
+    (void)hulse_subscriber_end_reading(of, d);
     hulse_alone_let_go(&s->alone, d);
-    hulse_dead_letter_begin(&s->dead, d, why, &user, s->grant.role_state);
+    hulse_dead_letter_begin(&s->dead, d, why, &user, of->grant.role_state);
 }
 
 /* It was not handled: of a last attempt with the reason why. */
 static void
 refuse(struct subscriber *s, struct broker_delivery *d, enum letter_cause cause, uint32_t delay_ms)
 {
-    if ((d->marks & HULSE_MARK_LAST) != 0 && hulse_dead_letter_configured(&s->dead)) {
+    if (!s->of_several && (d->marks & HULSE_MARK_LAST) != 0 &&
+        hulse_dead_letter_configured(&hulse_subscriber_ruled(s, d)->dead)) {
         put_aside(s, d, &(struct letter_reason){.cause = cause});
     } else {
         hulse_subscriber_let_go(s, d);
@@ -57,9 +61,11 @@ bool hulse_subscriber_is_last(const struct broker_delivery *d)
     return (d->marks & HULSE_MARK_LAST) != 0;
 }
 
-bool hulse_subscriber_clamps(const struct subscriber *s, const struct broker_id *id)
+bool hulse_subscriber_clamps(const struct subscriber *s,
+                             const struct broker_id *id,
+                             uint32_t source)
 {
-    return hulse_dead_letter_clamps(&s->dead, id);
+    return hulse_dead_letter_clamps(&s->dead, id, source);
 }
 
 void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
@@ -72,7 +78,7 @@ void hulse_subscriber_reject(struct subscriber *s,
                              uint16_t code,
                              struct broker_span reason)
 {
-    if (hulse_dead_letter_configured(&s->dead)) {
+    if (hulse_dead_letter_configured(&hulse_subscriber_ruled(s, d)->dead)) {
         const struct letter_reason why = {.cause = LETTER_REJECTED, .code = code, .detail = reason};
         put_aside(s, d, &why);
     } else {
@@ -92,7 +98,8 @@ void hulse_subscriber_leave(struct subscriber *s, struct broker_delivery *d, boo
 
 uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d)
 {
-    const struct topic_settings *topic = &s->grant.topic;
+    const struct subscriber *of = s->multi == NULL ? s : hulse_multi_of(s->multi, d);
+    const struct topic_settings *topic = &of->grant.topic;
     const double max_ms = (double)topic->nack_delay_max_ms;
     double delay_ms = (double)topic->nack_delay_ms;
 
@@ -103,22 +110,25 @@ uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct br
     return delay_ms < (double)UINT32_MAX ? (uint32_t)delay_ms : UINT32_MAX;
 }
 
-uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s)
+uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s,
+                                         const struct broker_delivery *d)
 {
-    return s->grant.topic.ack_timeout_ms;
+    const struct subscriber *of = s->multi == NULL ? s : hulse_multi_of(s->multi, d);
+    return of->grant.topic.ack_timeout_ms;
 }
 
 void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.timed_out += 1;
-    hulse_topic_state_count(s->grant.topic_state, TOPIC_ACK_TIMED_OUT);
+    hulse_topic_state_count(hulse_subscriber_ruled(s, d)->grant.topic_state, TOPIC_ACK_TIMED_OUT);
     refuse(s, d, LETTER_TIMED_OUT, 0);
 }
 
 void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.unconfigured += 1;
-    hulse_topic_state_count(s->grant.topic_state, TOPIC_VERDICT_UNCONFIGURED);
+    hulse_topic_state_count(hulse_subscriber_ruled(s, d)->grant.topic_state,
+                            TOPIC_VERDICT_UNCONFIGURED);
     refuse(s, d, LETTER_REFUSED, hulse_subscriber_backoff_ms(s, d));
 }
 
@@ -136,8 +146,25 @@ void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d)
     s->consumer->ops->give_back(s->consumer, d);
 }
 
-void hulse_subscriber_ack_id(struct subscriber *s, const struct broker_id *id, bool cumulative)
+void hulse_subscriber_ack_id(struct subscriber *s,
+                             uint32_t source,
+                             const struct broker_id *id,
+                             bool cumulative)
 {
     s->calls += 1;
+    if (s->multi != NULL) {
+        hulse_multi_ack_id(s->multi, source, id, cumulative);
+        return;
+    }
     s->consumer->ops->ack_id(s->consumer, id, cumulative);
+}
+
+const char *hulse_subscriber_news(const struct subscriber *s, uint32_t source)
+{
+    return s->multi == NULL ? NULL : hulse_multi_news(s->multi, source);
+}
+
+void hulse_subscriber_told(struct subscriber *s, uint32_t source)
+{
+    hulse_multi_told(s->multi, source);
 }

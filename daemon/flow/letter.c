@@ -203,6 +203,7 @@ struct letter *hulse_letter_create(struct broker_delivery *d,
     }
     *l = (struct letter){.d = d,
                          .id = d->id,
+                         .source = d->source,
                          .cause = why->cause,
                          .code = why->code,
                          .detail_bytes = why->detail.bytes,

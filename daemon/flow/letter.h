@@ -55,6 +55,7 @@ struct letter {
     struct broker_delivery *d; /* NULL: was ended meanwhile by another call */
     TAILQ_ENTRY(letter) pending;
     struct broker_id id;
+    uint32_t source;
     uint64_t calls_before; /* calls on the consumer before it began */
     uint64_t last_call;    /* that ends it, once it was made */
     bool ended;

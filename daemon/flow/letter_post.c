@@ -412,5 +412,5 @@ const struct worker_module hulse_letter_module = {
 
 struct letter_post *hulse_letter_post(struct worker *w)
 {
-    return hulse_worker_state(w, &hulse_letter_module, NULL);
+    return hulse_worker_self() == w ? hulse_worker_state(w, &hulse_letter_module, NULL) : NULL;
 }

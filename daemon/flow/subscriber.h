@@ -10,12 +10,14 @@
 #include "daemon/flow/alone.h"
 #include "daemon/flow/dead_letter.h"
 #include "daemon/flow/deliver.h"
+#include "daemon/flow/multi.h"
 #include "daemon/flow/opening.h"
 #include "daemon/flow/reading.h"
 #include "daemon/flow/schema.h"
 
 struct subscriber {
     struct broker_consumer *consumer; /* NULL until ops->consumer_open has set it */
+    struct multi *multi;              /* of several topics: what is behind `consumer` */
     const struct subscriber_events *events;
     void *ctx;
     uint64_t estimate_bytes; /* 0 = no message seen yet */
@@ -43,6 +45,8 @@ struct subscriber {
     enum broker_subscription type;
     struct broker_position start;
     bool has_after;
+    bool existing;
+    bool of_several;
     struct broker_id after;
     struct broker_wishes wishes; /* what they point to is behind the name */
     const char *subscription;    /* behind the topic, as the name */
@@ -52,6 +56,13 @@ struct subscriber {
     size_t object_bytes;
     char topic[]; /* terminated */
 };
+
+/* Whose rules a message is under. */
+static inline struct subscriber *hulse_subscriber_ruled(struct subscriber *s,
+                                                        const struct broker_delivery *d)
+{
+    return s->multi == NULL ? s : hulse_multi_of(s->multi, d);
+}
 
 /* Its payload is the broker's again. True: the front end has not seen it. */
 static inline bool hulse_subscriber_end_reading(struct subscriber *s, struct broker_delivery *d)

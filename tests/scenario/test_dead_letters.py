@@ -268,7 +268,7 @@ def reject_all(daemon, app, count):
     """And let some be stored."""
     ok(run(daemon, "pub", "orders", input="".join(f"{n}\n" for n in range(count))))
     assert len(app.next(count)) == count
-    app.ask("verdicts", how="reject", numbers=list(range(count)), wait=False)
+    app.ask("verdicts", how="reject", numbers=list(range(count)), settle=False)
     deadline = time.monotonic() + 20
     while waiting(daemon)[1]["dead_lettered"] == 0:
         assert time.monotonic() < deadline

@@ -225,7 +225,7 @@ def test_a_daemon_that_is_killed_loses_none(pulsar, official, begin, topic):
     fill(client, topic, 500)
     with Application(daemon, topic, "s") as app:
         assert len(app.next(500)) == 500
-        app.ask("verdicts", how="reject", numbers=list(range(500)), wait=False)
+        app.ask("verdicts", how="reject", numbers=list(range(500)), settle=False)
         await_letters(daemon, topic, 1)
         daemon.kill()
         daemon = begin(pulsar)
@@ -242,7 +242,7 @@ def test_a_broker_that_is_killed_loses_none(pulsar, official, begin, topic):
     fill(client, topic, 500)
     with Application(daemon, topic, "s") as app:
         assert len(app.next(500)) == 500
-        app.ask("verdicts", how="reject", numbers=list(range(500)), wait=False)
+        app.ask("verdicts", how="reject", numbers=list(range(500)), settle=False)
         await_letters(daemon, topic, 1)
         pulsar.kill()
         pulsar.start()

@@ -204,8 +204,8 @@ static void test_stored_first(void **state)
     assert_int_equal(fake.sent, 1);
     assert_int_equal(fake.call_count, 0);
     assert_int_equal(front.settled, 0);
-    assert_true(hulse_subscriber_clamps(front.subscriber, &d.id));
-    assert_false(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 1}));
+    assert_true(hulse_subscriber_clamps(front.subscriber, &d.id, 0));
+    assert_false(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 1}, 0));
     answer(0, BROKER_DONE, HULSE_OUTCOME_STORED);
     assert_int_equal(call(0)->verdict, FAKE_ACK);
     assert_ptr_equal(call(0)->d, &d);
@@ -225,14 +225,14 @@ static void test_not_stored(void **state)
     assert_true(call(0)->delay_ms >= 1000);
     assert_true(all_settled());
     /* It is noted: nothing may cover it, and the front end does not see it again. */
-    assert_true(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 2}));
-    assert_false(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 1}));
+    assert_true(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 2}, 0));
+    assert_false(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 1}, 0));
     come(&d, 1, 1);
     assert_int_equal(front.heard, 1);
     assert_int_equal(fake.sent, 2);
     answer(1, BROKER_DONE, HULSE_OUTCOME_STORED);
     assert_int_equal(call(1)->verdict, FAKE_ACK);
-    assert_false(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 2}));
+    assert_false(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 2}, 0));
     /* What is not known any more is a message like any other. */
     come(&d, 1, 1);
     assert_int_equal(front.heard, 2);
