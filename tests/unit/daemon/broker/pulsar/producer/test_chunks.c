@@ -204,7 +204,7 @@ static void test_it_is_compressed_before_it_is_cut(void **state)
     assert_int_equal(h.metadata.uncompressed_bytes, 1000000);
     hulse_line_say_receipt(&line, &h, 1);
     for (uint32_t i = 0; i < 400000; i++) {
-        plain[i * 2] = payload[i];
+        plain[(size_t)i * 2] = payload[i];
     }
     hulse_pub_send_record(&pub, &r);
     do {
@@ -400,7 +400,7 @@ static void test_without_memory_it_waits(void **state)
     open_all();
     (void)open_pub();
     hulse_mem_init(hulse_mem_total() +
-                   2 * LARGE); /* as much as it is, with what it takes besides */
+                   (size_t)2 * LARGE); /* as much as it is, with what it takes besides */
     assert_false(hulse_pub_try(&pub, &r));
     assert_true(pub.producer->busy);
     hulse_mem_init(SIZE_MAX);
