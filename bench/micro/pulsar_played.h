@@ -148,6 +148,12 @@ void hulse_pulsar_cancel(struct pulsar_request *r)
     (void)r;
 }
 
+void hulse_pulsar_await_another(struct pulsar_connection *c, struct pulsar_request *r)
+{
+    (void)c;
+    (void)r;
+}
+
 /* Answers what was asked, one by one; `answer` makes the command, whose type is said by what was asked. */
 static inline void played_answer_all(void (*answer)(Pulsar__BaseCommand__Type asked,
                                                     Pulsar__BaseCommand *command))

@@ -50,7 +50,8 @@ def await_stats(daemon, condition):
 @pytest.mark.parametrize("key", ["tenant", "tenant_ec"])
 def test_a_service(broker, hulsed, zts, topic, key):
     """One role token for all, and the REST API takes it too; nothing of it is told."""
-    daemon = hulsed(broker.service_url, admin_url=broker.admin_url, auth=athenz(broker, zts, key))
+    daemon = hulsed(broker.service_url, operation_timeout="30s", admin_url=broker.admin_url,
+                    auth=athenz(broker, zts, key))
     for n in range(3):
         assert goes_through(daemon, f"{topic}-{n}")
     assert f"{topic}-0" in ok(run(daemon, "topics", "list", "public/default", timeout=60)).decode()
@@ -65,7 +66,7 @@ def test_a_service(broker, hulsed, zts, topic, key):
 def test_a_name_in_capitals_and_another_header(broker, hulsed, topic):
     """As the client for Java, which makes both small before it signs; its URL has a path."""
     zts = Zts(broker.athenz, header="X-Who-Asks")
-    daemon = hulsed(broker.service_url,
+    daemon = hulsed(broker.service_url, operation_timeout="30s",
                     auth=athenz(broker, zts, tenant_domain=TENANT.upper(),
                                 tenant_service=SERVICE.title(), zts_url=f"{zts.url}/zts/v1/",
                                 principal_header="X-Who-Asks"))
@@ -81,7 +82,7 @@ def test_a_certificate(broker, hulsed, topic, tmp_path):
     auth = {"athenz": {"zts_url": zts.url, "provider_domain": PROVIDER, "ca_file": tls.path("ca"),
                        "cert_file": tls.path(f"{TENANT}.{SERVICE}"),
                        "private_key_file": str(tls.folder / "server.key")}}
-    daemon = hulsed(broker.service_url, auth=auth)
+    daemon = hulsed(broker.service_url, operation_timeout="30s", auth=auth)
     assert goes_through(daemon, topic)
     assert [who for who, _ in zts.asked] == [f"{TENANT}.{SERVICE}"]
     zts.close()
@@ -136,7 +137,7 @@ def test_a_key_that_the_zts_does_not_know(broker, hulsed, zts):
 
 def test_a_token_that_cannot_be_renewed_stays_in_force(broker, hulsed, zts, topic):
     zts.life_s = 10
-    daemon = hulsed(broker.service_url, auth=athenz(broker, zts))
+    daemon = hulsed(broker.service_url, operation_timeout="30s", auth=athenz(broker, zts))
     with Background(daemon, "sub", topic, "-s", "s", "--from", "earliest") as sub:
         ok(run(daemon, "pub", topic, "before", timeout=60))
         assert sub.line() == b"before"

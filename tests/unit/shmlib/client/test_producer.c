@@ -267,7 +267,7 @@ static void test_malformed_metadata_leave_the_claim_standing(void **state)
     const struct hulse_property too_large = {"n", 1, large, sizeof(large)};
     const struct hulse_meta bad[] = {
         {.size = 8},
-        {.size = sizeof(bad[0]), .flags = 4},
+        {.size = sizeof(bad[0]), .flags = 0x80000000U},
         {.size = sizeof(bad[0]), .partition = -1},
         {.size = sizeof(bad[0]), .key_bytes = 1},
         {.size = sizeof(bad[0]), .property_count = 1},
