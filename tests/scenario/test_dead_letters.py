@@ -261,6 +261,31 @@ def test_a_dead_letter_topic_has_no_dead_letters_of_its_own(begin):
             app.reject(3)
 
 
+def test_of_several_topics_each_has_its_own(begin):
+    daemon = begin([{"match": "**/plain", "consume": {"nack": CONSUME["nack"]}}, {"match": "**", "consume": CONSUME}])
+    with Application(daemon, "orders", "s", topics=["bills", "plain"]) as app:
+        for topic in ("orders", "bills", "plain"):
+            ok(run(daemon, "pub", topic, f"of {topic}"))
+        got = {m["payload"]: m["number"] for m in app.next(3)}
+        app.reject(got["of orders"])
+        app.ack(got["of plain"])
+        app.nack(got["of bills"])
+        for attempt in (1, 2):
+            (m,) = app.next(1)
+            assert (m["payload"], m["redelivery"], m["last"]) == ("of bills", attempt, attempt == 2)
+            app.nack(m["number"])
+        assert app.next(1, QUIET_MS) == []
+        app.close()
+    for topic, reason in (("orders", "rejected"), ("bills", "refused")):
+        (letter,) = dead(daemon, 1, f"{FULL}{topic}-s-DLQ")
+        told = letter["properties"]
+        assert (letter["payload"], told["REAL_TOPIC"], told["hulse-reason"]) == \
+            (f"of {topic}", FULL + topic, reason)
+        backlog, refused = waiting(daemon, FULL + topic)
+        assert (backlog, refused["dead_lettered"]) == (0, 1)
+    assert waiting(daemon, FULL + "plain")[0] == 0
+
+
 SLOW = [{"match": "**-DLQ", "publish": {"rate": 20}}, {"match": "**", "consume": CONSUME}]
 
 
