@@ -181,8 +181,12 @@ static void broker_settled(void *ctx, uint32_t count)
     struct subscriber *s = ctx;
     s->settled += count;
     HULSE_ASSERT(s->settled <= s->calls);
-    hulse_subscriber_tell_settled(s);
-    hulse_subscriber_end_lingering(s);
+    if (s->lingering) {
+        hulse_subscriber_tell_settled(s); /* nobody hears it */
+        hulse_subscriber_end_lingering(s);
+    } else {
+        hulse_subscriber_tell_settled(s); /* who hears it may close it */
+    }
 }
 
 static void broker_caught_up(void *ctx)

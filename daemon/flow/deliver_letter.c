@@ -63,9 +63,13 @@ static uint64_t letter_calls(void *ctx)
 static void letter_ended(void *ctx)
 {
     struct subscriber *s = ctx;
-    hulse_subscriber_tell_settled(s);
     s->events->ask_room(s->ctx);
-    hulse_subscriber_end_lingering(s);
+    if (s->lingering) {
+        hulse_subscriber_tell_settled(s); /* nobody hears it */
+        hulse_subscriber_end_lingering(s);
+    } else {
+        hulse_subscriber_tell_settled(s); /* who hears it may close it */
+    }
 }
 
 const struct dead_letter_ops hulse_subscriber_letter_ops = {.ack = letter_ack,
