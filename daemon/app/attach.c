@@ -35,6 +35,7 @@ struct attach {
     uint32_t wait_ms;  /* doubles */
     struct hulse_ctl_attach_handle m;
     struct option_block options;
+    struct topic_texts sources; /* of a consumer */
     char topic[HULSE_TOPIC_BYTES_MAX + 1];
     char subscription[HULSE_NAME_BYTES_MAX + 1];
     char name[HULSE_NAME_BYTES_MAX + 1];
@@ -289,6 +290,20 @@ static bool names_valid(const uint8_t *names, uint32_t bytes, uint32_t count)
     return at == bytes;
 }
 
+/* Names that were judged. */
+static bool keep_sources(struct topic_texts *to, const uint8_t *names, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t bytes = 0;
+        memcpy(&bytes, names, sizeof(bytes));
+        if (!hulse_topic_texts_add(to, names + sizeof(bytes), bytes)) {
+            return false;
+        }
+        names += sizeof(bytes) + bytes;
+    }
+    return true;
+}
+
 void hulse_attach_sources(struct session *s, const struct hulse_packet *p)
 {
     struct hulse_ctl_attach_sources m;
@@ -306,6 +321,9 @@ void hulse_attach_sources(struct session *s, const struct hulse_packet *p)
         return;
     }
     h->sources = m.first + m.count;
+    if (!keep_sources(&h->attach->sources, p->bytes + sizeof(m), m.count)) {
+        s->attaching->refusal = HULSE_NO_MEMORY; /* told to CHANNEL_READY */
+    }
 }
 
 void hulse_attach_end(struct session *s, const struct hulse_packet *p)
@@ -353,6 +371,7 @@ static hulse_status start_consumer(struct handle *h, const struct attach *a, str
                                  .reassembly_bytes = a->m.reassembly_bytes,
                                  .unacked_max = a->m.unacked_max};
     (void)start_of(&a->m, &wish.start); /* it was judged when it came */
+    wish.topics.known = &a->sources;
     hulse_status st = hulse_option_block_consumer(&a->options, &wish, err);
     st = st == HULSE_OK ? hulse_handle_start_consumer(h, &wish, err) : st;
     hulse_option_wish_free(&wish);
@@ -403,6 +422,7 @@ void hulse_attach_free(struct handle *h)
     h->attach = NULL;
     h->channel->reopening -= 1;
     hulse_option_block_free(&a->options);
+    hulse_topic_texts_free(&a->sources);
     hulse_mem_free(HULSE_MEM_SESSION, a, sizeof(*a));
 }
 

@@ -15,10 +15,18 @@
 
 #define WAIT_MS 60000U
 
-static struct hulse_id_key key_of(const struct broker_id *id)
+static struct hulse_id_key key_of(const struct broker_id *id, uint32_t source)
 {
-    return (struct hulse_id_key){
-        .ledger = id->ledger, .entry = id->entry, .batch = id->batch, .partition = id->partition};
+    return (struct hulse_id_key){.ledger = id->ledger,
+                                 .entry = id->entry,
+                                 .batch = id->batch,
+                                 .source = source,
+                                 .partition = id->partition};
+}
+
+static struct hulse_id_key key_of_delivery(const struct broker_delivery *d)
+{
+    return key_of(&d->id, d->source);
 }
 
 /* ---- deliveries ---- */
@@ -45,7 +53,7 @@ static uint32_t *bucket_of(const struct channel *ch, const struct hulse_id_key *
 void hulse_by_id_enter(struct channel *ch, uint32_t index)
 {
     if (ch->resumed) {
-        const struct hulse_id_key key = key_of(&ch->slot_table[index].delivery->id);
+        const struct hulse_id_key key = key_of_delivery(ch->slot_table[index].delivery);
         uint32_t *bucket = bucket_of(ch, &key);
         ch->slot_table[index].alike = *bucket;
         *bucket = index;
@@ -57,7 +65,7 @@ void hulse_by_id_leave(struct channel *ch, uint32_t index)
     if (!ch->resumed) {
         return;
     }
-    const struct hulse_id_key key = key_of(&ch->slot_table[index].delivery->id);
+    const struct hulse_id_key key = key_of_delivery(ch->slot_table[index].delivery);
     uint32_t *at = bucket_of(ch, &key);
     while (*at != index) {
         HULSE_ASSERT(*at != SLOT_NONE);
@@ -136,7 +144,7 @@ static struct broker_id id_of(const struct hulse_verdict_record *v)
 static bool wait(struct channel *ch, const struct hulse_verdict_record *v)
 {
     const struct broker_id id = id_of(v);
-    const struct hulse_id_key key = key_of(&id);
+    const struct hulse_id_key key = key_of(&id, v->source);
     if (ch->by_id == NULL) {
         ch->by_id = create(ch);
         if (ch->by_id == NULL) {
@@ -177,7 +185,7 @@ bool hulse_by_id_meets(struct channel *ch, struct broker_delivery *d)
     if (t == NULL || t->ids.used == 0) {
         return false;
     }
-    const struct hulse_id_key key = key_of(&d->id);
+    const struct hulse_id_key key = key_of_delivery(d);
     const uint32_t node = hulse_id_find(&t->ids, &key);
     if (node == HULSE_ID_NONE) {
         return false;
@@ -202,7 +210,7 @@ static struct broker_delivery *take(struct channel *ch, uint32_t index)
 static uint32_t find(const struct channel *ch, const struct hulse_id_key *key)
 {
     for (uint32_t i = *bucket_of(ch, key); i != SLOT_NONE; i = ch->slot_table[i].alike) {
-        const struct hulse_id_key each = key_of(&ch->slot_table[i].delivery->id);
+        const struct hulse_id_key each = key_of_delivery(ch->slot_table[i].delivery);
         if (hulse_id_same(&each, key)) {
             return i;
         }
@@ -218,25 +226,24 @@ ack_up_to(struct channel *ch, const struct broker_id *id, const struct hulse_id_
         if (d == NULL) {
             continue;
         }
-        const struct hulse_id_key each = key_of(&d->id);
+        const struct hulse_id_key each = key_of_delivery(d);
         if (hulse_id_up_to(&each, key)) {
             hulse_subscriber_ack(ch->consumer->subscriber, take(ch, i));
         }
     }
-    hulse_subscriber_ack_id(ch->consumer->subscriber, id, true);
+    hulse_subscriber_ack_id(ch->consumer->subscriber, key->source, id, true);
 }
 
 bool hulse_by_id_apply(struct channel *ch, const struct hulse_verdict_record *v, uint64_t *call)
 {
     *call = 0;
-    /* Source 0 is the only topic that a consumer of this daemon has. */
-    if (!ch->resumed || v->source != 0 || ch->consumer == NULL ||
-        ch->consumer->subscriber == NULL) {
+    if (!ch->resumed || ch->consumer == NULL || ch->consumer->subscriber == NULL ||
+        v->source >= ch->consumer->sources) {
         return false;
     }
     struct subscriber *s = ch->consumer->subscriber;
     const struct broker_id id = id_of(v);
-    const struct hulse_id_key key = key_of(&id);
+    const struct hulse_id_key key = key_of(&id, v->source);
     const bool ends = v->verdict == HULSE_VERDICT_ACK || v->verdict == HULSE_VERDICT_DROP;
     if (ends && (v->how & HULSE_HOW_CUMULATIVE) != 0) {
         ack_up_to(ch, &id, &key);
@@ -250,7 +257,7 @@ bool hulse_by_id_apply(struct channel *ch, const struct hulse_verdict_record *v,
     if (!ends) {
         refuse(ch, take(ch, index), v->verdict, v->delay_ms);
     } else if (index == SLOT_NONE) {
-        hulse_subscriber_ack_id(s, &id, false);
+        hulse_subscriber_ack_id(s, v->source, &id, false);
     } else {
         hulse_subscriber_ack(s, take(ch, index));
     }

@@ -76,6 +76,7 @@ static struct hulse_delivery_header *begin_record(const struct channel *ch, uint
         .handle = ch->consumer->number,
         .redelivery = d->redelivery,
         .publish_time = d->publish_time_ms,
+        .source = d->source,
     };
     return hdr;
 }
@@ -178,6 +179,9 @@ static bool try_write(struct channel *ch, uint32_t index)
     struct slot *slot = &ch->slot_table[index];
     struct broker_delivery *d = slot->delivery;
     const uint64_t bytes = delivery_bytes(ch, d);
+    if (ch->consumer->several && !hulse_source_tell(ch, d->source)) {
+        return false;
+    }
     if (bytes <= ch->max_record) {
         if (!reserve(ch, bytes)) {
             return false;

@@ -274,6 +274,9 @@ static void consumer_opened(void *ctx,
     struct session *s = h->channel->session;
     h->state = HANDLE_OPEN;
     s->plane->consumer_count += 1;
+    if (h->several) {
+        hulse_subscriber_told(h->subscriber, 0); /* by the answer */
+    }
     struct hulse_packet reply;
     if (h->channel->reader && (s->features & HULSE_FEATURE_READER) != 0) {
         begin_reader(&reply, h, verdicts, reach);
@@ -308,6 +311,13 @@ static void ask_room(void *ctx)
     hulse_plane_touch(h->channel->session->plane, h->channel);
 }
 
+static void other_verdicts(void *ctx, uint32_t verdicts)
+{
+    const struct handle *h = ctx;
+    HULSE_ASSERT(h->magic == HULSE_HANDLE_MAGIC);
+    hulse_session_verdicts(h, verdicts);
+}
+
 static const struct publisher_events producer_events = {.opened = producer_opened,
                                                         .answered = hulse_publish_answered,
                                                         .failed = handle_failed,
@@ -322,7 +332,8 @@ static const struct subscriber_events consumer_events = {.opened = consumer_open
                                                          .active = consumer_active,
                                                          .end_of_topic = hulse_deliver_end_of_topic,
                                                          .sought = hulse_seek_done,
-                                                         .ask_room = ask_room};
+                                                         .ask_room = ask_room,
+                                                         .verdicts = other_verdicts};
 
 bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t bytes)
 {
@@ -475,6 +486,9 @@ hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, 
     ch->consumer = h;
     ch->reader = wish->type == BROKER_READER;
     ch->reassembly_bytes = wish->reassembly_bytes;
+    struct subscriber_topics several;
+    const struct subscriber_topics *topics = hulse_topics_wish_for(&wish->topics, &several);
+    h->several = topics != NULL;
     /* Anew for each consumer: an earlier one has left the free list in any order. */
     hulse_slots_init(ch, wish->unacked_max);
     const struct subscriber_params params = {.flow = s->plane->shared->flow,
@@ -488,6 +502,8 @@ hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, 
                                              .start = wish->start,
                                              .wishes = &wish->wishes,
                                              .after = wish->after,
+                                             .several = topics,
+                                             .resumed = h->attach != NULL,
                                              .events = &consumer_events,
                                              .ctx = h};
     return hulse_subscriber_open(&h->subscriber, &params, err);
@@ -496,20 +512,15 @@ hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, 
 static void open_consumer(struct session *s,
                           const struct hulse_ctl_open_consumer_at *both,
                           const uint8_t *names,
-                          const struct option_block *options)
+                          const struct option_block *options,
+                          struct consumer_wish *wish)
 {
     const struct hulse_ctl_open_consumer *m = &both->open;
     struct consumer_texts t;
-    struct consumer_wish wish = {.topic = t.topic,
-                                 .subscription = t.subscription,
-                                 .name = t.name,
-                                 .type = (enum broker_subscription)m->type,
-                                 .reassembly_bytes = m->reassembly_bytes,
-                                 .unacked_max = m->unacked_max};
     struct error err = {0};
     struct channel *ch = find_channel(s, m->channel, HULSE_CHANNEL_CONSUMER);
     const char *refusal = consumer_refusal(ch, m);
-    if (refusal == NULL && !hulse_position_parse(m->start, &both->at, &wish.start)) {
+    if (refusal == NULL && !hulse_position_parse(m->start, &both->at, &wish->start)) {
         refusal = "unknown start";
     }
     if (refusal == NULL && !consumer_texts(&t, m, names)) {
@@ -518,7 +529,10 @@ static void open_consumer(struct session *s,
     if (refusal != NULL) {
         (void)hulse_fail(&err, HULSE_INVAL, "%s", refusal);
     } else {
-        (void)hulse_option_block_consumer(options, &wish, &err);
+        wish->topic = t.topic;
+        wish->subscription = t.subscription;
+        wish->name = t.name;
+        (void)hulse_option_block_consumer(options, wish, &err);
     }
     struct handle *h = NULL;
     if (err.status != HULSE_OK) {
@@ -526,10 +540,10 @@ static void open_consumer(struct session *s,
     } else {
         h = new_handle(s, ch, m->generation, m->head.req);
     }
-    if (h != NULL && hulse_handle_start_consumer(h, &wish, &err) != HULSE_OK) {
+    if (h != NULL && hulse_handle_start_consumer(h, wish, &err) != HULSE_OK) {
         open_failed(h, err.status, err.text);
     }
-    hulse_option_wish_free(&wish);
+    hulse_option_wish_free(wish);
 }
 
 void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p, size_t fixed)
@@ -537,7 +551,10 @@ void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p,
     struct hulse_ctl_open_consumer_at both = {0};
     memcpy(&both, p->bytes, fixed);
     struct option_block options = hulse_option_block_take(s, both.open.head.req);
-    open_consumer(s, &both, p->bytes + fixed, &options);
+    struct consumer_wish wish = {.type = (enum broker_subscription)both.open.type,
+                                 .reassembly_bytes = both.open.reassembly_bytes,
+                                 .unacked_max = both.open.unacked_max};
+    open_consumer(s, &both, p->bytes + fixed, &options, &wish);
     hulse_option_block_free(&options);
 }
 

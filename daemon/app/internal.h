@@ -18,6 +18,7 @@
 
 #include "daemon/app/options.h"
 #include "daemon/app/plane.h"
+#include "daemon/app/topics.h"
 #include "daemon/flow/deliver.h"
 #include "daemon/flow/publish.h"
 #include "daemon/table/identity.h"
@@ -89,6 +90,7 @@ struct handle {
     bool offered;          /* by ATTACH: records before channel.offered_end may be its */
     bool lost;             /* is counted in session.lost.producers */
     uint32_t sources;      /* names that were announced or offered; indices below may be used */
+    bool several;          /* topics; else source 0 is all there is */
     struct seek *seek;     /* seek.c: under way */
     struct schema_wait *schema_wait; /* schema.c: a broker is asked; NULL: none */
     uint32_t schema_request;         /* which waits for it */
@@ -459,6 +461,7 @@ struct consumer_wish {
     const struct broker_id *after; /* a reader goes on behind it; NULL = none */
     uint32_t reassembly_bytes;
     uint32_t unacked_max;
+    struct topics_wish topics; /* HULSE_OPTION_TOPIC, _PATTERN, _TOPICS_MAX */
     struct broker_wishes wishes;
     struct wish_room room; /* what they point to, of options that may stand more than once */
 };

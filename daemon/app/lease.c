@@ -23,12 +23,18 @@ void hulse_lease_expire(struct channel *ch, uint64_t now_ms)
         return;
     }
     struct subscriber *s = ch->consumer->subscriber;
-    const uint64_t timeout_ms = hulse_subscriber_ack_timeout_ms(s);
     const uint64_t started = hulse_deliver_started(ch);
-    for (uint32_t i = 0; timeout_ms > 0 && i < ch->slot_count; i++) {
+    for (uint32_t i = 0; i < ch->slot_count && ch->slots_used > 0; i++) {
         struct slot *slot = &ch->slot_table[i];
         struct broker_delivery *d = slot->delivery;
         if (d == NULL || slot->end == 0 || slot->end > started) {
+            continue;
+        }
+        const uint64_t timeout_ms = hulse_subscriber_ack_timeout_ms(s, d);
+        if (timeout_ms == 0 && !ch->consumer->several) {
+            return; /* of one topic, one rule */
+        }
+        if (timeout_ms == 0) {
             continue;
         }
         if (slot->due_ms == 0) {

@@ -8,6 +8,7 @@
 
 #include "daemon/app/internal.h"
 #include "daemon/core/mem.h"
+#include "daemon/flow/multi.h"
 #include "shmlib/ring/tlv.h"
 
 #define ROOM_MIN 256U
@@ -113,6 +114,35 @@ static const char *set_initial(struct producer_wish *wish, const struct hulse_tl
                : "the initial subscription's name is not UTF-8 text";
 }
 
+static const char *set_topic(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    if (memchr(option->value, 0, option->bytes) != NULL ||
+        !hulse_utf8_valid(option->value, option->bytes)) {
+        return "a topic is not UTF-8 text";
+    }
+    if (wish->topics.names.count + 1 >= MULTI_TOPICS_MAX) {
+        return "a consumer of more than 10000 topics";
+    }
+    return hulse_topic_texts_add(&wish->topics.names, option->value, option->bytes)
+               ? NULL
+               : "no memory for the names of topics";
+}
+
+static const char *set_pattern(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    wish->topics.is_pattern = true;
+    wish->topics.mode = (enum topic_pattern_mode)option->value[0];
+    return option->value[0] > TOPIC_PATTERN_ALL ? "an unknown kind of topics" : NULL;
+}
+
+static const char *set_topics_max(struct consumer_wish *wish, const struct hulse_tlv *option)
+{
+    memcpy(&wish->topics.max, option->value, sizeof(wish->topics.max));
+    return wish->topics.max == 0 || wish->topics.max > MULTI_TOPICS_MAX
+               ? "a consumer has 1 to 10000 topics"
+               : NULL;
+}
+
 static const struct option_rule rules[] = {
     [HULSE_OPTION_ACCESS] = {.least = 1, .most = 1, .producer = set_access},
     [HULSE_OPTION_INITIAL_SUBSCRIPTION] = {.least = 1,
@@ -131,6 +161,12 @@ static const struct option_rule rules[] = {
                                             .most = HULSE_OPTIONS_BYTES_MAX,
                                             .repeats = true,
                                             .consumer = add_subscription},
+    [HULSE_OPTION_TOPIC] = {.least = 1,
+                            .most = HULSE_TOPIC_BYTES_MAX,
+                            .repeats = true,
+                            .consumer = set_topic},
+    [HULSE_OPTION_PATTERN] = {.least = 1, .most = 1, .consumer = set_pattern},
+    [HULSE_OPTION_TOPICS_MAX] = {.least = 4, .most = 4, .consumer = set_topics_max},
 };
 static_assert(sizeof(struct broker_key_range) == 4 &&
                   sizeof(((struct broker_key_range *)0)->first) == 2,
@@ -323,7 +359,11 @@ hulse_status hulse_option_block_consumer(const struct option_block *b,
         w->properties.data = r->bytes + r->own_at;
         w->subscription_properties.data = r->bytes + r->subscription_at;
     }
-    return read_all(b, NULL, wish, err);
+    const hulse_status read = read_all(b, NULL, wish, err);
+    if (read == HULSE_OK && wish->topics.is_pattern && wish->topics.names.count > 0) {
+        return hulse_fail(err, HULSE_INVAL, "a pattern stands alone, without further topics");
+    }
+    return read;
 }
 
 void hulse_option_wish_free(struct consumer_wish *wish)
@@ -332,4 +372,5 @@ void hulse_option_wish_free(struct consumer_wish *wish)
         hulse_mem_free(HULSE_MEM_SESSION, wish->room.bytes, wish->room.size);
     }
     wish->room = (struct wish_room){0};
+    hulse_topic_texts_free(&wish->topics.names);
 }

@@ -34,7 +34,7 @@ struct option_block hulse_option_block_take(struct session *s, uint32_t request)
 void hulse_option_block_free(struct option_block *b);
 /*
  * Sets what the block asks for. Errors, with text: UNSUPPORTED: an element that this daemon does not know, or that is not
- * for such a handle; INVAL: an impossible one; LIMIT, NO_MEMORY: as `lost`.
+ * for such a handle; INVAL: an impossible one; LIMIT, NO_MEMORY: as `lost`. The names of topics are to be freed in any case.
  */
 hulse_status hulse_option_block_producer(const struct option_block *b,
                                          struct producer_wish *wish,

@@ -74,6 +74,19 @@ void hulse_session_reply(struct session *s, struct hulse_packet *p)
     lost(s, st);
 }
 
+/* Deliveries that waited for the name of their topic to be sent. */
+static void heat_waiting(struct session *s)
+{
+    struct channel *ch = NULL;
+    TAILQ_FOREACH(ch, &s->channels, session_link)
+    {
+        if (ch->kind == HULSE_CHANNEL_CONSUMER && ch->waiting_first != SLOT_NONE &&
+            ch->state == CHANNEL_ARMED) {
+            hulse_plane_heat(s->plane, ch);
+        }
+    }
+}
+
 void hulse_session_drain_replies(struct session *s)
 {
     while (s->reply_count > 0) {
@@ -93,6 +106,7 @@ void hulse_session_drain_replies(struct session *s)
         s->want_write = false;
         (void)hulse_loop_modify(&s->plane->worker->loop, &s->sock_watch, EPOLLIN | EPOLLRDHUP);
     }
+    heat_waiting(s);
 }
 
 void hulse_session_drop_replies(struct session *s)

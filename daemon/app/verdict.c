@@ -21,8 +21,8 @@ static uint32_t match(const struct channel *ch, const struct hulse_verdict_recor
         return SLOT_NONE;
     }
     const struct broker_id *id = &slot->delivery->id;
-    const bool same = v->source == 0 && v->partition == id->partition && v->ledger == id->ledger &&
-                      v->entry == id->entry && v->batch == id->batch;
+    const bool same = v->source == slot->delivery->source && v->partition == id->partition &&
+                      v->ledger == id->ledger && v->entry == id->entry && v->batch == id->batch;
     return same ? (uint32_t)index : SLOT_NONE;
 }
 

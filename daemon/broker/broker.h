@@ -18,6 +18,7 @@
 #include "daemon/broker/broker_message.h"
 #include "daemon/broker/broker_producer.h"
 #include "daemon/broker/broker_request.h"
+#include "daemon/broker/broker_topics.h"
 
 struct broker;
 struct worker;
@@ -138,6 +139,19 @@ struct broker_ops {
      * too unless it has other consumers, which nobody hears of.
      */
     void (*consumer_close)(struct broker_consumer *c, bool unsubscribe);
+
+    /* ---- topics of a namespace (broker_topics.h); all NULL: the broker cannot tell them ---- */
+
+    /* `listed` or `failed` will come; *out is set before the first event. */
+    hulse_status (*topics_watch)(struct broker *b,
+                                 struct worker *w,
+                                 const struct broker_topics_params *params,
+                                 struct broker_topics **out,
+                                 struct error *err);
+    /* Lists all of them anew, soon. */
+    void (*topics_again)(struct broker *b, struct broker_topics *t);
+    /* No further event. */
+    void (*topics_close)(struct broker *b, struct broker_topics *t);
 
     /* ---- requests ---- */
 

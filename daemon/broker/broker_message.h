@@ -138,7 +138,7 @@ struct broker_limits {
 /*
  * A message on its way out. It stays valid, with its bytes unless they were `copied`, until the consumer ends it
  * by ack, nack or give_back, closes, or hears it named by `ended` of ack_cumulative, redeliver_all or seek.
- * `slot` is the consumer's owner's.
+ * `source` and `slot` are the consumer's owner's.
  */
 struct broker_delivery {
     struct broker_id id;
@@ -151,6 +151,7 @@ struct broker_delivery {
     uint64_t index;          /* its number in its topic, or partition */
     uint64_t schema_version; /* that it was written with, counted from 1; 0 = none */
     uint32_t redelivery;
+    uint32_t source; /* flow's: which of several topics it is from (flow/multi.h) */
     bool has_index;
     /*
      * Flow's, false and NULL of an implementation: the payload is of the consumer's schema, whatever it was written with; and

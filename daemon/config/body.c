@@ -19,6 +19,7 @@
         .name = (called), .type = (kind), .directory = "", .size_max = SIZE_MAX_DEFAULT,           \
         .service_url = "", .admin_url = "", .listener = "", .connect_timeout_ms = 10000,           \
         .operation_timeout_ms = 30000, .keep_alive_ms = 30000, .partitions_refresh_ms = 60000,     \
+        .topics_refresh_ms = 60000,                                                                \
         .auth = {.token = "",                                                                      \
                  .token_file = "",                                                                 \
                  .token_command = "",                                                              \

@@ -69,6 +69,7 @@ struct config_broker {
     uint64_t operation_timeout_ms;
     uint64_t keep_alive_ms;
     uint64_t partitions_refresh_ms;
+    uint64_t topics_refresh_ms;
     struct {
         const char *token; /* at most one of the seven */
         const char *token_file;

@@ -11,6 +11,7 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/mem.h"
+#include "daemon/flow/multi.h"
 #include "daemon/flow/opening.h"
 #include "daemon/flow/reading.h"
 #include "daemon/flow/schema.h"
@@ -26,6 +27,7 @@
 
 struct subscriber {
     struct broker_consumer *consumer; /* NULL until ops->consumer_open has set it */
+    struct multi *multi;              /* of several topics: what is behind `consumer` */
     const struct subscriber_events *events;
     void *ctx;
     uint64_t estimate_bytes; /* 0 = no message seen yet */
@@ -45,6 +47,8 @@ struct subscriber {
     enum broker_subscription type;
     struct broker_position start;
     bool has_after;
+    bool existing;
+    bool of_several;
     struct broker_id after;
     struct broker_wishes wishes; /* what they point to is behind the name */
     const char *subscription;    /* behind the topic, as the name */
@@ -63,6 +67,12 @@ static void destroy(struct subscriber *s)
     hulse_mem_free(HULSE_MEM_TOPIC, s, s->object_bytes);
 }
 
+/* Whose rules a message is under. */
+static struct subscriber *ruled(struct subscriber *s, const struct broker_delivery *d)
+{
+    return s->multi == NULL ? s : hulse_multi_of(s->multi, d);
+}
+
 static void
 broker_opened(void *ctx, hulse_status status, const char *text, const struct broker_reach *reach)
 {
@@ -73,7 +83,7 @@ broker_opened(void *ctx, hulse_status status, const char *text, const struct bro
         return;
     }
     s->opened = true;
-    s->events->opened(s->ctx, HULSE_OK, text, s->grant.topic.verdicts, reach);
+    s->events->opened(s->ctx, HULSE_OK, text, hulse_subscriber_verdicts(s), reach);
 }
 
 static uint64_t size_of(const struct broker_delivery *d)
@@ -126,7 +136,7 @@ static void pass_nack(struct subscriber *s, struct broker_delivery *d, uint32_t 
 static void expire(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.expired += 1;
-    hulse_topic_state_count(s->grant.topic_state, TOPIC_EXPIRED_ON_DELIVERY);
+    hulse_topic_state_count(ruled(s, d)->grant.topic_state, TOPIC_EXPIRED_ON_DELIVERY);
     pass_ack(s, d);
     s->events->ask_room(s->ctx);
 }
@@ -150,7 +160,10 @@ static void broker_message(void *ctx, struct broker_delivery *d)
     struct subscriber *s = ctx;
     HULSE_ASSERT(s->outstanding > 0);
     s->outstanding -= 1;
-    if (expired(s, d)) {
+    if (s->multi == NULL) {
+        d->source = 0;
+    }
+    if (!s->of_several && expired(ruled(s, d), d)) {
         expire(s, d);
     } else if (s->reading == NULL) {
         hand_out(s, d, true);
@@ -267,6 +280,8 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         s->type = params->type;
         s->start = params->start;
         s->has_after = params->after != NULL;
+        s->existing = params->existing;
+        s->of_several = params->of_several;
         if (s->has_after) {
             s->after = *params->after;
         }
@@ -353,7 +368,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
                                            .events = &consumer_events,
                                            .ctx = s,
                                            .schema = hulse_flow_schema_told(&s->schema, &schema),
-                                           .create = s->grant.topic.auto_create,
+                                           .create = s->grant.topic.auto_create && !s->existing,
                                            .chunking = {.pending_max = chunks->pending_max,
                                                         .expire_ms = chunks->expire_ms,
                                                         .auto_ack = chunks->auto_ack}};
@@ -408,17 +423,49 @@ static hulse_status begin(struct subscriber *s, struct error *err)
     return hulse_opening_start(&s->opening, &opening, err);
 }
 
+static hulse_status
+open_several(struct subscriber **out, const struct subscriber_params *params, struct error *err)
+{
+    struct topic_name name;
+    const char *why = NULL;
+    const char *topic = params->topic;
+    if (!params->several->is_pattern) {
+        if (!hulse_topic_name_parse(&name, topic, params->flow->default_namespace, &why)) {
+            return hulse_fail(err, HULSE_INVAL, "%s", why);
+        }
+        topic = name.full;
+    }
+    struct subscriber *s = create(params, topic);
+    if (s == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a subscriber");
+    }
+    *out = s;
+    struct subscriber_params kept = *params;
+    kept.wishes = &s->wishes; /* as long as it is open */
+    /* It tells of itself before this returns, and may be gone then. */
+    const hulse_status st =
+        hulse_multi_open(&s->multi, &s->consumer, &kept, &consumer_events, s, err);
+    if (st != HULSE_OK) {
+        *out = NULL;
+        destroy(s);
+    }
+    return st;
+}
+
 hulse_status hulse_subscriber_open(struct subscriber **out,
                                    const struct subscriber_params *params,
                                    struct error *err)
 {
     struct topic_name name;
     const char *why = NULL;
-    if (!hulse_topic_name_parse(&name, params->topic, params->flow->default_namespace, &why)) {
-        return hulse_fail(err, HULSE_INVAL, "%s", why);
-    }
     if ((params->type == BROKER_READER) != (params->subscription[0] == '\0')) {
         return hulse_fail(err, HULSE_INVAL, "a subscription needs a name and a reader has none");
+    }
+    if (params->several != NULL) {
+        return open_several(out, params, err);
+    }
+    if (!hulse_topic_name_parse(&name, params->topic, params->flow->default_namespace, &why)) {
+        return hulse_fail(err, HULSE_INVAL, "%s", why);
     }
     struct subscriber *s = create(params, name.full);
     if (s == NULL) {
@@ -435,6 +482,9 @@ hulse_status hulse_subscriber_open(struct subscriber **out,
 
 enum subscriber_change hulse_subscriber_recheck(struct subscriber *s)
 {
+    if (s->multi != NULL) {
+        return hulse_multi_recheck(s->multi);
+    }
     const uint32_t before = s->grant.topic.verdicts;
     renew(s);
     if ((s->grant.permissions & PERMISSION_CONSUME) == 0) {
@@ -445,7 +495,19 @@ enum subscriber_change hulse_subscriber_recheck(struct subscriber *s)
 
 uint32_t hulse_subscriber_verdicts(const struct subscriber *s)
 {
-    return s->grant.topic.verdicts;
+    return s->multi != NULL ? hulse_multi_verdicts(s->multi) : s->grant.topic.verdicts;
+}
+
+void hulse_subscriber_tell_verdicts(struct subscriber *s)
+{
+    if (s->events->verdicts != NULL) {
+        s->events->verdicts(s->ctx, hulse_subscriber_verdicts(s));
+    }
+}
+
+uint64_t hulse_subscriber_coming(const struct subscriber *s)
+{
+    return s->outstanding + (s->reading == NULL ? 0 : hulse_reading_waiting(s->reading));
 }
 
 void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messages)
@@ -460,15 +522,18 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
     uint64_t wanted = s->estimate_bytes == 0 ? 1 : bytes / s->estimate_bytes;
     wanted = wanted == 0 ? 1 : wanted;
     wanted = wanted > messages ? messages : wanted;
-    const uint64_t coming =
-        s->outstanding + (s->reading == NULL ? 0 : hulse_reading_waiting(s->reading));
+    const uint64_t coming = hulse_subscriber_coming(s);
     if (wanted > coming) {
-        const uint32_t more = (uint32_t)(wanted - coming);
-        /* Before the call, because messages may come before it returns. */
-        s->outstanding += more;
-        s->counters.permitted += more;
-        s->consumer->ops->permit(s->consumer, more);
+        hulse_subscriber_permit(s, (uint32_t)(wanted - coming));
     }
+}
+
+void hulse_subscriber_permit(struct subscriber *s, uint32_t count)
+{
+    /* Before the call, because messages may come before it returns. */
+    s->outstanding += count;
+    s->counters.permitted += count;
+    s->consumer->ops->permit(s->consumer, count);
 }
 
 void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
@@ -529,7 +594,8 @@ void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint
 
 uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d)
 {
-    const struct topic_settings *topic = &s->grant.topic;
+    const struct subscriber *of = s->multi == NULL ? s : hulse_multi_of(s->multi, d);
+    const struct topic_settings *topic = &of->grant.topic;
     const double max_ms = (double)topic->nack_delay_max_ms;
     double delay_ms = (double)topic->nack_delay_ms;
 
@@ -540,22 +606,24 @@ uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct br
     return delay_ms < (double)UINT32_MAX ? (uint32_t)delay_ms : UINT32_MAX;
 }
 
-uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s)
+uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s,
+                                         const struct broker_delivery *d)
 {
-    return s->grant.topic.ack_timeout_ms;
+    const struct subscriber *of = s->multi == NULL ? s : hulse_multi_of(s->multi, d);
+    return of->grant.topic.ack_timeout_ms;
 }
 
 void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.timed_out += 1;
-    hulse_topic_state_count(s->grant.topic_state, TOPIC_ACK_TIMED_OUT);
+    hulse_topic_state_count(ruled(s, d)->grant.topic_state, TOPIC_ACK_TIMED_OUT);
     pass_nack(s, d, 0);
 }
 
 void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.unconfigured += 1;
-    hulse_topic_state_count(s->grant.topic_state, TOPIC_VERDICT_UNCONFIGURED);
+    hulse_topic_state_count(ruled(s, d)->grant.topic_state, TOPIC_VERDICT_UNCONFIGURED);
     pass_nack(s, d, hulse_subscriber_backoff_ms(s, d));
 }
 
@@ -571,10 +639,27 @@ void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d)
     s->consumer->ops->give_back(s->consumer, d);
 }
 
-void hulse_subscriber_ack_id(struct subscriber *s, const struct broker_id *id, bool cumulative)
+void hulse_subscriber_ack_id(struct subscriber *s,
+                             uint32_t source,
+                             const struct broker_id *id,
+                             bool cumulative)
 {
     s->calls += 1;
+    if (s->multi != NULL) {
+        hulse_multi_ack_id(s->multi, source, id, cumulative);
+        return;
+    }
     s->consumer->ops->ack_id(s->consumer, id, cumulative);
+}
+
+const char *hulse_subscriber_news(const struct subscriber *s, uint32_t source)
+{
+    return s->multi == NULL ? NULL : hulse_multi_news(s->multi, source);
+}
+
+void hulse_subscriber_told(struct subscriber *s, uint32_t source)
+{
+    hulse_multi_told(s->multi, source);
 }
 
 uint64_t hulse_subscriber_calls(const struct subscriber *s)
@@ -589,7 +674,7 @@ uint64_t hulse_subscriber_settled(const struct subscriber *s)
 
 const struct schema_known *hulse_subscriber_schema(const struct subscriber *s, uint64_t version)
 {
-    return s->flow->schemas == NULL
+    return s->flow->schemas == NULL || s->multi != NULL
                ? NULL
                : hulse_schemas_find(s->flow->schemas, s->grant.topic.broker, s->topic, version);
 }
@@ -604,6 +689,11 @@ hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
                                                       const struct schema_known *known),
                                          struct error *err)
 {
+    if (s->multi != NULL) {
+        return hulse_fail(err,
+                          HULSE_UNSUPPORTED,
+                          "of several topics: a consumer of the one alone is told its schemas");
+    }
     const struct schema_question question = {.worker = s->worker,
                                              .broker = s->grant.topic.broker,
                                              .topic = s->topic,

@@ -14,6 +14,7 @@
 #define HULSE_FLOW_DELIVER_H
 
 #include "daemon/flow/flow.h"
+#include "daemon/table/topic_pattern.h"
 
 struct subscriber;
 struct schema_known;
@@ -52,12 +53,26 @@ struct subscriber_events {
     void (*sought)(void *ctx, hulse_status status, const char *text);
     /* Permits were used up by messages that are not handed out: tell the room again, soon. */
     void (*ask_room)(void *ctx);
+    /* Of several topics, one has come: other verdicts are configured. NULL: nobody asks. */
+    void (*verdicts)(void *ctx, uint32_t verdicts);
 };
 
 enum subscriber_change {
     SUBSCRIBER_SAME = 0,
     SUBSCRIBER_VERDICTS, /* other verdicts are configured: hulse_subscriber_verdicts() */
     SUBSCRIBER_DENIED    /* it may not consume any more: give back and close */
+};
+
+/* A consumer of several topics (multi.h). Texts are terminated, one behind the other, and borrowed until open returns. */
+struct subscriber_topics {
+    const char *names; /* beside `topic` */
+    uint32_t count;
+    bool is_pattern; /* `topic` is a pattern (topic_pattern.h), and source 0 */
+    enum topic_pattern_mode mode;
+    uint32_t max; /* topics at one time; 0 = by default */
+    /* Names of sources, from 0, that an earlier daemon's consumer has had. */
+    const char *known;
+    uint32_t known_count;
 };
 
 struct subscriber_params {
@@ -71,6 +86,10 @@ struct subscriber_params {
     struct broker_position start;  /* UNSUPPORTED when the broker cannot */
     const struct broker_id *after; /* rather behind it, where the broker can; NULL = no such wish */
     const uint8_t *handle_id;      /* BROKER_HANDLE_ID_BYTES; NULL = none */
+    const struct subscriber_topics *several; /* NULL: `topic` alone */
+    bool resumed;    /* an application goes on with what an earlier daemon had */
+    bool existing;   /* the topic is not made */
+    bool of_several; /* flow's own: one of several, whose whole judges what has expired */
     const struct broker_wishes *wishes; /* UNSUPPORTED when the broker knows none; NULL = none */
     const struct subscriber_events *events;
     void *ctx;
@@ -86,6 +105,10 @@ hulse_status hulse_subscriber_open(struct subscriber **out,
  */
 void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messages);
 /* broker.h, copied. */
+/* Flow's own: messages that were permitted and have not come, or wait for their schema. */
+uint64_t hulse_subscriber_coming(const struct subscriber *s);
+/* Flow's own, instead of room: `count` messages more, of one of several. */
+void hulse_subscriber_permit(struct subscriber *s, uint32_t count);
 void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d);
 void hulse_subscriber_ack(struct subscriber *s, struct broker_delivery *d);
 void hulse_subscriber_ack_cumulative(struct subscriber *s,
@@ -95,7 +118,8 @@ void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint
 /* The rule's delay for a message that is refused once more (consume.nack), in milliseconds. */
 uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d);
 /* How long the application may be without a verdict from when it began (consume.ack_timeout); 0 = as long as it takes. */
-uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s);
+uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s,
+                                         const struct broker_delivery *d);
 /* It was: the message is refused, comes again at once, and is counted. */
 void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d);
 /* A verdict that is not configured and came all the same: refused with the rule's delay, counted. */
@@ -104,8 +128,18 @@ void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery 
 void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d);
 /* Never started by the app. */
 void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d);
-/* broker.h, ack_id. */
-void hulse_subscriber_ack_id(struct subscriber *s, const struct broker_id *id, bool cumulative);
+/* broker.h, ack_id. `source` as of a delivery: 0 where there is one topic. */
+void hulse_subscriber_ack_id(struct subscriber *s,
+                             uint32_t source,
+                             const struct broker_id *id,
+                             bool cumulative);
+/*
+ * The name of a source that the front end was not told yet: it is to know it before a delivery from there. NULL: it knows, or
+ * there is one topic.
+ */
+const char *hulse_subscriber_news(const struct subscriber *s, uint32_t source);
+/* It knows now. */
+void hulse_subscriber_told(struct subscriber *s, uint32_t source);
 /*
  * broker.h, seek: every delivery ends by `ended` before it returns OK, and `sought` comes. UNSUPPORTED: the broker cannot; BUSY:
  * the last one is under way.
@@ -138,11 +172,13 @@ const struct broker_schema *hulse_subscriber_own_schema(const struct subscriber 
                                                         struct broker_schema *out);
 /* The tables have changed. */
 enum subscriber_change hulse_subscriber_recheck(struct subscriber *s);
-/* Bit n: enum hulse_verdict n is configured. */
+/* Bit n: enum hulse_verdict n is configured; of several topics, for one of them. */
 uint32_t hulse_subscriber_verdicts(const struct subscriber *s);
+/* Flow's own: that has changed. */
+void hulse_subscriber_tell_verdicts(struct subscriber *s);
 /* Gives back what has no verdict; *s becomes NULL. */
 void hulse_subscriber_close(struct subscriber **s, bool unsubscribe);
-/* Full topic name, valid while open. */
+/* Full topic name, or the pattern; valid while open. */
 const char *hulse_subscriber_topic(const struct subscriber *s);
 /* Valid while open. */
 const struct subscriber_counters *hulse_subscriber_counters(const struct subscriber *s);

@@ -215,6 +215,7 @@ static struct broker *make_pulsar(const struct config *config,
     p.operation_timeout_ms = (uint32_t)wanted->operation_timeout_ms;
     p.keep_alive_ms = (uint32_t)wanted->keep_alive_ms;
     p.partitions_refresh_ms = (uint32_t)wanted->partitions_refresh_ms;
+    p.topics_refresh_ms = (uint32_t)wanted->topics_refresh_ms;
     p.message_bytes_max = (uint32_t)config->message_max;
     p.chunked_bytes_max = chunked_bytes_max(config);
     p.tls = tls_of(wanted);

@@ -123,8 +123,9 @@ struct hulse_message {
     size_t key_bytes;
     const char *producer; /* not terminated */
     size_t producer_bytes;
-    const char *topic; /* terminated; valid while the consumer is open */
-    const void *meta;  /* encoded metadata, for hulse_message_property() */
+    /* Terminated; valid while the consumer is open, of a pattern until the message has its verdict. */
+    const char *topic;
+    const void *meta; /* encoded metadata, for hulse_message_property() */
     size_t meta_bytes;
     uint64_t end; /* the library's own: ring position behind this message */
 };
@@ -405,6 +406,29 @@ HULSE_API hulse_status hulse_consumer_options_start_id(hulse_consumer_options *o
                                                        const struct hulse_id *id);
 HULSE_API hulse_status hulse_consumer_options_start_time(hulse_consumer_options *o,
                                                          uint64_t unix_ms);
+/*
+ * Several topics by one consumer of one subscription. hulse_message.topic says where a message is from; verdicts find
+ * their way by its id, and a cumulative one is of its topic alone.
+ *
+ * _topic: one more than the one given to hulse_consumer_open(), as often as wanted. The open fails when one of them cannot be
+ * opened.
+ * _pattern: what is given to hulse_consumer_open() is [persistent://|non-persistent://]TENANT/NAMESPACE/REGEX, or REGEX of the
+ * default namespace: those topics of that kind whose whole name behind the namespace matches, in the dialect of RE2. Topics that
+ * come later are consumed from their beginning, those that go are left. What cannot be opened is tried again, what may
+ * not be consumed is passed over; the daemon's log says which. INVAL from the open: the expression, or what it would cost.
+ * _topics_max: topics at one time, 1 to HULSE_TOPICS_MAX; more are not consumed. By default those of the list, 1,000 of a
+ * pattern. Memory for their names is taken at open: 136 bytes for each.
+ */
+#define HULSE_TOPICS_MAX 10000U
+enum hulse_topics {
+    HULSE_PERSISTENT_TOPICS = 0,
+    HULSE_NON_PERSISTENT_TOPICS = 1,
+    HULSE_ALL_TOPICS = 2
+};
+HULSE_API hulse_status hulse_consumer_options_topic(hulse_consumer_options *o, const char *topic);
+HULSE_API hulse_status hulse_consumer_options_pattern(hulse_consumer_options *o,
+                                                      enum hulse_topics kind);
+HULSE_API hulse_status hulse_consumer_options_topics_max(hulse_consumer_options *o, uint32_t count);
 HULSE_API hulse_status hulse_consumer_options_name(hulse_consumer_options *o, const char *name);
 HULSE_API hulse_status hulse_consumer_options_ring(hulse_consumer_options *o, uint32_t bytes);
 HULSE_API hulse_status hulse_consumer_options_verdict_ring(hulse_consumer_options *o,

@@ -168,6 +168,23 @@ fail(struct hulse_cli_receiver *r, hulse_status st, const char *what, const char
     }
 }
 
+/* All of them by one consumer; a pattern stands alone. */
+static hulse_status
+say_topics(const struct hulse_cli_receiver *r, hulse_consumer_options *o, int count, char **topics)
+{
+    hulse_status st = HULSE_OK;
+
+    if (r->regex) {
+        const bool gone = strncmp(topics[0], "non-persistent://", 17) == 0;
+        return hulse_consumer_options_pattern(
+            o, gone ? HULSE_NON_PERSISTENT_TOPICS : HULSE_PERSISTENT_TOPICS);
+    }
+    for (int i = 1; i < count && st == HULSE_OK; i++) {
+        st = hulse_consumer_options_topic(o, topics[i]);
+    }
+    return st;
+}
+
 static hulse_status open_with(struct hulse_cli_receiver *r, const char *topic, uint32_t reassembly)
 {
     hulse_consumer_options *o = options_of(r);
@@ -186,31 +203,27 @@ static hulse_status open_with(struct hulse_cli_receiver *r, const char *topic, u
     return st;
 }
 
-static hulse_status open_consumer(struct hulse_cli_receiver *r, const char *topic)
+static void open_consumer(struct hulse_cli_receiver *r, int count, char **topics)
 {
-    hulse_status st = open_with(r, topic, REASSEMBLY_BYTES);
+    hulse_consumer_options *o = options_of(r);
+    hulse_status st = o == NULL ? HULSE_NO_MEMORY : say_topics(r, o, count, topics);
 
+    st = st == HULSE_OK ? open_with(r, topics[0], REASSEMBLY_BYTES) : st;
     if (st == HULSE_NO_MEMORY) {
-        st = open_with(r, topic, REASSEMBLY_BYTES_POOR);
+        st = open_with(r, topics[0], REASSEMBLY_BYTES_POOR);
     }
     if (st != HULSE_OK) {
-        return st;
+        /* Of several the daemon says which. */
+        fail(r, st, count == 1 ? topics[0] : "not subscribed", hulse_last_error(r->session));
+        return;
     }
     r->consumer_count++;
-    if (r->subscription != NULL) {
-        hulse_cli_note(r->cli, "subscribed %s as %s (%s)", topic, r->subscription, r->type_name);
-    } else if (r->follow) {
-        hulse_cli_note(r->cli, "reading %s", topic);
+    for (int i = 0; i < count && r->subscription != NULL; i++) {
+        hulse_cli_note(
+            r->cli, "subscribed %s as %s (%s)", topics[i], r->subscription, r->type_name);
     }
-    return st;
-}
-
-static void open_named(struct hulse_cli_receiver *r, const char *topic)
-{
-    const hulse_status st = open_consumer(r, topic);
-
-    if (st != HULSE_OK) {
-        fail(r, st, topic, hulse_last_error(r->session));
+    if (r->subscription == NULL && r->follow) {
+        hulse_cli_note(r->cli, "reading %s", topics[0]);
     }
 }
 
@@ -321,78 +334,6 @@ static void settle(struct hulse_cli_receiver *r)
     }
 }
 
-/* ---- topics by patterns ---- */
-
-/* Those that were found and have no consumer. One that cannot be opened now is found again. */
-static void open_found(struct hulse_cli_receiver *r)
-{
-    struct hulse_cli_finder *f = r->finder;
-
-    while (r->consumer_count < f->found_count) {
-        const hulse_status st = open_consumer(r, f->found[r->consumer_count]);
-        if (st != HULSE_OK) {
-            hulse_cli_error("%s: %s", f->found[r->consumer_count], hulse_last_error(r->session));
-            hulse_cli_finder_forget(f, r->consumer_count);
-        }
-    }
-    if (f->too_many > 0) {
-        hulse_cli_error("%d more topics match than the %d that are consumed at once",
-                        f->too_many,
-                        HULSE_CLI_TOPICS_MAX);
-    }
-}
-
-static void begin_with_found(struct hulse_cli_receiver *r)
-{
-    const int rc = hulse_cli_finder_look(r->finder);
-
-    if (rc != HULSE_CLI_OK) {
-        r->exit_code = rc;
-        return;
-    }
-    open_found(r);
-    if (r->consumer_count == 0) {
-        hulse_cli_note(r->cli, "no topic matches yet");
-    }
-    /* What comes later is there from its beginning. */
-    r->from = (struct hulse_cli_position){.start = HULSE_EARLIEST};
-}
-
-/* Again, when it is time. */
-static void find_more(struct hulse_cli_receiver *r)
-{
-    if (r->finder != NULL && !r->away && hulse_cli_deadline_passed(r->finder->next) &&
-        hulse_cli_finder_look(r->finder) == HULSE_CLI_OK) {
-        open_found(r);
-    }
-}
-
-/* Its topic is gone, or is not ours any more: the others go on. */
-static void drop(struct hulse_cli_receiver *r, int index)
-{
-    hulse_cli_note(r->cli,
-                   "%s has ended: %s",
-                   r->finder->found[index],
-                   hulse_consumer_error(r->consumers[index]));
-    settle(r);
-    hulse_cli_decode_forget(&r->decoder, r->consumers[index]);
-    (void)hulse_consumer_close(&r->consumers[index], CLOSE_TIMEOUT_MS);
-    r->consumer_count -= 1;
-    for (int i = index; i < r->consumer_count; i++) {
-        r->consumers[i] = r->consumers[i + 1];
-    }
-    hulse_cli_finder_forget(r->finder, index);
-}
-
-/* Until something has to be looked at. */
-static struct hulse_cli_deadline sooner(const struct hulse_cli_receiver *r,
-                                        struct hulse_cli_deadline until)
-{
-    const bool looks = r->finder != NULL && !r->away;
-
-    return looks && r->finder->next.at_ms < until.at_ms ? r->finder->next : until;
-}
-
 /* Nothing more will come of any topic. */
 static bool all_terminated(struct hulse_cli_receiver *r)
 {
@@ -401,7 +342,7 @@ static bool all_terminated(struct hulse_cli_receiver *r)
             return false;
         }
     }
-    return r->finder == NULL && r->consumer_count > 0;
+    return !r->regex && r->consumer_count > 0;
 }
 
 /* Without --follow: the end that the topic had when the command began. */
@@ -438,10 +379,6 @@ static bool receive_one(struct hulse_cli_receiver *r, int index)
     if (st == HULSE_AGAIN) {
         return false;
     }
-    if (st != HULSE_OK && r->finder != NULL) {
-        drop(r, index);
-        return false;
-    }
     if (st != HULSE_OK) {
         fail(r, st, "receiving has stopped", hulse_consumer_error(c));
         return false;
@@ -473,7 +410,6 @@ static bool receive_turn(struct hulse_cli_receiver *r)
 static void receive_all(struct hulse_cli_receiver *r, struct hulse_cli_deadline until)
 {
     while (!finished(r) && !hulse_cli_deadline_passed(until)) {
-        find_more(r);
         if (receive_turn(r)) {
             continue;
         }
@@ -481,8 +417,7 @@ static void receive_all(struct hulse_cli_receiver *r, struct hulse_cli_deadline 
         if (finished(r)) {
             break;
         }
-        struct hulse_cli_sleep what = {
-            .until = sooner(r, until), .input = -1, .output = r->cli->out.fd};
+        struct hulse_cli_sleep what = {.until = until, .input = -1, .output = r->cli->out.fd};
         const hulse_status st =
             hulse_cli_presence(r->cli, &r->away, hulse_cli_sleep(r->session, &what));
         if (st != HULSE_OK && st != HULSE_AGAIN) {
@@ -547,18 +482,18 @@ int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char *
 {
     const struct hulse_cli_deadline until = hulse_cli_deadline_in(r->cli->timeout_ms);
 
-    if (topic_count > HULSE_CLI_TOPICS_MAX) {
+    if (r->regex && topic_count > HULSE_CLI_PATTERNS_MAX) {
         return hulse_cli_usage(
-            r->command, "%d topics; at most %d at once", topic_count, HULSE_CLI_TOPICS_MAX);
+            r->command, "%d patterns; at most %d at once", topic_count, HULSE_CLI_PATTERNS_MAX);
     }
     r->json_format = r->json_format || r->cli->json;
     r->exit_code = hulse_cli_connect(r->cli, &r->session);
     r->decoder.session = r->session;
-    for (int i = 0; r->finder == NULL && i < topic_count && !failed(r); i++) {
-        open_named(r, topics[i]);
+    for (int i = 0; r->regex && i < topic_count && !failed(r); i++) {
+        open_consumer(r, 1, &topics[i]);
     }
-    if (r->finder != NULL && !failed(r)) {
-        begin_with_found(r);
+    if (!r->regex && !failed(r)) {
+        open_consumer(r, topic_count, topics);
     }
     if (!failed(r)) {
         if (!r->follow && strncmp(topics[0], "non-persistent://", 17) == 0) {

@@ -6,7 +6,7 @@
  * so a reader of the pipe that goes away loses nothing.
  *
  * Threads: one; all consumers are in wait group 0.
- * Limits:  topics <= HULSE_CLI_TOPICS_MAX.
+ * Limits:  HULSE_CLI_PATTERNS_MAX patterns, or as many topics as a consumer may have.
  */
 #ifndef HULSE_CLI_RECEIVER_H
 #define HULSE_CLI_RECEIVER_H
@@ -14,10 +14,10 @@
 #include "shmlib/cli/cli.h"
 #include "shmlib/cli/connect.h"
 #include "shmlib/cli/decode.h"
-#include "shmlib/cli/finder.h"
 #include "shmlib/cli/position.h"
 
 #define HULSE_CLI_UNWRITTEN_MAX 256U
+#define HULSE_CLI_PATTERNS_MAX 16
 
 struct hulse_cli_printed {
     hulse_consumer *consumer;
@@ -42,12 +42,10 @@ struct hulse_cli_receiver {
     bool decode; /* payloads are printed as JSON by their schemas */
     struct hulse_cli_decoder decoder;
 
-    /* Topics by patterns: those found, in the order of `consumers`. NULL: they are named. */
-    struct hulse_cli_finder *finder;
-    bool regex; /* there is to be one */
+    bool regex; /* topics are patterns, each with a consumer; else one consumer for all */
 
     hulse_session *session;
-    hulse_consumer *consumers[HULSE_CLI_TOPICS_MAX];
+    hulse_consumer *consumers[HULSE_CLI_PATTERNS_MAX];
     int consumer_count;
     uint64_t received;
     uint64_t lost; /* a reader's: damaged, passed over */
@@ -72,7 +70,7 @@ int hulse_cli_receiver_property(struct hulse_cli_receiver *r, const char *text);
 int hulse_cli_receiver_subscription_property(struct hulse_cli_receiver *r, const char *text);
 /* Harmless again. */
 void hulse_cli_receiver_free(struct hulse_cli_receiver *r);
-/* Opens, receives, closes; gives the command's exit code. With a finder `topics` are not looked at. */
+/* Opens, receives, closes; gives the command's exit code. */
 int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char **topics);
 
 #endif

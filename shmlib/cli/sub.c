@@ -131,17 +131,7 @@ static int consume(struct hulse_cli_receiver *r, const struct hulse_cli_args *ar
         return hulse_cli_usage(
             "sub", "a subscription is needed: -s NAME (`hulse read` works without one)");
     }
-    if (!r->regex) {
-        return hulse_cli_receiver_run(r, args->operand_count, args->argv);
-    }
-    struct hulse_cli_finder finder;
-    int end = hulse_cli_finder_begin(&finder, r->cli, args->operand_count, args->argv);
-    if (end == HULSE_CLI_OK) {
-        r->finder = &finder;
-        end = hulse_cli_receiver_run(r, args->operand_count, args->argv);
-    }
-    hulse_cli_finder_end(&finder);
-    return end;
+    return hulse_cli_receiver_run(r, args->operand_count, args->argv);
 }
 
 static int run(struct hulse_cli *cli, int argc, char **argv)
@@ -195,13 +185,11 @@ const struct hulse_cli_command hulse_cli_sub = {
         "                            without a schema, or that does not fit it, as it is; with\n"
         "                            --format json also schema_version, and undecoded says why "
         "not\n"
-        "      --regex               TOPIC is [SCHEME://TENANT/NAMESPACE/]REGEX, for the whole "
-        "name of\n"
-        "                            topics (POSIX, extended, without counts and back "
-        "references);\n"
-        "                            topics that come later are found within seconds and consumed\n"
-        "                            from their beginning; needs the admin socket, as `hulse "
-        "topics`\n"
+        "      --regex               TOPIC is [SCHEME://TENANT/NAMESPACE/]REGEX, in the dialect "
+        "of\n"
+        "                            RE2, for the whole name of topics behind the namespace; "
+        "topics\n"
+        "                            that come later are consumed from their beginning\n"
         "      --filter              not in this version\n"
         "\n"
         "Of a Pulsar broker, which is told so with the subscription:\n"

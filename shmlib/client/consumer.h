@@ -11,13 +11,17 @@
 #include "shmlib/client/clock.h"
 #include "shmlib/ring/id_table.h"
 
-#define HULSE_SOURCE_NAMES_BYTES (16U * 1024)
+/* A name takes a multiple of it, so that the next one of its source fits into its place, mostly. */
+#define HULSE_SOURCE_PLACE_BYTES 128U
+#define HULSE_SOURCES_DEFAULT 128U /* of one topic, which has one today */
 
-/* Topic names that the daemon announced; append-only. Source 0 is the topic itself. */
+/* Names of topics that the daemon announced. Source 0 is the topic itself, or the pattern. */
 struct hulse_sources {
+    _Atomic(char *) *name; /* `max` of them; NULL = not announced */
+    char *names;
+    uint32_t max;
     uint32_t used; /* bytes of `names`; under the session lock */
-    _Atomic(const char *) name[HULSE_SOURCES_MAX];
-    char names[HULSE_SOURCE_NAMES_BYTES];
+    uint32_t room;
 };
 
 /* A message that arrives in fragments: each is copied out, so that its ring space can go back. */
@@ -111,7 +115,13 @@ void hulse_unacked_judge(struct hulse_consumer *c,
                          uint64_t end);
 /* Forgets what no delivery in the ring can be of any more. */
 void hulse_unacked_retire(struct hulse_consumer *c);
-/* Adds a source's name; false when the table is full. Requires: session lock. */
+/* Room for `max` names, more than that only of short ones. False without memory. */
+bool hulse_sources_init(struct hulse_sources *t, uint32_t max);
+void hulse_sources_fini(struct hulse_sources *t);
+/*
+ * A source's name, or another one than it had, which no message without a verdict has then; false when the table is full.
+ * Requires: session lock.
+ */
 bool hulse_sources_add(struct hulse_sources *t, uint32_t index, const char *name, size_t bytes);
 /* Sends the names after the consumer's ATTACH_HANDLE. Requires: session lock. */
 bool hulse_sources_offer(struct hulse_session *s, struct hulse_consumer *c);

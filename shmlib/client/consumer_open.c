@@ -10,15 +10,46 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool hulse_sources_init(struct hulse_sources *t, uint32_t max)
+{
+    t->max = max;
+    t->room = (max + 1) * HULSE_SOURCE_PLACE_BYTES;
+    t->room = t->room < 2 * HULSE_TOPIC_BYTES_MAX ? 2 * HULSE_TOPIC_BYTES_MAX : t->room;
+    t->name = calloc(max, sizeof(*t->name));
+    t->names = malloc(t->room);
+    return t->name != NULL && t->names != NULL;
+}
+
+void hulse_sources_fini(struct hulse_sources *t)
+{
+    free(t->name);
+    free(t->names);
+}
+
+static uint32_t place_bytes(size_t bytes)
+{
+    return (uint32_t)((bytes / HULSE_SOURCE_PLACE_BYTES) + 1) * HULSE_SOURCE_PLACE_BYTES;
+}
+
 bool hulse_sources_add(struct hulse_sources *t, uint32_t index, const char *name, size_t bytes)
 {
-    if (index >= HULSE_SOURCES_MAX || bytes >= sizeof(t->names) - t->used) {
+    if (index >= t->max) {
         return false;
     }
-    char *at = t->names + t->used;
+    /* Relaxed because only the holder of the session lock writes it. */
+    char *at = atomic_load_explicit(&t->name[index], memory_order_relaxed);
+    if (at != NULL && strlen(at) == bytes && memcmp(at, name, bytes) == 0) {
+        return true;
+    }
+    if (at == NULL || place_bytes(strlen(at)) < place_bytes(bytes)) {
+        if (place_bytes(bytes) > t->room - t->used) {
+            return false;
+        }
+        at = t->names + t->used;
+        t->used += place_bytes(bytes);
+    }
     memcpy(at, name, bytes);
     at[bytes] = '\0';
-    t->used += (uint32_t)bytes + 1;
     /* SYNC(client.source) release: the name before its place in the table. */
     atomic_store_explicit(&t->name[index], at, memory_order_release);
     return true;
@@ -26,7 +57,7 @@ bool hulse_sources_add(struct hulse_sources *t, uint32_t index, const char *name
 
 const char *hulse_sources_get(const struct hulse_sources *t, uint32_t index)
 {
-    if (index >= HULSE_SOURCES_MAX) {
+    if (index >= t->max) {
         return NULL;
     }
     /* SYNC(client.source) acquire. */
@@ -203,10 +234,26 @@ static hulse_status judge(struct hulse_session *s,
     if (bytes == 0 && subscription != NULL) {
         return hulse_session_fault(s, HULSE_INVAL, "a subscription needs a name");
     }
+    if (bytes == 0 && (o->pattern || o->topics != 0)) {
+        return hulse_session_fault(s, HULSE_INVAL, "a reader reads one topic");
+    }
+    if (o->pattern && o->topics != 0) {
+        return hulse_session_fault(
+            s, HULSE_INVAL, "a pattern stands alone, without further topics");
+    }
     if (bytes != 0 && o->type == HULSE_READER) {
         return hulse_session_fault(s, HULSE_INVAL, "a reader has no subscription: pass NULL");
     }
     return HULSE_OK;
+}
+
+/* Names that there may be: of a pattern, and of each topic at one time. */
+static uint32_t sources_of(const hulse_consumer_options *o)
+{
+    if (o->pattern) {
+        return 1 + (o->topics_max == 0 ? HULSE_PATTERN_TOPICS_DEFAULT : o->topics_max);
+    }
+    return o->topics == 0 ? HULSE_SOURCES_DEFAULT : o->topics + 1;
 }
 
 /* A consumer with its buffers, or NULL. */
@@ -231,7 +278,9 @@ create(const struct hulse_session *s, const char *subscription, const hulse_cons
         }
     }
     const uint32_t unacked = o->unacked_max == 0 || o->unacked_max > most ? most : o->unacked_max;
-    if (c->type != HULSE_READER && !hulse_unacked_init(&c->unacked, unacked)) {
+    if (!hulse_sources_init(&c->sources, sources_of(o)) ||
+        (c->type != HULSE_READER && !hulse_unacked_init(&c->unacked, unacked))) {
+        hulse_sources_fini(&c->sources);
         free(c->assembly.buffer);
         free(c);
         return NULL;
@@ -242,6 +291,7 @@ create(const struct hulse_session *s, const char *subscription, const hulse_cons
 static void destroy(hulse_consumer *c)
 {
     hulse_unacked_fini(&c->unacked);
+    hulse_sources_fini(&c->sources);
     hulse_resume_forget(&c->handle);
     free(c->assembly.buffer);
     free(c);

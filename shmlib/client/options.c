@@ -160,6 +160,45 @@ hulse_status hulse_consumer_options_priority(hulse_consumer_options *o, int32_t 
     return hulse_option_list_set(&o->more, HULSE_OPTION_PRIORITY, &priority, sizeof(priority));
 }
 
+hulse_status hulse_consumer_options_topic(hulse_consumer_options *o, const char *topic)
+{
+    const size_t bytes = topic == NULL ? 0 : strnlen(topic, HULSE_TOPIC_BYTES_MAX + 1);
+
+    if (o == NULL || bytes == 0 || bytes > HULSE_TOPIC_BYTES_MAX) {
+        return HULSE_INVAL;
+    }
+    if (o->topics + 1 >= HULSE_TOPICS_MAX) {
+        return HULSE_LIMIT;
+    }
+    const hulse_status st = hulse_option_list_add(&o->more, HULSE_OPTION_TOPIC, topic, bytes);
+    o->topics += st == HULSE_OK ? 1 : 0;
+    return st;
+}
+
+hulse_status hulse_consumer_options_pattern(hulse_consumer_options *o, enum hulse_topics kind)
+{
+    const uint8_t byte = (uint8_t)kind;
+
+    if (o == NULL || (unsigned)kind > HULSE_ALL_TOPICS) {
+        return HULSE_INVAL;
+    }
+    const hulse_status st =
+        hulse_option_list_set(&o->more, HULSE_OPTION_PATTERN, &byte, sizeof(byte));
+    o->pattern = o->pattern || st == HULSE_OK;
+    return st;
+}
+
+hulse_status hulse_consumer_options_topics_max(hulse_consumer_options *o, uint32_t count)
+{
+    if (o == NULL || count == 0 || count > HULSE_TOPICS_MAX) {
+        return HULSE_INVAL;
+    }
+    const hulse_status st =
+        hulse_option_list_set(&o->more, HULSE_OPTION_TOPICS_MAX, &count, sizeof(count));
+    o->topics_max = st == HULSE_OK ? count : o->topics_max;
+    return st;
+}
+
 hulse_status hulse_consumer_options_compacted(hulse_consumer_options *o)
 {
     return o == NULL ? HULSE_INVAL

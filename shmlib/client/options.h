@@ -18,6 +18,7 @@
 #define HULSE_FLUSH_BYTES (16U * 1024)
 #define HULSE_SLOTS_MIN (HULSE_RING_BYTES_MIN / HULSE_RECEIPT_BYTES)
 #define HULSE_SLOTS_MAX 65536U
+#define HULSE_PATTERN_TOPICS_DEFAULT 1000U
 
 struct hulse_options {
     int timeout_ms;
@@ -49,6 +50,9 @@ struct hulse_consumer_options {
     unsigned group;
     uint32_t reassembly_bytes;
     uint32_t unacked_max;
+    bool pattern;
+    uint32_t topics;     /* beside the first */
+    uint32_t topics_max; /* 0 = by default */
     struct hulse_option_list more;
     char name[HULSE_NAME_BYTES_MAX + 1];
 };

@@ -340,7 +340,7 @@ struct hulse_ctl_attach_sources {
     /* names, each {u16 bytes, bytes} */
 };
 #define HULSE_SOURCES_BYTES_MAX 4072U /* names of one message */
-#define HULSE_SOURCES_MAX 256U        /* of one consumer */
+#define HULSE_SOURCES_MAX 10001U      /* of one consumer: a pattern and its topics */
 
 struct hulse_ctl_attach_end {
     struct hulse_ctl_head head;

@@ -339,8 +339,12 @@ enum hulse_option {
     HULSE_OPTION_KEY_RANGE = 22, /* consumer: u16 first, u16 last hash of its keys; repeatable */
     HULSE_OPTION_ANY_KEY_ORDER =
         23, /* consumer: empty; keys need no order while consumers come and go */
-    HULSE_OPTION_PROPERTY = 24,             /* consumer: as metadata's PROPERTY; repeatable */
-    HULSE_OPTION_SUBSCRIPTION_PROPERTY = 25 /* consumer: the same, of a new subscription */
+    HULSE_OPTION_PROPERTY = 24,              /* consumer: as metadata's PROPERTY; repeatable */
+    HULSE_OPTION_SUBSCRIPTION_PROPERTY = 25, /* consumer: the same, of a new subscription */
+    HULSE_OPTION_TOPIC = 32, /* consumer: one more topic, UTF-8; as often as there are */
+    HULSE_OPTION_PATTERN =
+        33, /* consumer: u8, 0 persistent, 1 non-persistent, 2 all; its topic is a pattern */
+    HULSE_OPTION_TOPICS_MAX = 34 /* consumer: u32, topics at one time, at most 10,000 */
 };
 
 /* Who may send to a topic beside a producer. */

@@ -5,6 +5,7 @@ import ctypes
 import json
 import subprocess
 import sys
+import time
 
 import abi
 from abi import TYPES, Message
@@ -22,8 +23,8 @@ def sanitized(path):
 
 
 class Application:
-    """One consumer. Messages are numbered as they come. `more`: options of the library by their names, each with its
-    values."""
+    """One consumer, of one topic or with `topics` of some more, or with `pattern` of those that match. Messages are numbered
+    as they come. `more`: options of the library by their names, each with its values."""
 
     def __init__(self, daemon, topic, subscription, kind="shared", **options):
         path = abi.library()
@@ -33,7 +34,7 @@ class Application:
                                         env={**environment(daemon), **sanitized(path)})
         self.got = []
         try:
-            self.ask("open", topic=topic, subscription=subscription, kind=TYPES[kind], **options)
+            self.opened_ms = self.ask("open", topic=topic, subscription=subscription, kind=TYPES[kind], **options)
         except BaseException:
             self.kill()
             raise
@@ -48,13 +49,13 @@ class Application:
         return answer["result"]
 
     def next(self, count, timeout_ms=20000):
-        """The next messages, fewer when no other has come in time: {payload, bytes, id, partition, redelivery, number}."""
+        """The next messages, fewer when no other has come in time: {payload, topic, bytes, id, partition, redelivery, number}."""
         new = self.ask("next", count=count, timeout_ms=timeout_ms)
         self.got += new
         return new
 
-    def ack(self, *numbers):
-        self.ask("verdicts", how="ack", numbers=numbers)
+    def ack(self, *numbers, settle=True):
+        self.ask("verdicts", how="ack", numbers=numbers, settle=settle)
 
     def ack_cumulative(self, number):
         self.ask("verdicts", how="cumulative", numbers=[number])
@@ -116,7 +117,8 @@ class Process:
     def must_of_consumer(self, status):
         self.must(status, lambda: self.lib.hulse_consumer_error(self.consumer))
 
-    def open(self, topic, subscription, kind, earliest=True, unacked_max=0, reassembly=0, more=()):
+    def open(self, topic, subscription, kind, earliest=True, unacked_max=0, reassembly=0, topics=(),
+             pattern=None, topics_max=None, more=()):
         self.must(self.lib.hulse_open(ctypes.byref(self.session), None), self.lib.hulse_open_error)
         options = ctypes.c_void_p(self.lib.hulse_consumer_options_new())
         self.must(self.lib.hulse_consumer_options_type(options, kind))
@@ -126,17 +128,26 @@ class Process:
         for name, *values in more:
             texts = [value.encode() if isinstance(value, str) else value for value in values]
             self.must(getattr(self.lib, f"hulse_consumer_options_{name}")(options, *texts))
+        for each in topics:
+            self.must(self.lib.hulse_consumer_options_topic(options, each.encode()))
+        if pattern is not None:
+            self.must(self.lib.hulse_consumer_options_pattern(options, pattern))
+        if topics_max is not None:
+            self.must(self.lib.hulse_consumer_options_topics_max(options, topics_max))
+        before = time.monotonic()
         self.must(self.lib.hulse_consumer_open(self.session, ctypes.byref(self.consumer),
                                                topic.encode(), subscription.encode(), options),
                   lambda: self.lib.hulse_last_error(self.session))
+        took = time.monotonic() - before
         self.lib.hulse_consumer_options_free(ctypes.byref(options))
+        return took * 1000
 
     def one(self, timeout_ms):
         m = Message(size=ctypes.sizeof(Message))
         if self.lib.hulse_next_wait(self.consumer, ctypes.byref(m), timeout_ms) != OK:
             return None
         payload = ctypes.string_at(m.data, min(m.data_bytes, 64)).decode(errors="replace")
-        found = {"payload": payload, "bytes": m.data_bytes, "redelivery": m.redelivery_count,
+        found = {"payload": payload, "topic": m.topic.decode(), "bytes": m.data_bytes, "redelivery": m.redelivery_count,
                  "id": [m.id.ledger, m.id.entry, m.id.batch], "partition": m.id.partition,
                  "number": len(self.ids), "publish_time_ms": m.publish_time_ms}
         self.lib.hulse_release(self.consumer, ctypes.byref(m))
@@ -152,14 +163,15 @@ class Process:
             found.append(m)
         return found
 
-    def verdicts(self, how, numbers, delay_ms=0):
+    def verdicts(self, how, numbers, delay_ms=0, settle=True):
         call, more = {"ack": (self.lib.hulse_ack, ()),
                       "cumulative": (self.lib.hulse_ack_cumulative, ()),
                       "nack": (self.lib.hulse_nack, (ctypes.c_uint32(delay_ms),))}[how]
         for number in numbers:
             while call(self.consumer, ctypes.byref(self.ids[number]), *more) != OK:
                 self.settle()
-        self.settle()
+        if settle:
+            self.settle()
 
     def is_active(self):
         self.lib.hulse_poll(self.session, 0)

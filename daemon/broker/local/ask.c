@@ -169,6 +169,38 @@ static void begin(struct ask *a)
     }
 }
 
+void hulse_ask_back(struct local_worker *lw, struct ask *a)
+{
+    while (a->every_worker && a->request->status == HULSE_OK && a->worker + 1 < lw->worker_count) {
+        a->worker += 1;
+        if (a->worker != lw->index) {
+            hulse_lane_add(lw, a->worker, &a->op, OP_ASK);
+            return;
+        }
+        hulse_ask_serve(lw, a);
+    }
+    hulse_ask_done(a);
+}
+
+hulse_status hulse_ask_topics(struct local_worker *lw, struct broker_admin *q, struct error *err)
+{
+    struct ask *a = create(&lw->broker->base, &q->request, ASK_ADMIN, err);
+    if (a == NULL) {
+        return HULSE_NO_MEMORY;
+    }
+    clear_results(q);
+    a->admin = q;
+    a->every_worker = true;
+    a->from = lw->index;
+    if (lw->index != 0) {
+        hulse_lane_add(lw, 0, &a->op, OP_ASK);
+        return HULSE_OK;
+    }
+    hulse_ask_serve(lw, a);
+    hulse_ask_back(lw, a);
+    return HULSE_OK;
+}
+
 /* Towards the worker of a topic. */
 static hulse_status begin_at(struct ask *a, const char *topic, struct error *err)
 {

@@ -39,6 +39,10 @@ struct ask {
     struct later *later; /* it is answered when the store has answered */
 };
 
+/* A list of topics, asked by a worker: of all workers, one after the other. As of broker.h. */
+hulse_status hulse_ask_topics(struct local_worker *lw, struct broker_admin *q, struct error *err);
+/* At home again, from a worker that has served it: to the next one, or the end. */
+void hulse_ask_back(struct local_worker *lw, struct ask *a);
 /* On the topic's worker. */
 void hulse_ask_serve(struct local_worker *lw, struct ask *a);
 /* Where it came from: tells, and frees what travelled. */

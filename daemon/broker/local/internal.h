@@ -282,6 +282,18 @@ hulse_status hulse_local_lookup(struct broker *b, struct broker_lookup *q, struc
 hulse_status hulse_local_stats(struct broker *b, struct broker_stats *q, struct error *err);
 hulse_status hulse_local_admin(struct broker *b, struct broker_admin *q, struct error *err);
 
+/* ---- watch.c ---- */
+
+/* A topic has entered the table of this worker, or left it. */
+void hulse_watch_changed(struct local_worker *lw);
+hulse_status hulse_local_topics_watch(struct broker *b,
+                                      struct worker *w,
+                                      const struct broker_topics_params *params,
+                                      struct broker_topics **out,
+                                      struct error *err);
+void hulse_local_topics_again(struct broker *b, struct broker_topics *t);
+void hulse_local_topics_close(struct broker *b, struct broker_topics *t);
+
 /* ---- op.c ---- */
 
 /* On the peer. A worker that stops takes nothing new in. */

@@ -420,6 +420,7 @@ struct local_broker {
     uint64_t
         epoch_ms; /* ledger of what is in memory: another one after each start, also within a second */
     _Atomic(uint32_t) topic_count;
+    _Atomic(uint64_t) topics_changed; /* how often one entered or left a table (watch.c) */
     _Atomic(bool) started[LOCAL_WORKERS_MAX];
     /* For control, which starts and stops them: NULL before and after. */
     _Atomic(struct worker *) workers[LOCAL_WORKERS_MAX];

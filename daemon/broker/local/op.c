@@ -229,7 +229,7 @@ void hulse_op_complete(struct local_worker *lw, struct op *op)
     case OP_ASK: {
         struct ask *a = HULSE_CONTAINER(op, struct ask, op);
         if (!comes_later(lw, a->later)) {
-            hulse_ask_done(a);
+            hulse_ask_back(lw, a);
         }
         break;
     }

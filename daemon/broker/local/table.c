@@ -83,6 +83,7 @@ void hulse_table_add(struct local_worker *lw, struct topic *topic)
     topic->next = *bucket;
     *bucket = topic;
     lw->topic_count += 1;
+    hulse_watch_changed(lw);
 }
 
 void hulse_table_remove(struct local_worker *lw, struct topic *topic)
@@ -93,4 +94,5 @@ void hulse_table_remove(struct local_worker *lw, struct topic *topic)
     }
     *at = topic->next;
     lw->topic_count -= 1;
+    hulse_watch_changed(lw);
 }

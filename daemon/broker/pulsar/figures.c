@@ -39,6 +39,11 @@ struct place {
         name, offsetof(struct pulsar_consumer_figures, member)                                     \
     }
 
+#define TOPICS(member, name)                                                                       \
+    {                                                                                              \
+        name, offsetof(struct pulsar_topic_figures, member)                                        \
+    }
+
 static const struct place connection_places[] = {
     CONNECTION(connections, "connections_ready"),
     CONNECTION(connecting, "connections_connecting"),
@@ -112,6 +117,14 @@ static const struct place consumer_places[] = {
     CONSUMER(renewed, "resubscribed"),
 };
 
+static const struct place topic_places[] = {
+    TOPICS(watches, "namespaces_watched"),
+    TOPICS(watchers, "topic_watchers"),
+    TOPICS(lists, "topic_lists"),
+    TOPICS(updates, "topic_updates"),
+    TOPICS(failed, "topic_lists_failed"),
+};
+
 #define SHOWS_ALL(type, places, others)                                                            \
     static_assert(sizeof(struct type) == (COUNT_OF(places) + (others)) * sizeof(uint64_t),         \
                   "each of them is shown")
@@ -121,6 +134,7 @@ SHOWS_ALL(pulsar_pool_figures, connection_places, 5);
 SHOWS_ALL(pulsar_lookup_figures, lookup_places, 0);
 SHOWS_ALL(pulsar_producer_figures, producer_places, 0);
 SHOWS_ALL(pulsar_consumer_figures, consumer_places, 0);
+SHOWS_ALL(pulsar_topic_figures, topic_places, 0);
 
 static void
 report(struct broker_report *out, const void *figures, const struct place *places, size_t count)
@@ -177,6 +191,7 @@ void hulse_pulsar_figures_report(struct pulsar_worker *pw, struct worker_report 
     report(b, &lookups, lookup_places, COUNT_OF(lookup_places));
     report(b, &producers, producer_places, COUNT_OF(producer_places));
     report(b, &consumers, consumer_places, COUNT_OF(consumer_places));
+    report(b, &pw->topics, topic_places, COUNT_OF(topic_places));
     if (pool.round_trip_us != 0) {
         hulse_report_merged(b, "round_trip_us", pool.round_trip_us, MERGE_MOST);
     }

@@ -55,8 +55,9 @@ struct pulsar_params {
     uint32_t keep_alive_ms;
     uint32_t lag_period_ms; /* between two questions how far a subscription is behind; 0: never */
     uint32_t partitions_refresh_ms; /* between two looks at how many a topic has; 0: a minute */
-    uint32_t message_bytes_max;     /* of the daemon; the broker's own may be less */
-    uint32_t chunked_bytes_max;     /* of a message in chunks, both ways */
+    uint32_t topics_refresh_ms; /* between two lists of a namespace that is watched; 0: a minute */
+    uint32_t message_bytes_max; /* of the daemon; the broker's own may be less */
+    uint32_t chunked_bytes_max; /* of a message in chunks, both ways */
 };
 
 /* Zeros with the defaults of docs/reference-config.md. */

@@ -19,6 +19,7 @@
 #include "daemon/broker/pulsar/lookup/lookup.h"
 #include "daemon/broker/pulsar/lookup/web.h"
 #include "daemon/broker/pulsar/pulsar.h"
+#include "daemon/broker/pulsar/topics/topics.h"
 #include "daemon/broker/pulsar/trouble.h"
 #include "daemon/broker/pulsar/wire/compression.h"
 #include "daemon/worker/worker.h"
@@ -55,6 +56,7 @@ struct pulsar_worker {
     struct wire_contexts *contexts;
     struct pulsar_senders *senders;     /* producer/ */
     struct pulsar_consumers *consumers; /* consumer/ */
+    struct pulsar_topic_figures topics; /* topics/ */
 };
 
 /* The state of this broker on the running worker. */

@@ -75,7 +75,7 @@ def test_topics_of_a_pattern(proxy, hulsed, topic):
     assert proxy.broker.admin("PUT", f"namespaces/{space}")[0] == 204
     for name in ("a-1", "b"):
         assert proxy.broker.admin("PUT", f"persistent/{space}/{name}")[0] == 204
-    daemon = hulsed(proxy.service_url, admin_url=proxy.admin_url)
+    daemon = hulsed(proxy.service_url, topics_refresh="1s")
     with Subscriber(daemon, f"{space}/a-.*", "-s", "s", "--regex", "--from", "earliest", "-n", 2) as sub:
         ok(run(daemon, "pub", f"persistent://{space}/a-1", "1", timeout=60))
         assert sub.line() == b"1"

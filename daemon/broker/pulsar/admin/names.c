@@ -4,27 +4,12 @@
  */
 #include "daemon/broker/pulsar/admin/names.h"
 
+#include "daemon/broker/pulsar/lookup/partition_name.h"
 #include "daemon/core/mem.h"
 
 #include <string.h>
 
-/* Behind the name of a topic that has partitions. */
-#define PARTITION "-partition-"
 #define NAME_BYTES_MAX 2048U
-
-/* How much of a name is that of the whole topic. */
-static size_t folded(const char *name, size_t bytes)
-{
-    size_t digits = 0;
-
-    while (digits < bytes && name[bytes - 1 - digits] >= '0' && name[bytes - 1 - digits] <= '9') {
-        digits++;
-    }
-    const size_t suffix = digits + strlen(PARTITION);
-    const bool is_part = digits > 0 && bytes > suffix &&
-                         memcmp(name + bytes - suffix, PARTITION, strlen(PARTITION)) == 0;
-    return is_part ? bytes - suffix : bytes;
-}
 
 hulse_status hulse_admin_names_add(json_t *set, const json_t *list, bool fold)
 {
@@ -42,7 +27,7 @@ hulse_status hulse_admin_names_add(json_t *set, const json_t *list, bool fold)
         if (text == NULL || bytes == 0 || bytes >= sizeof(name)) {
             return HULSE_PROTOCOL;
         }
-        bytes = fold ? folded(text, bytes) : bytes;
+        bytes = fold ? hulse_partition_whole_bytes(text, bytes) : bytes;
         memcpy(name, text, bytes);
         name[bytes] = '\0';
         if (json_object_set_new(set, name, json_true()) != 0) {

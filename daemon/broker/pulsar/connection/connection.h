@@ -32,6 +32,7 @@ struct pulsar_user;
 enum pulsar_user_kind {
     PULSAR_USER_PRODUCER, /* id is its producer_id */
     PULSAR_USER_CONSUMER, /* id is its consumer_id */
+    PULSAR_USER_WATCHER,  /* id is its watcher_id */
     PULSAR_USER_OTHER     /* lookups and the like: only requests, no id */
 };
 

@@ -106,7 +106,10 @@ to_user(struct pulsar_connection *c, const Pulsar__BaseCommand *command, struct 
     enum pulsar_user_kind kind = PULSAR_USER_PRODUCER;
     uint64_t id = 0;
 
-    if (!producer_id(command, &id)) {
+    if (command->type == TYPE(WATCH_TOPIC_UPDATE)) {
+        kind = PULSAR_USER_WATCHER;
+        id = command->watchtopicupdate->watcher_id;
+    } else if (!producer_id(command, &id)) {
         kind = PULSAR_USER_CONSUMER;
         if (!consumer_id(command, &id)) {
             return;

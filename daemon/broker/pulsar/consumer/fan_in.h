@@ -21,9 +21,9 @@
 #ifndef HULSE_PULSAR_CONSUMER_FAN_IN_H
 #define HULSE_PULSAR_CONSUMER_FAN_IN_H
 
-#include "daemon/broker/pulsar/consumer/call_order.h"
 #include "daemon/broker/pulsar/consumer/object.h"
 #include "daemon/broker/pulsar/lookup/watch.h"
+#include "daemon/core/call_order.h"
 
 /* Of a topic that is consumed: each is a consumer on the wire. What a broker says beyond it is not believed. */
 #define FAN_PARTITIONS_MAX 16384U

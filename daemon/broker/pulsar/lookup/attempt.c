@@ -2,6 +2,7 @@
 /*
  * attempt - one attempt of a search: a host of the service URL, its questions, where the answers send it.
  */
+#include "daemon/broker/pulsar/lookup/partition_name.h"
 #include "daemon/broker/pulsar/lookup/search_state.h"
 #include "daemon/broker/pulsar/lookup/watch.h"
 #include "daemon/core/assert.h"
@@ -136,19 +137,11 @@ static bool attach(struct search *s)
     return hulse_pulsar_attach(s->lookups->worker->pool, &s->user, &s->to, PULSAR_FOR_PUBLISHING);
 }
 
-/* "…-partition-N" is one partition and has none itself. */
+/* One partition, which has none itself. */
 static bool is_partition(const char *topic)
 {
-    static const char mark[] = "-partition-";
-    const char *end = topic + strlen(topic);
-    const char *digits = end;
-
-    while (digits > topic && digits[-1] >= '0' && digits[-1] <= '9') {
-        digits--;
-    }
-    const size_t before = (size_t)(digits - topic);
-    return digits != end && before > sizeof(mark) - 1 &&
-           memcmp(digits - (sizeof(mark) - 1), mark, sizeof(mark) - 1) == 0;
+    const size_t bytes = strlen(topic);
+    return hulse_partition_whole_bytes(topic, bytes) != bytes;
 }
 
 static struct pulsar_endpoint service_endpoint(const struct search *s, uint32_t at)

@@ -58,6 +58,7 @@ static void test_defaults(void **state)
     assert_int_equal(b->operation_timeout_ms, 30000);
     assert_int_equal(b->keep_alive_ms, 30000);
     assert_int_equal(b->partitions_refresh_ms, 60000);
+    assert_int_equal(b->topics_refresh_ms, 60000);
     assert_string_equal(b->auth.token, "");
     assert_string_equal(b->tls.ca_file, "");
     assert_true(b->tls.verify_hostname);

@@ -488,7 +488,7 @@ static void test_verdicts_are_numbered_and_settled(void **state)
     assert_int_equal(hulse_subscriber_calls(front.subscriber), 0);
     hulse_subscriber_ack(front.subscriber, &d[0]);
     assert_int_equal(hulse_subscriber_calls(front.subscriber), 1);
-    hulse_subscriber_ack_id(front.subscriber, &id, true);
+    hulse_subscriber_ack_id(front.subscriber, 0, &id, true);
     assert_int_equal(fake.calls[1].verdict, FAKE_ACK_ID_CUMULATIVE);
     assert_int_equal(fake.calls[1].id.entry, 4);
     hulse_subscriber_give_back(front.subscriber, &d[1]);
@@ -502,7 +502,7 @@ static void test_verdicts_are_numbered_and_settled(void **state)
     assert_int_equal(hulse_subscriber_settled(front.subscriber), 3);
     fake.settle_later = false;
     hulse_fake_settled(&fake, 1);
-    hulse_subscriber_ack_id(front.subscriber, &id, false);
+    hulse_subscriber_ack_id(front.subscriber, 0, &id, false);
     assert_int_equal(front.settled, 5); /* within the call */
     hulse_subscriber_close(&front.subscriber, false);
 }

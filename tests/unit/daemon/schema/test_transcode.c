@@ -353,6 +353,12 @@ static void test_nothing_becomes_endless(void **state)
     assert_string_equal(fault.why, "too large for the reader");
     assert_true(s.out.bytes <= 100);
     end(&s);
+    begin(&s,
+          "{'type':'array','items':{'type':'fixed','name':'F','size':0}}",
+          "{'type':'array','items':{'type':'fixed','name':'F','size':0}}");
+    assert_false(transcode(s.plan, in, from_hex("fe ff ff ff 0f 00", in), &s.out, &fault));
+    assert_string_equal(fault.why, "too many values that take no bytes");
+    end(&s);
     begin(&s, LIST, LIST_MORE);
     uint8_t deep[2048];
     for (size_t i = 0; i < sizeof(deep); i++) {

@@ -18,6 +18,7 @@ static struct peer peer;
 static struct peer_line line;
 static struct probe user;
 static struct login_desk desk;
+static struct inbox desk_inbox;
 static struct login *at_desk; /* with its turn */
 static unsigned ended;
 
@@ -38,7 +39,8 @@ static int set_up(void **state)
     (void)state;
     hulse_peer_open(&peer);
     hulse_bed_open(&bed, peer.port);
-    desk = (struct login_desk){.inbox = &bed.loop.inbox, .take = take};
+    assert_true(hulse_inbox_init(&desk_inbox, 8));
+    desk = (struct login_desk){.inbox = &desk_inbox, .take = take};
     bed.broker.params.login = &desk;
     hulse_bed_start(&bed);
     line = (struct peer_line){.fd = -1};
@@ -54,15 +56,23 @@ static int tear_down(void **state)
     if (line.bed != NULL) {
         hulse_peer_hang_up(&line);
     }
+    hulse_bed_close(&bed);
+    hulse_peer_close(&peer);
+    (void)hulse_inbox_run(&desk_inbox, 8);
+    hulse_inbox_fini(&desk_inbox);
     if (at_desk != NULL) {
         hulse_login_free(at_desk);
     }
-    hulse_bed_close(&bed);
-    hulse_peer_close(&peer);
     return 0;
 }
 
 /* ---- both sides ---- */
+
+static void turn(void)
+{
+    hulse_bed_turn(&bed);
+    (void)hulse_inbox_run(&desk_inbox, 8);
+}
 
 static void attach(void)
 {
@@ -73,7 +83,7 @@ static void attach(void)
 static void await_order(enum login_order order)
 {
     while (at_desk == NULL) {
-        hulse_bed_turn(&bed);
+        turn();
     }
     assert_int_equal(at_desk->order, order);
 }
@@ -165,7 +175,7 @@ static void test_steps(void **state)
     (void)state;
     log_in();
     while (ended == 0) {
-        hulse_bed_turn(&bed);
+        turn();
     }
     assert_int_equal(ended, 1);
 }
@@ -197,7 +207,7 @@ static void test_there_is_none(void **state)
     answer(HULSE_FAILED, "Kerberos: no ticket");
     await_lost_with("Kerberos: no ticket");
     while (ended == 0) {
-        hulse_bed_turn(&bed);
+        turn();
     }
 }
 
@@ -222,7 +232,7 @@ static void test_it_takes_too_long(void **state)
     assert_int_equal(ended, 0);
     answer(HULSE_OK, "too late");
     while (ended == 0) {
-        hulse_bed_turn(&bed);
+        turn();
     }
 }
 

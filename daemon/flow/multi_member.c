@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * multi_member - one topic of several: it has a number, is opened, rests when it cannot be, and goes.
+ */
+#include "daemon/core/hash.h"
+#include "daemon/core/log.h"
+#include "daemon/flow/multi_state.h"
+
+#include <string.h>
+
+#define ROOM_MIN 8U
+
+/* ---- by name ---- */
+
+static uint32_t *bucket_of(const struct multi *m, const char *name)
+{
+    const uint64_t hash = hulse_hash_text(name);
+    return &m->buckets[(hash ^ (hash >> 32U)) & (m->room - 1)];
+}
+
+struct member *hulse_multi_find(const struct multi *m, const char *name)
+{
+    uint32_t at = m->room == 0 ? MULTI_NONE : *bucket_of(m, name);
+    while (at != MULTI_NONE && strcmp(m->members[at]->name, name) != 0) {
+        at = m->members[at]->alike;
+    }
+    return at == MULTI_NONE ? NULL : m->members[at];
+}
+
+static void enter_bucket(struct multi *m, struct member *b)
+{
+    uint32_t *bucket = bucket_of(m, b->name);
+    b->alike = *bucket;
+    *bucket = b->source;
+}
+
+static void leave_bucket(struct multi *m, const struct member *b)
+{
+    uint32_t *at = bucket_of(m, b->name);
+    while (*at != b->source) {
+        at = &m->members[*at]->alike;
+    }
+    *at = b->alike;
+}
+
+static void free_tables(struct multi *m)
+{
+    hulse_mem_free(HULSE_MEM_TOPIC, m->members, m->room * sizeof(struct member *));
+    hulse_mem_free(HULSE_MEM_TOPIC, m->buckets, m->room * sizeof(uint32_t));
+}
+
+static bool grow(struct multi *m)
+{
+    const uint32_t room = m->room == 0 ? ROOM_MIN : 2 * m->room;
+    struct member **members = hulse_mem_zalloc(HULSE_MEM_TOPIC, room * sizeof(struct member *));
+    uint32_t *buckets = hulse_mem_alloc(HULSE_MEM_TOPIC, room * sizeof(uint32_t));
+    if (members == NULL || buckets == NULL) {
+        hulse_mem_free(HULSE_MEM_TOPIC, members, room * sizeof(struct member *));
+        hulse_mem_free(HULSE_MEM_TOPIC, buckets, room * sizeof(uint32_t));
+        return false;
+    }
+    if (m->count > 0) {
+        memcpy(members, m->members, m->count * sizeof(struct member *));
+    }
+    free_tables(m);
+    m->members = members;
+    m->buckets = buckets;
+    m->room = room;
+    memset(buckets, 0xff, room * sizeof(uint32_t));
+    for (uint32_t i = 0; i < m->count; i++) {
+        if (members[i] != NULL) {
+            enter_bucket(m, members[i]);
+        }
+    }
+    return true;
+}
+
+static char *copy_of(const char *name)
+{
+    const size_t bytes = strlen(name) + 1;
+    char *copy = hulse_mem_alloc(HULSE_MEM_TOPIC, bytes);
+    if (copy != NULL) {
+        memcpy(copy, name, bytes);
+    }
+    return copy;
+}
+
+static void free_name(struct member *b)
+{
+    hulse_mem_free(HULSE_MEM_TOPIC, b->name, strlen(b->name) + 1);
+}
+
+/* The number of one that is idle. Its calls are all settled, so what waits for their order goes on. */
+static struct member *reuse(struct multi *m, const char *name)
+{
+    for (uint32_t i = m->first_source; i < m->count; i++) {
+        struct member *b = m->members[i];
+        if (b == NULL || b->state != MEMBER_IDLE) {
+            continue;
+        }
+        char *copy = copy_of(name);
+        if (copy == NULL) {
+            return NULL;
+        }
+        leave_bucket(m, b);
+        free_name(b);
+        b->name = copy;
+        b->told = false;
+        enter_bucket(m, b);
+        return b;
+    }
+    return NULL;
+}
+
+struct member *hulse_multi_add(struct multi *m, const char *name)
+{
+    const uint32_t source = m->count > m->first_source ? m->count : m->first_source;
+    if (source >= m->max + m->first_source) {
+        return reuse(m, name);
+    }
+    while (source >= m->room) {
+        if (!grow(m)) {
+            return NULL;
+        }
+    }
+    struct member *b = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*b));
+    char *copy = b == NULL ? NULL : copy_of(name);
+    if (copy == NULL) {
+        hulse_mem_free(HULSE_MEM_TOPIC, b, sizeof(*b));
+        return NULL;
+    }
+    b->multi = m;
+    b->name = copy;
+    b->source = source;
+    m->members[source] = b;
+    m->count = source + 1;
+    enter_bucket(m, b);
+    return b;
+}
+
+void hulse_multi_forget_members(struct multi *m)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct member *b = m->members[i];
+        if (b != NULL) {
+            HULSE_ASSERT(b->subscriber == NULL);
+            free_name(b);
+            hulse_mem_free(HULSE_MEM_TOPIC, b, sizeof(*b));
+        }
+    }
+    free_tables(m);
+    m->members = NULL;
+    m->buckets = NULL;
+    m->room = 0;
+    m->count = 0;
+}
+
+/* ---- opening ---- */
+
+static void tried(struct member *b)
+{
+    if (b->first_round) {
+        b->first_round = false;
+        b->multi->first_round -= 1;
+    }
+}
+
+static void fire_at(struct multi *m, uint64_t due_ms)
+{
+    if (!hulse_timer_pending(&m->rest) || m->rest.due_ms > due_ms) {
+        hulse_timer_start(&m->as.worker->loop.timers, &m->rest, due_ms);
+    }
+}
+
+static void rest(struct member *b)
+{
+    struct multi *m = b->multi;
+    b->rest_ms = b->rest_ms == 0                      ? MULTI_REST_MS
+                 : b->rest_ms > MULTI_REST_MS_MAX / 2 ? MULTI_REST_MS_MAX
+                                                      : 2 * b->rest_ms;
+    b->state = MEMBER_RESTING;
+    b->due_ms = hulse_multi_now_ms(m) + b->rest_ms;
+    fire_at(m, b->due_ms);
+}
+
+/* At most so often, whatever a topic does. */
+static void list_soon(struct multi *m)
+{
+    if (m->list_ms == 0) {
+        m->list_ms = hulse_multi_now_ms(m) + MULTI_REST_MS;
+        fire_at(m, m->list_ms);
+    }
+}
+
+/* Nothing is wanted of it any more. */
+static void idle(struct member *b)
+{
+    b->state = MEMBER_IDLE;
+    b->rest_ms = 0;
+    b->multi->wanted -= 1;
+}
+
+/* It is closed, or was never open. */
+static void not_opened(struct member *b, hulse_status status, const char *text)
+{
+    struct multi *m = b->multi;
+    char line[MULTI_TEXT_BYTES];
+
+    b->subscriber = NULL;
+    tried(b);
+    if (!m->is_pattern) {
+        (void)snprintf(line, sizeof(line), "%.120s: %.120s", b->name, text);
+        b->state = MEMBER_IDLE;
+        hulse_multi_fail(m, status, line);
+        return;
+    }
+    if (!b->listed || status == HULSE_NO_TOPIC) {
+        idle(b); /* it has gone meanwhile; if not, the next list has it */
+        return;
+    }
+    HULSE_LOG_WARNF("consumer.topic_not_opened",
+                    hulse_log_str("topic", b->name),
+                    hulse_log_str("subscription", m->as.subscription),
+                    hulse_log_str("why", text));
+    if (status == HULSE_DENIED) {
+        m->denied += 1;
+        idle(b);
+        return;
+    }
+    rest(b);
+}
+
+static void add_verdicts(struct multi *m, uint32_t verdicts)
+{
+    const uint32_t before = m->verdicts;
+    m->verdicts |= verdicts;
+    if (m->opened && m->verdicts != before) {
+        hulse_subscriber_tell_verdicts(m->base.ctx);
+    }
+}
+
+static void opened(void *ctx,
+                   hulse_status status,
+                   const char *text,
+                   uint32_t verdicts,
+                   const struct broker_reach *reach)
+{
+    struct member *b = ctx;
+    struct multi *m = b->multi;
+    (void)reach;
+    m->opening -= 1;
+    hulse_multi_enter(m);
+    if (status != HULSE_OK) {
+        not_opened(b, status, text);
+    } else {
+        tried(b);
+        b->rest_ms = 0;
+        b->calls = 0;
+        b->settled = 0;
+        b->failed = false;
+        m->open += 1;
+        add_verdicts(m, verdicts);
+        b->ahead = 1;
+        b->state = MEMBER_OPEN;
+        if (b->listed) {
+            hulse_member_top_up(b);
+        } else {
+            hulse_member_leave(b); /* it has gone meanwhile */
+        }
+    }
+    if (!m->closed) {
+        hulse_multi_consider_open(m);
+    }
+    if (!m->closed) {
+        hulse_multi_fill(m);
+    }
+    hulse_multi_leave(m);
+}
+
+static void failed(void *ctx, hulse_status status, const char *text)
+{
+    struct member *b = ctx;
+    struct multi *m = b->multi;
+    char line[MULTI_TEXT_BYTES];
+
+    b->failed = true;
+    hulse_multi_enter(m);
+    if (m->is_pattern) {
+        HULSE_LOG_STATE("consumer.topic_ended",
+                        hulse_log_str("topic", b->name),
+                        hulse_log_str("subscription", m->as.subscription),
+                        hulse_log_str("why", text));
+        b->listed = false;
+        hulse_member_leave(b);
+        list_soon(m); /* it may be there all the same */
+    } else {
+        (void)snprintf(line, sizeof(line), "%.120s: %.120s", b->name, text);
+        hulse_multi_fail(m, status, line);
+    }
+    hulse_multi_leave(m);
+}
+
+static void settled(void *ctx, uint64_t call)
+{
+    struct member *b = ctx;
+    struct multi *m = b->multi;
+    const uint64_t count = call - b->settled;
+    b->settled = call;
+    hulse_multi_enter(m);
+    hulse_call_order_settle(&m->calls, &b->credit, (uint32_t)count);
+    hulse_multi_tell_settled(m);
+    if (!m->closed) {
+        hulse_member_lighter(b);
+    }
+    hulse_multi_leave(m);
+}
+
+static void sought(void *ctx, hulse_status status, const char *text)
+{
+    struct member *b = ctx;
+    b->seeking = false;
+    hulse_multi_sought(b->multi, status, text);
+}
+
+/* A message has gone back for want of memory: its permit is used. */
+static void ask_room(void *ctx)
+{
+    hulse_member_top_up(ctx);
+}
+
+/* Of any, and of none. May close everything. */
+static void tell_active(struct multi *m, bool active)
+{
+    const uint32_t before = m->active;
+    void (*event)(void *ctx) = active ? m->base.events->active : m->base.events->inactive;
+    m->active = active ? before + 1 : before - 1;
+    if ((before == 0 || m->active == 0) && event != NULL) {
+        event(m->base.ctx);
+    }
+}
+
+static void active(void *ctx, bool is)
+{
+    struct member *b = ctx;
+    struct multi *m = b->multi;
+    if (b->active != is) {
+        b->active = is;
+        hulse_multi_enter(m);
+        tell_active(m, is);
+        hulse_multi_leave(m);
+    }
+}
+
+/* Of a list: of all of them. A pattern has none, for others may come. */
+static void end_of_topic(void *ctx)
+{
+    const struct member *b = ctx;
+    struct multi *m = b->multi;
+    m->ended += 1;
+    if (!m->is_pattern && m->ended == m->count && m->base.events->end_of_topic != NULL) {
+        m->base.events->end_of_topic(m->base.ctx);
+    }
+}
+
+static const struct subscriber_events events = {.opened = opened,
+                                                .active = active,
+                                                .end_of_topic = end_of_topic,
+                                                .message = hulse_multi_message,
+                                                .failed = failed,
+                                                .settled = settled,
+                                                .sought = sought,
+                                                .ask_room = ask_room};
+
+static void open_one(struct member *b)
+{
+    struct multi *m = b->multi;
+    struct subscriber_params params = m->as;
+    struct error err = {0};
+
+    params.topic = b->name;
+    params.events = &events;
+    params.ctx = b;
+    params.of_several = true;
+    params.existing = m->is_pattern;
+    if (b->late) {
+        params.start = (struct broker_position){.kind = BROKER_EARLIEST};
+    }
+    b->state = MEMBER_OPENING;
+    m->opening += 1;
+    const hulse_status st = hulse_subscriber_open(&b->subscriber, &params, &err);
+    if (st != HULSE_OK) {
+        m->opening -= 1;
+        not_opened(b, st, err.text);
+    }
+}
+
+void hulse_multi_fill(struct multi *m)
+{
+    if (m->filling) {
+        return;
+    }
+    hulse_multi_enter(m);
+    m->filling = true;
+    while (!m->closed && !m->over && m->opening < MULTI_OPENING_MAX && !TAILQ_EMPTY(&m->queue)) {
+        struct member *b = TAILQ_FIRST(&m->queue);
+        TAILQ_REMOVE(&m->queue, b, link);
+        open_one(b);
+    }
+    m->filling = false;
+    if (!m->closed) {
+        hulse_multi_consider_open(m);
+    }
+    hulse_multi_leave(m);
+}
+
+/* ---- wanted, and not any more ---- */
+
+static void queue(struct member *b)
+{
+    b->state = MEMBER_QUEUED;
+    TAILQ_INSERT_TAIL(&b->multi->queue, b, link);
+}
+
+void hulse_member_want(struct member *b)
+{
+    if (b->state == MEMBER_LEAVING) {
+        if (!b->failed) {
+            b->state = MEMBER_OPEN;
+            b->multi->wanted += 1;
+            b->multi->open += 1;
+            hulse_member_top_up(b);
+        }
+        return; /* else as soon as the front end is done with the old one: the next list has it */
+    }
+    if (b->state == MEMBER_IDLE) {
+        b->multi->wanted += 1;
+        if (!b->multi->opened && !b->first_round) {
+            b->first_round = true;
+            b->multi->first_round += 1;
+        }
+        queue(b);
+    }
+}
+
+static void close_one(struct member *b)
+{
+    struct multi *m = b->multi;
+    hulse_subscriber_close(&b->subscriber, false);
+    m->ahead -= b->ahead - 1;
+    b->ahead = 0;
+    b->state = MEMBER_IDLE;
+    if (b->active) {
+        b->active = false;
+        tell_active(m, false);
+    }
+    if (b->seeking) {
+        b->seeking = false;
+        hulse_multi_sought(m, HULSE_CLOSED, "a topic has gone meanwhile");
+    }
+}
+
+void hulse_member_lighter(struct member *b)
+{
+    if (b->state == MEMBER_LEAVING && b->held == 0 && b->calls == b->settled && !b->multi->ending) {
+        close_one(b);
+        if (b->listed) {
+            hulse_multi_list_again(b->multi); /* it has come back meanwhile */
+        }
+    }
+}
+
+void hulse_member_leave(struct member *b)
+{
+    struct multi *m = b->multi;
+    switch (b->state) {
+    case MEMBER_QUEUED:
+        TAILQ_REMOVE(&m->queue, b, link);
+        tried(b);
+        idle(b);
+        break;
+    case MEMBER_RESTING:
+        idle(b);
+        break;
+    case MEMBER_OPEN:
+        m->open -= 1;
+        m->wanted -= 1;
+        b->state = MEMBER_LEAVING;
+        hulse_member_give_back_waiting(b);
+        hulse_member_lighter(b);
+        break;
+    default: /* OPENING: its list says so when it is open */
+        break;
+    }
+}

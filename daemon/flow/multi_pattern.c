@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * multi_pattern - which topics match, as their brokers say.
+ *
+ * A name is judged here, whatever a broker has judged: it is well formed, it matches, the rules give it to the broker that
+ * has told it, and the application may consume it.
+ */
+#include "daemon/core/hash.h"
+#include "daemon/core/log.h"
+#include "daemon/flow/multi_state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum verdict_on_name { NAME_FOREIGN, NAME_DENIED, NAME_GOOD };
+
+/* By the rules as they are now. */
+static enum verdict_on_name judge(const struct multi_watch *w, const char *text)
+{
+    const struct multi *m = w->multi;
+    struct topic_name name;
+    const char *why = NULL;
+    struct grant grant = {0};
+    if (!hulse_topic_name_parse(&name, text, m->as.flow->default_namespace, &why) ||
+        strcmp(name.full, text) != 0 || !hulse_topic_pattern_match(&m->pattern, text)) {
+        return NAME_FOREIGN;
+    }
+    hulse_grant_refresh(&grant, m->as.flow->tables, &m->who, text);
+    const bool here = grant.topic.broker == w->broker;
+    const bool allowed = (grant.permissions & PERMISSION_CONSUME) != 0;
+    hulse_grant_release(&grant);
+    return !here ? NAME_FOREIGN : allowed ? NAME_GOOD : NAME_DENIED;
+}
+
+static void take_name(struct multi_watch *w, const char *text)
+{
+    struct multi *m = w->multi;
+    struct member *b = hulse_multi_find(m, text);
+    const bool known = b != NULL;
+    const bool active = known && b->state != MEMBER_IDLE && b->state != MEMBER_LEAVING;
+
+    if (active) {
+        b->listed = b->listed || b->broker == w->broker;
+        return;
+    }
+    const enum verdict_on_name verdict = judge(w, text);
+    m->denied += verdict == NAME_DENIED ? 1 : 0;
+    if (verdict != NAME_GOOD) {
+        return;
+    }
+    if (m->wanted >= m->max) {
+        m->over_max += 1;
+        return;
+    }
+    b = known ? b : hulse_multi_add(m, text);
+    if (b == NULL) {
+        m->over_max += 1; /* or no memory: it is in the next list, too */
+        return;
+    }
+    /* What an earlier daemon's consumer has had goes on where it was; what comes back is another topic. */
+    b->late = !b->kept && (known || m->opened || m->as.resumed);
+    b->kept = false;
+    b->broker = w->broker;
+    b->listed = true;
+    hulse_member_want(b);
+}
+
+static void take_names(struct multi_watch *w, const struct broker_topic_names *names)
+{
+    const char *at = names->names;
+    for (uint32_t i = 0; i < names->count; i++) {
+        take_name(w, at);
+        at += strlen(at) + 1;
+    }
+}
+
+/* What is passed over, once for each change of it. */
+static void say(struct multi *m)
+{
+    const uint64_t now = (uint64_t)m->wanted << 40U ^ (uint64_t)m->denied << 20U ^ m->over_max;
+    if (now == m->said) {
+        return;
+    }
+    m->said = now;
+    HULSE_LOG_INFOF("consumer.pattern",
+                    hulse_log_str("pattern", m->pattern.remote),
+                    hulse_log_str("subscription", m->as.subscription),
+                    hulse_log_u64("topics", m->wanted),
+                    hulse_log_u64("denied", m->denied),
+                    hulse_log_u64("over_limit", m->over_max));
+}
+
+static void heard(struct multi_watch *w)
+{
+    struct multi *m = w->multi;
+    w->heard = true;
+    m->all_heard = true;
+    for (uint32_t i = 0; i < m->watch_count; i++) {
+        m->all_heard = m->all_heard && m->watches[i].heard;
+    }
+}
+
+static void listed(void *ctx, const struct broker_topic_names *all)
+{
+    struct multi_watch *w = ctx;
+    struct multi *m = w->multi;
+
+    hulse_multi_enter(m);
+    w->listed = true;
+    m->refusal = HULSE_OK;
+    m->denied = 0;
+    m->over_max = 0;
+    for (uint32_t i = 0; i < m->count; i++) {
+        if (m->members[i] != NULL && m->members[i]->broker == w->broker) {
+            m->members[i]->listed = false;
+        }
+    }
+    take_names(w, all);
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct member *b = m->members[i];
+        if (b != NULL && b->broker == w->broker && !b->listed) {
+            hulse_member_leave(b);
+        }
+    }
+    heard(w);
+    say(m);
+    hulse_multi_fill(m);
+    hulse_multi_leave(m);
+}
+
+static void added(void *ctx, const struct broker_topic_names *more)
+{
+    struct multi_watch *w = ctx;
+    struct multi *m = w->multi;
+
+    hulse_multi_enter(m);
+    take_names(w, more);
+    say(m);
+    hulse_multi_fill(m);
+    hulse_multi_leave(m);
+}
+
+/* Who opens hears it when no broker has told its topics. */
+static void failed(void *ctx, hulse_status status, const char *text)
+{
+    struct multi_watch *w = ctx;
+    struct multi *m = w->multi;
+    bool any = false;
+
+    hulse_multi_enter(m);
+    for (uint32_t i = 0; i < m->watch_count; i++) {
+        any = any || m->watches[i].listed;
+    }
+    if (!any && m->refusal == HULSE_OK) {
+        m->refusal = status;
+        (void)snprintf(m->refusal_text, sizeof(m->refusal_text), "%s", text);
+    }
+    HULSE_LOG_WARNF("consumer.pattern_not_listed",
+                    hulse_log_str("pattern", m->pattern.remote),
+                    hulse_log_str("broker", m->as.flow->brokers[w->broker]->name),
+                    hulse_log_str("why", text));
+    heard(w);
+    hulse_multi_consider_open(m);
+    hulse_multi_leave(m);
+}
+
+static const struct broker_topics_events events = {
+    .listed = listed, .added = added, .failed = failed};
+
+hulse_status hulse_multi_watch(struct multi *m, struct error *err)
+{
+    const struct flow *flow = m->as.flow;
+
+    for (uint32_t i = 0; i < flow->broker_count; i++) {
+        if (flow->brokers[i]->ops->topics_watch != NULL) {
+            m->watches[m->watch_count] = (struct multi_watch){.multi = m, .broker = (uint8_t)i};
+            m->watch_count += 1;
+        }
+    }
+    if (m->watch_count == 0) {
+        return hulse_fail(err, HULSE_UNSUPPORTED, "no broker tells its topics");
+    }
+    for (uint32_t i = 0; i < m->watch_count && !m->over && !m->closed; i++) {
+        struct multi_watch *w = &m->watches[i];
+        struct broker *b = flow->brokers[w->broker];
+        const struct broker_topics_params params = {
+            .namespace_name = m->pattern.space,
+            .pattern = m->pattern.remote,
+            .persistent = m->pattern.mode != TOPIC_PATTERN_NON_PERSISTENT,
+            .non_persistent = m->pattern.mode != TOPIC_PATTERN_PERSISTENT,
+            .events = &events,
+            .ctx = w};
+        const hulse_status st = b->ops->topics_watch(b, m->as.worker, &params, &w->topics, err);
+        if (st != HULSE_OK) {
+            failed(w, st, err->text);
+        }
+    }
+    return HULSE_OK;
+}
+
+void hulse_multi_unwatch(struct multi *m)
+{
+    for (uint32_t i = 0; i < m->watch_count; i++) {
+        struct multi_watch *w = &m->watches[i];
+        struct broker *b = m->as.flow->brokers[w->broker];
+        if (w->topics != NULL) {
+            b->ops->topics_close(b, w->topics);
+            w->topics = NULL;
+        }
+    }
+}
+
+void hulse_multi_list_again(struct multi *m)
+{
+    for (uint32_t i = 0; i < m->watch_count; i++) {
+        const struct multi_watch *w = &m->watches[i];
+        struct broker *b = m->as.flow->brokers[w->broker];
+        if (w->topics != NULL) {
+            b->ops->topics_again(b, w->topics);
+        }
+    }
+}
