@@ -29,6 +29,13 @@ static struct hulse_id_key key_of_delivery(const struct broker_delivery *d)
     return key_of(&d->id, d->source);
 }
 
+bool hulse_by_id_up_to(const struct broker_delivery *d, const struct broker_id *id, uint32_t source)
+{
+    const struct hulse_id_key x = key_of_delivery(d);
+    const struct hulse_id_key y = key_of(id, source);
+    return hulse_id_up_to(&x, &y);
+}
+
 /* ---- deliveries ---- */
 
 size_t hulse_by_id_bucket_bytes(uint32_t slots)
@@ -79,6 +86,7 @@ void hulse_by_id_leave(struct channel *ch, uint32_t index)
 struct waiting_verdict {
     uint64_t until_ms;
     uint32_t delay_ms;
+    uint16_t reason_code;
     uint8_t verdict;
 };
 
@@ -162,17 +170,21 @@ static bool wait(struct channel *ch, const struct hulse_verdict_record *v)
     t->verdicts[node] = (struct waiting_verdict){
         .until_ms = hulse_loop_now_ms(&ch->session->plane->worker->loop) + WAIT_MS,
         .delay_ms = v->delay_ms,
+        .reason_code = v->reason_code,
         .verdict = v->verdict};
     return true;
 }
 
 /* The application refuses it, or wishes it elsewhere. */
-static void
-refuse(struct channel *ch, struct broker_delivery *d, uint8_t verdict, uint32_t delay_ms)
+static void refuse(struct channel *ch, struct broker_delivery *d, const struct waiting_verdict *v)
 {
     struct subscriber *s = ch->consumer->subscriber;
-    if (verdict == HULSE_VERDICT_NACK) {
-        hulse_subscriber_nack(s, d, delay_ms != 0 ? delay_ms : hulse_subscriber_backoff_ms(s, d));
+    if (v->verdict == HULSE_VERDICT_NACK) {
+        hulse_subscriber_nack(
+            s, d, v->delay_ms != 0 ? v->delay_ms : hulse_subscriber_backoff_ms(s, d));
+    } else if (v->verdict == HULSE_VERDICT_REJECT &&
+               (hulse_subscriber_verdicts(s) & (1U << HULSE_VERDICT_REJECT)) != 0) {
+        hulse_subscriber_reject(s, d, v->reason_code, (struct broker_span){0});
     } else {
         hulse_subscriber_unconfigured(s, d);
         ch->session->plane->verdicts_ignored += 1;
@@ -192,7 +204,7 @@ bool hulse_by_id_meets(struct channel *ch, struct broker_delivery *d)
     }
     const struct waiting_verdict v = t->verdicts[node];
     hulse_id_remove(&t->ids, node);
-    refuse(ch, d, v.verdict, v.delay_ms);
+    refuse(ch, d, &v);
     return true;
 }
 
@@ -231,7 +243,9 @@ ack_up_to(struct channel *ch, const struct broker_id *id, const struct hulse_id_
             hulse_subscriber_ack(ch->consumer->subscriber, take(ch, i));
         }
     }
-    hulse_subscriber_ack_id(ch->consumer->subscriber, key->source, id, true);
+    if (!hulse_subscriber_clamps(ch->consumer->subscriber, id, key->source)) {
+        hulse_subscriber_ack_id(ch->consumer->subscriber, key->source, id, true);
+    }
 }
 
 bool hulse_by_id_apply(struct channel *ch, const struct hulse_verdict_record *v, uint64_t *call)
@@ -255,7 +269,10 @@ bool hulse_by_id_apply(struct channel *ch, const struct hulse_verdict_record *v,
         return wait(ch, v);
     }
     if (!ends) {
-        refuse(ch, take(ch, index), v->verdict, v->delay_ms);
+        refuse(ch,
+               take(ch, index),
+               &(struct waiting_verdict){
+                   .delay_ms = v->delay_ms, .reason_code = v->reason_code, .verdict = v->verdict});
     } else if (index == SLOT_NONE) {
         hulse_subscriber_ack_id(s, v->source, &id, false);
     } else {

@@ -67,6 +67,7 @@ static struct hulse_delivery_header *begin_record(const struct channel *ch, uint
     struct hulse_delivery_header *hdr = at;
     *hdr = (struct hulse_delivery_header){
         .type = HULSE_RECORD_MESSAGE,
+        .flags = hulse_subscriber_is_last(d) ? HULSE_RECORD_LAST_ATTEMPT : 0,
         .ref = slot_ref(ch, index),
         .ledger = d->id.ledger,
         .entry = d->id.entry,
@@ -132,7 +133,7 @@ static bool write_fragments(struct channel *ch, uint32_t index)
         }
         struct hulse_delivery_header *hdr = begin_record(ch, index);
         hdr->type = HULSE_RECORD_FRAGMENT;
-        hdr->flags = (uint8_t)((first ? HULSE_RECORD_FIRST : 0) | (last ? HULSE_RECORD_LAST : 0));
+        hdr->flags |= (uint8_t)((first ? HULSE_RECORD_FIRST : 0) | (last ? HULSE_RECORD_LAST : 0));
         const struct hulse_fragment_header fragment = {
             .index = ch->fragment_index, .count = count, .total_len = d->payload.bytes};
         const struct broker_span part = {.data = d->payload.data + ch->fragment_at, .bytes = piece};
@@ -420,6 +421,7 @@ uint64_t hulse_deliver_started(const struct channel *ch)
 
 void hulse_deliver_give_back_all(struct channel *ch)
 {
+    const bool died = ch->state == CHANNEL_DRAIN; /* it gave no verdict and never will */
     const uint64_t started = hulse_deliver_started(ch);
     for (uint32_t i = 0; i < ch->slot_count && ch->slots_used > 0; i++) {
         struct slot *slot = &ch->slot_table[i];
@@ -430,7 +432,7 @@ void hulse_deliver_give_back_all(struct channel *ch)
         const bool was_started = slot->end != 0 && slot->end <= started;
         hulse_slot_free(ch, i);
         if (was_started) {
-            hulse_subscriber_nack(ch->consumer->subscriber, d, 0);
+            hulse_subscriber_leave(ch->consumer->subscriber, d, died);
         } else {
             hulse_subscriber_give_back(ch->consumer->subscriber, d);
         }

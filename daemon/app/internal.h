@@ -689,6 +689,10 @@ static inline bool hulse_settle_done(const struct channel *ch)
  * none. False: ignored.
  */
 bool hulse_by_id_apply(struct channel *ch, const struct hulse_verdict_record *v, uint64_t *call);
+/* The first comes before the second, or is it, in their partition's order. */
+bool hulse_by_id_up_to(const struct broker_delivery *d,
+                       const struct broker_id *id,
+                       uint32_t source);
 /* Bytes of the buckets for as many slots. */
 size_t hulse_by_id_bucket_bytes(uint32_t slots);
 /* No slot has a delivery. */

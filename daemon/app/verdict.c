@@ -9,6 +9,13 @@
 #include "daemon/core/assert.h"
 #include "shmlib/ring/tlv.h"
 
+/* A record and, of a rejection, the reason in it. */
+struct verdict {
+    struct hulse_verdict_record record;
+    struct broker_span reason;
+    uint8_t meta[HULSE_TLV_HEADER_BYTES + HULSE_REASON_BYTES_MAX];
+};
+
 /* The slot a verdict speaks of, or SLOT_NONE. */
 static uint32_t match(const struct channel *ch, const struct hulse_verdict_record *v)
 {
@@ -38,9 +45,36 @@ void hulse_deliver_ended(void *ctx, struct broker_delivery *d)
     hulse_slot_free(ch, index);
 }
 
-static void
-apply(struct plane *p, struct channel *ch, const struct hulse_verdict_record *v, uint32_t index)
+/*
+ * Each of the channel's up to that one by itself: what is on its way to the dead-letter topic lies before it and is not
+ * acknowledged until it is there. What came and went again, refused, comes again.
+ */
+static void ack_each(struct channel *ch, const struct broker_id *last, uint32_t source)
 {
+    for (uint32_t i = 0; i < ch->slot_count && ch->slots_used > 0; i++) {
+        struct broker_delivery *d = ch->slot_table[i].delivery;
+        if (d != NULL && hulse_by_id_up_to(d, last, source)) {
+            hulse_deliver_ended(ch->consumer, d);
+            hulse_subscriber_ack(ch->consumer->subscriber, d);
+        }
+    }
+}
+
+/* A cumulative acknowledgement that must leave some out. False: it is none. */
+static bool apply_all(struct channel *ch, const struct hulse_verdict_record *v, uint32_t index)
+{
+    const struct broker_id last = ch->slot_table[index].delivery->id;
+    const bool all = v->verdict == HULSE_VERDICT_ACK && (v->how & HULSE_HOW_CUMULATIVE) != 0 &&
+                     hulse_subscriber_clamps(ch->consumer->subscriber, &last, v->source);
+    if (all) {
+        ack_each(ch, &last, v->source);
+    }
+    return all;
+}
+
+static void apply(struct plane *p, struct channel *ch, const struct verdict *given, uint32_t index)
+{
+    const struct hulse_verdict_record *v = &given->record;
     struct subscriber *s = ch->consumer->subscriber;
     struct broker_delivery *d = ch->slot_table[index].delivery;
     if (v->verdict == HULSE_VERDICT_ACK && (v->how & HULSE_HOW_CUMULATIVE) != 0) {
@@ -60,7 +94,13 @@ apply(struct plane *p, struct channel *ch, const struct hulse_verdict_record *v,
         hulse_subscriber_drop(s, d);
         p->verdicts_dropped += 1;
         break;
-    default: /* retry and reject */
+    case HULSE_VERDICT_REJECT:
+        if ((hulse_subscriber_verdicts(s) & (1U << HULSE_VERDICT_REJECT)) == 0) {
+            p->verdicts_ignored += 1;
+        }
+        hulse_subscriber_reject(s, d, v->reason_code, given->reason);
+        break;
+    default: /* retry */
         hulse_subscriber_unconfigured(s, d);
         p->verdicts_ignored += 1;
         break;
@@ -89,16 +129,21 @@ static bool next_verdict(struct channel *ch, struct hulse_verdict_record *v)
     return true;
 }
 
-static bool reason_valid(struct channel *ch, const struct hulse_verdict_record *v)
+/* False: the session is doomed. */
+static bool read_reason(struct channel *ch, struct verdict *given)
 {
-    uint8_t copy[HULSE_TLV_HEADER_BYTES + HULSE_REASON_BYTES_MAX];
+    const uint16_t bytes = given->record.meta_len;
     const char *why = "";
-    HULSE_ASSERT(v->meta_len <= sizeof(copy));
+    struct hulse_tlv tlv;
+    HULSE_ASSERT(bytes <= sizeof(given->meta));
     hulse_foreign_copy(
-        copy, hulse_ring_rx_at(&ch->rx, ch->rx.read + HULSE_VERDICT_HEADER_BYTES), v->meta_len);
-    if (!hulse_tlv_check(copy, v->meta_len, HULSE_TLV_VERDICT, &why)) {
+        given->meta, hulse_ring_rx_at(&ch->rx, ch->rx.read + HULSE_VERDICT_HEADER_BYTES), bytes);
+    if (!hulse_tlv_check(given->meta, bytes, HULSE_TLV_VERDICT, &why)) {
         hulse_session_doom(ch->session, HULSE_RULE_V12, why);
         return false;
+    }
+    if (hulse_tlv_find(given->meta, bytes, HULSE_TAG_REASON, &tlv)) {
+        given->reason = (struct broker_span){.data = tlv.value, .bytes = tlv.bytes};
     }
     return true;
 }
@@ -119,28 +164,34 @@ unsigned hulse_verdict_take(struct plane *p, struct channel *ch, unsigned budget
 {
     unsigned taken = 0;
     uint64_t bytes = 0;
-    struct hulse_verdict_record v;
-    while (taken < budget && next_verdict(ch, &v)) {
-        if (v.meta_len != 0 && !reason_valid(ch, &v)) {
+    struct verdict given;
+    const struct hulse_verdict_record *v = &given.record;
+    while (taken < budget && next_verdict(ch, &given.record)) {
+        given.reason = (struct broker_span){0};
+        if (v->meta_len != 0 && !read_reason(ch, &given)) {
             break;
         }
-        const uint64_t stride = hulse_record_stride(v.len);
+        const uint64_t stride = hulse_record_stride(v->len);
         hulse_ring_rx_take(&ch->rx, stride);
         bytes += stride;
         taken += 1;
-        if ((v.how & HULSE_HOW_BY_ID) != 0) {
-            take_by_id(p, ch, &v);
-            budget = (v.how & HULSE_HOW_CUMULATIVE) != 0 ? taken : budget; /* V15 */
+        if ((v->how & HULSE_HOW_BY_ID) != 0) {
+            take_by_id(p, ch, v);
+            budget = (v->how & HULSE_HOW_CUMULATIVE) != 0 ? taken : budget; /* V15 */
             continue;
         }
-        const uint32_t index = match(ch, &v);
+        const uint32_t index = match(ch, v);
         if (index == SLOT_NONE) {
             ch->stats[HULSE_STAT_FAILED] += 1;
             p->verdicts_ignored += 1;
             hulse_settle_note(ch, 0);
             continue;
         }
-        apply(p, ch, &v, index);
+        if (apply_all(ch, v, index)) {
+            budget = taken; /* V15 */
+        } else {
+            apply(p, ch, &given, index);
+        }
         hulse_settle_note(ch, hulse_subscriber_calls(ch->consumer->subscriber));
         ch->stats[HULSE_STAT_DONE] += 1;
     }

@@ -153,6 +153,8 @@ struct broker_delivery {
     uint32_t redelivery;
     uint32_t source; /* flow's: which of several topics it is from (flow/multi.h) */
     bool has_index;
+    bool partitioned; /* its topic is: id.partition says which one of it */
+    uint8_t marks;    /* flow's */
     /*
      * Flow's, false and NULL of an implementation: the payload is of the consumer's schema, whatever it was written with; and
      * what keeps it.

@@ -5,6 +5,7 @@
 #include "daemon/config/body.h"
 #include "daemon/config/directory.h"
 #include "daemon/config/key.h"
+#include "daemon/config/letter_name.h"
 #include "daemon/config/pulsar_rules.h"
 #include "daemon/core/assert.h"
 
@@ -166,6 +167,7 @@ static void check_topics(const struct config *c, struct config_problems *problem
                               "topics.%zu.consume.ack_timeout: 0s, or at least 1s",
                               i);
         }
+        hulse_letter_check(c, i, problems);
         if (rule->consume.nack_delay_ms > rule->consume.nack_delay_max_ms) {
             const struct config_place place =
                 hulse_body_place_of(c, KEY_TOPIC, i, "consume.nack.delay");

@@ -4,6 +4,7 @@
  */
 #include "daemon/config/key.h"
 
+#include "daemon/config/letter_name.h"
 #include "daemon/config/valid.h"
 #include "daemon/core/assert.h"
 
@@ -395,6 +396,12 @@ static const struct key topic_keys[] = {
      .min = 1000, .max = 100000, .fallback = "2", .help = "of that time, with each refusal"},
     {"consume.nack.delay_max", KEY_TOPIC, KEY_DURATION_MS, 0, AT(consume.nack_delay_max_ms),
      .min = 0, .max = DAY_MS, .fallback = "60s", .help = "its upper bound"},
+    {"consume.redeliver_max", KEY_TOPIC, KEY_COUNT, 0, AT(consume.redeliver_max),
+     .min = 1, .max = 1000000, .fallback = "3",
+     .help = "redeliveries of a refused message before it goes to the dead-letter topic; without one it comes again for ever"},
+    {"consume.dead_letter", KEY_TOPIC, KEY_TEXT, KEY_NULL, AT(consume.dead_letter),
+     .bytes = HULSE_CONFIG_PATTERN_BYTES, .valid = hulse_valid_letter, .fallback = "null",
+     .help = "topic for refused messages: a name with {topic}, {subscription} and {service}, as {topic}-{subscription}-DLQ; consumers need permission to produce there"},
     {"consume.chunks.pending_max", KEY_TOPIC, KEY_COUNT, 0, AT(consume.chunks.pending_max),
      .min = 1, .max = 10000, .fallback = "10",
      .help = "messages of which a consumer has some chunks and waits for more; the oldest is given up"},

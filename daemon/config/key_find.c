@@ -26,8 +26,6 @@ static const char *const absent[KEY_SCOPES][40] = {
                    "consume.subscription",
                    "consume.type",
                    "consume.from",
-                   "consume.redeliver_max",
-                   "consume.dead_letter",
                    "consume.retry_letter",
                    "consume.filter",
                    "consume.ordered_retry",

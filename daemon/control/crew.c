@@ -6,6 +6,7 @@
 
 #include "daemon/config/cpu_list.h"
 #include "daemon/core/assert.h"
+#include "daemon/flow/letter_post.h"
 #include "daemon/worker/spin.h"
 
 #include <errno.h>
@@ -104,13 +105,14 @@ hulse_status hulse_crew_start(struct crew *crew, struct plane_shared *plane, str
     };
 
     crew->plane = plane;
-    /* Brokers first: the plane's sessions use them and are stopped before them. */
+    /* Brokers first: the plane's sessions use them and are stopped before them, and so are dead letters. */
     for (unsigned i = 0; i < plane->flow->broker_count; i++) {
         struct broker *broker = plane->flow->brokers[i];
         if (broker->ops->module != NULL) {
             add_module(&params, broker->ops->module, broker);
         }
     }
+    add_module(&params, &hulse_letter_module, (void *)(uintptr_t)plane->flow);
     add_module(&params, &hulse_plane_module, plane);
     for (uint32_t i = 0; i < crew->count; i++) {
         params.index = i;

@@ -39,6 +39,8 @@ static const struct place worker_places[] = {
     PLACE(worker_report, deliveries_posted),
     PLACE(worker_report, verdicts_ignored),
     PLACE(worker_report, verdicts_dropped),
+    PLACE(worker_report, dead_letters),
+    PLACE(worker_report, dead_letters_failed),
     PLACE(worker_report, missed_doorbells),
     PLACE(worker_report, bells),
     PLACE(worker_report, wakes),

@@ -27,6 +27,8 @@ static const char *const refusals[TOPIC_REFUSALS] = {
     [TOPIC_VERDICT_UNCONFIGURED] = "verdict_unconfigured",
     [TOPIC_ACK_TIMED_OUT] = "ack_timed_out",
     [TOPIC_UNRESOLVED] = "unresolved",
+    [TOPIC_DEAD_LETTERED] = "dead_lettered",
+    [TOPIC_DEAD_LETTER_FAILED] = "dead_letter_failed",
 };
 
 static const char *const types[] = {

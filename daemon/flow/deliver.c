@@ -10,67 +10,34 @@
 
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/log.h"
 #include "daemon/core/mem.h"
-#include "daemon/flow/multi.h"
-#include "daemon/flow/opening.h"
-#include "daemon/flow/reading.h"
-#include "daemon/flow/schema.h"
 #include "daemon/flow/schemas.h"
+#include "daemon/flow/subscriber.h"
 #include "daemon/flow/wishes.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Ring bytes of a delivery beside payload and metadata: its header. */
 #define RECORD_BYTES 64U
 #define ESTIMATE_SHIFT 6U
+/* enum hulse_verdict, as its bit. */
+#define REJECT_BIT (1U << 4U)
 
-struct subscriber {
-    struct broker_consumer *consumer; /* NULL until ops->consumer_open has set it */
-    struct multi *multi;              /* of several topics: what is behind `consumer` */
-    const struct subscriber_events *events;
-    void *ctx;
-    uint64_t estimate_bytes; /* 0 = no message seen yet */
-    uint64_t outstanding;    /* permits given and not used */
-    uint64_t calls;          /* verdicts passed on */
-    uint64_t settled;        /* of them */
-    bool opened;
-    void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative and seek */
-    struct subscriber_counters counters;
-    struct grant grant;
-    struct identity who;
-    const struct flow *flow;
-    struct worker *worker;
-    struct opening *opening;
-    struct flow_schema schema;
-    struct reading *reading; /* NULL: payloads are as they were written */
-    enum broker_subscription type;
-    struct broker_position start;
-    bool has_after;
-    bool existing;
-    bool of_several;
-    struct broker_id after;
-    struct broker_wishes wishes; /* what they point to is behind the name */
-    const char *subscription;    /* behind the topic, as the name */
-    const char *name;
-    uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
-    size_t object_bytes;
-    char topic[]; /* terminated */
-};
-
-static void destroy(struct subscriber *s)
+void hulse_subscriber_destroy(struct subscriber *s)
 {
     hulse_opening_cancel(&s->opening);
+    hulse_alone_fini(&s->alone);
+    hulse_dead_letter_fini(&s->dead);
     hulse_grant_release(&s->grant);
     hulse_reading_destroy(&s->reading);
     hulse_flow_schema_fini(&s->schema);
     hulse_mem_free(HULSE_MEM_TOPIC, s, s->object_bytes);
 }
 
-/* Whose rules a message is under. */
-static struct subscriber *ruled(struct subscriber *s, const struct broker_delivery *d)
+static uint32_t verdicts_of(const struct subscriber *s)
 {
-    return s->multi == NULL ? s : hulse_multi_of(s->multi, d);
+    return s->grant.topic.verdicts | (hulse_dead_letter_configured(&s->dead) ? REJECT_BIT : 0U);
 }
 
 static void
@@ -79,7 +46,7 @@ broker_opened(void *ctx, hulse_status status, const char *text, const struct bro
     struct subscriber *s = ctx;
     if (status != HULSE_OK) {
         s->events->opened(s->ctx, status, text, 0, NULL);
-        destroy(s);
+        hulse_subscriber_destroy(s);
         return;
     }
     s->opened = true;
@@ -112,47 +79,45 @@ static bool expired(const struct subscriber *s, const struct broker_delivery *d)
     return now_ms > d->publish_time_ms && now_ms - d->publish_time_ms > ttl_ms;
 }
 
-/* Its payload is the broker's again. True: the front end has not seen it. */
-static bool end_reading(struct subscriber *s, struct broker_delivery *d)
-{
-    return s->reading != NULL && hulse_reading_end(s->reading, d);
-}
-
-static void pass_ack(struct subscriber *s, struct broker_delivery *d)
-{
-    (void)end_reading(s, d);
-    s->calls += 1;
-    s->consumer->ops->ack(s->consumer, d);
-}
-
-static void pass_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
-{
-    (void)end_reading(s, d);
-    s->calls += 1;
-    s->consumer->ops->nack(s->consumer, d, delay_ms);
-}
-
 /* Ended without having been seen. Its permit is used; that room is left has to be told again. */
 static void expire(struct subscriber *s, struct broker_delivery *d)
 {
     s->counters.expired += 1;
-    hulse_topic_state_count(ruled(s, d)->grant.topic_state, TOPIC_EXPIRED_ON_DELIVERY);
-    pass_ack(s, d);
+    hulse_topic_state_count(hulse_subscriber_ruled(s, d)->grant.topic_state,
+                            TOPIC_EXPIRED_ON_DELIVERY);
+    hulse_subscriber_pass_ack(s, d);
     s->events->ask_room(s->ctx);
 }
 
+/* It could not be put aside when it was here before: now, unseen. */
+static bool again(struct subscriber *s, struct broker_delivery *d)
+{
+    const struct subscriber *of = hulse_subscriber_ruled(s, d);
+    const struct dead_letter_user user = hulse_subscriber_user(of);
+
+    return hulse_dead_letter_again(&s->dead, d, &user, of->grant.role_state);
+}
+
+static void hand_out(struct subscriber *s, struct broker_delivery *d)
+{
+    hulse_alone_hand_out(&s->alone, d);
+    s->estimate_bytes = next_estimate(s->estimate_bytes, size_of(d));
+    s->counters.delivered += 1;
+    s->counters.bytes += d->payload.bytes;
+    s->events->message(s->ctx, d);
+}
+
 /* `resolved`: of the schema that it reads with, if it has one. */
-static void hand_out(void *ctx, struct broker_delivery *d, bool resolved)
+static void arrive(void *ctx, struct broker_delivery *d, bool resolved)
 {
     struct subscriber *s = ctx;
     if (!resolved) {
         s->counters.unresolved += 1;
         hulse_topic_state_count(s->grant.topic_state, TOPIC_UNRESOLVED);
     }
-    s->estimate_bytes = next_estimate(s->estimate_bytes, size_of(d));
-    s->counters.delivered += 1;
-    s->counters.bytes += d->payload.bytes;
-    s->events->message(s->ctx, d);
+    if (!hulse_alone_wait(&s->alone, d)) {
+        hand_out(s, d);
+    }
 }
 
 static void broker_message(void *ctx, struct broker_delivery *d)
@@ -160,18 +125,49 @@ static void broker_message(void *ctx, struct broker_delivery *d)
     struct subscriber *s = ctx;
     HULSE_ASSERT(s->outstanding > 0);
     s->outstanding -= 1;
+    d->marks = 0;
+    if (s->lingering) {
+        s->consumer->ops->give_back(s->consumer, d);
+        return;
+    }
     if (s->multi == NULL) {
         d->source = 0;
     }
-    if (!s->of_several && expired(ruled(s, d), d)) {
+    const struct subscriber *of = hulse_subscriber_ruled(s, d);
+    if (!s->of_several && expired(of, d)) {
         expire(s, d);
-    } else if (s->reading == NULL) {
-        hand_out(s, d, true);
+        return;
+    }
+    if (!s->of_several && hulse_dead_letter_configured(&of->dead)) {
+        if (again(s, d)) {
+            s->events->ask_room(s->ctx);
+            return;
+        }
+        d->marks |= d->redelivery >= of->grant.topic.redeliver_max ? HULSE_MARK_LAST : 0U;
+    }
+    if (s->reading == NULL) {
+        arrive(s, d, true);
     } else if (!hulse_reading_take(s->reading, d)) {
         /* It comes again, when there may be memory to let it wait. */
         s->consumer->ops->give_back(s->consumer, d);
         s->events->ask_room(s->ctx);
     }
+}
+
+/* As far as the messages in line may go now. */
+static void hand_out_line(struct subscriber *s)
+{
+    struct broker_delivery *d = NULL;
+
+    while ((d = hulse_alone_take(&s->alone)) != NULL) {
+        hand_out(s, d);
+    }
+}
+
+static void ask_room(void *ctx)
+{
+    struct subscriber *s = ctx;
+    s->events->ask_room(s->ctx);
 }
 
 static void broker_failed(void *ctx, hulse_status status, const char *text)
@@ -185,8 +181,11 @@ static void broker_settled(void *ctx, uint32_t count)
     struct subscriber *s = ctx;
     s->settled += count;
     HULSE_ASSERT(s->settled <= s->calls);
-    if (s->events->settled != NULL) {
-        s->events->settled(s->ctx, s->settled);
+    if (s->lingering) {
+        hulse_subscriber_tell_settled(s); /* nobody hears it */
+        hulse_subscriber_end_lingering(s);
+    } else {
+        hulse_subscriber_tell_settled(s); /* who hears it may close it */
     }
 }
 
@@ -266,7 +265,8 @@ static const char *copy_text(char **at, const char *text)
 static struct subscriber *create(const struct subscriber_params *params, const char *topic)
 {
     const size_t align = _Alignof(struct broker_key_range);
-    const size_t texts = strlen(topic) + strlen(params->subscription) + strlen(params->name) + 3;
+    const size_t texts = strlen(topic) + strlen(params->subscription) + strlen(params->name) + 4 +
+                         (params->app == NULL ? 0 : strlen(params->app));
     const size_t fixed = (sizeof(struct subscriber) + texts + align - 1) / align * align;
     const size_t bytes = fixed + hulse_flow_wishes_bytes(params->wishes);
     struct subscriber *s = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
@@ -292,6 +292,13 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         (void)copy_text(&at, topic);
         s->subscription = copy_text(&at, params->subscription);
         s->name = copy_text(&at, params->name);
+        s->app = copy_text(&at, params->app == NULL ? "" : params->app);
+        hulse_alone_init(&s->alone, s->worker, ask_room, s);
+        hulse_dead_letter_init(&s->dead, &hulse_subscriber_letter_ops, s, s->worker);
+        s->dead.subscription = s->subscription;
+        s->dead.app = s->app;
+        s->dead.stored = &s->counters.dead_lettered;
+        s->dead.failed = &s->counters.dead_letter_failed;
         if (params->wishes != NULL) {
             hulse_flow_wishes_copy(&s->wishes, (char *)s + fixed, params->wishes);
         }
@@ -326,7 +333,7 @@ static hulse_status begin_reading(struct subscriber *s, struct error *err)
                                           .topic = s->topic,
                                           .own = s->schema.schema,
                                           .ctx = s,
-                                          .pass = hand_out};
+                                          .pass = arrive};
     s->reading = hulse_reading_create(&params);
     return s->reading != NULL ? HULSE_OK
                               : hulse_fail(err, HULSE_NO_MEMORY, "no memory for a subscriber");
@@ -354,12 +361,13 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
     HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
 
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
-    const struct topic_chunks *chunks = &s->grant.topic.chunks;
     struct broker_schema schema;
-    hulse_status st = begin_reading(s, err);
+    hulse_status st = hulse_subscriber_letters(s, err);
+    st = st == HULSE_OK ? begin_reading(s, err) : st;
     if (st != HULSE_OK) {
         return st;
     }
+    const struct topic_chunks *chunks = &s->grant.topic.chunks;
     struct broker_consumer_params below = {.topic = s->topic,
                                            .subscription = s->subscription,
                                            .name = s->name,
@@ -402,7 +410,7 @@ static void go_on(void *owner, hulse_status st)
     }
     if (st != HULSE_OK) {
         s->events->opened(s->ctx, st, err.text, 0, NULL);
-        destroy(s);
+        hulse_subscriber_destroy(s);
     }
 }
 
@@ -447,7 +455,7 @@ open_several(struct subscriber **out, const struct subscriber_params *params, st
         hulse_multi_open(&s->multi, &s->consumer, &kept, &consumer_events, s, err);
     if (st != HULSE_OK) {
         *out = NULL;
-        destroy(s);
+        hulse_subscriber_destroy(s);
     }
     return st;
 }
@@ -475,7 +483,7 @@ hulse_status hulse_subscriber_open(struct subscriber **out,
     const hulse_status st = begin(s, err);
     if (st != HULSE_OK) {
         *out = NULL;
-        destroy(s);
+        hulse_subscriber_destroy(s);
     }
     return st;
 }
@@ -485,17 +493,24 @@ enum subscriber_change hulse_subscriber_recheck(struct subscriber *s)
     if (s->multi != NULL) {
         return hulse_multi_recheck(s->multi);
     }
-    const uint32_t before = s->grant.topic.verdicts;
+    const uint32_t before = verdicts_of(s);
+    struct error err = {0};
     renew(s);
+    if (hulse_subscriber_letters(s, &err) != HULSE_OK) {
+        HULSE_LOG_WARNF("letter.unconfigured",
+                        hulse_log_str("topic", s->topic),
+                        hulse_log_str("subscription", s->subscription),
+                        hulse_log_str("why", err.text));
+    }
     if ((s->grant.permissions & PERMISSION_CONSUME) == 0) {
         return SUBSCRIBER_DENIED;
     }
-    return s->grant.topic.verdicts == before ? SUBSCRIBER_SAME : SUBSCRIBER_VERDICTS;
+    return verdicts_of(s) == before ? SUBSCRIBER_SAME : SUBSCRIBER_VERDICTS;
 }
 
 uint32_t hulse_subscriber_verdicts(const struct subscriber *s)
 {
-    return s->multi != NULL ? hulse_multi_verdicts(s->multi) : s->grant.topic.verdicts;
+    return s->multi != NULL ? hulse_multi_verdicts(s->multi) : verdicts_of(s);
 }
 
 void hulse_subscriber_tell_verdicts(struct subscriber *s)
@@ -514,14 +529,17 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
 {
     HULSE_ASSERT(s->opened);
 
-    if (bytes == 0) {
+    hand_out_line(s);
+    /* What is on its way elsewhere, or in line, is had by this consumer still. */
+    const uint64_t here = (uint64_t)s->dead.pending_count + s->alone.waiting;
+    if (bytes == 0 || here >= messages) {
         return;
     }
     /* Of an unknown size one at a time; and never none, or a message larger than the room that is
      * ever told would not come at all. */
     uint64_t wanted = s->estimate_bytes == 0 ? 1 : bytes / s->estimate_bytes;
     wanted = wanted == 0 ? 1 : wanted;
-    wanted = wanted > messages ? messages : wanted;
+    wanted = wanted > messages - here ? messages - here : wanted;
     const uint64_t coming = hulse_subscriber_coming(s);
     if (wanted > coming) {
         hulse_subscriber_permit(s, (uint32_t)(wanted - coming));
@@ -536,23 +554,24 @@ void hulse_subscriber_permit(struct subscriber *s, uint32_t count)
     s->consumer->ops->permit(s->consumer, count);
 }
 
-void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
-{
-    (void)end_reading(s, d);
-    if (s->consumer->ops->copied != NULL) {
-        s->consumer->ops->copied(s->consumer, d);
-    }
-}
-
-void hulse_subscriber_ack(struct subscriber *s, struct broker_delivery *d)
-{
-    pass_ack(s, d);
-}
-
 static void broker_ended(void *ctx, struct broker_delivery *d)
 {
     struct subscriber *s = ctx;
-    if (!end_reading(s, d)) {
+    if (s->of_several) {
+        if (!hulse_subscriber_end_reading(s, d)) {
+            s->ended(s->ctx, d);
+        }
+        return;
+    }
+    if ((d->marks & HULSE_MARK_LETTER) != 0) {
+        hulse_dead_letter_lose(&s->dead, d);
+        return;
+    }
+    const bool unseen = hulse_subscriber_end_reading(s, d);
+    if ((d->marks & HULSE_MARK_LINE) != 0) {
+        hulse_alone_remove(&s->alone, d);
+    } else if (!unseen) {
+        hulse_subscriber_let_go(s, d);
         s->ended(s->ctx, d);
     }
 }
@@ -584,92 +603,18 @@ hulse_status hulse_subscriber_seek(struct subscriber *s,
     s->ended = ended;
     const hulse_status st = ops->seek(s->consumer, to, broker_ended, err);
     s->ended = NULL;
+    hulse_subscriber_tell_settled(s); /* letters that were on their way are nobody's now */
     return st;
-}
-
-void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
-{
-    pass_nack(s, d, delay_ms);
-}
-
-uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d)
-{
-    const struct subscriber *of = s->multi == NULL ? s : hulse_multi_of(s->multi, d);
-    const struct topic_settings *topic = &of->grant.topic;
-    const double max_ms = (double)topic->nack_delay_max_ms;
-    double delay_ms = (double)topic->nack_delay_ms;
-
-    if (delay_ms > 0 && topic->nack_multiplier > 1) {
-        delay_ms *= pow(topic->nack_multiplier, (double)d->redelivery); /* infinite at most */
-    }
-    delay_ms = delay_ms < max_ms ? delay_ms : max_ms;
-    return delay_ms < (double)UINT32_MAX ? (uint32_t)delay_ms : UINT32_MAX;
-}
-
-uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s,
-                                         const struct broker_delivery *d)
-{
-    const struct subscriber *of = s->multi == NULL ? s : hulse_multi_of(s->multi, d);
-    return of->grant.topic.ack_timeout_ms;
-}
-
-void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d)
-{
-    s->counters.timed_out += 1;
-    hulse_topic_state_count(ruled(s, d)->grant.topic_state, TOPIC_ACK_TIMED_OUT);
-    pass_nack(s, d, 0);
-}
-
-void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery *d)
-{
-    s->counters.unconfigured += 1;
-    hulse_topic_state_count(ruled(s, d)->grant.topic_state, TOPIC_VERDICT_UNCONFIGURED);
-    pass_nack(s, d, hulse_subscriber_backoff_ms(s, d));
-}
-
-void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d)
-{
-    s->counters.dropped += 1;
-    pass_ack(s, d);
-}
-
-void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d)
-{
-    (void)end_reading(s, d);
-    s->consumer->ops->give_back(s->consumer, d);
-}
-
-void hulse_subscriber_ack_id(struct subscriber *s,
-                             uint32_t source,
-                             const struct broker_id *id,
-                             bool cumulative)
-{
-    s->calls += 1;
-    if (s->multi != NULL) {
-        hulse_multi_ack_id(s->multi, source, id, cumulative);
-        return;
-    }
-    s->consumer->ops->ack_id(s->consumer, id, cumulative);
-}
-
-const char *hulse_subscriber_news(const struct subscriber *s, uint32_t source)
-{
-    return s->multi == NULL ? NULL : hulse_multi_news(s->multi, source);
-}
-
-void hulse_subscriber_told(struct subscriber *s, uint32_t source)
-{
-    hulse_multi_told(s->multi, source);
 }
 
 uint64_t hulse_subscriber_calls(const struct subscriber *s)
 {
-    return s->calls;
+    return s->calls + s->dead.started;
 }
 
 uint64_t hulse_subscriber_settled(const struct subscriber *s)
 {
-    return s->settled;
+    return s->told;
 }
 
 const struct schema_known *hulse_subscriber_schema(const struct subscriber *s, uint64_t version)
@@ -718,10 +663,14 @@ void hulse_subscriber_close(struct subscriber **subscriber, bool unsubscribe)
     struct subscriber *s = *subscriber;
     *subscriber = NULL;
     hulse_reading_destroy(&s->reading);
+    if (s->dead.pending_count > 0) {
+        hulse_subscriber_linger(s, unsubscribe);
+        return;
+    }
     if (s->consumer != NULL) {
         s->consumer->ops->consumer_close(s->consumer, unsubscribe);
     }
-    destroy(s);
+    hulse_subscriber_destroy(s);
 }
 
 const char *hulse_subscriber_topic(const struct subscriber *s)

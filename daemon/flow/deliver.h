@@ -5,6 +5,10 @@
  * The front end says how many bytes it can take; deliver turns that into message permits by an
  * estimate of the size, so that messages in flight fit what was granted plus one of them.
  *
+ * With a dead-letter topic a message that has come `consume.redeliver_max` times again is handed out for the last time,
+ * marked, and alone (alone.h); refused then, or rejected at any time, its copy goes to that topic (dead_letter.h). It is
+ * never put aside unseen.
+ *
  * Messages older than their time to live are ended here and not handed out. A subscriber whose
  * permission is taken away by a change of the tables is told by hulse_subscriber_recheck().
  *
@@ -16,6 +20,8 @@
 #include "daemon/flow/flow.h"
 #include "daemon/table/topic_pattern.h"
 
+#define HULSE_LINGER_MS 5000U
+
 struct subscriber;
 struct schema_known;
 struct schema_wait;
@@ -26,9 +32,11 @@ struct subscriber_counters {
     uint64_t bytes;   /* their payloads */
     uint64_t dropped; /* by verdict */
     uint64_t expired;
-    uint64_t unconfigured; /* retry or reject without a topic to go to */
-    uint64_t unresolved;   /* not of the schema that it reads with: handed out as written */
-    uint64_t timed_out;    /* without a verdict for consume.ack_timeout */
+    uint64_t unconfigured;       /* retry or reject without a topic to go to */
+    uint64_t unresolved;         /* not of the schema that it reads with: handed out as written */
+    uint64_t timed_out;          /* without a verdict for consume.ack_timeout */
+    uint64_t dead_lettered;      /* stored in the dead-letter topic, and acknowledged */
+    uint64_t dead_letter_failed; /* could not be, and come again */
 };
 
 struct subscriber_events {
@@ -82,6 +90,7 @@ struct subscriber_params {
     const char *topic;        /* short or full name */
     const char *subscription; /* empty for a reader */
     const char *name;
+    const char *app; /* its name for itself, in dead letters; NULL as empty */
     enum broker_subscription type;
     struct broker_position start;  /* UNSUPPORTED when the broker cannot */
     const struct broker_id *after; /* rather behind it, where the broker can; NULL = no such wish */
@@ -95,7 +104,10 @@ struct subscriber_params {
     void *ctx;
 };
 
-/* As hulse_publisher_open(); BUSY comes by event. */
+/*
+ * As hulse_publisher_open(); BUSY comes by event. DENIED, too, without the permission to produce to the rule's
+ * dead-letter topic.
+ */
 hulse_status hulse_subscriber_open(struct subscriber **out,
                                    const struct subscriber_params *params,
                                    struct error *err);
@@ -114,6 +126,9 @@ void hulse_subscriber_ack(struct subscriber *s, struct broker_delivery *d);
 void hulse_subscriber_ack_cumulative(struct subscriber *s,
                                      struct broker_delivery *d,
                                      void (*ended)(void *ctx, struct broker_delivery *d));
+/* It is its last attempt: refused now, it goes to the dead-letter topic. */
+bool hulse_subscriber_is_last(const struct broker_delivery *d);
+/* Of a last attempt, as a verdict that did not come in time: to the dead-letter topic. */
 void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms);
 /* The rule's delay for a message that is refused once more (consume.nack), in milliseconds. */
 uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d);
@@ -122,6 +137,17 @@ uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s,
                                          const struct broker_delivery *d);
 /* It was: the message is refused, comes again at once, and is counted. */
 void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d);
+/* To the dead-letter topic; as unconfigured when there is none. */
+void hulse_subscriber_reject(struct subscriber *s,
+                             struct broker_delivery *d,
+                             uint16_t code,
+                             struct broker_span reason);
+/* A cumulative acknowledgement up to d would cover one that is on its way to the dead-letter topic. */
+bool hulse_subscriber_clamps(const struct subscriber *s,
+                             const struct broker_id *id,
+                             uint32_t source);
+/* The application had begun with it and gave no verdict: it ended, or only closed its consumer. */
+void hulse_subscriber_leave(struct subscriber *s, struct broker_delivery *d, bool died);
 /* A verdict that is not configured and came all the same: refused with the rule's delay, counted. */
 void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery *d);
 /* Acknowledged and counted as dropped. */
@@ -176,7 +202,10 @@ enum subscriber_change hulse_subscriber_recheck(struct subscriber *s);
 uint32_t hulse_subscriber_verdicts(const struct subscriber *s);
 /* Flow's own: that has changed. */
 void hulse_subscriber_tell_verdicts(struct subscriber *s);
-/* Gives back what has no verdict; *s becomes NULL. */
+/*
+ * Gives back what has no verdict; *s becomes NULL. What is on its way to the dead-letter topic is waited for, unseen by
+ * the front end, for HULSE_LINGER_MS at most.
+ */
 void hulse_subscriber_close(struct subscriber **s, bool unsubscribe);
 /* Full topic name, or the pattern; valid while open. */
 const char *hulse_subscriber_topic(const struct subscriber *s);

@@ -21,6 +21,7 @@ struct flow {
     unsigned broker_count;
     const struct broker *default_broker;
     const char *default_namespace; /* "public/default" */
+    const char *service;           /* this daemon's name; NULL as empty */
     uint32_t message_bytes_max;    /* largest payload of one message */
     uint32_t chunked_bytes_max;    /* of one that goes in chunks, where its topic does that */
     struct tables *tables;

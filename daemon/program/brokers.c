@@ -417,6 +417,7 @@ hulse_status hulse_brokers_make(const struct config *config,
     tokens->login_count = 0;
     *flow = (struct flow){
         .default_namespace = config->default_namespace,
+        .service = config->name,
         .message_bytes_max = (uint32_t)config->message_max,
         .chunked_bytes_max = chunked_bytes_max(config),
     };

@@ -284,6 +284,20 @@ hulse_tables_schema(const struct tables *t, const char *topic, enum topic_schema
     return schema;
 }
 
+bool hulse_tables_dead_letter(const struct tables *t,
+                              const char *topic,
+                              const struct letter_words *words,
+                              char name[HULSE_TOPIC_NAME_MAX])
+{
+    const struct whole *w = HULSE_CONTAINER(t, const struct whole, tables);
+
+    hulse_rcu_read_lock();
+    const char *template = hulse_topic_rules_dead_letter(policy_now(w)->rules, topic);
+    const bool fits = hulse_letter_name(name, HULSE_TOPIC_NAME_MAX, template, words);
+    hulse_rcu_read_unlock();
+    return fits;
+}
+
 void hulse_grant_release(struct grant *g)
 {
     if (g->topic_state != NULL) {

@@ -19,6 +19,7 @@
 #define HULSE_TABLE_TABLES_H
 
 #include "daemon/config/config.h"
+#include "daemon/config/letter_name.h"
 #include "daemon/core/inbox.h"
 #include "daemon/table/identity.h"
 #include "daemon/table/roles.h"
@@ -114,6 +115,11 @@ void hulse_grant_refresh(struct grant *g,
 /* The schema that the reading in force gives a topic, held for the caller; NULL: none. */
 struct topic_schema *
 hulse_tables_schema(const struct tables *t, const char *topic, enum topic_schema_use use);
+/* The name that its rule makes of `words` for its dead-letter topic; empty: it has none. False: it is too long. */
+bool hulse_tables_dead_letter(const struct tables *t,
+                              const char *topic,
+                              const struct letter_words *words,
+                              char name[HULSE_TOPIC_NAME_MAX]);
 /* Gives up what it holds. */
 void hulse_grant_release(struct grant *g);
 /* Asks for an entry. False: the control thread's inbox is full; the request is still the asker's. */

@@ -31,8 +31,9 @@ struct rule {
     struct topic_settings settings;
     uint64_t hash; /* of beginning and end */
     struct shape shape;
-    uint32_t next; /* behind it in its bucket, later in the file */
-    char *pattern; /* in `text` */
+    uint32_t next;     /* behind it in its bucket, later in the file */
+    char *pattern;     /* in `text` */
+    char *dead_letter; /* in `text`, a template; "" = none */
     struct topic_schema *schemas[TOPIC_SCHEMA_USES]; /* NULL: none */
 };
 
@@ -42,7 +43,7 @@ struct topic_rules {
     uint32_t count;
     uint32_t *buckets; /* first rule of each */
     uint64_t mask;
-    char *text; /* all patterns */
+    char *text; /* all patterns and templates */
     size_t text_bytes;
     struct shape shapes[SHAPES_MAX];
     uint32_t shape_count;
@@ -104,6 +105,7 @@ static struct topic_settings settings_of(const struct config_topic_rule *c, uint
         .nack_delay_ms = c->consume.nack_delay_ms,
         .nack_delay_max_ms = c->consume.nack_delay_max_ms,
         .nack_multiplier = c->consume.nack_multiplier,
+        .redeliver_max = c->consume.redeliver_max,
         .chunks = {.pending_max = c->consume.chunks.pending_max,
                    .expire_ms = c->consume.chunks.expire_ms,
                    .auto_ack = c->consume.chunks.auto_ack},
@@ -226,6 +228,15 @@ static bool fill_schemas(struct rule *rule, const struct config_topic_rule *c)
            fill_schema(&rule->schemas[TOPIC_SCHEMA_CONSUMED], &c->consume.schema, false);
 }
 
+/* NULL: an empty one. The bytes that it takes. */
+static size_t put_text(char *to, const char *text)
+{
+    const size_t bytes = text == NULL ? 1 : strlen(text) + 1;
+
+    memcpy(to, text == NULL ? "" : text, bytes);
+    return bytes;
+}
+
 static hulse_status fill(struct topic_rules *r,
                          const struct config_topic_rule *rules,
                          const struct broker_names *brokers,
@@ -249,6 +260,8 @@ static hulse_status fill(struct topic_rules *r,
         memcpy(text, rules[i].match, bytes);
         rule->pattern = text;
         text += bytes;
+        rule->dead_letter = text;
+        text += put_text(text, rules[i].consume.dead_letter);
         if (bytes > HULSE_TOPIC_NAME_MAX) {
             return hulse_fail(err, HULSE_INVAL, "topics.%u.match: longer than any topic name", i);
         }
@@ -266,7 +279,9 @@ static bool allocate(struct topic_rules *r, const struct config_topic_rule *rule
     }
     r->mask = buckets - 1;
     for (uint32_t i = 0; i < r->count; i++) {
+        const char *letter = rules[i].consume.dead_letter;
         r->text_bytes += strlen(rules[i].match) + 1;
+        r->text_bytes += letter == NULL ? 1 : strlen(letter) + 1;
     }
     r->rules = hulse_mem_zalloc(HULSE_MEM_TABLE, r->count * sizeof(*r->rules));
     r->buckets = hulse_mem_alloc(HULSE_MEM_TABLE, buckets * sizeof(*r->buckets));
@@ -379,4 +394,11 @@ hulse_topic_rules_schema(const struct topic_rules *r, const char *topic, enum to
         rule == HULSE_TOPIC_RULE_NONE ? NULL : r->rules[rule].schemas[use];
 
     return schema == NULL ? NULL : hulse_topic_schema_hold(schema);
+}
+
+const char *hulse_topic_rules_dead_letter(const struct topic_rules *r, const char *topic)
+{
+    const uint32_t rule = hulse_topic_rules_find(r, topic)->rule;
+
+    return rule == HULSE_TOPIC_RULE_NONE ? "" : r->rules[rule].dead_letter;
 }

@@ -66,6 +66,7 @@ struct topic_settings {
     uint64_t nack_delay_ms;
     uint64_t nack_delay_max_ms;
     double nack_multiplier;
+    uint32_t redeliver_max; /* with a dead-letter topic */
     struct topic_chunks chunks;
     bool replicate_subscription_state;
 };
@@ -92,5 +93,7 @@ const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r,
 /* The schema of the same rule, held for the caller; NULL: it has none. */
 struct topic_schema *
 hulse_topic_rules_schema(const struct topic_rules *r, const char *topic, enum topic_schema_use use);
+/* The template of the same rule's dead-letter topic; empty: it has none. The rules' own. */
+const char *hulse_topic_rules_dead_letter(const struct topic_rules *r, const char *topic);
 
 #endif

@@ -32,7 +32,9 @@ enum topic_refusal {
     TOPIC_EXPIRED_ON_DELIVERY,  /* not delivered: older than its time to live */
     TOPIC_VERDICT_UNCONFIGURED, /* retry or reject without a topic to go to */
     TOPIC_ACK_TIMED_OUT,        /* came again for want of a verdict */
-    TOPIC_UNRESOLVED, /* handed out as written, though its consumer reads with another schema */
+    TOPIC_UNRESOLVED,    /* handed out as written, though its consumer reads with another schema */
+    TOPIC_DEAD_LETTERED, /* stored in the dead-letter topic, and acknowledged */
+    TOPIC_DEAD_LETTER_FAILED, /* could not be stored there, and comes again */
     TOPIC_REFUSALS
 };
 

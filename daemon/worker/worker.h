@@ -45,7 +45,7 @@ struct worker_module {
     void (*report)(void *state, struct worker_report *out);
 };
 
-#define HULSE_WORKER_MODULES_MAX 8U
+#define HULSE_WORKER_MODULES_MAX 12U
 
 struct worker_params {
     uint32_t index;

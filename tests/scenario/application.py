@@ -11,7 +11,8 @@ import abi
 from abi import TYPES, Message
 from command import environment
 
-OK, AGAIN_WAIT_MS = 0, 10000
+OK, AGAIN, AGAIN_WAIT_MS = 0, -1, 10000
+LAST_ATTEMPT = 1
 ENDS, AT_ID = {"latest": 0, "earliest": 1}, 2
 
 
@@ -49,7 +50,8 @@ class Application:
         return answer["result"]
 
     def next(self, count, timeout_ms=20000):
-        """The next messages, fewer when no other has come in time: {payload, topic, bytes, id, partition, redelivery, number}."""
+        """The next messages, fewer when no other has come in time:
+        {payload, topic, bytes, id, partition, redelivery, last, number}."""
         new = self.ask("next", count=count, timeout_ms=timeout_ms)
         self.got += new
         return new
@@ -62,6 +64,9 @@ class Application:
 
     def nack(self, *numbers, delay_ms=0):
         self.ask("verdicts", how="nack", numbers=numbers, delay_ms=delay_ms)
+
+    def reject(self, *numbers, code=0, reason=None):
+        self.ask("verdicts", how="reject", numbers=numbers, code=code, reason=reason)
 
     def is_active(self):
         """Of a failover subscription's consumers it gets the messages."""
@@ -148,6 +153,7 @@ class Process:
             return None
         payload = ctypes.string_at(m.data, min(m.data_bytes, 64)).decode(errors="replace")
         found = {"payload": payload, "topic": m.topic.decode(), "bytes": m.data_bytes, "redelivery": m.redelivery_count,
+                 "last": bool(m.flags & LAST_ATTEMPT),
                  "id": [m.id.ledger, m.id.entry, m.id.batch], "partition": m.id.partition,
                  "number": len(self.ids), "publish_time_ms": m.publish_time_ms}
         self.lib.hulse_release(self.consumer, ctypes.byref(m))
@@ -163,12 +169,16 @@ class Process:
             found.append(m)
         return found
 
-    def verdicts(self, how, numbers, delay_ms=0, settle=True):
+    def verdicts(self, how, numbers, delay_ms=0, code=0, reason=None, settle=True):
         call, more = {"ack": (self.lib.hulse_ack, ()),
                       "cumulative": (self.lib.hulse_ack_cumulative, ()),
+                      "reject": (self.lib.hulse_reject, (ctypes.c_uint16(code),
+                                                         reason.encode() if reason else None)),
                       "nack": (self.lib.hulse_nack, (ctypes.c_uint32(delay_ms),))}[how]
         for number in numbers:
-            while call(self.consumer, ctypes.byref(self.ids[number]), *more) != OK:
+            while (status := call(self.consumer, ctypes.byref(self.ids[number]), *more)) != OK:
+                if status != AGAIN:
+                    self.must_of_consumer(status)
                 self.settle()
         if settle:
             self.settle()

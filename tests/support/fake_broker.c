@@ -220,8 +220,11 @@ static hulse_status seek(struct broker_consumer *c,
                          void (*ended)(void *ctx, struct broker_delivery *d),
                          struct error *err)
 {
-    (void)ended;
-    of_consumer(c)->sought = *to;
+    struct fake_broker *f = of_consumer(c);
+    for (unsigned i = 0; i < 4 && f->seek_ends[i] != NULL; i++) {
+        ended(c->ctx, f->seek_ends[i]);
+    }
+    f->sought = *to;
     return begin(c, BROKER_SEEK, err);
 }
 

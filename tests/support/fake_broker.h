@@ -46,6 +46,7 @@ struct fake_broker {
     uint32_t deliver_in_permit;  /* payload bytes; 0 = deliver by hand */
     struct broker_reach reach;   /* told at a consumer's open */
     bool has_reach;
+    struct broker_delivery *seek_ends[4];       /* told by `ended` of a seek */
     const struct broker_wishes *look_at_wishes; /* the next consumer's are these; NULL again then */
     bool settle_later;                          /* the events come with hulse_fake_settled() */
     /* What was heard. */

@@ -11,10 +11,13 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.pulsar.client.api.CompressionType;
 import org.apache.pulsar.client.api.Consumer;
+import org.apache.pulsar.client.api.ConsumerBuilder;
+import org.apache.pulsar.client.api.DeadLetterPolicy;
 import org.apache.pulsar.client.api.Message;
 import org.apache.pulsar.client.api.Producer;
 import org.apache.pulsar.client.api.PulsarClient;
 import org.apache.pulsar.client.api.SubscriptionInitialPosition;
+import org.apache.pulsar.client.api.SubscriptionType;
 import org.apache.pulsar.client.api.TypedMessageBuilder;
 
 /** The official client for Java as a peer of tests: cases come and go as JSON, payloads as base64. */
@@ -80,9 +83,34 @@ public final class Peer {
         return m;
     }
 
+    private static ConsumerBuilder<byte[]> consumer(PulsarClient client, String topic) {
+        return client.newConsumer().topic(topic).subscriptionName("peer")
+                .subscriptionInitialPosition(SubscriptionInitialPosition.Earliest);
+    }
+
+    /** Refuses everything, once again, and takes what the client has made of it. */
+    private static void refuse(PulsarClient client, Case c) throws Exception {
+        Case letters = new Case();
+        letters.topic = c.topic + "-peer-DLQ";
+        letters.count = c.count;
+        Consumer<byte[]> consumer = consumer(client, c.topic).subscriptionType(SubscriptionType.Shared)
+                .negativeAckRedeliveryDelay(100, TimeUnit.MILLISECONDS)
+                .deadLetterPolicy(DeadLetterPolicy.builder().maxRedeliverCount(1)
+                        .deadLetterTopic(letters.topic).initialSubscriptionName("peer").build()).subscribe();
+        for (int n = 0; n < 2 * c.count; n++) {
+            Message<byte[]> message = consumer.receive(LATE_S, TimeUnit.SECONDS);
+            if (message == null) {
+                throw new IOException(c.topic + ": " + n + " came");
+            }
+            consumer.negativeAcknowledge(message);
+        }
+        consume(client, letters);
+        c.messages = letters.messages;
+        consumer.close();
+    }
+
     private static void consume(PulsarClient client, Case c) throws Exception {
-        Consumer<byte[]> consumer = client.newConsumer().topic(c.topic).subscriptionName("peer")
-                .subscriptionInitialPosition(SubscriptionInitialPosition.Earliest).subscribe();
+        Consumer<byte[]> consumer = consumer(client, c.topic).subscribe();
         while (c.messages.size() < c.count) {
             Message<byte[]> message = consumer.receive(LATE_S, TimeUnit.SECONDS);
             if (message == null) {
@@ -103,12 +131,14 @@ public final class Peer {
             for (Case c : cases) {
                 if (words[0].equals("peer-produce")) {
                     produce(client, c);
+                } else if (words[0].equals("peer-refuse")) {
+                    refuse(client, c);
                 } else {
                     consume(client, c);
                 }
             }
         }
-        if (words[0].equals("peer-consume")) {
+        if (!words[0].equals("peer-produce")) {
             json.writeValue(System.out, cases);
         }
         System.exit(0);

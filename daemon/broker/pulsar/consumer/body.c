@@ -380,6 +380,7 @@ bool hulse_body_fill(struct body *b, const struct body_message *m, struct broker
     d->resolved = NULL;
     d->publish_time_ms = b->meta.publish_time_ms;
     d->redelivery = b->redelivery;
+    d->partitioned = false;
     fill_added(b, m, d);
     d->slot = 0;
     return true;

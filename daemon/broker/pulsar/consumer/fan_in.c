@@ -69,6 +69,7 @@ static void message(void *ctx, struct broker_delivery *d)
     struct part *p = ctx;
     struct fan_in *f = p->fan;
     d->id.partition = (uint16_t)p->index;
+    d->partitioned = true;
     p->used += 1;
     f->turn_bytes += d->payload.bytes;
     f->whole->base.events->message(f->whole->base.ctx, d);

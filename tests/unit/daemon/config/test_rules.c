@@ -110,6 +110,8 @@ static void test_defaults(void **state)
     assert_int_equal(t->consume.nack_delay_ms, 1000);
     assert_true(t->consume.nack_multiplier == 2.0);
     assert_int_equal(t->consume.nack_delay_max_ms, 60000);
+    assert_int_equal(t->consume.redeliver_max, 3);
+    assert_string_equal(t->consume.dead_letter, "");
     assert_true(t->publish.ttl_ms == 0 && t->policy.ttl_ms == 0);
     const struct config_role *r = &config->roles[0];
     assert_string_equal(r->name, "r");
@@ -133,7 +135,8 @@ static void test_values(void **state)
          "    publish: {rate: {messages: 5, bytes: 1MiB}, ttl: 30s, pending_bytes: 1GiB,\n"
          "              auto_create: false}\n"
          "    consume: {ack_timeout: 30s, replicate_subscription_state: true, nack: {delay: 0, "
-         "multiplier: 1.25, delay_max: 1d}}\n"
+         "multiplier: 1.25, delay_max: 1d},\n"
+         "              redeliver_max: 1, dead_letter: \"{topic}-{service}\"}\n"
          "    policy: {ttl: 3650d}\n"
          "  - {match: y, broker: mem, publish: {rate: null}}\n"
          "roles:\n"
@@ -160,6 +163,8 @@ static void test_values(void **state)
     assert_int_equal(t[0].consume.nack_delay_ms, 0);
     assert_true(t[0].consume.nack_multiplier == 1.25);
     assert_int_equal(t[0].consume.nack_delay_max_ms, 86400000);
+    assert_int_equal(t[0].consume.redeliver_max, 1);
+    assert_string_equal(t[0].consume.dead_letter, "{topic}-{service}");
     assert_int_equal(t[0].policy.ttl_ms, 3650ULL * 86400000);
     assert_string_equal(t[1].broker, "mem");
     const struct config_role *r = &config->roles[0];
@@ -239,6 +244,33 @@ static void test_mistakes(void **state)
     }
     /* Twice in one role is harmless. */
     load("roles: {a: {uids: [1, 1], gids: [1]}, b: {uids: [2]}}\n");
+}
+
+static void test_mistakes_of_dead_letters(void **state)
+{
+    static const struct bad_text cases[] = {
+        {"topics: [{match: x, consume: {redeliver_max: 0}}]\n", 1, 46, "out of range"},
+        {"topics: [{match: x, consume: {dead_letter: \"a{b}\"}}]\n", 1, 44, "are the words of"},
+        {"topics: [{match: x, consume: {dead_letter: \"a}\"}}]\n", 1, 44, "are the words of"},
+        {"topics: [{match: x, consume: {dead_letter: \"{topic}/y\"}}]\n", 1, 44, "no name of a"},
+        {"topics: [{match: x, consume: {dead_letter: a/y}}]\n", 1, 44, "no name of a topic"},
+        {"topics: [{match: x, consume: {dead_letter: \"a//y\"}}]\n", 1, 44, "no name of a topic"},
+        {"topics: [{match: \"*\", consume: {dead_letter: \"{topic}\"}}]\n", 1, 46, "its own dead"},
+        {"topics: [{match: \"persistent://a/b/c\", consume: {dead_letter: a/b/c}}]\n",
+         1,
+         63,
+         "its own dead-letter topic"},
+        {"topics: [{match: \"persistent://public/default/c\", consume: {dead_letter: c}}]\n",
+         1,
+         74,
+         "its own dead-letter topic"},
+        {"topics: [{match: x, consume: {retry_letter: y}}]\n", 1, 31, "not in this version"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        check_refused(cases[i].text, cases[i].line, cases[i].column, cases[i].part);
+    }
 }
 
 static void test_all_mistakes_of_a_file(void **state)
@@ -407,6 +439,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_values, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mistakes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_mistakes_of_dead_letters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_all_mistakes_of_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_patterns_have_a_length, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_flags_reach_rules, set_up, tear_down),

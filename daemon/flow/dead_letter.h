@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dead_letter - what one subscriber puts aside: to which topic, what is on its way there, what has to try again.
+ *
+ *   begin ──▶ letter_post ──stored──▶ ack ──settled──▶ final
+ *     │            └────────not─────▶ nack, and a note: when it comes again it is begun anew, unseen by the application
+ *     └ no memory, or its bytes were let go: nack and note at once
+ *
+ * A message is acknowledged when its copy is stored and not before, so it may be there twice, and is never lost. Its
+ * verdict counts as one call of the subscriber (deliver.h): final with the acknowledgement, in the order of the calls.
+ *
+ * Threads: the worker's.
+ * Limits:  HULSE_KEPT_BYTES of a subscriber's messages are kept for a copy until their verdict; one beyond it comes again
+ *          first. HULSE_NOTES_MAX notes: of the oldest the application sees its message once more.
+ */
+#ifndef HULSE_FLOW_DEAD_LETTER_H
+#define HULSE_FLOW_DEAD_LETTER_H
+
+#include "daemon/flow/letter_post.h"
+
+#define HULSE_KEPT_BYTES ((uint64_t)16 * 1024 * 1024)
+#define HULSE_NOTES_MAX 1024U
+
+/* broker_delivery.marks, from when a message comes until its last verdict. */
+#define HULSE_MARK_LAST 1U    /* its last attempt */
+#define HULSE_MARK_ALONE 2U   /* the application holds nothing else */
+#define HULSE_MARK_LINE 4U    /* waits to be handed out (alone.h) */
+#define HULSE_MARK_KEPT 8U    /* its bytes are counted */
+#define HULSE_MARK_COPIED 16U /* its bytes were let go */
+#define HULSE_MARK_LETTER 32U /* a letter of it is on its way; `slot` points to it */
+
+/* Of a message that could not be put aside. */
+struct note {
+    TAILQ_ENTRY(note) link;
+    struct broker_id id;
+    uint32_t source;
+    enum letter_cause cause;
+    uint16_t code;
+    uint32_t detail_bytes;
+    uint8_t detail[];
+};
+
+/* The subscriber's side; both verdicts are its calls. */
+struct dead_letters;
+struct dead_letter_ops {
+    void (*ack)(void *ctx, struct broker_delivery *d);
+    void (*nack)(void *ctx, struct broker_delivery *d);
+    /* Those of the topic that it is of: itself, where there is one. */
+    const struct dead_letters *(*names)(void *ctx, const struct broker_delivery *d);
+    uint64_t (*calls)(void *ctx); /* made on its consumer so far */
+    /* Everything is as it was before: room may have come, or the last letter gone. It may end the subscriber. */
+    void (*ended)(void *ctx);
+};
+
+struct dead_letters {
+    const struct dead_letter_ops *ops;
+    void *ctx;
+    struct letter_post *post; /* NULL: none on this worker */
+    const struct flow *flow;
+    const char *subscription;
+    const char *app;
+    struct topic_state *topic_state; /* counts them; borrowed */
+    char *topic;                     /* NULL: none is configured */
+    char *source;                    /* base name of the subscriber's topic */
+    struct letter_list pending;
+    uint32_t pending_count;
+    uint64_t started;
+    uint64_t final; /* of these, the first ones */
+    uint64_t kept_bytes;
+    TAILQ_HEAD(, note) notes;
+    uint32_t note_count;
+    uint64_t *stored; /* figures of the subscriber's */
+    uint64_t *failed;
+};
+
+/* Who consumes what. Borrowed until the end; of the grant until the call returns. */
+struct dead_letter_user {
+    const struct flow *flow;
+    const struct identity *who;
+    const char *topic;
+    const char *subscription; /* empty: a reader, which has none */
+};
+
+void hulse_dead_letter_init(struct dead_letters *l,
+                            const struct dead_letter_ops *ops,
+                            void *ctx,
+                            struct worker *worker);
+/*
+ * From the tables. INVAL: the template gives no topic's name here; DENIED: it may not produce there; NO_MEMORY. Then it
+ * has none, as when nothing is configured or the topic is its own dead-letter topic.
+ */
+hulse_status hulse_dead_letter_configure(struct dead_letters *l,
+                                         const struct dead_letter_user *user,
+                                         struct error *err);
+static inline bool hulse_dead_letter_configured(const struct dead_letters *l)
+{
+    return l->topic != NULL;
+}
+/* The front end has copied it: false: its bytes may go. Only while configured. */
+bool hulse_dead_letter_keep(struct dead_letters *l, struct broker_delivery *d);
+/* It has had its last verdict, or was ended: its bytes count no more. */
+void hulse_dead_letter_let_go(struct dead_letters *l, struct broker_delivery *d);
+/* Puts it aside, while configured. */
+void hulse_dead_letter_begin(struct dead_letters *l,
+                             struct broker_delivery *d,
+                             const struct letter_reason *why,
+                             const struct dead_letter_user *user,
+                             struct role_state *role);
+/* It has come again after it could not be put aside: begun anew. False: there is no note of it. */
+bool hulse_dead_letter_again(struct dead_letters *l,
+                             struct broker_delivery *d,
+                             const struct dead_letter_user *user,
+                             struct role_state *role);
+/* A delivery marked LETTER was ended by another call. What is settled may be more then. */
+void hulse_dead_letter_lose(struct dead_letters *l, struct broker_delivery *d);
+/* One with that id or a lower one in its partition is unfinished: a cumulative acknowledgement must not cover it. */
+bool hulse_dead_letter_clamps(const struct dead_letters *l,
+                              const struct broker_id *id,
+                              uint32_t source);
+/* How many of the subscriber's calls are final, when so many on its consumer are. */
+uint64_t hulse_dead_letter_settled(struct dead_letters *l, uint64_t calls);
+/* Forgets everything; what was sent goes its way. */
+void hulse_dead_letter_fini(struct dead_letters *l);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * subscriber - what a subscriber is to the files that make it up: deliver, deliver_verdict, deliver_letter.
+ *
+ * Threads: the worker's. Nobody else includes this.
+ */
+#ifndef HULSE_FLOW_SUBSCRIBER_H
+#define HULSE_FLOW_SUBSCRIBER_H
+
+#include "daemon/flow/alone.h"
+#include "daemon/flow/dead_letter.h"
+#include "daemon/flow/deliver.h"
+#include "daemon/flow/multi.h"
+#include "daemon/flow/opening.h"
+#include "daemon/flow/reading.h"
+#include "daemon/flow/schema.h"
+
+struct subscriber {
+    struct broker_consumer *consumer; /* NULL until ops->consumer_open has set it */
+    struct multi *multi;              /* of several topics: what is behind `consumer` */
+    const struct subscriber_events *events;
+    void *ctx;
+    uint64_t estimate_bytes; /* 0 = no message seen yet */
+    uint64_t outstanding;    /* permits given and not used */
+    uint64_t calls;          /* verdicts passed on */
+    uint64_t settled;        /* of them */
+    uint64_t told;           /* the front end's calls that are final, letters among them */
+    bool opened;
+    bool lingering; /* the front end has gone; until the last letter has */
+    bool in_letter; /* a letter's end is being passed on */
+    bool unsubscribe;
+    struct alone alone;
+    struct dead_letters dead;
+    struct letter_guest guest; /* lingering */
+    struct timer linger;
+    void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative and seek */
+    struct subscriber_counters counters;
+    struct grant grant;
+    struct identity who;
+    const struct flow *flow;
+    struct worker *worker;
+    struct opening *opening;
+    struct flow_schema schema;
+    struct reading *reading; /* NULL: payloads are as they were written */
+    enum broker_subscription type;
+    struct broker_position start;
+    bool has_after;
+    bool existing;
+    bool of_several;
+    struct broker_id after;
+    struct broker_wishes wishes; /* what they point to is behind the name */
+    const char *subscription;    /* behind the topic, as the name */
+    const char *name;
+    const char *app;
+    uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
+    size_t object_bytes;
+    char topic[]; /* terminated */
+};
+
+/* Whose rules a message is under. */
+static inline struct subscriber *hulse_subscriber_ruled(struct subscriber *s,
+                                                        const struct broker_delivery *d)
+{
+    return s->multi == NULL ? s : hulse_multi_of(s->multi, d);
+}
+
+/* Its payload is the broker's again. True: the front end has not seen it. */
+static inline bool hulse_subscriber_end_reading(struct subscriber *s, struct broker_delivery *d)
+{
+    return s->reading != NULL && hulse_reading_end(s->reading, d);
+}
+
+/* Calls on its consumer, which are numbered. */
+static inline void hulse_subscriber_pass_ack(struct subscriber *s, struct broker_delivery *d)
+{
+    (void)hulse_subscriber_end_reading(s, d);
+    s->calls += 1;
+    s->consumer->ops->ack(s->consumer, d);
+}
+
+static inline void
+hulse_subscriber_pass_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
+{
+    (void)hulse_subscriber_end_reading(s, d);
+    s->calls += 1;
+    s->consumer->ops->nack(s->consumer, d, delay_ms);
+}
+
+/* For whom letters are. */
+static inline struct dead_letter_user hulse_subscriber_user(const struct subscriber *s)
+{
+    return (struct dead_letter_user){
+        .flow = s->flow, .who = &s->who, .topic = s->topic, .subscription = s->subscription};
+}
+
+/* ---- deliver.c ---- */
+
+void hulse_subscriber_destroy(struct subscriber *s);
+
+/* ---- deliver_verdict.c ---- */
+
+/* The front end has ended it. */
+void hulse_subscriber_let_go(struct subscriber *s, struct broker_delivery *d);
+
+/* ---- deliver_letter.c ---- */
+
+extern const struct dead_letter_ops hulse_subscriber_letter_ops;
+
+/* What the tables say of dead letters. */
+hulse_status hulse_subscriber_letters(struct subscriber *s, struct error *err);
+/* To the front end, when more of its calls are final. */
+void hulse_subscriber_tell_settled(struct subscriber *s);
+/* Its letters are on their way: what they are of would be handed out again if it closed now. */
+void hulse_subscriber_linger(struct subscriber *s, bool unsubscribe);
+/* It may be gone then: the last letter of one whose front end has gone has its end. */
+void hulse_subscriber_end_lingering(struct subscriber *s);
+
+#endif
