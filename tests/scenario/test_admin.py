@@ -12,8 +12,8 @@ import pytest
 
 from command import Background, Subscriber, new_topic, ok, publish, run, stats
 
-KEYS = ["version", "uptime_s", "workers", "sessions", "channels", "topics", "brokers", "memory",
-        "missed_doorbells", "config_generation", "config_reload_failed"]
+KEYS = ["version", "uptime_s", "workers", "sessions", "channels", "topics", "brokers",
+        "consumer_lag", "memory", "missed_doorbells", "config_generation", "config_reload_failed"]
 
 
 @pytest.mark.smoke

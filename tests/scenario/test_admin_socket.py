@@ -14,6 +14,7 @@ import pytest
 
 from by_hand import Admin, eventually, hulsed, open_session
 
+LINE_BYTES = 2 * 1024 * 1024
 STATS_KEYS = ["version", "uptime_s", "workers", "sessions", "channels", "topics", "brokers",
               "memory", "missed_doorbells", "config_generation", "config_reload_failed"]
 
@@ -88,10 +89,10 @@ def test_a_line_has_a_limit(start):
     daemon = start()
     with Admin(daemon) as admin:
         line = b'{"command":"health"}'
-        admin.send(line + b" " * (64 * 1024 - len(line)) + b"\n")
+        admin.send(line + b" " * (LINE_BYTES - len(line)) + b"\n")
         assert admin.answer()["status"] == "ok"
         with contextlib.suppress(ConnectionError):
-            admin.send(b"x" * (64 * 1024 + 1))
+            admin.send(b"x" * (LINE_BYTES + 1))
         assert admin.answer()["code"] == "HULSE_TOOBIG"
         with contextlib.suppress(ConnectionError):
             admin.send(b'\n{"command":"health"}\n')

@@ -74,7 +74,7 @@ def test_a_bad_file_is_78_and_the_place_is_named(tmp_path, name):
 BAD_URLS = {
     "": "it must not be empty", "pulsar://": "a host is missing", "broker:6650": "begins with pulsar://",
     "pulsar:/broker:6650": "begins with", "pulsar:broker:6650": "begins with",
-    "http://broker:8080": "begins with", "pulsar+tls://broker:6651": "begins with",
+    "ftp://broker:8080": "begins with", "pulsar+tls://broker:6651": "begins with",
     "kafka://broker:9092": "begins with", "pulsar://broker:": "not a port",
     "pulsar://broker:0": "not a port", "pulsar://broker:65536": "not a port",
     "pulsar://broker:6650x": "not a port", "pulsar://a:1,pulsar://b:2": "not a port",

@@ -33,6 +33,15 @@ def test_those_that_match_and_no_others(daemon, space):
     assert done.stderr.count(b"subscribed ") == 2
 
 
+@pytest.mark.parametrize("pattern,words", [
+    ("a/b", "only the part behind TENANT/NAMESPACE/"), ("a/b/(", "a group without its )"),
+    ("(a)\\1", "back references"), ("(a{1,255}){1,255}", "too large")])
+def test_what_is_no_pattern_is_a_mistake_of_the_caller(daemon, pattern, words):
+    done = run(daemon, "sub", pattern, "-s", "s", "--regex")
+    assert done.returncode == 64
+    assert words in done.stderr.decode()
+
+
 def test_one_that_comes_later_from_its_beginning(daemon, space):
     publish(daemon, topic_of(space, "a-1"), b"old")
     with Subscriber(daemon, f"{space}/a-.*", "-s", "s", "--regex", "-n", 3) as sub:
