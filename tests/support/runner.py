@@ -2,8 +2,10 @@
 """The engine of tests/run: configure, build and test every preset, then one summary."""
 
 import argparse
+import collections
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -13,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as xml
 
@@ -27,6 +30,7 @@ COVERAGE_MIN = 80
 OUTPUT_TAIL = 40
 SKIPPED = 77
 IDLE_TEST = "lint/tidy"
+PARTS = 4  # of a folder of scenarios
 
 # What of a failed test's output stands below its name in the summary; else its last lines.
 TELLING = re.compile(
@@ -74,6 +78,52 @@ def versions():
             for words in map(str.split, lines) if words and words[0] != "#"]
 
 
+class Lanes:
+    """
+    Scenarios that have servers of their own, in groups that begin one after the other, a few at a time: they wait for
+    their servers half of the time, so they run beside everything else.
+    """
+
+    COUNT = 2
+
+    def __init__(self):
+        self.waiting = collections.deque()
+        self.begun = []  # (what, group)
+        self.threads = []
+        self.lock = threading.Lock()
+        self.stopped = False
+
+    def add(self, what, begin):
+        """`begin` gives (report, log, process)."""
+        self.waiting.append((what, begin))
+
+    def start(self):
+        self.threads = [threading.Thread(target=self.lane, daemon=True) for _ in range(self.COUNT)]
+        for thread in self.threads:
+            thread.start()
+
+    def lane(self):
+        while True:
+            with self.lock:
+                if self.stopped or not self.waiting:
+                    return
+                what, begin = self.waiting.popleft()
+                group = begin()
+                self.begun.append((what, group))
+            group[2].wait()
+
+    def join(self):
+        for thread in self.threads:
+            thread.join()
+        return self.begun
+
+    def stop(self):
+        with self.lock:
+            self.stopped = True
+            for _, (_, _, process) in self.begun:
+                process.terminate()
+
+
 class Stop(Exception):
     """The first failure under -x."""
 
@@ -116,8 +166,7 @@ class Runner:
         self.whole = not (self.limited or args.preset or args.coverage or args.pulsar)
         self.idler = None
         self.idle_log = None
-        self.beside = []  # scenarios that run beside the tests
-        self.versions = []  # the same with other versions of Pulsar
+        self.lanes = Lanes()
 
     @contextlib.contextmanager
     def timed(self, what):
@@ -277,8 +326,6 @@ class Runner:
         if scenarios:
             with self.timed(f"{preset}: scenarios, from the end of the tests on"):
                 self.end_scenarios(preset, scenarios)
-            if self.whole:
-                self.begin_versions(preset)
 
     # ---- scenarios ---------------------------------------------------------------------------
 
@@ -319,8 +366,8 @@ class Runner:
 
     def begin_scenarios(self, preset):
         """
-        What is there to run: those that have servers of their own, a folder each, wait for them most of the time and run
-        from now on; the others begin with end_scenarios. None: nothing.
+        What is there to run: those that have servers of their own, a folder each, run in lanes from now on; the others begin
+        with end_scenarios. None: nothing.
         """
         if not list(SCENARIOS.glob("**/test_*.py")):
             return None
@@ -342,8 +389,7 @@ class Runner:
         if self.args.v or self.args.x:
             return [(python, [SCENARIOS], None)]
         folders = sorted({p.parent for p in SCENARIOS.glob("*/test_*.py")})
-        self.beside = [self.begin_group(python, build, number, [folder])
-                       for number, folder in enumerate(folders, 1)]
+        self.begin_lanes(preset, python, folders)
         return [(python, [SCENARIOS, *(f"--ignore={folder}" for folder in folders)], 0)]
 
     def begin_group(self, python, build, number, paths, version=None):
@@ -357,21 +403,29 @@ class Runner:
             *(["-x"] if self.args.x else []), *(["-v", "-s"] if self.args.v else ["-q"]),
             output=log, version=version)
 
-    def begin_versions(self, preset):
-        """Beside the other presets: they wait for their brokers and programs half of the time."""
-        python = self.python()
-        self.versions = [(version, self.begin_group(python, BUILD / preset, version, paths, version))
-                         for version, paths in versions()]
+    def begin_lanes(self, preset, python, folders):
+        """The folders in parts, the other versions of Pulsar second, because they take longest."""
+        build = BUILD / preset
+        parts = [files[part::PARTS] for files in (sorted(folder.glob("test_*.py")) for folder in folders)
+                 for part in range(PARTS)]
+        work = [(preset, number, part, None) for number, part in enumerate(parts, 1) if part]
+        if self.whole:
+            work[1:1] = [(f"Pulsar {version}", version, paths, version) for version, paths in versions()]
+        for what, number, paths, version in work:
+            self.lanes.add(what, functools.partial(self.begin_group, python, build, number, paths, version))
+        self.lanes.start()
 
-    def end_versions(self):
-        for version, group in self.versions:
-            with self.timed(f"Pulsar {version}: what was left of it"):
-                self.end_groups([group], f"Pulsar {version}")
+    def end_lanes(self):
+        if self.lanes.threads:
+            with self.timed("scenarios with servers of their own: what was left of them"):
+                begun = self.lanes.join()
+            for what, group in begun:
+                self.end_groups([group], what)
 
     def end_scenarios(self, preset, rest):
         build = BUILD / preset
         begun = [self.begin_group(python, build, number, paths) for python, paths, number in rest]
-        self.end_groups(begun + self.beside, preset)
+        self.end_groups(begun, preset)
 
     def end_groups(self, groups, preset):
         for report, log, process in groups:
@@ -392,6 +446,7 @@ class Runner:
         for counts in build.rglob("*.gcda"):
             counts.unlink()
         self.run_preset("coverage", with_scenarios=True)
+        self.end_lanes()
         with self.timed("coverage: report"):
             html = build / "html"
             shutil.rmtree(html, ignore_errors=True)
@@ -459,10 +514,9 @@ class Runner:
             self.begin_idle_test()
         try:
             self.run_presets()
-            self.end_versions()
+            self.end_lanes()
         except BaseException:
-            for _, (_, _, process) in self.versions:
-                process.terminate()
+            self.lanes.stop()
             if self.idler:
                 os.killpg(self.idler.pid, signal.SIGKILL)
             raise
