@@ -217,6 +217,7 @@ static void give_up_empty(struct pulsar_consumer *c, struct chunked *x, struct e
     hulse_chunked_hold(c, x, e);
     x->next = 1;
     hulse_chunked_arm(c, x->again_ms);
+    hulse_chunked_bound(c);
 }
 
 /* All of it is here. */
