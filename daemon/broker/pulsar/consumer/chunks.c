@@ -390,6 +390,10 @@ enum body_rc hulse_chunks_take(struct pulsar_consumer *c,
         *why = "in chunks, and larger than chunked_max";
         return BODY_UNKNOWN;
     }
+    if (m->chunk_count > (int32_t)PULSAR_CHUNKS_MAX) {
+        *why = "in more than 65,535 chunks";
+        return BODY_UNKNOWN;
+    }
     c->set->figures.chunks += 1;
     if (m->chunk == 0) {
         return begin(c, id, message, m, why);

@@ -500,6 +500,24 @@ static void too_large_is_left(void **state)
     assert_int_equal(stage.worker.consumers->figures.unreadable, 20);
 }
 
+/* Each of them costs memory, though they are of a byte. */
+static void too_many_are_left(void **state)
+{
+    (void)state;
+    open_with(&shared, 10);
+    const size_t before = hulse_mem_used(HULSE_MEM_BROKER);
+    hulse_stage_message(&(struct stage_entry){.ledger = 1,
+                                              .entry = 1,
+                                              .chunks = PULSAR_CHUNKS_MAX + 1,
+                                              .chunked_bytes = PULSAR_CHUNKS_MAX + 1});
+    says_nothing();
+    assert_int_equal(hulse_mem_used(HULSE_MEM_BROKER), before);
+    assert_int_equal(stage.worker.consumers->figures.unreadable, 1);
+    hulse_stage_message(&(struct stage_entry){
+        .ledger = 1, .entry = 2, .chunks = PULSAR_CHUNKS_MAX, .chunked_bytes = PULSAR_CHUNKS_MAX});
+    assert_int_equal(stage.worker.consumers->figures.unreadable, 1);
+}
+
 /* Those of all consumers together have a bound, whatever they say to become. */
 static void bytes_are_bounded(void **state)
 {
@@ -709,6 +727,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_begins_at_the_first_chunk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lies_are_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_large_is_left, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(too_many_are_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bytes_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory_may_be_short, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_finds_no_room_has_a_bound, set_up, tear_down),
