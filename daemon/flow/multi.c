@@ -481,6 +481,13 @@ begin(struct multi *m, const struct subscriber_params *params, struct error *err
     if (params->start.kind == BROKER_AT_ID || params->start.kind == BROKER_AFTER_ID) {
         return hulse_fail(err, HULSE_UNSUPPORTED, "an id is of one topic, and this is of several");
     }
+    if (params->start.kind == BROKER_AT_PUBLISHED) {
+        /* Of a pattern each topic would be refused by itself, time and again. */
+        return hulse_fail(
+            err,
+            HULSE_UNSUPPORTED,
+            "several topics begin at their earliest or latest message; seek moves them");
+    }
     if (!m->is_pattern) {
         return want_list(m, params, err);
     }

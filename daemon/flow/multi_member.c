@@ -319,6 +319,10 @@ static void sought(void *ctx, hulse_status status, const char *text)
 {
     struct member *b = ctx;
     b->seeking = false;
+    if (status == HULSE_OK && b->ended) {
+        b->ended = false; /* there may be something again */
+        b->multi->ended -= 1;
+    }
     hulse_multi_sought(b->multi, status, text);
 }
 
@@ -354,9 +358,10 @@ static void active(void *ctx, bool is)
 /* Of a list: of all of them. A pattern has none, for others may come. */
 static void end_of_topic(void *ctx)
 {
-    const struct member *b = ctx;
+    struct member *b = ctx;
     struct multi *m = b->multi;
-    m->ended += 1;
+    m->ended += b->ended ? 0 : 1;
+    b->ended = true;
     if (!m->is_pattern && m->ended == m->count && m->base.events->end_of_topic != NULL) {
         m->base.events->end_of_topic(m->base.ctx);
     }

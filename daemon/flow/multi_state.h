@@ -71,7 +71,8 @@ struct member {
     bool failed;
     bool seeking;
     bool active;
-    bool kept; /* named by an earlier daemon, and not wanted since */
+    bool ended; /* terminated and acknowledged */
+    bool kept;  /* named by an earlier daemon, and not wanted since */
 };
 
 TAILQ_HEAD(member_list, member);
@@ -119,7 +120,7 @@ struct multi {
     uint32_t wanted;      /* members that are not idle and not leaving */
     uint32_t open;
     uint32_t active; /* of Failover, those that get messages */
-    uint32_t ended;  /* terminated and acknowledged */
+    uint32_t ended;  /* members that are */
     uint32_t verdicts;
     struct call_order calls;
     uint64_t pool;

@@ -410,12 +410,16 @@ uint32_t hulse_reading_waiting(const struct reading *r)
 
 struct reading *hulse_reading_create(const struct reading_params *params)
 {
+    const struct flow *flow = params->flow;
     struct reading *r = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*r));
 
     if (r != NULL) {
         r->params = *params;
         r->avro = hulse_schema_definition(params->own).type == SCHEMA_AVRO;
-        r->output.bytes_max = params->flow->message_bytes_max;
+        /* A message that came in chunks is as any other. */
+        r->output.bytes_max = flow->message_bytes_max > flow->chunked_bytes_max
+                                  ? flow->message_bytes_max
+                                  : flow->chunked_bytes_max;
         LIST_INIT(&r->made);
     }
     return r;

@@ -10,7 +10,7 @@
  * does not tell; it is asked again when a second has passed. While a schema is asked for, messages wait, so their order stays.
  *
  * Threads: the subscriber's worker.
- * Limits:  READING_VERSIONS_MAX versions are remembered; a payload becomes at most flow's message_bytes_max.
+ * Limits:  READING_VERSIONS_MAX versions are remembered; a payload becomes at most the larger of flow's bounds.
  * See:     daemon/schema/transcode.h; Pulsar's MultiVersionAvroReader.
  */
 #ifndef HULSE_FLOW_READING_H

@@ -10,6 +10,7 @@
 #include "daemon/core/mem.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CODE_MAX 0x10ffffU
@@ -333,6 +334,45 @@ static bool take_class_part(struct compiler *c)
     return add_range(c, first, last);
 }
 
+static int by_first(const void *a, const void *b)
+{
+    const struct range *x = a;
+    const struct range *y = b;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+/* Those from `first` on: in rising order, none of which touches another. Gives how many. */
+static uint32_t tidy(struct name_regex *r, uint32_t first)
+{
+    struct range *ranges = &r->ranges[first];
+    const uint32_t count = r->range_count - first;
+    uint32_t kept = 0;
+
+    qsort(ranges, count, sizeof(ranges[0]), by_first);
+    for (uint32_t i = 0; i < count; i++) {
+        if (kept == 0 || ranges[i].first > ranges[kept - 1].last + 1) {
+            ranges[kept++] = ranges[i];
+        } else if (ranges[i].last > ranges[kept - 1].last) {
+            ranges[kept - 1].last = ranges[i].last;
+        }
+    }
+    r->range_count = first + kept;
+    return kept;
+}
+
+/* Of the ranges from `first` on. */
+static bool put_class(struct compiler *c, uint32_t first, bool negated)
+{
+    const uint32_t count = tidy(c->r, first);
+    struct step *s = put(c, STEP_CLASS);
+    if (s != NULL) {
+        s->class.first = (uint16_t)first;
+        s->class.count = (uint16_t)count;
+        s->class.negated = negated;
+    }
+    return s != NULL;
+}
+
 /* Behind its [. */
 static bool take_class(struct compiler *c)
 {
@@ -348,13 +388,7 @@ static bool take_class(struct compiler *c)
         }
     }
     c->at += 1;
-    struct step *s = put(c, STEP_CLASS);
-    if (s != NULL) {
-        s->class.first = (uint16_t)first;
-        s->class.count = (uint16_t)(c->r->range_count - first);
-        s->class.negated = negated;
-    }
-    return s != NULL;
+    return put_class(c, first, negated);
 }
 
 /* ---- expressions ---- */
@@ -401,15 +435,7 @@ static bool take_escaped(struct compiler *c)
     if (set != NULL) {
         const uint32_t first = c->r->range_count;
         c->at += 1;
-        if (!add_set(c, set, is_upper(letter))) {
-            return false;
-        }
-        struct step *s = put(c, STEP_CLASS);
-        if (s != NULL) {
-            s->class.first = (uint16_t)first;
-            s->class.count = (uint16_t)(c->r->range_count - first);
-        }
-        return s != NULL;
+        return add_set(c, set, is_upper(letter)) && put_class(c, first, false);
     }
     if (letter == 'A' || letter == 'z') {
         c->at += 1;
@@ -656,15 +682,22 @@ void hulse_name_regex_destroy(struct name_regex **r)
 
 static bool takes(const struct name_regex *r, const struct step *s, uint32_t code)
 {
-    bool found = false;
     if (s->kind != STEP_CLASS) {
         return s->kind == STEP_ANY ? code != '\n' : s->code == code;
     }
-    for (uint32_t i = 0; i < s->class.count && !found; i++) {
-        const struct range *range = &r->ranges[s->class.first + i];
-        found = code >= range->first && code <= range->last;
+    /* The ranges are in order: which is the last that begins no later? */
+    const struct range *ranges = &r->ranges[s->class.first];
+    uint32_t low = 0;
+    uint32_t high = s->class.count;
+    while (low < high) {
+        const uint32_t middle = (low + high) / 2;
+        if (ranges[middle].first <= code) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
     }
-    return found != s->class.negated;
+    return (low > 0 && code <= ranges[low - 1].last) != s->class.negated;
 }
 
 /* Where in the name the states are that are entered. */

@@ -3,8 +3,9 @@
  * name_regex - regular expressions of whole names, in the dialect of RE2 that Pulsar's brokers judge topics by.
  *
  * A match costs at most the length of the name times that of the program, whatever the expression: all alternatives are
- * followed at once and none is tried again. Back references and look-around, which cannot be judged so, are refused, and
- * so is what this version does not know: flags, Unicode classes, word boundaries.
+ * followed at once and none is tried again, and a class of characters is one step, however long it is. Back references and
+ * look-around, which cannot be judged so, are refused, and so is what this version does not know: flags, Unicode classes,
+ * word boundaries.
  *
  * Threads: an object has one owner, since matching uses memory of its own.
  * Limits:  expressions of NAME_REGEX_BYTES_MAX bytes, repetition counts of 1,000, programs of NAME_REGEX_STEPS_MAX steps.

@@ -32,7 +32,8 @@ static const struct answer answers[] = {
     {HULSE_CLOSED, HULSE_CLI_UNREACHABLE, "the daemon's log says why it closed the session"},
     {HULSE_INVAL,
      HULSE_CLI_USAGE,
-     "a topic is persistent://TENANT/NAMESPACE/NAME or its NAME alone; see `hulse help`"},
+     "`hulse help COMMAND` explains its options; a topic is persistent://TENANT/NAMESPACE/NAME or "
+     "its NAME alone"},
     {HULSE_FAILED, HULSE_CLI_SOME_FAILED, "run with -v to see which and why"},
     {HULSE_RECEIPTS, HULSE_CLI_TIMED_OUT, NULL},
     {HULSE_TIMED_OUT, HULSE_CLI_TIMED_OUT, "allow more with --timeout, or look at `hulse stats`"},
@@ -54,7 +55,8 @@ static const struct answer answers[] = {
     {HULSE_NOT_CONFIGURED, HULSE_CLI_CONFIG, NULL},
     {HULSE_BUSY,
      HULSE_CLI_UNREACHABLE,
-     "take another subscription name, use -t shared on all of its consumers, or end the other one"},
+     "end the other one; a subscription may have another name, or -t shared on all of its "
+     "consumers; a producer may wait for its turn, --access wait-for-exclusive"},
     {HULSE_UNSUPPORTED, HULSE_CLI_UNREACHABLE, NULL},
     {HULSE_PROTOCOL, HULSE_CLI_UNREACHABLE, "the daemon's log says more"},
 };

@@ -235,6 +235,17 @@ def test_another_version_becomes_the_consumers(reading, pulsar, official, topic,
     assert unresolved(daemon, topic) == 0
 
 
+def test_another_version_in_chunks(reading, pulsar, official, topic):
+    producer = official(pulsar.service_url).create_producer(
+        topic, schema=library.schema.AvroSchema(Order), chunking_enabled=True, batching_enabled=False)
+    note = "n" * (6 << 20)
+    producer.send(Order(id=1, note=note))
+    daemon = reading(pulsar.service_url, "AVRO", NEWER)
+    message = json.loads(ok(run(daemon, "read", topic, "--decode", "--json", "-n", 1)))
+    assert message["payload"] == {"more": 3, "id": 1, "note": note}
+    assert unresolved(daemon, topic) == 0
+
+
 def publish_avro(fake, topic, *payloads, version=0):
     for payload in payloads:
         fake.publish(topic, payload, schema_version=version.to_bytes(8, "big"))

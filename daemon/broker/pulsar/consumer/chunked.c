@@ -215,6 +215,16 @@ void hulse_chunked_tell_lost(struct pulsar_consumer *c)
     }
 }
 
+void hulse_chunked_bound(struct pulsar_consumer *c)
+{
+    struct chunks *k = &c->chunks;
+
+    if (k->given_up_count > PULSAR_GIVEN_UP_MAX) {
+        k->forgot = true;
+        hulse_chunked_let_go(c, TAILQ_FIRST(&k->given_up));
+    }
+}
+
 /* False: it is gone. `again_ms`: when it is asked for; 0: when more of it comes. */
 bool hulse_chunked_give_up(struct pulsar_consumer *c,
                            struct chunked *x,
@@ -257,10 +267,7 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
     if (again_ms != 0) {
         hulse_chunked_arm(c, again_ms);
     }
-    if (k->given_up_count > PULSAR_GIVEN_UP_MAX) {
-        k->forgot = true;
-        hulse_chunked_let_go(c, TAILQ_FIRST(&k->given_up));
-    }
+    hulse_chunked_bound(c);
     return true;
 }
 

@@ -60,5 +60,7 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
                            uint64_t again_ms,
                            const char *why);
 void hulse_chunked_give_up_oldest(struct pulsar_consumer *c, const char *why);
+/* Too many were given up: the oldest is forgotten. */
+void hulse_chunked_bound(struct pulsar_consumer *c);
 
 #endif

@@ -217,6 +217,7 @@ static void give_up_empty(struct pulsar_consumer *c, struct chunked *x, struct e
     hulse_chunked_hold(c, x, e);
     x->next = 1;
     hulse_chunked_arm(c, x->again_ms);
+    hulse_chunked_bound(c);
 }
 
 /* All of it is here. */
@@ -387,6 +388,10 @@ enum body_rc hulse_chunks_take(struct pulsar_consumer *c,
     }
     if ((uint32_t)m->chunked_bytes > max || m->uncompressed_bytes > max) {
         *why = "in chunks, and larger than chunked_max";
+        return BODY_UNKNOWN;
+    }
+    if (m->chunk_count > (int32_t)PULSAR_CHUNKS_MAX) {
+        *why = "in more than 65,535 chunks";
         return BODY_UNKNOWN;
     }
     c->set->figures.chunks += 1;

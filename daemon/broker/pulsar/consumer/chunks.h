@@ -14,7 +14,7 @@
  * again with another id was sent twice by its producer: the copy is acknowledged.
  *
  * Limits:  `pending_max` gathering messages of a consumer, and PULSAR_GIVEN_UP_MAX that were given up; their bytes, of all
- *          consumers of a worker, are a quarter of its share of the memory cap, or one message.
+ *          consumers of a worker, are a quarter of its share of the memory cap, or one message. PULSAR_CHUNKS_MAX of each.
  * Trust:   sizes and counts are judged before anything is allocated.
  * Threads: the worker's.
  */
@@ -27,6 +27,8 @@
 #include <pulsar_api.pb-c.h>
 
 #define PULSAR_GIVEN_UP_MAX 100U
+/* Of one message, as many as its id can say; each costs memory, however few bytes it has. */
+#define PULSAR_CHUNKS_MAX UINT16_MAX
 /* Messages that were acknowledged last: what comes of them afterwards was sent twice. */
 #define PULSAR_CHUNKED_OVER 16U
 /* Others may come in their place, and wait here. */

@@ -4,6 +4,7 @@
  *         reason; none costs more than name times program.
  * Method: tables; a thousand-step expression of the kind that others take for ever for, on the longest names.
  */
+#include "daemon/core/clock.h"
 #include "daemon/table/name_regex.h"
 #include "tests/support/check.h"
 
@@ -140,11 +141,60 @@ static void test_none_costs_more_than_name_times_program(void **state)
     }
 }
 
+/* Ranges that are out of order, overlap, touch, and are there twice. */
+static void test_ranges_of_a_class(void **state)
+{
+    (void)state;
+    assert_true(matches("[z5-7a-cb-f6m]{10}", "zabcdef567"));
+    assert_false(matches("[z5-7a-cb-f6m]", "g"));
+    assert_false(matches("[z5-7a-cb-f6m]", "4"));
+    assert_false(matches("[z5-7a-cb-f6m]", "8"));
+    assert_false(matches("[^z5-7a-cb-f6m]", "m"));
+    assert_true(matches("[^z5-7a-cb-f6m]", "y"));
+    assert_true(matches("[\\W\\w]", "-"));
+    assert_true(matches("[\\D5]+", "a5"));
+    assert_false(matches("[\\D5]", "6"));
+}
+
+static uint64_t cost_us(const char *text, const char *name)
+{
+    const char *why = NULL;
+    struct name_regex *r = hulse_name_regex_create(text, &why);
+    uint64_t least = UINT64_MAX;
+    assert_non_null(r);
+    for (unsigned i = 0; i < 10; i++) {
+        const uint64_t began = hulse_clock_ns();
+        assert_false(hulse_name_regex_match(r, name));
+        const uint64_t took = (hulse_clock_ns() - began) / 1000;
+        least = took < least ? took : least;
+    }
+    hulse_name_regex_destroy(&r);
+    return least;
+}
+
+/* A namespace may have 100,000 names, all of which a worker judges in one go. */
+static void test_a_long_class_costs_little_more_than_any_character(void **state)
+{
+    char marks[481];
+    char text[NAME_REGEX_BYTES_MAX + 1];
+    char name[201];
+    (void)state;
+    memset(marks, '!', sizeof(marks) - 1);
+    marks[sizeof(marks) - 1] = '\0';
+    memset(name, 'a', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    (void)snprintf(text, sizeof(text), "([^%s]?){0,330}!", marks);
+    /* It was forty times as much, range by range. */
+    assert_true(cost_us(text, name) < 10 * cost_us("(.?){0,330}!", name) + 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_matches),
         cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_ranges_of_a_class),
+        cmocka_unit_test(test_a_long_class_costs_little_more_than_any_character),
         cmocka_unit_test(test_none_costs_more_than_name_times_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -500,6 +500,24 @@ static void too_large_is_left(void **state)
     assert_int_equal(stage.worker.consumers->figures.unreadable, 20);
 }
 
+/* Each of them costs memory, though they are of a byte. */
+static void too_many_are_left(void **state)
+{
+    (void)state;
+    open_with(&shared, 10);
+    const size_t before = hulse_mem_used(HULSE_MEM_BROKER);
+    hulse_stage_message(&(struct stage_entry){.ledger = 1,
+                                              .entry = 1,
+                                              .chunks = PULSAR_CHUNKS_MAX + 1,
+                                              .chunked_bytes = PULSAR_CHUNKS_MAX + 1});
+    says_nothing();
+    assert_int_equal(hulse_mem_used(HULSE_MEM_BROKER), before);
+    assert_int_equal(stage.worker.consumers->figures.unreadable, 1);
+    hulse_stage_message(&(struct stage_entry){
+        .ledger = 1, .entry = 2, .chunks = PULSAR_CHUNKS_MAX, .chunked_bytes = PULSAR_CHUNKS_MAX});
+    assert_int_equal(stage.worker.consumers->figures.unreadable, 1);
+}
+
 /* Those of all consumers together have a bound, whatever they say to become. */
 static void bytes_are_bounded(void **state)
 {
@@ -532,6 +550,25 @@ static void memory_may_be_short(void **state)
     comes(0, 0, 2, 1);
     comes(0, 1, 2, 2);
     hulse_front_has(0, 0);
+}
+
+/* However many there is no room for, only so many are remembered; the others are the broker's. */
+static void what_finds_no_room_has_a_bound(void **state)
+{
+    const struct front_where where = {.type = BROKER_SHARED,
+                                      .chunking = {.pending_max = 5, .expire_ms = 500}};
+    struct pulsar_consumers *set = stage.worker.consumers;
+    (void)state;
+    open_with(&where, 200);
+    set->chunk_bytes_max = 1;
+    set->chunk_bytes = 1; /* another consumer's */
+    for (uint8_t i = 0; i < 150; i++) {
+        comes(i, 0, 2, i);
+    }
+    assert_int_equal(set->figures.chunks_given_up, 150);
+    hulse_stage_wait(501);
+    asks(PULSAR_GIVEN_UP_MAX);
+    set->chunk_bytes = 0;
 }
 
 static void a_lost_session_brings_it_again(void **state)
@@ -690,8 +727,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_begins_at_the_first_chunk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lies_are_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_large_is_left, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(too_many_are_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bytes_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory_may_be_short, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_finds_no_room_has_a_bound, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_session_brings_it_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cumulatively_around_what_is_not_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(by_its_id_before_it_comes, set_up, tear_down),
