@@ -86,7 +86,7 @@ void hulse_multi_consider_open(struct multi *m)
     if (m->opened || m->over || !listed || m->first_round > 0 || m->filling) {
         return;
     }
-    if (m->is_pattern && m->refusal != HULSE_OK) {
+    if (m->is_pattern && m->refusal != HULSE_OK && m->wanted == 0) {
         hulse_multi_fail(m, m->refusal, m->refusal_text);
         return;
     }

@@ -90,6 +90,12 @@ static void say(struct multi *m)
                     hulse_log_u64("over_limit", m->over_max));
 }
 
+static bool is_default(const struct multi_watch *w)
+{
+    const struct flow *flow = w->multi->as.flow;
+    return flow->brokers[w->broker] == flow->default_broker;
+}
+
 static void heard(struct multi_watch *w)
 {
     struct multi *m = w->multi;
@@ -107,7 +113,8 @@ static void listed(void *ctx, const struct broker_topic_names *all)
 
     hulse_multi_enter(m);
     w->listed = true;
-    m->refusal = HULSE_OK;
+    m->default_failed = m->default_failed && !is_default(w);
+    m->refusal = m->default_failed ? m->refusal : HULSE_OK;
     m->denied = 0;
     m->over_max = 0;
     for (uint32_t i = 0; i < m->count; i++) {
@@ -140,7 +147,10 @@ static void added(void *ctx, const struct broker_topic_names *more)
     hulse_multi_leave(m);
 }
 
-/* Who opens hears it when no broker has told its topics. */
+/*
+ * Who opens hears it when no broker has told its topics, or the default one has not and the others have none: that the
+ * daemon's own has answered helps nobody who waits for a cluster's.
+ */
 static void failed(void *ctx, hulse_status status, const char *text)
 {
     struct multi_watch *w = ctx;
@@ -151,7 +161,9 @@ static void failed(void *ctx, hulse_status status, const char *text)
     for (uint32_t i = 0; i < m->watch_count; i++) {
         any = any || m->watches[i].listed;
     }
-    if (!any && m->refusal == HULSE_OK) {
+    const bool counts = is_default(w) && !m->as.resumed;
+    m->default_failed = m->default_failed || counts;
+    if ((!any && m->refusal == HULSE_OK) || counts) {
         m->refusal = status;
         (void)snprintf(m->refusal_text, sizeof(m->refusal_text), "%s", text);
     }

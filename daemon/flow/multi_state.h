@@ -132,6 +132,7 @@ struct multi {
     /* Of a pattern. */
     bool is_pattern;
     bool all_heard;
+    bool default_failed; /* the broker of whatever no rule sends elsewhere has told nothing */
     struct topic_pattern pattern;
     struct multi_watch watches[HULSE_FLOW_BROKERS_MAX];
     uint32_t watch_count;

@@ -28,7 +28,8 @@ static const struct answer answers[] = {
      "the daemon has gone away; see its log, start it again, then repeat the command"},
     {HULSE_REFUSED,
      HULSE_CLI_UNREACHABLE,
-     "compare `hulse version` with `hulsed --version`; both must speak one ABI"},
+     "if it was not the broker: compare `hulse version` with `hulsed --version`; both must speak "
+     "one ABI"},
     {HULSE_CLOSED, HULSE_CLI_UNREACHABLE, "the daemon's log says why it closed the session"},
     {HULSE_INVAL,
      HULSE_CLI_USAGE,

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from command import Subscriber
+from command import Subscriber, run
 from conftest import Hulsed
 
 pytestmark = pytest.mark.timeout(300)
@@ -47,3 +47,11 @@ def test_topics_with_and_without_partitions(pulsar, daemon, official, space):
         publish(client, f"persistent://{space}/a-3", b"1", b"2", b"3")
         assert sub.wait(60) == (b"1\n2\n3\n", 0)
         assert "partition" not in sub.stderr()
+
+
+def test_a_cluster_that_is_away_is_told(hulsed):
+    """Although the daemon's own topics are listed at once."""
+    daemon = hulsed("pulsar://127.0.0.1:1", operation_timeout="1s")
+    done = run(daemon, "sub", "x.*", "-s", "s", "--regex")
+    assert done.returncode == 74
+    assert b"Connection refused" in done.stderr
