@@ -116,6 +116,16 @@ class Hulsed:
 
     def terminate(self, number=signal.SIGTERM):
         self.process.send_signal(number)
+        if number == signal.SIGSTOP:
+            self.await_stopped()
+
+    def await_stopped(self):
+        """A thread that runs on another CPU goes on for a moment."""
+        end = time.monotonic() + STOP_S
+        while any((task / "stat").read_text().rpartition(")")[2].split()[0] != "T"
+                  for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir()):
+            assert time.monotonic() < end, "it does not stop"
+            time.sleep(0.001)
 
     def wait(self, timeout=STOP_S):
         return self.process.wait(timeout)
