@@ -16,14 +16,15 @@ static const struct conformance_case *const groups[] = {hulse_conformance_produc
                                                         hulse_conformance_access};
 
 /*
- * PARTITIONS only says that there may be such topics: nothing here makes one. SCHEMA is about a registry that no bed has. Those of
- * Pulsar have scenarios.
+ * PARTITIONS only says that there may be such topics: nothing here makes one. SCHEMA is about a registry that no bed has, REPLICATE
+ * about other clusters, WISHES about what a broker shows and compacts, INITIAL about what it creates. Those of Pulsar have
+ * scenarios.
  */
 #define TRIED                                                                                      \
     (BROKER_CAN_CONSUME | BROKER_CAN_STATS | BROKER_CAN_ADMIN | BROKER_CAN_DURABLE |               \
      BROKER_CAN_DEDUP | BROKER_CAN_START_ID | BROKER_CAN_FAILOVER | BROKER_CAN_KEY_SHARED |        \
      BROKER_CAN_SEEK | BROKER_CAN_DELAY | BROKER_CAN_EXCLUSIVE | BROKER_CAN_PARTITIONS |           \
-     BROKER_CAN_SCHEMA)
+     BROKER_CAN_SCHEMA | BROKER_CAN_REPLICATE | BROKER_CAN_WISHES | BROKER_CAN_INITIAL)
 
 static bool applies(const struct conformance_case *c, uint32_t capabilities)
 {
