@@ -256,7 +256,8 @@ static void test_a_consumer_closed_while_its_channel_is_offered(void **state)
         }
         hulse_handle_retire(&c->handle, &(struct hulse_deadline){0});
         hulse_unacked_fini(&c->unacked);
-        free(c->handle.names);
+        hulse_sources_fini(&c->sources);
+        hulse_resume_forget(&c->handle);
         free(c);
         expect_free(&d, s[0], s[1]);
         assert_int_equal(hulse_close(&s[0], PATIENCE_MS), HULSE_OK);
