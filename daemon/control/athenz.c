@@ -166,7 +166,7 @@ bool hulse_athenz_source_equal(const struct athenz_source *a, const struct athen
 
 /* ---- the principal token ---- */
 
-/* Nobody is asked on a terminal. */
+/* Nobody is asked on a terminal. The type is OpenSSL's. NOLINTNEXTLINE(readability-non-const-parameter) */
 static int no_passphrase(char *buffer, int size, int writing, void *context)
 {
     (void)buffer;
@@ -292,7 +292,7 @@ hulse_status hulse_athenz_read_answer(const char *body,
     *token = NULL;
     if (json_string_value(text) == NULL) {
         st = hulse_fail(err, HULSE_PROTOCOL, "the ZTS's answer has no token");
-    } else if (!(seconds > 0 && seconds < EXPIRY_SECONDS_MAX)) {
+    } else if (!(seconds >= 1 && seconds < EXPIRY_SECONDS_MAX)) {
         st = hulse_fail(err, HULSE_PROTOCOL, "the ZTS's answer has no expiryTime");
     } else {
         *bytes = json_string_length(text);

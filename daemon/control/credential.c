@@ -534,7 +534,8 @@ is_same(const struct credential *c, const struct credential_params *params, cons
     if (m->athenz != NULL) {
         return hulse_athenz_source_equal(c->athenz, m->athenz);
     }
-    return strcmp(c->text, m->text) == 0 && (c->user == NULL || strcmp(c->user, m->user) == 0);
+    return strcmp(c->text, m->text) == 0 &&
+           (c->user == NULL || (m->user != NULL && strcmp(c->user, m->user) == 0));
 }
 
 hulse_status hulse_credential_set(struct credential *c,

@@ -120,7 +120,7 @@ hulse_status hulse_dead_letter_configure(struct dead_letters *l,
                                          const struct dead_letter_user *user,
                                          struct error *err)
 {
-    struct topic_name name;
+    struct topic_name name = {0};
 
     forget_names(l);
     if (l->post == NULL) {

@@ -375,6 +375,18 @@ static void *start(struct worker *w, void *shared, struct error *err)
     return p;
 }
 
+static void end_outlet(struct letter_outlet *o)
+{
+    struct letter *l = NULL;
+
+    while ((l = TAILQ_FIRST(&o->sent)) != NULL) { /* of consumers that have gone */
+        TAILQ_REMOVE(&o->sent, l, link);
+        hulse_letter_free(&l);
+    }
+    HULSE_ASSERT(TAILQ_EMPTY(&o->waiting));
+    destroy(o);
+}
+
 static void stop(void *state)
 {
     struct letter_post *p = state;
@@ -387,13 +399,7 @@ static void stop(void *state)
     for (unsigned i = 0; i < BUCKETS; i++) {
         struct letter_outlet *o = NULL;
         while ((o = LIST_FIRST(&p->buckets[i])) != NULL) {
-            struct letter *l = NULL;
-            while ((l = TAILQ_FIRST(&o->sent)) != NULL) { /* of consumers that have gone */
-                TAILQ_REMOVE(&o->sent, l, link);
-                hulse_letter_free(&l);
-            }
-            HULSE_ASSERT(TAILQ_EMPTY(&o->waiting));
-            destroy(o);
+            end_outlet(o);
         }
     }
     hulse_mem_free(HULSE_MEM_TOPIC, p, sizeof(*p));

@@ -138,14 +138,18 @@ struct member *hulse_multi_add(struct multi *m, const char *name)
     return b;
 }
 
+static void free_member(struct member *b)
+{
+    HULSE_ASSERT(b->subscriber == NULL);
+    free_name(b);
+    hulse_mem_free(HULSE_MEM_TOPIC, b, sizeof(*b));
+}
+
 void hulse_multi_forget_members(struct multi *m)
 {
     for (uint32_t i = 0; i < m->count; i++) {
-        struct member *b = m->members[i];
-        if (b != NULL) {
-            HULSE_ASSERT(b->subscriber == NULL);
-            free_name(b);
-            hulse_mem_free(HULSE_MEM_TOPIC, b, sizeof(*b));
+        if (m->members[i] != NULL) {
+            free_member(m->members[i]);
         }
     }
     free_tables(m);

@@ -6,7 +6,7 @@
 
 /* One after the other of a topic before it is another's turn. */
 #define TURN_MESSAGES 16U
-#define TURN_BYTES (64U * 1024)
+#define TURN_BYTES 65536U
 /* Used up twice in less: it is too little. */
 #define QUICK_MS 100U
 #define TOP_SHIFT 4U

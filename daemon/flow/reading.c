@@ -288,6 +288,7 @@ static bool enqueue(struct reading *r, struct broker_delivery *d)
 {
     if (r->waiting == r->queue_capacity) {
         const uint32_t capacity = r->queue_capacity == 0 ? QUEUE_MIN : 2 * r->queue_capacity;
+        /* Pointers are what it needs. NOLINTBEGIN(bugprone-sizeof-expression) */
         struct broker_delivery **queue =
             hulse_mem_alloc(HULSE_MEM_TOPIC, capacity * sizeof(*queue));
         if (queue == NULL) {
@@ -297,6 +298,7 @@ static bool enqueue(struct reading *r, struct broker_delivery *d)
             queue[i] = r->queue[(r->first + i) % r->queue_capacity];
         }
         hulse_mem_free(HULSE_MEM_TOPIC, r->queue, r->queue_capacity * sizeof(*queue));
+        /* NOLINTEND(bugprone-sizeof-expression) */
         r->queue = queue;
         r->queue_capacity = capacity;
         r->first = 0;
@@ -445,6 +447,7 @@ void hulse_reading_destroy(struct reading **reading)
     }
     hulse_schema_output_fini(&r->output);
     hulse_mem_give(HULSE_MEM_MESSAGE, r->output_bytes);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers */
     hulse_mem_free(HULSE_MEM_TOPIC, r->queue, r->queue_capacity * sizeof(*r->queue));
     hulse_mem_free(HULSE_MEM_TOPIC, r, sizeof(*r));
 }

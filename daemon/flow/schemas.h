@@ -19,8 +19,8 @@
 
 #define SCHEMAS_MAX 4096U
 #define SCHEMAS_BYTES_MAX ((size_t)64 << 20U)
-#define SCHEMAS_LIFE_MS (30U * 60U * 1000U)
-#define SCHEMAS_MISSING_MS (60U * 1000U)
+#define SCHEMAS_LIFE_MS 1800000U
+#define SCHEMAS_MISSING_MS 60000U
 
 struct schemas;
 struct schema_wait;

@@ -38,7 +38,7 @@ static gss_ctx_id_t context = GSS_C_NO_CONTEXT;
 _Noreturn static void fail(const char *what)
 {
     (void)fprintf(stderr, "%s\n", what);
-    exit(EXIT_FAILURE);
+    exit(EXIT_FAILURE); /* one thread. NOLINT(concurrency-mt-unsafe) */
 }
 
 /* The mechanism's words where it has some, because they say more. */
@@ -54,7 +54,7 @@ _Noreturn static void fail_gss(const char *what, OM_uint32 major, OM_uint32 mino
         (void)gss_display_status(&ignored, major, GSS_C_GSS_CODE, GSS_C_NO_OID, &more, &text);
     }
     (void)fprintf(stderr, "%s: %.*s\n", what, (int)text.length, (const char *)text.value);
-    exit(EXIT_FAILURE);
+    exit(EXIT_FAILURE); /* one thread. NOLINT(concurrency-mt-unsafe) */
 }
 
 /* ---- lines ---- */
@@ -80,7 +80,7 @@ static void read_line(unsigned char out[static LINE_BYTES], gss_buffer_desc *tok
     char line[LINE_BYTES];
 
     if (fgets(line, sizeof(line), stdin) == NULL) {
-        exit(EXIT_FAILURE); /* nobody wants it any more */
+        exit(EXIT_FAILURE); /* nobody wants it any more. NOLINT(concurrency-mt-unsafe) */
     }
     line[strcspn(line, "\n")] = '\0';
     const size_t length = strlen(line);

@@ -153,7 +153,7 @@ bool hulse_pair_pack(const json_t *tree, char **text, size_t *bytes)
     if (key != NULL && value != NULL) {
         const size_t key_bytes = strlen(key);
         const size_t value_bytes = strlen(value);
-        *bytes = 2U * LENGTH_BYTES + key_bytes + value_bytes;
+        *bytes = ((size_t)2 * LENGTH_BYTES) + key_bytes + value_bytes;
         *text = malloc(*bytes);
         if (*text != NULL) {
             (void)put_part(put_part(*text, key, key_bytes), value, value_bytes);

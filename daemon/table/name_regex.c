@@ -393,6 +393,7 @@ static bool take_class(struct compiler *c)
 
 /* ---- expressions ---- */
 
+/* Groups are DEPTH_MAX deep at most. NOLINTBEGIN(misc-no-recursion) */
 static bool take_alternatives(struct compiler *c);
 
 /* Behind its (. */
@@ -647,6 +648,7 @@ static bool take_alternatives(struct compiler *c)
     }
     return false;
 }
+/* NOLINTEND(misc-no-recursion) */
 
 struct name_regex *hulse_name_regex_create(const char *text, const char **why)
 {

@@ -327,8 +327,8 @@ struct hulse_ctl_options {
     uint32_t reserved;
     /* elements, enum hulse_option */
 };
-#define HULSE_OPTIONS_BYTES_MAX 4080U           /* of one packet */
-#define HULSE_OPTIONS_TOTAL_MAX (1024U * 1024U) /* of one request */
+#define HULSE_OPTIONS_BYTES_MAX 4080U    /* of one packet */
+#define HULSE_OPTIONS_TOTAL_MAX 1048576U /* of one request */
 
 struct hulse_ctl_attach_sources {
     struct hulse_ctl_head head;

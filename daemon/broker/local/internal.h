@@ -291,8 +291,8 @@ hulse_status hulse_local_topics_watch(struct broker *b,
                                       const struct broker_topics_params *params,
                                       struct broker_topics **out,
                                       struct error *err);
-void hulse_local_topics_again(struct broker *b, struct broker_topics *t);
-void hulse_local_topics_close(struct broker *b, struct broker_topics *t);
+void hulse_local_topics_again(struct broker *b, struct broker_topics *base);
+void hulse_local_topics_close(struct broker *b, struct broker_topics *base);
 
 /* ---- op.c ---- */
 

@@ -19,7 +19,7 @@ struct consumer_wishes;
 
 /* *out is NULL when there are none. INVAL: ranges or properties that cannot be, or a wish that such a consumer cannot have. */
 hulse_status hulse_wishes_create(struct consumer_wishes **out,
-                                 const struct broker_consumer_params *params,
+                                 const struct broker_consumer_params *whole,
                                  struct error *err);
 /* NULL is harmless. */
 void hulse_wishes_destroy(struct consumer_wishes **wishes);

@@ -36,7 +36,7 @@ struct lookup_reply {
  * The address of a broker, of BROKER and REDIRECT, out of its URL; NULL or empty: there is none. FAILED, unless it is
  * one that can be used.
  */
-void hulse_lookup_reply_broker(const char *url, bool tls, struct lookup_reply *out);
+void hulse_lookup_reply_broker(const char *text, bool tls, struct lookup_reply *out);
 /* `tls`: of the service URL, which alone decides it for every connection. */
 void hulse_lookup_reply_read(const Pulsar__BaseCommand *answer,
                              enum lookup_question asked,

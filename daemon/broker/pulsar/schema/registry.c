@@ -120,8 +120,14 @@ static bool keep(struct schema_errand *e, const Pulsar__Schema *s)
     const size_t properties_bytes = count_properties(s, &count);
 
     e->heard_bytes = definition_bytes + properties_bytes;
-    e->heard = e->heard_bytes == 0 ? NULL : hulse_mem_alloc(HULSE_MEM_BROKER, e->heard_bytes);
-    if (e->heard == NULL && e->heard_bytes > 0) {
+    e->heard = NULL;
+    out->definition = (struct broker_span){NULL, 0};
+    out->properties = (struct broker_span){NULL, 0};
+    if (e->heard_bytes == 0) {
+        return true;
+    }
+    e->heard = hulse_mem_alloc(HULSE_MEM_BROKER, e->heard_bytes);
+    if (e->heard == NULL) {
         e->heard_bytes = 0;
         return false;
     }

@@ -40,7 +40,10 @@ static bool is_last(const struct topic_names *n, const char *name, size_t bytes)
 bool hulse_topic_names_add(struct topic_names *n, size_t count, char *const *names)
 {
     for (size_t i = 0; i < count && n->count < TOPIC_NAMES_MAX; i++) {
-        const size_t all = names[i] == NULL ? 0 : strnlen(names[i], 2 * HULSE_TOPIC_NAME_MAX);
+        if (names[i] == NULL) {
+            continue;
+        }
+        const size_t all = strnlen(names[i], (size_t)2 * HULSE_TOPIC_NAME_MAX);
         const size_t bytes = hulse_partition_whole_bytes(names[i], all);
         if (bytes == 0 || bytes >= HULSE_TOPIC_NAME_MAX || is_last(n, names[i], bytes)) {
             continue;

@@ -26,7 +26,7 @@ hulse_status hulse_pulsar_topics_watch(struct broker *b,
                                        const struct broker_topics_params *params,
                                        struct broker_topics **out,
                                        struct error *err);
-void hulse_pulsar_topics_again(struct broker *b, struct broker_topics *t);
-void hulse_pulsar_topics_close(struct broker *b, struct broker_topics *t);
+void hulse_pulsar_topics_again(struct broker *b, struct broker_topics *base);
+void hulse_pulsar_topics_close(struct broker *b, struct broker_topics *base);
 
 #endif

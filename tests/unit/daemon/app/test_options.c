@@ -72,6 +72,7 @@ static size_t put_option(uint8_t *room, size_t at, uint8_t tag, const char *valu
 }
 
 /* In any order, those that repeat among each other; ranges, properties, properties of the subscription. */
+/* NOLINTBEGIN(bugprone-string-literal-with-embedded-nul) */
 static void test_all_that_a_consumer_may_wish(void **state)
 {
     static const char wanted[] = "\x01\0\x02\0\xff\0\xff\xff"
@@ -104,6 +105,7 @@ static void test_all_that_a_consumer_may_wish(void **state)
     assert_int_equal(w->key_range_count + w->properties.bytes + w->compacted, 0);
     close_pair(&p);
 }
+/* NOLINTEND(bugprone-string-literal-with-embedded-nul) */
 
 static void test_options_of_another_request_count_for_none(void **state)
 {
@@ -187,8 +189,8 @@ static void test_a_producers_options_reach_the_broker(void **state)
     struct pair p;
     hand_app_open(h, &p.app);
     hand_channel_open(&p.app, &p.ch, &producers);
-    for (uint8_t mode = 0; mode < sizeof(modes) / sizeof(modes[0]); mode++) {
-        both[4] = mode;
+    for (size_t mode = 0; mode < sizeof(modes) / sizeof(modes[0]); mode++) {
+        both[4] = (uint8_t)mode;
         send_options(&p, both, sizeof(both), 0);
         assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_OK);
         assert_int_equal(h->broker.access, modes[mode]);

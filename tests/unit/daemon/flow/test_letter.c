@@ -23,8 +23,10 @@ static void have(const char *name, const char *value)
 
     hulse_put16(at, (uint16_t)strlen(name));
     hulse_put16(at + 2, (uint16_t)strlen(value));
+    /* NOLINTBEGIN(bugprone-not-null-terminated-result) */
     memcpy(at + 4, name, strlen(name));
     memcpy(at + 4 + strlen(name), value, strlen(value));
+    /* NOLINTEND(bugprone-not-null-terminated-result) */
     own_bytes += (uint32_t)(4 + strlen(name) + strlen(value));
 }
 

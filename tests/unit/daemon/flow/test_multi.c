@@ -716,7 +716,7 @@ static void step(uint64_t *seed, uint32_t told)
     struct end *e = &ends[next_random(seed) % end_count];
     switch (next_random(seed) % 4) {
     case 0:
-        hulse_subscriber_room(front.subscriber, 64U * told, told);
+        hulse_subscriber_room(front.subscriber, (uint64_t)64 * told, told);
         break;
     case 1:
         if (e->permits > 0 && message_count < MESSAGES_MAX) {
