@@ -35,9 +35,10 @@ static bool encode_properties(json_t *object, char **out, size_t *bytes)
         }
         hulse_put16(at, (uint16_t)name_bytes);
         hulse_put16(at + 2, (uint16_t)value_bytes);
+        /* Their lengths are said before. NOLINTBEGIN(bugprone-not-null-terminated-result) */
         memcpy(at + PROPERTY_HEADER_BYTES, name, name_bytes);
-        /* Its length is said before. NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
         memcpy(at + PROPERTY_HEADER_BYTES + name_bytes, json_string_value(value), value_bytes);
+        /* NOLINTEND(bugprone-not-null-terminated-result) */
         *bytes += PROPERTY_HEADER_BYTES + name_bytes + value_bytes;
     }
     return true;
