@@ -404,13 +404,13 @@ class Runner:
             output=log, version=version)
 
     def begin_lanes(self, preset, python, folders):
-        """The folders in parts, the other versions of Pulsar second, because they take longest."""
+        """The folders in parts, the other versions of Pulsar behind the first, when their jars have come."""
         build = BUILD / preset
         parts = [files[part::PARTS] for files in (sorted(folder.glob("test_*.py")) for folder in folders)
                  for part in range(PARTS)]
         work = [(preset, number, part, None) for number, part in enumerate(parts, 1) if part]
         if self.whole:
-            work[1:1] = [(f"Pulsar {version}", version, paths, version) for version, paths in versions()]
+            work[2:2] = [(f"Pulsar {version}", version, paths, version) for version, paths in versions()]
         for what, number, paths, version in work:
             self.lanes.add(what, functools.partial(self.begin_group, python, build, number, paths, version))
         self.lanes.start()
