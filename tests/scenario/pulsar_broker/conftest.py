@@ -225,3 +225,20 @@ def official():
     for client in clients:
         with contextlib.suppress(library.AlreadyClosed):
             client.close()
+
+
+@pytest.fixture(name="begin")
+def beginner(tmp_path):
+    """Starts the daemon in its folder, again and again."""
+    running = []
+
+    def begin(broker, **more):
+        config = tmp_path / "hulse.yaml"
+        config.write_text(json.dumps({"brokers": {"main": {
+            "type": "pulsar", "service_url": broker.service_url}}, **more}))
+        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
+        return running[-1]
+
+    yield begin
+    for daemon in running:
+        daemon.kill()

@@ -10,7 +10,6 @@ import time
 import pytest
 
 from command import Background, ok, run
-from conftest import Hulsed
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 import pulsar as library  # noqa: E402: needs the line above
@@ -23,23 +22,6 @@ ROUNDS = 10
 BATCHES = {"single": {"batching_enabled": False},
            "batched": {"batching_enabled": True, "batching_max_publish_delay_ms": 1000,
                        "batching_max_messages": 7}}
-
-
-@pytest.fixture(name="begin")
-def beginner(tmp_path):
-    """Starts the daemon in its folder, again and again."""
-    running = []
-
-    def begin(broker, **more):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({"brokers": {"main": {
-            "type": "pulsar", "service_url": broker.service_url}}, **more}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
 
 
 def path_of(topic):
