@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a cluster lets a daemon in."""
 
+import json
+
 from command import broker_stats, ok, run
 
 
@@ -21,3 +23,14 @@ def refused(daemon, topic, word):
         assert word in line["why"], line
     assert word in broker_stats(daemon)["last_failure"], broker_stats(daemon)
     return done
+
+
+def health(daemon):
+    answer = json.loads(run(daemon, "health", "--json").stdout)
+    return next(b for b in answer["brokers"] if b["name"] == "main")
+
+
+def await_stats(daemon, condition):
+    while not condition(got := broker_stats(daemon)):
+        pass
+    return got

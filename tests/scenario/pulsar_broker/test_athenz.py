@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from admitted import goes_through, refused
+from admitted import await_stats, goes_through, health, refused
 from certificates import Certificates
 from command import Background, broker_stats, ok, run
 from conftest import clean_environment, program
@@ -34,17 +34,6 @@ def athenz(broker, zts, key="tenant", **more):
     return {"athenz": {"zts_url": zts.url, "provider_domain": PROVIDER, "tenant_domain": TENANT,
                        "tenant_service": SERVICE, "key_id": KEY_ID,
                        "private_key_file": broker.athenz.path(key), **more}}
-
-
-def health(daemon):
-    answer = json.loads(run(daemon, "health", "--json").stdout)
-    return next(b for b in answer["brokers"] if b["name"] == "main")
-
-
-def await_stats(daemon, condition):
-    while not condition(got := broker_stats(daemon)):
-        pass
-    return got
 
 
 @pytest.mark.parametrize("key", ["tenant", "tenant_ec"])

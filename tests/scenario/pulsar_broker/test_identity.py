@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from admitted import goes_through, refused
+from admitted import await_stats, goes_through, health, refused
 from command import Background, broker_stats, ok, run
 from conftest import clean_environment, program
 from issuer import CLIENT, SECRET, Issuer
@@ -18,17 +18,6 @@ from tokens import PASSWORD
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 
 pytestmark = pytest.mark.timeout(300)
-
-
-def health(daemon):
-    answer = json.loads(run(daemon, "health", "--json").stdout)
-    return next(b for b in answer["brokers"] if b["name"] == "main")
-
-
-def await_stats(daemon, condition):
-    while not condition(got := broker_stats(daemon)):
-        pass
-    return got
 
 
 # ---- a certificate
