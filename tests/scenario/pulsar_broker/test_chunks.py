@@ -6,6 +6,7 @@ Method: the real broker with its maximum of 5 MiB, the official clients for Pyth
 import base64
 import hashlib
 import json
+import signal
 import subprocess
 import threading
 
@@ -89,13 +90,7 @@ def test_sizes_to_hulse(app, pulsar, official, topic, compression):
     consumer.sync()
     consumer.close()
     # Nothing is left of any of them.
-    assert backlog(pulsar, topic, "hulse") == 0
-
-
-def backlog(pulsar, topic, subscription):
-    path = topic.replace("persistent://", "persistent/")
-    _, stats = pulsar.admin("GET", f"{path}/stats")
-    return stats["subscriptions"][subscription]["msgBacklog"]
+    assert pulsar.backlog(topic, "hulse") == 0
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
@@ -162,7 +157,7 @@ def test_each_kind_of_subscription(app, pulsar, official, topic, kind):
         consumer.ack(m)
     consumer.sync()
     consumer.close()
-    assert backlog(pulsar, topic, "hulse") == 0
+    assert pulsar.backlog(topic, "hulse") == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -184,7 +179,7 @@ def test_what_is_refused_comes_again_whole(app, pulsar, official, topic, kind):
         consumer.ack(m)
     consumer.sync()
     consumer.close()
-    assert backlog(pulsar, topic, "hulse") == 0
+    assert pulsar.backlog(topic, "hulse") == 0
 
 
 @pytest.mark.parametrize("kind", ["exclusive", "failover"])
@@ -344,17 +339,35 @@ def publish_through(app, topic, count, harm, ring=None):
     assert not failed, failed
 
 
+def still(pulsar, topic):
+    """Says whether nothing is being stored, and nothing came since it was asked before."""
+    before = []
+
+    def is_still():
+        status, stats = pulsar.admin("GET", topic.replace("://", "/") + "/internalStats")
+        assert status == 200, stats
+        before.append(stats["entriesAddedCounter"])
+        return stats["pendingAddEntriesCount"] == 0 and before[-2:-1] == before[-1:]
+
+    return is_still
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("dedup", [False, True])
 def test_the_broker_is_killed(pulsar, official, begin, topic, once, dedup):
-    """In the middle of a message: it goes on with the chunk that has no receipt."""
+    """In the middle of a message: it goes on with the chunk that has no receipt. What the broker has got is stored first: the only
+    copy of a chunk that a bookie was writing down when it died is torn, and its ledger lost (journals are preallocated)."""
     topic = once if dedup else topic
+    daemon = begin(pulsar, dedup=dedup)
 
     def harm():
+        daemon.process.send_signal(signal.SIGSTOP)
+        eventually(still(pulsar, topic), seconds=60)
         pulsar.kill()
+        daemon.process.send_signal(signal.SIGCONT)
         pulsar.start()
 
-    with App(begin(pulsar, dedup=dedup)) as app:
+    with App(daemon) as app:
         publish_through(app, topic, 12, harm)
     got = whole(official(pulsar.service_url), topic)
     assert list(dict.fromkeys(got)) == list(range(12))
@@ -421,7 +434,7 @@ def nothing_is_left(pulsar, topic, consumer):
         consumer.sync()
     # Of one chunk and not of another, too: in order the rest is known to be over. Of a Shared subscription it never sends a
     # chunk whose first one is acknowledged, to any client.
-    return backlog(pulsar, topic, "hulse") == 0
+    return pulsar.backlog(topic, "hulse") == 0
 
 
 # ---- positions -----------------------------------------------------------------------------------

@@ -67,11 +67,6 @@ def payloads(messages):
     return sorted(m["payload"] for m in messages)
 
 
-def backlog(broker, topic):
-    status, stats = broker.admin("GET", f"{topic.replace('://', '/', 1)}/stats")
-    return stats["subscriptions"]["s"]["msgBacklog"] if status == 200 else None
-
-
 def test_a_list_over_both_brokers(pulsar, official, begin, space):
     """Also one with 97 partitions."""
     ours = f"non-persistent://{space}/ours"
@@ -89,7 +84,7 @@ def test_a_list_over_both_brokers(pulsar, official, begin, space):
         app.ack(*range(252))
         assert not app.next(1, QUIET_MS)
         app.close()
-    eventually(lambda: backlog(pulsar, plain) == 0)
+    eventually(lambda: pulsar.backlog(plain, "s") == 0)
 
 
 def test_a_cumulative_acknowledgement_is_of_its_topic(pulsar, official, begin, space):
@@ -102,8 +97,8 @@ def test_a_cumulative_acknowledgement_is_of_its_topic(pulsar, official, begin, s
         last = max(m["number"] for m in got if m["topic"] == first)
         app.ack_cumulative(last)
         app.settle()
-        eventually(lambda: backlog(pulsar, first) == 0)
-        assert backlog(pulsar, second) == 10
+        eventually(lambda: pulsar.backlog(first, "s") == 0)
+        assert pulsar.backlog(second, "s") == 10
         app.close()
     with Application(daemon, first, "s", kind="exclusive", topics=[second]) as app:
         again = app.next(10)
