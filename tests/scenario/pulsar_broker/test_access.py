@@ -21,6 +21,7 @@ pytestmark = pytest.mark.timeout(120)
 
 UNSUPPORTED, REFUSED, BUSY = -18, -4, -17  # hulse_status
 STORED, FENCED = 1, 13  # hulse_outcome
+UNREACHABLE = 69  # exit code
 MODES = library.ProducerAccessMode
 RIVALS = (library.ProducerBusy, library.ProducerFenced)
 
@@ -217,6 +218,22 @@ def test_who_took_it_while_the_daemon_was_away_keeps_it(hulsed, pulsar, client, 
         assert mine.pub.process.wait(60) != 0
         assert "Fenced" in mine.pub.stderr()
         rival.send(b"theirs")
+
+
+@pytest.mark.parametrize("options", [(), ("-v",)])
+def test_a_command_that_waits_for_input_says_that_it_was_fenced(hulsed, pulsar, client, topic, options):
+    daemon = hulsed(pulsar.service_url)
+    with Background(daemon, "pub", topic, "--access", "exclusive", *options,
+                    stdin=subprocess.PIPE) as pub:
+        pub.process.stdin.write(b"mine\n")
+        pub.process.stdin.flush()
+        assert [m.data() for m in received(client, topic, 1)] == [b"mine"]
+        daemon.kill()
+        once_free(client, topic).send(b"theirs")
+        hulsed(pulsar.service_url)
+        assert pub.wait(60)[1] == UNREACHABLE  # nothing more was written to it, nor its end
+        assert "publishing has stopped" in pub.stderr() and "Fenced" in pub.stderr()
+        assert "published 1, failed 0" in pub.stderr()
 
 
 def test_who_took_it_and_has_gone_again_has_fenced_it(daemon, app, client, topic):
