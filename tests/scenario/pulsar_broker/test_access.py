@@ -19,7 +19,7 @@ from official import received  # noqa: E402: the same
 
 pytestmark = pytest.mark.timeout(120)
 
-UNSUPPORTED, REFUSED, BUSY = -18, -4, -17  # hulse_status
+UNSUPPORTED, REFUSED, BUSY, INVAL = -18, -4, -17, -6  # hulse_status
 STORED, FENCED = 1, 13  # hulse_outcome
 UNREACHABLE = 69  # exit code
 MODES = library.ProducerAccessMode
@@ -301,6 +301,16 @@ def test_a_subscription_is_created_with_the_topic(daemon, pulsar, client, topic)
     assert [m.data() for m in received(client, topic, 1, "подписка")] == [b"m"]
     ok(run(daemon, "pub", topic, "--initial-subscription", "подписка", "n", timeout=60))
     assert [m.data() for m in received(client, topic, 1, "подписка")] == [b"n"]
+
+
+def test_a_topic_that_keeps_nothing_has_no_initial_subscription(daemon, app, topic):
+    volatile = topic.replace("persistent", "non-persistent")
+    done = run(daemon, "pub", volatile, "--initial-subscription", "s", "m", timeout=60)
+    assert done.returncode == 64 and b"keeps nothing for an initial subscription" in done.stderr
+    with pytest.raises(Refused) as got:
+        Producer(app, volatile, initial_subscription="s")
+    assert got.value.status == INVAL
+    ok(run(daemon, "pub", volatile, "m", timeout=60))
 
 
 def test_subscriptions_of_a_shared_producer_are_not_mixed_up(app, pulsar, topic):
