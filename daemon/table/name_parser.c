@@ -157,29 +157,6 @@ static bool take_operator(struct name_parser *c, uint32_t *least, uint32_t *most
     return true;
 }
 
-static bool take_repeated(struct name_parser *c)
-{
-    const uint32_t start = c->r->count;
-    uint32_t least = 0;
-    uint32_t most = 0;
-
-    if (!take_atom(c)) {
-        return false;
-    }
-    if (!take_operator(c, &least, &most)) {
-        return c->r->why == NULL;
-    }
-    if (!hulse_name_program_repeat(c->r, start, least, most)) {
-        return false;
-    }
-    /* Which match is preferred makes no difference to whether there is one. */
-    c->at += *c->at == '?' ? 1 : 0;
-    if (take_operator(c, &least, &most)) {
-        return hulse_name_program_fail(c->r, "a repetition of a repetition");
-    }
-    return c->r->why == NULL;
-}
-
 /* \Q and \E; what is between them stands for itself. */
 static void take_quotes(struct name_parser *c)
 {
@@ -189,6 +166,31 @@ static void take_quotes(struct name_parser *c)
     }
 }
 
+/* Quotes end between an atom and what repeats it: that is of their last character, or of what is before empty ones. */
+static bool take_repeated(struct name_parser *c)
+{
+    const uint32_t start = c->r->count;
+    uint32_t least = 0;
+    uint32_t most = 0;
+
+    if (!take_atom(c)) {
+        return false;
+    }
+    take_quotes(c);
+    while (take_operator(c, &least, &most)) {
+        if (!hulse_name_program_repeat(c->r, start, least, most)) {
+            return false;
+        }
+        /* Which match is preferred makes no difference to whether there is one. */
+        c->at += *c->at == '?' ? 1 : 0;
+        if (take_operator(c, &least, &most)) {
+            return hulse_name_program_fail(c->r, "a repetition of a repetition");
+        }
+        take_quotes(c);
+    }
+    return c->r->why == NULL;
+}
+
 static bool take_sequence(struct name_parser *c)
 {
     take_quotes(c);
@@ -196,7 +198,6 @@ static bool take_sequence(struct name_parser *c)
         if (!take_repeated(c)) {
             return false;
         }
-        take_quotes(c);
     }
     return true;
 }
