@@ -50,6 +50,25 @@ def waiting(daemon, topic=FULL + "orders"):
     return answer["backlog"], answer["refused"]
 
 
+def test_letters_wait_for_who_subscribes(begin):
+    """Under the name that they are kept for, from the first one on; also over the daemon's death."""
+    rule = {"match": "**", "consume": {**CONSUME, "dead_letter_subscription": "kept"}}
+    daemon = begin([rule])
+    with Application(daemon, "orders", "s", "shared") as app:
+        ok(run(daemon, "pub", "orders", "a", "b"))
+        app.next(2)
+        app.reject(0, 1, reason="bad")
+        app.close()
+    while waiting(daemon)[0] > 0:
+        time.sleep(0.05)
+    letters = FULL + "orders-s-DLQ"
+    assert json.loads(ok(run(daemon, "subs", "list", letters, "--json")))["subscriptions"] == ["kept"]
+    daemon.kill()
+    daemon = begin([rule])
+    got = ok(run(daemon, "sub", letters, "-s", "kept", "-n", 2, "--timeout", "20s"))
+    assert sorted(got.split()) == [b"a", b"b"]
+
+
 @pytest.mark.parametrize("kind", ["exclusive", "shared"])
 def test_a_rejected_message_goes_there_at_once(begin, kind):
     daemon = begin()

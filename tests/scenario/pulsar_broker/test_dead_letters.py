@@ -92,6 +92,25 @@ def test_the_last_refusal(pulsar, official, begin, topic, kind):
     nothing_left(daemon, topic, kind)
 
 
+def test_letters_wait_for_who_subscribes(pulsar, official, begin, topic):
+    """A broker keeps nothing of a topic without a subscription; this one comes with the first letter."""
+    consume = {**CONSUME, "dead_letter_subscription": "kept"}
+    daemon = begin(pulsar, [{"match": "**", "consume": consume}])
+    client = official(pulsar.service_url)
+    for n in range(3):
+        client.create_producer(topic).send(b"%d" % n)
+    with Application(daemon, topic, "s") as app:
+        app.next(3)
+        app.reject(0, 1, 2, reason="bad")
+        app.close()
+    place = (topic + "-s-DLQ").replace("://", "/")
+    while counts(daemon, topic)["dead_lettered"] < 3:
+        time.sleep(0.05)
+    assert pulsar.admin("GET", place + "/subscriptions")[1] == ["kept"]
+    consumer = client.subscribe(topic + "-s-DLQ", "kept")
+    assert sorted(consumer.receive(20000).data() for _ in range(3)) == [b"0", b"1", b"2"]
+
+
 def test_of_a_batch_only_the_rejected(pulsar_of_parts, official, begin, topic):
     daemon = begin(pulsar_of_parts)
     client = official(pulsar_of_parts.service_url)
