@@ -313,8 +313,8 @@ void hulse_dead_letter_begin(struct dead_letters *l,
     d->marks |= HULSE_MARK_LETTER;
     d->slot = (uint64_t)(uintptr_t)letter;
     char subscription[HULSE_CONFIG_TEXT_BYTES] = "";
-    if (strncmp(names->topic, "persistent:", strlen("persistent:")) ==
-        0) { /* others keep nothing */
+    /* Other topics keep nothing. */
+    if (strncmp(names->topic, "persistent:", strlen("persistent:")) == 0) {
         hulse_tables_letter_subscription(user->flow->tables, user->topic, subscription);
     }
     const struct letter_address to = {
