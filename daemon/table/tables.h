@@ -120,6 +120,10 @@ bool hulse_tables_dead_letter(const struct tables *t,
                               const char *topic,
                               const struct letter_words *words,
                               char name[HULSE_TOPIC_NAME_MAX]);
+/* The subscription that a rule gives its topics' dead-letter topic; empty: none. */
+void hulse_tables_letter_subscription(const struct tables *t,
+                                      const char *topic,
+                                      char name[HULSE_CONFIG_TEXT_BYTES]);
 /* Gives up what it holds. */
 void hulse_grant_release(struct grant *g);
 /* Asks for an entry. False: the control thread's inbox is full; the request is still the asker's. */

@@ -31,9 +31,10 @@ struct rule {
     struct topic_settings settings;
     uint64_t hash; /* of beginning and end */
     struct shape shape;
-    uint32_t next;     /* behind it in its bucket, later in the file */
-    char *pattern;     /* in `text` */
-    char *dead_letter; /* in `text`, a template; "" = none */
+    uint32_t next;             /* behind it in its bucket, later in the file */
+    char *pattern;             /* in `text` */
+    char *dead_letter;         /* in `text`, a template; "" = none */
+    char *letter_subscription; /* the same, a name */
     struct topic_schema *schemas[TOPIC_SCHEMA_USES]; /* NULL: none */
 };
 
@@ -262,6 +263,8 @@ static hulse_status fill(struct topic_rules *r,
         text += bytes;
         rule->dead_letter = text;
         text += put_text(text, rules[i].consume.dead_letter);
+        rule->letter_subscription = text;
+        text += put_text(text, rules[i].consume.dead_letter_subscription);
         if (bytes > HULSE_TOPIC_NAME_MAX) {
             return hulse_fail(err, HULSE_INVAL, "topics.%u.match: longer than any topic name", i);
         }
@@ -282,6 +285,8 @@ static bool allocate(struct topic_rules *r, const struct config_topic_rule *rule
         const char *letter = rules[i].consume.dead_letter;
         r->text_bytes += strlen(rules[i].match) + 1;
         r->text_bytes += letter == NULL ? 1 : strlen(letter) + 1;
+        const char *subscription = rules[i].consume.dead_letter_subscription;
+        r->text_bytes += subscription == NULL ? 1 : strlen(subscription) + 1;
     }
     r->rules = hulse_mem_zalloc(HULSE_MEM_TABLE, r->count * sizeof(*r->rules));
     r->buckets = hulse_mem_alloc(HULSE_MEM_TABLE, buckets * sizeof(*r->buckets));
@@ -401,4 +406,11 @@ const char *hulse_topic_rules_dead_letter(const struct topic_rules *r, const cha
     const uint32_t rule = hulse_topic_rules_find(r, topic)->rule;
 
     return rule == HULSE_TOPIC_RULE_NONE ? "" : r->rules[rule].dead_letter;
+}
+
+const char *hulse_topic_rules_letter_subscription(const struct topic_rules *r, const char *topic)
+{
+    const uint32_t rule = hulse_topic_rules_find(r, topic)->rule;
+
+    return rule == HULSE_TOPIC_RULE_NONE ? "" : r->rules[rule].letter_subscription;
 }

@@ -95,5 +95,7 @@ struct topic_schema *
 hulse_topic_rules_schema(const struct topic_rules *r, const char *topic, enum topic_schema_use use);
 /* The template of the same rule's dead-letter topic; empty: it has none. The rules' own. */
 const char *hulse_topic_rules_dead_letter(const struct topic_rules *r, const char *topic);
+/* The subscription that this topic gets with its first letter; the same. */
+const char *hulse_topic_rules_letter_subscription(const struct topic_rules *r, const char *topic);
 
 #endif

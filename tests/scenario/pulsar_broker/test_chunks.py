@@ -16,7 +16,6 @@ import peers
 from application import Application
 from by_hand import eventually
 from command import Background, broker_stats, ok, run
-from conftest import Hulsed
 from library import App, Consumer, Producer
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
@@ -280,21 +279,10 @@ def test_java_in_both_directions(java, app, topic):
 
 
 @pytest.fixture(name="begin")
-def beginner(tmp_path):
-    """begin(broker, members of publish): the daemon in its folder, again and again."""
-    running = []
-
-    def begin(broker, **publish):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({
-            "brokers": {"main": {"type": "pulsar", "service_url": broker.service_url}},
-            "topics": [{"match": "**", "publish": {"chunking": True, "send_timeout": 0, **publish}}]}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
+def beginner(begin):
+    """begin(broker, members of publish)"""
+    return lambda broker, **publish: begin(broker, topics=[{
+        "match": "**", "publish": {"chunking": True, "send_timeout": 0, **publish}}])
 
 
 def whole(client, topic):

@@ -4,7 +4,6 @@
 Method: an application that does what the test says (application.py), hulsed, the real broker, whose official client
         publishes. A namespace of its own for each test."""
 
-import json
 import os
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from application import Application
 from by_hand import eventually
 from command import broker_stats, publish as publish_locally
-from conftest import Hulsed
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 
@@ -30,21 +28,10 @@ def namespace(pulsar, topic):
 
 
 @pytest.fixture(name="begin")
-def beginner(tmp_path):
-    """Starts the daemon in its folder, again and again."""
-    running = []
-
-    def begin(broker, *, topics=(), roles=None, **members):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({
-            "topics": list(topics), **({"roles": roles} if roles else {}),
-            "brokers": {"main": {"type": "pulsar", "service_url": broker.service_url, **members}}}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
+def beginner(begin):
+    """begin(broker, topics, roles, members of the broker)"""
+    return lambda broker, *, topics=(), roles=None, **members: begin(
+        broker, members, topics=list(topics), **({"roles": roles} if roles else {}))
 
 
 def name_of(space, word):
