@@ -15,6 +15,7 @@
  *
  * Limits:  `pending_max` gathering messages of a consumer, and PULSAR_GIVEN_UP_MAX that were given up; their bytes, of all
  *          consumers of a worker, are a quarter of its share of the memory cap, or one message. PULSAR_CHUNKS_MAX of each.
+ *          The entries of messages in chunks, whole ones too, count with these bytes.
  * Trust:   sizes and counts are judged before anything is allocated.
  * Threads: the worker's.
  */
