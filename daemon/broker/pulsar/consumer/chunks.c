@@ -263,6 +263,7 @@ static enum body_rc finish(struct pulsar_consumer *c,
     hulse_entry_set_out(e, 0, false);
     e->refs -= 1;
     x->last = e;
+    c->chunks.like = x->count;
     c->set->figures.chunked += 1;
     return BODY_OK;
 }
@@ -452,10 +453,12 @@ bool hulse_chunks_ack_id(struct pulsar_consumer *c, const struct broker_id *id)
 
 uint32_t hulse_chunks_expected(const struct pulsar_consumer *c)
 {
+    const struct chunks *k = &c->chunks;
+    const struct permits *p = &c->permits;
     const struct chunked *x = NULL;
     uint32_t count = 0;
 
-    TAILQ_FOREACH(x, &c->chunks.gathering, link)
+    TAILQ_FOREACH(x, &k->gathering, link)
     {
         const uint32_t left = x->next < x->count ? x->count - x->next - 1 : 0;
         count += left < PULSAR_CHUNKS_AHEAD ? left : PULSAR_CHUNKS_AHEAD;
@@ -463,7 +466,10 @@ uint32_t hulse_chunks_expected(const struct pulsar_consumer *c)
             return PULSAR_CHUNKS_AHEAD;
         }
     }
-    return count;
+    if (k->like > 1 && p->flow + p->ahead - p->queued > (int64_t)k->gathering_count) {
+        count += k->like - 1; /* and one more message begins */
+    }
+    return count < PULSAR_CHUNKS_AHEAD ? count : PULSAR_CHUNKS_AHEAD;
 }
 
 /* Where a reader begins with the next session. */

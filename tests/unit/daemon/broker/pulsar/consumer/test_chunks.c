@@ -136,20 +136,42 @@ static void a_chunk_costs_no_permit(void **state)
     comes(0, 1, 2, 2);
     assert_int_equal(front.count, 1);
     hulse_stage_nothing();
-    /* What is known to come is asked for at once. */
+    /* What is known to come is asked for at once; of a new message, what the last one had. */
     hulse_front_permit(1);
-    assert_int_equal(hulse_stage_flow(), 1);
+    assert_int_equal(hulse_stage_flow(), 2);
     comes(1, 0, 6, 3);
-    assert_int_equal(hulse_stage_flow(), 5);
+    assert_int_equal(hulse_stage_flow(), 4);
     for (int32_t i = 1; i < 6; i++) {
         comes(1, i, 6, 3 + (uint64_t)i);
     }
     assert_int_equal(front.count, 2);
     hulse_stage_nothing();
     hulse_front_permit(1);
-    assert_int_equal(hulse_stage_flow(), 1);
+    assert_int_equal(hulse_stage_flow(), 6);
     comes(2, 0, 1000, 10);
-    assert_int_equal(hulse_stage_flow(), 1 + PULSAR_CHUNKS_AHEAD);
+    assert_int_equal(hulse_stage_flow(), PULSAR_CHUNKS_AHEAD - 4);
+}
+
+/* Others come in place of the chunks that were expected: they wait for their permits, and no more are expected. */
+static void what_is_not_like_the_last_one_waits(void **state)
+{
+    (void)state;
+    open_with(&shared, 1);
+    comes(0, 0, 2, 1);
+    (void)hulse_stage_flow();
+    comes(0, 1, 2, 2);
+    hulse_front_permit(1);
+    assert_int_equal(hulse_stage_flow(), 2);
+    small_comes(7, 3);
+    small_comes(8, 4);
+    assert_int_equal(front.count, 2);
+    hulse_front_has(1, 7);
+    hulse_stage_nothing();
+    hulse_front_permit(1);
+    hulse_front_has(2, 8);
+    hulse_stage_nothing();
+    hulse_front_permit(1);
+    assert_int_equal(hulse_stage_flow(), 1);
 }
 
 static void a_refused_one_comes_again_with_all_its_chunks(void **state)
@@ -695,6 +717,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_message_is_whole_with_its_last_chunk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_chunk_costs_no_permit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_like_the_last_one_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_refused_one_comes_again_with_all_its_chunks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_one_of_a_row_comes_again, set_up, tear_down),
