@@ -38,10 +38,11 @@
 #ifdef HULSE_JEMALLOC
 /*
  * Read by jemalloc before main(). Workers have arenas of their own; the few others share two, not
- * four for each CPU of the host, of which a container may use one.
+ * four for each CPU of the host, of which a container may use one. What is large is no exception: its pages are given
+ * back after a time as others' are, not with each message.
  */
 __attribute__((visibility("default"))) const char *malloc_conf =
-    "narenas:2,max_background_threads:1";
+    "narenas:2,max_background_threads:1,oversize_threshold:0";
 #endif
 
 enum action {

@@ -4,11 +4,12 @@
  *
  * Each delivery has a slot until its verdict. What the ring has no room for waits in a list of the
  * channel's own, within the bytes that the subscriber was told (ipc B7), and is never dropped for
- * redelivery. A message larger than a record goes as fragments while room comes up; one that the app has no buffer
- * for ends the consumer.
+ * redelivery. A message larger than a record goes as fragments while room comes up, and meanwhile the next one may come,
+ * if half of the memory cap stays free; one that the app has no buffer for ends the consumer.
  */
 #include "daemon/app/internal.h"
 #include "daemon/core/assert.h"
+#include "daemon/core/mem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -384,6 +385,20 @@ unsigned hulse_deliver_visit(struct plane *p, struct channel *ch)
     return work;
 }
 
+/*
+ * Of what waits, the bytes of the one that goes in fragments: they leave for as long as the app takes, and a broker that
+ * is asked only then would have nothing on its way. One more of its size is a good guess; for want of memory it waits.
+ */
+static uint64_t leaving_bytes(const struct channel *ch)
+{
+    if (ch->waiting_first == SLOT_NONE) {
+        return 0;
+    }
+    const struct broker_delivery *d = ch->slot_table[ch->waiting_first].delivery;
+    const uint64_t bytes = delivery_bytes(ch, d);
+    return bytes > ch->max_record && hulse_mem_total() + bytes <= hulse_mem_cap() / 2 ? bytes : 0;
+}
+
 void hulse_deliver_room(struct channel *ch)
 {
     if (ch->consumer == NULL || ch->consumer->state != HANDLE_OPEN ||
@@ -393,8 +408,9 @@ void hulse_deliver_room(struct channel *ch)
     }
     const uint64_t overflow = ch->session->plane->shared->limits.deliver_overflow_bytes;
     const uint64_t room = hulse_ring_tx_room(&ch->tx) + overflow;
+    const uint64_t waiting = ch->waiting_bytes - leaving_bytes(ch);
     hulse_subscriber_room(ch->consumer->subscriber,
-                          room > ch->waiting_bytes ? room - ch->waiting_bytes : 0,
+                          room > waiting ? room - waiting : 0,
                           ch->slot_count - ch->slots_used);
 }
 

@@ -54,7 +54,6 @@ struct reading {
     uint32_t waiting;
     struct made_list made;
     struct schema_output output;
-    size_t output_bytes; /* counted */
     uint32_t next_version;
     struct version versions[READING_VERSIONS_MAX];
 };
@@ -82,27 +81,11 @@ static void log_unresolved(const struct reading *r,
                     hulse_log_str("why", why));
 }
 
-/* What it holds is counted; a large one is not kept. */
-static bool count_output(struct reading *r)
-{
-    const size_t bytes = hulse_schema_output_memory(&r->output);
-
-    if (bytes > r->output_bytes && !hulse_mem_take(HULSE_MEM_MESSAGE, bytes - r->output_bytes)) {
-        hulse_schema_output_fini(&r->output);
-        hulse_mem_give(HULSE_MEM_MESSAGE, r->output_bytes);
-        r->output_bytes = 0;
-        return false;
-    }
-    r->output_bytes = bytes;
-    return true;
-}
-
+/* A large one is not kept. */
 static void shrink_output(struct reading *r)
 {
-    if (r->output_bytes > OUTPUT_KEPT_BYTES) {
+    if (hulse_schema_output_memory(&r->output) > OUTPUT_KEPT_BYTES) {
         hulse_schema_output_fini(&r->output);
-        hulse_mem_give(HULSE_MEM_MESSAGE, r->output_bytes);
-        r->output_bytes = 0;
     }
 }
 
@@ -110,7 +93,7 @@ static void shrink_output(struct reading *r)
 static bool replace_payload(struct reading *r, struct broker_delivery *d)
 {
     const size_t bytes = sizeof(struct made) + r->output.bytes;
-    struct made *m = count_output(r) ? hulse_mem_alloc(HULSE_MEM_MESSAGE, bytes) : NULL;
+    struct made *m = hulse_mem_alloc(HULSE_MEM_MESSAGE, bytes);
 
     if (m == NULL) {
         return false;
@@ -132,14 +115,13 @@ static bool transcode(struct reading *r, const struct version *v, struct broker_
     const struct schema_bytes payload = {d->payload.data, d->payload.bytes};
     struct schema_fault fault;
 
-    const bool good = hulse_schema_transcode(v->plan, payload, &r->output, &fault);
+    bool good = hulse_schema_transcode(v->plan, payload, &r->output, &fault);
     if (!good) {
         log_unresolved(r, d, fault.path, fault.why);
     } else if (!replace_payload(r, d)) {
         log_unresolved(r, d, "", "no memory");
-        return false;
+        good = false;
     }
-    (void)count_output(r);
     shrink_output(r);
     return good;
 }
@@ -446,7 +428,6 @@ void hulse_reading_destroy(struct reading **reading)
         forget_version(&r->versions[i]);
     }
     hulse_schema_output_fini(&r->output);
-    hulse_mem_give(HULSE_MEM_MESSAGE, r->output_bytes);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers */
     hulse_mem_free(HULSE_MEM_TOPIC, r->queue, r->queue_capacity * sizeof(*r->queue));
     hulse_mem_free(HULSE_MEM_TOPIC, r, sizeof(*r));

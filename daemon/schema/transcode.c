@@ -5,10 +5,10 @@
 #include "daemon/schema/transcode.h"
 
 #include "daemon/core/bytes.h"
+#include "daemon/core/mem.h"
 #include "daemon/schema/avro_read.h"
 #include "daemon/schema/plan.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define CAPACITY_MIN 256U
@@ -23,6 +23,21 @@ static bool run(struct transcoder *t, uint32_t node);
 
 /* ---- output ---- */
 
+/* Another size of what was taken here; NULL: no memory, and it is as it was. */
+static void *resize(void *old, size_t old_bytes, size_t bytes)
+{
+    /* All of it, as both are there while one is copied to the other. */
+    void *fresh = hulse_mem_alloc(HULSE_MEM_MESSAGE, bytes);
+
+    if (fresh != NULL) {
+        if (old_bytes > 0) {
+            memcpy(fresh, old, old_bytes);
+        }
+        hulse_mem_free(HULSE_MEM_MESSAGE, old, old_bytes);
+    }
+    return fresh;
+}
+
 static bool grow(struct transcoder *t, size_t more)
 {
     struct schema_output *out = t->out;
@@ -35,7 +50,7 @@ static bool grow(struct transcoder *t, size_t more)
         capacity *= 2;
     }
     capacity = capacity < out->bytes_max ? capacity : out->bytes_max;
-    uint8_t *data = realloc(out->data, capacity);
+    uint8_t *data = resize(out->data, out->capacity, capacity);
     if (data == NULL) {
         return schema_walk_fail(&t->in, "no memory");
     }
@@ -268,7 +283,8 @@ static bool reserve_marks(struct transcoder *t, uint32_t count, uint32_t *first)
 
     if (count > out->mark_capacity - out->mark_count) {
         const uint32_t capacity = 2 * (out->mark_count + count);
-        uint32_t *marks = realloc(out->marks, (size_t)capacity * sizeof(*marks));
+        uint32_t *marks = resize(
+            out->marks, out->mark_capacity * sizeof(*marks), (size_t)capacity * sizeof(*marks));
         if (marks == NULL) {
             return schema_walk_fail(&t->in, "no memory");
         }
@@ -411,7 +427,7 @@ size_t hulse_schema_output_memory(const struct schema_output *out)
 
 void hulse_schema_output_fini(struct schema_output *out)
 {
-    free(out->data);
-    free(out->marks);
+    hulse_mem_free(HULSE_MEM_MESSAGE, out->data, out->capacity);
+    hulse_mem_free(HULSE_MEM_MESSAGE, out->marks, out->mark_capacity * sizeof(*out->marks));
     *out = (struct schema_output){.bytes_max = out->bytes_max};
 }

@@ -23,7 +23,10 @@ void hulse_schema_plan_destroy(struct schema_plan **plan);
 /* Bytes that it holds. */
 size_t hulse_schema_plan_memory(const struct schema_plan *p);
 
-/* Kept from one payload to the next. Zeros but for bytes_max at first; hulse_schema_output_fini() at last. */
+/*
+ * Kept from one payload to the next, counted as HULSE_MEM_MESSAGE before it is allocated. Zeros but for bytes_max at first;
+ * hulse_schema_output_fini() at last.
+ */
 struct schema_output {
     uint8_t *data;
     size_t bytes;
@@ -34,7 +37,7 @@ struct schema_output {
     uint32_t mark_capacity;
 };
 
-/* Into out->data, out->bytes of it. False: *fault says which field cannot be read, and why. */
+/* Into out->data, out->bytes of it. False: *fault says which field cannot be read, and why; want of memory is a reason. */
 bool hulse_schema_transcode(const struct schema_plan *p,
                             struct schema_bytes payload,
                             struct schema_output *out,

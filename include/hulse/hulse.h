@@ -436,7 +436,8 @@ HULSE_API hulse_status hulse_consumer_options_verdict_ring(hulse_consumer_option
 HULSE_API hulse_status hulse_consumer_options_group(hulse_consumer_options *o, unsigned group);
 /*
  * Buffer for messages larger than a record, allocated at open; 0 (default) = none. One that is larger yet ends the consumer
- * where it stands, behind what came before it: hulse_next() says TOOBIG. It stays in its subscription.
+ * where it stands, behind what came before it: hulse_next() says TOOBIG. It stays in its subscription. A ring whose size is not
+ * asked for is then an eighth of the buffer, up to 2 MiB, where that is more than the default and the session may have it.
  */
 HULSE_API hulse_status hulse_consumer_options_reassembly(hulse_consumer_options *o, uint32_t bytes);
 /*

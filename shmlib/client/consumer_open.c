@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LARGE_RING (2U << 20) /* bytes, unless asked for */
+
 bool hulse_sources_init(struct hulse_sources *t, uint32_t max)
 {
     t->max = max;
@@ -126,16 +128,34 @@ static void set_end(hulse_consumer *c, const struct hulse_ctl_reader *answer)
         .ledger = answer->end_ledger, .entry = answer->end_entry, .batch = answer->end_batch};
 }
 
+/* Fragments wake both sides with each half of the ring: it is larger for who expects large messages. 0: by default. */
+static uint32_t ring_bytes(const struct hulse_session *s, const hulse_consumer_options *o)
+{
+    uint32_t bytes = HULSE_RING_BYTES_MIN;
+
+    if (o->ring_bytes != 0 || o->reassembly_bytes / 8 <= s->limits.deliver_ring) {
+        return o->ring_bytes;
+    }
+    while (bytes < o->reassembly_bytes / 8 && bytes < s->limits.ring_max && bytes < LARGE_RING) {
+        bytes *= 2;
+    }
+    return bytes;
+}
+
 static hulse_status
 open_channel(struct hulse_session *s, hulse_consumer *c, const hulse_consumer_options *o)
 {
     struct hulse_ctl_open_channel ask = {
         .kind = HULSE_CHANNEL_CONSUMER,
         .up_bytes = o->verdict_bytes,
-        .down_bytes = o->ring_bytes,
+        .down_bytes = ring_bytes(s, o),
     };
-    const hulse_status st = hulse_channel_open(s, &c->handle.channel, &ask, o->group);
+    hulse_status st = hulse_channel_open(s, &c->handle.channel, &ask, o->group);
 
+    if (st == HULSE_LIMIT && ask.down_bytes != o->ring_bytes) {
+        ask.down_bytes = 0; /* the session may not have so much */
+        st = hulse_channel_open(s, &c->handle.channel, &ask, o->group);
+    }
     if (st == HULSE_OK) {
         c->handle.channel->flush_records = HULSE_BATCH_RECORDS;
         c->handle.channel->flush_bytes = (uint32_t)HULSE_BATCH_BYTES;

@@ -161,6 +161,11 @@ static void on_open_channel(struct fake_daemon *d, const struct hulse_packet *in
 
     must(d->channel_count < FAKE_CHANNELS_MAX, "channels");
     memcpy(&ask, in->bytes, sizeof(ask));
+    if (d->quota != 0 && ask.down_bytes > d->quota) {
+        const struct hulse_ctl_err e = {.status = HULSE_LIMIT, .text_len = 8};
+        answer(d, &ask.head, HULSE_CTL_ERR, &e, "too much");
+        return;
+    }
     *ch = (struct fake_channel){.ask = ask, .number = d->channel_count + 1, .open = true};
     d->channel_count += 1;
     const uint32_t up = ask.up_bytes != 0 ? ask.up_bytes : DEFAULT_RING;

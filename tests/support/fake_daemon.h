@@ -55,6 +55,7 @@ struct fake_daemon {
     uint32_t hang_up_on; /* a request type at which the socket is closed */
     uint32_t garbage_on; /* a request type answered by nonsense */
     uint32_t error_on;   /* a request type answered by ERR NO_TOPIC */
+    uint32_t quota;      /* of the bytes of a down ring, else ERR LIMIT; 0 = none */
 
     /* What came; read under lock or when nothing is under way. */
     unsigned seen[FAKE_TYPES];

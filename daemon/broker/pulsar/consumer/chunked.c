@@ -17,6 +17,13 @@ static uint64_t now_ms(const struct pulsar_consumer *c)
 
 /* ---- entries of one ---- */
 
+void hulse_chunked_count(struct pulsar_consumer *c, struct chunked *x, uint32_t entries)
+{
+    c->set->chunk_entry_bytes += entries * sizeof(struct entry);
+    c->set->chunk_entry_bytes -= x->counted * sizeof(struct entry);
+    x->counted = entries;
+}
+
 void hulse_chunked_hold(struct pulsar_consumer *c, struct chunked *x, struct entry *e)
 {
     hulse_entry_unstray(c, e);
@@ -25,13 +32,20 @@ void hulse_chunked_hold(struct pulsar_consumer *c, struct chunked *x, struct ent
     e->refs += 1;
     e->chunked = x;
     TAILQ_INSERT_TAIL(&x->entries, e, chunk_link);
+    x->held += 1;
+    if (x->state == CHUNKED_GIVEN_UP) {
+        hulse_chunked_count(c, x, x->held);
+    }
 }
 
-/* Who calls reviews it. */
-void hulse_chunked_unhold(struct chunked *x, struct entry *e)
+void hulse_chunked_unhold(struct pulsar_consumer *c, struct chunked *x, struct entry *e)
 {
     TAILQ_REMOVE(&x->entries, e, chunk_link);
+    x->held -= 1;
     e->chunked = NULL;
+    if (x->state == CHUNKED_GIVEN_UP) {
+        hulse_chunked_count(c, x, x->held);
+    }
     if (e == x->last) {
         x->last = NULL;
         return;
@@ -63,6 +77,7 @@ void hulse_chunked_destroy(struct pulsar_consumer *c, struct chunked *x)
         c->set->chunk_bytes -= x->bytes;
         hulse_body_release(x->body);
     }
+    hulse_chunked_count(c, x, 0);
     hulse_mem_free(HULSE_MEM_BROKER, x, x->object_bytes);
 }
 
@@ -72,7 +87,7 @@ void hulse_chunked_let_go(struct pulsar_consumer *c, struct chunked *x)
 
     while ((e = TAILQ_FIRST(&x->entries)) != NULL) {
         const bool held = e != x->last;
-        hulse_chunked_unhold(x, e);
+        hulse_chunked_unhold(c, x, e);
         if (held) {
             hulse_entry_review(c, e);
         }
@@ -86,7 +101,7 @@ void hulse_chunked_ack(struct pulsar_consumer *c, struct chunked *x)
 
     while ((e = TAILQ_FIRST(&x->entries)) != NULL) {
         const bool held = e != x->last;
-        hulse_chunked_unhold(x, e);
+        hulse_chunked_unhold(c, x, e);
         if (held) {
             hulse_entry_acked(c, e, 0);
             hulse_entry_review(c, e);
@@ -101,7 +116,7 @@ void hulse_chunked_ask(struct pulsar_consumer *c, struct chunked *x, uint32_t de
 
     while ((e = TAILQ_FIRST(&x->entries)) != NULL) {
         const bool held = e != x->last;
-        hulse_chunked_unhold(x, e);
+        hulse_chunked_unhold(c, x, e);
         if (held) {
             hulse_again_ask(c, e, delay_ms);
             hulse_entry_review(c, e);
@@ -171,7 +186,7 @@ void hulse_chunks_leave(struct pulsar_consumer *c, struct entry *e)
     if (x->last == e) {
         remember_over(&c->chunks, x);
     }
-    hulse_chunked_unhold(x, e);
+    hulse_chunked_unhold(c, x, e);
     if (TAILQ_EMPTY(&x->entries)) {
         hulse_chunked_destroy(c, x);
     }
@@ -219,7 +234,8 @@ void hulse_chunked_bound(struct pulsar_consumer *c)
 {
     struct chunks *k = &c->chunks;
 
-    if (k->given_up_count > PULSAR_GIVEN_UP_MAX) {
+    while (k->given_up_count > PULSAR_GIVEN_UP_MAX ||
+           (k->given_up_count > 1 && c->set->chunk_entry_bytes > c->set->chunk_bytes_max)) {
         k->forgot = true;
         hulse_chunked_let_go(c, TAILQ_FIRST(&k->given_up));
     }
@@ -261,6 +277,7 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
     hulse_body_release(x->body);
     x->body = NULL;
     x->state = CHUNKED_GIVEN_UP;
+    hulse_chunked_count(c, x, x->held);
     x->again_ms = again_ms;
     TAILQ_INSERT_TAIL(&k->given_up, x, link);
     k->given_up_count += 1;

@@ -23,6 +23,9 @@ struct chunked {
     enum chunked_state state;
     uint32_t count;
     uint32_t next;
+    uint32_t held;
+    uint32_t
+        counted; /* entries in chunk_entry_bytes: of one that was given up what it holds, else all there will be */
     uint32_t bytes; /* of all, as they came */
     uint32_t uuid_bytes;
     bool torn; /* a chunk is missing that will not come */
@@ -32,7 +35,7 @@ struct chunked {
 /* The entry is a part of it, and out. */
 void hulse_chunked_hold(struct pulsar_consumer *c, struct chunked *x, struct entry *e);
 /* Not any more; who calls reviews it. */
-void hulse_chunked_unhold(struct chunked *x, struct entry *e);
+void hulse_chunked_unhold(struct pulsar_consumer *c, struct chunked *x, struct entry *e);
 /* It has no entries any more. */
 void hulse_chunked_destroy(struct pulsar_consumer *c, struct chunked *x);
 /* All its entries, but for the last one of a whole message: the broker has them, they are acknowledged, asked for again. It is gone. */
@@ -60,7 +63,9 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
                            uint64_t again_ms,
                            const char *why);
 void hulse_chunked_give_up_oldest(struct pulsar_consumer *c, const char *why);
-/* Too many were given up: the oldest is forgotten. */
+/* Too many were given up, or they hold too much: the oldest are forgotten, but for the last. */
 void hulse_chunked_bound(struct pulsar_consumer *c);
+/* So many entries of it are counted from here on. */
+void hulse_chunked_count(struct pulsar_consumer *c, struct chunked *x, uint32_t entries);
 
 #endif

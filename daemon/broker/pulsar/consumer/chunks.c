@@ -159,20 +159,28 @@ static enum body_rc orphan(struct pulsar_consumer *c,
     return BODY_UNKNOWN;
 }
 
-/* Room for one more of so many bytes; others are given up for it. */
-static bool make_room(struct pulsar_consumer *c, uint32_t bytes)
+/* There is room for one of so many bytes. */
+static bool fits(const struct pulsar_consumers *set, uint64_t bytes)
+{
+    return set->chunk_bytes + set->chunk_entry_bytes + bytes <= set->chunk_bytes_max;
+}
+
+/* Room for one more; others are given up for it. Alone it may be larger, while the entries that are held are few. */
+static bool make_room(struct pulsar_consumer *c, const struct chunked *x)
 {
     struct chunks *k = &c->chunks;
-    struct pulsar_consumers *set = c->set;
+    const struct pulsar_consumers *set = c->set;
+    const uint64_t bytes = x->bytes + x->count * sizeof(struct entry);
 
     while (k->gathering_count >= k->rule.pending_max) {
         hulse_chunked_give_up_oldest(c, "too many of them are not whole");
     }
-    while (k->gathering_count > 0 && set->chunk_bytes + bytes > set->chunk_bytes_max) {
+    while (k->gathering_count > 0 && !fits(set, bytes)) {
         hulse_chunked_give_up_oldest(c, "too many bytes of them are not whole");
     }
     return !c->closed &&
-           (set->chunk_bytes == 0 || set->chunk_bytes + bytes <= set->chunk_bytes_max) &&
+           (fits(set, bytes) ||
+            (set->chunk_bytes == 0 && set->chunk_entry_bytes <= set->chunk_bytes_max)) &&
            hulse_mem_has_sparing(bytes);
 }
 
@@ -193,9 +201,10 @@ create(struct pulsar_consumer *c, const struct wire_message *message, const stru
     x->uuid_bytes = m->uuid.bytes;
     memcpy(x->uuid, m->uuid.data, m->uuid.bytes);
     TAILQ_INIT(&x->entries);
-    x->body = make_room(c, x->bytes) ? hulse_body_begin(message, x->bytes) : NULL;
+    x->body = make_room(c, x) ? hulse_body_begin(message, x->bytes) : NULL;
     if (x->body != NULL) {
         c->set->chunk_bytes += x->bytes;
+        hulse_chunked_count(c, x, x->count);
     }
     TAILQ_INSERT_TAIL(&c->chunks.gathering, x, link);
     c->chunks.gathering_count += 1;
@@ -239,7 +248,7 @@ static enum body_rc finish(struct pulsar_consumer *c,
         return BODY_UNKNOWN;
     }
     if (rc != BODY_OK) {
-        hulse_chunked_unhold(x, e); /* that one is acknowledged with what is wrong */
+        hulse_chunked_unhold(c, x, e); /* that one is acknowledged with what is wrong */
         hulse_chunked_ack(c, x);
         return rc;
     }
@@ -254,6 +263,7 @@ static enum body_rc finish(struct pulsar_consumer *c,
     hulse_entry_set_out(e, 0, false);
     e->refs -= 1;
     x->last = e;
+    c->chunks.like = x->count;
     c->set->figures.chunked += 1;
     return BODY_OK;
 }
@@ -364,6 +374,8 @@ static enum body_rc join(struct pulsar_consumer *c,
     x->next = (uint32_t)m->chunk + 1;
     if (x->again_ms == 0 && !x->torn) {
         hulse_chunked_ask(c, x, 0);
+    } else {
+        hulse_chunked_bound(c);
     }
     return BODY_OK;
 }
@@ -441,10 +453,12 @@ bool hulse_chunks_ack_id(struct pulsar_consumer *c, const struct broker_id *id)
 
 uint32_t hulse_chunks_expected(const struct pulsar_consumer *c)
 {
+    const struct chunks *k = &c->chunks;
+    const struct permits *p = &c->permits;
     const struct chunked *x = NULL;
     uint32_t count = 0;
 
-    TAILQ_FOREACH(x, &c->chunks.gathering, link)
+    TAILQ_FOREACH(x, &k->gathering, link)
     {
         const uint32_t left = x->next < x->count ? x->count - x->next - 1 : 0;
         count += left < PULSAR_CHUNKS_AHEAD ? left : PULSAR_CHUNKS_AHEAD;
@@ -452,7 +466,10 @@ uint32_t hulse_chunks_expected(const struct pulsar_consumer *c)
             return PULSAR_CHUNKS_AHEAD;
         }
     }
-    return count;
+    if (k->like > 1 && p->flow + p->ahead - p->queued > (int64_t)k->gathering_count) {
+        count += k->like - 1; /* and one more message begins */
+    }
+    return count < PULSAR_CHUNKS_AHEAD ? count : PULSAR_CHUNKS_AHEAD;
 }
 
 /* Where a reader begins with the next session. */

@@ -15,6 +15,7 @@
  *
  * Limits:  `pending_max` gathering messages of a consumer, and PULSAR_GIVEN_UP_MAX that were given up; their bytes, of all
  *          consumers of a worker, are a quarter of its share of the memory cap, or one message. PULSAR_CHUNKS_MAX of each.
+ *          The entries of messages in chunks, whole ones too, count with these bytes.
  * Trust:   sizes and counts are judged before anything is allocated.
  * Threads: the worker's.
  */
@@ -50,6 +51,7 @@ struct chunks {
     struct timer due;
     uint64_t over[PULSAR_CHUNKED_OVER]; /* hashes of their uuids */
     uint32_t over_next;
+    uint32_t like; /* chunks of the message that came last; 0: none has, or it was in none */
     struct broker_id *acked; /* PULSAR_CHUNKED_ACKED_MAX; NULL: there was none */
     uint32_t acked_count;
     bool forgot;       /* something of what this session has brought: what comes may belong to it */
@@ -85,7 +87,10 @@ bool hulse_chunks_reach_beyond(const struct entry *e, const struct entry *last);
 void hulse_chunks_leave(struct pulsar_consumer *c, struct entry *e);
 /* A message in chunks was acknowledged by its id: when it comes. False: it does not fit, and comes as if it was not. */
 bool hulse_chunks_ack_id(struct pulsar_consumer *c, const struct broker_id *id);
-/* How many entries are to come that are not the last ones of their messages; at most PULSAR_CHUNKS_AHEAD. */
+/*
+ * How many entries are to come that are not the last ones of their messages; at most PULSAR_CHUNKS_AHEAD. Of the next
+ * message it is expected to be like the last one.
+ */
 uint32_t hulse_chunks_expected(const struct pulsar_consumer *c);
 /* The broker sends again what is not whole. */
 void hulse_chunks_forget(struct pulsar_consumer *c);

@@ -281,7 +281,8 @@ struct pulsar_consumers {
     struct payload_schemas schemas;
     struct body_tally held_bytes;
     size_t held_bytes_max;
-    uint64_t chunk_bytes; /* of messages in chunks that are not whole */
+    uint64_t chunk_bytes;       /* of messages in chunks that are not whole */
+    uint64_t chunk_entry_bytes; /* of the entries that messages in chunks hold, or will */
     uint64_t chunk_bytes_max;
     uint64_t covering_steps; /* entries looked at one by one for what is cumulative, for tests */
     struct pulsar_consumer_figures figures;

@@ -4,7 +4,8 @@
  *
  *   flow + ahead = queued + broker + what is still to be asked of the broker (wanted)
  *
- * A message in chunks costs the broker one for each; what is to come of it is asked for at once (`chunks`).
+ * A message in chunks costs the broker one for each; what is to come of it, and what the next one is expected to have, is
+ * asked for at once (`chunks`).
  *
  * A message that comes takes from `broker` what its entry costs there, and is `queued` until it is handed out, which
  * takes one of `flow`. What is passed over leaves `queued` without that, so its permit is asked for again by itself.

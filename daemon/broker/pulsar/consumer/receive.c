@@ -329,6 +329,7 @@ static void take_message(struct pulsar_consumer *c,
         take_chunk(c, m, message, &meta);
         return;
     }
+    c->chunks.like = 0;
     struct body *b = NULL;
     const enum body_rc rc =
         hulse_body_create(&b, c->worker->contexts, message, &meta, bytes_max(c), &why);

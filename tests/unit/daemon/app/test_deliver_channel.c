@@ -185,6 +185,75 @@ static void test_a_large_message_trickles_through_a_small_ring(void **state)
     close_pair(&p);
 }
 
+enum { LARGE = 300000 }; /* more than the ring and what may wait behind it */
+
+/* The app takes what there is of a message in fragments: everything, or so many of them. */
+static unsigned take_fragments(struct hand *h, struct pair *p, uint64_t entry, unsigned max)
+{
+    struct hulse_delivery_header d = {0};
+    unsigned count = 0;
+    for (bool last = false; !last && count < max; count++) {
+        if (hand_next(&p->ch, &d) == NULL) {
+            hand_release(&p->app, &p->ch);
+            hand_settle(h);
+            assert_non_null(hand_next(&p->ch, &d));
+        }
+        assert_int_equal(d.type, HULSE_RECORD_FRAGMENT);
+        assert_int_equal(d.entry, entry);
+        last = (d.flags & HULSE_RECORD_LAST) != 0;
+    }
+    hand_release(&p->app, &p->ch);
+    hand_settle(h);
+    return count;
+}
+
+/* Of two that are here only the first goes: a third one is not asked for before it has gone. */
+static void test_the_next_large_message_comes_while_one_goes(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    open_consumer(h, &p, LARGE);
+    (void)hand_deliver(h, 1, LARGE, NULL);
+    hand_settle(h);
+    assert_int_equal(h->broker.copied, 0);
+    assert_int_equal(h->broker.permits, 1);
+    (void)hand_deliver(h, 2, LARGE, NULL);
+    hand_settle(h);
+    assert_int_equal(h->broker.permits, 0);
+    /* Whatever the app does meanwhile, or does not. */
+    assert_int_equal(take_fragments(h, &p, 1, 8), 8);
+    assert_int_equal(h->broker.copied, 0);
+    assert_int_equal(h->broker.permits, 0);
+    (void)take_fragments(h, &p, 1, UINT32_MAX);
+    assert_int_equal(h->broker.copied, 1);
+    assert_int_equal(h->broker.permits, 1);
+    (void)take_fragments(h, &p, 2, UINT32_MAX);
+    assert_int_equal(h->broker.copied, 2);
+    assert_int_equal(h->broker.permits, 1);
+    close_pair(&p);
+}
+
+/* Half of the memory cap is for others: then it comes when the last one has gone. */
+static void test_without_memory_one_large_message_comes_at_a_time(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    open_consumer(h, &p, LARGE);
+    (void)hand_deliver(h, 1, LARGE, NULL);
+    const size_t cap = hulse_mem_cap();
+    hulse_mem_init(2 * (hulse_mem_total() + LARGE));
+    hand_settle(h);
+    assert_int_equal(h->broker.permits, 0);
+    (void)take_fragments(h, &p, 1, UINT32_MAX);
+    assert_int_equal(h->broker.copied, 1);
+    assert_int_equal(h->broker.permits, 1);
+    (void)hand_deliver(h, 2, LARGE, NULL);
+    hulse_mem_init(cap);
+    hand_settle(h);
+    assert_int_equal(h->broker.permits, 1);
+    close_pair(&p);
+}
+
 static void test_beyond_the_apps_limit_is_kept_and_told(void **state)
 {
     struct hand *h = *state;
@@ -623,6 +692,8 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_waiting_messages_keep_their_order_and_the_budget),
         HAND_TEST(test_a_sleeping_daemon_is_rung_for_room),
         HAND_TEST(test_a_large_message_trickles_through_a_small_ring),
+        HAND_TEST(test_the_next_large_message_comes_while_one_goes),
+        HAND_TEST(test_without_memory_one_large_message_comes_at_a_time),
         HAND_TEST(test_beyond_the_apps_limit_is_kept_and_told),
         HAND_TEST(test_a_gone_app_gives_back_and_only_started_ones_count),
         HAND_TEST(test_started_is_a_hint_that_is_clamped),

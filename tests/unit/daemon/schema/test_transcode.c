@@ -6,6 +6,7 @@
  * Method: a table of payloads as hex; all prefixes of each; bytes that stand for endless values. With --serve it answers a
  *         scenario test, which compares it with another implementation: lines of three, writer, reader and hex.
  */
+#include "daemon/core/mem.h"
 #include "daemon/schema/transcode.h"
 #include "tests/unit/daemon/schema/schemas.h"
 
@@ -333,6 +334,33 @@ static void end(struct scene *s)
     hulse_schema_destroy(&s->reader);
 }
 
+/* What it becomes is counted before it is there, and refused beyond the cap; what is held goes with the output. */
+static void test_what_is_made_is_counted_first(void **state)
+{
+    struct scene s;
+    struct schema_fault fault;
+    uint8_t in[20000] = {0xba, 0xb8, 0x02}; /* 19,997 bytes of zeros as a text */
+    const size_t before = hulse_mem_used(HULSE_MEM_MESSAGE);
+    const size_t cap = hulse_mem_cap();
+    const uint64_t refused = hulse_mem_refused();
+
+    (void)state;
+    begin(&s, "'bytes'", "'string'");
+    hulse_mem_init(hulse_mem_total() + 20000);
+    assert_false(transcode(s.plan, in, sizeof(in), &s.out, &fault));
+    assert_string_equal(fault.why, "no memory");
+    assert_int_equal(hulse_mem_refused(), refused + 1);
+    assert_int_equal(hulse_mem_used(HULSE_MEM_MESSAGE) - before,
+                     hulse_schema_output_memory(&s.out));
+    hulse_mem_init(cap);
+    assert_true(transcode(s.plan, in, sizeof(in), &s.out, &fault));
+    assert_int_equal(s.out.bytes, sizeof(in));
+    assert_int_equal(hulse_mem_used(HULSE_MEM_MESSAGE) - before,
+                     hulse_schema_output_memory(&s.out));
+    end(&s);
+    assert_int_equal(hulse_mem_used(HULSE_MEM_MESSAGE), before);
+}
+
 /* Billions of records that take no bytes, each of which would become a default. */
 static void test_nothing_becomes_endless(void **state)
 {
@@ -487,6 +515,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_what_is_made_is_counted_first),
         cmocka_unit_test(test_nothing_becomes_endless),
         cmocka_unit_test(test_a_default_that_is_too_large),
         cmocka_unit_test(test_too_many_pairs_are_refused),

@@ -426,6 +426,30 @@ static void test_the_request_says_what_the_options_say(void **state)
     assert_null(c);
 }
 
+static uint32_t ring_for(struct pair *pair, uint32_t reassembly)
+{
+    struct fake_channel *ch = NULL;
+    hulse_consumer *c = open_reader(pair, reassembly, &ch);
+    const uint32_t bytes = ch->b.ring_bytes;
+
+    assert_int_equal(hulse_consumer_close(&c, 0), HULSE_OK);
+    return bytes;
+}
+
+/* What comes in fragments wakes both sides with each half of the ring. */
+static void test_who_expects_large_messages_has_a_larger_ring(void **state)
+{
+    struct pair *pair = *state;
+
+    const uint32_t plain_ring = ring_for(pair, 100);
+    assert_int_equal(ring_for(pair, 8 * plain_ring), plain_ring);
+    assert_int_equal(ring_for(pair, 8 * plain_ring + 8), 2 * plain_ring);
+    assert_int_equal(ring_for(pair, 200U << 20), 2U << 20);
+    pair->d->quota = 1U << 20;
+    assert_int_equal(ring_for(pair, 200U << 20), plain_ring);
+    assert_int_equal(ring_for(pair, 8U << 20), 1U << 20);
+}
+
 /* In its place; a message behind it takes it back. */
 static void test_the_end_of_a_topic(void **state)
 {
@@ -513,6 +537,7 @@ int main(void)
         PAIR_TEST(test_the_end_of_a_topic),
         PAIR_TEST(test_a_reader_knows_when_it_has_caught_up),
         PAIR_TEST(test_the_request_says_what_the_options_say),
+        PAIR_TEST(test_who_expects_large_messages_has_a_larger_ring),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

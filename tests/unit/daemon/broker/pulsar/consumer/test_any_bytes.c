@@ -131,7 +131,7 @@ static void run(enum broker_subscription type)
         e.epoch = test_below(&seed, 5) == 0 ? test_below(&seed, 5) : 0;
         /* Some find no room for their bytes. */
         front.copies = test_below(&seed, 2) == 0;
-        stage.worker.consumers->chunk_bytes_max = test_below(&seed, 20);
+        stage.worker.consumers->chunk_bytes_max = test_below(&seed, 5000);
         stage.worker.consumers->held_bytes_max = test_below(&seed, 2) == 0 ? 0 : SIZE_MAX / 2;
         hulse_front_permit((uint32_t)test_below(&seed, 10));
         if (stage.user != NULL) {
