@@ -2,7 +2,7 @@
 /*
  * attach - what an earlier daemon's session offers again: its regions, its handles, their sources.
  *
- *   ATTACH + A --> CHANNEL + A, B    ATTACH_HANDLE*, ATTACH_SOURCES*, ATTACH_END
+ *   ATTACH + A --> CHANNEL + A, B    ATTACH_HANDLE*, ATTACH_SOURCES*, MARKS*, ATTACH_END
  *   CHANNEL_READY --> CHANNEL_OK     the handles are opened: PRODUCER, CONSUMER or ERR for each
  *
  * Records are taken when every handle of the channel is open or refused for good; what comes of a
@@ -36,6 +36,7 @@ struct attach {
     struct hulse_ctl_attach_handle m;
     struct option_block options;
     struct topic_texts sources; /* of a consumer */
+    struct broker_marks *marks; /* of a reader; NULL: none came */
     char topic[HULSE_TOPIC_BYTES_MAX + 1];
     char subscription[HULSE_NAME_BYTES_MAX + 1];
     char name[HULSE_NAME_BYTES_MAX + 1];
@@ -326,6 +327,32 @@ void hulse_attach_sources(struct session *s, const struct hulse_packet *p)
     }
 }
 
+void hulse_attach_marks(struct session *s, const struct hulse_packet *p)
+{
+    struct hulse_ctl_marks m;
+    if (s->attach_refused || (s->attaching != NULL && s->attaching->refusal != HULSE_OK)) {
+        return;
+    }
+    memcpy(&m, p->bytes, sizeof(m));
+    const struct handle *h = s->attaching == NULL ? NULL : s->attaching->consumer;
+    if (h == NULL || h->number != m.handle || h->attach->m.type != BROKER_READER ||
+        (h->attach->m.flags & HULSE_ATTACH_HAS_LAST) != 0 ||
+        (s->features & HULSE_FEATURE_MARKS) == 0) {
+        hulse_session_doom(s, HULSE_RULE_V6, "marks out of place");
+        return;
+    }
+    struct attach *a = h->attach;
+    if (a->marks == NULL) {
+        a->marks = hulse_broker_marks_create();
+    }
+    const hulse_status st = a->marks == NULL ? HULSE_NO_MEMORY : hulse_marks_hear(a->marks, p);
+    if (st == HULSE_PROTOCOL) {
+        hulse_session_doom(s, HULSE_RULE_V6, "marks that cannot be");
+    } else if (st != HULSE_OK) {
+        s->attaching->refusal = st; /* told to CHANNEL_READY */
+    }
+}
+
 void hulse_attach_end(struct session *s, const struct hulse_packet *p)
 {
     struct hulse_ctl_attach_end m;
@@ -371,6 +398,10 @@ static hulse_status start_consumer(struct handle *h, const struct attach *a, str
                                  .reassembly_bytes = a->m.reassembly_bytes,
                                  .unacked_max = a->m.unacked_max};
     (void)start_of(&a->m, &wish.start); /* it was judged when it came */
+    if (a->marks != NULL) {
+        a->marks->begin = wish.start;
+        wish.marks = a->marks;
+    }
     wish.topics.known = &a->sources;
     hulse_status st = hulse_option_block_consumer(&a->options, &wish, err);
     st = st == HULSE_OK ? hulse_handle_start_consumer(h, &wish, err) : st;
@@ -423,6 +454,7 @@ void hulse_attach_free(struct handle *h)
     h->channel->reopening -= 1;
     hulse_option_block_free(&a->options);
     hulse_topic_texts_free(&a->sources);
+    hulse_broker_marks_let(&a->marks);
     hulse_mem_free(HULSE_MEM_SESSION, a, sizeof(*a));
 }
 

@@ -264,6 +264,9 @@ static void handle_message(struct session *s, struct hulse_packet *p)
     case HULSE_CTL_ATTACH_SOURCES:
         hulse_attach_sources(s, p);
         break;
+    case HULSE_CTL_MARKS:
+        hulse_attach_marks(s, p);
+        break;
     case HULSE_CTL_ATTACH_END:
         hulse_attach_end(s, p);
         break;

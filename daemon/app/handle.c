@@ -233,7 +233,7 @@ static void begin_reader(struct hulse_packet *reply,
     struct hulse_ctl_reader m = {
         .handle = h->number, .verdicts = verdicts, .topic_len = (uint16_t)strlen(topic)};
     memcpy(m.handle_id, h->id, sizeof(m.handle_id));
-    if (reach != NULL) {
+    if (reach != NULL && !reach->behind_unknown) {
         m.flags = HULSE_READER_BEHIND;
         m.behind_ledger = reach->behind.ledger;
         m.behind_entry = reach->behind.entry;
@@ -279,6 +279,7 @@ static void consumer_opened(void *ctx,
     }
     struct hulse_packet reply;
     if (h->channel->reader && (s->features & HULSE_FEATURE_READER) != 0) {
+        hulse_marks_tell(h, reach);
         begin_reader(&reply, h, verdicts, reach);
     } else {
         begin_consumer(&reply, h, verdicts);
@@ -503,6 +504,7 @@ hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, 
                                              .start = wish->start,
                                              .wishes = &wish->wishes,
                                              .after = wish->after,
+                                             .marks = wish->marks,
                                              .several = topics,
                                              .resumed = h->attach != NULL,
                                              .events = &consumer_events,

@@ -44,6 +44,8 @@
 #define HULSE_BEAT_MS 500U
 /* Control answers waiting for a peer that does not read. */
 #define HULSE_REPLIES_MAX 64U
+/* Beyond them, of readers of many partitions. */
+#define HULSE_REPLIES_MORE_MAX 520U
 /*
  * Channels of a session that may be opening at one time; the library opens one after another. Those of an
  * earlier daemon come all at once.
@@ -297,6 +299,7 @@ struct session {
     uint64_t bytes; /* regions and tables */
     STAILQ_HEAD(, reply) replies;
     unsigned reply_count;
+    unsigned replies_more; /* of them, beyond HULSE_REPLIES_MAX */
     struct lost lost;
     /* V15 */
     uint64_t budget_second;
@@ -414,6 +417,8 @@ void hulse_session_active(const struct handle *h);
 /* CONSUMER_CHANGED: other verdicts are configured for an open consumer. */
 void hulse_session_verdicts(const struct handle *h, uint32_t verdicts);
 /* Sends what is queued; called when the socket takes more. */
+/* One of many that are given at once, and count beyond HULSE_REPLIES_MAX. */
+void hulse_session_reply_more(struct session *s, struct hulse_packet *p);
 void hulse_session_drain_replies(struct session *s);
 void hulse_session_drop_replies(struct session *s);
 
@@ -459,6 +464,7 @@ struct consumer_wish {
     enum broker_subscription type;
     struct broker_position start;
     const struct broker_id *after; /* a reader goes on behind it; NULL = none */
+    struct broker_marks *marks;    /* the same of each partition; borrowed; NULL = none */
     uint32_t reassembly_bytes;
     uint32_t unacked_max;
     struct topics_wish topics; /* HULSE_OPTION_TOPIC, _PATTERN, _TOPICS_MAX */
@@ -510,6 +516,13 @@ void hulse_seek_done(void *ctx, hulse_status status, const char *text);
 /* Without an answer. Harmless when none is under way. */
 void hulse_seek_forget(struct handle *h);
 
+/* ---- marks.c ---- */
+
+/* What the app is to know before READER: where it begins in each partition. `reach` NULL: nothing. */
+void hulse_marks_tell(struct handle *h, const struct broker_reach *reach);
+/* Adds what MARKS say. PROTOCOL: they cannot be; NO_MEMORY. */
+hulse_status hulse_marks_hear(struct broker_marks *to, const struct hulse_packet *p);
+
 /* ---- schema.c ---- */
 
 /* GET_SCHEMA: answered now, or when the broker has said it. */
@@ -521,6 +534,7 @@ void hulse_schema_request(struct session *s, const struct hulse_packet *p);
 void hulse_attach_channel(struct session *s, struct hulse_packet *p);
 void hulse_attach_handle(struct session *s, const struct hulse_packet *p);
 void hulse_attach_sources(struct session *s, const struct hulse_packet *p);
+void hulse_attach_marks(struct session *s, const struct hulse_packet *p);
 void hulse_attach_end(struct session *s, const struct hulse_packet *p);
 /* The channel is live: its handles are opened again. */
 void hulse_attach_begin(struct channel *ch);

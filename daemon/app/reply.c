@@ -2,7 +2,7 @@
 /*
  * reply - packets to the app: sent at once, queued within a bound when the socket is full.
  *
- * A peer that does not read its replies is closed when HULSE_REPLIES_MAX wait.
+ * A peer that does not read its replies is closed when HULSE_REPLIES_MAX wait, those left out that one request has many of.
  */
 #include "daemon/app/internal.h"
 #include "daemon/core/log.h"
@@ -23,7 +23,7 @@ static void close_fds(struct hulse_packet *p)
 static void queue(struct session *s, struct hulse_packet *p)
 {
     struct reply *r = NULL;
-    if (s->reply_count < HULSE_REPLIES_MAX) {
+    if (s->reply_count < HULSE_REPLIES_MAX + s->replies_more) {
         r = hulse_mem_alloc(HULSE_MEM_SESSION, sizeof(*r));
     }
     if (r == NULL) {
@@ -74,6 +74,13 @@ void hulse_session_reply(struct session *s, struct hulse_packet *p)
     lost(s, st);
 }
 
+void hulse_session_reply_more(struct session *s, struct hulse_packet *p)
+{
+    s->replies_more += s->replies_more < HULSE_REPLIES_MORE_MAX ? 1 : 0;
+    hulse_session_reply(s, p);
+    s->replies_more = s->reply_count == 0 ? 0 : s->replies_more;
+}
+
 /* Deliveries that waited for the name of their topic to be sent. */
 static void heat_waiting(struct session *s)
 {
@@ -102,6 +109,7 @@ void hulse_session_drain_replies(struct session *s)
         s->reply_count -= 1;
         hulse_mem_free(HULSE_MEM_SESSION, r, sizeof(*r));
     }
+    s->replies_more = 0;
     if (s->want_write) {
         s->want_write = false;
         (void)hulse_loop_modify(&s->plane->worker->loop, &s->sock_watch, EPOLLIN | EPOLLRDHUP);
@@ -118,6 +126,7 @@ void hulse_session_drop_replies(struct session *s)
         hulse_mem_free(HULSE_MEM_SESSION, r, sizeof(*r));
     }
     s->reply_count = 0;
+    s->replies_more = 0;
 }
 
 void hulse_session_reply_ok(struct session *s, uint32_t request, uint64_t value)

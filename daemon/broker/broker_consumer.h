@@ -55,18 +55,54 @@ enum broker_errand {
 /* An id's entry before the first message of a topic: what is behind it is everything. */
 #define BROKER_NO_ENTRY UINT64_MAX
 
+/* Where a reader is in one partition of one topic: it goes on behind `id`, whose partition counts. */
+struct broker_mark {
+    struct broker_id id;
+    uint32_t source; /* flow's: which of several topics */
+};
+
+/* Where an earlier daemon's reader was, in the order of (source, partition). One worker's; shared by counting holders. */
+struct broker_marks {
+    struct broker_mark *at;
+    uint32_t count;
+    uint32_t room;
+    uint32_t holders;
+    bool all;                     /* what has no mark was not there when the reader was opened */
+    struct broker_position begin; /* of what has no mark, where that is not said */
+};
+
+/* One with one holder; NULL: no memory. */
+struct broker_marks *hulse_broker_marks_create(void);
+/* At the end. False: no memory. */
+bool hulse_broker_marks_add(struct broker_marks *m, const struct broker_mark *mark);
+/* Of one topic of several, with one holder; without any it is empty. NULL: no memory. */
+struct broker_marks *hulse_broker_marks_of(const struct broker_marks *m, uint32_t source);
+/* One holder more; NULL of NULL. */
+struct broker_marks *hulse_broker_marks_hold(struct broker_marks *m);
+/* One less; *m becomes NULL. */
+void hulse_broker_marks_let(struct broker_marks **m);
+/* Of marks of one topic: where a reader of that partition begins. */
+struct broker_position hulse_broker_marks_start(const struct broker_marks *m, uint32_t partition);
+/* The same of a topic without partitions, whose mark is the only one. */
+struct broker_position hulse_broker_marks_start_whole(const struct broker_marks *m);
+
 /* What a reader has before it when it opens. */
 struct broker_reach {
     /* It begins behind this one: where another one goes on that has read nothing of this one's. */
     struct broker_id behind;
     struct broker_id last; /* of the topic */
     bool has_last;         /* false: it is not known, or there is none */
+    bool behind_unknown;   /* it begins at a time, or has partitions */
+    /* Of partitions and several topics instead of `behind`, in any order; `all`: none is missing. */
+    const struct broker_mark *marks;
+    uint32_t mark_count;
+    bool all;
 };
 
 /* `opened`, `message` and `failed` are set; NULL elsewhere: nobody wants to know. */
 struct broker_consumer_events {
     /* Once, after an open that returned OK. On failure the object is gone when this returns. */
-    /* `reach`: of a reader, where messages are kept; else, and of partitions, NULL. */
+    /* `reach`: of a reader, where messages are kept; else NULL. */
     void (*opened)(void *ctx,
                    hulse_status status,
                    const char *text,
@@ -151,6 +187,8 @@ struct broker_consumer_params {
     void *ctx;
     /* `start` is where an earlier daemon's reader was. Else an id of a partition that the topic has not is INVAL. */
     bool resumed;
+    struct broker_marks
+        *marks;     /* with `resumed`: of its partitions; borrowed. NULL: none is known */
     bool create;    /* the topic, if need be; else NO_TOPIC */
     bool transient; /* the subscription goes with its last consumer */
     struct broker_chunking chunking;

@@ -32,6 +32,7 @@ void hulse_subscriber_destroy(struct subscriber *s)
     hulse_grant_release(&s->grant);
     hulse_reading_destroy(&s->reading);
     hulse_flow_schema_fini(&s->schema);
+    hulse_broker_marks_let(&s->marks);
     hulse_mem_free(HULSE_MEM_TOPIC, s, s->object_bytes);
 }
 
@@ -50,6 +51,7 @@ broker_opened(void *ctx, hulse_status status, const char *text, const struct bro
         return;
     }
     s->opened = true;
+    hulse_broker_marks_let(&s->marks);
     s->events->opened(s->ctx, HULSE_OK, text, hulse_subscriber_verdicts(s), reach);
 }
 
@@ -285,6 +287,7 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         if (s->has_after) {
             s->after = *params->after;
         }
+        s->marks = hulse_broker_marks_hold(params->marks);
         if (params->handle_id != NULL) {
             memcpy(s->handle_id, params->handle_id, sizeof(s->handle_id));
         }
@@ -384,7 +387,12 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
     if (st != HULSE_OK) {
         return st;
     }
-    if (s->has_after && (b->ops->capabilities & BROKER_CAN_START_ID) != 0) {
+    const bool knows_ids = (b->ops->capabilities & BROKER_CAN_START_ID) != 0;
+    if (s->marks != NULL && knows_ids) {
+        below.start = hulse_broker_marks_start_whole(s->marks);
+        below.marks = s->marks;
+        below.resumed = true;
+    } else if (s->has_after && knows_ids) {
         below.start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = s->after};
         below.resumed = true;
     } else if (!can_begin(b, s->start.kind)) {

@@ -94,6 +94,7 @@ struct subscriber_params {
     enum broker_subscription type;
     struct broker_position start;  /* UNSUPPORTED when the broker cannot */
     const struct broker_id *after; /* rather behind it, where the broker can; NULL = no such wish */
+    struct broker_marks *marks;    /* more than `after`: of each partition; borrowed; NULL = none */
     const uint8_t *handle_id;      /* BROKER_HANDLE_ID_BYTES; NULL = none */
     const struct subscriber_topics *several; /* NULL: `topic` alone */
     bool resumed;    /* an application goes on with what an earlier daemon had */

@@ -51,6 +51,8 @@ void hulse_multi_leave(struct multi *m)
     close_all(m);
     hulse_multi_forget_members(m);
     hulse_call_order_fini(&m->calls);
+    hulse_broker_marks_let(&m->as.marks);
+    hulse_broker_marks_let(&m->begins);
     hulse_topic_pattern_free(&m->pattern);
     hulse_mem_free(HULSE_MEM_TOPIC, m, m->bytes);
 }
@@ -90,8 +92,18 @@ void hulse_multi_consider_open(struct multi *m)
         hulse_multi_fail(m, m->refusal, m->refusal_text);
         return;
     }
+    struct broker_reach reach = {.behind_unknown = true};
+    struct broker_marks *begins = m->begins;
+    if (begins != NULL) {
+        reach.marks = begins->at;
+        reach.mark_count = begins->count;
+        reach.all = begins->all;
+    }
     m->opened = true;
-    m->base.events->opened(m->base.ctx, HULSE_OK, "", NULL);
+    m->begins = NULL;
+    hulse_broker_marks_let(&m->as.marks);
+    m->base.events->opened(m->base.ctx, HULSE_OK, "", begins != NULL ? &reach : NULL);
+    hulse_broker_marks_let(&begins);
 }
 
 /* ---- verdicts ---- */
@@ -396,7 +408,8 @@ static struct multi *create(const struct subscriber_params *params,
     m->as = *params;
     m->as.who = &m->who;
     m->as.several = NULL;
-    m->as.after = NULL;
+    m->as.after = NULL; /* it names no topic */
+    m->as.marks = hulse_broker_marks_hold(params->marks);
     if (params->handle_id != NULL) {
         memcpy(m->handle_id, params->handle_id, sizeof(m->handle_id));
         m->as.handle_id = m->handle_id;
@@ -471,8 +484,9 @@ static hulse_status
 begin(struct multi *m, const struct subscriber_params *params, struct error *err)
 {
     const char *why = NULL;
-    if (params->type == BROKER_READER) {
-        return hulse_fail(err, HULSE_INVAL, "a reader reads one topic");
+    const bool reader = params->type == BROKER_READER;
+    if (reader && m->is_pattern) {
+        return hulse_fail(err, HULSE_INVAL, "a reader reads topics by name, not by a pattern");
     }
     if (m->max > MULTI_TOPICS_MAX) {
         return hulse_fail(
@@ -481,12 +495,19 @@ begin(struct multi *m, const struct subscriber_params *params, struct error *err
     if (params->start.kind == BROKER_AT_ID || params->start.kind == BROKER_AFTER_ID) {
         return hulse_fail(err, HULSE_UNSUPPORTED, "an id is of one topic, and this is of several");
     }
-    if (params->start.kind == BROKER_AT_PUBLISHED) {
+    if (params->start.kind == BROKER_AT_PUBLISHED && !reader) {
         /* Of a pattern each topic would be refused by itself, time and again. */
         return hulse_fail(
             err,
             HULSE_UNSUPPORTED,
             "several topics begin at their earliest or latest message; seek moves them");
+    }
+    if (reader) {
+        m->begins = hulse_broker_marks_create();
+        if (m->begins == NULL) {
+            return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a consumer");
+        }
+        m->begins->all = true; /* until one is missing */
     }
     if (!m->is_pattern) {
         return want_list(m, params, err);

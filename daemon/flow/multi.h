@@ -18,7 +18,9 @@
  *
  * Threads: the worker's.
  * Order:   any event may close the whole.
- * Limits:  MULTI_TOPICS_MAX topics; readers read one topic.
+ * A reader reads a list: it begins in each of its topics at the same end, or time, and has caught up when it has in all.
+ *
+ * Limits:  MULTI_TOPICS_MAX topics; a pattern is not read.
  */
 #ifndef HULSE_FLOW_MULTI_H
 #define HULSE_FLOW_MULTI_H

@@ -243,6 +243,25 @@ static void add_verdicts(struct multi *m, uint32_t verdicts)
     }
 }
 
+/* Where a reader begins in a topic. */
+static void note_begins(struct member *b, const struct broker_reach *reach)
+{
+    struct broker_marks *begins = b->multi->begins;
+    if (begins == NULL) {
+        return;
+    }
+    bool all = reach != NULL && (reach->all || !reach->behind_unknown);
+    if (reach != NULL && !reach->behind_unknown) {
+        const struct broker_mark mark = {.id = reach->behind, .source = b->source};
+        all = hulse_broker_marks_add(begins, &mark);
+    }
+    for (uint32_t i = 0; reach != NULL && i < reach->mark_count; i++) {
+        const struct broker_mark mark = {.id = reach->marks[i].id, .source = b->source};
+        all = hulse_broker_marks_add(begins, &mark) && all;
+    }
+    begins->all = begins->all && all;
+}
+
 static void opened(void *ctx,
                    hulse_status status,
                    const char *text,
@@ -251,7 +270,6 @@ static void opened(void *ctx,
 {
     struct member *b = ctx;
     struct multi *m = b->multi;
-    (void)reach;
     m->opening -= 1;
     hulse_multi_enter(m);
     if (status != HULSE_OK) {
@@ -264,6 +282,7 @@ static void opened(void *ctx,
         b->failed = false;
         m->open += 1;
         add_verdicts(m, verdicts);
+        note_begins(b, reach);
         b->ahead = 1;
         b->state = MEMBER_OPEN;
         if (b->listed) {
@@ -371,7 +390,29 @@ static void end_of_topic(void *ctx)
     }
 }
 
+/* Of all of them. */
+static void caught_up(void *ctx)
+{
+    struct member *b = ctx;
+    struct multi *m = b->multi;
+    m->caught_up += b->caught_up ? 0 : 1;
+    b->caught_up = true;
+    if (m->caught_up == m->count && m->base.events->caught_up != NULL) {
+        m->base.events->caught_up(m->base.ctx);
+    }
+}
+
+static void lost(void *ctx, uint64_t count)
+{
+    const struct member *b = ctx;
+    if (b->multi->base.events->lost != NULL) {
+        b->multi->base.events->lost(b->multi->base.ctx, count);
+    }
+}
+
 static const struct subscriber_events events = {.opened = opened,
+                                                .caught_up = caught_up,
+                                                .lost = lost,
                                                 .active = active,
                                                 .end_of_topic = end_of_topic,
                                                 .message = hulse_multi_message,
@@ -396,7 +437,11 @@ static void open_one(struct member *b)
     }
     b->state = MEMBER_OPENING;
     m->opening += 1;
-    const hulse_status st = hulse_subscriber_open(&b->subscriber, &params, &err);
+    params.marks = m->as.marks == NULL ? NULL : hulse_broker_marks_of(m->as.marks, b->source);
+    const bool poor = m->as.marks != NULL && params.marks == NULL;
+    const hulse_status st = poor ? hulse_fail(&err, HULSE_NO_MEMORY, "no memory for a topic")
+                                 : hulse_subscriber_open(&b->subscriber, &params, &err);
+    hulse_broker_marks_let(&params.marks);
     if (st != HULSE_OK) {
         m->opening -= 1;
         not_opened(b, st, err.text);

@@ -72,7 +72,8 @@ struct member {
     bool seeking;
     bool active;
     bool ended; /* terminated and acknowledged */
-    bool kept;  /* named by an earlier daemon, and not wanted since */
+    bool caught_up;
+    bool kept; /* named by an earlier daemon, and not wanted since */
 };
 
 TAILQ_HEAD(member_list, member);
@@ -121,6 +122,9 @@ struct multi {
     uint32_t open;
     uint32_t active; /* of Failover, those that get messages */
     uint32_t ended;  /* members that are */
+    /* Of readers. */
+    uint32_t caught_up;
+    struct broker_marks *begins; /* until it is open: where its topics begin */
     uint32_t verdicts;
     struct call_order calls;
     uint64_t pool;

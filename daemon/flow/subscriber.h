@@ -48,6 +48,7 @@ struct subscriber {
     bool existing;
     bool of_several;
     struct broker_id after;
+    struct broker_marks *marks;  /* until it is open; NULL: `after` is all that is known */
     struct broker_wishes wishes; /* what they point to is behind the name */
     const char *subscription;    /* behind the topic, as the name */
     const char *name;

@@ -407,15 +407,16 @@ HULSE_API hulse_status hulse_consumer_options_start_id(hulse_consumer_options *o
 HULSE_API hulse_status hulse_consumer_options_start_time(hulse_consumer_options *o,
                                                          uint64_t unix_ms);
 /*
- * Several topics by one consumer of one subscription. hulse_message.topic says where a message is from; verdicts find
+ * Several topics by one consumer of one subscription, or one reader. hulse_message.topic says where a message is from; verdicts find
  * their way by its id, and a cumulative one is of its topic alone.
  *
  * _topic: one more than the one given to hulse_consumer_open(), as often as wanted. The open fails when one of them cannot be
- * opened.
+ * opened. A start by id is INVAL: it is of one topic.
  * _pattern: what is given to hulse_consumer_open() is [persistent://|non-persistent://]TENANT/NAMESPACE/REGEX, or REGEX of the
  * default namespace: those topics of that kind whose whole name behind the namespace matches, in the dialect of RE2. Topics that
  * come later are consumed from their beginning, those that go are left. What cannot be opened is tried again, what may
- * not be consumed is passed over; the daemon's log says which. INVAL from the open: the expression, or what it would cost.
+ * not be consumed is passed over; the daemon's log says which. INVAL from the open: the expression, or what it would cost;
+ * a reader, which reads topics by name.
  * _topics_max: topics at one time, 1 to HULSE_TOPICS_MAX; more are not consumed. By default those of the list, 1,000 of a
  * pattern. Memory for their names is taken at open: 136 bytes for each.
  */
@@ -506,8 +507,9 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_next_batch(hulse_consumer *c,
                                                         int timeout_ms,
                                                         unsigned *count);
 /*
- * OK: a reader was handed all that its topic had when it was opened (a non-persistent one: nothing).
- * AGAIN: hulse_next() has not come so far. Stays OK, and counts on over a restart of the daemon.
+ * OK: a reader was handed all that its topics had when it was opened (a non-persistent one: nothing).
+ * AGAIN: hulse_next() has not come so far. Stays OK, and counts on over a restart of the daemon; of partitions, and of
+ * several topics, with what is there then.
  */
 HULSE_API HULSE_NODISCARD hulse_status hulse_reader_caught_up(hulse_consumer *c);
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* read - `hulse read`: prints a topic without a subscription. */
+/* read - `hulse read`: prints topics without a subscription. */
 #include "shmlib/cli/args.h"
 #include "shmlib/cli/receiver.h"
 #include "shmlib/cli/say.h"
@@ -56,8 +56,8 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
     hulse_cli_args_init(&args, cli, options, argc, argv);
     int rc = hulse_cli_args_each(&args, set_option, &r);
     if (rc == HULSE_CLI_OK && !cli->help) {
-        rc = args.operand_count == 1 ? hulse_cli_receiver_run(&r, 1, args.argv)
-                                     : hulse_cli_usage("read", "exactly one topic is needed");
+        rc = args.operand_count > 0 ? hulse_cli_receiver_run(&r, args.operand_count, args.argv)
+                                    : hulse_cli_usage("read", "a topic is needed");
     }
     hulse_cli_receiver_free(&r);
     return rc;
@@ -65,16 +65,20 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
 
 const struct hulse_cli_command hulse_cli_read = {
     .name = "read",
-    .summary = "print a topic without a subscription",
+    .summary = "print topics without a subscription",
     .help =
-        "hulse read TOPIC\n"
+        "hulse read TOPIC...\n"
         "\n"
-        "Prints the messages of a topic as a reader: nothing is acknowledged and nothing\n"
-        "remembered. Without --follow it ends at the last message that was there when it began. A\n"
-        "non-persistent topic keeps no messages, so it ends at once there and says so.\n"
+        "Prints the messages of topics as a reader: nothing is acknowledged and nothing\n"
+        "remembered. Without --follow it ends when the last message of each that was there when "
+        "it\n"
+        "began was printed. A non-persistent topic keeps no messages, so it ends at once there "
+        "and\n"
+        "says so.\n"
         "\n"
         "      --from WHERE      earliest (default); latest; an id as printed with --format json,\n"
-        "                        LEDGER:ENTRY[:PARTITION[:BATCH]], itself included; a time,\n"
+        "                        LEDGER:ENTRY[:PARTITION[:BATCH]], of one topic, itself "
+        "included; a time,\n"
         "                        2026-11-30T09:30:00Z or -15m (before now). What a broker cannot "
         "it\n"
         "                        refuses: the embedded engine knows no times, and of Pulsar a new\n"
@@ -99,6 +103,6 @@ const struct hulse_cli_command hulse_cli_read = {
         "help`.\n",
     .options = options,
     .first = HULSE_CLI_TOPIC,
-    .rest = HULSE_CLI_NOTHING,
+    .rest = HULSE_CLI_TOPIC,
     .run = run,
 };

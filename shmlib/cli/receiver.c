@@ -214,7 +214,12 @@ static void open_consumer(struct hulse_cli_receiver *r, int count, char **topics
     }
     if (st != HULSE_OK) {
         /* Of several the daemon says which. */
-        fail(r, st, count == 1 ? topics[0] : "not subscribed", hulse_last_error(r->session));
+        fail(r,
+             st,
+             count == 1                ? topics[0]
+             : r->subscription == NULL ? "not opened"
+                                       : "not subscribed",
+             hulse_last_error(r->session));
         return;
     }
     r->consumer_count++;
@@ -222,8 +227,8 @@ static void open_consumer(struct hulse_cli_receiver *r, int count, char **topics
         hulse_cli_note(
             r->cli, "subscribed %s as %s (%s)", topics[i], r->subscription, r->type_name);
     }
-    if (r->subscription == NULL && r->follow) {
-        hulse_cli_note(r->cli, "reading %s", topics[0]);
+    for (int i = 0; i < count && r->subscription == NULL && r->follow; i++) {
+        hulse_cli_note(r->cli, "reading %s", topics[i]);
     }
 }
 
@@ -478,6 +483,14 @@ static int judge_end(const struct hulse_cli_receiver *r)
     return HULSE_CLI_OK;
 }
 
+static void note_volatile(const struct hulse_cli_receiver *r, const char *topic)
+{
+    if (strncmp(topic, "non-persistent://", 17) == 0) {
+        hulse_cli_note(
+            r->cli, "%s keeps no messages; --follow prints those that come from now on", topic);
+    }
+}
+
 int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char **topics)
 {
     const struct hulse_cli_deadline until = hulse_cli_deadline_in(r->cli->timeout_ms);
@@ -496,10 +509,8 @@ int hulse_cli_receiver_run(struct hulse_cli_receiver *r, int topic_count, char *
         open_consumer(r, topic_count, topics);
     }
     if (!failed(r)) {
-        if (!r->follow && strncmp(topics[0], "non-persistent://", 17) == 0) {
-            hulse_cli_note(r->cli,
-                           "%s keeps no messages; --follow prints those that come from now on",
-                           topics[0]);
+        for (int i = 0; i < topic_count && !r->follow; i++) {
+            note_volatile(r, topics[i]);
         }
         receive_all(r, until);
         tell_lost(r);

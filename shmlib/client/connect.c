@@ -131,6 +131,7 @@ static hulse_status accept_welcome(struct hulse_session *s)
     s->schemas = (s->limits.features & HULSE_FEATURE_SCHEMAS) != 0;
     s->positions = (s->limits.features & HULSE_FEATURE_POSITIONS) != 0;
     s->options = (s->limits.features & HULSE_FEATURE_OPTIONS) != 0;
+    s->marks = (s->limits.features & HULSE_FEATURE_MARKS) != 0;
     /* Relaxed because nobody else knows the session yet. */
     atomic_store_explicit(&s->replication,
                           (s->limits.features & HULSE_FEATURE_REPLICATION) != 0,

@@ -199,6 +199,12 @@ static void remember_last(hulse_consumer *c, const struct hulse_id *id)
     offer->last_entry = id->entry;
     offer->last_batch = id->batch;
     offer->last_partition = id->partition;
+    hulse_marks_set(&c->marks,
+                    &(struct hulse_ctl_mark){.ledger = id->ledger,
+                                             .entry = id->entry,
+                                             .batch = id->batch,
+                                             .source = id->source,
+                                             .partition = id->partition});
 }
 
 /* Hands out what *m describes; it ends where the ring has been read to. */

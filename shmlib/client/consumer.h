@@ -9,6 +9,7 @@
 
 #include "shmlib/client/channel.h"
 #include "shmlib/client/clock.h"
+#include "shmlib/client/marks.h"
 #include "shmlib/ring/id_table.h"
 
 /* A name takes a multiple of it, so that the next one of its source fits into its place, mostly. */
@@ -64,6 +65,9 @@ struct hulse_consumer {
     bool caught_up;
     bool has_end;
     struct hulse_id_key end; /* the topic's last message when it was opened */
+    struct hulse_marks marks;
+    enum hulse_start start; /* where it began, or was moved to; what has no mark begins there */
+    struct hulse_ctl_position start_at;
     struct hulse_unacked unacked;
     struct hulse_assembly assembly;
     struct hulse_sources sources;

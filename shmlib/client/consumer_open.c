@@ -227,7 +227,9 @@ static hulse_status open_handle(struct hulse_session *s,
     hulse_packet_append(&s->io, topic, ask.open.topic_len);
     hulse_packet_append(&s->io, group, ask.open.subscription_len);
     hulse_packet_append(&s->io, o->name, ask.open.name_len);
+    s->opening = reader ? &c->marks : NULL;
     st = hulse_control_call_open(s, reader ? HULSE_CTL_READER : HULSE_CTL_CONSUMER);
+    s->opening = NULL;
     if (st != HULSE_OK) {
         return st;
     }
@@ -254,8 +256,12 @@ static hulse_status judge(struct hulse_session *s,
     if (bytes == 0 && subscription != NULL) {
         return hulse_session_fault(s, HULSE_INVAL, "a subscription needs a name");
     }
-    if (bytes == 0 && (o->pattern || o->topics != 0)) {
-        return hulse_session_fault(s, HULSE_INVAL, "a reader reads one topic");
+    if (bytes == 0 && o->pattern) {
+        return hulse_session_fault(
+            s, HULSE_INVAL, "a reader reads topics by name, not by a pattern");
+    }
+    if (o->topics != 0 && (o->start == HULSE_AT_ID || o->start == HULSE_AFTER_ID)) {
+        return hulse_session_fault(s, HULSE_INVAL, "an id is of one topic, and this is of several");
     }
     if (o->pattern && o->topics != 0) {
         return hulse_session_fault(
@@ -297,6 +303,11 @@ create(const struct hulse_session *s, const char *subscription, const hulse_cons
             return NULL;
         }
     }
+    if (c->type == HULSE_READER && !hulse_marks_reserve(&c->marks)) {
+        free(c->assembly.buffer);
+        free(c);
+        return NULL;
+    }
     const uint32_t unacked = o->unacked_max == 0 || o->unacked_max > most ? most : o->unacked_max;
     if (!hulse_sources_init(&c->sources, sources_of(o)) ||
         (c->type != HULSE_READER && !hulse_unacked_init(&c->unacked, unacked))) {
@@ -313,6 +324,7 @@ static void destroy(hulse_consumer *c)
     hulse_unacked_fini(&c->unacked);
     hulse_sources_fini(&c->sources);
     hulse_resume_forget(&c->handle);
+    free(c->marks.at);
     free(c->assembly.buffer);
     free(c);
 }
@@ -341,6 +353,8 @@ hulse_status hulse_consumer_open(hulse_session *s,
                                             .type = (uint8_t)c->type};
 
     hulse_position_offer(&offer, o->start, &o->at);
+    c->start = o->start;
+    c->start_at = o->at;
     if (!hulse_option_list_copy(&c->handle.options, &o->more) ||
         !hulse_resume_keep(
             &c->handle, &offer, topic, subscription != NULL ? subscription : "", o->name)) {

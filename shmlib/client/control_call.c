@@ -7,6 +7,7 @@
  *          the session.
  */
 #include "shmlib/client/clock.h"
+#include "shmlib/client/marks.h"
 #include "shmlib/client/session.h"
 
 #include <errno.h>
@@ -113,6 +114,10 @@ static hulse_status judge(struct hulse_session *s, uint32_t req, unsigned answer
     hulse_control_answer(s, &head, sizeof(head));
     if (head.type == HULSE_CTL_REFUSED) {
         return refused(s);
+    }
+    if (head.type == HULSE_CTL_MARKS && head.req == req && s->opening != NULL) {
+        hulse_marks_take(s->opening, &s->io);
+        return HULSE_AGAIN;
     }
     if (head.type == HULSE_CTL_EVENT || head.req != req) {
         hulse_session_event(s, &s->io);

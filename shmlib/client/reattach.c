@@ -171,10 +171,24 @@ static bool send_attach(struct hulse_channel *ch)
     return hulse_control_send(s, &p, ch->fd_a) == HULSE_OK;
 }
 
+/* What a consumer's ATTACH_HANDLE is followed by. */
+static bool send_places(struct hulse_session *s, struct hulse_consumer *c, bool marks)
+{
+    return hulse_sources_offer(s, c) &&
+           (!marks || hulse_marks_offer(s, &c->marks, c->handle.number));
+}
+
 static bool send_handle(struct hulse_session *s, struct hulse_handle *h)
 {
+    struct hulse_consumer *c =
+        h->kind == HULSE_CHANNEL_CONSUMER ? (struct hulse_consumer *)(void *)h : NULL;
+    const bool marks = c != NULL && s->marks && c->marks.count != 0;
     struct hulse_ctl_attach_handle offer = h->offer;
     struct hulse_packet p;
+
+    if (marks) {
+        hulse_position_offer(&offer, c->start, &c->start_at);
+    }
 
     if ((offer.flags & HULSE_ATTACH_HAS_START) != 0 && !s->positions) {
         /* An older daemon: rather too much than too little. */
@@ -193,9 +207,7 @@ static bool send_handle(struct hulse_session *s, struct hulse_handle *h)
     hulse_packet_begin(&p, HULSE_CTL_ATTACH_HANDLE, h->offer_req, &offer);
     hulse_packet_append(
         &p, h->names, (size_t)h->offer.topic_len + h->offer.subscription_len + h->offer.name_len);
-    return hulse_control_send(s, &p, -1) == HULSE_OK &&
-           (h->kind != HULSE_CHANNEL_CONSUMER ||
-            hulse_sources_offer(s, (struct hulse_consumer *)(void *)h));
+    return hulse_control_send(s, &p, -1) == HULSE_OK && (c == NULL || send_places(s, c, marks));
 }
 
 /* Also those that have failed: their records want an answer. */

@@ -217,6 +217,7 @@ static void welcomed(struct hulse_session *s)
     s->schemas = (w.features & HULSE_FEATURE_SCHEMAS) != 0;
     s->positions = (w.features & HULSE_FEATURE_POSITIONS) != 0;
     s->options = (w.features & HULSE_FEATURE_OPTIONS) != 0;
+    s->marks = (w.features & HULSE_FEATURE_MARKS) != 0;
     /* Relaxed because it stands alone. */
     atomic_store_explicit(&s->id, w.session, memory_order_relaxed);
     live(s);

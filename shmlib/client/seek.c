@@ -133,6 +133,9 @@ seek(hulse_consumer *c, enum hulse_start to, const struct hulse_ctl_position *at
     } while (st == HULSE_ORPHAN && hulse_deadline_left(deadline, 1) > 0);
     if (st == HULSE_OK && c->type == HULSE_READER) {
         hulse_position_offer(&c->handle.offer, to, at);
+        hulse_marks_forget(&c->marks, is_by_id(to) ? at : NULL);
+        c->start = to;
+        c->start_at = *at;
     }
     return st;
 }

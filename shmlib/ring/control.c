@@ -133,6 +133,8 @@ static const struct message_rule messages[] = {
         {.bytes = sizeof(struct hulse_ctl_attach_sources),
          .strings = {STRING(hulse_ctl_attach_sources, names_len, HULSE_SOURCES_BYTES_MAX)},
          .zeros = {ZERO(hulse_ctl_attach_sources, reserved)}},
+    [HULSE_CTL_MARKS] = {.bytes = sizeof(struct hulse_ctl_marks),
+                         .strings = {STRING(hulse_ctl_marks, marks_len, HULSE_MARKS_BYTES_MAX)}},
     [HULSE_CTL_ATTACH_END] = {.bytes = sizeof(struct hulse_ctl_attach_end),
                               .zeros = {ZERO(hulse_ctl_attach_end, reserved)}},
 };

@@ -342,6 +342,34 @@ struct hulse_ctl_attach_sources {
 #define HULSE_SOURCES_BYTES_MAX 4072U /* names of one message */
 #define HULSE_SOURCES_MAX 10001U      /* of one consumer: a pattern and its topics */
 
+/* Where a reader is in one partition of one topic: it goes on behind that message. */
+struct hulse_ctl_mark {
+    uint64_t ledger;
+    uint64_t entry; /* HULSE_NO_ENTRY: before the first one */
+    int32_t batch;
+    uint32_t source;
+    uint16_t partition;
+    uint16_t reserved0;
+    uint32_t reserved;
+};
+
+#define HULSE_MARKS_ALL 1U          /* what is not named was not there when the reader was opened */
+#define HULSE_MARKS_BYTES_MAX 4064U /* of one message */
+#define HULSE_MARKS_TOTAL_MAX 65536U /* marks of one reader */
+
+/*
+ * Of a reader, with HULSE_FEATURE_MARKS. From the daemon, with the `req` of what opens it and before READER: where it begins.
+ * From the application, after its ATTACH_HANDLE: where it is, in the order of (source, partition); what has no mark begins
+ * where `start` says, which HAS_LAST does not go with.
+ */
+struct hulse_ctl_marks {
+    struct hulse_ctl_head head;
+    uint32_t handle;
+    uint16_t marks_len; /* bytes */
+    uint16_t flags;     /* HULSE_MARKS_… */
+    /* struct hulse_ctl_mark each */
+};
+
 struct hulse_ctl_attach_end {
     struct hulse_ctl_head head;
     uint32_t handles; /* that were offered */
@@ -378,6 +406,8 @@ static_assert(offsetof(struct hulse_ctl_attach_handle, partitions) == 72, "ABI 1
 static_assert(offsetof(struct hulse_ctl_attach_handle, reserved) == 80, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_attach_sources) == 24, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_attach_end) == 16, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_mark) == 32, "ABI 1");
+static_assert(sizeof(struct hulse_ctl_marks) == 16, "ABI 1");
 static_assert(sizeof(struct hulse_ctl_options) + HULSE_OPTIONS_BYTES_MAX ==
                   HULSE_CONTROL_MESSAGE_MAX,
               "one message");

@@ -323,7 +323,8 @@ enum hulse_control_type {
     HULSE_CTL_OPEN_CONSUMER_AT = 27,
     HULSE_CTL_OPTIONS = 28,
     HULSE_CTL_GET_SCHEMA = 32,
-    HULSE_CTL_SCHEMA = 33
+    HULSE_CTL_SCHEMA = 33,
+    HULSE_CTL_MARKS = 34
 };
 
 /* Elements of OPTIONS: {u8 tag, u8 0, u16 len, bytes} as of metadata. Each once, but where it says otherwise. */
@@ -389,6 +390,7 @@ enum hulse_event {
 #define HULSE_FEATURE_OPTIONS (1ULL << 6)     /* OPTIONS */
 #define HULSE_FEATURE_REPLICATION (1ULL << 7) /* HULSE_TAG_REPLICATE_TO */
 #define HULSE_FEATURE_SCHEMAS (1ULL << 8)     /* GET_SCHEMA */
+#define HULSE_FEATURE_MARKS (1ULL << 9)       /* MARKS */
 
 /* Rounds a record length up to the ring's granule; cannot overflow in 64 bits. */
 static inline uint64_t hulse_record_stride(uint64_t len)

@@ -73,7 +73,7 @@ static void step_control(struct world *w, struct input *in, uint8_t argument)
     take(in, bytes, count);
     if ((argument & 0x80) == 0) {
         memcpy(&head, bytes, sizeof(head));
-        head.type = (uint16_t)(head.type % 28);
+        head.type = (uint16_t)(head.type % 35);
         const size_t fixed = hulse_control_bytes(head.type);
         head.len = (uint16_t)(fixed > count ? fixed : count);
         memset(bytes + count, 0, sizeof(bytes) - count);

@@ -5,7 +5,7 @@ import ctypes
 import os
 import pathlib
 
-TYPES = {"exclusive": 0, "shared": 1, "failover": 2, "key_shared": 3}
+TYPES = {"exclusive": 0, "shared": 1, "failover": 2, "key_shared": 3, "reader": 4}
 
 
 def library():

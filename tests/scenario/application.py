@@ -25,7 +25,7 @@ def sanitized(path):
 
 class Application:
     """One consumer, of one topic or with `topics` of some more, or with `pattern` of those that match. Messages are numbered
-    as they come. `more`: options of the library by their names, each with its values."""
+    as they come. Without `subscription` it is a reader. `more`: options of the library by their names, each with its values."""
 
     def __init__(self, daemon, topic, subscription, kind="shared", **options):
         path = abi.library()
@@ -131,7 +131,7 @@ class Process:
         self.must(self.lib.hulse_consumer_options_unacked_max(options, unacked_max))
         self.must(self.lib.hulse_consumer_options_reassembly(options, reassembly))
         for name, *values in more:
-            texts = [value.encode() if isinstance(value, str) else value for value in values]
+            texts = [value.encode() if isinstance(value, str) else ctypes.c_int64(value) for value in values]
             self.must(getattr(self.lib, f"hulse_consumer_options_{name}")(options, *texts))
         for each in topics:
             self.must(self.lib.hulse_consumer_options_topic(options, each.encode()))
@@ -141,7 +141,8 @@ class Process:
             self.must(self.lib.hulse_consumer_options_topics_max(options, topics_max))
         before = time.monotonic()
         self.must(self.lib.hulse_consumer_open(self.session, ctypes.byref(self.consumer),
-                                               topic.encode(), subscription.encode(), options),
+                                               topic.encode(),
+                                               subscription.encode() if subscription else None, options),
                   lambda: self.lib.hulse_last_error(self.session))
         took = time.monotonic() - before
         self.lib.hulse_consumer_options_free(ctypes.byref(options))

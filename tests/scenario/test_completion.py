@@ -104,7 +104,7 @@ def test_bash_completes_topics_of_a_daemon(daemon, start, tmp_path):
         assert topic in bash(daemon, "hulse sub ", breaks=" ")
         # Only what is behind the colon is replaced.
         assert topic.partition(":")[2] in bash(daemon, f"hulse read {topic[:-4]}")
-        assert bash(daemon, f"hulse read {topic} ") == []
+        assert bash(daemon, f"hulse pub {topic} ") == []
         assert topic.partition(":")[2] in bash(daemon, f"hulse sub -s x {topic} {topic[:20]}")
         away = f"--admin-socket {daemon.admin_socket}"
         nobody = start(folder=tmp_path / "other")

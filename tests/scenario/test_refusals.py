@@ -63,7 +63,6 @@ def test_no_daemon_is_69(tmp_path, args):
     ("sub", *["a"] * 17, "-s", "s", "--regex"),
     ("sub", SOME_TOPIC, "-s", "s", "--filter", "key == 'a'"),
     ("read",),
-    ("read", SOME_TOPIC, SOME_TOPIC),
     ("topics",),
     ("topics", "burn", SOME_TOPIC),
     ("stats", "more"),

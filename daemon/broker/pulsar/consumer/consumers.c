@@ -107,6 +107,7 @@ static void destroy(struct pulsar_consumer *c)
     hulse_entry_table_fini(&c->entries);
     hulse_chunks_fini(c);
     hulse_wishes_destroy(&c->wishes);
+    hulse_broker_marks_let(&c->marks);
     hulse_payload_schema_give(&c->schema);
     hulse_fan_in_free(&c->fan);
     c->magic = 0;
@@ -267,6 +268,7 @@ static void init(struct pulsar_consumer *c, const struct broker_consumer_params 
     c->transient = params->transient;
     c->non_persistent = strncmp(c->topic, "non-persistent:", 15) == 0;
     c->start = params->start;
+    c->marks = hulse_broker_marks_hold(params->marks);
     c->held_bytes.all = &c->set->held_bytes;
     c->flush_again.fire = flush_again;
     hulse_chunks_init(c, &params->chunking);

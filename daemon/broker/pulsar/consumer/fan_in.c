@@ -36,8 +36,30 @@ static void all_opened(struct fan_in *f)
                     hulse_log_str("topic", whole->topic),
                     hulse_log_str("subscription", whole->subscription),
                     hulse_log_u64("partitions", f->count));
-    whole->base.events->opened(whole->base.ctx, HULSE_OK, "", NULL);
+    struct broker_marks *begins = f->begins;
+    struct broker_reach reach = {.behind_unknown = true};
+    if (begins != NULL) {
+        reach.marks = begins->at;
+        reach.mark_count = begins->count;
+        reach.all = begins->count == f->first_count;
+    }
+    f->begins = NULL;
+    hulse_broker_marks_let(&whole->marks);
+    whole->base.events->opened(whole->base.ctx, HULSE_OK, "", begins != NULL ? &reach : NULL);
+    hulse_broker_marks_let(&begins);
     hulse_pulsar_consumer_leave(whole);
+}
+
+/* Where a reader of it begins; not known for want of memory, too. */
+static void note_begin(struct part *p, const struct broker_reach *reach)
+{
+    struct broker_mark mark = {0};
+    if (p->fan->begins == NULL || reach == NULL || reach->behind_unknown) {
+        return;
+    }
+    mark.id = reach->behind;
+    mark.id.partition = (uint16_t)p->index;
+    (void)hulse_broker_marks_add(p->fan->begins, &mark);
 }
 
 static void
@@ -45,7 +67,6 @@ opened(void *ctx, hulse_status status, const char *text, const struct broker_rea
 {
     struct part *p = ctx;
     struct fan_in *f = p->fan;
-    (void)reach;
     if (status != HULSE_OK) {
         (void)let_go(p);
         if (!f->whole->opened) {
@@ -58,6 +79,7 @@ opened(void *ctx, hulse_status status, const char *text, const struct broker_rea
     if (p->late) {
         return;
     }
+    note_begin(p, reach);
     f->opened += 1;
     if (f->opened == f->first_count) {
         all_opened(f);
@@ -233,6 +255,9 @@ static struct broker_position start_of(const struct pulsar_consumer *whole, uint
 {
     const struct broker_position *s = &whole->start;
     const bool names = s->kind == BROKER_AT_ID || s->kind == BROKER_AFTER_ID;
+    if (whole->marks != NULL) {
+        return hulse_broker_marks_start(whole->marks, index);
+    }
     if (names && s->id.partition != index) {
         return (struct broker_position){.kind = BROKER_EARLIEST};
     }
@@ -243,6 +268,12 @@ static bool open_all(struct fan_in *f, uint32_t partitions)
 {
     if (!hulse_fan_in_reserve(f, partitions)) {
         return false;
+    }
+    if (f->whole->type == BROKER_READER) {
+        f->begins = hulse_broker_marks_create();
+        if (f->begins == NULL) {
+            return false;
+        }
     }
     f->first_count = partitions;
     for (uint32_t i = 0; i < partitions; i++) {
@@ -329,5 +360,6 @@ void hulse_fan_in_free(struct fan_in **fan)
         hulse_mem_free(HULSE_MEM_TOPIC, f->parts, f->count * sizeof(struct part *));
     }
     hulse_call_order_fini(&f->calls);
+    hulse_broker_marks_let(&f->begins);
     hulse_mem_free(HULSE_MEM_TOPIC, f, sizeof(*f));
 }

@@ -8,8 +8,9 @@
  *   fan_errand what it is asked for, of all of them
  *   fan_grow   partitions that the topic gets later
  *
- * A seek to an id is one of its partition, where the others give back what is out. A reader's position is the id of one
- * partition: after the daemon's death it goes on there, and in the others from their beginning, so that it misses nothing.
+ * A seek to an id is one of its partition, where the others give back what is out. A reader says where each partition begins,
+ * and after the daemon's death it is told where it was in each. Of an application that knows one id only it goes on there, and
+ * in the others from their beginning, so that it misses nothing.
  *
  * The object was opened as any other, and became this when its lookup had said that the topic has partitions: its table
  * of functions is another one from there on. A delivery knows the consumer that it is of, and its id the partition.
@@ -77,10 +78,11 @@ struct fan_in {
     struct part *turn; /* of whom */
     uint64_t turn_bytes;
     struct part_list ready;
-    uint64_t pool;     /* permits of flow */
-    uint64_t pool_top; /* about the most there were lately */
-    uint64_t ahead;    /* over all parts, beyond one each */
-    bool asked;        /* flow has given a permit ever */
+    struct broker_marks *begins; /* of a reader, until it is open: where its partitions begin */
+    uint64_t pool;               /* permits of flow */
+    uint64_t pool_top;           /* about the most there were lately */
+    uint64_t ahead;              /* over all parts, beyond one each */
+    bool asked;                  /* flow has given a permit ever */
     struct pulsar_watch watch;
     struct call_order calls;
     struct fan_errand errand;

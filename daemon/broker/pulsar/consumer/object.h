@@ -251,6 +251,7 @@ struct pulsar_consumer {
 
     /* where it begins, and is */
     struct broker_position start;
+    struct broker_marks *marks; /* of partitions that are to be opened; NULL: none is known */
     struct floor floor;
     struct broker_id last; /* handed out or passed over */
     bool knows_reach;

@@ -94,6 +94,7 @@ static void take_last(struct pulsar_consumer *c,
         /* Nothing was published since then: nothing is to be waited for. */
         r->has_last =
             r->has_last && !hulse_position_is_behind(answer->consumer_mark_delete_position, id);
+        r->behind_unknown = true;
         break;
     case BROKER_EARLIEST:
         break;

@@ -87,6 +87,9 @@ struct hand_broker {
     uint64_t permits;
     size_t copied;
     struct broker_position start; /* of the consumer opened last */
+    struct broker_mark marks[4];  /* its, as many as fit */
+    uint32_t mark_count;
+    bool marks_all;
     struct broker_wishes
         wishes; /* its own, too; what they point to is below, one behind the other */
     uint8_t wished[256];
@@ -258,6 +261,11 @@ static inline hulse_status hand_consumer_open(struct broker *b,
     c->broker = hb;
     memcpy(hb->handle_id, params->handle_id, sizeof(hb->handle_id));
     hb->start = params->start;
+    hb->mark_count = params->marks == NULL ? 0 : params->marks->count;
+    hb->marks_all = params->marks != NULL && params->marks->all;
+    for (uint32_t i = 0; i < hb->mark_count && i < 4; i++) {
+        hb->marks[i] = params->marks->at[i];
+    }
     hand_note_wishes(hb, &params->wishes);
     hb->consumer = &c->base;
     hb->consumers += 1;

@@ -53,6 +53,7 @@ static const struct expected all[] = {
     {HULSE_CTL_OPTIONS, 16, 0, {8}, {4080}, {10, 11, 12, 13, 14, 15}},
     {HULSE_CTL_GET_SCHEMA, 24, 0, {0}, {0}, {12, 13, 14, 15}},
     {HULSE_CTL_SCHEMA, 32, 1, {24}, {32}, {26, 27, 28, 29, 30, 31}},
+    {HULSE_CTL_MARKS, 16, 0, {12}, {4064}, {0}},
     {HULSE_CTL_ATTACH_END, 16, 0, {0}, {0}, {12, 13, 14, 15}},
 };
 #define ALL_COUNT (sizeof(all) / sizeof(all[0]))

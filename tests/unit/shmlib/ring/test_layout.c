@@ -442,6 +442,28 @@ static void dump_attach(void)
     MEMBER(hulse_ctl_attach_end, reserved);
 }
 
+static void dump_marks(void)
+{
+    NUMBER(HULSE_CTL_MARKS);
+    NUMBER(HULSE_FEATURE_MARKS);
+    NUMBER(HULSE_MARKS_ALL);
+    NUMBER(HULSE_MARKS_BYTES_MAX);
+    NUMBER(HULSE_MARKS_TOTAL_MAX);
+    SIZE(hulse_ctl_marks);
+    MEMBER(hulse_ctl_marks, head);
+    MEMBER(hulse_ctl_marks, handle);
+    MEMBER(hulse_ctl_marks, marks_len);
+    MEMBER(hulse_ctl_marks, flags);
+    SIZE(hulse_ctl_mark);
+    MEMBER(hulse_ctl_mark, ledger);
+    MEMBER(hulse_ctl_mark, entry);
+    MEMBER(hulse_ctl_mark, batch);
+    MEMBER(hulse_ctl_mark, source);
+    MEMBER(hulse_ctl_mark, partition);
+    MEMBER(hulse_ctl_mark, reserved0);
+    MEMBER(hulse_ctl_mark, reserved);
+}
+
 static void dump_schemas(void)
 {
     NUMBER(HULSE_TAG_SCHEMA_VERSION);
@@ -540,6 +562,7 @@ static void dump_control_numbers(void)
     NUMBER(HULSE_OPTIONS_BYTES_MAX);
     NUMBER(HULSE_OPTIONS_TOTAL_MAX);
     dump_schemas();
+    dump_marks();
     NUMBER(HULSE_HELLO_RESUME);
     NUMBER(HULSE_READER_BEHIND);
     NUMBER(HULSE_READER_END);

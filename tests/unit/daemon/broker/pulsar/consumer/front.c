@@ -42,6 +42,11 @@ opened(void *ctx, hulse_status status, const char *text, const struct broker_rea
     front.has_reach = reach != NULL;
     if (reach != NULL) {
         front.reach = *reach;
+        front.reach.marks = front.begins;
+        assert_true(reach->mark_count <= FRONT_MARKS_MAX);
+        for (uint32_t i = 0; i < reach->mark_count; i++) {
+            front.begins[i] = reach->marks[i];
+        }
     }
     if (status != HULSE_OK) {
         front.consumer = NULL;
@@ -184,6 +189,7 @@ hulse_status hulse_front_begin(const struct front_where *where)
         .schema = where->schema,
         .chunking = where->chunking,
         .resumed = where->resumed,
+        .marks = where->marks,
         .wishes = where->wishes,
         .transient = where->transient};
     memset(&front, 0, sizeof(front));

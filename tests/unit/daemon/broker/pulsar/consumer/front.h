@@ -10,6 +10,7 @@
 #include "tests/unit/daemon/broker/pulsar/consumer/stage.h"
 
 #define FRONT_MESSAGES_MAX 131072U
+#define FRONT_MARKS_MAX 8U
 
 struct front_message {
     struct broker_delivery *d; /* NULL: it has its verdict */
@@ -23,7 +24,8 @@ struct front {
     hulse_status status;
     char text[256];
     bool has_reach;
-    struct broker_reach reach;
+    struct broker_reach reach; /* its marks are those below */
+    struct broker_mark begins[FRONT_MARKS_MAX];
     uint64_t permits;
     struct front_message messages[FRONT_MESSAGES_MAX];
     uint32_t count;
@@ -72,6 +74,7 @@ struct front_where {
     bool transient;
     bool never_create;
     bool resumed;
+    struct broker_marks *marks;
     bool non_persistent;
     const struct broker_schema *schema;
     struct broker_chunking chunking;

@@ -175,7 +175,77 @@ static void begins_at_an_id_in_its_partition_alone(void **state)
             hulse_stage_next(TYPE(GET_LAST_MESSAGE_ID))->getlastmessageid->request_id, 9, 7, -1);
     }
     assert_int_equal(front.opened, 1);
-    assert_false(front.has_reach);
+    assert_true(front.has_reach && front.reach.behind_unknown && !front.reach.has_last);
+}
+
+/* What its application offers to the next daemon, also of a partition that nothing was read of. */
+static void a_reader_says_where_each_partition_begins(void **state)
+{
+    static const struct front_where latest = {.type = BROKER_READER};
+    (void)state;
+    hulse_front_open_parts(&latest, 3, 8);
+    assert_int_equal(front.reach.mark_count, 3);
+    assert_true(front.reach.all);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(front.begins[i].id.partition, i);
+        assert_int_equal(front.begins[i].id.ledger, 1);
+        assert_int_equal(front.begins[i].id.entry, 7);
+    }
+}
+
+static void a_reader_of_everything_begins_before_it(void **state)
+{
+    (void)state;
+    hulse_front_open_parts(&reader, 2, 8);
+    assert_int_equal(front.reach.mark_count, 2);
+    assert_true(front.begins[1].id.entry == BROKER_NO_ENTRY);
+}
+
+static void a_reader_from_a_time_begins_behind_no_message(void **state)
+{
+    static const struct front_where at_time = {
+        .type = BROKER_READER, .start = {.kind = BROKER_AT_PUBLISHED, .time_ms = 5}};
+    (void)state;
+    hulse_front_open_parts(&at_time, 2, 8);
+    assert_int_equal(front.reach.mark_count, 0);
+    assert_false(front.reach.all);
+}
+
+static void add_mark(struct broker_marks *m, uint16_t partition, uint64_t entry)
+{
+    const struct broker_mark mark = {
+        .id = {.ledger = 9, .entry = entry, .batch = -1, .partition = partition}};
+    assert_true(hulse_broker_marks_add(m, &mark));
+}
+
+static void a_reader_goes_on_in_each_partition(void **state)
+{
+    struct front_where where = {.type = BROKER_READER,
+                                .start = {.kind = BROKER_LATEST},
+                                .resumed = true,
+                                .marks = hulse_broker_marks_create()};
+    (void)state;
+    assert_non_null(where.marks);
+    where.marks->all = true;
+    add_mark(where.marks, 0, 4);
+    add_mark(where.marks, 2, 6);
+    assert_int_equal(hulse_front_begin(&where), HULSE_OK);
+    hulse_broker_marks_let(&where.marks); /* it has its own hold */
+    hulse_stage_not_found(0, 3);
+    static const uint64_t entries[] = {4, UINT64_MAX, 6};
+    for (uint32_t i = 0; i < 3; i++) {
+        hulse_stage_play(i);
+        hulse_stage_found();
+        hulse_stage_ready();
+        const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
+        assert_int_equal(s->start_message_id->ledgerid == 9, i != 1);
+        assert_true(s->start_message_id->entryid == entries[i]);
+        hulse_stage_success(s->request_id);
+        hulse_stage_last_id(
+            hulse_stage_next(TYPE(GET_LAST_MESSAGE_ID))->getlastmessageid->request_id, 9, 7, -1);
+    }
+    assert_int_equal(front.opened, 1);
+    assert_int_equal(front.reach.mark_count, 3);
 }
 
 /* ---- permits, turns ---- */
@@ -620,6 +690,10 @@ int main(void)
         TEST(is_active_while_one_is),
         TEST(the_topic_ends_with_its_last_partition),
         TEST(a_reader_has_caught_up_with_all),
+        TEST(a_reader_says_where_each_partition_begins),
+        TEST(a_reader_of_everything_begins_before_it),
+        TEST(a_reader_from_a_time_begins_behind_no_message),
+        TEST(a_reader_goes_on_in_each_partition),
         TEST(a_partition_that_comes_back_brings_its_own),
         TEST(fails_once_with_one),
         TEST(consumes_new_partitions_from_their_beginning),
