@@ -30,7 +30,8 @@
 #define HULSE_FEATURES                                                                             \
     (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME |                       \
      HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING |                      \
-     HULSE_FEATURE_OPTIONS | HULSE_FEATURE_REPLICATION | HULSE_FEATURE_SCHEMAS)
+     HULSE_FEATURE_OPTIONS | HULSE_FEATURE_REPLICATION | HULSE_FEATURE_SCHEMAS |                   \
+     HULSE_FEATURE_TOPIC_SCHEMAS)
 
 enum hulse_session_state {
     HULSE_SESSION_LIVE = 0,
@@ -110,9 +111,10 @@ struct hulse_session {
     int open_timeout_ms;             /* of those that open a producer or consumer */
     struct hulse_ctl_welcome limits; /* the first daemon's */
     /* Features of the daemon that is there; under the lock. */
-    bool positions; /* HULSE_FEATURE_POSITIONS */
-    bool options;   /* HULSE_FEATURE_OPTIONS */
-    bool schemas;   /* HULSE_FEATURE_SCHEMAS */
+    bool positions;     /* HULSE_FEATURE_POSITIONS */
+    bool options;       /* HULSE_FEATURE_OPTIONS */
+    bool schemas;       /* HULSE_FEATURE_SCHEMAS */
+    bool topic_schemas; /* HULSE_FEATURE_TOPIC_SCHEMAS */
     _Atomic(struct hulse_group *) groups[HULSE_GROUPS_MAX];
 
     /* Under `lock`. */
