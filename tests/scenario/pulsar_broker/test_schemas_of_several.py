@@ -321,3 +321,25 @@ def test_what_cannot_be_read_comes_as_it_was_written(begin, fake):
     assert got == {first: ("\x22\x07", False), second: ("\x06\x22\x00", True)}
     assert (unresolved(daemon, first), unresolved(daemon, second)) == (1, 0)
     assert daemon.await_lines("consume.unresolved")[0]["topic"] == first
+
+
+def test_more_versions_than_are_remembered(begin, fake):
+    """In turns, twice: each is learnt again from what the daemon has, and read the same."""
+    first, second = "persistent://public/default/first", "persistent://public/default/second"
+    for topic in (first, second):
+        fake.topic(topic)
+    fake.on("GET_SCHEMA", lambda request: tell(request, {**ORDER, "fields": [*ORDER["fields"], {
+        "name": f"n{request.fields['topic'][-1]}{int.from_bytes(request.fields['schema_version'], 'big')}",
+        "type": "int"}]}))
+    for version in [*range(70), *range(70)]:
+        for topic in (first, second):
+            fake.publish(topic, bytes([version, 0, 2]), schema_version=version.to_bytes(8, "big"))
+    daemon = begin(fake.url, {topic: ("AVRO", READ) for topic in (first, second)})
+    with Application(daemon, first, "s", topics=[second]) as app:
+        got = app.next(280)
+        app.close()
+    for topic in (first, second):
+        assert [m["payload"].encode() for m in got if m["topic"] == topic] == [
+            bytes([6, version, 0]).decode(errors="replace").encode() for version in [*range(70), *range(70)]]
+    assert all(m["own_schema"] for m in got)
+    assert len(fake.heard("GET_SCHEMA")) == 140
