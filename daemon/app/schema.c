@@ -2,8 +2,8 @@
 /*
  * schema - GET_SCHEMA: the schema of a version of a consumer's topic, or of one of several, or the one it reads with.
  *
- * What is known already is answered at once; else the broker is asked, by flow, one question of a consumer at a time. The
- * answer travels in a sealed memfd, since a definition may be larger than a packet.
+ * What is known already is answered at once; else the broker is asked, by flow, one question of a consumer at a time: the last
+ * one. The answer travels in a sealed memfd, since a definition may be larger than a packet.
  */
 #include "daemon/flow/schema.h"
 
@@ -110,10 +110,10 @@ static void ask(struct handle *h, const struct subscriber *of, uint32_t request,
         hulse_schema_known_release(&known);
         return;
     }
-    if (h->schema_wait != NULL) {
+    if (h->schema_wait != NULL) { /* whoever asks anew waits for the last one no more */
         hulse_session_reply_error(
-            s, request, HULSE_BUSY, "the consumer waits for a schema already");
-        return;
+            s, h->schema_request, HULSE_BUSY, "another schema was asked for meanwhile");
+        hulse_schemas_forget(&h->schema_wait);
     }
     h->schema_request = request;
     const hulse_status st =

@@ -69,9 +69,10 @@ class Application:
     def reject(self, *numbers, code=0, reason=None):
         self.ask("verdicts", how="reject", numbers=numbers, code=code, reason=reason)
 
-    def schema(self, number, version, by_id=True):
+    def schema(self, number, version, by_id=True, timeout_ms=10000):
         """Of the topic of message `number`: {type, definition, version}; "own" is what it is read with, "newest" the topic's."""
-        return self.ask("schema", number=number, version=VERSIONS.get(version, version), by_id=by_id)
+        return self.ask("schema", number=number, version=VERSIONS.get(version, version), by_id=by_id,
+                        timeout_ms=timeout_ms)
 
     def is_active(self):
         """Of a failover subscription's consumers it gets the messages."""
@@ -171,11 +172,12 @@ class Process:
         status = self.lib.hulse_message_schema_version(ctypes.byref(m), ctypes.byref(number))
         return number.value if status == OK else None
 
-    def schema(self, number, version, by_id):
+    def schema(self, number, version, by_id, timeout_ms):
         told = ctypes.POINTER(Schema)()
-        more = (ctypes.c_uint64(version), ctypes.byref(told), AGAIN_WAIT_MS)
+        more = (ctypes.c_uint64(version), ctypes.byref(told), timeout_ms)
         status = BUSY  # while the next daemon opens the topic
-        while status == BUSY:
+        until = time.monotonic() + timeout_ms / 1000
+        while status == BUSY and time.monotonic() < until:
             status = self.lib.hulse_schema_get_of(self.consumer, ctypes.byref(self.ids[number]), *more) if by_id else \
                 self.lib.hulse_schema_get(self.consumer, *more)
         self.must(status, lambda: self.lib.hulse_last_error(self.session))

@@ -291,6 +291,25 @@ def test_a_schema_that_is_waited_for_keeps_back_its_topic_alone(begin, fake):
         app.close()
 
 
+def test_a_question_that_is_not_answered_keeps_back_no_other(begin, fake):
+    first, second = "persistent://public/default/first", "persistent://public/default/second"
+    held = []
+    for topic in (first, second):
+        fake.topic(topic)
+        fake.publish(topic, b"\x02\x00", schema_version=bytes(8))
+    fake.on("GET_SCHEMA", lambda request: held.append(request) if request.fields["topic"] == first else
+            tell(request, ORDER))
+    with Application(begin(fake.url), first, "s", topics=[second]) as app:
+        numbers = {m["topic"]: m["number"] for m in app.next(2)}
+        with pytest.raises(AssertionError, match="has not answered"):
+            app.schema(numbers[first], 0, timeout_ms=200)
+        assert json.loads(app.schema(numbers[second], 0)["definition"]) == ORDER
+        fake.run(lambda: tell(held[0], ORDER))
+        assert json.loads(app.schema(numbers[first], 0)["definition"]) == ORDER
+        assert app.schema(numbers[second], 0)["type"] == "AVRO"
+        app.close()
+
+
 def test_closed_while_a_schema_is_asked_for(begin, fake):
     first, second = "persistent://public/default/first", "persistent://public/default/second"
     held = []
