@@ -178,6 +178,7 @@ class Process:
         status = BUSY  # while the next daemon opens the topic
         until = time.monotonic() + timeout_ms / 1000
         while status == BUSY and time.monotonic() < until:
+            time.sleep(0.05)
             status = self.lib.hulse_schema_get_of(self.consumer, ctypes.byref(self.ids[number]), *more) if by_id else \
                 self.lib.hulse_schema_get(self.consumer, *more)
         self.must(status, lambda: self.lib.hulse_last_error(self.session))

@@ -64,7 +64,7 @@ def beginner(tmp_path):
             rules.append({"match": topic, "consume": {"schema": {"file": str(path), "type": kind.lower()}}})
         config = tmp_path / "hulse.yaml"
         config.write_text(json.dumps({"topics": [*more.pop("topics", ()), *rules], "brokers": {"main": {
-            "type": "pulsar", "service_url": url, "operation_timeout": "5s"}}}))
+            "type": "pulsar", "service_url": url, "operation_timeout": "60s"}}}))
         running.append(Hulsed(tmp_path / "run", args=["--config", config]))
         return running[-1]
 
