@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * schema - GET_SCHEMA: the schema of a version of a consumer's topic, or the one it reads with.
+ * schema - GET_SCHEMA: the schema of a version of a consumer's topic, or of one of several, or the one it reads with.
  *
- * What is known already is answered at once; else the broker is asked, by flow, one question of a consumer at a time. The
- * answer travels in a sealed memfd, since a definition may be larger than a packet.
+ * What is known already is answered at once; else the broker is asked, by flow, one question of a consumer at a time: the last
+ * one. The answer travels in a sealed memfd, since a definition may be larger than a packet.
  */
 #include "daemon/flow/schema.h"
 
@@ -100,33 +100,55 @@ heard(void *owner, hulse_status status, const char *text, const struct schema_kn
 }
 
 /* `version`: counted from 1, 0 = the newest. */
-static void ask(struct handle *h, uint32_t request, uint64_t version)
+static void ask(struct handle *h, const struct subscriber *of, uint32_t request, uint64_t version)
 {
     struct session *s = h->channel->session;
     struct error err = {0};
-    const struct schema_known *known = hulse_subscriber_schema(h->subscriber, version);
+    const struct schema_known *known = hulse_subscriber_schema(of, version);
     if (known != NULL) {
         reply_known(s, request, known);
         hulse_schema_known_release(&known);
         return;
     }
-    if (h->schema_wait != NULL) {
+    if (h->schema_wait != NULL) { /* whoever asks anew waits for the last one no more */
         hulse_session_reply_error(
-            s, request, HULSE_BUSY, "the consumer waits for a schema already");
-        return;
+            s, h->schema_request, HULSE_BUSY, "another schema was asked for meanwhile");
+        hulse_schemas_forget(&h->schema_wait);
     }
     h->schema_request = request;
     const hulse_status st =
-        hulse_subscriber_ask_schema(h->subscriber, &h->schema_wait, version, h, heard, &err);
+        hulse_subscriber_ask_schema(of, &h->schema_wait, version, h, heard, &err);
     if (st != HULSE_OK) {
         hulse_session_reply_error(s, request, st, err.text);
     }
+}
+
+/* Which of its topics is meant. */
+static hulse_status find_topic(const struct handle *h,
+                               const struct hulse_ctl_get_schema *m,
+                               const struct subscriber **out,
+                               struct error *err)
+{
+    if (m->of_source == 0) {
+        *out = h->subscriber;
+        return hulse_subscriber_is_several(h->subscriber)
+                   ? hulse_fail(err,
+                                HULSE_UNSUPPORTED,
+                                "of several topics a schema is asked for by a message's id")
+                   : HULSE_OK;
+    }
+    if ((h->channel->session->features & HULSE_FEATURE_TOPIC_SCHEMAS) == 0) {
+        return hulse_fail(err, HULSE_INVAL, "a feature that was not agreed on");
+    }
+    return hulse_subscriber_of_source(h->subscriber, m->of_source - 1, out, err);
 }
 
 void hulse_schema_request(struct session *s, const struct hulse_packet *p)
 {
     struct hulse_ctl_get_schema m;
     struct broker_schema own;
+    const struct subscriber *of = NULL;
+    struct error err = {0};
     memcpy(&m, p->bytes, sizeof(m));
     struct handle *h = hulse_handle_find(s, m.handle, s->plane->shared->limits.handles_max);
     if (h == NULL || h->channel->kind != HULSE_CHANNEL_CONSUMER) {
@@ -140,8 +162,13 @@ void hulse_schema_request(struct session *s, const struct hulse_packet *p)
                                   "the consumer is not open at its broker");
         return;
     }
+    const hulse_status st = find_topic(h, &m, &of, &err);
+    if (st != HULSE_OK) {
+        hulse_session_reply_error(s, m.head.req, st, err.text);
+        return;
+    }
     if (m.version == HULSE_SCHEMA_OWN) {
-        if (hulse_subscriber_own_schema(h->subscriber, &own) != NULL) {
+        if (hulse_subscriber_own_schema(of, &own) != NULL) {
             reply(s, m.head.req, HULSE_SCHEMA_OWN, &own);
         } else {
             hulse_session_reply_error(
@@ -153,5 +180,5 @@ void hulse_schema_request(struct session *s, const struct hulse_packet *p)
         hulse_session_reply_error(s, m.head.req, HULSE_INVAL, "no schema has such a version");
         return;
     }
-    ask(h, m.head.req, m.version == HULSE_SCHEMA_NEWEST ? 0 : m.version + 1);
+    ask(h, of, m.head.req, m.version == HULSE_SCHEMA_NEWEST ? 0 : m.version + 1);
 }

@@ -322,6 +322,11 @@ void hulse_dead_letter_begin(struct dead_letters *l,
     hulse_letter_send(l->post, letter, &to);
 }
 
+bool hulse_dead_letter_noted(const struct dead_letters *l, const struct broker_delivery *d)
+{
+    return !TAILQ_EMPTY(&l->notes) && note_find(l, d) != NULL;
+}
+
 bool hulse_dead_letter_again(struct dead_letters *l,
                              struct broker_delivery *d,
                              const struct dead_letter_user *user,

@@ -106,7 +106,9 @@ void hulse_dead_letter_begin(struct dead_letters *l,
                              const struct letter_reason *why,
                              const struct dead_letter_user *user,
                              struct role_state *role);
-/* It has come again after it could not be put aside: begun anew. False: there is no note of it. */
+/* It has come again after it could not be put aside. */
+bool hulse_dead_letter_noted(const struct dead_letters *l, const struct broker_delivery *d);
+/* So it has: begun anew. False: there is no note of it. */
 bool hulse_dead_letter_again(struct dead_letters *l,
                              struct broker_delivery *d,
                              const struct dead_letter_user *user,

@@ -12,7 +12,6 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
-#include "daemon/flow/schemas.h"
 #include "daemon/flow/subscriber.h"
 #include "daemon/flow/wishes.h"
 
@@ -94,9 +93,14 @@ static void expire(struct subscriber *s, struct broker_delivery *d)
 /* It could not be put aside when it was here before: now, unseen. */
 static bool again(struct subscriber *s, struct broker_delivery *d)
 {
-    const struct subscriber *of = hulse_subscriber_ruled(s, d);
+    struct subscriber *of = hulse_subscriber_ruled(s, d);
     const struct dead_letter_user user = hulse_subscriber_user(of);
 
+    if (!hulse_dead_letter_noted(&s->dead, d)) {
+        return false;
+    }
+    /* Of several topics it is read already; its letter is as it was written. */
+    (void)hulse_subscriber_end_reading(of, d);
     return hulse_dead_letter_again(&s->dead, d, &user, of->grant.role_state);
 }
 
@@ -109,17 +113,22 @@ static void hand_out(struct subscriber *s, struct broker_delivery *d)
     s->events->message(s->ctx, d);
 }
 
-/* `resolved`: of the schema that it reads with, if it has one. */
-static void arrive(void *ctx, struct broker_delivery *d, bool resolved)
+static void arrive(struct subscriber *s, struct broker_delivery *d)
+{
+    if (!hulse_alone_wait(&s->alone, d)) {
+        hand_out(s, d);
+    }
+}
+
+/* `resolved`: of the schema that it reads with. */
+static void was_read(void *ctx, struct broker_delivery *d, bool resolved)
 {
     struct subscriber *s = ctx;
     if (!resolved) {
         s->counters.unresolved += 1;
         hulse_topic_state_count(s->grant.topic_state, TOPIC_UNRESOLVED);
     }
-    if (!hulse_alone_wait(&s->alone, d)) {
-        hand_out(s, d);
-    }
+    arrive(s, d);
 }
 
 static void broker_message(void *ctx, struct broker_delivery *d)
@@ -148,7 +157,7 @@ static void broker_message(void *ctx, struct broker_delivery *d)
         d->marks |= d->redelivery >= of->grant.topic.redeliver_max ? HULSE_MARK_LAST : 0U;
     }
     if (s->reading == NULL) {
-        arrive(s, d, true);
+        arrive(s, d);
     } else if (!hulse_reading_take(s->reading, d)) {
         /* It comes again, when there may be memory to let it wait. */
         s->consumer->ops->give_back(s->consumer, d);
@@ -322,26 +331,6 @@ static bool can_begin(const struct broker *b, enum broker_position_kind kind)
     return (b->ops->capabilities & needed) == needed;
 }
 
-/* Only what has its own schema looks into payloads. */
-static hulse_status begin_reading(struct subscriber *s, struct error *err)
-{
-    const hulse_status st =
-        hulse_flow_schema_init(&s->schema, s->flow->tables, s->topic, TOPIC_SCHEMA_CONSUMED, err);
-    if (st != HULSE_OK || s->schema.schema == NULL || s->flow->schemas == NULL) {
-        return st;
-    }
-    const struct reading_params params = {.flow = s->flow,
-                                          .worker = s->worker,
-                                          .broker = s->grant.topic.broker,
-                                          .topic = s->topic,
-                                          .own = s->schema.schema,
-                                          .ctx = s,
-                                          .pass = arrive};
-    s->reading = hulse_reading_create(&params);
-    return s->reading != NULL ? HULSE_OK
-                              : hulse_fail(err, HULSE_NO_MEMORY, "no memory for a subscriber");
-}
-
 /* Of the application, and of the topic's rule where it has a meaning. */
 static hulse_status wish(const struct subscriber *s,
                          const struct broker *b,
@@ -366,7 +355,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
     struct broker *b = s->flow->brokers[s->grant.topic.broker];
     struct broker_schema schema;
     hulse_status st = hulse_subscriber_letters(s, err);
-    st = st == HULSE_OK ? begin_reading(s, err) : st;
+    st = st == HULSE_OK ? hulse_subscriber_begin_reading(s, was_read, err) : st;
     if (st != HULSE_OK) {
         return st;
     }
@@ -623,47 +612,6 @@ uint64_t hulse_subscriber_calls(const struct subscriber *s)
 uint64_t hulse_subscriber_settled(const struct subscriber *s)
 {
     return s->told;
-}
-
-const struct schema_known *hulse_subscriber_schema(const struct subscriber *s, uint64_t version)
-{
-    return s->flow->schemas == NULL || s->multi != NULL
-               ? NULL
-               : hulse_schemas_find(s->flow->schemas, s->grant.topic.broker, s->topic, version);
-}
-
-hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
-                                         struct schema_wait **out,
-                                         uint64_t version,
-                                         void *owner,
-                                         void (*done)(void *owner,
-                                                      hulse_status status,
-                                                      const char *text,
-                                                      const struct schema_known *known),
-                                         struct error *err)
-{
-    if (s->multi != NULL) {
-        return hulse_fail(err,
-                          HULSE_UNSUPPORTED,
-                          "of several topics: a consumer of the one alone is told its schemas");
-    }
-    const struct schema_question question = {.worker = s->worker,
-                                             .broker = s->grant.topic.broker,
-                                             .topic = s->topic,
-                                             .version = version,
-                                             .owner = owner,
-                                             .done = done};
-
-    *out = NULL;
-    return s->flow->schemas == NULL
-               ? hulse_fail(err, HULSE_UNSUPPORTED, "schemas are not asked for")
-               : hulse_schemas_ask(s->flow->schemas, out, &question, err);
-}
-
-const struct broker_schema *hulse_subscriber_own_schema(const struct subscriber *s,
-                                                        struct broker_schema *out)
-{
-    return hulse_flow_schema_told(&s->schema, out);
 }
 
 void hulse_subscriber_close(struct subscriber **subscriber, bool unsubscribe)

@@ -182,9 +182,19 @@ hulse_status hulse_subscriber_seek(struct subscriber *s,
 uint64_t hulse_subscriber_calls(const struct subscriber *s);
 /* Verdicts up to this number are final. */
 uint64_t hulse_subscriber_settled(const struct subscriber *s);
-/* A version of its topic's schema, counted from 1: held, schemas.h; NULL: it has to be asked for. */
+/* It has, or may have, more than one. */
+bool hulse_subscriber_is_several(const struct subscriber *s);
+/*
+ * *out is what is told below of a topic, by its number as `source` of a delivery: borrowed for this call of the front end's. INVAL:
+ * there is no such number; BUSY: the topic is not open yet; NO_TOPIC: it has gone.
+ */
+hulse_status hulse_subscriber_of_source(const struct subscriber *s,
+                                        uint32_t source,
+                                        const struct subscriber **out,
+                                        struct error *err);
+/* Of one topic: a version of its schema, counted from 1: held, schemas.h; NULL: it has to be asked for. */
 const struct schema_known *hulse_subscriber_schema(const struct subscriber *s, uint64_t version);
-/* hulse_schemas_ask(); 0 = the newest. */
+/* Of one topic: hulse_schemas_ask(); 0 = the newest. It may close meanwhile. */
 hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
                                          struct schema_wait **out,
                                          uint64_t version,
@@ -194,7 +204,7 @@ hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
                                                       const char *text,
                                                       const struct schema_known *known),
                                          struct error *err);
-/* The one that it reads payloads with; NULL: none. *out is filled, and valid while open. */
+/* Of one topic: what it reads payloads with; NULL: nothing. *out is filled, and valid while open. */
 const struct broker_schema *hulse_subscriber_own_schema(const struct subscriber *s,
                                                         struct broker_schema *out);
 /* The tables have changed. */

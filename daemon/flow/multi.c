@@ -305,6 +305,24 @@ struct subscriber *hulse_multi_of(const struct multi *m, const struct broker_del
     return member_of(m, d)->subscriber;
 }
 
+hulse_status hulse_multi_at(const struct multi *m,
+                            uint32_t source,
+                            const struct subscriber **out,
+                            struct error *err)
+{
+    const struct member *b = source < m->count ? m->members[source] : NULL;
+    if (b == NULL) {
+        return hulse_fail(err, HULSE_INVAL, "the consumer has no topic of that number");
+    }
+    if (b->state == MEMBER_OPEN || b->state == MEMBER_LEAVING) {
+        *out = b->subscriber;
+        return HULSE_OK;
+    }
+    return b->state == MEMBER_IDLE
+               ? hulse_fail(err, HULSE_NO_TOPIC, "%.200s has gone", b->name)
+               : hulse_fail(err, HULSE_BUSY, "%.200s is being opened: try again", b->name);
+}
+
 uint32_t hulse_multi_verdicts(const struct multi *m)
 {
     return m->verdicts;

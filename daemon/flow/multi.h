@@ -44,6 +44,11 @@ hulse_status hulse_multi_open(struct multi **out,
                               struct error *err);
 /* The subscriber of the topic that a delivery is of. */
 struct subscriber *hulse_multi_of(const struct multi *m, const struct broker_delivery *d);
+/* hulse_subscriber_of_source(). */
+hulse_status hulse_multi_at(const struct multi *m,
+                            uint32_t source,
+                            const struct subscriber **out,
+                            struct error *err);
 /* broker.h, ack_id, of a topic. Of one that is not consumed it has no effect. */
 void hulse_multi_ack_id(struct multi *m,
                         uint32_t source,

@@ -11,10 +11,8 @@
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/mem.h"
-#include "daemon/flow/hold.h"
-#include "daemon/flow/opening.h"
 #include "daemon/flow/outcome.h"
-#include "daemon/flow/schema.h"
+#include "daemon/flow/publisher.h"
 #include "daemon/flow/schemas.h"
 #include "daemon/worker/worker.h"
 
@@ -22,54 +20,8 @@
 
 #define NS_PER_MS 1000000U
 
-/* What a record has to be asked beside its size; none of them is the common case. */
-#define ASK_DENIED 1U
-#define ASK_TTL 2U
-#define ASK_RATE 4U
-#define ASK_HOLD 8U
-#define ASK_SCHEMA 16U
-
 /* Records of a producer that drops the oldest which the broker may have without an answer. */
 #define HOLD_OUTSTANDING_MAX 1024U
-
-struct publisher {
-    /* Touched for every record. */
-    struct broker_producer *producer; /* NULL until ops->producer_open has set it */
-    bool (*send)(struct broker_producer *producer, const struct broker_record *r);
-    const struct publisher_events *events;
-    void *ctx;
-    const struct tables *tables;
-    uint64_t generation; /* of the grant */
-    uint32_t bytes_max;
-    unsigned asks; /* ASK_… */
-    struct publisher_counters counters;
-    /* Touched when there is something to ask. */
-    const struct flow *flow;
-    struct worker *worker;
-    struct bucket_pair *app_rate;
-    struct grant grant;
-    struct identity who;
-    struct hold hold;
-    struct flow_schema schema;
-    uint32_t outstanding; /* held ones with the broker */
-    bool pumping;
-    bool suspended; /* by the broker */
-    bool *closed;   /* of the pump that is running */
-    struct opening *opening;
-    struct schema_wait *schema_wait; /* the topic's own schema is asked for */
-    bool opened;
-    bool forget;
-    bool partitioned;                 /* its topic is */
-    bool delays;                      /* its broker can, and its topic keeps messages */
-    bool replicates;                  /* its broker can */
-    const char *name;                 /* behind the topic */
-    const char *initial_subscription; /* behind the name */
-    enum broker_access access;
-    uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
-    struct broker_routing routing; /* of an earlier life */
-    size_t object_bytes;
-    char topic[]; /* terminated */
-};
 
 static void destroy(struct publisher *p)
 {
@@ -85,6 +37,10 @@ static void
 broker_opened(void *ctx, hulse_status status, const char *text, const struct broker_limits *limits)
 {
     struct publisher *p = ctx;
+    if (p->opened) {
+        hulse_publisher_renewal_opened(p, status, text);
+        return;
+    }
     if (status != HULSE_OK) {
         p->events->opened(p->ctx, status, text, NULL);
         destroy(p);
@@ -111,6 +67,26 @@ static bool settle(struct publisher *p)
     return p->pumping || pump(p);
 }
 
+/* To whoever waits for it, which may be the last one of a producer. */
+static void tell(struct publisher *p, uint64_t token, const struct broker_answer *answer)
+{
+    bool closed = false;
+    bool *before = p->closed;
+
+    if (__builtin_expect(!hulse_publisher_is_renewing(p), 1) || !hulse_publisher_renew(p)) {
+        p->events->answered(p->ctx, token, answer);
+        return;
+    }
+    p->closed = &closed;
+    p->events->answered(p->ctx, token, answer);
+    if (!closed) {
+        p->closed = before;
+        hulse_publisher_go_on(p);
+    } else if (before != NULL) {
+        *before = true;
+    }
+}
+
 static void broker_answered(void *ctx, uint64_t token, const struct broker_answer *answer)
 {
     struct publisher *p = ctx;
@@ -119,7 +95,7 @@ static void broker_answered(void *ctx, uint64_t token, const struct broker_answe
     }
     if (__builtin_expect(answer->outcome == HULSE_OUTCOME_STORED, 1)) {
         p->counters.stored += 1;
-        p->events->answered(p->ctx, token, answer);
+        tell(p, token, answer);
         return;
     }
     struct broker_answer told = *answer;
@@ -131,7 +107,7 @@ static void broker_answered(void *ctx, uint64_t token, const struct broker_answe
     } else {
         p->counters.failed += 1;
     }
-    p->events->answered(p->ctx, token, &told);
+    tell(p, token, &told);
 }
 
 static void broker_failed(void *ctx, hulse_status status, const char *text)
@@ -177,9 +153,8 @@ static void broker_resumed(void *ctx)
     }
 }
 
-static void broker_freed(void *ctx)
+void hulse_publisher_go_on(struct publisher *p)
 {
-    struct publisher *p = ctx;
     if ((p->asks & ASK_HOLD) != 0) {
         if (!p->pumping) {
             (void)pump(p);
@@ -187,6 +162,11 @@ static void broker_freed(void *ctx)
     } else if (p->events->freed != NULL) {
         p->events->freed(p->ctx);
     }
+}
+
+static void broker_freed(void *ctx)
+{
+    hulse_publisher_go_on(ctx);
 }
 
 static const struct broker_producer_events producer_events = {.opened = broker_opened,
@@ -340,13 +320,12 @@ judge_wishes(const struct publisher *p, uint32_t capabilities, struct error *err
     return HULSE_OK;
 }
 
-/* With its schema, if it has one: on to the broker. */
-static hulse_status open_producer(struct publisher *p, struct error *err)
+hulse_status hulse_publisher_open_producer(struct publisher *p,
+                                           const struct broker_schema *schema,
+                                           struct broker_producer **out,
+                                           struct error *err)
 {
     struct broker *b = p->flow->brokers[p->grant.topic.broker];
-    struct broker_schema schema;
-
-    p->asks |= p->schema.validate ? ASK_SCHEMA : 0U;
     struct broker_producer_params below = {.topic = p->topic,
                                            .name = p->name,
                                            .events = &producer_events,
@@ -355,16 +334,28 @@ static hulse_status open_producer(struct publisher *p, struct error *err)
                                            .own = p->grant.topic.own_producers,
                                            .access = p->access,
                                            .initial_subscription = p->initial_subscription,
-                                           .schema = hulse_flow_schema_told(&p->schema, &schema),
+                                           .schema = schema,
                                            .gathering = gathering_of(&p->grant.topic.gathering),
                                            .routing = routing_of(p)};
     memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
+    return b->ops->producer_open(b, p->worker, &below, out, err);
+}
+
+/* With its schema, if it has one: on to the broker. */
+static hulse_status open_first(struct publisher *p, struct error *err)
+{
+    struct broker *b = p->flow->brokers[p->grant.topic.broker];
+    struct broker_schema schema;
+
+    p->broker = p->grant.topic.broker;
+    p->asks |= p->schema.validate ? ASK_SCHEMA : 0U;
     p->bytes_max =
-        below.gathering.chunking ? p->flow->chunked_bytes_max : p->flow->message_bytes_max;
+        p->grant.topic.gathering.chunking ? p->flow->chunked_bytes_max : p->flow->message_bytes_max;
     p->send = b->ops->send;
     p->replicates = (b->ops->capabilities & BROKER_CAN_REPLICATE) != 0;
     p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 && !keeps_nothing(p);
-    return b->ops->producer_open(b, p->worker, &below, &p->producer, err);
+    return hulse_publisher_open_producer(
+        p, hulse_flow_schema_told(&p->schema, &schema), &p->producer, err);
 }
 
 static void open_failed(struct publisher *p, hulse_status st, const char *text)
@@ -386,7 +377,7 @@ heard_schema(void *owner, hulse_status status, const char *text, const struct sc
         open_failed(p, status, text);
         return;
     }
-    const hulse_status st = open_producer(p, &err);
+    const hulse_status st = open_first(p, &err);
     if (st != HULSE_OK) {
         open_failed(p, st, err.text);
     }
@@ -411,7 +402,7 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
         return st;
     }
     if (!hulse_flow_schema_is_auto(&p->schema)) {
-        return open_producer(p, err);
+        return open_first(p, err);
     }
     return p->flow->schemas == NULL
                ? hulse_fail(err, HULSE_UNSUPPORTED, "schemas are not asked for")
@@ -552,8 +543,17 @@ static bool is_asked(const struct publisher *p, const struct broker_meta *meta)
            names_no_partition(p, meta);
 }
 
-/* PUBLISH_CHECKS: nothing is against it. */
-static enum publish_check judge(struct publisher *p, const struct broker_record *r)
+/* A tombstone has no payload that could fit. */
+static bool fits(const struct publisher *p, const struct schema *s, const struct broker_record *r)
+{
+    struct schema_fault fault;
+
+    return (p->asks & ASK_SCHEMA) == 0 || s == NULL || (r->meta != NULL && r->meta->tombstone) ||
+           hulse_schema_check(s, r->payload.data, r->payload.bytes, &fault);
+}
+
+/* PUBLISH_CHECKS: nothing is against it; *later: but something has to be known before. */
+static enum publish_check judge(struct publisher *p, const struct broker_record *r, bool *later)
 {
     if ((p->asks & ASK_DENIED) != 0) {
         return PUBLISH_DENIED;
@@ -572,10 +572,18 @@ static enum publish_check judge(struct publisher *p, const struct broker_record 
             return PUBLISH_EXPIRED;
         }
     }
-    /* A tombstone has no payload that could fit. */
-    if ((p->asks & ASK_SCHEMA) != 0 && !(r->meta != NULL && r->meta->tombstone) &&
-        !hulse_flow_schema_fits(&p->schema, r->payload, p->topic)) {
+    const struct schema *s = hulse_publisher_schema(p);
+    if (!fits(p, s, r)) {
+        *later = hulse_publisher_ask_again(p);
+        if (*later) {
+            return PUBLISH_CHECKS;
+        }
+        hulse_flow_schema_tell(s, r->payload, p->topic);
         return PUBLISH_INVALID;
+    }
+    *later = hulse_publisher_is_renewing(p) && (p->asks & ASK_HOLD) == 0;
+    if (*later) {
+        return PUBLISH_CHECKS;
     }
     return (p->asks & ASK_RATE) != 0 ? take_rates(p, r->payload.bytes) : PUBLISH_CHECKS;
 }
@@ -583,7 +591,16 @@ static enum publish_check judge(struct publisher *p, const struct broker_record 
 /* The broker takes one more of a producer that drops the oldest. */
 static bool has_room(const struct publisher *p)
 {
-    return !p->suspended && !p->producer->busy && p->outstanding < HOLD_OUTSTANDING_MAX;
+    return !p->suspended && !p->producer->busy && p->outstanding < HOLD_OUTSTANDING_MAX &&
+           (!hulse_publisher_is_renewing(p) || p->renewal.behind > 0);
+}
+
+static struct held *take_held(struct publisher *p)
+{
+    struct held *first = hulse_hold_take(&p->hold);
+
+    p->renewal.behind -= first != NULL && p->renewal.behind > 0 ? 1 : 0;
+    return first;
 }
 
 /* Sends what waits while the broker has room. False: the publisher was closed meanwhile. */
@@ -595,7 +612,8 @@ static bool pump(struct publisher *p)
     p->pumping = true;
     p->closed = &closed;
     while (has_room(p)) {
-        struct held *first = hulse_hold_take(&p->hold);
+        const uint32_t behind = p->renewal.behind;
+        struct held *first = take_held(p);
         if (first == NULL) {
             break;
         }
@@ -603,6 +621,7 @@ static bool pump(struct publisher *p)
         if (!p->send(p->producer, &first->record)) {
             p->outstanding -= 1;
             hulse_hold_put_back(&p->hold, first);
+            p->renewal.behind = behind;
             break;
         }
         hulse_hold_free(first);
@@ -640,13 +659,16 @@ static void hold(struct publisher *p, const struct broker_record *r)
     bool *before = p->closed;
     p->closed = &closed;
     while (!closed && hulse_hold_over(&p->hold)) {
-        struct held *oldest = hulse_hold_take(&p->hold);
+        struct held *oldest = take_held(p);
         const uint64_t token = oldest->record.token;
         hulse_hold_free(oldest);
         refuse(p, token, PUBLISH_DROPPED);
     }
     if (!closed) {
         p->closed = before;
+        if (hulse_publisher_is_renewing(p) && hulse_publisher_renew(p)) {
+            hulse_publisher_go_on(p);
+        }
     } else if (before != NULL) {
         *before = true;
     }
@@ -671,8 +693,12 @@ static bool pass(struct publisher *p, const struct broker_record *r)
 /* Something has to be asked of this record. False: it was not taken. */
 static bool publish_asked(struct publisher *p, const struct broker_record *r)
 {
-    const enum publish_check why = judge(p, r);
+    bool later = false;
+    const enum publish_check why = judge(p, r, &later);
 
+    if (later) {
+        return false;
+    }
     if (why != PUBLISH_CHECKS) {
         refuse(p, r->token, why);
         return true;
@@ -718,7 +744,7 @@ bool hulse_publisher_publish(struct publisher *p, const struct broker_record *r)
 
 bool hulse_publisher_busy(const struct publisher *p)
 {
-    return p->producer->busy && (p->asks & ASK_HOLD) == 0;
+    return (p->producer->busy || hulse_publisher_is_renewing(p)) && (p->asks & ASK_HOLD) == 0;
 }
 
 void hulse_publisher_forget(struct publisher *p)
@@ -733,6 +759,7 @@ void hulse_publisher_close(struct publisher **publisher)
     if (p->closed != NULL) {
         *p->closed = true;
     }
+    hulse_publisher_renewal_fini(p);
     if (p->producer != NULL) {
         p->producer->ops->producer_close(p->producer, p->forget);
     }

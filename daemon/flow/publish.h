@@ -17,6 +17,9 @@
 struct publisher;
 
 /* Why a record is refused here, in the order in which it is asked (table in README.md). */
+/* A topic whose own schema is published with is asked for it again at most once in this time. */
+#define HULSE_SCHEMA_AGAIN_MS 1000U
+
 enum publish_check {
     PUBLISH_DENIED = 0,
     PUBLISH_TOO_LARGE,
@@ -84,13 +87,13 @@ hulse_status hulse_publisher_open(struct publisher **out,
                                   const struct publisher_params *params,
                                   struct error *err);
 /*
- * False: the broker has no memory for it now. It was not taken, and no event has come; `freed` will, then it is published
- * again. Never of one that drops the oldest.
+ * False: the broker has no memory for it now, or it waits for its topic's schema (publish.schema: auto). It was not taken, and no
+ * event has come; `freed` will, then it is published again. Never of one that drops the oldest.
  */
 bool hulse_publisher_publish(struct publisher *p, const struct broker_record *r);
 /*
- * Its broker has as many records without an answer as it takes: the next one had better wait where it is until
- * `freed`. Never of one that drops the oldest.
+ * Its broker has as many records without an answer as it takes, or it goes over to another schema: the next one had better wait
+ * where it is until `freed`. Never of one that drops the oldest.
  */
 bool hulse_publisher_busy(const struct publisher *p);
 /* How long a message may be without an answer; 0: as long as it takes. */

@@ -33,7 +33,8 @@ LIST_HEAD(made_list, made);
 
 /* What is to be done with payloads of a version. */
 struct version {
-    uint64_t number; /* counted from 1; 0: none is here */
+    TAILQ_ENTRY(version) link; /* the oldest first */
+    uint64_t number;           /* counted from 1 */
     enum { VERSION_SAME, VERSION_PLAN, VERSION_BAD } how;
     uint64_t again_ms; /* of BAD: to be asked for again then; 0: never */
     const struct schema_known *known;
@@ -41,6 +42,8 @@ struct version {
     size_t plan_bytes;
     char why[96];
 };
+
+TAILQ_HEAD(version_list, version);
 
 struct reading {
     struct reading_params params;
@@ -54,8 +57,9 @@ struct reading {
     uint32_t waiting;
     struct made_list made;
     struct schema_output output;
-    uint32_t next_version;
-    struct version versions[READING_VERSIONS_MAX];
+    struct version_list versions;
+    uint32_t version_count;
+    struct version first_version; /* so that there is room for one; most topics have no more */
 };
 
 /* ---- payloads ---- */
@@ -142,12 +146,15 @@ static bool fits(struct reading *r, const struct broker_delivery *d)
 
 static struct version *find_version(struct reading *r, uint64_t number)
 {
-    for (uint32_t i = 0; i < READING_VERSIONS_MAX && r->versions[i].number != 0; i++) {
-        if (r->versions[i].number == number) {
-            return &r->versions[i];
+    struct version *v = NULL;
+
+    TAILQ_FOREACH(v, &r->versions, link)
+    {
+        if (v->number == number) {
+            break;
         }
     }
-    return NULL;
+    return v;
 }
 
 static void forget_version(struct version *v)
@@ -155,21 +162,51 @@ static void forget_version(struct version *v)
     hulse_schema_plan_destroy(&v->plan);
     hulse_mem_give(HULSE_MEM_TABLE, v->plan_bytes);
     hulse_schema_known_release(&v->known);
-    *v = (struct version){.number = 0};
+    v->plan_bytes = 0;
+    v->again_ms = 0;
 }
 
-/* In the place of the oldest. */
+/* NULL: there are as many as may be, or there is no memory and one at least. */
+static struct version *one_more(struct reading *r)
+{
+    struct version *v = NULL;
+
+    if (r->version_count < READING_VERSIONS_MAX) {
+        v = r->version_count == 0 ? &r->first_version
+                                  : hulse_mem_zalloc(HULSE_MEM_TABLE, sizeof(*v));
+    }
+    if (v != NULL) {
+        TAILQ_INSERT_TAIL(&r->versions, v, link);
+        r->version_count += 1;
+    }
+    return v;
+}
+
+/* Else in the place of the oldest. */
 static struct version *new_version(struct reading *r, uint64_t number)
 {
     struct version *v = find_version(r, number);
 
-    if (v == NULL) {
-        v = &r->versions[r->next_version];
-        r->next_version = (r->next_version + 1) % READING_VERSIONS_MAX;
-    }
+    v = v == NULL ? one_more(r) : v;
+    v = v == NULL ? TAILQ_FIRST(&r->versions) : v;
+    TAILQ_REMOVE(&r->versions, v, link);
+    TAILQ_INSERT_TAIL(&r->versions, v, link);
     forget_version(v);
     v->number = number;
     return v;
+}
+
+static void forget_versions(struct reading *r)
+{
+    struct version *v = NULL;
+
+    while ((v = TAILQ_FIRST(&r->versions)) != NULL) {
+        TAILQ_REMOVE(&r->versions, v, link);
+        forget_version(v);
+        if (v != &r->first_version) {
+            hulse_mem_free(HULSE_MEM_TABLE, v, sizeof(*v));
+        }
+    }
 }
 
 static bool same_definition(const struct schema *a, const struct schema *b)
@@ -405,6 +442,7 @@ struct reading *hulse_reading_create(const struct reading_params *params)
                                   ? flow->message_bytes_max
                                   : flow->chunked_bytes_max;
         LIST_INIT(&r->made);
+        TAILQ_INIT(&r->versions);
     }
     return r;
 }
@@ -424,9 +462,7 @@ void hulse_reading_destroy(struct reading **reading)
     while (!LIST_EMPTY(&r->made)) {
         give_back_payload(LIST_FIRST(&r->made));
     }
-    for (uint32_t i = 0; i < READING_VERSIONS_MAX; i++) {
-        forget_version(&r->versions[i]);
-    }
+    forget_versions(r);
     hulse_schema_output_fini(&r->output);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers */
     hulse_mem_free(HULSE_MEM_TOPIC, r->queue, r->queue_capacity * sizeof(*r->queue));

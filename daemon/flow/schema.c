@@ -113,18 +113,14 @@ const char *hulse_flow_schema_type_name(const struct broker_schema *s)
     return hulse_schema_type_name((enum schema_type)s->type);
 }
 
-bool hulse_flow_schema_fits(const struct flow_schema *s,
-                            struct broker_span payload,
-                            const char *topic)
+void hulse_flow_schema_tell(const struct schema *s, struct broker_span payload, const char *topic)
 {
     struct schema_fault fault;
 
-    if (hulse_schema_check(s->schema, payload.data, payload.bytes, &fault)) {
-        return true;
+    if (!hulse_schema_check(s, payload.data, payload.bytes, &fault)) {
+        HULSE_LOG_WARNF("publish.invalid_schema",
+                        hulse_log_str("topic", topic),
+                        hulse_log_str("path", fault.path),
+                        hulse_log_str("why", fault.why));
     }
-    HULSE_LOG_WARNF("publish.invalid_schema",
-                    hulse_log_str("topic", topic),
-                    hulse_log_str("path", fault.path),
-                    hulse_log_str("why", fault.why));
-    return false;
 }

@@ -41,9 +41,7 @@ const struct broker_schema *hulse_flow_schema_told(const struct flow_schema *s,
                                                    struct broker_schema *out);
 /* In the words of Pulsar's tools: static. */
 const char *hulse_flow_schema_type_name(const struct broker_schema *s);
-/* Whether a payload fits; if not, the field is logged. */
-bool hulse_flow_schema_fits(const struct flow_schema *s,
-                            struct broker_span payload,
-                            const char *topic);
+/* A payload does not fit: the field is logged. */
+void hulse_flow_schema_tell(const struct schema *s, struct broker_span payload, const char *topic);
 
 #endif

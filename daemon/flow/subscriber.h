@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * subscriber - what a subscriber is to the files that make it up: deliver, deliver_verdict, deliver_letter.
+ * subscriber - what a subscriber is to the files that make it up: deliver, deliver_schema, deliver_verdict, deliver_letter.
  *
  * Threads: the worker's. Nobody else includes this.
  */
@@ -97,6 +97,14 @@ static inline struct dead_letter_user hulse_subscriber_user(const struct subscri
 /* ---- deliver.c ---- */
 
 void hulse_subscriber_destroy(struct subscriber *s);
+
+/* ---- deliver_schema.c ---- */
+
+/* What its rule says of payloads, and that `pass` gets them so; reading.h. */
+hulse_status
+hulse_subscriber_begin_reading(struct subscriber *s,
+                               void (*pass)(void *ctx, struct broker_delivery *d, bool resolved),
+                               struct error *err);
 
 /* ---- deliver_verdict.c ---- */
 

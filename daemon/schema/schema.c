@@ -103,6 +103,12 @@ static hulse_status read_tables(struct schema *s, struct error *err)
     return HULSE_OK;
 }
 
+/* What the official clients for C++ and Python write where there is none. */
+static bool is_null(const struct schema *s)
+{
+    return strcmp(s->definition, "null") == 0 && s->definition_bytes == strlen("null");
+}
+
 static hulse_status read_definition(struct schema *s, struct error *err)
 {
     if (has_tables(s->type)) {
@@ -111,7 +117,7 @@ static hulse_status read_definition(struct schema *s, struct error *err)
     if (s->type == SCHEMA_KEY_VALUE) {
         return hulse_pair_read(s, err);
     }
-    if (s->type < SCHEMA_PROTOBUF && s->definition_bytes > 0) {
+    if (s->type < SCHEMA_PROTOBUF && s->definition_bytes > 0 && !is_null(s)) {
         return hulse_fail(
             err, HULSE_INVAL, "a schema of %s has no definition", types[s->type].name);
     }

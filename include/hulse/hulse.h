@@ -611,6 +611,16 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_schema_get(hulse_consumer *c,
                                                         uint64_t version,
                                                         struct hulse_schema **out,
                                                         int timeout_ms);
+/*
+ * The same of the topic of a message that has no verdict yet, by its id: also of a consumer of several topics, which
+ * hulse_schema_get() refuses with UNSUPPORTED. BUSY also while that topic is being opened; NO_TOPIC also when it has gone;
+ * UNSUPPORTED, of several topics, also by a daemon that is older than this call. `id` NULL: as hulse_schema_get(). Since 0.2.
+ */
+HULSE_API HULSE_NODISCARD hulse_status hulse_schema_get_of(hulse_consumer *c,
+                                                           const struct hulse_id *id,
+                                                           uint64_t version,
+                                                           struct hulse_schema **out,
+                                                           int timeout_ms);
 HULSE_API void hulse_schema_free(struct hulse_schema **schema);
 /*
  * What a message's broker has noted when it stored it: its number in its topic, or partition, counting up from 0; the

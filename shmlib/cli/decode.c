@@ -3,12 +3,16 @@
 #include "shmlib/cli/decode.h"
 
 #include "daemon/schema/decode.h"
+#include "shmlib/cli/connect.h"
+#include "shmlib/cli/stop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ASK_TIMEOUT_MS 30000
+#define BUSY_NAP_NS 20000000L
 #define PROPERTY_HEADER_BYTES 4U
 
 /* As daemon/schema has them; free() it. NULL: no memory. */
@@ -50,13 +54,30 @@ static void make(struct hulse_cli_asked *a, const struct hulse_schema *told)
     free(properties);
 }
 
-static void
-ask(struct hulse_cli_asked *a, const hulse_session *s, hulse_consumer *c, uint64_t version)
+/* BUSY: the topic is being opened again, or an answer is waited for that is not wanted any more. */
+static hulse_status
+get(hulse_consumer *c, const struct hulse_message *m, uint64_t version, struct hulse_schema **told)
+{
+    const struct hulse_cli_deadline until = hulse_cli_deadline_in(ASK_TIMEOUT_MS);
+    hulse_status st = hulse_schema_get_of(c, &m->id, version, told, ASK_TIMEOUT_MS);
+
+    while (st == HULSE_BUSY && !hulse_cli_stop_requested() && !hulse_cli_deadline_passed(until)) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = BUSY_NAP_NS}, NULL);
+        st = hulse_schema_get_of(c, &m->id, version, told, ASK_TIMEOUT_MS);
+    }
+    return st;
+}
+
+static void ask(struct hulse_cli_asked *a,
+                const hulse_session *s,
+                hulse_consumer *c,
+                const struct hulse_message *m,
+                uint64_t version)
 {
     struct hulse_schema *told = NULL;
-    const hulse_status st = hulse_schema_get(c, version, &told, ASK_TIMEOUT_MS);
+    const hulse_status st = get(c, m, version, &told);
 
-    *a = (struct hulse_cli_asked){.consumer = c, .version = version};
+    *a = (struct hulse_cli_asked){.topic = strdup(m->topic), .version = version};
     if (st == HULSE_OK) {
         make(a, told);
     } else {
@@ -66,9 +87,17 @@ ask(struct hulse_cli_asked *a, const hulse_session *s, hulse_consumer *c, uint64
     hulse_schema_free(&told);
 }
 
+static void forget(struct hulse_cli_asked *a)
+{
+    hulse_schema_destroy(&a->schema);
+    free(a->topic);
+}
+
 /* NULL: no memory. */
-static const struct hulse_cli_asked *
-schema_of(struct hulse_cli_decoder *d, hulse_consumer *c, uint64_t version)
+static const struct hulse_cli_asked *schema_of(struct hulse_cli_decoder *d,
+                                               hulse_consumer *c,
+                                               const struct hulse_message *m,
+                                               uint64_t version)
 {
     if (d->asked == NULL) {
         d->asked = calloc(HULSE_CLI_SCHEMAS_MAX, sizeof(*d->asked));
@@ -77,8 +106,9 @@ schema_of(struct hulse_cli_decoder *d, hulse_consumer *c, uint64_t version)
         return NULL;
     }
     for (int i = 0; i < d->count; i++) {
-        if (d->asked[i].consumer == c && d->asked[i].version == version) {
-            return &d->asked[i];
+        const struct hulse_cli_asked *have = &d->asked[i];
+        if (have->version == version && have->topic != NULL && strcmp(have->topic, m->topic) == 0) {
+            return have;
         }
     }
     struct hulse_cli_asked *a = &d->asked[d->next];
@@ -86,8 +116,8 @@ schema_of(struct hulse_cli_decoder *d, hulse_consumer *c, uint64_t version)
         d->count += 1;
     }
     d->next = (d->next + 1) % HULSE_CLI_SCHEMAS_MAX;
-    hulse_schema_destroy(&a->schema);
-    ask(a, d->session, c, version);
+    forget(a);
+    ask(a, d->session, c, m, version);
     return a;
 }
 
@@ -106,7 +136,7 @@ json_t *hulse_cli_decode(struct hulse_cli_decoder *d,
         (void)snprintf(why, HULSE_CLI_UNDECODED_BYTES, "it was written without a schema");
         return NULL;
     }
-    const struct hulse_cli_asked *a = schema_of(d, c, version);
+    const struct hulse_cli_asked *a = schema_of(d, c, m, version);
     if (a == NULL || a->schema == NULL) {
         (void)snprintf(why, HULSE_CLI_UNDECODED_BYTES, "%s", a == NULL ? "no memory" : a->why);
         return NULL;
@@ -123,19 +153,10 @@ json_t *hulse_cli_decode(struct hulse_cli_decoder *d,
     return value;
 }
 
-void hulse_cli_decode_forget(struct hulse_cli_decoder *d, const hulse_consumer *c)
-{
-    for (int i = 0; i < d->count; i++) {
-        if (d->asked[i].consumer == c) {
-            d->asked[i].consumer = NULL;
-        }
-    }
-}
-
 void hulse_cli_decode_fini(struct hulse_cli_decoder *d)
 {
     for (int i = 0; i < d->count; i++) {
-        hulse_schema_destroy(&d->asked[i].schema);
+        forget(&d->asked[i]);
     }
     free(d->asked);
     *d = (struct hulse_cli_decoder){0};

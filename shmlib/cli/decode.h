@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * decode - payloads as JSON by the schema that each message was written with, which is asked for once for each version of
- *          a consumer's topic.
+ *          each topic.
  *
  * Limits: HULSE_CLI_SCHEMAS_MAX are remembered; the oldest goes first.
  */
@@ -18,7 +18,7 @@ struct schema;
 
 /* One that was asked for; constant. */
 struct hulse_cli_asked {
-    const hulse_consumer *consumer;
+    char *topic; /* NULL: no memory for the name, so it is asked for again */
     uint64_t version;
     struct schema *schema;               /* NULL: `why` */
     char why[HULSE_CLI_UNDECODED_BYTES]; /* terminated */
@@ -36,8 +36,6 @@ json_t *hulse_cli_decode(struct hulse_cli_decoder *d,
                          hulse_consumer *c,
                          const struct hulse_message *m,
                          char why[HULSE_CLI_UNDECODED_BYTES]);
-/* What was asked for this consumer is forgotten: it closes, and another may get its place. */
-void hulse_cli_decode_forget(struct hulse_cli_decoder *d, const hulse_consumer *c);
 void hulse_cli_decode_fini(struct hulse_cli_decoder *d);
 
 #endif

@@ -129,6 +129,7 @@ static hulse_status accept_welcome(struct hulse_session *s)
     s->bell = s->io.fds[0];
     hulse_control_answer(s, &s->limits, sizeof(s->limits));
     s->schemas = (s->limits.features & HULSE_FEATURE_SCHEMAS) != 0;
+    s->topic_schemas = (s->limits.features & HULSE_FEATURE_TOPIC_SCHEMAS) != 0;
     s->positions = (s->limits.features & HULSE_FEATURE_POSITIONS) != 0;
     s->options = (s->limits.features & HULSE_FEATURE_OPTIONS) != 0;
     s->marks = (s->limits.features & HULSE_FEATURE_MARKS) != 0;

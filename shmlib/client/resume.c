@@ -215,6 +215,7 @@ static void welcomed(struct hulse_session *s)
         return;
     }
     s->schemas = (w.features & HULSE_FEATURE_SCHEMAS) != 0;
+    s->topic_schemas = (w.features & HULSE_FEATURE_TOPIC_SCHEMAS) != 0;
     s->positions = (w.features & HULSE_FEATURE_POSITIONS) != 0;
     s->options = (w.features & HULSE_FEATURE_OPTIONS) != 0;
     s->marks = (w.features & HULSE_FEATURE_MARKS) != 0;

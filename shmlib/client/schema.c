@@ -115,15 +115,20 @@ make(struct hulse_session *s, const struct hulse_ctl_schema *m, struct hulse_sch
     return HULSE_OK;
 }
 
-static hulse_status
-ask(hulse_consumer *c, uint64_t version, struct hulse_deadline deadline, struct hulse_schema **out)
+/* `m` but for its handle, which may be another one with each daemon. */
+static hulse_status ask(hulse_consumer *c,
+                        struct hulse_ctl_get_schema m,
+                        struct hulse_deadline deadline,
+                        struct hulse_schema **out)
 {
     struct hulse_session *s = c->handle.channel->session;
-    const struct hulse_ctl_get_schema m = {.handle = c->handle.number, .version = version};
     struct hulse_ctl_schema answer;
     hulse_status st = HULSE_OK;
 
     (void)pthread_mutex_lock(&s->lock);
+    m.handle = c->handle.number;
+    /* An older one answers for the only topic, and refuses several. */
+    m.of_source = s->topic_schemas ? m.of_source : 0;
     if (!s->schemas) {
         st = hulse_session_fault(s, HULSE_UNSUPPORTED, "this hulsed is older: it tells no schemas");
     } else {
@@ -142,21 +147,32 @@ ask(hulse_consumer *c, uint64_t version, struct hulse_deadline deadline, struct 
     return st;
 }
 
-hulse_status
-hulse_schema_get(hulse_consumer *c, uint64_t version, struct hulse_schema **out, int timeout_ms)
+hulse_status hulse_schema_get_of(hulse_consumer *c,
+                                 const struct hulse_id *id,
+                                 uint64_t version,
+                                 struct hulse_schema **out,
+                                 int timeout_ms)
 {
     const struct hulse_deadline deadline = hulse_deadline_in(timeout_ms);
+    struct hulse_ctl_get_schema m = {.version = version};
     hulse_status st = HULSE_OK;
 
-    if (c == NULL || out == NULL) {
+    if (c == NULL || out == NULL || (id != NULL && id->size < sizeof(*id))) {
         return HULSE_INVAL;
     }
     *out = NULL;
+    m.of_source = id == NULL ? 0 : id->source + 1;
     do {
         st = hulse_consumer_await(c, deadline);
-        st = st == HULSE_OK ? ask(c, version, deadline, out) : st;
+        st = st == HULSE_OK ? ask(c, m, deadline, out) : st;
     } while (st == HULSE_ORPHAN && hulse_deadline_left(deadline, 1) > 0);
     return st;
+}
+
+hulse_status
+hulse_schema_get(hulse_consumer *c, uint64_t version, struct hulse_schema **out, int timeout_ms)
+{
+    return hulse_schema_get_of(c, NULL, version, out, timeout_ms);
 }
 
 void hulse_schema_free(struct hulse_schema **schema)

@@ -31,7 +31,7 @@
     (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME |                       \
      HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING |                      \
      HULSE_FEATURE_OPTIONS | HULSE_FEATURE_REPLICATION | HULSE_FEATURE_SCHEMAS |                   \
-     HULSE_FEATURE_MARKS)
+     HULSE_FEATURE_MARKS | HULSE_FEATURE_TOPIC_SCHEMAS)
 
 enum hulse_session_state {
     HULSE_SESSION_LIVE = 0,
@@ -115,6 +115,7 @@ struct hulse_session {
     bool options;                /* HULSE_FEATURE_OPTIONS */
     bool schemas;                /* HULSE_FEATURE_SCHEMAS */
     bool marks;                  /* HULSE_FEATURE_MARKS */
+    bool topic_schemas;          /* HULSE_FEATURE_TOPIC_SCHEMAS */
     struct hulse_marks *opening; /* of the reader whose opening is being answered, or NULL */
     _Atomic(struct hulse_group *) groups[HULSE_GROUPS_MAX];
 

@@ -100,8 +100,7 @@ static const struct message_rule messages[] = {
     [HULSE_CTL_READER] = {.bytes = sizeof(struct hulse_ctl_reader),
                           .strings = {STRING(hulse_ctl_reader, topic_len, HULSE_TOPIC_BYTES_MAX)},
                           .zeros = {ZERO(hulse_ctl_reader, reserved)}},
-    [HULSE_CTL_GET_SCHEMA] = {.bytes = sizeof(struct hulse_ctl_get_schema),
-                              .zeros = {ZERO(hulse_ctl_get_schema, reserved)}},
+    [HULSE_CTL_GET_SCHEMA] = {.bytes = sizeof(struct hulse_ctl_get_schema)},
     [HULSE_CTL_SCHEMA] =
         {.bytes = sizeof(struct hulse_ctl_schema),
          .fds = 1,

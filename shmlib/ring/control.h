@@ -219,8 +219,8 @@ struct hulse_ctl_reader {
 struct hulse_ctl_get_schema {
     struct hulse_ctl_head head;
     uint32_t handle;
-    uint32_t reserved;
-    uint64_t version; /* as the topic's broker counts, or HULSE_SCHEMA_… */
+    uint32_t of_source; /* with HULSE_FEATURE_TOPIC_SCHEMAS: a source + 1; 0: of its only topic */
+    uint64_t version;   /* as the topic's broker counts, or HULSE_SCHEMA_… */
 };
 
 #define HULSE_SCHEMA_TYPE_BYTES_MAX 32U

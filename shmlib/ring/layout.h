@@ -387,10 +387,11 @@ enum hulse_event {
 #define HULSE_FEATURE_POSITIONS (1ULL << 4) /* OPEN_CONSUMER_AT, SEEK, HULSE_ATTACH_HAS_START */
 #define HULSE_FEATURE_ROUTING                                                                      \
     (1ULL << 5) /* PRODUCER and ATTACH_HANDLE say how partitions are found */
-#define HULSE_FEATURE_OPTIONS (1ULL << 6)     /* OPTIONS */
-#define HULSE_FEATURE_REPLICATION (1ULL << 7) /* HULSE_TAG_REPLICATE_TO */
-#define HULSE_FEATURE_SCHEMAS (1ULL << 8)     /* GET_SCHEMA */
-#define HULSE_FEATURE_MARKS (1ULL << 9)       /* MARKS */
+#define HULSE_FEATURE_OPTIONS (1ULL << 6)        /* OPTIONS */
+#define HULSE_FEATURE_REPLICATION (1ULL << 7)    /* HULSE_TAG_REPLICATE_TO */
+#define HULSE_FEATURE_SCHEMAS (1ULL << 8)        /* GET_SCHEMA */
+#define HULSE_FEATURE_MARKS (1ULL << 9)          /* MARKS */
+#define HULSE_FEATURE_TOPIC_SCHEMAS (1ULL << 10) /* GET_SCHEMA of a consumer of several topics */
 
 /* Rounds a record length up to the ring's granule; cannot overflow in 64 bits. */
 static inline uint64_t hulse_record_stride(uint64_t len)

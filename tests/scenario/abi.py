@@ -24,6 +24,12 @@ class Id(ctypes.Structure):
                 ("source", ctypes.c_uint32), ("reserved", ctypes.c_uint32)]
 
 
+class Schema(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("version", ctypes.c_uint64), ("type", ctypes.c_char_p),
+                ("definition", ctypes.c_void_p), ("definition_bytes", ctypes.c_size_t),
+                ("properties", ctypes.c_void_p), ("property_count", ctypes.c_size_t)]
+
+
 class Message(ctypes.Structure):
     _fields_ = [("size", ctypes.c_size_t), ("data", ctypes.c_void_p), ("data_bytes", ctypes.c_size_t),
                 ("id", Id), ("publish_time_ms", ctypes.c_uint64), ("event_time_ms", ctypes.c_uint64),

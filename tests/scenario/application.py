@@ -8,11 +8,12 @@ import sys
 import time
 
 import abi
-from abi import TYPES, Message
+from abi import TYPES, Message, Schema
 from command import environment
 
-OK, AGAIN, AGAIN_WAIT_MS = 0, -1, 10000
-LAST_ATTEMPT = 1
+OK, AGAIN, BUSY, AGAIN_WAIT_MS = 0, -1, -17, 10000
+LAST_ATTEMPT, OWN_SCHEMA = 1, 16
+VERSIONS = {"own": 2**64 - 1, "newest": 2**64 - 2}
 ENDS, AT_ID = {"latest": 0, "earliest": 1}, 2
 
 
@@ -51,7 +52,7 @@ class Application:
 
     def next(self, count, timeout_ms=20000):
         """The next messages, fewer when no other has come in time:
-        {payload, topic, bytes, id, partition, redelivery, last, number}."""
+        {payload, topic, bytes, id, partition, redelivery, last, own_schema, schema_version, number}."""
         new = self.ask("next", count=count, timeout_ms=timeout_ms)
         self.got += new
         return new
@@ -67,6 +68,11 @@ class Application:
 
     def reject(self, *numbers, code=0, reason=None):
         self.ask("verdicts", how="reject", numbers=numbers, code=code, reason=reason)
+
+    def schema(self, number, version, by_id=True, timeout_ms=10000):
+        """Of the topic of message `number`: {type, definition, version}; "own" is what it is read with, "newest" the topic's."""
+        return self.ask("schema", number=number, version=VERSIONS.get(version, version), by_id=by_id,
+                        timeout_ms=timeout_ms)
 
     def is_active(self):
         """Of a failover subscription's consumers it gets the messages."""
@@ -154,11 +160,32 @@ class Process:
             return None
         payload = ctypes.string_at(m.data, min(m.data_bytes, 64)).decode(errors="replace")
         found = {"payload": payload, "topic": m.topic.decode(), "bytes": m.data_bytes, "redelivery": m.redelivery_count,
-                 "last": bool(m.flags & LAST_ATTEMPT),
+                 "last": bool(m.flags & LAST_ATTEMPT), "own_schema": bool(m.flags & OWN_SCHEMA),
+                 "schema_version": self.version(m),
                  "id": [m.id.ledger, m.id.entry, m.id.batch], "partition": m.id.partition,
                  "number": len(self.ids), "publish_time_ms": m.publish_time_ms}
         self.lib.hulse_release(self.consumer, ctypes.byref(m))
         self.ids.append(m.id)
+        return found
+
+    def version(self, m):
+        number = ctypes.c_uint64()
+        status = self.lib.hulse_message_schema_version(ctypes.byref(m), ctypes.byref(number))
+        return number.value if status == OK else None
+
+    def schema(self, number, version, by_id, timeout_ms):
+        told = ctypes.POINTER(Schema)()
+        more = (ctypes.c_uint64(version), ctypes.byref(told), timeout_ms)
+        status = BUSY  # while the next daemon opens the topic
+        until = time.monotonic() + timeout_ms / 1000
+        while status == BUSY and time.monotonic() < until:
+            time.sleep(0.05)
+            status = self.lib.hulse_schema_get_of(self.consumer, ctypes.byref(self.ids[number]), *more) if by_id else \
+                self.lib.hulse_schema_get(self.consumer, *more)
+        self.must(status, lambda: self.lib.hulse_last_error(self.session))
+        found = {"type": told.contents.type.decode(), "version": told.contents.version,
+                 "definition": ctypes.string_at(told.contents.definition, told.contents.definition_bytes).decode()}
+        self.lib.hulse_schema_free(ctypes.byref(told))
         return found
 
     def next(self, count, timeout_ms):

@@ -10,10 +10,11 @@ import base64
 import concurrent.futures
 import json
 import pathlib
+import subprocess
 
 import pytest
 
-from command import ok, run
+from command import Background, ok, run
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 import pulsar as library  # noqa: E402: needs the line above
@@ -463,6 +464,88 @@ def test_auto_when_the_broker_does_not_say(fake, hulsed, topic):
     assert done.returncode != 0 and b"does not answer" in done.stderr, done.stderr
     assert not fake.heard("PRODUCER")
     assert daemon.stop() == 0
+
+
+NEEDED = {**ORDER, "fields": [{"name": "id", "type": ["long", "string"]}]}
+
+
+def put(broker, topic, definition, kind="JSON"):
+    status, answer = broker.admin("POST", f"schemas/{topic.split('://')[1]}/schema", body(definition, kind))
+    assert status == 200, answer
+
+
+@pytest.mark.parametrize("partitions", [0, 3])
+def test_auto_goes_over_to_a_newer_one(auto, pulsar, official, topic, partitions):
+    """While it publishes, when a payload does not fit the old one; in the order of the records. What fits neither is refused."""
+    assert pulsar.admin("PUT", "namespaces/public/any")[0] in (204, 409)
+    assert pulsar.admin("PUT", "namespaces/public/any/schemaCompatibilityStrategy", "ALWAYS_COMPATIBLE")[0] == 204
+    topic = topic.replace("/default/", "/any/")
+    path = topic.replace("://", "/")
+    assert pulsar.admin("PUT", f"{path}/partitions" if partitions else path, *([partitions] if partitions else []))[0] == 204
+    put(pulsar, topic, ORDER)
+    sent = [json.dumps({"id": n}) for n in range(200)] + [json.dumps({"id": f"x{n}"}) for n in range(200)]
+    with Background(auto, "pub", topic, "-v", stdin=subprocess.PIPE) as pub:
+        def feed(*lines):
+            pub.process.stdin.write("".join(f"{line}\n" for line in lines).encode())
+            pub.process.stdin.flush()
+
+        feed(*sent[:100])
+        for _ in range(100):
+            pub.line()
+        put(pulsar, topic, NEEDED)
+        feed(*sent[100:])
+        for _ in range(300):
+            pub.line()
+        assert registered(pulsar, topic)["version"] == 1
+        feed('"neither"')
+        pub.process.stdin.close()
+        assert pub.process.wait(30) != 0
+    messages = received(official(pulsar.service_url), topic, 400)
+    got = [m.data().decode() for m in messages]
+    assert got == sent if not partitions else sorted(got) == sorted(sent)
+    assert [v for v, data in zip(versions(messages), got) if "x" in data] == [SECOND] * 200
+    assert [v for v, data in zip(versions(messages), got) if "x" not in data] == [FIRST] * 200
+    assert len(auto.await_lines("publish.invalid_schema")) == 1
+    assert len(auto.lines("publish.schema_renewed", version=1)) == 1
+
+
+def test_auto_that_fits_no_schema_of_the_topic(fake, hulsed, topic):
+    daemon = hulsed(fake.url, topics=[{"match": "**", "publish": {"schema": {"type": "auto"}}}])
+    fake.topic(topic)
+    fake.on("GET_SCHEMA", lambda request: request.reply("GET_SCHEMA_RESPONSE", schema_version=bytes(8), schema={
+        "name": "", "schema_data": json.dumps(ORDER).encode(), "type": "Json"}))
+    done = run(daemon, "pub", topic, "-v", *['{"id": "x"}'] * 20)
+    assert done.returncode != 0 and done.stderr.count(b"does not match the schema") == 20, done.stderr
+    assert 1 < len(fake.heard("GET_SCHEMA")) < 20
+    assert len(fake.heard("PRODUCER")) == 1
+
+
+@pytest.mark.parametrize("answer", [lambda request: request.fail("NotAllowedError", "no"), lambda request: None])
+def test_auto_stays_as_it_was_when_the_new_one_is_refused(fake, hulsed, topic, answer):
+    """What fitted the old one is published as before."""
+    daemon = hulsed(fake.url, operation_timeout="300ms",
+                    topics=[{"match": "**", "publish": {"schema": {"type": "auto"}}}])
+    fake.topic(topic)
+    told = []
+
+    def tell(request):
+        told.append(request)
+        definition = ORDER if len(told) == 1 else NEEDED
+        request.reply("GET_SCHEMA_RESPONSE", schema_version=(len(told) - 1).to_bytes(8, "big"), schema={
+            "name": "", "schema_data": json.dumps(definition).encode(), "type": "Json"})
+
+    fake.on("GET_SCHEMA", tell)
+    with Background(daemon, "pub", topic, "-v", stdin=subprocess.PIPE) as pub:
+        pub.process.stdin.write(b'{"id": 1}\n')
+        pub.process.stdin.flush()
+        pub.line()
+        fake.on("PRODUCER", answer)
+        pub.process.stdin.write(b'{"id": "x"}\n{"id": 2}\n')
+        pub.process.stdin.close()
+        pub.line()
+        assert pub.process.wait(30) != 0
+    assert daemon.await_lines("publish.schema_not_renewed")
+    assert len(told) == 2
 
 
 # ---- schemas that Hulse does not look into, and pairs ----

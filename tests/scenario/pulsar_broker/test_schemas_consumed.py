@@ -133,6 +133,7 @@ def test_others_than_records(plain, pulsar, official, topic, kind, value):
         assert "schema_version" not in message
     else:
         assert (message["payload"], message["schema_version"]) == (value, 0)
+        assert "undecoded" not in message
 
 
 def publish_typed(fake, topic, versions):

@@ -266,6 +266,9 @@ static void test_types(void **state)
     assert_false(hulse_schema_type_find("NONSENSE", &type));
     assert_int_equal(hulse_test_no_schema(SCHEMA_INT32, "'int'", &err), HULSE_INVAL);
     assert_string_equal(err.text, "a schema of INT32 has no definition");
+    struct schema *s = hulse_test_schema(SCHEMA_STRING, "null");
+    hulse_schema_destroy(&s);
+    assert_int_equal(hulse_test_no_schema(SCHEMA_JSON, "null", &err), HULSE_INVAL);
 }
 
 static void test_primitive_payloads(void **state)

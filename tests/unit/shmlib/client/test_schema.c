@@ -75,6 +75,39 @@ static void test_what_is_not_whole_is_none(void **state)
     (void)hulse_consumer_close(&c, 0);
 }
 
+static uint32_t asked_of(struct pair *pair)
+{
+    struct hulse_ctl_get_schema asked;
+
+    memcpy(&asked, pair->d->last[HULSE_CTL_GET_SCHEMA].bytes, sizeof(asked));
+    return asked.of_source;
+}
+
+/* An older daemon answers for a consumer's only topic, and refuses several. */
+static void test_by_a_message_of_one_of_several_topics(void **state)
+{
+    struct pair *pair = *state;
+    struct fake_channel *ch = NULL;
+    const struct hulse_id id = {.size = sizeof(id), .source = 6};
+    struct hulse_schema *s = NULL;
+
+    for (unsigned older = 0; older < 2; older++) {
+        pair->d->features &= ~HULSE_FEATURE_TOPIC_SCHEMAS;
+        hulse_consumer *c = begin(
+            pair, HULSE_FEATURE_SCHEMAS | (older != 0 ? 0 : HULSE_FEATURE_TOPIC_SCHEMAS), &ch);
+        assert_int_equal(hulse_schema_get_of(c, &id, 5, &s, WAIT_MS), HULSE_OK);
+        assert_int_equal(asked_of(pair), older != 0 ? 0 : 7);
+        hulse_schema_free(&s);
+        assert_int_equal(hulse_schema_get_of(c, NULL, 5, &s, WAIT_MS), HULSE_OK);
+        assert_int_equal(asked_of(pair), 0);
+        hulse_schema_free(&s);
+        assert_int_equal(hulse_schema_get(c, 5, &s, WAIT_MS), HULSE_OK);
+        assert_int_equal(asked_of(pair), 0);
+        hulse_schema_free(&s);
+        (void)hulse_consumer_close(&c, 0);
+    }
+}
+
 static void test_an_older_daemon_is_not_asked(void **state)
 {
     struct pair *pair = *state;
@@ -86,6 +119,7 @@ static void test_an_older_daemon_is_not_asked(void **state)
     assert_int_equal(pair->d->seen[HULSE_CTL_GET_SCHEMA], 0);
     assert_int_equal(hulse_schema_get(NULL, 0, &s, 0), HULSE_INVAL);
     assert_int_equal(hulse_schema_get(c, 0, NULL, 0), HULSE_INVAL);
+    assert_int_equal(hulse_schema_get_of(c, &(struct hulse_id){.size = 1}, 0, &s, 0), HULSE_INVAL);
     (void)hulse_consumer_close(&c, 0);
 }
 
@@ -123,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PAIR_TEST(test_all_that_the_daemon_says),
         PAIR_TEST(test_what_is_not_whole_is_none),
+        PAIR_TEST(test_by_a_message_of_one_of_several_topics),
         PAIR_TEST(test_an_older_daemon_is_not_asked),
         PAIR_TEST(test_a_message_says_its_version),
     };

@@ -51,7 +51,7 @@ static const struct expected all[] = {
      {78, 79, 80, 81, 84, 85, 86, 87}},
     {HULSE_CTL_ATTACH_SOURCES, 24, 0, {18}, {4072}, {20, 21, 22, 23}},
     {HULSE_CTL_OPTIONS, 16, 0, {8}, {4080}, {10, 11, 12, 13, 14, 15}},
-    {HULSE_CTL_GET_SCHEMA, 24, 0, {0}, {0}, {12, 13, 14, 15}},
+    {HULSE_CTL_GET_SCHEMA, 24, 0, {0}, {0}, {0}},
     {HULSE_CTL_SCHEMA, 32, 1, {24}, {32}, {26, 27, 28, 29, 30, 31}},
     {HULSE_CTL_MARKS, 16, 0, {12}, {4064}, {0}},
     {HULSE_CTL_ATTACH_END, 16, 0, {0}, {0}, {12, 13, 14, 15}},

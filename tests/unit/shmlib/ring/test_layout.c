@@ -471,11 +471,13 @@ static void dump_schemas(void)
     NUMBER(HULSE_CTL_GET_SCHEMA);
     NUMBER(HULSE_CTL_SCHEMA);
     NUMBER(HULSE_FEATURE_SCHEMAS);
+    NUMBER(HULSE_FEATURE_TOPIC_SCHEMAS);
     NUMBER(HULSE_SCHEMA_OWN);
     NUMBER(HULSE_SCHEMA_NEWEST);
     SIZE(hulse_ctl_get_schema);
     MEMBER(hulse_ctl_get_schema, head);
     MEMBER(hulse_ctl_get_schema, handle);
+    MEMBER(hulse_ctl_get_schema, of_source);
     MEMBER(hulse_ctl_get_schema, version);
     SIZE(hulse_ctl_schema);
     MEMBER(hulse_ctl_schema, head);
