@@ -37,7 +37,7 @@ void hulse_subscriber_destroy(struct subscriber *s)
 
 static uint32_t verdicts_of(const struct subscriber *s)
 {
-    return s->grant.topic.verdicts | (hulse_dead_letter_configured(&s->dead) ? REJECT_BIT : 0U);
+    return s->grant.topic->verdicts | (hulse_dead_letter_configured(&s->dead) ? REJECT_BIT : 0U);
 }
 
 static void
@@ -71,7 +71,7 @@ static uint64_t next_estimate(uint64_t estimate, uint64_t size)
 /* Its own time to live, else the rule's. */
 static bool expired(const struct subscriber *s, const struct broker_delivery *d)
 {
-    const uint64_t ttl_ms = d->meta.ttl_ms != 0 ? d->meta.ttl_ms : s->grant.topic.deliver_ttl_ms;
+    const uint64_t ttl_ms = d->meta.ttl_ms != 0 ? d->meta.ttl_ms : s->grant.topic->deliver_ttl_ms;
     if (__builtin_expect(ttl_ms == 0, 1)) {
         return false;
     }
@@ -143,7 +143,7 @@ static void broker_message(void *ctx, struct broker_delivery *d)
             s->events->ask_room(s->ctx);
             return;
         }
-        d->marks |= d->redelivery >= of->grant.topic.redeliver_max ? HULSE_MARK_LAST : 0U;
+        d->marks |= d->redelivery >= of->grant.topic->redeliver_max ? HULSE_MARK_LAST : 0U;
     }
     if (s->reading == NULL) {
         arrive(s, d, true);
@@ -329,7 +329,7 @@ static hulse_status begin_reading(struct subscriber *s, struct error *err)
     }
     const struct reading_params params = {.flow = s->flow,
                                           .worker = s->worker,
-                                          .broker = s->grant.topic.broker,
+                                          .broker = s->grant.topic->broker,
                                           .topic = s->topic,
                                           .own = s->schema.schema,
                                           .ctx = s,
@@ -350,7 +350,7 @@ static hulse_status wish(const struct subscriber *s,
         return hulse_flow_wishes_refuse(out, b, err);
     }
     out->replicated = out->replicated ||
-                      (s->grant.topic.replicate_subscription_state && s->type != BROKER_READER &&
+                      (s->grant.topic->replicate_subscription_state && s->type != BROKER_READER &&
                        strncmp(s->topic, "persistent:", strlen("persistent:")) == 0);
     return HULSE_OK;
 }
@@ -358,16 +358,16 @@ static hulse_status wish(const struct subscriber *s,
 /* The topic has its entry: on to the broker. */
 static hulse_status open_broker(struct subscriber *s, struct error *err)
 {
-    HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
+    HULSE_ASSERT(s->grant.topic->broker < s->flow->broker_count);
 
-    struct broker *b = s->flow->brokers[s->grant.topic.broker];
+    struct broker *b = s->flow->brokers[s->grant.topic->broker];
     struct broker_schema schema;
     hulse_status st = hulse_subscriber_letters(s, err);
     st = st == HULSE_OK ? begin_reading(s, err) : st;
     if (st != HULSE_OK) {
         return st;
     }
-    const struct topic_chunks *chunks = &s->grant.topic.chunks;
+    const struct topic_chunks *chunks = &s->grant.topic->chunks;
     struct broker_consumer_params below = {.topic = s->topic,
                                            .subscription = s->subscription,
                                            .name = s->name,
@@ -376,7 +376,7 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
                                            .events = &consumer_events,
                                            .ctx = s,
                                            .schema = hulse_flow_schema_told(&s->schema, &schema),
-                                           .create = s->grant.topic.auto_create && !s->existing,
+                                           .create = s->grant.topic->auto_create && !s->existing,
                                            .chunking = {.pending_max = chunks->pending_max,
                                                         .expire_ms = chunks->expire_ms,
                                                         .auto_ack = chunks->auto_ack}};
@@ -621,7 +621,7 @@ const struct schema_known *hulse_subscriber_schema(const struct subscriber *s, u
 {
     return s->flow->schemas == NULL || s->multi != NULL
                ? NULL
-               : hulse_schemas_find(s->flow->schemas, s->grant.topic.broker, s->topic, version);
+               : hulse_schemas_find(s->flow->schemas, s->grant.topic->broker, s->topic, version);
 }
 
 hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
@@ -640,7 +640,7 @@ hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
                           "of several topics: a consumer of the one alone is told its schemas");
     }
     const struct schema_question question = {.worker = s->worker,
-                                             .broker = s->grant.topic.broker,
+                                             .broker = s->grant.topic->broker,
                                              .topic = s->topic,
                                              .version = version,
                                              .owner = owner,

@@ -99,7 +99,7 @@ void hulse_subscriber_leave(struct subscriber *s, struct broker_delivery *d, boo
 uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d)
 {
     const struct subscriber *of = s->multi == NULL ? s : hulse_multi_of(s->multi, d);
-    const struct topic_settings *topic = &of->grant.topic;
+    const struct topic_settings *topic = of->grant.topic;
     const double max_ms = (double)topic->nack_delay_max_ms;
     double delay_ms = (double)topic->nack_delay_ms;
 
@@ -114,7 +114,7 @@ uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s,
                                          const struct broker_delivery *d)
 {
     const struct subscriber *of = s->multi == NULL ? s : hulse_multi_of(s->multi, d);
-    return of->grant.topic.ack_timeout_ms;
+    return of->grant.topic->ack_timeout_ms;
 }
 
 void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d)
