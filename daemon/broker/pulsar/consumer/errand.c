@@ -87,21 +87,21 @@ static uint64_t entries_before(const struct pulsar_consumer *c)
 
 static void sought(struct pulsar_consumer *c)
 {
-    c->has_last = false;
-    c->floor = (struct floor){0};
+    c->hands->has_last = false;
+    c->hands->floor = (struct floor){0};
     if (c->errand.inner) {
-        hulse_floor_set(&c->floor, &c->start);
-        c->floor.below_too = true;
+        hulse_floor_set(&c->hands->floor, &c->hands->start);
+        c->hands->floor.below_too = true;
         hulse_pulsar_session_after_seek(c, true);
         end(c, HULSE_OK, "", NULL);
         return;
     }
-    c->start = c->errand.to;
-    c->chunks.stepped_back = false;
+    hulse_hands_start(c, &c->errand.to);
+    c->hands->chunks.stepped_back = false;
     /* Where a time is, the broker has found: what clocks that differ date earlier and comes later is not of before. */
-    if (!c->non_persistent && c->start.kind != BROKER_AT_PUBLISHED) {
-        hulse_floor_set(&c->floor, &c->start);
-        c->floor.below_too = entries_before(c) > 0;
+    if (!c->non_persistent && c->hands->start.kind != BROKER_AT_PUBLISHED) {
+        hulse_floor_set(&c->hands->floor, &c->hands->start);
+        c->hands->floor.below_too = entries_before(c) > 0;
     }
     hulse_pulsar_session_after_seek(c, true);
     if (!c->closed && c->errand.state != ERRAND_NONE) {
@@ -277,7 +277,8 @@ static void begin(struct pulsar_consumer *c, enum broker_errand kind)
 
 bool hulse_errand_step_back(struct pulsar_consumer *c, uint64_t time_ms)
 {
-    if (c->errand.state != ERRAND_NONE || c->state != SESSION_READY || !TAILQ_EMPTY(&c->held)) {
+    if (c->errand.state != ERRAND_NONE || c->state != SESSION_READY ||
+        !TAILQ_EMPTY(&c->hands->held)) {
         return false;
     }
     c->errand.to = (struct broker_position){.kind = BROKER_AT_PUBLISHED, .time_ms = time_ms};
@@ -321,12 +322,15 @@ hulse_status hulse_pulsar_consumer_seek(struct broker_consumer *consumer,
     if (st != HULSE_OK) {
         return st;
     }
+    if (!hulse_hands_take(c)) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a seek");
+    }
     if (c->state == SESSION_READY) {
         hulse_acks_send(c);
     }
     hulse_acks_retire(c);
     c->ending = true;
-    while ((dl = TAILQ_FIRST(&c->held)) != NULL) {
+    while ((dl = TAILQ_FIRST(&c->hands->held)) != NULL) {
         struct entry *e = dl->entry;
         ended(c->base.ctx, &dl->d);
         hulse_delivery_let_go(c, dl);

@@ -194,7 +194,7 @@ bool hulse_fan_in_open_part(struct fan_in *f, struct part *p, struct broker_posi
         .create = whole->create,
         .schema = whole->schema == NULL ? NULL : &whole->schema->told,
         .transient = whole->transient,
-        .chunking = whole->chunks.rule};
+        .chunking = whole->chunking};
     p->consumer = hulse_pulsar_consumer_open_part(whole, p, &params);
     return p->consumer != NULL;
 }
@@ -231,12 +231,13 @@ bool hulse_fan_in_reserve(struct fan_in *f, uint32_t count)
 /* An id is one partition's. With another one's nothing of this one is known: everything, so that nothing is missed. */
 static struct broker_position start_of(const struct pulsar_consumer *whole, uint32_t index)
 {
-    const struct broker_position *s = &whole->start;
-    const bool names = s->kind == BROKER_AT_ID || s->kind == BROKER_AFTER_ID;
+    const struct broker_position *s = &whole->hands->start;
+    const bool names = whole->start_kind == BROKER_AT_ID || whole->start_kind == BROKER_AFTER_ID;
     if (names && s->id.partition != index) {
         return (struct broker_position){.kind = BROKER_EARLIEST};
     }
-    return *s;
+    return whole->hands->consumer != NULL ? *s
+                                          : (struct broker_position){.kind = whole->start_kind};
 }
 
 static bool open_all(struct fan_in *f, uint32_t partitions)

@@ -3,6 +3,7 @@
  * object - a consumer, and what its files do with it.
  *
  *   session    lookup -> attach -> SUBSCRIBE -> ready, and again after whatever ended it
+ *   hands      what it has, and where it is
  *   receive    what the broker says; an entry becomes a body in `queue`
  *   chunks     several entries become one body
  *   hand_out   bodies become deliveries while flow has given permits
@@ -21,13 +22,10 @@
 
 #include "daemon/broker/pulsar/backoff.h"
 #include "daemon/broker/pulsar/connection/pool.h"
-#include "daemon/broker/pulsar/consumer/body.h"
-#include "daemon/broker/pulsar/consumer/chunks.h"
 #include "daemon/broker/pulsar/consumer/consumer.h"
-#include "daemon/broker/pulsar/consumer/entry.h"
+#include "daemon/broker/pulsar/consumer/hands.h"
 #include "daemon/broker/pulsar/consumer/lag.h"
 #include "daemon/broker/pulsar/consumer/permits.h"
-#include "daemon/broker/pulsar/consumer/position.h"
 #include "daemon/broker/pulsar/consumer/wishes.h"
 #include "daemon/broker/pulsar/lookup/lookup.h"
 #include "daemon/broker/pulsar/schema/payload_schema.h"
@@ -82,8 +80,6 @@ struct delivery {
     enum delivery_state state;
 };
 
-TAILQ_HEAD(delivery_list, delivery);
-
 /* ---- acknowledgements ---- */
 
 enum round_state {
@@ -111,8 +107,6 @@ struct round {
     bool reaches; /* a cumulative one: ledger and entry are set */
     bool stale;   /* from before a seek: not sent again */
 };
-
-TAILQ_HEAD(round_list, round);
 
 /* ---- errands ---- */
 
@@ -190,8 +184,8 @@ struct pulsar_consumer {
     bool active;
     bool end_told;
     bool caught_up;
-    bool unsorted;       /* `waiting` */
-    bool unordered;      /* `held` */
+    bool unsorted;       /* `waiting` of its hands */
+    bool unordered;      /* `held` of them */
     bool closed_in_seek; /* the broker has closed it, as it does before the answer */
     bool create;
     bool resumed;
@@ -234,31 +228,12 @@ struct pulsar_consumer {
     uint64_t rewind_ledger;
     uint64_t rewind_entry;
     struct body_tally held_bytes;
-    struct entry_table entries;
-    struct chunks chunks;
-    struct body_queue queue;
-    struct delivery_list held; /* in the order of handing out */
-    struct delivery_list kept;
-    struct delivery_list waiting;
-    uint32_t kept_count; /* of both */
-    struct entry_list strays;
-    uint32_t stray_count;
-    struct entry_list due; /* by `due_link` */
-    uint32_t due_count;
-    struct round_list rounds;
+    struct hands *hands;
+    struct broker_chunking chunking;
     struct timer flush_again;
     struct errand errand;
 
-    /* where it begins, and is */
-    struct broker_position start;
-    struct floor floor;
-    struct broker_id last; /* handed out or passed over */
-    bool knows_reach;
-    bool has_last;
-    bool had_last; /* of what was before the message that is being handed out */
-    struct broker_id before_last;
-    struct broker_reach reach;
-
+    enum broker_position_kind start_kind; /* hulse_hands_start() */
     size_t object_bytes;
     struct consumer_wishes *wishes; /* NULL: none. Of a part, the whole's */
     struct payload_schema *schema;  /* in every SUBSCRIBE; NULL: none */

@@ -247,9 +247,9 @@ static bool is_own(const struct pulsar_consumer *c, uint16_t partition)
 /* What it is to begin at is of a partition that there is, or of another topic of that name. */
 static bool is_there(const struct pulsar_consumer *c, uint32_t partitions)
 {
-    const struct broker_position *s = &c->start;
+    const struct broker_position *s = &c->hands->start;
     if (c->resumed || c->opened || c->part != NULL ||
-        (s->kind != BROKER_AT_ID && s->kind != BROKER_AFTER_ID)) {
+        (c->start_kind != BROKER_AT_ID && c->start_kind != BROKER_AFTER_ID)) {
         return true;
     }
     return partitions > 0 ? s->id.partition < partitions : is_own(c, s->id.partition);
@@ -264,7 +264,7 @@ static void no_partition(struct pulsar_consumer *c)
                    sizeof(f->text),
                    "topic %.110s has no partition %u",
                    c->topic,
-                   (unsigned)c->start.id.partition);
+                   (unsigned)c->hands->start.id.partition);
     failed(c);
 }
 

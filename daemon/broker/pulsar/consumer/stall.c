@@ -229,6 +229,9 @@ static void watch(struct timer *timer)
     struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, stall.watch);
     struct stall *s = &c->stall;
     const uint64_t silent_ms = now(c) - c->heard_ms;
+    if (silent_ms >= PULSAR_STALL_MS) {
+        hulse_hands_rest(c);
+    }
     if (silent_ms < PULSAR_STALL_MS || !is_due(c)) {
         s->period_ms = PULSAR_STALL_MS;
         s->missing = 0;

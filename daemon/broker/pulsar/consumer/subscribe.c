@@ -31,7 +31,8 @@ static void ready(struct pulsar_consumer *c)
     hulse_pulsar_consumer_enter(c);
     if (!c->opened) {
         c->opened = true;
-        c->base.events->opened(c->base.ctx, HULSE_OK, "", c->knows_reach ? &c->reach : NULL);
+        c->base.events->opened(
+            c->base.ctx, HULSE_OK, "", c->hands->knows_reach ? &c->hands->reach : NULL);
         if (!c->closed) {
             hulse_pulsar_consumer_catch_up(c);
         }
@@ -52,41 +53,43 @@ static void take_last(struct pulsar_consumer *c,
                       const Pulsar__CommandGetLastMessageIdResponse *answer)
 {
     const Pulsar__MessageIdData *id = answer->last_message_id;
-    struct broker_reach *r = &c->reach;
+    struct broker_reach *r = &c->hands->reach;
     const struct broker_id nothing = {.ledger = 0, .entry = BROKER_NO_ENTRY, .batch = -1};
-    c->knows_reach = true;
+    c->hands->knows_reach = true;
     r->has_last = id->entryid != BROKER_NO_ENTRY;
     r->last = r->has_last ? (struct broker_id){.ledger = id->ledgerid,
                                                .entry = id->entryid,
                                                .batch = id->has_batch_index ? id->batch_index : -1}
                           : nothing;
     r->behind = nothing;
-    switch (c->start.kind) {
+    switch (c->hands->start.kind) {
     case BROKER_LATEST:
         /* What came between SUBSCRIBE and now is of before; and there it goes on, whatever happens. */
         r->behind = r->last;
-        c->start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = r->last};
-        c->last = r->last;
-        c->has_last = r->has_last;
-        hulse_floor_set(&c->floor, &c->start);
-        c->floor.batch = -1;
-        c->floor.below_too = true;
+        hulse_hands_start(c, &(struct broker_position){.kind = BROKER_AFTER_ID, .id = r->last});
+        c->hands->last = r->last;
+        c->hands->has_last = r->has_last;
+        hulse_floor_set(&c->hands->floor, &c->hands->start);
+        c->hands->floor.batch = -1;
+        c->hands->floor.below_too = true;
         break;
     case BROKER_AFTER_ID:
-        r->behind = c->start.id;
-        c->last = c->start.id;
-        c->has_last = c->start.id.entry != BROKER_NO_ENTRY;
+        r->behind = c->hands->start.id;
+        c->hands->last = c->hands->start.id;
+        c->hands->has_last = c->hands->start.id.entry != BROKER_NO_ENTRY;
         break;
     case BROKER_AT_ID:
         /* Nothing is there from that id on: nothing is to be waited for. */
         r->has_last =
             r->has_last &&
-            (c->start.id.entry == BROKER_NO_ENTRY ||
-             !hulse_entry_below(id->ledgerid, id->entryid, c->start.id.ledger, c->start.id.entry));
-        r->behind = (struct broker_id){
-            .ledger = c->start.id.ledger, .entry = c->start.id.entry - 1, .batch = -1};
-        if (c->start.id.batch > 0) {
-            r->behind = c->start.id;
+            (c->hands->start.id.entry == BROKER_NO_ENTRY ||
+             !hulse_entry_below(
+                 id->ledgerid, id->entryid, c->hands->start.id.ledger, c->hands->start.id.entry));
+        r->behind = (struct broker_id){.ledger = c->hands->start.id.ledger,
+                                       .entry = c->hands->start.id.entry - 1,
+                                       .batch = -1};
+        if (c->hands->start.id.batch > 0) {
+            r->behind = c->hands->start.id;
             r->behind.batch -= 1;
         }
         break;
@@ -190,29 +193,31 @@ static Pulsar__CommandSubscribe__SubType type_of(enum broker_subscription type)
 static void
 start_reader(struct pulsar_consumer *c, Pulsar__CommandSubscribe *s, Pulsar__MessageIdData *id)
 {
-    struct broker_position from = c->start;
-    if (c->has_last && !c->non_persistent) {
-        from = (struct broker_position){.kind = BROKER_AFTER_ID, .id = c->last};
+    struct broker_position from = c->hands->start;
+    if (c->hands->has_last && !c->non_persistent) {
+        from = (struct broker_position){.kind = BROKER_AFTER_ID, .id = c->hands->last};
     }
     if (!c->non_persistent) {
-        hulse_floor_set(&c->floor, &from);
+        hulse_floor_set(&c->hands->floor, &from);
     }
-    if (c->chunks.reaches_back && c->has_last &&
-        hulse_entry_below(
-            c->chunks.back.ledger, c->chunks.back.entry, c->last.ledger, c->last.entry)) {
+    if (c->hands->chunks.reaches_back && c->hands->has_last &&
+        hulse_entry_below(c->hands->chunks.back.ledger,
+                          c->hands->chunks.back.entry,
+                          c->hands->last.ledger,
+                          c->hands->last.entry)) {
         /* What it has had meanwhile is passed over. */
-        from = (struct broker_position){.kind = BROKER_AT_ID, .id = c->chunks.back};
-        c->floor.below_too = true;
+        from = (struct broker_position){.kind = BROKER_AT_ID, .id = c->hands->chunks.back};
+        c->hands->floor.below_too = true;
     }
-    c->chunks.reaches_back = false;
-    if (c->has_last) {
-        c->chunks.back_ms = 0; /* it is there, or behind that */
-    } else if (c->chunks.back_ms != 0) {
+    c->hands->chunks.reaches_back = false;
+    if (c->hands->has_last) {
+        c->hands->chunks.back_ms = 0; /* it is there, or behind that */
+    } else if (c->hands->chunks.back_ms != 0) {
         from = (struct broker_position){.kind = BROKER_AT_PUBLISHED,
-                                        .time_ms = c->chunks.back_ms > CLOCKS_APART_MS
-                                                       ? c->chunks.back_ms - CLOCKS_APART_MS
+                                        .time_ms = c->hands->chunks.back_ms > CLOCKS_APART_MS
+                                                       ? c->hands->chunks.back_ms - CLOCKS_APART_MS
                                                        : 0};
-        c->floor.below_too = true;
+        c->hands->floor.below_too = true;
     }
     s->has_durable = true;
     s->durable = false;
@@ -248,7 +253,7 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     s.has_force_topic_creation = true;
     s.force_topic_creation = c->create;
     s.has_initialposition = true;
-    s.initialposition = c->start.kind == BROKER_EARLIEST
+    s.initialposition = c->start_kind == BROKER_EARLIEST
                             ? PULSAR__COMMAND_SUBSCRIBE__INITIAL_POSITION__Earliest
                             : PULSAR__COMMAND_SUBSCRIBE__INITIAL_POSITION__Latest;
     s.has_consumer_epoch = true;
