@@ -90,7 +90,7 @@ void hulse_pulsar_session_close(struct pulsar_consumer *c, bool unsubscribe)
     hulse_pulsar_cancel(&c->request);
     hulse_stall_stop(c);
     hulse_lag_stop(c);
-    hulse_timer_stop(&c->worker->loop->timers, &c->deadline);
+    hulse_pulsar_session_end_first(c);
     hulse_timer_stop(&c->worker->loop->timers, &c->flush_again);
     c->state = SESSION_CLOSING;
     if (unsubscribe && has_session) {

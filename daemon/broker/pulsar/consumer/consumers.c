@@ -22,6 +22,7 @@ struct pulsar_consumers *hulse_pulsar_consumers_create(struct pulsar_worker *w, 
     TAILQ_INIT(&set->all);
     TAILQ_INIT(&set->dirty);
     LIST_INIT(&set->schemas);
+    LIST_INIT(&set->endpoints);
     const uint32_t workers = w->worker->params.worker_count;
     set->held_bytes_max = hulse_mem_cap() / PULSAR_HELD_PART / (workers > 0 ? workers : 1);
     set->chunk_bytes_max = set->held_bytes_max;
@@ -103,7 +104,9 @@ static void destroy(struct pulsar_consumer *c)
         TAILQ_REMOVE(&c->set->dirty, c, dirty_link);
     }
     TAILQ_REMOVE(&c->set->all, c, link);
+    HULSE_ASSERT(c->first == NULL);
     hulse_lag_quit(c);
+    hulse_pulsar_endpoint_unshare(&c->endpoint);
     hulse_hands_fini(c);
     hulse_wishes_destroy(&c->wishes);
     hulse_payload_schema_give(&c->schema);

@@ -151,6 +151,15 @@ struct lag_watch {
     bool asking;
 };
 
+/* ---- before it is open ---- */
+
+/* The first session has to come about within the operation timeout. */
+struct first_session {
+    struct pulsar_consumer *consumer;
+    struct timer deadline;
+    struct pulsar_failure last; /* of an attempt; no text: none has failed */
+};
+
 /* ---- the consumer ---- */
 
 enum session_state {
@@ -205,15 +214,14 @@ struct pulsar_consumer {
     struct pulsar_user user;
     struct pulsar_lookup lookup;
     struct pulsar_request request;
-    struct pulsar_endpoint endpoint;
+    const struct pulsar_endpoint *endpoint; /* shared; NULL before the first lookup */
     struct backoff backoff;
     uint32_t followed; /* assigned brokers, in a row */
     uint64_t ready_ms;
     struct timer retry;
-    struct timer deadline;         /* of the first open */
-    struct pulsar_failure failure; /* the last one */
-    uint64_t said;                 /* hash of the failure that the log has; 0: it was ready since */
-    bool looked_up;                /* an answer that is kept is not good enough */
+    struct first_session *first; /* NULL: it is open, or its parts open */
+    uint64_t said;               /* hash of the failure that the log has; 0: it was ready since */
+    bool looked_up;              /* an answer that is kept is not good enough */
 
     /* what is in its hands */
     struct permits permits;
@@ -254,6 +262,7 @@ struct pulsar_consumers {
     struct pool entries;
     struct pool rounds;
     struct payload_schemas schemas;
+    struct shared_endpoints endpoints;
     struct body_tally held_bytes;
     size_t held_bytes_max;
     uint64_t chunk_bytes; /* of messages in chunks that are not whole */
@@ -310,6 +319,8 @@ void hulse_pulsar_session_after_seek(struct pulsar_consumer *c, bool moved);
 /* The broker has ended it. */
 void hulse_pulsar_session_closed_by_broker(struct pulsar_consumer *c,
                                            const Pulsar__CommandCloseConsumer *command);
+/* The first one has come about, or will not. */
+void hulse_pulsar_session_end_first(struct pulsar_consumer *c);
 /* Nothing of it goes on; no word to the broker. */
 void hulse_pulsar_session_abandon(struct pulsar_consumer *c);
 /* It was not opened: `opened` says so, and it is gone. Last touch. */

@@ -26,7 +26,7 @@ static void ready(struct pulsar_consumer *c)
     c->proved = false;
     hulse_stall_watch(c);
     hulse_lag_watch(c);
-    hulse_timer_stop(&c->worker->loop->timers, &c->deadline);
+    hulse_pulsar_session_end_first(c);
     hulse_pulsar_consumer_dirty(c);
     hulse_pulsar_consumer_enter(c);
     if (!c->opened) {
@@ -142,14 +142,14 @@ static void subscribed(struct pulsar_request *request,
                        const Pulsar__BaseCommand *answer)
 {
     struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, request);
+    struct pulsar_failure f;
     switch (reply) {
     case PULSAR_REPLY_LOST:
         return; /* `lost` follows */
     case PULSAR_REPLY_TIMED_OUT:
         hulse_subscribe_undo(c);
-        hulse_pulsar_failure_status(
-            &c->failure, HULSE_TIMED_OUT, "the broker has not answered SUBSCRIBE");
-        hulse_pulsar_session_failed(c);
+        hulse_pulsar_failure_status(&f, HULSE_TIMED_OUT, "the broker has not answered SUBSCRIBE");
+        hulse_pulsar_session_failed(c, &f);
         return;
     case PULSAR_REPLY_ANSWER:
         break;
@@ -164,13 +164,12 @@ static void subscribed(struct pulsar_request *request,
         return;
     }
     if (answer->type == PULSAR__BASE_COMMAND__TYPE__ERROR) {
-        hulse_pulsar_failure_server(
-            &c->failure, (int32_t)answer->error->error, answer->error->message);
+        hulse_pulsar_failure_server(&f, (int32_t)answer->error->error, answer->error->message);
     } else {
         hulse_pulsar_failure_status(
-            &c->failure, HULSE_PROTOCOL, "the broker has answered SUBSCRIBE with something else");
+            &f, HULSE_PROTOCOL, "the broker has answered SUBSCRIBE with something else");
     }
-    hulse_pulsar_session_failed(c);
+    hulse_pulsar_session_failed(c, &f);
 }
 
 static Pulsar__CommandSubscribe__SubType type_of(enum broker_subscription type)
@@ -269,8 +268,9 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
         start_reader(c, &s, &id);
     }
     if (!hulse_pulsar_ask(conn, &c->request, &command, operation_timeout(c))) {
-        hulse_pulsar_failure_status(&c->failure, HULSE_NO_MEMORY, "no memory for SUBSCRIBE");
-        hulse_pulsar_session_failed(c);
+        struct pulsar_failure f;
+        hulse_pulsar_failure_status(&f, HULSE_NO_MEMORY, "no memory for SUBSCRIBE");
+        hulse_pulsar_session_failed(c, &f);
     }
 }
 
