@@ -106,6 +106,8 @@ static void destroy(struct pulsar_consumer *c)
     TAILQ_REMOVE(&c->set->all, c, link);
     HULSE_ASSERT(c->first == NULL);
     hulse_lag_quit(c);
+    hulse_stall_quit(c);
+    hulse_question_end(&c->asked);
     hulse_pulsar_endpoint_unshare(&c->endpoint);
     hulse_hands_fini(c);
     hulse_wishes_destroy(&c->wishes);

@@ -65,7 +65,7 @@ static bool is_empty(const struct hands *h)
 void hulse_hands_rest(struct pulsar_consumer *c)
 {
     const struct hands *h = c->hands;
-    if (h->consumer == NULL || c->type == BROKER_READER || c->errand.state != ERRAND_NONE ||
+    if (h->consumer == NULL || c->type == BROKER_READER || c->errand != NULL ||
         h->floor.set || !is_empty(h)) {
         return;
     }

@@ -26,6 +26,7 @@
 #include "daemon/broker/pulsar/consumer/hands.h"
 #include "daemon/broker/pulsar/consumer/lag.h"
 #include "daemon/broker/pulsar/consumer/permits.h"
+#include "daemon/broker/pulsar/consumer/question.h"
 #include "daemon/broker/pulsar/consumer/wishes.h"
 #include "daemon/broker/pulsar/lookup/lookup.h"
 #include "daemon/broker/pulsar/schema/payload_schema.h"
@@ -110,9 +111,11 @@ struct round {
 
 /* ---- errands ---- */
 
-enum errand_state { ERRAND_NONE, ERRAND_WAITING /* for a session */, ERRAND_ASKED };
+enum errand_state { ERRAND_WAITING /* for a session */, ERRAND_ASKED };
 
+/* While one is under way. */
 struct errand {
+    struct pulsar_consumer *consumer;
     enum errand_state state;
     enum broker_errand kind;
     struct pulsar_request request;
@@ -123,10 +126,10 @@ struct errand {
 
 /* ---- silence ---- */
 
-struct stall {
-    struct timer watch;
+/* From the first question on, until its answers say that all is well; of a subscription that was made anew, for ever. */
+struct suspicion {
+    struct pulsar_consumer *consumer;
     struct pulsar_request request;
-    uint32_t period_ms;
     uint64_t moves; /* of the ledger, when the last question was asked */
     /* What the question before that found. */
     int64_t missing; /* permits; 0: none */
@@ -142,11 +145,17 @@ struct stall {
     uint64_t renewed_entry;
 };
 
+struct stall {
+    struct timer watch;
+    struct suspicion *of; /* NULL: nothing is wrong */
+    uint32_t period_ms;
+};
+
 /* ---- how far its subscription is behind ---- */
 
 struct lag_watch {
     struct timer watch;
-    struct pulsar_request request;
+    struct question *asked;
     struct lag *of; /* NULL before its first session, and without memory */
     bool asking;
 };
@@ -213,7 +222,7 @@ struct pulsar_consumer {
     /* session */
     struct pulsar_user user;
     struct pulsar_lookup lookup;
-    struct pulsar_request request;
+    struct question *asked; /* by the session; NULL: nothing */
     const struct pulsar_endpoint *endpoint; /* shared; NULL before the first lookup */
     struct backoff backoff;
     uint32_t followed; /* assigned brokers, in a row */
@@ -239,7 +248,7 @@ struct pulsar_consumer {
     struct hands *hands;
     struct broker_chunking chunking;
     struct timer flush_again;
-    struct errand errand;
+    struct errand *errand; /* NULL: none */
 
     enum broker_position_kind start_kind; /* hulse_hands_start() */
     size_t object_bytes;
@@ -411,6 +420,8 @@ void hulse_acks_settle(struct pulsar_consumer *c);
 /* A session has begun; it ends. */
 void hulse_stall_watch(struct pulsar_consumer *c);
 void hulse_stall_stop(struct pulsar_consumer *c);
+/* It is gone. */
+void hulse_stall_quit(struct pulsar_consumer *c);
 
 /* lag_watch */
 /* It has a session. */

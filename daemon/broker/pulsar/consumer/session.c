@@ -37,7 +37,7 @@ static void leave(struct pulsar_consumer *c)
 {
     hulse_timer_stop(timers(c), &c->retry);
     hulse_pulsar_lookup_cancel(&c->lookup);
-    hulse_pulsar_cancel(&c->request);
+    hulse_question_end(&c->asked);
     hulse_acks_unsend(c);
     hulse_pulsar_detach(&c->user);
     hulse_receive_forget_queue(c);

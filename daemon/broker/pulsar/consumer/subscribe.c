@@ -107,7 +107,8 @@ static void heard_last(struct pulsar_request *request,
                        enum pulsar_reply reply,
                        const Pulsar__BaseCommand *answer)
 {
-    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, request);
+    struct pulsar_consumer *c = hulse_question_of(request);
+    hulse_question_end(&c->asked);
     if (reply == PULSAR_REPLY_LOST) {
         return; /* `lost` follows */
     }
@@ -125,12 +126,17 @@ static void ask_for_last(struct pulsar_consumer *c)
     Pulsar__CommandGetLastMessageId last = PULSAR__COMMAND_GET_LAST_MESSAGE_ID__INIT;
 
     c->state = SESSION_ASKING;
-    c->request.done = heard_last;
+    struct pulsar_request *r = hulse_question_begin(&c->asked, c, heard_last);
+    if (r == NULL) {
+        ready(c); /* as with a broker that does not say */
+        return;
+    }
     command.type = PULSAR__BASE_COMMAND__TYPE__GET_LAST_MESSAGE_ID;
     command.getlastmessageid = &last;
     last.consumer_id = c->user.id;
-    last.request_id = hulse_pulsar_request_id(conn, &c->request);
-    if (!hulse_pulsar_ask(conn, &c->request, &command, operation_timeout(c))) {
+    last.request_id = hulse_pulsar_request_id(conn, r);
+    if (!hulse_pulsar_ask(conn, r, &command, operation_timeout(c))) {
+        hulse_question_end(&c->asked);
         ready(c);
     }
 }
@@ -141,8 +147,9 @@ static void subscribed(struct pulsar_request *request,
                        enum pulsar_reply reply,
                        const Pulsar__BaseCommand *answer)
 {
-    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, request);
+    struct pulsar_consumer *c = hulse_question_of(request);
     struct pulsar_failure f;
+    hulse_question_end(&c->asked);
     switch (reply) {
     case PULSAR_REPLY_LOST:
         return; /* `lost` follows */
@@ -231,6 +238,14 @@ start_reader(struct pulsar_consumer *c, Pulsar__CommandSubscribe *s, Pulsar__Mes
     s->start_message_id = id;
 }
 
+/* May be the last touch. */
+static void no_memory(struct pulsar_consumer *c)
+{
+    struct pulsar_failure f;
+    hulse_pulsar_failure_status(&f, HULSE_NO_MEMORY, "no memory for SUBSCRIBE");
+    hulse_pulsar_session_failed(c, &f);
+}
+
 void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
 {
     struct pulsar_connection *conn = c->user.connection;
@@ -240,7 +255,11 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     Pulsar__MessageIdData id;
 
     c->state = SESSION_SUBSCRIBING;
-    c->request.done = subscribed;
+    struct pulsar_request *r = hulse_question_begin(&c->asked, c, subscribed);
+    if (r == NULL) {
+        no_memory(c);
+        return;
+    }
     command.type = PULSAR__BASE_COMMAND__TYPE__SUBSCRIBE;
     command.subscribe = &s;
     s.topic = c->topic;
@@ -248,7 +267,7 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     s.consumer_name = (char *)(uintptr_t)c->name;
     s.subtype = type_of(c->type);
     s.consumer_id = c->user.id;
-    s.request_id = hulse_pulsar_request_id(conn, &c->request);
+    s.request_id = hulse_pulsar_request_id(conn, r);
     s.has_force_topic_creation = true;
     s.force_topic_creation = c->create;
     s.has_initialposition = true;
@@ -267,10 +286,8 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     if (c->type == BROKER_READER) {
         start_reader(c, &s, &id);
     }
-    if (!hulse_pulsar_ask(conn, &c->request, &command, operation_timeout(c))) {
-        struct pulsar_failure f;
-        hulse_pulsar_failure_status(&f, HULSE_NO_MEMORY, "no memory for SUBSCRIBE");
-        hulse_pulsar_session_failed(c, &f);
+    if (!hulse_pulsar_ask(conn, r, &command, operation_timeout(c))) {
+        no_memory(c);
     }
 }
 
@@ -281,15 +298,16 @@ void hulse_subscribe_undo(struct pulsar_consumer *c)
     struct pulsar_connection *conn = c->user.connection;
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
     Pulsar__CommandCloseConsumer close = PULSAR__COMMAND_CLOSE_CONSUMER__INIT;
+    struct pulsar_request unheard; /* gives it an id, and is not asked */
 
     if (conn == NULL || !hulse_pulsar_ready(conn)) {
         return;
     }
-    hulse_pulsar_cancel(&c->request);
+    hulse_question_end(&c->asked);
     command.type = PULSAR__BASE_COMMAND__TYPE__CLOSE_CONSUMER;
     command.close_consumer = &close;
     close.consumer_id = c->user.id;
-    close.request_id = hulse_pulsar_request_id(conn, &c->request);
+    close.request_id = hulse_pulsar_request_id(conn, &unheard);
     if (!hulse_pulsar_command(conn, &command)) {
         /* The broker would keep messages for nobody. */
         hulse_pulsar_break(conn, "no memory to close a consumer");
