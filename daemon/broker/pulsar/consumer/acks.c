@@ -55,7 +55,8 @@ static void settle(struct pulsar_consumer *c)
 
 static void settle_later(struct pulsar_consumer *c)
 {
-    hulse_timer_start(&c->worker->loop->timers, &c->flush_again, hulse_pulsar_consumer_now_ms(c));
+    hulse_timer_start(
+        &c->worker->loop->timers, &c->hands->flush_again, hulse_pulsar_consumer_now_ms(c));
 }
 
 void hulse_acks_settle(struct pulsar_consumer *c)
@@ -386,7 +387,7 @@ void hulse_acks_send(struct pulsar_consumer *c)
         }
         if (!send_round(c, r)) {
             hulse_timer_start(&c->worker->loop->timers,
-                              &c->flush_again,
+                              &c->hands->flush_again,
                               hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
             return;
         }

@@ -100,9 +100,9 @@ static bool send_some(struct pulsar_consumer *c)
 
 static void send_again_in(struct pulsar_consumer *c, uint32_t ms)
 {
-    if (!hulse_timer_pending(&c->flush_again)) {
+    if (!hulse_timer_pending(&c->hands->flush_again)) {
         hulse_timer_start(
-            &c->worker->loop->timers, &c->flush_again, hulse_pulsar_consumer_now_ms(c) + ms);
+            &c->worker->loop->timers, &c->hands->flush_again, hulse_pulsar_consumer_now_ms(c) + ms);
     }
 }
 
@@ -120,7 +120,8 @@ static void send_each(struct pulsar_consumer *c)
 
 void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry)
 {
-    if (c->rewinding && !hulse_entry_below(ledger, entry, c->rewind_ledger, c->rewind_entry)) {
+    if (c->rewinding &&
+        !hulse_entry_below(ledger, entry, c->hands->rewind_ledger, c->hands->rewind_entry)) {
         c->rewinding = false;
         hulse_pulsar_consumer_dirty(c);
     }
@@ -204,10 +205,10 @@ static void rewind_all(struct pulsar_consumer *c)
     c->set->figures.rewound += 1;
     c->epoch += 1;
     c->rewinding = true;
-    c->rewind_ledger = high->ledger;
-    c->rewind_entry = high->entry;
+    c->hands->rewind_ledger = high->ledger;
+    c->hands->rewind_entry = high->entry;
     c->heard_ms = hulse_pulsar_consumer_now_ms(c);
-    c->rewound_ms = c->heard_ms;
+    c->hands->rewound_ms = c->heard_ms;
     hulse_receive_forget_queue(c);
     leave_those_behind(c, &c->hands->kept, low);
     leave_those_behind(c, &c->hands->waiting, low);

@@ -42,8 +42,7 @@ static struct pulsar_request *begin(struct pulsar_consumer *c,
 
 static void ask(struct pulsar_consumer *c, const Pulsar__BaseCommand *command)
 {
-    if (!hulse_pulsar_ask(
-            c->user.connection, &c->asked->request, command, operation_timeout(c))) {
+    if (!hulse_pulsar_ask(c->user.connection, &c->asked->request, command, operation_timeout(c))) {
         hulse_question_end(&c->asked);
         cannot_ask(c);
     }
@@ -119,7 +118,8 @@ void hulse_pulsar_session_close(struct pulsar_consumer *c, bool unsubscribe)
     hulse_stall_stop(c);
     hulse_lag_stop(c);
     hulse_pulsar_session_end_first(c);
-    hulse_timer_stop(&c->worker->loop->timers, &c->flush_again);
+    hulse_timer_stop(&c->worker->loop->timers, &c->pause);
+    hulse_hands_stop(c);
     c->state = SESSION_CLOSING;
     if (unsubscribe && has_session) {
         say_unsubscribe(c);

@@ -149,9 +149,8 @@ void hulse_pulsar_consumer_gone(struct pulsar_consumer *c)
 
 static void refused(struct pulsar_consumer *c)
 {
-    hulse_timer_start(&c->worker->loop->timers,
-                      &c->flush_again,
-                      hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
+    hulse_timer_start(
+        &c->worker->loop->timers, &c->pause, hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
 }
 
 static void send_flow(struct pulsar_consumer *c)
@@ -200,13 +199,6 @@ void hulse_pulsar_consumer_flush(struct pulsar_consumer *c)
         }
     }
     hulse_pulsar_consumer_leave(c);
-}
-
-static void flush_again(struct timer *timer)
-{
-    struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, flush_again);
-    hulse_pulsar_consumer_dirty(c);
-    hulse_acks_settle(c);
 }
 
 /* ---- open, close ---- */
@@ -275,7 +267,6 @@ static void init(struct pulsar_consumer *c, const struct broker_consumer_params 
     c->non_persistent = strncmp(c->topic, "non-persistent:", 15) == 0;
     hulse_hands_start(c, &params->start);
     c->held_bytes.all = &c->set->held_bytes;
-    c->flush_again.fire = flush_again;
     c->chunking = hulse_chunks_rule(&params->chunking);
     TAILQ_INSERT_TAIL(&c->set->all, c, link);
 }

@@ -234,7 +234,7 @@ void hulse_errand_ready(struct pulsar_consumer *c)
     hulse_acks_send(c);
     if (!ask(c)) {
         hulse_timer_start(&c->worker->loop->timers,
-                          &c->flush_again,
+                          &c->pause,
                           hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
         return;
     }

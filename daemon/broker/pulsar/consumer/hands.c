@@ -31,6 +31,13 @@ void hulse_hands_init(struct pulsar_consumer *c)
     c->hands = (struct hands *)(uintptr_t)&nothing;
 }
 
+static void flush_again(struct timer *timer)
+{
+    struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct hands, flush_again)->consumer;
+    hulse_pulsar_consumer_dirty(c);
+    hulse_acks_settle(c);
+}
+
 bool hulse_hands_take(struct pulsar_consumer *c)
 {
     if (c->hands->consumer != NULL) {
@@ -43,6 +50,7 @@ bool hulse_hands_take(struct pulsar_consumer *c)
     }
     h->consumer = c;
     h->start.kind = c->start_kind;
+    h->flush_again.fire = flush_again;
     hulse_chunks_init(&h->chunks);
     STAILQ_INIT(&h->queue);
     TAILQ_INIT(&h->held);
@@ -65,11 +73,18 @@ static bool is_empty(const struct hands *h)
 void hulse_hands_rest(struct pulsar_consumer *c)
 {
     const struct hands *h = c->hands;
-    if (h->consumer == NULL || c->type == BROKER_READER || c->errand != NULL ||
+    if (h->consumer == NULL || c->type == BROKER_READER || c->errand != NULL || c->rewinding ||
         h->floor.set || !is_empty(h)) {
         return;
     }
     hulse_hands_fini(c);
+}
+
+void hulse_hands_stop(struct pulsar_consumer *c)
+{
+    if (c->hands->consumer != NULL) {
+        hulse_timer_stop(&c->worker->loop->timers, &c->hands->flush_again);
+    }
 }
 
 void hulse_hands_fini(struct pulsar_consumer *c)
@@ -78,6 +93,7 @@ void hulse_hands_fini(struct pulsar_consumer *c)
     if (h->consumer == NULL) {
         return;
     }
+    hulse_hands_stop(c);
     hulse_timer_stop(&c->worker->loop->timers, &h->chunks.due);
     hulse_entry_table_fini(&h->entries);
     hulse_chunks_fini(&h->chunks);

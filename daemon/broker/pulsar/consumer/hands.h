@@ -35,9 +35,15 @@ struct hands {
     struct entry_list strays;
     struct entry_list due; /* by `due_link` */
     struct round_list rounds;
-    uint32_t kept_count; /* of both */
+    struct timer flush_again; /* what found no memory; verdicts that are settled */
+    uint32_t kept_count;      /* of both */
     uint32_t stray_count;
     uint32_t due_count;
+
+    /* the last time that everything was asked for again */
+    uint64_t rewound_ms;
+    uint64_t rewind_ledger;
+    uint64_t rewind_entry;
 
     /* where it begins, and is */
     bool knows_reach;
@@ -56,6 +62,8 @@ void hulse_hands_init(struct pulsar_consumer *c);
 bool hulse_hands_take(struct pulsar_consumer *c);
 /* Gives them up, if nothing is in them. */
 void hulse_hands_rest(struct pulsar_consumer *c);
+/* What waits for its time does so no more. */
+void hulse_hands_stop(struct pulsar_consumer *c);
 /* They are empty. */
 void hulse_hands_fini(struct pulsar_consumer *c);
 /* From here on it begins there; at other places than the earliest and the latest message only with its own. */

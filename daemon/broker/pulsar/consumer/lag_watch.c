@@ -66,10 +66,8 @@ static void ask(struct pulsar_consumer *c)
     command.consumerstats = &stats;
     stats.consumer_id = c->user.id;
     stats.request_id = hulse_pulsar_request_id(c->user.connection, r);
-    if (!hulse_pulsar_ask(c->user.connection,
-                          r,
-                          &command,
-                          c->worker->broker->params.operation_timeout_ms)) {
+    if (!hulse_pulsar_ask(
+            c->user.connection, r, &command, c->worker->broker->params.operation_timeout_ms)) {
         hulse_question_end(&c->lag.asked);
         end(c, NULL);
     }

@@ -32,6 +32,7 @@
 #include "daemon/broker/pulsar/schema/payload_schema.h"
 #include "daemon/broker/pulsar/worker.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 struct fan_in;
@@ -157,7 +158,7 @@ struct lag_watch {
     struct timer watch;
     struct question *asked;
     struct lag *of; /* NULL before its first session, and without memory */
-    bool asking;
+    bool asking;    /* it has claimed that */
 };
 
 /* ---- before it is open ---- */
@@ -184,82 +185,81 @@ enum session_state {
     SESSION_CLOSING  /* nobody has it any more; the broker is being told */
 };
 
+/* Of many topics most are idle: what is needed only while something happens is made then (hands, question, errand, …). */
 struct pulsar_consumer {
     struct broker_consumer base;
     uint32_t magic;
-    enum session_state state;
+    uint32_t depth;                    /* calls on the stack that will touch it */
     TAILQ_ENTRY(pulsar_consumer) link; /* pulsar_consumers.all */
     TAILQ_ENTRY(pulsar_consumer) dirty_link;
     struct pulsar_consumers *set;
     struct pulsar_worker *worker;
-    uint32_t depth; /* calls on the stack that will touch it */
-    bool dirty;
-    bool opened;
-    bool closed;  /* by the front end */
-    bool gone;    /* to be freed when nothing on the stack will touch it */
-    bool handing; /* hand_out is on the stack */
-    bool ending;  /* `ended` is told */
-    bool active;
-    bool end_told;
-    bool caught_up;
-    bool unsorted;       /* `waiting` of its hands */
-    bool unordered;      /* `held` of them */
-    bool closed_in_seek; /* the broker has closed it, as it does before the answer */
-    bool create;
-    bool resumed;
-    bool transient;
-    bool
-        non_persistent; /* every entry has the same id: none is in the table, and no broker knows it again */
-    bool said_unreadable;
-    bool said_damaged_metadata;
-    bool said_unkept;
-    bool
-        rewinding; /* the broker sends everything again, and has not come to rewind_ledger, rewind_entry */
-    bool proved;       /* this session has brought something */
-    const char *renew; /* why it has to begin anew when the turn ends; NULL: it has not */
+    enum session_state state;
     enum broker_subscription type;
+    enum broker_position_kind start_kind; /* hulse_hands_start() */
+    bool dirty : 1;
+    bool opened : 1;
+    bool closed : 1;  /* by the front end */
+    bool gone : 1;    /* to be freed when nothing on the stack will touch it */
+    bool handing : 1; /* hand_out is on the stack */
+    bool ending : 1;  /* `ended` is told */
+    bool active : 1;
+    bool end_told : 1;
+    bool caught_up : 1;
+    bool unsorted : 1;       /* `waiting` of its hands */
+    bool unordered : 1;      /* `held` of them */
+    bool closed_in_seek : 1; /* the broker has closed it, as it does before the answer */
+    bool create : 1;
+    bool resumed : 1;
+    bool transient : 1;
+    /* Every entry has the same id: none is in the table, and no broker knows it again. */
+    bool non_persistent : 1;
+    bool said_unreadable : 1;
+    bool said_damaged_metadata : 1;
+    bool said_unkept : 1;
+    /* The broker sends everything again, and has not come to rewind_ledger, rewind_entry of its hands. */
+    bool rewinding : 1;
+    bool proved : 1;    /* this session has brought something */
+    bool looked_up : 1; /* an answer that is kept is not good enough */
+    bool has_seen : 1;
+    const char *renew; /* why it has to begin anew when the turn ends; NULL: it has not */
 
     /* session */
     struct pulsar_user user;
     struct pulsar_lookup lookup;
-    struct question *asked; /* by the session; NULL: nothing */
+    struct question *asked;                 /* by the session; NULL: nothing */
     const struct pulsar_endpoint *endpoint; /* shared; NULL before the first lookup */
     struct backoff backoff;
     uint32_t followed; /* assigned brokers, in a row */
     uint64_t ready_ms;
-    struct timer retry;
+    struct timer pause; /* before another attempt, or before what found no memory is sent again */
     struct first_session *first; /* NULL: it is open, or its parts open */
     uint64_t said;               /* hash of the failure that the log has; 0: it was ready since */
-    bool looked_up;              /* an answer that is kept is not good enough */
 
     /* what is in its hands */
     struct permits permits;
-    uint64_t heard_ms; /* the last message, or the beginning of the session */
-    bool has_seen;
+    uint64_t heard_ms;    /* the last message, or the beginning of the session */
     uint64_t seen_ledger; /* the highest that came in this session */
     uint64_t seen_entry;
     struct stall stall;
     struct lag_watch lag;
-    uint64_t epoch;      /* of what is not Shared: how often everything was asked for again */
-    uint64_t rewound_ms; /* the last time */
-    uint64_t rewind_ledger;
-    uint64_t rewind_entry;
+    uint64_t epoch; /* of what is not Shared: how often everything was asked for again */
     struct body_tally held_bytes;
     struct hands *hands;
     struct broker_chunking chunking;
-    struct timer flush_again;
     struct errand *errand; /* NULL: none */
 
-    enum broker_position_kind start_kind; /* hulse_hands_start() */
-    size_t object_bytes;
     struct consumer_wishes *wishes; /* NULL: none. Of a part, the whole's */
     struct payload_schema *schema;  /* in every SUBSCRIBE; NULL: none */
     struct fan_in *fan;             /* of a topic with partitions; else NULL */
     struct part *part;              /* what it is of such a one; else NULL */
     const char *subscription;
     const char *name;
+    size_t object_bytes;
     char topic[]; /* and the two */
 };
+/* With its names it is to have room in 640 bytes, a size that the allocator has. */
+static_assert(sizeof(struct pulsar_consumer) <= 560, "many of them are idle");
 
 TAILQ_HEAD(consumer_list, pulsar_consumer);
 

@@ -316,7 +316,7 @@ static void take_message(struct pulsar_consumer *c,
     hulse_pulsar_consumer_dirty(c);
     if (m->has_consumer_epoch && m->consumer_epoch < c->epoch) {
         /* Sent before everything was asked for again, with which it comes; if the broker has heard that. */
-        if (hulse_pulsar_consumer_now_ms(c) - c->rewound_ms > PULSAR_EPOCH_MS) {
+        if (hulse_pulsar_consumer_now_ms(c) - c->hands->rewound_ms > PULSAR_EPOCH_MS) {
             hulse_pulsar_consumer_renew(c, "the broker has not taken the new epoch");
         }
         return;

@@ -35,7 +35,7 @@ static uint32_t operation_timeout(const struct pulsar_consumer *c)
 /* Not a word to the broker; what it had is forgotten. */
 static void leave(struct pulsar_consumer *c)
 {
-    hulse_timer_stop(timers(c), &c->retry);
+    hulse_timer_stop(timers(c), &c->pause);
     hulse_pulsar_lookup_cancel(&c->lookup);
     hulse_question_end(&c->asked);
     hulse_acks_unsend(c);
@@ -62,7 +62,7 @@ void hulse_pulsar_session_abandon(struct pulsar_consumer *c)
 {
     leave(c);
     hulse_pulsar_session_end_first(c);
-    hulse_timer_stop(timers(c), &c->flush_again);
+    hulse_hands_stop(c);
 }
 
 void hulse_pulsar_session_over(struct pulsar_consumer *c, hulse_status status, const char *text)
@@ -121,7 +121,7 @@ static void wait_and_retry(struct pulsar_consumer *c, bool gated)
     c->state = SESSION_WAITING;
     c->looked_up = true;
     const uint32_t wait_ms = gated ? 0 : hulse_backoff_ms(&c->backoff, &c->worker->jitter);
-    hulse_timer_start(timers(c), &c->retry, hulse_pulsar_consumer_now_ms(c) + wait_ms);
+    hulse_timer_start(timers(c), &c->pause, hulse_pulsar_consumer_now_ms(c) + wait_ms);
 }
 
 /* Why an attempt did not come about. May be the last touch. */
@@ -325,14 +325,19 @@ static void attempt(struct pulsar_consumer *c)
     }
 }
 
-static void retry(struct timer *timer)
+static void go_on(struct timer *timer)
 {
-    attempt(HULSE_CONTAINER(timer, struct pulsar_consumer, retry));
+    struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, pause);
+    if (c->state == SESSION_WAITING) {
+        attempt(c);
+    } else {
+        hulse_pulsar_consumer_dirty(c); /* what was refused is sent again */
+    }
 }
 
 bool hulse_pulsar_session_start(struct pulsar_consumer *c)
 {
-    c->retry.fire = retry;
+    c->pause.fire = go_on;
     c->first = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*c->first));
     if (c->first == NULL) {
         return false;
@@ -408,7 +413,7 @@ void hulse_pulsar_session_closed_by_broker(struct pulsar_consumer *c,
     ended(c, false);
     if (knows && c->followed < FOLLOWED_MAX && !c->closed && c->state == SESSION_WAITING) {
         c->followed += 1;
-        hulse_timer_stop(timers(c), &c->retry);
+        hulse_timer_stop(timers(c), &c->pause);
         attach(c, &next);
     }
 }
