@@ -21,7 +21,7 @@ void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
 
 void hulse_subscriber_let_go(struct subscriber *s, struct broker_delivery *d)
 {
-    hulse_alone_let_go(&s->alone, d);
+    hulse_alone_let_go(hulse_subscriber_alone(s), d);
     hulse_dead_letter_let_go(&s->dead, d);
 }
 
@@ -33,7 +33,7 @@ put_aside(struct subscriber *s, struct broker_delivery *d, const struct letter_r
     const struct dead_letter_user user = hulse_subscriber_user(of);
 
     (void)hulse_subscriber_end_reading(of, d);
-    hulse_alone_let_go(&s->alone, d);
+    hulse_alone_let_go(hulse_subscriber_alone(s), d);
     hulse_dead_letter_begin(&s->dead, d, why, &user, of->grant.role_state);
 }
 
