@@ -142,15 +142,119 @@ static void a_verdict_by_id_without_memory_comes_again(void **state)
     hulse_front_has(0, 3);
 }
 
+/* Until there is enough, byte by byte: nothing is left behind, and then it opens. */
+static void an_open_without_memory_leaves_nothing(void **state)
+{
+    const struct front_where reader = {.type = BROKER_READER, .start = {.kind = BROKER_EARLIEST}};
+    hulse_status st = HULSE_NO_MEMORY;
+    uint32_t refused = 0;
+
+    (void)state;
+    for (size_t spare = 0; st != HULSE_OK; spare += 32) {
+        const size_t before = hulse_mem_total();
+        hulse_mem_init(before + spare);
+        st = hulse_front_begin(&reader);
+        hulse_mem_init(SIZE_MAX / 2);
+        if (st != HULSE_OK) {
+            assert_int_equal(st, HULSE_NO_MEMORY);
+            assert_int_equal(hulse_mem_total(), before);
+            refused += 1;
+        }
+    }
+    assert_true(refused > 10);
+    hulse_stage_session();
+}
+
+static void is_tried_again(void)
+{
+    hulse_mem_init(SIZE_MAX / 2);
+    hulse_stage_nothing();
+    assert_int_equal(front.opened, 0);
+    hulse_stage_wait(1000);
+    hulse_stage_session();
+    assert_int_equal(front.opened, 1);
+    assert_int_equal(front.status, HULSE_OK);
+}
+
+static void an_address_without_memory_is_tried_again(void **state)
+{
+    (void)state;
+    assert_int_equal(hulse_front_begin(&shared), HULSE_OK);
+    hulse_mem_init(hulse_mem_total());
+    hulse_stage_found();
+    is_tried_again();
+}
+
+static void a_session_without_memory_is_tried_again(void **state)
+{
+    (void)state;
+    assert_int_equal(hulse_front_begin(&shared), HULSE_OK);
+    hulse_stage_found();
+    hulse_mem_init(hulse_mem_total());
+    hulse_stage_ready();
+    is_tried_again();
+}
+
+static void a_question_without_memory_is_asked_later(void **state)
+{
+    (void)state;
+    begin(&shared);
+    hulse_stage_wait(PULSAR_STALL_MS - 1);
+    hulse_mem_init(hulse_mem_total());
+    hulse_stage_wait(1);
+    hulse_stage_nothing();
+    hulse_mem_init(SIZE_MAX / 2);
+    hulse_stage_wait(PULSAR_REFUSED_MS);
+    (void)hulse_stage_next(TYPE(CONSUMER_STATS));
+}
+
+static void an_order_without_memory_is_refused(void **state)
+{
+    struct error err = {0};
+
+    (void)state;
+    begin(&shared);
+    hulse_mem_init(hulse_mem_total());
+    assert_int_equal(hulse_pulsar_consumer_last_message_id(front.consumer, &err), HULSE_NO_MEMORY);
+    assert_int_equal(hulse_pulsar_consumer_unsubscribe(front.consumer, &err), HULSE_NO_MEMORY);
+    hulse_mem_init(SIZE_MAX / 2);
+    hulse_stage_nothing();
+    assert_int_equal(hulse_pulsar_consumer_last_message_id(front.consumer, &err), HULSE_OK);
+    hulse_stage_last_id(
+        hulse_stage_next(TYPE(GET_LAST_MESSAGE_ID))->getlastmessageid->request_id, 1, 4, -1);
+    assert_int_equal(front.done_with, HULSE_OK);
+    assert_int_equal(front.id.entry, 4);
+}
+
+/* Its broker would keep messages for nobody. */
+static void a_close_without_memory_ends_the_connection(void **state)
+{
+    (void)state;
+    begin(&shared);
+    hulse_mem_init(hulse_mem_total());
+    hulse_front_close(false);
+    hulse_mem_init(SIZE_MAX / 2);
+    assert_int_equal(stage.broken, 1);
+    hulse_stage_nothing();
+    hulse_stage_lose();
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(costs_what_it_did_before, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_held_is_not_idle, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(without_memory_it_begins_anew, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_seek_without_memory_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_verdict_by_id_without_memory_comes_again, set_up, tear_down),
+        TEST(costs_what_it_did_before),
+        TEST(what_is_held_is_not_idle),
+        TEST(without_memory_it_begins_anew),
+        TEST(a_seek_without_memory_is_refused),
+        TEST(a_verdict_by_id_without_memory_comes_again),
+        TEST(an_open_without_memory_leaves_nothing),
+        TEST(an_address_without_memory_is_tried_again),
+        TEST(a_session_without_memory_is_tried_again),
+        TEST(a_question_without_memory_is_asked_later),
+        TEST(an_order_without_memory_is_refused),
+        TEST(a_close_without_memory_ends_the_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
