@@ -38,11 +38,8 @@ static void flush_again(struct timer *timer)
     hulse_acks_settle(c);
 }
 
-bool hulse_hands_take(struct pulsar_consumer *c)
+bool hulse_hands_make(struct pulsar_consumer *c)
 {
-    if (c->hands->consumer != NULL) {
-        return true;
-    }
     struct hands *h = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*h));
     if (h == NULL || !hulse_entry_table_init(&h->entries)) {
         hulse_mem_free(HULSE_MEM_TOPIC, h, sizeof(*h));

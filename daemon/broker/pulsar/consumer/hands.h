@@ -58,8 +58,8 @@ struct hands {
 
 /* It has none yet. */
 void hulse_hands_init(struct pulsar_consumer *c);
-/* It is to have its own. False: no memory. */
-bool hulse_hands_take(struct pulsar_consumer *c);
+/* It has none, and is to have its own: hulse_hands_take() of object.h asks first. False: no memory. */
+bool hulse_hands_make(struct pulsar_consumer *c);
 /* Gives them up, if nothing is in them. */
 void hulse_hands_rest(struct pulsar_consumer *c);
 /* What waits for its time does so no more. */

@@ -291,6 +291,12 @@ static inline bool hulse_pulsar_consumer_shares(const struct pulsar_consumer *c)
     return c->type == BROKER_SHARED || c->type == BROKER_KEY_SHARED;
 }
 
+/* It is to have its own hands. False: no memory. */
+static inline bool hulse_hands_take(struct pulsar_consumer *c)
+{
+    return c->hands->consumer != NULL || hulse_hands_make(c);
+}
+
 static inline bool hulse_delivery_before(const struct delivery *a, const struct delivery *b)
 {
     const struct entry *x = a->entry;
