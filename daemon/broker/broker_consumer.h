@@ -154,8 +154,8 @@ struct broker_key_range {
  * long, gives the oldest up. Zeros: the implementation's defaults, but for expire_ms where pending_max is said.
  */
 struct broker_chunking {
-    uint32_t pending_max; /* messages */
     uint64_t expire_ms;   /* since the first chunk came; 0 = never */
+    uint32_t pending_max; /* messages */
     bool auto_ack;        /* what is given up is acknowledged; false: it is to come again */
 };
 

@@ -36,7 +36,9 @@ static void calm(struct alone *a)
 
 void hulse_alone_fini(struct alone *a)
 {
-    calm(a);
+    if (a != NULL) {
+        calm(a);
+    }
 }
 
 static bool is_last(const struct broker_delivery *d)
@@ -62,7 +64,7 @@ static void be_patient(struct alone *a)
 
 bool hulse_alone_wait(struct alone *a, struct broker_delivery *d)
 {
-    if (a->first == NULL && may_go(a, d)) {
+    if (a == NULL || (a->first == NULL && may_go(a, d))) {
         return false;
     }
     d->marks |= HULSE_MARK_LINE;
@@ -82,7 +84,7 @@ bool hulse_alone_wait(struct alone *a, struct broker_delivery *d)
 
 struct broker_delivery *hulse_alone_take(struct alone *a)
 {
-    struct broker_delivery *d = a->first;
+    struct broker_delivery *d = a == NULL ? NULL : a->first;
 
     if (d == NULL) {
         return NULL;
@@ -97,6 +99,9 @@ struct broker_delivery *hulse_alone_take(struct alone *a)
 
 void hulse_alone_hand_out(struct alone *a, struct broker_delivery *d)
 {
+    if (a == NULL) {
+        return;
+    }
     a->held += 1;
     if (is_last(d) && a->held == 1) {
         d->marks |= HULSE_MARK_ALONE;

@@ -32,6 +32,7 @@ struct alone {
     struct timer timer;
 };
 
+/* NULL stands for one that has no line: nothing waits, and nothing is counted. But for init and remove. */
 /* `retry` is called when a take may give something that it did not give before. */
 void hulse_alone_init(struct alone *a, struct worker *w, void (*retry)(void *ctx), void *ctx);
 void hulse_alone_fini(struct alone *a);
@@ -44,6 +45,9 @@ void hulse_alone_hand_out(struct alone *a, struct broker_delivery *d);
 /* It has its verdict, or was ended. */
 static inline void hulse_alone_let_go(struct alone *a, const struct broker_delivery *d)
 {
+    if (a == NULL) {
+        return;
+    }
     a->held -= 1;
     if (a->out == d) {
         a->out = NULL;

@@ -23,21 +23,36 @@
 /* enum hulse_verdict, as its bit. */
 #define REJECT_BIT (1U << 4U)
 
+static void free_beginning(struct subscriber_beginning *b)
+{
+    hulse_broker_marks_let(&b->marks);
+    hulse_mem_free(HULSE_MEM_TOPIC, b, b->bytes);
+}
+
+static void has_begun(struct subscriber *s)
+{
+    struct subscriber_beginning *b = s->beginning;
+    s->beginning = NULL;
+    if (b != NULL) {
+        free_beginning(b);
+    }
+}
+
 void hulse_subscriber_destroy(struct subscriber *s)
 {
     hulse_opening_cancel(&s->opening);
-    hulse_alone_fini(&s->alone);
+    hulse_alone_fini(hulse_subscriber_alone(s));
+    has_begun(s);
     hulse_dead_letter_fini(&s->dead);
     hulse_grant_release(&s->grant);
     hulse_reading_destroy(&s->reading);
     hulse_flow_schema_fini(&s->schema);
-    hulse_broker_marks_let(&s->marks);
     hulse_mem_free(HULSE_MEM_TOPIC, s, s->object_bytes);
 }
 
 static uint32_t verdicts_of(const struct subscriber *s)
 {
-    return s->grant.topic.verdicts | (hulse_dead_letter_configured(&s->dead) ? REJECT_BIT : 0U);
+    return s->grant.topic->verdicts | (hulse_dead_letter_configured(&s->dead) ? REJECT_BIT : 0U);
 }
 
 static void
@@ -50,7 +65,6 @@ broker_opened(void *ctx, hulse_status status, const char *text, const struct bro
         return;
     }
     s->opened = true;
-    hulse_broker_marks_let(&s->marks);
     s->events->opened(s->ctx, HULSE_OK, text, hulse_subscriber_verdicts(s), reach);
 }
 
@@ -72,7 +86,7 @@ static uint64_t next_estimate(uint64_t estimate, uint64_t size)
 /* Its own time to live, else the rule's. */
 static bool expired(const struct subscriber *s, const struct broker_delivery *d)
 {
-    const uint64_t ttl_ms = d->meta.ttl_ms != 0 ? d->meta.ttl_ms : s->grant.topic.deliver_ttl_ms;
+    const uint64_t ttl_ms = d->meta.ttl_ms != 0 ? d->meta.ttl_ms : s->grant.topic->deliver_ttl_ms;
     if (__builtin_expect(ttl_ms == 0, 1)) {
         return false;
     }
@@ -106,7 +120,7 @@ static bool again(struct subscriber *s, struct broker_delivery *d)
 
 static void hand_out(struct subscriber *s, struct broker_delivery *d)
 {
-    hulse_alone_hand_out(&s->alone, d);
+    hulse_alone_hand_out(hulse_subscriber_alone(s), d);
     s->estimate_bytes = next_estimate(s->estimate_bytes, size_of(d));
     s->counters.delivered += 1;
     s->counters.bytes += d->payload.bytes;
@@ -115,7 +129,7 @@ static void hand_out(struct subscriber *s, struct broker_delivery *d)
 
 static void arrive(struct subscriber *s, struct broker_delivery *d)
 {
-    if (!hulse_alone_wait(&s->alone, d)) {
+    if (!hulse_alone_wait(hulse_subscriber_alone(s), d)) {
         hand_out(s, d);
     }
 }
@@ -154,7 +168,7 @@ static void broker_message(void *ctx, struct broker_delivery *d)
             s->events->ask_room(s->ctx);
             return;
         }
-        d->marks |= d->redelivery >= of->grant.topic.redeliver_max ? HULSE_MARK_LAST : 0U;
+        d->marks |= d->redelivery >= of->grant.topic->redeliver_max ? HULSE_MARK_LAST : 0U;
     }
     if (s->reading == NULL) {
         arrive(s, d);
@@ -170,7 +184,7 @@ static void hand_out_line(struct subscriber *s)
 {
     struct broker_delivery *d = NULL;
 
-    while ((d = hulse_alone_take(&s->alone)) != NULL) {
+    while ((d = hulse_alone_take(hulse_subscriber_alone(s))) != NULL) {
         hand_out(s, d);
     }
 }
@@ -273,14 +287,55 @@ static const char *copy_text(char **at, const char *text)
     return copy;
 }
 
-static struct subscriber *create(const struct subscriber_params *params, const char *topic)
+/* NULL: no memory. */
+static struct subscriber_beginning *create_beginning(const struct subscriber_params *params)
 {
     const size_t align = _Alignof(struct broker_key_range);
-    const size_t texts = strlen(topic) + strlen(params->subscription) + strlen(params->name) + 4 +
+    const size_t name_bytes = strlen(params->name) + 1;
+    const size_t fixed =
+        (sizeof(struct subscriber_beginning) + name_bytes + align - 1) / align * align;
+    const size_t bytes = fixed + hulse_flow_wishes_bytes(params->wishes);
+    struct subscriber_beginning *b = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
+    if (b == NULL) {
+        return NULL;
+    }
+    b->bytes = bytes;
+    b->start = params->start;
+    b->has_after = params->after != NULL;
+    if (b->has_after) {
+        b->after = *params->after;
+    }
+    b->marks = hulse_broker_marks_hold(params->marks);
+    if (params->handle_id != NULL) {
+        memcpy(b->handle_id, params->handle_id, sizeof(b->handle_id));
+    }
+    memcpy(b->name, params->name, name_bytes);
+    if (params->wishes != NULL) {
+        hulse_flow_wishes_copy(&b->wishes, (char *)b + fixed, params->wishes);
+    }
+    return b;
+}
+
+static void init_own(struct subscriber *s, void *memory)
+{
+    s->own = memory;
+    s->own->subscriber = s;
+    hulse_alone_init(&s->own->alone, s->worker, ask_room, s);
+}
+
+static struct subscriber *create(const struct subscriber_params *params, const char *topic)
+{
+    const size_t align = _Alignof(struct subscriber_own);
+    const size_t texts = strlen(topic) + strlen(params->subscription) + 3 +
                          (params->app == NULL ? 0 : strlen(params->app));
     const size_t fixed = (sizeof(struct subscriber) + texts + align - 1) / align * align;
-    const size_t bytes = fixed + hulse_flow_wishes_bytes(params->wishes);
-    struct subscriber *s = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
+    const size_t bytes = params->of_several ? sizeof(struct subscriber) + texts
+                                            : fixed + sizeof(struct subscriber_own);
+    struct subscriber_beginning *beginning = create_beginning(params);
+    struct subscriber *s = beginning == NULL ? NULL : hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
+    if (s == NULL && beginning != NULL) {
+        free_beginning(beginning);
+    }
     if (s != NULL) {
         char *at = s->topic;
         s->events = params->events;
@@ -289,31 +344,21 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         s->worker = params->worker;
         s->who = *params->who;
         s->type = params->type;
-        s->start = params->start;
-        s->has_after = params->after != NULL;
+        s->beginning = beginning;
         s->existing = params->existing;
         s->of_several = params->of_several;
-        if (s->has_after) {
-            s->after = *params->after;
-        }
-        s->marks = hulse_broker_marks_hold(params->marks);
-        if (params->handle_id != NULL) {
-            memcpy(s->handle_id, params->handle_id, sizeof(s->handle_id));
-        }
         s->object_bytes = bytes;
         (void)copy_text(&at, topic);
         s->subscription = copy_text(&at, params->subscription);
-        s->name = copy_text(&at, params->name);
         s->app = copy_text(&at, params->app == NULL ? "" : params->app);
-        hulse_alone_init(&s->alone, s->worker, ask_room, s);
+        if (!params->of_several) {
+            init_own(s, (char *)s + fixed);
+        }
         hulse_dead_letter_init(&s->dead, &hulse_subscriber_letter_ops, s, s->worker);
         s->dead.subscription = s->subscription;
         s->dead.app = s->app;
         s->dead.stored = &s->counters.dead_lettered;
         s->dead.failed = &s->counters.dead_letter_failed;
-        if (params->wishes != NULL) {
-            hulse_flow_wishes_copy(&s->wishes, (char *)s + fixed, params->wishes);
-        }
     }
     return s;
 }
@@ -337,12 +382,12 @@ static hulse_status wish(const struct subscriber *s,
                          struct broker_wishes *out,
                          struct error *err)
 {
-    *out = s->wishes;
+    *out = s->beginning->wishes;
     if ((b->ops->capabilities & BROKER_CAN_WISHES) == 0) {
         return hulse_flow_wishes_refuse(out, b, err);
     }
     out->replicated = out->replicated ||
-                      (s->grant.topic.replicate_subscription_state && s->type != BROKER_READER &&
+                      (s->grant.topic->replicate_subscription_state && s->type != BROKER_READER &&
                        strncmp(s->topic, "persistent:", strlen("persistent:")) == 0);
     return HULSE_OK;
 }
@@ -350,25 +395,26 @@ static hulse_status wish(const struct subscriber *s,
 /* The topic has its entry: on to the broker. */
 static hulse_status open_broker(struct subscriber *s, struct error *err)
 {
-    HULSE_ASSERT(s->grant.topic.broker < s->flow->broker_count);
+    HULSE_ASSERT(s->grant.topic->broker < s->flow->broker_count);
 
-    struct broker *b = s->flow->brokers[s->grant.topic.broker];
+    struct broker *b = s->flow->brokers[s->grant.topic->broker];
+    struct subscriber_beginning *begins = s->beginning;
     struct broker_schema schema;
     hulse_status st = hulse_subscriber_letters(s, err);
     st = st == HULSE_OK ? hulse_subscriber_begin_reading(s, was_read, err) : st;
     if (st != HULSE_OK) {
         return st;
     }
-    const struct topic_chunks *chunks = &s->grant.topic.chunks;
+    const struct topic_chunks *chunks = &s->grant.topic->chunks;
     struct broker_consumer_params below = {.topic = s->topic,
                                            .subscription = s->subscription,
-                                           .name = s->name,
+                                           .name = begins->name,
                                            .type = s->type,
-                                           .start = s->start,
+                                           .start = begins->start,
                                            .events = &consumer_events,
                                            .ctx = s,
                                            .schema = hulse_flow_schema_told(&s->schema, &schema),
-                                           .create = s->grant.topic.auto_create && !s->existing,
+                                           .create = s->grant.topic->auto_create && !s->existing,
                                            .chunking = {.pending_max = chunks->pending_max,
                                                         .expire_ms = chunks->expire_ms,
                                                         .auto_ack = chunks->auto_ack}};
@@ -377,22 +423,26 @@ static hulse_status open_broker(struct subscriber *s, struct error *err)
         return st;
     }
     const bool knows_ids = (b->ops->capabilities & BROKER_CAN_START_ID) != 0;
-    if (s->marks != NULL && knows_ids) {
-        below.start = hulse_broker_marks_start_whole(s->marks);
-        below.marks = s->marks;
+    if (begins->marks != NULL && knows_ids) {
+        below.start = hulse_broker_marks_start_whole(begins->marks);
+        below.marks = begins->marks;
         below.resumed = true;
-    } else if (s->has_after && knows_ids) {
-        below.start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = s->after};
+    } else if (begins->has_after && knows_ids) {
+        below.start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = begins->after};
         below.resumed = true;
-    } else if (!can_begin(b, s->start.kind)) {
+    } else if (!can_begin(b, begins->start.kind)) {
         return hulse_fail(err,
                           HULSE_UNSUPPORTED,
                           "broker %s cannot begin %s",
                           b->name,
-                          s->start.kind == BROKER_AT_PUBLISHED ? "at a time" : "at a message");
+                          begins->start.kind == BROKER_AT_PUBLISHED ? "at a time" : "at a message");
     }
-    memcpy(below.handle_id, s->handle_id, sizeof(below.handle_id));
-    return b->ops->consumer_open(b, s->worker, &below, &s->consumer, err);
+    memcpy(below.handle_id, begins->handle_id, sizeof(below.handle_id));
+    /* It may be told, and gone, before that returns. */
+    s->beginning = NULL;
+    st = b->ops->consumer_open(b, s->worker, &below, &s->consumer, err);
+    free_beginning(begins);
+    return st;
 }
 
 static void go_on(void *owner, hulse_status st)
@@ -446,7 +496,7 @@ open_several(struct subscriber **out, const struct subscriber_params *params, st
     }
     *out = s;
     struct subscriber_params kept = *params;
-    kept.wishes = &s->wishes; /* as long as it is open */
+    kept.wishes = &s->beginning->wishes; /* as long as it is open */
     /* It tells of itself before this returns, and may be gone then. */
     const hulse_status st =
         hulse_multi_open(&s->multi, &s->consumer, &kept, &consumer_events, s, err);
@@ -528,7 +578,7 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
 
     hand_out_line(s);
     /* What is on its way elsewhere, or in line, is had by this consumer still. */
-    const uint64_t here = (uint64_t)s->dead.pending_count + s->alone.waiting;
+    const uint64_t here = (uint64_t)s->dead.pending_count + s->own->alone.waiting;
     if (bytes == 0 || here >= messages) {
         return;
     }
@@ -566,7 +616,7 @@ static void broker_ended(void *ctx, struct broker_delivery *d)
     }
     const bool unseen = hulse_subscriber_end_reading(s, d);
     if ((d->marks & HULSE_MARK_LINE) != 0) {
-        hulse_alone_remove(&s->alone, d);
+        hulse_alone_remove(hulse_subscriber_alone(s), d);
     } else if (!unseen) {
         hulse_subscriber_let_go(s, d);
         s->ended(s->ctx, d);

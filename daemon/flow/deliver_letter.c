@@ -20,8 +20,8 @@ void hulse_subscriber_tell_settled(struct subscriber *s)
 
 static void leave(struct subscriber *s)
 {
-    hulse_timer_stop(&s->worker->loop.timers, &s->linger);
-    hulse_letter_guest_remove(s->dead.post, &s->guest);
+    hulse_timer_stop(&s->worker->loop.timers, &s->own->linger);
+    hulse_letter_guest_remove(s->dead.post, &s->own->guest);
     s->consumer->ops->consumer_close(s->consumer, s->unsubscribe);
     hulse_subscriber_destroy(s);
 }
@@ -104,28 +104,31 @@ static const struct subscriber_events no_events = {
 
 static void stop_lingering(struct letter_guest *guest)
 {
-    leave(HULSE_CONTAINER(guest, struct subscriber, guest));
+    leave(HULSE_CONTAINER(guest, struct subscriber_own, guest)->subscriber);
 }
 
 static void lingered(struct timer *timer)
 {
-    leave(HULSE_CONTAINER(timer, struct subscriber, linger));
+    leave(HULSE_CONTAINER(timer, struct subscriber_own, linger)->subscriber);
 }
 
 void hulse_subscriber_linger(struct subscriber *s, bool unsubscribe)
 {
+    struct subscriber_own *own = s->own;
     struct broker_delivery *d = NULL;
 
+    HULSE_ASSERT(own != NULL);
     s->lingering = true;
     s->unsubscribe = unsubscribe;
     s->events = &no_events;
-    while ((d = s->alone.first) != NULL) {
-        hulse_alone_remove(&s->alone, d);
+    while ((d = own->alone.first) != NULL) {
+        hulse_alone_remove(&own->alone, d);
         s->consumer->ops->give_back(s->consumer, d);
     }
-    s->guest.stop = stop_lingering;
-    s->linger.fire = lingered;
-    hulse_letter_guest_add(s->dead.post, &s->guest);
-    hulse_timer_start(
-        &s->worker->loop.timers, &s->linger, hulse_loop_now_ms(&s->worker->loop) + HULSE_LINGER_MS);
+    own->guest.stop = stop_lingering;
+    own->linger.fire = lingered;
+    hulse_letter_guest_add(s->dead.post, &own->guest);
+    hulse_timer_start(&s->worker->loop.timers,
+                      &own->linger,
+                      hulse_loop_now_ms(&s->worker->loop) + HULSE_LINGER_MS);
 }

@@ -18,7 +18,7 @@ hulse_subscriber_begin_reading(struct subscriber *s,
     }
     const struct reading_params params = {.flow = s->flow,
                                           .worker = s->worker,
-                                          .broker = s->grant.topic.broker,
+                                          .broker = s->grant.topic->broker,
                                           .topic = s->topic,
                                           .own = s->schema.schema,
                                           .ctx = s,
@@ -50,7 +50,7 @@ const struct schema_known *hulse_subscriber_schema(const struct subscriber *s, u
 {
     return s->flow->schemas == NULL
                ? NULL
-               : hulse_schemas_find(s->flow->schemas, s->grant.topic.broker, s->topic, version);
+               : hulse_schemas_find(s->flow->schemas, s->grant.topic->broker, s->topic, version);
 }
 
 hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
@@ -64,7 +64,7 @@ hulse_status hulse_subscriber_ask_schema(const struct subscriber *s,
                                          struct error *err)
 {
     const struct schema_question question = {.worker = s->worker,
-                                             .broker = s->grant.topic.broker,
+                                             .broker = s->grant.topic->broker,
                                              .topic = s->topic,
                                              .version = version,
                                              .owner = owner,

@@ -21,7 +21,7 @@ void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
 
 void hulse_subscriber_let_go(struct subscriber *s, struct broker_delivery *d)
 {
-    hulse_alone_let_go(&s->alone, d);
+    hulse_alone_let_go(hulse_subscriber_alone(s), d);
     hulse_dead_letter_let_go(&s->dead, d);
 }
 
@@ -33,7 +33,7 @@ put_aside(struct subscriber *s, struct broker_delivery *d, const struct letter_r
     const struct dead_letter_user user = hulse_subscriber_user(of);
 
     (void)hulse_subscriber_end_reading(of, d);
-    hulse_alone_let_go(&s->alone, d);
+    hulse_alone_let_go(hulse_subscriber_alone(s), d);
     hulse_dead_letter_begin(&s->dead, d, why, &user, of->grant.role_state);
 }
 
@@ -99,7 +99,7 @@ void hulse_subscriber_leave(struct subscriber *s, struct broker_delivery *d, boo
 uint32_t hulse_subscriber_backoff_ms(const struct subscriber *s, const struct broker_delivery *d)
 {
     const struct subscriber *of = s->multi == NULL ? s : hulse_multi_of(s->multi, d);
-    const struct topic_settings *topic = &of->grant.topic;
+    const struct topic_settings *topic = of->grant.topic;
     const double max_ms = (double)topic->nack_delay_max_ms;
     double delay_ms = (double)topic->nack_delay_ms;
 
@@ -114,7 +114,7 @@ uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s,
                                          const struct broker_delivery *d)
 {
     const struct subscriber *of = s->multi == NULL ? s : hulse_multi_of(s->multi, d);
-    return of->grant.topic.ack_timeout_ms;
+    return of->grant.topic->ack_timeout_ms;
 }
 
 void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d)

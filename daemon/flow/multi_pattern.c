@@ -26,7 +26,7 @@ static enum verdict_on_name judge(const struct multi_watch *w, const char *text)
         return NAME_FOREIGN;
     }
     hulse_grant_refresh(&grant, m->as.flow->tables, &m->who, text);
-    const bool here = grant.topic.broker == w->broker;
+    const bool here = grant.topic->broker == w->broker;
     const bool allowed = (grant.permissions & PERMISSION_CONSUME) != 0;
     hulse_grant_release(&grant);
     return !here ? NAME_FOREIGN : allowed ? NAME_GOOD : NAME_DENIED;

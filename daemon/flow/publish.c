@@ -223,7 +223,8 @@ static bool limited(const struct bucket_rates *rates)
 }
 
 /* Debts made at a rate that is not in force any more. */
-static void forgive(struct publisher *p, const struct grant *before)
+static void
+forgive(struct publisher *p, const struct grant *before, const struct bucket_rates *topic_rate)
 {
     struct grant *g = &p->grant;
     const uint64_t now = now_ns(p);
@@ -237,7 +238,7 @@ static void forgive(struct publisher *p, const struct grant *before)
     if (g->role_state != NULL && !hulse_bucket_rates_same(&before->role_rate, &g->role_rate)) {
         hulse_bucket_pair_forgive(&g->role_state->rate, now);
     }
-    if (g->topic_state != NULL && !hulse_bucket_rates_same(&before->topic.rate, &g->topic.rate)) {
+    if (g->topic_state != NULL && !hulse_bucket_rates_same(topic_rate, &g->topic->rate)) {
         hulse_bucket_pair_forgive(&g->topic_state->rate, now);
     }
 }
@@ -247,15 +248,18 @@ static void renew(struct publisher *p)
 {
     struct grant *g = &p->grant;
     const struct grant before = *g; /* its rates; what it holds may be given up */
+    const struct bucket_rates topic_rate =
+        g->topic == NULL ? (struct bucket_rates){0} : g->topic->rate;
 
     hulse_grant_refresh(g, p->flow->tables, &p->who, p->topic);
-    forgive(p, &before);
+    HULSE_ASSERT(g->topic != NULL);
+    forgive(p, &before, &topic_rate);
     p->generation = g->generation;
-    p->hold.bytes_max = g->topic.pending_bytes;
-    const bool rate = limited(&g->topic.rate) || limited(&g->role_rate) ||
+    p->hold.bytes_max = g->topic->pending_bytes;
+    const bool rate = limited(&g->topic->rate) || limited(&g->role_rate) ||
                       (p->app_rate != NULL && limited(&g->app_rate));
     p->asks = ((g->permissions & PERMISSION_PRODUCE) == 0 ? ASK_DENIED : 0U) |
-              (g->topic.ttl_ms != 0 ? ASK_TTL : 0U) | (rate ? ASK_RATE : 0U) |
+              (g->topic->ttl_ms != 0 ? ASK_TTL : 0U) | (rate ? ASK_RATE : 0U) |
               (p->hold.records_max != 0 ? ASK_HOLD : 0U) | (p->schema.validate ? ASK_SCHEMA : 0U);
 }
 
@@ -288,7 +292,7 @@ static struct broker_gathering gathering_of(const struct topic_gathering *g)
 /* What was fixed when it was opened first, else the rule's. */
 static struct broker_routing routing_of(const struct publisher *p)
 {
-    const struct topic_gathering *g = &p->grant.topic.gathering;
+    const struct topic_gathering *g = &p->grant.topic->gathering;
 
     if (p->routing.partitions != 0) {
         return p->routing;
@@ -325,17 +329,17 @@ hulse_status hulse_publisher_open_producer(struct publisher *p,
                                            struct broker_producer **out,
                                            struct error *err)
 {
-    struct broker *b = p->flow->brokers[p->grant.topic.broker];
+    struct broker *b = p->flow->brokers[p->grant.topic->broker];
     struct broker_producer_params below = {.topic = p->topic,
                                            .name = p->name,
                                            .events = &producer_events,
                                            .ctx = p,
-                                           .create = p->grant.topic.auto_create,
-                                           .own = p->grant.topic.own_producers,
+                                           .create = p->grant.topic->auto_create,
+                                           .own = p->grant.topic->own_producers,
                                            .access = p->access,
                                            .initial_subscription = p->initial_subscription,
                                            .schema = schema,
-                                           .gathering = gathering_of(&p->grant.topic.gathering),
+                                           .gathering = gathering_of(&p->grant.topic->gathering),
                                            .routing = routing_of(p)};
     memcpy(below.handle_id, p->handle_id, sizeof(below.handle_id));
     return b->ops->producer_open(b, p->worker, &below, out, err);
@@ -344,13 +348,13 @@ hulse_status hulse_publisher_open_producer(struct publisher *p,
 /* With its schema, if it has one: on to the broker. */
 static hulse_status open_first(struct publisher *p, struct error *err)
 {
-    struct broker *b = p->flow->brokers[p->grant.topic.broker];
+    struct broker *b = p->flow->brokers[p->grant.topic->broker];
     struct broker_schema schema;
 
-    p->broker = p->grant.topic.broker;
+    p->broker = p->grant.topic->broker;
     p->asks |= p->schema.validate ? ASK_SCHEMA : 0U;
-    p->bytes_max =
-        p->grant.topic.gathering.chunking ? p->flow->chunked_bytes_max : p->flow->message_bytes_max;
+    p->bytes_max = p->grant.topic->gathering.chunking ? p->flow->chunked_bytes_max
+                                                      : p->flow->message_bytes_max;
     p->send = b->ops->send;
     p->replicates = (b->ops->capabilities & BROKER_CAN_REPLICATE) != 0;
     p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 && !keeps_nothing(p);
@@ -386,15 +390,15 @@ heard_schema(void *owner, hulse_status status, const char *text, const struct sc
 /* The topic has its entry: on to the broker. */
 static hulse_status open_broker(struct publisher *p, struct error *err)
 {
-    HULSE_ASSERT(p->grant.topic.broker < p->flow->broker_count);
+    HULSE_ASSERT(p->grant.topic->broker < p->flow->broker_count);
 
     const struct schema_question question = {.worker = p->worker,
-                                             .broker = p->grant.topic.broker,
+                                             .broker = p->grant.topic->broker,
                                              .topic = p->topic,
                                              .owner = p,
                                              .done = heard_schema};
     hulse_status st =
-        judge_wishes(p, p->flow->brokers[p->grant.topic.broker]->ops->capabilities, err);
+        judge_wishes(p, p->flow->brokers[p->grant.topic->broker]->ops->capabilities, err);
     if (st == HULSE_OK) {
         st = hulse_flow_schema_init(&p->schema, p->tables, p->topic, TOPIC_SCHEMA_PUBLISHED, err);
     }
@@ -465,7 +469,7 @@ hulse_status hulse_publisher_open(struct publisher **out,
 
 uint64_t hulse_publisher_send_timeout_ms(const struct publisher *p)
 {
-    return p->grant.topic.gathering.send_timeout_ms;
+    return p->grant.topic->gathering.send_timeout_ms;
 }
 
 /* ---- publish ---- */
@@ -482,7 +486,7 @@ static void refuse(struct publisher *p, uint64_t token, enum publish_check why)
 /* Its own time to live, else the rule's, in milliseconds; 0 = for ever. */
 static uint64_t ttl_of(const struct publisher *p, const struct broker_record *r)
 {
-    return r->meta != NULL && r->meta->ttl_ms != 0 ? r->meta->ttl_ms : p->grant.topic.ttl_ms;
+    return r->meta != NULL && r->meta->ttl_ms != 0 ? r->meta->ttl_ms : p->grant.topic->ttl_ms;
 }
 
 /* An application, its role, the topic: what one bucket gave goes back when a later one refuses. */
@@ -498,7 +502,7 @@ static enum publish_check take_rates(struct publisher *p, uint32_t bytes)
     if (g->role_state != NULL &&
         !hulse_bucket_pair_take(&g->role_state->rate, &g->role_rate, now, bytes)) {
         why = PUBLISH_ROLE_RATE;
-    } else if (!hulse_bucket_pair_take(&g->topic_state->rate, &g->topic.rate, now, bytes)) {
+    } else if (!hulse_bucket_pair_take(&g->topic_state->rate, &g->topic->rate, now, bytes)) {
         why = PUBLISH_TOPIC_RATE;
         if (g->role_state != NULL) {
             hulse_bucket_pair_give(&g->role_state->rate, &g->role_rate, bytes);
@@ -521,7 +525,7 @@ static void give_rates(struct publisher *p, uint32_t bytes)
     if (g->role_state != NULL) {
         hulse_bucket_pair_give(&g->role_state->rate, &g->role_rate, bytes);
     }
-    hulse_bucket_pair_give(&g->topic_state->rate, &g->topic.rate, bytes);
+    hulse_bucket_pair_give(&g->topic_state->rate, &g->topic->rate, bytes);
 }
 
 /* Of a topic without partitions number 0 is all of it. */
@@ -703,7 +707,7 @@ static bool publish_asked(struct publisher *p, const struct broker_record *r)
         refuse(p, r->token, why);
         return true;
     }
-    if (p->grant.topic.ttl_ms == 0 || (r->meta != NULL && r->meta->ttl_ms != 0)) {
+    if (p->grant.topic->ttl_ms == 0 || (r->meta != NULL && r->meta->ttl_ms != 0)) {
         return pass(p, r);
     }
     /* The rule's time to live goes with it. */
@@ -712,7 +716,7 @@ static bool publish_asked(struct publisher *p, const struct broker_record *r)
     if (r->meta != NULL) {
         meta = *r->meta;
     }
-    meta.ttl_ms = p->grant.topic.ttl_ms;
+    meta.ttl_ms = p->grant.topic->ttl_ms;
     with.meta = &meta;
     return pass(p, &with);
 }

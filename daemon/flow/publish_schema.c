@@ -97,8 +97,8 @@ bool hulse_publisher_ask_again(struct publisher *p)
     if (p->schema_wait != NULL || n->producer != NULL) {
         return waits;
     }
-    if (p->worker == NULL || p->access != BROKER_ACCESS_SHARED || p->grant.topic.own_producers ||
-        p->broker != p->grant.topic.broker ||
+    if (p->worker == NULL || p->access != BROKER_ACCESS_SHARED || p->grant.topic->own_producers ||
+        p->broker != p->grant.topic->broker ||
         (n->asked_ms != 0 && now_ms - n->asked_ms < HULSE_SCHEMA_AGAIN_MS)) {
         return false;
     }

@@ -15,6 +15,28 @@
 #include "daemon/flow/reading.h"
 #include "daemon/flow/schema.h"
 
+#include <assert.h>
+
+/* What its broker is told when it opens, and nobody needs afterwards. Of several topics the whole keeps it. */
+struct subscriber_beginning {
+    struct broker_position start;
+    struct broker_id after;
+    struct broker_marks *marks; /* NULL: `after` is all that is known */
+    bool has_after;
+    uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
+    struct broker_wishes wishes; /* what they point to is behind the name */
+    size_t bytes;
+    char name[]; /* terminated */
+};
+
+/* Of a front end's, behind the object. One of several topics has none: the whole has it for all of them. */
+struct subscriber_own {
+    struct subscriber *subscriber;
+    struct alone alone;
+    struct letter_guest guest; /* lingering */
+    struct timer linger;
+};
+
 struct subscriber {
     struct broker_consumer *consumer; /* NULL until ops->consumer_open has set it */
     struct multi *multi;              /* of several topics: what is behind `consumer` */
@@ -29,10 +51,8 @@ struct subscriber {
     bool lingering; /* the front end has gone; until the last letter has */
     bool in_letter; /* a letter's end is being passed on */
     bool unsubscribe;
-    struct alone alone;
+    struct subscriber_own *own; /* NULL: one of several */
     struct dead_letters dead;
-    struct letter_guest guest; /* lingering */
-    struct timer linger;
     void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative and seek */
     struct subscriber_counters counters;
     struct grant grant;
@@ -40,23 +60,25 @@ struct subscriber {
     const struct flow *flow;
     struct worker *worker;
     struct opening *opening;
+    struct subscriber_beginning *beginning; /* NULL: it has begun */
     struct flow_schema schema;
     struct reading *reading; /* NULL: payloads are as they were written */
     enum broker_subscription type;
-    struct broker_position start;
-    bool has_after;
     bool existing;
     bool of_several;
-    struct broker_id after;
-    struct broker_marks *marks;  /* until it is open; NULL: `after` is all that is known */
-    struct broker_wishes wishes; /* what they point to is behind the name */
-    const char *subscription;    /* behind the topic, as the name */
-    const char *name;
+    const char *subscription; /* behind the topic, as the next */
     const char *app;
-    uint8_t handle_id[BROKER_HANDLE_ID_BYTES];
     size_t object_bytes;
     char topic[]; /* terminated */
 };
+/* With its names one of several topics is to have room in 640 bytes, a size that the allocator has. */
+static_assert(sizeof(struct subscriber) <= 560, "many of them are idle");
+
+/* Where its messages wait behind a last attempt; NULL: the whole's. */
+static inline struct alone *hulse_subscriber_alone(struct subscriber *s)
+{
+    return s->own == NULL ? NULL : &s->own->alone;
+}
 
 /* Whose rules a message is under. */
 static inline struct subscriber *hulse_subscriber_ruled(struct subscriber *s,

@@ -210,9 +210,7 @@ bool hulse_tables_inspect(const struct tables *t,
     const struct topic_entry *e = hulse_topic_table_find(&w->topics, topic);
     *settings = *hulse_topic_rules_find(policy_now(w)->rules, topic);
     for (unsigned i = 0; i < TOPIC_REFUSALS; i++) {
-        /* Relaxed because it is a figure. */
-        refused[i] =
-            e == NULL ? 0 : atomic_load_explicit(&e->state->refused[i], memory_order_relaxed);
+        refused[i] = e == NULL ? 0 : hulse_topic_state_refused(e->state, (enum topic_refusal)i);
     }
     hulse_rcu_read_unlock();
     return e != NULL;
@@ -265,9 +263,11 @@ void hulse_grant_refresh(struct grant *g,
     g->generation = p->generation;
     g->app_rate = p->app_rate;
     refresh_role(g, p, who, topic);
-    g->topic = e != NULL && e->generation == p->generation
-                   ? e->settings
-                   : *hulse_topic_rules_find(p->rules, topic);
+    const struct topic_settings *before = g->topic;
+    g->topic = hulse_topic_settings_hold(e != NULL && e->generation == p->generation
+                                             ? e->settings
+                                             : hulse_topic_rules_find(p->rules, topic));
+    hulse_topic_settings_release(&before);
     if (e != NULL && g->topic_state == NULL && hulse_topic_state_hold(e->state)) {
         g->topic_state = e->state;
     }
@@ -319,6 +319,7 @@ void hulse_grant_release(struct grant *g)
         hulse_topic_state_release(&g->topic_state);
     }
     hulse_role_state_release(&g->role_state);
+    hulse_topic_settings_release(&g->topic);
 }
 
 /* ---- requests ---- */

@@ -43,10 +43,10 @@ struct tables_params {
 /* What a handle keeps of the tables, and is believed while the generations are the same. */
 struct grant {
     uint64_t generation;
-    unsigned permissions; /* bits of enum permission */
-    struct topic_settings topic;
-    struct topic_state *topic_state; /* held; NULL = the topic has no entry yet */
-    struct role_state *role_state;   /* held; NULL = no role */
+    unsigned permissions;               /* bits of enum permission */
+    const struct topic_settings *topic; /* held; NULL before the first refresh */
+    struct topic_state *topic_state;    /* held; NULL = the topic has no entry yet */
+    struct role_state *role_state;      /* held; NULL = no role */
     struct bucket_rates role_rate;
     struct bucket_rates app_rate;
 };

@@ -28,8 +28,8 @@ struct shape {
 };
 
 struct rule {
-    struct topic_settings settings;
-    uint64_t hash; /* of beginning and end */
+    const struct topic_settings *settings; /* held */
+    uint64_t hash;                         /* of beginning and end */
     struct shape shape;
     uint32_t next;             /* behind it in its bucket, later in the file */
     char *pattern;             /* in `text` */
@@ -39,7 +39,7 @@ struct rule {
 };
 
 struct topic_rules {
-    struct topic_settings defaults;
+    const struct topic_settings *defaults; /* held */
     struct rule *rules;
     uint32_t count;
     uint32_t *buckets; /* first rule of each */
@@ -252,9 +252,10 @@ static hulse_status fill(struct topic_rules *r,
             return hulse_fail(
                 err, HULSE_INVAL, "topics.%u.broker: no broker '%.64s'", i, rules[i].broker);
         }
-        rule->settings = settings_of(&rules[i], broker);
-        rule->settings.rule = i;
-        if (!fill_schemas(rule, &rules[i])) {
+        struct topic_settings settings = settings_of(&rules[i], broker);
+        settings.rule = i;
+        rule->settings = hulse_topic_settings_share(&settings);
+        if (rule->settings == NULL || !fill_schemas(rule, &rules[i])) {
             return hulse_fail(err, HULSE_NO_MEMORY, "no memory for the topic rules");
         }
         const size_t bytes = strlen(rules[i].match) + 1;
@@ -315,9 +316,10 @@ hulse_status hulse_topic_rules_create(struct topic_rules **out,
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for the topic rules");
     }
     r->count = (uint32_t)count;
-    r->defaults = default_settings(brokers->default_broker);
+    const struct topic_settings defaults = default_settings(brokers->default_broker);
+    r->defaults = hulse_topic_settings_share(&defaults);
     hulse_status st = HULSE_OK;
-    if (!allocate(r, rules)) {
+    if (r->defaults == NULL || !allocate(r, rules)) {
         st = hulse_fail(err, HULSE_NO_MEMORY, "no memory for the topic rules");
     } else {
         st = fill(r, rules, brokers, err);
@@ -335,7 +337,9 @@ void hulse_topic_rules_destroy(struct topic_rules **rules)
 
     *rules = NULL;
     if (r != NULL) {
+        hulse_topic_settings_release(&r->defaults);
         for (uint32_t i = 0; r->rules != NULL && i < r->count; i++) {
+            hulse_topic_settings_release(&r->rules[i].settings);
             for (unsigned use = 0; use < TOPIC_SCHEMA_USES; use++) {
                 hulse_topic_schema_release(&r->rules[i].schemas[use]);
             }
@@ -373,7 +377,7 @@ const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r,
 
     HULSE_ASSERT(bytes < HULSE_TOPIC_NAME_MAX);
     if (r->count == 0) {
-        return &r->defaults;
+        return r->defaults;
     }
     prefixes[0] = HULSE_HASH_START;
     suffixes[0] = HULSE_HASH_START;
@@ -388,7 +392,7 @@ const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r,
             best = find_in(r, topic, shape, hash, best);
         }
     }
-    return best == NONE ? &r->defaults : &r->rules[best].settings;
+    return best == NONE ? r->defaults : r->rules[best].settings;
 }
 
 struct topic_schema *

@@ -17,6 +17,7 @@
 #include "daemon/core/error.h"
 #include "daemon/table/bucket.h"
 #include "daemon/table/topic_schema.h"
+#include "daemon/table/topic_settings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,7 +51,7 @@ struct topic_chunks {
     bool auto_ack;
 };
 
-/* What a rule says of a topic, by value: it outlives the rule. */
+/* What a rule says of a topic. Shared by all of the rule's (topic_settings.h). */
 struct topic_settings {
     uint32_t rule;   /* place in the file, or HULSE_TOPIC_RULE_NONE */
     uint32_t broker; /* place in the list of brokers */
@@ -88,7 +89,7 @@ hulse_status hulse_topic_rules_create(struct topic_rules **out,
                                       struct error *err);
 /* *r becomes NULL; harmless on NULL. */
 void hulse_topic_rules_destroy(struct topic_rules **r);
-/* Always finds something: without a rule the defaults. */
+/* Always finds something: without a rule the defaults. Whoever keeps it longer than the rules holds it. */
 const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r, const char *topic);
 /* The schema of the same rule, held for the caller; NULL: it has none. */
 struct topic_schema *

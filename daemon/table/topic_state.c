@@ -54,6 +54,10 @@ void hulse_topic_state_release(struct topic_state **state)
     if ((before & ~ENDED) == 1) {
         /* SYNC(topic_state.holders) acquire: the last to leave sees what the others did. */
         (void)atomic_load_explicit(&s->holders, memory_order_acquire);
+        /* Relaxed because its last holder alone has it. */
+        hulse_mem_free(HULSE_MEM_TABLE,
+                       atomic_load_explicit(&s->refused, memory_order_relaxed),
+                       sizeof(struct topic_refused));
         hulse_mem_free(HULSE_MEM_TABLE, s, sizeof(*s));
     }
 }
@@ -74,4 +78,41 @@ bool hulse_topic_state_end(struct topic_state *s)
     /* Relaxed because the entry goes through the table, which orders what follows. */
     return atomic_compare_exchange_strong_explicit(
         &s->holders, &one, 1 | ENDED, memory_order_relaxed, memory_order_relaxed);
+}
+
+/* The counters of one that had none; NULL: no memory. */
+static struct topic_refused *begin_counting(struct topic_state *s)
+{
+    struct topic_refused *there = NULL;
+    struct topic_refused *made = hulse_mem_zalloc(HULSE_MEM_TABLE, sizeof(*made));
+
+    /* SYNC(topic_state.refused) release: the counters are zero before others find them. */
+    if (made == NULL ||
+        atomic_compare_exchange_strong_explicit(
+            &s->refused, &there, made, memory_order_acq_rel, memory_order_acquire)) {
+        return made;
+    }
+    hulse_mem_free(HULSE_MEM_TABLE, made, sizeof(*made));
+    return there;
+}
+
+void hulse_topic_state_count(struct topic_state *s, enum topic_refusal why)
+{
+    /* SYNC(topic_state.refused) acquire: the counters are zero at first. */
+    struct topic_refused *r = atomic_load_explicit(&s->refused, memory_order_acquire);
+
+    r = r != NULL ? r : begin_counting(s);
+    if (r != NULL) {
+        /* Relaxed because it is a figure. */
+        (void)atomic_fetch_add_explicit(&r->counts[why], 1, memory_order_relaxed);
+    }
+}
+
+uint64_t hulse_topic_state_refused(const struct topic_state *s, enum topic_refusal why)
+{
+    /* SYNC(topic_state.refused) acquire: the counters are zero at first. */
+    struct topic_refused *r = atomic_load_explicit(&s->refused, memory_order_acquire);
+
+    /* Relaxed because it is a figure. */
+    return r == NULL ? 0 : atomic_load_explicit(&r->counts[why], memory_order_relaxed);
 }

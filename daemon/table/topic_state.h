@@ -13,6 +13,7 @@
 
 #include "daemon/table/bucket.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -38,14 +39,19 @@ enum topic_refusal {
     TOPIC_REFUSALS
 };
 
+struct topic_refused {
+    _Atomic(uint64_t) counts[TOPIC_REFUSALS];
+};
+
+/* A line of its own: `rate` is written by every publisher of a limited topic, the rest as handles come and go. */
 struct topic_state {
+    alignas(64) struct bucket_pair rate;
+    _Atomic(struct topic_refused *) refused; /* NULL: nothing was refused yet; set once */
     _Atomic(uint32_t) holders;
     uint32_t idle_sweeps;  /* the writer's: sweeps that found it unused */
     _Atomic(bool) touched; /* held by somebody since the last sweep */
-    /* Written by every publisher of a limited topic. */
-    alignas(64) struct bucket_pair rate;
-    alignas(64) _Atomic(uint64_t) refused[TOPIC_REFUSALS];
 };
+static_assert(sizeof(struct topic_state) == 64, "every topic that is known has one");
 
 /* With one holder; NULL over the memory cap. */
 struct topic_state *hulse_topic_state_create(void);
@@ -58,10 +64,8 @@ bool hulse_topic_state_in_use(struct topic_state *s);
 /* If only the entry holds it: nobody can hold it from now on; the entry still releases it. */
 bool hulse_topic_state_end(struct topic_state *s);
 
-static inline void hulse_topic_state_count(struct topic_state *s, enum topic_refusal why)
-{
-    /* Relaxed because it is a figure. */
-    (void)atomic_fetch_add_explicit(&s->refused[why], 1, memory_order_relaxed);
-}
+/* One more. The first of a topic needs memory: without it is not counted. */
+void hulse_topic_state_count(struct topic_state *s, enum topic_refusal why);
+uint64_t hulse_topic_state_refused(const struct topic_state *s, enum topic_refusal why);
 
 #endif

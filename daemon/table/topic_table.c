@@ -63,7 +63,7 @@ static struct topic_entry *create(const char *name,
     if (e != NULL) {
         e->hash = hash_of(name);
         e->generation = generation;
-        e->settings = *hulse_topic_rules_find(rules, name);
+        e->settings = hulse_topic_settings_hold(hulse_topic_rules_find(rules, name));
         e->state = state;
         e->keeps_state = true;
         e->bytes = bytes;
@@ -79,6 +79,7 @@ static void reclaim(struct rcu_retired *retired)
     if (e->keeps_state) {
         hulse_topic_state_release(&e->state);
     }
+    hulse_topic_settings_release(&e->settings);
     hulse_mem_free(HULSE_MEM_TABLE, e, e->bytes);
 }
 

@@ -19,8 +19,8 @@ struct topic_entry {
     struct cds_lfht_node node;
     struct rcu_retired retired;
     uint64_t hash;
-    uint64_t generation; /* of the reading that `settings` come from */
-    struct topic_settings settings;
+    uint64_t generation;                   /* of the reading that `settings` come from */
+    const struct topic_settings *settings; /* held */
     struct topic_state *state;
     bool keeps_state; /* false: its successor has taken it over; the writer's */
     size_t bytes;

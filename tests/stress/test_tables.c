@@ -28,7 +28,7 @@ static void name_of(unsigned topic, char *out, size_t out_bytes)
 /* True when both halves are of one reading. */
 static bool whole(const struct grant *g)
 {
-    const struct bucket_rates rates = hulse_bucket_rates(g->topic.ttl_ms, 0);
+    const struct bucket_rates rates = hulse_bucket_rates(g->topic->ttl_ms, 0);
 
     return g->permissions == (PERMISSION_PRODUCE | PERMISSION_CONSUME) &&
            g->role_rate.message_ticks >= rates.message_ticks &&

@@ -57,12 +57,12 @@ struct pulsar_user_events {
 /* One that uses a connection; embedded in its owner. Zeros before the first attach but for the first three. */
 struct pulsar_user {
     const struct pulsar_user_events *events;
-    enum pulsar_user_kind kind;
     uint64_t id; /* of its kind unique on its worker: hulse_pulsar_user_id() */
+    enum pulsar_user_kind kind;
+    bool told;                            /* `ready` */
     struct pulsar_connection *connection; /* NULL: detached */
     LIST_ENTRY(pulsar_user) link;         /* of the connection */
     LIST_ENTRY(pulsar_user) by_id;
-    bool told; /* `ready` */
 };
 
 /* No event comes any more; its pieces and requests go on. Harmless when detached. */

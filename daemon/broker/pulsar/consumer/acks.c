@@ -36,9 +36,9 @@ static void settle(struct pulsar_consumer *c)
 {
     struct round *r = NULL;
     uint32_t calls = 0;
-    while ((r = TAILQ_FIRST(&c->rounds)) != NULL && r->state == ROUND_ANSWERED) {
+    while ((r = TAILQ_FIRST(&c->hands->rounds)) != NULL && r->state == ROUND_ANSWERED) {
         struct entry *e = NULL;
-        TAILQ_REMOVE(&c->rounds, r, link);
+        TAILQ_REMOVE(&c->hands->rounds, r, link);
         while ((e = TAILQ_FIRST(&r->entries)) != NULL) {
             TAILQ_REMOVE(&r->entries, e, group);
             e->in_round = false;
@@ -55,7 +55,8 @@ static void settle(struct pulsar_consumer *c)
 
 static void settle_later(struct pulsar_consumer *c)
 {
-    hulse_timer_start(&c->worker->loop->timers, &c->flush_again, hulse_pulsar_consumer_now_ms(c));
+    hulse_timer_start(
+        &c->worker->loop->timers, &c->hands->flush_again, hulse_pulsar_consumer_now_ms(c));
 }
 
 void hulse_acks_settle(struct pulsar_consumer *c)
@@ -74,7 +75,7 @@ static struct round *begin(struct pulsar_consumer *c, bool cumulative, int32_t v
         *r = (struct round){.consumer = c, .cumulative = cumulative, .validation = validation};
         TAILQ_INIT(&r->entries);
         TAILQ_INIT(&r->parts);
-        TAILQ_INSERT_TAIL(&c->rounds, r, link);
+        TAILQ_INSERT_TAIL(&c->hands->rounds, r, link);
         hulse_pulsar_consumer_dirty(c);
     }
     return r;
@@ -83,7 +84,7 @@ static struct round *begin(struct pulsar_consumer *c, bool cumulative, int32_t v
 /* The one that still takes such an acknowledgement. NULL: no memory. */
 static struct round *gathering(struct pulsar_consumer *c, bool cumulative, int32_t validation)
 {
-    struct round *r = TAILQ_LAST(&c->rounds, round_list);
+    struct round *r = TAILQ_LAST(&c->hands->rounds, round_list);
     if (r != NULL && r->state == ROUND_GATHERING && !r->stale && r->cumulative == cumulative &&
         r->validation == validation && (cumulative || r->count < PULSAR_IDS_MAX)) {
         return r;
@@ -94,7 +95,7 @@ static struct round *gathering(struct pulsar_consumer *c, bool cumulative, int32
 static void put(struct pulsar_consumer *c, struct round *r, struct entry *e)
 {
     hulse_acks_end_part(e);
-    hulse_entry_take_out(&c->entries, e);
+    hulse_entry_take_out(&c->hands->entries, e);
     TAILQ_INSERT_TAIL(&r->entries, e, group);
     r->count += 1;
     e->in_round = true;
@@ -182,7 +183,7 @@ void hulse_acks_add_cumulative(struct pulsar_consumer *c,
 
 void hulse_acks_called(struct pulsar_consumer *c)
 {
-    struct round *r = TAILQ_LAST(&c->rounds, round_list);
+    struct round *r = TAILQ_LAST(&c->hands->rounds, round_list);
     if (r != NULL) {
         r->calls += 1;
     } else if (c->base.events->settled != NULL) {
@@ -258,7 +259,8 @@ static void write_set(Pulsar__MessageIdData *id, const struct entry *e, bool who
 /* The entry that a cumulative round ends in; NULL: there is none, or it ends with it. */
 static const struct entry *entry_inside(const struct pulsar_consumer *c, const struct round *r)
 {
-    const struct entry *e = r->inside ? hulse_entry_find(&c->entries, r->ledger, r->entry) : NULL;
+    const struct entry *e =
+        r->inside ? hulse_entry_find(&c->hands->entries, r->ledger, r->entry) : NULL;
     return e != NULL && e->acked < e->count && hulse_entry_prefix(e) > 0 ? e : NULL;
 }
 
@@ -278,7 +280,7 @@ static void write_cumulative(const struct pulsar_consumer *c, const struct round
     Pulsar__MessageIdData *id = &c->set->ids[0];
     const struct entry *e = entry_inside(c, r);
     const struct entry *known =
-        r->inside ? hulse_entry_find(&c->entries, r->ledger, r->entry) : NULL;
+        r->inside ? hulse_entry_find(&c->hands->entries, r->ledger, r->entry) : NULL;
     const bool whole = !r->inside || (known != NULL && known->acked == known->count);
     write_id(id, r->ledger, whole || e != NULL ? r->entry : r->entry - 1);
     if (e != NULL) {
@@ -378,14 +380,14 @@ void hulse_acks_send(struct pulsar_consumer *c)
 {
     struct round *r = NULL;
     /* One that comes back without an answer stands before others that were answered. */
-    TAILQ_FOREACH(r, &c->rounds, link)
+    TAILQ_FOREACH(r, &c->hands->rounds, link)
     {
         if (r->state != ROUND_GATHERING) {
             continue;
         }
         if (!send_round(c, r)) {
             hulse_timer_start(&c->worker->loop->timers,
-                              &c->flush_again,
+                              &c->hands->flush_again,
                               hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
             return;
         }
@@ -397,7 +399,7 @@ static void tell_parts_again(struct pulsar_consumer *c)
 {
     struct entry *e = NULL;
     struct round *r = NULL;
-    TAILQ_FOREACH(e, &c->entries.all, link)
+    TAILQ_FOREACH(e, &c->hands->entries.all, link)
     {
         if (e->part != NULL || !is_part(e) || c->type == BROKER_READER) {
             continue;
@@ -407,8 +409,8 @@ static void tell_parts_again(struct pulsar_consumer *c)
             if (r == NULL) {
                 return;
             }
-            TAILQ_REMOVE(&c->rounds, r, link);
-            TAILQ_INSERT_HEAD(&c->rounds, r, link);
+            TAILQ_REMOVE(&c->hands->rounds, r, link);
+            TAILQ_INSERT_HEAD(&c->hands->rounds, r, link);
         }
         put_part(r, e);
     }
@@ -418,7 +420,7 @@ void hulse_acks_unsend(struct pulsar_consumer *c)
 {
     struct round *r = NULL;
     bool over = false;
-    TAILQ_FOREACH(r, &c->rounds, link)
+    TAILQ_FOREACH(r, &c->hands->rounds, link)
     {
         if (r->state == ROUND_SENT) {
             hulse_pulsar_cancel(&r->request);
@@ -438,12 +440,12 @@ void hulse_acks_unsend(struct pulsar_consumer *c)
 void hulse_acks_retire(struct pulsar_consumer *c)
 {
     struct round *r = NULL;
-    TAILQ_FOREACH(r, &c->rounds, link)
+    TAILQ_FOREACH(r, &c->hands->rounds, link)
     {
         struct entry *e = NULL;
         TAILQ_FOREACH(e, &r->entries, group)
         {
-            hulse_entry_unlink(&c->entries, e);
+            hulse_entry_unlink(&c->hands->entries, e);
         }
         end_parts(r);
         r->stale = true;
@@ -457,7 +459,7 @@ void hulse_acks_retire(struct pulsar_consumer *c)
 void hulse_acks_drop(struct pulsar_consumer *c)
 {
     struct round *r = NULL;
-    TAILQ_FOREACH(r, &c->rounds, link)
+    TAILQ_FOREACH(r, &c->hands->rounds, link)
     {
         hulse_pulsar_cancel(&r->request);
         r->state = ROUND_ANSWERED;

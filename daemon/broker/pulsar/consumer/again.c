@@ -20,8 +20,8 @@ void hulse_again_now(struct pulsar_consumer *c, struct entry *e)
     hulse_timer_stop(&c->worker->loop->timers, &e->again);
     if (!e->due) {
         e->due = true;
-        TAILQ_INSERT_TAIL(&c->due, e, due_link);
-        c->due_count += 1;
+        TAILQ_INSERT_TAIL(&c->hands->due, e, due_link);
+        c->hands->due_count += 1;
         hulse_pulsar_consumer_dirty(c);
     }
 }
@@ -37,8 +37,8 @@ void hulse_again_stop(struct pulsar_consumer *c, struct entry *e)
     hulse_timer_stop(&c->worker->loop->timers, &e->again);
     if (e->due) {
         e->due = false;
-        TAILQ_REMOVE(&c->due, e, due_link);
-        c->due_count -= 1;
+        TAILQ_REMOVE(&c->hands->due, e, due_link);
+        c->hands->due_count -= 1;
     }
 }
 
@@ -71,7 +71,7 @@ static bool send_some(struct pulsar_consumer *c)
         PULSAR__COMMAND_REDELIVER_UNACKNOWLEDGED_MESSAGES__INIT;
     uint32_t count = 0;
 
-    TAILQ_FOREACH(each, &c->due, due_link)
+    TAILQ_FOREACH(each, &c->hands->due, due_link)
     {
         if (count == PULSAR_IDS_MAX) {
             break;
@@ -91,7 +91,7 @@ static bool send_some(struct pulsar_consumer *c)
     }
     set->figures.redeliveries_asked += count;
     for (; count > 0; count--) {
-        struct entry *e = TAILQ_FIRST(&c->due);
+        struct entry *e = TAILQ_FIRST(&c->hands->due);
         hulse_again_stop(c, e);
         hulse_entry_review(c, e);
     }
@@ -100,15 +100,15 @@ static bool send_some(struct pulsar_consumer *c)
 
 static void send_again_in(struct pulsar_consumer *c, uint32_t ms)
 {
-    if (!hulse_timer_pending(&c->flush_again)) {
+    if (!hulse_timer_pending(&c->hands->flush_again)) {
         hulse_timer_start(
-            &c->worker->loop->timers, &c->flush_again, hulse_pulsar_consumer_now_ms(c) + ms);
+            &c->worker->loop->timers, &c->hands->flush_again, hulse_pulsar_consumer_now_ms(c) + ms);
     }
 }
 
 static void send_each(struct pulsar_consumer *c)
 {
-    while (c->due_count > 0) {
+    while (c->hands->due_count > 0) {
         if (!send_some(c)) {
             send_again_in(c, PULSAR_REFUSED_MS);
             return;
@@ -120,7 +120,8 @@ static void send_each(struct pulsar_consumer *c)
 
 void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry)
 {
-    if (c->rewinding && !hulse_entry_below(ledger, entry, c->rewind_ledger, c->rewind_entry)) {
+    if (c->rewinding &&
+        !hulse_entry_below(ledger, entry, c->hands->rewind_ledger, c->hands->rewind_entry)) {
         c->rewinding = false;
         hulse_pulsar_consumer_dirty(c);
     }
@@ -130,8 +131,8 @@ void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entr
 static void find_due(const struct pulsar_consumer *c, struct entry **low, struct entry **high)
 {
     struct entry *e = NULL;
-    *low = *high = TAILQ_FIRST(&c->due);
-    TAILQ_FOREACH(e, &c->due, due_link)
+    *low = *high = TAILQ_FIRST(&c->hands->due);
+    TAILQ_FOREACH(e, &c->hands->due, due_link)
     {
         if (hulse_entry_below(e->ledger, e->entry, (*low)->ledger, (*low)->entry)) {
             *low = e;
@@ -186,7 +187,7 @@ static bool say_rewind(const struct pulsar_consumer *c)
 static void all_come(struct pulsar_consumer *c)
 {
     struct entry *e = NULL;
-    while ((e = TAILQ_FIRST(&c->due)) != NULL) {
+    while ((e = TAILQ_FIRST(&c->hands->due)) != NULL) {
         hulse_again_stop(c, e);
         hulse_entry_review(c, e);
     }
@@ -204,13 +205,13 @@ static void rewind_all(struct pulsar_consumer *c)
     c->set->figures.rewound += 1;
     c->epoch += 1;
     c->rewinding = true;
-    c->rewind_ledger = high->ledger;
-    c->rewind_entry = high->entry;
+    c->hands->rewind_ledger = high->ledger;
+    c->hands->rewind_entry = high->entry;
     c->heard_ms = hulse_pulsar_consumer_now_ms(c);
-    c->rewound_ms = c->heard_ms;
+    c->hands->rewound_ms = c->heard_ms;
     hulse_receive_forget_queue(c);
-    leave_those_behind(c, &c->kept, low);
-    leave_those_behind(c, &c->waiting, low);
+    leave_those_behind(c, &c->hands->kept, low);
+    leave_those_behind(c, &c->hands->waiting, low);
     all_come(c);
 }
 
@@ -218,7 +219,7 @@ static void rewind_all(struct pulsar_consumer *c)
 static void send_all(struct pulsar_consumer *c)
 {
     const uint64_t silent_ms = hulse_pulsar_consumer_now_ms(c) - c->heard_ms;
-    if (c->due_count == 0) {
+    if (c->hands->due_count == 0) {
         return;
     }
     if (c->rewinding && silent_ms < PULSAR_REWIND_MS) {
@@ -248,7 +249,7 @@ void hulse_again_restart(struct pulsar_consumer *c)
 void hulse_again_forget(struct pulsar_consumer *c)
 {
     struct entry *next = NULL;
-    for (struct entry *e = TAILQ_FIRST(&c->entries.all); e != NULL; e = next) {
+    for (struct entry *e = TAILQ_FIRST(&c->hands->entries.all); e != NULL; e = next) {
         next = TAILQ_NEXT(e, link);
         hulse_again_stop(c, e);
         hulse_entry_review(c, e);
@@ -262,8 +263,8 @@ static void delivery_is_due(struct timer *timer)
 {
     struct delivery *dl = HULSE_CONTAINER(timer, struct delivery, due);
     struct pulsar_consumer *c = dl->consumer;
-    TAILQ_REMOVE(&c->kept, dl, link);
-    TAILQ_INSERT_TAIL(&c->waiting, dl, link);
+    TAILQ_REMOVE(&c->hands->kept, dl, link);
+    TAILQ_INSERT_TAIL(&c->hands->waiting, dl, link);
     dl->state = DELIVERY_WAITING;
     c->unsorted = true;
     hulse_pulsar_consumer_dirty(
@@ -272,13 +273,13 @@ static void delivery_is_due(struct timer *timer)
 
 static void keep(struct pulsar_consumer *c, struct delivery *dl, uint32_t delay_ms)
 {
-    TAILQ_REMOVE(&c->held, dl, link);
-    TAILQ_INSERT_TAIL(&c->kept, dl, link);
+    TAILQ_REMOVE(&c->hands->held, dl, link);
+    TAILQ_INSERT_TAIL(&c->hands->kept, dl, link);
     dl->state = DELIVERY_KEPT;
     dl->due.fire = delivery_is_due;
     hulse_timer_start(
         &c->worker->loop->timers, &dl->due, hulse_pulsar_consumer_now_ms(c) + delay_ms);
-    c->kept_count += 1;
+    c->hands->kept_count += 1;
 }
 
 /* It has to come again to be handed out again. */
@@ -389,9 +390,9 @@ struct delivery *hulse_again_first(struct pulsar_consumer *c)
 {
     if (c->unsorted) {
         c->unsorted = false;
-        if (TAILQ_FIRST(&c->waiting) != TAILQ_LAST(&c->waiting, delivery_list)) {
-            sort(&c->waiting);
+        if (TAILQ_FIRST(&c->hands->waiting) != TAILQ_LAST(&c->hands->waiting, delivery_list)) {
+            sort(&c->hands->waiting);
         }
     }
-    return TAILQ_FIRST(&c->waiting);
+    return TAILQ_FIRST(&c->hands->waiting);
 }

@@ -57,7 +57,7 @@ void hulse_chunked_unhold(struct pulsar_consumer *c, struct chunked *x, struct e
 /* It has no entries any more. */
 void hulse_chunked_destroy(struct pulsar_consumer *c, struct chunked *x)
 {
-    struct chunks *k = &c->chunks;
+    struct chunks *k = &c->hands->chunks;
 
     HULSE_ASSERT(TAILQ_EMPTY(&x->entries));
     switch (x->state) {
@@ -150,7 +150,7 @@ void hulse_chunks_acked(struct pulsar_consumer *c, struct entry *last)
     if (x->last != last) {
         return;
     }
-    remember_over(&c->chunks, x);
+    remember_over(&c->hands->chunks, x);
     hulse_chunked_ack(c, x);
 }
 
@@ -184,7 +184,7 @@ void hulse_chunks_leave(struct pulsar_consumer *c, struct entry *e)
     struct chunked *x = e->chunked;
 
     if (x->last == e) {
-        remember_over(&c->chunks, x);
+        remember_over(&c->hands->chunks, x);
     }
     hulse_chunked_unhold(c, x, e);
     if (TAILQ_EMPTY(&x->entries)) {
@@ -196,18 +196,19 @@ void hulse_chunks_leave(struct pulsar_consumer *c, struct entry *e)
 
 bool hulse_chunked_never_comes(const struct pulsar_consumer *c)
 {
-    return (c->type == BROKER_EXCLUSIVE || c->type == BROKER_FAILOVER) && !c->chunks.forgot;
+    return (c->type == BROKER_EXCLUSIVE || c->type == BROKER_FAILOVER) && !c->hands->chunks.forgot;
 }
 
-uint32_t hulse_chunked_again_in(const struct chunks *k)
+uint32_t hulse_chunked_again_in(const struct pulsar_consumer *c)
 {
-    return k->rule.expire_ms != 0 && k->rule.expire_ms < AGAIN_MS ? (uint32_t)k->rule.expire_ms
-                                                                  : AGAIN_MS;
+    return c->chunking.expire_ms != 0 && c->chunking.expire_ms < AGAIN_MS
+               ? (uint32_t)c->chunking.expire_ms
+               : AGAIN_MS;
 }
 
 void hulse_chunked_arm(struct pulsar_consumer *c, uint64_t due_ms)
 {
-    struct timer *t = &c->chunks.due;
+    struct timer *t = &c->hands->chunks.due;
 
     if (!hulse_timer_pending(t) || due_ms < t->due_ms) {
         hulse_timer_start(&c->worker->loop->timers, t, due_ms);
@@ -216,9 +217,10 @@ void hulse_chunked_arm(struct pulsar_consumer *c, uint64_t due_ms)
 
 void hulse_chunked_pass_over(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry)
 {
-    if (!c->has_last || hulse_entry_below(c->last.ledger, c->last.entry, ledger, entry)) {
-        c->last = (struct broker_id){.ledger = ledger, .entry = entry, .batch = -1};
-        c->has_last = true;
+    if (!c->hands->has_last ||
+        hulse_entry_below(c->hands->last.ledger, c->hands->last.entry, ledger, entry)) {
+        c->hands->last = (struct broker_id){.ledger = ledger, .entry = entry, .batch = -1};
+        c->hands->has_last = true;
     }
 }
 
@@ -232,7 +234,7 @@ void hulse_chunked_tell_lost(struct pulsar_consumer *c)
 
 void hulse_chunked_bound(struct pulsar_consumer *c)
 {
-    struct chunks *k = &c->chunks;
+    struct chunks *k = &c->hands->chunks;
 
     while (k->given_up_count > PULSAR_GIVEN_UP_MAX ||
            (k->given_up_count > 1 && c->set->chunk_entry_bytes > c->set->chunk_bytes_max)) {
@@ -247,7 +249,7 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
                            uint64_t again_ms,
                            const char *why)
 {
-    struct chunks *k = &c->chunks;
+    struct chunks *k = &c->hands->chunks;
     const struct entry *first = TAILQ_FIRST(&x->entries);
     const struct entry *end = TAILQ_LAST(&x->entries, entry_list);
     const bool torn = again_ms == 0 && x->torn;
@@ -261,7 +263,8 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
                     hulse_log_u64("chunks", x->next),
                     hulse_log_u64("of", x->count),
                     hulse_log_str("why", why));
-    if (c->type != BROKER_READER && (k->rule.auto_ack || (torn && hulse_chunked_never_comes(c)))) {
+    if (c->type != BROKER_READER &&
+        (c->chunking.auto_ack || (torn && hulse_chunked_never_comes(c)))) {
         hulse_chunked_ack(c, x);
         return false;
     }
@@ -291,13 +294,13 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
 void hulse_chunked_give_up_oldest(struct pulsar_consumer *c, const char *why)
 {
     (void)hulse_chunked_give_up(
-        c, TAILQ_FIRST(&c->chunks.gathering), now_ms(c) + hulse_chunked_again_in(&c->chunks), why);
+        c, TAILQ_FIRST(&c->hands->chunks.gathering), now_ms(c) + hulse_chunked_again_in(c), why);
 }
 
 /* Is anything of it to come? Without permits the broker sends nothing. */
 static bool is_old(const struct pulsar_consumer *c, const struct chunked *x)
 {
-    const uint64_t expire_ms = c->chunks.rule.expire_ms;
+    const uint64_t expire_ms = c->chunking.expire_ms;
 
     return expire_ms != 0 && now_ms(c) - x->moved_ms >= expire_ms && c->permits.broker > 0 &&
            c->state == SESSION_READY;
@@ -307,7 +310,7 @@ static struct chunked *find_old(const struct pulsar_consumer *c)
 {
     struct chunked *x = NULL;
 
-    TAILQ_FOREACH(x, &c->chunks.gathering, link)
+    TAILQ_FOREACH(x, &c->hands->chunks.gathering, link)
     {
         if (is_old(c, x)) {
             return x;
@@ -318,10 +321,10 @@ static struct chunked *find_old(const struct pulsar_consumer *c)
 
 static void arm_for_gathering(struct pulsar_consumer *c)
 {
-    const uint64_t expire_ms = c->chunks.rule.expire_ms;
+    const uint64_t expire_ms = c->chunking.expire_ms;
     const struct chunked *x = NULL;
 
-    TAILQ_FOREACH(x, &c->chunks.gathering, link)
+    TAILQ_FOREACH(x, &c->hands->chunks.gathering, link)
     {
         const uint64_t due_ms = x->moved_ms + expire_ms;
         if (expire_ms != 0) {
@@ -332,8 +335,8 @@ static void arm_for_gathering(struct pulsar_consumer *c)
 
 void hulse_chunked_due(struct timer *timer)
 {
-    struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, chunks.due);
-    struct chunks *k = &c->chunks;
+    struct chunks *k = HULSE_CONTAINER(timer, struct chunks, due);
+    struct pulsar_consumer *c = HULSE_CONTAINER(k, struct hands, chunks)->consumer;
     struct chunked *next = NULL;
 
     hulse_pulsar_consumer_enter(c);

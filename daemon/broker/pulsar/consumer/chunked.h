@@ -50,7 +50,7 @@ uint64_t hulse_chunked_hash(struct broker_span uuid);
  */
 bool hulse_chunked_never_comes(const struct pulsar_consumer *c);
 /* How long until what found no room is asked for again. */
-uint32_t hulse_chunked_again_in(const struct chunks *k);
+uint32_t hulse_chunked_again_in(const struct pulsar_consumer *c);
 /* The timer of those that are not whole fires by then. */
 void hulse_chunked_arm(struct pulsar_consumer *c, uint64_t due_ms);
 void hulse_chunked_due(struct timer *timer);

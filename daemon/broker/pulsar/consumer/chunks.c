@@ -61,7 +61,7 @@ static struct chunked *find(const struct chunks *k, struct broker_span uuid)
 /* Known, or from now on; it is one message. NULL: no memory, or it is known otherwise. */
 static struct entry *entry_for(struct pulsar_consumer *c, const Pulsar__MessageIdData *id)
 {
-    struct entry *e = hulse_entry_find(&c->entries, id->ledgerid, id->entryid);
+    struct entry *e = hulse_entry_find(&c->hands->entries, id->ledgerid, id->entryid);
 
     if (e != NULL && e->count != 1) {
         if (e->refs > 0) {
@@ -101,8 +101,8 @@ static bool is_over(const struct chunks *k, struct broker_span uuid)
 static bool
 step_back(struct pulsar_consumer *c, const Pulsar__MessageIdData *id, const struct wire_metadata *m)
 {
-    const struct floor *f = &c->floor;
-    struct chunks *k = &c->chunks;
+    const struct floor *f = &c->hands->floor;
+    struct chunks *k = &c->hands->chunks;
 
     if (k->stepped_back || !f->set || !f->inclusive || f->time_ms != 0 ||
         f->ledger != id->ledgerid || f->entry != id->entryid) {
@@ -129,16 +129,16 @@ static enum body_rc orphan(struct pulsar_consumer *c,
                            const struct wire_metadata *m,
                            const char **why)
 {
-    const struct broker_chunking *rule = &c->chunks.rule;
+    const struct broker_chunking *rule = &c->chunking;
 
     if (step_back(c, id, m)) {
         return BODY_OK;
     }
-    if (is_over(&c->chunks, m->uuid)) {
+    if (is_over(&c->hands->chunks, m->uuid)) {
         c->set->figures.chunks_repeated += 1;
         return ack_one(c, id);
     }
-    if (is_before_floor(&c->floor, id)) {
+    if (is_before_floor(&c->hands->floor, id)) {
         return ack_one(c, id);
     }
     if (hulse_chunked_never_comes(c)) {
@@ -168,11 +168,11 @@ static bool fits(const struct pulsar_consumers *set, uint64_t bytes)
 /* Room for one more; others are given up for it. Alone it may be larger, while the entries that are held are few. */
 static bool make_room(struct pulsar_consumer *c, const struct chunked *x)
 {
-    struct chunks *k = &c->chunks;
+    struct chunks *k = &c->hands->chunks;
     const struct pulsar_consumers *set = c->set;
     const uint64_t bytes = x->bytes + x->count * sizeof(struct entry);
 
-    while (k->gathering_count >= k->rule.pending_max) {
+    while (k->gathering_count >= c->chunking.pending_max) {
         hulse_chunked_give_up_oldest(c, "too many of them are not whole");
     }
     while (k->gathering_count > 0 && !fits(set, bytes)) {
@@ -206,20 +206,20 @@ create(struct pulsar_consumer *c, const struct wire_message *message, const stru
         c->set->chunk_bytes += x->bytes;
         hulse_chunked_count(c, x, x->count);
     }
-    TAILQ_INSERT_TAIL(&c->chunks.gathering, x, link);
-    c->chunks.gathering_count += 1;
+    TAILQ_INSERT_TAIL(&c->hands->chunks.gathering, x, link);
+    c->hands->chunks.gathering_count += 1;
     return x;
 }
 
 /* Without a body, or with what another one says of the same message. */
 static void give_up_empty(struct pulsar_consumer *c, struct chunked *x, struct entry *e)
 {
-    struct chunks *k = &c->chunks;
+    struct chunks *k = &c->hands->chunks;
 
     TAILQ_REMOVE(&k->gathering, x, link);
     k->gathering_count -= 1;
     x->state = CHUNKED_GIVEN_UP;
-    x->again_ms = now_ms(c) + hulse_chunked_again_in(k);
+    x->again_ms = now_ms(c) + hulse_chunked_again_in(c);
     TAILQ_INSERT_TAIL(&k->given_up, x, link);
     k->given_up_count += 1;
     c->set->figures.chunks_given_up += 1;
@@ -256,14 +256,14 @@ static enum body_rc finish(struct pulsar_consumer *c,
     *whole = x->body;
     x->body->chunks = x->count;
     x->body = NULL;
-    TAILQ_REMOVE(&c->chunks.gathering, x, link);
-    c->chunks.gathering_count -= 1;
+    TAILQ_REMOVE(&c->hands->chunks.gathering, x, link);
+    c->hands->chunks.gathering_count -= 1;
     x->state = CHUNKED_WHOLE;
-    TAILQ_INSERT_TAIL(&c->chunks.whole, x, link);
+    TAILQ_INSERT_TAIL(&c->hands->chunks.whole, x, link);
     hulse_entry_set_out(e, 0, false);
     e->refs -= 1;
     x->last = e;
-    c->chunks.like = x->count;
+    c->hands->chunks.like = x->count;
     c->set->figures.chunked += 1;
     return BODY_OK;
 }
@@ -306,13 +306,13 @@ static enum body_rc add(struct pulsar_consumer *c,
     x->next += 1;
     x->moved_ms = now_ms(c);
     if (x->next < x->count) {
-        if (c->chunks.rule.expire_ms != 0) {
-            hulse_chunked_arm(c, x->moved_ms + c->chunks.rule.expire_ms);
+        if (c->chunking.expire_ms != 0) {
+            hulse_chunked_arm(c, x->moved_ms + c->chunking.expire_ms);
         }
         return BODY_OK;
     }
     const enum body_rc rc = finish(c, x, e, whole, why);
-    if (rc == BODY_OK && take_acked(&c->chunks, e)) {
+    if (rc == BODY_OK && take_acked(&c->hands->chunks, e)) {
         hulse_body_release(*whole);
         *whole = NULL;
         hulse_entry_acked(c, e, 0);
@@ -328,7 +328,7 @@ static enum body_rc begin(struct pulsar_consumer *c,
                           const struct wire_metadata *m,
                           const char **why)
 {
-    struct chunked *before = find(&c->chunks, m->uuid);
+    struct chunked *before = find(&c->hands->chunks, m->uuid);
 
     if (before != NULL) {
         hulse_chunked_ack(c, before); /* its producer begins anew */
@@ -410,7 +410,7 @@ enum body_rc hulse_chunks_take(struct pulsar_consumer *c,
     if (m->chunk == 0) {
         return begin(c, id, message, m, why);
     }
-    struct chunked *x = find(&c->chunks, m->uuid);
+    struct chunked *x = find(&c->hands->chunks, m->uuid);
     if (x == NULL) {
         return orphan(c, id, m, why);
     }
@@ -436,9 +436,13 @@ enum body_rc hulse_chunks_take(struct pulsar_consumer *c,
 
 bool hulse_chunks_ack_id(struct pulsar_consumer *c, const struct broker_id *id)
 {
-    struct chunks *k = &c->chunks;
+    struct chunks *k = NULL;
     const size_t bytes = PULSAR_CHUNKED_ACKED_MAX * sizeof(*k->acked);
 
+    if (!hulse_hands_take(c)) {
+        return false;
+    }
+    k = &c->hands->chunks;
     if (k->acked == NULL) {
         k->acked = hulse_mem_alloc(HULSE_MEM_BROKER, bytes);
     }
@@ -453,7 +457,7 @@ bool hulse_chunks_ack_id(struct pulsar_consumer *c, const struct broker_id *id)
 
 uint32_t hulse_chunks_expected(const struct pulsar_consumer *c)
 {
-    const struct chunks *k = &c->chunks;
+    const struct chunks *k = &c->hands->chunks;
     const struct permits *p = &c->permits;
     const struct chunked *x = NULL;
     uint32_t count = 0;
@@ -475,7 +479,7 @@ uint32_t hulse_chunks_expected(const struct pulsar_consumer *c)
 /* Where a reader begins with the next session. */
 static void reach_back(struct pulsar_consumer *c, const struct chunked_list *list)
 {
-    struct chunks *k = &c->chunks;
+    struct chunks *k = &c->hands->chunks;
     const struct chunked *x = NULL;
 
     TAILQ_FOREACH(x, list, link)
@@ -491,9 +495,12 @@ static void reach_back(struct pulsar_consumer *c, const struct chunked_list *lis
 
 void hulse_chunks_forget(struct pulsar_consumer *c)
 {
-    struct chunks *k = &c->chunks;
+    struct chunks *k = &c->hands->chunks;
     struct chunked *x = NULL;
 
+    if (c->hands->consumer == NULL) {
+        return;
+    }
     if (c->type == BROKER_READER) {
         reach_back(c, &k->gathering);
         reach_back(c, &k->given_up);
@@ -508,7 +515,7 @@ void hulse_chunks_forget(struct pulsar_consumer *c)
 
 void hulse_chunks_end(struct pulsar_consumer *c)
 {
-    struct chunks *k = &c->chunks;
+    struct chunks *k = &c->hands->chunks;
     struct chunked *x = NULL;
 
     hulse_chunks_forget(c);
@@ -517,25 +524,37 @@ void hulse_chunks_end(struct pulsar_consumer *c)
     }
 }
 
-void hulse_chunks_init(struct pulsar_consumer *c, const struct broker_chunking *rule)
+struct broker_chunking hulse_chunks_rule(const struct broker_chunking *wished)
 {
-    struct chunks *k = &c->chunks;
-
-    k->rule = *rule;
-    if (k->rule.pending_max == 0) {
-        k->rule = (struct broker_chunking){.pending_max = PENDING_DEFAULT,
-                                           .expire_ms = EXPIRE_DEFAULT_MS,
-                                           .auto_ack = rule->auto_ack};
+    if (wished->pending_max != 0) {
+        return *wished;
     }
+    return (struct broker_chunking){.pending_max = PENDING_DEFAULT,
+                                    .expire_ms = EXPIRE_DEFAULT_MS,
+                                    .auto_ack = wished->auto_ack};
+}
+
+void hulse_chunks_init(struct chunks *k)
+{
     TAILQ_INIT(&k->gathering);
     TAILQ_INIT(&k->given_up);
     TAILQ_INIT(&k->whole);
     k->due.fire = hulse_chunked_due;
 }
 
-void hulse_chunks_fini(struct pulsar_consumer *c)
+void hulse_chunks_fini(struct chunks *k)
 {
-    hulse_mem_free(
-        HULSE_MEM_BROKER, c->chunks.acked, PULSAR_CHUNKED_ACKED_MAX * sizeof(*c->chunks.acked));
-    c->chunks.acked = NULL;
+    hulse_mem_free(HULSE_MEM_BROKER, k->acked, PULSAR_CHUNKED_ACKED_MAX * sizeof(*k->acked));
+    k->acked = NULL;
+}
+
+bool hulse_chunks_are_forgotten(const struct chunks *k)
+{
+    uint64_t over = 0;
+
+    for (uint32_t i = 0; i < PULSAR_CHUNKED_OVER; i++) {
+        over |= k->over[i];
+    }
+    return over == 0 && TAILQ_EMPTY(&k->gathering) && TAILQ_EMPTY(&k->given_up) &&
+           TAILQ_EMPTY(&k->whole) && k->acked_count == 0 && !k->forgot;
 }

@@ -42,7 +42,6 @@ TAILQ_HEAD(chunked_list, chunked);
 
 /* Of a consumer. */
 struct chunks {
-    struct broker_chunking rule;
     struct chunked_list gathering; /* the one that began first is the first */
     struct chunked_list given_up;
     struct chunked_list whole;
@@ -62,8 +61,14 @@ struct chunks {
     struct broker_id back;
 };
 
-void hulse_chunks_init(struct pulsar_consumer *c, const struct broker_chunking *rule);
-void hulse_chunks_fini(struct pulsar_consumer *c);
+/* What is done with them, defaults filled in. */
+struct broker_chunking hulse_chunks_rule(const struct broker_chunking *wished);
+/* Of zeros. */
+void hulse_chunks_init(struct chunks *k);
+/* There are none. */
+void hulse_chunks_fini(struct chunks *k);
+/* Nothing of any is here, or is to be remembered. */
+bool hulse_chunks_are_forgotten(const struct chunks *k);
 
 /*
  * One that is wanted; `id` is its entry's. OK: *whole is the message if it is that now, with the entry of that id; else NULL.

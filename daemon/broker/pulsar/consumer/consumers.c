@@ -22,6 +22,7 @@ struct pulsar_consumers *hulse_pulsar_consumers_create(struct pulsar_worker *w, 
     TAILQ_INIT(&set->all);
     TAILQ_INIT(&set->dirty);
     LIST_INIT(&set->schemas);
+    LIST_INIT(&set->endpoints);
     const uint32_t workers = w->worker->params.worker_count;
     set->held_bytes_max = hulse_mem_cap() / PULSAR_HELD_PART / (workers > 0 ? workers : 1);
     set->chunk_bytes_max = set->held_bytes_max;
@@ -74,7 +75,7 @@ void hulse_pulsar_consumers_figures(const struct pulsar_consumers *set,
     TAILQ_FOREACH(c, &set->all, link)
     {
         out->consumers += c->fan == NULL ? 1 : 0;
-        TAILQ_FOREACH(r, &c->rounds, link)
+        TAILQ_FOREACH(r, &c->hands->rounds, link)
         {
             out->acks_pending += r->state != ROUND_ANSWERED ? r->count : 0;
         }
@@ -103,11 +104,13 @@ static void destroy(struct pulsar_consumer *c)
         TAILQ_REMOVE(&c->set->dirty, c, dirty_link);
     }
     TAILQ_REMOVE(&c->set->all, c, link);
+    HULSE_ASSERT(c->first == NULL);
     hulse_lag_quit(c);
-    hulse_entry_table_fini(&c->entries);
-    hulse_chunks_fini(c);
+    hulse_stall_quit(c);
+    hulse_question_end(&c->asked);
+    hulse_pulsar_endpoint_unshare(&c->endpoint);
+    hulse_hands_fini(c);
     hulse_wishes_destroy(&c->wishes);
-    hulse_broker_marks_let(&c->marks);
     hulse_payload_schema_give(&c->schema);
     hulse_fan_in_free(&c->fan);
     c->magic = 0;
@@ -146,9 +149,8 @@ void hulse_pulsar_consumer_gone(struct pulsar_consumer *c)
 
 static void refused(struct pulsar_consumer *c)
 {
-    hulse_timer_start(&c->worker->loop->timers,
-                      &c->flush_again,
-                      hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
+    hulse_timer_start(
+        &c->worker->loop->timers, &c->pause, hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
 }
 
 static void send_flow(struct pulsar_consumer *c)
@@ -158,7 +160,7 @@ static void send_flow(struct pulsar_consumer *c)
     c->permits.chunks = hulse_chunks_expected(c);
     const uint32_t wanted = hulse_permits_wanted(&c->permits);
 
-    if (wanted == 0 || c->kept_count >= PULSAR_KEPT_MAX) {
+    if (wanted == 0 || c->hands->kept_count >= PULSAR_KEPT_MAX) {
         return;
     }
     command.type = PULSAR__BASE_COMMAND__TYPE__FLOW;
@@ -199,13 +201,6 @@ void hulse_pulsar_consumer_flush(struct pulsar_consumer *c)
     hulse_pulsar_consumer_leave(c);
 }
 
-static void flush_again(struct timer *timer)
-{
-    struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, flush_again);
-    hulse_pulsar_consumer_dirty(c);
-    hulse_acks_settle(c);
-}
-
 /* ---- open, close ---- */
 
 static struct pulsar_consumer *
@@ -223,7 +218,12 @@ create(struct pulsar_worker *w, struct broker *b, const struct broker_consumer_p
     if (params->schema != NULL) {
         c->schema = hulse_payload_schema_take(&w->consumers->schemas, params->schema);
     }
-    if ((params->schema != NULL && c->schema == NULL) || !hulse_entry_table_init(&c->entries)) {
+    c->worker = w;
+    c->type = params->type;
+    hulse_hands_init(c);
+    /* A reader knows where it is from the beginning on. */
+    if ((params->schema != NULL && c->schema == NULL) ||
+        (c->type == BROKER_READER && !hulse_hands_take(c))) {
         hulse_payload_schema_give(&c->schema);
         hulse_mem_free(HULSE_MEM_TOPIC, c, bytes);
         return NULL;
@@ -231,7 +231,6 @@ create(struct pulsar_worker *w, struct broker *b, const struct broker_consumer_p
     c->base = (struct broker_consumer){.ops = b->ops, .events = params->events, .ctx = params->ctx};
     c->magic = PULSAR_CONSUMER_MAGIC;
     c->set = w->consumers;
-    c->worker = w;
     c->object_bytes = bytes;
     memcpy(c->topic, params->topic, topic);
     c->subscription = c->topic + topic;
@@ -262,23 +261,17 @@ static void init(struct pulsar_consumer *c, const struct broker_consumer_params 
     } else {
         memcpy((char *)(uintptr_t)c->name, params->name, strlen(params->name) + 1);
     }
-    c->type = params->type;
     c->create = params->create;
     c->resumed = params->resumed;
     c->transient = params->transient;
     c->non_persistent = strncmp(c->topic, "non-persistent:", 15) == 0;
-    c->start = params->start;
-    c->marks = hulse_broker_marks_hold(params->marks);
+    hulse_hands_start(c, &params->start);
+    if (params->marks != NULL) {
+        HULSE_ASSERT(c->type == BROKER_READER);
+        c->hands->marks = hulse_broker_marks_hold(params->marks);
+    }
     c->held_bytes.all = &c->set->held_bytes;
-    c->flush_again.fire = flush_again;
-    hulse_chunks_init(c, &params->chunking);
-    STAILQ_INIT(&c->queue);
-    TAILQ_INIT(&c->held);
-    TAILQ_INIT(&c->kept);
-    TAILQ_INIT(&c->waiting);
-    TAILQ_INIT(&c->strays);
-    TAILQ_INIT(&c->due);
-    TAILQ_INIT(&c->rounds);
+    c->chunking = hulse_chunks_rule(&params->chunking);
     TAILQ_INSERT_TAIL(&c->set->all, c, link);
 }
 

@@ -10,35 +10,39 @@ static uint32_t operation_timeout(const struct pulsar_consumer *c)
     return c->worker->broker->params.operation_timeout_ms;
 }
 
+/* Nothing is asked any more. Harmless when nothing was. */
+static void drop(struct pulsar_consumer *c)
+{
+    struct errand *e = c->errand;
+    c->errand = NULL;
+    if (e != NULL) {
+        hulse_timer_stop(&c->worker->loop->timers, &e->deadline);
+        hulse_pulsar_cancel(&e->request);
+        hulse_mem_free(HULSE_MEM_TOPIC, e, sizeof(*e));
+    }
+}
+
 /* May be the last touch. */
 static void
 end(struct pulsar_consumer *c, hulse_status status, const char *text, const struct broker_id *id)
 {
-    struct errand *e = &c->errand;
-    hulse_timer_stop(&c->worker->loop->timers, &e->deadline);
-    hulse_pulsar_cancel(&e->request);
-    e->state = ERRAND_NONE;
-    if (e->inner) {
-        e->inner = false;
-        return;
-    }
-    if (c->base.events->done != NULL) {
-        c->base.events->done(c->base.ctx, e->kind, status, text, id);
+    const enum broker_errand kind = c->errand->kind;
+    const bool inner = c->errand->inner;
+    drop(c);
+    if (!inner && c->base.events->done != NULL) {
+        c->base.events->done(c->base.ctx, kind, status, text, id);
     }
 }
 
 void hulse_errand_cancel(struct pulsar_consumer *c)
 {
-    hulse_timer_stop(&c->worker->loop->timers, &c->errand.deadline);
-    hulse_pulsar_cancel(&c->errand.request);
-    c->errand.state = ERRAND_NONE;
-    c->errand.inner = false;
+    drop(c);
 }
 
 void hulse_errand_lost(struct pulsar_consumer *c)
 {
-    struct errand *e = &c->errand;
-    if (e->state == ERRAND_NONE) {
+    struct errand *e = c->errand;
+    if (e == NULL) {
         return;
     }
     if (c->state == SESSION_OVER) {
@@ -77,8 +81,8 @@ static void last_id(struct pulsar_consumer *c, const Pulsar__MessageIdData *last
  */
 static uint64_t entries_before(const struct pulsar_consumer *c)
 {
-    const struct broker_id *id = &c->errand.to.id;
-    if (c->type != BROKER_SHARED || c->errand.to.kind != BROKER_AT_ID || id->batch >= 0 ||
+    const struct broker_id *id = &c->errand->to.id;
+    if (c->type != BROKER_SHARED || c->errand->to.kind != BROKER_AT_ID || id->batch >= 0 ||
         id->batch_size < 2 || id->entry == BROKER_NO_ENTRY) {
         return 0;
     }
@@ -87,33 +91,31 @@ static uint64_t entries_before(const struct pulsar_consumer *c)
 
 static void sought(struct pulsar_consumer *c)
 {
-    c->has_last = false;
-    c->floor = (struct floor){0};
-    if (c->errand.inner) {
-        hulse_floor_set(&c->floor, &c->start);
-        c->floor.below_too = true;
+    c->hands->has_last = false;
+    c->hands->floor = (struct floor){0};
+    if (c->errand->inner) {
+        hulse_floor_set(&c->hands->floor, &c->hands->start);
+        c->hands->floor.below_too = true;
         hulse_pulsar_session_after_seek(c, true);
         end(c, HULSE_OK, "", NULL);
         return;
     }
-    c->start = c->errand.to;
-    c->chunks.stepped_back = false;
+    hulse_hands_start(c, &c->errand->to);
+    c->hands->chunks.stepped_back = false;
     /* Where a time is, the broker has found: what clocks that differ date earlier and comes later is not of before. */
-    if (!c->non_persistent && c->start.kind != BROKER_AT_PUBLISHED) {
-        hulse_floor_set(&c->floor, &c->start);
-        c->floor.below_too = entries_before(c) > 0;
+    if (!c->non_persistent && c->hands->start.kind != BROKER_AT_PUBLISHED) {
+        hulse_floor_set(&c->hands->floor, &c->hands->start);
+        c->hands->floor.below_too = entries_before(c) > 0;
     }
     hulse_pulsar_session_after_seek(c, true);
-    if (!c->closed && c->errand.state != ERRAND_NONE) {
+    if (!c->closed && c->errand != NULL) {
         end(c, HULSE_OK, "", NULL);
     }
 }
 
 static void unsubscribed(struct pulsar_consumer *c)
 {
-    struct errand *e = &c->errand;
-    hulse_timer_stop(&c->worker->loop->timers, &e->deadline);
-    e->state = ERRAND_NONE;
+    drop(c);
     hulse_pulsar_session_over(c, HULSE_OK, "");
     if (!c->closed && c->base.events->done != NULL) {
         c->base.events->done(c->base.ctx, BROKER_UNSUBSCRIBE, HULSE_OK, "", NULL);
@@ -125,7 +127,7 @@ static void refused(struct pulsar_consumer *c, const Pulsar__BaseCommand *answer
     struct pulsar_failure f;
     if (answer->type == PULSAR__BASE_COMMAND__TYPE__ERROR) {
         hulse_pulsar_failure_server(&f, (int32_t)answer->error->error, answer->error->message);
-        if (c->errand.kind == BROKER_UNSUBSCRIBE &&
+        if (c->errand->kind == BROKER_UNSUBSCRIBE &&
             answer->error->error == PULSAR__SERVER_ERROR__MetadataError) {
             f.status = HULSE_BUSY; /* what it says of a subscription with other consumers */
         }
@@ -141,7 +143,7 @@ static void refused(struct pulsar_consumer *c, const Pulsar__BaseCommand *answer
 
 static void take_answer(struct pulsar_consumer *c, const Pulsar__BaseCommand *answer)
 {
-    const enum broker_errand kind = c->errand.kind;
+    const enum broker_errand kind = c->errand->kind;
     if (kind == BROKER_LAST_MESSAGE_ID &&
         answer->type == PULSAR__BASE_COMMAND__TYPE__GET_LAST_MESSAGE_ID_RESPONSE) {
         last_id(c, answer->getlastmessageidresponse->last_message_id);
@@ -157,14 +159,14 @@ static void take_answer(struct pulsar_consumer *c, const Pulsar__BaseCommand *an
 static void
 answered(struct pulsar_request *request, enum pulsar_reply reply, const Pulsar__BaseCommand *answer)
 {
-    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, errand.request);
+    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct errand, request)->consumer;
     hulse_pulsar_consumer_enter(c);
     switch (reply) {
     case PULSAR_REPLY_ANSWER:
         take_answer(c, answer);
         break;
     case PULSAR_REPLY_TIMED_OUT:
-        if (c->errand.kind == BROKER_SEEK) {
+        if (c->errand->kind == BROKER_SEEK) {
             hulse_pulsar_consumer_renew(c, "a seek was not answered");
         }
         end(c, HULSE_TIMED_OUT, "the broker has not answered", NULL);
@@ -180,7 +182,7 @@ answered(struct pulsar_request *request, enum pulsar_reply reply, const Pulsar__
 /* False: no memory. */
 static bool ask(struct pulsar_consumer *c)
 {
-    struct errand *e = &c->errand;
+    struct errand *e = c->errand;
     struct pulsar_connection *conn = c->user.connection;
     const uint64_t id = hulse_pulsar_request_id(conn, &e->request);
     const uint64_t consumer = c->user.id;
@@ -225,14 +227,14 @@ static bool ask(struct pulsar_consumer *c)
 
 void hulse_errand_ready(struct pulsar_consumer *c)
 {
-    struct errand *e = &c->errand;
-    if (e->state != ERRAND_WAITING || c->state != SESSION_READY) {
+    struct errand *e = c->errand;
+    if (e == NULL || e->state != ERRAND_WAITING || c->state != SESSION_READY) {
         return;
     }
     hulse_acks_send(c);
     if (!ask(c)) {
         hulse_timer_start(&c->worker->loop->timers,
-                          &c->flush_again,
+                          &c->pause,
                           hulse_pulsar_consumer_now_ms(c) + PULSAR_REFUSED_MS);
         return;
     }
@@ -246,7 +248,7 @@ void hulse_errand_ready(struct pulsar_consumer *c)
 
 static void too_late(struct timer *timer)
 {
-    struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, errand.deadline);
+    struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct errand, deadline)->consumer;
     hulse_pulsar_consumer_enter(c);
     end(c, HULSE_TIMED_OUT, "no session with a broker in time", NULL);
     hulse_pulsar_consumer_leave(c);
@@ -254,7 +256,7 @@ static void too_late(struct timer *timer)
 
 static hulse_status may_begin(const struct pulsar_consumer *c, struct error *err)
 {
-    if (c->errand.state != ERRAND_NONE) {
+    if (c->errand != NULL) {
         return hulse_fail(err, HULSE_BUSY, "another order is under way");
     }
     if (c->state == SESSION_OVER) {
@@ -263,12 +265,22 @@ static hulse_status may_begin(const struct pulsar_consumer *c, struct error *err
     return HULSE_OK;
 }
 
-static void begin(struct pulsar_consumer *c, enum broker_errand kind)
+/* NULL: no memory. */
+static struct errand *create(struct pulsar_consumer *c, enum broker_errand kind)
 {
-    struct errand *e = &c->errand;
-    e->kind = kind;
-    e->state = ERRAND_WAITING;
-    e->deadline.fire = too_late;
+    struct errand *e = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*e));
+    if (e != NULL) {
+        e->consumer = c;
+        e->kind = kind;
+        e->state = ERRAND_WAITING;
+        e->deadline.fire = too_late;
+    }
+    return e;
+}
+
+static void begin(struct pulsar_consumer *c, struct errand *e)
+{
+    c->errand = e;
     hulse_timer_start(&c->worker->loop->timers,
                       &e->deadline,
                       hulse_pulsar_consumer_now_ms(c) + operation_timeout(c));
@@ -277,24 +289,39 @@ static void begin(struct pulsar_consumer *c, enum broker_errand kind)
 
 bool hulse_errand_step_back(struct pulsar_consumer *c, uint64_t time_ms)
 {
-    if (c->errand.state != ERRAND_NONE || c->state != SESSION_READY || !TAILQ_EMPTY(&c->held)) {
+    if (c->errand != NULL || c->state != SESSION_READY || !TAILQ_EMPTY(&c->hands->held)) {
         return false;
     }
-    c->errand.to = (struct broker_position){.kind = BROKER_AT_PUBLISHED, .time_ms = time_ms};
-    c->errand.inner = true;
-    begin(c, BROKER_SEEK);
+    struct errand *e = create(c, BROKER_SEEK);
+    if (e == NULL) {
+        return false;
+    }
+    e->to = (struct broker_position){.kind = BROKER_AT_PUBLISHED, .time_ms = time_ms};
+    e->inner = true;
+    begin(c, e);
     return true;
+}
+
+static hulse_status
+begin_plain(struct pulsar_consumer *c, enum broker_errand kind, struct error *err)
+{
+    const hulse_status st = may_begin(c, err);
+    if (st != HULSE_OK) {
+        return st;
+    }
+    struct errand *e = create(c, kind);
+    if (e == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory to ask a broker");
+    }
+    begin(c, e);
+    return HULSE_OK;
 }
 
 hulse_status hulse_pulsar_consumer_last_message_id(struct broker_consumer *consumer,
                                                    struct error *err)
 {
     struct pulsar_consumer *c = (struct pulsar_consumer *)(void *)consumer;
-    const hulse_status st = may_begin(c, err);
-    if (st == HULSE_OK) {
-        begin(c, BROKER_LAST_MESSAGE_ID);
-    }
-    return st;
+    return begin_plain(c, BROKER_LAST_MESSAGE_ID, err);
 }
 
 hulse_status hulse_pulsar_consumer_unsubscribe(struct broker_consumer *consumer, struct error *err)
@@ -303,11 +330,7 @@ hulse_status hulse_pulsar_consumer_unsubscribe(struct broker_consumer *consumer,
     if (c->type == BROKER_READER) {
         return hulse_fail(err, HULSE_INVAL, "a reader has no subscription");
     }
-    const hulse_status st = may_begin(c, err);
-    if (st == HULSE_OK) {
-        begin(c, BROKER_UNSUBSCRIBE);
-    }
-    return st;
+    return begin_plain(c, BROKER_UNSUBSCRIBE, err);
 }
 
 hulse_status hulse_pulsar_consumer_seek(struct broker_consumer *consumer,
@@ -321,20 +344,24 @@ hulse_status hulse_pulsar_consumer_seek(struct broker_consumer *consumer,
     if (st != HULSE_OK) {
         return st;
     }
+    struct errand *e = hulse_hands_take(c) ? create(c, BROKER_SEEK) : NULL;
+    if (e == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a seek");
+    }
     if (c->state == SESSION_READY) {
         hulse_acks_send(c);
     }
     hulse_acks_retire(c);
     c->ending = true;
-    while ((dl = TAILQ_FIRST(&c->held)) != NULL) {
-        struct entry *e = dl->entry;
+    while ((dl = TAILQ_FIRST(&c->hands->held)) != NULL) {
+        struct entry *entry = dl->entry;
         ended(c->base.ctx, &dl->d);
         hulse_delivery_let_go(c, dl);
-        hulse_entry_review(c, e);
+        hulse_entry_review(c, entry);
     }
     c->ending = false;
     hulse_verdicts_release_all(c);
-    c->errand.to = *to;
-    begin(c, BROKER_SEEK);
+    e->to = *to;
+    begin(c, e);
     return HULSE_OK;
 }

@@ -157,7 +157,7 @@ static void stay(struct part *p)
     struct pulsar_consumer *c = p->consumer;
     struct delivery *dl = NULL;
     c->ending = true;
-    while ((dl = TAILQ_FIRST(&c->held)) != NULL) {
+    while ((dl = TAILQ_FIRST(&c->hands->held)) != NULL) {
         hulse_fan_calls_ended(p, &dl->d);
         hulse_pulsar_consumer_give_back(&c->base, &dl->d);
     }

@@ -21,14 +21,14 @@ static void open_missing(struct fan_in *f)
         }
     }
     hulse_timer_start(&whole->worker->loop->timers,
-                      &whole->retry,
+                      &whole->pause,
                       hulse_pulsar_consumer_now_ms(whole) +
                           hulse_pulsar_partitions_ms(whole->worker));
 }
 
 static void try_again(struct timer *timer)
 {
-    const struct pulsar_consumer *whole = HULSE_CONTAINER(timer, struct pulsar_consumer, retry);
+    const struct pulsar_consumer *whole = HULSE_CONTAINER(timer, struct pulsar_consumer, pause);
     if (!whole->fan->over) {
         open_missing(whole->fan);
     }
@@ -46,7 +46,7 @@ static void grown(struct pulsar_watch *watch, uint32_t partitions)
 void hulse_fan_grow_watch(struct fan_in *f, const struct pulsar_lookup_result *known)
 {
     struct pulsar_consumer *whole = f->whole;
-    whole->retry.fire = try_again;
+    whole->pause.fire = try_again;
     f->watch.grown = grown;
     hulse_pulsar_watch_start(whole->worker, &f->watch, whole->topic, whole->create, known);
 }

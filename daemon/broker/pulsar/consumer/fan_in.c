@@ -44,7 +44,9 @@ static void all_opened(struct fan_in *f)
         reach.all = begins->count == f->first_count;
     }
     f->begins = NULL;
-    hulse_broker_marks_let(&whole->marks);
+    if (whole->hands->marks != NULL) {
+        hulse_broker_marks_let(&whole->hands->marks);
+    }
     whole->base.events->opened(whole->base.ctx, HULSE_OK, "", begins != NULL ? &reach : NULL);
     hulse_broker_marks_let(&begins);
     hulse_pulsar_consumer_leave(whole);
@@ -216,7 +218,7 @@ bool hulse_fan_in_open_part(struct fan_in *f, struct part *p, struct broker_posi
         .create = whole->create,
         .schema = whole->schema == NULL ? NULL : &whole->schema->told,
         .transient = whole->transient,
-        .chunking = whole->chunks.rule};
+        .chunking = whole->chunking};
     p->consumer = hulse_pulsar_consumer_open_part(whole, p, &params);
     return p->consumer != NULL;
 }
@@ -253,15 +255,16 @@ bool hulse_fan_in_reserve(struct fan_in *f, uint32_t count)
 /* An id is one partition's. With another one's nothing of this one is known: everything, so that nothing is missed. */
 static struct broker_position start_of(const struct pulsar_consumer *whole, uint32_t index)
 {
-    const struct broker_position *s = &whole->start;
-    const bool names = s->kind == BROKER_AT_ID || s->kind == BROKER_AFTER_ID;
-    if (whole->marks != NULL) {
-        return hulse_broker_marks_start(whole->marks, index);
+    const struct broker_position *s = &whole->hands->start;
+    const bool names = whole->start_kind == BROKER_AT_ID || whole->start_kind == BROKER_AFTER_ID;
+    if (whole->hands->marks != NULL) {
+        return hulse_broker_marks_start(whole->hands->marks, index);
     }
     if (names && s->id.partition != index) {
         return (struct broker_position){.kind = BROKER_EARLIEST};
     }
-    return *s;
+    return whole->hands->consumer != NULL ? *s
+                                          : (struct broker_position){.kind = whole->start_kind};
 }
 
 static bool open_all(struct fan_in *f, uint32_t partitions)

@@ -14,7 +14,8 @@
 
 static bool has_something(const struct pulsar_consumer *c)
 {
-    return c->state != SESSION_OVER && (!STAILQ_EMPTY(&c->queue) || !TAILQ_EMPTY(&c->waiting));
+    return c->state != SESSION_OVER &&
+           (!STAILQ_EMPTY(&c->hands->queue) || !TAILQ_EMPTY(&c->hands->waiting));
 }
 
 /* ---- ahead of permits ---- */

@@ -9,10 +9,10 @@
 /* Its last touch of whatever it was given may be the event. */
 static void deliver(struct pulsar_consumer *c, struct delivery *dl)
 {
-    const struct delivery *before = TAILQ_LAST(&c->held, delivery_list);
+    const struct delivery *before = TAILQ_LAST(&c->hands->held, delivery_list);
     c->unordered = c->unordered || (before != NULL && hulse_delivery_before(dl, before));
     dl->state = DELIVERY_HELD;
-    TAILQ_INSERT_TAIL(&c->held, dl, link);
+    TAILQ_INSERT_TAIL(&c->hands->held, dl, link);
     c->base.events->message(c->base.ctx, &dl->d);
 }
 
@@ -30,8 +30,8 @@ static bool hand_out_again(struct pulsar_consumer *c)
     if (dl == NULL) {
         return false;
     }
-    TAILQ_REMOVE(&c->waiting, dl, link);
-    c->kept_count -= 1;
+    TAILQ_REMOVE(&c->hands->waiting, dl, link);
+    c->hands->kept_count -= 1;
     hulse_pulsar_consumer_dirty(c); /* permits may have waited for that */
     hulse_permits_use(&c->permits);
     deliver(c, dl);
@@ -43,7 +43,7 @@ static bool hand_out_again(struct pulsar_consumer *c)
 static void end_body(struct pulsar_consumer *c, struct body *b)
 {
     struct entry *e = b->entry;
-    STAILQ_REMOVE_HEAD(&c->queue, link);
+    STAILQ_REMOVE_HEAD(&c->hands->queue, link);
     hulse_permits_drop(&c->permits, b->left);
     b->left = 0;
     e->refs -= 1;
@@ -70,9 +70,9 @@ static void pass_over(struct pulsar_consumer *c, struct body *b, uint32_t index)
 /* It was passed over as a whole: it was told of before. */
 static bool is_below_floor(struct pulsar_consumer *c, const struct body *b)
 {
-    return c->floor.batch < 0 &&
+    return c->hands->floor.batch < 0 &&
            hulse_floor_passes(
-               &c->floor, b->entry->ledger, b->entry->entry, -1, b->meta.publish_time_ms);
+               &c->hands->floor, b->entry->ledger, b->entry->entry, -1, b->meta.publish_time_ms);
 }
 
 static uint64_t ack_rest(struct entry *e, uint32_t from)
@@ -97,10 +97,10 @@ static void give_up_rest(struct pulsar_consumer *c, struct body *b, const char *
     if (lost > 0 && !known) {
         c->set->figures.discarded += 1;
         c->set->figures.corrupted_batch += 1;
-        c->last.ledger = e->ledger;
-        c->last.entry = e->entry;
-        c->last.batch = -1; /* nothing of it is to be read again */
-        c->has_last = true;
+        c->hands->last.ledger = e->ledger;
+        c->hands->last.entry = e->entry;
+        c->hands->last.batch = -1; /* nothing of it is to be read again */
+        c->hands->has_last = true;
         HULSE_LOG_WARNF("pulsar.batch_damaged",
                         hulse_log_str("topic", c->topic),
                         hulse_log_u64("ledger", e->ledger),
@@ -142,13 +142,14 @@ static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct
     if (hulse_entry_is_acked(e, m->index) || hulse_entry_is_out(e, m->index)) {
         return false;
     }
-    name(b, m->index, &c->last);
-    c->has_last = true;
+    name(b, m->index, &c->hands->last);
+    c->hands->has_last = true;
     if (m->passed_over ||
-        hulse_floor_passes(&c->floor, e->ledger, e->entry, batch, b->meta.publish_time_ms)) {
-        if (c->floor.set && c->floor.below_too) {
-            c->has_last = c->had_last; /* of before where it began: nothing goes on from there */
-            c->last = c->before_last;
+        hulse_floor_passes(&c->hands->floor, e->ledger, e->entry, batch, b->meta.publish_time_ms)) {
+        if (c->hands->floor.set && c->hands->floor.below_too) {
+            c->hands->has_last =
+                c->hands->had_last; /* of before where it began: nothing goes on from there */
+            c->hands->last = c->hands->before_last;
         }
         pass_over(c, b, m->index);
         return false;
@@ -158,12 +159,12 @@ static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct
         if (dl != NULL) {
             hulse_pool_give(&c->set->deliveries, dl);
         }
-        c->has_last = c->had_last;
-        c->last = c->before_last;
+        c->hands->has_last = c->hands->had_last;
+        c->hands->last = c->hands->before_last;
         hulse_pulsar_consumer_renew(c, "no memory for messages");
         return false;
     }
-    dl->d.id = c->last;
+    dl->d.id = c->hands->last;
     dl->d.redelivery += e->refused;
     dl->consumer = c;
     dl->body = b;
@@ -186,11 +187,11 @@ static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct
 static bool hand_out_new(struct pulsar_consumer *c)
 {
     struct body *b = NULL;
-    while (c->renew == NULL && (b = STAILQ_FIRST(&c->queue)) != NULL) {
+    while (c->renew == NULL && (b = STAILQ_FIRST(&c->hands->queue)) != NULL) {
         struct body_message m;
         const char *why = NULL;
-        c->before_last = c->last;
-        c->had_last = c->has_last;
+        c->hands->before_last = c->hands->last;
+        c->hands->had_last = c->hands->has_last;
         const enum wire_batch_rc rc = hulse_body_next(b, &m, &why);
         if (rc == WIRE_BATCH_OK) {
             b->next = m.index + 1;

@@ -38,13 +38,14 @@ static void end(struct pulsar_consumer *c, const uint64_t *entries)
 static void
 heard(struct pulsar_request *request, enum pulsar_reply reply, const Pulsar__BaseCommand *answer)
 {
-    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, lag.request);
+    struct pulsar_consumer *c = hulse_question_of(request);
     const Pulsar__CommandConsumerStatsResponse *stats =
         reply == PULSAR_REPLY_ANSWER &&
                 answer->type == PULSAR__BASE_COMMAND__TYPE__CONSUMER_STATS_RESPONSE
             ? answer->consumerstatsresponse
             : NULL;
     const bool told = stats != NULL && !stats->has_error_code && stats->has_msgbacklog;
+    hulse_question_end(&c->lag.asked);
     end(c, told ? &stats->msgbacklog : NULL);
 }
 
@@ -54,16 +55,20 @@ static void ask(struct pulsar_consumer *c)
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
     Pulsar__CommandConsumerStats stats = PULSAR__COMMAND_CONSUMER_STATS__INIT;
 
+    struct pulsar_request *r = hulse_question_begin(&c->lag.asked, c, heard);
+
     c->lag.asking = true;
-    c->lag.request.done = heard;
+    if (r == NULL) {
+        end(c, NULL);
+        return;
+    }
     command.type = PULSAR__BASE_COMMAND__TYPE__CONSUMER_STATS;
     command.consumerstats = &stats;
     stats.consumer_id = c->user.id;
-    stats.request_id = hulse_pulsar_request_id(c->user.connection, &c->lag.request);
-    if (!hulse_pulsar_ask(c->user.connection,
-                          &c->lag.request,
-                          &command,
-                          c->worker->broker->params.operation_timeout_ms)) {
+    stats.request_id = hulse_pulsar_request_id(c->user.connection, r);
+    if (!hulse_pulsar_ask(
+            c->user.connection, r, &command, c->worker->broker->params.operation_timeout_ms)) {
+        hulse_question_end(&c->lag.asked);
         end(c, NULL);
     }
 }
@@ -97,7 +102,7 @@ void hulse_lag_watch(struct pulsar_consumer *c)
 void hulse_lag_stop(struct pulsar_consumer *c)
 {
     hulse_timer_stop(&c->worker->loop->timers, &c->lag.watch);
-    hulse_pulsar_cancel(&c->lag.request);
+    hulse_question_end(&c->lag.asked);
     if (c->lag.asking) {
         end(c, NULL);
     }

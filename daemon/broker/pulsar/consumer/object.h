@@ -3,6 +3,7 @@
  * object - a consumer, and what its files do with it.
  *
  *   session    lookup -> attach -> SUBSCRIBE -> ready, and again after whatever ended it
+ *   hands      what it has, and where it is
  *   receive    what the broker says; an entry becomes a body in `queue`
  *   chunks     several entries become one body
  *   hand_out   bodies become deliveries while flow has given permits
@@ -21,18 +22,17 @@
 
 #include "daemon/broker/pulsar/backoff.h"
 #include "daemon/broker/pulsar/connection/pool.h"
-#include "daemon/broker/pulsar/consumer/body.h"
-#include "daemon/broker/pulsar/consumer/chunks.h"
 #include "daemon/broker/pulsar/consumer/consumer.h"
-#include "daemon/broker/pulsar/consumer/entry.h"
+#include "daemon/broker/pulsar/consumer/hands.h"
 #include "daemon/broker/pulsar/consumer/lag.h"
 #include "daemon/broker/pulsar/consumer/permits.h"
-#include "daemon/broker/pulsar/consumer/position.h"
+#include "daemon/broker/pulsar/consumer/question.h"
 #include "daemon/broker/pulsar/consumer/wishes.h"
 #include "daemon/broker/pulsar/lookup/lookup.h"
 #include "daemon/broker/pulsar/schema/payload_schema.h"
 #include "daemon/broker/pulsar/worker.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 struct fan_in;
@@ -82,8 +82,6 @@ struct delivery {
     enum delivery_state state;
 };
 
-TAILQ_HEAD(delivery_list, delivery);
-
 /* ---- acknowledgements ---- */
 
 enum round_state {
@@ -112,13 +110,13 @@ struct round {
     bool stale;   /* from before a seek: not sent again */
 };
 
-TAILQ_HEAD(round_list, round);
-
 /* ---- errands ---- */
 
-enum errand_state { ERRAND_NONE, ERRAND_WAITING /* for a session */, ERRAND_ASKED };
+enum errand_state { ERRAND_WAITING /* for a session */, ERRAND_ASKED };
 
+/* While one is under way. */
 struct errand {
+    struct pulsar_consumer *consumer;
     enum errand_state state;
     enum broker_errand kind;
     struct pulsar_request request;
@@ -129,10 +127,10 @@ struct errand {
 
 /* ---- silence ---- */
 
-struct stall {
-    struct timer watch;
+/* From the first question on, until its answers say that all is well; of a subscription that was made anew, for ever. */
+struct suspicion {
+    struct pulsar_consumer *consumer;
     struct pulsar_request request;
-    uint32_t period_ms;
     uint64_t moves; /* of the ledger, when the last question was asked */
     /* What the question before that found. */
     int64_t missing; /* permits; 0: none */
@@ -148,13 +146,28 @@ struct stall {
     uint64_t renewed_entry;
 };
 
+struct stall {
+    struct timer watch;
+    struct suspicion *of; /* NULL: nothing is wrong */
+    uint32_t period_ms;
+};
+
 /* ---- how far its subscription is behind ---- */
 
 struct lag_watch {
     struct timer watch;
-    struct pulsar_request request;
+    struct question *asked;
     struct lag *of; /* NULL before its first session, and without memory */
-    bool asking;
+    bool asking;    /* it has claimed that */
+};
+
+/* ---- before it is open ---- */
+
+/* The first session has to come about within the operation timeout. */
+struct first_session {
+    struct pulsar_consumer *consumer;
+    struct timer deadline;
+    struct pulsar_failure last; /* of an attempt; no text: none has failed */
 };
 
 /* ---- the consumer ---- */
@@ -172,103 +185,81 @@ enum session_state {
     SESSION_CLOSING  /* nobody has it any more; the broker is being told */
 };
 
+/* Of many topics most are idle: what is needed only while something happens is made then (hands, question, errand, …). */
 struct pulsar_consumer {
     struct broker_consumer base;
     uint32_t magic;
-    enum session_state state;
+    uint32_t depth;                    /* calls on the stack that will touch it */
     TAILQ_ENTRY(pulsar_consumer) link; /* pulsar_consumers.all */
     TAILQ_ENTRY(pulsar_consumer) dirty_link;
     struct pulsar_consumers *set;
     struct pulsar_worker *worker;
-    uint32_t depth; /* calls on the stack that will touch it */
-    bool dirty;
-    bool opened;
-    bool closed;  /* by the front end */
-    bool gone;    /* to be freed when nothing on the stack will touch it */
-    bool handing; /* hand_out is on the stack */
-    bool ending;  /* `ended` is told */
-    bool active;
-    bool end_told;
-    bool caught_up;
-    bool unsorted;       /* `waiting` */
-    bool unordered;      /* `held` */
-    bool closed_in_seek; /* the broker has closed it, as it does before the answer */
-    bool create;
-    bool resumed;
-    bool transient;
-    bool
-        non_persistent; /* every entry has the same id: none is in the table, and no broker knows it again */
-    bool said_unreadable;
-    bool said_damaged_metadata;
-    bool said_unkept;
-    bool
-        rewinding; /* the broker sends everything again, and has not come to rewind_ledger, rewind_entry */
-    bool proved;       /* this session has brought something */
-    const char *renew; /* why it has to begin anew when the turn ends; NULL: it has not */
+    enum session_state state;
     enum broker_subscription type;
+    enum broker_position_kind start_kind; /* hulse_hands_start() */
+    bool dirty : 1;
+    bool opened : 1;
+    bool closed : 1;  /* by the front end */
+    bool gone : 1;    /* to be freed when nothing on the stack will touch it */
+    bool handing : 1; /* hand_out is on the stack */
+    bool ending : 1;  /* `ended` is told */
+    bool active : 1;
+    bool end_told : 1;
+    bool caught_up : 1;
+    bool unsorted : 1;       /* `waiting` of its hands */
+    bool unordered : 1;      /* `held` of them */
+    bool closed_in_seek : 1; /* the broker has closed it, as it does before the answer */
+    bool create : 1;
+    bool resumed : 1;
+    bool transient : 1;
+    /* Every entry has the same id: none is in the table, and no broker knows it again. */
+    bool non_persistent : 1;
+    bool said_unreadable : 1;
+    bool said_damaged_metadata : 1;
+    bool said_unkept : 1;
+    /* The broker sends everything again, and has not come to rewind_ledger, rewind_entry of its hands. */
+    bool rewinding : 1;
+    bool proved : 1;    /* this session has brought something */
+    bool looked_up : 1; /* an answer that is kept is not good enough */
+    bool has_seen : 1;
+    const char *renew; /* why it has to begin anew when the turn ends; NULL: it has not */
 
     /* session */
     struct pulsar_user user;
     struct pulsar_lookup lookup;
-    struct pulsar_request request;
-    struct pulsar_endpoint endpoint;
+    struct question *asked;                 /* by the session; NULL: nothing */
+    const struct pulsar_endpoint *endpoint; /* shared; NULL before the first lookup */
     struct backoff backoff;
     uint32_t followed; /* assigned brokers, in a row */
     uint64_t ready_ms;
-    struct timer retry;
-    struct timer deadline;         /* of the first open */
-    struct pulsar_failure failure; /* the last one */
-    uint64_t said;                 /* hash of the failure that the log has; 0: it was ready since */
-    bool looked_up;                /* an answer that is kept is not good enough */
+    struct timer pause; /* before another attempt, or before what found no memory is sent again */
+    struct first_session *first; /* NULL: it is open, or its parts open */
+    uint64_t said;               /* hash of the failure that the log has; 0: it was ready since */
 
     /* what is in its hands */
     struct permits permits;
-    uint64_t heard_ms; /* the last message, or the beginning of the session */
-    bool has_seen;
+    uint64_t heard_ms;    /* the last message, or the beginning of the session */
     uint64_t seen_ledger; /* the highest that came in this session */
     uint64_t seen_entry;
     struct stall stall;
     struct lag_watch lag;
-    uint64_t epoch;      /* of what is not Shared: how often everything was asked for again */
-    uint64_t rewound_ms; /* the last time */
-    uint64_t rewind_ledger;
-    uint64_t rewind_entry;
+    uint64_t epoch; /* of what is not Shared: how often everything was asked for again */
     struct body_tally held_bytes;
-    struct entry_table entries;
-    struct chunks chunks;
-    struct body_queue queue;
-    struct delivery_list held; /* in the order of handing out */
-    struct delivery_list kept;
-    struct delivery_list waiting;
-    uint32_t kept_count; /* of both */
-    struct entry_list strays;
-    uint32_t stray_count;
-    struct entry_list due; /* by `due_link` */
-    uint32_t due_count;
-    struct round_list rounds;
-    struct timer flush_again;
-    struct errand errand;
+    struct hands *hands;
+    struct broker_chunking chunking;
+    struct errand *errand; /* NULL: none */
 
-    /* where it begins, and is */
-    struct broker_position start;
-    struct broker_marks *marks; /* of partitions that are to be opened; NULL: none is known */
-    struct floor floor;
-    struct broker_id last; /* handed out or passed over */
-    bool knows_reach;
-    bool has_last;
-    bool had_last; /* of what was before the message that is being handed out */
-    struct broker_id before_last;
-    struct broker_reach reach;
-
-    size_t object_bytes;
     struct consumer_wishes *wishes; /* NULL: none. Of a part, the whole's */
     struct payload_schema *schema;  /* in every SUBSCRIBE; NULL: none */
     struct fan_in *fan;             /* of a topic with partitions; else NULL */
     struct part *part;              /* what it is of such a one; else NULL */
     const char *subscription;
     const char *name;
+    size_t object_bytes;
     char topic[]; /* and the two */
 };
+/* With its names it is to have room in 640 bytes, a size that the allocator has. */
+static_assert(sizeof(struct pulsar_consumer) <= 560, "many of them are idle");
 
 TAILQ_HEAD(consumer_list, pulsar_consumer);
 
@@ -280,6 +271,7 @@ struct pulsar_consumers {
     struct pool entries;
     struct pool rounds;
     struct payload_schemas schemas;
+    struct shared_endpoints endpoints;
     struct body_tally held_bytes;
     size_t held_bytes_max;
     uint64_t chunk_bytes;       /* of messages in chunks that are not whole */
@@ -299,6 +291,12 @@ static inline bool hulse_pulsar_consumer_shares(const struct pulsar_consumer *c)
         return false;
     }
     return c->type == BROKER_SHARED || c->type == BROKER_KEY_SHARED;
+}
+
+/* It is to have its own hands. False: no memory. */
+static inline bool hulse_hands_take(struct pulsar_consumer *c)
+{
+    return c->hands->consumer != NULL || hulse_hands_make(c);
 }
 
 static inline bool hulse_delivery_before(const struct delivery *a, const struct delivery *b)
@@ -338,6 +336,8 @@ void hulse_pulsar_session_after_seek(struct pulsar_consumer *c, bool moved);
 /* The broker has ended it. */
 void hulse_pulsar_session_closed_by_broker(struct pulsar_consumer *c,
                                            const Pulsar__CommandCloseConsumer *command);
+/* The first one has come about, or will not. */
+void hulse_pulsar_session_end_first(struct pulsar_consumer *c);
 /* Nothing of it goes on; no word to the broker. */
 void hulse_pulsar_session_abandon(struct pulsar_consumer *c);
 /* It was not opened: `opened` says so, and it is gone. Last touch. */
@@ -428,6 +428,8 @@ void hulse_acks_settle(struct pulsar_consumer *c);
 /* A session has begun; it ends. */
 void hulse_stall_watch(struct pulsar_consumer *c);
 void hulse_stall_stop(struct pulsar_consumer *c);
+/* It is gone. */
+void hulse_stall_quit(struct pulsar_consumer *c);
 
 /* lag_watch */
 /* It has a session. */

@@ -41,7 +41,7 @@ static void discard(struct pulsar_consumer *c,
     if (c->non_persistent) {
         return; /* the broker has forgotten it */
     }
-    struct entry *e = hulse_entry_find(&c->entries, id->ledgerid, id->entryid);
+    struct entry *e = hulse_entry_find(&c->hands->entries, id->ledgerid, id->entryid);
     if (e == NULL) {
         e = hulse_pulsar_consumer_entry(c, id->ledgerid, id->entryid, 1);
     }
@@ -54,8 +54,8 @@ static void discard(struct pulsar_consumer *c,
         (void)hulse_entry_ack(e, i);
     }
     hulse_acks_add(c, e, (int32_t)error);
-    c->last = (struct broker_id){.ledger = id->ledgerid, .entry = id->entryid, .batch = -1};
-    c->has_last = true;
+    c->hands->last = (struct broker_id){.ledger = id->ledgerid, .entry = id->entryid, .batch = -1};
+    c->hands->has_last = true;
 }
 
 /* May be the last touch. */
@@ -141,7 +141,7 @@ static void queue(struct pulsar_consumer *c, struct entry *e, struct body *b)
     b->left = hulse_entry_waiting(e);
     e->refs += 1;
     hulse_entry_unstray(c, e);
-    STAILQ_INSERT_TAIL(&c->queue, b, link);
+    STAILQ_INSERT_TAIL(&c->hands->queue, b, link);
     hulse_permits_queue(&c->permits, b->left);
 }
 
@@ -149,7 +149,7 @@ static void queue(struct pulsar_consumer *c, struct entry *e, struct body *b)
 static struct entry *
 entry_for(struct pulsar_consumer *c, const Pulsar__MessageIdData *id, const struct body *b)
 {
-    struct entry *e = hulse_entry_find(&c->entries, id->ledgerid, id->entryid);
+    struct entry *e = hulse_entry_find(&c->hands->entries, id->ledgerid, id->entryid);
     if (e != NULL && e->count != b->count) {
         if (e->refs > 0) {
             unreadable(c, id, "it has another number of messages than before");
@@ -226,7 +226,7 @@ static bool wanted(struct pulsar_consumer *c,
                    const struct wire_metadata *meta,
                    uint32_t count)
 {
-    const struct entry *e = hulse_entry_find(&c->entries, id->ledgerid, id->entryid);
+    const struct entry *e = hulse_entry_find(&c->hands->entries, id->ledgerid, id->entryid);
     if (e != NULL && (e->in_round || hulse_timer_pending(&e->again) ||
                       (count == e->count && hulse_entry_waiting(e) == 0))) {
         c->set->figures.repeated += 1;
@@ -316,7 +316,7 @@ static void take_message(struct pulsar_consumer *c,
     hulse_pulsar_consumer_dirty(c);
     if (m->has_consumer_epoch && m->consumer_epoch < c->epoch) {
         /* Sent before everything was asked for again, with which it comes; if the broker has heard that. */
-        if (hulse_pulsar_consumer_now_ms(c) - c->rewound_ms > PULSAR_EPOCH_MS) {
+        if (hulse_pulsar_consumer_now_ms(c) - c->hands->rewound_ms > PULSAR_EPOCH_MS) {
             hulse_pulsar_consumer_renew(c, "the broker has not taken the new epoch");
         }
         return;
@@ -329,7 +329,7 @@ static void take_message(struct pulsar_consumer *c,
         take_chunk(c, m, message, &meta);
         return;
     }
-    c->chunks.like = 0;
+    c->hands->chunks.like = 0;
     struct body *b = NULL;
     const enum body_rc rc =
         hulse_body_create(&b, c->worker->contexts, message, &meta, bytes_max(c), &why);
@@ -355,6 +355,10 @@ received(struct pulsar_consumer *c, const Pulsar__CommandMessage *m, struct brok
         return;
     }
     hulse_stall_heard(c, m->message_id->ledgerid, m->message_id->entryid);
+    if (!hulse_hands_take(c)) {
+        hulse_pulsar_consumer_renew(c, "no memory for messages");
+        return;
+    }
     switch (hulse_wire_message_read(rest, &message, &why)) {
     case WIRE_MESSAGE_OK:
         take_message(c, m, &message);
@@ -418,7 +422,7 @@ static void end_of_topic(struct pulsar_consumer *c)
 static void migrated(struct pulsar_consumer *c, const Pulsar__CommandTopicMigrated *command)
 {
     const uint32_t before = c->lookup.cluster;
-    if (!TAILQ_EMPTY(&c->held)) {
+    if (!TAILQ_EMPTY(&c->hands->held)) {
         return;
     }
     hulse_pulsar_lookup_migrated(c->worker, &c->lookup, command);
@@ -428,9 +432,11 @@ static void migrated(struct pulsar_consumer *c, const Pulsar__CommandTopicMigrat
     hulse_acks_retire(c);
     hulse_verdicts_release_all(c);
     /* What was published there before anybody subscribed is not to be missed. */
-    c->start = (struct broker_position){.kind = BROKER_EARLIEST};
-    c->floor = (struct floor){0};
-    c->has_last = false;
+    hulse_hands_start(c, &(struct broker_position){.kind = BROKER_EARLIEST});
+    if (c->hands->consumer != NULL) {
+        c->hands->floor = (struct floor){0};
+        c->hands->has_last = false;
+    }
 }
 
 void hulse_receive_command(struct pulsar_user *u,
@@ -468,9 +474,9 @@ void hulse_receive_forget_queue(struct pulsar_consumer *c)
 {
     struct body *b = NULL;
     hulse_chunks_forget(c);
-    while ((b = STAILQ_FIRST(&c->queue)) != NULL) {
+    while ((b = STAILQ_FIRST(&c->hands->queue)) != NULL) {
         struct entry *e = b->entry;
-        STAILQ_REMOVE_HEAD(&c->queue, link);
+        STAILQ_REMOVE_HEAD(&c->hands->queue, link);
         hulse_permits_drop(&c->permits, b->left);
         e->refs -= 1;
         hulse_body_release(b);

@@ -35,9 +35,9 @@ static uint32_t operation_timeout(const struct pulsar_consumer *c)
 /* Not a word to the broker; what it had is forgotten. */
 static void leave(struct pulsar_consumer *c)
 {
-    hulse_timer_stop(timers(c), &c->retry);
+    hulse_timer_stop(timers(c), &c->pause);
     hulse_pulsar_lookup_cancel(&c->lookup);
-    hulse_pulsar_cancel(&c->request);
+    hulse_question_end(&c->asked);
     hulse_acks_unsend(c);
     hulse_pulsar_detach(&c->user);
     hulse_receive_forget_queue(c);
@@ -49,11 +49,20 @@ static void leave(struct pulsar_consumer *c)
     c->closed_in_seek = false;
 }
 
+void hulse_pulsar_session_end_first(struct pulsar_consumer *c)
+{
+    if (c->first != NULL) {
+        hulse_timer_stop(timers(c), &c->first->deadline);
+        hulse_mem_free(HULSE_MEM_TOPIC, c->first, sizeof(*c->first));
+        c->first = NULL;
+    }
+}
+
 void hulse_pulsar_session_abandon(struct pulsar_consumer *c)
 {
     leave(c);
-    hulse_timer_stop(timers(c), &c->deadline);
-    hulse_timer_stop(timers(c), &c->flush_again);
+    hulse_pulsar_session_end_first(c);
+    hulse_hands_stop(c);
 }
 
 void hulse_pulsar_session_over(struct pulsar_consumer *c, hulse_status status, const char *text)
@@ -106,24 +115,24 @@ static bool final(const struct pulsar_consumer *c, enum pulsar_verdict verdict)
     return false;
 }
 
-static void wait_and_retry(struct pulsar_consumer *c)
+/* `gated`: by what its address is to blame for, which is waited for there, with everybody else. */
+static void wait_and_retry(struct pulsar_consumer *c, bool gated)
 {
     c->state = SESSION_WAITING;
     c->looked_up = true;
-    /* What the address is to blame for is waited for there, with everybody else. */
-    const uint32_t wait_ms =
-        c->failure.gated ? 0 : hulse_backoff_ms(&c->backoff, &c->worker->jitter);
-    c->failure.gated = false;
-    hulse_timer_start(timers(c), &c->retry, hulse_pulsar_consumer_now_ms(c) + wait_ms);
+    const uint32_t wait_ms = gated ? 0 : hulse_backoff_ms(&c->backoff, &c->worker->jitter);
+    hulse_timer_start(timers(c), &c->pause, hulse_pulsar_consumer_now_ms(c) + wait_ms);
 }
 
-/* c->failure says why an attempt did not come about. May be the last touch. */
-static void failed(struct pulsar_consumer *c)
+/* Why an attempt did not come about. May be the last touch. */
+static void failed(struct pulsar_consumer *c, const struct pulsar_failure *f)
 {
-    const struct pulsar_failure *f = &c->failure;
     const bool ends = final(c, f->verdict);
     const uint64_t said = hulse_hash_text(f->text);
     hulse_pulsar_trouble_note(&c->worker->broker->trouble, c->topic, f->text);
+    if (c->first != NULL) {
+        c->first->last = *f;
+    }
     leave(c);
     if (ends && !c->opened) {
         hulse_pulsar_session_open_failed(c, f->status, f->text);
@@ -140,7 +149,7 @@ static void failed(struct pulsar_consumer *c)
                         hulse_log_str("subscription", c->subscription),
                         hulse_log_str("why", f->text));
     }
-    wait_and_retry(c);
+    wait_and_retry(c, f->gated);
 }
 
 /* It stops being ready: was it a success? Not when it had to begin anew: that would go on and on. */
@@ -154,11 +163,11 @@ static void settle(struct pulsar_consumer *c)
 }
 
 /* A session has ended; there will be another one. May be the last touch. */
-static void ended(struct pulsar_consumer *c)
+static void ended(struct pulsar_consumer *c, bool gated)
 {
     settle(c);
     leave(c);
-    wait_and_retry(c);
+    wait_and_retry(c, gated);
     hulse_pulsar_consumer_enter(c);
     hulse_receive_inactive(c);
     if (!c->closed) {
@@ -169,15 +178,17 @@ static void ended(struct pulsar_consumer *c)
 
 static void too_late(struct timer *timer)
 {
-    struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, deadline);
-    if (c->failure.text[0] == '\0') {
-        hulse_pulsar_failure_status(&c->failure, HULSE_TIMED_OUT, "no broker has answered in time");
+    const struct first_session *first = HULSE_CONTAINER(timer, struct first_session, deadline);
+    struct pulsar_consumer *c = first->consumer;
+    struct pulsar_failure f = first->last;
+    if (f.text[0] == '\0') {
+        hulse_pulsar_failure_status(&f, HULSE_TIMED_OUT, "no broker has answered in time");
     }
-    hulse_pulsar_trouble_note(&c->worker->broker->trouble, c->topic, c->failure.text);
+    hulse_pulsar_trouble_note(&c->worker->broker->trouble, c->topic, f.text);
     if (c->user.connection != NULL && c->state >= SESSION_SUBSCRIBING) {
         hulse_subscribe_undo(c);
     }
-    hulse_pulsar_session_open_failed(c, c->failure.status, c->failure.text);
+    hulse_pulsar_session_open_failed(c, f.status, f.text);
 }
 
 /* ---- the connection ---- */
@@ -196,28 +207,44 @@ static void user_lost(struct pulsar_user *u, hulse_status status, const char *te
         hulse_pulsar_consumer_gone(c);
         return;
     }
-    hulse_pulsar_failure_status(&c->failure, status, text);
+    struct pulsar_failure f;
+    hulse_pulsar_failure_status(&f, status, text);
     /* It may have broken the protocol itself, and then waits for longer than the others there. */
-    c->failure.gated = status != HULSE_PROTOCOL && hulse_pulsar_is_gated(&c->endpoint, status);
-    if (c->failure.verdict == PULSAR_FINAL || c->state < SESSION_READY) {
-        failed(c);
+    f.gated = status != HULSE_PROTOCOL && hulse_pulsar_is_gated(c->endpoint, status);
+    if (f.verdict == PULSAR_FINAL || c->state < SESSION_READY) {
+        failed(c, &f);
     } else {
-        ended(c);
+        ended(c, f.gated);
     }
 }
 
 static const struct pulsar_user_events user_events = {
     .ready = user_ready, .lost = user_lost, .command = hulse_receive_command};
 
-static void attach(struct pulsar_consumer *c)
+/* May be the last touch. */
+static void no_memory(struct pulsar_consumer *c, const char *text)
+{
+    struct pulsar_failure f;
+    hulse_pulsar_failure_status(&f, HULSE_NO_MEMORY, text);
+    failed(c, &f);
+}
+
+/* May be the last touch. */
+static void attach(struct pulsar_consumer *c, const struct pulsar_endpoint *to)
 {
     struct pulsar_pool *pool = c->worker->pool;
+    const struct pulsar_endpoint *shared = hulse_pulsar_endpoint_share(&c->set->endpoints, to);
+    if (shared == NULL) {
+        no_memory(c, "no memory for an address");
+        return;
+    }
+    hulse_pulsar_endpoint_unshare(&c->endpoint);
+    c->endpoint = shared;
     c->user = (struct pulsar_user){
         .events = &user_events, .kind = PULSAR_USER_CONSUMER, .id = hulse_pulsar_user_id(pool)};
     c->state = SESSION_ATTACHING;
-    if (!hulse_pulsar_attach(pool, &c->user, &c->endpoint, PULSAR_FOR_CONSUMING)) {
-        hulse_pulsar_failure_status(&c->failure, HULSE_NO_MEMORY, "no memory for a connection");
-        failed(c);
+    if (!hulse_pulsar_attach(pool, &c->user, c->endpoint, PULSAR_FOR_CONSUMING)) {
+        no_memory(c, "no memory for a connection");
     }
 }
 
@@ -226,12 +253,12 @@ static void attach(struct pulsar_consumer *c)
 /* What is here is of another topic of that name. */
 static void partitioned(struct pulsar_consumer *c, uint32_t partitions)
 {
-    struct pulsar_failure *f = &c->failure;
-    hulse_pulsar_failure_status(f, HULSE_UNSUPPORTED, "");
-    f->verdict = PULSAR_FINAL;
+    struct pulsar_failure f;
+    hulse_pulsar_failure_status(&f, HULSE_UNSUPPORTED, "");
+    f.verdict = PULSAR_FINAL;
     (void)snprintf(
-        f->text, sizeof(f->text), "topic %.110s has %u partitions now", c->topic, partitions);
-    failed(c);
+        f.text, sizeof(f.text), "topic %.110s has %u partitions now", c->topic, partitions);
+    failed(c, &f);
 }
 
 /* Of a topic without partitions, or of one partition alone: messages name none then, or itself. */
@@ -247,9 +274,9 @@ static bool is_own(const struct pulsar_consumer *c, uint16_t partition)
 /* What it is to begin at is of a partition that there is, or of another topic of that name. */
 static bool is_there(const struct pulsar_consumer *c, uint32_t partitions)
 {
-    const struct broker_position *s = &c->start;
+    const struct broker_position *s = &c->hands->start;
     if (c->resumed || c->opened || c->part != NULL ||
-        (s->kind != BROKER_AT_ID && s->kind != BROKER_AFTER_ID)) {
+        (c->start_kind != BROKER_AT_ID && c->start_kind != BROKER_AFTER_ID)) {
         return true;
     }
     return partitions > 0 ? s->id.partition < partitions : is_own(c, s->id.partition);
@@ -257,33 +284,31 @@ static bool is_there(const struct pulsar_consumer *c, uint32_t partitions)
 
 static void no_partition(struct pulsar_consumer *c)
 {
-    struct pulsar_failure *f = &c->failure;
-    hulse_pulsar_failure_status(f, HULSE_INVAL, "");
-    f->verdict = PULSAR_FINAL;
-    (void)snprintf(f->text,
-                   sizeof(f->text),
+    struct pulsar_failure f;
+    hulse_pulsar_failure_status(&f, HULSE_INVAL, "");
+    f.verdict = PULSAR_FINAL;
+    (void)snprintf(f.text,
+                   sizeof(f.text),
                    "topic %.110s has no partition %u",
                    c->topic,
-                   (unsigned)c->start.id.partition);
-    failed(c);
+                   (unsigned)c->hands->start.id.partition);
+    failed(c, &f);
 }
 
 static void looked_up(struct pulsar_lookup *l, const struct pulsar_lookup_result *result)
 {
     struct pulsar_consumer *c = HULSE_CONTAINER(l, struct pulsar_consumer, lookup);
     if (result->failure.class != BROKER_DONE) {
-        c->failure = result->failure;
-        failed(c);
+        failed(c, &result->failure);
     } else if (!is_there(c, result->partitions)) {
         no_partition(c);
     } else if (result->partitions > 0 && !c->opened && c->part == NULL) {
-        hulse_timer_stop(timers(c), &c->deadline); /* the parts have theirs */
+        hulse_pulsar_session_end_first(c); /* the parts have theirs */
         hulse_fan_in_begin(c, result);
     } else if (result->partitions > 0) {
         partitioned(c, result->partitions);
     } else {
-        c->endpoint = result->endpoint;
-        attach(c);
+        attach(c, &result->endpoint);
     }
 }
 
@@ -296,36 +321,45 @@ static void attempt(struct pulsar_consumer *c)
                                    c->topic,
                                    c->create,
                                    c->looked_up ? PULSAR_LOOKUP_FRESH : PULSAR_LOOKUP_ANY)) {
-        hulse_pulsar_failure_status(&c->failure, HULSE_NO_MEMORY, "no memory for a lookup");
-        failed(c);
+        no_memory(c, "no memory for a lookup");
     }
 }
 
-static void retry(struct timer *timer)
+static void go_on(struct timer *timer)
 {
-    attempt(HULSE_CONTAINER(timer, struct pulsar_consumer, retry));
+    struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, pause);
+    if (c->state == SESSION_WAITING) {
+        attempt(c);
+    } else {
+        hulse_pulsar_consumer_dirty(c); /* what was refused is sent again */
+    }
 }
 
 bool hulse_pulsar_session_start(struct pulsar_consumer *c)
 {
-    c->retry.fire = retry;
-    c->deadline.fire = too_late;
+    c->pause.fire = go_on;
+    c->first = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*c->first));
+    if (c->first == NULL) {
+        return false;
+    }
+    c->first->consumer = c;
+    c->first->deadline.fire = too_late;
     c->lookup.done = looked_up;
     c->state = SESSION_LOOKING_UP;
     if (!hulse_pulsar_lookup_start(c->worker, &c->lookup, c->topic, c->create, PULSAR_LOOKUP_ANY)) {
         return false;
     }
     hulse_timer_start(timers(c),
-                      &c->deadline,
+                      &c->first->deadline,
                       hulse_pulsar_consumer_now_ms(c) + operation_timeout(c) + DEADLINE_GRACE_MS);
     return true;
 }
 
 /* ---- what else ends or begins one ---- */
 
-void hulse_pulsar_session_failed(struct pulsar_consumer *c)
+void hulse_pulsar_session_failed(struct pulsar_consumer *c, const struct pulsar_failure *f)
 {
-    failed(c);
+    failed(c, f);
 }
 
 void hulse_pulsar_session_renew(struct pulsar_consumer *c)
@@ -337,7 +371,7 @@ void hulse_pulsar_session_renew(struct pulsar_consumer *c)
                     hulse_log_str("why", c->renew));
     hulse_acks_send(c);
     hulse_subscribe_undo(c);
-    ended(c);
+    ended(c, false);
 }
 
 /* The broker that will have the topic; false: it did not say. */
@@ -345,14 +379,14 @@ static bool assigned(const struct pulsar_consumer *c,
                      const Pulsar__CommandCloseConsumer *command,
                      struct pulsar_endpoint *out)
 {
-    const bool tls = c->endpoint.tls;
+    const bool tls = c->endpoint->tls;
     const char *text =
         tls ? command->assignedbrokerserviceurltls : command->assignedbrokerserviceurl;
     struct service_url url;
     if (text == NULL || hulse_service_url_parse(text, &url, NULL) != HULSE_OK || url.tls != tls) {
         return false;
     }
-    *out = c->endpoint;
+    *out = *c->endpoint;
     out->logical = url.hosts[0];
     if (!out->proxied) {
         out->physical = url.hosts[0];
@@ -368,19 +402,19 @@ void hulse_pulsar_session_closed_by_broker(struct pulsar_consumer *c,
         c->closed_in_seek = true; /* as it does before the answer */
         return;
     }
-    hulse_pulsar_failure_server(
-        &c->failure, PULSAR__SERVER_ERROR__ServiceNotReady, "the broker has closed the consumer");
     if (c->state < SESSION_READY) {
-        failed(c);
+        struct pulsar_failure f;
+        hulse_pulsar_failure_server(
+            &f, PULSAR__SERVER_ERROR__ServiceNotReady, "the broker has closed the consumer");
+        failed(c, &f);
         return;
     }
     const bool knows = assigned(c, command, &next);
-    ended(c);
+    ended(c, false);
     if (knows && c->followed < FOLLOWED_MAX && !c->closed && c->state == SESSION_WAITING) {
         c->followed += 1;
-        hulse_timer_stop(timers(c), &c->retry);
-        c->endpoint = next;
-        attach(c);
+        hulse_timer_stop(timers(c), &c->pause);
+        attach(c, &next);
     }
 }
 
@@ -396,7 +430,7 @@ void hulse_pulsar_session_after_seek(struct pulsar_consumer *c, bool moved)
         return;
     }
     if (!moved) {
-        ended(c);
+        ended(c, false);
         return;
     }
     c->closed_in_seek = false;

@@ -29,11 +29,25 @@ static void look_in(struct pulsar_consumer *c, uint32_t ms)
     hulse_timer_start(&c->worker->loop->timers, &c->stall.watch, now(c) + ms);
 }
 
+/* What the last questions found counts no more. */
+static void lay_aside(struct pulsar_consumer *c)
+{
+    struct suspicion *s = c->stall.of;
+    if (s == NULL) {
+        return;
+    }
+    hulse_pulsar_cancel(&s->request);
+    s->missing = 0;
+    s->unseen = false;
+    if (!s->renewed) {
+        hulse_stall_quit(c);
+    }
+}
+
 static void all_is_well(struct pulsar_consumer *c)
 {
     struct stall *s = &c->stall;
-    s->missing = 0;
-    s->unseen = false;
+    lay_aside(c);
     look_in(c, s->period_ms);
     s->period_ms = s->period_ms < PULSAR_STALL_MAX_MS / 2 ? 2 * s->period_ms : PULSAR_STALL_MAX_MS;
 }
@@ -41,7 +55,7 @@ static void all_is_well(struct pulsar_consumer *c)
 /* Something has come, or been asked for, since the question. */
 static bool moved(const struct pulsar_consumer *c)
 {
-    return c->permits.moves != c->stall.moves || c->state != SESSION_READY || c->renew != NULL;
+    return c->permits.moves != c->stall.of->moves || c->state != SESSION_READY || c->renew != NULL;
 }
 
 /* ---- its topic's last message ---- */
@@ -67,7 +81,7 @@ static bool is_seen(const struct pulsar_consumer *c,
 
 static void say_left(struct pulsar_consumer *c, const Pulsar__MessageIdData *last)
 {
-    c->stall.said = true;
+    c->stall.of->said = true;
     c->set->figures.stalls_left += 1;
     HULSE_LOG_ERRORF("pulsar.consumer_stands_still",
                      hulse_log_str("topic", c->topic),
@@ -79,7 +93,7 @@ static void say_left(struct pulsar_consumer *c, const Pulsar__MessageIdData *las
 
 static void stands_still(struct pulsar_consumer *c, const Pulsar__MessageIdData *last)
 {
-    struct stall *s = &c->stall;
+    struct suspicion *s = c->stall.of;
     const bool again =
         s->renewed && s->renewed_ledger == last->ledgerid && s->renewed_entry == last->entryid;
     if (again) {
@@ -102,8 +116,8 @@ static void heard_last(struct pulsar_request *request,
                        enum pulsar_reply reply,
                        const Pulsar__BaseCommand *answer)
 {
-    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, stall.request);
-    struct stall *s = &c->stall;
+    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct suspicion, request)->consumer;
+    struct suspicion *s = c->stall.of;
     if (reply == PULSAR_REPLY_LOST) {
         return; /* `lost` follows */
     }
@@ -134,12 +148,13 @@ static void ask_for_last(struct pulsar_consumer *c)
         all_is_well(c);
         return;
     }
-    c->stall.request.done = heard_last;
+    struct pulsar_request *r = &c->stall.of->request;
+    r->done = heard_last;
     command.type = PULSAR__BASE_COMMAND__TYPE__GET_LAST_MESSAGE_ID;
     command.getlastmessageid = &last;
     last.consumer_id = c->user.id;
-    last.request_id = hulse_pulsar_request_id(c->user.connection, &c->stall.request);
-    if (!hulse_pulsar_ask(c->user.connection, &c->stall.request, &command, operation_timeout(c))) {
+    last.request_id = hulse_pulsar_request_id(c->user.connection, r);
+    if (!hulse_pulsar_ask(c->user.connection, r, &command, operation_timeout(c))) {
         look_in(c, PULSAR_REFUSED_MS);
     }
 }
@@ -148,7 +163,7 @@ static void ask_for_last(struct pulsar_consumer *c)
 
 static void compare(struct pulsar_consumer *c, int64_t available)
 {
-    struct stall *s = &c->stall;
+    struct suspicion *s = c->stall.of;
     const int64_t missing = c->permits.broker - available;
     if (missing == 0) {
         s->missing = 0;
@@ -178,7 +193,7 @@ static void heard_stats(struct pulsar_request *request,
                         enum pulsar_reply reply,
                         const Pulsar__BaseCommand *answer)
 {
-    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, stall.request);
+    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct suspicion, request)->consumer;
     if (reply == PULSAR_REPLY_LOST) {
         return; /* `lost` follows */
     }
@@ -200,17 +215,35 @@ static void heard_stats(struct pulsar_request *request,
     }
 }
 
+/* False: no memory. */
+static bool suspect(struct pulsar_consumer *c)
+{
+    if (c->stall.of == NULL) {
+        c->stall.of = hulse_mem_zalloc(HULSE_MEM_TOPIC, sizeof(*c->stall.of));
+        if (c->stall.of == NULL) {
+            return false;
+        }
+        c->stall.of->consumer = c;
+    }
+    return true;
+}
+
 static void ask_for_stats(struct pulsar_consumer *c)
 {
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
     Pulsar__CommandConsumerStats stats = PULSAR__COMMAND_CONSUMER_STATS__INIT;
-    c->stall.moves = c->permits.moves;
-    c->stall.request.done = heard_stats;
+    if (!suspect(c)) {
+        look_in(c, PULSAR_REFUSED_MS);
+        return;
+    }
+    struct pulsar_request *r = &c->stall.of->request;
+    c->stall.of->moves = c->permits.moves;
+    r->done = heard_stats;
     command.type = PULSAR__BASE_COMMAND__TYPE__CONSUMER_STATS;
     command.consumerstats = &stats;
     stats.consumer_id = c->user.id;
-    stats.request_id = hulse_pulsar_request_id(c->user.connection, &c->stall.request);
-    if (!hulse_pulsar_ask(c->user.connection, &c->stall.request, &command, operation_timeout(c))) {
+    stats.request_id = hulse_pulsar_request_id(c->user.connection, r);
+    if (!hulse_pulsar_ask(c->user.connection, r, &command, operation_timeout(c))) {
         look_in(c, PULSAR_REFUSED_MS);
     }
 }
@@ -220,7 +253,7 @@ static void ask_for_stats(struct pulsar_consumer *c)
 /* It should get what there is. */
 static bool is_due(const struct pulsar_consumer *c)
 {
-    return c->state == SESSION_READY && c->renew == NULL && c->errand.state == ERRAND_NONE &&
+    return c->state == SESSION_READY && c->renew == NULL && c->errand == NULL &&
            c->permits.broker > 0 && (c->type != BROKER_FAILOVER || c->active);
 }
 
@@ -229,10 +262,12 @@ static void watch(struct timer *timer)
     struct pulsar_consumer *c = HULSE_CONTAINER(timer, struct pulsar_consumer, stall.watch);
     struct stall *s = &c->stall;
     const uint64_t silent_ms = now(c) - c->heard_ms;
+    if (silent_ms >= PULSAR_STALL_MS) {
+        hulse_hands_rest(c);
+    }
     if (silent_ms < PULSAR_STALL_MS || !is_due(c)) {
         s->period_ms = PULSAR_STALL_MS;
-        s->missing = 0;
-        s->unseen = false;
+        lay_aside(c);
         look_in(c,
                 silent_ms < PULSAR_STALL_MS ? PULSAR_STALL_MS - (uint32_t)silent_ms
                                             : PULSAR_STALL_MS);
@@ -248,15 +283,22 @@ void hulse_stall_watch(struct pulsar_consumer *c)
     c->has_seen = false;
     c->stall.watch.fire = watch;
     c->stall.period_ms = PULSAR_STALL_MS;
-    c->stall.missing = 0;
-    c->stall.unseen = false;
     look_in(c, PULSAR_STALL_MS);
 }
 
 void hulse_stall_stop(struct pulsar_consumer *c)
 {
     hulse_timer_stop(&c->worker->loop->timers, &c->stall.watch);
-    hulse_pulsar_cancel(&c->stall.request);
+    lay_aside(c);
+}
+
+void hulse_stall_quit(struct pulsar_consumer *c)
+{
+    if (c->stall.of != NULL) {
+        hulse_pulsar_cancel(&c->stall.of->request);
+        hulse_mem_free(HULSE_MEM_TOPIC, c->stall.of, sizeof(*c->stall.of));
+        c->stall.of = NULL;
+    }
 }
 
 void hulse_stall_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry)

@@ -26,12 +26,13 @@ static void ready(struct pulsar_consumer *c)
     c->proved = false;
     hulse_stall_watch(c);
     hulse_lag_watch(c);
-    hulse_timer_stop(&c->worker->loop->timers, &c->deadline);
+    hulse_pulsar_session_end_first(c);
     hulse_pulsar_consumer_dirty(c);
     hulse_pulsar_consumer_enter(c);
     if (!c->opened) {
         c->opened = true;
-        c->base.events->opened(c->base.ctx, HULSE_OK, "", c->knows_reach ? &c->reach : NULL);
+        c->base.events->opened(
+            c->base.ctx, HULSE_OK, "", c->hands->knows_reach ? &c->hands->reach : NULL);
         if (!c->closed) {
             hulse_pulsar_consumer_catch_up(c);
         }
@@ -52,41 +53,43 @@ static void take_last(struct pulsar_consumer *c,
                       const Pulsar__CommandGetLastMessageIdResponse *answer)
 {
     const Pulsar__MessageIdData *id = answer->last_message_id;
-    struct broker_reach *r = &c->reach;
+    struct broker_reach *r = &c->hands->reach;
     const struct broker_id nothing = {.ledger = 0, .entry = BROKER_NO_ENTRY, .batch = -1};
-    c->knows_reach = true;
+    c->hands->knows_reach = true;
     r->has_last = id->entryid != BROKER_NO_ENTRY;
     r->last = r->has_last ? (struct broker_id){.ledger = id->ledgerid,
                                                .entry = id->entryid,
                                                .batch = id->has_batch_index ? id->batch_index : -1}
                           : nothing;
     r->behind = nothing;
-    switch (c->start.kind) {
+    switch (c->hands->start.kind) {
     case BROKER_LATEST:
         /* What came between SUBSCRIBE and now is of before; and there it goes on, whatever happens. */
         r->behind = r->last;
-        c->start = (struct broker_position){.kind = BROKER_AFTER_ID, .id = r->last};
-        c->last = r->last;
-        c->has_last = r->has_last;
-        hulse_floor_set(&c->floor, &c->start);
-        c->floor.batch = -1;
-        c->floor.below_too = true;
+        hulse_hands_start(c, &(struct broker_position){.kind = BROKER_AFTER_ID, .id = r->last});
+        c->hands->last = r->last;
+        c->hands->has_last = r->has_last;
+        hulse_floor_set(&c->hands->floor, &c->hands->start);
+        c->hands->floor.batch = -1;
+        c->hands->floor.below_too = true;
         break;
     case BROKER_AFTER_ID:
-        r->behind = c->start.id;
-        c->last = c->start.id;
-        c->has_last = c->start.id.entry != BROKER_NO_ENTRY;
+        r->behind = c->hands->start.id;
+        c->hands->last = c->hands->start.id;
+        c->hands->has_last = c->hands->start.id.entry != BROKER_NO_ENTRY;
         break;
     case BROKER_AT_ID:
         /* Nothing is there from that id on: nothing is to be waited for. */
         r->has_last =
             r->has_last &&
-            (c->start.id.entry == BROKER_NO_ENTRY ||
-             !hulse_entry_below(id->ledgerid, id->entryid, c->start.id.ledger, c->start.id.entry));
-        r->behind = (struct broker_id){
-            .ledger = c->start.id.ledger, .entry = c->start.id.entry - 1, .batch = -1};
-        if (c->start.id.batch > 0) {
-            r->behind = c->start.id;
+            (c->hands->start.id.entry == BROKER_NO_ENTRY ||
+             !hulse_entry_below(
+                 id->ledgerid, id->entryid, c->hands->start.id.ledger, c->hands->start.id.entry));
+        r->behind = (struct broker_id){.ledger = c->hands->start.id.ledger,
+                                       .entry = c->hands->start.id.entry - 1,
+                                       .batch = -1};
+        if (c->hands->start.id.batch > 0) {
+            r->behind = c->hands->start.id;
             r->behind.batch -= 1;
         }
         break;
@@ -105,7 +108,8 @@ static void heard_last(struct pulsar_request *request,
                        enum pulsar_reply reply,
                        const Pulsar__BaseCommand *answer)
 {
-    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, request);
+    struct pulsar_consumer *c = hulse_question_of(request);
+    hulse_question_end(&c->asked);
     if (reply == PULSAR_REPLY_LOST) {
         return; /* `lost` follows */
     }
@@ -123,12 +127,17 @@ static void ask_for_last(struct pulsar_consumer *c)
     Pulsar__CommandGetLastMessageId last = PULSAR__COMMAND_GET_LAST_MESSAGE_ID__INIT;
 
     c->state = SESSION_ASKING;
-    c->request.done = heard_last;
+    struct pulsar_request *r = hulse_question_begin(&c->asked, c, heard_last);
+    if (r == NULL) {
+        ready(c); /* as with a broker that does not say */
+        return;
+    }
     command.type = PULSAR__BASE_COMMAND__TYPE__GET_LAST_MESSAGE_ID;
     command.getlastmessageid = &last;
     last.consumer_id = c->user.id;
-    last.request_id = hulse_pulsar_request_id(conn, &c->request);
-    if (!hulse_pulsar_ask(conn, &c->request, &command, operation_timeout(c))) {
+    last.request_id = hulse_pulsar_request_id(conn, r);
+    if (!hulse_pulsar_ask(conn, r, &command, operation_timeout(c))) {
+        hulse_question_end(&c->asked);
         ready(c);
     }
 }
@@ -139,15 +148,16 @@ static void subscribed(struct pulsar_request *request,
                        enum pulsar_reply reply,
                        const Pulsar__BaseCommand *answer)
 {
-    struct pulsar_consumer *c = HULSE_CONTAINER(request, struct pulsar_consumer, request);
+    struct pulsar_consumer *c = hulse_question_of(request);
+    struct pulsar_failure f;
+    hulse_question_end(&c->asked);
     switch (reply) {
     case PULSAR_REPLY_LOST:
         return; /* `lost` follows */
     case PULSAR_REPLY_TIMED_OUT:
         hulse_subscribe_undo(c);
-        hulse_pulsar_failure_status(
-            &c->failure, HULSE_TIMED_OUT, "the broker has not answered SUBSCRIBE");
-        hulse_pulsar_session_failed(c);
+        hulse_pulsar_failure_status(&f, HULSE_TIMED_OUT, "the broker has not answered SUBSCRIBE");
+        hulse_pulsar_session_failed(c, &f);
         return;
     case PULSAR_REPLY_ANSWER:
         break;
@@ -162,13 +172,12 @@ static void subscribed(struct pulsar_request *request,
         return;
     }
     if (answer->type == PULSAR__BASE_COMMAND__TYPE__ERROR) {
-        hulse_pulsar_failure_server(
-            &c->failure, (int32_t)answer->error->error, answer->error->message);
+        hulse_pulsar_failure_server(&f, (int32_t)answer->error->error, answer->error->message);
     } else {
         hulse_pulsar_failure_status(
-            &c->failure, HULSE_PROTOCOL, "the broker has answered SUBSCRIBE with something else");
+            &f, HULSE_PROTOCOL, "the broker has answered SUBSCRIBE with something else");
     }
-    hulse_pulsar_session_failed(c);
+    hulse_pulsar_session_failed(c, &f);
 }
 
 static Pulsar__CommandSubscribe__SubType type_of(enum broker_subscription type)
@@ -191,29 +200,31 @@ static Pulsar__CommandSubscribe__SubType type_of(enum broker_subscription type)
 static void
 start_reader(struct pulsar_consumer *c, Pulsar__CommandSubscribe *s, Pulsar__MessageIdData *id)
 {
-    struct broker_position from = c->start;
-    if (c->has_last && !c->non_persistent) {
-        from = (struct broker_position){.kind = BROKER_AFTER_ID, .id = c->last};
+    struct broker_position from = c->hands->start;
+    if (c->hands->has_last && !c->non_persistent) {
+        from = (struct broker_position){.kind = BROKER_AFTER_ID, .id = c->hands->last};
     }
     if (!c->non_persistent) {
-        hulse_floor_set(&c->floor, &from);
+        hulse_floor_set(&c->hands->floor, &from);
     }
-    if (c->chunks.reaches_back && c->has_last &&
-        hulse_entry_below(
-            c->chunks.back.ledger, c->chunks.back.entry, c->last.ledger, c->last.entry)) {
+    if (c->hands->chunks.reaches_back && c->hands->has_last &&
+        hulse_entry_below(c->hands->chunks.back.ledger,
+                          c->hands->chunks.back.entry,
+                          c->hands->last.ledger,
+                          c->hands->last.entry)) {
         /* What it has had meanwhile is passed over. */
-        from = (struct broker_position){.kind = BROKER_AT_ID, .id = c->chunks.back};
-        c->floor.below_too = true;
+        from = (struct broker_position){.kind = BROKER_AT_ID, .id = c->hands->chunks.back};
+        c->hands->floor.below_too = true;
     }
-    c->chunks.reaches_back = false;
-    if (c->has_last) {
-        c->chunks.back_ms = 0; /* it is there, or behind that */
-    } else if (c->chunks.back_ms != 0) {
+    c->hands->chunks.reaches_back = false;
+    if (c->hands->has_last) {
+        c->hands->chunks.back_ms = 0; /* it is there, or behind that */
+    } else if (c->hands->chunks.back_ms != 0) {
         from = (struct broker_position){.kind = BROKER_AT_PUBLISHED,
-                                        .time_ms = c->chunks.back_ms > CLOCKS_APART_MS
-                                                       ? c->chunks.back_ms - CLOCKS_APART_MS
+                                        .time_ms = c->hands->chunks.back_ms > CLOCKS_APART_MS
+                                                       ? c->hands->chunks.back_ms - CLOCKS_APART_MS
                                                        : 0};
-        c->floor.below_too = true;
+        c->hands->floor.below_too = true;
     }
     s->has_durable = true;
     s->durable = false;
@@ -228,6 +239,14 @@ start_reader(struct pulsar_consumer *c, Pulsar__CommandSubscribe *s, Pulsar__Mes
     s->start_message_id = id;
 }
 
+/* May be the last touch. */
+static void no_memory(struct pulsar_consumer *c)
+{
+    struct pulsar_failure f;
+    hulse_pulsar_failure_status(&f, HULSE_NO_MEMORY, "no memory for SUBSCRIBE");
+    hulse_pulsar_session_failed(c, &f);
+}
+
 void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
 {
     struct pulsar_connection *conn = c->user.connection;
@@ -237,7 +256,11 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     Pulsar__MessageIdData id;
 
     c->state = SESSION_SUBSCRIBING;
-    c->request.done = subscribed;
+    struct pulsar_request *r = hulse_question_begin(&c->asked, c, subscribed);
+    if (r == NULL) {
+        no_memory(c);
+        return;
+    }
     command.type = PULSAR__BASE_COMMAND__TYPE__SUBSCRIBE;
     command.subscribe = &s;
     s.topic = c->topic;
@@ -245,11 +268,11 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     s.consumer_name = (char *)(uintptr_t)c->name;
     s.subtype = type_of(c->type);
     s.consumer_id = c->user.id;
-    s.request_id = hulse_pulsar_request_id(conn, &c->request);
+    s.request_id = hulse_pulsar_request_id(conn, r);
     s.has_force_topic_creation = true;
     s.force_topic_creation = c->create;
     s.has_initialposition = true;
-    s.initialposition = c->start.kind == BROKER_EARLIEST
+    s.initialposition = c->start_kind == BROKER_EARLIEST
                             ? PULSAR__COMMAND_SUBSCRIBE__INITIAL_POSITION__Earliest
                             : PULSAR__COMMAND_SUBSCRIBE__INITIAL_POSITION__Latest;
     s.has_consumer_epoch = true;
@@ -264,9 +287,8 @@ void hulse_pulsar_session_subscribe(struct pulsar_consumer *c)
     if (c->type == BROKER_READER) {
         start_reader(c, &s, &id);
     }
-    if (!hulse_pulsar_ask(conn, &c->request, &command, operation_timeout(c))) {
-        hulse_pulsar_failure_status(&c->failure, HULSE_NO_MEMORY, "no memory for SUBSCRIBE");
-        hulse_pulsar_session_failed(c);
+    if (!hulse_pulsar_ask(conn, r, &command, operation_timeout(c))) {
+        no_memory(c);
     }
 }
 
@@ -277,15 +299,16 @@ void hulse_subscribe_undo(struct pulsar_consumer *c)
     struct pulsar_connection *conn = c->user.connection;
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
     Pulsar__CommandCloseConsumer close = PULSAR__COMMAND_CLOSE_CONSUMER__INIT;
+    struct pulsar_request unheard; /* gives it an id, and is not asked */
 
     if (conn == NULL || !hulse_pulsar_ready(conn)) {
         return;
     }
-    hulse_pulsar_cancel(&c->request);
+    hulse_question_end(&c->asked);
     command.type = PULSAR__BASE_COMMAND__TYPE__CLOSE_CONSUMER;
     command.close_consumer = &close;
     close.consumer_id = c->user.id;
-    close.request_id = hulse_pulsar_request_id(conn, &c->request);
+    close.request_id = hulse_pulsar_request_id(conn, &unheard);
     if (!hulse_pulsar_command(conn, &command)) {
         /* The broker would keep messages for nobody. */
         hulse_pulsar_break(conn, "no memory to close a consumer");

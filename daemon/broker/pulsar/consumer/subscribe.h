@@ -13,7 +13,7 @@
 void hulse_pulsar_session_subscribe(struct pulsar_consumer *c);
 /* Whatever the broker has of it is to end: CLOSE_CONSUMER, whose answer nobody hears. */
 void hulse_subscribe_undo(struct pulsar_consumer *c);
-/* c->failure says why there is no session. May be the last touch. */
-void hulse_pulsar_session_failed(struct pulsar_consumer *c);
+/* Why there is no session. May be the last touch. */
+void hulse_pulsar_session_failed(struct pulsar_consumer *c, const struct pulsar_failure *f);
 
 #endif

@@ -23,13 +23,13 @@ struct entry *hulse_pulsar_consumer_entry(struct pulsar_consumer *c,
                                           uint64_t entry,
                                           uint32_t count)
 {
-    struct entry *e = hulse_entry_create(&c->set->entries, count);
+    struct entry *e = hulse_hands_take(c) ? hulse_entry_create(&c->set->entries, count) : NULL;
     if (e != NULL) {
         e->consumer = c;
         e->ledger = ledger;
         e->entry = entry;
         if (!c->non_persistent) {
-            hulse_entry_link(&c->entries, e);
+            hulse_entry_link(&c->hands->entries, e);
         }
     }
     return e;
@@ -40,8 +40,8 @@ void hulse_entry_unstray(struct pulsar_consumer *c, struct entry *e)
     e->forgotten = false;
     if (e->stray) {
         e->stray = false;
-        TAILQ_REMOVE(&c->strays, e, group);
-        c->stray_count -= 1;
+        TAILQ_REMOVE(&c->hands->strays, e, group);
+        c->hands->stray_count -= 1;
     }
 }
 
@@ -50,7 +50,7 @@ void hulse_entry_end(struct pulsar_consumer *c, struct entry *e)
     hulse_entry_unstray(c, e);
     hulse_again_stop(c, e);
     hulse_acks_end_part(e);
-    hulse_entry_unlink(&c->entries, e);
+    hulse_entry_unlink(&c->hands->entries, e);
     hulse_entry_free(&c->set->entries, e);
 }
 
@@ -81,10 +81,10 @@ void hulse_entry_review(struct pulsar_consumer *c, struct entry *e)
         hulse_entry_end(c, e);
     } else if (!e->stray && !e->forgotten) {
         e->stray = true;
-        TAILQ_INSERT_TAIL(&c->strays, e, group);
-        c->stray_count += 1;
-        if (c->stray_count > PULSAR_STRAYS_MAX) {
-            forget_stray(c, TAILQ_FIRST(&c->strays));
+        TAILQ_INSERT_TAIL(&c->hands->strays, e, group);
+        c->hands->stray_count += 1;
+        if (c->hands->stray_count > PULSAR_STRAYS_MAX) {
+            forget_stray(c, TAILQ_FIRST(&c->hands->strays));
         }
     }
 }
@@ -115,16 +115,16 @@ void hulse_delivery_let_go(struct pulsar_consumer *c, struct delivery *dl)
 {
     struct entry *e = dl->entry;
     if (dl->state == DELIVERY_HELD) {
-        TAILQ_REMOVE(&c->held, dl, link);
-        c->unordered = c->unordered && !TAILQ_EMPTY(&c->held);
+        TAILQ_REMOVE(&c->hands->held, dl, link);
+        c->unordered = c->unordered && !TAILQ_EMPTY(&c->hands->held);
     } else {
         hulse_timer_stop(&c->worker->loop->timers, &dl->due);
         if (dl->state == DELIVERY_KEPT) {
-            TAILQ_REMOVE(&c->kept, dl, link);
+            TAILQ_REMOVE(&c->hands->kept, dl, link);
         } else {
-            TAILQ_REMOVE(&c->waiting, dl, link);
+            TAILQ_REMOVE(&c->hands->waiting, dl, link);
         }
-        c->kept_count -= 1;
+        c->hands->kept_count -= 1;
         hulse_pulsar_consumer_dirty(c); /* permits may have waited for that */
     }
     hulse_entry_set_out(e, dl->index, false);
@@ -147,8 +147,8 @@ static void let_go_all_of(struct pulsar_consumer *c, struct delivery_list *list)
 
 void hulse_verdicts_forget_kept(struct pulsar_consumer *c)
 {
-    let_go_all_of(c, &c->kept);
-    let_go_all_of(c, &c->waiting);
+    let_go_all_of(c, &c->hands->kept);
+    let_go_all_of(c, &c->hands->waiting);
 }
 
 void hulse_verdicts_release_all(struct pulsar_consumer *c)
@@ -156,26 +156,27 @@ void hulse_verdicts_release_all(struct pulsar_consumer *c)
     struct entry *e = NULL;
     hulse_receive_forget_queue(c);
     hulse_verdicts_forget_kept(c);
-    let_go_all_of(c, &c->held);
+    let_go_all_of(c, &c->hands->held);
     hulse_chunks_end(c);
-    while ((e = TAILQ_FIRST(&c->entries.all)) != NULL) {
+    while ((e = TAILQ_FIRST(&c->hands->entries.all)) != NULL) {
         hulse_entry_end(c, e);
     }
 }
 
 void hulse_pulsar_consumer_catch_up(struct pulsar_consumer *c)
 {
-    const struct broker_id *last = &c->reach.last;
+    const struct broker_id *last = &c->hands->reach.last;
     if (c->type != BROKER_READER || c->caught_up || !c->opened ||
-        (!c->knows_reach && !c->non_persistent)) {
+        (!c->hands->knows_reach && !c->non_persistent)) {
         return;
     }
-    if (c->reach.has_last) {
-        const struct entry *first = TAILQ_FIRST(&c->entries.all);
-        if (!c->has_last ||
-            hulse_entry_below(c->last.ledger, c->last.entry, last->ledger, last->entry) ||
-            (c->last.ledger == last->ledger && c->last.entry == last->entry && c->last.batch >= 0 &&
-             c->last.batch < last->batch) ||
+    if (c->hands->reach.has_last) {
+        const struct entry *first = TAILQ_FIRST(&c->hands->entries.all);
+        if (!c->hands->has_last ||
+            hulse_entry_below(
+                c->hands->last.ledger, c->hands->last.entry, last->ledger, last->entry) ||
+            (c->hands->last.ledger == last->ledger && c->hands->last.entry == last->entry &&
+             c->hands->last.batch >= 0 && c->hands->last.batch < last->batch) ||
             (first != NULL &&
              !hulse_entry_below(last->ledger, last->entry, first->ledger, first->entry))) {
             return;
@@ -280,7 +281,7 @@ void hulse_pulsar_consumer_redeliver_all(struct broker_consumer *consumer,
     struct pulsar_consumer *c = consumer_of(consumer);
     struct delivery *dl = NULL;
     c->ending = true;
-    while ((dl = TAILQ_FIRST(&c->held)) != NULL) {
+    while ((dl = TAILQ_FIRST(&c->hands->held)) != NULL) {
         ended(c->base.ctx, &dl->d);
         refuse(c, dl, 0, true);
     }
@@ -303,7 +304,7 @@ static void end_up_to(struct pulsar_consumer *c,
                       const struct delivery *last,
                       void (*ended)(void *ctx, struct broker_delivery *d))
 {
-    const bool unordered = list != &c->held || c->unordered;
+    const bool unordered = list != &c->hands->held || c->unordered;
     const struct entry *e = last->entry;
     struct delivery *next = NULL;
     for (struct delivery *dl = TAILQ_FIRST(list); dl != NULL; dl = next) {
@@ -333,11 +334,11 @@ static void end_up_to(struct pulsar_consumer *c,
 static bool is_crossed(const struct pulsar_consumer *c, const struct entry *last)
 {
     const struct entry *e = NULL;
-    if (TAILQ_EMPTY(&c->chunks.gathering) && TAILQ_EMPTY(&c->chunks.given_up) &&
-        TAILQ_EMPTY(&c->chunks.whole)) {
+    if (TAILQ_EMPTY(&c->hands->chunks.gathering) && TAILQ_EMPTY(&c->hands->chunks.given_up) &&
+        TAILQ_EMPTY(&c->hands->chunks.whole)) {
         return false;
     }
-    TAILQ_FOREACH(e, &c->entries.all, link)
+    TAILQ_FOREACH(e, &c->hands->entries.all, link)
     {
         if (hulse_entry_below(e->ledger, e->entry, last->ledger, last->entry) &&
             hulse_chunks_reach_beyond(e, last)) {
@@ -366,11 +367,11 @@ static bool cover_one(struct pulsar_consumer *c, struct entry *e)
 static void cover_each(struct pulsar_consumer *c, struct entry *last, uint32_t index)
 {
     struct entry *next = NULL;
-    for (struct entry *e = TAILQ_FIRST(&c->entries.all); e != NULL; e = next) {
+    for (struct entry *e = TAILQ_FIRST(&c->hands->entries.all); e != NULL; e = next) {
         next = TAILQ_NEXT(e, link); /* what is told touches no other entry */
         c->set->covering_steps += 1;
         const bool below = hulse_entry_below(e->ledger, e->entry, last->ledger, last->entry);
-        if (!below && !c->entries.unordered) {
+        if (!below && !c->hands->entries.unordered) {
             break;
         }
         if (below && !hulse_chunks_reach_beyond(e, last) && !cover_one(c, e)) {
@@ -400,10 +401,10 @@ static void cover(struct pulsar_consumer *c, struct entry *last, uint32_t index)
     for (uint32_t i = 0; i <= index; i++) {
         (void)hulse_entry_ack(last, i);
     }
-    for (struct entry *e = TAILQ_FIRST(&c->entries.all); e != NULL; e = next) {
+    for (struct entry *e = TAILQ_FIRST(&c->hands->entries.all); e != NULL; e = next) {
         next = TAILQ_NEXT(e, link);
         if (e != last && !hulse_entry_below(e->ledger, e->entry, last->ledger, last->entry)) {
-            if (!c->entries.unordered) {
+            if (!c->hands->entries.unordered) {
                 break;
             }
             continue;
@@ -419,7 +420,7 @@ static void cover(struct pulsar_consumer *c, struct entry *last, uint32_t index)
         }
         hulse_entry_unstray(c, e);
         hulse_again_stop(c, e);
-        hulse_entry_take_out(&c->entries, e);
+        hulse_entry_take_out(&c->hands->entries, e);
         TAILQ_INSERT_TAIL(&covered, e, group);
     }
     if (!last->in_round || !TAILQ_EMPTY(&covered)) {
@@ -435,9 +436,9 @@ static void end_cumulatively(struct pulsar_consumer *c,
 {
     struct entry *e = last->entry;
     const uint32_t index = last->index;
-    end_up_to(c, &c->held, last, ended);
-    end_up_to(c, &c->kept, last, NULL);
-    end_up_to(c, &c->waiting, last, NULL);
+    end_up_to(c, &c->hands->held, last, ended);
+    end_up_to(c, &c->hands->kept, last, NULL);
+    end_up_to(c, &c->hands->waiting, last, NULL);
     ended(c->base.ctx, &last->d);
     if (hulse_pulsar_consumer_shares(c) || c->state == SESSION_OVER) {
         ack(c, last);
@@ -454,7 +455,7 @@ static void end_in_order(struct pulsar_consumer *c,
 {
     struct delivery *dl = NULL;
     do {
-        dl = TAILQ_FIRST(&c->held);
+        dl = TAILQ_FIRST(&c->hands->held);
         ended(c->base.ctx, &dl->d);
         ack(c, dl);
     } while (dl != last);
@@ -485,7 +486,7 @@ void hulse_pulsar_consumer_ack_cumulative(struct broker_consumer *consumer,
 /* What is known of it, or from now on. NULL: it is one of a batch of unknown size, or no memory. */
 static struct entry *entry_of_id(struct pulsar_consumer *c, const struct broker_id *id)
 {
-    struct entry *e = hulse_entry_find(&c->entries, id->ledger, id->entry);
+    struct entry *e = hulse_entry_find(&c->hands->entries, id->ledger, id->entry);
     const bool batch = id->batch >= 0;
     if (e == NULL && (!batch || id->batch_size > 0)) {
         e = hulse_pulsar_consumer_entry(c, id->ledger, id->entry, batch ? id->batch_size : 1);
@@ -495,7 +496,7 @@ static struct entry *entry_of_id(struct pulsar_consumer *c, const struct broker_
 
 static void ack_id(struct pulsar_consumer *c, const struct broker_id *id, bool cumulative)
 {
-    const struct entry *known = hulse_entry_find(&c->entries, id->ledger, id->entry);
+    const struct entry *known = hulse_entry_find(&c->hands->entries, id->ledger, id->entry);
     if (id->batch < 0 && id->batch_size > 1 && !cumulative &&
         (known == NULL || (known->chunked == NULL && !known->in_round))) {
         (void)hulse_chunks_ack_id(c, id); /* its other entries are not known; it comes again */

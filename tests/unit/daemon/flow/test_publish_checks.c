@@ -213,7 +213,7 @@ static void test_the_order_of_checks(void **state)
     struct grant g = {0};
     hulse_grant_refresh(&g, flow.tables, &me, TOPIC);
     for (unsigned why = TOPIC_REFUSED_DENIED; why <= TOPIC_REFUSED_TOPIC_RATE; why++) {
-        assert_int_equal(atomic_load(&g.topic_state->refused[why]),
+        assert_int_equal(hulse_topic_state_refused(g.topic_state, (enum topic_refusal)why),
                          why == TOPIC_REFUSED_UNSUPPORTED ? 2 : 1);
     }
     hulse_grant_release(&g);

@@ -123,7 +123,7 @@ static void test_a_grant_follows_the_tables(void **state)
     assert_int_equal(g.generation, hulse_tables_generation(tables));
     assert_int_equal(g.permissions, PERMISSION_PRODUCE);
     assert_null(g.topic_state); /* nobody has made it known */
-    assert_int_equal(g.topic.ttl_ms, 5);
+    assert_int_equal(g.topic->ttl_ms, 5);
     assert_non_null(g.role_state);
     assert_true(g.app_rate.message_ticks > 0);
     assert_int_equal(know(TOPIC), HULSE_OK);
@@ -142,14 +142,14 @@ static void test_a_grant_follows_the_tables(void **state)
     assert_int_not_equal(g.generation, hulse_tables_generation(tables));
     hulse_grant_refresh(&g, tables, &me, TOPIC);
     assert_int_equal(g.permissions, 0);
-    assert_int_equal(g.topic.ttl_ms, 6);
+    assert_int_equal(g.topic->ttl_ms, 6);
     assert_ptr_equal(g.topic_state, kept);
     assert_ptr_equal(g.role_state, kept_role);
     /* Another handle of the topic finds the same state, with what it counted. */
     struct grant other = {0};
     hulse_grant_refresh(&other, tables, &me, TOPIC);
     assert_ptr_equal(other.topic_state, kept);
-    assert_int_equal(atomic_load(&kept->refused[TOPIC_REFUSED_DENIED]), 1);
+    assert_int_equal(hulse_topic_state_refused(kept, TOPIC_REFUSED_DENIED), 1);
     hulse_grant_release(&other);
     config.role_count = 0; /* the role goes, its holder stays whole */
     assert_int_equal(apply(), HULSE_OK);
@@ -179,7 +179,7 @@ static void test_a_refused_reading_changes_nothing(void **state)
     hulse_mem_init(cap);
     assert_int_equal(hulse_tables_generation(tables), before);
     hulse_grant_refresh(&g, tables, &me, TOPIC);
-    assert_int_equal(g.topic.ttl_ms, 5);
+    assert_int_equal(g.topic->ttl_ms, 5);
     hulse_grant_release(&g);
 }
 
@@ -203,7 +203,7 @@ static void test_an_old_entry_is_not_believed(void **state)
         const bool applied = hulse_tables_apply(tables, &config, &err) == HULSE_OK;
         hulse_mem_init(cap);
         hulse_grant_refresh(&g, tables, &me, TOPIC);
-        assert_int_equal(g.topic.ttl_ms, applied ? 77 : 0);
+        assert_int_equal(g.topic->ttl_ms, applied ? 77 : 0);
         assert_non_null(g.topic_state);
         if (applied) {
             break;
@@ -271,6 +271,53 @@ static void test_an_ended_state_cannot_be_held(void **state)
     hulse_topic_state_release(&s);
 }
 
+static void test_refusals_without_memory(void **state)
+{
+    struct topic_state *s = hulse_topic_state_create();
+    const size_t cap = hulse_mem_cap();
+    const size_t before = hulse_mem_total();
+
+    (void)state;
+    hulse_mem_init(before);
+    hulse_topic_state_count(s, TOPIC_REFUSED_DENIED);
+    hulse_mem_init(cap);
+    assert_int_equal(hulse_topic_state_refused(s, TOPIC_REFUSED_DENIED), 0);
+    assert_int_equal(hulse_mem_total(), before);
+    hulse_topic_state_count(s, TOPIC_REFUSED_DENIED);
+    hulse_topic_state_count(s, TOPIC_REFUSED_DENIED);
+    hulse_topic_state_count(s, TOPIC_REFUSALS - 1);
+    assert_int_equal(hulse_topic_state_refused(s, TOPIC_REFUSED_DENIED), 2);
+    assert_int_equal(hulse_topic_state_refused(s, TOPIC_REFUSALS - 1), 1);
+    hulse_topic_state_release(&s);
+    assert_int_equal(hulse_mem_total(), before - sizeof(*s));
+}
+
+/* Those of a reading that is gone belong to their last holder. */
+static void test_settings_outlive_their_reading(void **state)
+{
+    struct grant g = {0};
+
+    (void)state;
+    assert_int_equal(know(TOPIC), HULSE_OK);
+    hulse_grant_refresh(&g, tables, &me, TOPIC);
+    const struct topic_settings *old = g.topic;
+    struct grant same = {0};
+    hulse_grant_refresh(&same, tables, &me, TOPIC);
+    assert_ptr_equal(same.topic, old); /* once for all */
+    hulse_grant_release(&same);
+    rule.publish.ttl_ms = 9;
+    assert_int_equal(apply(), HULSE_OK);
+    hulse_rcu_drain();
+    assert_ptr_equal(g.topic, old);
+    assert_int_equal(g.topic->ttl_ms, 5);
+    const size_t held = hulse_mem_used(HULSE_MEM_TABLE);
+    hulse_grant_refresh(&g, tables, &me, TOPIC);
+    assert_int_equal(g.topic->ttl_ms, 9);
+    assert_true(hulse_mem_used(HULSE_MEM_TABLE) < held);
+    hulse_grant_release(&g);
+    assert_null(g.topic);
+}
+
 static void test_wishes(void **state)
 {
     struct topic_request request = {.name = TOPIC, .answer = on_answer, .abandon = on_abandon};
@@ -327,6 +374,8 @@ int main(void)
         CASE(test_an_old_entry_is_not_believed),
         CASE(test_topics_come_and_go),
         CASE(test_an_ended_state_cannot_be_held),
+        CASE(test_refusals_without_memory),
+        CASE(test_settings_outlive_their_reading),
         CASE(test_wishes),
         CASE(test_newcomers),
     };

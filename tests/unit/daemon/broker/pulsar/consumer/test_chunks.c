@@ -508,6 +508,7 @@ static void too_large_is_left(void **state)
 {
     (void)state;
     open_with(&shared, 100);
+    assert_true(hulse_hands_take((struct pulsar_consumer *)(void *)front.consumer));
     const size_t before = hulse_mem_used(HULSE_MEM_BROKER);
     for (uint64_t i = 0; i < 20; i++) {
         hulse_stage_message(&(struct stage_entry){.ledger = 1,
@@ -527,6 +528,7 @@ static void too_many_are_left(void **state)
 {
     (void)state;
     open_with(&shared, 10);
+    assert_true(hulse_hands_take((struct pulsar_consumer *)(void *)front.consumer));
     const size_t before = hulse_mem_used(HULSE_MEM_BROKER);
     hulse_stage_message(&(struct stage_entry){.ledger = 1,
                                               .entry = 1,
@@ -627,8 +629,8 @@ static void cumulatively_around_what_is_not_over(void **state)
     assert_int_equal(a->ack_type, PULSAR__COMMAND_ACK__ACK_TYPE__Cumulative);
     assert_int_equal(a->message_id[0]->entryid, 7);
     hulse_stage_acked(a->request_id);
-    assert_int_equal(TAILQ_EMPTY(&((struct pulsar_consumer *)(void *)front.consumer)->entries.all),
-                     true);
+    assert_int_equal(
+        TAILQ_EMPTY(&((struct pulsar_consumer *)(void *)front.consumer)->hands->entries.all), true);
 }
 
 /* However many chunks there are, each entry is looked at once. */
