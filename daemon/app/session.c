@@ -27,7 +27,8 @@
 #define SUPPORTED_FEATURES                                                                         \
     (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME |                       \
      HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING |                      \
-     HULSE_FEATURE_OPTIONS | HULSE_FEATURE_REPLICATION | HULSE_FEATURE_SCHEMAS)
+     HULSE_FEATURE_OPTIONS | HULSE_FEATURE_REPLICATION | HULSE_FEATURE_SCHEMAS |                   \
+     HULSE_FEATURE_RETRY)
 #define PENALTY_MS_MAX 10U
 
 static void log_closed(const struct session *s, const char *why)

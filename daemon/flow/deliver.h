@@ -9,6 +9,9 @@
  * marked, and alone (alone.h); refused then, or rejected at any time, its copy goes to that topic (dead_letter.h). It is
  * never put aside unseen.
  *
+ * A topic with a retry topic (consume.retry_letter) is opened as several (multi.h): itself, source 0, and that one. What is
+ * retried comes from there, and is under the rule of the topic that it was of.
+ *
  * Messages older than their time to live are ended here and not handed out. A subscriber whose
  * permission is taken away by a change of the tables is told by hulse_subscriber_recheck().
  *
@@ -37,6 +40,8 @@ struct subscriber_counters {
     uint64_t timed_out;          /* without a verdict for consume.ack_timeout */
     uint64_t dead_lettered;      /* stored in the dead-letter topic, and acknowledged */
     uint64_t dead_letter_failed; /* could not be, and come again */
+    uint64_t retried;            /* stored in the retry topic, and acknowledged */
+    uint64_t retry_failed;       /* could not be, and come again */
 };
 
 struct subscriber_events {
@@ -83,6 +88,13 @@ struct subscriber_topics {
     uint32_t known_count;
 };
 
+/* The retry topic of a subscriber, full names; borrowed until open returns. */
+struct retry_letter {
+    const char *topic;
+    const char *of;    /* whose messages are retried there: names are made of it */
+    const char *rules; /* by whose rule */
+};
+
 struct subscriber_params {
     const struct flow *flow;
     struct worker *worker;
@@ -99,6 +111,9 @@ struct subscriber_params {
     bool resumed;    /* an application goes on with what an earlier daemon had */
     bool existing;   /* the topic is not made */
     bool of_several; /* flow's own: one of several, whose whole judges what has expired */
+    const struct retry_letter *retry; /* the same: NULL: none */
+    bool
+        one_source; /* its front end cannot hear of a second topic: UNSUPPORTED where there is one */
     const struct broker_wishes *wishes; /* UNSUPPORTED when the broker knows none; NULL = none */
     const struct subscriber_events *events;
     void *ctx;
@@ -106,7 +121,7 @@ struct subscriber_params {
 
 /*
  * As hulse_publisher_open(); BUSY comes by event. DENIED, too, without the permission to produce to the rule's
- * dead-letter topic.
+ * dead-letter topic, or to produce to its retry topic and to consume it.
  */
 hulse_status hulse_subscriber_open(struct subscriber **out,
                                    const struct subscriber_params *params,
@@ -142,7 +157,9 @@ void hulse_subscriber_reject(struct subscriber *s,
                              struct broker_delivery *d,
                              uint16_t code,
                              struct broker_span reason);
-/* A cumulative acknowledgement up to d would cover one that is on its way to the dead-letter topic. */
+/* To the retry topic, or, more often than consume.redeliver_max, the dead-letter topic; as unconfigured when there is none. */
+void hulse_subscriber_retry(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms);
+/* A cumulative acknowledgement up to d would cover one that is on its way to the dead-letter or retry topic. */
 bool hulse_subscriber_clamps(const struct subscriber *s,
                              const struct broker_id *id,
                              uint32_t source);
@@ -154,6 +171,8 @@ void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery 
 void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d);
 /* Never started by the app. */
 void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d);
+/* It has, or may have, deliveries of other sources than 0. */
+bool hulse_subscriber_several(const struct subscriber *s);
 /* broker.h, ack_id. `source` as of a delivery: 0 where there is one topic. */
 void hulse_subscriber_ack_id(struct subscriber *s,
                              uint32_t source,

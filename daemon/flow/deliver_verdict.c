@@ -10,8 +10,7 @@ void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
 {
     struct subscriber *of = hulse_subscriber_ruled(s, d);
     (void)hulse_subscriber_end_reading(of, d);
-    if (!s->of_several && hulse_dead_letter_configured(&of->dead) &&
-        hulse_dead_letter_keep(&s->dead, d)) {
+    if (!s->of_several && hulse_dead_letter_any(&of->dead) && hulse_dead_letter_keep(&s->dead, d)) {
         return;
     }
     if (s->consumer->ops->copied != NULL) {
@@ -25,7 +24,7 @@ void hulse_subscriber_let_go(struct subscriber *s, struct broker_delivery *d)
     hulse_dead_letter_let_go(&s->dead, d);
 }
 
-/* Its copy goes to the dead-letter topic, which is configured. */
+/* Its copy goes to the dead-letter or retry topic, which is configured. */
 static void
 put_aside(struct subscriber *s, struct broker_delivery *d, const struct letter_reason *why)
 {
@@ -86,6 +85,28 @@ void hulse_subscriber_reject(struct subscriber *s,
     }
 }
 
+void hulse_subscriber_retry(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
+{
+    struct subscriber *of = hulse_subscriber_ruled(s, d);
+    const uint64_t retries = (uint64_t)hulse_letter_retries(d->meta.properties) + 1;
+    struct letter_reason why = {
+        .kind = LETTER_RETRY, .cause = LETTER_RETRIED, .delay_ms = delay_ms};
+
+    if (!hulse_dead_letter_retries(&of->dead)) {
+        hulse_subscriber_unconfigured(s, d);
+        return;
+    }
+    if (retries > of->grant.topic.redeliver_max && hulse_dead_letter_configured(&of->dead)) {
+        why.kind = LETTER_DEAD;
+    } else if (s->multi != NULL && !hulse_multi_hears_retry(s->multi, d)) {
+        (void)hulse_subscriber_end_reading(of, d);
+        hulse_alone_let_go(&s->alone, d);
+        hulse_dead_letter_put_off(&s->dead, d, &why, "nobody consumes the retry topic yet");
+        return;
+    }
+    put_aside(s, d, &why);
+}
+
 void hulse_subscriber_leave(struct subscriber *s, struct broker_delivery *d, bool died)
 {
     if (died && (d->marks & HULSE_MARK_ALONE) != 0) {
@@ -144,6 +165,11 @@ void hulse_subscriber_give_back(struct subscriber *s, struct broker_delivery *d)
     (void)hulse_subscriber_end_reading(s, d);
     hulse_subscriber_let_go(s, d);
     s->consumer->ops->give_back(s->consumer, d);
+}
+
+bool hulse_subscriber_several(const struct subscriber *s)
+{
+    return s->multi != NULL;
 }
 
 void hulse_subscriber_ack_id(struct subscriber *s,

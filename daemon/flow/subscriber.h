@@ -15,6 +15,15 @@
 #include "daemon/flow/reading.h"
 #include "daemon/flow/schema.h"
 
+/* Of what has a retry topic; terminated, and behind it. */
+struct retry_texts {
+    size_t bytes;
+    const char *topic;
+    const char *of;
+    const char *rules;
+    char texts[];
+};
+
 struct subscriber {
     struct broker_consumer *consumer; /* NULL until ops->consumer_open has set it */
     struct multi *multi;              /* of several topics: what is behind `consumer` */
@@ -31,6 +40,7 @@ struct subscriber {
     bool unsubscribe;
     struct alone alone;
     struct dead_letters dead;
+    struct retry_texts *retry; /* NULL: none, and it is under its own topic's rule */
     struct letter_guest guest; /* lingering */
     struct timer linger;
     void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative and seek */
@@ -89,8 +99,13 @@ hulse_subscriber_pass_nack(struct subscriber *s, struct broker_delivery *d, uint
 /* For whom letters are. */
 static inline struct dead_letter_user hulse_subscriber_user(const struct subscriber *s)
 {
-    return (struct dead_letter_user){
-        .flow = s->flow, .who = &s->who, .topic = s->topic, .subscription = s->subscription};
+    return (struct dead_letter_user){.flow = s->flow,
+                                     .who = &s->who,
+                                     .topic = s->topic,
+                                     .rules = s->retry == NULL ? s->topic : s->retry->rules,
+                                     .of = s->retry == NULL ? s->topic : s->retry->of,
+                                     .retry = s->retry == NULL ? NULL : s->retry->topic,
+                                     .subscription = s->subscription};
 }
 
 /* ---- deliver.c ---- */

@@ -31,9 +31,9 @@ struct rule {
     struct topic_settings settings;
     uint64_t hash; /* of beginning and end */
     struct shape shape;
-    uint32_t next;     /* behind it in its bucket, later in the file */
-    char *pattern;     /* in `text` */
-    char *dead_letter; /* in `text`, a template; "" = none */
+    uint32_t next;               /* behind it in its bucket, later in the file */
+    char *pattern;               /* in `text` */
+    char *letters[LETTER_KINDS]; /* in `text`, templates; "" = none */
     struct topic_schema *schemas[TOPIC_SCHEMA_USES]; /* NULL: none */
 };
 
@@ -237,6 +237,11 @@ static size_t put_text(char *to, const char *text)
     return bytes;
 }
 
+static const char *letter_of(const struct config_topic_rule *rule, enum letter_kind kind)
+{
+    return kind == LETTER_RETRY ? rule->consume.retry_letter : rule->consume.dead_letter;
+}
+
 static hulse_status fill(struct topic_rules *r,
                          const struct config_topic_rule *rules,
                          const struct broker_names *brokers,
@@ -260,8 +265,10 @@ static hulse_status fill(struct topic_rules *r,
         memcpy(text, rules[i].match, bytes);
         rule->pattern = text;
         text += bytes;
-        rule->dead_letter = text;
-        text += put_text(text, rules[i].consume.dead_letter);
+        for (unsigned kind = 0; kind < LETTER_KINDS; kind++) {
+            rule->letters[kind] = text;
+            text += put_text(text, letter_of(&rules[i], (enum letter_kind)kind));
+        }
         if (bytes > HULSE_TOPIC_NAME_MAX) {
             return hulse_fail(err, HULSE_INVAL, "topics.%u.match: longer than any topic name", i);
         }
@@ -279,9 +286,11 @@ static bool allocate(struct topic_rules *r, const struct config_topic_rule *rule
     }
     r->mask = buckets - 1;
     for (uint32_t i = 0; i < r->count; i++) {
-        const char *letter = rules[i].consume.dead_letter;
         r->text_bytes += strlen(rules[i].match) + 1;
-        r->text_bytes += letter == NULL ? 1 : strlen(letter) + 1;
+        for (unsigned kind = 0; kind < LETTER_KINDS; kind++) {
+            const char *letter = letter_of(&rules[i], (enum letter_kind)kind);
+            r->text_bytes += letter == NULL ? 1 : strlen(letter) + 1;
+        }
     }
     r->rules = hulse_mem_zalloc(HULSE_MEM_TABLE, r->count * sizeof(*r->rules));
     r->buckets = hulse_mem_alloc(HULSE_MEM_TABLE, buckets * sizeof(*r->buckets));
@@ -396,9 +405,10 @@ hulse_topic_rules_schema(const struct topic_rules *r, const char *topic, enum to
     return schema == NULL ? NULL : hulse_topic_schema_hold(schema);
 }
 
-const char *hulse_topic_rules_dead_letter(const struct topic_rules *r, const char *topic)
+const char *
+hulse_topic_rules_letter(const struct topic_rules *r, const char *topic, enum letter_kind kind)
 {
     const uint32_t rule = hulse_topic_rules_find(r, topic)->rule;
 
-    return rule == HULSE_TOPIC_RULE_NONE ? "" : r->rules[rule].dead_letter;
+    return rule == HULSE_TOPIC_RULE_NONE ? "" : r->rules[rule].letters[kind];
 }

@@ -30,7 +30,8 @@
 #define HULSE_FEATURES                                                                             \
     (HULSE_FEATURE_FRAGMENTS | HULSE_FEATURE_GROUPS | HULSE_FEATURE_RESUME |                       \
      HULSE_FEATURE_READER | HULSE_FEATURE_POSITIONS | HULSE_FEATURE_ROUTING |                      \
-     HULSE_FEATURE_OPTIONS | HULSE_FEATURE_REPLICATION | HULSE_FEATURE_SCHEMAS)
+     HULSE_FEATURE_OPTIONS | HULSE_FEATURE_REPLICATION | HULSE_FEATURE_SCHEMAS |                   \
+     HULSE_FEATURE_RETRY)
 
 enum hulse_session_state {
     HULSE_SESSION_LIVE = 0,

@@ -389,6 +389,7 @@ enum hulse_event {
 #define HULSE_FEATURE_OPTIONS (1ULL << 6)     /* OPTIONS */
 #define HULSE_FEATURE_REPLICATION (1ULL << 7) /* HULSE_TAG_REPLICATE_TO */
 #define HULSE_FEATURE_SCHEMAS (1ULL << 8)     /* GET_SCHEMA */
+#define HULSE_FEATURE_RETRY (1ULL << 9) /* sources beside a consumer's topics: their retry topics */
 
 /* Rounds a record length up to the ring's granule; cannot overflow in 64 bits. */
 static inline uint64_t hulse_record_stride(uint64_t len)

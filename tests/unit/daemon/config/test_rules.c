@@ -264,7 +264,20 @@ static void test_mistakes_of_dead_letters(void **state)
          1,
          74,
          "its own dead-letter topic"},
-        {"topics: [{match: x, consume: {retry_letter: y}}]\n", 1, 31, "not in this version"},
+        {"topics: [{match: x, consume: {retry_letter: \"a{b}\"}}]\n", 1, 45, "are the words of"},
+        {"topics: [{match: x, consume: {retry_letter: \"{topic}/y\"}}]\n", 1, 45, "no name of a"},
+        {"topics: [{match: \"*\", consume: {retry_letter: \"{topic}\"}}]\n",
+         1,
+         47,
+         "not its own retry topic"},
+        {"topics: [{match: x, consume: {retry_letter: \"non-persistent://a/b/c\"}}]\n",
+         1,
+         45,
+         "keeps no messages"},
+        {"topics: [{match: x, consume: {dead_letter: d, retry_letter: d}}]\n",
+         1,
+         61,
+         "it is the dead-letter topic"},
     };
 
     (void)state;
