@@ -38,6 +38,7 @@ struct front {
     struct broker_delivery *last;
 };
 static struct front front;
+static bool one_source;
 
 static void opened(void *ctx,
                    hulse_status status,
@@ -101,6 +102,7 @@ static hulse_status subscribe(const char *topic, struct error *err)
                                              .name = "c",
                                              .app = "app",
                                              .type = BROKER_SHARED,
+                                             .one_source = one_source,
                                              .events = &events,
                                              .ctx = &front};
 
@@ -614,6 +616,21 @@ static void test_the_retry_topic_is_that_of_the_opening(void **state)
     assert_int_equal(hulse_subscriber_verdicts(front.subscriber) & 1U << 3U, 1U << 3U);
 }
 
+static void test_a_library_that_knows_one_source(void **state)
+{
+    struct error err = {0};
+    (void)state;
+    hulse_subscriber_close(&front.subscriber, false);
+    one_source = true;
+    const uint32_t opens = fake.opens;
+    assert_int_equal(subscribe("orders", &err), HULSE_UNSUPPORTED);
+    assert_non_null(
+        strstr(err.text, "too old for the retry topic persistent://public/default/orders-s-RETRY"));
+    assert_int_equal(fake.opens, opens);
+    assert_int_equal(subscribe("orders-s-RETRY", &err), HULSE_OK); /* that is one */
+    one_source = false;
+}
+
 static int group(struct worker *w, void *ctx)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -637,6 +654,7 @@ static int group(struct worker *w, void *ctx)
         RETRY(test_a_retry_that_waits),
         RETRY(test_order_of_retries),
         RETRY(test_the_retry_topic_is_that_of_the_opening),
+        RETRY(test_a_library_that_knows_one_source),
     };
     (void)ctx;
     worker = w;
