@@ -356,6 +356,25 @@ def test_verdicts_on_retried_messages_outlive_the_daemon(begin):
     assert waiting(daemon)[0] == 0 and waiting(daemon, RETRY)[0] == 0
 
 
+def test_a_verdict_on_a_retried_message_is_of_no_other_topic(begin):
+    """The next daemon's rule has no retry topic any more."""
+    daemon = begin()
+    with Application(daemon, "orders", "s") as app:
+        ok(run(daemon, "pub", "orders", "x", "y"))
+        first = app.next(2)
+        app.retry(1)
+        (again,) = app.next(1)
+        assert (again["topic"], again["id"][:2]) == (RETRY, first[0]["id"][:2])  # the same number, of another topic
+        daemon.kill()
+        app.ack(2, settle=False)
+        daemon = begin([{"match": "**", "consume": {"nack": CONSUME["nack"]}}])
+        app.settle()
+        app.kill()
+    with Application(daemon, "orders", "s") as app:
+        (m,) = app.next(1)
+        assert (m["topic"], m["payload"]) == (FULL + "orders", "x")
+
+
 def test_what_waits_here_for_its_delay_comes_though_the_daemon_dies(begin):
     daemon = begin()
     with Application(daemon, "orders", "s") as app:
