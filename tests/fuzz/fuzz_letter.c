@@ -48,7 +48,7 @@ static uint32_t pair(uint8_t *out, struct cursor *c)
     size_t name_bytes = kind < 128 ? kind : strlen(name);
     name_bytes = kind < 128 && name_bytes > c->left ? c->left : name_bytes;
     if (name_bytes > 0) {
-        memcpy(out + 4, name, name_bytes);
+        memcpy(out + 4, name, name_bytes); /* NOLINT(bugprone-not-null-terminated-result) */
     }
     if (kind < 128) {
         c->at += name_bytes;
@@ -81,6 +81,13 @@ static uint32_t count_of(const uint8_t *at, uint32_t bytes, const char *name)
     return count;
 }
 
+static void check_retry(struct broker_span all, uint32_t retries)
+{
+    HULSE_ASSERT(count_of(all.data, all.bytes, "RECONSUMETIMES") == 1);
+    HULSE_ASSERT(count_of(all.data, all.bytes, "DELAY_TIME") == 1);
+    HULSE_ASSERT(hulse_letter_retries(all) == (retries < HULSE_RETRIES_MAX ? retries + 1 : 0));
+}
+
 static void check(const struct letter *l, uint32_t retries)
 {
     const struct broker_span all = {.data = l->data, .bytes = l->property_bytes};
@@ -89,9 +96,7 @@ static void check(const struct letter *l, uint32_t retries)
     HULSE_ASSERT(count_of(all.data, all.bytes, "REAL_TOPIC") >= 1);
     HULSE_ASSERT(count_of(all.data, all.bytes, "hulse-expires-ms") == 0);
     if (l->cause == LETTER_RETRIED) {
-        HULSE_ASSERT(count_of(all.data, all.bytes, "RECONSUMETIMES") == 1);
-        HULSE_ASSERT(count_of(all.data, all.bytes, "DELAY_TIME") == 1);
-        HULSE_ASSERT(hulse_letter_retries(all) == (retries < HULSE_RETRIES_MAX ? retries + 1 : 0));
+        check_retry(all, retries);
     }
     if (l->kind == LETTER_DEAD) {
         HULSE_ASSERT(count_of(all.data, all.bytes, "hulse-reason") == 1);
