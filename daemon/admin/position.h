@@ -12,8 +12,7 @@
 #include <stdbool.h>
 
 /*
- * "earliest", "latest", or "LEDGER:ENTRY[:PARTITION[:BATCH]]", at that message; a partition or batch of -1 is none, which counts as the first partition. False: none
- * of these, or NULL.
+ * "earliest", "latest", or an id (id_text.h), at that message. False: none of these, or NULL.
  */
 bool hulse_admin_position_parse(const char *text, struct broker_position *out);
 

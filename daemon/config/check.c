@@ -139,6 +139,24 @@ static void check_directories(const struct config *c, struct config_problems *pr
 /* Below it a slow moment of the machine looks like an application that stands still. */
 #define ACK_TIMEOUT_MS_MIN 1000U
 
+static bool is_set(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
+static void
+check_letter_subscription(const struct config *c, size_t rule, struct config_problems *problems)
+{
+    if (is_set(c->topics[rule].consume.dead_letter_subscription) &&
+        !is_set(c->topics[rule].consume.dead_letter)) {
+        hulse_problem_add(
+            problems,
+            hulse_body_place_of(c, KEY_TOPIC, rule, "consume.dead_letter_subscription"),
+            "topics.%zu.consume.dead_letter_subscription: the rule has no dead_letter",
+            rule);
+    }
+}
+
 static void check_topics(const struct config *c, struct config_problems *problems)
 {
     for (size_t i = 0; i < c->topic_count; i++) {
@@ -168,6 +186,7 @@ static void check_topics(const struct config *c, struct config_problems *problem
                               i);
         }
         hulse_letter_check(c, i, problems);
+        check_letter_subscription(c, i, problems);
         if (rule->consume.nack_delay_ms > rule->consume.nack_delay_max_ms) {
             const struct config_place place =
                 hulse_body_place_of(c, KEY_TOPIC, i, "consume.nack.delay");

@@ -367,7 +367,13 @@ void hulse_dead_letter_begin(struct dead_letters *l,
     TAILQ_INSERT_TAIL(&l->pending, letter, pending);
     d->marks |= HULSE_MARK_LETTER;
     d->slot = (uint64_t)(uintptr_t)letter;
-    const struct letter_address to = {.topic = topic, .who = user->who, .role = role};
+    char subscription[HULSE_CONFIG_TEXT_BYTES] = "";
+    /* Other topics keep nothing; a retry topic has its consumer's. */
+    if (why->kind == LETTER_DEAD && strncmp(topic, "persistent:", strlen("persistent:")) == 0) {
+        hulse_tables_letter_subscription(user->flow->tables, user->rules, subscription);
+    }
+    const struct letter_address to = {
+        .topic = topic, .subscription = subscription, .who = user->who, .role = role};
     hulse_letter_send(l->post, letter, &to);
 }
 

@@ -42,7 +42,8 @@ struct letter_outlet {
     struct identity who;
     struct role_state *role; /* held; NULL = none */
     size_t object_bytes;
-    char topic[]; /* terminated */
+    const char *subscription; /* behind the topic */
+    char topic[];             /* terminated */
 };
 
 LIST_HEAD(outlet_list, letter_outlet);
@@ -254,6 +255,7 @@ static void open_outlet(struct letter_outlet *o)
                                             .who = &o->who,
                                             .topic = o->topic,
                                             .name = "",
+                                            .initial_subscription = o->subscription,
                                             .handle_id = id,
                                             .events = &events,
                                             .ctx = o};
@@ -277,7 +279,8 @@ static struct letter_outlet *find(struct letter_post *p, const struct letter_add
 
     LIST_FOREACH(o, &p->buckets[hulse_hash_text(to->topic) % BUCKETS], link)
     {
-        if (o->role == to->role && o->who.uid == to->who->uid && strcmp(o->topic, to->topic) == 0) {
+        if (o->role == to->role && o->who.uid == to->who->uid && strcmp(o->topic, to->topic) == 0 &&
+            strcmp(o->subscription, to->subscription) == 0) {
             return o;
         }
     }
@@ -287,7 +290,8 @@ static struct letter_outlet *find(struct letter_post *p, const struct letter_add
 static struct letter_outlet *create(struct letter_post *p, const struct letter_address *to)
 {
     const size_t topic_bytes = strlen(to->topic) + 1;
-    const size_t bytes = sizeof(struct letter_outlet) + topic_bytes;
+    const size_t subscription_bytes = strlen(to->subscription) + 1;
+    const size_t bytes = sizeof(struct letter_outlet) + topic_bytes + subscription_bytes;
     struct letter_outlet *o = hulse_mem_zalloc(HULSE_MEM_TOPIC, bytes);
 
     if (o != NULL) {
@@ -300,6 +304,7 @@ static struct letter_outlet *create(struct letter_post *p, const struct letter_a
         TAILQ_INIT(&o->waiting);
         TAILQ_INIT(&o->sent);
         memcpy(o->topic, to->topic, topic_bytes);
+        o->subscription = memcpy(o->topic + topic_bytes, to->subscription, subscription_bytes);
         LIST_INSERT_HEAD(&p->buckets[hulse_hash_text(to->topic) % BUCKETS], o, link);
     }
     return o;

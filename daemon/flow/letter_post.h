@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * letter_post - a worker's producers to dead-letter and retry topics: one for each topic and role, shared by all consumers.
+ * letter_post - a worker's producers to dead-letter and retry topics: one for each topic, role and initial subscription, shared
+ * by all consumers.
  *
  *   closed --the first letter--> opening --> open --no letter for a minute--> closed
  *                                   '--could not, or the topic went--> broken: letters fail at once, until a time
@@ -24,7 +25,8 @@ struct letter_post;
 extern const struct worker_module hulse_letter_module;
 
 struct letter_address {
-    const char *topic; /* full name */
+    const char *topic;        /* full name */
+    const char *subscription; /* that it gets with the producer; "": none */
     const struct identity *who;
     struct role_state *role; /* NULL = none */
 };

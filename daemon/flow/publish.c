@@ -317,6 +317,11 @@ static struct broker_routing routing_of(const struct publisher *p)
                                    .hashing = (enum broker_hashing)g->hashing};
 }
 
+static bool keeps_nothing(const struct publisher *p)
+{
+    return strncmp(p->topic, "non-persistent:", 15) == 0;
+}
+
 static hulse_status
 judge_wishes(const struct publisher *p, uint32_t capabilities, struct error *err)
 {
@@ -326,6 +331,11 @@ judge_wishes(const struct publisher *p, uint32_t capabilities, struct error *err
     if (p->initial_subscription[0] != '\0' && (capabilities & BROKER_CAN_INITIAL) == 0) {
         return hulse_fail(
             err, HULSE_UNSUPPORTED, "its broker creates no subscription with a producer");
+    }
+    /* Brokers take it, and make none. */
+    if (p->initial_subscription[0] != '\0' && keeps_nothing(p)) {
+        return hulse_fail(
+            err, HULSE_INVAL, "a non-persistent topic keeps nothing for an initial subscription");
     }
     return HULSE_OK;
 }
@@ -353,8 +363,7 @@ static hulse_status open_producer(struct publisher *p, struct error *err)
         below.gathering.chunking ? p->flow->chunked_bytes_max : p->flow->message_bytes_max;
     p->send = b->ops->send;
     p->replicates = (b->ops->capabilities & BROKER_CAN_REPLICATE) != 0;
-    p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 &&
-                strncmp(p->topic, "non-persistent:", 15) != 0;
+    p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 && !keeps_nothing(p);
     return b->ops->producer_open(b, p->worker, &below, &p->producer, err);
 }
 

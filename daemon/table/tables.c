@@ -13,6 +13,7 @@
 #include "daemon/core/mem.h"
 #include "daemon/table/topic_table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -313,6 +314,20 @@ bool hulse_tables_retry_of(const struct tables *t,
     *like = hulse_letter_like(template, topic);
     hulse_rcu_read_unlock();
     return found;
+}
+
+void hulse_tables_letter_subscription(const struct tables *t,
+                                      const char *topic,
+                                      char name[HULSE_CONFIG_TEXT_BYTES])
+{
+    const struct whole *w = HULSE_CONTAINER(t, const struct whole, tables);
+
+    hulse_rcu_read_lock();
+    (void)snprintf(name,
+                   HULSE_CONFIG_TEXT_BYTES,
+                   "%s",
+                   hulse_topic_rules_letter_subscription(policy_now(w)->rules, topic));
+    hulse_rcu_read_unlock();
 }
 
 void hulse_grant_release(struct grant *g)

@@ -130,6 +130,10 @@ bool hulse_tables_retry_of(const struct tables *t,
                            const struct letter_words *words,
                            char of[HULSE_TOPIC_NAME_MAX],
                            bool *like);
+/* The subscription that a rule gives its topics' dead-letter topic; empty: none. */
+void hulse_tables_letter_subscription(const struct tables *t,
+                                      const char *topic,
+                                      char name[HULSE_CONFIG_TEXT_BYTES]);
 /* Gives up what it holds. */
 void hulse_grant_release(struct grant *g);
 /* Asks for an entry. False: the control thread's inbox is full; the request is still the asker's. */

@@ -34,6 +34,7 @@ struct rule {
     uint32_t next;               /* behind it in its bucket, later in the file */
     char *pattern;               /* in `text` */
     char *letters[LETTER_KINDS]; /* in `text`, templates; "" = none */
+    char *letter_subscription;   /* the same, a name */
     struct topic_schema *schemas[TOPIC_SCHEMA_USES]; /* NULL: none */
 };
 
@@ -269,6 +270,8 @@ static hulse_status fill(struct topic_rules *r,
             rule->letters[kind] = text;
             text += put_text(text, letter_of(&rules[i], (enum letter_kind)kind));
         }
+        rule->letter_subscription = text;
+        text += put_text(text, rules[i].consume.dead_letter_subscription);
         if (bytes > HULSE_TOPIC_NAME_MAX) {
             return hulse_fail(err, HULSE_INVAL, "topics.%u.match: longer than any topic name", i);
         }
@@ -291,6 +294,8 @@ static bool allocate(struct topic_rules *r, const struct config_topic_rule *rule
             const char *letter = letter_of(&rules[i], (enum letter_kind)kind);
             r->text_bytes += letter == NULL ? 1 : strlen(letter) + 1;
         }
+        const char *subscription = rules[i].consume.dead_letter_subscription;
+        r->text_bytes += subscription == NULL ? 1 : strlen(subscription) + 1;
     }
     r->rules = hulse_mem_zalloc(HULSE_MEM_TABLE, r->count * sizeof(*r->rules));
     r->buckets = hulse_mem_alloc(HULSE_MEM_TABLE, buckets * sizeof(*r->buckets));
@@ -411,4 +416,11 @@ hulse_topic_rules_letter(const struct topic_rules *r, const char *topic, enum le
     const uint32_t rule = hulse_topic_rules_find(r, topic)->rule;
 
     return rule == HULSE_TOPIC_RULE_NONE ? "" : r->rules[rule].letters[kind];
+}
+
+const char *hulse_topic_rules_letter_subscription(const struct topic_rules *r, const char *topic)
+{
+    const uint32_t rule = hulse_topic_rules_find(r, topic)->rule;
+
+    return rule == HULSE_TOPIC_RULE_NONE ? "" : r->rules[rule].letter_subscription;
 }

@@ -99,5 +99,7 @@ hulse_topic_rules_schema(const struct topic_rules *r, const char *topic, enum to
 /* The template of the same rule's dead-letter or retry topic; empty: it has none. The rules' own. */
 const char *
 hulse_topic_rules_letter(const struct topic_rules *r, const char *topic, enum letter_kind kind);
+/* The subscription that a dead-letter topic gets with its first letter; the rules' own. */
+const char *hulse_topic_rules_letter_subscription(const struct topic_rules *r, const char *topic);
 
 #endif

@@ -267,7 +267,7 @@ HULSE_API hulse_status hulse_producer_options_access(hulse_producer_options *o,
 /*
  * A subscription that is created with the topic, at its beginning, unless it is there: what is published before its first
  * consumer comes is kept for it. 1 to 255 bytes of UTF-8, else INVAL. NO_MEMORY. The open gives REFUSED where the broker lets
- * nobody create subscriptions so, UNSUPPORTED as above. Non-persistent topics keep nothing, and have none. Since 0.2.
+ * nobody create subscriptions so, UNSUPPORTED as above, INVAL for a non-persistent topic, which keeps nothing. Since 0.2.
  */
 HULSE_API hulse_status hulse_producer_options_initial_subscription(hulse_producer_options *o,
                                                                    const char *name);
@@ -444,7 +444,7 @@ HULSE_API hulse_status hulse_consumer_options_reassembly(hulse_consumer_options 
  * (the embedded engine has none of it), refuse the open with UNSUPPORTED, whoever cannot have it with INVAL. Setters give
  * NO_MEMORY, too, and those that add TOOBIG beyond 1 MiB of all.
  */
-/* Of a Shared or Failover subscription: 0 (default) and up; one with a lower number gets messages first. */
+/* Of a Shared or Failover subscription, no other: 0 (default) and up; one with a lower number gets messages first. */
 HULSE_API hulse_status hulse_consumer_options_priority(hulse_consumer_options *o, int32_t priority);
 /*
  * Of a reader, or an exclusive or failover subscription, of a persistent topic: of what lies before the topic's last

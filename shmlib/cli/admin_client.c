@@ -184,19 +184,19 @@ static hulse_status status_of(const char *code)
     return HULSE_PROTOCOL;
 }
 
-static int refused(hulse_status status, const char *detail)
+static int refused(const struct hulse_cli *cli, hulse_status status, const char *detail)
 {
     /* What the table of statuses advises then is meant for publishing and consuming. */
     if (detail != NULL && (status == HULSE_BUSY || status == HULSE_NO_TOPIC || status == HULSE_IO ||
                            status == HULSE_REFUSED || status == HULSE_LIMIT)) {
         hulse_cli_error("%s", detail);
-        return hulse_cli_exit_code(status);
+        return status == HULSE_IO && cli->files ? HULSE_CLI_IO : hulse_cli_exit_code(status);
     }
     return hulse_cli_fail(
         status, "the daemon", detail == NULL ? "an answer that makes no sense" : detail);
 }
 
-static int judge(const struct answer *a, json_t **result)
+static int judge(const struct hulse_cli *cli, const struct answer *a, json_t **result)
 {
     json_error_t error;
     json_t *object = json_loadb(a->data, a->used, 0, &error);
@@ -207,7 +207,8 @@ static int judge(const struct answer *a, json_t **result)
         *result = json_incref(json_object_get(object, "result"));
     }
     if (*result == NULL) {
-        rc = refused(status_of(json_string_value(json_object_get(object, "code"))),
+        rc = refused(cli,
+                     status_of(json_string_value(json_object_get(object, "code"))),
                      json_string_value(json_object_get(object, "detail")));
     }
     json_decref(object);
@@ -227,7 +228,7 @@ int hulse_cli_admin_ask_on(
         rc = read_answer(fd, &a, until);
     }
     if (rc == HULSE_CLI_OK) {
-        rc = judge(&a, result);
+        rc = judge(cli, &a, result);
     }
     free(a.data);
     return rc;

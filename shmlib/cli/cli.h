@@ -33,6 +33,7 @@ struct hulse_cli {
     const char *admin_socket; /* NULL = HULSE_ADMIN_SOCKET or the default */
     int timeout_ms;           /* -1 = not given */
     bool patient;             /* without --timeout what it opens may take as long as it does */
+    bool files; /* what the daemon reads or writes for it are files: 74 if it cannot */
     bool json;
     bool quiet;
     bool help;                /* --help was given */

@@ -72,8 +72,8 @@ static void print_overview(struct hulse_cli_out *out)
         "\n"
         "Exit codes: 0 fine; 1 some messages failed; 64 usage; 65 bad data or no such topic; 69 "
         "the\n"
-        "daemon is not reachable, has gone away or refuses; 74 input or output; 75 timed out; 77\n"
-        "permission denied; 78 configuration.\n");
+        "daemon, or the topic's broker, is not reachable, has gone away or refuses; 74 input or\n"
+        "output of the command; 75 timed out; 77 permission denied; 78 configuration.\n");
 }
 
 /* ---- as JSON ---- */

@@ -2,17 +2,14 @@
 /* position - where reading begins (contract in position.h). */
 #include "shmlib/cli/position.h"
 
+#include "daemon/admin/id_text.h"
 #include "shmlib/cli/kind.h"
 #include "shmlib/cli/value.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 enum {
-    ID_PARTS = 4,
     MS_PER_S = 1000,
     NS_PER_MS = 1000000,
     S_PER_MIN = 60,
@@ -20,56 +17,19 @@ enum {
     FRACTION_DIGITS = 3
 };
 
-/* ---- ids ---- */
-
-/* One number of an id, from `least` on; *at moves behind it. */
-static bool id_part(const char **at, int64_t least, uint64_t most, uint64_t *out)
-{
-    char *end = NULL;
-    const bool negative = **at == '-';
-    const char *first = *at + (negative ? 1 : 0);
-
-    if (*first < '0' || *first > '9') {
-        return false;
-    }
-    errno = 0;
-    const uint64_t n = strtoull(first, &end, 10);
-    if (errno != 0 || (negative ? least >= 0 || n != 1 : n > most)) {
-        return false;
-    }
-    *out = negative ? UINT64_MAX : n;
-    *at = end;
-    return true;
-}
-
 static bool parse_id(const char *text, struct hulse_id *out)
 {
-    static const struct {
-        int64_t least;
-        uint64_t most;
-    } parts[ID_PARTS] = {
-        {0, UINT64_MAX - 1}, {0, UINT64_MAX - 1}, {0, UINT16_MAX}, {-1, INT32_MAX}};
-    uint64_t n[ID_PARTS] = {0, 0, 0, UINT64_MAX};
-    unsigned count = 0;
+    struct id_text id;
 
-    for (const char *at = text; count < ID_PARTS; at++) {
-        if (!id_part(&at, parts[count].least, parts[count].most, &n[count])) {
-            return false;
-        }
-        count++;
-        if (*at == '\0') {
-            break;
-        }
-        if (*at != ':' || count == ID_PARTS) {
-            return false;
-        }
+    if (!hulse_id_text_parse(text, &id)) {
+        return false;
     }
     *out = (struct hulse_id){.size = sizeof(*out),
-                             .ledger = n[0],
-                             .entry = n[1],
-                             .partition = (uint16_t)n[2],
-                             .batch = n[3] == UINT64_MAX ? -1 : (int32_t)n[3]};
-    return count >= 2;
+                             .ledger = id.ledger,
+                             .entry = id.entry,
+                             .partition = id.partition,
+                             .batch = id.batch};
+    return true;
 }
 
 /* ---- times ---- */

@@ -52,7 +52,10 @@ static const struct answer answers[] = {
      "are listed and made there"},
     {HULSE_LIMIT, HULSE_CLI_UNREACHABLE, "close other sessions or raise the daemon's limit"},
     {HULSE_NO_MEMORY, HULSE_CLI_UNREACHABLE, "raise memory_max, or use smaller rings"},
-    {HULSE_IO, HULSE_CLI_IO, NULL},
+    /* The daemon's word for what it needs itself; files and output of a command are its own. */
+    {HULSE_IO,
+     HULSE_CLI_UNREACHABLE,
+     "if it was the topic's broker, it is away or has failed; `hulse health` says how it is"},
     {HULSE_NOT_CONFIGURED, HULSE_CLI_CONFIG, NULL},
     {HULSE_BUSY,
      HULSE_CLI_UNREACHABLE,

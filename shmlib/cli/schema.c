@@ -298,10 +298,9 @@ const struct hulse_cli_command hulse_cli_schema = {
         "\n"
         "Exit: 0; 64 usage; 65 not compatible, no definition, the payload does not fit, no such "
         "topic\n"
-        "or version; 69 no daemon, or the broker refuses or cannot do it; 74 a file cannot be "
-        "read, or\n"
-        "the connection to the broker is lost; 75 no answer within --timeout (25s); 77 no "
-        "permission.\n",
+        "or version; 69 no daemon, or the broker is away, refuses or cannot do it; 74 a file "
+        "cannot\n"
+        "be read; 75 no answer within --timeout (25s); 77 no permission.\n",
     .options = options,
     .first = HULSE_CLI_SCHEMA_VERB,
     .rest = HULSE_CLI_FILE,

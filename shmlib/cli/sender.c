@@ -92,15 +92,16 @@ static void take_receipt(struct hulse_cli_sender *s, const struct hulse_receipt 
     tell(s, what, hulse_outcome_text(r->outcome));
 }
 
-/* Takes all receipts that are there; how many. */
+/* Takes all receipts that are there; how many. Where none were asked for it hears whether the producer has ended. */
 static unsigned take_receipts(struct hulse_cli_sender *s)
 {
     struct hulse_receipt got[RECEIPTS_AT_ONCE];
+    const unsigned max = s->receipts ? RECEIPTS_AT_ONCE : 0;
     unsigned total = 0;
     unsigned count = RECEIPTS_AT_ONCE;
 
-    while (s->receipts && count == RECEIPTS_AT_ONCE) {
-        const hulse_status st = hulse_receipts(s->producer, got, RECEIPTS_AT_ONCE, &count);
+    while (count == RECEIPTS_AT_ONCE) {
+        const hulse_status st = hulse_receipts(s->producer, got, max, &count);
         if (st != HULSE_OK && st != HULSE_AGAIN) {
             broken(s, st, hulse_producer_error(s->producer));
             return total;

@@ -84,6 +84,7 @@ static int run(struct hulse_cli *cli, int argc, char **argv)
     if (place < 0) {
         return hulse_cli_usage("store", "check or backup is expected");
     }
+    cli->files = true;
     if (cli->timeout_ms < 0) {
         cli->timeout_ms = PATIENCE_MS;
     }

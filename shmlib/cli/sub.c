@@ -212,9 +212,10 @@ const struct hulse_cli_command hulse_cli_sub = {
         "--timeout ends the command after that time: with 75 when -n was given and not reached,\n"
         "else with 0. --json is --format json.\n"
         "\n"
-        "Exit: 0; 64 usage; 69 no daemon, it went away, the topic's broker has no such type,\n"
-        "or the subscription is taken; 74 standard output was closed; 75 the time was over; 77 no\n"
-        "permission.\n",
+        "Exit: 0; 64 usage; 69 no daemon, it went away, the topic's broker is away or has no\n"
+        "such type, or the subscription is taken; 74 standard output was closed; 75 the time was "
+        "over;\n"
+        "77 no permission.\n",
     .options = options,
     .first = HULSE_CLI_TOPIC,
     .rest = HULSE_CLI_TOPIC,

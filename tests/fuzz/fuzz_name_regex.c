@@ -6,6 +6,7 @@
  */
 #include "daemon/core/utf8.h"
 #include "daemon/table/name_regex.h"
+#include "tests/fuzz/exact_text.h"
 
 #include <regex.h>
 #include <stdint.h>
@@ -16,18 +17,6 @@
 #define BOTH_BYTES_MAX 12U
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
-
-/* On the heap and exact, so that AddressSanitizer sees every step too far. */
-static char *copy(const uint8_t *data, size_t bytes)
-{
-    char *text = malloc(bytes + 1);
-    if (text == NULL) {
-        abort();
-    }
-    memcpy(text, data, bytes);
-    text[bytes] = '\0';
-    return text;
-}
 
 /* In a dialect that both have. */
 static void compare(const char *text, const char *name, bool found)
@@ -64,8 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         return 0;
     }
     const size_t text_bytes = (size_t)(newline - data);
-    char *text = copy(data, text_bytes);
-    char *name = copy(newline + 1, bytes - text_bytes - 1);
+    char *text = exact_text(data, text_bytes);
+    char *name = exact_text(newline + 1, bytes - text_bytes - 1);
     struct name_regex *r = hulse_name_regex_create(text, &why);
     if (r != NULL) {
         compare(text, name, hulse_name_regex_match(r, name));

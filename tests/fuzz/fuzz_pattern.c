@@ -5,6 +5,7 @@
  * Input:  glob, a newline, text.
  */
 #include "daemon/table/pattern.h"
+#include "tests/fuzz/exact_text.h"
 #include "tests/support/naive_pattern.h"
 
 #include <stdint.h>
@@ -15,18 +16,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-/* On the heap and exact, so that AddressSanitizer sees every step too far. */
-static char *copy(const uint8_t *data, size_t bytes)
-{
-    char *text = malloc(bytes + 1);
-    if (text == NULL) {
-        abort();
-    }
-    memcpy(text, data, bytes);
-    text[bytes] = '\0';
-    return text;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     const uint8_t *newline = bytes == 0 ? NULL : memchr(data, '\n', bytes);
@@ -34,8 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         return 0;
     }
     const size_t pattern_bytes = (size_t)(newline - data);
-    char *pattern = copy(data, pattern_bytes);
-    char *text = copy(newline + 1, bytes - pattern_bytes - 1);
+    char *pattern = exact_text(data, pattern_bytes);
+    char *text = exact_text(newline + 1, bytes - pattern_bytes - 1);
     const bool matches = hulse_pattern_match(pattern, text);
     if (pattern_bytes <= NAIVE_BYTES_MAX && strlen(text) <= NAIVE_BYTES_MAX &&
         matches != naive_pattern_match(pattern, text)) {

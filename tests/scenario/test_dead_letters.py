@@ -50,6 +50,33 @@ def waiting(daemon, topic=FULL + "orders"):
     return answer["backlog"], answer["refused"]
 
 
+def refused_twice(daemon, app, delay_ms=0):
+    """x, whose last attempt comes after that time."""
+    ok(run(daemon, "pub", "orders", "x"))
+    for attempt in range(2):
+        app.next(1)
+        app.nack(attempt, delay_ms=delay_ms * attempt)
+
+
+def test_letters_wait_for_who_subscribes(begin):
+    """Under the name that they are kept for, from the first one on; also over the daemon's death."""
+    rule = {"match": "**", "consume": {**CONSUME, "dead_letter_subscription": "kept"}}
+    daemon = begin([rule])
+    with Application(daemon, "orders", "s", "shared") as app:
+        ok(run(daemon, "pub", "orders", "a", "b"))
+        app.next(2)
+        app.reject(0, 1, reason="bad")
+        app.close()
+    while waiting(daemon)[0] > 0:
+        time.sleep(0.05)
+    letters = FULL + "orders-s-DLQ"
+    assert json.loads(ok(run(daemon, "subs", "list", letters, "--json")))["subscriptions"] == ["kept"]
+    daemon.kill()
+    daemon = begin([rule])
+    got = ok(run(daemon, "sub", letters, "-s", "kept", "-n", 2, "--timeout", "20s"))
+    assert sorted(got.split()) == [b"a", b"b"]
+
+
 @pytest.mark.parametrize("kind", ["exclusive", "shared"])
 def test_a_rejected_message_goes_there_at_once(begin, kind):
     daemon = begin()
@@ -99,10 +126,7 @@ def test_the_last_refusal_puts_it_aside(begin, kind):
 def test_a_last_attempt_that_is_acknowledged_is_no_dead_letter(begin):
     daemon = begin()
     with Application(daemon, "orders", "s") as app:
-        ok(run(daemon, "pub", "orders", "x"))
-        for attempt in range(2):
-            app.next(1)
-            app.nack(attempt)
+        refused_twice(daemon, app)
         assert app.next(1)[0]["last"]
         app.ack(2)
         app.close()
@@ -113,10 +137,7 @@ def test_a_last_attempt_that_is_acknowledged_is_no_dead_letter(begin):
 def test_it_is_handed_out_alone(begin):
     daemon = begin()
     with Application(daemon, "orders", "s") as app:
-        ok(run(daemon, "pub", "orders", "x"))
-        for attempt in range(2):
-            app.next(1)
-            app.nack(attempt, delay_ms=0 if attempt == 0 else 300)
+        refused_twice(daemon, app, 300)
         ok(run(daemon, "pub", "orders", "y"))
         assert app.next(1)[0]["payload"] == "y"  # held while the last attempt becomes due
         assert app.next(1, QUIET_MS) == []
@@ -133,10 +154,7 @@ def test_it_is_handed_out_alone(begin):
 def test_an_application_that_holds_the_others_gets_it_all_the_same(begin):
     daemon = begin()
     with Application(daemon, "orders", "s") as app:
-        ok(run(daemon, "pub", "orders", "x"))
-        for attempt in range(2):
-            app.next(1)
-            app.nack(attempt, delay_ms=0 if attempt == 0 else 300)
+        refused_twice(daemon, app, 300)
         ok(run(daemon, "pub", "orders", "y"))
         assert app.next(1)[0]["payload"] == "y"
         (m,) = app.next(1, 20000)

@@ -26,12 +26,14 @@ static hulse_status producer_open(struct broker *b,
                                   struct error *err)
 {
     struct fake_broker *f = of_broker(b);
+    const char *initial = params->initial_subscription;
     (void)w;
     f->opens += 1;
     f->schema_type = params->schema == NULL ? BROKER_SCHEMA_BYTES : params->schema->type;
     f->create = params->create;
     memcpy(f->handle_id, params->handle_id, sizeof(f->handle_id));
     (void)snprintf(f->topic, sizeof(f->topic), "%s", params->topic);
+    (void)snprintf(f->initial, sizeof(f->initial), "%s", initial == NULL ? "" : initial);
     if (f->refuse_open != HULSE_OK) {
         return hulse_fail(err, f->refuse_open, "refused by the fake");
     }

@@ -53,6 +53,7 @@ struct fake_broker {
     struct broker_producer producer;
     struct broker_consumer consumer;
     char topic[1088];
+    char initial[256]; /* of the producer that was opened last */
     char subscription[64];
     enum broker_subscription type;
     struct broker_position start;

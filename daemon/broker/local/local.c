@@ -326,7 +326,8 @@ static bool open_store(struct local_broker *b, struct error *err)
     }
     b->store = hulse_store_open(&params, NULL, err);
     b->params.directory = NULL; /* the caller's */
-    b->ops.capabilities |= BROKER_CAN_DURABLE | BROKER_CAN_DEDUP | BROKER_CAN_START_ID;
+    b->ops.capabilities |=
+        BROKER_CAN_DURABLE | BROKER_CAN_DEDUP | BROKER_CAN_START_ID | BROKER_CAN_INITIAL;
     return b->store != NULL;
 }
 

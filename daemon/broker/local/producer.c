@@ -53,6 +53,11 @@ static hulse_status check_params(const struct broker_producer_params *params, st
     if (params->own && params->name[0] == '\0' && hulse_handle_is_none(params->handle_id)) {
         return hulse_fail(err, HULSE_INVAL, "deduplication needs a producer's name");
     }
+    const char *initial = params->initial_subscription;
+    if (initial != NULL && initial[0] != '\0' && !hulse_topic_is_persistent(params->topic)) {
+        return hulse_fail(
+            err, HULSE_INVAL, "a non-persistent topic keeps nothing for an initial subscription");
+    }
     if (strlen(params->name) > UINT16_MAX) {
         return hulse_fail(err, HULSE_INVAL, "the producer's name is too long");
     }
@@ -86,6 +91,7 @@ hulse_status hulse_local_producer_open(struct broker *b,
     if (st != HULSE_OK || check_params(params, err) != HULSE_OK) {
         return err->status;
     }
+    const char *initial = params->initial_subscription;
     struct producer *p = create(b, lw, params);
     if (p == NULL) {
         return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a producer");
@@ -95,7 +101,9 @@ hulse_status hulse_local_producer_open(struct broker *b,
     struct open_request rq = {.producer = p,
                               .hash = hash,
                               .topic = params->topic,
-                              .subscription = "",
+                              .subscription = initial == NULL ? "" : initial,
+                              .type = BROKER_SHARED,
+                              .start = {.kind = BROKER_EARLIEST},
                               .create = params->create,
                               .worker = lw->index};
     choose_handle(params, rq.handle_id);

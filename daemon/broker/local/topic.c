@@ -133,25 +133,6 @@ static struct topic *topic_of(struct local_worker *lw, struct open_request *rq)
     return topic;
 }
 
-void hulse_topic_attach_producer(struct local_worker *lw, struct open_request *rq)
-{
-    struct topic *topic = topic_of(lw, rq);
-    if (topic == NULL) {
-        return;
-    }
-    if (topic->end != TOPIC_LIVE) {
-        answer(rq, HULSE_CLOSED, "the topic is terminated");
-        return;
-    }
-    if (topic->durable != NULL && !hulse_durable_attach_producer(topic, rq)) {
-        return;
-    }
-    topic->producers += 1;
-    hulse_topic_consider(topic);
-    rq->opened_topic = topic;
-    answer(rq, HULSE_OK, "");
-}
-
 void hulse_topic_detach_producer(struct topic *topic, struct handle *h, bool forget)
 {
     HULSE_ASSERT(topic->magic == LOCAL_TOPIC_MAGIC);
@@ -192,6 +173,46 @@ static struct subscription *make_subscription(struct topic *topic, struct open_r
         return NULL;
     }
     return sub;
+}
+
+/* The subscription that a producer wants to be there. False: refused, or waiting for the store. */
+static bool has_initial(struct topic *topic, struct open_request *rq)
+{
+    if (rq->subscription[0] == '\0') {
+        return true;
+    }
+    const struct subscription *sub = hulse_topic_subscription(topic, rq->subscription);
+    if (sub == NULL) {
+        return make_subscription(topic, rq) != NULL;
+    }
+    if (sub->cursor != NULL && sub->cursor->creation != NULL) {
+        hulse_later_open(rq, &sub->cursor->creation->waiting);
+        return false;
+    }
+    return true;
+}
+
+void hulse_topic_attach_producer(struct local_worker *lw, struct open_request *rq)
+{
+    struct topic *topic = topic_of(lw, rq);
+    if (topic == NULL) {
+        return;
+    }
+    if (topic->end != TOPIC_LIVE) {
+        answer(rq, HULSE_CLOSED, "the topic is terminated");
+        return;
+    }
+    if (!has_initial(topic, rq)) {
+        hulse_topic_consider(topic);
+        return;
+    }
+    if (topic->durable != NULL && !hulse_durable_attach_producer(topic, rq)) {
+        return;
+    }
+    topic->producers += 1;
+    hulse_topic_consider(topic);
+    rq->opened_topic = topic;
+    answer(rq, HULSE_OK, "");
 }
 
 /* The subscription of a request; NULL with the request refused, or waiting for the store. */

@@ -3,7 +3,7 @@
  * watch - topics of a namespace, for whoever wants to hear of those that come and go: broker_topics.h.
  *
  * Every worker counts what enters and leaves its table in one number of the broker's; a watch looks at that number and lists
- * the topics of all workers when it is another one.
+ * the topics of all workers when it is another one. A list that cannot be had is tried again, whatever the number is.
  *
  * Threads: the watch's worker; the number is read and written by all.
  */
@@ -13,13 +13,15 @@
 #include <string.h>
 
 #define LOOK_MS 200U
+#define DOUBLINGS_MAX 5U /* of it, while lists fail: 6.4 s */
 
 struct topic_watch {
     struct broker_topics base; /* first */
     struct local_worker *lw;
     struct broker_admin list;
     struct timer timer;
-    uint64_t seen; /* the number before the last list, + 1; 0: it was never listed */
+    uint64_t seen;     /* the number before the last list, + 1; 0: it is to be listed */
+    uint32_t failures; /* one after the other */
     bool asking;
     bool closed; /* freed when `list` is back */
     char namespace_name[];
@@ -38,7 +40,21 @@ static void destroy(struct topic_watch *w)
 
 static void look_later(struct topic_watch *w)
 {
-    hulse_timer_start(&w->lw->worker->loop.timers, &w->timer, hulse_local_now_ms(w->lw) + LOOK_MS);
+    const uint32_t doublings = w->failures < DOUBLINGS_MAX ? w->failures : DOUBLINGS_MAX;
+    hulse_timer_start(&w->lw->worker->loop.timers,
+                      &w->timer,
+                      hulse_local_now_ms(w->lw) + ((uint64_t)LOOK_MS << doublings));
+}
+
+/* The first one of several is told. The last touch. */
+static void fail(struct topic_watch *w, hulse_status status, const char *text)
+{
+    w->seen = 0;
+    w->failures += w->failures < UINT32_MAX ? 1 : 0;
+    look_later(w);
+    if (w->failures == 1) {
+        w->base.events->failed(w->base.ctx, status, text);
+    }
 }
 
 static void listed(struct broker_request *request)
@@ -50,17 +66,12 @@ static void listed(struct broker_request *request)
     w->asking = false;
     if (w->closed) {
         destroy(w);
-        return;
-    }
-    look_later(w);
-    if (request->status == HULSE_OK) {
+    } else if (request->status != HULSE_OK) {
+        fail(w, request->status, request->text);
+    } else {
+        w->failures = 0;
+        look_later(w);
         w->base.events->listed(w->base.ctx, &all);
-        return;
-    }
-    const bool first = w->seen == 0;
-    w->seen = 0;
-    if (first) {
-        w->base.events->failed(w->base.ctx, request->status, request->text);
     }
 }
 
@@ -75,7 +86,7 @@ static void list(struct topic_watch *w)
     const hulse_status st = hulse_ask_topics(w->lw, &w->list, &err);
     if (st != HULSE_OK) {
         w->asking = false;
-        look_later(w);
+        fail(w, st, err.text);
     }
 }
 

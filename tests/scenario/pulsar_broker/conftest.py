@@ -158,21 +158,30 @@ def topic():
     return f"persistent://public/default/{os.getpid()}-{next(NUMBERS)}"
 
 
-@pytest.fixture(name="hulsed")
-def hulsed_with(tmp_path):
-    """hulsed(URL, topics=[rules], more members of the broker) gives a daemon."""
+@pytest.fixture(name="configured")
+def configured_with(tmp_path):
+    """configured(configuration, folder, environment) gives a daemon, in one folder again and again if they are the same."""
     running = []
 
-    def begin(url, topics=(), **members):
+    def start(configuration, folder="run", **environment):
         config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({"topics": list(topics), "brokers": {"main": {
-            "type": "pulsar", "service_url": url, "operation_timeout": "5s", **members}}}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
+        config.write_text(json.dumps(configuration))
+        running.append(Hulsed(tmp_path / folder, args=["--config", config], **environment))
         return running[-1]
 
-    yield begin
+    yield start
     for daemon in running:
         daemon.kill()
+
+
+@pytest.fixture(name="hulsed")
+def hulsed_with(configured):
+    """hulsed(URL, topics=[rules], more members of the broker) gives a daemon."""
+    def begin(url, topics=(), **members):
+        return configured({"topics": list(topics), "brokers": {"main": {
+            "type": "pulsar", "service_url": url, "operation_timeout": "5s", **members}}})
+
+    return begin
 
 
 @pytest.fixture(scope="module")
@@ -228,17 +237,10 @@ def official():
 
 
 @pytest.fixture(name="begin")
-def beginner(tmp_path):
-    """Starts the daemon in its folder, again and again."""
-    running = []
+def beginner(configured):
+    """begin(broker, more of the configuration): the daemon in its folder, again and again. Test files have their own on top."""
+    def begin(broker, members=None, **more):
+        return configured({"brokers": {"main": {
+            "type": "pulsar", "service_url": broker.service_url, **(members or {})}}, **more})
 
-    def begin(broker, **more):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({"brokers": {"main": {
-            "type": "pulsar", "service_url": broker.service_url}}, **more}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
+    return begin

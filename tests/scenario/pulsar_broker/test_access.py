@@ -19,8 +19,9 @@ from official import received  # noqa: E402: the same
 
 pytestmark = pytest.mark.timeout(120)
 
-UNSUPPORTED, REFUSED, BUSY = -18, -4, -17  # hulse_status
+UNSUPPORTED, REFUSED, BUSY, INVAL = -18, -4, -17, -6  # hulse_status
 STORED, FENCED = 1, 13  # hulse_outcome
+UNREACHABLE = 69  # exit code
 MODES = library.ProducerAccessMode
 RIVALS = (library.ProducerBusy, library.ProducerFenced)
 
@@ -219,6 +220,22 @@ def test_who_took_it_while_the_daemon_was_away_keeps_it(hulsed, pulsar, client, 
         rival.send(b"theirs")
 
 
+@pytest.mark.parametrize("options", [(), ("-v",)])
+def test_a_command_that_waits_for_input_says_that_it_was_fenced(hulsed, pulsar, client, topic, options):
+    daemon = hulsed(pulsar.service_url)
+    with Background(daemon, "pub", topic, "--access", "exclusive", *options,
+                    stdin=subprocess.PIPE) as pub:
+        pub.process.stdin.write(b"mine\n")
+        pub.process.stdin.flush()
+        assert [m.data() for m in received(client, topic, 1)] == [b"mine"]
+        daemon.kill()
+        once_free(client, topic).send(b"theirs")
+        hulsed(pulsar.service_url)
+        assert pub.wait(60)[1] == UNREACHABLE  # nothing more was written to it, nor its end
+        assert "publishing has stopped" in pub.stderr() and "Fenced" in pub.stderr()
+        assert "published 1, failed 0" in pub.stderr()
+
+
 def test_who_took_it_and_has_gone_again_has_fenced_it(daemon, app, client, topic):
     """Nobody is there when it comes back, but the topic's epoch is another one."""
     producer = Producer(app, topic, "exclusive", receipts=True)
@@ -260,9 +277,6 @@ def test_each_partition(app, pulsar, client, topic):
 def test_an_own_broker_knows_none(hulsed_folder, topic):
     with App(hulsed_folder) as app:
         assert refused(app, topic, "exclusive") == UNSUPPORTED
-        with pytest.raises(Refused) as got:
-            Producer(app, topic, initial_subscription="s")
-        assert got.value.status == UNSUPPORTED
         Producer(app, topic).publish(b"m")
 
 
@@ -284,6 +298,16 @@ def test_a_subscription_is_created_with_the_topic(daemon, pulsar, client, topic)
     assert [m.data() for m in received(client, topic, 1, "подписка")] == [b"m"]
     ok(run(daemon, "pub", topic, "--initial-subscription", "подписка", "n", timeout=60))
     assert [m.data() for m in received(client, topic, 1, "подписка")] == [b"n"]
+
+
+def test_a_topic_that_keeps_nothing_has_no_initial_subscription(daemon, app, topic):
+    volatile = topic.replace("persistent", "non-persistent")
+    done = run(daemon, "pub", volatile, "--initial-subscription", "s", "m", timeout=60)
+    assert done.returncode == 64 and b"keeps nothing for an initial subscription" in done.stderr
+    with pytest.raises(Refused) as got:
+        Producer(app, volatile, initial_subscription="s")
+    assert got.value.status == INVAL
+    ok(run(daemon, "pub", volatile, "m", timeout=60))
 
 
 def test_subscriptions_of_a_shared_producer_are_not_mixed_up(app, pulsar, topic):

@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 import pulsar as library  # noqa: E402: needs the line above
+from by_hand import eventually  # noqa: E402: the same
 from certificates import await_presented  # noqa: E402: the same
 
 RECEIVE_MS = 20000
@@ -64,6 +65,7 @@ def test_a_restart_keeps_messages_and_cursors(pulsar, official, topic):
     assert consume(before, topic, 2) == numbered(0, 2)
     # The client tells the broker of its acknowledgements a little later; closing it sends them.
     before.close()
+    eventually(lambda: pulsar.backlog(topic, "sub") == 3)
     url = pulsar.service_url
 
     pulsar.stop()

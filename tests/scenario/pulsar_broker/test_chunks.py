@@ -6,6 +6,7 @@ Method: the real broker with its maximum of 5 MiB, the official clients for Pyth
 import base64
 import hashlib
 import json
+import signal
 import subprocess
 import threading
 
@@ -15,7 +16,6 @@ import peers
 from application import Application
 from by_hand import eventually
 from command import Background, broker_stats, ok, run
-from conftest import Hulsed
 from library import App, Consumer, Producer
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
@@ -89,13 +89,7 @@ def test_sizes_to_hulse(app, pulsar, official, topic, compression):
     consumer.sync()
     consumer.close()
     # Nothing is left of any of them.
-    assert backlog(pulsar, topic, "hulse") == 0
-
-
-def backlog(pulsar, topic, subscription):
-    path = topic.replace("persistent://", "persistent/")
-    _, stats = pulsar.admin("GET", f"{path}/stats")
-    return stats["subscriptions"][subscription]["msgBacklog"]
+    assert pulsar.backlog(topic, "hulse") == 0
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
@@ -162,7 +156,7 @@ def test_each_kind_of_subscription(app, pulsar, official, topic, kind):
         consumer.ack(m)
     consumer.sync()
     consumer.close()
-    assert backlog(pulsar, topic, "hulse") == 0
+    assert pulsar.backlog(topic, "hulse") == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -184,7 +178,7 @@ def test_what_is_refused_comes_again_whole(app, pulsar, official, topic, kind):
         consumer.ack(m)
     consumer.sync()
     consumer.close()
-    assert backlog(pulsar, topic, "hulse") == 0
+    assert pulsar.backlog(topic, "hulse") == 0
 
 
 @pytest.mark.parametrize("kind", ["exclusive", "failover"])
@@ -285,21 +279,10 @@ def test_java_in_both_directions(java, app, topic):
 
 
 @pytest.fixture(name="begin")
-def beginner(tmp_path):
-    """begin(broker, members of publish): the daemon in its folder, again and again."""
-    running = []
-
-    def begin(broker, **publish):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({
-            "brokers": {"main": {"type": "pulsar", "service_url": broker.service_url}},
-            "topics": [{"match": "**", "publish": {"chunking": True, "send_timeout": 0, **publish}}]}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
+def beginner(begin):
+    """begin(broker, members of publish)"""
+    return lambda broker, **publish: begin(broker, topics=[{
+        "match": "**", "publish": {"chunking": True, "send_timeout": 0, **publish}}])
 
 
 def whole(client, topic):
@@ -344,17 +327,35 @@ def publish_through(app, topic, count, harm, ring=None):
     assert not failed, failed
 
 
+def still(pulsar, topic):
+    """Says whether nothing is being stored, and nothing came since it was asked before."""
+    before = []
+
+    def is_still():
+        status, stats = pulsar.admin("GET", topic.replace("://", "/") + "/internalStats")
+        assert status == 200, stats
+        before.append(stats["entriesAddedCounter"])
+        return stats["pendingAddEntriesCount"] == 0 and before[-2:-1] == before[-1:]
+
+    return is_still
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("dedup", [False, True])
 def test_the_broker_is_killed(pulsar, official, begin, topic, once, dedup):
-    """In the middle of a message: it goes on with the chunk that has no receipt."""
+    """In the middle of a message: it goes on with the chunk that has no receipt. What the broker has got is stored first: the only
+    copy of a chunk that a bookie was writing down when it died is torn, and its ledger lost (journals are preallocated)."""
     topic = once if dedup else topic
+    daemon = begin(pulsar, dedup=dedup)
 
     def harm():
+        daemon.process.send_signal(signal.SIGSTOP)
+        eventually(still(pulsar, topic), seconds=60)
         pulsar.kill()
+        daemon.process.send_signal(signal.SIGCONT)
         pulsar.start()
 
-    with App(begin(pulsar, dedup=dedup)) as app:
+    with App(daemon) as app:
         publish_through(app, topic, 12, harm)
     got = whole(official(pulsar.service_url), topic)
     assert list(dict.fromkeys(got)) == list(range(12))
@@ -421,7 +422,7 @@ def nothing_is_left(pulsar, topic, consumer):
         consumer.sync()
     # Of one chunk and not of another, too: in order the rest is known to be over. Of a Shared subscription it never sends a
     # chunk whose first one is acknowledged, to any client.
-    return backlog(pulsar, topic, "hulse") == 0
+    return pulsar.backlog(topic, "hulse") == 0
 
 
 # ---- positions -----------------------------------------------------------------------------------

@@ -4,7 +4,6 @@
 Method: `hulse pub` and `hulse sub` in numbers; the daemon's sockets as the kernel has them; a namespace with a rate.
 """
 
-import json
 import os
 import pathlib
 import subprocess
@@ -12,7 +11,6 @@ import subprocess
 import pytest
 
 from command import Background, Feed, Subscriber
-from conftest import Hulsed
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -22,24 +20,11 @@ RATE = 100
 
 
 @pytest.fixture(name="begin")
-def beginner(pulsar, tmp_path):
+def beginner(begin, pulsar):
     """begin(workers) starts the daemon, once."""
-    running = []
-
-    def begin(workers):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({
-            "workers": workers,
-            "brokers": {"main": {"type": "pulsar", "service_url": pulsar.service_url}},
-            "topics": [{"match": "**/held/**",
-                        "publish": {"send_timeout": 0, "pending_max": 8 * RATE,
-                                    "batch_max": 4 * RATE}}]}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for hulsed in running:
-        hulsed.kill()
+    return lambda workers: begin(pulsar, workers=workers, topics=[
+        {"match": "**/held/**",
+         "publish": {"send_timeout": 0, "pending_max": 8 * RATE, "batch_max": 4 * RATE}}])
 
 
 def sockets_to(hulsed, url):

@@ -3,13 +3,12 @@
         held, acknowledged one by one or up to one, refused.
 Method: an application that does what the test says (application.py), hulsed, the real broker, the official client."""
 
-import json
+import itertools
 
 import pytest
 
 from application import Application
 from command import stats
-from conftest import Hulsed
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 import pulsar as library  # noqa: E402: needs the line above
@@ -24,20 +23,12 @@ TYPES = ["exclusive", "shared", "failover", "key_shared"]
 
 
 @pytest.fixture(name="begin")
-def beginner(tmp_path):
-    running = []
-
-    def begin(broker, consume=None, **more):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({
-            "brokers": {"main": {"type": "pulsar", "service_url": broker.service_url}},
-            "topics": [{"match": "**", "consume": consume or {}}], **more}))
-        running.append(Hulsed(tmp_path / f"run-{len(running)}", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
+def beginner(configured):
+    """A folder of its own for each."""
+    folders = itertools.count()
+    return lambda broker, consume=None, **more: configured(
+        {"brokers": {"main": {"type": "pulsar", "service_url": broker.service_url}},
+         "topics": [{"match": "**", "consume": consume or {}}], **more}, f"run-{next(folders)}")
 
 
 def numbers(messages):

@@ -14,7 +14,6 @@ import pytest
 import peers
 from application import Application
 from command import ok, run, stats
-from conftest import Hulsed
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 import pulsar as library  # noqa: E402: needs the line above
@@ -29,20 +28,9 @@ OURS = ("hulse-reason", "hulse-detail", "hulse-attempts", "hulse-host", "hulse-a
 
 
 @pytest.fixture(name="begin")
-def beginner(tmp_path):
-    running = []
-
-    def begin(broker, topics=(), **more):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({
-            "brokers": {"main": {"type": "pulsar", "service_url": broker.service_url}},
-            "topics": [*topics, {"match": "**", "consume": CONSUME}], **more}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
+def beginner(begin):
+    return lambda broker, topics=(), **more: begin(
+        broker, topics=[*topics, {"match": "**", "consume": CONSUME}], **more)
 
 
 def subscribed(client, topic, name="s", **options):
@@ -90,6 +78,24 @@ def test_the_last_refusal(pulsar, official, begin, topic, kind):
     told = letter.properties()
     assert (told["a"], told["hulse-reason"], told["hulse-attempts"]) == ("1", "refused", "2")
     nothing_left(daemon, topic, kind)
+
+
+def test_letters_wait_for_who_subscribes(pulsar, official, begin, topic):
+    """A broker keeps nothing of a topic without a subscription; this one comes with the first letter."""
+    consume = {**CONSUME, "dead_letter_subscription": "kept"}
+    daemon = begin(pulsar, [{"match": "**", "consume": consume}])
+    client = official(pulsar.service_url)
+    for n in range(3):
+        client.create_producer(topic).send(b"%d" % n)
+    with Application(daemon, topic, "s") as app:
+        app.next(3)
+        app.reject(0, 1, 2, reason="bad")
+        app.close()
+    place = (topic + "-s-DLQ").replace("://", "/")
+    await_letters(daemon, topic, 3)
+    assert pulsar.admin("GET", place + "/subscriptions")[1] == ["kept"]
+    consumer = client.subscribe(topic + "-s-DLQ", "kept")
+    assert sorted(consumer.receive(20000).data() for _ in range(3)) == [b"0", b"1", b"2"]
 
 
 def test_of_a_batch_only_the_rejected(pulsar_of_parts, official, begin, topic):
@@ -215,6 +221,13 @@ def await_letters(daemon, topic, count, name="dead_lettered"):
         time.sleep(0.05)
 
 
+def reject_all(daemon, app, topic, count):
+    """Until the first ones are put aside."""
+    assert len(app.next(count)) == count
+    app.ask("verdicts", how="reject", numbers=list(range(count)), settle=False)
+    await_letters(daemon, topic, 1)
+
+
 def numbers(messages):
     return {int(m.data().split()[0]) for m in messages}
 
@@ -224,9 +237,7 @@ def test_a_daemon_that_is_killed_loses_none(pulsar, official, begin, topic):
     client = official(pulsar.service_url)
     fill(client, topic, 500)
     with Application(daemon, topic, "s") as app:
-        assert len(app.next(500)) == 500
-        app.ask("verdicts", how="reject", numbers=list(range(500)), settle=False)
-        await_letters(daemon, topic, 1)
+        reject_all(daemon, app, topic, 500)
         daemon.kill()
         daemon = begin(pulsar)
         app.settle()
@@ -241,9 +252,7 @@ def test_a_broker_that_is_killed_loses_none(pulsar, official, begin, topic):
     client = official(pulsar.service_url)
     fill(client, topic, 500)
     with Application(daemon, topic, "s") as app:
-        assert len(app.next(500)) == 500
-        app.ask("verdicts", how="reject", numbers=list(range(500)), settle=False)
-        await_letters(daemon, topic, 1)
+        reject_all(daemon, app, topic, 500)
         pulsar.kill()
         pulsar.start()
         deadline = time.monotonic() + 120

@@ -234,7 +234,7 @@ def test_applications_hear_why_a_broker_is_away(fake, hulsed, topic, words):
     fake.shut()
     daemon = hulsed(fake.url, operation_timeout="1s")
     done = run(daemon, words[0], topic, *words[1:], timeout=60)
-    assert done.returncode == 74, done.stderr
+    assert done.returncode == 69, done.stderr
     assert f"{fake.address}: 127.0.0.1: Connection refused".encode() in done.stderr, done.stderr
 
 

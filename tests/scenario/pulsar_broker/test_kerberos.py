@@ -13,7 +13,7 @@ import pytest
 import kdc as centre
 from admitted import goes_through, refused
 from command import Background, ok, run
-from conftest import Hulsed, clean_environment, program
+from conftest import clean_environment, program
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -38,26 +38,19 @@ def running_centre(broker):
 
 
 @pytest.fixture(name="start")
-def start_daemon(kdc, tmp_path):
+def start_daemon(kdc, configured):
     """start(URL, principal, keytab, other brokers, **members of the broker)"""
-    running = []
-
     def begin(url, principal=centre.CLIENT, keytab="client", others=None, service=None, **members):
         auth = {"principal": f"{principal}@{centre.REALM}", "keytab_file": kdc.keytab(keytab)}
         auth |= {"service": service} if service else {}
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({"default_broker": "main", "brokers": {
+        return configured({"default_broker": "main", "brokers": {
             "main": {"type": "pulsar", "service_url": url.replace("127.0.0.1", "localhost"),
                      "operation_timeout": "5s", "auth": {"kerberos": auth}, **members},
             **(others or {})},
             "topics": [{"match": "persistent://public/default/other-*", "broker": name}
-                       for name in others or ()]}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config], **kdc.environment))
-        return running[-1]
+                       for name in others or ()]}, **kdc.environment)
 
-    yield begin
-    for daemon in running:
-        daemon.kill()
+    return begin
 
 
 # ---- a real broker

@@ -11,7 +11,6 @@ import pytest
 from application import Application
 from by_hand import eventually
 from command import ok, run
-from conftest import Hulsed
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 import pulsar as library  # noqa: E402: needs the line above
@@ -24,21 +23,9 @@ KEYS = 40
 
 
 @pytest.fixture(name="begin")
-def beginner(tmp_path):
-    """Starts the daemon in its folder, again and again."""
-    running = []
-
-    def begin(broker, **members):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({
-            "brokers": {"main": {"type": "pulsar", "service_url": broker.service_url,
-                                 **members}}}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
+def beginner(begin):
+    """begin(broker, members of the broker)"""
+    return lambda broker, **members: begin(broker, members)
 
 
 def path_of(topic):

@@ -135,7 +135,7 @@ def test_a_broker_that_the_proxy_may_not_name(new_proxy, plain_broker, hulsed, t
     strict = new_proxy(plain_broker, brokerProxyAllowedTargetPorts="1")
     daemon = hulsed(strict.service_url, operation_timeout="3s")
     done = run(daemon, "pub", topic, "hello", timeout=60)
-    assert done.returncode == 74 and b"Target broker cannot be validated" in done.stderr, done.stderr
+    assert done.returncode == 69 and b"Target broker cannot be validated" in done.stderr, done.stderr
     strict.kill()
 
 

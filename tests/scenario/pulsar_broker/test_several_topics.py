@@ -4,7 +4,6 @@
 Method: an application that does what the test says (application.py), hulsed, the real broker, whose official client
         publishes. A namespace of its own for each test."""
 
-import json
 import os
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from application import Application
 from by_hand import eventually
 from command import broker_stats, publish as publish_locally
-from conftest import Hulsed
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 
@@ -30,21 +28,10 @@ def namespace(pulsar, topic):
 
 
 @pytest.fixture(name="begin")
-def beginner(tmp_path):
-    """Starts the daemon in its folder, again and again."""
-    running = []
-
-    def begin(broker, *, topics=(), roles=None, **members):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({
-            "topics": list(topics), **({"roles": roles} if roles else {}),
-            "brokers": {"main": {"type": "pulsar", "service_url": broker.service_url, **members}}}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
+def beginner(begin):
+    """begin(broker, topics, roles, members of the broker)"""
+    return lambda broker, *, topics=(), roles=None, **members: begin(
+        broker, members, topics=list(topics), **({"roles": roles} if roles else {}))
 
 
 def name_of(space, word):
@@ -67,11 +54,6 @@ def payloads(messages):
     return sorted(m["payload"] for m in messages)
 
 
-def backlog(broker, topic):
-    status, stats = broker.admin("GET", f"{topic.replace('://', '/', 1)}/stats")
-    return stats["subscriptions"]["s"]["msgBacklog"] if status == 200 else None
-
-
 def test_a_list_over_both_brokers(pulsar, official, begin, space):
     """Also one with 97 partitions."""
     ours = f"non-persistent://{space}/ours"
@@ -89,7 +71,7 @@ def test_a_list_over_both_brokers(pulsar, official, begin, space):
         app.ack(*range(252))
         assert not app.next(1, QUIET_MS)
         app.close()
-    eventually(lambda: backlog(pulsar, plain) == 0)
+    eventually(lambda: pulsar.backlog(plain, "s") == 0)
 
 
 def test_a_cumulative_acknowledgement_is_of_its_topic(pulsar, official, begin, space):
@@ -102,8 +84,8 @@ def test_a_cumulative_acknowledgement_is_of_its_topic(pulsar, official, begin, s
         last = max(m["number"] for m in got if m["topic"] == first)
         app.ack_cumulative(last)
         app.settle()
-        eventually(lambda: backlog(pulsar, first) == 0)
-        assert backlog(pulsar, second) == 10
+        eventually(lambda: pulsar.backlog(first, "s") == 0)
+        assert pulsar.backlog(second, "s") == 10
         app.close()
     with Application(daemon, first, "s", kind="exclusive", topics=[second]) as app:
         again = app.next(10)

@@ -4,13 +4,11 @@
 Method: an application that does what the test says, hulsed, and the scripted broker that loses what it is given; the
         real broker where nothing is lost."""
 
-import json
 
 import pytest
 
 import faults
 from application import Application
-from conftest import Hulsed
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -20,18 +18,8 @@ SILENT_MS = 12000
 
 
 @pytest.fixture(name="begin")
-def beginner(tmp_path):
-    running = []
-
-    def begin(url):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps({"brokers": {"main": {"type": "pulsar", "service_url": url}}}))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
+def beginner(configured):
+    return lambda url: configured({"brokers": {"main": {"type": "pulsar", "service_url": url}}})
 
 
 @pytest.mark.parametrize("kind", ["shared", "exclusive"])

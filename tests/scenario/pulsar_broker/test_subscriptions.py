@@ -120,6 +120,12 @@ def test_a_replicated_subscription(pulsar, begin, topic, how):
         assert refused.returncode != 0 and b"persistent topic can be replicated" in refused.stderr
 
 
+@pytest.mark.parametrize("kind", ["exclusive", "key_shared"])
+def test_a_priority_where_it_has_no_effect_is_refused(pulsar, begin, topic, kind):
+    refused = run(begin(pulsar), "sub", topic, "-s", "s", "-t", kind, "--priority", 1, "-n", 1, "--timeout", "5s")
+    assert refused.returncode == 64 and b"has a priority" in refused.stderr
+
+
 def test_who_comes_first_gets_messages_first(pulsar, official, begin, topic):
     """Nothing goes to the other while the first one has permits; before it knows how large messages are it has one."""
     daemon = begin(pulsar)

@@ -5,7 +5,6 @@ Method: numbers through a pipe into `hulse pub` while one of the two is killed a
         official client reads what the topic has.
 """
 
-import json
 import signal
 import subprocess
 
@@ -13,7 +12,6 @@ import pytest
 
 from by_hand import eventually
 from command import Background, Feed, Subscriber, broker_stats, ok, run
-from conftest import Hulsed
 
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 import pulsar as library  # noqa: E402: needs the line above
@@ -30,19 +28,8 @@ def settings(broker, dedup):
 
 
 @pytest.fixture(name="begin")
-def beginner(tmp_path):
-    """Starts the daemon in its folder, again and again."""
-    running = []
-
-    def begin(broker, dedup=False):
-        config = tmp_path / "hulse.yaml"
-        config.write_text(json.dumps(settings(broker, dedup)))
-        running.append(Hulsed(tmp_path / "run", args=["--config", config]))
-        return running[-1]
-
-    yield begin
-    for daemon in running:
-        daemon.kill()
+def beginner(configured):
+    return lambda broker, dedup=False: configured(settings(broker, dedup))
 
 
 def everything(client, topic):

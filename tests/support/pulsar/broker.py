@@ -88,6 +88,11 @@ class Broker(java_program.JavaProgram):
         except ValueError:
             return answer.status, text
 
+    def backlog(self, topic, subscription):
+        """How many messages a subscription has not acknowledged; None: there is no such topic."""
+        status, stats = self.admin("GET", f"{topic.replace('://', '/', 1)}/stats")
+        return stats["subscriptions"][subscription]["msgBacklog"] if status == 200 else None
+
     # ---- life --------------------------------------------------------------------------------
 
     def start_new(self):

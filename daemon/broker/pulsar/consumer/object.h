@@ -283,6 +283,7 @@ struct pulsar_consumers {
     size_t held_bytes_max;
     uint64_t chunk_bytes; /* of messages in chunks that are not whole */
     uint64_t chunk_bytes_max;
+    uint64_t covering_steps; /* entries looked at one by one for what is cumulative, for tests */
     struct pulsar_consumer_figures figures;
     /* For the ids of one command. */
     Pulsar__MessageIdData ids[PULSAR_IDS_MAX];

@@ -329,20 +329,6 @@ static void end_up_to(struct pulsar_consumer *c,
     }
 }
 
-/* Up to *last, what can be settled by itself; NULL: nothing more. */
-static struct entry *find_covered(const struct pulsar_consumer *c, const struct entry *last)
-{
-    struct entry *e = NULL;
-    TAILQ_FOREACH(e, &c->entries.all, link)
-    {
-        if (e != last && hulse_entry_below(e->ledger, e->entry, last->ledger, last->entry) &&
-            !hulse_chunks_reach_beyond(e, last)) {
-            return e;
-        }
-    }
-    return NULL;
-}
-
 /* A message whose end is behind *last: nothing may say that everything before that is acknowledged. */
 static bool is_crossed(const struct pulsar_consumer *c, const struct entry *last)
 {
@@ -361,22 +347,34 @@ static bool is_crossed(const struct pulsar_consumer *c, const struct entry *last
     return false;
 }
 
+/* It is acknowledged by itself, whatever it belongs to. False: no memory, and it is forgotten. */
+static bool cover_one(struct pulsar_consumer *c, struct entry *e)
+{
+    if (e->chunked != NULL) {
+        hulse_chunks_leave(c, e);
+    }
+    for (uint32_t i = 0; i < e->count; i++) {
+        (void)hulse_entry_ack(e, i);
+    }
+    complete(c, e);
+    const bool told = e->in_round;
+    hulse_entry_review(c, e);
+    return told;
+}
+
 /* The same one by one, around what reaches beyond. */
 static void cover_each(struct pulsar_consumer *c, struct entry *last, uint32_t index)
 {
-    struct entry *e = NULL;
-    while ((e = find_covered(c, last)) != NULL) {
-        if (e->chunked != NULL) {
-            hulse_chunks_leave(c, e);
+    struct entry *next = NULL;
+    for (struct entry *e = TAILQ_FIRST(&c->entries.all); e != NULL; e = next) {
+        next = TAILQ_NEXT(e, link); /* what is told touches no other entry */
+        c->set->covering_steps += 1;
+        const bool below = hulse_entry_below(e->ledger, e->entry, last->ledger, last->entry);
+        if (!below && !c->entries.unordered) {
+            break;
         }
-        for (uint32_t i = 0; i < e->count; i++) {
-            (void)hulse_entry_ack(e, i);
-        }
-        complete(c, e);
-        const bool told = e->in_round;
-        hulse_entry_review(c, e);
-        if (!told) {
-            return; /* no memory; it begins anew */
+        if (below && !hulse_chunks_reach_beyond(e, last) && !cover_one(c, e)) {
+            return; /* it begins anew */
         }
     }
     for (uint32_t i = 0; i <= index; i++) {

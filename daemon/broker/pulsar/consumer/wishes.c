@@ -66,6 +66,12 @@ static hulse_status check_place(const struct broker_consumer_params *p, struct e
         return hulse_fail(
             err, HULSE_INVAL, "only a key_shared consumer has an order of keys to give up");
     }
+    /* Brokers take it from others too, and do nothing with it. */
+    if (w->priority != 0 && p->type != BROKER_SHARED && p->type != BROKER_FAILOVER) {
+        return hulse_fail(err,
+                          HULSE_INVAL,
+                          "only a consumer of a shared or failover subscription has a priority");
+    }
     return HULSE_OK;
 }
 

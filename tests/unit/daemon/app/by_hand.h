@@ -301,15 +301,15 @@ static inline void hand_channel_close(struct hand_channel *hc)
 }
 
 /* The status of the answer. */
-static inline int hand_producer(struct hand_app *app, struct hand_channel *hc)
+static inline int hand_producer_of(struct hand_app *app, struct hand_channel *hc, const char *topic)
 {
-    static const char topic[] = "non-persistent://public/default/hand";
+    const uint16_t topic_bytes = (uint16_t)strlen(topic);
     const struct hulse_ctl_open_producer m = {
-        .channel = hc->id, .send_timeout_ms = UINT32_MAX, .topic_len = sizeof(topic) - 1};
+        .channel = hc->id, .send_timeout_ms = UINT32_MAX, .topic_len = topic_bytes};
     struct hulse_packet p;
     struct hulse_ctl_producer ok;
     hulse_packet_begin(&p, HULSE_CTL_OPEN_PRODUCER, 0, &m);
-    hulse_packet_append(&p, topic, sizeof(topic) - 1);
+    hulse_packet_append(&p, topic, topic_bytes);
     p.fd_count = 0;
     if (hand_call(app, &p, &p) != HULSE_CTL_PRODUCER) {
         return app->status;
@@ -317,6 +317,11 @@ static inline int hand_producer(struct hand_app *app, struct hand_channel *hc)
     memcpy(&ok, p.bytes, sizeof(ok));
     hc->handle = ok.handle;
     return HULSE_OK;
+}
+
+static inline int hand_producer(struct hand_app *app, struct hand_channel *hc)
+{
+    return hand_producer_of(app, hc, "non-persistent://public/default/hand");
 }
 
 /* `type` is an enum broker_subscription. */

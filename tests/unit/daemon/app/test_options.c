@@ -185,6 +185,7 @@ static void test_a_producers_options_reach_the_broker(void **state)
         BROKER_ACCESS_SHARED, BROKER_ACCESS_EXCLUSIVE, BROKER_ACCESS_WAIT, BROKER_ACCESS_TAKE};
     uint8_t both[] = {
         HULSE_OPTION_ACCESS, 0, 1, 0, 0, HULSE_OPTION_INITIAL_SUBSCRIPTION, 0, 2, 0, 'i', 's'};
+    static const char kept[] = "persistent://public/default/hand";
     struct hand *h = *state;
     struct pair p;
     hand_app_open(h, &p.app);
@@ -192,10 +193,12 @@ static void test_a_producers_options_reach_the_broker(void **state)
     for (size_t mode = 0; mode < sizeof(modes) / sizeof(modes[0]); mode++) {
         both[4] = (uint8_t)mode;
         send_options(&p, both, sizeof(both), 0);
-        assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_OK);
+        assert_int_equal(hand_producer_of(&p.app, &p.ch, kept), HULSE_OK);
         assert_int_equal(h->broker.access, modes[mode]);
         assert_string_equal(h->broker.initial_subscription, "is");
     }
+    send_options(&p, both, sizeof(both), 0);
+    assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_INVAL); /* it keeps nothing */
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         send_options(&p, wrong[i], 5, 0);
         assert_int_equal(hand_producer(&p.app, &p.ch), HULSE_INVAL);

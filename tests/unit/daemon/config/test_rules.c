@@ -113,6 +113,7 @@ static void test_defaults(void **state)
     assert_int_equal(t->consume.redeliver_max, 3);
     assert_string_equal(t->consume.dead_letter, "");
     assert_string_equal(t->consume.retry_letter, "");
+    assert_string_equal(t->consume.dead_letter_subscription, "");
     assert_true(t->publish.ttl_ms == 0 && t->policy.ttl_ms == 0);
     const struct config_role *r = &config->roles[0];
     assert_string_equal(r->name, "r");
@@ -137,7 +138,8 @@ static void test_values(void **state)
          "              auto_create: false}\n"
          "    consume: {ack_timeout: 30s, replicate_subscription_state: true, nack: {delay: 0, "
          "multiplier: 1.25, delay_max: 1d},\n"
-         "              redeliver_max: 1, dead_letter: \"{topic}-{service}\", retry_letter: r}\n"
+         "              redeliver_max: 1, dead_letter: \"{topic}-{service}\",\n"
+         "              dead_letter_subscription: kept, retry_letter: r}\n"
          "    policy: {ttl: 3650d}\n"
          "  - {match: y, broker: mem, publish: {rate: null}}\n"
          "roles:\n"
@@ -167,6 +169,7 @@ static void test_values(void **state)
     assert_int_equal(t[0].consume.redeliver_max, 1);
     assert_string_equal(t[0].consume.dead_letter, "{topic}-{service}");
     assert_string_equal(t[0].consume.retry_letter, "r");
+    assert_string_equal(t[0].consume.dead_letter_subscription, "kept");
     assert_int_equal(t[0].policy.ttl_ms, 3650ULL * 86400000);
     assert_string_equal(t[1].broker, "mem");
     const struct config_role *r = &config->roles[0];
@@ -280,6 +283,7 @@ static void test_mistakes_of_dead_letters(void **state)
          1,
          61,
          "it is the dead-letter topic"},
+        {"topics: [{match: x, consume: {dead_letter_subscription: s}}]\n", 1, 57, "no dead_letter"},
     };
 
     (void)state;

@@ -241,6 +241,38 @@ static void test_not_stored(void **state)
     assert_int_equal(front.heard, 2);
 }
 
+/* Letters of another one have a producer of their own, and a topic that keeps nothing has none. */
+static void test_a_subscription_comes_with_the_topic(void **state)
+{
+    static const char *const names[] = {"kept", "other", "other", ""};
+    struct broker_delivery d;
+    (void)state;
+    rule.consume.dead_letter = "DLQ";
+    for (uint32_t i = 0; i < 4; i++) {
+        rule.consume.dead_letter_subscription = names[i];
+        assert_int_equal(hulse_own_tables_apply(&tables), HULSE_OK);
+        (void)hulse_subscriber_recheck(front.subscriber);
+        come(&d, i, 0);
+        reject(&d);
+        assert_string_equal(fake.initial, names[i]);
+        if (i != 2) {
+            hulse_fake_producer_opened(&fake, HULSE_OK);
+        }
+        answer(i, BROKER_DONE, HULSE_OUTCOME_STORED);
+    }
+    assert_int_equal(fake.opens, 1 + 3); /* and the consumer */
+    rule.consume.dead_letter = "non-persistent://a/b/DLQ";
+    rule.consume.dead_letter_subscription = "kept";
+    assert_int_equal(hulse_own_tables_apply(&tables), HULSE_OK);
+    (void)hulse_subscriber_recheck(front.subscriber);
+    come(&d, 4, 0);
+    reject(&d);
+    assert_string_equal(fake.topic, "non-persistent://a/b/DLQ");
+    assert_string_equal(fake.initial, "");
+    hulse_fake_producer_opened(&fake, HULSE_OK);
+    answer(4, BROKER_DONE, HULSE_OUTCOME_STORED);
+}
+
 static void test_no_producer(void **state)
 {
     struct broker_delivery d[3];
@@ -638,6 +670,7 @@ static int group(struct worker *w, void *ctx)
     const struct CMUnitTest tests[] = {
         CASE(test_stored_first),
         CASE(test_not_stored),
+        CASE(test_a_subscription_comes_with_the_topic),
         CASE(test_no_producer),
         CASE(test_a_producer_that_fails),
         CASE(test_last_attempt),

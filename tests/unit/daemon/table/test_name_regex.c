@@ -62,6 +62,13 @@ static const struct {
     {"\\D\\W", "a-", "1- ab"},
     {"a\\.b", "a.b", "axb"},
     {"\\Qa.b*\\Ec", "a.b*c", "axbc a.bc"},
+    {"\\Qab\\E*", "a ab abbb", "abab b"},
+    {"\\Qa.\\E{2}", "a..", "a. a.a. ab."},
+    {"\\Qa\\E\\Qb\\E+", "ab abb", "abab aab"},
+    {"\\Qa\\Q\\E?", "a\\Q a\\", "a a\\QQ"},
+    {"a\\Q\\E*b", "b aab", "a"},
+    {"a\\Q*\\E", "a*", "a aa"},
+    {"(b|\\Qa*\\E+)c", "bc a*c a**c", "a*a*c"},
     {"\\x41\\x{42}", "AB", "ab"},
     {"^a$", "a", "aa"},
     {"a^b|a$b", NULL, "ab a^b"},
@@ -103,10 +110,10 @@ static void test_what_matches(void **state)
 static void test_what_is_refused(void **state)
 {
     static const char *const refused[] = {
-        "(",       ")",        "[",        "[a",         "*",     "a**",  "a{2}{3}",
-        "a{1001}", "a{3,1}",   "\\",       "(a)\\1",     "\\b",   "\\pL", "(?i)a",
-        "(?=a)",   "(?<=a)b",  "(?!a)",    "[z-a]",      "\\x4g", "\\x{", "a|*b",
-        "(?P<x)",  "[[:no:]]", "a{1000}b", "(a{99}){99}"};
+        "(",       ")",        "[",        "[a",          "*",       "a**",       "a{2}{3}",
+        "a{1001}", "a{3,1}",   "\\",       "(a)\\1",      "\\b",     "\\pL",      "(?i)a",
+        "(?=a)",   "(?<=a)b",  "(?!a)",    "[z-a]",       "\\x4g",   "\\x{",      "a|*b",
+        "(?P<x)",  "[[:no:]]", "a{1000}b", "(a{99}){99}", "\\Q\\E*", "a|\\Q\\E*", "\\Qa\\E**"};
     const char *why = NULL;
     char deep[256];
     (void)state;

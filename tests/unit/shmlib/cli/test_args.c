@@ -138,7 +138,7 @@ static void test_every_status_has_a_documented_exit_code(void **state)
     assert_int_equal(hulse_cli_exit_code(HULSE_INVAL), 64);
     assert_int_equal(hulse_cli_exit_code(HULSE_NO_TOPIC), 65);
     assert_int_equal(hulse_cli_exit_code(HULSE_NO_DAEMON), 69);
-    assert_int_equal(hulse_cli_exit_code(HULSE_IO), 74);
+    assert_int_equal(hulse_cli_exit_code(HULSE_IO), 69);
     assert_int_equal(hulse_cli_exit_code(HULSE_TIMED_OUT), 75);
     assert_int_equal(hulse_cli_exit_code(HULSE_DENIED), 77);
     assert_int_equal(hulse_cli_exit_code(HULSE_NOT_CONFIGURED), 78);

@@ -40,6 +40,7 @@ static void test_ids(void **state)
     assert_int_equal(p.id.partition, 65535);
     assert_int_equal(p.id.batch, INT32_MAX);
     assert_int_equal(parse("1:0:0:-1").id.batch, -1);
+    assert_int_equal(parse("1:0:-1:-1").id.partition, 0); /* as Java's client prints it */
 }
 
 static void test_times(void **state)
@@ -83,6 +84,7 @@ static void test_anything_else_is_refused(void **state)
                                       "-1:1",
                                       "18446744073709551616:1",
                                       "18446744073709551615:1",
+                                      "9223372036854775808:1",
                                       "1:2 ",
                                       "2026-11-30",
                                       "2026-11-30T09:30:00",

@@ -624,6 +624,29 @@ static void cumulatively_around_what_is_not_over(void **state)
                      true);
 }
 
+/* However many chunks there are, each entry is looked at once. */
+static void cumulatively_around_many_chunks(void **state)
+{
+    enum { CHUNKS = 400 };
+    (void)state;
+    open_with(&exclusive, CHUNKS);
+    for (int32_t i = 0; i < CHUNKS; i++) {
+        comes(0, i, CHUNKS + 1, 2 * (uint64_t)i);
+        small_comes((uint32_t)i, 2 * (uint64_t)i + 1);
+    }
+    assert_int_equal(front.count, CHUNKS);
+    hulse_stage_turn();
+    stage.first = stage.count;
+    hulse_front_ack_cumulative(CHUNKS - 1);
+    uint64_t small[CHUNKS];
+    for (uint64_t i = 0; i < CHUNKS; i++) {
+        small[i] = 2 * i + 1;
+    }
+    acks(CHUNKS, small);
+    const struct pulsar_consumer *c = (const struct pulsar_consumer *)(void *)front.consumer;
+    assert_in_range(c->set->covering_steps, CHUNKS, 2 * (uint64_t)CHUNKS);
+}
+
 /* The application had acknowledged it before the daemon's end: its other entries are known when they come. */
 static void by_its_id_before_it_comes(void **state)
 {
@@ -733,6 +756,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_finds_no_room_has_a_bound, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_session_brings_it_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cumulatively_around_what_is_not_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(cumulatively_around_many_chunks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(by_its_id_before_it_comes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reader_reaches_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reader_hears_what_is_lost, set_up, tear_down),

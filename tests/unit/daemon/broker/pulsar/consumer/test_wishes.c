@@ -35,7 +35,6 @@ static const struct front_where everything = {
     .wishes.key_range_count = 2,
     .wishes.any_order = true,
     .wishes.replicated = true,
-    .wishes.priority = -3,
     .wishes.properties = SPAN("\x01\0\x02\0abc\x02\0\0\0de"),
     .wishes.subscription_properties = SPAN("\x01\0\x01\0xy")};
 
@@ -44,7 +43,7 @@ static void check_subscribe(void)
     hulse_stage_found();
     hulse_stage_ready();
     const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
-    assert_int_equal(s->priority_level, -3);
+    assert_false(s->has_priority_level);
     assert_true(s->has_replicate_subscription_state && s->replicate_subscription_state);
     assert_true(s->keysharedmeta->allowoutoforderdelivery);
     assert_false(s->has_read_compacted);
@@ -95,9 +94,10 @@ static void none_are_not_said(void **state)
     hulse_stage_success(s->request_id);
 }
 
-static void compacted_is_said_in_each_session(void **state)
+static void those_of_a_failover_consumer_are_said_in_each_session(void **state)
 {
-    const struct front_where where = {.type = BROKER_FAILOVER, .wishes.compacted = true};
+    const struct front_where where = {.type = BROKER_FAILOVER,
+                                      .wishes = {.compacted = true, .priority = 3}};
     (void)state;
     assert_int_equal(hulse_front_begin(&where), HULSE_OK);
     for (unsigned i = 0; i < 2; i++) {
@@ -105,6 +105,7 @@ static void compacted_is_said_in_each_session(void **state)
         hulse_stage_ready();
         const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
         assert_true(s->has_read_compacted && s->read_compacted);
+        assert_int_equal(s->priority_level, 3);
         hulse_stage_success(s->request_id);
         hulse_stage_turn();
         if (i == 0) {
@@ -154,6 +155,9 @@ static void a_wish_that_such_a_consumer_cannot_have_is_refused(void **state)
     refused(&(struct front_where){.type = BROKER_READER, .wishes.replicated = true});
     refused(&(struct front_where){.non_persistent = true, .wishes.replicated = true});
     refused(&(struct front_where){.type = BROKER_SHARED, .wishes.any_order = true});
+    refused(&(struct front_where){.type = BROKER_EXCLUSIVE, .wishes.priority = 1});
+    refused(&(struct front_where){.type = BROKER_KEY_SHARED, .wishes.priority = 1});
+    refused(&(struct front_where){.type = BROKER_READER, .wishes.priority = 1});
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -161,7 +165,7 @@ static void a_wish_that_such_a_consumer_cannot_have_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(are_said_in_each_session),
-                                       TEST(compacted_is_said_in_each_session),
+                                       TEST(those_of_a_failover_consumer_are_said_in_each_session),
                                        TEST(none_are_not_said),
                                        TEST(what_cannot_be_is_refused),
                                        TEST(a_wish_that_such_a_consumer_cannot_have_is_refused)};
