@@ -185,6 +185,9 @@ static void refuse(struct channel *ch, struct broker_delivery *d, const struct w
     } else if (v->verdict == HULSE_VERDICT_REJECT &&
                (hulse_subscriber_verdicts(s) & (1U << HULSE_VERDICT_REJECT)) != 0) {
         hulse_subscriber_reject(s, d, v->reason_code, (struct broker_span){0});
+    } else if (v->verdict == HULSE_VERDICT_RETRY &&
+               (hulse_subscriber_verdicts(s) & (1U << HULSE_VERDICT_RETRY)) != 0) {
+        hulse_subscriber_retry(s, d, v->delay_ms);
     } else {
         hulse_subscriber_unconfigured(s, d);
         ch->session->plane->verdicts_ignored += 1;

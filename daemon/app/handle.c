@@ -273,6 +273,7 @@ static void consumer_opened(void *ctx,
     }
     struct session *s = h->channel->session;
     h->state = HANDLE_OPEN;
+    h->several = hulse_subscriber_is_several(h->subscriber);
     s->plane->consumer_count += 1;
     if (h->several) {
         hulse_subscriber_told(h->subscriber, 0); /* by the answer */
@@ -489,7 +490,6 @@ hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, 
     ch->reassembly_bytes = wish->reassembly_bytes;
     struct subscriber_topics several;
     const struct subscriber_topics *topics = hulse_topics_wish_for(&wish->topics, &several);
-    h->several = topics != NULL;
     /* Anew for each consumer: an earlier one has left the free list in any order. */
     hulse_slots_init(ch, wish->unacked_max);
     const struct subscriber_params params = {.flow = s->plane->shared->flow,
@@ -506,6 +506,7 @@ hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, 
                                              .after = wish->after,
                                              .marks = wish->marks,
                                              .several = topics,
+                                             .one_source = (s->features & HULSE_FEATURE_RETRY) == 0,
                                              .resumed = h->attach != NULL,
                                              .events = &consumer_events,
                                              .ctx = h};

@@ -130,8 +130,8 @@ static hulse_status find_topic(const struct handle *h,
                                struct error *err)
 {
     if (m->of_source == 0) {
-        *out = h->subscriber;
-        return hulse_subscriber_is_several(h->subscriber)
+        *out = hulse_subscriber_only(h->subscriber);
+        return *out == NULL
                    ? hulse_fail(err,
                                 HULSE_UNSUPPORTED,
                                 "of several topics a schema is asked for by a message's id")

@@ -48,7 +48,9 @@ void hulse_topic_texts_free(struct topic_texts *t)
 const struct subscriber_topics *hulse_topics_wish_for(const struct topics_wish *wish,
                                                       struct subscriber_topics *out)
 {
-    const bool several = wish->is_pattern || wish->names.count > 0;
+    /* Of one topic, too, whose retry topic an earlier daemon has named. */
+    const bool several = wish->is_pattern || wish->names.count > 0 ||
+                         (wish->known != NULL && wish->known->count > 1);
     *out = (struct subscriber_topics){.names = wish->names.texts,
                                       .count = wish->names.count,
                                       .is_pattern = wish->is_pattern,

@@ -46,7 +46,7 @@ void hulse_deliver_ended(void *ctx, struct broker_delivery *d)
 }
 
 /*
- * Each of the channel's up to that one by itself: what is on its way to the dead-letter topic lies before it and is not
+ * Each of the channel's up to that one by itself: what is on its way to another topic lies before it and is not
  * acknowledged until it is there. What came and went again, refused, comes again.
  */
 static void ack_each(struct channel *ch, const struct broker_id *last, uint32_t source)
@@ -101,8 +101,10 @@ static void apply(struct plane *p, struct channel *ch, const struct verdict *giv
         hulse_subscriber_reject(s, d, v->reason_code, given->reason);
         break;
     default: /* retry */
-        hulse_subscriber_unconfigured(s, d);
-        p->verdicts_ignored += 1;
+        if ((hulse_subscriber_verdicts(s) & (1U << HULSE_VERDICT_RETRY)) == 0) {
+            p->verdicts_ignored += 1;
+        }
+        hulse_subscriber_retry(s, d, v->delay_ms);
         break;
     }
 }

@@ -26,7 +26,6 @@ static const char *const absent[KEY_SCOPES][40] = {
                    "consume.subscription",
                    "consume.type",
                    "consume.from",
-                   "consume.retry_letter",
                    "consume.filter",
                    "consume.ordered_retry",
                    "consume.receive_queue",

@@ -113,33 +113,149 @@ static bool same_topic(const char *full, const char *name, const char *default_n
     return strcmp(full, completed) == 0;
 }
 
-void hulse_letter_check(const struct config *c, size_t rule, struct config_problems *problems)
+/* What the template gives with a topic of no bytes, and how often that stands in it; where it stands first. */
+struct outline {
+    size_t bytes;
+    size_t first;
+    size_t count;
+};
+
+static bool outline_of(struct outline *out, const char *template, const struct letter_words *words)
+{
+    static const char topic[] = "";
+    const struct letter_words empty = {
+        .topic = topic, .subscription = words->subscription, .service = words->service};
+
+    *out = (struct outline){0};
+    for (const char *at = template; *at != '\0';) {
+        const char *value = at;
+        const size_t taken = *at == '{' ? word_at(at, &empty, &value) : 0;
+        if (taken != 0 && value == topic) {
+            out->first = out->count == 0 ? out->bytes : out->first;
+            out->count += 1;
+        }
+        out->bytes += taken == 0 ? 1 : strlen(value);
+        at += taken == 0 ? 1 : taken;
+    }
+    return out->count > 0;
+}
+
+bool hulse_letter_topic(char *out,
+                        size_t capacity,
+                        const char *template,
+                        const struct letter_words *words,
+                        const char *name)
+{
+    struct outline o;
+    char again[HULSE_CONFIG_PATTERN_BYTES];
+    const size_t bytes = strlen(name);
+
+    if (!outline_of(&o, template, words) || bytes <= o.bytes || (bytes - o.bytes) % o.count != 0) {
+        return false;
+    }
+    const size_t topic = (bytes - o.bytes) / o.count;
+    if (topic >= capacity) {
+        return false;
+    }
+    memcpy(out, name + o.first, topic);
+    out[topic] = '\0';
+    const struct letter_words found = {
+        .topic = out, .subscription = words->subscription, .service = words->service};
+    return hulse_letter_name(again, sizeof(again), template, &found) && strcmp(again, name) == 0;
+}
+
+bool hulse_letter_like(const char *template, const char *name)
+{
+    const char *last = strrchr(template, '}');
+    const size_t before = strcspn(template, "{");
+    const size_t behind = last == NULL ? 0 : strlen(last + 1);
+    const size_t bytes = strlen(name);
+
+    if (last == NULL) {
+        return strcmp(template, name) == 0;
+    }
+    return before + behind > 0 && bytes >= before + behind &&
+           strncmp(template, name, before) == 0 && strcmp(name + bytes - behind, last + 1) == 0;
+}
+
+/* One of the two templates. */
+struct letter_key {
+    const char *path;
+    const char *template;
+    const char *what;
+};
+
+static bool is_set(const char *template)
+{
+    return template != NULL && template[0] != '\0';
+}
+
+static void check_one(const struct config *c,
+                      size_t rule,
+                      const struct letter_key *key,
+                      struct config_problems *problems)
 {
     /* No template says it: its braces would be a word. */
     static const char sample[] = "persistent://t/n/{topic}";
-    const char *template = c->topics[rule].consume.dead_letter;
     const char *match = c->topics[rule].match;
     const bool one = strpbrk(match, "*?") == NULL; /* topic, whose name is known now */
     char name[2 * HULSE_CONFIG_PATTERN_BYTES];
     const struct letter_words words = {
         .topic = one ? match : sample, .subscription = "subscription", .service = c->name};
-    const struct config_place place =
-        hulse_body_place_of(c, KEY_TOPIC, rule, "consume.dead_letter");
+    const struct config_place place = hulse_body_place_of(c, KEY_TOPIC, rule, key->path);
 
-    if (template == NULL || template[0] == '\0') {
-        return;
-    }
-    if (!hulse_letter_name(name, sizeof(name), template, &words) || !is_topic_name(name)) {
+    if (!hulse_letter_name(name, sizeof(name), key->template, &words) || !is_topic_name(name)) {
         hulse_problem_add(problems,
                           place,
-                          "topics.%zu.consume.dead_letter: %s is no name of a topic",
+                          "topics.%zu.%s: %s is no name of a topic",
                           rule,
-                          template);
+                          key->path,
+                          key->template);
     } else if (same_topic(words.topic, name, c->default_namespace)) {
+        hulse_problem_add(problems,
+                          place,
+                          "topics.%zu.%s: a topic is not its own %s topic",
+                          rule,
+                          key->path,
+                          key->what);
+    }
+}
+
+/* Of the retry topic: it keeps what it gets, and is another one than that of dead letters. */
+static void check_retry(const struct config *c,
+                        size_t rule,
+                        const struct letter_key *key,
+                        struct config_problems *problems)
+{
+    const char *dead = c->topics[rule].consume.dead_letter;
+    const struct config_place place = hulse_body_place_of(c, KEY_TOPIC, rule, key->path);
+
+    if (strncmp(key->template, non_persistent, strlen(non_persistent)) == 0) {
+        hulse_problem_add(problems,
+                          place,
+                          "topics.%zu.%s: a non-persistent topic keeps no messages for later",
+                          rule,
+                          key->path);
+    } else if (is_set(dead) && strcmp(dead, key->template) == 0) {
         hulse_problem_add(
-            problems,
-            place,
-            "topics.%zu.consume.dead_letter: a topic is not its own dead-letter topic",
-            rule);
+            problems, place, "topics.%zu.%s: it is the dead-letter topic", rule, key->path);
+    }
+}
+
+void hulse_letter_check(const struct config *c, size_t rule, struct config_problems *problems)
+{
+    const struct letter_key dead = {.path = "consume.dead_letter",
+                                    .template = c->topics[rule].consume.dead_letter,
+                                    .what = "dead-letter"};
+    const struct letter_key retry = {.path = "consume.retry_letter",
+                                     .template = c->topics[rule].consume.retry_letter,
+                                     .what = "retry"};
+
+    if (is_set(dead.template)) {
+        check_one(c, rule, &dead, problems);
+    }
+    if (is_set(retry.template)) {
+        check_one(c, rule, &retry, problems);
+        check_retry(c, rule, &retry, problems);
     }
 }

@@ -24,7 +24,21 @@ bool hulse_letter_name(char *out,
                        size_t capacity,
                        const char *template,
                        const struct letter_words *words);
-/* What is wrong with `consume.dead_letter` of a rule: no topic's name, or the topic's own. */
+/*
+ * The topic for which the template gives `name`; `words->topic` is not looked at. False: for none, or it says nothing of
+ * its topic. Of a template without {topic} it is any: false.
+ */
+bool hulse_letter_topic(char *out,
+                        size_t capacity,
+                        const char *template,
+                        const struct letter_words *words,
+                        const char *name);
+/* `name` begins and ends as what the template gives, whatever its words are. Of one that begins and ends with words: false. */
+bool hulse_letter_like(const char *template, const char *name);
+/*
+ * What is wrong with `consume.dead_letter` and `consume.retry_letter` of a rule: no topic's name, the topic's own, both the
+ * same, or a retry topic that keeps nothing.
+ */
 void hulse_letter_check(const struct config *c, size_t rule, struct config_problems *problems);
 
 #endif

@@ -148,6 +148,7 @@ struct config_topic_rule {
         uint64_t nack_delay_max_ms;
         uint32_t redeliver_max;               /* with a dead-letter topic */
         const char *dead_letter;              /* template of its name; "" = none */
+        const char *retry_letter;             /* the same */
         const char *dead_letter_subscription; /* created with it; "" = none */
         struct {
             uint32_t pending_max; /* messages */

@@ -41,6 +41,8 @@ static const struct place worker_places[] = {
     PLACE(worker_report, verdicts_dropped),
     PLACE(worker_report, dead_letters),
     PLACE(worker_report, dead_letters_failed),
+    PLACE(worker_report, retry_letters),
+    PLACE(worker_report, retry_letters_failed),
     PLACE(worker_report, missed_doorbells),
     PLACE(worker_report, bells),
     PLACE(worker_report, wakes),

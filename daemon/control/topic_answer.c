@@ -29,6 +29,8 @@ static const char *const refusals[TOPIC_REFUSALS] = {
     [TOPIC_UNRESOLVED] = "unresolved",
     [TOPIC_DEAD_LETTERED] = "dead_lettered",
     [TOPIC_DEAD_LETTER_FAILED] = "dead_letter_failed",
+    [TOPIC_RETRIED] = "retried",
+    [TOPIC_RETRY_FAILED] = "retry_failed",
 };
 
 static const char *const types[] = {

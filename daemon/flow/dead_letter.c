@@ -10,27 +10,9 @@
 #include "daemon/core/mem.h"
 #include "daemon/flow/opening.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* ---- names ---- */
-
-/* Of "…-partition-N" the topic that it belongs to, whose length is told. */
-static size_t base_bytes(const char *topic)
-{
-    static const char mark[] = "-partition-";
-    const size_t bytes = strlen(topic);
-    size_t end = bytes;
-
-    while (end > 0 && isdigit((unsigned char)topic[end - 1]) != 0) {
-        end -= 1;
-    }
-    const size_t mark_bytes = sizeof(mark) - 1;
-    return end < bytes && end > mark_bytes &&
-                   memcmp(topic + end - mark_bytes, mark, mark_bytes) == 0
-               ? end - mark_bytes
-               : bytes;
-}
 
 static const char *service_of(const struct flow *flow)
 {
@@ -58,39 +40,43 @@ static void free_text(char **text)
 
 static void forget_names(struct dead_letters *l)
 {
-    free_text(&l->topic);
+    free_text(&l->topics[LETTER_DEAD]);
+    free_text(&l->topics[LETTER_RETRY]);
     free_text(&l->source);
 }
 
-static hulse_status
-may_produce(const struct dead_letter_user *user, const char *topic, struct error *err)
+static hulse_status may(const struct dead_letter_user *user,
+                        const struct grant *grant,
+                        enum permission wanted,
+                        const char *what,
+                        const char *topic,
+                        struct error *err)
 {
-    struct grant grant = {0};
-
-    hulse_grant_refresh(&grant, user->flow->tables, user->who, topic);
     struct error why = {0};
-    const hulse_status st = hulse_opening_allowed(&grant, user->who, PERMISSION_PRODUCE, &why);
-    hulse_grant_release(&grant);
-    return st == HULSE_OK ? HULSE_OK
-                          : hulse_fail(err, st, "%s to the dead-letter topic %s", why.text, topic);
+    const hulse_status st = hulse_opening_allowed(grant, user->who, wanted, &why);
+
+    return st == HULSE_OK ? HULSE_OK : hulse_fail(err, st, "%s %s %s", why.text, what, topic);
 }
 
-/* OK with an empty name: it has none. */
-static hulse_status find_name(const struct dead_letter_user *user,
-                              const char *source,
-                              struct topic_name *name,
-                              struct error *err)
+/* Its dead-letter topic. OK with an empty name: it has none. */
+static hulse_status
+find_dead(const struct dead_letter_user *user, struct topic_name *name, struct error *err)
 {
+    char of[HULSE_TOPIC_NAME_MAX];
     char text[HULSE_TOPIC_NAME_MAX];
     const char *why = "the name is too long";
-    const struct letter_words words = {
-        .topic = source, .subscription = user->subscription, .service = service_of(user->flow)};
+    const size_t bytes = hulse_topic_base_bytes(user->of);
 
     name->full[0] = '\0';
     if (user->subscription[0] == '\0') {
         return HULSE_OK;
     }
-    const bool fits = hulse_tables_dead_letter(user->flow->tables, user->topic, &words, text);
+    memcpy(of, user->of, bytes);
+    of[bytes] = '\0';
+    const struct letter_words words = {
+        .topic = of, .subscription = user->subscription, .service = service_of(user->flow)};
+    const bool fits =
+        hulse_tables_letter(user->flow->tables, user->rules, LETTER_DEAD, &words, text);
     if (fits && text[0] == '\0') {
         return HULSE_OK;
     }
@@ -99,10 +85,57 @@ static hulse_status find_name(const struct dead_letter_user *user,
         return hulse_fail(
             err, HULSE_INVAL, "consume.dead_letter gives no topic's name here: %s", why);
     }
-    if (strcmp(name->full, source) == 0) {
+    if (strcmp(name->full, of) == 0) {
         name->full[0] = '\0'; /* consumers of a dead-letter topic that its own rule covers */
     }
     return HULSE_OK;
+}
+
+/* For letters of a kind to `topic`; empty: none. */
+static hulse_status
+set_topic(struct dead_letters *l, enum letter_kind kind, const char *topic, struct error *err)
+{
+    if (topic[0] != '\0') {
+        l->topics[kind] = copy_text(topic, strlen(topic));
+    }
+    return topic[0] == '\0' || l->topics[kind] != NULL
+               ? HULSE_OK
+               : hulse_fail(err, HULSE_NO_MEMORY, "no memory for the name of a topic");
+}
+
+static hulse_status
+configure_dead(struct dead_letters *l, const struct dead_letter_user *user, struct error *err)
+{
+    struct topic_name name = {0};
+    struct grant grant = {0};
+    hulse_status st = find_dead(user, &name, err);
+
+    if (st != HULSE_OK || name.full[0] == '\0') {
+        return st;
+    }
+    hulse_grant_refresh(&grant, user->flow->tables, user->who, name.full);
+    st = may(user, &grant, PERMISSION_PRODUCE, "to the dead-letter topic", name.full, err);
+    hulse_grant_release(&grant);
+    return st == HULSE_OK ? set_topic(l, LETTER_DEAD, name.full, err) : st;
+}
+
+static hulse_status
+configure_retry(struct dead_letters *l, const struct dead_letter_user *user, struct error *err)
+{
+    struct grant grant = {0};
+
+    if (user->retry == NULL) {
+        return HULSE_OK;
+    }
+    hulse_grant_refresh(&grant, user->flow->tables, user->who, user->retry);
+    hulse_status st = may(user, &grant, PERMISSION_CONSUME, "the retry topic", user->retry, err);
+    if (st == HULSE_OK) {
+        st = may(user, &grant, PERMISSION_PRODUCE, "to the retry topic", user->retry, err);
+    }
+    const struct broker *b = user->flow->brokers[grant.topic->broker];
+    l->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0;
+    hulse_grant_release(&grant);
+    return st == HULSE_OK ? set_topic(l, LETTER_RETRY, user->retry, err) : st;
 }
 
 void hulse_dead_letter_init(struct dead_letters *l,
@@ -120,26 +153,16 @@ hulse_status hulse_dead_letter_configure(struct dead_letters *l,
                                          const struct dead_letter_user *user,
                                          struct error *err)
 {
-    struct topic_name name = {0};
-
     forget_names(l);
     if (l->post == NULL) {
         return HULSE_OK;
     }
-    l->source = copy_text(user->topic, base_bytes(user->topic));
+    l->source = copy_text(user->topic, hulse_topic_base_bytes(user->topic));
     hulse_status st = l->source == NULL
-                          ? hulse_fail(err, HULSE_NO_MEMORY, "no memory for a dead-letter topic")
-                          : find_name(user, l->source, &name, err);
-    if (st == HULSE_OK && name.full[0] != '\0') {
-        st = may_produce(user, name.full, err);
-    }
-    if (st == HULSE_OK && name.full[0] != '\0') {
-        l->topic = copy_text(name.full, strlen(name.full));
-        st = l->topic == NULL
-                 ? hulse_fail(err, HULSE_NO_MEMORY, "no memory for a dead-letter topic")
-                 : HULSE_OK;
-    }
-    if (st != HULSE_OK || l->topic == NULL) {
+                          ? hulse_fail(err, HULSE_NO_MEMORY, "no memory for the name of a topic")
+                          : configure_dead(l, user, err);
+    st = st == HULSE_OK ? configure_retry(l, user, err) : st;
+    if (st != HULSE_OK || !hulse_dead_letter_any(l)) {
         forget_names(l);
     }
     return st;
@@ -184,8 +207,10 @@ static void note_free(struct dead_letters *l, struct note *n)
 }
 
 /* Without memory the application sees the message once more, and says again what it thinks of it. */
-static void
-note_make(struct dead_letters *l, const struct broker_delivery *d, const struct letter_reason *why)
+static void note_make(struct dead_letters *l,
+                      const struct broker_delivery *d,
+                      const struct letter_reason *why,
+                      bool plain)
 {
     struct note *n = hulse_mem_alloc(HULSE_MEM_MESSAGE, sizeof(*n) + why->detail.bytes);
 
@@ -197,8 +222,12 @@ note_make(struct dead_letters *l, const struct broker_delivery *d, const struct 
     }
     *n = (struct note){.id = d->id,
                        .source = d->source,
+                       .kind = why->kind,
                        .cause = why->cause,
                        .code = why->code,
+                       .plain = plain,
+                       .waited = why->waited,
+                       .delay_ms = why->delay_ms,
                        .detail_bytes = why->detail.bytes};
     if (why->detail.bytes > 0) {
         memcpy(n->detail, why->detail.data, why->detail.bytes);
@@ -228,33 +257,41 @@ static struct note *note_find(const struct dead_letters *l, const struct broker_
 
 /* ---- letters ---- */
 
-static void count(struct dead_letters *l, const struct dead_letters *names, bool stored)
+static void
+count(struct dead_letters *l, const struct dead_letters *names, enum letter_kind kind, bool stored)
 {
-    *(stored ? l->stored : l->failed) += 1;
+    static const enum topic_refusal counters[LETTER_KINDS][2] = {
+        [LETTER_DEAD] = {TOPIC_DEAD_LETTER_FAILED, TOPIC_DEAD_LETTERED},
+        [LETTER_RETRY] = {TOPIC_RETRY_FAILED, TOPIC_RETRIED}};
+
+    *(stored ? &l->counts[kind].stored : &l->counts[kind].failed) += 1;
     if (names->topic_state != NULL) {
-        hulse_topic_state_count(names->topic_state,
-                                stored ? TOPIC_DEAD_LETTERED : TOPIC_DEAD_LETTER_FAILED);
+        hulse_topic_state_count(names->topic_state, counters[kind][stored ? 1 : 0]);
     }
 }
 
-static void put_off(struct dead_letters *l,
-                    struct broker_delivery *d,
-                    const struct letter_reason *reason,
-                    const char *why)
+void hulse_dead_letter_put_off(struct dead_letters *l,
+                               struct broker_delivery *d,
+                               const struct letter_reason *reason,
+                               const char *why)
 {
     const struct dead_letters *names = l->ops->names(l->ctx, d);
+    const char *to = names->topics[reason->kind];
 
-    count(l, names, false);
+    count(l, names, reason->kind, false);
     HULSE_LOG_WARNF("letter.failed",
                     hulse_log_str("topic", names->source == NULL ? "" : names->source),
                     hulse_log_str("subscription", l->subscription),
-                    hulse_log_str("dead_letter", names->topic == NULL ? "" : names->topic),
+                    hulse_log_str(reason->kind == LETTER_RETRY ? "retry_letter" : "dead_letter",
+                                  to == NULL ? "" : to),
                     hulse_log_u64("ledger", d->id.ledger),
                     hulse_log_u64("entry", d->id.entry),
                     hulse_log_str("why", why));
-    note_make(l, d, reason);
+    note_make(l, d, reason, reason->kind == LETTER_RETRY);
     hulse_dead_letter_let_go(l, d);
-    l->ops->nack(l->ctx, d);
+    const uint32_t wished_ms =
+        reason->delay_ms > HULSE_PUT_OFF_MS ? reason->delay_ms : HULSE_PUT_OFF_MS;
+    l->ops->nack(l->ctx, d, reason->kind == LETTER_RETRY ? wished_ms : 0);
 }
 
 /* letter_post's answer. The letter may be gone after the call on the consumer. */
@@ -269,14 +306,33 @@ static void done(void *ctx, struct letter *letter, const char *why)
     if (d != NULL) {
         d->marks &= (uint8_t)~HULSE_MARK_LETTER;
         if (why == NULL) {
-            count(l, l->ops->names(l->ctx, d), true);
+            count(l, l->ops->names(l->ctx, d), letter->kind, true);
             hulse_dead_letter_let_go(l, d);
             l->ops->ack(l->ctx, d);
         } else {
-            put_off(l, d, &reason, why);
+            hulse_dead_letter_put_off(l, d, &reason, why);
         }
     }
     l->ops->ended(l->ctx);
+}
+
+/* It has to come again before its copy is made: with its bytes, or later. */
+static bool waits(struct dead_letters *l,
+                  struct broker_delivery *d,
+                  bool delays,
+                  const struct letter_reason *reason)
+{
+    struct letter_reason why = *reason;
+    const bool later = why.kind == LETTER_RETRY && why.delay_ms != 0 && !why.waited && !delays;
+
+    if (!later && (d->marks & HULSE_MARK_COPIED) == 0) {
+        return false;
+    }
+    why.waited = why.waited || later;
+    note_make(l, d, &why, false);
+    hulse_dead_letter_let_go(l, d);
+    l->ops->nack(l->ctx, d, later ? why.delay_ms : 0);
+    return true;
 }
 
 void hulse_dead_letter_begin(struct dead_letters *l,
@@ -286,7 +342,8 @@ void hulse_dead_letter_begin(struct dead_letters *l,
                              struct role_state *role)
 {
     const struct dead_letters *names = l->ops->names(l->ctx, d);
-    HULSE_ASSERT(names->topic != NULL && (d->marks & HULSE_MARK_LETTER) == 0);
+    const char *topic = names->topics[why->kind];
+    HULSE_ASSERT(topic != NULL && (d->marks & HULSE_MARK_LETTER) == 0);
 
     const struct letter_source from = {.topic = names->source,
                                        .subscription = l->subscription,
@@ -294,14 +351,12 @@ void hulse_dead_letter_begin(struct dead_letters *l,
                                            user->flow->service == NULL ? "" : user->flow->service,
                                        .app = l->app,
                                        .now_ms = hulse_clock_wall_ms()};
-    if ((d->marks & HULSE_MARK_COPIED) != 0) { /* it comes again with its bytes */
-        note_make(l, d, why);
-        l->ops->nack(l->ctx, d);
+    if (waits(l, d, names->delays, why)) {
         return;
     }
     struct letter *letter = hulse_letter_create(d, &from, why);
     if (letter == NULL) {
-        put_off(l, d, why, "memory_max is reached");
+        hulse_dead_letter_put_off(l, d, why, "memory_max is reached");
         return;
     }
     letter->done = done;
@@ -313,18 +368,19 @@ void hulse_dead_letter_begin(struct dead_letters *l,
     d->marks |= HULSE_MARK_LETTER;
     d->slot = (uint64_t)(uintptr_t)letter;
     char subscription[HULSE_CONFIG_TEXT_BYTES] = "";
-    /* Other topics keep nothing. */
-    if (strncmp(names->topic, "persistent:", strlen("persistent:")) == 0) {
-        hulse_tables_letter_subscription(user->flow->tables, user->topic, subscription);
+    /* Other topics keep nothing; a retry topic has its consumer's. */
+    if (why->kind == LETTER_DEAD && strncmp(topic, "persistent:", strlen("persistent:")) == 0) {
+        hulse_tables_letter_subscription(user->flow->tables, user->rules, subscription);
     }
     const struct letter_address to = {
-        .topic = names->topic, .subscription = subscription, .who = user->who, .role = role};
+        .topic = topic, .subscription = subscription, .who = user->who, .role = role};
     hulse_letter_send(l->post, letter, &to);
 }
 
 bool hulse_dead_letter_noted(const struct dead_letters *l, const struct broker_delivery *d)
 {
-    return !TAILQ_EMPTY(&l->notes) && note_find(l, d) != NULL;
+    const struct note *n = TAILQ_EMPTY(&l->notes) ? NULL : note_find(l, d);
+    return n != NULL && !n->plain && l->ops->names(l->ctx, d)->topics[n->kind] != NULL;
 }
 
 bool hulse_dead_letter_again(struct dead_letters *l,
@@ -332,20 +388,25 @@ bool hulse_dead_letter_again(struct dead_letters *l,
                              const struct dead_letter_user *user,
                              struct role_state *role)
 {
-    struct note *n =
-        TAILQ_EMPTY(&l->notes) || l->ops->names(l->ctx, d)->topic == NULL ? NULL : note_find(l, d);
+    struct note *n = TAILQ_EMPTY(&l->notes) ? NULL : note_find(l, d);
 
-    if (n == NULL) {
+    if (n == NULL || l->ops->names(l->ctx, d)->topics[n->kind] == NULL) {
         return false;
     }
     TAILQ_REMOVE(&l->notes, n, link);
     l->note_count -= 1;
-    const struct letter_reason why = {.cause = n->cause,
-                                      .code = n->code,
-                                      .detail = {.data = n->detail, .bytes = n->detail_bytes}};
-    hulse_dead_letter_begin(l, d, &why, user, role);
+    const bool begun = !n->plain;
+    if (begun) {
+        const struct letter_reason why = {.kind = n->kind,
+                                          .cause = n->cause,
+                                          .code = n->code,
+                                          .delay_ms = n->delay_ms,
+                                          .waited = n->waited,
+                                          .detail = {.data = n->detail, .bytes = n->detail_bytes}};
+        hulse_dead_letter_begin(l, d, &why, user, role);
+    }
     hulse_mem_free(HULSE_MEM_MESSAGE, n, sizeof(*n) + n->detail_bytes);
-    return true;
+    return begun;
 }
 
 void hulse_dead_letter_lose(struct dead_letters *l, struct broker_delivery *d)

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dead_letter - what one subscriber puts aside: to which topic, what is on its way there, what has to try again.
+ * letters - what one subscriber puts aside or wants to see later: to which topic, what is on its way there, what has to try
+ * again.
  *
  *   begin ──▶ letter_post ──stored──▶ ack ──settled──▶ final
- *     │            └────────not─────▶ nack, and a note: when it comes again it is begun anew, unseen by the application
- *     └ no memory, or its bytes were let go: nack and note at once
+ *     │            └────────not─────▶ nack, and a note: when it comes again a dead letter is begun anew, unseen by the
+ *     │                               application; what was to be retried is the application's
+ *     ├ no memory: as not stored; its bytes were let go: nack and a note, and when it comes again it is begun anew
+ *     └ to be retried later, and the retry topic's broker delays nothing: the same, when its delay is over
  *
  * A message is acknowledged when its copy is stored and not before, so it may be there twice, and is never lost. Its
  * verdict counts as one call of the subscriber (deliver.h): final with the acknowledgement, in the order of the calls.
+ *
+ * The retry topic is what the rule said when the subscriber was opened: its consumer of that topic (multi.h) was opened then.
  *
  * Threads: the worker's.
  * Limits:  HULSE_KEPT_BYTES of a subscriber's messages are kept for a copy until their verdict; one beyond it comes again
@@ -20,6 +25,8 @@
 
 #define HULSE_KEPT_BYTES ((uint64_t)16 * 1024 * 1024)
 #define HULSE_NOTES_MAX 1024U
+/* Until what could not be sent comes again, at least: its topic is troubled. */
+#define HULSE_PUT_OFF_MS 1000U
 
 /* broker_delivery.marks, from when a message comes until its last verdict. */
 #define HULSE_MARK_LAST 1U    /* its last attempt */
@@ -29,13 +36,17 @@
 #define HULSE_MARK_COPIED 16U /* its bytes were let go */
 #define HULSE_MARK_LETTER 32U /* a letter of it is on its way; `slot` points to it */
 
-/* Of a message that could not be put aside. */
+/* Of a message that is unacknowledged for want of its copy. */
 struct note {
     TAILQ_ENTRY(note) link;
     struct broker_id id;
     uint32_t source;
+    enum letter_kind kind;
     enum letter_cause cause;
     uint16_t code;
+    bool plain;  /* it is handed out again, and clamps until then */
+    bool waited; /* when it comes */
+    uint32_t delay_ms;
     uint32_t detail_bytes;
     uint8_t detail[];
 };
@@ -44,7 +55,8 @@ struct note {
 struct dead_letters;
 struct dead_letter_ops {
     void (*ack)(void *ctx, struct broker_delivery *d);
-    void (*nack)(void *ctx, struct broker_delivery *d);
+    /* `delay_ms` 0: as its rule says, and not at once, for its topic is troubled. */
+    void (*nack)(void *ctx, struct broker_delivery *d, uint32_t delay_ms);
     /* Those of the topic that it is of: itself, where there is one. */
     const struct dead_letters *(*names)(void *ctx, const struct broker_delivery *d);
     uint64_t (*calls)(void *ctx); /* made on its consumer so far */
@@ -60,17 +72,17 @@ struct dead_letters {
     const char *subscription;
     const char *app;
     struct topic_state *topic_state; /* counts them; borrowed */
-    char *topic;                     /* NULL: none is configured */
+    char *topics[LETTER_KINDS];      /* NULL: none is configured */
     char *source;                    /* base name of the subscriber's topic */
-    struct letter_list pending;
     uint32_t pending_count;
+    uint32_t note_count;
+    bool delays; /* the retry topic's broker does */
+    struct letter_list pending;
     uint64_t started;
     uint64_t final; /* of these, the first ones */
     uint64_t kept_bytes;
     TAILQ_HEAD(, note) notes;
-    uint32_t note_count;
-    uint64_t *stored; /* figures of the subscriber's */
-    uint64_t *failed;
+    struct letter_count *counts; /* the subscriber's, by kind; NULL: it sends none */
 };
 
 /* Who consumes what. Borrowed until the end; of the grant until the call returns. */
@@ -78,6 +90,9 @@ struct dead_letter_user {
     const struct flow *flow;
     const struct identity *who;
     const char *topic;
+    const char *rules; /* the topic whose rule it is under */
+    const char *of;    /* the topic that names are made of; of a retry topic that of its messages */
+    const char *retry; /* full name of its retry topic; NULL = none */
     const char *subscription; /* empty: a reader, which has none */
 };
 
@@ -86,29 +101,43 @@ void hulse_dead_letter_init(struct dead_letters *l,
                             void *ctx,
                             struct worker *worker);
 /*
- * From the tables. INVAL: the template gives no topic's name here; DENIED: it may not produce there; NO_MEMORY. Then it
- * has none, as when nothing is configured or the topic is its own dead-letter topic.
+ * From the tables. INVAL: the template gives no topic's name here; DENIED: it may not produce there, or not consume its
+ * retry topic; NO_MEMORY. Then it has none, as when nothing is configured or the topic is its own dead-letter topic.
  */
 hulse_status hulse_dead_letter_configure(struct dead_letters *l,
                                          const struct dead_letter_user *user,
                                          struct error *err);
 static inline bool hulse_dead_letter_configured(const struct dead_letters *l)
 {
-    return l->topic != NULL;
+    return l->topics[LETTER_DEAD] != NULL;
 }
-/* The front end has copied it: false: its bytes may go. Only while configured. */
+static inline bool hulse_dead_letter_retries(const struct dead_letters *l)
+{
+    return l->topics[LETTER_RETRY] != NULL;
+}
+/* Of either kind. */
+static inline bool hulse_dead_letter_any(const struct dead_letters *l)
+{
+    return hulse_dead_letter_configured(l) || hulse_dead_letter_retries(l);
+}
+/* The front end has copied it: false: its bytes may go. Only while either is configured. */
 bool hulse_dead_letter_keep(struct dead_letters *l, struct broker_delivery *d);
 /* It has had its last verdict, or was ended: its bytes count no more. */
 void hulse_dead_letter_let_go(struct dead_letters *l, struct broker_delivery *d);
-/* Puts it aside, while configured. */
+/* Sends its copy, while that kind is configured. */
 void hulse_dead_letter_begin(struct dead_letters *l,
                              struct broker_delivery *d,
                              const struct letter_reason *why,
                              const struct dead_letter_user *user,
                              struct role_state *role);
-/* It has come again after it could not be put aside. */
+/* Not sent, for it could not be consumed there: it comes again after its delay. */
+void hulse_dead_letter_put_off(struct dead_letters *l,
+                               struct broker_delivery *d,
+                               const struct letter_reason *reason,
+                               const char *why);
+/* It has come again after it could not be put aside, and is to be begun anew. */
 bool hulse_dead_letter_noted(const struct dead_letters *l, const struct broker_delivery *d);
-/* So it has: begun anew. False: there is no note of it. */
+/* So it has: begun anew. False: it is handed out. */
 bool hulse_dead_letter_again(struct dead_letters *l,
                              struct broker_delivery *d,
                              const struct dead_letter_user *user,

@@ -12,6 +12,7 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
+#include "daemon/flow/retry_name.h"
 #include "daemon/flow/subscriber.h"
 #include "daemon/flow/wishes.h"
 
@@ -21,6 +22,7 @@
 #define RECORD_BYTES 64U
 #define ESTIMATE_SHIFT 6U
 /* enum hulse_verdict, as its bit. */
+#define RETRY_BIT (1U << 3U)
 #define REJECT_BIT (1U << 4U)
 
 static void free_beginning(struct subscriber_beginning *b)
@@ -47,12 +49,16 @@ void hulse_subscriber_destroy(struct subscriber *s)
     hulse_grant_release(&s->grant);
     hulse_reading_destroy(&s->reading);
     hulse_flow_schema_fini(&s->schema);
+    if (s->retry != NULL) {
+        hulse_mem_free(HULSE_MEM_TOPIC, s->retry, s->retry->bytes);
+    }
     hulse_mem_free(HULSE_MEM_TOPIC, s, s->object_bytes);
 }
 
 static uint32_t verdicts_of(const struct subscriber *s)
 {
-    return s->grant.topic->verdicts | (hulse_dead_letter_configured(&s->dead) ? REJECT_BIT : 0U);
+    return s->grant.topic->verdicts | (hulse_dead_letter_configured(&s->dead) ? REJECT_BIT : 0U) |
+           (hulse_dead_letter_retries(&s->dead) ? RETRY_BIT : 0U);
 }
 
 static void
@@ -97,24 +103,23 @@ static bool expired(const struct subscriber *s, const struct broker_delivery *d)
 /* Ended without having been seen. Its permit is used; that room is left has to be told again. */
 static void expire(struct subscriber *s, struct broker_delivery *d)
 {
-    s->counters.expired += 1;
+    s->own->counters.expired += 1;
     hulse_topic_state_count(hulse_subscriber_ruled(s, d)->grant.topic_state,
                             TOPIC_EXPIRED_ON_DELIVERY);
     hulse_subscriber_pass_ack(s, d);
     s->events->ask_room(s->ctx);
 }
 
-/* It could not be put aside when it was here before: now, unseen. */
+/* Its letter could not be sent when it was here before: now, unseen. */
 static bool again(struct subscriber *s, struct broker_delivery *d)
 {
     struct subscriber *of = hulse_subscriber_ruled(s, d);
     const struct dead_letter_user user = hulse_subscriber_user(of);
 
-    if (!hulse_dead_letter_noted(&s->dead, d)) {
-        return false;
+    if (hulse_dead_letter_noted(&s->dead, d)) {
+        /* Of several topics it is read already; its letter is as it was written. */
+        (void)hulse_subscriber_end_reading(of, d);
     }
-    /* Of several topics it is read already; its letter is as it was written. */
-    (void)hulse_subscriber_end_reading(of, d);
     return hulse_dead_letter_again(&s->dead, d, &user, of->grant.role_state);
 }
 
@@ -122,8 +127,10 @@ static void hand_out(struct subscriber *s, struct broker_delivery *d)
 {
     hulse_alone_hand_out(hulse_subscriber_alone(s), d);
     s->estimate_bytes = next_estimate(s->estimate_bytes, size_of(d));
-    s->counters.delivered += 1;
-    s->counters.bytes += d->payload.bytes;
+    if (s->own != NULL) {
+        s->own->counters.delivered += 1;
+        s->own->counters.bytes += d->payload.bytes;
+    }
     s->events->message(s->ctx, d);
 }
 
@@ -139,7 +146,9 @@ static void was_read(void *ctx, struct broker_delivery *d, bool resolved)
 {
     struct subscriber *s = ctx;
     if (!resolved) {
-        s->counters.unresolved += 1;
+        if (s->own != NULL) {
+            s->own->counters.unresolved += 1;
+        }
         hulse_topic_state_count(s->grant.topic_state, TOPIC_UNRESOLVED);
     }
     arrive(s, d);
@@ -163,12 +172,14 @@ static void broker_message(void *ctx, struct broker_delivery *d)
         expire(s, d);
         return;
     }
-    if (!s->of_several && hulse_dead_letter_configured(&of->dead)) {
+    if (!s->of_several && hulse_dead_letter_any(&of->dead)) {
         if (again(s, d)) {
             s->events->ask_room(s->ctx);
             return;
         }
-        d->marks |= d->redelivery >= of->grant.topic->redeliver_max ? HULSE_MARK_LAST : 0U;
+        const bool last = hulse_dead_letter_configured(&of->dead) &&
+                          d->redelivery >= of->grant.topic->redeliver_max;
+        d->marks |= last ? HULSE_MARK_LAST : 0U;
     }
     if (s->reading == NULL) {
         arrive(s, d);
@@ -357,15 +368,56 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         hulse_dead_letter_init(&s->dead, &hulse_subscriber_letter_ops, s, s->worker);
         s->dead.subscription = s->subscription;
         s->dead.app = s->app;
-        s->dead.stored = &s->counters.dead_lettered;
-        s->dead.failed = &s->counters.dead_letter_failed;
+        s->dead.counts = s->own == NULL ? NULL : s->own->counters.letters;
     }
     return s;
+}
+
+/* What the rule of the topic that its messages were of says of verdicts. Without memory it stays under its own topic's. */
+static void renew_rule(struct subscriber *s)
+{
+    struct grant of = {0};
+    struct topic_settings own = *s->grant.topic;
+
+    hulse_grant_refresh(&of, s->flow->tables, &s->who, s->retry->rules);
+    own.ack_timeout_ms = of.topic->ack_timeout_ms;
+    own.nack_delay_ms = of.topic->nack_delay_ms;
+    own.nack_delay_max_ms = of.topic->nack_delay_max_ms;
+    own.nack_multiplier = of.topic->nack_multiplier;
+    own.redeliver_max = of.topic->redeliver_max;
+    hulse_grant_release(&of);
+    const struct topic_settings *shared = hulse_topic_settings_share(&own);
+    if (shared != NULL) {
+        hulse_topic_settings_release(&s->grant.topic);
+        s->grant.topic = shared;
+    }
 }
 
 static void renew(struct subscriber *s)
 {
     hulse_grant_refresh(&s->grant, s->flow->tables, &s->who, s->topic);
+    if (s->retry != NULL && strcmp(s->retry->rules, s->topic) != 0) {
+        renew_rule(s);
+    }
+}
+
+/* False: no memory. */
+static bool keep_retry(struct subscriber *s, const struct retry_letter *letter)
+{
+    if (letter == NULL) {
+        return true;
+    }
+    const size_t bytes = sizeof(struct retry_texts) + strlen(letter->topic) + strlen(letter->of) +
+                         strlen(letter->rules) + 3;
+    s->retry = hulse_mem_alloc(HULSE_MEM_TOPIC, bytes);
+    if (s->retry != NULL) {
+        char *at = s->retry->texts;
+        s->retry->bytes = bytes;
+        s->retry->topic = copy_text(&at, letter->topic);
+        s->retry->of = copy_text(&at, letter->of);
+        s->retry->rules = copy_text(&at, letter->rules);
+    }
+    return s->retry != NULL;
 }
 
 static bool can_begin(const struct broker *b, enum broker_position_kind kind)
@@ -507,6 +559,49 @@ open_several(struct subscriber **out, const struct subscriber_params *params, st
     return st;
 }
 
+static hulse_status open_one(struct subscriber **out,
+                             const struct subscriber_params *params,
+                             const char *topic,
+                             struct error *err)
+{
+    struct subscriber *s = create(params, topic);
+    if (s == NULL) {
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a subscriber");
+    }
+    *out = s;
+    const hulse_status st = keep_retry(s, params->retry)
+                                ? begin(s, err)
+                                : hulse_fail(err, HULSE_NO_MEMORY, "no memory for a subscriber");
+    if (st != HULSE_OK) {
+        *out = NULL;
+        hulse_subscriber_destroy(s);
+    }
+    return st;
+}
+
+/* One topic of a front end's: with its retry topic it is several. */
+static hulse_status open_alone(struct subscriber **out,
+                               const struct subscriber_params *params,
+                               const char *topic,
+                               struct error *err)
+{
+    struct retry_name retry;
+    struct subscriber_params all = *params;
+    const struct subscriber_topics none = {0};
+    const hulse_status st =
+        hulse_retry_name(&retry, params->flow, topic, params->subscription, err);
+    if (st != HULSE_OK || retry.place == RETRY_NOWHERE) {
+        return st == HULSE_OK ? open_one(out, params, topic, err) : st;
+    }
+    if (retry.place == RETRY_ITSELF) {
+        const struct retry_letter letter = {.topic = retry.topic, .of = retry.of, .rules = topic};
+        all.retry = &letter;
+        return open_one(out, &all, topic, err);
+    }
+    all.several = &none;
+    return open_several(out, &all, err);
+}
+
 hulse_status hulse_subscriber_open(struct subscriber **out,
                                    const struct subscriber_params *params,
                                    struct error *err)
@@ -522,17 +617,8 @@ hulse_status hulse_subscriber_open(struct subscriber **out,
     if (!hulse_topic_name_parse(&name, params->topic, params->flow->default_namespace, &why)) {
         return hulse_fail(err, HULSE_INVAL, "%s", why);
     }
-    struct subscriber *s = create(params, name.full);
-    if (s == NULL) {
-        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a subscriber");
-    }
-    *out = s;
-    const hulse_status st = begin(s, err);
-    if (st != HULSE_OK) {
-        *out = NULL;
-        hulse_subscriber_destroy(s);
-    }
-    return st;
+    return params->of_several ? open_one(out, params, name.full, err)
+                              : open_alone(out, params, name.full, err);
 }
 
 enum subscriber_change hulse_subscriber_recheck(struct subscriber *s)
@@ -597,7 +683,9 @@ void hulse_subscriber_permit(struct subscriber *s, uint32_t count)
 {
     /* Before the call, because messages may come before it returns. */
     s->outstanding += count;
-    s->counters.permitted += count;
+    if (s->own != NULL) {
+        s->own->counters.permitted += count;
+    }
     s->consumer->ops->permit(s->consumer, count);
 }
 
@@ -686,5 +774,5 @@ const char *hulse_subscriber_topic(const struct subscriber *s)
 
 const struct subscriber_counters *hulse_subscriber_counters(const struct subscriber *s)
 {
-    return &s->counters;
+    return &s->own->counters;
 }

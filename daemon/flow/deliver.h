@@ -9,6 +9,9 @@
  * marked, and alone (alone.h); refused then, or rejected at any time, its copy goes to that topic (dead_letter.h). It is
  * never put aside unseen.
  *
+ * A topic with a retry topic (consume.retry_letter) is opened as several (multi.h): itself, source 0, and that one. What is
+ * retried comes from there, and is under the rule of the topic that it was of.
+ *
  * Messages older than their time to live are ended here and not handed out. A subscriber whose
  * permission is taken away by a change of the tables is told by hulse_subscriber_recheck().
  *
@@ -18,6 +21,7 @@
 #define HULSE_FLOW_DELIVER_H
 
 #include "daemon/flow/flow.h"
+#include "daemon/flow/letter.h"
 #include "daemon/table/topic_pattern.h"
 
 #define HULSE_LINGER_MS 5000U
@@ -32,11 +36,10 @@ struct subscriber_counters {
     uint64_t bytes;   /* their payloads */
     uint64_t dropped; /* by verdict */
     uint64_t expired;
-    uint64_t unconfigured;       /* retry or reject without a topic to go to */
-    uint64_t unresolved;         /* not of the schema that it reads with: handed out as written */
-    uint64_t timed_out;          /* without a verdict for consume.ack_timeout */
-    uint64_t dead_lettered;      /* stored in the dead-letter topic, and acknowledged */
-    uint64_t dead_letter_failed; /* could not be, and come again */
+    uint64_t unconfigured; /* retry or reject without a topic to go to */
+    uint64_t unresolved;   /* not of the schema that it reads with: handed out as written */
+    uint64_t timed_out;    /* without a verdict for consume.ack_timeout */
+    struct letter_count letters[LETTER_KINDS];
 };
 
 struct subscriber_events {
@@ -83,6 +86,13 @@ struct subscriber_topics {
     uint32_t known_count;
 };
 
+/* The retry topic of a subscriber, full names; borrowed until open returns. */
+struct retry_letter {
+    const char *topic;
+    const char *of;    /* whose messages are retried there: names are made of it */
+    const char *rules; /* by whose rule */
+};
+
 struct subscriber_params {
     const struct flow *flow;
     struct worker *worker;
@@ -100,6 +110,9 @@ struct subscriber_params {
     bool resumed;    /* an application goes on with what an earlier daemon had */
     bool existing;   /* the topic is not made */
     bool of_several; /* flow's own: one of several, whose whole judges what has expired */
+    const struct retry_letter *retry; /* the same: NULL: none */
+    bool
+        one_source; /* its front end cannot hear of a second topic: UNSUPPORTED where there is one */
     const struct broker_wishes *wishes; /* UNSUPPORTED when the broker knows none; NULL = none */
     const struct subscriber_events *events;
     void *ctx;
@@ -107,7 +120,7 @@ struct subscriber_params {
 
 /*
  * As hulse_publisher_open(); BUSY comes by event. DENIED, too, without the permission to produce to the rule's
- * dead-letter topic.
+ * dead-letter topic, or to produce to its retry topic and to consume it.
  */
 hulse_status hulse_subscriber_open(struct subscriber **out,
                                    const struct subscriber_params *params,
@@ -143,7 +156,9 @@ void hulse_subscriber_reject(struct subscriber *s,
                              struct broker_delivery *d,
                              uint16_t code,
                              struct broker_span reason);
-/* A cumulative acknowledgement up to d would cover one that is on its way to the dead-letter topic. */
+/* To the retry topic, or, more often than consume.redeliver_max, the dead-letter topic; as unconfigured when there is none. */
+void hulse_subscriber_retry(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms);
+/* A cumulative acknowledgement up to d would cover one that is on its way to the dead-letter or retry topic. */
 bool hulse_subscriber_clamps(const struct subscriber *s,
                              const struct broker_id *id,
                              uint32_t source);
@@ -182,8 +197,10 @@ hulse_status hulse_subscriber_seek(struct subscriber *s,
 uint64_t hulse_subscriber_calls(const struct subscriber *s);
 /* Verdicts up to this number are final. */
 uint64_t hulse_subscriber_settled(const struct subscriber *s);
-/* It has, or may have, more than one. */
+/* It has, or may have, deliveries of other sources than 0. */
 bool hulse_subscriber_is_several(const struct subscriber *s);
+/* That of its topic, if that is one, its retry topic left out; NULL: there are several. */
+const struct subscriber *hulse_subscriber_only(const struct subscriber *s);
 /*
  * *out is what is told below of a topic, by its number as `source` of a delivery: borrowed for this call of the front end's. INVAL:
  * there is no such number; BUSY: the topic is not open yet; NO_TOPIC: it has gone.

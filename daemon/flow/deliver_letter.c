@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * deliver_letter - a subscriber and its dead letters: what their ends mean to it, and how it stays for them.
+ * deliver_letter - a subscriber and its letters: what their ends mean to it, and how it stays for them.
  */
 #include "daemon/core/assert.h"
 #include "daemon/flow/subscriber.h"
-
-/* Until what could not be put aside comes again, at least: its topic is troubled. */
-#define PUT_OFF_MS 1000U
 
 void hulse_subscriber_tell_settled(struct subscriber *s)
 {
@@ -41,12 +38,16 @@ static void letter_ack(void *ctx, struct broker_delivery *d)
     s->in_letter = false;
 }
 
-static void letter_nack(void *ctx, struct broker_delivery *d)
+static void letter_nack(void *ctx, struct broker_delivery *d, uint32_t wished_ms)
 {
     struct subscriber *s = ctx;
-    const uint32_t delay_ms = hulse_subscriber_backoff_ms(s, d);
+    uint32_t delay_ms = wished_ms;
+    if (delay_ms == 0) {
+        delay_ms = hulse_subscriber_backoff_ms(s, d);
+        delay_ms = delay_ms > HULSE_PUT_OFF_MS ? delay_ms : HULSE_PUT_OFF_MS;
+    }
     s->in_letter = true;
-    hulse_subscriber_pass_nack(s, d, delay_ms > PUT_OFF_MS ? delay_ms : PUT_OFF_MS);
+    hulse_subscriber_pass_nack(s, d, delay_ms);
     s->in_letter = false;
 }
 

@@ -46,6 +46,11 @@ bool hulse_subscriber_is_several(const struct subscriber *s)
     return s->multi != NULL;
 }
 
+const struct subscriber *hulse_subscriber_only(const struct subscriber *s)
+{
+    return s->multi == NULL ? s : hulse_multi_only(s->multi);
+}
+
 const struct schema_known *hulse_subscriber_schema(const struct subscriber *s, uint64_t version)
 {
     return s->flow->schemas == NULL

@@ -10,8 +10,7 @@ void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
 {
     struct subscriber *of = hulse_subscriber_ruled(s, d);
     (void)hulse_subscriber_end_reading(of, d);
-    if (!s->of_several && hulse_dead_letter_configured(&of->dead) &&
-        hulse_dead_letter_keep(&s->dead, d)) {
+    if (!s->of_several && hulse_dead_letter_any(&of->dead) && hulse_dead_letter_keep(&s->dead, d)) {
         return;
     }
     if (s->consumer->ops->copied != NULL) {
@@ -25,7 +24,7 @@ void hulse_subscriber_let_go(struct subscriber *s, struct broker_delivery *d)
     hulse_dead_letter_let_go(&s->dead, d);
 }
 
-/* Its copy goes to the dead-letter topic, which is configured. */
+/* Its copy goes to the dead-letter or retry topic, which is configured. */
 static void
 put_aside(struct subscriber *s, struct broker_delivery *d, const struct letter_reason *why)
 {
@@ -86,6 +85,28 @@ void hulse_subscriber_reject(struct subscriber *s,
     }
 }
 
+void hulse_subscriber_retry(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
+{
+    struct subscriber *of = hulse_subscriber_ruled(s, d);
+    const uint64_t retries = (uint64_t)hulse_letter_retries(d->meta.properties) + 1;
+    struct letter_reason why = {
+        .kind = LETTER_RETRY, .cause = LETTER_RETRIED, .delay_ms = delay_ms};
+
+    if (!hulse_dead_letter_retries(&of->dead)) {
+        hulse_subscriber_unconfigured(s, d);
+        return;
+    }
+    if (retries > of->grant.topic->redeliver_max && hulse_dead_letter_configured(&of->dead)) {
+        why.kind = LETTER_DEAD;
+    } else if (s->multi != NULL && !hulse_multi_hears_retry(s->multi, d)) {
+        (void)hulse_subscriber_end_reading(of, d);
+        hulse_alone_let_go(hulse_subscriber_alone(s), d);
+        hulse_dead_letter_put_off(&s->dead, d, &why, "nobody consumes the retry topic yet");
+        return;
+    }
+    put_aside(s, d, &why);
+}
+
 void hulse_subscriber_leave(struct subscriber *s, struct broker_delivery *d, bool died)
 {
     if (died && (d->marks & HULSE_MARK_ALONE) != 0) {
@@ -119,14 +140,14 @@ uint64_t hulse_subscriber_ack_timeout_ms(const struct subscriber *s,
 
 void hulse_subscriber_time_out(struct subscriber *s, struct broker_delivery *d)
 {
-    s->counters.timed_out += 1;
+    s->own->counters.timed_out += 1;
     hulse_topic_state_count(hulse_subscriber_ruled(s, d)->grant.topic_state, TOPIC_ACK_TIMED_OUT);
     refuse(s, d, LETTER_TIMED_OUT, 0);
 }
 
 void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery *d)
 {
-    s->counters.unconfigured += 1;
+    s->own->counters.unconfigured += 1;
     hulse_topic_state_count(hulse_subscriber_ruled(s, d)->grant.topic_state,
                             TOPIC_VERDICT_UNCONFIGURED);
     refuse(s, d, LETTER_REFUSED, hulse_subscriber_backoff_ms(s, d));
@@ -134,7 +155,7 @@ void hulse_subscriber_unconfigured(struct subscriber *s, struct broker_delivery 
 
 void hulse_subscriber_drop(struct subscriber *s, struct broker_delivery *d)
 {
-    s->counters.dropped += 1;
+    s->own->counters.dropped += 1;
     hulse_subscriber_let_go(s, d);
     hulse_subscriber_pass_ack(s, d);
 }

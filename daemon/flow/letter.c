@@ -13,16 +13,18 @@
 #include <string.h>
 
 #define HEADER_BYTES 4U /* of a property: two lengths */
-#define OWN_MAX 10U
+#define OWN_MAX 12U
 #define NUMBER_BYTES 24U
 #define ID_BYTES 80U
 #define DETAIL_BYTES_MAX 300U /* a reason of the library's, with its code */
 
+static const char retries_name[] = "RECONSUMETIMES";
 static const char *const causes[LETTER_CAUSES] = {
     [LETTER_REJECTED] = "rejected",
     [LETTER_REFUSED] = "refused",
     [LETTER_TIMED_OUT] = "timed out",
     [LETTER_DIED] = "application ended",
+    [LETTER_RETRIED] = "retried",
 };
 
 struct property {
@@ -38,6 +40,8 @@ struct added {
     char id[ID_BYTES];
     char now[NUMBER_BYTES];
     char attempts[NUMBER_BYTES];
+    char retries[NUMBER_BYTES];
+    char delay[NUMBER_BYTES];
     char detail[DETAIL_BYTES_MAX];
 };
 
@@ -78,29 +82,6 @@ static void print_detail(char out[DETAIL_BYTES_MAX], const struct letter_reason 
     }
 }
 
-static void gather(struct added *a,
-                   const struct broker_delivery *d,
-                   const struct letter_source *from,
-                   const struct letter_reason *why)
-{
-    a->count = 0;
-    print_id(a->id, d);
-    print_detail(a->detail, why);
-    (void)snprintf(a->now, sizeof(a->now), "%" PRIu64, from->now_ms);
-    (void)snprintf(a->attempts, sizeof(a->attempts), "%" PRIu64, (uint64_t)d->redelivery + 1);
-    add(a, "REAL_TOPIC", from->topic, false);
-    add(a, "REAL_SUBSCRIPTION", from->subscription, false);
-    add(a, "ORIGIN_MESSAGE_ID", a->id, false);
-    add(a, "ORIGIN_MESSAGE_IDY_TIME", a->id, false);
-    add(a, "hulse-first-failure", a->now, false);
-    add(a, "hulse-reason", causes[why->cause], true);
-    /* Empty ones are written too: what an earlier failure left is not this one's. */
-    add(a, "hulse-detail", a->detail, true);
-    add(a, "hulse-attempts", a->attempts, true);
-    add(a, "hulse-host", from->host, true);
-    add(a, "hulse-app", from->app, true);
-}
-
 /* Names and values of a message's properties, one after another; false: no more. */
 struct scan {
     const uint8_t *at;
@@ -121,20 +102,101 @@ static bool next(struct scan *s, struct broker_span *whole, struct broker_span *
     return true;
 }
 
-/* It would end the copy before anybody has looked at it. */
+static bool is_named(struct broker_span name, const char *text)
+{
+    return name.bytes == strlen(text) && memcmp(name.data, text, name.bytes) == 0;
+}
+
+/* Digits alone; false: none, or out of range. */
+static bool read_retries(const uint8_t *text, uint32_t bytes, uint32_t *out)
+{
+    uint32_t value = 0;
+
+    for (uint32_t i = 0; i < bytes; i++) {
+        const uint32_t digit = (uint32_t)text[i] - '0';
+        if (digit > 9 || value > (HULSE_RETRIES_MAX - digit) / 10) {
+            return false;
+        }
+        value = 10 * value + digit;
+    }
+    *out = value;
+    return bytes > 0;
+}
+
+uint32_t hulse_letter_retries(struct broker_span properties)
+{
+    struct scan s = {.at = properties.data, .end = properties.data + properties.bytes};
+    struct broker_span whole;
+    struct broker_span name;
+    uint32_t retries = 0;
+
+    while (properties.bytes > 0 && next(&s, &whole, &name)) {
+        const uint32_t before = HEADER_BYTES + name.bytes;
+        if (is_named(name, retries_name) &&
+            !read_retries(whole.data + before, whole.bytes - before, &retries)) {
+            retries = 0;
+        }
+    }
+    return retries; /* the last one counts, as in Java's map */
+}
+
+/* As Java's clients do it. */
+static void add_retry(struct added *a, const struct broker_delivery *d, uint32_t delay_ms)
+{
+    (void)snprintf(
+        a->retries, sizeof(a->retries), "%" PRIu32, hulse_letter_retries(d->meta.properties) + 1);
+    (void)snprintf(a->delay, sizeof(a->delay), "%" PRIu32, delay_ms);
+    add(a, retries_name, a->retries, true);
+    add(a, "DELAY_TIME", a->delay, true);
+}
+
+/* Empty ones are written too: what an earlier failure left is not this one's. */
+static void add_failure(struct added *a,
+                        const struct broker_delivery *d,
+                        const struct letter_source *from,
+                        const struct letter_reason *why)
+{
+    print_detail(a->detail, why);
+    (void)snprintf(a->now, sizeof(a->now), "%" PRIu64, from->now_ms);
+    (void)snprintf(a->attempts, sizeof(a->attempts), "%" PRIu64, (uint64_t)d->redelivery + 1);
+    add(a, "hulse-first-failure", a->now, false);
+    add(a, "hulse-reason", causes[why->cause], true);
+    add(a, "hulse-detail", a->detail, true);
+    add(a, "hulse-attempts", a->attempts, true);
+    add(a, "hulse-host", from->host, true);
+    add(a, "hulse-app", from->app, true);
+}
+
+static void gather(struct added *a,
+                   const struct broker_delivery *d,
+                   const struct letter_source *from,
+                   const struct letter_reason *why)
+{
+    a->count = 0;
+    print_id(a->id, d);
+    add(a, "REAL_TOPIC", from->topic, false);
+    add(a, "REAL_SUBSCRIPTION", from->subscription, false);
+    add(a, "ORIGIN_MESSAGE_ID", a->id, false);
+    add(a, "ORIGIN_MESSAGE_IDY_TIME", a->id, false);
+    if (why->cause == LETTER_RETRIED) {
+        add_retry(a, d, why->delay_ms);
+    }
+    if (why->kind == LETTER_DEAD) {
+        add_failure(a, d, from, why);
+    }
+}
+
+/* It would end a dead letter before anybody has looked at it; of a retry it is written anew. */
 static bool is_expiry(struct broker_span name)
 {
-    static const char expiry[] = "hulse-expires-ms";
-
-    return name.bytes == sizeof(expiry) - 1 && memcmp(name.data, expiry, name.bytes) == 0;
+    return is_named(name, "hulse-expires-ms");
 }
 
 static uint32_t index_of(const struct added *a, struct broker_span name)
 {
     uint32_t i = 0;
 
-    while (i < a->count && (strlen(a->all[i].name) != name.bytes ||
-                            memcmp(a->all[i].name, name.data, name.bytes) != 0)) {
+    while (i < a->count && !is_named(name, a->all[i].name)) {
         i += 1;
     }
     return i;
@@ -188,6 +250,14 @@ static uint32_t merge(uint8_t *out, struct broker_span own, const struct added *
     return (uint32_t)(at - out);
 }
 
+/* Of a message that is not over yet, or has none. */
+static uint64_t ttl_left_ms(const struct broker_delivery *d, uint64_t now_ms)
+{
+    const uint64_t age_ms = now_ms > d->publish_time_ms ? now_ms - d->publish_time_ms : 0;
+
+    return d->meta.ttl_ms == 0 ? 0 : d->meta.ttl_ms > age_ms ? d->meta.ttl_ms - age_ms : 1;
+}
+
 struct letter *hulse_letter_create(struct broker_delivery *d,
                                    const struct letter_source *from,
                                    const struct letter_reason *why)
@@ -204,8 +274,12 @@ struct letter *hulse_letter_create(struct broker_delivery *d,
     *l = (struct letter){.d = d,
                          .id = d->id,
                          .source = d->source,
+                         .kind = why->kind,
                          .cause = why->cause,
                          .code = why->code,
+                         .delay_ms = why->delay_ms,
+                         .waited = why->waited,
+                         .ttl_ms = why->kind == LETTER_RETRY ? ttl_left_ms(d, from->now_ms) : 0,
                          .detail_bytes = why->detail.bytes,
                          .object_bytes = bytes};
     l->property_bytes = merge(l->data, d->meta.properties, &a);
@@ -226,7 +300,10 @@ void hulse_letter_free(struct letter **letter)
 struct letter_reason hulse_letter_reason(const struct letter *l)
 {
     return (struct letter_reason){
+        .kind = l->kind,
         .cause = l->cause,
         .code = l->code,
+        .delay_ms = l->delay_ms,
+        .waited = l->waited,
         .detail = {.data = l->data + l->property_bytes, .bytes = l->detail_bytes}};
 }

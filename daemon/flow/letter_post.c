@@ -51,8 +51,8 @@ LIST_HEAD(outlet_list, letter_outlet);
 struct letter_post {
     struct worker *worker;
     const struct flow *flow;
-    uint64_t stored;
-    uint64_t failed;
+    uint64_t stored[LETTER_KINDS];
+    uint64_t failed[LETTER_KINDS];
     TAILQ_HEAD(, letter_guest) guests;
     struct outlet_list buckets[BUCKETS];
 };
@@ -67,9 +67,9 @@ static uint64_t now_ms(const struct letter_post *p)
 static void finish(struct letter_post *p, struct letter *l, const char *why)
 {
     if (why == NULL) {
-        p->stored += 1;
+        p->stored[l->kind] += 1;
     } else {
-        p->failed += 1;
+        p->failed[l->kind] += 1;
     }
     if (l->done != NULL) {
         l->done(l->ctx, l, why);
@@ -120,6 +120,8 @@ record_of(struct letter_outlet *o, struct letter *l, struct broker_meta *meta)
         .ordering_key = d->meta.ordering_key,
         .properties = {.data = l->data, .bytes = l->property_bytes},
         .event_time_ms = d->meta.event_time_ms,
+        .deliver_after_ms = l->kind == LETTER_RETRY && !l->waited ? l->delay_ms : 0,
+        .ttl_ms = l->ttl_ms,
         .partition = -1,
         .has_key = d->meta.has_key,
         .has_ordering_key = d->meta.has_ordering_key,
@@ -414,8 +416,10 @@ static void report(void *state, struct worker_report *out)
 {
     const struct letter_post *p = state;
 
-    out->dead_letters += p->stored;
-    out->dead_letters_failed += p->failed;
+    out->dead_letters += p->stored[LETTER_DEAD];
+    out->dead_letters_failed += p->failed[LETTER_DEAD];
+    out->retry_letters += p->stored[LETTER_RETRY];
+    out->retry_letters_failed += p->failed[LETTER_RETRY];
 }
 
 const struct worker_module hulse_letter_module = {

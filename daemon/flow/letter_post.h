@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * letter_post - a worker's producers to dead-letter topics: one for each topic, role and initial subscription, shared by all
- * consumers.
+ * letter_post - a worker's producers to dead-letter and retry topics: one for each topic, role and initial subscription, shared
+ * by all consumers.
  *
  *   closed --the first letter--> opening --> open --no letter for a minute--> closed
  *                                   '--could not, or the topic went--> broken: letters fail at once, until a time
  *                                      that doubles from 1 s to 60 s is over and the next letter tries again
  *
- * Letters go on their own, unbatched, by the path of every publisher: permission, limits and rules of the dead-letter
- * topic hold. One that waits for its producer longer than 10 s fails; one that was sent waits for its answer.
+ * Letters go on their own, unbatched, by the path of every publisher: permission, limits and rules of that topic
+ * hold. One that waits for its producer longer than 10 s fails; one that was sent waits for its answer.
  *
  * Threads: the worker's. Limits: who sends bounds how many there are (dead_letter.h).
  */

@@ -234,6 +234,13 @@ void hulse_multi_sought(struct multi *m, hulse_status status, const char *text)
     }
 }
 
+/* A message is of the topic itself: what is to be retried stays where it is. */
+static bool is_moved(const struct member *b, const struct broker_position *to)
+{
+    const bool by_id = to->kind == BROKER_AT_ID || to->kind == BROKER_AFTER_ID;
+    return b != NULL && b->state == MEMBER_OPEN && (!by_id || b->source == 0);
+}
+
 static void seek_one(struct member *b, const struct broker_position *to)
 {
     struct multi_errand *e = &b->multi->errand;
@@ -257,7 +264,7 @@ static hulse_status seek(struct broker_consumer *c,
                          struct error *err)
 {
     struct multi *m = of_consumer(c);
-    if (to->kind == BROKER_AT_ID || to->kind == BROKER_AFTER_ID) {
+    if (!m->only && (to->kind == BROKER_AT_ID || to->kind == BROKER_AFTER_ID)) {
         return hulse_fail(err, HULSE_UNSUPPORTED, "an id is of one topic, and this is of several");
     }
     if (m->errand.active) {
@@ -272,7 +279,7 @@ static hulse_status seek(struct broker_consumer *c,
     m->ending = true;
     m->told_ended = told;
     for (uint32_t i = 0; i < m->count && !m->closed; i++) {
-        if (m->members[i] != NULL && m->members[i]->state == MEMBER_OPEN) {
+        if (is_moved(m->members[i], to)) {
             seek_one(m->members[i], to);
         }
     }
@@ -321,6 +328,11 @@ hulse_status hulse_multi_at(const struct multi *m,
     return b->state == MEMBER_IDLE
                ? hulse_fail(err, HULSE_NO_TOPIC, "%.200s has gone", b->name)
                : hulse_fail(err, HULSE_BUSY, "%.200s is being opened: try again", b->name);
+}
+
+struct subscriber *hulse_multi_only(const struct multi *m)
+{
+    return m->only && m->count > 0 ? m->members[0]->subscriber : NULL;
 }
 
 uint32_t hulse_multi_verdicts(const struct multi *m)
@@ -438,6 +450,8 @@ static struct multi *create(const struct subscriber_params *params,
     m->max = params->several->max != 0 ? params->several->max
              : m->is_pattern           ? MULTI_TOPICS_DEFAULT
                                        : params->several->count + 1;
+    m->numbers = m->max;
+    m->only = !m->is_pattern && params->several->count == 0;
     m->first_source = m->is_pattern ? 1 : 0;
     m->verdicts = HULSE_VERDICTS_ALWAYS;
     m->rest.fire = rest_fire;
@@ -456,36 +470,28 @@ static hulse_status want_name(struct multi *m, const char *text, struct error *e
     if (hulse_multi_find(m, name.full) != NULL) {
         return hulse_fail(err, HULSE_INVAL, "%s stands twice among the topics", name.full);
     }
+    if (m->count >= m->max) {
+        return hulse_fail(err, HULSE_LIMIT, "more than %u topics", (unsigned)m->max);
+    }
     struct member *b = hulse_multi_add(m, name.full);
     if (b == NULL) {
-        return m->count >= m->max
-                   ? hulse_fail(err, HULSE_LIMIT, "more than %u topics", (unsigned)m->max)
-                   : hulse_fail(err, HULSE_NO_MEMORY, "no memory for a topic");
+        return hulse_fail(err, HULSE_NO_MEMORY, "no memory for a topic");
     }
     b->listed = true;
     hulse_member_want(b);
     return HULSE_OK;
 }
 
-static hulse_status
-want_list(struct multi *m, const struct subscriber_params *params, struct error *err)
-{
-    const char *at = params->several->names;
-    hulse_status st = want_name(m, params->topic, err);
-    for (uint32_t i = 0; i < params->several->count && st == HULSE_OK; i++) {
-        st = want_name(m, at, err);
-        at += strlen(at) + 1;
-    }
-    return st;
-}
-
-/* The numbers that an earlier daemon has given. */
-static hulse_status
-keep_known(struct multi *m, const struct subscriber_topics *several, struct error *err)
+/* The numbers that an earlier daemon has given, from the first that is not the front end's to know. */
+static hulse_status keep_known(struct multi *m,
+                               const struct subscriber_topics *several,
+                               uint32_t first,
+                               struct error *err)
 {
     const char *at = several->known;
-    for (uint32_t i = 0; i < several->known_count; i++) {
-        if (i >= m->first_source) {
+    for (uint32_t i = 0; i < several->known_count && i < first + 2 * m->max; i++) {
+        if (i >= first) {
+            m->numbers += m->count >= m->numbers + m->first_source ? 1 : 0;
             struct member *b = hulse_multi_add(m, at);
             if (b == NULL) {
                 return hulse_fail(err, HULSE_NO_MEMORY, "no memory for the names of topics");
@@ -496,6 +502,35 @@ keep_known(struct multi *m, const struct subscriber_topics *several, struct erro
         at += strlen(at) + 1;
     }
     return HULSE_OK;
+}
+
+/* Those of the list that are another's, then those that are not in it. */
+static hulse_status pair_list(struct multi *m, uint32_t named, struct error *err)
+{
+    hulse_status st = HULSE_OK;
+    for (uint32_t i = 0; i < 2 * named && st == HULSE_OK; i++) {
+        st = hulse_member_pair(m->members[i % named], i >= named, err);
+    }
+    return st;
+}
+
+static hulse_status
+want_list(struct multi *m, const struct subscriber_params *params, struct error *err)
+{
+    const char *at = params->several->names;
+    const uint32_t named = params->several->count + 1;
+    hulse_status st = want_name(m, params->topic, err);
+    for (uint32_t i = 0; i < params->several->count && st == HULSE_OK; i++) {
+        st = want_name(m, at, err);
+        at += strlen(at) + 1;
+    }
+    st = st == HULSE_OK ? keep_known(m, params->several, named, err) : st;
+    st = st == HULSE_OK ? pair_list(m, named, err) : st;
+    for (uint32_t i = 0; i < named && st == HULSE_OK; i++) {
+        m->topics += m->members[i]->parent == MULTI_NONE ? 1 : 0;
+        hulse_member_pair_again(m->members[i]);
+    }
+    return st;
 }
 
 static hulse_status
@@ -510,10 +545,10 @@ begin(struct multi *m, const struct subscriber_params *params, struct error *err
         return hulse_fail(
             err, HULSE_LIMIT, "a consumer of more than %u topics", (unsigned)MULTI_TOPICS_MAX);
     }
-    if (params->start.kind == BROKER_AT_ID || params->start.kind == BROKER_AFTER_ID) {
+    if (!m->only && (params->start.kind == BROKER_AT_ID || params->start.kind == BROKER_AFTER_ID)) {
         return hulse_fail(err, HULSE_UNSUPPORTED, "an id is of one topic, and this is of several");
     }
-    if (params->start.kind == BROKER_AT_PUBLISHED && !reader) {
+    if (!m->only && params->start.kind == BROKER_AT_PUBLISHED && !reader) {
         /* Of a pattern each topic would be refused by itself, time and again. */
         return hulse_fail(
             err,
@@ -537,7 +572,7 @@ begin(struct multi *m, const struct subscriber_params *params, struct error *err
                                    &why)) {
         return hulse_fail(err, HULSE_INVAL, "%s", why);
     }
-    const hulse_status st = keep_known(m, params->several, err);
+    const hulse_status st = keep_known(m, params->several, m->first_source, err);
     return st != HULSE_OK ? st : hulse_multi_watch(m, err);
 }
 

@@ -12,6 +12,9 @@
  * pattern opens when all that match have been tried. What fails there is tried again with backoff; what may not be consumed
  * is passed over; what comes later is consumed from its beginning, unless its subscription is there.
  *
+ * A topic that has a retry topic (retry_name.h) comes with that, its companion: a topic of the whole like the others, under
+ * the topic's rule, there as long as the topic is. One that the list or the pattern has anyhow is the same.
+ *
  * Permits of the whole are handed to a topic one by one when it has a message, in turns, so none lies where nothing comes.
  * For that each topic may send one message ahead of them, more where they are used up quickly; those wait here. Over all
  * topics that is no more than one each and twice what the whole has permits for.
@@ -20,7 +23,7 @@
  * Order:   any event may close the whole.
  * A reader reads a list: it begins in each of its topics at the same end, or time, and has caught up when it has in all.
  *
- * Limits:  MULTI_TOPICS_MAX topics; a pattern is not read.
+ * Limits:  MULTI_TOPICS_MAX topics, companions among them; a pattern is not read.
  */
 #ifndef HULSE_FLOW_MULTI_H
 #define HULSE_FLOW_MULTI_H
@@ -49,6 +52,10 @@ hulse_status hulse_multi_at(const struct multi *m,
                             uint32_t source,
                             const struct subscriber **out,
                             struct error *err);
+/* That of the only topic, companions left out; NULL: there are several, or it is not there. */
+struct subscriber *hulse_multi_only(const struct multi *m);
+/* What is retried of its topic now comes from a companion that is consumed. */
+bool hulse_multi_hears_retry(const struct multi *m, const struct broker_delivery *d);
 /* broker.h, ack_id, of a topic. Of one that is not consumed it has no effect. */
 void hulse_multi_ack_id(struct multi *m,
                         uint32_t source,

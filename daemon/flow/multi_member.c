@@ -102,6 +102,7 @@ static struct member *reuse(struct multi *m, const char *name)
         if (copy == NULL) {
             return NULL;
         }
+        hulse_member_unpair(b);
         leave_bucket(m, b);
         free_name(b);
         b->name = copy;
@@ -115,7 +116,7 @@ static struct member *reuse(struct multi *m, const char *name)
 struct member *hulse_multi_add(struct multi *m, const char *name)
 {
     const uint32_t source = m->count > m->first_source ? m->count : m->first_source;
-    if (source >= m->max + m->first_source) {
+    if (source >= m->numbers + m->first_source) {
         return reuse(m, name);
     }
     while (source >= m->room) {
@@ -132,6 +133,8 @@ struct member *hulse_multi_add(struct multi *m, const char *name)
     b->multi = m;
     b->name = copy;
     b->source = source;
+    b->companion = MULTI_NONE;
+    b->parent = MULTI_NONE;
     m->members[source] = b;
     m->count = source + 1;
     enter_bucket(m, b);
@@ -201,7 +204,7 @@ static void idle(struct member *b)
 {
     b->state = MEMBER_IDLE;
     b->rest_ms = 0;
-    b->multi->wanted -= 1;
+    hulse_member_count(b, -1);
 }
 
 /* It is closed, or was never open. */
@@ -212,9 +215,10 @@ static void not_opened(struct member *b, hulse_status status, const char *text)
 
     b->subscriber = NULL;
     tried(b);
+    b->state = MEMBER_IDLE;
+    hulse_member_let_follow(b);
     if (!m->is_pattern) {
         (void)snprintf(line, sizeof(line), "%.120s: %.120s", b->name, text);
-        b->state = MEMBER_IDLE;
         hulse_multi_fail(m, status, line);
         return;
     }
@@ -285,6 +289,7 @@ static void opened(void *ctx,
         note_begins(b, reach);
         b->ahead = 1;
         b->state = MEMBER_OPEN;
+        hulse_member_let_follow(b);
         if (b->listed) {
             hulse_member_top_up(b);
         } else {
@@ -378,14 +383,15 @@ static void active(void *ctx, bool is)
     }
 }
 
-/* Of a list: of all of them. A pattern has none, for others may come. */
+/* Of a list: of all of them, whatever may be retried still. A pattern has none, for others may come. */
 static void end_of_topic(void *ctx)
 {
     struct member *b = ctx;
     struct multi *m = b->multi;
-    m->ended += b->ended ? 0 : 1;
-    b->ended = true;
-    if (!m->is_pattern && m->ended == m->count && m->base.events->end_of_topic != NULL) {
+    m->ended += b->ended || b->parent != MULTI_NONE ? 0 : 1;
+    b->ended = b->parent == MULTI_NONE;
+    if (!m->is_pattern && m->ended == m->topics && b->ended &&
+        m->base.events->end_of_topic != NULL) {
         m->base.events->end_of_topic(m->base.ctx);
     }
 }
@@ -421,27 +427,49 @@ static const struct subscriber_events events = {.opened = opened,
                                                 .sought = sought,
                                                 .ask_room = ask_room};
 
-static void open_one(struct member *b)
+static hulse_status open_subscriber(struct member *b, struct error *err)
 {
-    struct multi *m = b->multi;
+    const struct multi *m = b->multi;
+    const bool is_companion = b->parent != MULTI_NONE;
     struct subscriber_params params = m->as;
-    struct error err = {0};
+    struct retry_name name;
+    struct retry_letter letter;
+    bool has = false;
 
     params.topic = b->name;
     params.events = &events;
     params.ctx = b;
     params.of_several = true;
-    params.existing = m->is_pattern;
-    if (b->late) {
+    params.existing = m->is_pattern && !is_companion;
+    /* A position is of the topic itself. */
+    if (b->late || (is_companion && params.start.kind != BROKER_LATEST)) {
         params.start = (struct broker_position){.kind = BROKER_EARLIEST};
+    }
+    const hulse_status st = hulse_member_letter(b, &name, &letter, &has, err);
+    if (st != HULSE_OK) {
+        return st;
+    }
+    params.retry = has ? &letter : NULL;
+    params.marks = m->as.marks == NULL ? NULL : hulse_broker_marks_of(m->as.marks, b->source);
+    const bool poor = m->as.marks != NULL && params.marks == NULL;
+    const hulse_status begun = poor ? hulse_fail(err, HULSE_NO_MEMORY, "no memory for a topic")
+                                    : hulse_subscriber_open(&b->subscriber, &params, err);
+    hulse_broker_marks_let(&params.marks);
+    return begun;
+}
+
+static void open_one(struct member *b)
+{
+    struct multi *m = b->multi;
+    struct error err = {0};
+
+    if (m->is_pattern && hulse_member_is_behind(b)) {
+        b->state = MEMBER_BEHIND;
+        return;
     }
     b->state = MEMBER_OPENING;
     m->opening += 1;
-    params.marks = m->as.marks == NULL ? NULL : hulse_broker_marks_of(m->as.marks, b->source);
-    const bool poor = m->as.marks != NULL && params.marks == NULL;
-    const hulse_status st = poor ? hulse_fail(&err, HULSE_NO_MEMORY, "no memory for a topic")
-                                 : hulse_subscriber_open(&b->subscriber, &params, &err);
-    hulse_broker_marks_let(&params.marks);
+    const hulse_status st = open_subscriber(b, &err);
     if (st != HULSE_OK) {
         m->opening -= 1;
         not_opened(b, st, err.text);
@@ -480,14 +508,14 @@ void hulse_member_want(struct member *b)
     if (b->state == MEMBER_LEAVING) {
         if (!b->failed) {
             b->state = MEMBER_OPEN;
-            b->multi->wanted += 1;
+            hulse_member_count(b, 1);
             b->multi->open += 1;
             hulse_member_top_up(b);
         }
         return; /* else as soon as the front end is done with the old one: the next list has it */
     }
     if (b->state == MEMBER_IDLE) {
-        b->multi->wanted += 1;
+        hulse_member_count(b, 1);
         if (!b->multi->opened && !b->first_round) {
             b->first_round = true;
             b->multi->first_round += 1;
@@ -531,13 +559,18 @@ void hulse_member_leave(struct member *b)
         TAILQ_REMOVE(&m->queue, b, link);
         tried(b);
         idle(b);
+        hulse_member_let_follow(b);
+        break;
+    case MEMBER_BEHIND:
+        tried(b);
+        idle(b);
         break;
     case MEMBER_RESTING:
         idle(b);
         break;
     case MEMBER_OPEN:
         m->open -= 1;
-        m->wanted -= 1;
+        hulse_member_count(b, -1);
         b->state = MEMBER_LEAVING;
         hulse_member_give_back_waiting(b);
         hulse_member_lighter(b);

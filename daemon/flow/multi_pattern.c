@@ -32,7 +32,39 @@ static enum verdict_on_name judge(const struct multi_watch *w, const char *text)
     return !here ? NAME_FOREIGN : allowed ? NAME_GOOD : NAME_DENIED;
 }
 
-static void take_name(struct multi_watch *w, const char *text)
+/* It is to be consumed from now on, with its companion. */
+static void want_member(struct multi_watch *w, struct member *b, bool known, bool paired)
+{
+    const struct multi *m = w->multi;
+    struct error err = {0};
+    /* What an earlier daemon's consumer has had goes on where it was; what comes back is another topic. */
+    b->late = !b->kept && (known || m->opened || m->as.resumed);
+    b->kept = false;
+    b->broker = w->broker;
+    b->listed = true;
+    hulse_member_want(b);
+    if (paired && hulse_member_pair(b, true, &err) != HULSE_OK) {
+        w->multi->over_max += 1; /* or no memory: it is in the next list, too */
+        b->listed = false;
+        hulse_member_leave(b);
+        return;
+    }
+    hulse_member_pair_again(b);
+}
+
+/* How it is with the retry topic of a topic that matches; of what has none, or is one: NOWHERE. */
+static enum retry_place place_of(const struct multi *m, const char *topic)
+{
+    struct retry_name name;
+    struct error err = {0}; /* the opening says it */
+    const hulse_status st = hulse_retry_name(&name, m->as.flow, topic, m->as.subscription, &err);
+    /* That of another subscription, perhaps: two patterns would make retry topics of each other's for ever. */
+    return st == HULSE_OK && name.place == RETRY_BESIDE && !name.like ? RETRY_BESIDE
+                                                                      : RETRY_NOWHERE;
+}
+
+/* `paired`: of those that have companions, which come before all others. */
+static void take_name(struct multi_watch *w, const char *text, bool paired)
 {
     struct multi *m = w->multi;
     struct member *b = hulse_multi_find(m, text);
@@ -41,15 +73,17 @@ static void take_name(struct multi_watch *w, const char *text)
 
     if (active) {
         b->listed = b->listed || b->broker == w->broker;
+        hulse_member_pair_again(b);
         return;
     }
     const enum verdict_on_name verdict = judge(w, text);
-    m->denied += verdict == NAME_DENIED ? 1 : 0;
-    if (verdict != NAME_GOOD) {
+    const bool has = verdict == NAME_GOOD && place_of(m, text) == RETRY_BESIDE;
+    m->denied += verdict == NAME_DENIED && !paired ? 1 : 0;
+    if (verdict != NAME_GOOD || (paired && !has)) {
         return;
     }
-    if (m->wanted >= m->max) {
-        m->over_max += 1;
+    if (m->wanted - m->companions >= m->max || m->wanted + (has ? 2 : 1) > hulse_multi_most(m)) {
+        m->over_max += has == paired ? 1 : 0;
         return;
     }
     b = known ? b : hulse_multi_add(m, text);
@@ -57,20 +91,17 @@ static void take_name(struct multi_watch *w, const char *text)
         m->over_max += 1; /* or no memory: it is in the next list, too */
         return;
     }
-    /* What an earlier daemon's consumer has had goes on where it was; what comes back is another topic. */
-    b->late = !b->kept && (known || m->opened || m->as.resumed);
-    b->kept = false;
-    b->broker = w->broker;
-    b->listed = true;
-    hulse_member_want(b);
+    want_member(w, b, known, has);
 }
 
 static void take_names(struct multi_watch *w, const struct broker_topic_names *names)
 {
-    const char *at = names->names;
-    for (uint32_t i = 0; i < names->count; i++) {
-        take_name(w, at);
-        at += strlen(at) + 1;
+    for (unsigned pass = 0; pass < 2; pass++) {
+        const char *at = names->names;
+        for (uint32_t i = 0; i < names->count; i++) {
+            take_name(w, at, pass == 0);
+            at += strlen(at) + 1;
+        }
     }
 }
 

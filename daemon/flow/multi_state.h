@@ -6,6 +6,7 @@
  *   multi_member   one topic: opens, fails, goes
  *   multi_out      messages and permits
  *   multi_pattern  which topics match
+ *   multi_retry    their retry topics
  *
  * Threads: the worker's.
  * Order:   who makes an event holds the whole (hulse_multi_enter, _leave) and looks at `closed` afterwards.
@@ -17,6 +18,7 @@
 #include "daemon/core/call_order.h"
 #include "daemon/core/mem.h"
 #include "daemon/flow/multi.h"
+#include "daemon/flow/retry_name.h"
 #include "daemon/table/topic_pattern.h"
 #include "daemon/worker/worker.h"
 
@@ -35,6 +37,7 @@
 enum member_state {
     MEMBER_IDLE,    /* a name with a number, and nothing more */
     MEMBER_QUEUED,  /* to be opened, in `queue` */
+    MEMBER_BEHIND,  /* to be opened when its companion is, or has failed */
     MEMBER_RESTING, /* to be opened again when its time has come */
     MEMBER_OPENING,
     MEMBER_OPEN,
@@ -55,8 +58,10 @@ struct member {
     uint64_t due_ms;   /* RESTING */
     uint64_t since_ms; /* of `used` */
     uint32_t source;
-    uint32_t alike; /* the next one in its bucket */
-    uint32_t held;  /* deliveries that the front end has */
+    uint32_t alike;     /* the next one in its bucket */
+    uint32_t companion; /* its retry topic's source; MULTI_NONE: none */
+    uint32_t parent;    /* as a companion, of which topic; MULTI_NONE: it is none */
+    uint32_t held;      /* deliveries that the front end has */
     uint32_t waiting;
     uint32_t ahead; /* how many may be under way and waiting */
     uint32_t used;
@@ -113,12 +118,15 @@ struct multi {
     uint32_t room;
     uint32_t first_source; /* of the topics: 1 where 0 is the pattern */
     uint32_t max;
+    uint32_t numbers;  /* that may be given: max, and one for each companion that there was */
+    uint32_t topics;   /* of a list, companions left out */
     uint32_t *buckets; /* `room` of them */
     struct member_list queue;
     struct member_list ready;
     uint32_t opening;
     uint32_t first_round; /* members of it that were not tried yet */
     uint32_t wanted;      /* members that are not idle and not leaving */
+    uint32_t companions;  /* of them */
     uint32_t open;
     uint32_t active; /* of Failover, those that get messages */
     uint32_t ended;  /* members that are */
@@ -133,6 +141,7 @@ struct multi {
     struct multi_errand errand;
     struct timer rest;
     uint64_t list_ms; /* the list is asked for then; 0: it is not */
+    bool only;        /* one topic, and its companion */
     /* Of a pattern. */
     bool is_pattern;
     bool all_heard;
@@ -177,6 +186,31 @@ void hulse_member_leave(struct member *b);
 /* The front end, or a broker, is done with something of it. */
 void hulse_member_lighter(struct member *b);
 void hulse_multi_forget_members(struct multi *m);
+
+/* multi_retry: */
+/* Topics that there may be with their companions. */
+uint32_t hulse_multi_most(const struct multi *m);
+/* Its place among the wanted is another one: by 1 or -1. */
+void hulse_member_count(struct member *b, int by);
+/*
+ * Gives a topic that is to be consumed its companion, which is to be consumed then. `add`: though it is no topic of the whole
+ * yet. UNSUPPORTED, LIMIT, NO_MEMORY; INVAL: hulse_retry_name().
+ */
+hulse_status hulse_member_pair(struct member *b, bool add, struct error *err);
+/* It has one that is not consumed: again. */
+void hulse_member_pair_again(struct member *b);
+/* To be opened: not yet, its companion comes first. */
+bool hulse_member_is_behind(const struct member *b);
+/* It was tried: those behind it may be. */
+void hulse_member_let_follow(struct member *c);
+/* For its opening: *out, which points into *name; false: it has none. INVAL. */
+hulse_status hulse_member_letter(const struct member *b,
+                                 struct retry_name *name,
+                                 struct retry_letter *out,
+                                 bool *has,
+                                 struct error *err);
+/* Its number is another topic's from now on. */
+void hulse_member_unpair(struct member *b);
 
 /* multi_out: */
 void hulse_multi_message(void *ctx, struct broker_delivery *d);

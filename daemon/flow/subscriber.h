@@ -35,6 +35,16 @@ struct subscriber_own {
     struct alone alone;
     struct letter_guest guest; /* lingering */
     struct timer linger;
+    struct subscriber_counters counters;
+};
+
+/* Of what has a retry topic; terminated, and behind it. */
+struct retry_texts {
+    size_t bytes;
+    const char *topic;
+    const char *of;
+    const char *rules;
+    char texts[];
 };
 
 struct subscriber {
@@ -53,8 +63,8 @@ struct subscriber {
     bool unsubscribe;
     struct subscriber_own *own; /* NULL: one of several */
     struct dead_letters dead;
+    struct retry_texts *retry; /* NULL: none, and it is under its own topic's rule */
     void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative and seek */
-    struct subscriber_counters counters;
     struct grant grant;
     struct identity who;
     const struct flow *flow;
@@ -72,7 +82,7 @@ struct subscriber {
     char topic[]; /* terminated */
 };
 /* With its names one of several topics is to have room in 640 bytes, a size that the allocator has. */
-static_assert(sizeof(struct subscriber) <= 560, "many of them are idle");
+static_assert(sizeof(struct subscriber) <= 512, "many of them are idle");
 
 /* Where its messages wait behind a last attempt; NULL: the whole's. */
 static inline struct alone *hulse_subscriber_alone(struct subscriber *s)
@@ -112,8 +122,13 @@ hulse_subscriber_pass_nack(struct subscriber *s, struct broker_delivery *d, uint
 /* For whom letters are. */
 static inline struct dead_letter_user hulse_subscriber_user(const struct subscriber *s)
 {
-    return (struct dead_letter_user){
-        .flow = s->flow, .who = &s->who, .topic = s->topic, .subscription = s->subscription};
+    return (struct dead_letter_user){.flow = s->flow,
+                                     .who = &s->who,
+                                     .topic = s->topic,
+                                     .rules = s->retry == NULL ? s->topic : s->retry->rules,
+                                     .of = s->retry == NULL ? s->topic : s->retry->of,
+                                     .retry = s->retry == NULL ? NULL : s->retry->topic,
+                                     .subscription = s->subscription};
 }
 
 /* ---- deliver.c ---- */

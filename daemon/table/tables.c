@@ -285,18 +285,35 @@ hulse_tables_schema(const struct tables *t, const char *topic, enum topic_schema
     return schema;
 }
 
-bool hulse_tables_dead_letter(const struct tables *t,
-                              const char *topic,
-                              const struct letter_words *words,
-                              char name[HULSE_TOPIC_NAME_MAX])
+bool hulse_tables_letter(const struct tables *t,
+                         const char *topic,
+                         enum letter_kind kind,
+                         const struct letter_words *words,
+                         char name[HULSE_TOPIC_NAME_MAX])
 {
     const struct whole *w = HULSE_CONTAINER(t, const struct whole, tables);
 
     hulse_rcu_read_lock();
-    const char *template = hulse_topic_rules_dead_letter(policy_now(w)->rules, topic);
+    const char *template = hulse_topic_rules_letter(policy_now(w)->rules, topic, kind);
     const bool fits = hulse_letter_name(name, HULSE_TOPIC_NAME_MAX, template, words);
     hulse_rcu_read_unlock();
     return fits;
+}
+
+bool hulse_tables_retry_of(const struct tables *t,
+                           const char *topic,
+                           const struct letter_words *words,
+                           char of[HULSE_TOPIC_NAME_MAX],
+                           bool *like)
+{
+    const struct whole *w = HULSE_CONTAINER(t, const struct whole, tables);
+
+    hulse_rcu_read_lock();
+    const char *template = hulse_topic_rules_letter(policy_now(w)->rules, topic, LETTER_RETRY);
+    const bool found = hulse_letter_topic(of, HULSE_TOPIC_NAME_MAX, template, words, topic);
+    *like = hulse_letter_like(template, topic);
+    hulse_rcu_read_unlock();
+    return found;
 }
 
 void hulse_tables_letter_subscription(const struct tables *t,

@@ -115,11 +115,21 @@ void hulse_grant_refresh(struct grant *g,
 /* The schema that the reading in force gives a topic, held for the caller; NULL: none. */
 struct topic_schema *
 hulse_tables_schema(const struct tables *t, const char *topic, enum topic_schema_use use);
-/* The name that its rule makes of `words` for its dead-letter topic; empty: it has none. False: it is too long. */
-bool hulse_tables_dead_letter(const struct tables *t,
-                              const char *topic,
-                              const struct letter_words *words,
-                              char name[HULSE_TOPIC_NAME_MAX]);
+/* The name that its rule makes of `words` for its letters' topic; empty: it has none. False: it is too long. */
+bool hulse_tables_letter(const struct tables *t,
+                         const char *topic,
+                         enum letter_kind kind,
+                         const struct letter_words *words,
+                         char name[HULSE_TOPIC_NAME_MAX]);
+/*
+ * The topic whose retry topic, by its own rule's template, this one is (hulse_letter_topic()). False: of none; *like: its name
+ * could be that of another subscription's.
+ */
+bool hulse_tables_retry_of(const struct tables *t,
+                           const char *topic,
+                           const struct letter_words *words,
+                           char of[HULSE_TOPIC_NAME_MAX],
+                           bool *like);
 /* The subscription that a rule gives its topics' dead-letter topic; empty: none. */
 void hulse_tables_letter_subscription(const struct tables *t,
                                       const char *topic,

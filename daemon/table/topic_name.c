@@ -4,6 +4,7 @@
  */
 #include "daemon/table/topic_name.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -150,4 +151,20 @@ bool hulse_topic_name_parse(struct topic_name *out,
         return refuse(why, "the topic's scheme is neither persistent nor non-persistent");
     }
     return text_good(out->full, strlen(out->full), why) && split(out, (unsigned)prefix, why);
+}
+
+size_t hulse_topic_base_bytes(const char *topic)
+{
+    static const char mark[] = "-partition-";
+    const size_t bytes = strlen(topic);
+    size_t end = bytes;
+
+    while (end > 0 && isdigit((unsigned char)topic[end - 1]) != 0) {
+        end -= 1;
+    }
+    const size_t mark_bytes = sizeof(mark) - 1;
+    return end < bytes && end > mark_bytes &&
+                   memcmp(topic + end - mark_bytes, mark, mark_bytes) == 0
+               ? end - mark_bytes
+               : bytes;
 }

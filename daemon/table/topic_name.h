@@ -31,4 +31,7 @@ bool hulse_topic_name_parse(struct topic_name *out,
                             const char *default_namespace,
                             const char **why);
 
+/* Of "…-partition-N" the bytes of the topic that it belongs to; of another name all. */
+size_t hulse_topic_base_bytes(const char *topic);
+
 #endif

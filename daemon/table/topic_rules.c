@@ -31,10 +31,10 @@ struct rule {
     const struct topic_settings *settings; /* held */
     uint64_t hash;                         /* of beginning and end */
     struct shape shape;
-    uint32_t next;             /* behind it in its bucket, later in the file */
-    char *pattern;             /* in `text` */
-    char *dead_letter;         /* in `text`, a template; "" = none */
-    char *letter_subscription; /* the same, a name */
+    uint32_t next;               /* behind it in its bucket, later in the file */
+    char *pattern;               /* in `text` */
+    char *letters[LETTER_KINDS]; /* in `text`, templates; "" = none */
+    char *letter_subscription;   /* the same, a name */
     struct topic_schema *schemas[TOPIC_SCHEMA_USES]; /* NULL: none */
 };
 
@@ -238,6 +238,11 @@ static size_t put_text(char *to, const char *text)
     return bytes;
 }
 
+static const char *letter_of(const struct config_topic_rule *rule, enum letter_kind kind)
+{
+    return kind == LETTER_RETRY ? rule->consume.retry_letter : rule->consume.dead_letter;
+}
+
 static hulse_status fill(struct topic_rules *r,
                          const struct config_topic_rule *rules,
                          const struct broker_names *brokers,
@@ -262,8 +267,10 @@ static hulse_status fill(struct topic_rules *r,
         memcpy(text, rules[i].match, bytes);
         rule->pattern = text;
         text += bytes;
-        rule->dead_letter = text;
-        text += put_text(text, rules[i].consume.dead_letter);
+        for (unsigned kind = 0; kind < LETTER_KINDS; kind++) {
+            rule->letters[kind] = text;
+            text += put_text(text, letter_of(&rules[i], (enum letter_kind)kind));
+        }
         rule->letter_subscription = text;
         text += put_text(text, rules[i].consume.dead_letter_subscription);
         if (bytes > HULSE_TOPIC_NAME_MAX) {
@@ -283,9 +290,11 @@ static bool allocate(struct topic_rules *r, const struct config_topic_rule *rule
     }
     r->mask = buckets - 1;
     for (uint32_t i = 0; i < r->count; i++) {
-        const char *letter = rules[i].consume.dead_letter;
         r->text_bytes += strlen(rules[i].match) + 1;
-        r->text_bytes += letter == NULL ? 1 : strlen(letter) + 1;
+        for (unsigned kind = 0; kind < LETTER_KINDS; kind++) {
+            const char *letter = letter_of(&rules[i], (enum letter_kind)kind);
+            r->text_bytes += letter == NULL ? 1 : strlen(letter) + 1;
+        }
         const char *subscription = rules[i].consume.dead_letter_subscription;
         r->text_bytes += subscription == NULL ? 1 : strlen(subscription) + 1;
     }
@@ -405,11 +414,12 @@ hulse_topic_rules_schema(const struct topic_rules *r, const char *topic, enum to
     return schema == NULL ? NULL : hulse_topic_schema_hold(schema);
 }
 
-const char *hulse_topic_rules_dead_letter(const struct topic_rules *r, const char *topic)
+const char *
+hulse_topic_rules_letter(const struct topic_rules *r, const char *topic, enum letter_kind kind)
 {
     const uint32_t rule = hulse_topic_rules_find(r, topic)->rule;
 
-    return rule == HULSE_TOPIC_RULE_NONE ? "" : r->rules[rule].dead_letter;
+    return rule == HULSE_TOPIC_RULE_NONE ? "" : r->rules[rule].letters[kind];
 }
 
 const char *hulse_topic_rules_letter_subscription(const struct topic_rules *r, const char *topic)

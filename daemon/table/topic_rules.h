@@ -72,6 +72,9 @@ struct topic_settings {
     bool replicate_subscription_state;
 };
 
+/* Where copies of messages go. */
+enum letter_kind { LETTER_DEAD = 0, LETTER_RETRY, LETTER_KINDS };
+
 /* The brokers of the daemon, in their order; borrowed during create. */
 struct broker_names {
     const char *const *names;
@@ -94,9 +97,10 @@ const struct topic_settings *hulse_topic_rules_find(const struct topic_rules *r,
 /* The schema of the same rule, held for the caller; NULL: it has none. */
 struct topic_schema *
 hulse_topic_rules_schema(const struct topic_rules *r, const char *topic, enum topic_schema_use use);
-/* The template of the same rule's dead-letter topic; empty: it has none. The rules' own. */
-const char *hulse_topic_rules_dead_letter(const struct topic_rules *r, const char *topic);
-/* The subscription that this topic gets with its first letter; the same. */
+/* The template of the same rule's dead-letter or retry topic; empty: it has none. The rules' own. */
+const char *
+hulse_topic_rules_letter(const struct topic_rules *r, const char *topic, enum letter_kind kind);
+/* The subscription that a dead-letter topic gets with its first letter; the rules' own. */
 const char *hulse_topic_rules_letter_subscription(const struct topic_rules *r, const char *topic);
 
 #endif

@@ -36,6 +36,8 @@ enum topic_refusal {
     TOPIC_UNRESOLVED,    /* handed out as written, though its consumer reads with another schema */
     TOPIC_DEAD_LETTERED, /* stored in the dead-letter topic, and acknowledged */
     TOPIC_DEAD_LETTER_FAILED, /* could not be stored there, and comes again */
+    TOPIC_RETRIED,            /* stored in the retry topic, and acknowledged */
+    TOPIC_RETRY_FAILED,       /* could not be stored there, and comes again */
     TOPIC_REFUSALS
 };
 

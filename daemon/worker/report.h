@@ -60,14 +60,16 @@ struct worker_report {
     uint64_t bytes_taken;
     uint64_t receipts_posted;
     uint64_t deliveries_posted;
-    uint64_t verdicts_ignored;    /* V13 */
-    uint64_t verdicts_dropped;    /* verdict `drop` */
-    uint64_t dead_letters;        /* messages stored in their dead-letter topic */
-    uint64_t dead_letters_failed; /* that could not be, and come again */
-    uint64_t missed_doorbells;    /* must stay 0 */
-    uint64_t bells;               /* bell edges seen */
-    uint64_t wakes;               /* wake pipe writes */
-    uint64_t visits;              /* channel visits that took something */
+    uint64_t verdicts_ignored;     /* V13 */
+    uint64_t verdicts_dropped;     /* verdict `drop` */
+    uint64_t dead_letters;         /* messages stored in their dead-letter topic */
+    uint64_t dead_letters_failed;  /* that could not be, and come again */
+    uint64_t retry_letters;        /* messages stored in their retry topic */
+    uint64_t retry_letters_failed; /* that could not be, and come again */
+    uint64_t missed_doorbells;     /* must stay 0 */
+    uint64_t bells;                /* bell edges seen */
+    uint64_t wakes;                /* wake pipe writes */
+    uint64_t visits;               /* channel visits that took something */
     uint64_t penalties;
     uint64_t rule_violations; /* sessions closed by a rule of ipc C1 */
     uint64_t lost_after_exit;

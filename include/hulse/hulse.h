@@ -555,7 +555,7 @@ HULSE_API HULSE_NODISCARD hulse_status hulse_ack_cumulative(hulse_consumer *c,
 HULSE_API HULSE_NODISCARD hulse_status hulse_nack(hulse_consumer *c,
                                                   const struct hulse_id *id,
                                                   uint32_t delay_ms);
-/* Through the retry-letter topic; NOT_CONFIGURED when the topic has none. */
+/* Later, from the rule's retry topic, after delay_ms; NOT_CONFIGURED when the topic has none. */
 HULSE_API HULSE_NODISCARD hulse_status hulse_retry(hulse_consumer *c,
                                                    const struct hulse_id *id,
                                                    uint32_t delay_ms);

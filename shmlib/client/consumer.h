@@ -14,7 +14,7 @@
 
 /* A name takes a multiple of it, so that the next one of its source fits into its place, mostly. */
 #define HULSE_SOURCE_PLACE_BYTES 128U
-#define HULSE_SOURCES_DEFAULT 128U /* of one topic, which has one today */
+#define HULSE_SOURCES_DEFAULT 128U /* of one topic, which has two */
 
 /* Names of topics that the daemon announced. Source 0 is the topic itself, or the pattern. */
 struct hulse_sources {

@@ -273,13 +273,15 @@ static hulse_status judge(struct hulse_session *s,
     return HULSE_OK;
 }
 
-/* Names that there may be: of a pattern, and of each topic at one time. */
+/* Names that there may be: of a pattern, and of each topic at one time with its retry topic. */
 static uint32_t sources_of(const hulse_consumer_options *o)
 {
-    if (o->pattern) {
-        return 1 + (o->topics_max == 0 ? HULSE_PATTERN_TOPICS_DEFAULT : o->topics_max);
+    const uint32_t most = o->topics_max == 0 ? HULSE_PATTERN_TOPICS_DEFAULT : o->topics_max;
+    const uint32_t names = 1 + 2 * (o->pattern ? most : o->topics);
+    if (o->topics == 0 && !o->pattern) {
+        return HULSE_SOURCES_DEFAULT;
     }
-    return o->topics == 0 ? HULSE_SOURCES_DEFAULT : o->topics + 1;
+    return names < HULSE_SOURCES_MAX ? names + 1 : HULSE_SOURCES_MAX;
 }
 
 /* A consumer with its buffers, or NULL. */

@@ -392,6 +392,8 @@ enum hulse_event {
 #define HULSE_FEATURE_SCHEMAS (1ULL << 8)        /* GET_SCHEMA */
 #define HULSE_FEATURE_MARKS (1ULL << 9)          /* MARKS */
 #define HULSE_FEATURE_TOPIC_SCHEMAS (1ULL << 10) /* GET_SCHEMA of a consumer of several topics */
+#define HULSE_FEATURE_RETRY                                                                        \
+    (1ULL << 11) /* sources beside a consumer's topics: their retry topics */
 
 /* Rounds a record length up to the ring's granule; cannot overflow in 64 bits. */
 static inline uint64_t hulse_record_stride(uint64_t len)

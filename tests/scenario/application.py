@@ -74,6 +74,9 @@ class Application:
         return self.ask("schema", number=number, version=VERSIONS.get(version, version), by_id=by_id,
                         timeout_ms=timeout_ms)
 
+    def retry(self, *numbers, delay_ms=0, settle=True):
+        self.ask("verdicts", how="retry", numbers=numbers, delay_ms=delay_ms, settle=settle)
+
     def is_active(self):
         """Of a failover subscription's consumers it gets the messages."""
         return self.ask("is_active")
@@ -202,7 +205,8 @@ class Process:
                       "cumulative": (self.lib.hulse_ack_cumulative, ()),
                       "reject": (self.lib.hulse_reject, (ctypes.c_uint16(code),
                                                          reason.encode() if reason else None)),
-                      "nack": (self.lib.hulse_nack, (ctypes.c_uint32(delay_ms),))}[how]
+                      "nack": (self.lib.hulse_nack, (ctypes.c_uint32(delay_ms),)),
+                      "retry": (self.lib.hulse_retry, (ctypes.c_uint32(delay_ms),))}[how]
         for number in numbers:
             while (status := call(self.consumer, ctypes.byref(self.ids[number]), *more)) != OK:
                 if status != AGAIN:

@@ -176,7 +176,7 @@ def test_the_daemon_dies(pulsar, official, begin, space):
         app.settle()
         assert not app.next(1, QUIET_MS)
         for word in words:
-            eventually(lambda word=word: backlog(pulsar, name_of(space, word)) == 1)
+            eventually(lambda word=word: pulsar.backlog(name_of(space, word), "s") == 1)
         app.kill()
     with Application(daemon, f"{space}/a.*", "s", pattern=PERSISTENT) as app:
         again = app.next(40)

@@ -109,6 +109,23 @@ public final class Peer {
         consumer.close();
     }
 
+    private static void retry(PulsarClient client, Case c) throws Exception {
+        Consumer<byte[]> consumer = consumer(client, c.topic).subscriptionType(SubscriptionType.Shared).enableRetry(true)
+                .isAckReceiptEnabled(true)
+                .deadLetterPolicy(DeadLetterPolicy.builder().maxRedeliverCount(16)
+                        .retryLetterTopic(c.topic + "-peer-RETRY").deadLetterTopic(c.topic + "-peer-DLQ").build())
+                .subscribe();
+        while (c.messages.size() < c.count) {
+            Message<byte[]> message = consumer.receive(LATE_S, TimeUnit.SECONDS);
+            if (message == null) {
+                throw new IOException(c.topic + ": " + c.messages.size() + " of " + c.count + " came");
+            }
+            c.messages.add(body(message));
+            consumer.reconsumeLater(message, 1, TimeUnit.MILLISECONDS);
+        }
+        consumer.close();
+    }
+
     private static void consume(PulsarClient client, Case c) throws Exception {
         Consumer<byte[]> consumer = consumer(client, c.topic).subscribe();
         while (c.messages.size() < c.count) {
@@ -133,6 +150,8 @@ public final class Peer {
                     produce(client, c);
                 } else if (words[0].equals("peer-refuse")) {
                     refuse(client, c);
+                } else if (words[0].equals("peer-retry")) {
+                    retry(client, c);
                 } else {
                     consume(client, c);
                 }

@@ -112,6 +112,7 @@ static void test_defaults(void **state)
     assert_int_equal(t->consume.nack_delay_max_ms, 60000);
     assert_int_equal(t->consume.redeliver_max, 3);
     assert_string_equal(t->consume.dead_letter, "");
+    assert_string_equal(t->consume.retry_letter, "");
     assert_string_equal(t->consume.dead_letter_subscription, "");
     assert_true(t->publish.ttl_ms == 0 && t->policy.ttl_ms == 0);
     const struct config_role *r = &config->roles[0];
@@ -138,7 +139,7 @@ static void test_values(void **state)
          "    consume: {ack_timeout: 30s, replicate_subscription_state: true, nack: {delay: 0, "
          "multiplier: 1.25, delay_max: 1d},\n"
          "              redeliver_max: 1, dead_letter: \"{topic}-{service}\",\n"
-         "              dead_letter_subscription: kept}\n"
+         "              dead_letter_subscription: kept, retry_letter: r}\n"
          "    policy: {ttl: 3650d}\n"
          "  - {match: y, broker: mem, publish: {rate: null}}\n"
          "roles:\n"
@@ -167,6 +168,7 @@ static void test_values(void **state)
     assert_int_equal(t[0].consume.nack_delay_max_ms, 86400000);
     assert_int_equal(t[0].consume.redeliver_max, 1);
     assert_string_equal(t[0].consume.dead_letter, "{topic}-{service}");
+    assert_string_equal(t[0].consume.retry_letter, "r");
     assert_string_equal(t[0].consume.dead_letter_subscription, "kept");
     assert_int_equal(t[0].policy.ttl_ms, 3650ULL * 86400000);
     assert_string_equal(t[1].broker, "mem");
@@ -267,8 +269,21 @@ static void test_mistakes_of_dead_letters(void **state)
          1,
          74,
          "its own dead-letter topic"},
+        {"topics: [{match: x, consume: {retry_letter: \"a{b}\"}}]\n", 1, 45, "are the words of"},
+        {"topics: [{match: x, consume: {retry_letter: \"{topic}/y\"}}]\n", 1, 45, "no name of a"},
+        {"topics: [{match: \"*\", consume: {retry_letter: \"{topic}\"}}]\n",
+         1,
+         47,
+         "not its own retry topic"},
+        {"topics: [{match: x, consume: {retry_letter: \"non-persistent://a/b/c\"}}]\n",
+         1,
+         45,
+         "keeps no messages"},
+        {"topics: [{match: x, consume: {dead_letter: d, retry_letter: d}}]\n",
+         1,
+         61,
+         "it is the dead-letter topic"},
         {"topics: [{match: x, consume: {dead_letter_subscription: s}}]\n", 1, 57, "no dead_letter"},
-        {"topics: [{match: x, consume: {retry_letter: y}}]\n", 1, 31, "not in this version"},
     };
 
     (void)state;

@@ -2,7 +2,8 @@
 /*
  * Goal:   what is rejected, or refused for the last time, is acknowledged when its copy is stored and not before; what is
  *         not stored comes again and is put aside unseen; verdicts are final in their order; a last attempt is alone; a
- *         subscriber whose front end has gone stays for its letters.
+ *         subscriber whose front end has gone stays for its letters. What is retried goes the same way to the retry topic, and
+ *         is the front end's again when it is not stored.
  * Method: on a worker's thread, with a fake broker that opens, answers and settles when the test says so.
  */
 #include "daemon/core/assert.h"
@@ -37,6 +38,7 @@ struct front {
     struct broker_delivery *last;
 };
 static struct front front;
+static bool one_source;
 
 static void opened(void *ctx,
                    hulse_status status,
@@ -100,6 +102,7 @@ static hulse_status subscribe(const char *topic, struct error *err)
                                              .name = "c",
                                              .app = "app",
                                              .type = BROKER_SHARED,
+                                             .one_source = one_source,
                                              .events = &events,
                                              .ctx = &front};
 
@@ -210,7 +213,7 @@ static void test_stored_first(void **state)
     assert_int_equal(call(0)->verdict, FAKE_ACK);
     assert_ptr_equal(call(0)->d, &d);
     assert_true(all_settled());
-    assert_int_equal(hulse_subscriber_counters(front.subscriber)->dead_lettered, 1);
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->letters[LETTER_DEAD].stored, 1);
 }
 
 static void test_not_stored(void **state)
@@ -285,7 +288,7 @@ static void test_no_producer(void **state)
     reject(&d[2]); /* at once: it is known to be broken */
     assert_int_equal(fake.opens, 2);
     assert_int_equal(call(2)->verdict, FAKE_NACK);
-    assert_int_equal(hulse_subscriber_counters(front.subscriber)->dead_letter_failed, 3);
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->letters[LETTER_DEAD].failed, 3);
 }
 
 static void test_a_producer_that_fails(void **state)
@@ -403,7 +406,7 @@ static void test_large_ones(void **state)
     hulse_subscriber_copied(front.subscriber, &d[1]);
     reject(&d[1]);
     assert_int_equal(call(0)->verdict, FAKE_NACK);
-    assert_int_equal(hulse_subscriber_counters(front.subscriber)->dead_letter_failed, 0);
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->letters[LETTER_DEAD].failed, 0);
     hulse_subscriber_ack(front.subscriber, &d[0]);
     come(&d[1], 1, 1);
     assert_int_equal(front.heard, 2);
@@ -417,7 +420,7 @@ static void test_large_ones(void **state)
     assert_int_equal(fake.call_count, 4);
     assert_int_equal(fake.sent, 1); /* above the topic's largest message */
     assert_int_equal(call(3)->verdict, FAKE_NACK);
-    assert_int_equal(hulse_subscriber_counters(front.subscriber)->dead_letter_failed, 1);
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->letters[LETTER_DEAD].failed, 1);
 }
 
 static void test_order(void **state)
@@ -500,9 +503,170 @@ static void test_changes(void **state)
     assert_null(front.subscriber);
 }
 
+/* A retry topic, which sends to itself. */
+static int setup_retry(void **state)
+{
+    struct error err = {0};
+
+    if (setup(state) != 0) {
+        return -1;
+    }
+    hulse_subscriber_close(&front.subscriber, false);
+    rule.consume.retry_letter = "{topic}-{subscription}-RETRY";
+    assert_int_equal(hulse_own_tables_apply(&tables), HULSE_OK);
+    fake.open_later = false;
+    assert_int_equal(subscribe("orders-s-RETRY", &err), HULSE_OK);
+    fake.open_later = true;
+    return 0;
+}
+
+/* As come(), of a message that was retried so often. */
+static void come_retried(struct broker_delivery *d, uint64_t entry, char times)
+{
+    static uint8_t properties[] = {
+        14, 0, 1, 0, 'R', 'E', 'C', 'O', 'N', 'S', 'U', 'M', 'E', 'T', 'I', 'M', 'E', 'S', '0'};
+
+    come(d, entry, 0);
+    properties[sizeof(properties) - 1] = (uint8_t)times;
+    d->meta.properties = (struct broker_span){.data = properties, .bytes = sizeof(properties)};
+}
+
+static void test_retried(void **state)
+{
+    struct broker_delivery d;
+    (void)state;
+    assert_int_equal(front.verdicts, HULSE_VERDICTS_ALWAYS | 1U << 3U | 1U << 4U);
+    come_retried(&d, 1, '1');
+    hulse_subscriber_retry(front.subscriber, &d, 0);
+    assert_string_equal(fake.topic, "persistent://public/default/orders-s-RETRY");
+    hulse_fake_producer_opened(&fake, HULSE_OK);
+    assert_int_equal(fake.call_count, 0);
+    assert_true(hulse_subscriber_clamps(front.subscriber, &d.id, 0));
+    answer(0, BROKER_DONE, HULSE_OUTCOME_STORED);
+    assert_int_equal(call(0)->verdict, FAKE_ACK);
+    assert_true(all_settled());
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->letters[LETTER_RETRY].stored, 1);
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->letters[LETTER_DEAD].stored, 0);
+}
+
+static void test_retried_too_often(void **state)
+{
+    struct broker_delivery d;
+    (void)state;
+    come_retried(&d, 1, '2'); /* the rule's redeliver_max */
+    hulse_subscriber_retry(front.subscriber, &d, 0);
+    assert_string_equal(fake.topic, "persistent://public/default/orders-s-DLQ");
+    hulse_fake_producer_opened(&fake, HULSE_OK);
+    answer(0, BROKER_DONE, HULSE_OUTCOME_STORED);
+    assert_int_equal(call(0)->verdict, FAKE_ACK);
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->letters[LETTER_DEAD].stored, 1);
+    rule.consume.dead_letter = "";
+    assert_int_equal(hulse_own_tables_apply(&tables), HULSE_OK);
+    assert_int_equal(hulse_subscriber_recheck(front.subscriber), SUBSCRIBER_VERDICTS);
+    come_retried(&d, 2, '9'); /* never dropped, and never kept for want of a place */
+    hulse_subscriber_retry(front.subscriber, &d, 0);
+    assert_string_equal(fake.topic, "persistent://public/default/orders-s-RETRY");
+}
+
+static void test_a_retry_that_is_not_stored(void **state)
+{
+    struct broker_delivery d;
+    (void)state;
+    come(&d, 1, 0);
+    hulse_subscriber_retry(front.subscriber, &d, 0);
+    hulse_fake_producer_opened(&fake, HULSE_OK);
+    answer(0, BROKER_FAIL, HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_int_equal(call(0)->verdict, FAKE_NACK);
+    assert_int_equal(call(0)->delay_ms, HULSE_PUT_OFF_MS);
+    assert_true(all_settled());
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->letters[LETTER_RETRY].failed, 1);
+    /* Nobody has said that it is done: nothing may cover it until it is here again. */
+    assert_true(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 2}, 0));
+    come(&d, 1, 1);
+    assert_int_equal(front.heard, 2);
+    assert_int_equal(fake.sent, 1);
+    assert_false(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 2}, 0));
+    hulse_subscriber_ack(front.subscriber, &d);
+    assert_true(all_settled());
+}
+
+/* Its broker delays nothing: it waits with the source. */
+static void test_a_retry_that_waits(void **state)
+{
+    struct broker_delivery d;
+    (void)state;
+    come(&d, 1, 0);
+    hulse_subscriber_retry(front.subscriber, &d, 5);
+    assert_int_equal(call(0)->verdict, FAKE_NACK);
+    assert_int_equal(call(0)->delay_ms, 5);
+    assert_int_equal(fake.sent, 0);
+    assert_true(all_settled());
+    assert_true(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 2}, 0));
+    come(&d, 1, 1);
+    assert_int_equal(front.heard, 1); /* unseen */
+    hulse_fake_producer_opened(&fake, HULSE_OK);
+    assert_int_equal(fake.sent, 1);
+    answer(0, BROKER_DONE, HULSE_OUTCOME_STORED);
+    assert_int_equal(call(1)->verdict, FAKE_ACK);
+    assert_true(all_settled());
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->letters[LETTER_RETRY].failed, 0);
+}
+
+/* Letters of both kinds between acknowledgements, one of which was let go. */
+static void test_order_of_retries(void **state)
+{
+    struct broker_delivery d[4];
+    (void)state;
+    fake.settle_later = true;
+    for (uint64_t i = 0; i < 4; i++) {
+        come(&d[i], i, 0);
+    }
+    d[1].payload.bytes = (uint32_t)HULSE_KEPT_BYTES + 1;
+    hulse_subscriber_copied(front.subscriber, &d[1]);
+    hulse_subscriber_retry(front.subscriber, &d[0], 0);
+    hulse_subscriber_retry(front.subscriber, &d[1], 0);
+    reject(&d[2]);
+    hulse_subscriber_ack(front.subscriber, &d[3]);
+    assert_int_equal(hulse_subscriber_calls(front.subscriber), 4);
+    assert_int_equal(call(0)->verdict, FAKE_NACK); /* until it comes with its bytes */
+    assert_ptr_equal(call(0)->d, &d[1]);
+    hulse_fake_settled(&fake, 2);
+    assert_int_equal(front.settled, 0);
+    hulse_fake_producer_opened(&fake, HULSE_OK); /* of dead letters, the last that was asked for */
+    answer(0, BROKER_DONE, HULSE_OUTCOME_STORED);
+    hulse_fake_settled(&fake, 1);
+    assert_int_equal(front.settled, 0); /* behind one that waits for its producer */
+    hulse_subscriber_close(&front.subscriber, false);
+}
+
+static void test_the_retry_topic_is_that_of_the_opening(void **state)
+{
+    (void)state;
+    rule.consume.retry_letter = "";
+    assert_int_equal(hulse_own_tables_apply(&tables), HULSE_OK);
+    assert_int_equal(hulse_subscriber_recheck(front.subscriber), SUBSCRIBER_SAME);
+    assert_int_equal(hulse_subscriber_verdicts(front.subscriber) & 1U << 3U, 1U << 3U);
+}
+
+static void test_a_library_that_knows_one_source(void **state)
+{
+    struct error err = {0};
+    (void)state;
+    hulse_subscriber_close(&front.subscriber, false);
+    one_source = true;
+    const uint32_t opens = fake.opens;
+    assert_int_equal(subscribe("orders", &err), HULSE_UNSUPPORTED);
+    assert_non_null(
+        strstr(err.text, "too old for the retry topic persistent://public/default/orders-s-RETRY"));
+    assert_int_equal(fake.opens, opens);
+    assert_int_equal(subscribe("orders-s-RETRY", &err), HULSE_OK); /* that is one */
+    one_source = false;
+}
+
 static int group(struct worker *w, void *ctx)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define RETRY(test) cmocka_unit_test_setup_teardown(test, setup_retry, teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_stored_first),
         CASE(test_not_stored),
@@ -517,6 +681,13 @@ static int group(struct worker *w, void *ctx)
         CASE(test_bound),
         CASE(test_linger),
         CASE(test_changes),
+        RETRY(test_retried),
+        RETRY(test_retried_too_often),
+        RETRY(test_a_retry_that_is_not_stored),
+        RETRY(test_a_retry_that_waits),
+        RETRY(test_order_of_retries),
+        RETRY(test_the_retry_topic_is_that_of_the_opening),
+        RETRY(test_a_library_that_knows_one_source),
     };
     (void)ctx;
     worker = w;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   a letter has the message's properties and what is added: where it came from unless that is there, why it came
- *         here instead of what was there, its time to live left out; ids as Pulsar's Java client prints them.
+ *         here instead of what was there, its time to live left out; ids as Pulsar's Java client prints them. Of a retry how
+ *         often, whatever was there, and what is left of its time to live.
  * Method: letters of deliveries of the test's own, read back.
  */
 #include "daemon/core/bytes.h"
@@ -148,12 +149,100 @@ static void test_reasons(void **state)
     hulse_letter_free(&l);
 }
 
+/* As Java's client would have counted it, or as if nobody had. */
+static void test_retries(void **state)
+{
+    static const struct {
+        const char *value;
+        uint32_t retries;
+    } cases[] = {
+        {"0", 0},
+        {"1", 1},
+        {"007", 7},
+        {"2147483646", 2147483646},
+        {"2147483647", 0},
+        {"4294967295", 0},
+        {"4294967296", 0},
+        {"18446744073709551617", 0},
+        {"-1", 0},
+        {"+1", 0},
+        {"", 0},
+        {" 1", 0},
+        {"1 ", 0},
+        {"1.0", 0},
+        {"x", 0},
+        {"99999999999999999999999999", 0},
+    };
+
+    (void)state;
+    assert_int_equal(hulse_letter_retries((struct broker_span){0}), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        own_bytes = 0;
+        have("reconsumetimes", "5");
+        have("RECONSUMETIMES", cases[i].value);
+        have("RECONSUMETIMES-", "6");
+        assert_int_equal(
+            hulse_letter_retries((struct broker_span){.data = own, .bytes = own_bytes}),
+            cases[i].retries);
+    }
+    own_bytes = 0;
+    have("RECONSUMETIMES", "3");
+    have("RECONSUMETIMES", "4");
+    assert_int_equal(hulse_letter_retries((struct broker_span){.data = own, .bytes = own_bytes}),
+                     4);
+}
+
+static struct letter *retry(enum letter_kind kind, uint32_t delay_ms, uint64_t ttl_ms)
+{
+    static struct broker_delivery d;
+    const struct letter_reason why = {.kind = kind, .cause = LETTER_RETRIED, .delay_ms = delay_ms};
+
+    d = (struct broker_delivery){
+        .id = {.ledger = 1, .entry = 2, .batch = -1},
+        .publish_time_ms = 1000,
+        .meta = {.properties = {.data = own, .bytes = own_bytes}, .ttl_ms = ttl_ms}};
+    struct letter *l = hulse_letter_create(&d, &from, &why);
+    assert_non_null(l);
+    const struct letter_reason again = hulse_letter_reason(l);
+    assert_int_equal(again.kind, kind);
+    assert_int_equal(again.delay_ms, delay_ms);
+    return l;
+}
+
+static void test_of_a_retry(void **state)
+{
+    (void)state;
+    own_bytes = 0;
+    have("x", "1");
+    have("RECONSUMETIMES", "1");
+    have("DELAY_TIME", "old");
+    have("hulse-expires-ms", "99");
+    have("RECONSUMETIMES", "8");
+    struct letter *l = retry(LETTER_RETRY, 4294967295U, 1000);
+    assert_string_equal(print(l),
+                        "x=1;REAL_TOPIC=t;REAL_SUBSCRIPTION=s;ORIGIN_MESSAGE_ID=1:2:-1;"
+                        "ORIGIN_MESSAGE_IDY_TIME=1:2:-1;RECONSUMETIMES=9;DELAY_TIME=4294967295;");
+    assert_int_equal(l->ttl_ms, 766); /* what is left of it */
+    hulse_letter_free(&l);
+    l = retry(LETTER_RETRY, 0, 100); /* over since, and not without an end for that */
+    assert_int_equal(l->ttl_ms, 1);
+    hulse_letter_free(&l);
+    l = retry(LETTER_DEAD, 0, 1000);
+    assert_int_equal(l->ttl_ms, 0);
+    assert_non_null(strstr(print(l),
+                           "RECONSUMETIMES=9;DELAY_TIME=0;hulse-first-failure=1234;"
+                           "hulse-reason=retried;"));
+    hulse_letter_free(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_of_a_message_without_any),
         cmocka_unit_test(test_what_is_there_and_what_is_not),
         cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_of_a_retry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
