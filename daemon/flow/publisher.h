@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * publisher - what a publisher is to the files that make it up: publish, publish_schema.
+ * publisher - what a publisher is to the files that make it up: publish and publish_…
  *
  * Threads: the worker's. Nobody else includes this.
  */
 #ifndef HULSE_FLOW_PUBLISHER_H
 #define HULSE_FLOW_PUBLISHER_H
 
+#include "daemon/core/clock.h"
 #include "daemon/flow/hold.h"
 #include "daemon/flow/opening.h"
 #include "daemon/flow/publish.h"
 #include "daemon/flow/schema.h"
+#include "daemon/worker/worker.h"
 
 /* What a record has to be asked beside its size; none of them is the common case. */
 #define ASK_DENIED 1U
@@ -69,15 +71,28 @@ struct publisher {
     char topic[]; /* terminated */
 };
 
+static inline uint64_t hulse_publisher_now_ns(const struct publisher *p)
+{
+    return p->worker != NULL ? p->worker->loop.now_ns : hulse_clock_ns();
+}
+
 /* ---- publish.c ---- */
+
+extern const struct broker_producer_events hulse_publisher_producer_events;
+
+void hulse_publisher_destroy(struct publisher *p);
+/* Whoever waits may go on. It may be closed then. */
+void hulse_publisher_go_on(struct publisher *p);
+
+/* ---- publish_open.c ---- */
 
 /* One more producer of its topic, whose events are the publisher's. NULL: no schema. */
 hulse_status hulse_publisher_open_producer(struct publisher *p,
                                            const struct broker_schema *schema,
                                            struct broker_producer **out,
                                            struct error *err);
-/* Whoever waits may go on. It may be closed then. */
-void hulse_publisher_go_on(struct publisher *p);
+/* From the tables: what may be done and what has to be asked from now on. */
+void hulse_publisher_refresh(struct publisher *p);
 
 /* ---- publish_schema.c ---- */
 

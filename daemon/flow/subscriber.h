@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * subscriber - what a subscriber is to the files that make it up: deliver, deliver_schema, deliver_verdict, deliver_letter.
+ * subscriber - what a subscriber is to the files that make it up: deliver and deliver_…
  *
  * Threads: the worker's. Nobody else includes this.
  */
@@ -133,7 +133,20 @@ static inline struct dead_letter_user hulse_subscriber_user(const struct subscri
 
 /* ---- deliver.c ---- */
 
+extern const struct broker_consumer_events hulse_subscriber_consumer_events;
+
 void hulse_subscriber_destroy(struct subscriber *s);
+/* There may be room again. */
+void hulse_subscriber_ask_room(void *ctx);
+/* reading.h, `pass`. */
+void hulse_subscriber_was_read(void *ctx, struct broker_delivery *d, bool resolved);
+
+/* ---- deliver_open.c ---- */
+
+/* What it began with goes. */
+void hulse_subscriber_has_begun(struct subscriber *s);
+/* What the tables say now. */
+void hulse_subscriber_renew(struct subscriber *s);
 
 /* ---- deliver_schema.c ---- */
 
