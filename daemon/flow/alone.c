@@ -5,7 +5,7 @@
 #include "daemon/flow/alone.h"
 
 #include "daemon/core/assert.h"
-#include "daemon/flow/dead_letter.h"
+#include "daemon/flow/letters.h"
 
 static struct broker_delivery *behind(const struct broker_delivery *d)
 {

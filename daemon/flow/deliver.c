@@ -28,7 +28,7 @@ void hulse_subscriber_destroy(struct subscriber *s)
     hulse_opening_cancel(&s->opening);
     hulse_alone_fini(hulse_subscriber_alone(s));
     hulse_subscriber_has_begun(s);
-    hulse_dead_letter_fini(&s->dead);
+    hulse_letters_fini(&s->letters);
     hulse_grant_release(&s->grant);
     hulse_reading_destroy(&s->reading);
     hulse_flow_schema_fini(&s->schema);
@@ -40,8 +40,8 @@ void hulse_subscriber_destroy(struct subscriber *s)
 
 static uint32_t verdicts_of(const struct subscriber *s)
 {
-    return s->grant.topic->verdicts | (hulse_dead_letter_configured(&s->dead) ? REJECT_BIT : 0U) |
-           (hulse_dead_letter_retries(&s->dead) ? RETRY_BIT : 0U);
+    return s->grant.topic->verdicts | (hulse_letters_has_dead(&s->letters) ? REJECT_BIT : 0U) |
+           (hulse_letters_has_retry(&s->letters) ? RETRY_BIT : 0U);
 }
 
 static void
@@ -97,13 +97,13 @@ static void expire(struct subscriber *s, struct broker_delivery *d)
 static bool again(struct subscriber *s, struct broker_delivery *d)
 {
     struct subscriber *of = hulse_subscriber_ruled(s, d);
-    const struct dead_letter_user user = hulse_subscriber_user(of);
+    const struct letter_user user = hulse_subscriber_user(of);
 
-    if (hulse_dead_letter_noted(&s->dead, d)) {
+    if (hulse_letters_noted(&s->letters, d)) {
         /* Of several topics it is read already; its letter is as it was written. */
         (void)hulse_subscriber_end_reading(of, d);
     }
-    return hulse_dead_letter_again(&s->dead, d, &user, of->grant.role_state);
+    return hulse_letters_again(&s->letters, d, &user, of->grant.role_state);
 }
 
 static void hand_out(struct subscriber *s, struct broker_delivery *d)
@@ -155,13 +155,13 @@ static void broker_message(void *ctx, struct broker_delivery *d)
         expire(s, d);
         return;
     }
-    if (!s->of_several && hulse_dead_letter_any(&of->dead)) {
+    if (!s->of_several && hulse_letters_has_any(&of->letters)) {
         if (again(s, d)) {
             s->events->ask_room(s->ctx);
             return;
         }
-        const bool last = hulse_dead_letter_configured(&of->dead) &&
-                          d->redelivery >= of->grant.topic->redeliver_max;
+        const bool last =
+            hulse_letters_has_dead(&of->letters) && d->redelivery >= of->grant.topic->redeliver_max;
         d->marks |= last ? HULSE_MARK_LAST : 0U;
     }
     if (s->reading == NULL) {
@@ -316,7 +316,7 @@ void hulse_subscriber_room(struct subscriber *s, uint64_t bytes, uint32_t messag
 
     hand_out_line(s);
     /* What is on its way elsewhere, or in line, is had by this consumer still. */
-    const uint64_t here = (uint64_t)s->dead.pending_count + s->own->alone.waiting;
+    const uint64_t here = (uint64_t)s->letters.pending_count + s->own->alone.waiting;
     if (bytes == 0 || here >= messages) {
         return;
     }
@@ -351,7 +351,7 @@ static void broker_ended(void *ctx, struct broker_delivery *d)
         return;
     }
     if ((d->marks & HULSE_MARK_LETTER) != 0) {
-        hulse_dead_letter_lose(&s->dead, d);
+        hulse_letters_lose(&s->letters, d);
         return;
     }
     const bool unseen = hulse_subscriber_end_reading(s, d);
@@ -396,7 +396,7 @@ hulse_status hulse_subscriber_seek(struct subscriber *s,
 
 uint64_t hulse_subscriber_calls(const struct subscriber *s)
 {
-    return s->calls + s->dead.started;
+    return s->calls + s->letters.started;
 }
 
 uint64_t hulse_subscriber_settled(const struct subscriber *s)
@@ -409,7 +409,7 @@ void hulse_subscriber_close(struct subscriber **subscriber, bool unsubscribe)
     struct subscriber *s = *subscriber;
     *subscriber = NULL;
     hulse_reading_destroy(&s->reading);
-    if (s->dead.pending_count > 0) {
+    if (s->letters.pending_count > 0) {
         hulse_subscriber_linger(s, unsubscribe);
         return;
     }

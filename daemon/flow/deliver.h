@@ -6,7 +6,7 @@
  * estimate of the size, so that messages in flight fit what was granted plus one of them.
  *
  * With a dead-letter topic a message that has come `consume.redeliver_max` times again is handed out for the last time,
- * marked, and alone (alone.h); refused then, or rejected at any time, its copy goes to that topic (dead_letter.h). It is
+ * marked, and alone (alone.h); refused then, or rejected at any time, its copy goes to that topic (letters.h). It is
  * never put aside unseen.
  *
  * A topic with a retry topic (consume.retry_letter) is opened as several (multi.h): itself, source 0, and that one. What is

@@ -9,7 +9,7 @@ void hulse_subscriber_tell_settled(struct subscriber *s)
 {
     const uint64_t before = s->told;
 
-    s->told = hulse_dead_letter_settled(&s->dead, s->settled);
+    s->told = hulse_letters_settled(&s->letters, s->settled);
     if (s->told != before && s->events->settled != NULL) {
         s->events->settled(s->ctx, s->told);
     }
@@ -18,14 +18,14 @@ void hulse_subscriber_tell_settled(struct subscriber *s)
 static void leave(struct subscriber *s)
 {
     hulse_timer_stop(&s->worker->loop.timers, &s->own->linger);
-    hulse_letter_guest_remove(s->dead.post, &s->own->guest);
+    hulse_letter_guest_remove(s->letters.post, &s->own->guest);
     s->consumer->ops->consumer_close(s->consumer, s->unsubscribe);
     hulse_subscriber_destroy(s);
 }
 
 void hulse_subscriber_end_lingering(struct subscriber *s)
 {
-    if (s->lingering && !s->in_letter && s->dead.pending_count == 0) {
+    if (s->lingering && !s->in_letter && s->letters.pending_count == 0) {
         leave(s);
     }
 }
@@ -51,9 +51,9 @@ static void letter_nack(void *ctx, struct broker_delivery *d, uint32_t wished_ms
     s->in_letter = false;
 }
 
-static const struct dead_letters *letter_names(void *ctx, const struct broker_delivery *d)
+static const struct letters *letter_names(void *ctx, const struct broker_delivery *d)
 {
-    return &hulse_subscriber_ruled(ctx, d)->dead;
+    return &hulse_subscriber_ruled(ctx, d)->letters;
 }
 
 static uint64_t letter_calls(void *ctx)
@@ -73,18 +73,18 @@ static void letter_ended(void *ctx)
     }
 }
 
-const struct dead_letter_ops hulse_subscriber_letter_ops = {.ack = letter_ack,
-                                                            .nack = letter_nack,
-                                                            .names = letter_names,
-                                                            .calls = letter_calls,
-                                                            .ended = letter_ended};
+const struct letters_ops hulse_subscriber_letter_ops = {.ack = letter_ack,
+                                                        .nack = letter_nack,
+                                                        .names = letter_names,
+                                                        .calls = letter_calls,
+                                                        .ended = letter_ended};
 
 hulse_status hulse_subscriber_letters(struct subscriber *s, struct error *err)
 {
-    const struct dead_letter_user user = hulse_subscriber_user(s);
+    const struct letter_user user = hulse_subscriber_user(s);
 
-    s->dead.topic_state = s->grant.topic_state;
-    return hulse_dead_letter_configure(&s->dead, &user, err);
+    s->letters.topic_state = s->grant.topic_state;
+    return hulse_letters_configure(&s->letters, &user, err);
 }
 
 static void nobody_hears(void *ctx, hulse_status status, const char *text)
@@ -128,7 +128,7 @@ void hulse_subscriber_linger(struct subscriber *s, bool unsubscribe)
     }
     own->guest.stop = stop_lingering;
     own->linger.fire = lingered;
-    hulse_letter_guest_add(s->dead.post, &own->guest);
+    hulse_letter_guest_add(s->letters.post, &own->guest);
     hulse_timer_start(&s->worker->loop.timers,
                       &own->linger,
                       hulse_loop_now_ms(&s->worker->loop) + HULSE_LINGER_MS);

@@ -101,10 +101,10 @@ static struct subscriber *create(const struct subscriber_params *params, const c
         if (!params->of_several) {
             init_own(s, (char *)s + fixed);
         }
-        hulse_dead_letter_init(&s->dead, &hulse_subscriber_letter_ops, s, s->worker);
-        s->dead.subscription = s->subscription;
-        s->dead.app = s->app;
-        s->dead.counts = s->own == NULL ? NULL : s->own->counters.letters;
+        hulse_letters_init(&s->letters, &hulse_subscriber_letter_ops, s, s->worker);
+        s->letters.subscription = s->subscription;
+        s->letters.app = s->app;
+        s->letters.counts = s->own == NULL ? NULL : s->own->counters.letters;
     }
     return s;
 }

@@ -10,7 +10,8 @@ void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
 {
     struct subscriber *of = hulse_subscriber_ruled(s, d);
     (void)hulse_subscriber_end_reading(of, d);
-    if (!s->of_several && hulse_dead_letter_any(&of->dead) && hulse_dead_letter_keep(&s->dead, d)) {
+    if (!s->of_several && hulse_letters_has_any(&of->letters) &&
+        hulse_letters_keep(&s->letters, d)) {
         return;
     }
     if (s->consumer->ops->copied != NULL) {
@@ -21,7 +22,7 @@ void hulse_subscriber_copied(struct subscriber *s, struct broker_delivery *d)
 void hulse_subscriber_let_go(struct subscriber *s, struct broker_delivery *d)
 {
     hulse_alone_let_go(hulse_subscriber_alone(s), d);
-    hulse_dead_letter_let_go(&s->dead, d);
+    hulse_letters_let_go(&s->letters, d);
 }
 
 /* Its copy goes to the dead-letter or retry topic, which is configured. */
@@ -29,11 +30,11 @@ static void
 put_aside(struct subscriber *s, struct broker_delivery *d, const struct letter_reason *why)
 {
     struct subscriber *of = hulse_subscriber_ruled(s, d);
-    const struct dead_letter_user user = hulse_subscriber_user(of);
+    const struct letter_user user = hulse_subscriber_user(of);
 
     (void)hulse_subscriber_end_reading(of, d);
     hulse_alone_let_go(hulse_subscriber_alone(s), d);
-    hulse_dead_letter_begin(&s->dead, d, why, &user, of->grant.role_state);
+    hulse_letters_begin(&s->letters, d, why, &user, of->grant.role_state);
 }
 
 /* It was not handled: of a last attempt with the reason why. */
@@ -41,7 +42,7 @@ static void
 refuse(struct subscriber *s, struct broker_delivery *d, enum letter_cause cause, uint32_t delay_ms)
 {
     if (!s->of_several && (d->marks & HULSE_MARK_LAST) != 0 &&
-        hulse_dead_letter_configured(&hulse_subscriber_ruled(s, d)->dead)) {
+        hulse_letters_has_dead(&hulse_subscriber_ruled(s, d)->letters)) {
         put_aside(s, d, &(struct letter_reason){.cause = cause});
     } else {
         hulse_subscriber_let_go(s, d);
@@ -64,7 +65,7 @@ bool hulse_subscriber_clamps(const struct subscriber *s,
                              const struct broker_id *id,
                              uint32_t source)
 {
-    return hulse_dead_letter_clamps(&s->dead, id, source);
+    return hulse_letters_clamps(&s->letters, id, source);
 }
 
 void hulse_subscriber_nack(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
@@ -77,7 +78,7 @@ void hulse_subscriber_reject(struct subscriber *s,
                              uint16_t code,
                              struct broker_span reason)
 {
-    if (hulse_dead_letter_configured(&hulse_subscriber_ruled(s, d)->dead)) {
+    if (hulse_letters_has_dead(&hulse_subscriber_ruled(s, d)->letters)) {
         const struct letter_reason why = {.cause = LETTER_REJECTED, .code = code, .detail = reason};
         put_aside(s, d, &why);
     } else {
@@ -92,16 +93,16 @@ void hulse_subscriber_retry(struct subscriber *s, struct broker_delivery *d, uin
     struct letter_reason why = {
         .kind = LETTER_RETRY, .cause = LETTER_RETRIED, .delay_ms = delay_ms};
 
-    if (!hulse_dead_letter_retries(&of->dead)) {
+    if (!hulse_letters_has_retry(&of->letters)) {
         hulse_subscriber_unconfigured(s, d);
         return;
     }
-    if (retries > of->grant.topic->redeliver_max && hulse_dead_letter_configured(&of->dead)) {
+    if (retries > of->grant.topic->redeliver_max && hulse_letters_has_dead(&of->letters)) {
         why.kind = LETTER_DEAD;
     } else if (s->multi != NULL && !hulse_multi_hears_retry(s->multi, d)) {
         (void)hulse_subscriber_end_reading(of, d);
         hulse_alone_let_go(hulse_subscriber_alone(s), d);
-        hulse_dead_letter_put_off(&s->dead, d, &why, "nobody consumes the retry topic yet");
+        hulse_letters_put_off(&s->letters, d, &why, "nobody consumes the retry topic yet");
         return;
     }
     put_aside(s, d, &why);

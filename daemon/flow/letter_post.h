@@ -10,7 +10,7 @@
  * Letters go on their own, unbatched, by the path of every publisher: permission, limits and rules of that topic
  * hold. One that waits for its producer longer than 10 s fails; one that was sent waits for its answer.
  *
- * Threads: the worker's. Limits: who sends bounds how many there are (dead_letter.h).
+ * Threads: the worker's. Limits: who sends bounds how many there are (letters.h).
  */
 #ifndef HULSE_FLOW_LETTER_POST_H
 #define HULSE_FLOW_LETTER_POST_H

@@ -8,8 +8,8 @@
 #define HULSE_FLOW_SUBSCRIBER_H
 
 #include "daemon/flow/alone.h"
-#include "daemon/flow/dead_letter.h"
 #include "daemon/flow/deliver.h"
+#include "daemon/flow/letters.h"
 #include "daemon/flow/multi.h"
 #include "daemon/flow/opening.h"
 #include "daemon/flow/reading.h"
@@ -62,7 +62,7 @@ struct subscriber {
     bool in_letter; /* a letter's end is being passed on */
     bool unsubscribe;
     struct subscriber_own *own; /* NULL: one of several */
-    struct dead_letters dead;
+    struct letters letters;
     struct retry_texts *retry; /* NULL: none, and it is under its own topic's rule */
     void (*ended)(void *ctx, struct broker_delivery *d); /* during ack_cumulative and seek */
     struct grant grant;
@@ -120,15 +120,15 @@ hulse_subscriber_pass_nack(struct subscriber *s, struct broker_delivery *d, uint
 }
 
 /* For whom letters are. */
-static inline struct dead_letter_user hulse_subscriber_user(const struct subscriber *s)
+static inline struct letter_user hulse_subscriber_user(const struct subscriber *s)
 {
-    return (struct dead_letter_user){.flow = s->flow,
-                                     .who = &s->who,
-                                     .topic = s->topic,
-                                     .rules = s->retry == NULL ? s->topic : s->retry->rules,
-                                     .of = s->retry == NULL ? s->topic : s->retry->of,
-                                     .retry = s->retry == NULL ? NULL : s->retry->topic,
-                                     .subscription = s->subscription};
+    return (struct letter_user){.flow = s->flow,
+                                .who = &s->who,
+                                .topic = s->topic,
+                                .rules = s->retry == NULL ? s->topic : s->retry->rules,
+                                .of = s->retry == NULL ? s->topic : s->retry->of,
+                                .retry = s->retry == NULL ? NULL : s->retry->topic,
+                                .subscription = s->subscription};
 }
 
 /* ---- deliver.c ---- */
@@ -163,7 +163,7 @@ void hulse_subscriber_let_go(struct subscriber *s, struct broker_delivery *d);
 
 /* ---- deliver_letter.c ---- */
 
-extern const struct dead_letter_ops hulse_subscriber_letter_ops;
+extern const struct letters_ops hulse_subscriber_letter_ops;
 
 /* What the tables say of dead letters. */
 hulse_status hulse_subscriber_letters(struct subscriber *s, struct error *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dead_letter - see the header.
+ * letters - see the header.
  */
-#include "daemon/flow/dead_letter.h"
+#include "daemon/flow/letters.h"
 
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
@@ -38,14 +38,14 @@ static void free_text(char **text)
     }
 }
 
-static void forget_names(struct dead_letters *l)
+static void forget_names(struct letters *l)
 {
     free_text(&l->topics[LETTER_DEAD]);
     free_text(&l->topics[LETTER_RETRY]);
     free_text(&l->source);
 }
 
-static hulse_status may(const struct dead_letter_user *user,
+static hulse_status may(const struct letter_user *user,
                         const struct grant *grant,
                         enum permission wanted,
                         const char *what,
@@ -60,7 +60,7 @@ static hulse_status may(const struct dead_letter_user *user,
 
 /* Its dead-letter topic. OK with an empty name: it has none. */
 static hulse_status
-find_dead(const struct dead_letter_user *user, struct topic_name *name, struct error *err)
+find_dead(const struct letter_user *user, struct topic_name *name, struct error *err)
 {
     char of[HULSE_TOPIC_NAME_MAX];
     char text[HULSE_TOPIC_NAME_MAX];
@@ -93,7 +93,7 @@ find_dead(const struct dead_letter_user *user, struct topic_name *name, struct e
 
 /* For letters of a kind to `topic`; empty: none. */
 static hulse_status
-set_topic(struct dead_letters *l, enum letter_kind kind, const char *topic, struct error *err)
+set_topic(struct letters *l, enum letter_kind kind, const char *topic, struct error *err)
 {
     if (topic[0] != '\0') {
         l->topics[kind] = copy_text(topic, strlen(topic));
@@ -104,7 +104,7 @@ set_topic(struct dead_letters *l, enum letter_kind kind, const char *topic, stru
 }
 
 static hulse_status
-configure_dead(struct dead_letters *l, const struct dead_letter_user *user, struct error *err)
+configure_dead(struct letters *l, const struct letter_user *user, struct error *err)
 {
     struct topic_name name = {0};
     struct grant grant = {0};
@@ -120,7 +120,7 @@ configure_dead(struct dead_letters *l, const struct dead_letter_user *user, stru
 }
 
 static hulse_status
-configure_retry(struct dead_letters *l, const struct dead_letter_user *user, struct error *err)
+configure_retry(struct letters *l, const struct letter_user *user, struct error *err)
 {
     struct grant grant = {0};
 
@@ -138,20 +138,19 @@ configure_retry(struct dead_letters *l, const struct dead_letter_user *user, str
     return st == HULSE_OK ? set_topic(l, LETTER_RETRY, user->retry, err) : st;
 }
 
-void hulse_dead_letter_init(struct dead_letters *l,
-                            const struct dead_letter_ops *ops,
-                            void *ctx,
-                            struct worker *worker)
+void hulse_letters_init(struct letters *l,
+                        const struct letters_ops *ops,
+                        void *ctx,
+                        struct worker *worker)
 {
-    *l = (struct dead_letters){
+    *l = (struct letters){
         .ops = ops, .ctx = ctx, .post = worker == NULL ? NULL : hulse_letter_post(worker)};
     TAILQ_INIT(&l->pending);
     TAILQ_INIT(&l->notes);
 }
 
-hulse_status hulse_dead_letter_configure(struct dead_letters *l,
-                                         const struct dead_letter_user *user,
-                                         struct error *err)
+hulse_status
+hulse_letters_configure(struct letters *l, const struct letter_user *user, struct error *err)
 {
     forget_names(l);
     if (l->post == NULL) {
@@ -162,7 +161,7 @@ hulse_status hulse_dead_letter_configure(struct dead_letters *l,
                           ? hulse_fail(err, HULSE_NO_MEMORY, "no memory for the name of a topic")
                           : configure_dead(l, user, err);
     st = st == HULSE_OK ? configure_retry(l, user, err) : st;
-    if (st != HULSE_OK || !hulse_dead_letter_any(l)) {
+    if (st != HULSE_OK || !hulse_letters_has_any(l)) {
         forget_names(l);
     }
     return st;
@@ -176,7 +175,7 @@ static uint64_t bytes_of(const struct broker_delivery *d)
            d->meta.properties.bytes + d->producer.bytes;
 }
 
-bool hulse_dead_letter_keep(struct dead_letters *l, struct broker_delivery *d)
+bool hulse_letters_keep(struct letters *l, struct broker_delivery *d)
 {
     const uint64_t bytes = bytes_of(d);
 
@@ -189,7 +188,7 @@ bool hulse_dead_letter_keep(struct dead_letters *l, struct broker_delivery *d)
     return true;
 }
 
-void hulse_dead_letter_let_go(struct dead_letters *l, struct broker_delivery *d)
+void hulse_letters_let_go(struct letters *l, struct broker_delivery *d)
 {
     if ((d->marks & HULSE_MARK_KEPT) != 0) {
         d->marks &= (uint8_t)~HULSE_MARK_KEPT;
@@ -199,7 +198,7 @@ void hulse_dead_letter_let_go(struct dead_letters *l, struct broker_delivery *d)
 
 /* ---- notes ---- */
 
-static void note_free(struct dead_letters *l, struct note *n)
+static void note_free(struct letters *l, struct note *n)
 {
     TAILQ_REMOVE(&l->notes, n, link);
     l->note_count -= 1;
@@ -207,7 +206,7 @@ static void note_free(struct dead_letters *l, struct note *n)
 }
 
 /* Without memory the application sees the message once more, and says again what it thinks of it. */
-static void note_make(struct dead_letters *l,
+static void note_make(struct letters *l,
                       const struct broker_delivery *d,
                       const struct letter_reason *why,
                       bool plain)
@@ -242,7 +241,7 @@ static bool is_same(const struct broker_id *a, const struct broker_id *b)
            a->partition == b->partition;
 }
 
-static struct note *note_find(const struct dead_letters *l, const struct broker_delivery *d)
+static struct note *note_find(const struct letters *l, const struct broker_delivery *d)
 {
     struct note *n = NULL;
 
@@ -258,7 +257,7 @@ static struct note *note_find(const struct dead_letters *l, const struct broker_
 /* ---- letters ---- */
 
 static void
-count(struct dead_letters *l, const struct dead_letters *names, enum letter_kind kind, bool stored)
+count(struct letters *l, const struct letters *names, enum letter_kind kind, bool stored)
 {
     static const enum topic_refusal counters[LETTER_KINDS][2] = {
         [LETTER_DEAD] = {TOPIC_DEAD_LETTER_FAILED, TOPIC_DEAD_LETTERED},
@@ -270,12 +269,12 @@ count(struct dead_letters *l, const struct dead_letters *names, enum letter_kind
     }
 }
 
-void hulse_dead_letter_put_off(struct dead_letters *l,
-                               struct broker_delivery *d,
-                               const struct letter_reason *reason,
-                               const char *why)
+void hulse_letters_put_off(struct letters *l,
+                           struct broker_delivery *d,
+                           const struct letter_reason *reason,
+                           const char *why)
 {
-    const struct dead_letters *names = l->ops->names(l->ctx, d);
+    const struct letters *names = l->ops->names(l->ctx, d);
     const char *to = names->topics[reason->kind];
 
     count(l, names, reason->kind, false);
@@ -288,7 +287,7 @@ void hulse_dead_letter_put_off(struct dead_letters *l,
                     hulse_log_u64("entry", d->id.entry),
                     hulse_log_str("why", why));
     note_make(l, d, reason, reason->kind == LETTER_RETRY);
-    hulse_dead_letter_let_go(l, d);
+    hulse_letters_let_go(l, d);
     const uint32_t wished_ms =
         reason->delay_ms > HULSE_PUT_OFF_MS ? reason->delay_ms : HULSE_PUT_OFF_MS;
     l->ops->nack(l->ctx, d, reason->kind == LETTER_RETRY ? wished_ms : 0);
@@ -297,7 +296,7 @@ void hulse_dead_letter_put_off(struct dead_letters *l,
 /* letter_post's answer. The letter may be gone after the call on the consumer. */
 static void done(void *ctx, struct letter *letter, const char *why)
 {
-    struct dead_letters *l = ctx;
+    struct letters *l = ctx;
     struct broker_delivery *d = letter->d;
     const struct letter_reason reason = hulse_letter_reason(letter);
 
@@ -307,20 +306,18 @@ static void done(void *ctx, struct letter *letter, const char *why)
         d->marks &= (uint8_t)~HULSE_MARK_LETTER;
         if (why == NULL) {
             count(l, l->ops->names(l->ctx, d), letter->kind, true);
-            hulse_dead_letter_let_go(l, d);
+            hulse_letters_let_go(l, d);
             l->ops->ack(l->ctx, d);
         } else {
-            hulse_dead_letter_put_off(l, d, &reason, why);
+            hulse_letters_put_off(l, d, &reason, why);
         }
     }
     l->ops->ended(l->ctx);
 }
 
 /* It has to come again before its copy is made: with its bytes, or later. */
-static bool waits(struct dead_letters *l,
-                  struct broker_delivery *d,
-                  bool delays,
-                  const struct letter_reason *reason)
+static bool
+waits(struct letters *l, struct broker_delivery *d, bool delays, const struct letter_reason *reason)
 {
     struct letter_reason why = *reason;
     const bool later = why.kind == LETTER_RETRY && why.delay_ms != 0 && !why.waited && !delays;
@@ -330,18 +327,18 @@ static bool waits(struct dead_letters *l,
     }
     why.waited = why.waited || later;
     note_make(l, d, &why, false);
-    hulse_dead_letter_let_go(l, d);
+    hulse_letters_let_go(l, d);
     l->ops->nack(l->ctx, d, later ? why.delay_ms : 0);
     return true;
 }
 
-void hulse_dead_letter_begin(struct dead_letters *l,
-                             struct broker_delivery *d,
-                             const struct letter_reason *why,
-                             const struct dead_letter_user *user,
-                             struct role_state *role)
+void hulse_letters_begin(struct letters *l,
+                         struct broker_delivery *d,
+                         const struct letter_reason *why,
+                         const struct letter_user *user,
+                         struct role_state *role)
 {
-    const struct dead_letters *names = l->ops->names(l->ctx, d);
+    const struct letters *names = l->ops->names(l->ctx, d);
     const char *topic = names->topics[why->kind];
     HULSE_ASSERT(topic != NULL && (d->marks & HULSE_MARK_LETTER) == 0);
 
@@ -356,7 +353,7 @@ void hulse_dead_letter_begin(struct dead_letters *l,
     }
     struct letter *letter = hulse_letter_create(d, &from, why);
     if (letter == NULL) {
-        hulse_dead_letter_put_off(l, d, why, "memory_max is reached");
+        hulse_letters_put_off(l, d, why, "memory_max is reached");
         return;
     }
     letter->done = done;
@@ -377,16 +374,16 @@ void hulse_dead_letter_begin(struct dead_letters *l,
     hulse_letter_send(l->post, letter, &to);
 }
 
-bool hulse_dead_letter_noted(const struct dead_letters *l, const struct broker_delivery *d)
+bool hulse_letters_noted(const struct letters *l, const struct broker_delivery *d)
 {
     const struct note *n = TAILQ_EMPTY(&l->notes) ? NULL : note_find(l, d);
     return n != NULL && !n->plain && l->ops->names(l->ctx, d)->topics[n->kind] != NULL;
 }
 
-bool hulse_dead_letter_again(struct dead_letters *l,
-                             struct broker_delivery *d,
-                             const struct dead_letter_user *user,
-                             struct role_state *role)
+bool hulse_letters_again(struct letters *l,
+                         struct broker_delivery *d,
+                         const struct letter_user *user,
+                         struct role_state *role)
 {
     struct note *n = TAILQ_EMPTY(&l->notes) ? NULL : note_find(l, d);
 
@@ -403,19 +400,19 @@ bool hulse_dead_letter_again(struct dead_letters *l,
                                           .delay_ms = n->delay_ms,
                                           .waited = n->waited,
                                           .detail = {.data = n->detail, .bytes = n->detail_bytes}};
-        hulse_dead_letter_begin(l, d, &why, user, role);
+        hulse_letters_begin(l, d, &why, user, role);
     }
     hulse_mem_free(HULSE_MEM_MESSAGE, n, sizeof(*n) + n->detail_bytes);
     return begun;
 }
 
-void hulse_dead_letter_lose(struct dead_letters *l, struct broker_delivery *d)
+void hulse_letters_lose(struct letters *l, struct broker_delivery *d)
 {
     struct letter *letter = (struct letter *)(uintptr_t)d->slot;
 
     HULSE_ASSERT((d->marks & HULSE_MARK_LETTER) != 0 && letter->d == d);
     d->marks &= (uint8_t)~HULSE_MARK_LETTER;
-    hulse_dead_letter_let_go(l, d);
+    hulse_letters_let_go(l, d);
     letter->d = NULL;
     if (hulse_letter_withdraw(letter)) {
         letter->ended = true;
@@ -437,9 +434,7 @@ static bool is_up_to(const struct broker_id *a, const struct broker_id *b)
     return a->entry != b->entry ? a->entry < b->entry : a->batch <= b->batch;
 }
 
-bool hulse_dead_letter_clamps(const struct dead_letters *l,
-                              const struct broker_id *id,
-                              uint32_t source)
+bool hulse_letters_clamps(const struct letters *l, const struct broker_id *id, uint32_t source)
 {
     const struct letter *letter = NULL;
     const struct note *n = NULL;
@@ -460,7 +455,7 @@ bool hulse_dead_letter_clamps(const struct dead_letters *l,
     return false;
 }
 
-uint64_t hulse_dead_letter_settled(struct dead_letters *l, uint64_t calls)
+uint64_t hulse_letters_settled(struct letters *l, uint64_t calls)
 {
     struct letter *first = NULL;
 
@@ -476,7 +471,7 @@ uint64_t hulse_dead_letter_settled(struct dead_letters *l, uint64_t calls)
     return prefix + l->final;
 }
 
-void hulse_dead_letter_fini(struct dead_letters *l)
+void hulse_letters_fini(struct letters *l)
 {
     struct letter *letter = NULL;
 

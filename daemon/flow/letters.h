@@ -18,8 +18,8 @@
  * Limits:  HULSE_KEPT_BYTES of a subscriber's messages are kept for a copy until their verdict; one beyond it comes again
  *          first. HULSE_NOTES_MAX notes: of the oldest the application sees its message once more.
  */
-#ifndef HULSE_FLOW_DEAD_LETTER_H
-#define HULSE_FLOW_DEAD_LETTER_H
+#ifndef HULSE_FLOW_LETTERS_H
+#define HULSE_FLOW_LETTERS_H
 
 #include "daemon/flow/letter_post.h"
 
@@ -52,20 +52,20 @@ struct note {
 };
 
 /* The subscriber's side; both verdicts are its calls. */
-struct dead_letters;
-struct dead_letter_ops {
+struct letters;
+struct letters_ops {
     void (*ack)(void *ctx, struct broker_delivery *d);
     /* `delay_ms` 0: as its rule says, and not at once, for its topic is troubled. */
     void (*nack)(void *ctx, struct broker_delivery *d, uint32_t delay_ms);
     /* Those of the topic that it is of: itself, where there is one. */
-    const struct dead_letters *(*names)(void *ctx, const struct broker_delivery *d);
+    const struct letters *(*names)(void *ctx, const struct broker_delivery *d);
     uint64_t (*calls)(void *ctx); /* made on its consumer so far */
     /* Everything is as it was before: room may have come, or the last letter gone. It may end the subscriber. */
     void (*ended)(void *ctx);
 };
 
-struct dead_letters {
-    const struct dead_letter_ops *ops;
+struct letters {
+    const struct letters_ops *ops;
     void *ctx;
     struct letter_post *post; /* NULL: none on this worker */
     const struct flow *flow;
@@ -86,7 +86,7 @@ struct dead_letters {
 };
 
 /* Who consumes what. Borrowed until the end; of the grant until the call returns. */
-struct dead_letter_user {
+struct letter_user {
     const struct flow *flow;
     const struct identity *who;
     const char *topic;
@@ -96,61 +96,58 @@ struct dead_letter_user {
     const char *subscription; /* empty: a reader, which has none */
 };
 
-void hulse_dead_letter_init(struct dead_letters *l,
-                            const struct dead_letter_ops *ops,
-                            void *ctx,
-                            struct worker *worker);
+void hulse_letters_init(struct letters *l,
+                        const struct letters_ops *ops,
+                        void *ctx,
+                        struct worker *worker);
 /*
  * From the tables. INVAL: the template gives no topic's name here; DENIED: it may not produce there, or not consume its
  * retry topic; NO_MEMORY. Then it has none, as when nothing is configured or the topic is its own dead-letter topic.
  */
-hulse_status hulse_dead_letter_configure(struct dead_letters *l,
-                                         const struct dead_letter_user *user,
-                                         struct error *err);
-static inline bool hulse_dead_letter_configured(const struct dead_letters *l)
+hulse_status
+hulse_letters_configure(struct letters *l, const struct letter_user *user, struct error *err);
+static inline bool hulse_letters_has_dead(const struct letters *l)
 {
     return l->topics[LETTER_DEAD] != NULL;
 }
-static inline bool hulse_dead_letter_retries(const struct dead_letters *l)
+static inline bool hulse_letters_has_retry(const struct letters *l)
 {
     return l->topics[LETTER_RETRY] != NULL;
 }
 /* Of either kind. */
-static inline bool hulse_dead_letter_any(const struct dead_letters *l)
+static inline bool hulse_letters_has_any(const struct letters *l)
 {
-    return hulse_dead_letter_configured(l) || hulse_dead_letter_retries(l);
+    return hulse_letters_has_dead(l) || hulse_letters_has_retry(l);
 }
 /* The front end has copied it: false: its bytes may go. Only while either is configured. */
-bool hulse_dead_letter_keep(struct dead_letters *l, struct broker_delivery *d);
+bool hulse_letters_keep(struct letters *l, struct broker_delivery *d);
 /* It has had its last verdict, or was ended: its bytes count no more. */
-void hulse_dead_letter_let_go(struct dead_letters *l, struct broker_delivery *d);
+void hulse_letters_let_go(struct letters *l, struct broker_delivery *d);
 /* Sends its copy, while that kind is configured. */
-void hulse_dead_letter_begin(struct dead_letters *l,
-                             struct broker_delivery *d,
-                             const struct letter_reason *why,
-                             const struct dead_letter_user *user,
-                             struct role_state *role);
+void hulse_letters_begin(struct letters *l,
+                         struct broker_delivery *d,
+                         const struct letter_reason *why,
+                         const struct letter_user *user,
+                         struct role_state *role);
 /* Not sent, for it could not be consumed there: it comes again after its delay. */
-void hulse_dead_letter_put_off(struct dead_letters *l,
-                               struct broker_delivery *d,
-                               const struct letter_reason *reason,
-                               const char *why);
+void hulse_letters_put_off(struct letters *l,
+                           struct broker_delivery *d,
+                           const struct letter_reason *reason,
+                           const char *why);
 /* It has come again after it could not be put aside, and is to be begun anew. */
-bool hulse_dead_letter_noted(const struct dead_letters *l, const struct broker_delivery *d);
+bool hulse_letters_noted(const struct letters *l, const struct broker_delivery *d);
 /* So it has: begun anew. False: it is handed out. */
-bool hulse_dead_letter_again(struct dead_letters *l,
-                             struct broker_delivery *d,
-                             const struct dead_letter_user *user,
-                             struct role_state *role);
+bool hulse_letters_again(struct letters *l,
+                         struct broker_delivery *d,
+                         const struct letter_user *user,
+                         struct role_state *role);
 /* A delivery marked LETTER was ended by another call. What is settled may be more then. */
-void hulse_dead_letter_lose(struct dead_letters *l, struct broker_delivery *d);
+void hulse_letters_lose(struct letters *l, struct broker_delivery *d);
 /* One with that id or a lower one in its partition is unfinished: a cumulative acknowledgement must not cover it. */
-bool hulse_dead_letter_clamps(const struct dead_letters *l,
-                              const struct broker_id *id,
-                              uint32_t source);
+bool hulse_letters_clamps(const struct letters *l, const struct broker_id *id, uint32_t source);
 /* How many of the subscriber's calls are final, when so many on its consumer are. */
-uint64_t hulse_dead_letter_settled(struct dead_letters *l, uint64_t calls);
+uint64_t hulse_letters_settled(struct letters *l, uint64_t calls);
 /* Forgets everything; what was sent goes its way. */
-void hulse_dead_letter_fini(struct dead_letters *l);
+void hulse_letters_fini(struct letters *l);
 
 #endif

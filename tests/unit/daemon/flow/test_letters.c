@@ -8,9 +8,9 @@
  */
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
-#include "daemon/flow/dead_letter.h"
 #include "daemon/flow/deliver.h"
 #include "daemon/flow/letter_post.h"
+#include "daemon/flow/letters.h"
 #include "tests/support/check.h"
 #include "tests/support/fake_broker.h"
 #include "tests/support/own_tables.h"
