@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# HULSE_TEST: timeout=300
+# HULSE_TEST: timeout=900
 # M2: Spin models of the doorbells, a channel, a session and its resume. Each must verify; each seeded mutation
 # must be found.
 set -uo pipefail
