@@ -9,6 +9,7 @@
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
 #include "daemon/flow/opening.h"
+#include "daemon/flow/reading.h"
 
 #include <string.h>
 
@@ -373,7 +374,11 @@ void hulse_dead_letter_begin(struct dead_letters *l,
         hulse_tables_letter_subscription(user->flow->tables, user->rules, subscription);
     }
     const struct letter_address to = {
-        .topic = topic, .subscription = subscription, .who = user->who, .role = role};
+        .topic = topic,
+        .subscription = subscription,
+        .who = user->who,
+        .role = role,
+        .schema = user->reading == NULL ? NULL : hulse_reading_schema(user->reading, d)};
     hulse_letter_send(l->post, letter, &to);
 }
 

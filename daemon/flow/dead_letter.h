@@ -93,7 +93,8 @@ struct dead_letter_user {
     const char *rules; /* the topic whose rule it is under */
     const char *of;    /* the topic that names are made of; of a retry topic that of its messages */
     const char *retry; /* full name of its retry topic; NULL = none */
-    const char *subscription; /* empty: a reader, which has none */
+    const char *subscription;      /* empty: a reader, which has none */
+    const struct reading *reading; /* NULL: payloads are not read */
 };
 
 void hulse_dead_letter_init(struct dead_letters *l,

@@ -128,7 +128,8 @@ static inline struct dead_letter_user hulse_subscriber_user(const struct subscri
                                      .rules = s->retry == NULL ? s->topic : s->retry->rules,
                                      .of = s->retry == NULL ? s->topic : s->retry->of,
                                      .retry = s->retry == NULL ? NULL : s->retry->topic,
-                                     .subscription = s->subscription};
+                                     .subscription = s->subscription,
+                                     .reading = s->reading};
 }
 
 /* ---- deliver.c ---- */
