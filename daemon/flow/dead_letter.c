@@ -336,14 +336,30 @@ static bool waits(struct dead_letters *l,
     return true;
 }
 
+/* Was it retried too often? Whose bytes were let go says so when it comes again. */
+static bool is_over(const struct dead_letters *names,
+                    const struct broker_delivery *d,
+                    const struct letter_reason *why,
+                    const struct dead_letter_user *user)
+{
+    return why->kind == LETTER_RETRY && (d->marks & HULSE_MARK_COPIED) == 0 &&
+           hulse_dead_letter_configured(names) &&
+           (uint64_t)hulse_letter_retries(d->meta.properties) + 1 > user->retries_max;
+}
+
 void hulse_dead_letter_begin(struct dead_letters *l,
                              struct broker_delivery *d,
-                             const struct letter_reason *why,
+                             const struct letter_reason *reason,
                              const struct dead_letter_user *user,
                              struct role_state *role)
 {
     const struct dead_letters *names = l->ops->names(l->ctx, d);
-    const char *topic = names->topics[why->kind];
+    struct letter_reason judged = *reason;
+    const struct letter_reason *why = &judged;
+    if (is_over(names, d, reason, user)) {
+        judged.kind = LETTER_DEAD;
+    }
+    const char *topic = names->topics[judged.kind];
     HULSE_ASSERT(topic != NULL && (d->marks & HULSE_MARK_LETTER) == 0);
 
     const struct letter_source from = {.topic = names->source,

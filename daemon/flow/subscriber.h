@@ -129,6 +129,7 @@ static inline struct dead_letter_user hulse_subscriber_user(const struct subscri
                                      .of = s->retry == NULL ? s->topic : s->retry->of,
                                      .retry = s->retry == NULL ? NULL : s->retry->topic,
                                      .subscription = s->subscription,
+                                     .retries_max = s->grant.topic->redeliver_max,
                                      .reading = s->reading};
 }
 

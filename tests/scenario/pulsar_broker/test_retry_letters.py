@@ -337,3 +337,29 @@ def test_a_copy_is_read_as_the_message_was(pulsar, official, begin, tmp_path, to
         app.close()
     assert counts(daemon, topic + "-s-RETRY")["dead_lettered"] == 1
     assert [m.data() for m in letters(client, topic + "-s-RETRY", 2)] == [b"\x04\x04ab"] * 2
+
+
+@pytest.mark.parametrize("kind", ["shared", "exclusive"])
+@pytest.mark.parametrize("mib", [7, 20])
+def test_a_message_in_chunks(pulsar, official, begin, topic, kind, mib):
+    """The larger one is more than what a consumer keeps for copies: it comes again first."""
+    daemon = begin(pulsar, publish={"chunking": True})
+    payload = bytes(range(256)) * (mib << 12)
+    client = official(pulsar.service_url)
+    keep(client, topic + "-s-RETRY", topic + "-s-DLQ")
+    client.create_producer(topic, chunking_enabled=True, batching_enabled=False).send(payload)
+    with Application(daemon, topic, "s", kind, reassembly=32 << 20) as app:
+        (m,) = app.next(1)
+        for attempt in range(2):
+            app.retry(attempt, delay_ms=10)
+            (m,) = app.next(1)
+            assert (m["topic"], m["bytes"]) == (topic + "-s-RETRY", len(payload))
+        app.retry(2)
+        deadline = time.monotonic() + 60
+        while counts(daemon, topic + "-s-RETRY")["dead_lettered"] == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        app.close()
+    (dead,) = letters(client, topic + "-s-DLQ", 1)
+    assert dead.data() == payload
+    nothing_left(daemon, topic, kind)
