@@ -181,7 +181,11 @@ static bool start_of(const struct hulse_ctl_attach_handle *m, struct broker_posi
     /* One that has been handed something goes on behind it, wherever it began. */
     const bool moved_on =
         (m->flags & HULSE_ATTACH_HAS_LAST) != 0 && m->start > HULSE_START_EARLIEST;
-    return hulse_position_parse(moved_on ? HULSE_START_EARLIEST : m->start, &at, out);
+    const bool good = hulse_position_parse(moved_on ? HULSE_START_EARLIEST : m->start, &at, out);
+    if (good && (out->kind == BROKER_AT_ID || out->kind == BROKER_AFTER_ID)) {
+        out->id.batch_size = hulse_batch_at_least(out->id.batch);
+    }
+    return good;
 }
 
 static bool consumer_valid(const struct channel *ch, const struct hulse_ctl_attach_handle *m)
@@ -389,7 +393,8 @@ static hulse_status start_consumer(struct handle *h, const struct attach *a, str
     const struct broker_id after = {.ledger = a->m.last_ledger,
                                     .entry = a->m.last_entry,
                                     .batch = a->m.last_batch,
-                                    .partition = a->m.last_partition};
+                                    .partition = a->m.last_partition,
+                                    .batch_size = hulse_batch_at_least(a->m.last_batch)};
     struct consumer_wish wish = {.topic = a->topic,
                                  .subscription = a->subscription,
                                  .name = a->name,

@@ -75,7 +75,8 @@ hulse_status hulse_marks_hear(struct broker_marks *to, const struct hulse_packet
         const struct broker_mark kept = {.id = {.ledger = mark.ledger,
                                                 .entry = mark.entry,
                                                 .batch = mark.batch,
-                                                .partition = mark.partition},
+                                                .partition = mark.partition,
+                                                .batch_size = hulse_batch_at_least(mark.batch)},
                                          .source = mark.source};
         if (!hulse_broker_marks_add(to, &kept)) {
             return HULSE_NO_MEMORY;

@@ -9,6 +9,7 @@
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
 #include "daemon/flow/publish.h"
+#include "daemon/flow/schemas.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +41,9 @@ struct letter_outlet {
     char why[WHY_BYTES];
     struct timer timer;
     struct identity who;
-    struct role_state *role; /* held; NULL = none */
+    struct role_state *role;           /* held; NULL = none */
+    const struct schema_known *schema; /* the same */
+    bool refused;                      /* the topic cannot have it: letters go without */
     size_t object_bytes;
     const char *subscription; /* behind the topic */
     char topic[];             /* terminated */
@@ -164,6 +167,21 @@ static void pump(struct letter_outlet *o)
 
 /* ---- the producer's events ---- */
 
+static void open_outlet(struct letter_outlet *o);
+
+/* Rather without its schema than not at all. */
+static void cannot_open(struct letter_outlet *o, hulse_status status, const char *text)
+{
+    if (status != HULSE_REFUSED || o->schema == NULL || o->refused) {
+        break_off(o, status, text);
+        return;
+    }
+    o->refused = true;
+    HULSE_LOG_WARNF(
+        "letter.schema_refused", hulse_log_str("topic", o->topic), hulse_log_str("why", text));
+    open_outlet(o);
+}
+
 static void opened(void *ctx, hulse_status status, const char *text, const struct broker_limits *l)
 {
     struct letter_outlet *o = ctx;
@@ -171,7 +189,7 @@ static void opened(void *ctx, hulse_status status, const char *text, const struc
 
     if (status != HULSE_OK) {
         o->publisher = NULL; /* is gone when this returns */
-        break_off(o, status, text);
+        cannot_open(o, status, text);
         return;
     }
     o->state = OUTLET_OPEN;
@@ -217,6 +235,7 @@ static void destroy(struct letter_outlet *o)
     }
     LIST_REMOVE(o, link);
     hulse_role_state_release(&o->role);
+    hulse_schema_known_release(&o->schema);
     hulse_mem_free(HULSE_MEM_TOPIC, o, o->object_bytes);
 }
 
@@ -256,6 +275,8 @@ static void open_outlet(struct letter_outlet *o)
                                             .topic = o->topic,
                                             .name = "",
                                             .initial_subscription = o->subscription,
+                                            .as_written = true,
+                                            .schema = o->refused ? NULL : o->schema,
                                             .handle_id = id,
                                             .events = &events,
                                             .ctx = o};
@@ -269,8 +290,20 @@ static void open_outlet(struct letter_outlet *o)
     const hulse_status st = hulse_publisher_open(&o->publisher, &params, &err);
     if (st != HULSE_OK) {
         o->publisher = NULL;
-        break_off(o, st, err.text);
+        cannot_open(o, st, err.text);
     }
+}
+
+static bool is_same(const struct schema_known *a, const struct schema_known *b)
+{
+    if (a == b || a == NULL || b == NULL) {
+        return a == b;
+    }
+    const struct broker_span x = a->told.definition;
+    const struct broker_span y = b->told.definition;
+
+    return a->told.type == b->told.type && x.bytes == y.bytes &&
+           (x.bytes == 0 || memcmp(x.data, y.data, x.bytes) == 0);
 }
 
 static struct letter_outlet *find(struct letter_post *p, const struct letter_address *to)
@@ -280,7 +313,7 @@ static struct letter_outlet *find(struct letter_post *p, const struct letter_add
     LIST_FOREACH(o, &p->buckets[hulse_hash_text(to->topic) % BUCKETS], link)
     {
         if (o->role == to->role && o->who.uid == to->who->uid && strcmp(o->topic, to->topic) == 0 &&
-            strcmp(o->subscription, to->subscription) == 0) {
+            strcmp(o->subscription, to->subscription) == 0 && is_same(o->schema, to->schema)) {
             return o;
         }
     }
@@ -298,6 +331,7 @@ static struct letter_outlet *create(struct letter_post *p, const struct letter_a
         o->post = p;
         o->who = *to->who;
         o->role = to->role == NULL ? NULL : hulse_role_state_hold(to->role);
+        o->schema = hulse_schema_known_hold(to->schema);
         o->retry_ms = RETRY_MS;
         o->timer.fire = look;
         o->object_bytes = bytes;

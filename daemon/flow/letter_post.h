@@ -28,7 +28,8 @@ struct letter_address {
     const char *topic;        /* full name */
     const char *subscription; /* that it gets with the producer; "": none */
     const struct identity *who;
-    struct role_state *role; /* NULL = none */
+    struct role_state *role;           /* NULL = none */
+    const struct schema_known *schema; /* of the payload; NULL: none is known */
 };
 
 /* A consumer that stays for its letters when its front end has gone. Ends itself, or is told to by `stop`. */

@@ -9,6 +9,7 @@
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
 #include "daemon/flow/opening.h"
+#include "daemon/flow/reading.h"
 
 #include <string.h>
 
@@ -332,14 +333,30 @@ waits(struct letters *l, struct broker_delivery *d, bool delays, const struct le
     return true;
 }
 
+/* Was it retried too often? Whose bytes were let go says so when it comes again. */
+static bool is_over(const struct letters *names,
+                    const struct broker_delivery *d,
+                    const struct letter_reason *why,
+                    const struct letter_user *user)
+{
+    return why->kind == LETTER_RETRY && (d->marks & HULSE_MARK_COPIED) == 0 &&
+           hulse_letters_has_dead(names) &&
+           (uint64_t)hulse_letter_retries(d->meta.properties) + 1 > user->retries_max;
+}
+
 void hulse_letters_begin(struct letters *l,
                          struct broker_delivery *d,
-                         const struct letter_reason *why,
+                         const struct letter_reason *reason,
                          const struct letter_user *user,
                          struct role_state *role)
 {
     const struct letters *names = l->ops->names(l->ctx, d);
-    const char *topic = names->topics[why->kind];
+    struct letter_reason judged = *reason;
+    const struct letter_reason *why = &judged;
+    if (is_over(names, d, reason, user)) {
+        judged.kind = LETTER_DEAD;
+    }
+    const char *topic = names->topics[judged.kind];
     HULSE_ASSERT(topic != NULL && (d->marks & HULSE_MARK_LETTER) == 0);
 
     const struct letter_source from = {.topic = names->source,
@@ -370,7 +387,11 @@ void hulse_letters_begin(struct letters *l,
         hulse_tables_letter_subscription(user->flow->tables, user->rules, subscription);
     }
     const struct letter_address to = {
-        .topic = topic, .subscription = subscription, .who = user->who, .role = role};
+        .topic = topic,
+        .subscription = subscription,
+        .who = user->who,
+        .role = role,
+        .schema = user->reading == NULL ? NULL : hulse_reading_schema(user->reading, d)};
     hulse_letter_send(l->post, letter, &to);
 }
 

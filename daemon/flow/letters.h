@@ -93,7 +93,9 @@ struct letter_user {
     const char *rules; /* the topic whose rule it is under */
     const char *of;    /* the topic that names are made of; of a retry topic that of its messages */
     const char *retry; /* full name of its retry topic; NULL = none */
-    const char *subscription; /* empty: a reader, which has none */
+    const char *subscription;      /* empty: a reader, which has none */
+    uint32_t retries_max;          /* what was retried more often is a dead letter */
+    const struct reading *reading; /* NULL: payloads are not read */
 };
 
 void hulse_letters_init(struct letters *l,

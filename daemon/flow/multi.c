@@ -489,9 +489,9 @@ static hulse_status keep_known(struct multi *m,
                                struct error *err)
 {
     const char *at = several->known;
-    for (uint32_t i = 0; i < several->known_count && i < first + 2 * m->max; i++) {
+    for (uint32_t i = 0; i < several->known_count && i < MULTI_TOPICS_MAX + m->first_source; i++) {
         if (i >= first) {
-            m->numbers += m->count >= m->numbers + m->first_source ? 1 : 0;
+            m->old += 1;
             struct member *b = hulse_multi_add(m, at);
             if (b == NULL) {
                 return hulse_fail(err, HULSE_NO_MEMORY, "no memory for the names of topics");

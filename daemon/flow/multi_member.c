@@ -90,33 +90,54 @@ static void free_name(struct member *b)
     hulse_mem_free(HULSE_MEM_TOPIC, b->name, strlen(b->name) + 1);
 }
 
-/* The number of one that is idle. Its calls are all settled, so what waits for their order goes on. */
-static struct member *reuse(struct multi *m, const char *name)
+void hulse_member_unkeep(struct member *b)
+{
+    if (b->kept) {
+        b->kept = false;
+        b->multi->old -= 1;
+        b->multi->numbers += 1;
+    }
+}
+
+/* Its calls are all settled, so what waits for their order goes on. `kept`: the application may have verdicts on its messages yet. */
+static struct member *find_idle(const struct multi *m, bool kept)
 {
     for (uint32_t i = m->first_source; i < m->count; i++) {
         struct member *b = m->members[i];
-        if (b == NULL || b->state != MEMBER_IDLE) {
-            continue;
+        if (b != NULL && b->state == MEMBER_IDLE && b->kept == kept) {
+            return b;
         }
-        char *copy = copy_of(name);
-        if (copy == NULL) {
-            return NULL;
-        }
-        hulse_member_unpair(b);
-        leave_bucket(m, b);
-        free_name(b);
-        b->name = copy;
-        b->told = false;
-        enter_bucket(m, b);
-        return b;
     }
     return NULL;
+}
+
+/* The number of one that is idle. */
+static struct member *reuse(struct multi *m, const char *name)
+{
+    struct member *b = find_idle(m, false);
+    if (b == NULL && m->count >= MULTI_TOPICS_MAX + m->first_source) {
+        b = find_idle(m, true); /* there are no others at all */
+    }
+    char *copy = b == NULL ? NULL : copy_of(name);
+    if (copy == NULL) {
+        return NULL;
+    }
+    hulse_member_unkeep(b);
+    hulse_member_unpair(b);
+    leave_bucket(m, b);
+    free_name(b);
+    b->name = copy;
+    b->told = false;
+    enter_bucket(m, b);
+    return b;
 }
 
 struct member *hulse_multi_add(struct multi *m, const char *name)
 {
     const uint32_t source = m->count > m->first_source ? m->count : m->first_source;
-    if (source >= m->numbers + m->first_source) {
+    const uint32_t most =
+        m->numbers + m->old < MULTI_TOPICS_MAX ? m->numbers + m->old : MULTI_TOPICS_MAX;
+    if (source >= most + m->first_source) {
         return reuse(m, name);
     }
     while (source >= m->room) {

@@ -39,7 +39,7 @@ static void want_member(struct multi_watch *w, struct member *b, bool known, boo
     struct error err = {0};
     /* What an earlier daemon's consumer has had goes on where it was; what comes back is another topic. */
     b->late = !b->kept && (known || m->opened || m->as.resumed);
-    b->kept = false;
+    hulse_member_unkeep(b);
     b->broker = w->broker;
     b->listed = true;
     hulse_member_want(b);

@@ -83,7 +83,7 @@ void hulse_member_pair_again(struct member *b)
     if (!is_wanted(c)) {
         c->broker = b->broker;
         c->late = b->late;
-        c->kept = false;
+        hulse_member_unkeep(c);
         c->listed = true;
         hulse_member_want(c);
     }

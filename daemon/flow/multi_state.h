@@ -119,6 +119,7 @@ struct multi {
     uint32_t first_source; /* of the topics: 1 where 0 is the pattern */
     uint32_t max;
     uint32_t numbers;  /* that may be given: max, and one for each companion that there was */
+    uint32_t old;      /* and those of members that are `kept`, which are nobody else's */
     uint32_t topics;   /* of a list, companions left out */
     uint32_t *buckets; /* `room` of them */
     struct member_list queue;
@@ -181,6 +182,8 @@ struct member *hulse_multi_add(struct multi *m, const char *name);
 void hulse_multi_fill(struct multi *m);
 /* It is to be consumed. */
 void hulse_member_want(struct member *b);
+/* It is not `kept` any more: its number is one of the others. */
+void hulse_member_unkeep(struct member *b);
 /* It is not. May close its subscriber. */
 void hulse_member_leave(struct member *b);
 /* The front end, or a broker, is done with something of it. */

@@ -69,7 +69,10 @@ struct publisher_params {
         routing;               /* as `opened` said in an earlier life; no partitions: the rule's */
     enum broker_access access; /* other than shared: UNSUPPORTED where the broker cannot */
     const char *initial_subscription; /* the same; "" or NULL: none */
-    struct bucket_pair *app_rate;     /* of the application; outlives the publisher; NULL = none */
+    /* Payloads are what they are: of `schema` (held until open returns; NULL: of none), whatever the rule says, and not checked. */
+    bool as_written;
+    const struct schema_known *schema;
+    struct bucket_pair *app_rate; /* of the application; outlives the publisher; NULL = none */
     /*
      * Records are copied when the broker is behind, and beyond the rule's pending_bytes, or this
      * many records, the oldest is given up. 0 = they are the broker's at once.

@@ -36,6 +36,8 @@ static struct publisher *create(const struct publisher_params *params, const cha
         memcpy(p->topic + topic_bytes + name_bytes, initial, initial_bytes);
         p->initial_subscription = p->topic + topic_bytes + name_bytes;
         p->access = params->access;
+        p->as_written = params->as_written;
+        p->schema.known = hulse_schema_known_hold(params->schema);
         hulse_hold_init(&p->hold, 0, params->hold_records);
     }
     return p;
@@ -222,7 +224,7 @@ static hulse_status open_broker(struct publisher *p, struct error *err)
                                              .done = heard_schema};
     hulse_status st =
         judge_wishes(p, p->flow->brokers[p->grant.topic->broker]->ops->capabilities, err);
-    if (st == HULSE_OK) {
+    if (st == HULSE_OK && !p->as_written) {
         st = hulse_flow_schema_init(&p->schema, p->tables, p->topic, TOPIC_SCHEMA_PUBLISHED, err);
     }
     if (st != HULSE_OK) {

@@ -58,6 +58,7 @@ struct publisher {
     struct publisher_renewal renewal;
     bool opened;
     bool forget;
+    bool as_written;                  /* its schema is not the rule's */
     bool partitioned;                 /* its topic is */
     bool delays;                      /* its broker can, and its topic keeps messages */
     bool replicates;                  /* its broker can */

@@ -144,7 +144,7 @@ static bool fits(struct reading *r, const struct broker_delivery *d)
 
 /* ---- versions ---- */
 
-static struct version *find_version(struct reading *r, uint64_t number)
+static struct version *find_version(const struct reading *r, uint64_t number)
 {
     struct version *v = NULL;
 
@@ -420,6 +420,14 @@ bool hulse_reading_end(struct reading *r, struct broker_delivery *d)
     }
     d->own_schema = false;
     return r->waiting > 0 && leave_queue(r, d);
+}
+
+const struct schema_known *hulse_reading_schema(const struct reading *r,
+                                                const struct broker_delivery *d)
+{
+    const struct version *v = d->schema_version == 0 ? NULL : find_version(r, d->schema_version);
+
+    return v == NULL || v->known == NULL || v->known->version == 0 ? NULL : v->known;
 }
 
 uint32_t hulse_reading_waiting(const struct reading *r)

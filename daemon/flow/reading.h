@@ -22,6 +22,7 @@
 
 struct reading;
 struct schema;
+struct schema_known;
 
 struct reading_params {
     const struct flow *flow;
@@ -42,6 +43,9 @@ void hulse_reading_destroy(struct reading **r);
 bool hulse_reading_take(struct reading *r, struct broker_delivery *d);
 /* It ends, or its bytes were copied: its payload is the broker's again. True: nobody has seen it, it was waiting. */
 bool hulse_reading_end(struct reading *r, struct broker_delivery *d);
+/* What a message was written with, if that was needed to read it: borrowed, for as long as nothing else is read. NULL: it was not. */
+const struct schema_known *hulse_reading_schema(const struct reading *r,
+                                                const struct broker_delivery *d);
 /* Messages that wait. */
 uint32_t hulse_reading_waiting(const struct reading *r);
 

@@ -174,6 +174,16 @@ static const struct schema_known *find(const struct schemas *s, const struct key
     return e == NULL ? NULL : &e->known;
 }
 
+const struct schema_known *hulse_schema_known_hold(const struct schema_known *known)
+{
+    if (known != NULL) {
+        struct entry *e = HULSE_CONTAINER(known, struct entry, known);
+        /* Relaxed because somebody's hold keeps it meanwhile. */
+        (void)atomic_fetch_add_explicit(&e->holders, 1, memory_order_relaxed);
+    }
+    return known;
+}
+
 const struct schema_known *
 hulse_schemas_find(const struct schemas *s, uint32_t broker, const char *topic, uint64_t version)
 {

@@ -46,6 +46,8 @@ void hulse_schemas_sweep(struct schemas *s, uint64_t now_ms);
 /* What is known of a version, counted from 1, of a full name, held; NULL: nothing yet. */
 const struct schema_known *
 hulse_schemas_find(const struct schemas *s, uint32_t broker, const char *topic, uint64_t version);
+/* One hold more of what is held; NULL of NULL. */
+const struct schema_known *hulse_schema_known_hold(const struct schema_known *known);
 /* *known becomes NULL; harmless on NULL. */
 void hulse_schema_known_release(const struct schema_known **known);
 

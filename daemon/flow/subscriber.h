@@ -128,7 +128,9 @@ static inline struct letter_user hulse_subscriber_user(const struct subscriber *
                                 .rules = s->retry == NULL ? s->topic : s->retry->rules,
                                 .of = s->retry == NULL ? s->topic : s->retry->of,
                                 .retry = s->retry == NULL ? NULL : s->retry->topic,
-                                .subscription = s->subscription};
+                                .subscription = s->subscription,
+                                .retries_max = s->grant.topic->redeliver_max,
+                                .reading = s->reading};
 }
 
 /* ---- deliver.c ---- */

@@ -375,6 +375,29 @@ def test_a_verdict_on_a_retried_message_is_of_no_other_topic(begin):
         assert (m["topic"], m["payload"]) == (FULL + "orders", "x")
 
 
+def test_a_verdict_on_a_retried_message_is_not_of_the_next_retry_topic(begin):
+    """The next daemon's rule names another one, which has a message with the same number."""
+    other = FULL + "orders-s-AGAIN"
+    daemon = begin()
+    keep(daemon, other)
+    with Application(daemon, "orders", "s") as app:
+        ok(run(daemon, "pub", "orders", "x"))
+        app.next(1)
+        app.retry(0)
+        (again,) = app.next(1)
+        with Application(daemon, other, "s") as first:
+            first.close()
+        ok(run(daemon, "pub", other, "y"))
+        daemon.kill()
+        app.ack(1, settle=False)
+        daemon = begin([{"match": "**", "consume": {**CONSUME, "retry_letter": "{topic}-{subscription}-AGAIN"}}])
+        app.settle()
+        (m,) = app.next(1)
+        assert (m["topic"], m["payload"], m["id"][:2]) == (other, "y", again["id"][:2])
+        app.ack(2)
+        app.close()
+
+
 def test_what_waits_here_for_its_delay_comes_though_the_daemon_dies(begin):
     daemon = begin()
     with Application(daemon, "orders", "s") as app:

@@ -260,3 +260,24 @@ def test_the_command_ends_where_all_of_them_do(pulsar, official, begin, topic):
     refused = run(daemon, "read", *names, "--from", lines[0]["id"])
     assert refused.returncode != 0 and b"an id is of one topic" in refused.stderr
     eventually(lambda: run(daemon, "read", *names, "--from", "-1h", "-n", "300", timeout=60).returncode == 0)
+
+
+@pytest.mark.parametrize("taken", [1, 3])
+def test_inside_a_batch_over_a_kill(pulsar, official, begin, topic, taken):
+    """Whose messages are larger than what the ring has room for, so what was read is what had come."""
+    daemon = begin(pulsar)
+    client = official(pulsar.service_url)
+    client.subscribe(topic, "keeper").close()
+    producer = client.create_producer(topic, batching_enabled=True, batching_max_publish_delay_ms=3000,
+                                      batching_max_allowed_size_in_bytes=4 << 20, block_if_queue_full=True)
+    for n in range(6):
+        producer.send_async(b"%d" % n + b" " * 600000, lambda *_: None)
+    producer.flush()
+    with read(daemon, topic, reassembly=1 << 20) as app:
+        app.next(taken)
+        assert app.got[-1]["id"][2] == taken - 1
+        daemon.kill()
+        begin(pulsar)
+        app.next(6 - taken)
+        assert numbers(app.got) == list(range(6))
+        app.close()

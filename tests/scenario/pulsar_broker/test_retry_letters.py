@@ -31,11 +31,11 @@ QUIET_MS = 1500
 def beginner(tmp_path):
     running = []
 
-    def begin(broker, consume=None):
+    def begin(broker, consume=None, **rule):
         config = tmp_path / "hulse.yaml"
         config.write_text(json.dumps({
             "brokers": {"main": {"type": "pulsar", "service_url": broker.service_url}},
-            "topics": [{"match": "**", "consume": {**CONSUME, **(consume or {})}}]}))
+            "topics": [{"match": "**", "consume": {**CONSUME, **(consume or {})}, **rule}]}))
         running.append(Hulsed(tmp_path / "run", args=["--config", config]))
         return running[-1]
 
@@ -302,3 +302,64 @@ def test_a_retry_topic_that_takes_none(pulsar, official, begin, topic):
         app.close()
     assert counts(daemon, topic)["retry_failed"] >= 1
     nothing_left(daemon, topic)
+
+
+class Item(library.schema.Record):
+    id = library.schema.Long(required=True)
+    note = library.schema.String(required=True)
+
+
+def swapped(tmp_path):
+    """Its fields are in another order; what Item writes may look like one of its, of other values."""
+    path = tmp_path / "item.avsc"
+    path.write_text(json.dumps({"type": "record", "name": "Item", "fields": [
+        {"name": "note", "type": "string"}, {"name": "id", "type": "long"}]}))
+    return {"file": str(path)}
+
+
+@pytest.mark.parametrize("validate", [False, True])
+def test_a_copy_is_read_as_the_message_was(pulsar, official, begin, tmp_path, topic, validate):
+    """Whatever schema the rule gives to those who publish."""
+    schema = swapped(tmp_path)
+    daemon = begin(pulsar, {"schema": schema}, publish={"schema": schema, "validate": validate})
+    client = official(pulsar.service_url)
+    client.create_producer(topic, schema=library.schema.AvroSchema(Item)).send(Item(id=2, note="ab"))
+    keep(client, topic + "-s-RETRY")
+    read = ("\x04ab\x04", True)
+    with Application(daemon, topic, "s") as app:
+        (m,) = app.next(1)
+        assert (m["payload"], m["own_schema"]) == read
+        for attempt in range(2):
+            app.retry(attempt)
+            (m,) = app.next(1)
+            assert (m["topic"], m["payload"], m["own_schema"]) == (topic + "-s-RETRY", *read)
+        app.retry(2)
+        app.close()
+    assert counts(daemon, topic + "-s-RETRY")["dead_lettered"] == 1
+    assert [m.data() for m in letters(client, topic + "-s-RETRY", 2)] == [b"\x04\x04ab"] * 2
+
+
+@pytest.mark.parametrize("kind", ["shared", "exclusive"])
+@pytest.mark.parametrize("mib", [7, 20])
+def test_a_message_in_chunks(pulsar, official, begin, topic, kind, mib):
+    """The larger one is more than what a consumer keeps for copies: it comes again first."""
+    daemon = begin(pulsar, publish={"chunking": True})
+    payload = bytes(range(256)) * (mib << 12)
+    client = official(pulsar.service_url)
+    keep(client, topic + "-s-RETRY", topic + "-s-DLQ")
+    client.create_producer(topic, chunking_enabled=True, batching_enabled=False).send(payload)
+    with Application(daemon, topic, "s", kind, reassembly=32 << 20) as app:
+        (m,) = app.next(1)
+        for attempt in range(2):
+            app.retry(attempt, delay_ms=10)
+            (m,) = app.next(1)
+            assert (m["topic"], m["bytes"]) == (topic + "-s-RETRY", len(payload))
+        app.retry(2)
+        deadline = time.monotonic() + 60
+        while counts(daemon, topic + "-s-RETRY")["dead_lettered"] == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        app.close()
+    (dead,) = letters(client, topic + "-s-DLQ", 1)
+    assert dead.data() == payload
+    nothing_left(daemon, topic, kind)

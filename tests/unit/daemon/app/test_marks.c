@@ -28,6 +28,7 @@ static void test_a_reader_goes_on_where_its_marks_say(void **state)
     assert_true(h->broker.marks_all);
     assert_int_equal(h->broker.marks[1].id.entry, 6);
     assert_int_equal(h->broker.marks[1].id.batch, 2);
+    assert_int_equal(h->broker.marks[1].id.batch_size, 3); /* or more */
     assert_int_equal(h->broker.marks[1].id.partition, 2);
     strike(&s);
     set_reader(h, &s);

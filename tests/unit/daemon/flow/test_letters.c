@@ -155,6 +155,8 @@ static int teardown(void **state)
 }
 
 /* Number `entry`, which was delivered so often before. */
+static struct broker_span come_properties; /* of the next that comes */
+
 static void come(struct broker_delivery *d, uint64_t entry, uint32_t redelivery)
 {
     static const uint8_t payload[] = "0123456789";
@@ -162,7 +164,9 @@ static void come(struct broker_delivery *d, uint64_t entry, uint32_t redelivery)
     hulse_subscriber_room(front.subscriber, 1000, 100);
     *d = (struct broker_delivery){.id = {.ledger = 1, .entry = entry, .batch = -1},
                                   .payload = {.data = payload, .bytes = 10},
+                                  .meta = {.properties = come_properties},
                                   .redelivery = redelivery};
+    come_properties = (struct broker_span){0};
     fake.delivered += 1;
     fake.consumer.events->message(fake.consumer.ctx, d);
 }
@@ -526,9 +530,9 @@ static void come_retried(struct broker_delivery *d, uint64_t entry, char times)
     static uint8_t properties[] = {
         14, 0, 1, 0, 'R', 'E', 'C', 'O', 'N', 'S', 'U', 'M', 'E', 'T', 'I', 'M', 'E', 'S', '0'};
 
-    come(d, entry, 0);
     properties[sizeof(properties) - 1] = (uint8_t)times;
-    d->meta.properties = (struct broker_span){.data = properties, .bytes = sizeof(properties)};
+    come_properties = (struct broker_span){.data = properties, .bytes = sizeof(properties)};
+    come(d, entry, 0);
 }
 
 static void test_retried(void **state)
@@ -566,6 +570,28 @@ static void test_retried_too_often(void **state)
     come_retried(&d, 2, '9'); /* never dropped, and never kept for want of a place */
     hulse_subscriber_retry(front.subscriber, &d, 0);
     assert_string_equal(fake.topic, "persistent://public/default/orders-s-RETRY");
+}
+
+/* How often is known when it comes again. */
+static void test_retried_too_often_and_let_go(void **state)
+{
+    struct broker_delivery d;
+    (void)state;
+    come_retried(&d, 1, '2');
+    d.payload.bytes = (uint32_t)HULSE_KEPT_BYTES + 1;
+    hulse_subscriber_copied(front.subscriber, &d);
+    d.meta.properties = (struct broker_span){0}; /* as a broker does it */
+    hulse_subscriber_retry(front.subscriber, &d, 0);
+    assert_int_equal(call(0)->verdict, FAKE_NACK);
+    assert_int_equal(fake.sent, 0);
+    come_retried(&d, 1, '2');
+    assert_int_equal(front.heard, 1); /* unseen */
+    assert_string_equal(fake.topic, "persistent://public/default/orders-s-DLQ");
+    hulse_fake_producer_opened(&fake, HULSE_OK);
+    answer(0, BROKER_DONE, HULSE_OUTCOME_STORED);
+    assert_int_equal(call(1)->verdict, FAKE_ACK);
+    assert_int_equal(hulse_subscriber_counters(front.subscriber)->letters[LETTER_DEAD].stored, 1);
+    assert_true(all_settled());
 }
 
 static void test_a_retry_that_is_not_stored(void **state)
@@ -683,6 +709,7 @@ static int group(struct worker *w, void *ctx)
         CASE(test_changes),
         RETRY(test_retried),
         RETRY(test_retried_too_often),
+        RETRY(test_retried_too_often_and_let_go),
         RETRY(test_a_retry_that_is_not_stored),
         RETRY(test_a_retry_that_waits),
         RETRY(test_order_of_retries),
