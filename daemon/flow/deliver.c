@@ -87,6 +87,7 @@ static bool expired(const struct subscriber *s, const struct broker_delivery *d)
 static void expire(struct subscriber *s, struct broker_delivery *d)
 {
     s->own->counters.expired += 1;
+    hulse_letters_forget(&s->letters, d);
     hulse_topic_state_count(hulse_subscriber_ruled(s, d)->grant.topic_state,
                             TOPIC_EXPIRED_ON_DELIVERY);
     hulse_subscriber_pass_ack(s, d);
@@ -390,6 +391,9 @@ hulse_status hulse_subscriber_seek(struct subscriber *s,
     s->ended = ended;
     const hulse_status st = ops->seek(s->consumer, to, broker_ended, err);
     s->ended = NULL;
+    if (st == HULSE_OK) {
+        hulse_letters_forget_all(&s->letters);
+    }
     hulse_subscriber_tell_settled(s); /* letters that were on their way are nobody's now */
     return st;
 }

@@ -169,7 +169,7 @@ static void pump(struct letter_outlet *o)
 
 static void open_outlet(struct letter_outlet *o);
 
-/* Rather without its schema than not at all. */
+/* Rather without its schema, which a broker refuses in its answer, than not at all. */
 static void cannot_open(struct letter_outlet *o, hulse_status status, const char *text)
 {
     if (status != HULSE_REFUSED || o->schema == NULL || o->refused) {
@@ -290,7 +290,7 @@ static void open_outlet(struct letter_outlet *o)
     const hulse_status st = hulse_publisher_open(&o->publisher, &params, &err);
     if (st != HULSE_OK) {
         o->publisher = NULL;
-        cannot_open(o, st, err.text);
+        break_off(o, st, err.text);
     }
 }
 

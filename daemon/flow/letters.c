@@ -255,6 +255,21 @@ static struct note *note_find(const struct letters *l, const struct broker_deliv
     return NULL;
 }
 
+void hulse_letters_forget(struct letters *l, const struct broker_delivery *d)
+{
+    struct note *n = TAILQ_EMPTY(&l->notes) ? NULL : note_find(l, d);
+    if (n != NULL) {
+        note_free(l, n);
+    }
+}
+
+void hulse_letters_forget_all(struct letters *l)
+{
+    while (!TAILQ_EMPTY(&l->notes)) {
+        note_free(l, TAILQ_FIRST(&l->notes));
+    }
+}
+
 /* ---- letters ---- */
 
 static void
@@ -505,8 +520,6 @@ void hulse_letters_fini(struct letters *l)
         }
     }
     l->pending_count = 0;
-    while (!TAILQ_EMPTY(&l->notes)) {
-        note_free(l, TAILQ_FIRST(&l->notes));
-    }
+    hulse_letters_forget_all(l);
     forget_names(l);
 }

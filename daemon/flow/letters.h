@@ -128,7 +128,7 @@ void hulse_letters_let_go(struct letters *l, struct broker_delivery *d);
 /* Sends its copy, while that kind is configured. */
 void hulse_letters_begin(struct letters *l,
                          struct broker_delivery *d,
-                         const struct letter_reason *why,
+                         const struct letter_reason *reason,
                          const struct letter_user *user,
                          struct role_state *role);
 /* Not sent, for it could not be consumed there: it comes again after its delay. */
@@ -143,6 +143,10 @@ bool hulse_letters_again(struct letters *l,
                          struct broker_delivery *d,
                          const struct letter_user *user,
                          struct role_state *role);
+/* Nobody will see it again, so nothing waits for its copy. */
+void hulse_letters_forget(struct letters *l, const struct broker_delivery *d);
+/* The same of all: what comes next is the application's. */
+void hulse_letters_forget_all(struct letters *l);
 /* A delivery marked LETTER was ended by another call. What is settled may be more then. */
 void hulse_letters_lose(struct letters *l, struct broker_delivery *d);
 /* One with that id or a lower one in its partition is unfinished: a cumulative acknowledgement must not cover it. */

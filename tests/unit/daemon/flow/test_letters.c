@@ -164,6 +164,7 @@ static void come(struct broker_delivery *d, uint64_t entry, uint32_t redelivery)
     hulse_subscriber_room(front.subscriber, 1000, 100);
     *d = (struct broker_delivery){.id = {.ledger = 1, .entry = entry, .batch = -1},
                                   .payload = {.data = payload, .bytes = 10},
+                                  .publish_time_ms = 1,
                                   .meta = {.properties = come_properties},
                                   .redelivery = redelivery};
     come_properties = (struct broker_span){0};
@@ -368,6 +369,43 @@ static void test_alone(void **state)
     assert_int_equal(front.ended, 1);
     hulse_subscriber_room(front.subscriber, 1000, 100);
     assert_int_equal(front.heard, 3);
+}
+
+/* Number 1, which could not be put aside. */
+static void note_one(struct broker_delivery *d)
+{
+    come(d, 1, 0);
+    reject(d);
+    hulse_fake_producer_opened(&fake, HULSE_OK);
+    answer(0, BROKER_FAIL, HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_true(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 2}, 0));
+}
+
+static void test_what_has_expired_clamps_nothing(void **state)
+{
+    struct broker_delivery d;
+    (void)state;
+    note_one(&d);
+    rule.policy.ttl_ms = 1;
+    assert_int_equal(hulse_own_tables_apply(&tables), HULSE_OK);
+    (void)hulse_subscriber_recheck(front.subscriber);
+    come(&d, 1, 1);
+    assert_int_equal(front.heard, 1);
+    assert_int_equal(call(1)->verdict, FAKE_ACK);
+    assert_false(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 2}, 0));
+}
+
+static void test_what_was_moved_from_clamps_nothing(void **state)
+{
+    struct broker_delivery d;
+    (void)state;
+    note_one(&d);
+    assert_int_equal(
+        hulse_subscriber_seek(front.subscriber, &(struct broker_position){0}, ended, NULL),
+        HULSE_OK);
+    assert_false(hulse_subscriber_clamps(front.subscriber, &(struct broker_id){.ledger = 2}, 0));
+    come(&d, 1, 1);
+    assert_int_equal(front.heard, 2);
 }
 
 /* One that waits for its producer, one that was sent. */
@@ -701,6 +739,8 @@ static int group(struct worker *w, void *ctx)
         CASE(test_a_producer_that_fails),
         CASE(test_last_attempt),
         CASE(test_alone),
+        CASE(test_what_has_expired_clamps_nothing),
+        CASE(test_what_was_moved_from_clamps_nothing),
         CASE(test_a_seek_takes_them_away),
         CASE(test_large_ones),
         CASE(test_order),
