@@ -89,17 +89,16 @@ void hulse_subscriber_reject(struct subscriber *s,
 void hulse_subscriber_retry(struct subscriber *s, struct broker_delivery *d, uint32_t delay_ms)
 {
     struct subscriber *of = hulse_subscriber_ruled(s, d);
-    const uint64_t retries = (uint64_t)hulse_letter_retries(d->meta.properties) + 1;
-    struct letter_reason why = {
+    const struct letter_user user = hulse_subscriber_user(of);
+    const struct letter_reason why = {
         .kind = LETTER_RETRY, .cause = LETTER_RETRIED, .delay_ms = delay_ms};
 
     if (!hulse_letters_has_retry(&of->letters)) {
         hulse_subscriber_unconfigured(s, d);
         return;
     }
-    if (retries > of->grant.topic->redeliver_max && hulse_letters_has_dead(&of->letters)) {
-        why.kind = LETTER_DEAD;
-    } else if (s->multi != NULL && !hulse_multi_hears_retry(s->multi, d)) {
+    if (!hulse_letters_is_over(&of->letters, d, &why, &user) && s->multi != NULL &&
+        !hulse_multi_hears_retry(s->multi, d)) {
         (void)hulse_subscriber_end_reading(of, d);
         hulse_alone_let_go(hulse_subscriber_alone(s), d);
         hulse_letters_put_off(&s->letters, d, &why, "nobody consumes the retry topic yet");

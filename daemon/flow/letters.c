@@ -348,11 +348,10 @@ waits(struct letters *l, struct broker_delivery *d, bool delays, const struct le
     return true;
 }
 
-/* Was it retried too often? Whose bytes were let go says so when it comes again. */
-static bool is_over(const struct letters *names,
-                    const struct broker_delivery *d,
-                    const struct letter_reason *why,
-                    const struct letter_user *user)
+bool hulse_letters_is_over(const struct letters *names,
+                           const struct broker_delivery *d,
+                           const struct letter_reason *why,
+                           const struct letter_user *user)
 {
     return why->kind == LETTER_RETRY && (d->marks & HULSE_MARK_COPIED) == 0 &&
            hulse_letters_has_dead(names) &&
@@ -368,7 +367,7 @@ void hulse_letters_begin(struct letters *l,
     const struct letters *names = l->ops->names(l->ctx, d);
     struct letter_reason judged = *reason;
     const struct letter_reason *why = &judged;
-    if (is_over(names, d, reason, user)) {
+    if (hulse_letters_is_over(names, d, reason, user)) {
         judged.kind = LETTER_DEAD;
     }
     const char *topic = names->topics[judged.kind];

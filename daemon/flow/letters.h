@@ -125,7 +125,12 @@ static inline bool hulse_letters_has_any(const struct letters *l)
 bool hulse_letters_keep(struct letters *l, struct broker_delivery *d);
 /* It has had its last verdict, or was ended: its bytes count no more. */
 void hulse_letters_let_go(struct letters *l, struct broker_delivery *d);
-/* Sends its copy, while that kind is configured. */
+/* It was retried too often, and is a dead letter. What was let go says so when it comes again. */
+bool hulse_letters_is_over(const struct letters *names,
+                           const struct broker_delivery *d,
+                           const struct letter_reason *why,
+                           const struct letter_user *user);
+/* Sends its copy, while that kind is configured; one that is over as a dead letter. */
 void hulse_letters_begin(struct letters *l,
                          struct broker_delivery *d,
                          const struct letter_reason *reason,
