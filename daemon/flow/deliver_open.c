@@ -174,9 +174,8 @@ static hulse_status wish(const struct subscriber *s,
     if ((b->ops->capabilities & BROKER_CAN_WISHES) == 0) {
         return hulse_flow_wishes_refuse(out, b, err);
     }
-    out->replicated = out->replicated ||
-                      (s->grant.topic->replicate_subscription_state && s->type != BROKER_READER &&
-                       strncmp(s->topic, "persistent:", strlen("persistent:")) == 0);
+    out->replicated = out->replicated || (s->grant.topic->replicate_subscription_state &&
+                                          s->type != BROKER_READER && hulse_topic_keeps(s->topic));
     return HULSE_OK;
 }
 

@@ -397,7 +397,7 @@ void hulse_letters_begin(struct letters *l,
     d->slot = (uint64_t)(uintptr_t)letter;
     char subscription[HULSE_CONFIG_TEXT_BYTES] = "";
     /* Other topics keep nothing; a retry topic has its consumer's. */
-    if (why->kind == LETTER_DEAD && strncmp(topic, "persistent:", strlen("persistent:")) == 0) {
+    if (why->kind == LETTER_DEAD && hulse_topic_keeps(topic)) {
         hulse_tables_letter_subscription(user->flow->tables, user->rules, subscription);
     }
     const struct letter_address to = {

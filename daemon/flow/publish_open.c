@@ -126,11 +126,6 @@ static struct broker_routing routing_of(const struct publisher *p)
                                    .hashing = (enum broker_hashing)g->hashing};
 }
 
-static bool keeps_nothing(const struct publisher *p)
-{
-    return strncmp(p->topic, "non-persistent:", 15) == 0;
-}
-
 static hulse_status
 judge_wishes(const struct publisher *p, uint32_t capabilities, struct error *err)
 {
@@ -142,7 +137,7 @@ judge_wishes(const struct publisher *p, uint32_t capabilities, struct error *err
             err, HULSE_UNSUPPORTED, "its broker creates no subscription with a producer");
     }
     /* Brokers take it, and make none. */
-    if (p->initial_subscription[0] != '\0' && keeps_nothing(p)) {
+    if (p->initial_subscription[0] != '\0' && !hulse_topic_keeps(p->topic)) {
         return hulse_fail(
             err, HULSE_INVAL, "a non-persistent topic keeps nothing for an initial subscription");
     }
@@ -182,7 +177,7 @@ static hulse_status open_first(struct publisher *p, struct error *err)
                                                       : p->flow->message_bytes_max;
     p->send = b->ops->send;
     p->replicates = (b->ops->capabilities & BROKER_CAN_REPLICATE) != 0;
-    p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 && !keeps_nothing(p);
+    p->delays = (b->ops->capabilities & BROKER_CAN_DELAY) != 0 && hulse_topic_keeps(p->topic);
     return hulse_publisher_open_producer(
         p, hulse_flow_schema_told(&p->schema, &schema), &p->producer, err);
 }

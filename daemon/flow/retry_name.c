@@ -6,11 +6,6 @@
 
 #include <string.h>
 
-static bool keeps(const char *topic)
-{
-    return strncmp(topic, "persistent:", strlen("persistent:")) == 0;
-}
-
 /* `base` is what its rule makes of that topic. */
 static bool is_retry_of(const struct flow *flow,
                         const char *base,
@@ -38,7 +33,7 @@ hulse_status hulse_retry_name(struct retry_name *out,
     const size_t bytes = hulse_topic_base_bytes(topic);
 
     *out = (struct retry_name){.place = RETRY_NOWHERE};
-    if (subscription[0] == '\0' || !keeps(topic)) {
+    if (subscription[0] == '\0' || !hulse_topic_keeps(topic)) {
         return HULSE_OK;
     }
     memcpy(base, topic, bytes);
@@ -54,7 +49,7 @@ hulse_status hulse_retry_name(struct retry_name *out,
         return hulse_fail(
             err, HULSE_INVAL, "consume.retry_letter gives no topic's name here: %s", why);
     }
-    if (!keeps(name.full)) {
+    if (!hulse_topic_keeps(name.full)) {
         return hulse_fail(
             err, HULSE_INVAL, "consume.retry_letter: %s keeps no messages", name.full);
     }

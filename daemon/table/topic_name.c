@@ -153,6 +153,11 @@ bool hulse_topic_name_parse(struct topic_name *out,
     return text_good(out->full, strlen(out->full), why) && split(out, (unsigned)prefix, why);
 }
 
+bool hulse_topic_keeps(const char *topic)
+{
+    return strncmp(topic, "persistent:", strlen("persistent:")) == 0;
+}
+
 size_t hulse_topic_base_bytes(const char *topic)
 {
     static const char mark[] = "-partition-";

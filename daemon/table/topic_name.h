@@ -31,6 +31,8 @@ bool hulse_topic_name_parse(struct topic_name *out,
                             const char *default_namespace,
                             const char **why);
 
+/* Of a full name: its topic stores messages. */
+bool hulse_topic_keeps(const char *topic);
 /* Of "…-partition-N" the bytes of the topic that it belongs to; of another name all. */
 size_t hulse_topic_base_bytes(const char *topic);
 
