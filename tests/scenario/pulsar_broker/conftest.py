@@ -6,10 +6,8 @@ import itertools
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
 
 import pytest
 
@@ -20,8 +18,9 @@ sys.path.append(str(SUPPORT))
 import by_name  # noqa: E402: of the folder above
 from broker import Broker  # noqa: E402: found by the line above
 from conftest import Hulsed  # noqa: E402: the one of the folder above
+from data_folder import new_folder  # noqa: E402: as the broker
 from fake import FakeBroker  # noqa: E402: as the broker
-from java_program import JavaProgram, running  # noqa: E402: as the broker
+from java_program import JavaProgram, ended, running  # noqa: E402: as the broker
 from proxy import Proxy  # noqa: E402: as the broker
 
 NUMBERS = itertools.count(1)
@@ -37,6 +36,10 @@ def fetched(*which):
     if done.returncode == 0:
         return pathlib.Path(done.stdout.strip())
     return done.stderr.strip().splitlines()[-1]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "ends_broker: `pulsar` is a broker that such tests kill and start again")
 
 
 def pytest_collection_finish(session):
@@ -81,58 +84,58 @@ def broker_jars(request):
 
 @pytest.fixture(scope="session")
 def new_broker(broker_jars):
-    """new_broker(*variants) gives a Broker that lives as long as the tests do."""
-    brokers, folders = [], []
+    """`with new_broker(*variants) as broker`: one more, in memory where it has room, which ends with the block."""
+    @contextlib.contextmanager
+    def begin(*variants):
+        with new_folder("hulse-pulsar-") as folder, ended(Broker(folder, broker_jars, *variants)) as broker:
+            yield broker
 
-    def start_one(*variants):
-        folders.append(tempfile.mkdtemp(prefix="hulse-pulsar-"))
-        brokers.append(Broker(folders[-1], broker_jars, *variants))
-        return brokers[-1]
-
-    yield start_one
-    for broker in brokers:
-        broker.kill()
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+    return begin
 
 
 @pytest.fixture(scope="session")
 def new_proxy(request, jars):
-    """new_proxy(broker, settings of proxy.conf) gives a Proxy that lives as long as the tests do."""
+    """`with new_proxy(broker, settings of proxy.conf) as proxy`: one more, as new_broker."""
     libraries = [jars_of(request, "proxy_jars"), jars]
-    proxies, folders = [], []
 
-    def start_one(broker, **settings):
-        folders.append(tempfile.mkdtemp(prefix="hulse-proxy-"))
-        proxies.append(Proxy(folders[-1], libraries, broker, **settings))
-        return proxies[-1]
+    @contextlib.contextmanager
+    def begin(broker, **settings):
+        with new_folder("hulse-proxy-") as folder, ended(Proxy(folder, libraries, broker, **settings)) as proxy:
+            yield proxy
 
-    yield start_one
-    for proxy in proxies:
-        proxy.kill()
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+    return begin
 
 
 @pytest.fixture(scope="session")
 def plain_broker(new_broker):
-    return new_broker()
+    with new_broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def mortal_broker(new_broker):
+    with new_broker() as broker:
+        yield broker
 
 
 @pytest.fixture
-def pulsar(plain_broker):
-    return running(plain_broker)
+def pulsar(request, new_broker):
+    """Who ends it has another one: when it starts again it opens all topics that were ever made there."""
+    ends = request.node.get_closest_marker("ends_broker")
+    return running(request.getfixturevalue("mortal_broker" if ends else "plain_broker"))
 
 
 @pytest.fixture(scope="session")
 def pulsar_of_parts(new_broker):
     """It remembers which messages of a batch are acknowledged."""
-    return new_broker("batch_index")
+    with new_broker("batch_index") as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")
 def secure_broker(new_broker):
-    return new_broker("token", "tls", "proxied")
+    with new_broker("token", "tls", "proxied") as broker:
+        yield broker
 
 
 @pytest.fixture
@@ -144,7 +147,8 @@ def pulsar_secure(secure_broker):
 
 @pytest.fixture(scope="session")
 def secure_proxy_of_all(new_proxy, secure_broker):
-    return new_proxy(secure_broker)
+    with new_proxy(secure_broker) as proxy:
+        yield proxy
 
 
 @pytest.fixture

@@ -249,6 +249,7 @@ def test_who_took_it_and_has_gone_again_has_fenced_it(daemon, app, client, topic
     fenced(producer)
 
 
+@pytest.mark.ends_broker
 def test_it_lives_through_the_broker_and_an_unload(daemon, pulsar, client, topic, tmp_path):
     with Exclusive(daemon, topic, tmp_path) as mine:
         mine.publish()

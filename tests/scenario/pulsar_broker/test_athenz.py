@@ -20,7 +20,8 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module", name="broker")
 def broker_with_athenz(new_broker):
-    return new_broker("athenz")
+    with new_broker("athenz") as broker:
+        yield broker
 
 
 @pytest.fixture(name="zts")

@@ -59,6 +59,7 @@ def test_the_admin_door_answers(pulsar, official, topic):
 
 
 @pytest.mark.failover
+@pytest.mark.ends_broker
 def test_a_restart_keeps_messages_and_cursors(pulsar, official, topic):
     before = official(pulsar.service_url)
     produce(before, topic, *numbered(0, 5))
@@ -78,6 +79,7 @@ def test_a_restart_keeps_messages_and_cursors(pulsar, official, topic):
 
 
 @pytest.mark.failover
+@pytest.mark.ends_broker
 def test_a_broker_that_is_killed_keeps_its_messages(pulsar, official, topic):
     """Not its cursors: it writes them down once in a second."""
     before = official(pulsar.service_url)

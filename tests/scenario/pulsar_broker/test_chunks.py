@@ -342,6 +342,7 @@ def still(pulsar, topic):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("dedup", [False, True])
+@pytest.mark.ends_broker
 def test_the_broker_is_killed(pulsar, official, begin, topic, once, dedup):
     """In the middle of a message: it goes on with the chunk that has no receipt. What the broker has got is stored first: the only
     copy of a chunk that a bookie was writing down when it died is torn, and its ledger lost (journals are preallocated)."""
@@ -382,6 +383,7 @@ def test_the_daemon_is_killed(pulsar, official, begin, topic, once, dedup):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["exclusive", "shared"])
+@pytest.mark.ends_broker
 def test_a_subscriber_lives_through_both(pulsar, official, begin, topic, kind):
     """What it has acknowledged does not come again, not even what had all but its last chunk; nothing is left of it."""
     producer = chunking(official(pulsar.service_url), topic)

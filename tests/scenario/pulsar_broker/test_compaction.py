@@ -16,7 +16,7 @@ import pulsar as library  # noqa: E402: needs the line above
 
 pytestmark = pytest.mark.timeout(300)
 
-COMPACT_S = 60
+COMPACT_S = 240
 KEYS = 3
 ROUNDS = 10
 BATCHES = {"single": {"batching_enabled": False},

@@ -247,6 +247,7 @@ def test_a_daemon_that_is_killed_loses_none(pulsar, official, begin, topic):
     nothing_left(daemon, topic)
 
 
+@pytest.mark.ends_broker
 def test_a_broker_that_is_killed_loses_none(pulsar, official, begin, topic):
     daemon = begin(pulsar)
     client = official(pulsar.service_url)

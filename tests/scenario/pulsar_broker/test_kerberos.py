@@ -23,9 +23,9 @@ def broker_with_kerberos(new_broker):
     why = centre.missing()
     if why:
         pytest.skip(why)
-    broker = new_broker("kerberos")
-    yield broker
-    broker.kdc.stop()
+    with new_broker("kerberos") as broker:
+        yield broker
+        broker.kdc.stop()
 
 
 @pytest.fixture(name="kdc")

@@ -122,8 +122,7 @@ def tell(topic, url):
 
 def test_two_real_clusters(new_broker, hulsed, topic):
     """The one that is given up has both users; what is in its backlog stays there."""
-    pulsar, green = new_broker("migration"), new_broker()
-    try:
+    with new_broker("migration") as pulsar, new_broker() as green:
         daemon = hulsed(pulsar.service_url)
         with Background(daemon, "pub", topic, "-v", stdin=subprocess.PIPE) as pub, \
                 Background(daemon, "sub", topic, "-s", "s", "--from", "earliest") as sub:
@@ -138,6 +137,3 @@ def test_two_real_clusters(new_broker, hulsed, topic):
             pub.line()
             assert sub.line() == b"green"
         assert green.admin("GET", f"persistent/{topic.split('://')[1]}/stats")[1]["msgInCounter"] == 1
-    finally:
-        pulsar.kill()
-        green.kill()

@@ -172,6 +172,7 @@ def test_it_is_moved_in_all_partitions_or_in_one(pulsar, official, begin, topic,
         assert app.next(1, QUIET_MS) == []
 
 
+@pytest.mark.ends_broker
 def test_the_broker_dies_and_comes_back(pulsar, official, begin, topic):
     daemon = begin(pulsar)
     divide(pulsar, topic, 3)

@@ -23,7 +23,8 @@ ORDER = {"type": "record", "name": "Order", "fields": [{"name": "id", "type": "i
 
 @pytest.fixture(scope="module")
 def plain_proxy(new_proxy, plain_broker):
-    return new_proxy(plain_broker)
+    with new_proxy(plain_broker) as proxy:
+        yield proxy
 
 
 @pytest.fixture
@@ -132,11 +133,10 @@ def test_the_proxy_is_killed(proxy, official, hulsed, topic):
 
 def test_a_broker_that_the_proxy_may_not_name(new_proxy, plain_broker, hulsed, topic):
     """The proxy lets nobody through to where it is told to; that is said, and is not said of the proxy itself."""
-    strict = new_proxy(plain_broker, brokerProxyAllowedTargetPorts="1")
-    daemon = hulsed(strict.service_url, operation_timeout="3s")
-    done = run(daemon, "pub", topic, "hello", timeout=60)
-    assert done.returncode == 69 and b"Target broker cannot be validated" in done.stderr, done.stderr
-    strict.kill()
+    with new_proxy(plain_broker, brokerProxyAllowedTargetPorts="1") as strict:
+        daemon = hulsed(strict.service_url, operation_timeout="3s")
+        done = run(daemon, "pub", topic, "hello", timeout=60)
+        assert done.returncode == 69 and b"Target broker cannot be validated" in done.stderr, done.stderr
 
 
 def test_a_broker_that_the_proxy_does_not_reach(fake, hulsed, topic):
@@ -207,15 +207,12 @@ def certificate(broker, name="admin"):
 
 def test_a_certificate(new_broker, new_proxy, hulsed, topic):
     """It ends at the proxy, whose word the broker takes."""
-    broker = new_broker("token", "tls", "proxied", "trusting")
-    proxy = new_proxy(broker)
-    daemon = hulsed(proxy.service_url_tls, **certificate(broker))
-    assert goes_through(daemon, topic)
-    daemon.stop()
-    daemon = hulsed(proxy.service_url_tls, **certificate(broker, "nobody"))
-    assert refused(daemon, topic, "AuthorizationError").returncode == 77
-    proxy.kill()
-    broker.kill()
+    with new_broker("token", "tls", "proxied", "trusting") as broker, new_proxy(broker) as proxy:
+        daemon = hulsed(proxy.service_url_tls, **certificate(broker))
+        assert goes_through(daemon, topic)
+        daemon.stop()
+        daemon = hulsed(proxy.service_url_tls, **certificate(broker, "nobody"))
+        assert refused(daemon, topic, "AuthorizationError").returncode == 77
 
 
 def test_a_certificate_that_is_not_handed_on(secure_proxy, hulsed, topic):

@@ -225,6 +225,7 @@ def test_from_a_time_over_a_kill(pulsar, official, begin, topic):
         assert app.next(1, QUIET_MS) == [] and alone.next(1, QUIET_MS) == []
 
 
+@pytest.mark.ends_broker
 def test_the_broker_dies_and_comes_back(pulsar, official, begin, topic):
     daemon = begin(pulsar)
     source = Topic(pulsar, official(pulsar.service_url), topic, 3)

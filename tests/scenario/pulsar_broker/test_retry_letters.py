@@ -277,6 +277,7 @@ def test_a_daemon_that_is_killed_loses_none(pulsar, official, begin, topic, kind
     nothing_left(daemon, topic, kind)
 
 
+@pytest.mark.ends_broker
 def test_a_broker_that_is_killed_loses_none(pulsar, official, begin, topic):
     daemon = begin(pulsar)
     fill(official(pulsar.service_url), topic, 500)

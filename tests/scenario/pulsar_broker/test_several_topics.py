@@ -133,6 +133,7 @@ def test_polling_where_no_topic_is_told(pulsar, official, begin, space):
         assert broker_stats(daemon)["topic_watchers"] == 0
 
 
+@pytest.mark.ends_broker
 def test_the_broker_dies(pulsar, official, begin, space):
     daemon = begin(pulsar)
     for word in ("a-1", "a-2"):

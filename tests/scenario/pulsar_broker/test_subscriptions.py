@@ -26,7 +26,8 @@ KINDS = ["exclusive", "shared", "failover", "key_shared"]
 
 @pytest.fixture(scope="module")
 def noting_broker(new_broker):
-    return new_broker("entry_metadata")
+    with new_broker("entry_metadata") as broker:
+        yield broker
 
 
 def path_of(topic):

@@ -64,6 +64,7 @@ def publish_through(daemon, topic, tmp_path, harm, times):
     return count
 
 
+@pytest.mark.ends_broker
 def test_the_broker_is_killed(pulsar, official, begin, topic, tmp_path):
     def harm():
         pulsar.kill()
@@ -73,6 +74,7 @@ def test_the_broker_is_killed(pulsar, official, begin, topic, tmp_path):
     assert first_of_each(everything(official(pulsar.service_url), topic)) == list(range(count))
 
 
+@pytest.mark.ends_broker
 def test_the_broker_is_killed_with_deduplication(pulsar, official, begin, once, tmp_path):
     def harm():
         pulsar.kill()
@@ -104,6 +106,7 @@ def test_the_daemon_is_killed_with_deduplication(pulsar, official, begin, once, 
     assert everything(official(pulsar.service_url), once) == list(range(count))
 
 
+@pytest.mark.ends_broker
 def test_a_subscriber_lives_through_both(pulsar, official, begin, topic, tmp_path):
     daemon = begin(pulsar)
     producer = official(pulsar.service_url).create_producer(topic)
@@ -131,6 +134,7 @@ def test_a_subscriber_lives_through_both(pulsar, official, begin, topic, tmp_pat
     assert first_of_each(map(int, got.read_text().split())) == list(range(300))
 
 
+@pytest.mark.ends_broker
 def test_the_daemon_is_there_before_the_broker(pulsar, official, begin, topic):
     url = pulsar.service_url
     pulsar.stop()

@@ -20,7 +20,7 @@ CONF = pathlib.Path(__file__).resolve().parent / "conf"
 VARIANTS = ("token", "athenz", "kerberos", "tls", "deduplication", "transactions", "batch_index", "migration",
             "prompt", "proxied", "trusting", "entry_metadata")
 TOKENS = {"token", "athenz", "kerberos"}  # those where an administrator has one
-READY_S = 90
+READY_S = 240
 ADMIN_S = 20
 TRIES = 3
 
@@ -104,6 +104,9 @@ class Broker(java_program.JavaProgram):
             shutil.rmtree(self.folder / "data", ignore_errors=True)
             try:
                 self.start()
+                if not self.classes.kept.exists():
+                    self.stop()
+                    self.start()
                 return
             except NotStarted:
                 if attempt == TRIES - 1 or "Address already in use" not in self.tail():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Java process of a test's own that serves: how it starts, is ready and ends."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -87,6 +88,15 @@ class JavaProgram:
     def tail(self):
         lines = self.log.read_text(errors="replace").splitlines()
         return "\n".join(lines[-LOG_TAIL:])
+
+
+@contextlib.contextmanager
+def ended(program):
+    """It is killed with the block."""
+    try:
+        yield program
+    finally:
+        program.kill()
 
 
 def running(program):

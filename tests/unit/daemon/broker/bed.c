@@ -5,6 +5,7 @@
 #include "tests/unit/daemon/broker/bed.h"
 
 #include "daemon/broker/local/internal.h"
+#include "tests/support/folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,11 +106,13 @@ void hulse_bed_stop(struct bed *bed)
 
 void hulse_bed_directory(char out[BED_DIRECTORY_BYTES])
 {
-    /* In memory where there is such a place: what a sync is worth is tried elsewhere. */
     const char *told = getenv("HULSE_BED_DIRECTORY"); /* NOLINT(concurrency-mt-unsafe) */
-    const char *where = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    where = told != NULL ? told : where;
-    (void)snprintf(out, BED_DIRECTORY_BYTES, "%s/hulse-bed-XXXXXX", where);
+
+    if (told == NULL) {
+        assert_true(hulse_test_folder_in_memory(out, BED_DIRECTORY_BYTES, "hulse-bed"));
+        return;
+    }
+    (void)snprintf(out, BED_DIRECTORY_BYTES, "%s/hulse-bed-XXXXXX", told);
     assert_non_null(mkdtemp(out));
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/daemon/store/played_store.h"
 
+#include "tests/support/folder.h"
 #include "tests/unit/daemon/core/check.h"
 
 #include <dirent.h>
@@ -19,8 +20,7 @@ static void open_db(struct played_store *p)
 void hulse_played_init(struct played_store *p, uint64_t seed, uint64_t map_bytes)
 {
     memset(p, 0, sizeof(*p));
-    (void)snprintf(p->directory, sizeof(p->directory), "/tmp/hulse-state-XXXXXX");
-    assert_non_null(mkdtemp(p->directory));
+    assert_true(hulse_test_folder_in_memory(p->directory, sizeof(p->directory), "hulse-state"));
     hulse_random_frames_init(&p->frames, seed);
     p->params = (struct state_db_params){.directory = p->directory,
                                          .segment_bytes = RANDOM_SEGMENT_BYTES,

@@ -19,8 +19,8 @@ enum { INBOX_MAX = 1024, RUN_BUDGET = 64, READ_MESSAGES = 1000, READ_BYTES = 1 <
 
 void hulse_bed_init(struct bed *bed)
 {
-    *bed = (struct bed){.path = "/tmp/hulse-store-XXXXXX"};
-    assert_non_null(mkdtemp(bed->path));
+    memset(bed, 0, sizeof(*bed));
+    assert_true(hulse_test_folder_in_memory(bed->path, sizeof(bed->path), "hulse-store"));
     hulse_store_params_default(&bed->params);
     bed->params.directory = bed->path;
     bed->params.segment_bytes = BED_SEGMENT_BYTES;

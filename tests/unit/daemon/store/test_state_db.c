@@ -115,15 +115,18 @@ static void test_the_copy_stands_in_for_a_lost_checkpoint(void **state)
 
 static void test_a_checkpoint_older_than_its_copy_is_not_used(void **state)
 {
+    char older[PLAYED_DIR_BYTES + 16];
+
     (void)state;
     hulse_played_init(&p, test_seed(), 0);
     (void)hulse_played_run(&p, 300);
     hulse_played_checkpoint(&p, true);
-    assert_int_equal(rename(hulse_played_path(&p, "state.good"), "/tmp/hulse-state-older"), 0);
+    (void)snprintf(older, sizeof(older), "%s", hulse_played_path(&p, "older"));
+    assert_int_equal(rename(hulse_played_path(&p, "state.good"), older), 0);
     (void)hulse_played_run(&p, 300);
     hulse_played_checkpoint(&p, true);
     hulse_played_stop(&p);
-    assert_int_equal(rename("/tmp/hulse-state-older", hulse_played_path(&p, "state.mdb")), 0);
+    assert_int_equal(rename(older, hulse_played_path(&p, "state.mdb")), 0);
     hulse_played_start(&p);
     assert_true(p.found.state_lost && p.found.copy_used);
     check_nothing_lost();
