@@ -349,6 +349,26 @@ def test_a_copy_is_read_as_the_message_was(pulsar, official, begin, tmp_path, to
     assert [m.data() for m in letters(client, topic + "-s-RETRY", 2)] == [b"\x04\x04ab"] * 2
 
 
+def test_a_dead_letter_topic_that_has_another_schema(pulsar, official, begin, tmp_path, topic):
+    """Its broker refuses the message's: the letter is there without one, rather than not at all, and so are those behind it."""
+    daemon = begin(pulsar, {"schema": swapped(tmp_path)})
+    client = official(pulsar.service_url)
+    dead = topic + "-s-DLQ"
+    client.create_producer(dead, schema=library.schema.StringSchema()).close()
+    keep(client, dead)
+    producer = client.create_producer(topic, schema=library.schema.AvroSchema(Item))
+    for n in range(2):
+        producer.send(Item(id=n, note="ab"))
+    with Application(daemon, topic, "s") as app:
+        app.next(2)
+        app.reject(0, 1)
+        app.close()
+    assert sorted(m.data() for m in letters(client, dead, 2)) == [b"\x00\x04ab", b"\x02\x04ab"]
+    (line,) = daemon.await_lines("letter.schema_refused", topic=dead)
+    assert "ncompatible" in line["why"], line
+    nothing_left(daemon, topic)
+
+
 @pytest.mark.parametrize("kind", ["shared", "exclusive"])
 @pytest.mark.parametrize("mib", [7, 20])
 def test_a_message_in_chunks(pulsar, official, begin, topic, kind, mib):
