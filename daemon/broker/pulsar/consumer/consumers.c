@@ -3,6 +3,7 @@
  * consumers - all consumers of a worker, and the life of each.
  */
 #include "daemon/broker/pulsar/consumer/fan_in.h"
+#include "daemon/table/topic_name.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,7 +265,7 @@ static void init(struct pulsar_consumer *c, const struct broker_consumer_params 
     c->create = params->create;
     c->resumed = params->resumed;
     c->transient = params->transient;
-    c->non_persistent = strncmp(c->topic, "non-persistent:", 15) == 0;
+    c->non_persistent = !hulse_topic_keeps(c->topic);
     hulse_hands_start(c, &params->start);
     if (params->marks != NULL) {
         HULSE_ASSERT(c->type == BROKER_READER);

@@ -6,6 +6,7 @@
 
 #include "daemon/core/bytes.h"
 #include "daemon/core/mem.h"
+#include "daemon/table/topic_name.h"
 
 #include <string.h>
 
@@ -48,7 +49,7 @@ static void *take(struct room *r, size_t bytes)
 static hulse_status check_place(const struct broker_consumer_params *p, struct error *err)
 {
     const struct broker_wishes *w = &p->wishes;
-    const bool volatile_topic = strncmp(p->topic, "non-persistent:", 15) == 0;
+    const bool volatile_topic = !hulse_topic_keeps(p->topic);
     if (w->compacted && volatile_topic) {
         return hulse_fail(err, HULSE_INVAL, "a non-persistent topic keeps nothing to compact");
     }

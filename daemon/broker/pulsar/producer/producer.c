@@ -7,6 +7,7 @@
 #include "daemon/broker/pulsar/producer/partitions.h"
 #include "daemon/broker/pulsar/producer/senders.h"
 #include "daemon/core/mem.h"
+#include "daemon/table/topic_name.h"
 #include "include/hulse/status.h"
 
 #include <string.h>
@@ -125,7 +126,7 @@ static struct pulsar_sender *create(struct pulsar_senders *all,
     s->own = hulse_pulsar_is_own(params);
     s->named = s->own && params->name[0] != '\0';
     /* A broker sends the chunks of a topic that keeps none to whomever, as it likes (5.9). */
-    s->chunks = g->chunking && strncmp(params->topic, "non-persistent:", 15) != 0;
+    s->chunks = g->chunking && hulse_topic_keeps(params->topic);
     s->create = params->create;
     s->access = params->access;
     s->sequence = -1;
