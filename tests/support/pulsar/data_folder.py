@@ -24,6 +24,10 @@ def place():
     return pathlib.Path(tempfile.gettempdir())
 
 
+def in_memory(folder):
+    return MEMORY in pathlib.Path(folder).parents
+
+
 def remove_orphans(where, prefix):
     """Those of processes that were killed; memory is not there to be forgotten."""
     for folder in where.glob(f"{prefix}[0-9]*-*"):
