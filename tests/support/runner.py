@@ -31,6 +31,7 @@ OUTPUT_TAIL = 40
 SKIPPED = 77
 IDLE_TEST = "lint/tidy"
 PARTS = 4  # of a folder of scenarios
+VERSION_PARTS = 2  # of those with another version of Pulsar: as long as the others, so that two lanes end together
 
 # What of a failed test's output stands below its name in the summary; else its last lines.
 TELLING = re.compile(
@@ -410,7 +411,8 @@ class Runner:
                  for part in range(PARTS)]
         work = [(preset, number, part, None) for number, part in enumerate(parts, 1) if part]
         if self.whole:
-            work[2:2] = [(f"Pulsar {version}", version, paths, version) for version, paths in versions()]
+            work[2:2] = [(f"Pulsar {version}", f"{version}-{part + 1}", paths[part::VERSION_PARTS], version)
+                         for version, paths in versions() for part in range(VERSION_PARTS)]
         for what, number, paths, version in work:
             self.lanes.add(what, functools.partial(self.begin_group, python, build, number, paths, version))
         self.lanes.start()
