@@ -20,7 +20,7 @@ CONF = pathlib.Path(__file__).resolve().parent / "conf"
 VARIANTS = ("token", "athenz", "kerberos", "tls", "deduplication", "transactions", "batch_index", "migration",
             "prompt", "proxied", "trusting", "entry_metadata")
 TOKENS = {"token", "athenz", "kerberos"}  # those where an administrator has one
-READY_S = 240
+READY_S = 180
 ADMIN_S = 20
 TRIES = 3
 
@@ -96,7 +96,7 @@ class Broker(java_program.JavaProgram):
     # ---- life --------------------------------------------------------------------------------
 
     def start_new(self):
-        """On ports that were free a moment ago; another process may have taken one since."""
+        """Without data, on ports that were free a moment ago; another process may have taken one since."""
         names = ("binary_port", "http_port", "tls_port", "https_port")
         for attempt in range(TRIES):
             self.ports = dict(zip(names, free_ports(len(names))))

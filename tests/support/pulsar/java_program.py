@@ -29,13 +29,14 @@ def opened():
 
 
 class JavaProgram:
-    """command() and ready() are the subclass's. It dies with the thread that has started it."""
+    """command(), ready(), start() and start_new() are the subclass's. It dies with the thread that has started it."""
 
     def __init__(self, folder, log):
         self.folder = pathlib.Path(folder).absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = self.folder / log
         self.process = None
+        self.failed = False  # to start, the last time
 
     def run_program(self, ready_s):
         assert self.process is None
@@ -50,11 +51,13 @@ class JavaProgram:
             self.process = subprocess.Popen(self.command(), cwd=self.folder, stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, start_new_session=True,
                                             preexec_fn=die_with_parent)
+        self.failed = True
         try:
             self.await_ready(ready_s)
         except BaseException:
             self.kill()
             raise
+        self.failed = False
 
     def await_ready(self, ready_s):
         end = time.monotonic() + ready_s
@@ -100,7 +103,10 @@ def ended(program):
 
 
 def running(program):
-    """A test that ended early may have left it stopped."""
+    """A test that ended early may have left it stopped. What has made it fail once would do it again."""
     if program.process is None:
-        program.start()
+        if program.failed:
+            program.start_new()
+        else:
+            program.start()
     return program
