@@ -97,7 +97,7 @@ class Broker(java_program.JavaProgram):
 
     def start_new(self):
         """Without data, on ports that were free a moment ago; another process may have taken one since."""
-        names = ("binary_port", "http_port", "tls_port", "https_port")
+        names = ("binary_port", "http_port", "tls_port", "https_port", "bookie_port")
         for attempt in range(TRIES):
             self.ports = dict(zip(names, free_ports(len(names))))
             self.configure()
@@ -130,6 +130,7 @@ class Broker(java_program.JavaProgram):
                 f"-Dlog4j2.configurationFile={CONF / 'log4j2.properties'}",
                 "-cp", f"{self.libraries}/*", "org.apache.pulsar.PulsarStandaloneStarter",
                 "-c", str(self.folder / "standalone.conf"), "-nfw", "-nss",
+                "--bookkeeper-port", str(self.ports["bookie_port"]),
                 f"--metadata-dir={self.folder / 'data/metadata'}",
                 f"--bookkeeper-dir={self.folder / 'data/bookkeeper'}"]
 
