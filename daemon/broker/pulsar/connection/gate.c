@@ -75,16 +75,24 @@ static void drop(struct pulsar_gate *g)
     hulse_mem_free(HULSE_MEM_BROKER, g, sizeof(*g));
 }
 
+static bool means_something(const struct pulsar_gate *g)
+{
+    return g->backoff.failures > 0 && now_ms(g) < g->not_before_ms + PULSAR_BACKOFF_MAX_MS;
+}
+
+bool hulse_gate_failing(const struct pulsar_gate *g)
+{
+    return means_something(g) && g->reached == times_reached(g);
+}
+
 /* Those whose failures no longer mean anything. */
 static void sweep(struct pulsar_pool *p)
 {
-    const uint64_t now = hulse_loop_now_ms(p->loop);
     struct pulsar_gate *g = LIST_FIRST(&p->gates);
 
     while (g != NULL) {
         struct pulsar_gate *next = LIST_NEXT(g, link);
-        if (g->holders == 0 &&
-            (g->backoff.failures == 0 || now >= g->not_before_ms + PULSAR_BACKOFF_MAX_MS)) {
+        if (g->holders == 0 && !means_something(g)) {
             drop(g);
         }
         g = next;

@@ -64,6 +64,8 @@ void hulse_gate_delay(struct pulsar_gate *g, hulse_status status, const char *wh
 bool hulse_gate_closed(const struct pulsar_gate *g);
 /* Until then; 0: it would not. */
 uint64_t hulse_gate_closed_until_ms(const struct pulsar_gate *g);
+/* The last attempt has failed, not too long ago, and nobody has reached it since; another may be under way. */
+bool hulse_gate_failing(const struct pulsar_gate *g);
 /* The pool ends: all are without connections. */
 void hulse_gate_drop_all(struct pulsar_pool *p);
 /* NULL: nothing is known of it. */

@@ -111,13 +111,14 @@ uint64_t hulse_pulsar_pool_rests_until_ms(struct pulsar_pool *p, const struct pu
                                                                     : hulse_gate_closed_until_ms(g);
 }
 
-bool hulse_pulsar_pool_rests_for(struct pulsar_pool *p,
-                                 const struct pulsar_endpoint *to,
-                                 struct pulsar_failure *out)
+bool hulse_pulsar_pool_last_failure(struct pulsar_pool *p,
+                                    const struct pulsar_endpoint *to,
+                                    struct pulsar_failure *out)
 {
+    const struct pulsar_connection *c = find(p, to, PULSAR_FOR_PUBLISHING);
     const struct pulsar_gate *g = hulse_gate_find(p, &to->physical, to->tls);
 
-    if (g == NULL || hulse_pulsar_pool_rests_until_ms(p, to) == 0) {
+    if (g == NULL || !hulse_gate_failing(g) || (c != NULL && c->state == CONNECTION_READY)) {
         return false;
     }
     hulse_pulsar_failure_status(out, g->status, g->why);

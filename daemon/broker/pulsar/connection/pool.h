@@ -36,10 +36,10 @@ bool hulse_pulsar_attach(struct pulsar_pool *p,
                          enum pulsar_purpose purpose);
 /* An attempt there would have to wait for its backoff until then; 0: it would not. */
 uint64_t hulse_pulsar_pool_rests_until_ms(struct pulsar_pool *p, const struct pulsar_endpoint *to);
-/* Why it would. False: it would not. */
-bool hulse_pulsar_pool_rests_for(struct pulsar_pool *p,
-                                 const struct pulsar_endpoint *to,
-                                 struct pulsar_failure *out);
+/* What the last attempt there came to, also while the next one is made. False: there was none, or it was reached. */
+bool hulse_pulsar_pool_last_failure(struct pulsar_pool *p,
+                                    const struct pulsar_endpoint *to,
+                                    struct pulsar_failure *out);
 /* Looks whether files of certificates have changed, for connections to come and, if it is wanted, those there are. */
 void hulse_pulsar_pool_refresh(struct pulsar_pool *p);
 /* For pulsar_user.id: never given twice by this worker. */

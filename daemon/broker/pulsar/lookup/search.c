@@ -121,7 +121,7 @@ static void say_what_was_waited_for(const struct search *s, struct pulsar_failur
     char host[PULSAR_HOST_TEXT_BYTES] = "no broker";
     char text[BROKER_TEXT_BYTES];
 
-    if (s->asking && hulse_pulsar_pool_rests_for(s->lookups->worker->pool, &s->to, f)) {
+    if (s->asking && hulse_pulsar_pool_last_failure(s->lookups->worker->pool, &s->to, f)) {
         return;
     }
     if (s->asking) {
