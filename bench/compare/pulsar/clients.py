@@ -23,13 +23,14 @@ class Client:
 
     daemon_pid = None
 
-    def __init__(self, title, command, delays=("default",), heavy=False):
+    def __init__(self, title, command, delays=("default",), heavy=False, stalls=False):
         """`delays` of a batch: "1" is one millisecond, where that is not the default. `heavy`: a
-        process takes seconds of CPU to start."""
+        process takes seconds of CPU to start. `stalls`: with messages in chunks it stands still now and then."""
         self.title = title
         self.command = [str(word) for word in command]
         self.delays = delays
         self.heavy = heavy
+        self.stalls = stalls
 
     def begin(self, broker):
         return broker.service_url
@@ -99,7 +100,7 @@ def python():
     interpreter = here if here.exists() else peers.tool("python3")
     version = peers.run([interpreter, "-c", "import pulsar; print(pulsar.__version__)"]).split()[-1]
     return Client(f"Python {version} (C++ core)", [interpreter, HERE / "python" / "load"],
-                  ("default", "1"))
+                  ("default", "1"), stalls=True)
 
 
 def go():

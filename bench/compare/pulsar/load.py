@@ -2,16 +2,22 @@
 """One application at work: its phases, and what it used meanwhile."""
 
 import json
+import select
 import subprocess
 import time
 
 import process
 
 ANSWER_S = 120
+SILENT_S = 60
 
 
 class Broken(Exception):
     """A figure is not to be believed; says why."""
+
+
+class Stalled(Broken):
+    """It says nothing more, though a phase takes seconds."""
 
 
 class App:
@@ -26,6 +32,8 @@ class App:
         self.pid = self.process.pid
 
     def hear(self):
+        if not select.select([self.process.stdout], [], [], SILENT_S)[0]:
+            raise Stalled(f"{self.what}: has said nothing for {SILENT_S} s")
         line = self.process.stdout.readline()
         if not line:
             raise Broken(f"{self.what}: ended with {self.process.wait(ANSWER_S)}")

@@ -18,7 +18,7 @@ from zts import Athenz
 
 CONF = pathlib.Path(__file__).resolve().parent / "conf"
 VARIANTS = ("token", "athenz", "kerberos", "tls", "deduplication", "transactions", "batch_index", "migration",
-            "prompt", "proxied", "trusting", "entry_metadata")
+            "prompt", "proxied", "reclaim", "trusting", "entry_metadata")
 TOKENS = {"token", "athenz", "kerberos"}  # those where an administrator has one
 READY_S = 180
 ADMIN_S = 20
