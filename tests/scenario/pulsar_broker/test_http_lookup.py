@@ -141,7 +141,8 @@ def test_lies_about_the_owner(door, hulsed, topic, lie):
     daemon = hulsed(door.url, operation_timeout="2s")
     done = run(daemon, "pub", topic, "hello", timeout=60)
     assert done.returncode != 0 and done.stderr, done
-    assert "127.0.0.1" in broker_stats(daemon)["last_failure"] or topic in broker_stats(daemon)["last_failure"]
+    said = broker_stats(daemon)["last_failure"]  # each attempt says it anew, of the one or the other
+    assert "127.0.0.1" in said or topic in said
     door.hook = None
     while run(daemon, "pub", topic, "hello", timeout=60).returncode != 0:
         pass
