@@ -16,7 +16,7 @@ from command import Background, Feed, Subscriber, broker_stats, ok, run
 pytest.importorskip("_pulsar", reason="no pulsar-client for this Python")
 import pulsar as library  # noqa: E402: needs the line above
 
-# A broker takes up to 90 s to start on a busy machine.
+# A broker may take up to READY_S of broker.py to start on a busy machine.
 pytestmark = pytest.mark.timeout(600)
 
 BETWEEN = 200

@@ -102,23 +102,29 @@ bool hulse_pulsar_attach(struct pulsar_pool *p,
     return true;
 }
 
-uint64_t hulse_pulsar_pool_rests_until_ms(struct pulsar_pool *p, const struct pulsar_endpoint *to)
+/* Where a connection would have to be made. NULL: there is one, or nothing is known of the address. */
+static const struct pulsar_gate *way_to(struct pulsar_pool *p, const struct pulsar_endpoint *to)
 {
     const struct pulsar_connection *c = find(p, to, PULSAR_FOR_PUBLISHING);
-    const struct pulsar_gate *g = hulse_gate_find(p, &to->physical, to->tls);
 
-    return g == NULL || (c != NULL && c->state == CONNECTION_READY) ? 0
-                                                                    : hulse_gate_closed_until_ms(g);
+    return c != NULL && c->state == CONNECTION_READY ? NULL
+                                                     : hulse_gate_find(p, &to->physical, to->tls);
+}
+
+uint64_t hulse_pulsar_pool_rests_until_ms(struct pulsar_pool *p, const struct pulsar_endpoint *to)
+{
+    const struct pulsar_gate *g = way_to(p, to);
+
+    return g == NULL ? 0 : hulse_gate_closed_until_ms(g);
 }
 
 bool hulse_pulsar_pool_last_failure(struct pulsar_pool *p,
                                     const struct pulsar_endpoint *to,
                                     struct pulsar_failure *out)
 {
-    const struct pulsar_connection *c = find(p, to, PULSAR_FOR_PUBLISHING);
-    const struct pulsar_gate *g = hulse_gate_find(p, &to->physical, to->tls);
+    const struct pulsar_gate *g = way_to(p, to);
 
-    if (g == NULL || !hulse_gate_failing(g) || (c != NULL && c->state == CONNECTION_READY)) {
+    if (g == NULL || !hulse_gate_failing(g)) {
         return false;
     }
     hulse_pulsar_failure_status(out, g->status, g->why);
