@@ -475,6 +475,22 @@ unsigned hulse_fake_seen(struct fake_daemon *d, unsigned type)
     return n;
 }
 
+const struct hulse_packet *hulse_fake_last(struct fake_daemon *d, unsigned type)
+{
+    lock(
+        d); /* whoever wrote it had it: an answer alone is no order to a tool that looks for races */
+    const struct hulse_packet *p = &d->last[type];
+    unlock(d);
+    return p;
+}
+
+void hulse_fake_features(struct fake_daemon *d, uint64_t added, uint64_t removed)
+{
+    lock(d);
+    d->features = (d->features | added) & ~removed;
+    unlock(d);
+}
+
 void hulse_fake_event(struct fake_daemon *d, const struct hulse_ctl_event *event, const char *text)
 {
     struct hulse_packet p;

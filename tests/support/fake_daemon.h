@@ -57,7 +57,7 @@ struct fake_daemon {
     uint32_t error_on;   /* a request type answered by ERR NO_TOPIC */
     uint32_t quota;      /* of the bytes of a down ring, else ERR LIMIT; 0 = none */
 
-    /* What came; read under lock or when nothing is under way. */
+    /* What came; read by hulse_fake_seen() and hulse_fake_last(), or under lock. */
     unsigned seen[FAKE_TYPES];
     struct hulse_packet last[FAKE_TYPES]; /* by type */
     struct fake_channel channels[FAKE_CHANNELS_MAX];
@@ -90,6 +90,10 @@ void hulse_fake_set(struct fake_daemon *d, uint32_t *member, uint32_t value);
 /* Forgets the channels of a session that has been closed. */
 void hulse_fake_forget(struct fake_daemon *d);
 unsigned hulse_fake_seen(struct fake_daemon *d, unsigned type);
+/* The last of that type that came; until the next one does. */
+const struct hulse_packet *hulse_fake_last(struct fake_daemon *d, unsigned type);
+/* It has those that were `added` too, and none that were `removed`. */
+void hulse_fake_features(struct fake_daemon *d, uint64_t added, uint64_t removed);
 void hulse_fake_event(struct fake_daemon *d, const struct hulse_ctl_event *event, const char *text);
 /* Sends any bytes. */
 void hulse_fake_send(struct fake_daemon *d, const void *bytes, size_t count);

@@ -281,7 +281,7 @@ def test_java_in_both_directions(java, app, topic):
 @pytest.fixture(name="begin")
 def beginner(begin):
     """begin(broker, members of publish)"""
-    return lambda broker, **publish: begin(broker, topics=[{
+    return lambda broker, **publish: begin(broker, session={"ring_max": "64MiB"}, topics=[{
         "match": "**", "publish": {"chunking": True, "send_timeout": 0, **publish}}])
 
 
@@ -327,13 +327,18 @@ def publish_through(app, topic, count, harm, ring=None):
     assert not failed, failed
 
 
+def entries_of(pulsar, topic):
+    status, stats = pulsar.admin("GET", topic.replace("://", "/") + "/internalStats")
+    assert status == 200, stats
+    return stats
+
+
 def still(pulsar, topic):
     """Says whether nothing is being stored, and nothing came since it was asked before."""
     before = []
 
     def is_still():
-        status, stats = pulsar.admin("GET", topic.replace("://", "/") + "/internalStats")
-        assert status == 200, stats
+        stats = entries_of(pulsar, topic)
         before.append(stats["entriesAddedCounter"])
         return stats["pendingAddEntriesCount"] == 0 and before[-2:-1] == before[-1:]
 
@@ -379,6 +384,33 @@ def test_the_daemon_is_killed(pulsar, official, begin, topic, once, dedup):
     got = whole(official(pulsar.service_url), topic)
     assert list(dict.fromkeys(got)) == list(range(12))
     assert not dedup or got == list(range(12))
+
+
+@pytest.mark.timeout(600)
+def test_the_daemon_is_killed_within_a_message(pulsar, official, begin, once):
+    """The next one sends it from its first chunk, by the same name and number. A client that takes both for one message throws
+    both away (C++ up to 4.1, Java up to 3.0.1)."""
+    def stored():
+        return entries_of(pulsar, once)["entriesAddedCounter"]
+
+    sent, daemon = [], begin(pulsar, dedup=True)
+    with App(daemon) as app:
+        producer, torn = Producer(app, once, ring=64 * MIB), False
+        while not torn:
+            before = stored()
+            sent.append(payload(56 * MIB, b"%d" % len(sent)))
+            producer.publish(sent[-1])
+            while stored() == before:
+                pass
+            daemon.kill()
+            eventually(still(pulsar, once), seconds=60)
+            torn = stored() - before < len(sent[-1]) // LIMIT
+            daemon = begin(pulsar, dedup=True)
+            producer.sync(200000)
+    reader = official(pulsar.service_url).create_reader(once, library.MessageId.earliest)
+    for data in sent:
+        assert reader.read_next(RECEIVE_MS).data() == data
+    assert not reader.has_message_available()
 
 
 @pytest.mark.timeout(600)

@@ -28,7 +28,8 @@ struct chunked {
         counted; /* entries in chunk_entry_bytes: of one that was given up what it holds, else all there will be */
     uint32_t bytes; /* of all, as they came */
     uint32_t uuid_bytes;
-    bool torn; /* a chunk is missing that will not come */
+    uint32_t stem_bytes; /* of it: what every attempt of one producer to send it begins with */
+    bool torn;           /* a chunk is missing that will not come */
     uint8_t uuid[];
 };
 

@@ -8,6 +8,8 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/mem.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* As clients make them of a producer's name and a number; longer ones are none. */
@@ -83,6 +85,56 @@ static enum body_rc ack_one(struct pulsar_consumer *c, const Pulsar__MessageIdDa
         hulse_entry_review(c, e);
     }
     return BODY_OK;
+}
+
+/* Ours has `<name>-<sequence id>-` and the attempt (producer/chunks.h); another client's is the same in all of them. */
+static uint32_t stem_of(const struct wire_metadata *m)
+{
+    const struct broker_span name = m->producer_name;
+    char number[sizeof("-18446744073709551615-")];
+    const uint32_t bytes =
+        (uint32_t)snprintf(number, sizeof(number), "-%" PRIu64 "-", m->sequence_id);
+
+    return m->uuid.bytes > (uint64_t)name.bytes + bytes &&
+                   memcmp(m->uuid.data, name.data, name.bytes) == 0 &&
+                   memcmp(m->uuid.data + name.bytes, number, bytes) == 0
+               ? name.bytes + bytes
+               : m->uuid.bytes;
+}
+
+/* In a row all of an earlier attempt that there is has come: without its last it is nobody's. */
+static void end_attempts_in(struct pulsar_consumer *c,
+                            const struct chunked_list *list,
+                            const struct wire_metadata *m)
+{
+    const uint32_t stem_bytes = stem_of(m);
+    struct chunked *next = NULL;
+
+    for (struct chunked *x = TAILQ_FIRST(list); x != NULL; x = next) {
+        next = TAILQ_NEXT(x, link);
+        if (x->stem_bytes == stem_bytes && x->next < x->count &&
+            memcmp(x->uuid, m->uuid.data, stem_bytes) == 0) {
+            hulse_chunked_ack(c, x);
+        }
+    }
+}
+
+/* Its producer begins anew. */
+static void end_attempts(struct pulsar_consumer *c, const struct wire_metadata *m)
+{
+    struct chunks *k = &c->hands->chunks;
+    struct chunked *same = find(k, m->uuid);
+
+    if (same != NULL && same->next == same->count) {
+        hulse_chunked_ask(
+            c, same, hulse_chunked_again_in(c)); /* nothing of it was missing but room */
+    } else if (same != NULL) {
+        hulse_chunked_ack(c, same);
+    }
+    if (hulse_chunked_never_comes(c)) {
+        end_attempts_in(c, &k->gathering, m);
+        end_attempts_in(c, &k->given_up, m);
+    }
 }
 
 static bool is_over(const struct chunks *k, struct broker_span uuid)
@@ -199,6 +251,7 @@ create(struct pulsar_consumer *c, const struct wire_message *message, const stru
     x->count = (uint32_t)m->chunk_count;
     x->bytes = (uint32_t)m->chunked_bytes;
     x->uuid_bytes = m->uuid.bytes;
+    x->stem_bytes = stem_of(m);
     memcpy(x->uuid, m->uuid.data, m->uuid.bytes);
     TAILQ_INIT(&x->entries);
     x->body = make_room(c, x) ? hulse_body_begin(message, x->bytes) : NULL;
@@ -328,11 +381,7 @@ static enum body_rc begin(struct pulsar_consumer *c,
                           const struct wire_metadata *m,
                           const char **why)
 {
-    struct chunked *before = find(&c->hands->chunks, m->uuid);
-
-    if (before != NULL) {
-        hulse_chunked_ack(c, before); /* its producer begins anew */
-    }
+    end_attempts(c, m);
     struct chunked *x = create(c, message, m);
     if (x == NULL) {
         *why = "no memory";

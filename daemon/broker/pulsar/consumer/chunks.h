@@ -10,6 +10,9 @@
  * Where the broker sends all in order and nothing here was forgotten, a chunk that is missing is over for the subscription, and
  * what is left of its message is acknowledged. Elsewhere it is left as it is.
  *
+ * A producer that begins a message anew has given its earlier attempt up: what there is of that is acknowledged. By another
+ * uuid, as ours do it, only in a row.
+ *
  * Entries of a message are out as long as it is here, so what a broker sends again of it is passed over. A chunk that comes
  * again with another id was sent twice by its producer: the copy is acknowledged.
  *

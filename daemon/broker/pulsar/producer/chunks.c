@@ -10,8 +10,25 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* The name, a hyphen, a number. */
-#define UUID_BYTES (PULSAR_SENDER_NAME_BYTES + 21U)
+/* Of one attempt, in hexadecimal digits. */
+#define ATTEMPT_BYTES 8U
+/* The name, a hyphen, a number, a hyphen, the attempt. */
+#define UUID_BYTES (PULSAR_SENDER_NAME_BYTES + 22U + ATTEMPT_BYTES)
+
+struct attempt {
+    char digits[ATTEMPT_BYTES + 1];
+};
+
+static struct attempt another(struct pulsar_sender *s)
+{
+    struct attempt a;
+
+    (void)snprintf(a.digits,
+                   sizeof(a.digits),
+                   "%08" PRIx32,
+                   (uint32_t)(hulse_jitter_next(&s->all->pw->jitter) >> 32U));
+    return a;
+}
 
 static void destroy_all(struct pulsar_sender *s, struct pulsar_entries *list)
 {
@@ -72,7 +89,8 @@ enum chunks_rc hulse_pulsar_chunks_put(struct pulsar_sender *s,
     char uuid[UUID_BYTES];
 
     d->uuid.data = (const uint8_t *)uuid;
-    d->uuid.bytes = (uint32_t)snprintf(uuid, sizeof(uuid), "%s-%" PRIu64, s->name, d->sequence_id);
+    d->uuid.bytes = (uint32_t)snprintf(
+        uuid, sizeof(uuid), "%s-%" PRIu64 "-%s", s->name, d->sequence_id, another(s).digits);
     d->chunked_bytes = (int32_t)m->payload.bytes;
     const uint64_t head_room = WIRE_SEND_HEAD_BYTES_MAX + hulse_wire_draft_room(d);
     if (head_room >= m->message_bytes_max) {
@@ -90,4 +108,54 @@ enum chunks_rc hulse_pulsar_chunks_put(struct pulsar_sender *s,
     append_all(s, &made, m->deadline_ns);
     d->uuid = (struct broker_span){0};
     return CHUNKS_PUT;
+}
+
+/* Of the first message there is but the last chunk left, or nothing of what is left was ever sent: none comes twice. */
+static bool goes_on(const struct pulsar_entry *first)
+{
+    return !first->ever_sent || first->count > 0;
+}
+
+static void take_kept(struct pulsar_sender *s)
+{
+    struct pulsar_entry *e = NULL;
+
+    while ((e = TAILQ_LAST(&s->kept, pulsar_entries)) != NULL) {
+        TAILQ_REMOVE(&s->kept, e, link);
+        e->sent = false;
+        TAILQ_INSERT_HEAD(&s->entries, e, link);
+        s->unsent = e;
+    }
+}
+
+/* What stands behind the message that begins with it. `attempt`: the one that it is, from here on; NULL: as before. */
+static struct pulsar_entry *behind(struct pulsar_entry *first, const struct attempt *attempt)
+{
+    const uint64_t sequence = first->sequence;
+    struct pulsar_entry *e = first;
+
+    for (; e != NULL && e->chunk && e->sequence == sequence; e = TAILQ_NEXT(e, link)) {
+        if (attempt != NULL) {
+            hulse_pulsar_entry_rename(e, attempt->digits, ATTEMPT_BYTES);
+        }
+    }
+    return e;
+}
+
+void hulse_pulsar_chunks_again(struct pulsar_sender *s)
+{
+    struct pulsar_entry *e = TAILQ_FIRST(&s->entries);
+
+    if (!TAILQ_EMPTY(&s->kept)) {
+        if (goes_on(e)) {
+            e = behind(e, NULL);
+        } else {
+            take_kept(s);
+            e = TAILQ_FIRST(&s->entries);
+        }
+    }
+    while (e != NULL && e->ever_sent) {
+        const struct attempt attempt = another(s);
+        e = e->chunk ? behind(e, &attempt) : TAILQ_NEXT(e, link);
+    }
 }

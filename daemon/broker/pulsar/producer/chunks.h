@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * chunks - a message that is too large for a broker goes as several entries: consecutive, with one sequence id and one
- * uuid (5.9), which are the same again after a loss. Its record is the last one's, whose receipt is the answer.
+ * uuid (5.9). Its record is the last one's, whose receipt is the answer.
+ *
+ * Consumers find the chunks of a message by its uuid. One that comes twice is taken as damage by some (C++ up to 4.1, Java
+ * up to 3.0.1: pull request 21070), and the message is lost to them, though all of it is stored. So the uuid, `<name>-<sequence id>-` and
+ * eight random digits, is one of this attempt: after a loss that leaves open what was stored, and after the daemon's end,
+ * the message goes from its first chunk with another. Chunks of the earlier attempt are nobody's.
  *
  * Java and C++ compress the whole payload before they cut it, and put it together before they decompress; so does this.
  * A broker with deduplication judges the last chunk alone: what goes again after the daemon's end leaves the others behind.
@@ -32,5 +37,7 @@ enum chunks_rc hulse_pulsar_chunks_put(struct pulsar_sender *s,
                                        struct pulsar_producer *p,
                                        struct wire_draft *d,
                                        const struct chunks_message *m);
+/* Everything goes again, and nobody has a piece. */
+void hulse_pulsar_chunks_again(struct pulsar_sender *s);
 
 #endif

@@ -214,6 +214,7 @@ void hulse_pulsar_sender_destroy(struct pulsar_sender *s)
     forget_producers(s);
     forget_gathered(s);
     forget_entries(s, &s->entries);
+    forget_entries(s, &s->kept);
     forget_entries(s, &s->leaving);
     if (s->dirty) {
         TAILQ_REMOVE(&all->dirty, s, dirty_link);

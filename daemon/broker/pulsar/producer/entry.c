@@ -98,12 +98,36 @@ void hulse_pulsar_entry_seal(struct pulsar_entry *e,
     e->highest = e->batched ? d->highest_sequence_id : d->sequence_id;
 }
 
-bool hulse_pulsar_entry_intact(const struct pulsar_entry *e)
+static bool read_again(const struct pulsar_entry *e, struct wire_message *m)
 {
     const struct broker_span rest = {.data = e->piece.data + e->checked_at,
                                      .bytes = e->piece.bytes - e->checked_at};
-    struct wire_message m;
     const char *why = NULL;
 
-    return hulse_wire_message_read(rest, &m, &why) == WIRE_MESSAGE_OK && m.checked;
+    return hulse_wire_message_read(rest, m, &why) == WIRE_MESSAGE_OK && m->checked;
+}
+
+bool hulse_pulsar_entry_intact(const struct pulsar_entry *e)
+{
+    struct wire_message m;
+
+    return read_again(e, &m);
+}
+
+void hulse_pulsar_entry_rename(struct pulsar_entry *e, const char *end, uint32_t bytes)
+{
+    struct wire_message m;
+    struct wire_metadata metadata;
+    const char *why = NULL;
+
+    HULSE_ASSERT(e->chunk && !e->out);
+
+    if (!read_again(e, &m) || !hulse_wire_metadata_read(m.metadata, &metadata, &why)) {
+        return;
+    }
+    HULSE_ASSERT(metadata.uuid.bytes >= bytes);
+    const size_t uuid_ends_at = (size_t)(metadata.uuid.data + metadata.uuid.bytes - e->piece.data);
+    uint8_t *const frame = e->memory + (e->piece.data - e->memory);
+    memcpy(frame + uuid_ends_at - bytes, end, bytes);
+    hulse_wire_send_again(frame + e->checked_at, e->piece.bytes - e->checked_at);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * entry - one SEND: a batch or a message alone, with the records it has to answer for. Its bytes are kept as they were
- * sent until its receipt, so it is sent again unchanged.
+ * sent until its receipt, so it is sent again unchanged, but for the uuid of a chunk.
  *
  *   open (of the sender, a batch that grows) -> sealed, in the outbox: unsent <-> sent -> answered
  *
@@ -73,5 +73,7 @@ void hulse_pulsar_entry_seal(struct pulsar_entry *e,
                              uint32_t head_room);
 /* Whether the bytes still are what was sealed. */
 bool hulse_pulsar_entry_intact(const struct pulsar_entry *e);
+/* Nobody has its piece. The end of a chunk's uuid is overwritten; one that is not intact stays as it is. */
+void hulse_pulsar_entry_rename(struct pulsar_entry *e, const char *end, uint32_t bytes);
 
 #endif

@@ -5,6 +5,7 @@
  * A piece belongs to its connection until `released`; an entry that is answered before waits for that. On the next
  * connection nothing is sent before all pieces are back, so bytes are never in two places.
  */
+#include "daemon/broker/pulsar/producer/chunks.h"
 #include "daemon/broker/pulsar/producer/park.h"
 #include "daemon/broker/pulsar/producer/senders.h"
 #include "daemon/core/assert.h"
@@ -48,8 +49,8 @@ void hulse_pulsar_outbox_take(struct pulsar_sender *s, struct pulsar_entry *e)
     }
 }
 
-/* Answered: gone as soon as nobody has its piece. */
-static void discard(struct pulsar_sender *s, struct pulsar_entry *e)
+/* Gone as soon as nobody has its piece. */
+static void leave(struct pulsar_sender *s, struct pulsar_entry *e)
 {
     if (e->out) {
         e->over = true;
@@ -57,6 +58,19 @@ static void discard(struct pulsar_sender *s, struct pulsar_entry *e)
     } else {
         hulse_pulsar_entry_destroy(&s->all->blocks, e);
     }
+}
+
+/* Answered. */
+static void discard(struct pulsar_sender *s, struct pulsar_entry *e)
+{
+    struct pulsar_entry *kept = NULL;
+
+    while (e->count > 0 && (kept = TAILQ_FIRST(&s->kept)) != NULL &&
+           kept->sequence == e->sequence) {
+        TAILQ_REMOVE(&s->kept, kept, link);
+        leave(s, kept);
+    }
+    leave(s, e);
     hulse_pulsar_sender_check(s);
 }
 
@@ -68,6 +82,10 @@ void hulse_pulsar_outbox_stored(struct pulsar_sender *s,
 {
     struct broker_answer answer = {.class = BROKER_DONE, .outcome = HULSE_OUTCOME_STORED};
 
+    if (e->count == 0) {
+        TAILQ_INSERT_TAIL(&s->kept, e, link); /* a chunk, and its message is not answered */
+        return;
+    }
     if (id != NULL) {
         answer.has_id = true;
         answer.id = *id;
@@ -289,7 +307,10 @@ void hulse_pulsar_outbox_flush(struct pulsar_sender *s)
         }
         return;
     }
-    s->resending = false;
+    if (s->resending) {
+        s->resending = false;
+        hulse_pulsar_chunks_again(s);
+    }
     send_waiting(s);
     if (batch_may_go(s)) {
         hulse_pulsar_gather_seal(s);

@@ -137,6 +137,7 @@ static struct pulsar_sender *create(struct pulsar_senders *all,
     memcpy(s->topic + only_topic, initial_of(params), topic_bytes - only_topic);
     s->initial_subscription = s->topic + only_topic;
     TAILQ_INIT(&s->entries);
+    TAILQ_INIT(&s->kept);
     TAILQ_INIT(&s->leaving);
     if (s->named) {
         memcpy(s->name, params->name, strlen(params->name) + 1);

@@ -78,7 +78,7 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
               s->aside_count == 0; /* what was gathered meanwhile; many small ones wait for more */
     hulse_pulsar_outbox_take(s, e);
     hulse_pulsar_senders_mark(s);
-    if (e->damaged && copy) {
+    if (e->damaged && copy && e->count > 0) {
         hulse_pulsar_outbox_failed(s, e, &overtaken);
         return;
     }

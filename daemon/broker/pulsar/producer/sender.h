@@ -14,7 +14,7 @@
  * Afterwards only what never passes does. What it has to send waits meanwhile.
  *
  * Its parts: sender (this machine), gather (records into entries), outbox (entries on their way, and their time),
- * receipts (what the broker says of them), by_key (a batch for each key).
+ * receipts (what the broker says of them), by_key (a batch for each key), chunks (several entries for one message).
  *
  * Owns:    itself until its last producer is closed and nothing is unanswered; it ends in a timer, never within a call
  *          or an event.
@@ -70,6 +70,7 @@ struct pulsar_sender {
     /* The outbox. */
     struct pulsar_entries entries; /* in the order of sending; the sent ones come first */
     struct pulsar_entry *unsent;   /* the first that is */
+    struct pulsar_entries kept;    /* chunks with a receipt, of the message whose rest is first */
     struct pulsar_entries leaving; /* answered, with pieces that are out */
     uint32_t in_flight;            /* sent on this connection and unanswered */
     uint64_t in_flight_bytes;

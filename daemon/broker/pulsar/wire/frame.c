@@ -168,3 +168,14 @@ uint32_t hulse_wire_send_end(const struct wire_send_head *h,
     hulse_put32_big(h->begin, head - SIZE_BYTES + payload.bytes);
     return head;
 }
+
+void hulse_wire_send_again(uint8_t *rest, uint32_t bytes)
+{
+    uint8_t *const checksum = rest + MAGIC_BYTES;
+    const uint32_t head_bytes = MAGIC_BYTES + CHECKSUM_BYTES;
+
+    HULSE_ASSERT(bytes >= head_bytes);
+
+    hulse_put32_big(
+        checksum, ~hulse_crc32c(UINT32_MAX, checksum + CHECKSUM_BYTES, (size_t)bytes - head_bytes));
+}

@@ -89,5 +89,7 @@ uint8_t *hulse_wire_send_begin(struct wire_send_head *h, const struct wire_send 
 uint32_t hulse_wire_send_end(const struct wire_send_head *h,
                              const uint8_t *metadata_end,
                              struct broker_span payload);
+/* Bytes of a sealed head or payload were changed. `rest` is the frame's from the magic number on, `bytes` up to its end. */
+void hulse_wire_send_again(uint8_t *rest, uint32_t bytes);
 
 #endif

@@ -414,7 +414,7 @@ static void test_the_request_says_what_the_options_say(void **state)
     assert_int_equal(hulse_consumer_options_ring(o, 1024 * 1024), HULSE_OK);
     assert_int_equal(hulse_consumer_open(pair->s, &c, "top", "sub", o), HULSE_OK);
     hulse_consumer_options_free(&o);
-    const struct hulse_packet *p = &pair->d->last[HULSE_CTL_OPEN_CONSUMER];
+    const struct hulse_packet *p = hulse_fake_last(pair->d, HULSE_CTL_OPEN_CONSUMER);
     memcpy(&ask, p->bytes, sizeof(ask));
     assert_int_equal(ask.type, HULSE_SHARED);
     assert_int_equal(ask.start, HULSE_EARLIEST);
@@ -488,7 +488,7 @@ static void test_a_reader_knows_when_it_has_caught_up(void **state)
                                          .flags = HULSE_RECORD_CAUGHT_UP};
     hulse_consumer *c = NULL;
 
-    pair->d->features |= HULSE_FEATURE_READER;
+    hulse_fake_features(pair->d, HULSE_FEATURE_READER, 0);
     pair->d->reader = (struct hulse_ctl_reader){.end_ledger = 5, .end_entry = 2, .end_batch = -1};
     for (unsigned end_known = 0; end_known < 2; end_known++) {
         pair->d->reader.flags = end_known != 0 ? HULSE_READER_END : 0;
@@ -514,7 +514,7 @@ static void test_a_reader_knows_when_it_has_caught_up(void **state)
     c = open_consumer(pair, NULL, &ch);
     assert_int_equal(hulse_reader_caught_up(c), HULSE_INVAL);
     assert_int_equal(hulse_consumer_close(&c, 0), HULSE_OK);
-    pair->d->features = 0; /* an older one answers CONSUMER */
+    hulse_fake_features(pair->d, 0, UINT64_MAX); /* an older one answers CONSUMER */
     c = open_reader(pair, 0, &ch);
     assert_int_equal(hulse_reader_caught_up(c), HULSE_UNSUPPORTED);
     assert_int_equal(hulse_consumer_close(&c, 0), HULSE_OK);

@@ -15,7 +15,7 @@
 static uint32_t req_of(struct pair *pair, unsigned type)
 {
     struct hulse_ctl_head head;
-    memcpy(&head, pair->d->last[type].bytes, sizeof(head));
+    memcpy(&head, hulse_fake_last(pair->d, type)->bytes, sizeof(head));
     return head.req;
 }
 
@@ -38,13 +38,14 @@ static int32_t priority_of(const uint8_t *bytes, size_t count)
 static int32_t sent_priority(struct pair *pair)
 {
     struct hulse_ctl_options m;
-    memcpy(&m, pair->d->last[HULSE_CTL_OPTIONS].bytes, sizeof(m));
-    return priority_of(pair->d->last[HULSE_CTL_OPTIONS].bytes + sizeof(m), m.options_len);
+    memcpy(&m, hulse_fake_last(pair->d, HULSE_CTL_OPTIONS)->bytes, sizeof(m));
+    return priority_of(hulse_fake_last(pair->d, HULSE_CTL_OPTIONS)->bytes + sizeof(m),
+                       m.options_len);
 }
 
 static void connect_again(struct pair *pair, uint64_t features)
 {
-    pair->d->features |= features;
+    hulse_fake_features(pair->d, features, 0);
     assert_int_equal(hulse_close(&pair->s, 0), HULSE_OK);
     assert_int_equal(hulse_open(&pair->s, NULL), HULSE_OK);
 }
@@ -177,7 +178,7 @@ static void test_many_come_in_packets_of_whole_elements(void **state)
     while (hulse_fake_seen(pair->d, HULSE_CTL_OPTIONS) < packets) {
     }
     struct hulse_ctl_options m;
-    memcpy(&m, pair->d->last[HULSE_CTL_OPTIONS].bytes, sizeof(m));
+    memcpy(&m, hulse_fake_last(pair->d, HULSE_CTL_OPTIONS)->bytes, sizeof(m));
     assert_int_equal(m.head.req, 77);
     assert_int_equal(m.options_len, (TOPICS - ((packets - 1) * whole)) * (NAME_BYTES + 4));
     hulse_option_list_clear(&list);
@@ -207,7 +208,7 @@ static void test_an_older_daemon_is_not_offered_what_it_would_misunderstand(void
     connect_again(pair, HULSE_FEATURE_OPTIONS | HULSE_FEATURE_RESUME);
     assert_int_equal(hulse_consumer_open(pair->s, &c, "t", "sub", o), HULSE_OK);
     hulse_consumer_options_free(&o);
-    pair->d->features &= ~HULSE_FEATURE_OPTIONS;
+    hulse_fake_features(pair->d, 0, HULSE_FEATURE_OPTIONS);
     hulse_fake_die(pair->d);
     while (st == HULSE_AGAIN || st == HULSE_TIMED_OUT) {
         st = hulse_next_wait(c, &m, 10);

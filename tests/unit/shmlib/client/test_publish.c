@@ -238,7 +238,7 @@ static void test_a_daemon_without_fragments_gets_none(void **state)
     static uint8_t data[40000];
 
     assert_int_equal(hulse_close(&pair->s, 0), HULSE_OK);
-    pair->d->features = 0;
+    hulse_fake_features(pair->d, 0, UINT64_MAX);
     assert_int_equal(hulse_open(&pair->s, NULL), HULSE_OK);
     hulse_producer *p = open_producer(pair, NULL, &ch);
     assert_int_equal(hulse_publish(p, data, sizeof(data), NULL, 3), HULSE_TOOBIG);
@@ -280,7 +280,7 @@ static void test_clusters_are_chosen_where_the_daemon_knows_them(void **state)
     hulse_fake_channel_release(pair->d, ch);
     assert_int_equal(hulse_producer_close(&p, 0), HULSE_OK);
     assert_int_equal(hulse_close(&pair->s, 0), HULSE_OK);
-    pair->d->features |= HULSE_FEATURE_REPLICATION | HULSE_FEATURE_RESUME;
+    hulse_fake_features(pair->d, HULSE_FEATURE_REPLICATION | HULSE_FEATURE_RESUME, 0);
     assert_int_equal(hulse_open(&pair->s, NULL), HULSE_OK);
     p = open_producer(pair, NULL, &ch);
     assert_int_equal(hulse_publish(p, "x", 1, &m, 1), HULSE_OK);
@@ -297,7 +297,7 @@ static void test_clusters_are_chosen_where_the_daemon_knows_them(void **state)
     m.size -= 1;
     assert_int_equal(hulse_publish(p, "x", 1, &m, 1), HULSE_INVAL);
     /* What stands in the ring an older daemon could not read: the session waits for another. */
-    pair->d->features &= ~HULSE_FEATURE_REPLICATION;
+    hulse_fake_features(pair->d, 0, HULSE_FEATURE_REPLICATION);
     hulse_fake_die(pair->d);
     while (hulse_sync(p, 10, NULL) != HULSE_REFUSED) {
     }

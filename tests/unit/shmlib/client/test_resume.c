@@ -15,7 +15,7 @@ static void test_a_useless_daemon_is_asked_less_and_less_often(void **state)
     struct fake_channel *ch = NULL;
 
     (void)open_producer(pair, NULL, &ch);
-    pair->d->features |= HULSE_FEATURE_RESUME;
+    hulse_fake_features(pair->d, HULSE_FEATURE_RESUME, 0);
     hulse_fake_set(pair->d, &pair->d->hang_up_on, HULSE_CTL_ATTACH);
     hulse_fake_die(pair->d);
     while (hulse_fake_seen(pair->d, HULSE_CTL_ATTACH) < TIMES) {
@@ -29,7 +29,7 @@ static void test_one_that_goes_at_once_too(void **state)
     enum { TIMES = 6 };
     struct pair *pair = *state;
 
-    pair->d->features |= HULSE_FEATURE_RESUME;
+    hulse_fake_features(pair->d, HULSE_FEATURE_RESUME, 0);
     for (unsigned i = 0; i < TIMES; i++) {
         hulse_fake_die(pair->d);
         while (hulse_poll(pair->s, 0) != HULSE_OK || hulse_session_epoch(pair->s) != i + 1) {
@@ -43,7 +43,7 @@ static uint32_t asked_generation(struct pair *pair)
 {
     struct hulse_ctl_open_producer m;
 
-    memcpy(&m, pair->d->last[HULSE_CTL_OPEN_PRODUCER].bytes, sizeof(m));
+    memcpy(&m, hulse_fake_last(pair->d, HULSE_CTL_OPEN_PRODUCER)->bytes, sizeof(m));
     return m.generation;
 }
 

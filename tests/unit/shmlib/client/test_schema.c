@@ -12,7 +12,7 @@ static const char file[] = "def\1\0\2\0kvw\2\0\0\0ab";
 
 static hulse_consumer *begin(struct pair *pair, uint64_t features, struct fake_channel **ch)
 {
-    pair->d->features |= features;
+    hulse_fake_features(pair->d, features, 0);
     pair->d->schema = (struct hulse_ctl_schema){
         .version = 5, .definition_bytes = 3, .properties_bytes = FILE_BYTES - 3};
     pair->d->schema_file = file;
@@ -31,7 +31,7 @@ static void test_all_that_the_daemon_says(void **state)
     hulse_consumer *c = begin(pair, HULSE_FEATURE_SCHEMAS, &ch);
 
     assert_int_equal(hulse_schema_get(c, 5, &s, WAIT_MS), HULSE_OK);
-    memcpy(&asked, pair->d->last[HULSE_CTL_GET_SCHEMA].bytes, sizeof(asked));
+    memcpy(&asked, hulse_fake_last(pair->d, HULSE_CTL_GET_SCHEMA)->bytes, sizeof(asked));
     assert_int_equal(asked.handle, ch->handle);
     assert_int_equal(asked.version, 5);
     assert_int_equal(s->size, sizeof(*s));
@@ -79,7 +79,7 @@ static uint32_t asked_of(struct pair *pair)
 {
     struct hulse_ctl_get_schema asked;
 
-    memcpy(&asked, pair->d->last[HULSE_CTL_GET_SCHEMA].bytes, sizeof(asked));
+    memcpy(&asked, hulse_fake_last(pair->d, HULSE_CTL_GET_SCHEMA)->bytes, sizeof(asked));
     return asked.of_source;
 }
 
@@ -92,7 +92,7 @@ static void test_by_a_message_of_one_of_several_topics(void **state)
     struct hulse_schema *s = NULL;
 
     for (unsigned older = 0; older < 2; older++) {
-        pair->d->features &= ~HULSE_FEATURE_TOPIC_SCHEMAS;
+        hulse_fake_features(pair->d, 0, HULSE_FEATURE_TOPIC_SCHEMAS);
         hulse_consumer *c = begin(
             pair, HULSE_FEATURE_SCHEMAS | (older != 0 ? 0 : HULSE_FEATURE_TOPIC_SCHEMAS), &ch);
         assert_int_equal(hulse_schema_get_of(c, &id, 5, &s, WAIT_MS), HULSE_OK);
@@ -116,7 +116,7 @@ static void test_an_older_daemon_is_not_asked(void **state)
     hulse_consumer *c = begin(pair, 0, &ch);
 
     assert_int_equal(hulse_schema_get(c, 0, &s, WAIT_MS), HULSE_UNSUPPORTED);
-    assert_int_equal(pair->d->seen[HULSE_CTL_GET_SCHEMA], 0);
+    assert_int_equal(hulse_fake_seen(pair->d, HULSE_CTL_GET_SCHEMA), 0);
     assert_int_equal(hulse_schema_get(NULL, 0, &s, 0), HULSE_INVAL);
     assert_int_equal(hulse_schema_get(c, 0, NULL, 0), HULSE_INVAL);
     assert_int_equal(hulse_schema_get_of(c, &(struct hulse_id){.size = 1}, 0, &s, 0), HULSE_INVAL);

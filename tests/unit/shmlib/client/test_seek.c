@@ -31,7 +31,7 @@ static uint64_t next(hulse_consumer *c)
 
 static void last(struct pair *pair, unsigned type, void *out, size_t bytes)
 {
-    memcpy(out, pair->d->last[type].bytes, bytes);
+    memcpy(out, hulse_fake_last(pair->d, type)->bytes, bytes);
 }
 
 static void test_after_a_move_nothing_of_before_comes(void **state)
@@ -40,7 +40,7 @@ static void test_after_a_move_nothing_of_before_comes(void **state)
     struct hulse_ctl_seek asked;
     struct fake_channel *ch = NULL;
 
-    pair->d->features |= HULSE_FEATURE_POSITIONS;
+    hulse_fake_features(pair->d, HULSE_FEATURE_POSITIONS, 0);
     assert_int_equal(hulse_close(&pair->s, 0), HULSE_OK);
     assert_int_equal(hulse_open(&pair->s, NULL), HULSE_OK);
     hulse_consumer *c = open_consumer(pair, NULL, &ch);
@@ -121,7 +121,7 @@ static void test_it_begins_where_the_options_say(void **state)
     hulse_consumer *c = NULL;
     hulse_consumer_options *o = hulse_consumer_options_new();
 
-    pair->d->features |= HULSE_FEATURE_POSITIONS;
+    hulse_fake_features(pair->d, HULSE_FEATURE_POSITIONS, 0);
     assert_int_equal(hulse_close(&pair->s, 0), HULSE_OK);
     assert_int_equal(hulse_open(&pair->s, NULL), HULSE_OK);
     assert_int_equal(hulse_consumer_options_start_id(o, HULSE_LATEST, &id), HULSE_INVAL);
@@ -132,7 +132,7 @@ static void test_it_begins_where_the_options_say(void **state)
     assert_int_equal(asked.open.start, HULSE_START_AT_ID);
     assert_int_equal(asked.at.entry, 6);
     assert_memory_equal(
-        pair->d->last[HULSE_CTL_OPEN_CONSUMER_AT].bytes + sizeof(asked), "topsub", 6);
+        hulse_fake_last(pair->d, HULSE_CTL_OPEN_CONSUMER_AT)->bytes + sizeof(asked), "topsub", 6);
     assert_int_equal(hulse_consumer_close(&c, 0), HULSE_OK);
     hulse_consumer_options_free(&o);
 }

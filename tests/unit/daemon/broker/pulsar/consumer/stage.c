@@ -553,7 +553,7 @@ static struct broker_span write_rest(const struct stage_entry *e)
     static uint8_t rest[2 * ROOM];
     static uint8_t payload[ROOM];
     struct wire_draft d = {.producer_name = {(const uint8_t *)"p", 1},
-                           .sequence_id = e->number,
+                           .sequence_id = e->attempt == 0 ? e->number : e->message,
                            .publish_time_ms = 1000 + e->number};
     uint32_t bytes = write_payload(e, payload, &d);
     d.producer_name = (struct broker_span){(const uint8_t *)"p", 1};
@@ -561,9 +561,13 @@ static struct broker_span write_rest(const struct stage_entry *e)
     bytes = compress(e, payload, bytes, &d);
     uint8_t *at = hulse_wire_draft_put(rest + 10, &d);
     if (e->chunks != 0) {
-        const uint8_t uuid = (uint8_t)('a' + e->message);
         const uint32_t all = bytes * (uint32_t)e->chunks;
-        at = hulse_wire_put_span(at, WIRE_META_UUID, (struct broker_span){&uuid, 1});
+        char uuid[32];
+        const int uuid_bytes =
+            e->attempt == 0 ? snprintf(uuid, sizeof(uuid), "%c", 'a' + e->message)
+                            : snprintf(uuid, sizeof(uuid), "p-%u-%c", e->message, e->attempt);
+        at = hulse_wire_put_span(
+            at, WIRE_META_UUID, (struct broker_span){(const uint8_t *)uuid, (uint32_t)uuid_bytes});
         at = hulse_wire_put_number(at, WIRE_META_CHUNKS, (uint32_t)e->chunks);
         at = hulse_wire_put_number(
             at, WIRE_META_CHUNKED_BYTES, e->chunked_bytes == 0 ? all : e->chunked_bytes);

@@ -113,6 +113,7 @@ struct stage_entry {
     int32_t chunk;
     uint32_t chunked_bytes;         /* of all; 0: the true ones */
     uint8_t message;                /* which one */
+    char attempt;                   /* of our producers to send it; 0: another client's */
     const struct broker_meta *meta; /* of each message */
     struct broker_span added;       /* broker entry metadata */
 };

@@ -3,16 +3,14 @@
  * Goal:   messages in chunks are bounded by their bytes and by what is remembered of each chunk, over all consumers.
  * Method: entries as a broker sends them, against a small bound.
  */
-#include "tests/unit/daemon/broker/pulsar/consumer/front.h"
+#include "tests/unit/daemon/broker/pulsar/consumer/chunk_front.h"
 
 static int set_up(void **state)
 {
     const struct front_where shared = {.type = BROKER_SHARED};
     (void)state;
     hulse_stage_start();
-    hulse_front_open(&shared, 0);
-    hulse_front_permit(100);
-    (void)hulse_stage_flow();
+    hulse_chunks_open(&shared, 100);
     return 0;
 }
 
@@ -22,17 +20,6 @@ static int tear_down(void **state)
     hulse_front_finish();
     hulse_stage_stop();
     return 0;
-}
-
-/* Chunk `chunk` of `chunks` of a message, at that entry. */
-static void comes(uint8_t message, int32_t chunk, int32_t chunks, uint64_t entry)
-{
-    hulse_stage_message(&(struct stage_entry){.ledger = 1,
-                                              .entry = entry,
-                                              .number = message * 100U + (uint32_t)chunk,
-                                              .chunks = chunks,
-                                              .chunk = chunk,
-                                              .message = message});
 }
 
 /* Those of all consumers together have a bound, whatever they say to become. */
@@ -65,8 +52,8 @@ static void entries_are_bounded_with_the_bytes(void **state)
     }
     assert_int_equal(set->figures.chunks_given_up, 1);
     assert_int_equal(set->chunk_entry_bytes, (2 * 450 + 1) * sizeof(struct entry));
-    comes(9, 0, 2, 10);
-    comes(9, 1, 2, 11);
+    hulse_chunk_comes(9, 0, 2, 10);
+    hulse_chunk_comes(9, 1, 2, 11);
     hulse_front_has(0, 900);
     assert_int_equal(set->chunk_entry_bytes, (2 * 450 + 1 + 2) * sizeof(struct entry));
     hulse_front_ack(0);
@@ -81,20 +68,20 @@ static void one_too_large_for_the_bound_comes_alone(void **state)
     struct pulsar_consumers *set = stage.worker.consumers;
     (void)state;
     set->chunk_bytes_max = 2 * sizeof(struct entry);
-    comes(0, 0, 2, 1);
-    comes(0, 1, 2, 2);
-    comes(1, 0, 3, 3);
-    comes(1, 1, 3, 4);
-    comes(1, 2, 3, 5);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(0, 1, 2, 2);
+    hulse_chunk_comes(1, 0, 3, 3);
+    hulse_chunk_comes(1, 1, 3, 4);
+    hulse_chunk_comes(1, 2, 3, 5);
     assert_int_equal(front.count, 2);
-    comes(2, 0, 2, 6); /* five entries are in the front end's hands */
-    comes(2, 1, 2, 7);
+    hulse_chunk_comes(2, 0, 2, 6); /* five entries are in the front end's hands */
+    hulse_chunk_comes(2, 1, 2, 7);
     assert_int_equal(front.count, 2);
     assert_int_equal(set->figures.chunks_given_up, 1);
     hulse_front_ack(0);
     hulse_front_ack(1); /* two are left, of what was given up */
-    comes(3, 0, 2, 8);
-    comes(3, 1, 2, 9);
+    hulse_chunk_comes(3, 0, 2, 8);
+    hulse_chunk_comes(3, 1, 2, 9);
     hulse_front_has(2, 300);
 }
 
@@ -106,9 +93,9 @@ static void entries_of_what_was_given_up_are_bounded(void **state)
     set->chunk_bytes_max = 10 * sizeof(struct entry);
     set->chunk_bytes = set->chunk_bytes_max; /* another consumer's */
     for (uint8_t i = 0; i < 40; i++) {
-        comes(i, 0, 9, UINT64_C(10) * i);
-        comes(i, 1, 9, UINT64_C(10) * i + 1);
-        comes(i, 2, 9, UINT64_C(10) * i + 2);
+        hulse_chunk_comes(i, 0, 9, UINT64_C(10) * i);
+        hulse_chunk_comes(i, 1, 9, UINT64_C(10) * i + 1);
+        hulse_chunk_comes(i, 2, 9, UINT64_C(10) * i + 2);
         assert_true(set->chunk_entry_bytes <= set->chunk_bytes_max);
     }
     assert_true(set->chunk_entry_bytes > 0);

@@ -4,7 +4,7 @@
  *         bounded, given up as the rule says, and nothing of it is acknowledged that could still be read.
  * Method: entries as a broker sends them, in every order; time; what consumers send.
  */
-#include "tests/unit/daemon/broker/pulsar/consumer/front.h"
+#include "tests/unit/daemon/broker/pulsar/consumer/chunk_front.h"
 
 #include <string.h>
 
@@ -26,85 +26,17 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Chunk `chunk` of `chunks` of a message, at that entry. */
-static void comes(uint8_t message, int32_t chunk, int32_t chunks, uint64_t entry)
-{
-    hulse_stage_message(&(struct stage_entry){.ledger = 1,
-                                              .entry = entry,
-                                              .number = message * 100U + (uint32_t)chunk,
-                                              .chunks = chunks,
-                                              .chunk = chunk,
-                                              .message = message});
-}
-
-static void small_comes(uint32_t number, uint64_t entry)
-{
-    hulse_stage_message(&(struct stage_entry){.ledger = 1, .entry = entry, .number = number});
-}
-
-static void open_with(const struct front_where *where, uint32_t permits)
-{
-    hulse_front_open(where, 0);
-    hulse_front_permit(permits);
-    (void)hulse_stage_flow();
-}
-
-static void skip_flows(void)
-{
-    hulse_stage_turn();
-    while (stage.first < stage.count && stage.sent[stage.first]->type == TYPE(FLOW)) {
-        stage.first += 1;
-    }
-}
-
-/* The next command but FLOW acknowledges these entries, in any order, and no others. */
-static void acks(uint32_t count, const uint64_t *entries)
-{
-    skip_flows();
-    const Pulsar__CommandAck *a = hulse_stage_next(TYPE(ACK))->ack;
-    assert_int_equal(a->ack_type, PULSAR__COMMAND_ACK__ACK_TYPE__Individual);
-    assert_int_equal(a->n_message_id, count);
-    for (uint32_t i = 0; i < count; i++) {
-        bool found = false;
-        for (uint32_t k = 0; k < count; k++) {
-            found = found || a->message_id[k]->entryid == entries[i];
-        }
-        assert_true(found);
-    }
-    hulse_stage_acked(a->request_id);
-}
-
-#define ACKS(...)                                                                                  \
-    acks(sizeof((uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t), (uint64_t[]){__VA_ARGS__})
-
-/* The next command but FLOW asks for these again. */
-static void asks(uint32_t count)
-{
-    skip_flows();
-    const Pulsar__BaseCommand *c = hulse_stage_next(TYPE(REDELIVER_UNACKNOWLEDGED_MESSAGES));
-    assert_int_equal(c->redeliverunacknowledgedmessages->n_message_ids, count);
-}
-
-/* Nothing but FLOW. */
-static void says_nothing(void)
-{
-    hulse_stage_turn();
-    for (; stage.first < stage.count; stage.first++) {
-        assert_int_equal(stage.sent[stage.first]->type, TYPE(FLOW));
-    }
-}
-
 static void a_message_is_whole_with_its_last_chunk(void **state)
 {
     (void)state;
-    open_with(&shared, 10);
-    comes(0, 0, 3, 1);
-    small_comes(7, 2);
-    comes(1, 0, 2, 3);
-    comes(0, 1, 3, 4);
+    hulse_chunks_open(&shared, 10);
+    hulse_chunk_comes(0, 0, 3, 1);
+    hulse_small_comes(7, 2);
+    hulse_chunk_comes(1, 0, 2, 3);
+    hulse_chunk_comes(0, 1, 3, 4);
     assert_int_equal(front.count, 1);
-    comes(0, 2, 3, 5);
-    comes(1, 1, 2, 6);
+    hulse_chunk_comes(0, 2, 3, 5);
+    hulse_chunk_comes(1, 1, 2, 6);
     assert_int_equal(front.count, 3);
     hulse_front_has(0, 7);
     hulse_front_has(1, 0);
@@ -121,34 +53,34 @@ static void a_message_is_whole_with_its_last_chunk(void **state)
     assert_int_equal(d->id.batch_size, 3);
     assert_int_equal(stage.worker.consumers->figures.chunked, 2);
     hulse_front_ack(1);
-    ACKS(1, 4, 5);
+    HULSE_FRONT_ACKS(1, 4, 5);
     hulse_front_ack(2);
-    ACKS(3, 6);
+    HULSE_FRONT_ACKS(3, 6);
 }
 
 /* What costs a permit at the broker and is no message is asked for again. */
 static void a_chunk_costs_no_permit(void **state)
 {
     (void)state;
-    open_with(&shared, 1);
-    comes(0, 0, 2, 1);
+    hulse_chunks_open(&shared, 1);
+    hulse_chunk_comes(0, 0, 2, 1);
     assert_int_equal(hulse_stage_flow(), 1);
-    comes(0, 1, 2, 2);
+    hulse_chunk_comes(0, 1, 2, 2);
     assert_int_equal(front.count, 1);
     hulse_stage_nothing();
     /* What is known to come is asked for at once; of a new message, what the last one had. */
     hulse_front_permit(1);
     assert_int_equal(hulse_stage_flow(), 2);
-    comes(1, 0, 6, 3);
+    hulse_chunk_comes(1, 0, 6, 3);
     assert_int_equal(hulse_stage_flow(), 4);
     for (int32_t i = 1; i < 6; i++) {
-        comes(1, i, 6, 3 + (uint64_t)i);
+        hulse_chunk_comes(1, i, 6, 3 + (uint64_t)i);
     }
     assert_int_equal(front.count, 2);
     hulse_stage_nothing();
     hulse_front_permit(1);
     assert_int_equal(hulse_stage_flow(), 6);
-    comes(2, 0, 1000, 10);
+    hulse_chunk_comes(2, 0, 1000, 10);
     assert_int_equal(hulse_stage_flow(), PULSAR_CHUNKS_AHEAD - 4);
 }
 
@@ -156,14 +88,14 @@ static void a_chunk_costs_no_permit(void **state)
 static void what_is_not_like_the_last_one_waits(void **state)
 {
     (void)state;
-    open_with(&shared, 1);
-    comes(0, 0, 2, 1);
+    hulse_chunks_open(&shared, 1);
+    hulse_chunk_comes(0, 0, 2, 1);
     (void)hulse_stage_flow();
-    comes(0, 1, 2, 2);
+    hulse_chunk_comes(0, 1, 2, 2);
     hulse_front_permit(1);
     assert_int_equal(hulse_stage_flow(), 2);
-    small_comes(7, 3);
-    small_comes(8, 4);
+    hulse_small_comes(7, 3);
+    hulse_small_comes(8, 4);
     assert_int_equal(front.count, 2);
     hulse_front_has(1, 7);
     hulse_stage_nothing();
@@ -177,88 +109,73 @@ static void what_is_not_like_the_last_one_waits(void **state)
 static void a_refused_one_comes_again_with_all_its_chunks(void **state)
 {
     (void)state;
-    open_with(&shared, 10);
-    comes(0, 0, 2, 1);
-    comes(0, 1, 2, 2);
+    hulse_chunks_open(&shared, 10);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(0, 1, 2, 2);
     hulse_front_nack(0, 5);
-    says_nothing();
+    hulse_front_says_nothing();
     hulse_stage_wait(6);
-    asks(2);
-    comes(0, 0, 2, 1);
-    comes(0, 1, 2, 2);
+    hulse_front_asks(2);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(0, 1, 2, 2);
     hulse_front_has(1, 0);
     hulse_front_give_back(1);
-    asks(2);
-    comes(0, 0, 2, 1);
-    comes(0, 1, 2, 2);
+    hulse_front_asks(2);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(0, 1, 2, 2);
     hulse_front_ack(2);
-    ACKS(1, 2);
+    HULSE_FRONT_ACKS(1, 2);
 }
 
 /* In order it is kept here; too large for that it comes with everything. */
 static void a_refused_one_of_a_row_comes_again(void **state)
 {
     (void)state;
-    open_with(&exclusive, 10);
+    hulse_chunks_open(&exclusive, 10);
     front.copies = true;
-    comes(0, 0, 2, 1);
-    comes(0, 1, 2, 2);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(0, 1, 2, 2);
     hulse_front_nack(0, 0);
     hulse_stage_wait(2);
     hulse_front_has(1, 0);
-    says_nothing();
+    hulse_front_says_nothing();
     hulse_front_nack(1, 0);
     stage.worker.consumers->held_bytes_max = 0;
     hulse_stage_wait(2);
-    small_comes(9, 3);
-    comes(1, 0, 2, 4);
-    comes(1, 1, 2, 5);
+    hulse_small_comes(9, 3);
+    hulse_chunk_comes(1, 0, 2, 4);
+    hulse_chunk_comes(1, 1, 2, 5);
     const uint32_t at = front.count - 1;
     hulse_front_has(at, 100);
     hulse_front_nack(at, 0);
     hulse_stage_wait(2);
-    asks(0);
-    comes(1, 0, 2, 4);
-    comes(1, 1, 2, 5);
+    hulse_front_asks(0);
+    hulse_chunk_comes(1, 0, 2, 4);
+    hulse_chunk_comes(1, 1, 2, 5);
     hulse_front_has(at + 1, 100);
 }
 
 static void copies_are_told_from_what_comes_again(void **state)
 {
     (void)state;
-    open_with(&shared, 10);
-    comes(0, 0, 3, 1);
-    comes(0, 1, 3, 2);
-    comes(0, 0, 3, 1); /* the same entries: the broker's doing */
-    comes(0, 1, 3, 2);
-    says_nothing();
-    comes(0, 1, 3, 3); /* another entry: the producer's */
-    ACKS(3);
-    comes(0, 2, 3, 4);
+    hulse_chunks_open(&shared, 10);
+    hulse_chunk_comes(0, 0, 3, 1);
+    hulse_chunk_comes(0, 1, 3, 2);
+    hulse_chunk_comes(0, 0, 3, 1); /* the same entries: the broker's doing */
+    hulse_chunk_comes(0, 1, 3, 2);
+    hulse_front_says_nothing();
+    hulse_chunk_comes(0, 1, 3, 3); /* another entry: the producer's */
+    HULSE_FRONT_ACKS(3);
+    hulse_chunk_comes(0, 2, 3, 4);
     hulse_front_has(0, 0);
-    comes(0, 2, 3, 5);
-    ACKS(5);
+    hulse_chunk_comes(0, 2, 3, 5);
+    HULSE_FRONT_ACKS(5);
     hulse_front_ack(0);
-    ACKS(1, 2, 4);
-    comes(0, 2, 3, 6); /* it is over, and known to be */
-    ACKS(6);
+    HULSE_FRONT_ACKS(1, 2, 4);
+    hulse_chunk_comes(0, 2, 3, 6); /* it is over, and known to be */
+    HULSE_FRONT_ACKS(6);
     assert_int_equal(stage.worker.consumers->figures.chunks_repeated, 3);
     assert_int_equal(front.count, 1);
-}
-
-static void a_producer_may_begin_anew(void **state)
-{
-    (void)state;
-    open_with(&shared, 10);
-    comes(0, 0, 3, 1);
-    comes(0, 1, 3, 2);
-    comes(0, 0, 3, 3);
-    ACKS(1, 2);
-    comes(0, 1, 3, 4);
-    comes(0, 2, 3, 5);
-    hulse_front_has(0, 0);
-    hulse_front_ack(0);
-    ACKS(3, 4, 5);
 }
 
 static void too_many_give_the_oldest_up(void **state)
@@ -266,20 +183,20 @@ static void too_many_give_the_oldest_up(void **state)
     const struct front_where where = {.type = BROKER_SHARED,
                                       .chunking = {.pending_max = 2, .expire_ms = 1000}};
     (void)state;
-    open_with(&where, 10);
-    comes(0, 0, 2, 1);
-    comes(1, 0, 2, 2);
-    comes(2, 0, 2, 3);
-    comes(0, 1, 2, 4); /* of the one that was given up */
-    says_nothing();
+    hulse_chunks_open(&where, 10);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(1, 0, 2, 2);
+    hulse_chunk_comes(2, 0, 2, 3);
+    hulse_chunk_comes(0, 1, 2, 4); /* of the one that was given up */
+    hulse_front_says_nothing();
     assert_int_equal(stage.worker.consumers->figures.chunks_given_up, 1);
-    comes(1, 1, 2, 5);
-    comes(2, 1, 2, 6);
+    hulse_chunk_comes(1, 1, 2, 5);
+    hulse_chunk_comes(2, 1, 2, 6);
     assert_int_equal(front.count, 2);
     hulse_stage_wait(1001);
-    asks(2);
-    comes(0, 0, 2, 1);
-    comes(0, 1, 2, 4);
+    hulse_front_asks(2);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(0, 1, 2, 4);
     hulse_front_has(2, 0);
 }
 
@@ -288,13 +205,13 @@ static void the_rule_may_acknowledge_what_is_given_up(void **state)
     const struct front_where where = {
         .type = BROKER_SHARED, .chunking = {.pending_max = 1, .expire_ms = 1000, .auto_ack = true}};
     (void)state;
-    open_with(&where, 10);
-    comes(0, 0, 3, 1);
-    comes(0, 1, 3, 2);
-    comes(1, 0, 2, 3);
-    ACKS(1, 2);
+    hulse_chunks_open(&where, 10);
+    hulse_chunk_comes(0, 0, 3, 1);
+    hulse_chunk_comes(0, 1, 3, 2);
+    hulse_chunk_comes(1, 0, 2, 3);
+    HULSE_FRONT_ACKS(1, 2);
     hulse_stage_wait(1002);
-    ACKS(3);
+    HULSE_FRONT_ACKS(3);
 }
 
 /* Nothing more comes of it for a time; then it does. */
@@ -303,22 +220,22 @@ static void one_that_waits_for_too_long_is_given_up(void **state)
     const struct front_where where = {.type = BROKER_SHARED,
                                       .chunking = {.pending_max = 5, .expire_ms = 1000}};
     (void)state;
-    open_with(&where, 10);
-    comes(0, 0, 3, 1);
+    hulse_chunks_open(&where, 10);
+    hulse_chunk_comes(0, 0, 3, 1);
     hulse_stage_wait(600);
-    comes(0, 1, 3, 2);
+    hulse_chunk_comes(0, 1, 3, 2);
     hulse_stage_wait(600);
     assert_int_equal(stage.worker.consumers->figures.chunks_given_up, 0);
     hulse_stage_wait(600);
     assert_int_equal(stage.worker.consumers->figures.chunks_given_up, 1);
     assert_int_equal(stage.worker.consumers->chunk_bytes, 0);
     hulse_stage_wait(5000);
-    says_nothing();
-    comes(0, 2, 3, 3);
-    asks(3);
-    comes(0, 0, 3, 1);
-    comes(0, 1, 3, 2);
-    comes(0, 2, 3, 3);
+    hulse_front_says_nothing();
+    hulse_chunk_comes(0, 2, 3, 3);
+    hulse_front_asks(3);
+    hulse_chunk_comes(0, 0, 3, 1);
+    hulse_chunk_comes(0, 1, 3, 2);
+    hulse_chunk_comes(0, 2, 3, 3);
     hulse_front_has(0, 0);
 }
 
@@ -328,9 +245,9 @@ static void who_asks_for_nothing_gives_nothing_up(void **state)
     const struct front_where where = {.type = BROKER_SHARED,
                                       .chunking = {.pending_max = 5, .expire_ms = 1000}};
     (void)state;
-    open_with(&where, 1);
-    comes(0, 0, 3, 1);
-    small_comes(1, 2);
+    hulse_chunks_open(&where, 1);
+    hulse_chunk_comes(0, 0, 3, 1);
+    hulse_small_comes(1, 2);
     hulse_stage_wait(5000);
     assert_int_equal(stage.worker.consumers->figures.chunks_given_up, 0);
 }
@@ -338,13 +255,13 @@ static void who_asks_for_nothing_gives_nothing_up(void **state)
 static void a_gap_leaves_everything_as_it_is(void **state)
 {
     (void)state;
-    open_with(&shared, 10);
-    comes(0, 0, 4, 1);
-    comes(0, 2, 4, 2);
-    comes(0, 3, 4, 3);
-    comes(1, 1, 2, 4); /* one that began elsewhere */
+    hulse_chunks_open(&shared, 10);
+    hulse_chunk_comes(0, 0, 4, 1);
+    hulse_chunk_comes(0, 2, 4, 2);
+    hulse_chunk_comes(0, 3, 4, 3);
+    hulse_chunk_comes(1, 1, 2, 4); /* one that began elsewhere */
     hulse_stage_wait(9000);
-    says_nothing();
+    hulse_front_says_nothing();
     assert_int_equal(front.count, 0);
     assert_int_equal(stage.worker.consumers->figures.chunks_given_up, 1);
     assert_int_equal(stage.worker.consumers->figures.unreadable, 1);
@@ -354,13 +271,13 @@ static void a_gap_leaves_everything_as_it_is(void **state)
 static void a_gap_in_a_row_is_over(void **state)
 {
     (void)state;
-    open_with(&exclusive, 10);
-    comes(1, 1, 3, 1);
-    comes(1, 2, 3, 2);
-    comes(0, 0, 4, 3);
-    comes(0, 2, 4, 4);
-    comes(0, 3, 4, 5);
-    ACKS(1, 2, 3, 4, 5);
+    hulse_chunks_open(&exclusive, 10);
+    hulse_chunk_comes(1, 1, 3, 1);
+    hulse_chunk_comes(1, 2, 3, 2);
+    hulse_chunk_comes(0, 0, 4, 3);
+    hulse_chunk_comes(0, 2, 4, 4);
+    hulse_chunk_comes(0, 3, 4, 5);
+    HULSE_FRONT_ACKS(1, 2, 3, 4, 5);
     assert_int_equal(front.count, 0);
     assert_int_equal(stage.worker.consumers->figures.chunks_orphaned, 4);
 }
@@ -369,7 +286,7 @@ static uint64_t seek_to(const struct broker_id *id)
 {
     const struct broker_position to = {.kind = BROKER_AT_ID, .id = *id};
     assert_int_equal(hulse_front_seek(&to), HULSE_OK);
-    skip_flows();
+    hulse_front_skip_flows();
     const Pulsar__CommandSeek *s = hulse_stage_next(TYPE(SEEK))->seek;
     const uint64_t entry = s->message_id->entryid;
     hulse_stage_success(s->request_id);
@@ -386,10 +303,10 @@ static void a_seek_begins_at_the_first_chunk(void **state)
 {
     const struct broker_id id = {.ledger = 1, .entry = 5, .batch = -1, .batch_size = 2};
     (void)state;
-    open_with(&exclusive, 10);
+    hulse_chunks_open(&exclusive, 10);
     assert_int_equal(seek_to(&id), 5);
-    comes(0, 1, 2, 5);
-    skip_flows();
+    hulse_chunk_comes(0, 1, 2, 5);
+    hulse_front_skip_flows();
     const Pulsar__CommandSeek *s = hulse_stage_next(TYPE(SEEK))->seek;
     assert_null(s->message_id);
     assert_int_equal(s->message_publish_time, 1001);
@@ -398,14 +315,14 @@ static void a_seek_begins_at_the_first_chunk(void **state)
     hulse_stage_turn();
     stage.first = stage.count;
     assert_int_equal(front.done, 1);
-    small_comes(6, 2);
-    comes(0, 0, 2, 3);
-    small_comes(7, 4);
-    comes(0, 1, 2, 5);
+    hulse_small_comes(6, 2);
+    hulse_chunk_comes(0, 0, 2, 3);
+    hulse_small_comes(7, 4);
+    hulse_chunk_comes(0, 1, 2, 5);
     assert_int_equal(front.count, 1);
     hulse_front_has(0, 0);
-    ACKS(2, 4);
-    small_comes(8, 6);
+    HULSE_FRONT_ACKS(2, 4);
+    hulse_small_comes(8, 6);
     hulse_front_has(1, 8);
 }
 
@@ -414,11 +331,11 @@ static void a_shared_seek_begins_before_it(void **state)
 {
     const struct broker_id id = {.ledger = 1, .entry = 5, .batch = -1, .batch_size = 3};
     (void)state;
-    open_with(&shared, 10);
+    hulse_chunks_open(&shared, 10);
     assert_int_equal(seek_to(&id), 3);
-    comes(0, 0, 3, 3);
-    comes(0, 1, 3, 4);
-    comes(0, 2, 3, 5);
+    hulse_chunk_comes(0, 0, 3, 3);
+    hulse_chunk_comes(0, 1, 3, 4);
+    hulse_chunk_comes(0, 2, 3, 5);
     assert_int_equal(front.count, 1);
     hulse_front_has(0, 0);
 }
@@ -432,7 +349,7 @@ static void a_reader_begins_at_the_first_chunk(void **state)
     (void)state;
     hulse_front_open(&where, 9);
     hulse_front_permit(10);
-    comes(0, 1, 2, 5);
+    hulse_chunk_comes(0, 1, 2, 5);
     hulse_stage_turn();
     stage.first = stage.count;
     hulse_stage_wait(1000);
@@ -444,10 +361,10 @@ static void a_reader_begins_at_the_first_chunk(void **state)
     assert_true(s->has_start_message_rollback_duration_sec);
     hulse_stage_success(s->request_id);
     hulse_stage_turn();
-    small_comes(6, 2);
-    comes(0, 0, 2, 3);
-    small_comes(7, 4);
-    comes(0, 1, 2, 5);
+    hulse_small_comes(6, 2);
+    hulse_chunk_comes(0, 0, 2, 3);
+    hulse_small_comes(7, 4);
+    hulse_chunk_comes(0, 1, 2, 5);
     assert_int_equal(front.count, 1);
     hulse_front_has(0, 0);
     assert_int_equal(front.lost, 0);
@@ -477,7 +394,7 @@ static void lies(const struct stage_entry *e, uint64_t acked)
 static void lies_are_damage(void **state)
 {
     (void)state;
-    open_with(&shared, 100);
+    hulse_chunks_open(&shared, 100);
     lies(&(struct stage_entry){.ledger = 1, .entry = 1, .chunks = 2, .chunk = 2}, 1);
     lies(&(struct stage_entry){.ledger = 1, .entry = 2, .chunks = 2, .chunk = -1}, 2);
     lies(&(struct stage_entry){.ledger = 1, .entry = 3, .chunks = INT32_MAX, .chunked_bytes = 100},
@@ -489,7 +406,7 @@ static void lies_are_damage(void **state)
         &(struct stage_entry){.ledger = 1, .entry = 5, .chunks = 2, .bytes = 9, .chunked_bytes = 8},
         5);
     /* Less than that at the end. */
-    comes(3, 0, 2, 6);
+    hulse_chunk_comes(3, 0, 2, 6);
     stage.first = stage.count;
     struct stage_entry short_one = {.ledger = 1,
                                     .entry = 7,
@@ -499,7 +416,7 @@ static void lies_are_damage(void **state)
                                     .chunked_bytes = 8,
                                     .message = 3};
     lies(&short_one, 7);
-    small_comes(1, 8);
+    hulse_small_comes(1, 8);
     hulse_front_has(0, 1);
 }
 
@@ -507,7 +424,7 @@ static void lies_are_damage(void **state)
 static void too_large_is_left(void **state)
 {
     (void)state;
-    open_with(&shared, 100);
+    hulse_chunks_open(&shared, 100);
     assert_true(hulse_hands_take((struct pulsar_consumer *)(void *)front.consumer));
     const size_t before = hulse_mem_used(HULSE_MEM_BROKER);
     for (uint64_t i = 0; i < 20; i++) {
@@ -518,7 +435,7 @@ static void too_large_is_left(void **state)
                                                   .message = (uint8_t)i,
                                                   .chunked_bytes = STAGE_CHUNKED_BYTES_MAX + 1});
     }
-    says_nothing();
+    hulse_front_says_nothing();
     assert_int_equal(hulse_mem_used(HULSE_MEM_BROKER), before);
     assert_int_equal(stage.worker.consumers->figures.unreadable, 20);
 }
@@ -527,14 +444,14 @@ static void too_large_is_left(void **state)
 static void too_many_are_left(void **state)
 {
     (void)state;
-    open_with(&shared, 10);
+    hulse_chunks_open(&shared, 10);
     assert_true(hulse_hands_take((struct pulsar_consumer *)(void *)front.consumer));
     const size_t before = hulse_mem_used(HULSE_MEM_BROKER);
     hulse_stage_message(&(struct stage_entry){.ledger = 1,
                                               .entry = 1,
                                               .chunks = PULSAR_CHUNKS_MAX + 1,
                                               .chunked_bytes = PULSAR_CHUNKS_MAX + 1});
-    says_nothing();
+    hulse_front_says_nothing();
     assert_int_equal(hulse_mem_used(HULSE_MEM_BROKER), before);
     assert_int_equal(stage.worker.consumers->figures.unreadable, 1);
     hulse_stage_message(&(struct stage_entry){
@@ -548,16 +465,16 @@ static void memory_may_be_short(void **state)
     const struct front_where where = {.type = BROKER_SHARED,
                                       .chunking = {.pending_max = 5, .expire_ms = 500}};
     (void)state;
-    open_with(&where, 100);
+    hulse_chunks_open(&where, 100);
     hulse_mem_init(hulse_mem_total() + 100000);
     hulse_stage_message(
         &(struct stage_entry){.ledger = 1, .entry = 1, .chunks = 2, .chunked_bytes = 200000});
     assert_int_equal(stage.worker.consumers->figures.chunks_given_up, 1);
     hulse_mem_init(SIZE_MAX / 2);
     hulse_stage_wait(501);
-    asks(1);
-    comes(0, 0, 2, 1);
-    comes(0, 1, 2, 2);
+    hulse_front_asks(1);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(0, 1, 2, 2);
     hulse_front_has(0, 0);
 }
 
@@ -568,63 +485,63 @@ static void what_finds_no_room_has_a_bound(void **state)
                                       .chunking = {.pending_max = 5, .expire_ms = 500}};
     struct pulsar_consumers *set = stage.worker.consumers;
     (void)state;
-    open_with(&where, 200);
+    hulse_chunks_open(&where, 200);
     set->chunk_bytes_max = 1000000;
     set->chunk_bytes = 1000000; /* another consumer's */
     for (uint8_t i = 0; i < 150; i++) {
-        comes(i, 0, 2, i);
+        hulse_chunk_comes(i, 0, 2, i);
     }
     assert_int_equal(set->figures.chunks_given_up, 150);
     hulse_stage_wait(501);
-    asks(PULSAR_GIVEN_UP_MAX);
+    hulse_front_asks(PULSAR_GIVEN_UP_MAX);
     set->chunk_bytes = 0;
 }
 
 static void a_lost_session_brings_it_again(void **state)
 {
     (void)state;
-    open_with(&shared, 10);
-    comes(0, 0, 2, 1);
-    comes(1, 0, 2, 2);
-    comes(1, 1, 2, 3);
+    hulse_chunks_open(&shared, 10);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(1, 0, 2, 2);
+    hulse_chunk_comes(1, 1, 2, 3);
     hulse_front_has(0, 100);
     hulse_stage_lose();
     assert_int_equal(stage.worker.consumers->chunk_bytes, 0);
     hulse_stage_wait(1000);
     hulse_stage_session();
     stage.first = stage.count;
-    comes(0, 0, 2, 1);
-    comes(1, 0, 2, 2); /* in the front end's hands */
-    comes(1, 1, 2, 3);
-    comes(0, 1, 2, 4);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(1, 0, 2, 2); /* in the front end's hands */
+    hulse_chunk_comes(1, 1, 2, 3);
+    hulse_chunk_comes(0, 1, 2, 4);
     assert_int_equal(front.count, 2);
     hulse_front_has(1, 0);
     hulse_front_ack(0);
     hulse_front_ack(1);
     stage.first = stage.count;
     hulse_stage_turn();
-    ACKS(1, 2, 3, 4);
+    HULSE_FRONT_ACKS(1, 2, 3, 4);
 }
 
 /* What is acknowledged up to a message says nothing of one that began before it and ends behind it. */
 static void cumulatively_around_what_is_not_over(void **state)
 {
     (void)state;
-    open_with(&exclusive, 20);
-    small_comes(7, 1);
-    comes(0, 0, 2, 2);
-    comes(1, 0, 2, 3);
-    comes(1, 1, 2, 4);
-    small_comes(8, 5);
+    hulse_chunks_open(&exclusive, 20);
+    hulse_small_comes(7, 1);
+    hulse_chunk_comes(0, 0, 2, 2);
+    hulse_chunk_comes(1, 0, 2, 3);
+    hulse_chunk_comes(1, 1, 2, 4);
+    hulse_small_comes(8, 5);
     assert_int_equal(front.count, 3);
     stage.first = stage.count;
     hulse_front_ack_cumulative(2);
-    ACKS(1, 3, 4, 5);
-    comes(0, 1, 2, 6);
-    small_comes(9, 7);
+    HULSE_FRONT_ACKS(1, 3, 4, 5);
+    hulse_chunk_comes(0, 1, 2, 6);
+    hulse_small_comes(9, 7);
     hulse_front_has(3, 0);
     hulse_front_ack_cumulative(4);
-    skip_flows();
+    hulse_front_skip_flows();
     const Pulsar__CommandAck *a = hulse_stage_next(TYPE(ACK))->ack;
     assert_int_equal(a->ack_type, PULSAR__COMMAND_ACK__ACK_TYPE__Cumulative);
     assert_int_equal(a->message_id[0]->entryid, 7);
@@ -638,10 +555,10 @@ static void cumulatively_around_many_chunks(void **state)
 {
     enum { CHUNKS = 400 };
     (void)state;
-    open_with(&exclusive, CHUNKS);
+    hulse_chunks_open(&exclusive, CHUNKS);
     for (int32_t i = 0; i < CHUNKS; i++) {
-        comes(0, i, CHUNKS + 1, 2 * (uint64_t)i);
-        small_comes((uint32_t)i, 2 * (uint64_t)i + 1);
+        hulse_chunk_comes(0, i, CHUNKS + 1, 2 * (uint64_t)i);
+        hulse_small_comes((uint32_t)i, 2 * (uint64_t)i + 1);
     }
     assert_int_equal(front.count, CHUNKS);
     hulse_stage_turn();
@@ -651,7 +568,7 @@ static void cumulatively_around_many_chunks(void **state)
     for (uint64_t i = 0; i < CHUNKS; i++) {
         small[i] = 2 * i + 1;
     }
-    acks(CHUNKS, small);
+    hulse_front_acks(CHUNKS, small);
     const struct pulsar_consumer *c = (const struct pulsar_consumer *)(void *)front.consumer;
     assert_in_range(c->set->covering_steps, CHUNKS, 2 * (uint64_t)CHUNKS);
 }
@@ -661,14 +578,14 @@ static void by_its_id_before_it_comes(void **state)
 {
     const struct broker_id id = {.ledger = 1, .entry = 2, .batch = -1, .batch_size = 2};
     (void)state;
-    open_with(&shared, 10);
+    hulse_chunks_open(&shared, 10);
     front.consumer->ops->ack_id(front.consumer, &id, false);
     assert_int_equal(front.settled, 1);
-    says_nothing();
-    comes(0, 0, 2, 1);
-    comes(0, 1, 2, 2);
+    hulse_front_says_nothing();
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(0, 1, 2, 2);
     assert_int_equal(front.count, 0);
-    ACKS(1, 2);
+    HULSE_FRONT_ACKS(1, 2);
 }
 
 /* A reader goes on behind what it was given, but before what was not whole then. */
@@ -678,8 +595,8 @@ static void a_reader_reaches_back(void **state)
     (void)state;
     hulse_front_open(&where, 9);
     hulse_front_permit(10);
-    comes(0, 0, 2, 3);
-    small_comes(7, 4);
+    hulse_chunk_comes(0, 0, 2, 3);
+    hulse_small_comes(7, 4);
     hulse_front_has(0, 7);
     stage.first = stage.count;
     hulse_front_ack(0);
@@ -697,9 +614,9 @@ static void a_reader_reaches_back(void **state)
     assert_int_equal(s->start_message_id->entryid, 3);
     hulse_stage_success(s->request_id);
     hulse_stage_turn();
-    comes(0, 0, 2, 3);
-    small_comes(7, 4);
-    comes(0, 1, 2, 5);
+    hulse_chunk_comes(0, 0, 2, 3);
+    hulse_small_comes(7, 4);
+    hulse_chunk_comes(0, 1, 2, 5);
     assert_int_equal(front.count, 2);
     hulse_front_has(1, 0);
 }
@@ -713,9 +630,9 @@ static void a_reader_hears_what_is_lost(void **state)
     (void)state;
     hulse_front_open(&where, 3);
     hulse_front_permit(10);
-    comes(1, 1, 2, 1);
+    hulse_chunk_comes(1, 1, 2, 1);
     assert_int_equal(front.lost, 1);
-    comes(0, 0, 2, 2);
+    hulse_chunk_comes(0, 0, 2, 2);
     assert_int_equal(front.caught_up, 0);
     hulse_stage_wait(1001);
     assert_int_equal(front.lost, 2);
@@ -731,8 +648,8 @@ static void the_consumer_may_go_at_any_time(void **state)
     hulse_front_open(&where, 3);
     hulse_front_permit(10);
     front.close_in = FRONT_LOST;
-    comes(0, 0, 2, 2);
-    comes(1, 0, 2, 3);
+    hulse_chunk_comes(0, 0, 2, 2);
+    hulse_chunk_comes(1, 0, 2, 3);
     hulse_stage_wait(1001);
     assert_null(front.consumer);
 }
@@ -747,7 +664,6 @@ int main(void)
             a_refused_one_comes_again_with_all_its_chunks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_one_of_a_row_comes_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(copies_are_told_from_what_comes_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_producer_may_begin_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_many_give_the_oldest_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             the_rule_may_acknowledge_what_is_given_up, set_up, tear_down),

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   what is too large for one message goes in chunks that are like those of the official clients, once and in order,
- *         the same again after a loss; it has one answer, and fails as a whole.
+ *         under another uuid after a loss; it has one answer, and fails as a whole.
  * Method: a broker played by hand, frames read back with wire/.
  */
 #include "daemon/broker/pulsar/wire/compression.h"
+#include "daemon/core/clock.h"
 #include "daemon/core/mem.h"
 #include "tests/unit/daemon/broker/pulsar/producer/peer.h"
 
@@ -21,6 +22,7 @@ static struct line second;
 static struct pub pub;
 static uint8_t payload[BED_CHUNKED_BYTES_MAX + 1];
 static uint8_t got[BED_CHUNKED_BYTES_MAX];
+static char last_uuid[300];
 
 static void open_all(void)
 {
@@ -72,12 +74,34 @@ static void send_large(uint32_t bytes)
     hulse_pub_send_record(&pub, &r);
 }
 
-/* The next SEND is that chunk, and its part of the payload the next one of `got`. */
+/* `<name>-<sequence>-<attempt>`, which a message has in all of its chunks, and each attempt to send it another. */
+static void check_uuid(const struct heard *h, bool another)
+{
+    char uuid[300];
+    char stem[300];
+
+    (void)snprintf(uuid,
+                   sizeof(uuid),
+                   "%.*s",
+                   (int)h->metadata.uuid.bytes,
+                   (const char *)h->metadata.uuid.data);
+    (void)snprintf(stem,
+                   sizeof(stem),
+                   "%.*s-%u-",
+                   (int)h->metadata.producer_name.bytes,
+                   (const char *)h->metadata.producer_name.data,
+                   (unsigned)h->sequence);
+    assert_memory_equal(uuid, stem, strlen(stem));
+    assert_int_equal(strspn(uuid + strlen(stem), "0123456789abcdef"), 8);
+    assert_int_equal(strlen(uuid), strlen(stem) + 8);
+    assert_int_equal(strcmp(uuid, last_uuid) != 0, another);
+    memcpy(last_uuid, uuid, sizeof(uuid));
+}
+
+/* The next SEND is that chunk, and its part of the payload the next one of `got`. A first chunk has another uuid. */
 static void
 hear_chunk(struct line *l, struct heard *h, uint64_t sequence, int32_t chunk, uint32_t *at)
 {
-    char uuid[300];
-
     hulse_line_hear_send(l, h);
     assert_int_equal(h->sequence, sequence);
     assert_int_equal(h->count, 0);
@@ -85,14 +109,7 @@ hear_chunk(struct line *l, struct heard *h, uint64_t sequence, int32_t chunk, ui
     assert_int_equal(h->metadata.chunk, chunk);
     assert_true(hulse_wire_has(h->metadata.has, WIRE_META_CHUNK));
     assert_false(hulse_wire_has(h->metadata.has, WIRE_META_BATCH));
-    (void)snprintf(uuid,
-                   sizeof(uuid),
-                   "%.*s-%u",
-                   (int)h->metadata.producer_name.bytes,
-                   (const char *)h->metadata.producer_name.data,
-                   (unsigned)sequence);
-    assert_int_equal(h->metadata.uuid.bytes, strlen(uuid));
-    assert_memory_equal(h->metadata.uuid.data, uuid, strlen(uuid));
+    check_uuid(h, chunk == 0);
     assert_true(h->payload.bytes > 0 && h->frame_bytes <= LIMIT + 100);
     memcpy(got + *at, h->payload.data, h->payload.bytes);
     *at += h->payload.bytes;
@@ -228,39 +245,107 @@ static void test_it_is_compressed_before_it_is_cut(void **state)
     close_all(&line);
 }
 
-/* What has its receipt is not sent again; the rest is the same as before. */
-static void test_a_loss_in_the_middle(void **state)
+static struct pulsar_sender *sender(void)
+{
+    return ((struct pulsar_producer *)(void *)pub.producer)->sender;
+}
+
+static void await_in_flight(uint32_t count)
+{
+    while (sender()->in_flight != count) {
+        hulse_bed_turn(&bed);
+    }
+}
+
+/* So many chunks of the only message have receipts, and all the others came, when the line ends. */
+static void lose_after(uint32_t receipts)
 {
     struct heard h;
     uint32_t at = 0;
 
-    (void)state;
-    open_all();
-    (void)open_pub();
-    send_large(LARGE);
-    hear_chunk(&line, &h, 0, 0, &at);
-    hulse_line_say_receipt(&line, &h, 1);
-    hear_chunk(&line, &h, 0, 1, &at);
-    hulse_line_say_receipt(&line, &h, 2);
-    while (bed.worker.senders->figures.singles != 4 || hulse_line_has_something(&line)) {
-        uint32_t ignored = at;
-        hear_chunk(&line, &h, 0, h.metadata.chunk + 1, &ignored);
-        if (h.metadata.chunk == 3) {
-            break;
+    for (uint32_t i = 0; i < 4; i++) {
+        hear_chunk(&line, &h, 0, (int32_t)i, &at);
+        if (i < receipts) {
+            hulse_line_say_receipt(&line, &h, 1 + i);
         }
     }
+    await_in_flight(4 - receipts);
     hulse_line_hang_up(&line);
+}
+
+static void rest_comes(int32_t first)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    memset(got, 0, sizeof(got));
     (void)hulse_peer_serve(&peer, &bed, &second, 1);
-    for (int32_t i = 2; i < 4; i++) {
+    for (int32_t i = first; i < 4; i++) {
         hear_chunk(&second, &h, 0, i, &at);
         assert_int_equal(pub.outcomes[0], 0);
         hulse_line_say_receipt(&second, &h, 10 + (uint64_t)i);
     }
-    assert_int_equal(at, LARGE);
-    assert_memory_equal(got, payload, LARGE);
-    hulse_pub_await_answered(&pub, 1);
+    assert_memory_equal(got, payload + (LARGE - at), at);
+    assert_int_equal(at == LARGE, first == 0);
+    hulse_pub_await_answered(&pub, pub.sent);
     assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
     assert_int_equal(pub.answers[0].id.entry, 13);
+    close_all(&second);
+}
+
+/* Whether the broker has the third is open: a consumer that got it twice would be at a loss. */
+static void test_a_loss_in_the_middle(void **state)
+{
+    (void)state;
+    open_all();
+    (void)open_pub();
+    send_large(LARGE);
+    lose_after(2);
+    rest_comes(0);
+}
+
+/* Should the broker have the last one, the message is whole there, and nobody minds one more. */
+static void test_a_loss_before_the_last_receipt(void **state)
+{
+    (void)state;
+    open_all();
+    (void)open_pub();
+    send_large(LARGE);
+    lose_after(3);
+    rest_comes(3);
+}
+
+/* A broker cannot have had what never left: it goes on there. */
+static void test_a_loss_before_the_rest_was_sent(void **state)
+{
+    struct broker_span rest;
+    struct heard h;
+    uint32_t at = 0;
+    int32_t chunk = 0;
+
+    (void)state;
+    open_all();
+    (void)open_pub();
+    send_large(BED_CHUNKED_BYTES_MAX);
+    do {
+        hear_chunk(&line, &h, 0, chunk, &at);
+        sender()->moving = true; /* nothing more is sent here */
+        hulse_line_say_receipt(&line, &h, 1);
+        await_in_flight(sender()->in_flight - 1);
+        chunk += 1;
+    } while (sender()->in_flight > 0);
+    assert_int_equal(hulse_line_hear(&line, &rest)->type,
+                     PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER);
+    assert_true(at < BED_CHUNKED_BYTES_MAX);
+    hulse_line_hang_up(&line);
+    (void)hulse_peer_serve(&peer, &bed, &second, 1);
+    for (; at < BED_CHUNKED_BYTES_MAX; chunk++) {
+        hear_chunk(&second, &h, 0, chunk, &at);
+        hulse_line_say_receipt(&second, &h, 2);
+    }
+    assert_memory_equal(got, payload, BED_CHUNKED_BYTES_MAX);
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
     close_all(&second);
 }
 
@@ -365,6 +450,28 @@ static void test_what_is_too_old_in_the_middle(void **state)
     close_all(&line);
 }
 
+/* What is kept of a message is its own, whatever becomes of the next one. */
+static void test_the_next_one_is_too_old_in_the_middle(void **state)
+{
+    struct broker_record next = {.payload = {.data = payload, .bytes = 10}};
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    open_all();
+    pub.params.gathering.send_timeout_ms = 600000;
+    (void)open_pub();
+    send_large(LARGE);
+    next.enqueued_ns = hulse_clock_coarse_ns() - UINT64_C(599000) * 1000000U;
+    hulse_pub_send_record(&pub, &next);
+    hear_chunk(&line, &h, 0, 0, &at);
+    hulse_line_say_receipt(&line, &h, 1);
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_not_equal(pub.outcomes[1], 0);
+    hulse_line_hang_up(&line);
+    rest_comes(0);
+}
+
 /* This broker takes less than the one before: what was cut for that cannot go on. */
 static void test_a_smaller_limit_in_the_middle(void **state)
 {
@@ -446,10 +553,13 @@ int main(void)
                                        cmocka_unit_test(test_above_the_bound_it_is_too_large),
                                        cmocka_unit_test(test_it_is_compressed_before_it_is_cut),
                                        cmocka_unit_test(test_a_loss_in_the_middle),
+                                       cmocka_unit_test(test_a_loss_before_the_last_receipt),
+                                       cmocka_unit_test(test_a_loss_before_the_rest_was_sent),
                                        cmocka_unit_test(test_a_copy_is_stored_without_an_id),
                                        cmocka_unit_test(test_what_is_not_allowed_fails_as_a_whole),
                                        cmocka_unit_test(test_a_checksum_error_opens_it_again),
                                        cmocka_unit_test(test_what_is_too_old_in_the_middle),
+                                       cmocka_unit_test(test_the_next_one_is_too_old_in_the_middle),
                                        cmocka_unit_test(test_a_smaller_limit_in_the_middle),
                                        cmocka_unit_test(test_without_memory_it_waits),
                                        cmocka_unit_test(test_a_close_in_the_middle)};

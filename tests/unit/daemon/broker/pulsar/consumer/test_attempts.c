@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a producer that sends a message in chunks once more, from the first on, gives its earlier attempt up: that is out of the
+ *         way of whoever can be sure of it, and nothing is acknowledged that may be whole.
+ * Method: entries as a broker sends them; what consumers send.
+ */
+#include "tests/unit/daemon/broker/pulsar/consumer/chunk_front.h"
+
+static const struct front_where shared = {.type = BROKER_SHARED};
+static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE};
+
+static int set_up(void **state)
+{
+    (void)state;
+    hulse_stage_start();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    hulse_front_finish();
+    hulse_stage_stop();
+    return 0;
+}
+
+static void a_producer_may_begin_anew(void **state)
+{
+    (void)state;
+    hulse_chunks_open(&shared, 10);
+    hulse_chunk_comes(0, 0, 3, 1);
+    hulse_chunk_comes(0, 1, 3, 2);
+    hulse_chunk_comes(0, 0, 3, 3);
+    HULSE_FRONT_ACKS(1, 2);
+    hulse_chunk_comes(0, 1, 3, 4);
+    hulse_chunk_comes(0, 2, 3, 5);
+    hulse_front_has(0, 0);
+    hulse_front_ack(0);
+    HULSE_FRONT_ACKS(3, 4, 5);
+}
+
+/* In a row nothing more comes of an earlier attempt; of others of that producer, and of what is whole, nothing ends. */
+static void another_attempt_ends_the_one_before(void **state)
+{
+    (void)state;
+    hulse_chunks_open(&exclusive, 10);
+    hulse_attempt_comes('x', 1, 0, 3, 1);
+    hulse_attempt_comes('x', 1, 1, 3, 2);
+    hulse_attempt_comes('x', 11, 0, 2, 3);
+    hulse_attempt_comes('y', 1, 0, 3, 4);
+    HULSE_FRONT_ACKS(1, 2);
+    hulse_attempt_comes('y', 1, 1, 3, 5);
+    hulse_attempt_comes('y', 1, 2, 3, 6);
+    hulse_front_has(0, 100);
+    hulse_attempt_comes('z', 1, 0, 3, 7); /* a broker that knew the last one has dropped that */
+    hulse_attempt_comes('x', 11, 1, 2, 8);
+    hulse_front_has(1, 1100);
+    hulse_front_says_nothing();
+    hulse_front_ack(0);
+    HULSE_FRONT_ACKS(4, 5, 6);
+    assert_int_equal(stage.worker.consumers->figures.chunked, 2);
+}
+
+/* What is missing may come to it later. */
+static void another_attempt_ends_none_that_is_shared(void **state)
+{
+    (void)state;
+    hulse_chunks_open(&shared, 10);
+    hulse_attempt_comes('y', 1, 0, 3, 4);
+    hulse_attempt_comes('x', 1, 0, 3, 1);
+    hulse_attempt_comes('x', 1, 1, 3, 2);
+    hulse_attempt_comes('y', 1, 1, 3, 5);
+    hulse_front_says_nothing();
+    hulse_attempt_comes('x', 1, 2, 3, 3);
+    hulse_front_has(0, 100);
+    hulse_front_ack(0);
+    HULSE_FRONT_ACKS(1, 2, 3);
+}
+
+/* All of it is there, and was only given up for want of room: it comes again, whatever its producer did afterwards. */
+static void to_begin_anew_ends_nothing_that_is_complete(void **state)
+{
+    const struct front_where where = {.type = BROKER_SHARED,
+                                      .chunking = {.pending_max = 1, .expire_ms = 1000}};
+    (void)state;
+    hulse_chunks_open(&where, 10);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(1, 0, 2, 2);
+    hulse_chunk_comes(0, 1, 2, 3); /* of the one that was given up */
+    hulse_chunk_comes(1, 1, 2, 4);
+    hulse_front_has(0, 100);
+    hulse_chunk_comes(0, 0, 2, 5);
+    hulse_front_says_nothing();
+    hulse_stage_wait(1001);
+    hulse_front_asks(2);
+}
+
+static void another_attempt_ends_nothing_that_is_complete(void **state)
+{
+    const struct front_where where = {.type = BROKER_EXCLUSIVE,
+                                      .chunking = {.pending_max = 1, .expire_ms = 1000}};
+    (void)state;
+    hulse_chunks_open(&where, 10);
+    hulse_attempt_comes('x', 1, 0, 2, 1);
+    hulse_attempt_comes('x', 2, 0, 2, 2);
+    hulse_attempt_comes('x', 1, 1, 2, 3); /* of the one that was given up */
+    hulse_attempt_comes('x', 2, 1, 2, 4);
+    hulse_front_has(0, 200);
+    hulse_attempt_comes('y', 1, 0, 2, 5);
+    hulse_front_says_nothing();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_producer_may_begin_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_attempt_ends_the_one_before, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            another_attempt_ends_none_that_is_shared, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            to_begin_anew_ends_nothing_that_is_complete, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            another_attempt_ends_nothing_that_is_complete, set_up, tear_down)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
