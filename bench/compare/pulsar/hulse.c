@@ -22,7 +22,7 @@
 #define HEAD_BYTES 16U /* sequence u64, time of its sending u64; a pattern follows */
 #define BATCH 64U
 #define FLUSH 16U
-#define RECEIPTS 256U
+#define RECEIPTS 64U
 #define OVERHEAD_BYTES 64U /* of a record in a ring */
 #define LATE_MS 20000      /* without any progress */
 
