@@ -8,17 +8,13 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
+#include "daemon/flow/letter_target.h"
 #include "daemon/flow/opening.h"
 #include "daemon/flow/reading.h"
 
 #include <string.h>
 
 /* ---- names ---- */
-
-static const char *service_of(const struct flow *flow)
-{
-    return flow->service == NULL ? "" : flow->service;
-}
 
 static char *copy_text(const char *text, size_t bytes)
 {
@@ -59,39 +55,6 @@ static hulse_status may(const struct letter_user *user,
     return st == HULSE_OK ? HULSE_OK : hulse_fail(err, st, "%s %s %s", why.text, what, topic);
 }
 
-/* Its dead-letter topic. OK with an empty name: it has none. */
-static hulse_status
-find_dead(const struct letter_user *user, struct topic_name *name, struct error *err)
-{
-    char of[HULSE_TOPIC_NAME_MAX];
-    char text[HULSE_TOPIC_NAME_MAX];
-    const char *why = "the name is too long";
-    const size_t bytes = hulse_topic_base_bytes(user->of);
-
-    name->full[0] = '\0';
-    if (user->subscription[0] == '\0') {
-        return HULSE_OK;
-    }
-    memcpy(of, user->of, bytes);
-    of[bytes] = '\0';
-    const struct letter_words words = {
-        .topic = of, .subscription = user->subscription, .service = service_of(user->flow)};
-    const bool fits =
-        hulse_tables_letter(user->flow->tables, user->rules, LETTER_DEAD, &words, text);
-    if (fits && text[0] == '\0') {
-        return HULSE_OK;
-    }
-    if (!fits || !hulse_topic_name_parse(name, text, user->flow->default_namespace, &why)) {
-        name->full[0] = '\0';
-        return hulse_fail(
-            err, HULSE_INVAL, "consume.dead_letter gives no topic's name here: %s", why);
-    }
-    if (strcmp(name->full, of) == 0) {
-        name->full[0] = '\0'; /* consumers of a dead-letter topic that its own rule covers */
-    }
-    return HULSE_OK;
-}
-
 /* For letters of a kind to `topic`; empty: none. */
 static hulse_status
 set_topic(struct letters *l, enum letter_kind kind, const char *topic, struct error *err)
@@ -107,17 +70,23 @@ set_topic(struct letters *l, enum letter_kind kind, const char *topic, struct er
 static hulse_status
 configure_dead(struct letters *l, const struct letter_user *user, struct error *err)
 {
-    struct topic_name name = {0};
+    const struct letter_owner owner = {
+        .rules = user->rules, .topic = user->of, .subscription = user->subscription};
+    struct letter_target target;
     struct grant grant = {0};
-    hulse_status st = find_dead(user, &name, err);
 
-    if (st != HULSE_OK || name.full[0] == '\0') {
-        return st;
+    if (user->subscription[0] == '\0') {
+        return HULSE_OK;
     }
-    hulse_grant_refresh(&grant, user->flow->tables, user->who, name.full);
-    st = may(user, &grant, PERMISSION_PRODUCE, "to the dead-letter topic", name.full, err);
+    hulse_status st = hulse_letter_target(&target, user->flow, LETTER_DEAD, &owner, err);
+    const char *const to = target.to.full;
+    if (st != HULSE_OK || to[0] == '\0' || strcmp(to, target.of) == 0) {
+        return st; /* or consumers of a dead-letter topic that its own rule covers */
+    }
+    hulse_grant_refresh(&grant, user->flow->tables, user->who, to);
+    st = may(user, &grant, PERMISSION_PRODUCE, "to the dead-letter topic", to, err);
     hulse_grant_release(&grant);
-    return st == HULSE_OK ? set_topic(l, LETTER_DEAD, name.full, err) : st;
+    return st == HULSE_OK ? set_topic(l, LETTER_DEAD, to, err) : st;
 }
 
 static hulse_status

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* HULSE_TEST: timeout=300 */
 /*
  * Goal:   the conformance suite notices every broken promise, and none where there is none.
  * Method: the local broker behind one that breaks a promise; the suite runs in a process of its
