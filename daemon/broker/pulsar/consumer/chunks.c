@@ -102,9 +102,24 @@ static uint32_t stem_of(const struct wire_metadata *m)
                : m->uuid.bytes;
 }
 
+/* It stands before that entry: what comes again, because it was asked for, may be from before what has come meanwhile. */
+static bool is_before(const struct chunked *x, const Pulsar__MessageIdData *id)
+{
+    const struct entry *last = TAILQ_LAST(&x->entries, entry_list);
+
+    return last == NULL || hulse_entry_below(last->ledger, last->entry, id->ledgerid, id->entryid);
+}
+
+/* Nothing of it was missing but room. */
+static bool is_complete(const struct chunked *x)
+{
+    return x->next == x->count && !x->torn;
+}
+
 /* In a row all of an earlier attempt that there is has come: without its last it is nobody's. */
 static void end_attempts_in(struct pulsar_consumer *c,
                             const struct chunked_list *list,
+                            const Pulsar__MessageIdData *id,
                             const struct wire_metadata *m)
 {
     const uint32_t stem_bytes = stem_of(m);
@@ -112,7 +127,7 @@ static void end_attempts_in(struct pulsar_consumer *c,
 
     for (struct chunked *x = TAILQ_FIRST(list); x != NULL; x = next) {
         next = TAILQ_NEXT(x, link);
-        if (x->stem_bytes == stem_bytes && x->next < x->count &&
+        if (x->stem_bytes == stem_bytes && !is_complete(x) && is_before(x, id) &&
             memcmp(x->uuid, m->uuid.data, stem_bytes) == 0) {
             hulse_chunked_ack(c, x);
         }
@@ -120,20 +135,21 @@ static void end_attempts_in(struct pulsar_consumer *c,
 }
 
 /* Its producer begins anew. */
-static void end_attempts(struct pulsar_consumer *c, const struct wire_metadata *m)
+static void end_attempts(struct pulsar_consumer *c,
+                         const Pulsar__MessageIdData *id,
+                         const struct wire_metadata *m)
 {
     struct chunks *k = &c->hands->chunks;
     struct chunked *same = find(k, m->uuid);
 
-    if (same != NULL && same->next == same->count) {
-        hulse_chunked_ask(
-            c, same, hulse_chunked_again_in(c)); /* nothing of it was missing but room */
+    if (same != NULL && (is_complete(same) || !is_before(same, id))) {
+        hulse_chunked_ask(c, same, hulse_chunked_again_in(c));
     } else if (same != NULL) {
         hulse_chunked_ack(c, same);
     }
-    if (hulse_chunked_never_comes(c)) {
-        end_attempts_in(c, &k->gathering, m);
-        end_attempts_in(c, &k->given_up, m);
+    if (!hulse_pulsar_consumer_shares(c) && !k->forgot) {
+        end_attempts_in(c, &k->gathering, id, m);
+        end_attempts_in(c, &k->given_up, id, m);
     }
 }
 
@@ -381,7 +397,7 @@ static enum body_rc begin(struct pulsar_consumer *c,
                           const struct wire_metadata *m,
                           const char **why)
 {
-    end_attempts(c, m);
+    end_attempts(c, id, m);
     struct chunked *x = create(c, message, m);
     if (x == NULL) {
         *why = "no memory";

@@ -110,6 +110,79 @@ static void another_attempt_ends_nothing_that_is_complete(void **state)
     hulse_front_says_nothing();
 }
 
+/* What is missing of it is not only room: it can be whole no more, and would be in the way of the one that comes. */
+static void to_begin_anew_ends_what_is_torn(void **state)
+{
+    (void)state;
+    hulse_chunks_open(&shared, 10);
+    hulse_chunk_comes(0, 0, 3, 1);
+    hulse_chunk_comes(0, 2, 3, 3);
+    hulse_chunk_comes(0, 0, 3, 4);
+    HULSE_FRONT_ACKS(1, 3);
+    hulse_chunk_comes(0, 1, 3, 5);
+    hulse_chunk_comes(0, 2, 3, 6);
+    hulse_front_has(0, 0);
+    hulse_front_ack(0);
+    HULSE_FRONT_ACKS(4, 5, 6);
+}
+
+/* An attempt from before it that comes once more, because it was asked for, is not the next one. The broker says no epoch. */
+static void an_earlier_attempt_ends_none_behind_it(void **state)
+{
+    const struct front_where where = {.type = BROKER_EXCLUSIVE,
+                                      .chunking = {.pending_max = 1, .expire_ms = 1000}};
+    (void)state;
+    hulse_chunks_open(&where, 20);
+    hulse_attempt_comes('x', 1, 0, 3, 2);
+    hulse_chunk_comes(2, 0, 2, 3); /* for this one it is given up */
+    hulse_chunk_comes(2, 1, 2, 4);
+    hulse_front_has(0, 200);
+    hulse_stage_wait(1001);
+    hulse_front_asks(0);
+    hulse_attempt_comes('y', 1, 0, 3, 6); /* was on its way */
+    hulse_attempt_comes('x', 1, 0, 3, 2);
+    hulse_attempt_comes('y', 1, 1, 3, 7);
+    hulse_attempt_comes('y', 1, 2, 3, 8);
+    hulse_front_says_nothing();
+}
+
+/* The same uuid in each of them, as other clients have it: the one that began to come again leaves the later one to the broker. */
+static void one_that_comes_again_ends_none_behind_it(void **state)
+{
+    const struct front_where where = {.type = BROKER_SHARED,
+                                      .chunking = {.pending_max = 1, .expire_ms = 1000}};
+    (void)state;
+    hulse_chunks_open(&where, 20);
+    hulse_chunk_comes(0, 0, 3, 1);
+    hulse_chunk_comes(1, 0, 2, 2);
+    hulse_chunk_comes(1, 1, 2, 3);
+    hulse_stage_wait(1001);
+    hulse_front_asks(1);
+    hulse_chunk_comes(0, 0, 3, 5);
+    hulse_chunk_comes(0, 0, 3, 1);
+    hulse_front_says_nothing();
+}
+
+/* It reads in a row, too: neither is a message lost that came with the next attempt, nor has it to wait for the first. */
+static void another_attempt_is_no_loss_of_a_reader(void **state)
+{
+    const struct front_where where = {.type = BROKER_READER,
+                                      .start = {.kind = BROKER_EARLIEST},
+                                      .chunking = {.pending_max = 5, .expire_ms = 1000}};
+    (void)state;
+    hulse_front_open(&where, 5);
+    hulse_front_permit(10);
+    hulse_attempt_comes('x', 1, 0, 2, 2);
+    hulse_attempt_comes('y', 1, 0, 2, 3);
+    hulse_attempt_comes('y', 1, 1, 2, 4);
+    hulse_front_has(0, 100);
+    hulse_front_ack(0);
+    hulse_stage_turn();
+    assert_int_equal(front.caught_up, 1);
+    hulse_stage_wait(1001);
+    assert_int_equal(front.lost, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +193,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             to_begin_anew_ends_nothing_that_is_complete, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
-            another_attempt_ends_nothing_that_is_complete, set_up, tear_down)};
+            another_attempt_ends_nothing_that_is_complete, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(to_begin_anew_ends_what_is_torn, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_earlier_attempt_ends_none_behind_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            one_that_comes_again_ends_none_behind_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_attempt_is_no_loss_of_a_reader, set_up, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
