@@ -414,6 +414,47 @@ def test_the_daemon_is_killed_within_a_message(pulsar, official, begin, once):
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize("before", [0, 1])
+def test_the_topic_is_unloaded_within_a_message(pulsar, official, begin, once, before, dies):
+    """A broker that opens a topic takes the number in each entry for that of a message which it has whole: with the last chunk's
+    in the first it would drop the last one as a copy, and say that it is stored."""
+    path, daemon, sent, torn = once.replace("://", "/"), begin(pulsar, dedup=True), [], False
+
+    def stored():
+        return entries_of(pulsar, once)["entriesAddedCounter"]
+
+    with App(daemon) as app:
+        producer = Producer(app, once, ring=64 * MIB)
+        for n in range(before):
+            sent.append(b"%d" % n)
+            producer.publish(sent[-1])
+            producer.sync()
+        while not torn:
+            entries = stored()
+            sent.append(payload(56 * MIB, b"%d" % len(sent)))
+            producer.publish(sent[-1])
+            while stored() == entries:
+                pass
+            if dies:
+                daemon.kill()
+            else:
+                daemon.process.send_signal(signal.SIGSTOP)
+            eventually(still(pulsar, once), seconds=60)
+            torn = stored() - entries < len(sent[-1]) // LIMIT
+            assert pulsar.admin("PUT", path + "/unload")[0] == 204
+            if dies:
+                daemon = begin(pulsar, dedup=True)
+            else:
+                daemon.process.send_signal(signal.SIGCONT)
+            producer.sync(200000)
+    reader = official(pulsar.service_url).create_reader(once, library.MessageId.earliest)
+    for data in sent:
+        assert reader.read_next(RECEIVE_MS).data() == data
+    assert not reader.has_message_available()
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["exclusive", "shared"])
 @pytest.mark.ends_broker
 def test_a_subscriber_lives_through_both(pulsar, official, begin, topic, kind):

@@ -87,13 +87,16 @@ static enum body_rc ack_one(struct pulsar_consumer *c, const Pulsar__MessageIdDa
     return BODY_OK;
 }
 
-/* Ours has `<name>-<sequence id>-` and the attempt (producer/chunks.h); another client's is the same in all of them. */
+/*
+ * Of a first chunk. Ours has `<name>-<sequence id>-` and the attempt (producer/chunks.h), and says the number before that
+ * (wire/draft.c); another client's is the same in all attempts.
+ */
 static uint32_t stem_of(const struct wire_metadata *m)
 {
     const struct broker_span name = m->producer_name;
     char number[sizeof("-18446744073709551615-")];
     const uint32_t bytes =
-        (uint32_t)snprintf(number, sizeof(number), "-%" PRIu64 "-", m->sequence_id);
+        (uint32_t)snprintf(number, sizeof(number), "-%" PRIu64 "-", m->sequence_id + 1);
 
     return m->uuid.bytes > (uint64_t)name.bytes + bytes &&
                    memcmp(m->uuid.data, name.data, name.bytes) == 0 &&

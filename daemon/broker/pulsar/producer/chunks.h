@@ -10,6 +10,7 @@
  *
  * Java and C++ compress the whole payload before they cut it, and put it together before they decompress; so does this.
  * A broker with deduplication judges the last chunk alone: what goes again after the daemon's end leaves the others behind.
+ * When it opens a topic it believes the number in every entry there; so those others say the one before (wire/draft.c).
  *
  * Threads: the worker's.
  */

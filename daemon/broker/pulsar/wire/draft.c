@@ -90,13 +90,26 @@ static uint8_t *put_unless_zero(uint8_t *at, uint32_t number, uint64_t n)
     return n == 0 ? at : hulse_wire_put_number(at, number, n);
 }
 
+/*
+ * A broker that opens a topic with deduplication takes the number in each entry there is for that of a message which it
+ * has whole (MessageDeduplication.replayCursor), and would drop the last chunk, when that comes at last, as a copy. So
+ * those before it say the number before; while the topic is open a broker goes by the command's.
+ */
+static bool is_not_the_last(const struct wire_draft *d)
+{
+    return d->chunk + 1 < d->chunk_count;
+}
+
 uint8_t *hulse_wire_draft_put(uint8_t *at, const struct wire_draft *d)
 {
+    const bool before = is_not_the_last(d);
+    const uint64_t sequence = d->sequence_id - (before ? 1U : 0U);
+
     HULSE_ASSERT(d->compression >= 0 && d->deliver_at_ms >= 0);
     HULSE_ASSERT(d->batch_count == 0 || (d->deliver_at_ms == 0 && d->chunk_count == 0));
 
     at = hulse_wire_put_span(at, WIRE_META_PRODUCER, d->producer_name);
-    at = hulse_wire_put_number(at, WIRE_META_SEQUENCE, d->sequence_id);
+    at = hulse_wire_put_number(at, WIRE_META_SEQUENCE, sequence);
     at = hulse_wire_put_number(at, WIRE_META_PUBLISH_TIME, d->publish_time_ms);
     at = hulse_wire_properties_put(at, WIRE_META_PROPERTIES, d->properties);
     at = hulse_wire_key_put(at, WIRE_META_KEY, d->key_form, d->key);
@@ -117,6 +130,9 @@ uint8_t *hulse_wire_draft_put(uint8_t *at, const struct wire_draft *d)
     at = put_unless_zero(at, WIRE_META_DELIVER_AT, (uint64_t)d->deliver_at_ms);
     if (d->batch_count > 0) {
         at = hulse_wire_put_number(at, WIRE_META_HIGHEST_SEQUENCE, d->highest_sequence_id);
+    } else if (before && d->sequence_id == 0) {
+        /* The highest of both counts, as signed numbers, and without this it is 0. */
+        at = hulse_wire_put_number(at, WIRE_META_HIGHEST_SEQUENCE, sequence);
     }
     at = put_unless_zero(at, WIRE_META_NULL_VALUE, d->null_value);
     return d->chunk_count > 0 ? put_chunk(at, d) : at;

@@ -154,7 +154,7 @@ bool hulse_wire_compacted_next(struct wire_compacted *c, int32_t *index);
 /* Metadata that are to be written; zero members are left out. Borrowed until put returns. */
 struct wire_draft {
     struct broker_span producer_name;
-    uint64_t sequence_id;
+    uint64_t sequence_id; /* a chunk that is not the last one says the number before */
     uint64_t publish_time_ms;
     struct broker_span properties; /* encoded as in broker_meta */
     struct broker_span key;

@@ -548,12 +548,19 @@ compress(const struct stage_entry *e, uint8_t *payload, uint32_t bytes, struct w
     return small;
 }
 
+/* Of ours all chunks but the last one say the number before their message's. */
+static uint64_t sequence_of(const struct stage_entry *e)
+{
+    return e->attempt == 0 ? e->number
+                           : (uint64_t)e->message - (e->chunk + 1 < e->chunks ? 1U : 0U);
+}
+
 static struct broker_span write_rest(const struct stage_entry *e)
 {
     static uint8_t rest[2 * ROOM];
     static uint8_t payload[ROOM];
     struct wire_draft d = {.producer_name = {(const uint8_t *)"p", 1},
-                           .sequence_id = e->attempt == 0 ? e->number : e->message,
+                           .sequence_id = sequence_of(e),
                            .publish_time_ms = 1000 + e->number};
     uint32_t bytes = write_payload(e, payload, &d);
     d.producer_name = (struct broker_span){(const uint8_t *)"p", 1};
