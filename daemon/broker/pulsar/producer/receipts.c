@@ -110,6 +110,20 @@ fail_one(struct pulsar_sender *s, struct pulsar_entry *e, const struct pulsar_fa
     hulse_pulsar_outbox_fail(s, e, &end);
 }
 
+/* Receipts of chunks have one number: of a message that goes again here they could not be told from those that are on their way. */
+static bool has_sent_chunks(const struct pulsar_sender *s)
+{
+    const struct pulsar_entry *e = NULL;
+
+    TAILQ_FOREACH(e, &s->entries, link)
+    {
+        if (!e->sent || e->chunk) {
+            return e->sent;
+        }
+    }
+    return false;
+}
+
 /* It was damaged on its way, or here. */
 static void damaged(struct pulsar_sender *s, uint64_t sequence, const struct pulsar_failure *f)
 {
@@ -122,9 +136,12 @@ static void damaged(struct pulsar_sender *s, uint64_t sequence, const struct pul
     head->damaged = true;
     if (!hulse_pulsar_entry_intact(head)) {
         fail_one(s, head, f);
-    } else if (head->chunk || s->checksum_errors > CHECKSUM_ERRORS_MAX) {
-        /* Receipts of chunks have one number: those of before and after could not be told apart here. */
         s->checksum_errors = 0;
+    }
+    if (has_sent_chunks(s) || s->checksum_errors > CHECKSUM_ERRORS_MAX) {
+        s->checksum_errors = 0;
+        s->failure = *f;
+        s->failure.verdict = PULSAR_AGAIN;
         hulse_pulsar_sender_reopen(s, NULL);
         return;
     }

@@ -432,6 +432,88 @@ static void test_a_checksum_error_opens_it_again(void **state)
     close_all(&line);
 }
 
+/* Until what has been sent is all written, the message behind the first is at its middle: it must not have two lives here. */
+static void test_what_was_damaged_here_opens_it_again(void **state)
+{
+    struct broker_span rest;
+    struct heard h;
+    uint32_t at = 0;
+    int32_t chunk = 0;
+    char name[256];
+    uint64_t producer = 0;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    hulse_pub_send(&pub);
+    send_large(BED_CHUNKED_BYTES_MAX);
+    hulse_line_hear_send(&line, &h);
+    hear_chunk(&line, &h, 1, 0, &at);
+    const struct pulsar_entry *head = TAILQ_FIRST(&sender()->entries);
+    ((uint8_t *)(uintptr_t)head->piece.data)[head->piece.bytes - 1] ^= 1;
+    hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+    const Pulsar__BaseCommand *c = NULL;
+    do {
+        c = hulse_line_hear(&line, &rest);
+        chunk += 1;
+        assert_true(chunk < h.metadata.chunk_count); /* not once more */
+    } while (c->type == PULSAR__BASE_COMMAND__TYPE__SEND);
+    assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER);
+    assert_int_not_equal(pub.outcomes[0], 0);
+    assert_int_not_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
+    const uint64_t request = hulse_line_hear_producer(&line, &producer, EPOCH_ANY, name);
+    hulse_line_say_opened(&line, request, name, -1);
+    at = 0;
+    for (chunk = 0; at < BED_CHUNKED_BYTES_MAX; chunk++) {
+        assert_int_equal(pub.outcomes[1], 0);
+        hear_chunk(&line, &h, 1, chunk, &at);
+        hulse_line_say_receipt(&line, &h, 1);
+    }
+    hulse_pub_await_answered(&pub, 2);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_STORED);
+    close_all(&line);
+}
+
+/* What had made an earlier open wait is over, and no reason for anything any more. */
+static void test_a_checksum_error_after_a_quota(void **state)
+{
+    struct broker_span rest;
+    struct heard h;
+    uint32_t at = 0;
+    char name[256];
+    uint64_t producer = 0;
+
+    (void)state;
+    open_all();
+    assert_int_equal(hulse_pub_open(&pub), HULSE_OK);
+    hulse_peer_welcome(&peer, &bed, &line);
+    hulse_line_say_error(&line,
+                         hulse_line_hear_producer(&line, &producer, EPOCH_ANY, name),
+                         PULSAR__SERVER_ERROR__ProducerBlockedQuotaExceededException);
+    hulse_line_say_opened(
+        &line, hulse_line_hear_producer(&line, &producer, EPOCH_ANY, name), name, -1);
+    hulse_pub_await_opened(&pub);
+    send_large(LARGE);
+    hear_chunk(&line, &h, 0, 0, &at);
+    hulse_line_say_send_error(&line, producer, 0, PULSAR__SERVER_ERROR__ChecksumError);
+    const Pulsar__BaseCommand *c = NULL;
+    do {
+        c = hulse_line_hear(&line, &rest);
+    } while (c->type == PULSAR__BASE_COMMAND__TYPE__SEND);
+    assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER);
+    hulse_line_say_opened(
+        &line, hulse_line_hear_producer(&line, &producer, EPOCH_ANY, name), name, -1);
+    assert_int_equal(pub.outcomes[0], 0);
+    at = 0;
+    for (int32_t i = 0; i < 4; i++) {
+        hear_chunk(&line, &h, 0, i, &at);
+        hulse_line_say_receipt(&line, &h, 1);
+    }
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
+    close_all(&line);
+}
+
 /* Its last chunk never left: it cannot be there. */
 static void test_what_is_too_old_in_the_middle(void **state)
 {
@@ -558,6 +640,8 @@ int main(void)
                                        cmocka_unit_test(test_a_copy_is_stored_without_an_id),
                                        cmocka_unit_test(test_what_is_not_allowed_fails_as_a_whole),
                                        cmocka_unit_test(test_a_checksum_error_opens_it_again),
+                                       cmocka_unit_test(test_what_was_damaged_here_opens_it_again),
+                                       cmocka_unit_test(test_a_checksum_error_after_a_quota),
                                        cmocka_unit_test(test_what_is_too_old_in_the_middle),
                                        cmocka_unit_test(test_the_next_one_is_too_old_in_the_middle),
                                        cmocka_unit_test(test_a_smaller_limit_in_the_middle),
