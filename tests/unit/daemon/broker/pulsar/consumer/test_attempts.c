@@ -66,9 +66,9 @@ static void another_attempt_ends_none_that_is_shared(void **state)
 {
     (void)state;
     hulse_chunks_open(&shared, 10);
-    hulse_attempt_comes('y', 1, 0, 3, 4);
     hulse_attempt_comes('x', 1, 0, 3, 1);
     hulse_attempt_comes('x', 1, 1, 3, 2);
+    hulse_attempt_comes('y', 1, 0, 3, 4);
     hulse_attempt_comes('y', 1, 1, 3, 5);
     hulse_front_says_nothing();
     hulse_attempt_comes('x', 1, 2, 3, 3);
@@ -108,6 +108,37 @@ static void another_attempt_ends_nothing_that_is_complete(void **state)
     hulse_front_has(0, 200);
     hulse_attempt_comes('y', 1, 0, 2, 5);
     hulse_front_says_nothing();
+}
+
+/* Nor is anything sure where what came was forgotten. */
+static void another_attempt_ends_none_behind_what_was_forgotten(void **state)
+{
+    const struct front_where where = {.type = BROKER_EXCLUSIVE,
+                                      .chunking = {.pending_max = 1, .expire_ms = 60000}};
+    (void)state;
+    hulse_chunks_open(&where, 200);
+    for (uint8_t i = 0; i < PULSAR_GIVEN_UP_MAX + 1; i++) {
+        hulse_chunk_comes(i, 0, 2, 1U + i);
+    }
+    hulse_attempt_comes('x', 200, 0, 2, 300);
+    hulse_attempt_comes('y', 200, 0, 2, 301);
+    hulse_front_says_nothing();
+}
+
+/* It is nobody's, too, when there was no room for it. */
+static void another_attempt_ends_the_one_that_was_given_up(void **state)
+{
+    const struct front_where where = {.type = BROKER_EXCLUSIVE,
+                                      .chunking = {.pending_max = 1, .expire_ms = 1000}};
+    (void)state;
+    hulse_chunks_open(&where, 10);
+    hulse_attempt_comes('x', 1, 0, 3, 1);
+    hulse_attempt_comes('x', 2, 0, 2, 2); /* that takes its room */
+    hulse_attempt_comes('x', 1, 1, 3, 3);
+    hulse_attempt_comes('x', 2, 1, 2, 4);
+    hulse_front_has(0, 200);
+    hulse_attempt_comes('y', 1, 0, 3, 5);
+    HULSE_FRONT_ACKS(1, 3);
 }
 
 /* What is missing of it is not only room: it can be whole no more, and would be in the way of the one that comes. */
@@ -194,6 +225,10 @@ int main(void)
             to_begin_anew_ends_nothing_that_is_complete, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             another_attempt_ends_nothing_that_is_complete, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            another_attempt_ends_none_behind_what_was_forgotten, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            another_attempt_ends_the_one_that_was_given_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_begin_anew_ends_what_is_torn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_earlier_attempt_ends_none_behind_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(

@@ -5,6 +5,7 @@
  * Method: a broker played by hand, frames read back with wire/.
  */
 #include "daemon/broker/pulsar/wire/compression.h"
+#include "daemon/broker/pulsar/wire/frame.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/mem.h"
 #include "tests/unit/daemon/broker/pulsar/producer/peer.h"
@@ -313,6 +314,112 @@ static void test_a_loss_before_the_last_receipt(void **state)
     send_large(LARGE);
     lose_after(3);
     rest_comes(3);
+}
+
+/* Both were on their way: each has another uuid. */
+static void test_a_loss_of_two(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+    char uuids[2][300];
+
+    (void)state;
+    open_all();
+    (void)open_pub();
+    send_large(LARGE);
+    send_large(LARGE);
+    for (uint64_t i = 0; i < 8; i++) {
+        at = 0;
+        hear_chunk(&line, &h, i / 4, (int32_t)(i % 4), &at);
+        memcpy(uuids[i / 4], last_uuid, sizeof(last_uuid));
+    }
+    hulse_line_hang_up(&line);
+    (void)hulse_peer_serve(&peer, &bed, &second, 1);
+    for (uint64_t i = 0; i < 8; i++) {
+        at = 0;
+        hear_chunk(&second, &h, i / 4, (int32_t)(i % 4), &at);
+        assert_string_not_equal(last_uuid, uuids[i / 4]);
+        hulse_line_say_receipt(&second, &h, 1);
+    }
+    hulse_pub_await_answered(&pub, 2);
+    close_all(&second);
+}
+
+/* What became damaged here does not get a checksum that says it is sound. */
+static void test_what_was_damaged_here_goes_as_it_is(void **state)
+{
+    struct wire_message message;
+    struct broker_span rest;
+    const char *why = NULL;
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    open_all();
+    (void)open_pub();
+    send_large(LARGE);
+    for (int32_t i = 0; i < 4; i++) {
+        hear_chunk(&line, &h, 0, i, &at);
+    }
+    const struct pulsar_entry *e = TAILQ_NEXT(TAILQ_FIRST(&sender()->entries), link);
+    ((uint8_t *)(uintptr_t)e->piece.data)[e->piece.bytes - 1] ^= 1;
+    hulse_line_hang_up(&line);
+    const uint64_t id = hulse_peer_serve(&peer, &bed, &second, 1);
+    at = 0;
+    hear_chunk(&second, &h, 0, 0, &at);
+    hulse_line_say_receipt(&second, &h, 1);
+    assert_int_equal(hulse_line_hear(&second, &rest)->type, PULSAR__BASE_COMMAND__TYPE__SEND);
+    assert_int_not_equal(hulse_wire_message_read(rest, &message, &why), WIRE_MESSAGE_OK);
+    hulse_line_say_send_error(&second, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_not_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
+    close_all(&second);
+}
+
+/* Nobody reads it to the end: what goes once more is too old before all of it is sent, and is counted as what it is. */
+static void test_what_is_too_old_when_it_goes_again(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    open_all();
+    pub.params.gathering.send_timeout_ms = 3000;
+    (void)open_pub();
+    send_large(BED_CHUNKED_BYTES_MAX);
+    for (int32_t i = 0; at < BED_CHUNKED_BYTES_MAX; i++) {
+        hear_chunk(&line, &h, 0, i, &at);
+        if (h.metadata.chunk + 2 < h.metadata.chunk_count) {
+            hulse_line_say_receipt(&line, &h, 1);
+        }
+    }
+    await_in_flight(2);
+    hulse_line_hang_up(&line);
+    (void)hulse_peer_serve(&peer, &bed, &second, 1);
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_int_equal(sender()->in_flight, 0);
+    assert_int_equal(sender()->in_flight_bytes, 0);
+    close_all(&second);
+}
+
+static void test_an_end_in_the_middle(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    open_all();
+    (void)open_pub();
+    send_large(LARGE);
+    for (int32_t i = 0; i < 4; i++) {
+        hear_chunk(&line, &h, 0, i, &at);
+        if (i < 2) {
+            hulse_line_say_receipt(&line, &h, 1);
+        }
+    }
+    await_in_flight(2);
+    close_all(&line); /* nothing may be left */
 }
 
 /* A broker cannot have had what never left: it goes on there. */
@@ -637,6 +744,10 @@ int main(void)
                                        cmocka_unit_test(test_a_loss_in_the_middle),
                                        cmocka_unit_test(test_a_loss_before_the_last_receipt),
                                        cmocka_unit_test(test_a_loss_before_the_rest_was_sent),
+                                       cmocka_unit_test(test_a_loss_of_two),
+                                       cmocka_unit_test(test_what_was_damaged_here_goes_as_it_is),
+                                       cmocka_unit_test(test_what_is_too_old_when_it_goes_again),
+                                       cmocka_unit_test(test_an_end_in_the_middle),
                                        cmocka_unit_test(test_a_copy_is_stored_without_an_id),
                                        cmocka_unit_test(test_what_is_not_allowed_fails_as_a_whole),
                                        cmocka_unit_test(test_a_checksum_error_opens_it_again),
