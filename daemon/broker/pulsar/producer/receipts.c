@@ -142,7 +142,7 @@ static void damaged(struct pulsar_sender *s, uint64_t sequence, const struct pul
         s->checksum_errors = 0;
         s->failure = *f;
         s->failure.verdict = PULSAR_AGAIN;
-        hulse_pulsar_sender_reopen(s, NULL);
+        hulse_pulsar_sender_begin_anew(s);
         return;
     }
     hulse_pulsar_outbox_resend(s);
@@ -173,7 +173,11 @@ void hulse_pulsar_send_error(struct pulsar_sender *s, const Pulsar__CommandSendE
         /* Lost, but for what is final: whether it passes is seen when it is opened again. */
         f.verdict = f.verdict == PULSAR_FINAL ? PULSAR_FINAL : PULSAR_AGAIN;
         s->failure = f;
-        hulse_pulsar_sender_reopen(s, NULL);
+        if (has_sent_chunks(s) && f.verdict == PULSAR_AGAIN) {
+            hulse_pulsar_sender_begin_anew(s);
+        } else {
+            hulse_pulsar_sender_reopen(s, NULL);
+        }
         return;
     }
 }

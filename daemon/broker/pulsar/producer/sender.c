@@ -60,6 +60,7 @@ void hulse_pulsar_sender_leave(struct pulsar_sender *s)
     hulse_timer_stop(wheel(s), &s->retry);
     hulse_pulsar_outbox_detached(s);
     s->moving = false;
+    s->anew = false;
 }
 
 void hulse_pulsar_sender_accuse(struct pulsar_sender *s, const char *text)
@@ -307,9 +308,15 @@ answered(struct pulsar_request *r, enum pulsar_reply reply, const Pulsar__BaseCo
         return; /* `lost` follows */
     }
     if (s->state == SENDER_MOVING) {
+        const bool anew = s->anew;
         hulse_pulsar_sender_leave(
             s); /* without an answer too: the next PRODUCER is of a higher epoch */
-        attach(s);
+        if (anew) {
+            const struct pulsar_failure failure = s->failure;
+            attempt_failed(s, &failure);
+        } else {
+            attach(s);
+        }
         return;
     }
     if (reply == PULSAR_REPLY_TIMED_OUT) {
@@ -439,25 +446,46 @@ void hulse_pulsar_sender_reopen(struct pulsar_sender *s, const char *assigned)
 
 /* ---- to another connection ---- */
 
-/* Closed first: a broker has one of a name, and the one there would be in the way. */
-void hulse_pulsar_sender_moves(struct pulsar_sender *s)
+/* False: no memory. */
+static bool ask_to_close(struct pulsar_sender *s)
 {
     struct pulsar_connection *c = s->user.connection;
     Pulsar__CommandCloseProducer close = PULSAR__COMMAND_CLOSE_PRODUCER__INIT;
     Pulsar__BaseCommand command = PULSAR__BASE_COMMAND__INIT;
 
-    settle(s);
     close.producer_id = s->user.id;
     close.request_id = hulse_pulsar_request_id(c, &s->request);
     command.type = PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER;
     command.close_producer = &close;
-    if (hulse_pulsar_ask(
-            c, &s->request, &command, s->all->pw->broker->params.operation_timeout_ms)) {
+    return hulse_pulsar_ask(
+        c, &s->request, &command, s->all->pw->broker->params.operation_timeout_ms);
+}
+
+/* Closed first: a broker has one of a name, and the one there would be in the way. */
+void hulse_pulsar_sender_moves(struct pulsar_sender *s)
+{
+    settle(s);
+    if (ask_to_close(s)) {
         s->state = SENDER_MOVING;
     } else {
         s->moving = false; /* no memory: it stays, and moves another time */
         s->apart = !s->apart;
         hulse_pulsar_senders_mark(s);
+    }
+}
+
+/*
+ * Asked for it at once the broker gives the producer that it is about to close, with what that still has to answer; it has
+ * closed it when that is done.
+ */
+void hulse_pulsar_sender_begin_anew(struct pulsar_sender *s)
+{
+    settle(s);
+    if (ask_to_close(s)) {
+        s->state = SENDER_MOVING;
+        s->anew = true;
+    } else {
+        hulse_pulsar_break(s->user.connection, "no memory to close a producer");
     }
 }
 

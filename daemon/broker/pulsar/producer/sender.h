@@ -86,6 +86,7 @@ struct pulsar_sender {
     struct pulsar_stall stall;
     bool apart;    /* on a connection of its own, or to go there */
     bool moving;   /* sends nothing more on this connection */
+    bool anew;     /* `moving` to where it was, once the broker has said all of what it had */
     bool used;     /* since the last look for those that are not */
     bool parked;   /* since it was ready last */
     uint32_t idle; /* looks in a row */
@@ -147,6 +148,8 @@ void hulse_pulsar_sender_join(struct pulsar_sender *s,
                               uint32_t bytes_max);
 /* The broker has closed it or refused what was sent: again, at once to `assigned` if there is one. */
 void hulse_pulsar_sender_reopen(struct pulsar_sender *s, const char *assigned);
+/* The same without a new owner, where receipts of what was sent before must not be taken for those of what goes again. */
+void hulse_pulsar_sender_begin_anew(struct pulsar_sender *s);
 /* It is `moving` and nothing is unanswered any more: to a connection of its own, or back. */
 void hulse_pulsar_sender_moves(struct pulsar_sender *s);
 /* Off its connection, and nothing is on its way to another. */

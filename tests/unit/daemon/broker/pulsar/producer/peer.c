@@ -202,6 +202,17 @@ void hulse_line_say_opened(struct line *l,
     hulse_line_say(l, &c);
 }
 
+void hulse_line_say_success(struct line *l, uint64_t request)
+{
+    Pulsar__CommandSuccess success = PULSAR__COMMAND_SUCCESS__INIT;
+    Pulsar__BaseCommand c = PULSAR__BASE_COMMAND__INIT;
+
+    success.request_id = request;
+    c.type = PULSAR__BASE_COMMAND__TYPE__SUCCESS;
+    c.success = &success;
+    hulse_line_say(l, &c);
+}
+
 void hulse_line_say_error(struct line *l, uint64_t request, Pulsar__ServerError error)
 {
     Pulsar__CommandError e = PULSAR__COMMAND_ERROR__INIT;

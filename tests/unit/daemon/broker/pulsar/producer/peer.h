@@ -68,6 +68,7 @@ void hulse_line_say_opened(struct line *l,
                            uint64_t request,
                            const char *name,
                            int64_t last_sequence);
+void hulse_line_say_success(struct line *l, uint64_t request);
 void hulse_line_say_error(struct line *l, uint64_t request, Pulsar__ServerError error);
 /* Of what was heard: with the id 7:`entry`. */
 void hulse_line_say_receipt(struct line *l, const struct heard *h, uint64_t entry);

@@ -506,6 +506,20 @@ static void test_what_is_not_allowed_fails_as_a_whole(void **state)
     close_all(&line);
 }
 
+/* It is closed, behind what was on its way; the broker says that it is only when that is done. */
+static uint64_t hear_close(struct line *l, int32_t sends_max)
+{
+    struct broker_span rest;
+    const Pulsar__BaseCommand *c = hulse_line_hear(l, &rest);
+
+    for (; c->type == PULSAR__BASE_COMMAND__TYPE__SEND; c = hulse_line_hear(l, &rest)) {
+        sends_max -= 1;
+        assert_true(sends_max >= 0);
+    }
+    assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER);
+    return c->close_producer->request_id;
+}
+
 /* Receipts of its chunks have one number: what was on its way and what goes again must not be mixed. */
 static void test_a_checksum_error_opens_it_again(void **state)
 {
@@ -520,12 +534,7 @@ static void test_a_checksum_error_opens_it_again(void **state)
     send_large(LARGE);
     hear_chunk(&line, &h, 0, 0, &at);
     hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
-    const Pulsar__BaseCommand *c = NULL;
-    struct broker_span rest;
-    do {
-        c = hulse_line_hear(&line, &rest);
-    } while (c->type == PULSAR__BASE_COMMAND__TYPE__SEND);
-    assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER);
+    hulse_line_say_success(&line, hear_close(&line, 3));
     const uint64_t request = hulse_line_hear_producer(&line, &producer, EPOCH_ANY, name);
     hulse_line_say_opened(&line, request, name, -1);
     at = 0;
@@ -539,10 +548,56 @@ static void test_a_checksum_error_opens_it_again(void **state)
     close_all(&line);
 }
 
+/* A broker gives the producer that it is about to close to who asks for it: what that still has to answer is waited for. */
+static void receipts_from_before(Pulsar__ServerError error)
+{
+    struct heard h;
+    uint32_t at = 0;
+    char name[256];
+    uint64_t producer = 0;
+
+    open_all();
+    const uint64_t id = open_pub();
+    send_large(LARGE);
+    for (int32_t i = 0; i < 4; i++) {
+        hear_chunk(&line, &h, 0, i, &at);
+    }
+    hulse_line_say_send_error(&line, id, 0, error);
+    const uint64_t close = hear_close(&line, 0);
+    assert_true(hulse_line_is_quiet(&line));
+    for (uint64_t i = 0; i < 3; i++) {
+        hulse_line_say_receipt_of(&line, id, 0, -1);
+    }
+    hulse_line_say_success(&line, close);
+    const uint64_t request = hulse_line_hear_producer(&line, &producer, EPOCH_ANY, name);
+    hulse_line_say_opened(&line, request, name, -1);
+    at = 0;
+    for (int32_t i = 0; i < 4; i++) {
+        hear_chunk(&line, &h, 0, i, &at);
+        assert_int_equal(pub.outcomes[0], 0);
+        hulse_line_say_receipt(&line, &h, 10 + (uint64_t)i);
+    }
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
+    assert_int_equal(pub.answers[0].id.entry, 13);
+    close_all(&line);
+}
+
+static void test_receipts_from_before_a_checksum_error(void **state)
+{
+    (void)state;
+    receipts_from_before(PULSAR__SERVER_ERROR__ChecksumError);
+}
+
+static void test_receipts_from_before_another_error(void **state)
+{
+    (void)state;
+    receipts_from_before(PULSAR__SERVER_ERROR__PersistenceError);
+}
+
 /* Until what has been sent is all written, the message behind the first is at its middle: it must not have two lives here. */
 static void test_what_was_damaged_here_opens_it_again(void **state)
 {
-    struct broker_span rest;
     struct heard h;
     uint32_t at = 0;
     int32_t chunk = 0;
@@ -559,13 +614,7 @@ static void test_what_was_damaged_here_opens_it_again(void **state)
     const struct pulsar_entry *head = TAILQ_FIRST(&sender()->entries);
     ((uint8_t *)(uintptr_t)head->piece.data)[head->piece.bytes - 1] ^= 1;
     hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
-    const Pulsar__BaseCommand *c = NULL;
-    do {
-        c = hulse_line_hear(&line, &rest);
-        chunk += 1;
-        assert_true(chunk < h.metadata.chunk_count); /* not once more */
-    } while (c->type == PULSAR__BASE_COMMAND__TYPE__SEND);
-    assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER);
+    hulse_line_say_success(&line, hear_close(&line, h.metadata.chunk_count - 1));
     assert_int_not_equal(pub.outcomes[0], 0);
     assert_int_not_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
     const uint64_t request = hulse_line_hear_producer(&line, &producer, EPOCH_ANY, name);
@@ -584,7 +633,6 @@ static void test_what_was_damaged_here_opens_it_again(void **state)
 /* What had made an earlier open wait is over, and no reason for anything any more. */
 static void test_a_checksum_error_after_a_quota(void **state)
 {
-    struct broker_span rest;
     struct heard h;
     uint32_t at = 0;
     char name[256];
@@ -603,11 +651,7 @@ static void test_a_checksum_error_after_a_quota(void **state)
     send_large(LARGE);
     hear_chunk(&line, &h, 0, 0, &at);
     hulse_line_say_send_error(&line, producer, 0, PULSAR__SERVER_ERROR__ChecksumError);
-    const Pulsar__BaseCommand *c = NULL;
-    do {
-        c = hulse_line_hear(&line, &rest);
-    } while (c->type == PULSAR__BASE_COMMAND__TYPE__SEND);
-    assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER);
+    hulse_line_say_success(&line, hear_close(&line, 3));
     hulse_line_say_opened(
         &line, hulse_line_hear_producer(&line, &producer, EPOCH_ANY, name), name, -1);
     assert_int_equal(pub.outcomes[0], 0);
@@ -753,6 +797,8 @@ int main(void)
                                        cmocka_unit_test(test_a_checksum_error_opens_it_again),
                                        cmocka_unit_test(test_what_was_damaged_here_opens_it_again),
                                        cmocka_unit_test(test_a_checksum_error_after_a_quota),
+                                       cmocka_unit_test(test_receipts_from_before_a_checksum_error),
+                                       cmocka_unit_test(test_receipts_from_before_another_error),
                                        cmocka_unit_test(test_what_is_too_old_in_the_middle),
                                        cmocka_unit_test(test_the_next_one_is_too_old_in_the_middle),
                                        cmocka_unit_test(test_a_smaller_limit_in_the_middle),

@@ -90,17 +90,6 @@ static void store(struct pub *p, struct line *l, uint64_t id, uint32_t sequence)
     hulse_pub_await_answered(p, sequence + 1);
 }
 
-static void say_success(struct line *l, uint64_t request)
-{
-    Pulsar__CommandSuccess success = PULSAR__COMMAND_SUCCESS__INIT;
-    Pulsar__BaseCommand c = PULSAR__BASE_COMMAND__INIT;
-
-    success.request_id = request;
-    c.type = PULSAR__BASE_COMMAND__TYPE__SUCCESS;
-    c.success = &success;
-    hulse_line_say(l, &c);
-}
-
 /* Closed on one line, it opens on the other. */
 static void expect_move(struct line *from, struct line *to)
 {
@@ -110,7 +99,7 @@ static void expect_move(struct line *from, struct line *to)
 
     assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER);
     assert_int_equal(c->close_producer->producer_id, slow_id);
-    say_success(from, c->close_producer->request_id);
+    hulse_line_say_success(from, c->close_producer->request_id);
     if (to->data == NULL) {
         hulse_peer_welcome(&peer, &bed, to);
     }
