@@ -7,6 +7,8 @@
 #include "daemon/core/hash.h"
 #include "daemon/core/log.h"
 
+#include <string.h>
+
 /* Until what found no room is asked for again, unless it would expire before. */
 #define AGAIN_MS 60000U
 
@@ -137,10 +139,64 @@ uint64_t hulse_chunked_hash(struct broker_span uuid)
     return hash;
 }
 
+/* Of one of our producers, which gives a name and a number to one message only (producer/chunks.h); else 0. */
+static uint64_t stem_hash(const struct chunked *x)
+{
+    return x->stem_bytes == x->uuid_bytes
+               ? 0
+               : hulse_chunked_hash((struct broker_span){x->uuid, x->stem_bytes});
+}
+
 static void remember_over(struct chunks *k, const struct chunked *x)
 {
     k->over[k->over_next] = hulse_chunked_hash((struct broker_span){x->uuid, x->uuid_bytes});
+    k->over_stems[k->over_next] = stem_hash(x);
     k->over_next = (k->over_next + 1) % PULSAR_CHUNKED_OVER;
+}
+
+/* Another attempt of its message is acknowledged: nobody waits for this one. */
+static bool is_done(const struct chunks *k, const struct chunked *x)
+{
+    const uint64_t hash = stem_hash(x);
+
+    for (uint32_t i = 0; hash != 0 && i < PULSAR_CHUNKED_OVER; i++) {
+        if (k->over_stems[i] == hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hulse_chunked_is_before(const struct chunked *x, const Pulsar__MessageIdData *id)
+{
+    const struct entry *last = TAILQ_LAST(&x->entries, entry_list);
+
+    return last == NULL || hulse_entry_below(last->ledger, last->entry, id->ledgerid, id->entryid);
+}
+
+static void end_attempts_in(struct pulsar_consumer *c,
+                            const struct chunked_list *list,
+                            struct broker_span stem,
+                            const Pulsar__MessageIdData *id)
+{
+    struct chunked *next = NULL;
+
+    for (struct chunked *x = TAILQ_FIRST(list); x != NULL; x = next) {
+        next = TAILQ_NEXT(x, link);
+        if (x->stem_bytes == stem.bytes && !hulse_chunked_is_complete(x) &&
+            (id == NULL || hulse_chunked_is_before(x, id)) &&
+            memcmp(x->uuid, stem.data, stem.bytes) == 0) {
+            hulse_chunked_ack(c, x);
+        }
+    }
+}
+
+void hulse_chunked_end_attempts(struct pulsar_consumer *c,
+                                struct broker_span stem,
+                                const Pulsar__MessageIdData *id)
+{
+    end_attempts_in(c, &c->hands->chunks.gathering, stem, id);
+    end_attempts_in(c, &c->hands->chunks.given_up, stem, id);
 }
 
 void hulse_chunks_acked(struct pulsar_consumer *c, struct entry *last)
@@ -151,6 +207,9 @@ void hulse_chunks_acked(struct pulsar_consumer *c, struct entry *last)
         return;
     }
     remember_over(&c->hands->chunks, x);
+    if (x->stem_bytes != x->uuid_bytes) {
+        hulse_chunked_end_attempts(c, (struct broker_span){x->uuid, x->stem_bytes}, NULL);
+    }
     hulse_chunked_ack(c, x);
 }
 
@@ -254,6 +313,10 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
     const struct entry *end = TAILQ_LAST(&x->entries, entry_list);
     const bool torn = again_ms == 0 && x->torn;
 
+    if (is_done(k, x)) {
+        hulse_chunked_ack(c, x);
+        return false;
+    }
     c->set->figures.chunks_given_up += 1;
     HULSE_LOG_WARNF("pulsar.chunks_given_up",
                     hulse_log_str("topic", c->topic),

@@ -44,6 +44,17 @@ void hulse_chunked_let_go(struct pulsar_consumer *c, struct chunked *x);
 void hulse_chunked_ack(struct pulsar_consumer *c, struct chunked *x);
 void hulse_chunked_ask(struct pulsar_consumer *c, struct chunked *x, uint32_t delay_ms);
 
+/* Nothing of it was missing but room. */
+static inline bool hulse_chunked_is_complete(const struct chunked *x)
+{
+    return x->next == x->count && !x->torn;
+}
+/* It stands before that entry: what comes again, because it was asked for, may be from before what has come meanwhile. */
+bool hulse_chunked_is_before(const struct chunked *x, const Pulsar__MessageIdData *id);
+/* Acknowledges all attempts with that stem that are not complete, and stand before `id`; NULL: wherever they stand. */
+void hulse_chunked_end_attempts(struct pulsar_consumer *c,
+                                struct broker_span stem,
+                                const Pulsar__MessageIdData *id);
 uint64_t hulse_chunked_hash(struct broker_span uuid);
 /*
  * Everything that is not acknowledged comes in the topic's order: a chunk that is not there is acknowledged, expired, or

@@ -105,38 +105,6 @@ static uint32_t stem_of(const struct wire_metadata *m)
                : m->uuid.bytes;
 }
 
-/* It stands before that entry: what comes again, because it was asked for, may be from before what has come meanwhile. */
-static bool is_before(const struct chunked *x, const Pulsar__MessageIdData *id)
-{
-    const struct entry *last = TAILQ_LAST(&x->entries, entry_list);
-
-    return last == NULL || hulse_entry_below(last->ledger, last->entry, id->ledgerid, id->entryid);
-}
-
-/* Nothing of it was missing but room. */
-static bool is_complete(const struct chunked *x)
-{
-    return x->next == x->count && !x->torn;
-}
-
-/* In a row all of an earlier attempt that there is has come: without its last it is nobody's. */
-static void end_attempts_in(struct pulsar_consumer *c,
-                            const struct chunked_list *list,
-                            const Pulsar__MessageIdData *id,
-                            const struct wire_metadata *m)
-{
-    const uint32_t stem_bytes = stem_of(m);
-    struct chunked *next = NULL;
-
-    for (struct chunked *x = TAILQ_FIRST(list); x != NULL; x = next) {
-        next = TAILQ_NEXT(x, link);
-        if (x->stem_bytes == stem_bytes && !is_complete(x) && is_before(x, id) &&
-            memcmp(x->uuid, m->uuid.data, stem_bytes) == 0) {
-            hulse_chunked_ack(c, x);
-        }
-    }
-}
-
 /* Its producer begins anew. */
 static void end_attempts(struct pulsar_consumer *c,
                          const Pulsar__MessageIdData *id,
@@ -145,14 +113,14 @@ static void end_attempts(struct pulsar_consumer *c,
     struct chunks *k = &c->hands->chunks;
     struct chunked *same = find(k, m->uuid);
 
-    if (same != NULL && (is_complete(same) || !is_before(same, id))) {
+    if (same != NULL && (hulse_chunked_is_complete(same) || !hulse_chunked_is_before(same, id))) {
         hulse_chunked_ask(c, same, hulse_chunked_again_in(c));
     } else if (same != NULL) {
         hulse_chunked_ack(c, same);
     }
+    /* In a row all of an earlier attempt that there is has come: without its last it is nobody's. */
     if (!hulse_pulsar_consumer_shares(c) && !k->forgot) {
-        end_attempts_in(c, &k->gathering, id, m);
-        end_attempts_in(c, &k->given_up, id, m);
+        hulse_chunked_end_attempts(c, (struct broker_span){m->uuid.data, stem_of(m)}, id);
     }
 }
 

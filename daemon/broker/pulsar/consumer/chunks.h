@@ -11,7 +11,7 @@
  * what is left of its message is acknowledged. Elsewhere it is left as it is.
  *
  * A producer that begins a message anew has given its earlier attempt up: what there is of that is acknowledged. By another
- * uuid, as ours do it, only in a row.
+ * uuid, as ours do it, only in a row, and else with the message, whichever attempt has brought it.
  *
  * Entries of a message are out as long as it is here, so what a broker sends again of it is passed over. A chunk that comes
  * again with another id was sent twice by its producer: the copy is acknowledged.
@@ -51,7 +51,8 @@ struct chunks {
     uint32_t gathering_count;
     uint32_t given_up_count;
     struct timer due;
-    uint64_t over[PULSAR_CHUNKED_OVER]; /* hashes of their uuids */
+    uint64_t over[PULSAR_CHUNKED_OVER];       /* hashes of their uuids */
+    uint64_t over_stems[PULSAR_CHUNKED_OVER]; /* of ours, of their stems; else 0 */
     uint32_t over_next;
     uint32_t like; /* chunks of the message that came last; 0: none has, or it was in none */
     struct broker_id *acked; /* PULSAR_CHUNKED_ACKED_MAX; NULL: there was none */

@@ -120,6 +120,7 @@ static void take_kept(struct pulsar_sender *s)
 {
     struct pulsar_entry *e = NULL;
 
+    s->copied = false;
     while ((e = TAILQ_LAST(&s->kept, pulsar_entries)) != NULL) {
         TAILQ_REMOVE(&s->kept, e, link);
         e->sent = false;

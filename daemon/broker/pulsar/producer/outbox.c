@@ -68,6 +68,7 @@ static void discard(struct pulsar_sender *s, struct pulsar_entry *e)
     while (e->count > 0 && (kept = TAILQ_FIRST(&s->kept)) != NULL &&
            kept->sequence == e->sequence) {
         TAILQ_REMOVE(&s->kept, kept, link);
+        s->copied = false;
         leave(s, kept);
     }
     leave(s, e);

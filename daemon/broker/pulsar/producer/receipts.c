@@ -67,7 +67,10 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
         break;
     }
     struct pulsar_entry *e = TAILQ_FIRST(&s->entries);
-    const bool copy = r->message_id != NULL && is_copy(r->message_id);
+    /* A copy is answered before the chunks in front of it are written, and all have one number: it may be any of them. */
+    const bool last = e->count > 0;
+    const bool copy = (r->message_id != NULL && is_copy(r->message_id)) || (e->chunk && s->copied);
+    s->copied = copy && !last;
     if (copy) {
         s->all->figures.deduplicated += e->count;
     }
@@ -78,11 +81,11 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
               s->aside_count == 0; /* what was gathered meanwhile; many small ones wait for more */
     hulse_pulsar_outbox_take(s, e);
     hulse_pulsar_senders_mark(s);
-    if (e->damaged && copy && e->count > 0) {
+    if (e->damaged && copy && last) {
         hulse_pulsar_outbox_failed(s, e, &overtaken);
         return;
     }
-    hulse_pulsar_outbox_stored(s, e, id_of(r, &id));
+    hulse_pulsar_outbox_stored(s, e, copy ? NULL : id_of(r, &id));
 }
 
 /* The entry that an error names by its highest id; NULL: none that was sent. */

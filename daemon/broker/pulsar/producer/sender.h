@@ -77,6 +77,7 @@ struct pulsar_sender {
     uint32_t out_count; /* pieces */
     uint64_t out_bytes;
     bool resending; /* when all pieces are back */
+    bool copied;    /* the broker has said so within the message whose chunks are `kept` */
     bool expiring;
     uint32_t hint_bytes; /* of the last batch */
     uint32_t hint_slots;

@@ -57,7 +57,7 @@ static void another_attempt_ends_the_one_before(void **state)
     hulse_front_has(1, 1100);
     hulse_front_says_nothing();
     hulse_front_ack(0);
-    HULSE_FRONT_ACKS(4, 5, 6);
+    HULSE_FRONT_ACKS(4, 5, 6, 7);
     assert_int_equal(stage.worker.consumers->figures.chunked, 2);
 }
 
@@ -73,8 +73,9 @@ static void another_attempt_ends_none_that_is_shared(void **state)
     hulse_front_says_nothing();
     hulse_attempt_comes('x', 1, 2, 3, 3);
     hulse_front_has(0, 100);
+    hulse_front_says_nothing();
     hulse_front_ack(0);
-    HULSE_FRONT_ACKS(1, 2, 3);
+    HULSE_FRONT_ACKS(1, 2, 3, 4, 5);
 }
 
 /* All of it is there, and was only given up for want of room: it comes again, whatever its producer did afterwards. */
@@ -214,6 +215,68 @@ static void another_attempt_is_no_loss_of_a_reader(void **state)
     assert_int_equal(front.lost, 0);
 }
 
+/* What another attempt brought is acknowledged: what is left of the others is nobody's, also what comes of them afterwards. */
+static void what_is_done_ends_all_its_attempts(void **state)
+{
+    const struct front_where where = {.type = BROKER_SHARED,
+                                      .chunking = {.pending_max = 5, .expire_ms = 1000}};
+    (void)state;
+    hulse_chunks_open(&where, 20);
+    hulse_attempt_comes('x', 1, 0, 3, 1);
+    hulse_attempt_comes('x', 1, 1, 3, 2);
+    hulse_attempt_comes('x', 2, 0, 3, 3); /* another message's */
+    for (int32_t i = 0; i < 3; i++) {
+        hulse_attempt_comes('y', 1, i, 3, 4 + (uint64_t)i);
+    }
+    hulse_front_has(0, 100);
+    hulse_front_says_nothing();
+    hulse_front_ack(0);
+    HULSE_FRONT_ACKS(1, 2, 4, 5, 6);
+    hulse_attempt_comes('z', 1, 0, 3, 7);
+    hulse_front_says_nothing();
+    hulse_stage_wait(1001);
+    HULSE_FRONT_ACKS(7);
+    assert_int_equal(stage.worker.consumers->figures.chunks_given_up, 1); /* that other message */
+}
+
+/* A broker that had the message drops the last chunk of what goes again: that is no loss. */
+static void what_is_done_is_no_loss_of_a_reader(void **state)
+{
+    const struct front_where where = {.type = BROKER_READER,
+                                      .start = {.kind = BROKER_EARLIEST},
+                                      .chunking = {.pending_max = 5, .expire_ms = 1000}};
+    (void)state;
+    hulse_front_open(&where, 4);
+    hulse_front_permit(10);
+    hulse_attempt_comes('x', 1, 0, 2, 2);
+    hulse_attempt_comes('x', 1, 1, 2, 3);
+    hulse_front_has(0, 100);
+    hulse_front_ack(0);
+    hulse_attempt_comes('y', 1, 0, 2, 4);
+    hulse_stage_turn();
+    hulse_stage_wait(1001);
+    assert_int_equal(front.lost, 0);
+    assert_int_equal(stage.worker.consumers->figures.chunks_given_up, 0);
+}
+
+/* Of other clients a name and a number may be another message the next time. */
+static void what_is_done_says_nothing_of_other_clients(void **state)
+{
+    const struct front_where where = {.type = BROKER_SHARED,
+                                      .chunking = {.pending_max = 5, .expire_ms = 1000}};
+    (void)state;
+    hulse_chunks_open(&where, 20);
+    hulse_chunk_comes(1, 0, 2, 1);
+    hulse_chunk_comes(1, 1, 2, 2);
+    hulse_front_has(0, 100);
+    hulse_front_ack(0);
+    HULSE_FRONT_ACKS(1, 2);
+    hulse_chunk_comes(1, 0, 2, 3);
+    hulse_stage_wait(1001);
+    hulse_front_says_nothing();
+    assert_int_equal(stage.worker.consumers->figures.chunks_given_up, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +296,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_earlier_attempt_ends_none_behind_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             one_that_comes_again_ends_none_behind_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(another_attempt_is_no_loss_of_a_reader, set_up, tear_down)};
+        cmocka_unit_test_setup_teardown(another_attempt_is_no_loss_of_a_reader, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_done_ends_all_its_attempts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_done_is_no_loss_of_a_reader, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_is_done_says_nothing_of_other_clients, set_up, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -480,6 +480,44 @@ static void test_a_copy_is_stored_without_an_id(void **state)
     close_all(&line);
 }
 
+/* The copy is told at once, and the chunks before it when they are written: all receipts have one number. */
+static void test_a_copy_is_told_before_what_is_in_front_of_it(void **state)
+{
+    struct heard h;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_large(LARGE);
+    send_large(LARGE);
+    for (uint64_t n = 0; n < 2; n++) {
+        uint32_t at = 0;
+        for (int32_t i = 0; i < 4; i++) {
+            hear_chunk(&line, &h, n, i, &at);
+        }
+    }
+    for (uint64_t i = 0; i < 4; i++) {
+        if (i == 1) {
+            hulse_line_say_receipt_of(&line, id, 0, -1);
+        } else {
+            h.sequence = 0;
+            hulse_line_say_receipt(&line, &h, i);
+        }
+    }
+    hulse_pub_await_answered(&pub, 1);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_STORED);
+    assert_false(pub.answers[0].has_id);
+    assert_int_equal(bed.worker.senders->figures.deduplicated, 1);
+    for (uint64_t i = 0; i < 4; i++) {
+        h.sequence = 1;
+        hulse_line_say_receipt(&line, &h, 10 + i);
+    }
+    hulse_pub_await_answered(&pub, 2);
+    assert_true(pub.answers[1].has_id);
+    assert_int_equal(pub.answers[1].id.entry, 13);
+    close_all(&line);
+}
+
 static void test_what_is_not_allowed_fails_as_a_whole(void **state)
 {
     struct heard h;
@@ -781,28 +819,30 @@ static void test_a_close_in_the_middle(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chunks_are_the_message),
-                                       cmocka_unit_test(test_every_size_goes),
-                                       cmocka_unit_test(test_above_the_bound_it_is_too_large),
-                                       cmocka_unit_test(test_it_is_compressed_before_it_is_cut),
-                                       cmocka_unit_test(test_a_loss_in_the_middle),
-                                       cmocka_unit_test(test_a_loss_before_the_last_receipt),
-                                       cmocka_unit_test(test_a_loss_before_the_rest_was_sent),
-                                       cmocka_unit_test(test_a_loss_of_two),
-                                       cmocka_unit_test(test_what_was_damaged_here_goes_as_it_is),
-                                       cmocka_unit_test(test_what_is_too_old_when_it_goes_again),
-                                       cmocka_unit_test(test_an_end_in_the_middle),
-                                       cmocka_unit_test(test_a_copy_is_stored_without_an_id),
-                                       cmocka_unit_test(test_what_is_not_allowed_fails_as_a_whole),
-                                       cmocka_unit_test(test_a_checksum_error_opens_it_again),
-                                       cmocka_unit_test(test_what_was_damaged_here_opens_it_again),
-                                       cmocka_unit_test(test_a_checksum_error_after_a_quota),
-                                       cmocka_unit_test(test_receipts_from_before_a_checksum_error),
-                                       cmocka_unit_test(test_receipts_from_before_another_error),
-                                       cmocka_unit_test(test_what_is_too_old_in_the_middle),
-                                       cmocka_unit_test(test_the_next_one_is_too_old_in_the_middle),
-                                       cmocka_unit_test(test_a_smaller_limit_in_the_middle),
-                                       cmocka_unit_test(test_without_memory_it_waits),
-                                       cmocka_unit_test(test_a_close_in_the_middle)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_chunks_are_the_message),
+        cmocka_unit_test(test_every_size_goes),
+        cmocka_unit_test(test_above_the_bound_it_is_too_large),
+        cmocka_unit_test(test_it_is_compressed_before_it_is_cut),
+        cmocka_unit_test(test_a_loss_in_the_middle),
+        cmocka_unit_test(test_a_loss_before_the_last_receipt),
+        cmocka_unit_test(test_a_loss_before_the_rest_was_sent),
+        cmocka_unit_test(test_a_loss_of_two),
+        cmocka_unit_test(test_what_was_damaged_here_goes_as_it_is),
+        cmocka_unit_test(test_what_is_too_old_when_it_goes_again),
+        cmocka_unit_test(test_an_end_in_the_middle),
+        cmocka_unit_test(test_a_copy_is_stored_without_an_id),
+        cmocka_unit_test(test_a_copy_is_told_before_what_is_in_front_of_it),
+        cmocka_unit_test(test_what_is_not_allowed_fails_as_a_whole),
+        cmocka_unit_test(test_a_checksum_error_opens_it_again),
+        cmocka_unit_test(test_what_was_damaged_here_opens_it_again),
+        cmocka_unit_test(test_a_checksum_error_after_a_quota),
+        cmocka_unit_test(test_receipts_from_before_a_checksum_error),
+        cmocka_unit_test(test_receipts_from_before_another_error),
+        cmocka_unit_test(test_what_is_too_old_in_the_middle),
+        cmocka_unit_test(test_the_next_one_is_too_old_in_the_middle),
+        cmocka_unit_test(test_a_smaller_limit_in_the_middle),
+        cmocka_unit_test(test_without_memory_it_waits),
+        cmocka_unit_test(test_a_close_in_the_middle)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
