@@ -389,7 +389,7 @@ def test_the_daemon_is_killed(pulsar, official, begin, topic, once, dedup):
 @pytest.mark.timeout(600)
 def test_the_daemon_is_killed_within_a_message(pulsar, official, begin, once):
     """The next one sends it from its first chunk, by the same name and number. A client that takes both for one message throws
-    both away (C++ up to 4.1, Java up to 3.0.1)."""
+    both away (C++ up to 4.2.0, older ones of Java)."""
     def stored():
         return entries_of(pulsar, once)["entriesAddedCounter"]
 

@@ -3,8 +3,8 @@
  * chunks - a message that is too large for a broker goes as several entries: consecutive, with one sequence id and one
  * uuid (5.9). Its record is the last one's, whose receipt is the answer.
  *
- * Consumers find the chunks of a message by its uuid. One that comes twice is taken as damage by some (C++ up to 4.1, Java
- * up to 3.0.1: pull request 21070), and the message is lost to them, though all of it is stored. So the uuid, `<name>-<sequence id>-` and
+ * Consumers find the chunks of a message by its uuid. One that comes twice is taken as damage by some (C++ up to 4.2.0, Java
+ * before pull request 21070, 2023), and the message is lost to them, though all of it is stored. So the uuid, `<name>-<sequence id>-` and
  * eight random digits, is one of this attempt: after a loss that leaves open what was stored, and after the daemon's end,
  * the message goes from its first chunk with another. Chunks of the earlier attempt are nobody's.
  *
