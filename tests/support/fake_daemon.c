@@ -475,11 +475,10 @@ unsigned hulse_fake_seen(struct fake_daemon *d, unsigned type)
     return n;
 }
 
-const struct hulse_packet *hulse_fake_last(struct fake_daemon *d, unsigned type)
+struct hulse_packet hulse_fake_last(struct fake_daemon *d, unsigned type)
 {
-    lock(
-        d); /* whoever wrote it had it: an answer alone is no order to a tool that looks for races */
-    const struct hulse_packet *p = &d->last[type];
+    lock(d);
+    const struct hulse_packet p = d->last[type];
     unlock(d);
     return p;
 }

@@ -90,8 +90,8 @@ void hulse_fake_set(struct fake_daemon *d, uint32_t *member, uint32_t value);
 /* Forgets the channels of a session that has been closed. */
 void hulse_fake_forget(struct fake_daemon *d);
 unsigned hulse_fake_seen(struct fake_daemon *d, unsigned type);
-/* The last of that type that came; until the next one does. */
-const struct hulse_packet *hulse_fake_last(struct fake_daemon *d, unsigned type);
+/* The last of that type that came. */
+struct hulse_packet hulse_fake_last(struct fake_daemon *d, unsigned type);
 /* It has those that were `added` too, and none that were `removed`. */
 void hulse_fake_features(struct fake_daemon *d, uint64_t added, uint64_t removed);
 void hulse_fake_event(struct fake_daemon *d, const struct hulse_ctl_event *event, const char *text);

@@ -404,8 +404,10 @@ def test_batches_by_key_keep_keys_apart(hulsed, pulsar, official, topic, batch):
     consumers = [client.subscribe(topic, "s", consumer_type=library.ConsumerType.KeyShared)
                  for _ in range(2)]
     sent = [{"payload": str(n), "key": f"ключ-{n % 10}"} for n in range(2000)]
-    ok(run(hulsed, "pub", topic, "--json-lines", timeout=60,
-           input="".join(json.dumps(m) + "\n" for m in sent)))
+    # However few batches each of them becomes, the ten begin with all the keys.
+    for first in range(0, len(sent), 201):
+        ok(run(hulsed, "pub", topic, "--json-lines", timeout=60,
+               input="".join(json.dumps(m) + "\n" for m in sent[first:first + 201])))
     got = shared_by_key(consumers, len(sent))
     keys = [{m.partition_key() for m in mine} for mine in got]
     if batch == "none-batched":

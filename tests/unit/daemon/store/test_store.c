@@ -214,7 +214,8 @@ static void test_a_start_is_left_little_to_read(void **state)
         assert_true(figures.replay_bytes < STORE_CHECKPOINT_BYTES / 2);
         hulse_bed_crash(&bed);
         hulse_bed_open(&bed, true);
-        assert_true(bed.report.records < COUNT);
+        /* Nothing of the rounds before: those stand before a state that was committed since. */
+        assert_true(bed.report.records < COUNT + COUNT / 2);
         assert_int_equal(hulse_bed_count(&bed, topic, 0, next + COUNT), next + COUNT);
     }
     hulse_bed_stop(&bed);

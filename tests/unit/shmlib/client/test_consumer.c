@@ -414,12 +414,12 @@ static void test_the_request_says_what_the_options_say(void **state)
     assert_int_equal(hulse_consumer_options_ring(o, 1024 * 1024), HULSE_OK);
     assert_int_equal(hulse_consumer_open(pair->s, &c, "top", "sub", o), HULSE_OK);
     hulse_consumer_options_free(&o);
-    const struct hulse_packet *p = hulse_fake_last(pair->d, HULSE_CTL_OPEN_CONSUMER);
-    memcpy(&ask, p->bytes, sizeof(ask));
+    const struct hulse_packet p = hulse_fake_last(pair->d, HULSE_CTL_OPEN_CONSUMER);
+    memcpy(&ask, p.bytes, sizeof(ask));
     assert_int_equal(ask.type, HULSE_SHARED);
     assert_int_equal(ask.start, HULSE_EARLIEST);
     assert_int_equal(ask.unacked_max, 9);
-    assert_memory_equal(p->bytes + sizeof(ask), "topsubme", 8);
+    assert_memory_equal(p.bytes + sizeof(ask), "topsubme", 8);
     assert_int_equal(pair->d->channels[0].ask.kind, HULSE_CHANNEL_CONSUMER);
     assert_int_equal(pair->d->channels[0].b.ring_bytes, 1024 * 1024);
     assert_int_equal(hulse_consumer_close(&c, 0), HULSE_OK);

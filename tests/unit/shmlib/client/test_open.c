@@ -47,11 +47,11 @@ static void test_hello_says_who_we_are(void **state)
     assert_int_equal(setenv("SERVICE_NAME", "shop", 1), 0);
     assert_int_equal(open_quickly(&s), HULSE_OK);
     assert_int_equal(unsetenv("SERVICE_NAME"), 0);
-    memcpy(&hello, hulse_fake_last(d, HULSE_CTL_HELLO)->bytes, sizeof(hello));
+    memcpy(&hello, hulse_fake_last(d, HULSE_CTL_HELLO).bytes, sizeof(hello));
     assert_int_equal(hello.abi_min, HULSE_ABI_MIN);
     assert_int_equal(hello.abi_max, HULSE_ABI_MAX);
     assert_memory_equal(
-        hulse_fake_last(d, HULSE_CTL_HELLO)->bytes + sizeof(hello), "appshopsecret", 13);
+        hulse_fake_last(d, HULSE_CTL_HELLO).bytes + sizeof(hello), "appshopsecret", 13);
     assert_int_equal(hulse_session_id(s), FAKE_SESSION);
     assert_true(hulse_fd(s, 0) >= 0);
     assert_int_equal(hulse_fd(s, 1), -1);
@@ -226,7 +226,7 @@ static void test_a_late_answer_is_closed_again(void **state)
         (void)usleep(1000);
     }
     assert_int_equal(hulse_fake_seen(d, HULSE_CTL_CLOSE_HANDLE), 1);
-    memcpy(&closed, hulse_fake_last(d, HULSE_CTL_CLOSE_HANDLE)->bytes, sizeof(closed));
+    memcpy(&closed, hulse_fake_last(d, HULSE_CTL_CLOSE_HANDLE).bytes, sizeof(closed));
     assert_int_equal(closed.handle, 555);
 }
 

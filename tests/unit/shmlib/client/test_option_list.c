@@ -15,7 +15,7 @@
 static uint32_t req_of(struct pair *pair, unsigned type)
 {
     struct hulse_ctl_head head;
-    memcpy(&head, hulse_fake_last(pair->d, type)->bytes, sizeof(head));
+    memcpy(&head, hulse_fake_last(pair->d, type).bytes, sizeof(head));
     return head.req;
 }
 
@@ -38,8 +38,8 @@ static int32_t priority_of(const uint8_t *bytes, size_t count)
 static int32_t sent_priority(struct pair *pair)
 {
     struct hulse_ctl_options m;
-    memcpy(&m, hulse_fake_last(pair->d, HULSE_CTL_OPTIONS)->bytes, sizeof(m));
-    return priority_of(hulse_fake_last(pair->d, HULSE_CTL_OPTIONS)->bytes + sizeof(m),
+    memcpy(&m, hulse_fake_last(pair->d, HULSE_CTL_OPTIONS).bytes, sizeof(m));
+    return priority_of(hulse_fake_last(pair->d, HULSE_CTL_OPTIONS).bytes + sizeof(m),
                        m.options_len);
 }
 
@@ -178,7 +178,7 @@ static void test_many_come_in_packets_of_whole_elements(void **state)
     while (hulse_fake_seen(pair->d, HULSE_CTL_OPTIONS) < packets) {
     }
     struct hulse_ctl_options m;
-    memcpy(&m, hulse_fake_last(pair->d, HULSE_CTL_OPTIONS)->bytes, sizeof(m));
+    memcpy(&m, hulse_fake_last(pair->d, HULSE_CTL_OPTIONS).bytes, sizeof(m));
     assert_int_equal(m.head.req, 77);
     assert_int_equal(m.options_len, (TOPICS - ((packets - 1) * whole)) * (NAME_BYTES + 4));
     hulse_option_list_clear(&list);

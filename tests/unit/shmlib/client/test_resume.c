@@ -43,7 +43,7 @@ static uint32_t asked_generation(struct pair *pair)
 {
     struct hulse_ctl_open_producer m;
 
-    memcpy(&m, hulse_fake_last(pair->d, HULSE_CTL_OPEN_PRODUCER)->bytes, sizeof(m));
+    memcpy(&m, hulse_fake_last(pair->d, HULSE_CTL_OPEN_PRODUCER).bytes, sizeof(m));
     return m.generation;
 }
 

@@ -31,7 +31,7 @@ static void test_all_that_the_daemon_says(void **state)
     hulse_consumer *c = begin(pair, HULSE_FEATURE_SCHEMAS, &ch);
 
     assert_int_equal(hulse_schema_get(c, 5, &s, WAIT_MS), HULSE_OK);
-    memcpy(&asked, hulse_fake_last(pair->d, HULSE_CTL_GET_SCHEMA)->bytes, sizeof(asked));
+    memcpy(&asked, hulse_fake_last(pair->d, HULSE_CTL_GET_SCHEMA).bytes, sizeof(asked));
     assert_int_equal(asked.handle, ch->handle);
     assert_int_equal(asked.version, 5);
     assert_int_equal(s->size, sizeof(*s));
@@ -79,7 +79,7 @@ static uint32_t asked_of(struct pair *pair)
 {
     struct hulse_ctl_get_schema asked;
 
-    memcpy(&asked, hulse_fake_last(pair->d, HULSE_CTL_GET_SCHEMA)->bytes, sizeof(asked));
+    memcpy(&asked, hulse_fake_last(pair->d, HULSE_CTL_GET_SCHEMA).bytes, sizeof(asked));
     return asked.of_source;
 }
 

@@ -31,7 +31,7 @@ static uint64_t next(hulse_consumer *c)
 
 static void last(struct pair *pair, unsigned type, void *out, size_t bytes)
 {
-    memcpy(out, hulse_fake_last(pair->d, type)->bytes, bytes);
+    memcpy(out, hulse_fake_last(pair->d, type).bytes, bytes);
 }
 
 static void test_after_a_move_nothing_of_before_comes(void **state)
@@ -132,7 +132,7 @@ static void test_it_begins_where_the_options_say(void **state)
     assert_int_equal(asked.open.start, HULSE_START_AT_ID);
     assert_int_equal(asked.at.entry, 6);
     assert_memory_equal(
-        hulse_fake_last(pair->d, HULSE_CTL_OPEN_CONSUMER_AT)->bytes + sizeof(asked), "topsub", 6);
+        hulse_fake_last(pair->d, HULSE_CTL_OPEN_CONSUMER_AT).bytes + sizeof(asked), "topsub", 6);
     assert_int_equal(hulse_consumer_close(&c, 0), HULSE_OK);
     hulse_consumer_options_free(&o);
 }
