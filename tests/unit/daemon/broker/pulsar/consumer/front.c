@@ -317,3 +317,18 @@ void hulse_front_finish(void)
         }
     }
 }
+
+int hulse_front_set_up(void **state)
+{
+    (void)state;
+    hulse_stage_start();
+    return 0;
+}
+
+int hulse_front_tear_down(void **state)
+{
+    (void)state;
+    hulse_front_finish();
+    hulse_stage_stop();
+    return 0;
+}

@@ -81,6 +81,9 @@ struct front_where {
     struct broker_wishes wishes;
 };
 
+/* Of a test: the stage; whatever was opened is finished. */
+int hulse_front_set_up(void **state);
+int hulse_front_tear_down(void **state);
 hulse_status hulse_front_begin(const struct front_where *where);
 /* Begun, and a session. Of a reader: `last` of its topic is (1, last - 1), none with 0. */
 void hulse_front_open(const struct front_where *where, uint64_t last);

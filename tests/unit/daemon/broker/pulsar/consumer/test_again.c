@@ -10,21 +10,6 @@ static const struct front_where shared = {.type = BROKER_SHARED};
 static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE};
 static const struct front_where failover = {.type = BROKER_FAILOVER};
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 static void begin(const struct front_where *where, uint32_t permits)
 {
     hulse_front_open(where, 0);
@@ -300,7 +285,8 @@ static void failover_leaves_them_to_the_other(void **state)
     assert_int_equal(front.inactive, 2);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
 int main(void)
 {

@@ -11,21 +11,6 @@
 
 #define ROUNDS 20000U
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 /* What the broker owes. */
 static void answer_sent(uint64_t *seed)
 {
@@ -231,10 +216,15 @@ static void reader_takes_any_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(shared_takes_any_bytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(exclusive_takes_any_bytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(reader_takes_any_bytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(shared_partitions_take_any_bytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(failover_partitions_take_any_bytes, set_up, tear_down)};
+        cmocka_unit_test_setup_teardown(
+            shared_takes_any_bytes, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            exclusive_takes_any_bytes, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            reader_takes_any_bytes, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            shared_partitions_take_any_bytes, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            failover_partitions_take_any_bytes, hulse_front_set_up, hulse_front_tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

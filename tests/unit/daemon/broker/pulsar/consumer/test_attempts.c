@@ -9,21 +9,6 @@
 static const struct front_where shared = {.type = BROKER_SHARED};
 static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE};
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 static void a_producer_may_begin_anew(void **state)
 {
     (void)state;
@@ -280,26 +265,36 @@ static void what_is_done_says_nothing_of_other_clients(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_producer_may_begin_anew, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(another_attempt_ends_the_one_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
-            another_attempt_ends_none_that_is_shared, set_up, tear_down),
+            a_producer_may_begin_anew, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
-            to_begin_anew_ends_nothing_that_is_complete, set_up, tear_down),
+            another_attempt_ends_the_one_before, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
-            another_attempt_ends_nothing_that_is_complete, set_up, tear_down),
+            another_attempt_ends_none_that_is_shared, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
-            another_attempt_ends_none_behind_what_was_forgotten, set_up, tear_down),
+            to_begin_anew_ends_nothing_that_is_complete, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(another_attempt_ends_nothing_that_is_complete,
+                                        hulse_front_set_up,
+                                        hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(another_attempt_ends_none_behind_what_was_forgotten,
+                                        hulse_front_set_up,
+                                        hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(another_attempt_ends_the_one_that_was_given_up,
+                                        hulse_front_set_up,
+                                        hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
-            another_attempt_ends_the_one_that_was_given_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(to_begin_anew_ends_what_is_torn, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_earlier_attempt_ends_none_behind_it, set_up, tear_down),
+            to_begin_anew_ends_what_is_torn, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
-            one_that_comes_again_ends_none_behind_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(another_attempt_is_no_loss_of_a_reader, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_done_ends_all_its_attempts, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_done_is_no_loss_of_a_reader, set_up, tear_down),
+            an_earlier_attempt_ends_none_behind_it, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
-            what_is_done_says_nothing_of_other_clients, set_up, tear_down)};
+            one_that_comes_again_ends_none_behind_it, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            another_attempt_is_no_loss_of_a_reader, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_is_done_ends_all_its_attempts, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_is_done_is_no_loss_of_a_reader, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_is_done_says_nothing_of_other_clients, hulse_front_set_up, hulse_front_tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,21 +16,6 @@ static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE};
 static const struct front_where failover = {.type = BROKER_FAILOVER};
 static const struct front_where shared_volatile = {.type = BROKER_SHARED, .non_persistent = true};
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 static void entry(uint64_t id, uint64_t epoch)
 {
     hulse_stage_message(&(struct stage_entry){
@@ -267,7 +252,8 @@ static void volatile_ones_cannot_come_again(void **state)
     assert_int_equal(stage.worker.consumers->figures.unkept, 1);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
 int main(void)
 {

@@ -14,14 +14,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 /* Those of all consumers together have a bound, whatever they say to become. */
 static void bytes_are_bounded(void **state)
 {
@@ -105,11 +97,13 @@ static void entries_of_what_was_given_up_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bytes_are_bounded, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(entries_are_bounded_with_the_bytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(one_too_large_for_the_bound_comes_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_are_bounded, set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
-            entries_of_what_was_given_up_are_bounded, set_up, tear_down),
+            entries_are_bounded_with_the_bytes, set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            one_too_large_for_the_bound_comes_alone, set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            entries_of_what_was_given_up_are_bounded, set_up, hulse_front_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,21 +11,6 @@
 static const struct front_where shared = {.type = BROKER_SHARED};
 static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE};
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 static void a_message_is_whole_with_its_last_chunk(void **state)
 {
     (void)state;
@@ -657,34 +642,59 @@ static void the_consumer_may_go_at_any_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_message_is_whole_with_its_last_chunk, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_chunk_costs_no_permit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_not_like_the_last_one_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
-            a_refused_one_comes_again_with_all_its_chunks, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_refused_one_of_a_row_comes_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(copies_are_told_from_what_comes_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(too_many_give_the_oldest_up, set_up, tear_down),
+            a_message_is_whole_with_its_last_chunk, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
-            the_rule_may_acknowledge_what_is_given_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(one_that_waits_for_too_long_is_given_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(who_asks_for_nothing_gives_nothing_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_gap_leaves_everything_as_it_is, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_gap_in_a_row_is_over, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_seek_begins_at_the_first_chunk, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_shared_seek_begins_before_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_reader_begins_at_the_first_chunk, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(lies_are_damage, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(too_large_is_left, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(too_many_are_left, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(memory_may_be_short, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_finds_no_room_has_a_bound, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_lost_session_brings_it_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(cumulatively_around_what_is_not_over, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(cumulatively_around_many_chunks, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(by_its_id_before_it_comes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_reader_reaches_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_reader_hears_what_is_lost, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_consumer_may_go_at_any_time, set_up, tear_down)};
+            a_chunk_costs_no_permit, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_is_not_like_the_last_one_waits, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(a_refused_one_comes_again_with_all_its_chunks,
+                                        hulse_front_set_up,
+                                        hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_refused_one_of_a_row_comes_again, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            copies_are_told_from_what_comes_again, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            too_many_give_the_oldest_up, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            the_rule_may_acknowledge_what_is_given_up, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            one_that_waits_for_too_long_is_given_up, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            who_asks_for_nothing_gives_nothing_up, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_gap_leaves_everything_as_it_is, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_gap_in_a_row_is_over, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_seek_begins_at_the_first_chunk, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_shared_seek_begins_before_it, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_reader_begins_at_the_first_chunk, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(lies_are_damage, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            too_large_is_left, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            too_many_are_left, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            memory_may_be_short, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_finds_no_room_has_a_bound, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_lost_session_brings_it_again, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            cumulatively_around_what_is_not_over, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            cumulatively_around_many_chunks, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            by_its_id_before_it_comes, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_reader_reaches_back, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_reader_hears_what_is_lost, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            the_consumer_may_go_at_any_time, hulse_front_set_up, hulse_front_tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

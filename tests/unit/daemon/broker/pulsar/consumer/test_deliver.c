@@ -15,21 +15,6 @@ static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE};
 static const struct front_where reader = {.type = BROKER_READER,
                                           .start = {.kind = BROKER_EARLIEST}};
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 static void hands_out_single_messages(void **state)
 {
     (void)state;
@@ -438,7 +423,8 @@ static void may_be_closed_in_a_message(void **state)
     hulse_stage_success(hulse_stage_next(TYPE(CLOSE_CONSUMER))->close_consumer->request_id);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
 int main(void)
 {

@@ -12,21 +12,6 @@
 static const struct front_where shared = {.type = BROKER_SHARED};
 static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE};
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 static void message(uint32_t partition, uint64_t entry, uint32_t number)
 {
     hulse_stage_play(partition);
@@ -272,7 +257,8 @@ static void unsubscribes_from_all(void **state)
     assert_int_equal(front.done, 2);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
 int main(void)
 {

@@ -18,21 +18,6 @@ static const struct front_where failover = {.type = BROKER_FAILOVER};
 static const struct front_where reader = {.type = BROKER_READER,
                                           .start = {.kind = BROKER_EARLIEST}};
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 static void message(uint32_t partition, uint64_t entry, uint32_t number)
 {
     hulse_stage_play(partition);
@@ -667,7 +652,8 @@ static void may_be_closed_in_every_event(void **state)
     }
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
 int main(void)
 {

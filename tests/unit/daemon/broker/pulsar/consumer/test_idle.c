@@ -9,21 +9,6 @@
 static const struct front_where shared = {.type = BROKER_SHARED};
 static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE};
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 static void begin(const struct front_where *where)
 {
     hulse_front_open(where, 0);
@@ -239,7 +224,8 @@ static void a_close_without_memory_ends_the_connection(void **state)
     hulse_stage_lose();
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
 int main(void)
 {

@@ -20,14 +20,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 static void one_asks_for_all_that_have_joined(void **state)
 {
     static struct lag_table t;
@@ -151,7 +143,7 @@ static void a_reader_has_no_subscription(void **state)
     hulse_stage_nothing();
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, hulse_front_tear_down)
 
 int main(void)
 {

@@ -10,21 +10,6 @@ static const struct front_where shared = {.type = BROKER_SHARED, .non_persistent
 static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE, .non_persistent = true};
 static const struct front_where reader = {.type = BROKER_READER, .non_persistent = true};
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 static void begin(const struct front_where *where, uint32_t permits)
 {
     hulse_front_open(where, 0);
@@ -146,7 +131,8 @@ static void a_reader_goes_on_with_the_latest(void **state)
     hulse_front_has(1, 1);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
 int main(void)
 {

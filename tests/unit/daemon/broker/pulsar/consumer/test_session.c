@@ -13,21 +13,6 @@ static const struct front_where exclusive = {
     .type = BROKER_EXCLUSIVE, .start = {.kind = BROKER_EARLIEST}, .never_create = true};
 static const struct front_where key_shared = {.type = BROKER_KEY_SHARED};
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 static void entry(uint64_t id, uint32_t batch, uint32_t number)
 {
     hulse_stage_message(
@@ -522,7 +507,8 @@ static void closes_in_done(void **state)
     assert_null(front.consumer);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
 int main(void)
 {

@@ -11,21 +11,6 @@ static const struct front_where shared = {.type = BROKER_SHARED};
 static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE};
 static const struct front_where failover = {.type = BROKER_FAILOVER};
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 static const struct pulsar_consumer_figures *figures(void)
 {
     return &stage.worker.consumers->figures;
@@ -256,7 +241,8 @@ static void a_loss_ends_the_question(void **state)
     hulse_front_close(false); /* with a question under way */
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
 int main(void)
 {

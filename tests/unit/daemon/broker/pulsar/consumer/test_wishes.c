@@ -6,21 +6,6 @@
  */
 #include "tests/unit/daemon/broker/pulsar/consumer/front.h"
 
-static int set_up(void **state)
-{
-    (void)state;
-    hulse_stage_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hulse_front_finish();
-    hulse_stage_stop();
-    return 0;
-}
-
 #define SPAN(text)                                                                                 \
     {                                                                                              \
         (const uint8_t *)(text), sizeof(text) - 1                                                  \
@@ -160,7 +145,8 @@ static void a_wish_that_such_a_consumer_cannot_have_is_refused(void **state)
     refused(&(struct front_where){.type = BROKER_READER, .wishes.priority = 1});
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
 int main(void)
 {
