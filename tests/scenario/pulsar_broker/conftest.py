@@ -228,7 +228,7 @@ def official():
     import pulsar as library  # not at the top: it is not there where no broker is either
     clients = []
 
-    def connect(url, operation_timeout_seconds=30, **options):
+    def connect(url, operation_timeout_seconds=90, **options):
         clients.append(library.Client(url, operation_timeout_seconds=operation_timeout_seconds,
                                       logger=library.ConsoleLogger(library.LoggerLevel.Error),
                                       **options))
