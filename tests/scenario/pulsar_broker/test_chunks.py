@@ -386,31 +386,42 @@ def test_the_daemon_is_killed(pulsar, official, begin, topic, once, dedup):
     assert not dedup or got == list(range(12))
 
 
+def publish_torn(pulsar, topic, producer, stop, go_on):
+    """Publishes large messages until the broker has but a part of one when stop() is done; go_on() comes after each. Gives all."""
+    def stored():
+        return entries_of(pulsar, topic)["entriesAddedCounter"]
+
+    sent, torn = [], False
+    while not torn:
+        before = stored()
+        sent.append(payload(56 * MIB, b"%d" % len(sent)))
+        producer.publish(sent[-1])
+        while stored() == before:
+            pass
+        stop()
+        eventually(still(pulsar, topic), seconds=60)
+        torn = stored() - before < len(sent[-1]) // LIMIT
+        go_on()
+        producer.sync(200000)
+    return sent
+
+
+def assert_all_are_read(client, topic, sent):
+    reader = client.create_reader(topic, library.MessageId.earliest)
+    for data in sent:
+        assert reader.read_next(RECEIVE_MS).data() == data
+    assert not reader.has_message_available()
+
+
 @pytest.mark.timeout(600)
 def test_the_daemon_is_killed_within_a_message(pulsar, official, begin, once):
     """The next one sends it from its first chunk, by the same name and number. A client that takes both for one message throws
     both away (C++ up to 4.2.0, older ones of Java)."""
-    def stored():
-        return entries_of(pulsar, once)["entriesAddedCounter"]
-
-    sent, daemon = [], begin(pulsar, dedup=True)
-    with App(daemon) as app:
-        producer, torn = Producer(app, once, ring=64 * MIB), False
-        while not torn:
-            before = stored()
-            sent.append(payload(56 * MIB, b"%d" % len(sent)))
-            producer.publish(sent[-1])
-            while stored() == before:
-                pass
-            daemon.kill()
-            eventually(still(pulsar, once), seconds=60)
-            torn = stored() - before < len(sent[-1]) // LIMIT
-            daemon = begin(pulsar, dedup=True)
-            producer.sync(200000)
-    reader = official(pulsar.service_url).create_reader(once, library.MessageId.earliest)
-    for data in sent:
-        assert reader.read_next(RECEIVE_MS).data() == data
-    assert not reader.has_message_available()
+    daemons = [begin(pulsar, dedup=True)]
+    with App(daemons[0]) as app:
+        sent = publish_torn(pulsar, once, Producer(app, once, ring=64 * MIB), lambda: daemons[-1].kill(),
+                            lambda: daemons.append(begin(pulsar, dedup=True)))
+    assert_all_are_read(official(pulsar.service_url), once, sent)
 
 
 @pytest.mark.timeout(600)
@@ -419,39 +430,28 @@ def test_the_daemon_is_killed_within_a_message(pulsar, official, begin, once):
 def test_the_topic_is_unloaded_within_a_message(pulsar, official, begin, once, before, dies):
     """A broker that opens a topic takes the number in each entry for that of a message which it has whole: with the last chunk's
     in the first it would drop the last one as a copy, and say that it is stored."""
-    path, daemon, sent, torn = once.replace("://", "/"), begin(pulsar, dedup=True), [], False
+    daemons, first = [begin(pulsar, dedup=True)], [b"%d" % n for n in range(before)]
 
-    def stored():
-        return entries_of(pulsar, once)["entriesAddedCounter"]
+    def stop():
+        if dies:
+            daemons[-1].kill()
+        else:
+            daemons[-1].process.send_signal(signal.SIGSTOP)
 
-    with App(daemon) as app:
+    def go_on():
+        assert pulsar.admin("PUT", once.replace("://", "/") + "/unload")[0] == 204
+        if dies:
+            daemons.append(begin(pulsar, dedup=True))
+        else:
+            daemons[-1].process.send_signal(signal.SIGCONT)
+
+    with App(daemons[0]) as app:
         producer = Producer(app, once, ring=64 * MIB)
-        for n in range(before):
-            sent.append(b"%d" % n)
-            producer.publish(sent[-1])
+        for data in first:
+            producer.publish(data)
             producer.sync()
-        while not torn:
-            entries = stored()
-            sent.append(payload(56 * MIB, b"%d" % len(sent)))
-            producer.publish(sent[-1])
-            while stored() == entries:
-                pass
-            if dies:
-                daemon.kill()
-            else:
-                daemon.process.send_signal(signal.SIGSTOP)
-            eventually(still(pulsar, once), seconds=60)
-            torn = stored() - entries < len(sent[-1]) // LIMIT
-            assert pulsar.admin("PUT", path + "/unload")[0] == 204
-            if dies:
-                daemon = begin(pulsar, dedup=True)
-            else:
-                daemon.process.send_signal(signal.SIGCONT)
-            producer.sync(200000)
-    reader = official(pulsar.service_url).create_reader(once, library.MessageId.earliest)
-    for data in sent:
-        assert reader.read_next(RECEIVE_MS).data() == data
-    assert not reader.has_message_available()
+        sent = publish_torn(pulsar, once, producer, stop, go_on)
+    assert_all_are_read(official(pulsar.service_url), once, first + sent)
 
 
 @pytest.mark.timeout(600)

@@ -139,32 +139,38 @@ uint64_t hulse_chunked_hash(struct broker_span uuid)
     return hash;
 }
 
-/* Of one of our producers, which gives a name and a number to one message only (producer/chunks.h); else 0. */
-static uint64_t stem_hash(const struct chunked *x)
+bool hulse_chunked_remembers(const uint64_t over[PULSAR_CHUNKED_OVER], uint64_t hash)
 {
-    return x->stem_bytes == x->uuid_bytes
-               ? 0
-               : hulse_chunked_hash((struct broker_span){x->uuid, x->stem_bytes});
+    for (uint32_t i = 0; i < PULSAR_CHUNKED_OVER; i++) {
+        if (over[i] == hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of one of our producers, which gives a name and a number to one message only (producer/chunks.h). */
+static bool is_ours(const struct chunked *x)
+{
+    return x->stem_bytes != x->uuid_bytes;
+}
+
+static struct broker_span stem_of(const struct chunked *x)
+{
+    return (struct broker_span){x->uuid, x->stem_bytes};
 }
 
 static void remember_over(struct chunks *k, const struct chunked *x)
 {
     k->over[k->over_next] = hulse_chunked_hash((struct broker_span){x->uuid, x->uuid_bytes});
-    k->over_stems[k->over_next] = stem_hash(x);
+    k->over_stems[k->over_next] = is_ours(x) ? hulse_chunked_hash(stem_of(x)) : 0;
     k->over_next = (k->over_next + 1) % PULSAR_CHUNKED_OVER;
 }
 
 /* Another attempt of its message is acknowledged: nobody waits for this one. */
 static bool is_done(const struct chunks *k, const struct chunked *x)
 {
-    const uint64_t hash = stem_hash(x);
-
-    for (uint32_t i = 0; hash != 0 && i < PULSAR_CHUNKED_OVER; i++) {
-        if (k->over_stems[i] == hash) {
-            return true;
-        }
-    }
-    return false;
+    return is_ours(x) && hulse_chunked_remembers(k->over_stems, hulse_chunked_hash(stem_of(x)));
 }
 
 bool hulse_chunked_is_before(const struct chunked *x, const Pulsar__MessageIdData *id)
@@ -207,8 +213,8 @@ void hulse_chunks_acked(struct pulsar_consumer *c, struct entry *last)
         return;
     }
     remember_over(&c->hands->chunks, x);
-    if (x->stem_bytes != x->uuid_bytes) {
-        hulse_chunked_end_attempts(c, (struct broker_span){x->uuid, x->stem_bytes}, NULL);
+    if (is_ours(x)) {
+        hulse_chunked_end_attempts(c, stem_of(x), NULL);
     }
     hulse_chunked_ack(c, x);
 }

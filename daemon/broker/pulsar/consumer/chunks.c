@@ -126,14 +126,8 @@ static void end_attempts(struct pulsar_consumer *c,
 
 static bool is_over(const struct chunks *k, struct broker_span uuid)
 {
-    const uint64_t hash = hulse_chunked_hash(uuid);
-
-    for (uint32_t i = 0; i < PULSAR_CHUNKED_OVER; i++) {
-        if (k->over[i] == hash) {
-            return true;
-        }
-    }
-    return find_in(&k->whole, uuid) != NULL;
+    return hulse_chunked_remembers(k->over, hulse_chunked_hash(uuid)) ||
+           find_in(&k->whole, uuid) != NULL;
 }
 
 /* The position that was wished is the last chunk of a message, whose id it is: to its first one (the chunks have one time). */

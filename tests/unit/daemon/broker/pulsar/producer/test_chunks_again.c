@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-/* So many chunks of the only message have receipts, and all the others came, when the line ends. */
-static void lose_after(uint32_t receipts)
+/* All chunks of the only message came, and so many have receipts. */
+static void all_come(uint32_t receipts)
 {
     struct heard h;
     uint32_t at = 0;
@@ -23,27 +23,48 @@ static void lose_after(uint32_t receipts)
         }
     }
     hulse_large_await_in_flight(4 - receipts);
+}
+
+static void lose_after(uint32_t receipts)
+{
+    all_come(receipts);
     hulse_line_hang_up(&large.line);
 }
 
-static void rest_comes(int32_t first)
+/* From that chunk on they come there, and the message is stored with the last of these receipts. */
+static void come_again(struct line *l, int32_t first)
 {
     struct heard h;
     uint32_t at = 0;
 
     memset(large.got, 0, sizeof(large.got));
-    (void)hulse_peer_serve(&large.peer, &large.bed, &large.second, 1);
     for (int32_t i = first; i < 4; i++) {
-        hulse_large_hear(&large.second, &h, 0, i, &at);
+        hulse_large_hear(l, &h, 0, i, &at);
         assert_int_equal(large.pub.outcomes[0], 0);
-        hulse_line_say_receipt(&large.second, &h, 10 + (uint64_t)i);
+        hulse_line_say_receipt(l, &h, 10 + (uint64_t)i);
     }
     assert_memory_equal(large.got, large.payload + (LARGE_BYTES - at), at);
     assert_int_equal(at == LARGE_BYTES, first == 0);
     hulse_pub_await_answered(&large.pub, large.pub.sent);
     assert_int_equal(large.pub.outcomes[0], HULSE_OUTCOME_STORED);
     assert_int_equal(large.pub.answers[0].id.entry, 13);
-    hulse_large_close_all(&large.second);
+    hulse_large_close_all(l);
+}
+
+static void rest_comes(int32_t first)
+{
+    (void)hulse_peer_serve(&large.peer, &large.bed, &large.second, 1);
+    come_again(&large.second, first);
+}
+
+/* On the same line. */
+static void open_again(void)
+{
+    char name[256];
+    uint64_t producer = 0;
+    const uint64_t request = hulse_line_hear_producer(&large.line, &producer, EPOCH_ANY, name);
+
+    hulse_line_say_opened(&large.line, request, name, -1);
 }
 
 /* Whether the broker has the third is open: a consumer that got it twice would be at a loss. */
@@ -110,9 +131,7 @@ static void test_what_was_damaged_here_goes_as_it_is(void **state)
     hulse_large_open_all();
     (void)hulse_large_open_pub();
     hulse_large_send(LARGE_BYTES);
-    for (int32_t i = 0; i < 4; i++) {
-        hulse_large_hear(&large.line, &h, 0, i, &at);
-    }
+    all_come(0);
     const struct pulsar_entry *e = TAILQ_NEXT(TAILQ_FIRST(&hulse_large_sender()->entries), link);
     ((uint8_t *)(uintptr_t)e->piece.data)[e->piece.bytes - 1] ^= 1;
     hulse_line_hang_up(&large.line);
@@ -157,20 +176,11 @@ static void test_what_is_too_old_when_it_goes_again(void **state)
 
 static void test_an_end_in_the_middle(void **state)
 {
-    struct heard h;
-    uint32_t at = 0;
-
     (void)state;
     hulse_large_open_all();
     (void)hulse_large_open_pub();
     hulse_large_send(LARGE_BYTES);
-    for (int32_t i = 0; i < 4; i++) {
-        hulse_large_hear(&large.line, &h, 0, i, &at);
-        if (i < 2) {
-            hulse_line_say_receipt(&large.line, &h, 1);
-        }
-    }
-    hulse_large_await_in_flight(2);
+    all_come(2);
     hulse_large_close_all(&large.line); /* nothing may be left */
 }
 
@@ -249,8 +259,6 @@ static void test_a_checksum_error_opens_it_again(void **state)
 {
     struct heard h;
     uint32_t at = 0;
-    char name[256];
-    uint64_t producer = 0;
 
     (void)state;
     hulse_large_open_all();
@@ -259,33 +267,17 @@ static void test_a_checksum_error_opens_it_again(void **state)
     hulse_large_hear(&large.line, &h, 0, 0, &at);
     hulse_line_say_send_error(&large.line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
     hulse_line_say_success(&large.line, hear_close(&large.line, 3));
-    const uint64_t request = hulse_line_hear_producer(&large.line, &producer, EPOCH_ANY, name);
-    hulse_line_say_opened(&large.line, request, name, -1);
-    at = 0;
-    for (int32_t i = 0; i < 4; i++) {
-        hulse_large_hear(&large.line, &h, 0, i, &at);
-        hulse_line_say_receipt(&large.line, &h, 10 + (uint64_t)i);
-    }
-    assert_memory_equal(large.got, large.payload, LARGE_BYTES);
-    hulse_pub_await_answered(&large.pub, 1);
-    assert_int_equal(large.pub.answers[0].id.entry, 13);
-    hulse_large_close_all(&large.line);
+    open_again();
+    come_again(&large.line, 0);
 }
 
 /* A broker gives the producer that it is about to close to who asks for it: what that still has to answer is waited for. */
 static void receipts_from_before(Pulsar__ServerError error)
 {
-    struct heard h;
-    uint32_t at = 0;
-    char name[256];
-    uint64_t producer = 0;
-
     hulse_large_open_all();
     const uint64_t id = hulse_large_open_pub();
     hulse_large_send(LARGE_BYTES);
-    for (int32_t i = 0; i < 4; i++) {
-        hulse_large_hear(&large.line, &h, 0, i, &at);
-    }
+    all_come(0);
     hulse_line_say_send_error(&large.line, id, 0, error);
     const uint64_t close = hear_close(&large.line, 0);
     assert_true(hulse_line_is_quiet(&large.line));
@@ -293,18 +285,8 @@ static void receipts_from_before(Pulsar__ServerError error)
         hulse_line_say_receipt_of(&large.line, id, 0, -1);
     }
     hulse_line_say_success(&large.line, close);
-    const uint64_t request = hulse_line_hear_producer(&large.line, &producer, EPOCH_ANY, name);
-    hulse_line_say_opened(&large.line, request, name, -1);
-    at = 0;
-    for (int32_t i = 0; i < 4; i++) {
-        hulse_large_hear(&large.line, &h, 0, i, &at);
-        assert_int_equal(large.pub.outcomes[0], 0);
-        hulse_line_say_receipt(&large.line, &h, 10 + (uint64_t)i);
-    }
-    hulse_pub_await_answered(&large.pub, 1);
-    assert_int_equal(large.pub.outcomes[0], HULSE_OUTCOME_STORED);
-    assert_int_equal(large.pub.answers[0].id.entry, 13);
-    hulse_large_close_all(&large.line);
+    open_again();
+    come_again(&large.line, 0);
 }
 
 static void test_receipts_from_before_a_checksum_error(void **state)
@@ -324,9 +306,6 @@ static void test_what_was_damaged_here_opens_it_again(void **state)
 {
     struct heard h;
     uint32_t at = 0;
-    int32_t chunk = 0;
-    char name[256];
-    uint64_t producer = 0;
 
     (void)state;
     hulse_large_open_all();
@@ -341,10 +320,9 @@ static void test_what_was_damaged_here_opens_it_again(void **state)
     hulse_line_say_success(&large.line, hear_close(&large.line, h.metadata.chunk_count - 1));
     assert_int_not_equal(large.pub.outcomes[0], 0);
     assert_int_not_equal(large.pub.outcomes[0], HULSE_OUTCOME_STORED);
-    const uint64_t request = hulse_line_hear_producer(&large.line, &producer, EPOCH_ANY, name);
-    hulse_line_say_opened(&large.line, request, name, -1);
+    open_again();
     at = 0;
-    for (chunk = 0; at < BED_CHUNKED_BYTES_MAX; chunk++) {
+    for (int32_t chunk = 0; at < BED_CHUNKED_BYTES_MAX; chunk++) {
         assert_int_equal(large.pub.outcomes[1], 0);
         hulse_large_hear(&large.line, &h, 1, chunk, &at);
         hulse_line_say_receipt(&large.line, &h, 1);
@@ -376,17 +354,8 @@ static void test_a_checksum_error_after_a_quota(void **state)
     hulse_large_hear(&large.line, &h, 0, 0, &at);
     hulse_line_say_send_error(&large.line, producer, 0, PULSAR__SERVER_ERROR__ChecksumError);
     hulse_line_say_success(&large.line, hear_close(&large.line, 3));
-    hulse_line_say_opened(
-        &large.line, hulse_line_hear_producer(&large.line, &producer, EPOCH_ANY, name), name, -1);
-    assert_int_equal(large.pub.outcomes[0], 0);
-    at = 0;
-    for (int32_t i = 0; i < 4; i++) {
-        hulse_large_hear(&large.line, &h, 0, i, &at);
-        hulse_line_say_receipt(&large.line, &h, 1);
-    }
-    hulse_pub_await_answered(&large.pub, 1);
-    assert_int_equal(large.pub.outcomes[0], HULSE_OUTCOME_STORED);
-    hulse_large_close_all(&large.line);
+    open_again();
+    come_again(&large.line, 0);
 }
 
 int main(void)
