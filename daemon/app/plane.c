@@ -173,6 +173,29 @@ static void say_goodbye(struct plane *p)
     p->goodbye = true;
 }
 
+/* Apps whose end the loop has not told yet. */
+static void see_hang_ups(struct plane *p)
+{
+    struct session *s = NULL;
+    TAILQ_FOREACH(s, &p->sessions, link)
+    {
+        struct pollfd sock = {.fd = s->sock, .events = POLLRDHUP};
+        if (!s->gone && poll(&sock, 1, 0) > 0) {
+            hulse_session_hang_up(s);
+        }
+    }
+}
+
+/* Whether all is taken and answered. An app that ended before TERM may not have been heard of. */
+static bool is_drained(struct plane *p)
+{
+    if (p->in_flight > 0 || anyone_drains(p)) {
+        return false;
+    }
+    see_hang_ups(p);
+    return !anyone_drains(p);
+}
+
 static void check_phase(struct plane *p)
 {
     /* Relaxed because the word says all there is to know. */
@@ -180,7 +203,7 @@ static void check_phase(struct plane *p)
     if (phase == PLANE_DRAINING && !p->draining) {
         begin_drain(p);
     }
-    if (p->draining && !p->goodbye && p->in_flight == 0 && !anyone_drains(p)) {
+    if (p->draining && !p->goodbye && is_drained(p)) {
         say_goodbye(p);
         /* SYNC(plane.drained) release: what was said before is on the sockets. */
         atomic_store_explicit(
@@ -432,24 +455,11 @@ static void *plane_start(struct worker *w, void *shared, struct error *err)
     return p;
 }
 
-/* Apps whose end nobody has seen yet: what they left is lost like that of the others. */
-static void see_hang_ups(struct plane *p)
-{
-    struct session *s = NULL;
-    TAILQ_FOREACH(s, &p->sessions, link)
-    {
-        struct pollfd sock = {.fd = s->sock, .events = POLLRDHUP};
-        if (!s->gone && poll(&sock, 1, 0) > 0) {
-            hulse_session_hang_up(s);
-        }
-    }
-}
-
 static void plane_stop(void *state)
 {
     struct plane *p = state;
     HULSE_ASSERT(p->magic == HULSE_PLANE_MAGIC);
-    see_hang_ups(p);
+    see_hang_ups(p); /* what they left is lost like that of the others */
     if (p->draining && !p->goodbye) {
         say_goodbye(p); /* the time is over, and some records have no answer */
     }

@@ -273,6 +273,27 @@ static void test_an_end_that_nobody_has_seen_counts(void **state)
     hand_channel_close(&p.ch);
 }
 
+/* The daemon has time for them: they are taken before it says that it takes no more. */
+static void test_an_end_that_nobody_has_seen_is_seen_before_the_goodbye(void **state)
+{
+    struct hand *h = *state;
+    struct pair p;
+    const struct capture log = capture_begin();
+    open_pair(h, &p);
+    put(&p, 7);
+    assert_int_equal(shutdown(p.app.sock, SHUT_WR), 0);
+    atomic_store(&h->shared->phase, PLANE_DRAINING);
+    hand_settle(h);
+    assert_int_equal(h->broker.send_count, 7);
+    assert_false(h->plane->goodbye);
+    answer(h, 0, 7, HULSE_OUTCOME_STORED);
+    assert_true(h->plane->goodbye);
+    stop_plane(h);
+    assert_int_equal(capture_end(&log, "lost_after_exit"), 0);
+    hand_app_close(&p.app);
+    hand_channel_close(&p.ch);
+}
+
 /* It has its records still, and offers them to the next daemon. */
 static void test_the_living_lose_nothing_when_the_daemon_ends(void **state)
 {
@@ -362,6 +383,7 @@ static int group(struct worker *w, void *ctx)
         HAND_TEST(test_what_is_left_at_the_end_is_lost),
         HAND_TEST(test_release_on_read_loses_what_has_no_answer),
         HAND_TEST(test_an_end_that_nobody_has_seen_counts),
+        HAND_TEST(test_an_end_that_nobody_has_seen_is_seen_before_the_goodbye),
         HAND_TEST(test_the_living_lose_nothing_when_the_daemon_ends),
         HAND_TEST(test_who_hangs_up_after_the_goodbye_has_not_gone),
         HAND_TEST(test_who_ends_after_the_goodbye_has_gone),
