@@ -386,24 +386,31 @@ def test_the_daemon_is_killed(pulsar, official, begin, topic, once, dedup):
     assert not dedup or got == list(range(12))
 
 
+@pytest.fixture(name="slowly")
+def slow_topic(pulsar, once):
+    """A topic whose broker takes a large message in seconds, so that there is a time in the middle of it: as
+    much as in a second at once, the rest as the seconds pass."""
+    path = "namespaces/public/once/publishRate"
+    assert pulsar.admin("POST", path, {"publishThrottlingRateInMsg": -1, "publishThrottlingRateInByte": 16 * MIB})[0] == 204
+    yield once
+    assert pulsar.admin("DELETE", path)[0] == 204
+
+
 def publish_torn(pulsar, topic, producer, stop, go_on):
-    """Publishes large messages until the broker has but a part of one when stop() is done; go_on() comes after each. Gives all."""
+    """Publishes a large message of which the broker has but a part when stop() is done; then go_on(). Gives it."""
     def stored():
         return entries_of(pulsar, topic)["entriesAddedCounter"]
 
-    sent, torn = [], False
-    while not torn:
-        before = stored()
-        sent.append(payload(56 * MIB, b"%d" % len(sent)))
-        producer.publish(sent[-1])
-        while stored() == before:
-            pass
-        stop()
-        eventually(still(pulsar, topic), seconds=60)
-        torn = stored() - before < len(sent[-1]) // LIMIT
-        go_on()
-        producer.sync(200000)
-    return sent
+    before = stored()
+    data = payload(56 * MIB)
+    producer.publish(data)
+    eventually(lambda: stored() != before, seconds=60)
+    stop()
+    eventually(still(pulsar, topic), seconds=60)
+    assert stored() - before < len(data) // LIMIT
+    go_on()
+    producer.sync(200000)
+    return data
 
 
 def assert_all_are_read(client, topic, sent):
@@ -414,44 +421,44 @@ def assert_all_are_read(client, topic, sent):
 
 
 @pytest.mark.timeout(600)
-def test_the_daemon_is_killed_within_a_message(pulsar, official, begin, once):
+def test_the_daemon_is_killed_within_a_message(pulsar, official, begin, slowly):
     """The next one sends it from its first chunk, by the same name and number. A client that takes both for one message throws
     both away (C++ up to 4.2.0, older ones of Java)."""
     daemons = [begin(pulsar, dedup=True)]
     with App(daemons[0]) as app:
-        sent = publish_torn(pulsar, once, Producer(app, once, ring=64 * MIB), lambda: daemons[-1].kill(),
-                            lambda: daemons.append(begin(pulsar, dedup=True)))
-    assert_all_are_read(official(pulsar.service_url), once, sent)
+        sent = publish_torn(pulsar, slowly, Producer(app, slowly, ring=64 * MIB), lambda: daemons[0].kill(),
+                            lambda: begin(pulsar, dedup=True))
+    assert_all_are_read(official(pulsar.service_url), slowly, [sent])
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("dies", [False, True])
 @pytest.mark.parametrize("before", [0, 1])
-def test_the_topic_is_unloaded_within_a_message(pulsar, official, begin, once, before, dies):
+def test_the_topic_is_unloaded_within_a_message(pulsar, official, begin, slowly, before, dies):
     """A broker that opens a topic takes the number in each entry for that of a message which it has whole: with the last chunk's
     in the first it would drop the last one as a copy, and say that it is stored."""
-    daemons, first = [begin(pulsar, dedup=True)], [b"%d" % n for n in range(before)]
+    daemon, first = begin(pulsar, dedup=True), [b"%d" % n for n in range(before)]
 
     def stop():
         if dies:
-            daemons[-1].kill()
+            daemon.kill()
         else:
-            daemons[-1].process.send_signal(signal.SIGSTOP)
+            daemon.process.send_signal(signal.SIGSTOP)
 
     def go_on():
-        assert pulsar.admin("PUT", once.replace("://", "/") + "/unload")[0] == 204
+        assert pulsar.admin("PUT", slowly.replace("://", "/") + "/unload")[0] == 204
         if dies:
-            daemons.append(begin(pulsar, dedup=True))
+            begin(pulsar, dedup=True)
         else:
-            daemons[-1].process.send_signal(signal.SIGCONT)
+            daemon.process.send_signal(signal.SIGCONT)
 
-    with App(daemons[0]) as app:
-        producer = Producer(app, once, ring=64 * MIB)
+    with App(daemon) as app:
+        producer = Producer(app, slowly, ring=64 * MIB)
         for data in first:
             producer.publish(data)
             producer.sync()
-        sent = publish_torn(pulsar, once, producer, stop, go_on)
-    assert_all_are_read(official(pulsar.service_url), once, first + sent)
+        sent = publish_torn(pulsar, slowly, producer, stop, go_on)
+    assert_all_are_read(official(pulsar.service_url), slowly, first + [sent])
 
 
 @pytest.mark.timeout(600)
