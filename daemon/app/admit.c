@@ -4,7 +4,8 @@
  */
 #include "daemon/app/admit.h"
 
-#include "daemon/app/internal.h"
+#include "daemon/app/session.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 

@@ -9,7 +9,8 @@
  *
  * Trust: every number of a fragment is foreign (V10, V16).
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/assembly.h"
+
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 

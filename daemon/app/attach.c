@@ -13,7 +13,16 @@
  *        lies repeats or skips its own messages.
  * See:   ipc B8.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/attach.h"
+
+#include "daemon/app/channel.h"
+#include "daemon/app/control_handler.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/marks.h"
+#include "daemon/app/reply.h"
+#include "daemon/app/seek.h"
+#include "daemon/app/session.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"

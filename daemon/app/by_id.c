@@ -8,7 +8,13 @@
  *
  * Limits: as many wait as the consumer may hold messages.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/by_id.h"
+
+#include "daemon/app/channel.h"
+#include "daemon/app/deliver_channel.h"
+#include "daemon/app/session.h"
+#include "daemon/app/verdict.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 #include "shmlib/ring/id_table.h"

@@ -6,7 +6,17 @@
  * app has populated it, it was sealed and every block was seen to exist (V1, V2). The daemon touches no
  * page of either before that, so that the pages are the app's.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/channel.h"
+
+#include "daemon/app/assembly.h"
+#include "daemon/app/by_id.h"
+#include "daemon/app/deliver_channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/lost.h"
+#include "daemon/app/publish_channel.h"
+#include "daemon/app/session.h"
+#include "daemon/app/settle.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 

@@ -5,7 +5,16 @@
  * Trust: hulse_packet_receive() has checked form and descriptors; every number is judged here
  *        against the session's own tables. A message out of place closes the session (V5).
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/control_handler.h"
+
+#include "daemon/app/attach.h"
+#include "daemon/app/channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/reply.h"
+#include "daemon/app/schema.h"
+#include "daemon/app/seek.h"
+#include "daemon/app/session.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 
 #include <errno.h>

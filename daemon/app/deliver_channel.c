@@ -7,7 +7,18 @@
  * redelivery. A message larger than a record goes as fragments while room comes up, and meanwhile the next one may come,
  * if half of the memory cap stays free; one that the app has no buffer for ends the consumer.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/deliver_channel.h"
+
+#include "daemon/app/by_id.h"
+#include "daemon/app/channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/metadata.h"
+#include "daemon/app/recheck.h"
+#include "daemon/app/seek.h"
+#include "daemon/app/session.h"
+#include "daemon/app/settle.h"
+#include "daemon/app/verdict.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 

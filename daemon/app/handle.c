@@ -5,7 +5,20 @@
  * A close is finished only when the ring was taken up to where it stood and every record has its
  * answer, so that a close never overtakes what was published before it.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/handle.h"
+
+#include "daemon/app/assembly.h"
+#include "daemon/app/attach.h"
+#include "daemon/app/channel.h"
+#include "daemon/app/deliver_channel.h"
+#include "daemon/app/marks.h"
+#include "daemon/app/publish_channel.h"
+#include "daemon/app/recheck.h"
+#include "daemon/app/reply.h"
+#include "daemon/app/seek.h"
+#include "daemon/app/session.h"
+#include "daemon/app/settle.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 #include "daemon/flow/schemas.h"

@@ -8,7 +8,14 @@
  *
  * Limits: a look at every slot each HULSE_BEAT_MS, of consumers with such a rule alone.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/lease.h"
+
+#include "daemon/app/channel.h"
+#include "daemon/app/deliver_channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/session.h"
+#include "daemon/app/verdict.h"
+#include "daemon/app/worker_plane.h"
 
 static bool is_leased(const struct channel *ch)
 {

@@ -6,7 +6,13 @@
  * nobody does: what is refused then, and what is left when the channel ends, is counted here, and told
  * with the topic when the session ends.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/lost.h"
+
+#include "daemon/app/channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/publish_channel.h"
+#include "daemon/app/session.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/log.h"
 
 #include <stdio.h>

@@ -5,7 +5,12 @@
  *
  * Trust: what an app says of itself is judged for its form alone: one that lies repeats or skips its own messages.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/marks.h"
+
+#include "daemon/app/channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/reply.h"
+#include "daemon/app/session.h"
 
 #define MARKS_MAX (HULSE_MARKS_BYTES_MAX / sizeof(struct hulse_ctl_mark))
 

@@ -4,7 +4,11 @@
  *
  * Trust: input TLVs were checked by hulse_tlv_check() on this very copy.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/metadata.h"
+
+#include "daemon/flow/flow.h"
+#include "shmlib/ring/control.h"
+#include "shmlib/ring/record.h"
 #include "shmlib/ring/tlv.h"
 
 static struct broker_span span(const struct hulse_tlv *t)

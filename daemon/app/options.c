@@ -6,7 +6,9 @@
  */
 #include "daemon/app/options.h"
 
-#include "daemon/app/internal.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/metadata.h"
+#include "daemon/app/session.h"
 #include "daemon/core/mem.h"
 #include "daemon/flow/multi.h"
 #include "shmlib/ring/tlv.h"

@@ -6,7 +6,15 @@
  * may come in any order; receipts and ring space leave in ring order, but for channels that release
  * on read: their ring space leaves when it is read, their receipts as the answers come.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/publish_channel.h"
+
+#include "daemon/app/assembly.h"
+#include "daemon/app/channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/lost.h"
+#include "daemon/app/metadata.h"
+#include "daemon/app/session.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 #include "shmlib/ring/tlv.h"
 

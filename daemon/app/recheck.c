@@ -6,7 +6,14 @@
  * consume any more is closed on the broker's side at once: what it holds goes back, the app hears
  * of it, and its handle stays until the app closes it. Verdicts that come late find no slot.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/recheck.h"
+
+#include "daemon/app/channel.h"
+#include "daemon/app/deliver_channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/reply.h"
+#include "daemon/app/session.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
 

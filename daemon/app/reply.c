@@ -4,7 +4,12 @@
  *
  * A peer that does not read its replies is closed when HULSE_REPLIES_MAX wait, those left out that one request has many of.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/reply.h"
+
+#include "daemon/app/channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/session.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"
 

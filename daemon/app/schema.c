@@ -5,9 +5,14 @@
  * What is known already is answered at once; else the broker is asked, by flow, one question of a consumer at a time: the last
  * one. The answer travels in a sealed memfd, since a definition may be larger than a packet.
  */
-#include "daemon/flow/schema.h"
+#include "daemon/app/schema.h"
 
-#include "daemon/app/internal.h"
+#include "daemon/app/channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/reply.h"
+#include "daemon/app/session.h"
+#include "daemon/app/worker_plane.h"
+#include "daemon/flow/schema.h"
 #include "daemon/flow/schemas.h"
 
 #include <errno.h>

@@ -6,7 +6,15 @@
  *
  * The answer says where the down ring stood when flow was asked: what is before it is of before.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/seek.h"
+
+#include "daemon/app/by_id.h"
+#include "daemon/app/channel.h"
+#include "daemon/app/deliver_channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/reply.h"
+#include "daemon/app/session.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/mem.h"
 

@@ -8,8 +8,15 @@
  * Trust: the bell is watched edge-triggered and never read (V4); the wake pipe's write end is ours
  *        alone.
  */
+#include "daemon/app/session.h"
+
 #include "daemon/app/admit.h"
-#include "daemon/app/internal.h"
+#include "daemon/app/channel.h"
+#include "daemon/app/control_handler.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/lost.h"
+#include "daemon/app/reply.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/log.h"
 #include "daemon/core/mem.h"

@@ -7,7 +7,12 @@
  *
  * Limits: the records that the up ring can hold unreleased, each of at least a header.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/settle.h"
+
+#include "daemon/app/channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/session.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 
 static uint32_t entries(uint32_t up_bytes)

@@ -8,7 +8,9 @@
  *
  * Threads: runs on the worker that touched the page, so its lists are not being changed.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/channel.h"
+#include "daemon/app/session.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 
 #include <errno.h>

@@ -2,7 +2,10 @@
 /* topics - see the header. */
 #include "daemon/app/topics.h"
 
-#include "daemon/app/internal.h"
+#include "daemon/app/channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/reply.h"
+#include "daemon/app/session.h"
 #include "daemon/core/mem.h"
 #include "daemon/flow/multi.h"
 

@@ -5,7 +5,15 @@
  * Trust: a verdict names a slot, its generation and the message; all must equal the private
  *        record, else it is ignored and counted (V13). A malformed record closes the session.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/verdict.h"
+
+#include "daemon/app/by_id.h"
+#include "daemon/app/channel.h"
+#include "daemon/app/deliver_channel.h"
+#include "daemon/app/handle.h"
+#include "daemon/app/session.h"
+#include "daemon/app/settle.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 #include "shmlib/ring/tlv.h"
 

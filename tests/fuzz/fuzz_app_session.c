@@ -10,6 +10,7 @@
  *
  * Deterministic: no step depends on time, and nothing runs beside it.
  */
+#include "daemon/app/deliver_channel.h"
 #include "daemon/core/log.h"
 #define HAND_SENDS_MAX 2000U
 #include "tests/unit/daemon/app/by_hand.h"

@@ -7,8 +7,10 @@
 #define HULSE_TESTS_UNIT_APP_HAND_BROKER_H
 
 #include "daemon/app/admit.h"
-#include "daemon/app/internal.h"
+#include "daemon/app/handle.h"
 #include "daemon/app/plane.h"
+#include "daemon/app/session.h"
+#include "daemon/app/worker_plane.h"
 #include "daemon/core/assert.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/mem.h"

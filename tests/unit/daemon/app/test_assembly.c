@@ -4,7 +4,7 @@
  *         buffer is bounded by our limit and the memory cap, whatever a total says (V16).
  * Method: hulse_assembly_add() alone, on headers written by hand.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/assembly.h"
 #include "daemon/core/mem.h"
 #include "tests/support/check.h"
 

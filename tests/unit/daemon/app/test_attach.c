@@ -6,6 +6,7 @@
  *         those that need a delivery wait for it.
  * Method: the plane turned by hand, between a scripted broker and an application that comes with a ring.
  */
+#include "daemon/app/by_id.h"
 #include "tests/unit/daemon/app/attach_scene.h"
 
 static uint64_t up_head(const struct scene *s)

@@ -6,6 +6,7 @@
  * Method: the plane turned by hand between a scripted broker, whose deliveries are freed when it
  *         closes, and a scripted app.
  */
+#include "daemon/app/deliver_channel.h"
 #include "tests/unit/daemon/app/check.h"
 
 static const struct hulse_ctl_open_channel ask = {.kind = HULSE_CHANNEL_CONSUMER};

@@ -5,6 +5,8 @@
  *         speaks of nothing.
  * Method: the plane turned by hand over tables of the test's own; the test says what time it is.
  */
+#include "daemon/app/lease.h"
+#include "daemon/app/recheck.h"
 #include "tests/unit/daemon/app/check.h"
 
 #define TIMEOUT_MS 5000U

@@ -4,7 +4,8 @@
  *         TLVs; what does not fit is left out whole and said so; the announced bound holds.
  * Method: encode, translate, compare; every capacity from 0 up.
  */
-#include "daemon/app/internal.h"
+#include "daemon/app/metadata.h"
+#include "daemon/broker/broker.h"
 #include "shmlib/ring/tlv.h"
 #include "tests/support/check.h"
 

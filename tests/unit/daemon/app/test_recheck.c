@@ -5,6 +5,7 @@
  *         that drops the oldest never blocks its ring.
  * Method: the plane turned by hand over tables of the test's own; roles for the test's own uid.
  */
+#include "daemon/app/recheck.h"
 #include "tests/unit/daemon/app/check.h"
 
 static const char *const everything[] = {"**"};
