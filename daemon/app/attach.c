@@ -18,6 +18,8 @@
 #include "daemon/app/channel.h"
 #include "daemon/app/control_handler.h"
 #include "daemon/app/handle.h"
+#include "daemon/app/handle_request.h"
+#include "daemon/app/handle_start.h"
 #include "daemon/app/marks.h"
 #include "daemon/app/reply.h"
 #include "daemon/app/seek.h"

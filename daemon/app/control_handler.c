@@ -10,6 +10,7 @@
 #include "daemon/app/attach.h"
 #include "daemon/app/channel.h"
 #include "daemon/app/handle.h"
+#include "daemon/app/handle_request.h"
 #include "daemon/app/reply.h"
 #include "daemon/app/schema.h"
 #include "daemon/app/seek.h"

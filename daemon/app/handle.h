@@ -65,51 +65,7 @@ struct handle *hulse_handle_create(struct session *s, struct channel *ch, uint32
 struct handle *hulse_handle_adopt(struct session *s, struct channel *ch, uint32_t number);
 /* Among those that found their slot taken when they came back. */
 struct handle *hulse_handle_find_displaced(const struct session *s, uint32_t number);
-/* Copies a string member of a message to a terminated buffer; false unless it is UTF-8 text. */
-bool hulse_handle_text(char *to, size_t capacity, const uint8_t *from, size_t bytes);
-
-/* What a producer is opened with. */
-struct producer_wish {
-    const char *topic;
-    struct broker_routing routing; /* as an earlier daemon said; no partitions: none did */
-    enum broker_access access;
-    char initial_subscription[HULSE_NAME_BYTES_MAX + 1]; /* "": none */
-};
-
-/* hulse_option_block_consumer() makes it, hulse_option_wish_free() frees it. */
-struct wish_room {
-    uint8_t *bytes; /* ranges of keys, properties of the consumer, of the subscription */
-    size_t size;
-    size_t range_at; /* of each the next free byte */
-    size_t own_at;
-    size_t subscription_at;
-};
-
-/* What a consumer is opened with. */
-struct consumer_wish {
-    const char *topic;
-    const char *subscription;
-    const char *name;
-    enum broker_subscription type;
-    struct broker_position start;
-    const struct broker_id *after; /* a reader goes on behind it; NULL = none */
-    struct broker_marks *marks;    /* the same of each partition; borrowed; NULL = none */
-    uint32_t reassembly_bytes;
-    uint32_t unacked_max;
-    struct topics_wish topics; /* HULSE_OPTION_TOPIC, _PATTERN, _TOPICS_MAX */
-    struct broker_wishes wishes;
-    struct wish_room room; /* what they point to, of options that may stand more than once */
-};
-/* Begin to open the flow side. A status other than OK: nothing was begun. */
-hulse_status
-hulse_handle_start_producer(struct handle *h, const struct producer_wish *wish, struct error *err);
-hulse_status
-hulse_handle_start_consumer(struct handle *h, const struct consumer_wish *wish, struct error *err);
 void hulse_handle_destroy(struct handle **h);
-/* Opens the flow side; answers `request` now or by event. */
-void hulse_handle_open_producer(struct session *s, const struct hulse_packet *p);
-/* `fixed`: bytes before the names, of OPEN_CONSUMER or of OPEN_CONSUMER_AT, which begins alike. */
-void hulse_handle_open_consumer(struct session *s, const struct hulse_packet *p, size_t fixed);
 /* CLOSE_HANDLE of an open one: closed when what was published before is taken and answered. */
 void hulse_handle_begin_closing(struct handle *h);
 /* CLOSE_HANDLE of one that is not open again: a consumer is given up, a producer has records. */

@@ -7,6 +7,8 @@
 #include "daemon/app/options.h"
 
 #include "daemon/app/handle.h"
+#include "daemon/app/handle_request.h"
+#include "daemon/app/handle_start.h"
 #include "daemon/app/metadata.h"
 #include "daemon/app/session.h"
 #include "daemon/core/mem.h"
