@@ -110,10 +110,13 @@ enum chunks_rc hulse_pulsar_chunks_put(struct pulsar_sender *s,
     return CHUNKS_PUT;
 }
 
-/* Of the first message there is but the last chunk left, or nothing of what is left was ever sent: none comes twice. */
+/*
+ * Of the first message there is but the last chunk left, or nothing of what is left was ever sent: none comes twice. When one came
+ * damaged nobody knows which chunks the receipts were of.
+ */
 static bool goes_on(const struct pulsar_entry *first)
 {
-    return !first->ever_sent || first->count > 0;
+    return !first->ever_sent || (first->count > 0 && !first->damaged);
 }
 
 static void take_kept(struct pulsar_sender *s)

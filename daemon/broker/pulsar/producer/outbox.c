@@ -34,6 +34,12 @@ void hulse_pulsar_outbox_append(struct pulsar_sender *s, struct pulsar_entry *e)
     hulse_pulsar_senders_mark(s);
 }
 
+/* The first one is: those in front of it have their receipts. */
+static bool is_refused(const struct pulsar_sender *s)
+{
+    return !TAILQ_EMPTY(&s->entries) && TAILQ_FIRST(&s->entries)->refused;
+}
+
 void hulse_pulsar_outbox_take(struct pulsar_sender *s, struct pulsar_entry *e)
 {
     if (s->unsent == e) {
@@ -44,7 +50,7 @@ void hulse_pulsar_outbox_take(struct pulsar_sender *s, struct pulsar_entry *e)
         s->in_flight_bytes -= e->piece.bytes;
     }
     TAILQ_REMOVE(&s->entries, e, link);
-    if (s->moving) {
+    if (s->moving || is_refused(s)) {
         hulse_pulsar_senders_mark(s);
     }
 }
@@ -299,6 +305,9 @@ void hulse_pulsar_outbox_flush(struct pulsar_sender *s)
     if (s->state == SENDER_PARKED && (s->unsent != NULL || s->open != NULL)) {
         hulse_pulsar_park_leave(s);
     }
+    if (s->state == SENDER_READY && is_refused(s)) {
+        hulse_pulsar_refused_again(s);
+    }
     if (s->state != SENDER_READY || (s->resending && s->out_count > 0)) {
         return; /* a batch goes on growing meanwhile */
     }
@@ -332,6 +341,7 @@ static void all_unsent(struct pulsar_sender *s)
     TAILQ_FOREACH(e, &s->entries, link)
     {
         e->sent = false;
+        e->refused = false;
     }
     s->in_flight = 0;
     s->in_flight_bytes = 0;

@@ -71,7 +71,8 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
     const bool last = e->count > 0;
     const bool copy = (r->message_id != NULL && is_copy(r->message_id)) || (e->chunk && s->copied);
     s->copied = copy && !last;
-    if (copy) {
+    const bool is_overtaken = e->damaged && copy && last;
+    if (copy && !is_overtaken) {
         s->all->figures.deduplicated += e->count;
     }
     s->proved = true;
@@ -81,7 +82,7 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
               s->aside_count == 0; /* what was gathered meanwhile; many small ones wait for more */
     hulse_pulsar_outbox_take(s, e);
     hulse_pulsar_senders_mark(s);
-    if (e->damaged && copy && last) {
+    if (is_overtaken) {
         hulse_pulsar_outbox_failed(s, e, &overtaken);
         return;
     }
@@ -127,28 +128,76 @@ static bool has_sent_chunks(const struct pulsar_sender *s)
     return false;
 }
 
-/* It was damaged on its way, or here. */
-static void damaged(struct pulsar_sender *s, uint64_t sequence, const struct pulsar_failure *f)
+static bool is_of(const struct pulsar_entry *e, const struct pulsar_entry *named)
 {
-    struct pulsar_entry *head = find(s, sequence);
+    return e == named || (e->chunk && named->chunk && e->sequence == named->sequence);
+}
 
-    if (head == NULL || head != TAILQ_FIRST(&s->entries)) {
-        return;
+/* The broker may have any chunk but one, and by the last one's number has all: none is a copy of a whole message. */
+static void note_damaged(struct pulsar_sender *s, const struct pulsar_entry *named, bool refused)
+{
+    struct pulsar_entry *e = NULL;
+
+    TAILQ_FOREACH(e, &s->entries, link)
+    {
+        if (is_of(e, named)) {
+            e->damaged = true;
+            e->refused = refused;
+        }
     }
-    s->checksum_errors += 1;
-    head->damaged = true;
-    if (!hulse_pulsar_entry_intact(head)) {
-        fail_one(s, head, f);
-        s->checksum_errors = 0;
+}
+
+/* All chunks, those that have a receipt, too. */
+static bool is_intact(const struct pulsar_sender *s, const struct pulsar_entry *named)
+{
+    const struct pulsar_entries *const lists[] = {&s->kept, &s->entries};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        const struct pulsar_entry *e = NULL;
+        TAILQ_FOREACH(e, lists[i], link)
+        {
+            if (is_of(e, named) && !hulse_pulsar_entry_intact(e)) {
+                return false;
+            }
+        }
     }
+    return true;
+}
+
+void hulse_pulsar_refused_again(struct pulsar_sender *s)
+{
     if (has_sent_chunks(s) || s->checksum_errors > CHECKSUM_ERRORS_MAX) {
         s->checksum_errors = 0;
-        s->failure = *f;
+        hulse_pulsar_failure_server(
+            &s->failure, PULSAR__SERVER_ERROR__ChecksumError, "what was sent came damaged");
         s->failure.verdict = PULSAR_AGAIN;
         hulse_pulsar_sender_begin_anew(s);
         return;
     }
     hulse_pulsar_outbox_resend(s);
+}
+
+/*
+ * It was damaged on its way, or here. The broker says so at once, before the receipts of what is in front of it; those
+ * are waited for.
+ */
+static void damaged(struct pulsar_sender *s, uint64_t sequence, const struct pulsar_failure *f)
+{
+    struct pulsar_entry *named = find(s, sequence);
+
+    if (named == NULL) {
+        return;
+    }
+    const bool first = is_of(TAILQ_FIRST(&s->entries), named);
+    s->checksum_errors += 1;
+    note_damaged(s, named, true);
+    if (!is_intact(s, named)) {
+        fail_one(s, named, f);
+        s->checksum_errors = 0;
+    }
+    if (first) {
+        hulse_pulsar_refused_again(s);
+    }
 }
 
 void hulse_pulsar_send_error(struct pulsar_sender *s, const Pulsar__CommandSendError *e)
@@ -176,6 +225,10 @@ void hulse_pulsar_send_error(struct pulsar_sender *s, const Pulsar__CommandSendE
         /* Lost, but for what is final: whether it passes is seen when it is opened again. */
         f.verdict = f.verdict == PULSAR_FINAL ? PULSAR_FINAL : PULSAR_AGAIN;
         s->failure = f;
+        named = find(s, e->sequence_id);
+        if (named != NULL && named->chunk) {
+            note_damaged(s, named, false);
+        }
         if (has_sent_chunks(s) && f.verdict == PULSAR_AGAIN) {
             hulse_pulsar_sender_begin_anew(s);
         } else {

@@ -309,6 +309,10 @@ answered(struct pulsar_request *r, enum pulsar_reply reply, const Pulsar__BaseCo
     }
     if (s->state == SENDER_MOVING) {
         const bool anew = s->anew;
+        if (anew && reply == PULSAR_REPLY_TIMED_OUT) {
+            hulse_pulsar_sender_accuse(s, "the broker does not answer CLOSE_PRODUCER");
+            return;
+        }
         hulse_pulsar_sender_leave(
             s); /* without an answer too: the next PRODUCER is of a higher epoch */
         if (anew) {

@@ -168,12 +168,13 @@ hulse_line_hear_producer(struct line *l, uint64_t *producer_id, uint64_t epoch, 
     return c->producer->request_id;
 }
 
-void hulse_line_hear_close(struct line *l, uint64_t producer_id)
+uint64_t hulse_line_hear_close(struct line *l, uint64_t producer_id)
 {
     const Pulsar__BaseCommand *c = hulse_line_hear(l, NULL);
 
     assert_int_equal(c->type, PULSAR__BASE_COMMAND__TYPE__CLOSE_PRODUCER);
     assert_int_equal(c->close_producer->producer_id, producer_id);
+    return c->close_producer->request_id;
 }
 
 void hulse_line_say(struct line *l, const Pulsar__BaseCommand *command)

@@ -61,7 +61,8 @@ void hulse_line_hear_send(struct line *l, struct heard *h);
 /* Hears PRODUCER, gives its request, checks what it always says. */
 uint64_t
 hulse_line_hear_producer(struct line *l, uint64_t *producer_id, uint64_t epoch, char name[256]);
-void hulse_line_hear_close(struct line *l, uint64_t producer_id);
+/* Gives the request. */
+uint64_t hulse_line_hear_close(struct line *l, uint64_t producer_id);
 
 void hulse_line_say(struct line *l, const Pulsar__BaseCommand *command);
 void hulse_line_say_opened(struct line *l,

@@ -358,20 +358,160 @@ static void test_a_checksum_error_after_a_quota(void **state)
     come_again(&large.line, 0);
 }
 
+/*
+ * One of its chunks was damaged on its way, which a broker says at once: before the receipt of what is in front of it. That
+ * chunk is not there, whatever receipts the others have.
+ */
+static void test_a_damaged_chunk_behind_what_has_no_receipt(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    hulse_large_open_all();
+    const uint64_t id = hulse_large_open_pub();
+    hulse_pub_send(&large.pub);
+    hulse_large_send(LARGE_BYTES);
+    hulse_line_hear_send(&large.line, &h);
+    for (int32_t i = 0; i < 4; i++) {
+        hulse_large_hear(&large.line, &h, 1, i, &at);
+    }
+    hulse_line_say_send_error(&large.line, id, 1, PULSAR__SERVER_ERROR__ChecksumError);
+    h.sequence = 0;
+    hulse_line_say_receipt(&large.line, &h, 1);
+    hulse_pub_await_answered(&large.pub, 1);
+    h.sequence = 1;
+    for (uint64_t i = 0; i < 3; i++) {
+        hulse_line_say_receipt(&large.line, &h, 2 + i); /* of the other chunks */
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        hulse_bed_turn(&large.bed);
+    }
+    hulse_line_hang_up(&large.line);
+    (void)hulse_peer_serve(&large.peer, &large.bed, &large.second, 1);
+    at = 0;
+    hulse_large_hear(&large.second, &h, 1, 0, &at);
+    hulse_large_close_all(&large.second);
+}
+
+/* With deduplication the last chunk of an attempt that lacks one was stored: what goes again is no copy of a message. */
+static void copy_is_not_stored(Pulsar__ServerError error)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    hulse_large_open_all();
+    const uint64_t id = hulse_large_open_pub();
+    hulse_large_send(LARGE_BYTES);
+    all_come(0);
+    hulse_line_say_send_error(&large.line, id, 0, error);
+    const uint64_t close = hear_close(&large.line, 0);
+    for (uint64_t i = 0; i < 3; i++) {
+        hulse_line_say_receipt_of(&large.line, id, 0, -1);
+    }
+    hulse_line_say_success(&large.line, close);
+    open_again();
+    for (int32_t i = 0; i < 4; i++) {
+        hulse_large_hear(&large.line, &h, 0, i, &at);
+        if (i < 3) {
+            hulse_line_say_receipt(&large.line, &h, 10 + (uint64_t)i);
+        } else {
+            hulse_line_say_receipt_of(&large.line, id, 0, -1);
+        }
+    }
+    hulse_pub_await_answered(&large.pub, 1);
+    assert_int_equal(large.pub.outcomes[0], HULSE_OUTCOME_FAILED_UNKNOWN);
+    hulse_large_close_all(&large.line);
+}
+
+static void test_a_copy_of_one_with_a_damaged_chunk_is_not_stored(void **state)
+{
+    (void)state;
+    copy_is_not_stored(PULSAR__SERVER_ERROR__ChecksumError);
+}
+
+static void test_a_copy_of_one_with_a_refused_chunk_is_not_stored(void **state)
+{
+    (void)state;
+    copy_is_not_stored(PULSAR__SERVER_ERROR__PersistenceError);
+}
+
+/* A broker that has not answered the close may have receipts of before yet: they are none of what goes again. */
+static void test_receipts_from_before_a_close_without_an_answer(void **state)
+{
+    (void)state;
+    hulse_large_open_all();
+    large.bed.broker.params.operation_timeout_ms = 300;
+    const uint64_t id = hulse_large_open_pub();
+    hulse_large_send(LARGE_BYTES);
+    all_come(0);
+    hulse_line_say_send_error(&large.line, id, 0, PULSAR__SERVER_ERROR__PersistenceError);
+    (void)hear_close(&large.line, 0);
+    hulse_line_await_end(&large.line);
+    hulse_line_hang_up(&large.line);
+    (void)hulse_peer_serve(&large.peer, &large.bed, &large.second, 1);
+    come_again(&large.second, 0);
+}
+
+/* One that became damaged here, in the middle, fails, whichever receipts are open. */
+static void test_what_was_damaged_here_in_the_middle_ends(void **state)
+{
+    struct wire_message message;
+    struct broker_span rest;
+    const char *why = NULL;
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    hulse_large_open_all();
+    (void)hulse_large_open_pub();
+    hulse_large_send(LARGE_BYTES);
+    all_come(0);
+    const struct pulsar_entry *e = TAILQ_NEXT(TAILQ_FIRST(&hulse_large_sender()->entries), link);
+    ((uint8_t *)(uintptr_t)e->piece.data)[e->piece.bytes - 1] ^= 1;
+    hulse_line_hang_up(&large.line);
+    uint64_t id = hulse_peer_serve(&large.peer, &large.bed, &large.second, 1);
+    for (unsigned round = 0; round < 5 && large.pub.answered == 0; round++) {
+        char name[256];
+        at = 0;
+        hulse_large_hear(&large.second, &h, 0, 0, &at);
+        assert_int_equal(hulse_line_hear(&large.second, &rest)->type,
+                         PULSAR__BASE_COMMAND__TYPE__SEND);
+        assert_int_not_equal(hulse_wire_message_read(rest, &message, &why), WIRE_MESSAGE_OK);
+        hulse_line_say_send_error(&large.second, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+        for (unsigned i = 0; i < 50; i++) {
+            hulse_bed_turn(&large.bed);
+        }
+        if (large.pub.answered == 0) {
+            hulse_line_say_success(&large.second, hear_close(&large.second, 3));
+            const uint64_t request = hulse_line_hear_producer(&large.second, &id, EPOCH_ANY, name);
+            hulse_line_say_opened(&large.second, request, name, -1);
+        }
+    }
+    assert_int_equal(large.pub.answered, 1);
+    hulse_large_close_all(&large.second);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_loss_in_the_middle),
-                                       cmocka_unit_test(test_a_loss_before_the_last_receipt),
-                                       cmocka_unit_test(test_a_loss_of_two),
-                                       cmocka_unit_test(test_what_was_damaged_here_goes_as_it_is),
-                                       cmocka_unit_test(test_what_is_too_old_when_it_goes_again),
-                                       cmocka_unit_test(test_an_end_in_the_middle),
-                                       cmocka_unit_test(test_a_loss_before_the_rest_was_sent),
-                                       cmocka_unit_test(test_the_next_one_is_too_old_in_the_middle),
-                                       cmocka_unit_test(test_a_checksum_error_opens_it_again),
-                                       cmocka_unit_test(test_receipts_from_before_a_checksum_error),
-                                       cmocka_unit_test(test_receipts_from_before_another_error),
-                                       cmocka_unit_test(test_what_was_damaged_here_opens_it_again),
-                                       cmocka_unit_test(test_a_checksum_error_after_a_quota)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_loss_in_the_middle),
+        cmocka_unit_test(test_a_loss_before_the_last_receipt),
+        cmocka_unit_test(test_a_loss_of_two),
+        cmocka_unit_test(test_what_was_damaged_here_goes_as_it_is),
+        cmocka_unit_test(test_what_is_too_old_when_it_goes_again),
+        cmocka_unit_test(test_an_end_in_the_middle),
+        cmocka_unit_test(test_a_loss_before_the_rest_was_sent),
+        cmocka_unit_test(test_the_next_one_is_too_old_in_the_middle),
+        cmocka_unit_test(test_a_checksum_error_opens_it_again),
+        cmocka_unit_test(test_receipts_from_before_a_checksum_error),
+        cmocka_unit_test(test_receipts_from_before_another_error),
+        cmocka_unit_test(test_what_was_damaged_here_opens_it_again),
+        cmocka_unit_test(test_a_checksum_error_after_a_quota),
+        cmocka_unit_test(test_a_damaged_chunk_behind_what_has_no_receipt),
+        cmocka_unit_test(test_a_copy_of_one_with_a_damaged_chunk_is_not_stored),
+        cmocka_unit_test(test_a_copy_of_one_with_a_refused_chunk_is_not_stored),
+        cmocka_unit_test(test_receipts_from_before_a_close_without_an_answer),
+        cmocka_unit_test(test_what_was_damaged_here_in_the_middle_ends)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -369,6 +369,48 @@ static void test_a_copy_of_what_was_damaged_is_not_stored(void **state)
     close_all();
 }
 
+/* A broker says at once that an entry is damaged, before the receipt of the one in front of it. */
+static void test_a_checksum_error_behind_what_has_no_receipt(void **state)
+{
+    struct heard h;
+
+    (void)state;
+    open_all();
+    const uint64_t id = open_pub();
+    send_and_hear(&line, 0, 2);
+    hulse_line_say_send_error(&line, id, 1, PULSAR__SERVER_ERROR__ChecksumError);
+    receipts(&line, id, 0, 1);
+    hulse_pub_await_answered(&pub, 1);
+    hulse_line_hear_send(&line, &h);
+    assert_int_equal(h.sequence, 1);
+    hulse_line_say_receipt(&line, &h, 1);
+    expect_stored(2);
+    hulse_line_hang_up(&line);
+    close_all();
+}
+
+/* The same with one behind it, which a broker with deduplication has stored. */
+static void test_a_copy_of_what_was_damaged_behind_another_is_not_stored(void **state)
+{
+    (void)state;
+    open_all();
+    uint64_t id = open_pub();
+    send_and_hear(&line, 0, 3);
+    hulse_line_say_send_error(&line, id, 1, PULSAR__SERVER_ERROR__ChecksumError);
+    receipts(&line, id, 0, 1);
+    hulse_pub_await_answered(&pub, 1);
+    receipts(&line, id, 2, 1); /* out of order: the connection ends */
+    hulse_line_await_end(&line);
+    hulse_line_hang_up(&line);
+    id = hulse_peer_serve(&peer, &bed, &second, 1);
+    hear_again(&second, 1, 2);
+    receipts(&second, id, 1, 2); /* copies */
+    hulse_pub_await_answered(&pub, 3);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_FAILED_UNKNOWN);
+    hulse_line_hang_up(&second);
+    close_all();
+}
+
 static struct pulsar_sender *the_sender(void)
 {
     return LIST_FIRST(&bed.worker.senders->buckets[hulse_pulsar_senders_bucket(BED_TOPIC)]);
@@ -406,7 +448,7 @@ static void test_endless_checksum_errors_end_in_another_open(void **state)
         hear_again(&line, 0, 1);
     }
     hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
-    hulse_line_hear_close(&line, id);
+    hulse_line_say_success(&line, hulse_line_hear_close(&line, id));
     hulse_line_say_opened(&line, hulse_line_hear_producer(&line, &again, 1, name), name, -1);
     store_again(1);
     expect_stored(1);
@@ -712,6 +754,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_old_and_strange_receipts_are_ignored),
     cmocka_unit_test(test_a_checksum_error_sends_again),
     cmocka_unit_test(test_a_copy_of_what_was_damaged_is_not_stored),
+    cmocka_unit_test(test_a_checksum_error_behind_what_has_no_receipt),
+    cmocka_unit_test(test_a_copy_of_what_was_damaged_behind_another_is_not_stored),
     cmocka_unit_test(test_what_was_damaged_here_fails_alone),
     cmocka_unit_test(test_endless_checksum_errors_end_in_another_open),
     cmocka_unit_test(test_what_is_not_allowed_fails_alone),
