@@ -118,8 +118,13 @@ static void send_each(struct pulsar_consumer *c)
 
 /* ---- everything, by the broker ---- */
 
-void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry)
+void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry, bool has_epoch)
 {
+    struct hands *h = c->hands;
+    h->late =
+        h->late && !has_epoch && hulse_entry_below(h->came_ledger, h->came_entry, ledger, entry);
+    h->came_ledger = ledger;
+    h->came_entry = entry;
     if (c->rewinding &&
         !hulse_entry_below(ledger, entry, c->hands->rewind_ledger, c->hands->rewind_entry)) {
         c->rewinding = false;
@@ -209,6 +214,7 @@ static void rewind_all(struct pulsar_consumer *c)
     c->hands->rewind_entry = high->entry;
     c->heard_ms = hulse_pulsar_consumer_now_ms(c);
     c->hands->rewound_ms = c->heard_ms;
+    c->hands->late = true;
     hulse_receive_forget_queue(c);
     leave_those_behind(c, &c->hands->kept, low);
     leave_those_behind(c, &c->hands->waiting, low);
@@ -241,6 +247,11 @@ void hulse_again_send(struct pulsar_consumer *c)
 void hulse_again_restart(struct pulsar_consumer *c)
 {
     c->rewinding = false;
+    if (c->hands->consumer != NULL) {
+        c->hands->late = false;
+        c->hands->came_ledger = 0;
+        c->hands->came_entry = 0;
+    }
     if (!hulse_pulsar_consumer_shares(c)) {
         all_come(c);
     }

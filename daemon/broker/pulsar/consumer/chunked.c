@@ -160,17 +160,48 @@ static struct broker_span stem_of(const struct chunked *x)
     return (struct broker_span){x->uuid, x->stem_bytes};
 }
 
-static void remember_over(struct chunks *k, const struct chunked *x)
+/* `stem`: of its message, when all attempts are over with it; else 0. */
+static void remember(struct chunks *k, const struct chunked *x, uint64_t stem)
 {
     k->over[k->over_next] = hulse_chunked_hash((struct broker_span){x->uuid, x->uuid_bytes});
-    k->over_stems[k->over_next] = is_ours(x) ? hulse_chunked_hash(stem_of(x)) : 0;
+    k->over_stems[k->over_next] = stem;
     k->over_next = (k->over_next + 1) % PULSAR_CHUNKED_OVER;
+}
+
+static void remember_over(struct chunks *k, const struct chunked *x)
+{
+    remember(k, x, is_ours(x) ? hulse_chunked_hash(stem_of(x)) : 0);
 }
 
 /* Another attempt of its message is acknowledged: nobody waits for this one. */
 static bool is_done(const struct chunks *k, const struct chunked *x)
 {
     return is_ours(x) && hulse_chunked_remembers(k->over_stems, hulse_chunked_hash(stem_of(x)));
+}
+
+void hulse_chunked_pass_over(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry)
+{
+    if (c->type == BROKER_READER &&
+        (!c->hands->has_last ||
+         hulse_entry_below(c->hands->last.ledger, c->hands->last.entry, ledger, entry))) {
+        c->hands->last = (struct broker_id){.ledger = ledger, .entry = entry, .batch = -1};
+        c->hands->has_last = true;
+    }
+}
+
+static void pass_over_all(struct pulsar_consumer *c, const struct chunked *x)
+{
+    const struct entry *end = TAILQ_LAST(&x->entries, entry_list);
+
+    if (end != NULL) {
+        hulse_chunked_pass_over(c, end->ledger, end->entry);
+    }
+}
+
+/* An attempt that nobody waits for. */
+static void end_attempt(struct pulsar_consumer *c, struct chunked *x)
+{
+    hulse_chunked_ack(c, x);
 }
 
 bool hulse_chunked_is_before(const struct chunked *x, const Pulsar__MessageIdData *id)
@@ -192,7 +223,7 @@ static void end_attempts_in(struct pulsar_consumer *c,
         if (x->stem_bytes == stem.bytes && !hulse_chunked_is_complete(x) &&
             (id == NULL || hulse_chunked_is_before(x, id)) &&
             memcmp(x->uuid, stem.data, stem.bytes) == 0) {
-            hulse_chunked_ack(c, x);
+            end_attempt(c, x);
         }
     }
 }
@@ -261,7 +292,8 @@ void hulse_chunks_leave(struct pulsar_consumer *c, struct entry *e)
 
 bool hulse_chunked_never_comes(const struct pulsar_consumer *c)
 {
-    return (c->type == BROKER_EXCLUSIVE || c->type == BROKER_FAILOVER) && !c->hands->chunks.forgot;
+    return (c->type == BROKER_EXCLUSIVE || c->type == BROKER_FAILOVER) &&
+           !c->hands->chunks.forgot && !c->hands->late;
 }
 
 uint32_t hulse_chunked_again_in(const struct pulsar_consumer *c)
@@ -277,15 +309,6 @@ void hulse_chunked_arm(struct pulsar_consumer *c, uint64_t due_ms)
 
     if (!hulse_timer_pending(t) || due_ms < t->due_ms) {
         hulse_timer_start(&c->worker->loop->timers, t, due_ms);
-    }
-}
-
-void hulse_chunked_pass_over(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry)
-{
-    if (!c->hands->has_last ||
-        hulse_entry_below(c->hands->last.ledger, c->hands->last.entry, ledger, entry)) {
-        c->hands->last = (struct broker_id){.ledger = ledger, .entry = entry, .batch = -1};
-        c->hands->has_last = true;
     }
 }
 
@@ -316,11 +339,10 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
 {
     struct chunks *k = &c->hands->chunks;
     const struct entry *first = TAILQ_FIRST(&x->entries);
-    const struct entry *end = TAILQ_LAST(&x->entries, entry_list);
     const bool torn = again_ms == 0 && x->torn;
 
     if (is_done(k, x)) {
-        hulse_chunked_ack(c, x);
+        end_attempt(c, x);
         return false;
     }
     c->set->figures.chunks_given_up += 1;
@@ -338,7 +360,7 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
         return false;
     }
     if (c->type == BROKER_READER && again_ms == 0) {
-        hulse_chunked_pass_over(c, end->ledger, end->entry);
+        pass_over_all(c, x);
         hulse_chunked_let_go(c, x);
         hulse_chunked_tell_lost(c);
         return false;

@@ -59,7 +59,8 @@ uint64_t hulse_chunked_hash(struct broker_span uuid);
 bool hulse_chunked_remembers(const uint64_t over[PULSAR_CHUNKED_OVER], uint64_t hash);
 /*
  * Everything that is not acknowledged comes in the topic's order: a chunk that is not there is acknowledged, expired, or
- * from before the subscription. So the message will never be whole, and what is left of it is in the way.
+ * from before the subscription. So the message will never be whole, and what is left of it is in the way. Not while what comes
+ * may have been sent before everything was asked for again: its beginning was let go then, and comes once more.
  */
 bool hulse_chunked_never_comes(const struct pulsar_consumer *c);
 /* How long until what found no room is asked for again. */
@@ -67,8 +68,9 @@ uint32_t hulse_chunked_again_in(const struct pulsar_consumer *c);
 /* The timer of those that are not whole fires by then. */
 void hulse_chunked_arm(struct pulsar_consumer *c, uint64_t due_ms);
 void hulse_chunked_due(struct timer *timer);
-/* A reader goes on behind that entry, and has lost a message. The event may close the consumer. */
+/* A reader goes on behind that entry. */
 void hulse_chunked_pass_over(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry);
+/* It has lost a message. The event may close the consumer. */
 void hulse_chunked_tell_lost(struct pulsar_consumer *c);
 /* One that is gathering. False: it is gone. `again_ms`: when it is asked for; 0: when more of it comes. */
 bool hulse_chunked_give_up(struct pulsar_consumer *c,

@@ -87,16 +87,24 @@ static enum body_rc ack_one(struct pulsar_consumer *c, const Pulsar__MessageIdDa
     return BODY_OK;
 }
 
+/* A copy, or a part of what nobody waits for. */
+static enum body_rc ack_repeated(struct pulsar_consumer *c, const Pulsar__MessageIdData *id)
+{
+    c->set->figures.chunks_repeated += 1;
+    return ack_one(c, id);
+}
+
 /*
- * Of a first chunk. Ours has `<name>-<sequence id>-` and the attempt (producer/chunks.h), and says the number before that
- * (wire/draft.c); another client's is the same in all attempts.
+ * Ours has `<name>-<sequence id>-` and the attempt (producer/chunks.h); its last chunk says that number, the others the one
+ * before (wire/draft.c). Another client's is the same in all attempts.
  */
 static uint32_t stem_of(const struct wire_metadata *m)
 {
     const struct broker_span name = m->producer_name;
+    const bool is_last = m->chunk + 1 == m->chunk_count;
     char number[sizeof("-18446744073709551615-")];
-    const uint32_t bytes =
-        (uint32_t)snprintf(number, sizeof(number), "-%" PRIu64 "-", m->sequence_id + 1);
+    const uint32_t bytes = (uint32_t)snprintf(
+        number, sizeof(number), "-%" PRIu64 "-", m->sequence_id + (is_last ? 0 : 1));
 
     return m->uuid.bytes > (uint64_t)name.bytes + bytes &&
                    memcmp(m->uuid.data, name.data, name.bytes) == 0 &&
@@ -124,10 +132,11 @@ static void end_attempts(struct pulsar_consumer *c,
     }
 }
 
-static bool is_over(const struct chunks *k, struct broker_span uuid)
+/* Its message is acknowledged, by this attempt or another one, or is whole. */
+static bool is_over(const struct chunks *k, const struct wire_metadata *m)
 {
-    return hulse_chunked_remembers(k->over, hulse_chunked_hash(uuid)) ||
-           find_in(&k->whole, uuid) != NULL;
+    return hulse_chunked_remembers(k->over, hulse_chunked_hash(m->uuid)) ||
+           find_in(&k->whole, m->uuid) != NULL;
 }
 
 /* The position that was wished is the last chunk of a message, whose id it is: to its first one (the chunks have one time). */
@@ -167,9 +176,8 @@ static enum body_rc orphan(struct pulsar_consumer *c,
     if (step_back(c, id, m)) {
         return BODY_OK;
     }
-    if (is_over(&c->hands->chunks, m->uuid)) {
-        c->set->figures.chunks_repeated += 1;
-        return ack_one(c, id);
+    if (is_over(&c->hands->chunks, m)) {
+        return ack_repeated(c, id);
     }
     if (is_before_floor(&c->hands->floor, id)) {
         return ack_one(c, id);
@@ -449,8 +457,7 @@ enum body_rc hulse_chunks_take(struct pulsar_consumer *c,
         return BODY_UNKNOWN;
     }
     if ((uint32_t)m->chunk < x->next) {
-        c->set->figures.chunks_repeated += 1;
-        return ack_one(c, id);
+        return ack_repeated(c, id);
     }
     if ((uint32_t)m->chunk > x->next && x->state == CHUNKED_GATHERING) {
         x->torn = true;

@@ -103,7 +103,10 @@ bool hulse_chunks_ack_id(struct pulsar_consumer *c, const struct broker_id *id);
 uint32_t hulse_chunks_expected(const struct pulsar_consumer *c);
 /* The broker sends again what is not whole. */
 void hulse_chunks_forget(struct pulsar_consumer *c);
-/* Whatever is whole too: the entries are on their own from here on. */
+/*
+ * Whatever is whole too: the entries are on their own from here on. Nor is anything over: what was acknowledged may be asked
+ * for once more.
+ */
 void hulse_chunks_end(struct pulsar_consumer *c);
 
 #endif

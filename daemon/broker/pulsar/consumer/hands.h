@@ -44,6 +44,10 @@ struct hands {
     uint64_t rewound_ms;
     uint64_t rewind_ledger;
     uint64_t rewind_entry;
+    /* What comes may have been sent before that: the broker says no epoch, and has not gone back behind the last that came. */
+    bool late;
+    uint64_t came_ledger;
+    uint64_t came_entry;
 
     /* where it begins, and is */
     bool knows_reach;

@@ -390,8 +390,8 @@ void hulse_again_refuse(struct pulsar_consumer *c,
 void hulse_again_restart(struct pulsar_consumer *c);
 /* Nothing is to come again any more: another consumer gets it. */
 void hulse_again_forget(struct pulsar_consumer *c);
-/* A message has come; what was asked for may be complete with it. */
-void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry);
+/* A message has come; what was asked for may begin or be complete with it. `has_epoch`: the broker says the present one. */
+void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry, bool has_epoch);
 /* Sorted by their ids. */
 struct delivery *hulse_again_first(struct pulsar_consumer *c);
 void hulse_again_send(struct pulsar_consumer *c);

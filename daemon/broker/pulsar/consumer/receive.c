@@ -321,7 +321,8 @@ static void take_message(struct pulsar_consumer *c,
         }
         return;
     }
-    hulse_again_heard(c, m->message_id->ledgerid, m->message_id->entryid);
+    hulse_again_heard(
+        c, m->message_id->ledgerid, m->message_id->entryid, m->has_consumer_epoch != 0);
     if (!wanted(c, m->message_id, &meta, count)) {
         return;
     }

@@ -262,6 +262,51 @@ static void what_is_done_says_nothing_of_other_clients(void **state)
     assert_int_equal(stage.worker.consumers->figures.chunks_given_up, 1);
 }
 
+/* One message refused whose bytes are gone, and the beginning of another one let go for that. */
+static void play_rewind(void)
+{
+    hulse_chunks_open(&exclusive, 20);
+    front.copies = true;
+    stage.worker.consumers->held_bytes_max = 0;
+    hulse_small_comes(7, 1);
+    hulse_chunk_comes(1, 0, 2, 2);
+    hulse_front_nack(0, 0);
+    hulse_front_asks(0);
+}
+
+/* It was on its way when everything was asked for again, of a broker that says no epoch: its beginning comes once more. */
+static void what_is_late_after_a_rewind_is_not_acknowledged(void **state)
+{
+    (void)state;
+    play_rewind();
+    hulse_chunk_comes(1, 1, 2, 3);
+    hulse_front_says_nothing();
+    hulse_small_comes(7, 1);
+    hulse_chunk_comes(1, 0, 2, 2);
+    hulse_chunk_comes(1, 1, 2, 3);
+    hulse_front_has(1, 7);
+    hulse_front_has(2, 100);
+}
+
+/* Nothing is late any more when the broker has gone back, or says the new epoch. */
+static void a_gap_behind_a_rewind_is_over(void **state)
+{
+    (void)state;
+    play_rewind();
+    hulse_small_comes(7, 1);
+    hulse_chunk_comes(2, 1, 2, 5);
+    HULSE_FRONT_ACKS(5);
+}
+
+static void a_gap_in_the_new_epoch_is_over(void **state)
+{
+    (void)state;
+    play_rewind();
+    hulse_stage_message(&(struct stage_entry){
+        .ledger = 1, .entry = 5, .number = 201, .chunks = 2, .chunk = 1, .message = 2, .epoch = 1});
+    HULSE_FRONT_ACKS(5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +340,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             what_is_done_is_no_loss_of_a_reader, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
-            what_is_done_says_nothing_of_other_clients, hulse_front_set_up, hulse_front_tear_down)};
+            what_is_done_says_nothing_of_other_clients, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(what_is_late_after_a_rewind_is_not_acknowledged,
+                                        hulse_front_set_up,
+                                        hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_gap_behind_a_rewind_is_over, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_gap_in_the_new_epoch_is_over, hulse_front_set_up, hulse_front_tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
