@@ -341,7 +341,7 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
     const struct entry *first = TAILQ_FIRST(&x->entries);
     const bool torn = again_ms == 0 && x->torn;
 
-    if (is_done(k, x)) {
+    if (again_ms == 0 && is_done(k, x)) {
         end_attempt(c, x);
         return false;
     }

@@ -559,6 +559,10 @@ void hulse_chunks_end(struct pulsar_consumer *c)
     while ((x = TAILQ_FIRST(&k->whole)) != NULL) {
         hulse_chunked_let_go(c, x);
     }
+    if (c->hands->consumer != NULL) {
+        memset(k->over, 0, sizeof(k->over));
+        memset(k->over_stems, 0, sizeof(k->over_stems));
+    }
 }
 
 struct broker_chunking hulse_chunks_rule(const struct broker_chunking *wished)

@@ -8,6 +8,9 @@
 
 static const struct front_where shared = {.type = BROKER_SHARED};
 static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE};
+/* One at a time, and what is given up for want of room is asked for after a second. */
+static const struct front_where narrow = {.type = BROKER_SHARED,
+                                          .chunking = {.pending_max = 1, .expire_ms = 1000}};
 
 static void a_producer_may_begin_anew(void **state)
 {
@@ -262,6 +265,68 @@ static void what_is_done_says_nothing_of_other_clients(void **state)
     assert_int_equal(stage.worker.consumers->figures.chunks_given_up, 1);
 }
 
+/* The first message, in two chunks with another's first one between them, is acknowledged. */
+static void play_done(void)
+{
+    hulse_chunks_open(&narrow, 20);
+    hulse_attempt_comes('x', 1, 0, 2, 1);
+    hulse_attempt_comes('x', 1, 1, 2, 3);
+    hulse_front_has(0, 100);
+    hulse_front_ack(0);
+    HULSE_FRONT_ACKS(1, 3);
+}
+
+static void play_seek(void)
+{
+    const struct broker_position to = {.kind = BROKER_EARLIEST};
+    assert_int_equal(hulse_front_seek(&to), HULSE_OK);
+    hulse_front_skip_flows();
+    hulse_stage_success(hulse_stage_next(TYPE(SEEK))->seek->request_id);
+    hulse_stage_success(hulse_stage_next(TYPE(SUBSCRIBE))->subscribe->request_id);
+    hulse_stage_turn();
+    stage.first = stage.count;
+}
+
+/* It was moved back to a message that it had acknowledged: that is to come once more, when there is room. */
+static void after_a_seek_nothing_is_done(void **state)
+{
+    (void)state;
+    play_done();
+    play_seek();
+    hulse_attempt_comes('x', 1, 0, 2, 1);
+    hulse_attempt_comes('x', 2, 0, 2, 2); /* takes its room */
+    hulse_attempt_comes('x', 1, 1, 2, 3);
+    hulse_front_says_nothing();
+}
+
+/* Nor when it waits for its rest, or the rest comes alone. */
+static void after_a_seek_nothing_is_over(void **state)
+{
+    (void)state;
+    play_done();
+    play_seek();
+    hulse_attempt_comes('y', 1, 1, 2, 5);
+    hulse_attempt_comes('x', 1, 1, 2, 3);
+    hulse_attempt_comes('x', 1, 0, 2, 1);
+    hulse_stage_wait(1001);
+    hulse_front_says_nothing();
+}
+
+/* A broker does not say that somebody else has moved it back: a message for which there is no room is not done by that. */
+static void for_want_of_room_nothing_is_done(void **state)
+{
+    (void)state;
+    play_done();
+    hulse_attempt_comes('y', 1, 0, 2, 4);
+    hulse_attempt_comes('x', 2, 0, 2, 5);
+    hulse_attempt_comes('y', 1, 1, 2, 6);
+    hulse_attempt_comes('x', 2, 1, 2, 7);
+    hulse_front_has(1, 200);
+    hulse_front_says_nothing();
+    hulse_stage_wait(1001);
+    hulse_front_asks(2);
+}
+
 /* One message refused whose bytes are gone, and the beginning of another one let go for that. */
 static void play_rewind(void)
 {
@@ -341,6 +406,12 @@ int main(void)
             what_is_done_is_no_loss_of_a_reader, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
             what_is_done_says_nothing_of_other_clients, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            after_a_seek_nothing_is_done, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            after_a_seek_nothing_is_over, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            for_want_of_room_nothing_is_done, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(what_is_late_after_a_rewind_is_not_acknowledged,
                                         hulse_front_set_up,
                                         hulse_front_tear_down),
