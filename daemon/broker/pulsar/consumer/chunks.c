@@ -135,7 +135,11 @@ static void end_attempts(struct pulsar_consumer *c,
 /* Its message is acknowledged, by this attempt or another one, or is whole. */
 static bool is_over(const struct chunks *k, const struct wire_metadata *m)
 {
+    const struct broker_span stem = {m->uuid.data, stem_of(m)};
+
     return hulse_chunked_remembers(k->over, hulse_chunked_hash(m->uuid)) ||
+           (stem.bytes != m->uuid.bytes &&
+            hulse_chunked_remembers(k->over_stems, hulse_chunked_hash(stem))) ||
            find_in(&k->whole, m->uuid) != NULL;
 }
 

@@ -8,6 +8,9 @@
 
 static const struct front_where shared = {.type = BROKER_SHARED};
 static const struct front_where exclusive = {.type = BROKER_EXCLUSIVE};
+static const struct front_where reader = {.type = BROKER_READER,
+                                          .start = {.kind = BROKER_EARLIEST},
+                                          .chunking = {.pending_max = 5, .expire_ms = 1000}};
 /* One at a time, and what is given up for want of room is asked for after a second. */
 static const struct front_where narrow = {.type = BROKER_SHARED,
                                           .chunking = {.pending_max = 1, .expire_ms = 1000}};
@@ -265,6 +268,55 @@ static void what_is_done_says_nothing_of_other_clients(void **state)
     assert_int_equal(stage.worker.consumers->figures.chunks_given_up, 1);
 }
 
+/* Both attempts are whole in the topic: what of the second one comes after the verdict ends like what came before it. */
+static void the_rest_of_what_is_done_ends_too(void **state)
+{
+    (void)state;
+    hulse_chunks_open(&shared, 20);
+    hulse_attempt_comes('x', 1, 0, 2, 1);
+    hulse_attempt_comes('x', 1, 1, 2, 2);
+    hulse_front_has(0, 100);
+    hulse_attempt_comes('y', 1, 0, 2, 3);
+    hulse_front_ack(0);
+    HULSE_FRONT_ACKS(1, 2, 3);
+    hulse_attempt_comes('y', 1, 1, 2, 4);
+    assert_int_equal(stage.worker.consumers->figures.unreadable, 0);
+    HULSE_FRONT_ACKS(4);
+}
+
+static void the_rest_of_what_is_done_is_no_loss_of_a_reader(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 5);
+    hulse_front_permit(10);
+    hulse_attempt_comes('x', 1, 0, 2, 1);
+    hulse_attempt_comes('x', 1, 1, 2, 2);
+    hulse_front_has(0, 100);
+    hulse_attempt_comes('y', 1, 0, 2, 3);
+    hulse_front_ack(0);
+    hulse_attempt_comes('y', 1, 1, 2, 4);
+    assert_int_equal(front.lost, 0);
+    assert_int_equal(stage.worker.consumers->figures.unreadable, 0);
+}
+
+/* It is in a row, too, and was no message without a beginning. */
+static void the_rest_of_what_is_done_is_repeated(void **state)
+{
+    (void)state;
+    hulse_chunks_open(&exclusive, 20);
+    hulse_attempt_comes('x', 1, 0, 2, 1);
+    hulse_attempt_comes('x', 1, 1, 2, 2);
+    hulse_front_has(0, 100);
+    hulse_attempt_comes('y', 1, 0, 3, 3);
+    hulse_front_ack(0);
+    HULSE_FRONT_ACKS(1, 2, 3);
+    hulse_attempt_comes('y', 1, 1, 3, 4);
+    hulse_attempt_comes('y', 1, 2, 3, 5);
+    HULSE_FRONT_ACKS(4, 5);
+    assert_int_equal(stage.worker.consumers->figures.chunks_repeated, 2);
+    assert_int_equal(stage.worker.consumers->figures.chunks_orphaned, 0);
+}
+
 /* The first message, in two chunks with another's first one between them, is acknowledged. */
 static void play_done(void)
 {
@@ -406,6 +458,13 @@ int main(void)
             what_is_done_is_no_loss_of_a_reader, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
             what_is_done_says_nothing_of_other_clients, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            the_rest_of_what_is_done_ends_too, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(the_rest_of_what_is_done_is_no_loss_of_a_reader,
+                                        hulse_front_set_up,
+                                        hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            the_rest_of_what_is_done_is_repeated, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
             after_a_seek_nothing_is_done, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
