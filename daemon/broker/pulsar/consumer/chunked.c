@@ -201,6 +201,7 @@ static void pass_over_all(struct pulsar_consumer *c, const struct chunked *x)
 /* An attempt that nobody waits for. */
 static void end_attempt(struct pulsar_consumer *c, struct chunked *x)
 {
+    pass_over_all(c, x);
     hulse_chunked_ack(c, x);
 }
 

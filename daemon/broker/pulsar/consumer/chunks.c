@@ -91,6 +91,7 @@ static enum body_rc ack_one(struct pulsar_consumer *c, const Pulsar__MessageIdDa
 static enum body_rc ack_repeated(struct pulsar_consumer *c, const Pulsar__MessageIdData *id)
 {
     c->set->figures.chunks_repeated += 1;
+    hulse_chunked_pass_over(c, id->ledgerid, id->entryid);
     return ack_one(c, id);
 }
 

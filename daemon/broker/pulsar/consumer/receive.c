@@ -290,6 +290,9 @@ static void take_chunk(struct pulsar_consumer *c,
     } else if (rc != BODY_OK && !c->closed) {
         body_failed(c, m->message_id, rc, why);
     }
+    if (!c->closed) {
+        hulse_pulsar_consumer_catch_up(c); /* behind what nobody waits for */
+    }
 }
 
 static void take_message(struct pulsar_consumer *c,

@@ -424,6 +424,51 @@ static void a_gap_in_the_new_epoch_is_over(void **state)
     HULSE_FRONT_ACKS(5);
 }
 
+/* The rest of an attempt that nobody waits for may be the last of the topic. */
+static void a_reader_has_caught_up_with_what_is_done(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 5);
+    hulse_front_permit(10);
+    hulse_attempt_comes('x', 1, 0, 2, 2);
+    hulse_attempt_comes('x', 1, 1, 2, 3);
+    hulse_front_has(0, 100);
+    hulse_front_ack(0);
+    hulse_attempt_comes('y', 1, 0, 2, 4);
+    hulse_stage_turn();
+    hulse_stage_wait(1001);
+    hulse_stage_wait(100000);
+    assert_int_equal(front.lost, 0);
+    assert_int_equal(front.caught_up, 1);
+}
+
+static void a_reader_has_caught_up_with_what_a_verdict_ends(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 5);
+    hulse_front_permit(10);
+    hulse_attempt_comes('x', 1, 0, 2, 2);
+    hulse_attempt_comes('x', 1, 1, 2, 3);
+    hulse_front_has(0, 100);
+    hulse_attempt_comes('y', 1, 0, 2, 4);
+    assert_int_equal(front.caught_up, 0);
+    hulse_front_ack(0);
+    assert_int_equal(front.caught_up, 1);
+}
+
+static void a_reader_has_caught_up_with_a_copy(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 5);
+    hulse_front_permit(10);
+    hulse_attempt_comes('x', 1, 0, 2, 2);
+    hulse_attempt_comes('x', 1, 1, 2, 3);
+    hulse_front_ack(0);
+    assert_int_equal(front.caught_up, 0);
+    hulse_attempt_comes('x', 1, 1, 2, 4);
+    assert_int_equal(front.caught_up, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -477,6 +522,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_gap_behind_a_rewind_is_over, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
-            a_gap_in_the_new_epoch_is_over, hulse_front_set_up, hulse_front_tear_down)};
+            a_gap_in_the_new_epoch_is_over, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_reader_has_caught_up_with_what_is_done, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(a_reader_has_caught_up_with_what_a_verdict_ends,
+                                        hulse_front_set_up,
+                                        hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_reader_has_caught_up_with_a_copy, hulse_front_set_up, hulse_front_tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
