@@ -361,6 +361,7 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
         return false;
     }
     if (c->type == BROKER_READER && again_ms == 0) {
+        remember(k, x, 0); /* what still comes of it is the same loss */
         pass_over_all(c, x);
         hulse_chunked_let_go(c, x);
         hulse_chunked_tell_lost(c);

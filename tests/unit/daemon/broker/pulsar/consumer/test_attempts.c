@@ -379,6 +379,26 @@ static void for_want_of_room_nothing_is_done(void **state)
     hulse_front_asks(2);
 }
 
+/* It is one message, whatever comes of it behind the gap. */
+static void a_gap_is_one_loss_of_a_reader(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 5);
+    hulse_front_permit(10);
+    hulse_chunk_comes(0, 0, 3, 1);
+    hulse_chunk_comes(0, 2, 3, 3);
+    assert_int_equal(front.lost, 1);
+    hulse_chunk_comes(1, 0, 4, 5);
+    hulse_chunk_comes(1, 2, 4, 7);
+    hulse_chunk_comes(1, 3, 4, 8);
+    assert_int_equal(front.lost, 2);
+    hulse_chunk_comes(2, 0, 2, 9);
+    hulse_stage_wait(1001);
+    assert_int_equal(front.lost, 3);
+    hulse_chunk_comes(2, 1, 2, 10); /* too late */
+    assert_int_equal(front.lost, 3);
+}
+
 /* One message refused whose bytes are gone, and the beginning of another one let go for that. */
 static void play_rewind(void)
 {
@@ -516,6 +536,8 @@ int main(void)
             after_a_seek_nothing_is_over, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
             for_want_of_room_nothing_is_done, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_gap_is_one_loss_of_a_reader, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(what_is_late_after_a_rewind_is_not_acknowledged,
                                         hulse_front_set_up,
                                         hulse_front_tear_down),
