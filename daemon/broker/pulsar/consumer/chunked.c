@@ -179,22 +179,12 @@ static bool is_done(const struct chunks *k, const struct chunked *x)
     return is_ours(x) && hulse_chunked_remembers(k->over_stems, hulse_chunked_hash(stem_of(x)));
 }
 
-void hulse_chunked_pass_over(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry)
-{
-    if (c->type == BROKER_READER &&
-        (!c->hands->has_last ||
-         hulse_entry_below(c->hands->last.ledger, c->hands->last.entry, ledger, entry))) {
-        c->hands->last = (struct broker_id){.ledger = ledger, .entry = entry, .batch = -1};
-        c->hands->has_last = true;
-    }
-}
-
 static void pass_over_all(struct pulsar_consumer *c, const struct chunked *x)
 {
     const struct entry *end = TAILQ_LAST(&x->entries, entry_list);
 
     if (end != NULL) {
-        hulse_chunked_pass_over(c, end->ledger, end->entry);
+        hulse_hand_out_behind(c, end->ledger, end->entry);
     }
 }
 

@@ -68,8 +68,6 @@ uint32_t hulse_chunked_again_in(const struct pulsar_consumer *c);
 /* The timer of those that are not whole fires by then. */
 void hulse_chunked_arm(struct pulsar_consumer *c, uint64_t due_ms);
 void hulse_chunked_due(struct timer *timer);
-/* A reader goes on behind that entry. */
-void hulse_chunked_pass_over(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry);
 /* It has lost a message. The event may close the consumer. */
 void hulse_chunked_tell_lost(struct pulsar_consumer *c);
 /* One that is gathering. False: it is gone. `again_ms`: when it is asked for; 0: when more of it comes. */

@@ -91,7 +91,7 @@ static enum body_rc ack_one(struct pulsar_consumer *c, const Pulsar__MessageIdDa
 static enum body_rc ack_repeated(struct pulsar_consumer *c, const Pulsar__MessageIdData *id)
 {
     c->set->figures.chunks_repeated += 1;
-    hulse_chunked_pass_over(c, id->ledgerid, id->entryid);
+    hulse_hand_out_behind(c, id->ledgerid, id->entryid);
     return ack_one(c, id);
 }
 
@@ -197,7 +197,7 @@ static enum body_rc orphan(struct pulsar_consumer *c,
     }
     *why = "its message's first chunk has not come";
     if (c->type == BROKER_READER) {
-        hulse_chunked_pass_over(c, id->ledgerid, id->entryid);
+        hulse_hand_out_behind(c, id->ledgerid, id->entryid);
         if (m->chunk + 1 == m->chunk_count) {
             hulse_chunked_tell_lost(c);
         }

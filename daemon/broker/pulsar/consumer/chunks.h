@@ -33,7 +33,7 @@
 #define PULSAR_GIVEN_UP_MAX 100U
 /* Of one message, as many as its id can say; each costs memory, however few bytes it has. */
 #define PULSAR_CHUNKS_MAX UINT16_MAX
-/* Messages that were acknowledged last: what comes of them afterwards was sent twice. */
+/* Messages that were acknowledged last, or a reader has lost: what comes of them afterwards is nobody's. */
 #define PULSAR_CHUNKED_OVER 16U
 /* Others may come in their place, and wait here. */
 #define PULSAR_CHUNKS_AHEAD 16U

@@ -208,6 +208,39 @@ static bool hand_out_new(struct pulsar_consumer *c)
     return false;
 }
 
+/* ---- passed over ---- */
+
+static bool is_behind(bool has, const struct broker_id *last, const struct broker_id *id)
+{
+    return !has || hulse_entry_below(last->ledger, last->entry, id->ledger, id->entry);
+}
+
+static void go_on(struct pulsar_consumer *c)
+{
+    struct hands *h = c->hands;
+    if (!h->passes || !STAILQ_EMPTY(&h->queue)) {
+        return;
+    }
+    h->passes = false;
+    if (is_behind(h->has_last, &h->last, &h->passed)) {
+        h->last = h->passed;
+        h->has_last = true;
+    }
+}
+
+void hulse_hand_out_behind(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry)
+{
+    const struct broker_id id = {.ledger = ledger, .entry = entry, .batch = -1};
+    struct hands *h = c->hands;
+    if (c->type == BROKER_READER && is_behind(h->passes, &h->passed, &id)) {
+        h->passes = true;
+        h->passed = id;
+        go_on(c);
+    }
+}
+
+/* ---- all ---- */
+
 void hulse_hand_out(struct pulsar_consumer *c)
 {
     if (c->handing || c->ending) {
@@ -220,6 +253,7 @@ void hulse_hand_out(struct pulsar_consumer *c)
     }
     c->handing = false;
     if (!c->closed) {
+        go_on(c);
         hulse_pulsar_consumer_catch_up(c);
     }
     if (!c->closed && c->part != NULL) {

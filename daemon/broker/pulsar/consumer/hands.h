@@ -59,6 +59,8 @@ struct hands {
     struct floor floor;
     struct broker_id last; /* handed out or passed over */
     struct broker_id before_last;
+    bool passes; /* over what came behind the queue, when that is empty */
+    struct broker_id passed;
     struct broker_reach reach;
 };
 

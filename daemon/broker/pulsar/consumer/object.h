@@ -358,6 +358,8 @@ void hulse_receive_forget_queue(struct pulsar_consumer *c);
 
 /* hand_out */
 void hulse_hand_out(struct pulsar_consumer *c);
+/* A reader goes on behind that entry, when what has come before it is handed out. */
+void hulse_hand_out_behind(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry);
 
 /* verdicts */
 /* No delivery is its any more, whoever has it; without a word. */

@@ -54,8 +54,7 @@ static void discard(struct pulsar_consumer *c,
         (void)hulse_entry_ack(e, i);
     }
     hulse_acks_add(c, e, (int32_t)error);
-    c->hands->last = (struct broker_id){.ledger = id->ledgerid, .entry = id->entryid, .batch = -1};
-    c->hands->has_last = true;
+    hulse_hand_out_behind(c, id->ledgerid, id->entryid);
 }
 
 /* May be the last touch. */
@@ -230,6 +229,7 @@ static bool wanted(struct pulsar_consumer *c,
     if (e != NULL && (e->in_round || hulse_timer_pending(&e->again) ||
                       (count == e->count && hulse_entry_waiting(e) == 0))) {
         c->set->figures.repeated += 1;
+        hulse_hand_out_behind(c, id->ledgerid, id->entryid);
         return false;
     }
     if (hulse_wire_has(meta->has, WIRE_META_MARKER)) {
@@ -478,6 +478,9 @@ void hulse_receive_forget_queue(struct pulsar_consumer *c)
 {
     struct body *b = NULL;
     hulse_chunks_forget(c);
+    if (c->hands->consumer != NULL) {
+        c->hands->passes = false; /* it comes again, too */
+    }
     while ((b = STAILQ_FIRST(&c->hands->queue)) != NULL) {
         struct entry *e = b->entry;
         STAILQ_REMOVE_HEAD(&c->hands->queue, link);

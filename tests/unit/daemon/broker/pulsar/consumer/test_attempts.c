@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   a producer that sends a message in chunks once more, from the first on, gives its earlier attempt up: that is out of the
- *         way of whoever can be sure of it, and nothing is acknowledged that may be whole.
+ *         way of whoever can be sure of it, and nothing is acknowledged that may be whole. Nor is what a seek or a refusal brings
+ *         once more. A reader goes on behind what is nobody's.
  * Method: entries as a broker sends them; what consumers send.
  */
 #include "tests/unit/daemon/broker/pulsar/consumer/chunk_front.h"
@@ -489,6 +490,52 @@ static void a_reader_has_caught_up_with_a_copy(void **state)
     assert_int_equal(front.caught_up, 1);
 }
 
+/* Where it begins after a loss. */
+static uint64_t starts_behind(void)
+{
+    hulse_stage_lose();
+    hulse_stage_wait(1000);
+    hulse_stage_found();
+    hulse_stage_ready();
+    hulse_stage_turn();
+    while (stage.sent[stage.first]->type != TYPE(SUBSCRIBE)) {
+        stage.first += 1;
+    }
+    const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
+    hulse_stage_success(s->request_id);
+    hulse_stage_turn();
+    return s->start_message_id->entryid;
+}
+
+static void play_two_that_wait(void)
+{
+    hulse_small_comes(8, 5);
+    hulse_small_comes(9, 6);
+    hulse_attempt_comes('x', 1, 1, 2, 7); /* a copy */
+}
+
+/* What has no permit yet is to come again after a loss; the copy behind it is passed over when it was handed out. */
+static void a_copy_passes_over_nothing_that_waits(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 8);
+    hulse_front_permit(2);
+    hulse_attempt_comes('x', 1, 0, 2, 2);
+    hulse_attempt_comes('x', 1, 1, 2, 3);
+    hulse_front_ack(0);
+    hulse_small_comes(7, 4);
+    play_two_that_wait();
+    assert_int_equal(front.count, 2);
+    assert_int_equal(starts_behind(), 4);
+    hulse_front_permit(1);
+    assert_int_equal(starts_behind(), 4);
+    play_two_that_wait();
+    hulse_front_has(2, 8);
+    hulse_front_permit(1);
+    hulse_front_has(3, 9);
+    assert_int_equal(starts_behind(), 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -550,6 +597,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_has_caught_up_with_what_a_verdict_ends,
                                         hulse_front_set_up,
                                         hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_copy_passes_over_nothing_that_waits, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
             a_reader_has_caught_up_with_a_copy, hulse_front_set_up, hulse_front_tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
