@@ -397,20 +397,22 @@ def slow_topic(pulsar, once):
 
 
 def publish_torn(pulsar, topic, producer, stop, go_on):
-    """Publishes a large message of which the broker has but a part when stop() is done; then go_on(). Gives it."""
+    """Publishes large messages until the broker has but a part of one when stop() is done; go_on() comes after each. Gives all."""
     def stored():
         return entries_of(pulsar, topic)["entriesAddedCounter"]
 
-    before = stored()
-    data = payload(56 * MIB)
-    producer.publish(data)
-    eventually(lambda: stored() != before, seconds=60)
-    stop()
-    eventually(still(pulsar, topic), seconds=60)
-    assert stored() - before < len(data) // LIMIT
-    go_on()
-    producer.sync(200000)
-    return data
+    sent, torn = [], False
+    while not torn:
+        before = stored()
+        sent.append(payload(56 * MIB, b"%d" % len(sent)))
+        producer.publish(sent[-1])
+        eventually(lambda was=before: stored() != was, seconds=60)
+        stop()
+        eventually(still(pulsar, topic), seconds=60)
+        torn = stored() - before < len(sent[-1]) // LIMIT
+        go_on()
+        producer.sync(200000)
+    return sent
 
 
 def assert_all_are_read(client, topic, sent):
@@ -426,9 +428,9 @@ def test_the_daemon_is_killed_within_a_message(pulsar, official, begin, slowly):
     both away (C++ up to 4.2.0, older ones of Java)."""
     daemons = [begin(pulsar, dedup=True)]
     with App(daemons[0]) as app:
-        sent = publish_torn(pulsar, slowly, Producer(app, slowly, ring=64 * MIB), lambda: daemons[0].kill(),
-                            lambda: begin(pulsar, dedup=True))
-    assert_all_are_read(official(pulsar.service_url), slowly, [sent])
+        sent = publish_torn(pulsar, slowly, Producer(app, slowly, ring=64 * MIB), lambda: daemons[-1].kill(),
+                            lambda: daemons.append(begin(pulsar, dedup=True)))
+    assert_all_are_read(official(pulsar.service_url), slowly, sent)
 
 
 @pytest.mark.timeout(600)
@@ -437,28 +439,28 @@ def test_the_daemon_is_killed_within_a_message(pulsar, official, begin, slowly):
 def test_the_topic_is_unloaded_within_a_message(pulsar, official, begin, slowly, before, dies):
     """A broker that opens a topic takes the number in each entry for that of a message which it has whole: with the last chunk's
     in the first it would drop the last one as a copy, and say that it is stored."""
-    daemon, first = begin(pulsar, dedup=True), [b"%d" % n for n in range(before)]
+    daemons, first = [begin(pulsar, dedup=True)], [b"%d" % n for n in range(before)]
 
     def stop():
         if dies:
-            daemon.kill()
+            daemons[-1].kill()
         else:
-            daemon.process.send_signal(signal.SIGSTOP)
+            daemons[-1].process.send_signal(signal.SIGSTOP)
 
     def go_on():
         assert pulsar.admin("PUT", slowly.replace("://", "/") + "/unload")[0] == 204
         if dies:
-            begin(pulsar, dedup=True)
+            daemons.append(begin(pulsar, dedup=True))
         else:
-            daemon.process.send_signal(signal.SIGCONT)
+            daemons[-1].process.send_signal(signal.SIGCONT)
 
-    with App(daemon) as app:
+    with App(daemons[0]) as app:
         producer = Producer(app, slowly, ring=64 * MIB)
         for data in first:
             producer.publish(data)
             producer.sync()
         sent = publish_torn(pulsar, slowly, producer, stop, go_on)
-    assert_all_are_read(official(pulsar.service_url), slowly, first + [sent])
+    assert_all_are_read(official(pulsar.service_url), slowly, first + sent)
 
 
 @pytest.mark.timeout(600)
