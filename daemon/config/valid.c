@@ -111,26 +111,39 @@ bool hulse_valid_name(const char *text, const char **why)
     return bytes >= 1 && bytes <= NAME_BYTES_MAX && strspn(text, allowed) == bytes;
 }
 
+/* How often x{n,m} is written out; 0: too often. `at`: behind the brace. */
+static uint64_t times_of(const char *at)
+{
+    uint64_t largest = 1;
+    uint64_t number = 0;
+    bool open_end = false;
+
+    for (; (*at >= '0' && *at <= '9') || *at == ','; at++) {
+        open_end = *at == ',';
+        number = open_end ? 0 : number * 10 + (uint64_t)(*at - '0');
+        if (number > REPEATS_MAX) {
+            return 0;
+        }
+        largest = number > largest ? number : largest;
+    }
+    return open_end ? largest + 1 : largest;
+}
+
 /*
- * libc writes x{2,9} out nine times, and (x{9}){9} eighty-one times: the product of all repeats is
- * what the compiled expression takes.
+ * libc writes x{2,9} out nine times, (x{9}){9} eighty-one times, and x+ as xx*: the product of all repeats is what the compiled
+ * expression takes. A + behind a single character doubles nothing but that.
  */
 static bool repeats_fit(const char *text)
 {
     uint64_t product = 1;
 
-    for (const char *at = strchr(text, '{'); at != NULL; at = strchr(at + 1, '{')) {
-        uint64_t largest = 1;
-        uint64_t number = 0;
-        for (const char *c = at + 1; (*c >= '0' && *c <= '9') || *c == ','; c++) {
-            number = *c == ',' ? 0 : number * 10 + (uint64_t)(*c - '0');
-            if (number > REPEATS_MAX) {
-                return false;
-            }
-            largest = number > largest ? number : largest;
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at == '{') {
+            product *= times_of(at + 1);
+        } else if (*at == '+' && at > text && strchr(")*+?}", at[-1]) != NULL) {
+            product *= 2;
         }
-        product *= largest;
-        if (product > REPEATS_MAX) {
+        if (product == 0 || product > REPEATS_MAX) {
             return false;
         }
     }
@@ -144,7 +157,7 @@ bool hulse_valid_regex(const char *text, const char **why)
     if (!hulse_valid_text(text, why)) {
         return false;
     }
-    *why = "the repeats {n} of the expression multiply to more than 10000";
+    *why = "the repeats {n} and + of the expression multiply to more than 10000";
     if (!repeats_fit(text)) {
         return false;
     }
