@@ -49,10 +49,10 @@ struct pulsar_entry {
     bool ever_sent; /* on any */
     bool out;       /* a connection has the piece */
     bool over;      /* answered */
-    bool
-        damaged; /* a broker has got it so, once: what it calls a copy of it may be none. Of one chunk all are */
-    bool
-        refused; /* as damaged, on the connection that the sender has: a receipt of it is another chunk's */
+    /* A broker has refused it once, or another chunk of its message: what one calls a copy of it may be none. */
+    bool damaged;
+    /* It came damaged on the connection that the sender has: a receipt of it is another chunk's. */
+    bool refused;
     struct pulsar_slot slots[];
 };
 

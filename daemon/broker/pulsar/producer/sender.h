@@ -153,10 +153,10 @@ void hulse_pulsar_sender_reopen(struct pulsar_sender *s, const char *assigned);
 void hulse_pulsar_sender_begin_anew(struct pulsar_sender *s);
 /* It is `moving` and nothing is unanswered any more: to a connection of its own, or back. */
 void hulse_pulsar_sender_moves(struct pulsar_sender *s);
-/* Off its connection, and nothing is on its way to another. */
 /* Never ready, its topic has partitions: its producers go on with those, and it ends. */
 void hulse_pulsar_sender_hand_over(struct pulsar_sender *s,
                                    const struct pulsar_lookup_result *found);
+/* Off its connection, and nothing is on its way to another. */
 void hulse_pulsar_sender_leave(struct pulsar_sender *s);
 /* The broker breaks the protocol towards it: its connection ends, and it waits for longer than the others there. */
 void hulse_pulsar_sender_accuse(struct pulsar_sender *s, const char *text);
