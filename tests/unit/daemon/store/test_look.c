@@ -5,6 +5,7 @@
  * Method: stores of several segments; bytes flipped, segments removed; check and backup on a thread
  *         of their own while messages are published and acknowledged.
  */
+#include "daemon/store/block.h"
 #include "daemon/store/look.h"
 #include "tests/support/folder.h"
 #include "tests/unit/daemon/store/store_bed.h"
@@ -162,7 +163,7 @@ static void tear_the_end(void)
         }
         const ssize_t got = read(fd, bytes, sizeof(bytes));
         assert_int_equal(close(fd), 0);
-        for (ssize_t at = got - 1; at > 8192; at--) {
+        for (ssize_t at = got - 1; at >= (ssize_t)BLOCK_BYTES; at--) { /* block 0: the header */
             if (bytes[at] != 0) {
                 flip(segment, at);
                 return;
