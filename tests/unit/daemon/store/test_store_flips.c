@@ -153,6 +153,17 @@ static void spoil(const char *name, uint64_t *random)
     assert_int_equal(fclose(file), 0);
 }
 
+/* Those of its last five that are not acknowledged are there; the others may have been left behind by what was moved. */
+static void check_waiting(unsigned i)
+{
+    const uint64_t end = ends[i];
+    const bool acknowledged = i != 0; /* the first one has had twenty more since */
+
+    assert_int_equal(hulse_bed_count(&bed, topics[i], end - 5, end - 3), 2);
+    assert_int_equal(hulse_bed_count(&bed, topics[i], end - 1, end), 1);
+    assert_in_range(hulse_bed_count(&bed, topics[i], end - 3, end - 1), acknowledged ? 0 : 2, 2);
+}
+
 static void trial(uint64_t *random, bool both)
 {
     const uint64_t which = test_below(random, both ? 3 : 2);
@@ -178,7 +189,7 @@ static void trial(uint64_t *random, bool both)
     if (test_below(random, 8) == 0) {
         const unsigned i = (unsigned)test_below(random, TOPICS);
         hulse_bed_start(&bed);
-        assert_int_equal(hulse_bed_count(&bed, topics[i], ends[i] - 5, ends[i]), 5);
+        check_waiting(i);
         hulse_bed_publish(&bed, topics[i], ends[i], ends[i] + 3, BYTES);
         hulse_bed_stop(&bed);
     } else {
