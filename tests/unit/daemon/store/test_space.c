@@ -4,6 +4,8 @@
  *         messages waiting in order and goes on storing control records; what is acknowledged makes room.
  * Method: stores of eight to twelve segments of 1 MiB, filled many times over.
  */
+#include "daemon/store/block.h"
+#include "daemon/store/frame.h"
 #include "daemon/store/look.h"
 #include "daemon/store/segment.h"
 #include "daemon/store/space.h"
@@ -147,6 +149,18 @@ static void test_who_comes_late_misses_nothing_that_was_used_again(void **state)
     }
 }
 
+/* Locked. May one more message stand in the segment in use? The writer may not have looked yet. */
+static bool has_room_here(const struct store *s)
+{
+    const struct space *sp = &s->space;
+    const uint64_t begin_at = sp->used[sp->used_count - 1] * BED_SEGMENT_BYTES;
+    const uint64_t offset = s->synced > begin_at ? s->synced - begin_at : BLOCK_BYTES;
+
+    return hulse_space_takes(sp, SPACE_MESSAGE) &&
+           hulse_block_behind(hulse_block_place((uint32_t)offset), FRAME_HEADER_BYTES + BODY) <=
+               BED_SEGMENT_BYTES;
+}
+
 /* Will there be room though nothing more is acknowledged? `covers`: checkpoints and copies are made. */
 static bool room_is_coming(const struct bed *bed, bool covers)
 {
@@ -159,7 +173,8 @@ static bool room_is_coming(const struct bed *bed, bool covers)
         there += sp->reserve[i] ? 1 : 0;
     }
     bool coming = sp->preparing || sp->spare_count > 0 || there < sp->files_max ||
-                  hulse_space_may_grow(sp, SPACE_MESSAGE);
+                  hulse_space_may_grow(sp, SPACE_MESSAGE) ||
+                  hulse_space_may_move_on(sp, s->state) || has_room_here(s);
     for (size_t i = 0; covers && i + 1 < sp->used_count; i++) {
         coming = coming || !hulse_state_needs(s->state, sp->used[i]);
     }
