@@ -59,7 +59,9 @@ void hulse_bed_wait_prepared(const struct bed *bed)
         (void)pthread_mutex_lock(&s->lock);
         ready = s->space.next.fd >= 0;
         (void)pthread_mutex_unlock(&s->lock);
-        (void)nanosleep(&little, NULL);
+        if (!ready) {
+            (void)nanosleep(&little, NULL);
+        }
     }
 }
 
