@@ -134,7 +134,7 @@ static void test_a_group_answered_too_late_shifts_no_wake_up(void **state)
     unsigned group = 0;
 
     assert_int_equal(hulse_close(&pair->s, 0), HULSE_OK);
-    assert_int_equal(hulse_options_connect_timeout(so, 200), HULSE_OK);
+    assert_int_equal(hulse_options_connect_timeout(so, 1000), HULSE_OK);
     assert_int_equal(hulse_open(&pair->s, so), HULSE_OK);
     hulse_options_free(&so);
     hulse_fake_set(d, &d->silent_on, HULSE_CTL_GROUP);

@@ -26,11 +26,14 @@ static int daemon_teardown(void **state)
 
 #define DAEMON_TEST(name) cmocka_unit_test_setup_teardown(name, daemon_setup, daemon_teardown)
 
-static hulse_status open_quickly(hulse_session **s)
+enum { SOON_MS = 200, LATE_ANSWER_MS = 1000 };
+
+/* What it waits for an answer later on, too. */
+static hulse_status open_within(hulse_session **s, int timeout_ms)
 {
     hulse_options *o = hulse_options_new();
 
-    assert_int_equal(hulse_options_connect_timeout(o, 200), HULSE_OK);
+    assert_int_equal(hulse_options_connect_timeout(o, timeout_ms), HULSE_OK);
     assert_int_equal(hulse_options_name(o, "app"), HULSE_OK);
     assert_int_equal(hulse_options_token(o, "secret"), HULSE_OK);
     const hulse_status st = hulse_open(s, o);
@@ -45,7 +48,7 @@ static void test_hello_says_who_we_are(void **state)
     hulse_session *s = NULL;
 
     assert_int_equal(setenv("SERVICE_NAME", "shop", 1), 0);
-    assert_int_equal(open_quickly(&s), HULSE_OK);
+    assert_int_equal(open_within(&s, WAIT_MS), HULSE_OK);
     assert_int_equal(unsetenv("SERVICE_NAME"), 0);
     memcpy(&hello, hulse_fake_last(d, HULSE_CTL_HELLO).bytes, sizeof(hello));
     assert_int_equal(hello.abi_min, HULSE_ABI_MIN);
@@ -110,7 +113,7 @@ static void test_refused_gives_the_daemons_status_and_range(void **state)
     hulse_session *s = NULL;
 
     d->refuse = 11; /* DENIED */
-    assert_int_equal(open_quickly(&s), HULSE_DENIED);
+    assert_int_equal(open_within(&s, WAIT_MS), HULSE_DENIED);
     assert_non_null(strstr(hulse_open_error(), "go off"));
     assert_non_null(strstr(hulse_open_error(), "ABI 7 to 9"));
 }
@@ -121,7 +124,7 @@ static void test_a_silent_daemon_times_out(void **state)
     hulse_session *s = NULL;
 
     hulse_fake_set(d, &d->silent_on, HULSE_CTL_HELLO);
-    assert_int_equal(open_quickly(&s), HULSE_TIMED_OUT);
+    assert_int_equal(open_within(&s, SOON_MS), HULSE_TIMED_OUT);
     assert_non_null(strstr(hulse_open_error(), "200 ms"));
 }
 
@@ -131,12 +134,12 @@ static void test_nonsense_and_hang_up_end_the_open(void **state)
     hulse_session *s = NULL;
 
     hulse_fake_set(d, &d->garbage_on, HULSE_CTL_HELLO);
-    assert_int_equal(open_quickly(&s), HULSE_PROTOCOL);
+    assert_int_equal(open_within(&s, WAIT_MS), HULSE_PROTOCOL);
     hulse_fake_set(d, &d->garbage_on, 0);
     hulse_fake_set(d, &d->hang_up_on, HULSE_CTL_HELLO);
-    assert_int_equal(open_quickly(&s), HULSE_ORPHAN);
+    assert_int_equal(open_within(&s, WAIT_MS), HULSE_ORPHAN);
     hulse_fake_set(d, &d->hang_up_on, 0);
-    assert_int_equal(open_quickly(&s), HULSE_OK);
+    assert_int_equal(open_within(&s, WAIT_MS), HULSE_OK);
     assert_int_equal(hulse_close(&s, 0), HULSE_OK);
 }
 
@@ -213,7 +216,7 @@ static void test_a_late_answer_is_closed_again(void **state)
     const struct hulse_ctl_producer late = {
         .head = {.type = HULSE_CTL_PRODUCER, .len = sizeof(late), .req = 4}, .handle = 555};
 
-    assert_int_equal(open_quickly(&s), HULSE_OK);
+    assert_int_equal(open_within(&s, LATE_ANSWER_MS), HULSE_OK);
     hulse_fake_set(d, &d->silent_on, HULSE_CTL_OPEN_PRODUCER);
     assert_int_equal(hulse_producer_open(s, &p, "t", NULL), HULSE_TIMED_OUT);
     assert_non_null(strstr(hulse_last_error(s), "has not answered"));

@@ -387,7 +387,7 @@ static void open_two_on_one_channel(struct pair *pair, hulse_producer *p[2])
     struct fake_channel *ch = NULL;
 
     assert_int_equal(hulse_close(&pair->s, 0), HULSE_OK);
-    assert_int_equal(hulse_options_connect_timeout(so, 200), HULSE_OK);
+    assert_int_equal(hulse_options_connect_timeout(so, 1000), HULSE_OK);
     assert_int_equal(hulse_open(&pair->s, so), HULSE_OK);
     p[0] = open_producer(pair, NULL, &ch);
     assert_int_equal(hulse_producer_options_share_with(o, p[0]), HULSE_OK);
