@@ -44,6 +44,27 @@ static const struct broker_id *id_of(const Pulsar__CommandSendReceipt *r, struct
     return id;
 }
 
+/*
+ * The broker has the message: it says so of the last chunk at once, and of what is behind it, before those in front of it are
+ * written. Their receipts say nothing any more, and are late. Gives the last one, which is first then; `e` while it is not sent.
+ */
+static struct pulsar_entry *pass_chunks(struct pulsar_sender *s, struct pulsar_entry *e)
+{
+    struct pulsar_entry *last = e;
+
+    while (last->count == 0) {
+        last = TAILQ_NEXT(last, link);
+    }
+    if (!last->sent) {
+        return e;
+    }
+    while ((e = TAILQ_FIRST(&s->entries)) != last) {
+        hulse_pulsar_outbox_take(s, e);
+        hulse_pulsar_outbox_stored(s, e, NULL);
+    }
+    return last;
+}
+
 void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendReceipt *r)
 {
     /*
@@ -67,9 +88,12 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
         break;
     }
     struct pulsar_entry *e = TAILQ_FIRST(&s->entries);
-    /* A copy is answered before the chunks in front of it are written, and all have one number: it may be any of them. */
+    const bool told = r->message_id != NULL && is_copy(r->message_id);
+    if (told && e->chunk) {
+        e = pass_chunks(s, e);
+    }
     const bool last = e->count > 0;
-    const bool copy = (r->message_id != NULL && is_copy(r->message_id)) || (e->chunk && s->copied);
+    const bool copy = told || (e->chunk && s->copied);
     s->copied = copy && !last;
     const bool is_overtaken = e->damaged && copy && last;
     if (copy && !is_overtaken) {

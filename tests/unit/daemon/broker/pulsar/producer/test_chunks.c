@@ -164,6 +164,16 @@ static void test_a_copy_is_stored_without_an_id(void **state)
     hulse_large_close_all(&large.line);
 }
 
+static void hear_two(struct line *l, struct heard *h)
+{
+    for (uint64_t n = 0; n < 2; n++) {
+        uint32_t at = 0;
+        for (int32_t i = 0; i < 4; i++) {
+            hulse_large_hear(l, h, n, i, &at);
+        }
+    }
+}
+
 /* The copy is told at once, and the chunks before it when they are written: all receipts have one number. */
 static void test_a_copy_is_told_before_what_is_in_front_of_it(void **state)
 {
@@ -174,12 +184,7 @@ static void test_a_copy_is_told_before_what_is_in_front_of_it(void **state)
     const uint64_t id = hulse_large_open_pub();
     hulse_large_send(LARGE_BYTES);
     hulse_large_send(LARGE_BYTES);
-    for (uint64_t n = 0; n < 2; n++) {
-        uint32_t at = 0;
-        for (int32_t i = 0; i < 4; i++) {
-            hulse_large_hear(&large.line, &h, n, i, &at);
-        }
-    }
+    hear_two(&large.line, &h);
     for (uint64_t i = 0; i < 4; i++) {
         if (i == 1) {
             hulse_line_say_receipt_of(&large.line, id, 0, -1);
@@ -200,6 +205,42 @@ static void test_a_copy_is_told_before_what_is_in_front_of_it(void **state)
     assert_true(large.pub.answers[1].has_id);
     assert_int_equal(large.pub.answers[1].id.entry, 13);
     hulse_large_close_all(&large.line);
+}
+
+/*
+ * After a loss both are copies, which is told at once: that of the second before the other chunks of the first one are
+ * written.
+ */
+static void test_a_copy_behind_one_is_told_before_its_chunks(void **state)
+{
+    struct heard h;
+
+    (void)state;
+    hulse_large_open_all();
+    const uint64_t id = hulse_large_open_pub();
+    hulse_large_send(LARGE_BYTES);
+    hulse_large_send(LARGE_BYTES);
+    hear_two(&large.line, &h);
+    hulse_line_hang_up(&large.line);
+    (void)hulse_peer_serve(&large.peer, &large.bed, &large.second, 1);
+    hear_two(&large.second, &h);
+    hulse_line_say_receipt_of(&large.second, id, 0, -1);
+    hulse_line_say_receipt_of(&large.second, id, 1, -1);
+    for (uint64_t i = 0; i < 6; i++) {
+        h.sequence = i / 3;
+        hulse_line_say_receipt(&large.second, &h, i);
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        hulse_bed_turn(&large.bed);
+    }
+    assert_int_equal(large.pub.answered, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(large.pub.outcomes[i], HULSE_OUTCOME_STORED);
+        assert_false(large.pub.answers[i].has_id);
+    }
+    assert_int_equal(large.bed.worker.senders->figures.deduplicated, 2);
+    assert_int_equal(large.bed.worker.senders->figures.receipts_wrong, 0);
+    hulse_large_close_all(&large.second);
 }
 
 static void test_what_is_not_allowed_fails_as_a_whole(void **state)
@@ -330,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_it_is_compressed_before_it_is_cut),
         cmocka_unit_test(test_a_copy_is_stored_without_an_id),
         cmocka_unit_test(test_a_copy_is_told_before_what_is_in_front_of_it),
+        cmocka_unit_test(test_a_copy_behind_one_is_told_before_its_chunks),
         cmocka_unit_test(test_what_is_not_allowed_fails_as_a_whole),
         cmocka_unit_test(test_what_is_too_old_in_the_middle),
         cmocka_unit_test(test_a_smaller_limit_in_the_middle),
