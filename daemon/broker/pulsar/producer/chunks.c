@@ -127,6 +127,7 @@ static void take_kept(struct pulsar_sender *s)
     while ((e = TAILQ_LAST(&s->kept, pulsar_entries)) != NULL) {
         TAILQ_REMOVE(&s->kept, e, link);
         e->sent = false;
+        e->refused = false;
         TAILQ_INSERT_HEAD(&s->entries, e, link);
         s->unsent = e;
     }

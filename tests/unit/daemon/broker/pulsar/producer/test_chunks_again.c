@@ -407,6 +407,41 @@ static void test_a_damaged_chunk_behind_what_has_no_receipt(void **state)
     hulse_large_close_all(&large.second);
 }
 
+/* The same with all receipts at one go: those of its other chunks come before it is asked for again, which is done once. */
+static void test_receipts_of_the_other_chunks_at_one_go(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    hulse_large_open_all();
+    const uint64_t id = hulse_large_open_pub();
+    hulse_pub_send(&large.pub);
+    hulse_large_send(LARGE_BYTES);
+    hulse_line_hear_send(&large.line, &h);
+    for (int32_t i = 0; i < 4; i++) {
+        hulse_large_hear(&large.line, &h, 1, i, &at);
+    }
+    hulse_line_say_send_error(&large.line, id, 1, PULSAR__SERVER_ERROR__ChecksumError);
+    for (uint64_t i = 0; i < 4; i++) {
+        h.sequence = i == 0 ? 0 : 1;
+        hulse_line_say_receipt(&large.line, &h, 1 + i);
+    }
+    hulse_line_say_success(&large.line, hear_close(&large.line, 0));
+    open_again();
+    at = 0;
+    for (int32_t i = 0; i < 4; i++) {
+        hulse_large_hear(&large.line, &h, 1, i, &at);
+    }
+    for (uint64_t i = 0; i < 4; i++) {
+        hulse_line_say_receipt(&large.line, &h, 10 + i);
+        assert_true(hulse_line_is_quiet(&large.line));
+    }
+    hulse_pub_await_answered(&large.pub, 2);
+    assert_int_equal(large.pub.outcomes[1], HULSE_OUTCOME_STORED);
+    hulse_large_close_all(&large.line);
+}
+
 /* With deduplication the last chunk of an attempt that lacks one was stored: what goes again is no copy of a message. */
 static void copy_is_not_stored(Pulsar__ServerError error)
 {
@@ -483,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_what_was_damaged_here_opens_it_again),
         cmocka_unit_test(test_a_checksum_error_after_a_quota),
         cmocka_unit_test(test_a_damaged_chunk_behind_what_has_no_receipt),
+        cmocka_unit_test(test_receipts_of_the_other_chunks_at_one_go),
         cmocka_unit_test(test_a_copy_of_one_with_a_damaged_chunk_is_not_stored),
         cmocka_unit_test(test_a_copy_of_one_with_a_refused_chunk_is_not_stored),
         cmocka_unit_test(test_receipts_from_before_a_close_without_an_answer),
