@@ -113,14 +113,14 @@ void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendRece
     hulse_pulsar_outbox_stored(s, e, copy ? NULL : id_of(r, &id));
 }
 
-/* The entry that an error names by its highest id; NULL: none that was sent. */
+/* The entry that an error names by its highest id; NULL: none that was ever sent. */
 static struct pulsar_entry *find(struct pulsar_sender *s, uint64_t sequence)
 {
     struct pulsar_entry *e = NULL;
 
     TAILQ_FOREACH(e, &s->entries, link)
     {
-        if (!e->sent) {
+        if (!e->ever_sent) {
             return NULL;
         }
         if (e->highest == sequence) {
@@ -212,6 +212,10 @@ static void damaged(struct pulsar_sender *s, uint64_t sequence, const struct pul
     if (named == NULL) {
         return;
     }
+    if (!named->sent) {
+        note_damaged(s, named, false); /* it goes again already */
+        return;
+    }
     const bool first = is_of(TAILQ_FIRST(&s->entries), named);
     s->checksum_errors += 1;
     note_damaged(s, named, true);
@@ -224,6 +228,16 @@ static void damaged(struct pulsar_sender *s, uint64_t sequence, const struct pul
     }
 }
 
+/* The producer is being closed: all goes again, and the receipts that come meanwhile are nobody's. */
+static void note_refused(struct pulsar_sender *s, const Pulsar__CommandSendError *e)
+{
+    const struct pulsar_entry *named = find(s, e->sequence_id);
+
+    if (named != NULL && (named->chunk || e->error == PULSAR__SERVER_ERROR__ChecksumError)) {
+        note_damaged(s, named, false);
+    }
+}
+
 void hulse_pulsar_send_error(struct pulsar_sender *s, const Pulsar__CommandSendError *e)
 {
     struct pulsar_failure f;
@@ -232,6 +246,10 @@ void hulse_pulsar_send_error(struct pulsar_sender *s, const Pulsar__CommandSendE
     s->all->figures.send_errors += 1;
     hulse_pulsar_failure_server(&f, (int32_t)e->error, e->message);
     hulse_pulsar_trouble_note(&s->all->pw->broker->trouble, s->topic, f.text);
+    if (s->state != SENDER_READY) {
+        note_refused(s, e);
+        return;
+    }
     switch (e->error) {
     case PULSAR__SERVER_ERROR__ChecksumError:
         damaged(s, e->sequence_id, &f);

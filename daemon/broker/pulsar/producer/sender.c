@@ -392,6 +392,11 @@ command(struct pulsar_user *u, const Pulsar__BaseCommand *command, struct broker
     struct pulsar_sender *s = HULSE_CONTAINER(u, struct pulsar_sender, user);
 
     (void)rest;
+    if (s->state == SENDER_MOVING && command->type == PULSAR__BASE_COMMAND__TYPE__SEND_ERROR &&
+        command->send_error != NULL) {
+        hulse_pulsar_send_error(s, command->send_error);
+        return;
+    }
     if (s->state != SENDER_OPENING && s->state != SENDER_READY) {
         return; /* of an earlier life of it, as below */
     }

@@ -214,6 +214,7 @@ void hulse_pulsar_outbox_watch(struct pulsar_sender *s, uint64_t deadline_ns);
 /* ---- receipts.c ---- */
 
 void hulse_pulsar_receipt(struct pulsar_sender *s, const Pulsar__CommandSendReceipt *r);
+/* It is ready or moves. */
 void hulse_pulsar_send_error(struct pulsar_sender *s, const Pulsar__CommandSendError *e);
 /* The first entry is refused as damaged: it goes again, and what is behind it. */
 void hulse_pulsar_refused_again(struct pulsar_sender *s);

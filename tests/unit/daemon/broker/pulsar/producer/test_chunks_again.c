@@ -484,6 +484,51 @@ static void test_a_copy_of_one_with_a_refused_chunk_is_not_stored(void **state)
     copy_is_not_stored(PULSAR__SERVER_ERROR__PersistenceError);
 }
 
+/* Of two a chunk was refused. The second error comes when the producer is closed already, and is no less true. */
+static void copy_behind_is_not_stored(Pulsar__ServerError error)
+{
+    struct heard h;
+
+    hulse_large_open_all();
+    const uint64_t id = hulse_large_open_pub();
+    hulse_large_send(LARGE_BYTES);
+    hulse_large_send(LARGE_BYTES);
+    for (uint64_t i = 0; i < 8; i++) {
+        uint32_t at = 0;
+        hulse_large_hear(&large.line, &h, i / 4, (int32_t)(i % 4), &at);
+    }
+    hulse_line_say_send_error(&large.line, id, 0, error);
+    hulse_line_say_send_error(&large.line, id, 1, error);
+    hulse_line_say_success(&large.line, hear_close(&large.line, 0));
+    open_again();
+    for (uint64_t i = 0; i < 8; i++) {
+        uint32_t at = 0;
+        hulse_large_hear(&large.line, &h, i / 4, (int32_t)(i % 4), &at);
+        if (i % 4 < 3) {
+            hulse_line_say_receipt(&large.line, &h, 10 + i);
+        } else {
+            hulse_line_say_receipt_of(&large.line, id, (int64_t)(i / 4), -1);
+        }
+    }
+    hulse_pub_await_answered(&large.pub, 2);
+    assert_int_equal(large.pub.outcomes[0], HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_int_equal(large.pub.outcomes[1], HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_int_equal(large.bed.worker.senders->figures.send_errors, 2);
+    hulse_large_close_all(&large.line);
+}
+
+static void test_a_copy_of_the_second_with_a_damaged_chunk_is_not_stored(void **state)
+{
+    (void)state;
+    copy_behind_is_not_stored(PULSAR__SERVER_ERROR__ChecksumError);
+}
+
+static void test_a_copy_of_the_second_with_a_refused_chunk_is_not_stored(void **state)
+{
+    (void)state;
+    copy_behind_is_not_stored(PULSAR__SERVER_ERROR__PersistenceError);
+}
+
 /* A broker that has not answered the close may have receipts of before yet: they are none of what goes again. */
 static void test_receipts_from_before_a_close_without_an_answer(void **state)
 {
@@ -521,6 +566,8 @@ int main(void)
         cmocka_unit_test(test_receipts_of_the_other_chunks_at_one_go),
         cmocka_unit_test(test_a_copy_of_one_with_a_damaged_chunk_is_not_stored),
         cmocka_unit_test(test_a_copy_of_one_with_a_refused_chunk_is_not_stored),
+        cmocka_unit_test(test_a_copy_of_the_second_with_a_damaged_chunk_is_not_stored),
+        cmocka_unit_test(test_a_copy_of_the_second_with_a_refused_chunk_is_not_stored),
         cmocka_unit_test(test_receipts_from_before_a_close_without_an_answer),
         cmocka_unit_test(test_what_was_damaged_here_in_the_middle_ends)};
     return cmocka_run_group_tests(tests, NULL, NULL);

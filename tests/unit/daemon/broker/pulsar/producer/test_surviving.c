@@ -411,6 +411,26 @@ static void test_a_copy_of_what_was_damaged_behind_another_is_not_stored(void **
     close_all();
 }
 
+/* Two were damaged: that of the second is said when the first goes again already, and both with it. */
+static void test_copies_of_two_that_were_damaged_are_not_stored(void **state)
+{
+    (void)state;
+    open_all();
+    uint64_t id = open_pub();
+    send_and_hear(&line, 0, 3);
+    hulse_line_say_send_error(&line, id, 0, PULSAR__SERVER_ERROR__ChecksumError);
+    hulse_line_say_send_error(&line, id, 1, PULSAR__SERVER_ERROR__ChecksumError);
+    hear_again(&line, 0, 3);
+    receipts(&line, id, 0, 3); /* copies, since it has stored the third */
+    hulse_pub_await_answered(&pub, 3);
+    assert_int_equal(pub.outcomes[0], HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_int_equal(pub.outcomes[1], HULSE_OUTCOME_FAILED_UNKNOWN);
+    assert_int_equal(pub.outcomes[2], HULSE_OUTCOME_STORED);
+    assert_true(hulse_line_is_quiet(&line));
+    hulse_line_hang_up(&line);
+    close_all();
+}
+
 static struct pulsar_sender *the_sender(void)
 {
     return LIST_FIRST(&bed.worker.senders->buckets[hulse_pulsar_senders_bucket(BED_TOPIC)]);
@@ -756,6 +776,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_copy_of_what_was_damaged_is_not_stored),
     cmocka_unit_test(test_a_checksum_error_behind_what_has_no_receipt),
     cmocka_unit_test(test_a_copy_of_what_was_damaged_behind_another_is_not_stored),
+    cmocka_unit_test(test_copies_of_two_that_were_damaged_are_not_stored),
     cmocka_unit_test(test_what_was_damaged_here_fails_alone),
     cmocka_unit_test(test_endless_checksum_errors_end_in_another_open),
     cmocka_unit_test(test_what_is_not_allowed_fails_alone),
