@@ -5,6 +5,8 @@
 #include "daemon/broker/pulsar/producer/senders.h"
 #include "include/hulse/status.h"
 
+#include <string.h>
+
 /* In a row, before it is tried on another connection. */
 #define CHECKSUM_ERRORS_MAX 3U
 
@@ -228,12 +230,21 @@ static void damaged(struct pulsar_sender *s, uint64_t sequence, const struct pul
     }
 }
 
-/* The producer is being closed: all goes again, and the receipts that come meanwhile are nobody's. */
+/* It has got the number before, and is writing that yet: it lacks nothing. Its error has no number of its own. */
+static bool is_undecided(const Pulsar__CommandSendError *e)
+{
+    return e->message != NULL && strstr(e->message, "whether the message is a duplicate") != NULL;
+}
+
+/* It goes again anyway; what the broker then calls a copy of it may be none. */
 static void note_refused(struct pulsar_sender *s, const Pulsar__CommandSendError *e)
 {
     const struct pulsar_entry *named = find(s, e->sequence_id);
 
-    if (named != NULL && (named->chunk || e->error == PULSAR__SERVER_ERROR__ChecksumError)) {
+    if (named == NULL || is_undecided(e)) {
+        return;
+    }
+    if (named->chunk || e->error == PULSAR__SERVER_ERROR__ChecksumError) {
         note_damaged(s, named, false);
     }
 }
@@ -247,7 +258,7 @@ void hulse_pulsar_send_error(struct pulsar_sender *s, const Pulsar__CommandSendE
     hulse_pulsar_failure_server(&f, (int32_t)e->error, e->message);
     hulse_pulsar_trouble_note(&s->all->pw->broker->trouble, s->topic, f.text);
     if (s->state != SENDER_READY) {
-        note_refused(s, e);
+        note_refused(s, e); /* the producer is being closed: all goes again */
         return;
     }
     switch (e->error) {
@@ -267,10 +278,7 @@ void hulse_pulsar_send_error(struct pulsar_sender *s, const Pulsar__CommandSendE
         /* Lost, but for what is final: whether it passes is seen when it is opened again. */
         f.verdict = f.verdict == PULSAR_FINAL ? PULSAR_FINAL : PULSAR_AGAIN;
         s->failure = f;
-        named = find(s, e->sequence_id);
-        if (named != NULL && named->chunk) {
-            note_damaged(s, named, false);
-        }
+        note_refused(s, e);
         if (has_sent_chunks(s) && f.verdict == PULSAR_AGAIN) {
             hulse_pulsar_sender_begin_anew(s);
         } else {

@@ -274,13 +274,22 @@ void hulse_line_say_send_error(struct line *l,
                                uint64_t sequence,
                                Pulsar__ServerError error)
 {
+    hulse_line_say_send_error_as(l, producer_id, sequence, error, "so it is");
+}
+
+void hulse_line_say_send_error_as(struct line *l,
+                                  uint64_t producer_id,
+                                  uint64_t sequence,
+                                  Pulsar__ServerError error,
+                                  const char *text)
+{
     Pulsar__CommandSendError e = PULSAR__COMMAND_SEND_ERROR__INIT;
     Pulsar__BaseCommand c = PULSAR__BASE_COMMAND__INIT;
 
     e.producer_id = producer_id;
     e.sequence_id = sequence;
     e.error = error;
-    e.message = (char *)(uintptr_t) "so it is";
+    e.message = (char *)(uintptr_t)text;
     c.type = PULSAR__BASE_COMMAND__TYPE__SEND_ERROR;
     c.send_error = &e;
     hulse_line_say(l, &c);

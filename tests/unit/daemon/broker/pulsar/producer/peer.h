@@ -81,6 +81,11 @@ void hulse_line_say_send_error(struct line *l,
                                uint64_t producer_id,
                                uint64_t sequence,
                                Pulsar__ServerError error);
+void hulse_line_say_send_error_as(struct line *l,
+                                  uint64_t producer_id,
+                                  uint64_t sequence,
+                                  Pulsar__ServerError error,
+                                  const char *text);
 void hulse_line_say_closed(struct line *l, uint64_t producer_id, const char *assigned);
 
 /* Welcomes and opens the producer that comes; gives its id. */

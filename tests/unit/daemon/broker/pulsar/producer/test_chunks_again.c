@@ -58,13 +58,18 @@ static void rest_comes(int32_t first)
 }
 
 /* On the same line. */
-static void open_again(void)
+static void open_again_on(struct line *l)
 {
     char name[256];
     uint64_t producer = 0;
-    const uint64_t request = hulse_line_hear_producer(&large.line, &producer, EPOCH_ANY, name);
+    const uint64_t request = hulse_line_hear_producer(l, &producer, EPOCH_ANY, name);
 
-    hulse_line_say_opened(&large.line, request, name, -1);
+    hulse_line_say_opened(l, request, name, -1);
+}
+
+static void open_again(void)
+{
+    open_again_on(&large.line);
 }
 
 /* Whether the broker has the third is open: a consumer that got it twice would be at a loss. */
@@ -529,6 +534,39 @@ static void test_a_copy_of_the_second_with_a_refused_chunk_is_not_stored(void **
     copy_behind_is_not_stored(PULSAR__SERVER_ERROR__PersistenceError);
 }
 
+/* A broker that is writing yet what came before the loss refuses the last chunk, and when it is done calls it a copy: it is one. */
+static void test_a_copy_of_what_was_being_written_is_stored(void **state)
+{
+    struct heard h;
+    uint32_t at = 0;
+
+    (void)state;
+    hulse_large_open_all();
+    const uint64_t id = hulse_large_open_pub();
+    hulse_large_send(LARGE_BYTES);
+    lose_after(0);
+    (void)hulse_peer_serve(&large.peer, &large.bed, &large.second, 1);
+    for (int32_t i = 0; i < 4; i++) {
+        hulse_large_hear(&large.second, &h, 0, i, &at);
+    }
+    hulse_line_say_send_error_as(
+        &large.second,
+        id,
+        0,
+        PULSAR__SERVER_ERROR__PersistenceError,
+        "[t][p]Cannot determine whether the message is a duplicate at this time");
+    hulse_line_say_success(&large.second, hear_close(&large.second, 0));
+    open_again_on(&large.second);
+    at = 0;
+    for (int32_t i = 0; i < 4; i++) {
+        hulse_large_hear(&large.second, &h, 0, i, &at);
+    }
+    hulse_line_say_receipt_of(&large.second, id, 0, -1);
+    hulse_pub_await_answered(&large.pub, 1);
+    assert_int_equal(large.pub.outcomes[0], HULSE_OUTCOME_STORED);
+    hulse_large_close_all(&large.second);
+}
+
 /* A broker that has not answered the close may have receipts of before yet: they are none of what goes again. */
 static void test_receipts_from_before_a_close_without_an_answer(void **state)
 {
@@ -568,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_a_copy_of_one_with_a_refused_chunk_is_not_stored),
         cmocka_unit_test(test_a_copy_of_the_second_with_a_damaged_chunk_is_not_stored),
         cmocka_unit_test(test_a_copy_of_the_second_with_a_refused_chunk_is_not_stored),
+        cmocka_unit_test(test_a_copy_of_what_was_being_written_is_stored),
         cmocka_unit_test(test_receipts_from_before_a_close_without_an_answer),
         cmocka_unit_test(test_what_was_damaged_here_in_the_middle_ends)};
     return cmocka_run_group_tests(tests, NULL, NULL);
