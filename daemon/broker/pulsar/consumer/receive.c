@@ -65,9 +65,11 @@ static void tell_lost(struct pulsar_consumer *c, uint64_t count)
     }
 }
 
+/* It stays with the broker; a reader goes on behind it. */
 static void unreadable(struct pulsar_consumer *c, const Pulsar__MessageIdData *id, const char *why)
 {
     c->set->figures.unreadable += 1;
+    hulse_hand_out_behind(c, id->ledgerid, id->entryid);
     if (!c->said_unreadable) {
         c->said_unreadable = true;
         HULSE_LOG_ERRORF("pulsar.unreadable",
@@ -290,9 +292,6 @@ static void take_chunk(struct pulsar_consumer *c,
     } else if (rc != BODY_OK && !c->closed) {
         body_failed(c, m->message_id, rc, why);
     }
-    if (!c->closed) {
-        hulse_pulsar_consumer_catch_up(c); /* behind what nobody waits for */
-    }
 }
 
 static void take_message(struct pulsar_consumer *c,
@@ -366,7 +365,7 @@ received(struct pulsar_consumer *c, const Pulsar__CommandMessage *m, struct brok
     switch (hulse_wire_message_read(rest, &message, &why)) {
     case WIRE_MESSAGE_OK:
         take_message(c, m, &message);
-        return;
+        break;
     case WIRE_MESSAGE_CHECKSUM:
         discard(c,
                 m->message_id,
@@ -374,10 +373,13 @@ received(struct pulsar_consumer *c, const Pulsar__CommandMessage *m, struct brok
                 "its checksum is wrong");
         hulse_pulsar_consumer_renew(c, "a damaged entry");
         tell_lost(c, 1);
-        return;
+        break;
     case WIRE_MESSAGE_BAD:
         hulse_pulsar_break(c->user.connection, why);
         return;
+    }
+    if (!c->closed) {
+        hulse_pulsar_consumer_catch_up(c); /* behind what nobody gets */
     }
 }
 
