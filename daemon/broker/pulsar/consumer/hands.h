@@ -59,6 +59,9 @@ struct hands {
     struct floor floor;
     struct broker_id last; /* handed out or passed over */
     struct broker_id before_last;
+    bool has_damaged; /* of a reader: the last entry that it was told to be damaged */
+    uint64_t damaged_ledger;
+    uint64_t damaged_entry;
     bool passes; /* over what came behind the queue, when that is empty */
     struct broker_id passed;
     struct broker_reach reach;

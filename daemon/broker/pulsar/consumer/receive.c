@@ -27,17 +27,28 @@ static void count_kind(struct pulsar_consumer_figures *f, Pulsar__CommandAck__Va
     }
 }
 
+/* A reader has met it, and was told: its session began anew before that. */
+static bool is_known(const struct pulsar_consumer *c, const Pulsar__MessageIdData *id)
+{
+    const struct hands *h = c->hands;
+    return c->type == BROKER_READER && h->has_damaged && !c->non_persistent &&
+           !hulse_entry_below(h->damaged_ledger, h->damaged_entry, id->ledgerid, id->entryid);
+}
+
 static void discard(struct pulsar_consumer *c,
                     const Pulsar__MessageIdData *id,
                     Pulsar__CommandAck__ValidationError error,
                     const char *why)
 {
-    count_kind(&c->set->figures, error);
-    HULSE_LOG_WARNF("pulsar.entry_damaged",
-                    hulse_log_str("topic", c->topic),
-                    hulse_log_u64("ledger", id->ledgerid),
-                    hulse_log_u64("entry", id->entryid),
-                    hulse_log_str("why", why));
+    hulse_hand_out_behind(c, id->ledgerid, id->entryid);
+    if (!is_known(c, id)) {
+        count_kind(&c->set->figures, error);
+        HULSE_LOG_WARNF("pulsar.entry_damaged",
+                        hulse_log_str("topic", c->topic),
+                        hulse_log_u64("ledger", id->ledgerid),
+                        hulse_log_u64("entry", id->entryid),
+                        hulse_log_str("why", why));
+    }
     if (c->non_persistent) {
         return; /* the broker has forgotten it */
     }
@@ -54,15 +65,33 @@ static void discard(struct pulsar_consumer *c,
         (void)hulse_entry_ack(e, i);
     }
     hulse_acks_add(c, e, (int32_t)error);
-    hulse_hand_out_behind(c, id->ledgerid, id->entryid);
 }
 
-/* May be the last touch. */
-static void tell_lost(struct pulsar_consumer *c, uint64_t count)
+/* What was discarded, once. May be the last touch. */
+static void tell_lost(struct pulsar_consumer *c, const Pulsar__MessageIdData *id)
 {
-    if (c->type == BROKER_READER && c->base.events->lost != NULL) {
-        c->base.events->lost(c->base.ctx, count);
+    if (c->type != BROKER_READER || is_known(c, id)) {
+        return;
     }
+    c->hands->has_damaged = true;
+    c->hands->damaged_ledger = id->ledgerid;
+    c->hands->damaged_entry = id->entryid;
+    if (c->base.events->lost != NULL) {
+        c->base.events->lost(c->base.ctx, 1);
+    }
+}
+
+/* Nor is it known what it cost: it begins anew, but not twice for the same one, or it would never come past it. */
+static void
+lose_with_cost(struct pulsar_consumer *c, const Pulsar__MessageIdData *id, const char *why)
+{
+    if (is_known(c, id)) {
+        hulse_permits_charge(&c->permits, 1); /* at least; the broker is asked when it is silent */
+        hulse_pulsar_consumer_dirty(c);
+        return;
+    }
+    hulse_pulsar_consumer_renew(c, why);
+    tell_lost(c, id);
 }
 
 /* It stays with the broker; a reader goes on behind it. */
@@ -218,7 +247,7 @@ static void body_failed(struct pulsar_consumer *c,
         hulse_pulsar_consumer_renew(c, "no memory for messages");
         return;
     }
-    tell_lost(c, 1);
+    tell_lost(c, id);
 }
 
 /* Whether there is any use in looking into it. */
@@ -301,11 +330,9 @@ static void take_message(struct pulsar_consumer *c,
     struct wire_metadata meta;
     const char *why = NULL;
     if (!hulse_wire_metadata_read(message->metadata, &meta, &why)) {
-        /* Nor is it known what it cost. */
         discard(
             c, m->message_id, PULSAR__COMMAND_ACK__VALIDATION_ERROR__BatchDeSerializeError, why);
-        hulse_pulsar_consumer_renew(c, "damaged metadata");
-        tell_lost(c, 1);
+        lose_with_cost(c, m->message_id, "damaged metadata");
         return;
     }
     const bool batch = hulse_wire_has(meta.has, WIRE_META_BATCH) && meta.batch_count > 0;
@@ -371,8 +398,7 @@ received(struct pulsar_consumer *c, const Pulsar__CommandMessage *m, struct brok
                 m->message_id,
                 PULSAR__COMMAND_ACK__VALIDATION_ERROR__ChecksumMismatch,
                 "its checksum is wrong");
-        hulse_pulsar_consumer_renew(c, "a damaged entry");
-        tell_lost(c, 1);
+        lose_with_cost(c, m->message_id, "a damaged entry");
         break;
     case WIRE_MESSAGE_BAD:
         hulse_pulsar_break(c->user.connection, why);
@@ -442,6 +468,7 @@ static void migrated(struct pulsar_consumer *c, const Pulsar__CommandTopicMigrat
     if (c->hands->consumer != NULL) {
         c->hands->floor = (struct floor){0};
         c->hands->has_last = false;
+        c->hands->has_damaged = false;
     }
 }
 

@@ -51,6 +51,96 @@ static void has_caught_up_with_what_is_too_large(void **state)
               0);
 }
 
+/* ---- the next session ---- */
+
+/* Where it begins; what was acknowledged is answered. */
+static uint64_t begin_again(void)
+{
+    hulse_stage_wait(1000);
+    hulse_stage_found();
+    hulse_stage_ready();
+    hulse_stage_turn();
+    while (stage.sent[stage.first]->type != TYPE(SUBSCRIBE)) {
+        stage.first += 1;
+    }
+    const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
+    hulse_stage_success(s->request_id);
+    hulse_stage_turn();
+    for (; stage.first < stage.count; stage.first++) {
+        if (stage.sent[stage.first]->type == TYPE(ACK)) {
+            hulse_stage_acked(stage.sent[stage.first]->ack->request_id);
+        }
+    }
+    return s->start_message_id->entryid;
+}
+
+static void torn_comes(uint64_t entry)
+{
+    hulse_stage_message(&(struct stage_entry){.ledger = 1, .entry = entry, .bad_checksum = true});
+}
+
+/* It begins anew for the damaged one, before the message that is not whole; the second time it comes past both. */
+static void a_damaged_chunk_is_met_twice(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 6);
+    hulse_front_permit(10);
+    hulse_chunk_comes(0, 0, 3, 1);
+    torn_comes(2);
+    assert_int_equal(front.lost, 1);
+    assert_int_equal(begin_again(), 1);
+    hulse_chunk_comes(0, 0, 3, 1);
+    torn_comes(2);
+    assert_int_equal(front.lost, 1);
+    hulse_chunk_comes(0, 2, 3, 3);
+    assert_int_equal(front.lost, 2); /* whose chunk that was nobody knows */
+    hulse_small_comes(7, 4);
+    hulse_front_has(0, 7);
+    assert_int_equal(stage.worker.consumers->figures.corrupted_checksum, 1);
+}
+
+/* A new one behind it is told, and nothing is known any more after a seek. */
+static void others_are_lost_too(void **state)
+{
+    const struct broker_position to = {.kind = BROKER_EARLIEST};
+    (void)state;
+    hulse_front_open(&reader, 6);
+    hulse_front_permit(10);
+    torn_comes(2);
+    (void)begin_again();
+    torn_comes(3);
+    assert_int_equal(front.lost, 2);
+    (void)begin_again();
+    assert_int_equal(hulse_front_seek(&to), HULSE_OK);
+    hulse_front_skip_flows();
+    hulse_stage_success(hulse_stage_next(TYPE(SEEK))->seek->request_id);
+    hulse_stage_success(hulse_stage_next(TYPE(SUBSCRIBE))->subscribe->request_id);
+    hulse_stage_turn();
+    torn_comes(2);
+    assert_int_equal(front.lost, 3);
+}
+
+/* What waits for a permit comes again, and what is damaged behind it. */
+static void a_loss_behind_what_waits_is_one(void **state)
+{
+    const struct stage_entry four = {.ledger = 1, .entry = 1, .batch = 4, .number = 1};
+    (void)state;
+    hulse_front_open(&reader, 6);
+    hulse_front_permit(1);
+    hulse_stage_message(&four);
+    torn_comes(2);
+    assert_int_equal(front.lost, 1);
+    (void)begin_again();
+    hulse_front_permit(1);
+    hulse_stage_message(&four);
+    hulse_front_has(1, 2);
+    torn_comes(2);
+    assert_int_equal(front.lost, 1);
+    hulse_small_comes(9, 3);
+    hulse_front_permit(3);
+    hulse_front_has(4, 9);
+}
+
 #define TEST(function)                                                                             \
     cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
@@ -59,6 +149,9 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(has_caught_up_with_what_is_damaged),
                                        TEST(has_caught_up_with_a_wrong_checksum),
                                        TEST(has_caught_up_with_what_is_encrypted),
-                                       TEST(has_caught_up_with_what_is_too_large)};
+                                       TEST(has_caught_up_with_what_is_too_large),
+                                       TEST(a_damaged_chunk_is_met_twice),
+                                       TEST(others_are_lost_too),
+                                       TEST(a_loss_behind_what_waits_is_one)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
