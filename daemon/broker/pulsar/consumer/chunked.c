@@ -160,17 +160,44 @@ static struct broker_span stem_of(const struct chunked *x)
     return (struct broker_span){x->uuid, x->stem_bytes};
 }
 
-/* `stem`: of its message, when all attempts are over with it; else 0. */
-static void remember(struct chunks *k, const struct chunked *x, uint64_t stem)
+/* `stem`: of its message, when all attempts are over with it; else 0. `at`: where it began, of one that is lost; else 0. */
+static void remember(struct chunks *k, uint64_t uuid, uint64_t stem, uint64_t at)
 {
-    k->over[k->over_next] = hulse_chunked_hash((struct broker_span){x->uuid, x->uuid_bytes});
+    k->over[k->over_next] = uuid;
     k->over_stems[k->over_next] = stem;
+    k->lost_at[k->over_next] = at;
     k->over_next = (k->over_next + 1) % PULSAR_CHUNKED_OVER;
+}
+
+void hulse_chunked_remember(struct pulsar_consumer *c, struct broker_span uuid)
+{
+    remember(&c->hands->chunks, hulse_chunked_hash(uuid), 0, 0);
+}
+
+static uint64_t hash_of(const struct chunked *x)
+{
+    return hulse_chunked_hash((struct broker_span){x->uuid, x->uuid_bytes});
 }
 
 static void remember_over(struct chunks *k, const struct chunked *x)
 {
-    remember(k, x, is_ours(x) ? hulse_chunked_hash(stem_of(x)) : 0);
+    remember(k, hash_of(x), is_ours(x) ? hulse_chunked_hash(stem_of(x)) : 0, 0);
+}
+
+/* To a reader. False: it was, by a session that was before this one and had begun before it. */
+static bool is_lost_now(struct chunks *k, const struct chunked *x)
+{
+    const struct entry *first = TAILQ_FIRST(&x->entries);
+    const uint64_t at = first->ledger * UINT64_C(0x9e3779b97f4a7c15) + first->entry + 1;
+    const uint64_t uuid = hash_of(x);
+
+    for (uint32_t i = 0; i < PULSAR_CHUNKED_OVER; i++) {
+        if (k->over[i] == uuid && k->lost_at[i] == at) {
+            return false;
+        }
+    }
+    remember(k, uuid, 0, at); /* what still comes of it is the same loss */
+    return true;
 }
 
 /* Another attempt of its message is acknowledged: nobody waits for this one. */
@@ -351,10 +378,12 @@ bool hulse_chunked_give_up(struct pulsar_consumer *c,
         return false;
     }
     if (c->type == BROKER_READER && again_ms == 0) {
-        remember(k, x, 0); /* what still comes of it is the same loss */
+        const bool lost = is_lost_now(k, x);
         pass_over_all(c, x);
         hulse_chunked_let_go(c, x);
-        hulse_chunked_tell_lost(c);
+        if (lost) {
+            hulse_chunked_tell_lost(c);
+        }
         return false;
     }
     TAILQ_REMOVE(&k->gathering, x, link);

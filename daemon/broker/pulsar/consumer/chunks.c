@@ -199,6 +199,7 @@ static enum body_rc orphan(struct pulsar_consumer *c,
     if (c->type == BROKER_READER) {
         hulse_hand_out_behind(c, id->ledgerid, id->entryid);
         if (m->chunk + 1 == m->chunk_count) {
+            hulse_chunked_remember(c, m->uuid);
             hulse_chunked_tell_lost(c);
         }
     }
@@ -296,6 +297,7 @@ static enum body_rc finish(struct pulsar_consumer *c,
     }
     if (rc != BODY_OK) {
         hulse_chunked_unhold(c, x, e); /* that one is acknowledged with what is wrong */
+        hulse_chunked_remember(c, (struct broker_span){x->uuid, x->uuid_bytes});
         hulse_chunked_ack(c, x);
         return rc;
     }
@@ -343,6 +345,7 @@ static enum body_rc add(struct pulsar_consumer *c,
         return BODY_NO_MEMORY;
     }
     if (part.bytes > left || (x->next + 1 == x->count && part.bytes != left)) {
+        hulse_chunked_remember(c, (struct broker_span){x->uuid, x->uuid_bytes});
         hulse_chunked_ack(c, x);
         hulse_entry_review(c, e);
         *why = "its chunks have not the size that they say";
@@ -567,6 +570,7 @@ void hulse_chunks_end(struct pulsar_consumer *c)
     if (c->hands->consumer != NULL) {
         memset(k->over, 0, sizeof(k->over));
         memset(k->over_stems, 0, sizeof(k->over_stems));
+        memset(k->lost_at, 0, sizeof(k->lost_at));
     }
 }
 

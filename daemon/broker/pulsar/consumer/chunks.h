@@ -33,7 +33,7 @@
 #define PULSAR_GIVEN_UP_MAX 100U
 /* Of one message, as many as its id can say; each costs memory, however few bytes it has. */
 #define PULSAR_CHUNKS_MAX UINT16_MAX
-/* Messages that were acknowledged last, or a reader has lost: what comes of them afterwards is nobody's. */
+/* Messages that were acknowledged last, or are damaged, or a reader has lost: what comes of them afterwards is nobody's. */
 #define PULSAR_CHUNKED_OVER 16U
 /* Others may come in their place, and wait here. */
 #define PULSAR_CHUNKS_AHEAD 16U
@@ -53,6 +53,8 @@ struct chunks {
     struct timer due;
     uint64_t over[PULSAR_CHUNKED_OVER];       /* hashes of their uuids */
     uint64_t over_stems[PULSAR_CHUNKED_OVER]; /* of ours, of their stems; else 0 */
+    uint64_t
+        lost_at[PULSAR_CHUNKED_OVER]; /* of those that a reader was told of: where they began */
     uint32_t over_next;
     uint32_t like; /* chunks of the message that came last; 0: none has, or it was in none */
     struct broker_id *acked; /* PULSAR_CHUNKED_ACKED_MAX; NULL: there was none */

@@ -141,6 +141,84 @@ static void a_loss_behind_what_waits_is_one(void **state)
     hulse_front_has(4, 9);
 }
 
+/* The session begins before a message that is not whole, and what was lost behind its beginning comes once more. */
+static void a_gap_is_one_loss_of_two_sessions(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 9);
+    hulse_front_permit(10);
+    for (uint32_t i = 0; i < 2; i++) {
+        hulse_chunk_comes(0, 0, 2, 1);
+        hulse_chunk_comes(1, 0, 3, 2);
+        hulse_chunk_comes(1, 2, 3, 3);
+        assert_int_equal(front.lost, 1);
+        if (i == 0) {
+            hulse_stage_lose();
+            assert_int_equal(begin_again(), 1);
+        }
+    }
+    hulse_chunk_comes(0, 1, 2, 4);
+    hulse_front_has(0, 0);
+    /* Of another client it may be another message. */
+    hulse_chunk_comes(1, 0, 3, 5);
+    hulse_chunk_comes(1, 2, 3, 6);
+    assert_int_equal(front.lost, 2);
+}
+
+static void its_end_alone_is_one_loss_of_two_sessions(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 9);
+    hulse_front_permit(1);
+    for (uint32_t i = 0; i < 2; i++) {
+        hulse_small_comes(7, 1);
+        hulse_small_comes(8, 2); /* waits, so the next session begins before it */
+        hulse_chunk_comes(1, 1, 2, 3);
+        assert_int_equal(front.lost, 1);
+        if (i == 0) {
+            hulse_stage_lose();
+            assert_int_equal(begin_again(), 1);
+        }
+    }
+}
+
+static void liar_comes(int32_t chunk, uint32_t bytes)
+{
+    hulse_stage_message(&(struct stage_entry){.ledger = 1,
+                                              .entry = 1 + (uint64_t)chunk,
+                                              .chunks = 3,
+                                              .chunk = chunk,
+                                              .bytes = bytes,
+                                              .chunked_bytes = 9});
+}
+
+/* What is left of a message whose sizes lie is no other one, nor to stay in the backlog of a Shared subscription. */
+static void what_lies_is_one_loss(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 9);
+    hulse_front_permit(10);
+    liar_comes(0, 4);
+    liar_comes(1, 8);
+    assert_int_equal(front.lost, 1);
+    liar_comes(2, 4);
+    assert_int_equal(front.lost, 1);
+}
+
+static void what_lies_leaves_nothing_behind(void **state)
+{
+    const struct front_where shared = {.type = BROKER_SHARED};
+    (void)state;
+    hulse_chunks_open(&shared, 10);
+    liar_comes(0, 4);
+    liar_comes(1, 8);
+    hulse_stage_turn();
+    stage.first = stage.count;
+    liar_comes(2, 4);
+    HULSE_FRONT_ACKS(3);
+    assert_int_equal(stage.worker.consumers->figures.unreadable, 0);
+}
+
 #define TEST(function)                                                                             \
     cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
@@ -152,6 +230,10 @@ int main(void)
                                        TEST(has_caught_up_with_what_is_too_large),
                                        TEST(a_damaged_chunk_is_met_twice),
                                        TEST(others_are_lost_too),
-                                       TEST(a_loss_behind_what_waits_is_one)};
+                                       TEST(a_loss_behind_what_waits_is_one),
+                                       TEST(a_gap_is_one_loss_of_two_sessions),
+                                       TEST(its_end_alone_is_one_loss_of_two_sessions),
+                                       TEST(what_lies_is_one_loss),
+                                       TEST(what_lies_leaves_nothing_behind)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
