@@ -440,5 +440,6 @@ void hulse_pulsar_session_after_seek(struct pulsar_consumer *c, bool moved)
     }
     hulse_receive_forget_queue(c);
     hulse_permits_restart(&c->permits);
+    hulse_again_restart(c);
     hulse_pulsar_session_subscribe(c);
 }

@@ -436,6 +436,16 @@ static void a_gap_behind_a_rewind_is_over(void **state)
     HULSE_FRONT_ACKS(5);
 }
 
+/* Nor behind a seek, from where everything is of the new subscription. */
+static void a_gap_behind_a_seek_is_over(void **state)
+{
+    (void)state;
+    play_rewind();
+    play_seek();
+    hulse_chunk_comes(2, 1, 2, 5);
+    HULSE_FRONT_ACKS(5);
+}
+
 static void a_gap_in_the_new_epoch_is_over(void **state)
 {
     (void)state;
@@ -590,6 +600,8 @@ int main(void)
                                         hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
             a_gap_behind_a_rewind_is_over, hulse_front_set_up, hulse_front_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_gap_behind_a_seek_is_over, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
             a_gap_in_the_new_epoch_is_over, hulse_front_set_up, hulse_front_tear_down),
         cmocka_unit_test_setup_teardown(
