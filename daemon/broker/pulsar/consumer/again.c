@@ -130,6 +130,9 @@ void hulse_again_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entr
         c->rewinding = false;
         hulse_pulsar_consumer_dirty(c);
     }
+    if (!c->rewinding && !h->late) {
+        hulse_chunks_heard(c, ledger, entry);
+    }
 }
 
 /* The lowest and the highest that are due. */

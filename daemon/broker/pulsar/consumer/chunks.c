@@ -538,6 +538,16 @@ static void reach_back(struct pulsar_consumer *c, const struct chunked_list *lis
     }
 }
 
+void hulse_chunks_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry)
+{
+    const struct hands *h = c->hands;
+
+    if (h->chunks.reaches_back && h->has_last &&
+        !hulse_entry_below(ledger, entry, h->last.ledger, h->last.entry)) {
+        c->hands->chunks.reaches_back = false; /* what is not whole is here again */
+    }
+}
+
 void hulse_chunks_forget(struct pulsar_consumer *c)
 {
     struct chunks *k = &c->hands->chunks;

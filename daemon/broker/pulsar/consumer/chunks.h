@@ -62,7 +62,10 @@ struct chunks {
     bool forgot;       /* something of what this session has brought: what comes may belong to it */
     bool stepped_back; /* before the chunk that it was to begin at */
     uint64_t back_ms;  /* a reader begins its next session so early; 0: no */
-    /* Of a reader: before what it was given last, something was not whole when its session ended. */
+    /*
+     * Of a reader: before what it was given last, something was not whole when its session ended, and another one has not come
+     * as far as that.
+     */
     bool reaches_back;
     struct broker_id back;
 };
@@ -103,6 +106,8 @@ bool hulse_chunks_ack_id(struct pulsar_consumer *c, const struct broker_id *id);
  * message it is expected to be like the last one.
  */
 uint32_t hulse_chunks_expected(const struct pulsar_consumer *c);
+/* An entry has come, in the topic's order: a reader may have come back to where it was. */
+void hulse_chunks_heard(struct pulsar_consumer *c, uint64_t ledger, uint64_t entry);
 /* The broker sends again what is not whole. */
 void hulse_chunks_forget(struct pulsar_consumer *c);
 /*

@@ -93,6 +93,7 @@ static void sought(struct pulsar_consumer *c)
 {
     c->hands->has_last = false;
     c->hands->has_damaged = false;
+    c->hands->chunks.reaches_back = false;
     c->hands->floor = (struct floor){0};
     if (c->errand->inner) {
         hulse_floor_set(&c->hands->floor, &c->hands->start);

@@ -469,6 +469,7 @@ static void migrated(struct pulsar_consumer *c, const Pulsar__CommandTopicMigrat
         c->hands->floor = (struct floor){0};
         c->hands->has_last = false;
         c->hands->has_damaged = false;
+        c->hands->chunks.reaches_back = false;
     }
 }
 

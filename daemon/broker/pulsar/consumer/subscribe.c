@@ -216,7 +216,6 @@ start_reader(struct pulsar_consumer *c, Pulsar__CommandSubscribe *s, Pulsar__Mes
         from = (struct broker_position){.kind = BROKER_AT_ID, .id = c->hands->chunks.back};
         c->hands->floor.below_too = true;
     }
-    c->hands->chunks.reaches_back = false;
     if (c->hands->has_last) {
         c->hands->chunks.back_ms = 0; /* it is there, or behind that */
     } else if (c->hands->chunks.back_ms != 0) {

@@ -219,6 +219,30 @@ static void what_lies_leaves_nothing_behind(void **state)
     assert_int_equal(stage.worker.consumers->figures.unreadable, 0);
 }
 
+/* A session may end before anything has come, or not come about: the next one begins as far before. */
+static void reaches_back_until_it_has_come(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 9);
+    hulse_front_permit(10);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_small_comes(7, 2);
+    hulse_front_has(0, 7);
+    hulse_stage_lose();
+    assert_int_equal(begin_again(), 1);
+    hulse_stage_lose();
+    assert_int_equal(begin_again(), 1);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_small_comes(7, 2);
+    hulse_chunk_comes(0, 1, 2, 3);
+    assert_int_equal(front.count, 2);
+    hulse_front_has(1, 0);
+    hulse_front_ack(0);
+    hulse_front_ack(1);
+    hulse_stage_lose();
+    assert_int_equal(begin_again(), 3);
+}
+
 #define TEST(function)                                                                             \
     cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
@@ -234,6 +258,7 @@ int main(void)
                                        TEST(a_gap_is_one_loss_of_two_sessions),
                                        TEST(its_end_alone_is_one_loss_of_two_sessions),
                                        TEST(what_lies_is_one_loss),
-                                       TEST(what_lies_leaves_nothing_behind)};
+                                       TEST(what_lies_leaves_nothing_behind),
+                                       TEST(reaches_back_until_it_has_come)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
