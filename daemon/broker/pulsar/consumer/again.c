@@ -252,6 +252,7 @@ void hulse_again_restart(struct pulsar_consumer *c)
     c->rewinding = false;
     if (c->hands->consumer != NULL) {
         c->hands->late = false;
+        c->hands->moved = false;
         c->hands->came_ledger = 0;
         c->hands->came_entry = 0;
     }

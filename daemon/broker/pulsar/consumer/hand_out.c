@@ -134,6 +134,20 @@ static void name(const struct body *b, uint32_t index, struct broker_id *id)
                              .batch_size = size_told(b)};
 }
 
+/* What was asked for again may come behind others: it goes back to that only with a session, whose order is the topic's. */
+static void move_on(struct hands *h, const struct broker_id *id)
+{
+    const struct broker_id *last = &h->last;
+    const bool back =
+        hulse_entry_below(id->ledger, id->entry, last->ledger, last->entry) ||
+        (id->ledger == last->ledger && id->entry == last->entry && id->batch < last->batch);
+    if (!h->has_last || !h->moved || !back) {
+        h->last = *id;
+    }
+    h->has_last = true;
+    h->moved = true;
+}
+
 /* True: it was handed out. */
 static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct body_message *m)
 {
@@ -142,8 +156,9 @@ static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct
     if (hulse_entry_is_acked(e, m->index) || hulse_entry_is_out(e, m->index)) {
         return false;
     }
-    name(b, m->index, &c->hands->last);
-    c->hands->has_last = true;
+    struct broker_id id;
+    name(b, m->index, &id);
+    move_on(c->hands, &id);
     if (m->passed_over ||
         hulse_floor_passes(&c->hands->floor, e->ledger, e->entry, batch, b->meta.publish_time_ms)) {
         if (c->hands->floor.set && c->hands->floor.below_too) {
@@ -164,7 +179,7 @@ static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct
         hulse_pulsar_consumer_renew(c, "no memory for messages");
         return false;
     }
-    dl->d.id = c->hands->last;
+    dl->d.id = id;
     dl->d.redelivery += e->refused;
     dl->consumer = c;
     dl->body = b;

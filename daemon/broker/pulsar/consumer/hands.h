@@ -59,6 +59,7 @@ struct hands {
     struct floor floor;
     struct broker_id last; /* handed out or passed over */
     struct broker_id before_last;
+    bool moved;       /* the last is of this session */
     bool has_damaged; /* of a reader: the last entry that it was told to be damaged */
     uint64_t damaged_ledger;
     uint64_t damaged_entry;

@@ -51,6 +51,42 @@ static void has_caught_up_with_what_is_too_large(void **state)
               0);
 }
 
+static void answer_acks(void)
+{
+    hulse_stage_turn();
+    for (; stage.first < stage.count; stage.first++) {
+        if (stage.sent[stage.first]->type == TYPE(ACK)) {
+            hulse_stage_acked(stage.sent[stage.first]->ack->request_id);
+        }
+    }
+}
+
+/* What found no room is asked for when the others are through, and stands before them. */
+static void has_caught_up_with_what_found_no_room(void **state)
+{
+    const struct front_where narrow = {.type = BROKER_READER,
+                                       .start = {.kind = BROKER_EARLIEST},
+                                       .chunking = {.pending_max = 1, .expire_ms = 1000}};
+    (void)state;
+    hulse_front_open(&narrow, 5);
+    hulse_front_permit(10);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(1, 0, 2, 2);
+    hulse_chunk_comes(0, 1, 2, 3);
+    hulse_chunk_comes(1, 1, 2, 4);
+    hulse_front_has(0, 100);
+    hulse_front_ack(0);
+    answer_acks();
+    hulse_stage_wait(1001);
+    hulse_front_asks(0);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(0, 1, 2, 3);
+    hulse_front_has(1, 0);
+    assert_int_equal(front.messages[1].d->id.entry, 3);
+    hulse_front_ack(1);
+    assert_int_equal(front.caught_up, 1);
+}
+
 /* ---- the next session ---- */
 
 /* Where it begins; what was acknowledged is answered. */
@@ -65,12 +101,7 @@ static uint64_t begin_again(void)
     }
     const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
     hulse_stage_success(s->request_id);
-    hulse_stage_turn();
-    for (; stage.first < stage.count; stage.first++) {
-        if (stage.sent[stage.first]->type == TYPE(ACK)) {
-            hulse_stage_acked(stage.sent[stage.first]->ack->request_id);
-        }
-    }
+    answer_acks();
     return s->start_message_id->entryid;
 }
 
@@ -252,6 +283,7 @@ int main(void)
                                        TEST(has_caught_up_with_a_wrong_checksum),
                                        TEST(has_caught_up_with_what_is_encrypted),
                                        TEST(has_caught_up_with_what_is_too_large),
+                                       TEST(has_caught_up_with_what_found_no_room),
                                        TEST(a_damaged_chunk_is_met_twice),
                                        TEST(others_are_lost_too),
                                        TEST(a_loss_behind_what_waits_is_one),
