@@ -166,7 +166,7 @@ void hulse_verdicts_release_all(struct pulsar_consumer *c)
 void hulse_pulsar_consumer_catch_up(struct pulsar_consumer *c)
 {
     const struct broker_id *last = &c->hands->reach.last;
-    if (c->type != BROKER_READER || c->caught_up || !c->opened ||
+    if (c->type != BROKER_READER || c->caught_up || !c->opened || c->rewinding ||
         (!c->hands->knows_reach && !c->non_persistent)) {
         return;
     }

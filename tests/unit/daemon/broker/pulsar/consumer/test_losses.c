@@ -87,6 +87,28 @@ static void has_caught_up_with_what_found_no_room(void **state)
     assert_int_equal(front.caught_up, 1);
 }
 
+/* Nothing of it is here while it is asked for. */
+static void has_not_caught_up_with_what_is_asked_for(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 3);
+    hulse_front_permit(10);
+    front.copies = true;
+    stage.worker.consumers->held_bytes_max = 0;
+    hulse_small_comes(7, 1);
+    hulse_small_comes(8, 2);
+    hulse_front_give_back(0);
+    hulse_front_asks(0);
+    hulse_front_ack(1);
+    assert_int_equal(front.caught_up, 0);
+    answer_acks();
+    hulse_small_comes(7, 1);
+    hulse_front_has(2, 7);
+    assert_int_equal(front.caught_up, 0);
+    hulse_front_ack(2);
+    assert_int_equal(front.caught_up, 1);
+}
+
 /* ---- the next session ---- */
 
 /* Where it begins; what was acknowledged is answered. */
@@ -284,6 +306,7 @@ int main(void)
                                        TEST(has_caught_up_with_what_is_encrypted),
                                        TEST(has_caught_up_with_what_is_too_large),
                                        TEST(has_caught_up_with_what_found_no_room),
+                                       TEST(has_not_caught_up_with_what_is_asked_for),
                                        TEST(a_damaged_chunk_is_met_twice),
                                        TEST(others_are_lost_too),
                                        TEST(a_loss_behind_what_waits_is_one),
