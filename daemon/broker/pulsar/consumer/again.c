@@ -303,6 +303,7 @@ static void ask_for_bytes(struct pulsar_consumer *c, struct delivery *dl, uint32
     struct entry *e = dl->entry;
     if (!c->non_persistent) {
         e->refused = dl->d.redelivery > e->refused ? dl->d.redelivery : e->refused;
+        e->owed = c->type == BROKER_READER;
         hulse_delivery_let_go(c, dl);
         hulse_again_ask(c, e, delay_ms);
         hulse_entry_review(c, e);

@@ -83,10 +83,22 @@ void hulse_chunked_destroy(struct pulsar_consumer *c, struct chunked *x)
     hulse_mem_free(HULSE_MEM_BROKER, x, x->object_bytes);
 }
 
+/* A message that found no room is to be known by its last entry, behind which a reader may be. */
+static void owe(const struct pulsar_consumer *c, struct chunked *x)
+{
+    struct entry *last = TAILQ_LAST(&x->entries, entry_list);
+
+    if (c->type == BROKER_READER && x->state == CHUNKED_GIVEN_UP && last != NULL &&
+        hulse_chunked_is_complete(x)) {
+        last->owed = true;
+    }
+}
+
 void hulse_chunked_let_go(struct pulsar_consumer *c, struct chunked *x)
 {
     struct entry *e = NULL;
 
+    owe(c, x);
     while ((e = TAILQ_FIRST(&x->entries)) != NULL) {
         const bool held = e != x->last;
         hulse_chunked_unhold(c, x, e);
@@ -116,6 +128,7 @@ void hulse_chunked_ask(struct pulsar_consumer *c, struct chunked *x, uint32_t de
 {
     struct entry *e = NULL;
 
+    owe(c, x);
     while ((e = TAILQ_FIRST(&x->entries)) != NULL) {
         const bool held = e != x->last;
         hulse_chunked_unhold(c, x, e);

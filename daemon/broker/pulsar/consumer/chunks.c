@@ -522,18 +522,38 @@ uint32_t hulse_chunks_expected(const struct pulsar_consumer *c)
 }
 
 /* Where a reader begins with the next session. */
-static void reach_back(struct pulsar_consumer *c, const struct chunked_list *list)
+static void reach_back_to(struct chunks *k, const struct entry *e)
 {
-    struct chunks *k = &c->hands->chunks;
+    if (e != NULL && (!k->reaches_back ||
+                      hulse_entry_below(e->ledger, e->entry, k->back.ledger, k->back.entry))) {
+        k->reaches_back = true;
+        k->back = (struct broker_id){.ledger = e->ledger, .entry = e->entry, .batch = -1};
+    }
+}
+
+static void reach_back(struct chunks *k, const struct chunked_list *list)
+{
     const struct chunked *x = NULL;
 
     TAILQ_FOREACH(x, list, link)
     {
-        const struct entry *e = TAILQ_FIRST(&x->entries);
-        if (e != NULL && (!k->reaches_back ||
-                          hulse_entry_below(e->ledger, e->entry, k->back.ledger, k->back.entry))) {
-            k->reaches_back = true;
-            k->back = (struct broker_id){.ledger = e->ledger, .entry = e->entry, .batch = -1};
+        reach_back_to(k, TAILQ_FIRST(&x->entries));
+    }
+}
+
+/* To all that is not whole, or is to come again. */
+static void reach_back_to_all(struct pulsar_consumer *c)
+{
+    struct chunks *k = &c->hands->chunks;
+    const struct entry *e = NULL;
+
+    reach_back(k, &k->gathering);
+    reach_back(k, &k->given_up);
+    reach_back(k, &k->whole);
+    TAILQ_FOREACH(e, &c->hands->strays, group)
+    {
+        if (e->owed) {
+            reach_back_to(k, e);
         }
     }
 }
@@ -557,9 +577,7 @@ void hulse_chunks_forget(struct pulsar_consumer *c)
         return;
     }
     if (c->type == BROKER_READER) {
-        reach_back(c, &k->gathering);
-        reach_back(c, &k->given_up);
-        reach_back(c, &k->whole);
+        reach_back_to_all(c);
     }
     while ((x = TAILQ_FIRST(&k->gathering)) != NULL || (x = TAILQ_FIRST(&k->given_up)) != NULL) {
         hulse_chunked_let_go(c, x);

@@ -41,7 +41,8 @@ struct entry {
     bool in_round;    /* all is acknowledged, and the broker is being told */
     bool forgotten;   /* to be ended when the broker was told that it is due */
     bool stray;       /* nothing of it is in our hands */
-    bool due;         /* the broker is to send it again, when the turn ends */
+    bool owed; /* to a reader: it was refused, or found no room; wherever that is, it gets it */
+    bool due;  /* the broker is to send it again, when the turn ends */
     TAILQ_ENTRY(entry) due_link;
     struct round
         *part; /* which tells what is acknowledged of it, by `part_link`; NULL: it was told */

@@ -135,17 +135,17 @@ static void name(const struct body *b, uint32_t index, struct broker_id *id)
 }
 
 /* What was asked for again may come behind others: it goes back to that only with a session, whose order is the topic's. */
-static void move_on(struct hands *h, const struct broker_id *id)
+static void move_on(struct hands *h, const struct broker_id *id, bool owed)
 {
     const struct broker_id *last = &h->last;
     const bool back =
         hulse_entry_below(id->ledger, id->entry, last->ledger, last->entry) ||
         (id->ledger == last->ledger && id->entry == last->entry && id->batch < last->batch);
-    if (!h->has_last || !h->moved || !back) {
+    if (!h->has_last || !back || (!h->moved && !owed)) {
         h->last = *id;
+        h->has_last = true;
+        h->moved = true;
     }
-    h->has_last = true;
-    h->moved = true;
 }
 
 /* True: it was handed out. */
@@ -158,9 +158,10 @@ static bool hand_out_one(struct pulsar_consumer *c, struct body *b, const struct
     }
     struct broker_id id;
     name(b, m->index, &id);
-    move_on(c->hands, &id);
+    move_on(c->hands, &id, e->owed);
     if (m->passed_over ||
-        hulse_floor_passes(&c->hands->floor, e->ledger, e->entry, batch, b->meta.publish_time_ms)) {
+        (!e->owed && hulse_floor_passes(
+                         &c->hands->floor, e->ledger, e->entry, batch, b->meta.publish_time_ms))) {
         if (c->hands->floor.set && c->hands->floor.below_too) {
             c->hands->has_last =
                 c->hands->had_last; /* of before where it began: nothing goes on from there */

@@ -76,7 +76,7 @@ void hulse_entry_review(struct pulsar_consumer *c, struct entry *e)
         hulse_chunks_let_go(c, e);
     }
     const bool again = e->due || hulse_timer_pending(&e->again);
-    const bool remembered = again || ((e->acked > 0 || e->refused > 0) && !e->forgotten);
+    const bool remembered = again || ((e->acked > 0 || e->refused > 0 || e->owed) && !e->forgotten);
     if (!e->linked || e->acked == e->count || !remembered) {
         hulse_entry_end(c, e);
     } else if (!e->stray && !e->forgotten) {

@@ -296,6 +296,49 @@ static void reaches_back_until_it_has_come(void **state)
     assert_int_equal(begin_again(), 3);
 }
 
+/* It stands before what the reader had, and was never its own. */
+static void what_found_no_room_outlives_a_session(void **state)
+{
+    const struct front_where narrow = {.type = BROKER_READER,
+                                       .start = {.kind = BROKER_EARLIEST},
+                                       .chunking = {.pending_max = 1, .expire_ms = 50000}};
+    (void)state;
+    hulse_front_open(&narrow, 9);
+    hulse_front_permit(10);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(1, 0, 2, 2); /* takes its room */
+    hulse_chunk_comes(0, 1, 2, 3);
+    hulse_chunk_comes(1, 1, 2, 4);
+    hulse_front_has(0, 100);
+    hulse_front_ack(0);
+    hulse_stage_lose();
+    assert_int_equal(begin_again(), 1);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(0, 1, 2, 3);
+    hulse_front_has(1, 0);
+}
+
+static void what_was_refused_outlives_a_session(void **state)
+{
+    (void)state;
+    hulse_front_open(&reader, 3);
+    hulse_front_permit(10);
+    front.copies = true;
+    stage.worker.consumers->held_bytes_max = 0;
+    hulse_small_comes(7, 1);
+    hulse_small_comes(8, 2);
+    hulse_front_nack(0, 0);
+    hulse_front_ack(1);
+    hulse_stage_lose();
+    assert_int_equal(begin_again(), 1);
+    hulse_small_comes(7, 1);
+    hulse_front_has(2, 7);
+    hulse_small_comes(8, 2);
+    assert_int_equal(front.count, 3);
+    hulse_front_ack(2);
+    assert_int_equal(front.caught_up, 1);
+}
+
 #define TEST(function)                                                                             \
     cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
 
@@ -314,6 +357,8 @@ int main(void)
                                        TEST(its_end_alone_is_one_loss_of_two_sessions),
                                        TEST(what_lies_is_one_loss),
                                        TEST(what_lies_leaves_nothing_behind),
-                                       TEST(reaches_back_until_it_has_come)};
+                                       TEST(reaches_back_until_it_has_come),
+                                       TEST(what_found_no_room_outlives_a_session),
+                                       TEST(what_was_refused_outlives_a_session)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
