@@ -187,6 +187,19 @@ void hulse_chunked_remember(struct pulsar_consumer *c, struct broker_span uuid)
     remember(&c->hands->chunks, hulse_chunked_hash(uuid), 0, 0);
 }
 
+void hulse_chunked_revive(struct pulsar_consumer *c, struct broker_span uuid)
+{
+    struct chunks *k = &c->hands->chunks;
+    const uint64_t hash = hulse_chunked_hash(uuid);
+
+    for (uint32_t i = 0; i < PULSAR_CHUNKED_OVER; i++) {
+        if (k->over[i] == hash && k->lost_at[i] == 0) {
+            k->over[i] = 0;
+            k->over_stems[i] = 0;
+        }
+    }
+}
+
 static uint64_t hash_of(const struct chunked *x)
 {
     return hulse_chunked_hash((struct broker_span){x->uuid, x->uuid_bytes});

@@ -58,6 +58,8 @@ void hulse_chunked_end_attempts(struct pulsar_consumer *c,
 uint64_t hulse_chunked_hash(struct broker_span uuid);
 /* What comes of it is nobody's, though other attempts of its message may be whole. */
 void hulse_chunked_remember(struct pulsar_consumer *c, struct broker_span uuid);
+/* It comes again from its first chunk: it was asked for once more, by whomever. */
+void hulse_chunked_revive(struct pulsar_consumer *c, struct broker_span uuid);
 bool hulse_chunked_remembers(const uint64_t over[PULSAR_CHUNKED_OVER], uint64_t hash);
 /*
  * Everything that is not acknowledged comes in the topic's order: a chunk that is not there is acknowledged, expired, or

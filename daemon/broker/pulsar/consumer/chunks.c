@@ -122,6 +122,9 @@ static void end_attempts(struct pulsar_consumer *c,
     struct chunks *k = &c->hands->chunks;
     struct chunked *same = find(k, m->uuid);
 
+    if (stem_of(m) != m->uuid.bytes) {
+        hulse_chunked_revive(c, m->uuid); /* ours has no copies: a broker was moved back */
+    }
     if (same != NULL && (hulse_chunked_is_complete(same) || !hulse_chunked_is_before(same, id))) {
         hulse_chunked_ask(c, same, hulse_chunked_again_in(c));
     } else if (same != NULL) {

@@ -365,6 +365,25 @@ static void after_a_seek_nothing_is_over(void **state)
     hulse_front_says_nothing();
 }
 
+/* Nor where somebody else has moved it back, which a broker does not say. */
+static void what_comes_again_is_not_over(void **state)
+{
+    (void)state;
+    play_done();
+    hulse_stage_lose();
+    hulse_stage_wait(1000);
+    hulse_stage_session();
+    stage.first = stage.count;
+    hulse_attempt_comes('x', 1, 0, 2, 1);
+    hulse_stage_wait(1001);
+    hulse_front_says_nothing();
+    hulse_attempt_comes('x', 1, 1, 2, 3);
+    hulse_front_asks(2);
+    hulse_attempt_comes('x', 1, 0, 2, 1);
+    hulse_attempt_comes('x', 1, 1, 2, 3);
+    hulse_front_has(1, 100);
+}
+
 /* A broker does not say that somebody else has moved it back: a message for which there is no room is not done by that. */
 static void for_want_of_room_nothing_is_done(void **state)
 {
@@ -546,72 +565,40 @@ static void a_copy_passes_over_nothing_that_waits(void **state)
     assert_int_equal(starts_behind(), 7);
 }
 
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, hulse_front_set_up, hulse_front_tear_down)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            a_producer_may_begin_anew, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            another_attempt_ends_the_one_before, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            another_attempt_ends_none_that_is_shared, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            to_begin_anew_ends_nothing_that_is_complete, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(another_attempt_ends_nothing_that_is_complete,
-                                        hulse_front_set_up,
-                                        hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(another_attempt_ends_none_behind_what_was_forgotten,
-                                        hulse_front_set_up,
-                                        hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(another_attempt_ends_the_one_that_was_given_up,
-                                        hulse_front_set_up,
-                                        hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            to_begin_anew_ends_what_is_torn, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            an_earlier_attempt_ends_none_behind_it, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            one_that_comes_again_ends_none_behind_it, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            another_attempt_is_no_loss_of_a_reader, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            what_is_done_ends_all_its_attempts, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            what_is_done_is_no_loss_of_a_reader, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            what_is_done_says_nothing_of_other_clients, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            the_rest_of_what_is_done_ends_too, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(the_rest_of_what_is_done_is_no_loss_of_a_reader,
-                                        hulse_front_set_up,
-                                        hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            the_rest_of_what_is_done_is_repeated, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            after_a_seek_nothing_is_done, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            after_a_seek_nothing_is_over, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            for_want_of_room_nothing_is_done, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_gap_is_one_loss_of_a_reader, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(what_is_late_after_a_rewind_is_not_acknowledged,
-                                        hulse_front_set_up,
-                                        hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_gap_behind_a_rewind_is_over, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_gap_behind_a_seek_is_over, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_gap_in_the_new_epoch_is_over, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_reader_has_caught_up_with_what_is_done, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(a_reader_has_caught_up_with_what_a_verdict_ends,
-                                        hulse_front_set_up,
-                                        hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_copy_passes_over_nothing_that_waits, hulse_front_set_up, hulse_front_tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_reader_has_caught_up_with_a_copy, hulse_front_set_up, hulse_front_tear_down)};
+    const struct CMUnitTest tests[] = {TEST(a_producer_may_begin_anew),
+                                       TEST(another_attempt_ends_the_one_before),
+                                       TEST(another_attempt_ends_none_that_is_shared),
+                                       TEST(to_begin_anew_ends_nothing_that_is_complete),
+                                       TEST(another_attempt_ends_nothing_that_is_complete),
+                                       TEST(another_attempt_ends_none_behind_what_was_forgotten),
+                                       TEST(another_attempt_ends_the_one_that_was_given_up),
+                                       TEST(to_begin_anew_ends_what_is_torn),
+                                       TEST(an_earlier_attempt_ends_none_behind_it),
+                                       TEST(one_that_comes_again_ends_none_behind_it),
+                                       TEST(another_attempt_is_no_loss_of_a_reader),
+                                       TEST(what_is_done_ends_all_its_attempts),
+                                       TEST(what_is_done_is_no_loss_of_a_reader),
+                                       TEST(what_is_done_says_nothing_of_other_clients),
+                                       TEST(the_rest_of_what_is_done_ends_too),
+                                       TEST(the_rest_of_what_is_done_is_no_loss_of_a_reader),
+                                       TEST(the_rest_of_what_is_done_is_repeated),
+                                       TEST(after_a_seek_nothing_is_done),
+                                       TEST(after_a_seek_nothing_is_over),
+                                       TEST(what_comes_again_is_not_over),
+                                       TEST(for_want_of_room_nothing_is_done),
+                                       TEST(a_gap_is_one_loss_of_a_reader),
+                                       TEST(what_is_late_after_a_rewind_is_not_acknowledged),
+                                       TEST(a_gap_behind_a_rewind_is_over),
+                                       TEST(a_gap_behind_a_seek_is_over),
+                                       TEST(a_gap_in_the_new_epoch_is_over),
+                                       TEST(a_reader_has_caught_up_with_what_is_done),
+                                       TEST(a_reader_has_caught_up_with_what_a_verdict_ends),
+                                       TEST(a_copy_passes_over_nothing_that_waits),
+                                       TEST(a_reader_has_caught_up_with_a_copy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
