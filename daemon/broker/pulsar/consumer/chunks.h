@@ -53,8 +53,7 @@ struct chunks {
     struct timer due;
     uint64_t over[PULSAR_CHUNKED_OVER];       /* hashes of their uuids */
     uint64_t over_stems[PULSAR_CHUNKED_OVER]; /* of ours, of their stems; else 0 */
-    uint64_t
-        lost_at[PULSAR_CHUNKED_OVER]; /* of those that a reader was told of: where they began */
+    uint64_t lost_at[PULSAR_CHUNKED_OVER];    /* of a reader's losses, where they began; else 0 */
     uint32_t over_next;
     uint32_t like; /* chunks of the message that came last; 0: none has, or it was in none */
     struct broker_id *acked; /* PULSAR_CHUNKED_ACKED_MAX; NULL: there was none */

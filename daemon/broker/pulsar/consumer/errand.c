@@ -91,10 +91,7 @@ static uint64_t entries_before(const struct pulsar_consumer *c)
 
 static void sought(struct pulsar_consumer *c)
 {
-    c->hands->has_last = false;
-    c->hands->has_damaged = false;
-    c->hands->chunks.reaches_back = false;
-    c->hands->floor = (struct floor){0};
+    hulse_hands_forget_place(c);
     if (c->errand->inner) {
         hulse_floor_set(&c->hands->floor, &c->hands->start);
         c->hands->floor.below_too = true;

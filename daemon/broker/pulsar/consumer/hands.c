@@ -108,3 +108,11 @@ void hulse_hands_start(struct pulsar_consumer *c, const struct broker_position *
         HULSE_ASSERT(start->kind == BROKER_EARLIEST || start->kind == BROKER_LATEST);
     }
 }
+
+void hulse_hands_forget_place(struct pulsar_consumer *c)
+{
+    c->hands->has_last = false;
+    c->hands->has_damaged = false;
+    c->hands->chunks.reaches_back = false;
+    c->hands->floor = (struct floor){0};
+}

@@ -80,5 +80,7 @@ void hulse_hands_stop(struct pulsar_consumer *c);
 void hulse_hands_fini(struct pulsar_consumer *c);
 /* From here on it begins there; at other places than the earliest and the latest message only with its own. */
 void hulse_hands_start(struct pulsar_consumer *c, const struct broker_position *start);
+/* It has been moved: where it was says nothing any more, nor what it was to have again. */
+void hulse_hands_forget_place(struct pulsar_consumer *c);
 
 #endif

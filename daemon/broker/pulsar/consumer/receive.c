@@ -466,10 +466,7 @@ static void migrated(struct pulsar_consumer *c, const Pulsar__CommandTopicMigrat
     /* What was published there before anybody subscribed is not to be missed. */
     hulse_hands_start(c, &(struct broker_position){.kind = BROKER_EARLIEST});
     if (c->hands->consumer != NULL) {
-        c->hands->floor = (struct floor){0};
-        c->hands->has_last = false;
-        c->hands->has_damaged = false;
-        c->hands->chunks.reaches_back = false;
+        hulse_hands_forget_place(c);
     }
 }
 

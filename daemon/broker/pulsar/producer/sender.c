@@ -392,8 +392,8 @@ command(struct pulsar_user *u, const Pulsar__BaseCommand *command, struct broker
     struct pulsar_sender *s = HULSE_CONTAINER(u, struct pulsar_sender, user);
 
     (void)rest;
-    if (s->state == SENDER_MOVING && command->type == PULSAR__BASE_COMMAND__TYPE__SEND_ERROR &&
-        command->send_error != NULL) {
+    if ((s->state == SENDER_READY || s->state == SENDER_MOVING) &&
+        command->type == PULSAR__BASE_COMMAND__TYPE__SEND_ERROR && command->send_error != NULL) {
         hulse_pulsar_send_error(s, command->send_error);
         return;
     }
@@ -411,9 +411,6 @@ command(struct pulsar_user *u, const Pulsar__BaseCommand *command, struct broker
     } else if (command->type == PULSAR__BASE_COMMAND__TYPE__SEND_RECEIPT &&
                command->send_receipt != NULL) {
         hulse_pulsar_receipt(s, command->send_receipt);
-    } else if (command->type == PULSAR__BASE_COMMAND__TYPE__SEND_ERROR &&
-               command->send_error != NULL) {
-        hulse_pulsar_send_error(s, command->send_error);
     }
 }
 

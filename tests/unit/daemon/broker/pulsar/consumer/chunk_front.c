@@ -71,3 +71,28 @@ void hulse_front_says_nothing(void)
         assert_int_equal(stage.sent[stage.first]->type, TYPE(FLOW));
     }
 }
+
+void hulse_front_answer_acks(void)
+{
+    hulse_stage_turn();
+    for (; stage.first < stage.count; stage.first++) {
+        if (stage.sent[stage.first]->type == TYPE(ACK)) {
+            hulse_stage_acked(stage.sent[stage.first]->ack->request_id);
+        }
+    }
+}
+
+uint64_t hulse_front_begin_again(void)
+{
+    hulse_stage_wait(1000);
+    hulse_stage_found();
+    hulse_stage_ready();
+    hulse_stage_turn();
+    while (stage.sent[stage.first]->type != TYPE(SUBSCRIBE)) {
+        stage.first += 1;
+    }
+    const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
+    hulse_stage_success(s->request_id);
+    hulse_front_answer_acks();
+    return s->start_message_id->entryid;
+}

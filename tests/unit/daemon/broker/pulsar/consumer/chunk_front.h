@@ -25,6 +25,10 @@ void hulse_front_acks(uint32_t count, const uint64_t *entries);
 /* The next command but FLOW asks for so many again. */
 void hulse_front_asks(uint32_t count);
 void hulse_front_skip_flows(void);
+/* Every ACK that was sent. */
+void hulse_front_answer_acks(void);
+/* A reader's session that has ended begins again, and what was acknowledged is answered. The entry that it starts at. */
+uint64_t hulse_front_begin_again(void);
 /* Nothing but FLOW comes. */
 void hulse_front_says_nothing(void);
 

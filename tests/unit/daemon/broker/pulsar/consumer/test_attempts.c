@@ -523,17 +523,7 @@ static void a_reader_has_caught_up_with_a_copy(void **state)
 static uint64_t starts_behind(void)
 {
     hulse_stage_lose();
-    hulse_stage_wait(1000);
-    hulse_stage_found();
-    hulse_stage_ready();
-    hulse_stage_turn();
-    while (stage.sent[stage.first]->type != TYPE(SUBSCRIBE)) {
-        stage.first += 1;
-    }
-    const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
-    hulse_stage_success(s->request_id);
-    hulse_stage_turn();
-    return s->start_message_id->entryid;
+    return hulse_front_begin_again();
 }
 
 static void play_two_that_wait(void)

@@ -51,32 +51,28 @@ static void has_caught_up_with_what_is_too_large(void **state)
               0);
 }
 
-static void answer_acks(void)
+/* Its first chunks have lost their room to another message, which was had, and asks for them in so long. */
+static void find_no_room(uint32_t expire_ms, uint64_t entries)
 {
-    hulse_stage_turn();
-    for (; stage.first < stage.count; stage.first++) {
-        if (stage.sent[stage.first]->type == TYPE(ACK)) {
-            hulse_stage_acked(stage.sent[stage.first]->ack->request_id);
-        }
-    }
+    const struct front_where narrow = {.type = BROKER_READER,
+                                       .start = {.kind = BROKER_EARLIEST},
+                                       .chunking = {.pending_max = 1, .expire_ms = expire_ms}};
+    hulse_front_open(&narrow, entries);
+    hulse_front_permit(10);
+    hulse_chunk_comes(0, 0, 2, 1);
+    hulse_chunk_comes(1, 0, 2, 2); /* takes its room */
+    hulse_chunk_comes(0, 1, 2, 3);
+    hulse_chunk_comes(1, 1, 2, 4);
+    hulse_front_has(0, 100);
+    hulse_front_ack(0);
 }
 
 /* What found no room is asked for when the others are through, and stands before them. */
 static void has_caught_up_with_what_found_no_room(void **state)
 {
-    const struct front_where narrow = {.type = BROKER_READER,
-                                       .start = {.kind = BROKER_EARLIEST},
-                                       .chunking = {.pending_max = 1, .expire_ms = 1000}};
     (void)state;
-    hulse_front_open(&narrow, 5);
-    hulse_front_permit(10);
-    hulse_chunk_comes(0, 0, 2, 1);
-    hulse_chunk_comes(1, 0, 2, 2);
-    hulse_chunk_comes(0, 1, 2, 3);
-    hulse_chunk_comes(1, 1, 2, 4);
-    hulse_front_has(0, 100);
-    hulse_front_ack(0);
-    answer_acks();
+    find_no_room(1000, 5);
+    hulse_front_answer_acks();
     hulse_stage_wait(1001);
     hulse_front_asks(0);
     hulse_chunk_comes(0, 0, 2, 1);
@@ -87,21 +83,27 @@ static void has_caught_up_with_what_found_no_room(void **state)
     assert_int_equal(front.caught_up, 1);
 }
 
-/* Nothing of it is here while it is asked for. */
-static void has_not_caught_up_with_what_is_asked_for(void **state)
+/* Their bytes are the application's alone: what it refuses has to come again. */
+static void have_two_that_are_not_kept(void)
 {
-    (void)state;
     hulse_front_open(&reader, 3);
     hulse_front_permit(10);
     front.copies = true;
     stage.worker.consumers->held_bytes_max = 0;
     hulse_small_comes(7, 1);
     hulse_small_comes(8, 2);
+}
+
+/* Nothing of it is here while it is asked for. */
+static void has_not_caught_up_with_what_is_asked_for(void **state)
+{
+    (void)state;
+    have_two_that_are_not_kept();
     hulse_front_give_back(0);
     hulse_front_asks(0);
     hulse_front_ack(1);
     assert_int_equal(front.caught_up, 0);
-    answer_acks();
+    hulse_front_answer_acks();
     hulse_small_comes(7, 1);
     hulse_front_has(2, 7);
     assert_int_equal(front.caught_up, 0);
@@ -110,22 +112,6 @@ static void has_not_caught_up_with_what_is_asked_for(void **state)
 }
 
 /* ---- the next session ---- */
-
-/* Where it begins; what was acknowledged is answered. */
-static uint64_t begin_again(void)
-{
-    hulse_stage_wait(1000);
-    hulse_stage_found();
-    hulse_stage_ready();
-    hulse_stage_turn();
-    while (stage.sent[stage.first]->type != TYPE(SUBSCRIBE)) {
-        stage.first += 1;
-    }
-    const Pulsar__CommandSubscribe *s = hulse_stage_next(TYPE(SUBSCRIBE))->subscribe;
-    hulse_stage_success(s->request_id);
-    answer_acks();
-    return s->start_message_id->entryid;
-}
 
 static void torn_comes(uint64_t entry)
 {
@@ -141,7 +127,7 @@ static void a_damaged_chunk_is_met_twice(void **state)
     hulse_chunk_comes(0, 0, 3, 1);
     torn_comes(2);
     assert_int_equal(front.lost, 1);
-    assert_int_equal(begin_again(), 1);
+    assert_int_equal(hulse_front_begin_again(), 1);
     hulse_chunk_comes(0, 0, 3, 1);
     torn_comes(2);
     assert_int_equal(front.lost, 1);
@@ -160,10 +146,10 @@ static void others_are_lost_too(void **state)
     hulse_front_open(&reader, 6);
     hulse_front_permit(10);
     torn_comes(2);
-    (void)begin_again();
+    (void)hulse_front_begin_again();
     torn_comes(3);
     assert_int_equal(front.lost, 2);
-    (void)begin_again();
+    (void)hulse_front_begin_again();
     assert_int_equal(hulse_front_seek(&to), HULSE_OK);
     hulse_front_skip_flows();
     hulse_stage_success(hulse_stage_next(TYPE(SEEK))->seek->request_id);
@@ -183,7 +169,7 @@ static void a_loss_behind_what_waits_is_one(void **state)
     hulse_stage_message(&four);
     torn_comes(2);
     assert_int_equal(front.lost, 1);
-    (void)begin_again();
+    (void)hulse_front_begin_again();
     hulse_front_permit(1);
     hulse_stage_message(&four);
     hulse_front_has(1, 2);
@@ -207,7 +193,7 @@ static void a_gap_is_one_loss_of_two_sessions(void **state)
         assert_int_equal(front.lost, 1);
         if (i == 0) {
             hulse_stage_lose();
-            assert_int_equal(begin_again(), 1);
+            assert_int_equal(hulse_front_begin_again(), 1);
         }
     }
     hulse_chunk_comes(0, 1, 2, 4);
@@ -230,7 +216,7 @@ static void its_end_alone_is_one_loss_of_two_sessions(void **state)
         assert_int_equal(front.lost, 1);
         if (i == 0) {
             hulse_stage_lose();
-            assert_int_equal(begin_again(), 1);
+            assert_int_equal(hulse_front_begin_again(), 1);
         }
     }
 }
@@ -282,9 +268,9 @@ static void reaches_back_until_it_has_come(void **state)
     hulse_small_comes(7, 2);
     hulse_front_has(0, 7);
     hulse_stage_lose();
-    assert_int_equal(begin_again(), 1);
+    assert_int_equal(hulse_front_begin_again(), 1);
     hulse_stage_lose();
-    assert_int_equal(begin_again(), 1);
+    assert_int_equal(hulse_front_begin_again(), 1);
     hulse_chunk_comes(0, 0, 2, 1);
     hulse_small_comes(7, 2);
     hulse_chunk_comes(0, 1, 2, 3);
@@ -293,26 +279,16 @@ static void reaches_back_until_it_has_come(void **state)
     hulse_front_ack(0);
     hulse_front_ack(1);
     hulse_stage_lose();
-    assert_int_equal(begin_again(), 3);
+    assert_int_equal(hulse_front_begin_again(), 3);
 }
 
 /* It stands before what the reader had, and was never its own. */
 static void what_found_no_room_outlives_a_session(void **state)
 {
-    const struct front_where narrow = {.type = BROKER_READER,
-                                       .start = {.kind = BROKER_EARLIEST},
-                                       .chunking = {.pending_max = 1, .expire_ms = 50000}};
     (void)state;
-    hulse_front_open(&narrow, 9);
-    hulse_front_permit(10);
-    hulse_chunk_comes(0, 0, 2, 1);
-    hulse_chunk_comes(1, 0, 2, 2); /* takes its room */
-    hulse_chunk_comes(0, 1, 2, 3);
-    hulse_chunk_comes(1, 1, 2, 4);
-    hulse_front_has(0, 100);
-    hulse_front_ack(0);
+    find_no_room(50000, 9);
     hulse_stage_lose();
-    assert_int_equal(begin_again(), 1);
+    assert_int_equal(hulse_front_begin_again(), 1);
     hulse_chunk_comes(0, 0, 2, 1);
     hulse_chunk_comes(0, 1, 2, 3);
     hulse_front_has(1, 0);
@@ -321,16 +297,11 @@ static void what_found_no_room_outlives_a_session(void **state)
 static void what_was_refused_outlives_a_session(void **state)
 {
     (void)state;
-    hulse_front_open(&reader, 3);
-    hulse_front_permit(10);
-    front.copies = true;
-    stage.worker.consumers->held_bytes_max = 0;
-    hulse_small_comes(7, 1);
-    hulse_small_comes(8, 2);
+    have_two_that_are_not_kept();
     hulse_front_nack(0, 0);
     hulse_front_ack(1);
     hulse_stage_lose();
-    assert_int_equal(begin_again(), 1);
+    assert_int_equal(hulse_front_begin_again(), 1);
     hulse_small_comes(7, 1);
     hulse_front_has(2, 7);
     hulse_small_comes(8, 2);

@@ -98,6 +98,15 @@ void hulse_large_hear(
     *at += h->payload.bytes;
 }
 
+void hulse_large_hear_all(struct line *l, struct heard *h, uint64_t sequence)
+{
+    uint32_t at = 0;
+
+    for (int32_t i = 0; i < 4; i++) {
+        hulse_large_hear(l, h, sequence, i, &at);
+    }
+}
+
 struct pulsar_sender *hulse_large_sender(void)
 {
     return ((struct pulsar_producer *)(void *)large.pub.producer)->sender;

@@ -33,6 +33,8 @@ void hulse_large_send(uint32_t bytes);
 /* The next SEND is that chunk, and its part of the payload the next one of `got`. A first chunk has another uuid. */
 void hulse_large_hear(
     struct line *l, struct heard *h, uint64_t sequence, int32_t chunk, uint32_t *at);
+/* All four chunks of a message of LARGE_BYTES. */
+void hulse_large_hear_all(struct line *l, struct heard *h, uint64_t sequence);
 struct pulsar_sender *hulse_large_sender(void);
 void hulse_large_await_in_flight(uint32_t count);
 

@@ -167,11 +167,19 @@ static void test_a_copy_is_stored_without_an_id(void **state)
 static void hear_two(struct line *l, struct heard *h)
 {
     for (uint64_t n = 0; n < 2; n++) {
-        uint32_t at = 0;
-        for (int32_t i = 0; i < 4; i++) {
-            hulse_large_hear(l, h, n, i, &at);
-        }
+        hulse_large_hear_all(l, h, n);
     }
+}
+
+/* Two messages are on their way; gives the producer's id. */
+static uint64_t send_two(struct heard *h)
+{
+    hulse_large_open_all();
+    const uint64_t id = hulse_large_open_pub();
+    hulse_large_send(LARGE_BYTES);
+    hulse_large_send(LARGE_BYTES);
+    hear_two(&large.line, h);
+    return id;
 }
 
 /* The copy is told at once, and the chunks before it when they are written: all receipts have one number. */
@@ -180,11 +188,7 @@ static void test_a_copy_is_told_before_what_is_in_front_of_it(void **state)
     struct heard h;
 
     (void)state;
-    hulse_large_open_all();
-    const uint64_t id = hulse_large_open_pub();
-    hulse_large_send(LARGE_BYTES);
-    hulse_large_send(LARGE_BYTES);
-    hear_two(&large.line, &h);
+    const uint64_t id = send_two(&h);
     for (uint64_t i = 0; i < 4; i++) {
         if (i == 1) {
             hulse_line_say_receipt_of(&large.line, id, 0, -1);
@@ -216,11 +220,7 @@ static void test_a_copy_behind_one_is_told_before_its_chunks(void **state)
     struct heard h;
 
     (void)state;
-    hulse_large_open_all();
-    const uint64_t id = hulse_large_open_pub();
-    hulse_large_send(LARGE_BYTES);
-    hulse_large_send(LARGE_BYTES);
-    hear_two(&large.line, &h);
+    const uint64_t id = send_two(&h);
     hulse_line_hang_up(&large.line);
     (void)hulse_peer_serve(&large.peer, &large.bed, &large.second, 1);
     hear_two(&large.second, &h);

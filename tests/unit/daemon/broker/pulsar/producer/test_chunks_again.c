@@ -376,6 +376,18 @@ static void test_a_checksum_error_after_a_quota(void **state)
     come_again(&large.line, 0);
 }
 
+/* A message in chunks behind one that has no receipt yet; gives the producer's id. */
+static uint64_t send_behind_another(struct heard *h)
+{
+    hulse_large_open_all();
+    const uint64_t id = hulse_large_open_pub();
+    hulse_pub_send(&large.pub);
+    hulse_large_send(LARGE_BYTES);
+    hulse_line_hear_send(&large.line, h);
+    hulse_large_hear_all(&large.line, h, 1);
+    return id;
+}
+
 /*
  * One of its chunks was damaged on its way, which a broker says at once: before the receipt of what is in front of it. That
  * chunk is not there, whatever receipts the others have.
@@ -386,14 +398,7 @@ static void test_a_damaged_chunk_behind_what_has_no_receipt(void **state)
     uint32_t at = 0;
 
     (void)state;
-    hulse_large_open_all();
-    const uint64_t id = hulse_large_open_pub();
-    hulse_pub_send(&large.pub);
-    hulse_large_send(LARGE_BYTES);
-    hulse_line_hear_send(&large.line, &h);
-    for (int32_t i = 0; i < 4; i++) {
-        hulse_large_hear(&large.line, &h, 1, i, &at);
-    }
+    const uint64_t id = send_behind_another(&h);
     hulse_line_say_send_error(&large.line, id, 1, PULSAR__SERVER_ERROR__ChecksumError);
     h.sequence = 0;
     hulse_line_say_receipt(&large.line, &h, 1);
@@ -407,7 +412,6 @@ static void test_a_damaged_chunk_behind_what_has_no_receipt(void **state)
     }
     hulse_line_hang_up(&large.line);
     (void)hulse_peer_serve(&large.peer, &large.bed, &large.second, 1);
-    at = 0;
     hulse_large_hear(&large.second, &h, 1, 0, &at);
     hulse_large_close_all(&large.second);
 }
@@ -416,17 +420,9 @@ static void test_a_damaged_chunk_behind_what_has_no_receipt(void **state)
 static void test_receipts_of_the_other_chunks_at_one_go(void **state)
 {
     struct heard h;
-    uint32_t at = 0;
 
     (void)state;
-    hulse_large_open_all();
-    const uint64_t id = hulse_large_open_pub();
-    hulse_pub_send(&large.pub);
-    hulse_large_send(LARGE_BYTES);
-    hulse_line_hear_send(&large.line, &h);
-    for (int32_t i = 0; i < 4; i++) {
-        hulse_large_hear(&large.line, &h, 1, i, &at);
-    }
+    const uint64_t id = send_behind_another(&h);
     hulse_line_say_send_error(&large.line, id, 1, PULSAR__SERVER_ERROR__ChecksumError);
     for (uint64_t i = 0; i < 4; i++) {
         h.sequence = i == 0 ? 0 : 1;
@@ -434,10 +430,7 @@ static void test_receipts_of_the_other_chunks_at_one_go(void **state)
     }
     hulse_line_say_success(&large.line, hear_close(&large.line, 0));
     open_again();
-    at = 0;
-    for (int32_t i = 0; i < 4; i++) {
-        hulse_large_hear(&large.line, &h, 1, i, &at);
-    }
+    hulse_large_hear_all(&large.line, &h, 1);
     for (uint64_t i = 0; i < 4; i++) {
         hulse_line_say_receipt(&large.line, &h, 10 + i);
         assert_true(hulse_line_is_quiet(&large.line));
@@ -447,12 +440,25 @@ static void test_receipts_of_the_other_chunks_at_one_go(void **state)
     hulse_large_close_all(&large.line);
 }
 
-/* With deduplication the last chunk of an attempt that lacks one was stored: what goes again is no copy of a message. */
-static void copy_is_not_stored(Pulsar__ServerError error)
+/* A message goes again, and the broker takes its last chunk for a copy. */
+static void hear_copy(uint64_t id, uint64_t sequence)
 {
     struct heard h;
     uint32_t at = 0;
 
+    for (int32_t i = 0; i < 4; i++) {
+        hulse_large_hear(&large.line, &h, sequence, i, &at);
+        if (i < 3) {
+            hulse_line_say_receipt(&large.line, &h, 10 + 4 * sequence + (uint64_t)i);
+        } else {
+            hulse_line_say_receipt_of(&large.line, id, (int64_t)sequence, -1);
+        }
+    }
+}
+
+/* With deduplication the last chunk of an attempt that lacks one was stored: what goes again is no copy of a message. */
+static void copy_is_not_stored(Pulsar__ServerError error)
+{
     hulse_large_open_all();
     const uint64_t id = hulse_large_open_pub();
     hulse_large_send(LARGE_BYTES);
@@ -464,14 +470,7 @@ static void copy_is_not_stored(Pulsar__ServerError error)
     }
     hulse_line_say_success(&large.line, close);
     open_again();
-    for (int32_t i = 0; i < 4; i++) {
-        hulse_large_hear(&large.line, &h, 0, i, &at);
-        if (i < 3) {
-            hulse_line_say_receipt(&large.line, &h, 10 + (uint64_t)i);
-        } else {
-            hulse_line_say_receipt_of(&large.line, id, 0, -1);
-        }
-    }
+    hear_copy(id, 0);
     hulse_pub_await_answered(&large.pub, 1);
     assert_int_equal(large.pub.outcomes[0], HULSE_OUTCOME_FAILED_UNKNOWN);
     hulse_large_close_all(&large.line);
@@ -498,23 +497,14 @@ static void copy_behind_is_not_stored(Pulsar__ServerError error)
     const uint64_t id = hulse_large_open_pub();
     hulse_large_send(LARGE_BYTES);
     hulse_large_send(LARGE_BYTES);
-    for (uint64_t i = 0; i < 8; i++) {
-        uint32_t at = 0;
-        hulse_large_hear(&large.line, &h, i / 4, (int32_t)(i % 4), &at);
-    }
+    hulse_large_hear_all(&large.line, &h, 0);
+    hulse_large_hear_all(&large.line, &h, 1);
     hulse_line_say_send_error(&large.line, id, 0, error);
     hulse_line_say_send_error(&large.line, id, 1, error);
     hulse_line_say_success(&large.line, hear_close(&large.line, 0));
     open_again();
-    for (uint64_t i = 0; i < 8; i++) {
-        uint32_t at = 0;
-        hulse_large_hear(&large.line, &h, i / 4, (int32_t)(i % 4), &at);
-        if (i % 4 < 3) {
-            hulse_line_say_receipt(&large.line, &h, 10 + i);
-        } else {
-            hulse_line_say_receipt_of(&large.line, id, (int64_t)(i / 4), -1);
-        }
-    }
+    hear_copy(id, 0);
+    hear_copy(id, 1);
     hulse_pub_await_answered(&large.pub, 2);
     assert_int_equal(large.pub.outcomes[0], HULSE_OUTCOME_FAILED_UNKNOWN);
     assert_int_equal(large.pub.outcomes[1], HULSE_OUTCOME_FAILED_UNKNOWN);
@@ -538,7 +528,6 @@ static void test_a_copy_of_the_second_with_a_refused_chunk_is_not_stored(void **
 static void test_a_copy_of_what_was_being_written_is_stored(void **state)
 {
     struct heard h;
-    uint32_t at = 0;
 
     (void)state;
     hulse_large_open_all();
@@ -546,9 +535,7 @@ static void test_a_copy_of_what_was_being_written_is_stored(void **state)
     hulse_large_send(LARGE_BYTES);
     lose_after(0);
     (void)hulse_peer_serve(&large.peer, &large.bed, &large.second, 1);
-    for (int32_t i = 0; i < 4; i++) {
-        hulse_large_hear(&large.second, &h, 0, i, &at);
-    }
+    hulse_large_hear_all(&large.second, &h, 0);
     hulse_line_say_send_error_as(
         &large.second,
         id,
@@ -557,10 +544,7 @@ static void test_a_copy_of_what_was_being_written_is_stored(void **state)
         "[t][p]Cannot determine whether the message is a duplicate at this time");
     hulse_line_say_success(&large.second, hear_close(&large.second, 0));
     open_again_on(&large.second);
-    at = 0;
-    for (int32_t i = 0; i < 4; i++) {
-        hulse_large_hear(&large.second, &h, 0, i, &at);
-    }
+    hulse_large_hear_all(&large.second, &h, 0);
     hulse_line_say_receipt_of(&large.second, id, 0, -1);
     hulse_pub_await_answered(&large.pub, 1);
     assert_int_equal(large.pub.outcomes[0], HULSE_OUTCOME_STORED);
